@@ -1,0 +1,52 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+// The worker is started once per busy slot and weighs on every job, so it alone is linked fully static; lld, because gold
+// warns about the Swift runtime's unused call of dlopen.
+let fullyStatic = ["-static-executable", "-use-ld=lld", "-Xlinker", "--gc-sections"]
+
+let package = Package(
+    name: "spoold",
+    products: [
+        .executable(name: "spoold", targets: ["spoold"]),
+        .executable(name: "spoolctl", targets: ["spoolctl"]),
+        .executable(name: "spool-worker", targets: ["spool-worker"]),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Recurrence", swiftSettings: strict),
+        .target(name: "Documents", swiftSettings: strict),
+        .target(name: "WorkerProtocol", swiftSettings: strict),
+        .target(name: "Model", dependencies: ["Recurrence", "Documents"], swiftSettings: strict),
+        .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
+        .target(
+            name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux"], swiftSettings: strict),
+        .target(
+            name: "Daemon",
+            dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
+            swiftSettings: strict),
+        .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
+        .executableTarget(
+            name: "spoolctl", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "spool-worker", dependencies: ["WorkerProtocol", "Linux", "CLinux"],
+            swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
+            linkerSettings: [.unsafeFlags(fullyStatic)]),
+
+        .executableTarget(
+            name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence"], path: "Tests/Benchmarks", swiftSettings: strict),
+        .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: strict),
+        .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence"], swiftSettings: strict),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),
+        .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
+        .testTarget(name: "SchedulerTests", dependencies: ["Scheduler"], swiftSettings: strict),
+        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
+    ]
+)

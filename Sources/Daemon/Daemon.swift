@@ -1,0 +1,1 @@
+// Daemon: contract to be written with the module.

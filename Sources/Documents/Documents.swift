@@ -1,0 +1,1 @@
+// Documents: contract to be written with the module.

@@ -1,0 +1,1 @@
+// Linux: contract to be written with the module.

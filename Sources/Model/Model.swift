@@ -1,0 +1,1 @@
+// Model: contract to be written with the module.

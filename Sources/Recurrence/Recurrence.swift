@@ -1,0 +1,1 @@
+// Recurrence: contract to be written with the module.

@@ -1,0 +1,1 @@
+// Scheduler: contract to be written with the module.

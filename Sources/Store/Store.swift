@@ -1,0 +1,1 @@
+// Store: contract to be written with the module.

@@ -1,0 +1,1 @@
+// WorkerProtocol: contract to be written with the module.

@@ -1,0 +1,1 @@
+// toml-test-decoder
