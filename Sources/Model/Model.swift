@@ -1,1 +1,39 @@
-// Model: contract to be written with the module.
+// What the spool is about, as values: jobs, tasks, schedules, their ids and their status.
+//
+// Contract of the module:
+// - Everything here is pure. Reading takes a document's table and a `ReadingContext`; nothing asks the clock or the disk.
+// - A definition is read whole or not at all. A reader reports every problem it can see, in the order of the file, each
+//   with its position, what was found, what is allowed and, where one is near, the word that was likely meant.
+// - An unknown key is a problem, never ignored: a misspelt `timeout` that is silently dropped is how a night is lost.
+
+@_exported import Documents
+@_exported import Recurrence
+
+/// What reading a definition needs to know of the world.
+public struct ReadingContext: Sendable {
+    /// The instant that `in 2 hours` counts from.
+    public var now: Instant
+    public var zones: ZoneDatabase
+    /// The zone of a wall time that names none: the configured one, UTC unless said otherwise.
+    public var zone: Zone
+
+    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc) {
+        self.now = now
+        self.zones = zones
+        self.zone = zone
+    }
+}
+
+/// Why a definition was refused: at least one problem, in the order of the file.
+public struct Problems: Error, Sendable, CustomStringConvertible {
+    public var all: [DocumentError]
+
+    public init(_ all: [DocumentError]) {
+        precondition(!all.isEmpty)
+        self.all = all
+    }
+
+    public init(_ one: DocumentError) { all = [one] }
+
+    public var description: String { all.map { "\($0)" }.joined(separator: "\n") }
+}

@@ -1,1 +1,205 @@
-// Scheduler: contract to be written with the module.
+// Decides what runs when. Pure: no clock, no disk, no randomness; the same events at the same instants give the same turn.
+//
+// Contract:
+// - `handle` takes one event and the time; `takeTurn` hands over all that followed from the events since the last turn:
+//   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in
+//   that order, so nothing is moved before it is recorded and nothing runs before it is recorded and moved.
+// - Every change of state is a `Record`, and only `apply` changes state. Replaying the records of a journal through
+//   `restore` therefore rebuilds exactly the state in which they were written; there is no second way to get there.
+// - At most `slots` jobs run at once, and of a queue at most its own slots. The highest priority goes first, then the
+//   earliest start, then the first to arrive. A full or paused queue never holds back a job of another.
+// - One start per try. A due time becomes one job, or a record that says why not.
+
+@_exported import Model
+
+/// What the scheduler needs of the configuration.
+public struct SchedulerLimits: Sendable {
+    public var slots: Int
+    public var queueSlots: [String: Int]
+
+    public init(slots: Int = 8, queueSlots: [String: Int] = [:]) {
+        self.slots = slots
+        self.queueSlots = queueSlots
+    }
+}
+
+public final class Scheduler {
+    /// A due time handled this much later than it was counts as missed and follows `catch_up`.
+    public static let missedAfterMilliseconds: Int64 = 60_000
+
+    var limits: SchedulerLimits
+    let context: ReadingContext
+
+    public internal(set) var jobs: [JobID: Job] = [:]
+    public internal(set) var tasks: [String: TaskState] = [:]
+    public internal(set) var pauses: [PauseScope: String] = [:]
+    /// The text of each definition in force, by its file's path without ending.
+    public internal(set) var definitions: [String: Source] = [:]
+    /// Which task each file in `schedules/` belongs to.
+    var scheduleFiles: [String: String] = [:]
+    public internal(set) var runningCount = 0
+    /// The boot in which the daemon last ran, as the journal has it.
+    public internal(set) var lastBoot: String?
+
+    var ready = ReadyQueues()
+    var delayed = Heap<TimedJob>()
+    var deadlines = Heap<TimedJob>()
+    var dues = Heap<TimedSchedule>()
+    var arrivals: UInt64 = 0
+    var turn = Turn()
+    var isRestoring = false
+
+    /// `context`: the zones, and the zone of wall times that name none; its `now` is not used.
+    public init(limits: SchedulerLimits = SchedulerLimits(), context: ReadingContext) {
+        self.limits = limits
+        self.context = context
+    }
+
+    // MARK: The face
+
+    public func handle(_ event: Event, at now: Instant) {
+        switch event {
+        case .dropped(let job): accept(job, at: now)
+        case .rejected(let file): commit(.rejected(file), at: now)
+        case .withdrawn(let id): withdraw(id, at: now)
+        case .task(let definition, let since): define(definition, since: since, at: now)
+        case .taskUnusable(let name): reinstate(task: name, at: now)
+        case .taskRemoved(let name): remove(task: name, at: now)
+        case .schedule(let task, let definition, let source, let since):
+            define(task: task, definition, source, since: since, at: now)
+        case .scheduleUnusable(let id): reinstate(schedule: id, at: now)
+        case .scheduleRemoved(let id): remove(schedule: id, at: now)
+        case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
+        case .cancel(let id): cancel(id, at: now)
+        case .kill(let id, let signal): kill(id, signal: signal, at: now)
+        case .paused(let scope, let note):
+            if pauses[scope] != note { commit(.paused(scope, note: note), at: now) }
+        case .resumed(let scope):
+            if pauses[scope] != nil { commit(.resumed(scope), at: now) }
+        case .limits(let limits): self.limits = limits
+        case .started(let boot, let version): start(boot: boot, version: version, at: now)
+        case .stopped: commit(.daemonStopped, at: now)
+        case .tick: break
+        }
+    }
+
+    /// All that followed from the events since the last turn, after firing what is due and filling the free slots.
+    /// `mayStart` false: nothing new is started (the daemon is ending).
+    public func takeTurn(at now: Instant, mayStart: Bool = true) -> Turn {
+        if mayStart { fireDue(at: now) }
+        expireDeadlines(at: now)
+        releaseDelayed(at: now)
+        if mayStart { dispatch(at: now) }
+        defer { turn = Turn() }
+        for job in turn.places { job.isTouched = false }
+        return turn
+    }
+
+    /// When something happens next without any event; nil when nothing will.
+    public func nextWake() -> Instant? {
+        var wake: Instant?
+        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
+        while let top = delayed.first, !top.isValid { delayed.removeFirst() }
+        while let top = deadlines.first, !(top.isValid && top.job.attempt == 0) { deadlines.removeFirst() }
+        while let top = dues.first, !top.isValid { dues.removeFirst() }
+        if let top = delayed.first { consider(top.instant) }
+        if let top = deadlines.first { consider(top.instant) }
+        if let top = dues.first { consider(top.instant) }
+        return wake
+    }
+
+    /// The next due time of any schedule, with its task.
+    public func nextDue() -> (instant: Instant, task: String)? {
+        while let top = dues.first, !top.isValid { dues.removeFirst() }
+        return dues.first.map { ($0.instant, $0.schedule.task) }
+    }
+
+    // MARK: Jobs
+
+    private func accept(_ arrival: AcceptedJob, at now: Instant) {
+        if let known = jobs[arrival.id], known.state == .running || known.state.isTerminal { return }
+        if arrival.definition.overlap == .replace, let name = arrival.task { replaceRuns(of: name, at: now) }
+        commit(.accepted(arrival), at: now)
+    }
+
+    private func withdraw(_ id: JobID, at now: Instant) {
+        guard let job = jobs[id], job.state == .new else { return }
+        commit(.withdrawn(id), at: now)
+    }
+
+    private func cancel(_ id: JobID, at now: Instant) {
+        guard let job = jobs[id] else { return }
+        switch job.state {
+        case .new: fail(job, .canceled, "canceled before it ran", at: now)
+        case .running: stop(job, .canceled, at: now)
+        case .done, .failed: break
+        }
+    }
+
+    private func kill(_ id: JobID, signal: Int32, at now: Instant) {
+        guard let job = jobs[id], job.state == .running else { return }
+        if signal == 9 {
+            stop(job, .killed, at: now)
+        } else {
+            turn.stops.append((job, .signal(signal)))
+        }
+    }
+
+    func stop(_ job: Job, _ why: StopReason, at now: Instant) {
+        if job.stopping != why { commit(.stopping(job.id, why), at: now) }
+        turn.stops.append((job, why == .killed ? .kill : .politely))
+    }
+
+    /// Ends a job that never ran, or does not run now.
+    func fail(_ job: Job, _ reason: FailureReason, _ error: String, at now: Instant) {
+        var ending = Ending(attempt: job.attempt, state: .failed, reason: reason)
+        ending.error = error
+        ending.startedAt = job.startedAt
+        commit(.ended(job.id, ending), at: now)
+    }
+
+    // MARK: Time
+
+    private func expireDeadlines(at now: Instant) {
+        while let top = deadlines.first, top.instant <= now || !top.isValid {
+            deadlines.removeFirst()
+            guard top.isValid, top.job.attempt == 0 else { continue }
+            fail(top.job, .deadline, "not started by its deadline, \(top.instant.rfc3339)", at: now)
+        }
+    }
+
+    private func releaseDelayed(at now: Instant) {
+        while let top = delayed.first, top.instant <= now || !top.isValid {
+            delayed.removeFirst()
+            if top.isValid { ready.push(top.job) }
+        }
+    }
+
+    private func dispatch(at now: Instant) {
+        guard pauses[.all] == nil else { return }
+        while runningCount < limits.slots {
+            guard let job = ready.popBest(where: { queue, running in
+                pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
+            }) else { return }
+            if let name = job.task, let task = tasks[name], pauses[.task(name)] != nil || task.blocks(job) {
+                task.hold(job)
+                continue
+            }
+            commit(.started(job.id, attempt: job.attempt + 1), at: now)
+            turn.starts.append(job)
+        }
+    }
+
+    // MARK: Records
+
+    func commit(_ record: Record, at now: Instant) {
+        turn.records.append((now, record))
+        apply(record, at: now)
+    }
+
+    func touch(_ job: Job) {
+        guard !job.isTouched else { return }
+        job.isTouched = true
+        turn.places.append(job)
+    }
+}

@@ -1,0 +1,42 @@
+/// `spoold.toml`: every key has a default, and none is needed.
+public struct Configuration: Sendable {
+    /// How many jobs run at once, over all queues.
+    public var slots = 8
+    /// The slots of queues that have fewer than all.
+    public var queueSlots: [String: Int] = [:]
+    public var zone = Zone.utc
+    public var defaultTimeoutMilliseconds: Int64?
+    public var keepMilliseconds: Int64 = 14 * 86_400_000
+
+    public static let slotsMax = 4096
+
+    public init() {}
+
+    public init(_ bytes: [UInt8], zones: ZoneDatabase, now: Instant) throws(Problems) {
+        let table = try Source(format: .toml, bytes: bytes).table()
+        var reader = TableReader(table, ReadingContext(now: now, zones: zones))
+        slots = reader.integer("slots", in: 1...Self.slotsMax) ?? slots
+        zone = reader.zone("timezone") ?? zone
+        defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
+        keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds
+        if let value = reader.value("queues") {
+            if case .table(let queues) = value.kind {
+                for entry in queues.entries {
+                    if !Name.isValid(entry.key) { reader.fail(entry.keyPosition, "queue \"\(entry.key)\" is not a name") }
+                    guard case .table(let queue) = entry.value.kind else {
+                        reader.fail(entry.value, "queues.\(entry.key)", expected: "a table with slots")
+                        continue
+                    }
+                    var inner = TableReader(queue, reader.context)
+                    if let slots = inner.integer("slots", in: 1...Self.slotsMax) { queueSlots[entry.key] = slots }
+                    inner.finish()
+                    reader.absorb(inner)
+                }
+            } else {
+                reader.fail(value, "queues", expected: "a table of queues")
+            }
+        }
+        reader.finish()
+        guard reader.problems.isEmpty else { throw Problems(reader.problems) }
+    }
+}

@@ -1,0 +1,178 @@
+/// What a job file says: what to run, with what, in which order, and what its end means.
+///
+/// A class, because a definition is read once, never changes, and is then shared by everything that knows the job.
+public final class JobDefinition: Sendable {
+    public enum Action: Sendable, Equatable {
+        /// An argv, run without a shell.
+        case arguments([String])
+        /// A line for the shell.
+        case line(String)
+        /// The text of a script, run from a file in the job's directory.
+        case script(String)
+        /// The dropped file is the program.
+        case droppedScript
+    }
+
+    public let action: Action
+    public let description: String?
+    /// Encoded as JSON, at most `payloadBytesMax` long.
+    public let payload: [UInt8]?
+    public let standardInput: String?
+    public let directory: String?
+    public let environment: [(name: String, value: String)]
+    public let environmentFile: String?
+    /// The program and options that come before a command line: `["/bin/sh", "-c"]`.
+    public let shell: [String]
+    public let umask: UInt32?
+
+    public let start: Instant?
+    public let queue: String
+    public let priority: Int
+    public let tags: [String]
+    public let deadline: Deadline?
+    public let overlap: Overlap
+
+    public let timeoutMilliseconds: Int64?
+    public let killAfterMilliseconds: Int64
+    public let stopSignal: Int32
+    public let success: [Int]
+    public let tries: Int
+    public let backoff: Backoff
+    public let retryOn: RetryRule
+    public let onCrash: CrashRule
+    public let leftovers: LeftoverRule
+    /// How long the record stays, in milliseconds; nil: as configured.
+    public let keepMilliseconds: Int64?
+    /// How many records of the task stay; nil: any number.
+    public let keepCount: Int?
+
+    public static let payloadBytesMax = 256 << 10
+
+    /// The keys of a job, in the order of the manual.
+    public static let keys = [
+        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask",
+        "start", "queue", "priority", "tags", "deadline", "overlap", "timezone", "timeout", "kill_after", "stop_signal",
+        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep",
+    ]
+
+    /// Reads a job's table. `isScript`: the file itself is the program, so it may not name another.
+    public static func read(
+        _ table: Table, isScript: Bool = false, _ context: ReadingContext
+    ) throws(Problems) -> JobDefinition {
+        var reader = TableReader(table, context)
+        let definition = JobDefinition(&reader, isScript: isScript)
+        reader.finish()
+        guard reader.problems.isEmpty else { throw Problems(reader.problems) }
+        return definition
+    }
+
+    /// Stands for what could not be read; never run.
+    public static let unusable: JobDefinition = {
+        var table = Table()
+        table.set("command", Value(kind: .string(":"), position: Position(line: 1, column: 1)))
+        var reader = TableReader(table, ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase()))
+        return JobDefinition(&reader, isScript: false)
+    }()
+
+    init(_ reader: inout TableReader, isScript: Bool) {
+        action = reader.action(isScript: isScript)
+        description = reader.string("description")
+        payload = reader.payload("payload")
+        standardInput = reader.string("stdin")
+        directory = reader.string("directory")
+        environment = reader.environment("env")
+        environmentFile = reader.string("env_file")
+        shell = reader.shell("shell")
+        umask = reader.umask("umask")
+        let zone = reader.zone("timezone") ?? reader.context.zone
+        start = reader.instant("start", zone: zone)
+        queue = reader.name("queue") ?? "default"
+        priority = reader.integer("priority", in: -1000...1000) ?? 0
+        tags = reader.strings("tags") ?? []
+        deadline = reader.deadline("deadline", zone: zone)
+        overlap = reader.choice("overlap", as: Overlap.self) ?? .wait
+        timeoutMilliseconds = reader.milliseconds("timeout")
+        killAfterMilliseconds = reader.milliseconds("kill_after") ?? 10_000
+        stopSignal = reader.signal("stop_signal") ?? 15
+        success = reader.exitCodes("success") ?? [0]
+        tries = reader.integer("tries", in: 1...1_000_000) ?? 1
+        backoff = reader.backoff("backoff")
+        retryOn = reader.retryRule("retry_on")
+        onCrash = reader.choice("on_crash", as: CrashRule.self) ?? .fail
+        leftovers = reader.choice("leftovers", as: LeftoverRule.self) ?? .leave
+        (keepMilliseconds, keepCount) = reader.keep("keep")
+        if payload != nil, standardInput != nil, let value = reader.table["stdin"] {
+            reader.fail(value.position, "stdin and payload both claim the job's standard input", hint: "keep one of them")
+        }
+    }
+}
+
+// MARK: - The values of keys
+
+/// Not started by then, a job fails with `deadline`.
+public enum Deadline: Sendable, Hashable {
+    /// Milliseconds from the due or submission instant.
+    case after(Int64)
+    case at(Instant)
+
+    public func instant(due: Instant) -> Instant {
+        switch self {
+        case .after(let milliseconds): due.advanced(byMilliseconds: milliseconds)
+        case .at(let instant): instant
+        }
+    }
+}
+
+/// What happens when a task is due while a run of it has not ended.
+public enum Overlap: String, Sendable, CaseIterable { case wait, queue, skip, allow, replace }
+
+/// What a run becomes whose end nobody could record.
+public enum CrashRule: String, Sendable, CaseIterable { case fail, retry }
+
+/// What happens to the processes a command leaves running.
+public enum LeftoverRule: String, Sendable, CaseIterable { case leave, kill }
+
+/// The wait between tries.
+public struct Backoff: Sendable, Hashable {
+    public var initialMilliseconds: Int64 = 10_000
+    public var factor = 1.0
+    public var maxMilliseconds: Int64 = 3_600_000
+    /// The fraction by which a wait may be longer or shorter, 0 to 1.
+    public var jitter = 0.0
+
+    public init() {}
+
+    /// The wait after try number `attempt` (from 1), spread by `seed`, in milliseconds.
+    public func milliseconds(afterTry attempt: Int, seed: UInt64) -> Int64 {
+        var wait = Double(initialMilliseconds)
+        // Stops at the maximum, so a million tries are not a million multiplications and nothing overflows.
+        var step = 1
+        while step < attempt, factor > 1, wait < Double(maxMilliseconds) {
+            wait *= factor
+            step += 1
+        }
+        wait = min(wait, Double(maxMilliseconds))
+        if jitter > 0 {
+            let fraction = Double(seed >> 11) / Double(1 << 53)
+            wait *= 1 + jitter * (2 * fraction - 1)
+        }
+        return Int64(wait)
+    }
+}
+
+/// Which failures lead to another try.
+public struct RetryRule: Sendable, Hashable {
+    public enum Kind: String, Sendable, CaseIterable { case exit, timeout, signal, spawn, lost }
+
+    /// Nil: any failure but `lost`, which is run again only when asked for by name or by `on_crash`.
+    public var kinds: Set<Kind>?
+    public var exitCodes: Set<Int> = []
+
+    public init() {}
+
+    public func includes(_ kind: Kind, exitCode: Int?) -> Bool {
+        guard let kinds else { return kind != .lost }
+        if kind == .exit, let exitCode, exitCodes.contains(exitCode) { return true }
+        return kinds.contains(kind)
+    }
+}

@@ -1,0 +1,135 @@
+/// One `[[schedule]]` table of a task, or a file in `schedules/`.
+public struct ScheduleDefinition: Sendable {
+    public enum CatchUp: String, Sendable, CaseIterable { case last, all, none }
+
+    /// Given, or derived from what the schedule says, so that it stays while the rest of the file is edited.
+    public internal(set) var id: String
+    public let recurrence: Recurrence
+    public let zone: Zone
+    /// What was written: `cron "*/5 * * * *"`.
+    public let expression: String
+    public let jitterMilliseconds: Int64
+    public let catchUp: CatchUp
+    public let catchUpLimit: Int
+    public let notBefore: Instant?
+    public let notAfter: Instant?
+    public let enabled: Bool
+    /// Encoded as JSON; takes the place of the task's payload.
+    public let payload: [UInt8]?
+
+    /// The keys that say when, of which a schedule has exactly one.
+    public static let whenKeys = ["cron", "every", "at"]
+
+    /// Reads a file in `schedules/`: the task's name and the schedule's keys.
+    public static func file(
+        id: String, source: Source, _ context: ReadingContext
+    ) throws(Problems) -> (task: String, schedule: ScheduleDefinition) {
+        let table = try source.table()
+        var reader = TableReader(table, context)
+        let task = reader.name("task")
+        if table["task"] == nil {
+            reader.fail(Position(line: 1, column: 1), "no task is named", hint: "add task = \"NAME\"")
+        }
+        let schedule = ScheduleDefinition(
+            &reader, at: Position(line: 1, column: 1), task: task ?? "", zone: context.zone, id: id)
+        reader.finish()
+        guard reader.problems.isEmpty, let task, let schedule else { throw Problems(reader.problems) }
+        return (task, schedule)
+    }
+
+    /// Nil when it cannot be used, for which the reader then holds a problem.
+    init?(_ reader: inout TableReader, at position: Position, task: String, zone outer: Zone, id fileID: String? = nil) {
+        zone = reader.zone("timezone") ?? outer
+        let given = Self.whenKeys.filter { reader.table[$0] != nil }
+        if given.count > 1 {
+            reader.fail(
+                reader.table[given[1]]!.position, "\(given.joined(separator: " and ")) in one schedule",
+                hint: "write a [[schedule]] for each")
+        } else if given.isEmpty {
+            reader.fail(position, "a schedule needs one of \(Self.whenKeys.joined(separator: ", "))")
+        }
+        let daylight = reader.daylightRule()
+        let read = reader.recurrence(zone: zone, daylight: daylight, seed: stableHash(task))
+        jitterMilliseconds = reader.milliseconds("jitter") ?? 0
+        catchUp = reader.choice("catch_up", as: CatchUp.self) ?? .last
+        catchUpLimit = reader.integer("catch_up_limit", in: 1...1_000_000) ?? 1000
+        notBefore = reader.instant("not_before", zone: zone)
+        notAfter = reader.instant("not_after", zone: zone)
+        enabled = reader.boolean("enabled") ?? true
+        payload = reader.payload("payload")
+        let givenID = fileID ?? reader.name("id")
+        guard let read else { return nil }
+        recurrence = read.recurrence
+        expression = read.expression
+        id = givenID ?? Base32.encode(stableHash("\(read.expression)\u{0}\(zone.name)"), characters: 6)
+    }
+
+    /// The instant of an `at`.
+    public var once: Instant? {
+        let start = Instant(milliseconds: -1)
+        return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
+    }
+
+    /// Gives the second of two equal schedules an id of its own.
+    static func numbered(_ schedules: [ScheduleDefinition]) -> [ScheduleDefinition] {
+        guard schedules.count > 1 else { return schedules }
+        var counts: [String: Int] = [:]
+        return schedules.map { schedule in
+            var schedule = schedule
+            let count = counts[schedule.id, default: 0] + 1
+            counts[schedule.id] = count
+            if count > 1 { schedule.id += "-\(count)" }
+            return schedule
+        }
+    }
+}
+
+extension TableReader {
+    mutating func daylightRule() -> DaylightRule {
+        enum Gap: String, CaseIterable { case run, skip }
+        enum Repeat: String, CaseIterable { case first, both, last }
+        var rule = DaylightRule()
+        switch choice("dst_gap", as: Gap.self) {
+        case .skip: rule.gap = .skip
+        case .run, nil: break
+        }
+        switch choice("dst_repeat", as: Repeat.self) {
+        case .both: rule.repeated = .both
+        case .last: rule.repeated = .last
+        case .first, nil: break
+        }
+        return rule
+    }
+
+    mutating func recurrence(
+        zone: Zone, daylight: DaylightRule, seed: UInt64
+    ) -> (recurrence: Recurrence, expression: String)? {
+        expect(ScheduleDefinition.whenKeys + ["from"])
+        if let value = table["cron"], let text = string("cron") {
+            do throws(RecurrenceError) {
+                return (try .cron(text, zone: zone, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
+            } catch {
+                var position = value.position
+                // Inside a basic string without escapes the place in the text is the place in the file.
+                if let offset = error.offset { position.column += offset + 1 }
+                fail(position, "cron \"\(text)\": \(error.message)", hint: error.hint)
+                return nil
+            }
+        }
+        if let value = table["every"] {
+            enum From: String, CaseIterable { case start, end }
+            let from = choice("from", as: From.self) ?? .end
+            guard let span = span(value, "every") else { return nil }
+            guard span.months > 0 || span.milliseconds > 0 else {
+                fail(value.position, "every must be longer than nothing")
+                return nil
+            }
+            let suffix = from == .start ? " from start" : ""
+            return (.every(span, fromStart: from == .start), "every \"\(span)\"\(suffix)")
+        }
+        if let value = table["at"], let instant = instant(value, "at", zone: zone) {
+            return (.at(instant), "at \"\(instant.rfc3339)\"")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,164 @@
+/// Where a job is: the directory it stands in.
+public enum JobState: String, Sendable, CaseIterable { case new, running, done, failed }
+
+/// Why a job is in `failed/`.
+public enum FailureReason: String, Sendable, CaseIterable {
+    case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced
+}
+
+/// What a run used.
+public struct Usage: Sendable, Hashable {
+    public var wallMilliseconds: Int64
+    public var userMilliseconds: Int64
+    public var systemMilliseconds: Int64
+    public var maxRSSBytes: Int64
+
+    public init(wallMilliseconds: Int64, userMilliseconds: Int64, systemMilliseconds: Int64, maxRSSBytes: Int64) {
+        self.wallMilliseconds = wallMilliseconds
+        self.userMilliseconds = userMilliseconds
+        self.systemMilliseconds = systemMilliseconds
+        self.maxRSSBytes = maxRSSBytes
+    }
+}
+
+/// The content of `status.json`: everything that is known of a job, with every key always present.
+public struct JobStatus: Sendable {
+    public var id: String
+    public var name: String
+    public var task: String?
+    public var schedule: String?
+    public var state = JobState.new
+    public var reason: FailureReason?
+    public var error: String?
+    public var attempt = 0
+    public var tries = 1
+    public var priority = 0
+    public var queue = "default"
+    public var tags: [String] = []
+    /// Encoded as JSON.
+    public var payload: [UInt8]?
+    public var due: Instant
+    public var createdAt: Instant
+    public var scheduledAt: Instant?
+    public var startedAt: Instant?
+    public var endedAt: Instant?
+    public var changedAt: Instant
+    public var notBefore: Instant?
+    public var deadline: Instant?
+    public var exitCode: Int?
+    public var signal: Int32?
+    public var usage: Usage?
+    public var pid: Int32?
+    public var host: String
+    /// The job whose parameters this one repeats.
+    public var retryOf: String?
+    /// How long the record stays after its end, in milliseconds.
+    public var keepMilliseconds: Int64?
+
+    public init(id: String, name: String, due: Instant, createdAt: Instant, host: String) {
+        self.id = id
+        self.name = name
+        self.due = due
+        self.createdAt = createdAt
+        self.changedAt = createdAt
+        self.host = host
+    }
+
+    /// The JSON of `status.json`, with a newline at its end.
+    public func json() -> [UInt8] {
+        var writer = JSONWriter(reserving: 1024)
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("name", name)
+        writer.member("task", task)
+        writer.member("schedule", schedule)
+        writer.member("state", state.rawValue)
+        writer.member("reason", reason?.rawValue)
+        writer.member("error", error)
+        writer.member("try", attempt)
+        writer.member("tries", tries)
+        writer.member("priority", priority)
+        writer.member("queue", queue)
+        writer.key("tags")
+        writer.beginArray()
+        for tag in tags { writer.string(tag) }
+        writer.endArray()
+        writer.key("payload")
+        if let payload { writer.raw(payload) } else { writer.null() }
+        writer.member("due", due)
+        writer.member("created_at", createdAt)
+        writer.member("scheduled_at", scheduledAt)
+        writer.member("started_at", startedAt)
+        writer.member("ended_at", endedAt)
+        writer.member("changed_at", changedAt)
+        writer.member("not_before", notBefore)
+        writer.member("deadline", deadline)
+        writer.member("exit_code", exitCode)
+        writer.member("signal", signal.map(Int.init))
+        writer.key("progress")
+        writer.null()
+        writer.key("result")
+        writer.null()
+        writer.key("usage")
+        if let usage {
+            writer.beginObject()
+            writer.key("wall_s")
+            writer.seconds(usage.wallMilliseconds)
+            writer.key("user_s")
+            writer.seconds(usage.userMilliseconds)
+            writer.key("sys_s")
+            writer.seconds(usage.systemMilliseconds)
+            writer.key("max_rss_bytes")
+            writer.integer(usage.maxRSSBytes)
+            writer.endObject()
+        } else {
+            writer.null()
+        }
+        writer.member("delay_ms", startedAt.map { Int($0.milliseconds - due.milliseconds) })
+        writer.member("pid", pid.map(Int.init))
+        writer.member("host", host)
+        writer.member("retry_of", retryOf)
+        writer.member("keep_ms", keepMilliseconds.map(Int.init))
+        writer.endObject()
+        var bytes = writer.bytes
+        bytes.append(UInt8(ascii: "\n"))
+        return bytes
+    }
+}
+
+extension JSONWriter {
+    public mutating func member(_ key: StaticString, _ value: String?) {
+        self.key(key)
+        if let value { string(value) } else { null() }
+    }
+
+    public mutating func member(_ key: StaticString, _ value: Int?) {
+        self.key(key)
+        if let value { integer(Int64(value)) } else { null() }
+    }
+
+    public mutating func member(_ key: StaticString, _ value: Instant?) {
+        self.key(key)
+        if let value { instant(value) } else { null() }
+    }
+
+    public mutating func member(_ key: StaticString, _ value: Bool) {
+        self.key(key)
+        boolean(value)
+    }
+
+    public mutating func instant(_ value: Instant) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(26)
+        bytes.append(UInt8(ascii: "\""))
+        value.appendRFC3339(to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+        raw(bytes)
+    }
+
+    /// Milliseconds as seconds with three digits: exact, where a Double would not be.
+    public mutating func seconds(_ milliseconds: Int64) {
+        let rest = String(milliseconds % 1000)
+        raw(Array("\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)".utf8))
+    }
+}

@@ -1,0 +1,207 @@
+/// Reads the keys of one table, each once, and collects what is wrong with them.
+///
+/// Each accessor returns nil both when the key is absent and when its value is unusable; the latter leaves a problem.
+/// `finish` turns every key that nobody asked for into a problem that names the nearest key somebody did.
+struct TableReader {
+    let table: Table
+    let context: ReadingContext
+    private(set) var problems: [DocumentError] = []
+    private var asked: [String] = []
+
+    init(_ table: Table, _ context: ReadingContext) {
+        self.table = table
+        self.context = context
+    }
+
+    mutating func value(_ key: String) -> Value? {
+        asked.append(key)
+        return table[key]
+    }
+
+    /// Keys that are legal here but read elsewhere.
+    mutating func expect(_ keys: [String]) { asked += keys }
+
+    mutating func fail(_ position: Position, _ message: String, hint: String? = nil) {
+        problems.append(DocumentError(position: position, message: message, hint: hint))
+    }
+
+    mutating func fail(_ value: Value, _ key: String, expected: String) {
+        fail(value.position, "\(key) must be \(expected), not \(value.kind.article)")
+    }
+
+    mutating func absorb(_ other: TableReader) { problems += other.problems }
+
+    mutating func finish() {
+        for entry in table.entries where !asked.contains(entry.key) {
+            let near = nearest(to: entry.key, among: asked)
+            fail(entry.keyPosition, "unknown key \"\(entry.key)\"", hint: near.map { "did you mean \"\($0)\"?" })
+        }
+        problems.sort { ($0.position.line, $0.position.column) < ($1.position.line, $1.position.column) }
+    }
+
+    // MARK: Plain values
+
+    mutating func string(_ key: String) -> String? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let text) = value.kind else {
+            fail(value, key, expected: "a string")
+            return nil
+        }
+        guard !text.utf8.contains(0) else {
+            fail(value.position, "\(key) contains a NUL character")
+            return nil
+        }
+        return text
+    }
+
+    mutating func boolean(_ key: String) -> Bool? {
+        guard let value = value(key) else { return nil }
+        guard case .boolean(let flag) = value.kind else {
+            fail(value, key, expected: "true or false")
+            return nil
+        }
+        return flag
+    }
+
+    mutating func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        guard let value = value(key) else { return nil }
+        guard case .integer(let number) = value.kind else {
+            fail(value, key, expected: "a whole number")
+            return nil
+        }
+        guard let number = Int(exactly: number), range.contains(number) else {
+            fail(value.position, "\(key) is \(number), outside \(range.lowerBound) to \(range.upperBound)")
+            return nil
+        }
+        return number
+    }
+
+    mutating func strings(_ key: String) -> [String]? {
+        guard let value = value(key) else { return nil }
+        return strings(value, key)
+    }
+
+    mutating func strings(_ value: Value, _ key: String) -> [String]? {
+        guard case .array(let elements) = value.kind else {
+            fail(value, key, expected: "a list of strings")
+            return nil
+        }
+        var result: [String] = []
+        for element in elements {
+            guard case .string(let text) = element.kind, !text.utf8.contains(0) else {
+                fail(element.position, "\(key) must hold strings without NUL, not \(element.kind.article)")
+                return nil
+            }
+            result.append(text)
+        }
+        return result
+    }
+
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, as: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
+        guard let value = value(key) else { return nil }
+        let words = Choice.allCases.map(\.rawValue)
+        guard case .string(let text) = value.kind, let choice = Choice(rawValue: text) else {
+            var found = value.kind.article
+            var hint: String?
+            if case .string(let text) = value.kind {
+                found = "\"\(text)\""
+                hint = nearest(to: text, among: words).map { "did you mean \"\($0)\"?" }
+            }
+            fail(value.position, "\(key) must be one of \(words.joined(separator: ", ")), not \(found)", hint: hint)
+            return nil
+        }
+        return choice
+    }
+
+    mutating func name(_ key: String) -> String? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let text) = value.kind else {
+            fail(value, key, expected: "a name")
+            return nil
+        }
+        guard Name.isValid(text) else {
+            fail(
+                value.position,
+                "\(key) \"\(text)\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
+            return nil
+        }
+        return text
+    }
+
+    // MARK: Time
+
+    /// A duration in milliseconds: a string in any spelling, or a number of seconds.
+    mutating func milliseconds(_ key: String) -> Int64? {
+        span(key).map(\.approximateMilliseconds)
+    }
+
+    mutating func span(_ key: String) -> Span? {
+        guard let value = value(key) else { return nil }
+        return span(value, key)
+    }
+
+    mutating func span(_ value: Value, _ key: String) -> Span? {
+        do throws(RecurrenceError) {
+            switch value.kind {
+            case .string(let text): return try Span.parse(text)
+            case .integer(let seconds): return try Span(seconds: Double(seconds))
+            case .float(let seconds): return try Span(seconds: seconds)
+            default:
+                fail(value, key, expected: "a duration such as \"90s\", \"1h30m\" or a number of seconds")
+            }
+        } catch {
+            fail(value.position, "\(key): \(error.message)", hint: error.hint)
+        }
+        return nil
+    }
+
+    mutating func instant(_ key: String, zone: Zone) -> Instant? {
+        guard let value = value(key) else { return nil }
+        return instant(value, key, zone: zone)
+    }
+
+    mutating func instant(_ value: Value, _ key: String, zone: Zone) -> Instant? {
+        let text: String
+        switch value.kind {
+        case .string(let string): text = string
+        case .integer(let number): text = String(number)
+        case .dateTime(let moment) where moment.kind != .localTime: text = moment.description
+        default:
+            fail(value, key, expected: "an instant such as \"2026-12-24T18:00:00Z\"")
+            return nil
+        }
+        do throws(RecurrenceError) { return try Instant.parse(text, zone: zone, now: context.now) } catch {
+            fail(value.position, "\(key): \(error.message)", hint: error.hint)
+            return nil
+        }
+    }
+
+    mutating func zone(_ key: String) -> Zone? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let name) = value.kind else {
+            fail(value, key, expected: "a time zone's name")
+            return nil
+        }
+        do throws(RecurrenceError) { return try context.zones.zone(name) } catch {
+            fail(value.position, "\(key): \(error.message)", hint: error.hint)
+            return nil
+        }
+    }
+}
+
+extension Value.Kind {
+    /// What the value is, for an error: `a string`, `a list`.
+    var article: String {
+        switch self {
+        case .string: "a string"
+        case .integer: "a whole number"
+        case .float: "a number"
+        case .boolean: "a truth value"
+        case .null: "null"
+        case .dateTime: "a date or time"
+        case .array: "a list"
+        case .table: "a table"
+        }
+    }
+}

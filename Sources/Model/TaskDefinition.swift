@@ -1,0 +1,77 @@
+/// What a file in `tasks/` says: a job's keys as a template, and when to run it.
+///
+/// Holds the text rather than the decoded job, because a spool may have a hundred thousand tasks and runs few at a time.
+public struct TaskDefinition: Sendable {
+    public let name: String
+    public let source: Source
+    public let overlap: Overlap
+    public let schedules: [ScheduleDefinition]
+
+    /// Reads a task's file; `source` must not be a script.
+    public init(name: String, source: Source, _ context: ReadingContext) throws(Problems) {
+        let table = try source.table()
+        var reader = TableReader(table, context)
+        let zone = reader.zone("timezone") ?? context.zone
+        let job = JobDefinition(&reader, isScript: false)
+        var schedules: [ScheduleDefinition] = []
+        if let value = reader.value("schedule") {
+            switch value.kind {
+            case .array(let elements):
+                for element in elements {
+                    guard case .table(let inner) = element.kind else {
+                        reader.fail(element, "schedule", expected: "a table, written as [[schedule]]")
+                        continue
+                    }
+                    var innerReader = TableReader(inner, context)
+                    if let schedule = ScheduleDefinition(&innerReader, at: element.position, task: name, zone: zone) {
+                        schedules.append(schedule)
+                    }
+                    innerReader.finish()
+                    reader.absorb(innerReader)
+                }
+            case .table:
+                reader.fail(value.position, "schedule is a single table", hint: "write [[schedule]] with two brackets")
+            default:
+                reader.fail(value, "schedule", expected: "a list of tables, written as [[schedule]]")
+            }
+        }
+        if table["task"] != nil {
+            reader.expect(["task"])
+            reader.fail(table["task"]!.position, "task is a key of jobs; a task says itself what to run")
+        }
+        reader.finish()
+        guard reader.problems.isEmpty else { throw Problems(reader.problems) }
+        self.name = name
+        self.source = source
+        self.overlap = job.overlap
+        self.schedules = ScheduleDefinition.numbered(schedules)
+    }
+
+    /// The task's keys as those of a job, with `overrides` taking precedence.
+    public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
+        var table = try source.table()
+        _ = table.remove("schedule")
+        for entry in overrides?.entries ?? [] where entry.key != "task" { table.set(entry.key, entry.value) }
+        return table
+    }
+}
+
+extension TaskDefinition {
+    /// A run of the task: its keys as a job's, as text and as read. `payload`: JSON that takes the place of the task's.
+    public func job(
+        payload: [UInt8]? = nil, _ context: ReadingContext
+    ) throws(Problems) -> (source: Source, definition: JobDefinition) {
+        var overrides: Table?
+        if let payload {
+            do throws(DocumentError) {
+                var table = Table()
+                table.set("payload", try JSON.parse(payload))
+                overrides = table
+            } catch {
+                throw Problems(error)
+            }
+        }
+        let table = try jobTable(overrides: overrides)
+        return (Source(format: .json, bytes: Array(JSON.write(Value(kind: .table(table), position: Position(line: 1, column: 1)), pretty: true).utf8)), try JobDefinition.read(table, context))
+    }
+}

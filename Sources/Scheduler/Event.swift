@@ -1,0 +1,65 @@
+/// What can happen to the spool, as the daemon saw it.
+public enum Event {
+    /// A file in `new/` was read and can be run; or one that waits there was edited.
+    case dropped(AcceptedJob)
+    /// A file in `new/` was read and cannot be run.
+    case rejected(RejectedFile)
+    /// The file or directory of a waiting job is gone from `new/`.
+    case withdrawn(JobID)
+    /// A task's file was read; `since` is when that file came to be, from which a new schedule's due times count.
+    case task(TaskDefinition, since: Instant)
+    /// A task's file is there but cannot be used: the definition that was accepted last stays in force.
+    case taskUnusable(String)
+    case taskRemoved(String)
+    /// A file in `schedules/` was read.
+    case schedule(task: String, ScheduleDefinition, Source, since: Instant)
+    case scheduleUnusable(id: String)
+    case scheduleRemoved(id: String)
+    /// A worker's report on a try, or the conclusion that there will be none.
+    case ended(JobID, attempt: Int, RunResult)
+    case cancel(JobID)
+    case kill(JobID, signal: Int32)
+    case paused(PauseScope, note: String)
+    case resumed(PauseScope)
+    case limits(SchedulerLimits)
+    /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
+    case started(boot: String, version: String)
+    case stopped
+    /// Nothing but time.
+    case tick
+}
+
+/// How one try ended.
+public struct RunResult: Sendable {
+    public enum Outcome: Sendable, Hashable {
+        case exited(Int)
+        case signaled(Int32, coreDumped: Bool)
+        /// The limit struck; with what the command ended then.
+        case timedOut(exitCode: Int?, signal: Int32?)
+        /// The command could not be started, with the reason for a person.
+        case notSpawned(String)
+        /// Nobody could record the end.
+        case lost(String)
+    }
+
+    public var outcome: Outcome
+    public var startedAt: Instant?
+    public var endedAt: Instant
+    public var pid: Int32?
+    public var usage: Usage?
+
+    public init(outcome: Outcome, startedAt: Instant?, endedAt: Instant, pid: Int32? = nil, usage: Usage? = nil) {
+        self.outcome = outcome
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.pid = pid
+        self.usage = usage
+    }
+}
+
+/// What is paused: everything, a queue, or a task.
+public enum PauseScope: Hashable, Sendable {
+    case all
+    case queue(String)
+    case task(String)
+}

@@ -1,0 +1,65 @@
+/// A binary heap: the smallest element first. Elements that became void stay until they surface; whoever takes them looks.
+struct Heap<Element: Comparable> {
+    private var elements: [Element] = []
+
+    var first: Element? { elements.first }
+    var count: Int { elements.count }
+    var isEmpty: Bool { elements.isEmpty }
+
+    mutating func insert(_ element: Element) {
+        elements.append(element)
+        var child = elements.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard elements[child] < elements[parent] else { break }
+            elements.swapAt(child, parent)
+            child = parent
+        }
+    }
+
+    @discardableResult
+    mutating func removeFirst() -> Element? {
+        guard let smallest = elements.first, let last = elements.popLast() else { return nil }
+        if elements.isEmpty { return smallest }
+        elements[0] = last
+        var parent = 0
+        while true {
+            var child = 2 * parent + 1
+            guard child < elements.count else { break }
+            if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
+            guard elements[child] < elements[parent] else { break }
+            elements.swapAt(child, parent)
+            parent = child
+        }
+        return smallest
+    }
+}
+
+/// A job and an instant that concerns it while it waits for its next try.
+struct TimedJob: Comparable {
+    let instant: Instant
+    let job: Job
+    let attempt: Int
+
+    init(_ instant: Instant, _ job: Job) {
+        self.instant = instant
+        self.job = job
+        attempt = job.attempt
+    }
+
+    var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
+
+    static func < (a: Self, b: Self) -> Bool { a.instant < b.instant }
+    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
+}
+
+/// A schedule and its next due time.
+struct TimedSchedule: Comparable {
+    let instant: Instant
+    let schedule: ScheduleState
+
+    var isValid: Bool { schedule.next == instant }
+
+    static func < (a: Self, b: Self) -> Bool { a.instant < b.instant }
+    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.schedule === b.schedule }
+}

@@ -1,0 +1,110 @@
+/// A job and how far it has come. Changed only by the scheduler's `apply`.
+public final class Job {
+    public let id: JobID
+    public let name: String
+    public let task: String?
+    public let schedule: String?
+    public let source: Source
+    public let definition: JobDefinition
+    public let due: Instant
+    public let createdAt: Instant
+    public let scheduledAt: Instant
+    public let deadline: Instant?
+    public let retryOf: String?
+    let arrival: UInt64
+
+    /// The dropped file it waits as, until it first moves.
+    public let file: FileStamp?
+    public internal(set) var state = JobState.new
+    public internal(set) var reason: FailureReason?
+    public internal(set) var error: String?
+    /// Tries begun so far.
+    public internal(set) var attempt = 0
+    /// Tries that ended as `lost` and, by `on_crash`, do not count.
+    var forgivenTries = 0
+    public internal(set) var notBefore: Instant
+    public internal(set) var startedAt: Instant?
+    public internal(set) var endedAt: Instant?
+    public internal(set) var changedAt: Instant
+    public internal(set) var exitCode: Int?
+    public internal(set) var signal: Int32?
+    public internal(set) var usage: Usage?
+    public internal(set) var stopping: StopReason?
+    /// Where it stands on disk, as the store last saw or left it.
+    public var place: Place
+    /// The process of the current or last try, once known.
+    public var pid: Int32?
+
+    var isTouched = false
+    /// Set aside for an edited version of itself, or gone.
+    var isDead = false
+
+    init(_ accepted: AcceptedJob, arrival: UInt64) {
+        id = accepted.id
+        name = accepted.name
+        task = accepted.task
+        schedule = accepted.schedule
+        source = accepted.source
+        definition = accepted.definition
+        due = accepted.due
+        createdAt = accepted.createdAt
+        scheduledAt = accepted.notBefore
+        deadline = accepted.definition.deadline?.instant(due: accepted.due)
+        retryOf = accepted.retryOf
+        file = accepted.file
+        place = accepted.file.map { .file($0.name) } ?? (accepted.retryOf == nil ? .nowhere : .directory(.new))
+        notBefore = accepted.notBefore
+        changedAt = accepted.createdAt
+        self.arrival = arrival
+    }
+
+    /// The accepted record that would bring the job back as it waits.
+    var accepted: AcceptedJob {
+        AcceptedJob(
+            id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
+            source: source, definition: definition, file: file, retryOf: retryOf)
+    }
+
+    /// What `status.json` says.
+    public func status(host: String) -> JobStatus {
+        var status = JobStatus(id: id.text, name: name, due: due, createdAt: createdAt, host: host)
+        status.task = task
+        status.schedule = schedule
+        status.state = state
+        status.reason = reason
+        status.error = error
+        status.attempt = attempt
+        status.tries = definition.tries
+        status.priority = definition.priority
+        status.queue = definition.queue
+        status.tags = definition.tags
+        status.payload = definition.payload
+        status.scheduledAt = scheduledAt
+        status.startedAt = startedAt
+        status.endedAt = endedAt
+        status.changedAt = changedAt
+        status.notBefore = state == .new ? notBefore : nil
+        status.deadline = deadline
+        status.exitCode = exitCode
+        status.signal = signal
+        status.usage = usage
+        status.pid = pid
+        status.retryOf = retryOf
+        status.keepMilliseconds = definition.keepMilliseconds
+        return status
+    }
+}
+
+/// Where a job stands on disk.
+public enum Place: Hashable, Sendable {
+    /// A file in `new/`, as it was dropped.
+    case file(String)
+    /// The job's directory in the one that the state names.
+    case directory(JobState)
+    /// Not yet anywhere.
+    case nowhere
+}
+
+extension JobState {
+    public var isTerminal: Bool { self == .done || self == .failed }
+}

@@ -1,0 +1,68 @@
+/// The jobs that could start now, by queue; and how many of each queue run.
+struct ReadyQueues {
+    /// The higher priority first, then the earlier start, then the first to arrive.
+    struct Entry: Comparable {
+        let job: Job
+        private let priority: Int
+        private let start: Instant
+        private let attempt: Int
+
+        init(_ job: Job) {
+            self.job = job
+            priority = job.definition.priority
+            start = job.scheduledAt
+            attempt = job.attempt
+        }
+
+        var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
+
+        static func < (a: Self, b: Self) -> Bool {
+            if a.priority != b.priority { return a.priority > b.priority }
+            if a.start != b.start { return a.start < b.start }
+            return a.job.arrival < b.job.arrival
+        }
+
+        static func == (a: Self, b: Self) -> Bool { a.job === b.job }
+    }
+
+    /// A class, so that looking through the queues never copies one.
+    private final class Line {
+        var heap = Heap<Entry>()
+    }
+
+    private var waiting: [String: Line] = [:]
+    private(set) var running: [String: Int] = [:]
+
+    mutating func push(_ job: Job) {
+        let queue = job.definition.queue
+        let line = waiting[queue] ?? Line()
+        line.heap.insert(Entry(job))
+        waiting[queue] = line
+    }
+
+    /// Takes the best job among the queues that `isOpen` allows, which is told each queue's name and running jobs.
+    mutating func popBest(where isOpen: (String, Int) -> Bool) -> Job? {
+        var best: Entry?
+        var bestLine: Line?
+        for (queue, line) in waiting where isOpen(queue, running[queue] ?? 0) {
+            while let top = line.heap.first, !top.isValid { line.heap.removeFirst() }
+            guard let top = line.heap.first else { continue }
+            if best == nil || top < best! {
+                best = top
+                bestLine = line
+            }
+        }
+        guard let best, let bestLine else { return nil }
+        bestLine.heap.removeFirst()
+        if bestLine.heap.isEmpty { waiting[best.job.definition.queue] = nil }
+        return best.job
+    }
+
+    mutating func began(_ queue: String) { running[queue, default: 0] += 1 }
+
+    mutating func ended(_ queue: String) {
+        let count = running[queue, default: 0] - 1
+        precondition(count >= 0)
+        running[queue] = count == 0 ? nil : count
+    }
+}

@@ -1,0 +1,154 @@
+/// One decision, as the journal keeps it. The state of the scheduler is what these say, in their order.
+public enum Record: Sendable {
+    /// A job is known and waits. Again for the same id: its file was edited.
+    case accepted(AcceptedJob)
+    /// A file could not be used and goes to `failed/`.
+    case rejected(RejectedFile)
+    /// A waiting job was taken away by removing or moving its file.
+    case withdrawn(JobID)
+    case started(JobID, attempt: Int)
+    /// A running job was told to end; its end will be put down to this.
+    case stopping(JobID, StopReason)
+    /// A try ended, or the job ended without one. `state` new: it waits for another try.
+    case ended(JobID, Ending)
+    /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path
+    /// without ending: `tasks/backup`, `schedules/k3f9ab`.
+    case defined(file: String, Source)
+    case undefined(file: String)
+    /// A schedule is in force; due times up to `accounted` are dealt with. Intervals count from `lastEnd`, the end of the
+    /// last run, or from `origin`, when it was taken up.
+    case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
+    case unscheduled(task: String, schedule: String)
+    /// Due times that became no job.
+    case skipped(SkippedDue)
+    case paused(PauseScope, note: String)
+    case resumed(PauseScope)
+    case daemonStarted(boot: String, version: String)
+    case daemonStopped
+}
+
+/// A job that can be run.
+public struct AcceptedJob: Sendable {
+    public var id: JobID
+    public var name: String
+    public var task: String?
+    public var schedule: String?
+    /// The due time of a scheduled run, else the instant of submission.
+    public var due: Instant
+    /// When it was taken up.
+    public var createdAt: Instant
+    /// It does not start before; the due time, `start`, or the due time with its jitter.
+    public var notBefore: Instant
+    public var source: Source
+    public var definition: JobDefinition
+    /// The dropped file it waits as; nil: it waits as a directory.
+    public var file: FileStamp?
+    public var retryOf: String?
+
+    public init(
+        id: JobID, name: String, task: String? = nil, schedule: String? = nil, due: Instant, createdAt: Instant,
+        notBefore: Instant, source: Source, definition: JobDefinition, file: FileStamp? = nil, retryOf: String? = nil
+    ) {
+        self.id = id
+        self.name = name
+        self.task = task
+        self.schedule = schedule
+        self.due = due
+        self.createdAt = createdAt
+        self.notBefore = notBefore
+        self.source = source
+        self.definition = definition
+        self.file = file
+        self.retryOf = retryOf
+    }
+}
+
+/// A file in `new/`, and enough of its identity to notice that it became another.
+public struct FileStamp: Sendable, Hashable {
+    public var name: String
+    public var inode: UInt64
+    public var size: Int64
+    public var modifiedNanoseconds: Int64
+
+    public init(name: String, inode: UInt64, size: Int64, modifiedNanoseconds: Int64) {
+        self.name = name
+        self.inode = inode
+        self.size = size
+        self.modifiedNanoseconds = modifiedNanoseconds
+    }
+}
+
+/// A file in `new/` that cannot be run.
+public struct RejectedFile: Sendable {
+    public var id: JobID
+    public var name: String
+    public var file: String
+    public var due: Instant
+    /// What is wrong, as `file:line:column: …` lines.
+    public var error: String
+
+    public init(id: JobID, name: String, file: String, due: Instant, error: String) {
+        self.id = id
+        self.name = name
+        self.file = file
+        self.due = due
+        self.error = error
+    }
+}
+
+/// How a job stands after a try, or after a decision that there will be none.
+public struct Ending: Sendable {
+    public var attempt: Int
+    /// `done`, `failed`, or `new` when another try follows.
+    public var state: JobState
+    public var reason: FailureReason?
+    public var error: String?
+    public var startedAt: Instant?
+    public var exitCode: Int?
+    public var signal: Int32?
+    public var usage: Usage?
+    public var pid: Int32?
+    /// The start of the next try.
+    public var notBefore: Instant?
+
+    public init(attempt: Int, state: JobState, reason: FailureReason?) {
+        self.attempt = attempt
+        self.state = state
+        self.reason = reason
+    }
+}
+
+/// Why a run was told to end.
+public enum StopReason: String, Sendable, CaseIterable { case canceled, replaced, killed }
+
+/// Due times that became no job, and why.
+public struct SkippedDue: Sendable {
+    public enum Reason: String, Sendable, CaseIterable {
+        /// An earlier run had not ended.
+        case overlap
+        /// A later due time stands for it.
+        case merged
+        /// The schedule asks for no catching up, or this lies beyond its limit.
+        case missed
+        case paused
+        /// The task could not be turned into a job.
+        case unusable
+    }
+
+    public var task: String
+    public var schedule: String
+    public var from: Instant
+    public var through: Instant
+    /// Nil: too many to count.
+    public var count: Int?
+    public var reason: Reason
+
+    public init(task: String, schedule: String, from: Instant, through: Instant, count: Int?, reason: Reason) {
+        self.task = task
+        self.schedule = schedule
+        self.from = from
+        self.through = through
+        self.count = count
+        self.reason = reason
+    }
+}

@@ -1,0 +1,175 @@
+// The only place where state changes: what each record means. Used alike when a decision is made and when it is replayed.
+
+extension Scheduler {
+    func apply(_ record: Record, at now: Instant) {
+        switch record {
+        case .accepted(let accepted): applyAccepted(accepted)
+        case .rejected(let file): applyRejected(file, at: now)
+        case .withdrawn(let id):
+            guard let job = jobs[id] else { return }
+            job.changedAt = now
+            leave(job)
+            forget(id)
+        case .started(let id, let attempt):
+            guard let job = jobs[id] else { return }
+            if job.state != .running {
+                runningCount += 1
+                ready.began(job.definition.queue)
+            }
+            job.state = .running
+            job.attempt = attempt
+            job.startedAt = now
+            job.changedAt = now
+            job.endedAt = nil
+            job.exitCode = nil
+            job.signal = nil
+            job.usage = nil
+            job.pid = nil
+            job.stopping = nil
+            if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
+            touch(job)
+        case .stopping(let id, let why): jobs[id]?.stopping = why
+        case .ended(let id, let ending): applyEnded(id, ending, at: now)
+        case .defined(let file, let source): definitions[file] = source
+        case .undefined(let file): definitions[file] = nil
+        case .scheduled(let task, let id, let accounted, let origin, let lastEnd):
+            let state = schedule(id, of: task, accounted: accounted, origin: origin)
+            state.accounted = accounted
+            state.origin = origin
+            state.lastEnd = lastEnd
+        case .unscheduled(let task, let id):
+            guard let state = tasks[task] else { return }
+            if let gone = state.schedule(id) { gone.next = nil }
+            state.schedules.removeAll { $0.id == id }
+            if state.isForgotten { tasks[task] = nil }
+        case .skipped(let skipped):
+            guard let state = tasks[skipped.task]?.schedule(skipped.schedule) else { return }
+            state.accounted = max(state.accounted, skipped.through)
+            // An interval from the end of a run that never was counts from its due time.
+            state.lastEnd = max(state.lastEnd ?? skipped.through, skipped.through)
+        case .paused(let scope, let note): pauses[scope] = note
+        case .resumed(let scope):
+            pauses[scope] = nil
+            if case .task(let name) = scope, let state = tasks[name] { releaseHeld(state) }
+        case .daemonStarted(let boot, _): lastBoot = boot
+        case .daemonStopped: break
+        }
+    }
+
+    private func applyAccepted(_ accepted: AcceptedJob) {
+        if let old = jobs[accepted.id] {
+            guard old.state == .new else { return }
+            leave(old)
+        }
+        let job = Job(accepted, arrival: arrivals)
+        arrivals += 1
+        jobs[job.id] = job
+        if let name = job.task { task(named: name).active.append(job) }
+        if let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
+            state.accounted = max(state.accounted, job.due)
+            state.next = nil
+        }
+        if job.file == nil { touch(job) }
+        if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
+        wait(job)
+    }
+
+    private func applyRejected(_ file: RejectedFile, at now: Instant) {
+        if let old = jobs[file.id] {
+            guard old.state == .new else { return }
+            leave(old)
+        }
+        let format = Source.format(ofFile: file.file, firstBytes: Array("#!".utf8), isExecutable: true) ?? .script
+        let accepted = AcceptedJob(
+            id: file.id, name: file.name, due: file.due, createdAt: now, notBefore: file.due,
+            source: Source(format: format, bytes: []), definition: .unusable,
+            file: FileStamp(name: file.file, inode: 0, size: 0, modifiedNanoseconds: 0))
+        let job = Job(accepted, arrival: arrivals)
+        arrivals += 1
+        job.state = .failed
+        job.reason = .rejected
+        job.error = file.error
+        job.endedAt = now
+        job.changedAt = now
+        jobs[job.id] = job
+        finish(job)
+    }
+
+    private func applyEnded(_ id: JobID, _ ending: Ending, at now: Instant) {
+        guard let job = jobs[id], !job.state.isTerminal else { return }
+        if job.state == .running {
+            runningCount -= 1
+            ready.ended(job.definition.queue)
+        }
+        job.state = ending.state
+        job.reason = ending.reason
+        job.error = ending.error
+        job.attempt = ending.attempt
+        job.startedAt = ending.startedAt ?? job.startedAt
+        job.endedAt = now
+        job.changedAt = now
+        job.exitCode = ending.exitCode
+        job.signal = ending.signal
+        job.usage = ending.usage
+        job.pid = ending.pid ?? job.pid
+        if ending.state == .new {
+            job.notBefore = ending.notBefore ?? now
+            if ending.reason == .lost, job.definition.onCrash == .retry { job.forgivenTries += 1 }
+            wait(job)
+            touch(job)
+        } else {
+            finish(job)
+        }
+    }
+
+    /// Puts a waiting job where it waits: for its time, or for a slot.
+    private func wait(_ job: Job) { delayed.insert(TimedJob(job.notBefore, job)) }
+
+    /// A job has come to its end: its task goes on, and its record is all that stays.
+    private func finish(_ job: Job) {
+        touch(job)
+        leave(job)
+        if isRestoring { return }
+        forget(job.id)
+    }
+
+    func forget(_ id: JobID) { jobs[id] = nil }
+
+    /// A job no longer counts among its task's runs.
+    private func leave(_ job: Job) {
+        if job.state == .new { job.isDead = true }
+        guard let name = job.task, let state = tasks[name] else { return }
+        state.active.removeAll { $0 === job }
+        if state.current === job { state.current = nil }
+        if let id = job.schedule, let schedule = state.schedule(id) {
+            schedule.lastEnd = max(schedule.lastEnd ?? job.changedAt, job.changedAt)
+            if schedule.definition?.recurrence.isFromEnd == true { plan(schedule) }
+        }
+        releaseHeld(state)
+        if state.isForgotten { tasks[name] = nil }
+    }
+
+    func releaseHeld(_ state: TaskState) {
+        guard pauses[.task(state.name)] == nil else { return }
+        while let job = state.release() {
+            ready.push(job)
+            // One at a time, unless they may overlap: the next is released when this one has ended.
+            if job.definition.overlap != .allow { break }
+        }
+    }
+
+    func task(named name: String) -> TaskState {
+        if let state = tasks[name] { return state }
+        let state = TaskState(name: name)
+        tasks[name] = state
+        return state
+    }
+
+    func schedule(_ id: String, of task: String, accounted: Instant, origin: Instant) -> ScheduleState {
+        let owner = self.task(named: task)
+        if let state = owner.schedule(id) { return state }
+        let state = ScheduleState(task: task, id: id, accounted: accounted, origin: origin)
+        owner.schedules.append(state)
+        return state
+    }
+}

@@ -1,0 +1,280 @@
+// Schedules: which due times there are, which have become jobs, and why the others have not.
+
+extension Scheduler {
+    // MARK: Definitions come and go
+
+    func define(_ definition: TaskDefinition, since: Instant, at now: Instant) {
+        for schedule in definition.schedules {
+            if let why = refusal(schedule, of: definition.name, since: since) {
+                turn.refusals.append((definition.name, schedule.id, why))
+                return
+            }
+        }
+        let file = "tasks/\(definition.name)"
+        if definitions[file] != definition.source { commit(.defined(file: file, definition.source), at: now) }
+        let state = task(named: definition.name)
+        state.definition = definition
+        let kept = Set(definition.schedules.map(\.id))
+        for old in state.schedules where !old.isFile && old.definition != nil && !kept.contains(old.id) {
+            commit(.unscheduled(task: definition.name, schedule: old.id), at: now)
+        }
+        for schedule in definition.schedules {
+            attach(schedule, to: definition.name, since: since, isFile: false, at: now)
+        }
+        // A schedule in a file of its own may have been read before its task.
+        for schedule in state.schedules where schedule.isFile { plan(schedule) }
+    }
+
+    func define(
+        task: String, _ definition: ScheduleDefinition, _ source: Source, since: Instant, at now: Instant
+    ) {
+        if let why = refusal(definition, of: task, since: since) {
+            turn.refusals.append((task, definition.id, why))
+            return
+        }
+        if let old = scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
+        let file = "schedules/\(definition.id)"
+        if definitions[file] != source { commit(.defined(file: file, source), at: now) }
+        scheduleFiles[definition.id] = task
+        attach(definition, to: task, since: since, isFile: true, at: now)
+    }
+
+    /// Puts the definition that was accepted last back in force, after a restart that found the file unusable.
+    func reinstate(task name: String, at now: Instant) {
+        guard tasks[name]?.definition == nil, let source = definitions["tasks/\(name)"] else { return }
+        do throws(Problems) {
+            define(try TaskDefinition(name: name, source: source, at(now)), since: now, at: now)
+        } catch {
+            turn.refusals.append((name, "", "the definition accepted earlier cannot be read: \(error)"))
+        }
+    }
+
+    func reinstate(schedule id: String, at now: Instant) {
+        guard scheduleFiles[id] == nil, let source = definitions["schedules/\(id)"] else { return }
+        do throws(Problems) {
+            let (task, definition) = try ScheduleDefinition.file(id: id, source: source, at(now))
+            define(task: task, definition, source, since: now, at: now)
+        } catch {
+            turn.refusals.append(("", id, "the schedule accepted earlier cannot be read: \(error)"))
+        }
+    }
+
+    private func at(_ now: Instant) -> ReadingContext {
+        var context = self.context
+        context.now = now
+        return context
+    }
+
+    func remove(task name: String, at now: Instant) {
+        if definitions["tasks/\(name)"] != nil { commit(.undefined(file: "tasks/\(name)"), at: now) }
+        guard let state = tasks[name] else { return }
+        state.definition = nil
+        for schedule in state.schedules where !schedule.isFile {
+            commit(.unscheduled(task: name, schedule: schedule.id), at: now)
+        }
+        for schedule in state.schedules { schedule.next = nil }
+        if state.isForgotten { tasks[name] = nil }
+    }
+
+    func remove(schedule id: String, at now: Instant) {
+        if definitions["schedules/\(id)"] != nil { commit(.undefined(file: "schedules/\(id)"), at: now) }
+        guard let task = scheduleFiles.removeValue(forKey: id), tasks[task]?.schedule(id) != nil else { return }
+        commit(.unscheduled(task: task, schedule: id), at: now)
+    }
+
+    /// An `at` that had passed before its file came to be is refused, unless it is one that was dealt with.
+    private func refusal(_ schedule: ScheduleDefinition, of task: String, since: Instant) -> String? {
+        guard let instant = schedule.once, instant <= since, tasks[task]?.schedule(schedule.id) == nil else { return nil }
+        return "at \(instant.rfc3339) is in the past"
+    }
+
+    private func attach(
+        _ definition: ScheduleDefinition, to task: String, since: Instant, isFile: Bool, at now: Instant
+    ) {
+        let known = self.task(named: task).schedule(definition.id)
+        // Due times count from when an `at` was given, else from when the schedule was taken up. What fell due while a
+        // schedule was disabled is not caught up when it is enabled again.
+        let wasDisabled = known?.definition.map { !$0.enabled } ?? false
+        if known == nil || wasDisabled {
+            var accounted = now
+            if definition.once != nil { accounted = min(since, now) }
+            commit(.scheduled(task: task, schedule: definition.id, accounted: accounted, origin: now, lastEnd: nil), at: now)
+        }
+        guard let state = self.task(named: task).schedule(definition.id) else { return }
+        state.definition = definition
+        state.isFile = isFile
+        if !definition.enabled, state.accounted < now {
+            commit(
+                .scheduled(
+                    task: task, schedule: definition.id, accounted: now, origin: state.origin, lastEnd: state.lastEnd),
+                at: now)
+        }
+        plan(state)
+    }
+
+    /// Computes the schedule's next due time and lines it up. An interval from the end waits while a run is under way.
+    func plan(_ schedule: ScheduleState) {
+        schedule.next = nil
+        guard let state = tasks[schedule.task], state.definition != nil, let definition = schedule.definition else { return }
+        if definition.recurrence.isFromEnd, state.active.contains(where: { $0.schedule == schedule.id }) { return }
+        schedule.next = schedule.computeNext()
+        if let next = schedule.next { dues.insert(TimedSchedule(instant: next, schedule: schedule)) }
+    }
+
+    // MARK: The daemon starts
+
+    func start(boot: String, version: String, at now: Instant) {
+        let isNewBoot = lastBoot != boot
+        commit(.daemonStarted(boot: boot, version: version), at: now)
+        // What went away while nobody looked.
+        for file in definitions.keys.sorted() {
+            if file.hasPrefix("tasks/"), tasks[String(file.dropFirst(6))]?.definition == nil {
+                remove(task: String(file.dropFirst(6)), at: now)
+            } else if file.hasPrefix("schedules/"), scheduleFiles[String(file.dropFirst(10))] == nil {
+                remove(schedule: String(file.dropFirst(10)), at: now)
+            }
+        }
+        for state in Array(tasks.values) {
+            for schedule in state.schedules where schedule.definition == nil {
+                commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
+            }
+        }
+        for state in tasks.values.sorted(by: { $0.name < $1.name }) {
+            for schedule in state.schedules {
+                guard let definition = schedule.definition else { continue }
+                if definition.recurrence.isReboot {
+                    if isNewBoot, definition.enabled, state.definition != nil { fire(schedule, [now], at: now) }
+                } else if let next = schedule.next, next <= now {
+                    catchUp(schedule, isMissed: true, at: now)
+                }
+            }
+        }
+    }
+
+    // MARK: Due times
+
+    func fireDue(at now: Instant) {
+        while let top = dues.first, top.instant <= now || !top.isValid {
+            dues.removeFirst()
+            guard top.isValid else { continue }
+            let late = now.milliseconds - top.instant.milliseconds
+            catchUp(top.schedule, isMissed: late > Self.missedAfterMilliseconds, at: now)
+        }
+    }
+
+    /// Deals with every due time of a schedule up to now, by its rule for those that were missed.
+    private func catchUp(_ schedule: ScheduleState, isMissed: Bool, at now: Instant) {
+        guard let definition = schedule.definition, let first = schedule.next else { return }
+        let limit = definition.catchUp == .all ? definition.catchUpLimit : 1
+        let (dues, earlier) = latestDues(of: schedule, through: now, limit: limit)
+        guard let last = dues.last else { return }
+        if pauses[.task(schedule.task)] != nil {
+            skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .paused, at: now)
+        } else if definition.catchUp == .none, isMissed {
+            skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .missed, at: now)
+        } else {
+            if earlier != 0, let kept = dues.first {
+                // The record covers the due times from the first one up to the one before those that run.
+                skip(
+                    schedule, from: first, through: kept.advanced(byMilliseconds: -1), count: earlier,
+                    definition.catchUp == .all ? .missed : .merged, at: now)
+            }
+            fire(schedule, dues, at: now)
+        }
+        plan(schedule)
+    }
+
+    /// The last `limit` due times up to `now` that are not accounted for, and how many came before them (nil: many).
+    ///
+    /// Looks back from now in windows that double, so that a year of missed seconds costs no more than a few looks.
+    private func latestDues(
+        of schedule: ScheduleState, through now: Instant, limit: Int
+    ) -> (dues: [Instant], earlier: Int?) {
+        guard let definition = schedule.definition, let first = schedule.next else { return ([], 0) }
+        if definition.recurrence.isFromEnd { return ([first], 0) }
+        let countedMax = max(10_000, limit)
+        var end = now
+        if let notAfter = definition.notAfter { end = min(end, notAfter) }
+        var at = first
+        var all = [first]
+        while let next = definition.recurrence.next(after: at, origin: schedule.origin), next <= end {
+            if all.count >= countedMax { break }
+            all.append(next)
+            at = next
+        }
+        if all.count < countedMax { return (Array(all.suffix(limit)), all.count - min(limit, all.count)) }
+        var window: Int64 = 1000
+        while true {
+            var found: [Instant] = []
+            at = max(end.advanced(byMilliseconds: -window), first)
+            while let next = definition.recurrence.next(after: at, origin: schedule.origin), next <= end {
+                if found.count >= 2 * countedMax { found.removeFirst(countedMax) }
+                found.append(next)
+                at = next
+            }
+            if found.count >= limit { return (Array(found.suffix(limit)), nil) }
+            window *= 2
+        }
+    }
+
+    private func skip(
+        _ schedule: ScheduleState, from: Instant, through: Instant, count: Int?, _ reason: SkippedDue.Reason,
+        at now: Instant
+    ) {
+        commit(
+            .skipped(
+                SkippedDue(
+                    task: schedule.task, schedule: schedule.id, from: from, through: through, count: count,
+                    reason: reason)),
+            at: now)
+    }
+
+    /// Turns due times into jobs, by the task's overlap rule.
+    private func fire(_ schedule: ScheduleState, _ dues: [Instant], at now: Instant) {
+        guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition
+        else { return }
+        for due in dues {
+            switch task.overlap {
+            case .skip where !state.active.isEmpty,
+                // Runs that catch up are each wanted, so they may all wait.
+                .wait where dues.count == 1 && state.active.contains(where: { $0.attempt == 0 }):
+                skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
+                continue
+            case .replace:
+                replaceRuns(of: task.name, at: now)
+            case .wait, .queue, .skip, .allow: break
+            }
+            do throws(Problems) {
+                let (source, job) = try task.job(payload: definition.payload, at(due))
+                let delay = jitter(of: definition, task: task.name, due: due)
+                commit(
+                    .accepted(
+                        AcceptedJob(
+                            id: JobID(task: task.name, schedule: schedule.id, due: due), name: task.name,
+                            task: task.name, schedule: schedule.id, due: due, createdAt: now,
+                            notBefore: max(job.start ?? due, due.advanced(byMilliseconds: delay)), source: source,
+                            definition: job)),
+                    at: now)
+            } catch {
+                skip(schedule, from: due, through: due, count: 1, .unusable, at: now)
+            }
+        }
+    }
+
+    /// `overlap = "replace"`: the runs there are make way for a new one.
+    func replaceRuns(of task: String, at now: Instant) {
+        for old in tasks[task]?.active ?? [] {
+            switch old.state {
+            case .new: fail(old, .replaced, "replaced by a newer run", at: now)
+            case .running: stop(old, .replaced, at: now)
+            case .done, .failed: break
+            }
+        }
+    }
+
+    /// The same task and due time always get the same delay.
+    private func jitter(of schedule: ScheduleDefinition, task: String, due: Instant) -> Int64 {
+        guard schedule.jitterMilliseconds > 0 else { return 0 }
+        return Int64(stableHash("\(task)\u{0}\(due.milliseconds)") % UInt64(schedule.jitterMilliseconds))
+    }
+}

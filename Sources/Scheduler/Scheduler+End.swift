@@ -1,0 +1,67 @@
+// How a try ended, and what follows: success, another try, or failure with its reason.
+
+extension Scheduler {
+    func end(_ id: JobID, attempt: Int, _ run: RunResult, at now: Instant) {
+        // A report for a try that is already recorded: the worker's message and its record can both arrive.
+        guard let job = jobs[id], job.state == .running, job.attempt == attempt else { return }
+        var ending = Ending(attempt: attempt, state: .failed, reason: nil)
+        ending.startedAt = run.startedAt
+        ending.usage = run.usage
+        ending.pid = run.pid
+        var kind: RetryRule.Kind
+        switch run.outcome {
+        case .exited(let code):
+            ending.exitCode = code
+            kind = .exit
+            if job.definition.success.contains(code) {
+                ending.state = .done
+            } else {
+                ending.reason = .exit
+                ending.error = "exited with \(code)"
+            }
+        case .signaled(let signal, let coreDumped):
+            ending.signal = signal
+            ending.reason = .signal
+            ending.error = "ended by \(Signal.name(signal))\(coreDumped ? ", core dumped" : "")"
+            kind = .signal
+        case .timedOut(let code, let signal):
+            ending.exitCode = code
+            ending.signal = signal
+            ending.reason = .timeout
+            ending.error = "ran longer than its timeout"
+            kind = .timeout
+        case .notSpawned(let why):
+            ending.reason = .spawn
+            ending.error = why
+            kind = .spawn
+        case .lost(let why):
+            ending.reason = .lost
+            ending.error = why
+            kind = .lost
+        }
+        switch job.stopping {
+        case .canceled:
+            ending.state = .failed
+            ending.reason = .canceled
+            ending.error = "canceled while it ran"
+        case .replaced:
+            ending.state = .failed
+            ending.reason = .replaced
+            ending.error = "replaced by a newer run"
+        case .killed, nil: break
+        }
+        if ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {
+            ending.state = .new
+            let seed = stableHash("\(id.text)\u{0}\(attempt)")
+            ending.notBefore = run.endedAt.advanced(
+                byMilliseconds: job.definition.backoff.milliseconds(afterTry: attempt, seed: seed))
+        }
+        commit(.ended(id, ending), at: run.endedAt)
+    }
+
+    private func triesAgain(_ job: Job, _ kind: RetryRule.Kind, exitCode: Int?) -> Bool {
+        if kind == .lost, job.definition.onCrash == .retry { return true }
+        guard job.attempt - job.forgivenTries < job.definition.tries else { return false }
+        return job.definition.retryOn.includes(kind, exitCode: exitCode)
+    }
+}

@@ -1,0 +1,58 @@
+// A journal's records back into state, and state into the records that stand for it.
+
+extension Scheduler {
+    /// Replays one record of the journal. Effects are not repeated: the turn that follows the last record says where
+    /// every job belongs, and the store brings there what is not there yet.
+    public func restore(_ record: Record, at instant: Instant) {
+        isRestoring = true
+        apply(record, at: instant)
+        isRestoring = false
+    }
+
+    /// Ends the replay: the turn holds every job of the journal, those that have come to their end for the last time.
+    public func finishRestoring() -> Turn {
+        for job in jobs.values where job.state.isTerminal { forget(job.id) }
+        defer { turn = Turn() }
+        for job in turn.places { job.isTouched = false }
+        return turn
+    }
+
+    /// The records that rebuild the present state, for the head of a new journal segment.
+    public func snapshot(at now: Instant) -> [(at: Instant, record: Record)] {
+        var records: [(at: Instant, record: Record)] = []
+        if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
+        for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
+        for (file, source) in definitions { records.append((now, .defined(file: file, source))) }
+        for state in tasks.values {
+            for schedule in state.schedules {
+                records.append(
+                    (
+                        now,
+                        .scheduled(
+                            task: state.name, schedule: schedule.id, accounted: schedule.accounted,
+                            origin: schedule.origin, lastEnd: schedule.lastEnd)
+                    ))
+            }
+        }
+        for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
+            records.append((job.createdAt, .accepted(job.accepted)))
+            switch job.state {
+            case .running:
+                records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
+                if let why = job.stopping { records.append((now, .stopping(job.id, why))) }
+            case .new where job.attempt > 0:
+                var ending = Ending(attempt: job.attempt, state: .new, reason: job.reason)
+                ending.error = job.error
+                ending.startedAt = job.startedAt
+                ending.exitCode = job.exitCode
+                ending.signal = job.signal
+                ending.usage = job.usage
+                ending.pid = job.pid
+                ending.notBefore = job.notBefore
+                records.append((job.endedAt ?? now, .ended(job.id, ending)))
+            case .new, .done, .failed: break
+            }
+        }
+        return records
+    }
+}

@@ -1,0 +1,77 @@
+/// A task as the scheduler knows it: its definition in force, its schedules, and its runs that have not ended.
+public final class TaskState {
+    public let name: String
+    public internal(set) var definition: TaskDefinition?
+    public internal(set) var schedules: [ScheduleState] = []
+    /// The run that has begun and not ended; between two tries it still counts. Stays nil for `allow`.
+    var current: Job?
+    /// Runs that wait for `current` to end, or for the task to be resumed.
+    private var held = Heap<ReadyQueues.Entry>()
+    /// All runs that have not ended.
+    var active: [Job] = []
+
+    init(name: String) { self.name = name }
+
+    func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
+
+    /// Whether `job` must wait because another run of the task has begun and not ended.
+    func blocks(_ job: Job) -> Bool {
+        job.definition.overlap != .allow && current != nil && current !== job
+    }
+
+    func hold(_ job: Job) { held.insert(ReadyQueues.Entry(job)) }
+
+    /// The next held run, if one may go now.
+    func release() -> Job? {
+        while let entry = held.removeFirst() {
+            guard entry.isValid else { continue }
+            if blocks(entry.job) {
+                held.insert(entry)
+                return nil
+            }
+            return entry.job
+        }
+        return nil
+    }
+
+    /// Nothing keeps the task in memory any more.
+    var isForgotten: Bool { definition == nil && schedules.isEmpty && active.isEmpty }
+}
+
+/// A schedule: what is accounted for, and what is next.
+public final class ScheduleState {
+    public let task: String
+    public let id: String
+    public internal(set) var definition: ScheduleDefinition?
+    /// Stands in a file of its own in `schedules/`.
+    public internal(set) var isFile = false
+    /// Every due time up to this one has become a job or a record that says why not.
+    public internal(set) var accounted: Instant
+    /// When it was taken up: the start of a fixed grid.
+    public internal(set) var origin: Instant
+    /// When its last run ended; nil before the first.
+    public internal(set) var lastEnd: Instant?
+    public internal(set) var next: Instant?
+
+    init(task: String, id: String, accounted: Instant, origin: Instant) {
+        self.task = task
+        self.id = id
+        self.accounted = accounted
+        self.origin = origin
+    }
+
+    /// What an interval counts from.
+    var intervalOrigin: Instant {
+        definition?.recurrence.isFromEnd == true ? max(origin, lastEnd ?? origin) : origin
+    }
+
+    /// The first due time that is not accounted for, within `not_before` and `not_after`.
+    func computeNext() -> Instant? {
+        guard let definition, definition.enabled else { return nil }
+        var after = accounted
+        if let notBefore = definition.notBefore { after = max(after, notBefore.advanced(byMilliseconds: -1)) }
+        guard let next = definition.recurrence.next(after: after, origin: intervalOrigin) else { return nil }
+        if let notAfter = definition.notAfter, next > notAfter { return nil }
+        return next
+    }
+}

@@ -1,0 +1,212 @@
+// The write-ahead journal: what was decided, in order, before anything is moved because of it.
+//
+// Invariants:
+// - A segment's first record is `segment`, then a snapshot, then what came since. The newest segment alone is the state;
+//   older ones are history. A segment appears under its name only when its snapshot is complete and synced.
+// - Sequence numbers of a segment follow one another without a gap, and every line carries its checksum.
+// - A last line without its newline is what a power cut leaves of an append that was never acknowledged: it is cut off,
+//   and said. Anything else that does not hold is damage: reading stops with file and line, and a person decides.
+// - After a failed append the file is cut back to what was there before, so a full disk leaves no torn line in the middle.
+
+/// Why a journal cannot be used.
+public struct JournalDamage: Error, Sendable, CustomStringConvertible {
+    public var file: String
+    public var line: Int
+    public var why: String
+
+    public var description: String { "\(file):\(line): \(why)" }
+}
+
+/// What went wrong with the journal.
+public enum JournalError: Error, Sendable, CustomStringConvertible {
+    case damage(JournalDamage)
+    case system(SystemError)
+
+    public var description: String {
+        switch self {
+        case .damage(let damage): "\(damage)"
+        case .system(let error): "\(error)"
+        }
+    }
+}
+
+public final class Journal<FS: FileSystem> {
+    /// A new segment is begun when this much, or twice its snapshot, has been written.
+    public static var segmentBytes: Int64 { 8 << 20 }
+
+    let fs: FS
+    private var log: FS.Log?
+    private var line = JournalLine()
+    private var pendingCount: UInt64 = 0
+    public private(set) var nextSequence: UInt64 = 1
+    public private(set) var segment = ""
+    private var rotateAt: Int64 = 0
+
+    public init(_ fs: FS) { self.fs = fs }
+
+    // MARK: Reading
+
+    /// The names of the segments, oldest first.
+    public static func segments(_ fs: FS) throws(SystemError) -> [String] {
+        try fs.list(Layout.journal).map(\.name)
+            .filter { $0.hasSuffix(".log") && !Name.isUnfinished($0) }.sorted()
+    }
+
+    /// Reads one segment and hands each of its lines on. Returns the size of the good part, which is less than the file's
+    /// when its tail is torn.
+    @discardableResult
+    public static func read(
+        _ fs: FS, segment: String, _ body: (JournalFields) -> Void
+    ) throws(JournalError) -> (goodBytes: Int64, tornBytes: Int, lastSequence: UInt64) {
+        let path = "\(Layout.journal)/\(segment)"
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            guard case .file(_, let content) = try fs.takeOwn(path) else {
+                throw SystemError("read", path: path, errno: ENOENT)
+            }
+            bytes = content
+        } catch {
+            throw .system(error)
+        }
+        var damage: JournalDamage?
+        var start = 0
+        var lineNumber = 0
+        var last: UInt64 = 0
+        bytes.withUnsafeBufferPointer { buffer in
+            while start < buffer.count {
+                guard let found = memchr(buffer.baseAddress! + start, 0x0A, buffer.count - start) else { return }
+                let end = UnsafeRawPointer(found) - UnsafeRawPointer(buffer.baseAddress!)
+                lineNumber += 1
+                guard let fields = JournalFields(UnsafeBufferPointer(rebasing: buffer[start..<end])) else {
+                    damage = JournalDamage(file: path, line: lineNumber, why: "the record is damaged: its checksum does not hold")
+                    return
+                }
+                if lineNumber == 1 {
+                    guard fields.kind == "segment" else {
+                        damage = JournalDamage(file: path, line: 1, why: "the segment does not begin with its header")
+                        return
+                    }
+                    guard fields["format"] == "1" else {
+                        damage = JournalDamage(
+                            file: path, line: 1,
+                            why: "the journal has format \(fields["format"] ?? "?"), this program reads 1: use the newer spoold")
+                        return
+                    }
+                } else if fields.sequence != last + 1 {
+                    damage = JournalDamage(
+                        file: path, line: lineNumber, why: "record \(fields.sequence) follows record \(last): some are missing")
+                    return
+                }
+                last = fields.sequence
+                body(fields)
+                start = end + 1
+            }
+        }
+        if let damage { throw .damage(damage) }
+        if lineNumber == 0 {
+            throw .damage(JournalDamage(file: path, line: 1, why: "the segment is empty"))
+        }
+        return (Int64(start), bytes.count - start, last)
+    }
+
+    /// Reads the state's segment and makes ready to append to it. Returns the bytes of a torn tail that were cut off;
+    /// nil when there is no journal yet.
+    public func open(_ body: (JournalFields) -> Void) throws(JournalError) -> Int? {
+        do {
+            guard let newest = try Self.segments(fs).last else { return nil }
+            let read = try Self.read(fs, segment: newest, body)
+            let log = try fs.openLog("\(Layout.journal)/\(newest)")
+            if read.tornBytes > 0 {
+                try log.truncate(to: read.goodBytes)
+                try log.syncData()
+            }
+            segment = newest
+            self.log = log
+            nextSequence = read.lastSequence + 1
+            rotateAt = max(Self.segmentBytes, log.size)
+            return read.tornBytes
+        } catch let error as SystemError {
+            throw .system(error)
+        } catch let error as JournalError {
+            throw error
+        } catch {
+            preconditionFailure("the calls above throw nothing else")
+        }
+    }
+
+    // MARK: Writing
+
+    /// Adds a record to those that the next `commit` writes.
+    public func add(_ record: Record, at instant: Instant) {
+        line.append(record, sequence: nextSequence, at: instant)
+        nextSequence += 1
+        pendingCount += 1
+    }
+
+    public var hasPending: Bool { pendingCount > 0 }
+
+    /// Writes and syncs what was added. After an error nothing of it counts as written and it is kept for another call.
+    public func commit() throws(SystemError) {
+        guard pendingCount > 0, let log else { return }
+        let before = log.size
+        do throws(SystemError) { try log.append(line.bytes) } catch {
+            try log.truncate(to: before)
+            throw error
+        }
+        try log.syncData()
+        line.removeAll()
+        pendingCount = 0
+    }
+
+    public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
+
+    /// Begins a new segment with a snapshot of the state. What older segments say is in the tree, or in the snapshot:
+    /// the caller has carried out every effect of what was committed.
+    public func rotate(snapshot: [(at: Instant, record: Record)], spool: String, at now: Instant) throws(SystemError) {
+        precondition(pendingCount == 0)
+        try fs.syncAll()
+        var text = JournalLine()
+        var sequence = nextSequence
+        text.beginSegment(sequence: sequence, at: now, spool: spool)
+        for entry in snapshot {
+            sequence += 1
+            text.append(entry.record, sequence: sequence, at: entry.at)
+        }
+        let digits = String(nextSequence)
+        let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + ".log"
+        let path = "\(Layout.journal)/\(name)"
+        let temporary = path + ".tmp"
+        try fs.create(temporary, text.bytes, mode: 0o600)
+        try fs.sync(temporary)
+        try fs.rename(temporary, to: path)
+        try fs.sync(Layout.journal)
+        log = try fs.openLog(path)
+        segment = name
+        nextSequence = sequence + 1
+        rotateAt = max(Self.segmentBytes, 2 * Int64(text.bytes.count))
+    }
+
+    /// Removes old segments: those whose last record is older than `before`, never the newest.
+    public func prune(before: Instant) throws(SystemError) {
+        let segments = try Self.segments(fs).dropLast()
+        for name in segments {
+            let path = "\(Layout.journal)/\(name)"
+            guard let status = try fs.status(path), status.modifiedNanoseconds / 1_000_000 < before.milliseconds else { return }
+            try fs.removeFile(path)
+        }
+    }
+}
+
+extension JournalLine {
+    mutating func beginSegment(sequence: UInt64, at now: Instant, spool: String) {
+        begin(sequence: sequence, at: now, "segment")
+        field("format", "1")
+        field("spool", spool)
+        end()
+    }
+}
+
+extension FileSystem {
+    /// Reads a file of the store's own, of any size.
+    func takeOwn(_ path: String) throws(SystemError) -> TakenFile { try take(path, limit: Int.max - 1) }
+}

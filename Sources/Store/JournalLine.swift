@@ -1,0 +1,235 @@
+// The text of one journal record:
+//
+//     a1b2c3d4 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-backup-k3f9ab try=1
+//
+// CRC32C (RFC 3720) of all that follows it, the sequence number, the instant, the kind, and `key=value` fields. A value
+// with other than plain characters is quoted; in quotes `\\ \" \n \t \r \xNN` stand for the bytes that would hurt, so any
+// bytes at all can be kept and every record is one line.
+
+/// Builds a line.
+struct JournalLine {
+    private(set) var bytes: [UInt8] = []
+    private var start = 0
+
+    mutating func begin(sequence: UInt64, at instant: Instant, _ kind: StaticString) {
+        start = bytes.count
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 8))
+        append(" ")
+        number(sequence)
+        append(" ")
+        instant.appendRFC3339(to: &bytes)
+        append(" ")
+        append(kind)
+    }
+
+    mutating func end() {
+        let checksum = bytes[(start + 8)...].withUnsafeBufferPointer { crc32c($0) }
+        for digit in 0..<8 {
+            let nibble = UInt8(truncatingIfNeeded: checksum >> UInt32(28 - 4 * digit)) & 15
+            bytes[start + digit] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+        }
+        append("\n")
+    }
+
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    mutating func field(_ key: StaticString, _ value: String) {
+        name(key)
+        var value = value
+        value.withUTF8 { text($0) }
+    }
+
+    mutating func field(_ key: StaticString, optional value: String?) {
+        if let value { field(key, value) }
+    }
+
+    mutating func field(_ key: StaticString, _ value: [UInt8]) {
+        name(key)
+        value.withUnsafeBufferPointer { text($0) }
+    }
+
+    mutating func field(_ key: StaticString, _ value: Int64) {
+        name(key)
+        if value < 0 { append("-") }
+        number(value.magnitude)
+    }
+
+    mutating func field(_ key: StaticString, optional value: Int64?) {
+        if let value { field(key, value) }
+    }
+
+    mutating func field(_ key: StaticString, _ value: Instant) {
+        name(key)
+        value.appendRFC3339(to: &bytes)
+    }
+
+    mutating func field(_ key: StaticString, optional value: Instant?) {
+        if let value { field(key, value) }
+    }
+
+    private mutating func name(_ key: StaticString) {
+        append(" ")
+        append(key)
+        append("=")
+    }
+
+    private mutating func append(_ text: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    private mutating func number(_ value: UInt64) {
+        if value < 10 {
+            bytes.append(UInt8(ascii: "0") + UInt8(value))
+            return
+        }
+        var rest = value
+        let first = bytes.count
+        while rest > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        }
+        bytes[first...].reverse()
+    }
+
+    private mutating func text(_ value: UnsafeBufferPointer<UInt8>) {
+        // `=` may stand in a plain value: a field's name ends at its first one.
+        let isPlain = value.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        if isPlain, !value.isEmpty {
+            bytes.append(contentsOf: value)
+            return
+        }
+        append("\"")
+        for byte in value {
+            switch byte {
+            case UInt8(ascii: "\""): append("\\\"")
+            case UInt8(ascii: "\\"): append("\\\\")
+            case UInt8(ascii: "\n"): append("\\n")
+            case UInt8(ascii: "\t"): append("\\t")
+            case UInt8(ascii: "\r"): append("\\r")
+            case 0..<0x20, 0x7F:
+                append("\\x")
+                for nibble in [byte >> 4, byte & 15] {
+                    bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+                }
+            default: bytes.append(byte)
+            }
+        }
+        append("\"")
+    }
+}
+
+/// A line that was read and whose checksum holds.
+public struct JournalFields {
+    public let sequence: UInt64
+    public let at: Instant
+    public let kind: String
+    public let fields: [(key: String, value: [UInt8])]
+
+    public subscript(key: String) -> String? { bytes(key).map { String(decoding: $0, as: UTF8.self) } }
+
+    public func bytes(_ key: String) -> [UInt8]? { fields.first { $0.key == key }?.value }
+
+    public func integer(_ key: String) -> Int64? { self[key].flatMap { Int64($0) } }
+
+    public func instant(_ key: String) -> Instant? { bytes(key).flatMap { JournalFields.instant($0[...]) } }
+
+    /// Nil when the line is damaged in any way. `line` is without its newline.
+    public init?(_ line: UnsafeBufferPointer<UInt8>) {
+        guard line.count > 9, line[8] == 0x20 else { return nil }
+        var checksum: UInt32 = 0
+        for byte in line[..<8] {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "a") + 10)
+            default: return nil
+            }
+        }
+        guard crc32c(UnsafeBufferPointer(rebasing: line[8...])) == checksum else { return nil }
+        var words = Words(line, from: 9)
+        guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)),
+            let time = words.next(), let at = JournalFields.instant(time), let kind = words.next()
+        else { return nil }
+        self.sequence = sequence
+        self.at = at
+        self.kind = String(decoding: kind, as: UTF8.self)
+        var fields: [(key: String, value: [UInt8])] = []
+        while let key = words.nextKey() {
+            guard let value = words.nextValue() else { return nil }
+            fields.append((String(decoding: key, as: UTF8.self), value))
+        }
+        self.fields = fields
+    }
+
+    /// The one form of an instant that the journal writes: `2026-11-21T02:00:00.000Z`.
+    static func instant(_ bytes: ArraySlice<UInt8>) -> Instant? {
+        return Instant(fixed: bytes)
+    }
+}
+
+/// Walks through the words of a line.
+private struct Words {
+    private let line: UnsafeBufferPointer<UInt8>
+    private var at: Int
+
+    init(_ line: UnsafeBufferPointer<UInt8>, from start: Int) {
+        self.line = line
+        at = start
+    }
+
+    mutating func next() -> ArraySlice<UInt8>? {
+        guard at < line.count else { return nil }
+        let start = at
+        while at < line.count, line[at] != 0x20 { at += 1 }
+        defer { if at < line.count { at += 1 } }
+        return Array(line[start..<at])[...]
+    }
+
+    mutating func nextKey() -> ArraySlice<UInt8>? {
+        guard at < line.count else { return nil }
+        let start = at
+        while at < line.count, line[at] != UInt8(ascii: "=") { at += 1 }
+        guard at < line.count else { return nil }
+        defer { at += 1 }
+        return Array(line[start..<at])[...]
+    }
+
+    mutating func nextValue() -> [UInt8]? {
+        guard at < line.count else { return [] }
+        if line[at] != UInt8(ascii: "\"") {
+            let start = at
+            while at < line.count, line[at] != 0x20 { at += 1 }
+            defer { if at < line.count { at += 1 } }
+            return Array(line[start..<at])
+        }
+        at += 1
+        var value: [UInt8] = []
+        while at < line.count {
+            let byte = line[at]
+            at += 1
+            if byte == UInt8(ascii: "\"") {
+                if at < line.count { at += 1 }
+                return value
+            }
+            guard byte == UInt8(ascii: "\\") else {
+                value.append(byte)
+                continue
+            }
+            guard at < line.count else { return nil }
+            let escape = line[at]
+            at += 1
+            switch escape {
+            case UInt8(ascii: "n"): value.append(0x0A)
+            case UInt8(ascii: "t"): value.append(0x09)
+            case UInt8(ascii: "r"): value.append(0x0D)
+            case UInt8(ascii: "x"):
+                guard at + 2 <= line.count,
+                    let byte = UInt8(String(decoding: line[at..<at + 2], as: UTF8.self), radix: 16)
+                else { return nil }
+                value.append(byte)
+                at += 2
+            default: value.append(escape)
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,38 @@
+// The names in a spool, in one place.
+
+public enum Layout {
+    public static let tasks = "tasks"
+    public static let schedules = "schedules"
+    public static let patterns = "patterns"
+    public static let temporary = "tmp"
+    public static let new = "new"
+    public static let running = "running"
+    public static let done = "done"
+    public static let failed = "failed"
+    public static let control = "control"
+    public static let journal = "journal"
+    public static let state = "state"
+    /// One record file per worker, by which a run's end outlives the daemon.
+    public static let workers = "state/workers"
+    public static let lock = "state/lock"
+    public static let format = "state/format"
+    public static let daemonStatus = "state/status.json"
+
+    public static let directories = [
+        tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers,
+    ]
+
+    /// What `state/format` holds: the format of the spool that these programs read and write.
+    public static let formatText = "spoold spool format 1\n"
+
+    public static let statusFile = "status.json"
+    public static let outputFile = "stdout"
+    public static let errorFile = "stderr"
+    public static let payloadFile = "payload"
+    public static let scriptFile = "script"
+    public static let resultFile = "result"
+
+    public static func directory(_ state: JobState) -> String { state.rawValue }
+
+    public static func directory(of id: JobID, _ state: JobState) -> String { "\(state.rawValue)/\(id.text)" }
+}

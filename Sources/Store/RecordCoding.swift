@@ -1,0 +1,229 @@
+// Records as journal lines and back.
+
+extension JournalLine {
+    mutating func append(_ record: Record, sequence: UInt64, at now: Instant) {
+        switch record {
+        case .accepted(let job):
+            self.begin(sequence: sequence, at: now, "accepted")
+            field("id", job.id.text)
+            field("name", job.name)
+            field("task", optional: job.task)
+            field("schedule", optional: job.schedule)
+            field("due", job.due)
+            field("created", job.createdAt)
+            field("start", job.notBefore)
+            if let file = job.file {
+                field("file", FileName.bytes(of: file.name))
+                field("inode", Int64(bitPattern: file.inode))
+                field("size", file.size)
+                field("mtime", file.modifiedNanoseconds)
+            }
+            field("retry_of", optional: job.retryOf)
+            field("format", job.source.format.rawValue)
+            field("source", job.source.bytes)
+        case .rejected(let file):
+            self.begin(sequence: sequence, at: now, "rejected")
+            field("id", file.id.text)
+            field("name", file.name)
+            field("file", FileName.bytes(of: file.file))
+            field("due", file.due)
+            field("error", file.error)
+        case .withdrawn(let id):
+            self.begin(sequence: sequence, at: now, "withdrawn")
+            field("id", id.text)
+        case .started(let id, let attempt):
+            self.begin(sequence: sequence, at: now, "started")
+            field("id", id.text)
+            field("try", Int64(attempt))
+        case .stopping(let id, let why):
+            self.begin(sequence: sequence, at: now, "stopping")
+            field("id", id.text)
+            field("why", why.rawValue)
+        case .ended(let id, let ending):
+            self.begin(sequence: sequence, at: now, "ended")
+            field("id", id.text)
+            field("try", Int64(ending.attempt))
+            field("state", ending.state.rawValue)
+            field("reason", optional: ending.reason?.rawValue)
+            field("exit_code", optional: ending.exitCode.map(Int64.init))
+            field("signal", optional: ending.signal.map(Int64.init))
+            field("error", optional: ending.error)
+            field("started", optional: ending.startedAt)
+            field("next", optional: ending.notBefore)
+            field("pid", optional: ending.pid.map(Int64.init))
+            if let usage = ending.usage {
+                field("wall_ms", usage.wallMilliseconds)
+                field("user_ms", usage.userMilliseconds)
+                field("sys_ms", usage.systemMilliseconds)
+                field("max_rss", usage.maxRSSBytes)
+            }
+        case .defined(let file, let source):
+            self.begin(sequence: sequence, at: now, "defined")
+            field("file", file)
+            field("format", source.format.rawValue)
+            field("source", source.bytes)
+        case .undefined(let file):
+            self.begin(sequence: sequence, at: now, "undefined")
+            field("file", file)
+        case .scheduled(let task, let schedule, let accounted, let origin, let lastEnd):
+            self.begin(sequence: sequence, at: now, "scheduled")
+            field("task", task)
+            field("schedule", schedule)
+            field("accounted", accounted)
+            field("origin", origin)
+            field("last_end", optional: lastEnd)
+        case .unscheduled(let task, let schedule):
+            self.begin(sequence: sequence, at: now, "unscheduled")
+            field("task", task)
+            field("schedule", schedule)
+        case .skipped(let due):
+            self.begin(sequence: sequence, at: now, "skipped")
+            field("task", due.task)
+            field("schedule", due.schedule)
+            field("from", due.from)
+            field("through", due.through)
+            field("count", optional: due.count.map(Int64.init))
+            field("why", due.reason.rawValue)
+        case .paused(let scope, let note):
+            self.begin(sequence: sequence, at: now, "paused")
+            field("scope", scope.text)
+            field("note", note)
+        case .resumed(let scope):
+            self.begin(sequence: sequence, at: now, "resumed")
+            field("scope", scope.text)
+        case .daemonStarted(let boot, let version):
+            self.begin(sequence: sequence, at: now, "daemon-started")
+            field("boot", boot)
+            field("version", version)
+        case .daemonStopped:
+            self.begin(sequence: sequence, at: now, "daemon-stopped")
+        }
+        end()
+    }
+}
+
+extension JournalFields {
+    /// The record that the line stands for; nil when this version does not know it or a field is missing.
+    public func record(_ context: ReadingContext) -> Record? {
+        switch kind {
+        case "accepted": return accepted(context).map { .accepted($0) }
+        case "rejected":
+            guard let id, let name = self["name"], let file = bytes("file"), let due = instant("due"),
+                let error = self["error"]
+            else { return nil }
+            return .rejected(RejectedFile(id: id, name: name, file: FileName.string(from: file), due: due, error: error))
+        case "withdrawn": return id.map { .withdrawn($0) }
+        case "started":
+            guard let id, let attempt = integer("try") else { return nil }
+            return .started(id, attempt: Int(attempt))
+        case "stopping":
+            guard let id, let why = self["why"].flatMap(StopReason.init) else { return nil }
+            return .stopping(id, why)
+        case "ended":
+            guard let id, let ending else { return nil }
+            return .ended(id, ending)
+        case "defined":
+            guard let file = self["file"], let source else { return nil }
+            return .defined(file: file, source)
+        case "undefined": return self["file"].map { .undefined(file: $0) }
+        case "scheduled":
+            guard let task = self["task"], let schedule = self["schedule"], let accounted = instant("accounted"),
+                let origin = instant("origin")
+            else { return nil }
+            return .scheduled(
+                task: task, schedule: schedule, accounted: accounted, origin: origin, lastEnd: instant("last_end"))
+        case "unscheduled":
+            guard let task = self["task"], let schedule = self["schedule"] else { return nil }
+            return .unscheduled(task: task, schedule: schedule)
+        case "skipped":
+            guard let task = self["task"], let schedule = self["schedule"], let from = instant("from"),
+                let through = instant("through"), let why = self["why"].flatMap(SkippedDue.Reason.init)
+            else { return nil }
+            return .skipped(
+                SkippedDue(
+                    task: task, schedule: schedule, from: from, through: through, count: integer("count").map { Int($0) },
+                    reason: why))
+        case "paused":
+            guard let scope = self["scope"].flatMap(PauseScope.init(text:)), let note = self["note"] else { return nil }
+            return .paused(scope, note: note)
+        case "resumed": return self["scope"].flatMap(PauseScope.init(text:)).map { .resumed($0) }
+        case "daemon-started":
+            guard let boot = self["boot"], let version = self["version"] else { return nil }
+            return .daemonStarted(boot: boot, version: version)
+        case "daemon-stopped": return .daemonStopped
+        default: return nil
+        }
+    }
+
+    private var id: JobID? { self["id"].flatMap { JobID($0) } }
+
+    private var source: Source? {
+        guard let format = self["format"].flatMap(Source.Format.init), let bytes = bytes("source") else { return nil }
+        return Source(format: format, bytes: bytes)
+    }
+
+    private func accepted(_ context: ReadingContext) -> AcceptedJob? {
+        guard let id, let name = self["name"], let due = instant("due"), let created = instant("created"),
+            let start = instant("start"), let source
+        else { return nil }
+        var context = context
+        context.now = created
+        // What was accepted was readable; if a zone has gone since, its times no longer matter, only what runs.
+        var definition = JobDefinition.unusable
+        do throws(Problems) {
+            definition = try JobDefinition.read(try source.table(), isScript: source.format == .script, context)
+        } catch {
+            return nil
+        }
+        var stamp: FileStamp?
+        if let file = bytes("file"), let inode = integer("inode"), let size = integer("size"), let mtime = integer("mtime") {
+            stamp = FileStamp(
+                name: FileName.string(from: file), inode: UInt64(bitPattern: inode), size: size,
+                modifiedNanoseconds: mtime)
+        }
+        return AcceptedJob(
+            id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
+            notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"])
+    }
+
+    private var ending: Ending? {
+        guard let attempt = integer("try"), let state = self["state"].flatMap(JobState.init) else { return nil }
+        var ending = Ending(attempt: Int(attempt), state: state, reason: self["reason"].flatMap(FailureReason.init))
+        ending.exitCode = integer("exit_code").map { Int($0) }
+        ending.signal = integer("signal").map { Int32(truncatingIfNeeded: $0) }
+        ending.error = self["error"]
+        ending.startedAt = instant("started")
+        ending.notBefore = instant("next")
+        ending.pid = integer("pid").map { Int32(truncatingIfNeeded: $0) }
+        if let wall = integer("wall_ms"), let user = integer("user_ms"), let system = integer("sys_ms"),
+            let rss = integer("max_rss")
+        {
+            ending.usage = Usage(
+                wallMilliseconds: wall, userMilliseconds: user, systemMilliseconds: system, maxRSSBytes: rss)
+        }
+        return ending
+    }
+}
+
+extension PauseScope {
+    /// The name of the file in `control/` that makes the pause.
+    public var text: String {
+        switch self {
+        case .all: "pause"
+        case .queue(let name): "pause@\(name)"
+        case .task(let name): "pause-\(name)"
+        }
+    }
+
+    public init?(text: String) {
+        if text == "pause" {
+            self = .all
+        } else if text.hasPrefix("pause@"), Name.isValid(text.dropFirst(6)) {
+            self = .queue(String(text.dropFirst(6)))
+        } else if text.hasPrefix("pause-"), Name.isValid(text.dropFirst(6)) {
+            self = .task(String(text.dropFirst(6)))
+        } else {
+            return nil
+        }
+    }
+}

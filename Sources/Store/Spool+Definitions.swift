@@ -1,0 +1,91 @@
+// Reading tasks and schedules.
+
+/// A file in `tasks/` or `schedules/`, read.
+public struct DefinitionFile: Sendable {
+    /// Name in its directory.
+    public var file: String
+    /// The task's name or the schedule's id.
+    public var stem: String
+    public var source: Source
+    public var changedAt: Instant
+}
+
+/// Why a definition cannot be used: lines of `file:line:column: …` for people.
+public struct DefinitionProblem: Error, Sendable, Hashable {
+    public var stem: String
+    public var lines: [String]
+}
+
+extension Spool {
+    /// The files of `tasks/` or `schedules/` that are meant as definitions, by stem; two of one stem stand together.
+    public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
+        var files: [String: [String]] = [:]
+        for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
+            files[Self.stem(of: entry.name), default: []].append(entry.name)
+        }
+        return files
+    }
+
+    /// The files there are now for one stem.
+    public func definitionFiles(in directory: String, stem: String) throws(SystemError) -> [String] {
+        var found: [String] = []
+        for ending in [".toml", ".json"] {
+            if try fs.status("\(directory)/\(stem)\(ending)") != nil { found.append(stem + ending) }
+        }
+        return found
+    }
+
+    /// Reads the definition of one stem. Nil: it is still being written.
+    public func definition(
+        in directory: String, stem: String, files: [String]
+    ) throws(DefinitionProblem) -> DefinitionFile? {
+        func problem(_ file: String, _ why: String) -> DefinitionProblem {
+            DefinitionProblem(stem: stem, lines: ["\(directory)/\(file): \(why)"])
+        }
+        let files = files.sorted()
+        guard let file = files.first else { throw problem(stem, "is gone") }
+        guard files.count == 1 else {
+            throw problem(file, "stands beside \(files[1]); one task has one file, so neither is used")
+        }
+        guard file.hasSuffix(".toml") || file.hasSuffix(".json") else {
+            throw problem(file, "is neither .toml nor .json")
+        }
+        guard Name.isValid(stem) else {
+            throw problem(file, "is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
+        }
+        do throws(SystemError) {
+            switch try fs.take("\(directory)/\(file)", limit: Source.bytesMax) {
+            case .missing: throw problem(file, "is gone")
+            case .busy: return nil
+            case .other(let kind): throw problem(file, "is \(kind.article), not a regular file")
+            case .tooLarge(let status): throw problem(file, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
+            case .file(let status, let bytes):
+                let format: Source.Format = file.hasSuffix(".toml") ? .toml : .json
+                return DefinitionFile(
+                    file: file, stem: stem, source: Source(format: format, bytes: bytes),
+                    changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
+            }
+        } catch {
+            throw problem(file, "\(error)")
+        }
+    }
+
+    /// The task that a file defines.
+    public func task(_ file: DefinitionFile, _ context: ReadingContext) throws(DefinitionProblem) -> TaskDefinition {
+        do throws(Problems) { return try TaskDefinition(name: file.stem, source: file.source, context) } catch {
+            throw DefinitionProblem(
+                stem: file.stem, lines: error.all.map { "\(Layout.tasks)/\(file.file):\($0)" })
+        }
+    }
+
+    public func schedule(
+        _ file: DefinitionFile, _ context: ReadingContext
+    ) throws(DefinitionProblem) -> (task: String, schedule: ScheduleDefinition) {
+        do throws(Problems) {
+            return try ScheduleDefinition.file(id: file.stem, source: file.source, context)
+        } catch {
+            throw DefinitionProblem(
+                stem: file.stem, lines: error.all.map { "\(Layout.schedules)/\(file.file):\($0)" })
+        }
+    }
+}

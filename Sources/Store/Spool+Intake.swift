@@ -1,0 +1,258 @@
+// Taking up what was dropped into new/.
+
+import Glibc
+
+/// What a name in new/ turned out to be.
+public enum Arrival {
+    case job(AcceptedJob)
+    case rejected(RejectedFile)
+    /// Still being written, or somebody's work in progress: its next event will say.
+    case notYet
+    /// The same job again: its second file was removed, the first stands.
+    case again(JobID)
+    /// A directory that is no job.
+    case ignored(why: String)
+    case missing
+}
+
+extension Spool {
+    /// Reads a name in new/, once.
+    ///
+    /// - Parameters:
+    ///   - isSettled: false when all that is known is that the name was created; an empty file is then still to be written.
+    ///   - known: the id under which a file of this name already waits.
+    ///   - isTaken: whether the scheduler knows a job of this id.
+    ///   - task: finds the definition in force of a task.
+    public func intake(
+        _ name: String, known: JobID? = nil, isSettled: Bool = true, _ context: ReadingContext,
+        isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
+    ) throws(SystemError) -> Arrival {
+        guard !Name.isUnfinished(name) else { return .notYet }
+        let path = "\(Layout.new)/\(name)"
+        let stem = Self.stem(of: name)
+        switch try fs.take(path, limit: Source.bytesMax) {
+        case .missing: return .missing
+        case .busy: return .notYet
+        case .other(.directory): return try intakeDirectory(name, context, isTaken: isTaken, task: task)
+        case .other(let kind):
+            return .rejected(rejection(name, stem, context, "is \(kind.article), not a regular file"))
+        case .tooLarge(let status):
+            return .rejected(
+                rejection(
+                    name, stem, context, "is \(status.size) bytes; a job's file may have \(Source.bytesMax)",
+                    changed: status))
+        case .file(let status, let bytes):
+            if bytes.isEmpty, !isSettled { return .notYet }
+            let isExecutable = status.mode & 0o111 != 0
+            guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: isExecutable) else {
+                let why =
+                    bytes.starts(with: Array("#!".utf8))
+                    ? "is a script but not executable; chmod +x it"
+                    : "is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!"
+                return .rejected(rejection(name, stem, context, why, changed: status))
+            }
+            let source = Source(format: format, bytes: bytes)
+            let identity = identify(name, stem, status, known: known, context)
+            if let first = try duplicate(of: identity.id, known: known, source, isTaken: isTaken) {
+                switch first {
+                case .same:
+                    try fs.removeFile(path)
+                    return .again(identity.id)
+                case .other:
+                    var file = rejection(name, stem, context, "has the id of another job", changed: status)
+                    file.id = JobID(
+                        instant: context.now, name: identity.name,
+                        unique: stableHash("\(name)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)"))
+                    return .rejected(file)
+                }
+            }
+            do throws(Problems) {
+                let (stored, definition, taskName) = try read(source, context, task: task)
+                let due = identity.due
+                return .job(
+                    AcceptedJob(
+                        id: identity.id, name: identity.isNamed ? identity.name : taskName ?? identity.name,
+                        task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
+                        source: stored, definition: definition,
+                        file: FileStamp(
+                            name: name, inode: status.inode, size: status.size,
+                            modifiedNanoseconds: status.modifiedNanoseconds)))
+            } catch {
+                var file = rejection(name, stem, context, "", changed: status)
+                file.id = identity.id
+                file.error = error.all.map { "\(name):\($0)" }.joined(separator: "\n")
+                return .rejected(file)
+            }
+        }
+    }
+
+    /// The job's keys, over those of the task it names. The text that stands for it is then both together.
+    func read(
+        _ source: Source, _ context: ReadingContext, task: (String) -> TaskDefinition?
+    ) throws(Problems) -> (source: Source, definition: JobDefinition, task: String?) {
+        let table = try source.table()
+        guard let value = table["task"] else {
+            return (source, try JobDefinition.read(table, isScript: source.format == .script, context), nil)
+        }
+        guard case .string(let name) = value.kind else {
+            throw Problems(DocumentError(position: value.position, message: "task must be a task's name", hint: nil))
+        }
+        for key in ["command", "script"] {
+            if let other = table[key] {
+                throw Problems(
+                    DocumentError(position: other.position, message: "\(key) and task are both given", hint: "keep one of them"))
+            }
+        }
+        guard let definition = task(name) else {
+            throw Problems(DocumentError(position: value.position, message: "there is no task \"\(name)\"", hint: nil))
+        }
+        let merged = try definition.jobTable(overrides: table)
+        let job = try JobDefinition.read(merged, context)
+        let root = Value(kind: .table(merged), position: Position(line: 1, column: 1))
+        return (Source(format: .json, bytes: Array(JSON.write(root, pretty: true).utf8)), job, name)
+    }
+
+    // MARK: Identity
+
+    private struct Identity {
+        var id: JobID
+        var name: String
+        var due: Instant
+        /// The file's name is an id, which gives the job its name.
+        var isNamed: Bool
+    }
+
+    private func identify(
+        _ file: String, _ stem: String, _ status: FileStatus, known: JobID?, _ context: ReadingContext
+    ) -> Identity {
+        let dropped = Instant(milliseconds: min(status.changedNanoseconds / 1_000_000, context.now.milliseconds))
+        if let id = JobID(stem) {
+            return Identity(id: id, name: id.name, due: min(id.instant ?? dropped, context.now), isNamed: true)
+        }
+        let name = Name.sanitized(stem)
+        if let known { return Identity(id: known, name: name, due: dropped, isNamed: false) }
+        let unique = stableHash("\(file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)")
+        return Identity(
+            id: JobID(instant: dropped, name: name, unique: unique), name: name, due: dropped, isNamed: false)
+    }
+
+    private func rejection(
+        _ file: String, _ stem: String, _ context: ReadingContext, _ why: String, changed: FileStatus? = nil
+    ) -> RejectedFile {
+        let inode = changed?.inode ?? 0
+        let unique = stableHash("\(file)\u{0}\(inode)\u{0}\(context.now.milliseconds)")
+        let name = JobID(stem)?.name ?? Name.sanitized(stem)
+        return RejectedFile(
+            id: JobID(instant: context.now, name: name, unique: unique), name: name, file: file, due: context.now,
+            error: "\(file): \(why)")
+    }
+
+    private enum Duplicate { case same, other }
+
+    /// Whether a job of this id exists besides the file itself, and whether it is the same job.
+    private func duplicate(
+        of id: JobID, known: JobID?, _ source: Source, isTaken: (JobID) -> Job?
+    ) throws(SystemError) -> Duplicate? {
+        if id == known { return nil }
+        if let job = isTaken(id) {
+            return job.source == source ? .same : .other
+        }
+        for state in [JobState.done, .failed] {
+            let directory = Layout.directory(of: id, state)
+            guard try fs.status(directory) != nil else { continue }
+            for file in Source.fileNames {
+                if case .file(_, let bytes) = try fs.take("\(directory)/\(file)", limit: Source.bytesMax) {
+                    return bytes == source.bytes ? .same : .other
+                }
+            }
+            return .other
+        }
+        return nil
+    }
+
+    static func stem(of file: String) -> String {
+        for ending in [".toml", ".json"] where file.hasSuffix(ending) { return String(file.dropLast(ending.count)) }
+        return file
+    }
+
+    // MARK: Directories
+
+    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job linked to the old one.
+    private func intakeDirectory(
+        _ name: String, _ context: ReadingContext, isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
+    ) throws(SystemError) -> Arrival {
+        let path = "\(Layout.new)/\(name)"
+        var found: (file: String, status: FileStatus, bytes: [UInt8])?
+        for file in Source.fileNames {
+            if case .file(let status, let bytes) = try fs.take("\(path)/\(file)", limit: Source.bytesMax) {
+                found = (file, status, bytes)
+                break
+            }
+        }
+        guard let found else {
+            return .ignored(why: "a directory without a job's file")
+        }
+        var old: String?
+        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax),
+            let text = statusID(bytes)
+        {
+            old = text
+        }
+        let ownID = JobID(name)
+        let jobName = ownID?.name ?? Name.sanitized(name)
+        var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
+        if let ownID, ownID.text != old, isTaken(ownID) == nil { id = ownID }
+        let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
+        do throws(Problems) {
+            let (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
+            if id.text != name { try renameOrProblem(path, to: "\(Layout.new)/\(id.text)") }
+            return .job(
+                AcceptedJob(
+                    id: id, name: jobName, task: taskName, due: context.now, createdAt: context.now,
+                    notBefore: definition.start ?? context.now, source: source, definition: definition, file: nil,
+                    retryOf: old))
+        } catch {
+            return .ignored(why: error.all.map { "\(found.file):\($0)" }.joined(separator: "; "))
+        }
+    }
+
+    private func renameOrProblem(_ from: String, to: String) throws(Problems) {
+        do throws(SystemError) { try fs.renameNoReplace(from, to: to) } catch {
+            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(error)", hint: nil))
+        }
+    }
+
+    private func statusID(_ bytes: [UInt8]) -> String? {
+        // Not readable as JSON: it is then simply no link to an older job.
+        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let id)? = table["id"]?.kind
+        else { return nil }
+        return id
+    }
+}
+
+extension JobID {
+    /// The name within the id.
+    public var name: String {
+        let bytes = text.utf8
+        let start = bytes.index(bytes.startIndex, offsetBy: 21)
+        guard let dash = bytes.lastIndex(of: UInt8(ascii: "-")), dash > start else { return text }
+        return String(text[start..<dash])
+    }
+
+    /// The instant that the id begins with.
+    public var instant: Instant? { Instant(compact: text.utf8.prefix(20)) }
+}
+
+extension FileKind {
+    var article: String {
+        switch self {
+        case .file: "a regular file"
+        case .directory: "a directory"
+        case .symbolicLink: "a symbolic link"
+        case .fifo: "a FIFO"
+        case .socket: "a socket"
+        case .characterDevice, .blockDevice: "a device"
+        case .unknown: "something unknown"
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// The spool on disk: where each job stands, and how it gets there.
+//
+// Contract:
+// - A job is where its file is, and one rename moves it; a `status.json` is replaced by rename, always whole.
+// - `place` brings a job to the directory that its state names, from wherever it stands, and may be done again at any
+//   time: cut at any step, doing it once more ends in the same tree.
+// - What somebody dropped is opened once, without following links and without blocking, and read whole. It is never looked
+//   at again: what runs is what was read.
+// - Nothing that was dropped is deleted. What cannot be used goes to failed/ as it is, whatever it is.
+
+@_exported import Scheduler
+import Glibc
+import WorkerProtocol
+
+public final class Spool<FS: FileSystem> {
+    public let fs: FS
+    public let journal: Journal<FS>
+    public let host: String
+    /// Directories in new/ that are no jobs, each said once.
+    var ignored: Set<String> = []
+
+    public init(_ fs: FS, host: String) {
+        self.fs = fs
+        self.host = host
+        journal = Journal(fs)
+    }
+
+    // MARK: Making and opening
+
+    /// Makes what is missing of the layout, and refuses a spool of another format untouched.
+    public static func prepare(_ fs: FS) throws(SpoolError) {
+        do throws(SystemError) {
+            if case .file(_, let bytes) = try fs.takeOwn(Layout.format) {
+                let text = String(decoding: bytes, as: UTF8.self)
+                // Empty: what a power cut left of the first start. Nothing can have been kept yet.
+                guard text == Layout.formatText || text.isEmpty else {
+                    throw SystemError("open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
+                }
+            }
+            for directory in Layout.directories { try fs.makeDirectory(directory) }
+            if try fs.status(Layout.format)?.size ?? 0 == 0 {
+                try fs.replace(Layout.format, Array(Layout.formatText.utf8))
+                try fs.sync(Layout.format)
+                try fs.sync(Layout.state)
+                try fs.sync(".")
+            }
+        } catch {
+            if error.errno == EPROTONOSUPPORT { throw .format(error.path ?? "") }
+            throw .system(error)
+        }
+    }
+}
+
+/// Why a spool cannot be used.
+public enum SpoolError: Error, Sendable, CustomStringConvertible {
+    /// It was written by programs of another format, which calls itself so.
+    case format(String)
+    case system(SystemError)
+
+    public var description: String {
+        switch self {
+        case .format(let found):
+            "the spool's format is \"\(found)\", this program knows \"\(Layout.formatText.trimmedLine)\": use the spoold that wrote it"
+        case .system(let error): "\(error)"
+        }
+    }
+}
+
+extension String {
+    var trimmedLine: String { String(prefix { $0 != "\n" }) }
+}

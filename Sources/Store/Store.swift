@@ -1,1 +1,0 @@
-// Store: contract to be written with the module.
