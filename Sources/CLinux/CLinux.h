@@ -1,7 +1,128 @@
+// The Linux calls and constants that Swift's Glibc module lacks, mostly because glibc shows them only with _GNU_SOURCE.
+// That macro must not be defined here: fd_set would then differ from the Glibc module's and nothing would import.
+// Constants become typed values, macros with arguments become functions; there is no logic in this file.
+
 #ifndef SPOOLD_CLINUX_H
 #define SPOOLD_CLINUX_H
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <spawn.h>
+#include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// MARK: Files
+
+#define LINUX_RENAME_NOREPLACE 1u
+#define LINUX_RENAME_EXCHANGE 2u
+
+static inline int linux_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
+                                  unsigned int flags) {
+    return (int)syscall(SYS_renameat2, old_directory, old_path, new_directory, new_path, flags);
+}
+
+static inline int linux_openat(int directory, const char *path, int flags, mode_t mode) {
+    return openat(directory, path, flags, mode);
+}
+
+static inline int linux_openat2(int directory, const char *path, const struct open_how *how) {
+    return (int)syscall(SYS_openat2, directory, path, how, sizeof *how);
+}
+
+static inline int linux_statx(int directory, const char *path, int flags, unsigned int mask, struct statx *status) {
+    return (int)syscall(SYS_statx, directory, path, flags, mask, status);
+}
+
+static inline long linux_getdents64(int directory, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, directory, buffer, size);
+}
+
+static inline int linux_close_range(unsigned int first, unsigned int last, unsigned int flags) {
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+static inline int linux_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }
+
+static inline int linux_flock(int descriptor, int operation) { return flock(descriptor, operation); }
+
+static inline int linux_fcntl_int(int descriptor, int command, int argument) {
+    return fcntl(descriptor, command, argument);
+}
+
+// fcntl(2): F_SETLEASE and O_TMPFILE, hidden without _GNU_SOURCE.
+#define LINUX_F_SETLEASE 1024
+#define LINUX_F_GETLEASE 1025
+#define LINUX_O_TMPFILE (020000000 | O_DIRECTORY)
+#define LINUX_O_PATH 010000000
+
+static inline int linux_set_lease(int descriptor, int type) { return fcntl(descriptor, LINUX_F_SETLEASE, type); }
+
+static inline uint64_t linux_makedev(unsigned int major_number, unsigned int minor_number) {
+    return gnu_dev_makedev(major_number, minor_number);
+}
+static inline unsigned int linux_major(uint64_t device) { return gnu_dev_major(device); }
+static inline unsigned int linux_minor(uint64_t device) { return gnu_dev_minor(device); }
+
+// MARK: Processes
+
+// spawn.h shows these only with _GNU_SOURCE or _DEFAULT_SOURCE, by version.
+#define LINUX_POSIX_SPAWN_SETSID 0x80
+extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+static inline int linux_pidfd_open(pid_t pid, unsigned int flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
+
+static inline int linux_pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned int flags) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, info, flags);
+}
+
+static inline int linux_set_child_subreaper(int enabled) {
+    return prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)enabled, 0ul, 0ul, 0ul);
+}
+
+static inline int linux_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0ul, 0ul, 0ul);
+}
+
+static inline pid_t linux_gettid(void) { return (pid_t)syscall(SYS_gettid); }
+
+// wait(2): the macros over a status.
+static inline int linux_wifexited(int status) { return WIFEXITED(status); }
+static inline int linux_wexitstatus(int status) { return WEXITSTATUS(status); }
+static inline int linux_wifsignaled(int status) { return WIFSIGNALED(status); }
+static inline int linux_wtermsig(int status) { return WTERMSIG(status); }
+static inline int linux_wcoredump(int status) { return WCOREDUMP(status) ? 1 : 0; }
+
+// wait4(2); rusage's ru_maxrss is in KiB.
+static inline pid_t linux_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
+    return wait4(pid, status, options, usage);
+}
+
+// waitid(2) without reaping: 1 when the child has ended, 0 when it runs, -1 with errno. glibc's prototype takes an
+// enumeration that C++ and Swift see differently, hence the wrapper.
+static inline int linux_has_ended(pid_t pid) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
+    return info.si_pid == pid;
+}
+
+// MARK: Signals
+
+static inline void (*linux_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
+
 #endif

@@ -1,0 +1,205 @@
+import CLinux
+import Glibc
+
+/// An open directory: every name given to it is relative to it, so it stays the same directory when a path to it changes.
+///
+/// Names may be relative paths (`running/ID`); symbolic links in their last component are not followed unless said so.
+public struct Directory: ~Copyable, Sendable {
+    /// The directory's descriptor.
+    public let descriptor: FileDescriptor
+
+    /// The descriptor's number, for calls that only borrow it.
+    public var raw: Int32 { descriptor.raw }
+
+    /// Takes over a descriptor of an open directory.
+    public init(owning descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
+    /// Opens a directory, open(2) with O_DIRECTORY, following symbolic links.
+    public static func open(_ path: String) throws(SystemError) -> Directory {
+        Directory(owning: try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY))
+    }
+
+    /// Opens a directory in this one, openat(2); ENOTDIR when `name` is anything else, a symbolic link too.
+    public borrowing func openDirectory(_ name: String) throws(SystemError) -> Directory {
+        Directory(owning: try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+    }
+
+    /// Opens a file, openat(2) with O_CLOEXEC. `mode` counts with O_CREAT only.
+    public borrowing func openFile(_ name: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
+        let raw = raw
+        return FileDescriptor(
+            owning: try attempt("open", at: name) { linux_openat(raw, $0, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Puts the names in this directory on the disk, fsync(2).
+    public borrowing func sync() throws(SystemError) { try descriptor.sync() }
+}
+
+// MARK: - Names
+
+extension Directory {
+    /// mkdirat(2).
+    public borrowing func makeDirectory(_ name: String, mode: mode_t = 0o700) throws(SystemError) {
+        let raw = raw
+        try attempt("mkdir", at: name) { mkdirat(raw, $0, mode) }
+    }
+
+    /// Renames within this directory, renameat(2): replaces what has the new name.
+    public borrowing func rename(_ old: String, to new: String) throws(SystemError) {
+        let raw = raw
+        try attempt("rename", at: old) { oldPath throws(SystemError) in
+            try FileName.withCPath(new) { renameat(raw, oldPath, raw, $0) }
+        }
+    }
+
+    /// Renames into another directory, renameat(2): replaces what has the new name.
+    public borrowing func rename(_ old: String, into directory: borrowing Directory, as new: String) throws(SystemError) {
+        let (from, to) = (raw, directory.raw)
+        try attempt("rename", at: old) { oldPath throws(SystemError) in
+            try FileName.withCPath(new) { renameat(from, oldPath, to, $0) }
+        }
+    }
+
+    /// Renames within this directory, renameat2(2) RENAME_NOREPLACE: EEXIST when the new name is taken.
+    public borrowing func renameNoReplace(_ old: String, to new: String) throws(SystemError) {
+        let raw = raw
+        try attempt("rename", at: old) { oldPath throws(SystemError) in
+            try FileName.withCPath(new) { linux_renameat2(raw, oldPath, raw, $0, LINUX_RENAME_NOREPLACE) }
+        }
+    }
+
+    /// Swaps two names, renameat2(2) RENAME_EXCHANGE.
+    public borrowing func exchange(_ first: String, _ second: String) throws(SystemError) {
+        let raw = raw
+        try attempt("rename", at: first) { firstPath throws(SystemError) in
+            try FileName.withCPath(second) { linux_renameat2(raw, firstPath, raw, $0, LINUX_RENAME_EXCHANGE) }
+        }
+    }
+
+    /// Gives a file a second name, linkat(2); a symbolic link itself, not its target.
+    public borrowing func link(_ existing: String, to new: String) throws(SystemError) {
+        let raw = raw
+        try attempt("link", at: existing) { existingPath throws(SystemError) in
+            try FileName.withCPath(new) { linkat(raw, existingPath, raw, $0, 0) }
+        }
+    }
+
+    /// symlinkat(2).
+    public borrowing func makeSymbolicLink(_ name: String, to target: String) throws(SystemError) {
+        let raw = raw
+        try attempt("symlink", at: name) { path throws(SystemError) in
+            try FileName.withCPath(target) { symlinkat($0, raw, path) }
+        }
+    }
+
+    /// unlinkat(2).
+    public borrowing func unlink(_ name: String) throws(SystemError) {
+        let raw = raw
+        try attempt("unlink", at: name) { unlinkat(raw, $0, 0) }
+    }
+
+    /// Removes an empty directory, unlinkat(2) AT_REMOVEDIR.
+    public borrowing func removeDirectory(_ name: String) throws(SystemError) {
+        let raw = raw
+        try attempt("rmdir", at: name) { unlinkat(raw, $0, AT_REMOVEDIR) }
+    }
+
+    /// What the system knows of a name, fstatat(2); of a symbolic link itself unless `followingLinks`.
+    public borrowing func status(_ name: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
+        let raw = raw
+        var status = stat()
+        try attempt("stat", at: name) { fstatat(raw, $0, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        return FileStatus(status)
+    }
+
+    /// Where a symbolic link points, readlinkat(2).
+    public borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String {
+        let raw = raw
+        let target = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))
+        defer { target.deallocate() }
+        let count = try attempt("readlink", at: name) { readlinkat(raw, $0, target, Int(PATH_MAX)) }
+        let bytes = UnsafeRawBufferPointer(start: target, count: count).assumingMemoryBound(to: UInt8.self)
+        return FileName.string(from: bytes)
+    }
+}
+
+/// ``attempt(_:at:_:)`` for a call that takes a second path, whose own refusal passes through.
+@discardableResult
+private func attempt(
+    _ call: String, at path: String, _ body: (UnsafePointer<CChar>) throws(SystemError) -> Int32
+) throws(SystemError) -> Int32 {
+    let outcome: Result<Int32, SystemError> = try FileName.withCPath(path) { pointer in
+        do throws(SystemError) {
+            while true {
+                let result = try body(pointer)
+                if result >= 0 { return .success(result) }
+                let number = errno
+                if number != EINTR { return .failure(SystemError(call: call, path: path, errno: number)) }
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+    return try outcome.get()
+}
+
+// MARK: - Whole files
+
+extension Directory {
+    /// The content of a regular file.
+    ///
+    /// Symbolic links, FIFOs and devices are refused without waiting for anything (O_NOFOLLOW, O_NONBLOCK, O_NOCTTY): ELOOP,
+    /// EINVAL; a directory is EISDIR; more than `limit` bytes is EFBIG, found out before they are read.
+    public borrowing func readFile(_ name: String, limit: Int = .max) throws(SystemError) -> [UInt8] {
+        let file = try openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+        do throws(SystemError) {
+            return try file.readRegular(limit: limit)
+        } catch {
+            throw SystemError(call: error.call, path: name, errno: error.errno)
+        }
+    }
+
+    /// Creates or overwrites a file in place, without syncing it. A crash meanwhile leaves a part of it.
+    public borrowing func writeFile(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws(SystemError) {
+        let file = try openFile(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: mode)
+        do throws(SystemError) {
+            try file.write(bytes)
+        } catch {
+            throw SystemError(call: error.call, path: name, errno: error.errno)
+        }
+    }
+
+    /// Puts a new content in a file's place whole: written as `.NAME.tmp` beside it, renamed over it. With `sync`, the content
+    /// is on the disk before it gets the name; the name itself needs ``sync()``.
+    public borrowing func replaceFile(
+        _ name: String, _ bytes: [UInt8], mode: mode_t = 0o600, sync: Bool = false
+    ) throws(SystemError) {
+        let slash = name.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let start = slash.map { name.utf8.index(after: $0) } ?? name.startIndex
+        let temporary = "\(name[..<start]).\(name[start...]).tmp"
+        do throws(SystemError) {
+            let file = try openFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: mode)
+            do throws(SystemError) {
+                try file.write(bytes)
+                if sync { try file.sync() }
+            } catch {
+                throw SystemError(call: error.call, path: temporary, errno: error.errno)
+            }
+            try rename(temporary, to: name)
+        } catch {
+            // The error is the news; what is left of the temporary file is litter either way.
+            try? unlink(temporary)
+            throw error
+        }
+    }
+}
+
+extension FileDescriptor {
+    fileprivate borrowing func readRegular(limit: Int) throws(SystemError) -> [UInt8] {
+        let status = try status()
+        if status.kind == .directory { throw SystemError(call: "read", errno: EISDIR) }
+        if status.kind != .file { throw SystemError(call: "read", errno: EINVAL) }
+        if status.size > Int64(limit) { throw SystemError(call: "read", errno: EFBIG) }
+        return try readAll(limit: limit)
+    }
+}

@@ -1,0 +1,127 @@
+import CLinux
+import Glibc
+
+/// A name in a directory, and what it stands for.
+public struct DirectoryEntry: Sendable, Equatable {
+    public var name: String
+    public var kind: FileKind
+
+    public init(name: String, kind: FileKind) {
+        self.name = name
+        self.kind = kind
+    }
+}
+
+extension Directory {
+    /// The names in this directory, in the file system's order, without `.` and `..`; getdents64(2).
+    ///
+    /// Costs one call for about a thousand names. A name created or removed meanwhile may be in it or not; all others are.
+    public borrowing func list() throws(SystemError) -> [DirectoryEntry] {
+        // A descriptor of its own, because reading moves its position.
+        let reading = try openFile(".", O_RDONLY | O_DIRECTORY)
+        let raw = reading.raw
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
+        defer { buffer.deallocate() }
+        var entries: [DirectoryEntry] = []
+        while true {
+            let count = try attempt("getdents64") { linux_getdents64(raw, buffer.baseAddress, buffer.count) }
+            if count == 0 { break }
+            Directory.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: &entries)
+        }
+        // Some file systems do not say what a name is; then it must be asked.
+        for index in entries.indices where entries[index].kind == .unknown {
+            do throws(SystemError) {
+                entries[index].kind = try status(entries[index].name).kind
+            } catch where error.errno == ENOENT {
+                continue  // removed meanwhile: it stays unknown, as a name that is gone is
+            }
+        }
+        return entries
+    }
+
+    // struct linux_dirent64: u64 inode, s64 offset, u16 record length, u8 type, then the name with a NUL.
+    private static func append(_ records: UnsafeRawBufferPointer, to entries: inout [DirectoryEntry]) {
+        var position = 0
+        while position + 19 < records.count {
+            let length = Int(records.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
+            let nameBytes = UnsafeRawBufferPointer(rebasing: records[position + 19..<position + length])
+            let bytes = nameBytes.assumingMemoryBound(to: UInt8.self)
+            let name = UnsafeBufferPointer(rebasing: bytes.prefix(strnlen(nameBytes.baseAddress!, nameBytes.count)))
+            if !isDots(name) {
+                let kind = FileKind(directoryEntryType: records[position + 18])
+                entries.append(DirectoryEntry(name: FileName.string(from: name), kind: kind))
+            }
+            position += length
+        }
+    }
+
+    private static func isDots(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+        let dot = UInt8(ascii: ".")
+        return name.count == 1 && name[0] == dot || name.count == 2 && name[0] == dot && name[1] == dot
+    }
+}
+
+private func strnlen(_ bytes: UnsafeRawPointer, _ limit: Int) -> Int {
+    Glibc.strnlen(bytes.assumingMemoryBound(to: CChar.self), limit)
+}
+
+// MARK: - Removing
+
+extension Directory {
+    /// Removes a name and everything below it, without following symbolic links. A name that is missing is ENOENT.
+    ///
+    /// Uses no recursion and two descriptors however deep the tree: a directory below the first level is renamed up to it
+    /// before its turn comes. Stops at the first error; what is then left is still below `name`.
+    public borrowing func removeTree(_ name: String) throws(SystemError) {
+        if try removeSingle(name) { return }
+        let top = try openDirectory(name)
+        var moved = 0
+        while true {
+            let entries = try top.list()
+            if entries.isEmpty { break }
+            for entry in entries where try !top.removeSingle(entry.name) {
+                let child = try top.openDirectory(entry.name)
+                for grandchild in try child.list() where try !child.removeSingle(grandchild.name) {
+                    moved = try child.raise(grandchild.name, into: top, after: moved)
+                }
+                try top.removeDirectory(entry.name)
+            }
+        }
+        try removeDirectory(name)
+    }
+
+    /// Removes a file or an empty directory; false for a directory that has content.
+    private borrowing func removeSingle(_ name: String) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try unlink(name)
+            return true
+        } catch where error.errno == EISDIR || error.errno == EPERM {
+            // EISDIR on Linux, EPERM by POSIX, for a directory; EPERM for a file that may not be removed comes back below.
+            if error.errno == EPERM, try status(name).kind != .directory { throw error }
+        }
+        do throws(SystemError) {
+            try removeDirectory(name)
+            return true
+        } catch where error.errno == ENOTEMPTY || error.errno == EEXIST {
+            return false
+        }
+    }
+
+    /// Moves a directory to a free name in `top`, the first of `.1`, `.2` … after `last`; returns its number.
+    private borrowing func raise(_ name: String, into top: borrowing Directory, after last: Int) throws(SystemError) -> Int {
+        let (from, to) = (raw, top.raw)
+        var number = last
+        while true {
+            number += 1
+            let target = ".\(number)"
+            do throws(SystemError) {
+                try attempt("rename", at: name) { path in
+                    target.withCString { linux_renameat2(from, path, to, $0, LINUX_RENAME_NOREPLACE) }
+                }
+                return number
+            } catch where error.errno == EEXIST {
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import CLinux
+import Glibc
+
+/// A file descriptor that closes itself, close(2), when its owner is done with it.
+public struct FileDescriptor: ~Copyable, Sendable {
+    /// The number, for calls that only borrow it.
+    public let raw: Int32
+
+    /// Takes over an open descriptor.
+    public init(owning raw: Int32) {
+        precondition(raw >= 0, "a descriptor is never negative")
+        self.raw = raw
+    }
+
+    deinit { _ = Glibc.close(raw) }  // close(2) frees the number even when it reports an error; data was synced before
+
+    /// Gives the descriptor away: the caller closes it.
+    public consuming func release() -> Int32 {
+        let raw = raw
+        discard self
+        return raw
+    }
+
+    /// Opens a path, open(2) with O_CLOEXEC. `mode` counts with O_CREAT only.
+    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            owning: try attempt("open", at: path) { linux_openat(AT_FDCWD, $0, flags | O_CLOEXEC, mode) })
+    }
+
+    /// A second descriptor for the same open file, fcntl(2) F_DUPFD_CLOEXEC, numbered `minimum` or above.
+    public borrowing func duplicate(atLeast minimum: Int32 = 3) throws(SystemError) -> FileDescriptor {
+        let raw = raw
+        return FileDescriptor(owning: try attempt("fcntl") { linux_fcntl_int(raw, F_DUPFD_CLOEXEC, minimum) })
+    }
+}
+
+// MARK: - Reading
+
+extension FileDescriptor {
+    /// Reads once into `buffer`, read(2); 0 at the end of the file.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int {
+        let raw = raw
+        return try attempt("read") { Glibc.read(raw, buffer.baseAddress, buffer.count) }
+    }
+
+    /// Reads from here to the end of the file. Throws EFBIG when that is more than `limit` bytes.
+    public borrowing func readAll(limit: Int = .max) throws(SystemError) -> [UInt8] {
+        // One byte more than the size, so that the common case finds the end in the first read and grows nothing.
+        let expected = min(Int(try status().size), limit)
+        var bytes: [UInt8] = []
+        var capacity = max(expected, 0) + 1
+        while true {
+            let chunk = try readChunk(capacity)
+            if chunk.isEmpty { return bytes }
+            if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
+            if bytes.count > limit { throw SystemError(call: "read", errno: EFBIG) }
+            if chunk.count < capacity && bytes.count == expected { return bytes }
+            capacity = max(4096, min(bytes.count, 1 << 20))
+        }
+    }
+
+    private borrowing func readChunk(_ capacity: Int) throws(SystemError) -> [UInt8] {
+        let raw = raw
+        var failure: Int32 = 0
+        let chunk = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            count = 0
+            while true {
+                let result = Glibc.read(raw, buffer.baseAddress, capacity)
+                if result >= 0 { count = result; return }
+                if errno != EINTR { failure = errno; return }
+            }
+        }
+        if failure != 0 { throw SystemError(call: "read", errno: failure) }
+        return chunk
+    }
+
+    /// Reads up to `count` bytes at `offset`, pread(2); fewer at the end of the file.
+    public borrowing func read(count: Int, at offset: Int64) throws(SystemError) -> [UInt8] {
+        let raw = raw
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = 0
+            while filled < count {
+                let result = Glibc.pread(raw, buffer.baseAddress! + filled, count - filled, off_t(offset) + filled)
+                if result > 0 { filled += result; continue }
+                if result == 0 { return }
+                if errno != EINTR { failure = errno; return }
+            }
+        }
+        if failure != 0 { throw SystemError(call: "pread", errno: failure) }
+        return bytes
+    }
+}
+
+// MARK: - Writing
+
+extension FileDescriptor {
+    /// Writes all bytes here, write(2) as often as it takes.
+    public borrowing func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        let raw = raw
+        var done = 0
+        while done < bytes.count {
+            done += try attempt("write") { Glibc.write(raw, bytes.baseAddress! + done, bytes.count - done) }
+        }
+    }
+
+    /// Writes all bytes here, write(2) as often as it takes.
+    public borrowing func write(_ bytes: [UInt8]) throws(SystemError) {
+        let raw = raw
+        let outcome: Result<Void, SystemError> = bytes.withUnsafeBytes { buffer in
+            writeAll(buffer, call: "write") { Glibc.write(raw, $0, $1) }
+        }
+        try outcome.get()
+    }
+
+    /// Writes all bytes at `offset`, pwrite(2) as often as it takes.
+    public borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(SystemError) {
+        let raw = raw
+        var position = off_t(offset)
+        let outcome: Result<Void, SystemError> = bytes.withUnsafeBytes { buffer in
+            writeAll(buffer, call: "pwrite") {
+                let count = Glibc.pwrite(raw, $0, $1, position)
+                if count > 0 { position += count }
+                return count
+            }
+        }
+        try outcome.get()
+    }
+}
+
+private func writeAll(
+    _ buffer: UnsafeRawBufferPointer, call: String, _ body: (UnsafeRawPointer, Int) -> Int
+) -> Result<Void, SystemError> {
+    var done = 0
+    while done < buffer.count {
+        let count = body(buffer.baseAddress! + done, buffer.count - done)
+        if count >= 0 { done += count } else if errno != EINTR { return .failure(SystemError(call: call, errno: errno)) }
+    }
+    return .success(())
+}
+
+// MARK: - State
+
+extension FileDescriptor {
+    /// Puts data and metadata on the disk, fsync(2). After a failure, what is on the disk is unknown.
+    public borrowing func sync() throws(SystemError) {
+        let raw = raw
+        try attempt("fsync") { fsync(raw) }
+    }
+
+    /// Puts data, and the metadata needed to read it, on the disk, fdatasync(2).
+    public borrowing func syncData() throws(SystemError) {
+        let raw = raw
+        try attempt("fdatasync") { fdatasync(raw) }
+    }
+
+    /// Cuts or extends the file to `size` bytes, ftruncate(2).
+    public borrowing func truncate(to size: Int64) throws(SystemError) {
+        let raw = raw
+        try attempt("ftruncate") { ftruncate(raw, off_t(size)) }
+    }
+
+    /// What the system knows of the file, fstat(2).
+    public borrowing func status() throws(SystemError) -> FileStatus {
+        let raw = raw
+        var status = stat()
+        try attempt("fstat") { fstat(raw, &status) }
+        return FileStatus(status)
+    }
+
+    /// Sets permission bits, fchmod(2).
+    public borrowing func setMode(_ mode: mode_t) throws(SystemError) {
+        let raw = raw
+        try attempt("fchmod") { fchmod(raw, mode) }
+    }
+
+    /// Sets owner and group, fchown(2); -1, as `uid_t.max`, leaves either.
+    public borrowing func setOwner(_ owner: uid_t, group: gid_t) throws(SystemError) {
+        let raw = raw
+        try attempt("fchown") { fchown(raw, owner, group) }
+    }
+
+    /// Takes the exclusive advisory lock, flock(2) LOCK_EX|LOCK_NB; false when another open file holds it.
+    public borrowing func tryLock() throws(SystemError) -> Bool {
+        let raw = raw
+        do throws(SystemError) {
+            try attempt("flock") { linux_flock(raw, LOCK_EX | LOCK_NB) }
+            return true
+        } catch where error.errno == EWOULDBLOCK {
+            return false
+        }
+    }
+
+    /// Whether anybody has the file open for writing.
+    ///
+    /// fcntl(2) F_SETLEASE grants a read lease only where nobody has; it is given back at once. Needs a descriptor opened
+    /// read-only by the file's owner (or CAP_LEASE) on a file system with leases: where the system refuses for any
+    /// other reason the answer is false.
+    public borrowing func isOpenForWriting() -> Bool {
+        if linux_set_lease(raw, Int32(F_RDLCK)) == 0 {
+            _ = linux_set_lease(raw, Int32(F_UNLCK))  // cannot fail on a lease just granted; it ends with the descriptor anyway
+            return false
+        }
+        return errno == EAGAIN
+    }
+}

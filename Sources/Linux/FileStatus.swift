@@ -1,0 +1,60 @@
+import Glibc
+
+/// What a name stands for.
+public enum FileKind: UInt8, Sendable {
+    case file, directory, symbolicLink, fifo, socket, characterDevice, blockDevice, unknown
+
+    init(mode: mode_t) {
+        self =
+            switch mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .directory
+            case S_IFLNK: .symbolicLink
+            case S_IFIFO: .fifo
+            case S_IFSOCK: .socket
+            case S_IFCHR: .characterDevice
+            case S_IFBLK: .blockDevice
+            default: .unknown
+            }
+    }
+
+    /// From readdir(3)'s d_type, which is the mode's upper bits.
+    init(directoryEntryType type: UInt8) { self.init(mode: mode_t(type) << 12) }
+}
+
+/// What the system knows of a file, stat(2).
+public struct FileStatus: Sendable, Equatable {
+    public var kind: FileKind
+    /// Permission bits, 07777.
+    public var mode: mode_t
+    /// Bytes.
+    public var size: Int64
+    public var inode: UInt64
+    public var device: UInt64
+    /// Hard links.
+    public var links: UInt64
+    public var owner: uid_t
+    public var group: gid_t
+    /// Last change of the content, nanoseconds since the epoch.
+    public var modifiedNanoseconds: Int64
+    /// Last change of content, owner, mode or links, nanoseconds since the epoch.
+    public var changedNanoseconds: Int64
+
+    init(_ status: stat) {
+        kind = FileKind(mode: status.st_mode)
+        mode = status.st_mode & 0o7777
+        size = Int64(status.st_size)
+        inode = UInt64(status.st_ino)
+        device = UInt64(status.st_dev)
+        links = UInt64(status.st_nlink)
+        owner = status.st_uid
+        group = status.st_gid
+        modifiedNanoseconds = FileStatus.nanoseconds(status.st_mtim)
+        changedNanoseconds = FileStatus.nanoseconds(status.st_ctim)
+    }
+
+    // A file may claim any time (touch -d @9e18): wrap rather than trap.
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    }
+}

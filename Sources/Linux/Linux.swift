@@ -1,1 +1,0 @@
-// Linux: contract to be written with the module.

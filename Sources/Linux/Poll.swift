@@ -1,0 +1,72 @@
+import CLinux
+import Glibc
+
+/// Waits for many descriptors at once, epoll(7), level-triggered.
+public struct Poll: ~Copyable {
+    public let descriptor: FileDescriptor
+    private let buffer: UnsafeMutableBufferPointer<epoll_event>
+
+    /// What to wait for, or what happened.
+    public struct Flags: OptionSet, Sendable {
+        public var rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        public static let readable = Self(rawValue: 0x1)
+        public static let priority = Self(rawValue: 0x2)
+        public static let writable = Self(rawValue: 0x4)
+        /// In events only, always watched for.
+        public static let error = Self(rawValue: 0x8)
+        /// In events only, always watched for: the other side is gone.
+        public static let hangUp = Self(rawValue: 0x10)
+        /// The other side will write no more.
+        public static let readHangUp = Self(rawValue: 0x2000)
+    }
+
+    /// A descriptor that is ready.
+    public struct Event: Sendable, Equatable {
+        /// The token it was added with.
+        public var token: UInt64
+        public var flags: Flags
+    }
+
+    /// epoll_create1(2). One wait returns at most `capacity` events; the others come with the next.
+    public init(capacity: Int = 64) throws(SystemError) {
+        descriptor = FileDescriptor(owning: try attempt("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
+        buffer = .allocate(capacity: capacity)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// Starts to watch a descriptor; its events carry `token`.
+    public borrowing func add(_ raw: Int32, _ flags: Flags = .readable, token: UInt64) throws(SystemError) {
+        try control(EPOLL_CTL_ADD, raw, flags, token)
+    }
+
+    /// Changes what a descriptor is watched for.
+    public borrowing func modify(_ raw: Int32, _ flags: Flags, token: UInt64) throws(SystemError) {
+        try control(EPOLL_CTL_MOD, raw, flags, token)
+    }
+
+    /// Stops watching a descriptor; closing it does so too, unless it was duplicated.
+    public borrowing func remove(_ raw: Int32) throws(SystemError) { try control(EPOLL_CTL_DEL, raw, [], 0) }
+
+    private borrowing func control(_ operation: Int32, _ raw: Int32, _ flags: Flags, _ token: UInt64) throws(SystemError) {
+        let own = descriptor.raw
+        var event = epoll_event(events: flags.rawValue, data: epoll_data_t(u64: token))
+        try attempt("epoll_ctl") { epoll_ctl(own, operation, raw, &event) }
+    }
+
+    /// Replaces `events` by those that are ready, epoll_wait(2), waiting for the first at most so long; -1 waits for ever. Empty
+    /// when the time is over or a signal's handler ran.
+    public borrowing func wait(timeoutMilliseconds: Int32 = -1, into events: inout [Event]) throws(SystemError) {
+        events.removeAll(keepingCapacity: true)
+        let count = epoll_wait(descriptor.raw, buffer.baseAddress, Int32(buffer.count), timeoutMilliseconds)
+        if count < 0 {
+            if errno == EINTR { return }
+            throw SystemError(call: "epoll_wait", errno: errno)
+        }
+        for index in 0..<Int(count) {
+            events.append(Event(token: buffer[index].data.u64, flags: Flags(rawValue: buffer[index].events)))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import CLinux
+import Glibc
+
+/// Signals that are read like a file instead of interrupting, signalfd(2).
+public struct SignalDescriptor: ~Copyable {
+    /// Readable when a signal waits; non-blocking.
+    public let descriptor: FileDescriptor
+
+    /// One signal, struct signalfd_siginfo.
+    public struct Signal: Sendable, Equatable {
+        public var number: Int32
+        /// Who sent it, or the child that changed.
+        public var pid: pid_t
+        public var user: uid_t
+    }
+
+    /// Blocks these signals in the calling thread, pthread_sigmask(3), and takes them from then on. Equal signals that arrive
+    /// before they are read count once.
+    public init(_ signals: [Int32]) throws(SystemError) {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        let failure = pthread_sigmask(SIG_BLOCK, &set, nil)
+        if failure != 0 { throw SystemError(call: "pthread_sigmask", errno: failure) }
+        descriptor = FileDescriptor(owning: try attempt("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) })
+    }
+
+    /// The next signal that waits, nil when none does.
+    public borrowing func next() throws(SystemError) -> Signal? {
+        let raw = descriptor.raw
+        var info = signalfd_siginfo()
+        do throws(SystemError) {
+            try attempt("read") { Glibc.read(raw, &info, MemoryLayout<signalfd_siginfo>.size) }
+        } catch where error.errno == EAGAIN {
+            return nil
+        }
+        return Signal(number: Int32(info.ssi_signo), pid: pid_t(bitPattern: info.ssi_pid), user: info.ssi_uid)
+    }
+}

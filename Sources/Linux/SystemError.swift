@@ -1,0 +1,88 @@
+// Linux: thin Swift over the system's calls, and nothing else. Each function is one call or the few that always go
+// together; it restarts on EINTR, never blocks on files of strangers, opens everything close-on-exec, and throws
+// SystemError, which carries the call, the path and errno. File names are Strings that round-trip any bytes (FileName).
+// Nothing here logs, retries on failure, or knows what a job is.
+
+import Glibc
+
+/// A call of the system that failed: what was being done, to which path, and what the system said.
+public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The call's name as in its manual page, `open`.
+    public var call: String
+    /// The path it was given, relative to the directory it was given with; nil where there is none.
+    public var path: String?
+    /// The error number, errno(3).
+    public var errno: Int32
+
+    public init(call: String, path: String? = nil, errno: Int32) {
+        self.call = call
+        self.path = path
+        self.errno = errno
+    }
+
+    /// `open new/x.toml: Permission denied`.
+    public var description: String {
+        guard let path else { return "\(call): \(message)" }
+        return "\(call) \(path): \(message)"
+    }
+
+    /// What the system says about ``errno``, strerror(3): `Permission denied`.
+    public var message: String { SystemError.message(errno) }
+
+    /// What the system says about an error number, strerror(3).
+    public static func message(_ errno: Int32) -> String {
+        guard let text = strerror(errno) else { return "error \(errno)" }
+        return String(cString: text)
+    }
+}
+
+// MARK: - Frequent errors
+
+extension SystemError {
+    public static let noSuchFile: Int32 = ENOENT
+    public static let exists: Int32 = EEXIST
+    public static let notEmpty: Int32 = ENOTEMPTY
+    public static let isDirectory: Int32 = EISDIR
+    public static let notDirectory: Int32 = ENOTDIR
+    public static let permissionDenied: Int32 = EACCES
+    public static let notPermitted: Int32 = EPERM
+    public static let noSpace: Int32 = ENOSPC
+    public static let inputOutput: Int32 = EIO
+    public static let wouldBlock: Int32 = EAGAIN
+    public static let invalid: Int32 = EINVAL
+    public static let tooManyLinks: Int32 = ELOOP
+    public static let tooLarge: Int32 = EFBIG
+    public static let brokenPipe: Int32 = EPIPE
+    public static let crossDevice: Int32 = EXDEV
+    public static let noSuchProcess: Int32 = ESRCH
+    public static let notSupported: Int32 = EOPNOTSUPP
+}
+
+// MARK: - Calling
+
+/// Makes a call, again for as long as a signal interrupts it, and throws what errno says when it returns a negative number.
+@discardableResult
+func attempt<Value: SignedInteger>(_ call: String, _ path: String? = nil, _ body: () -> Value) throws(SystemError) -> Value {
+    while true {
+        let result = body()
+        if result >= 0 { return result }
+        let number = Glibc.errno
+        if number != EINTR { throw SystemError(call: call, path: path, errno: number) }
+    }
+}
+
+/// ``attempt`` for a call that takes a path.
+@discardableResult
+func attempt<Value: SignedInteger>(
+    _ call: String, at path: String, _ body: (UnsafePointer<CChar>) -> Value
+) throws(SystemError) -> Value {
+    let outcome: Result<Value, SystemError> = try FileName.withCPath(path) { pointer in
+        while true {
+            let result = body(pointer)
+            if result >= 0 { return .success(result) }
+            let number = Glibc.errno
+            if number != EINTR { return .failure(SystemError(call: call, path: path, errno: number)) }
+        }
+    }
+    return try outcome.get()
+}

@@ -1,0 +1,332 @@
+// A frame: the length of its body as four bytes, little-endian; then the body: version, kind, fields. A number is eight
+// bytes, a text its length in four bytes and its UTF-8 without NUL, a list its count in four bytes and its elements, an
+// optional a byte 0 or 1 and its value. A body is used up exactly, so a frame has one meaning or none.
+
+/// Bytes that are not a frame of this protocol. The stream cannot be trusted from there on.
+public enum ProtocolError: Error, Sendable, Equatable {
+    /// A frame announces a body longer than ``FrameBuffer/bodyLimit``.
+    case tooLong(Int)
+    case unknownVersion(UInt8)
+    case unknownKind(UInt8)
+    /// A field runs past the body, a value is out of range, a text is not UTF-8 or holds a NUL, or bytes are left over.
+    case malformed
+}
+
+/// Cuts a stream of bytes into frames.
+public struct FrameBuffer: Sendable {
+    /// Linux passes at most 2 MiB of arguments and environment to a program, so no sensible request comes near.
+    public static let bodyLimit = 8 << 20
+
+    private var bytes: [UInt8] = []
+    private var start = 0
+
+    public init() { bytes.reserveCapacity(4096) }
+
+    /// Takes what has been read from the stream.
+    public mutating func append(_ chunk: UnsafeRawBufferPointer) {
+        if start > 0 {
+            bytes.removeFirst(start)
+            start = 0
+        }
+        bytes.append(contentsOf: chunk)
+    }
+
+    /// Takes what has been read from the stream.
+    public mutating func append(_ chunk: [UInt8]) { chunk.withUnsafeBytes { append($0) } }
+
+    /// The next whole frame's body, nil while it is incomplete.
+    public mutating func next() throws(ProtocolError) -> ArraySlice<UInt8>? {
+        guard bytes.count - start >= 4 else { return nil }
+        let length = (0..<4).reduce(0) { $0 | Int(bytes[start + $1]) << (8 * $1) }
+        if length > FrameBuffer.bodyLimit { throw .tooLong(length) }
+        guard bytes.count - start - 4 >= length else { return nil }
+        defer { start += 4 + length }
+        return bytes[start + 4..<start + 4 + length]
+    }
+
+    /// Whether nothing is waiting, not even part of a frame.
+    public var isEmpty: Bool { start == bytes.count }
+}
+
+private let version: UInt8 = 1
+
+private enum Tag {
+    static let run: UInt8 = 1
+    static let signal: UInt8 = 2
+    static let stop: UInt8 = 3
+    static let extend: UInt8 = 4
+    static let ended: UInt8 = 129
+    static let exited: Int64 = 0
+    static let signaled: Int64 = 1
+    static let timedOut: Int64 = 2
+    static let spawnFailed: Int64 = 3
+}
+
+// MARK: - Commands
+
+extension Command {
+    /// The whole frame, length included.
+    public func frame() -> [UInt8] {
+        switch self {
+        case .run(let request):
+            var writer = FrameWriter(kind: Tag.run)
+            writer.write(request)
+            return writer.finish()
+        case .signal(let number):
+            var writer = FrameWriter(kind: Tag.signal)
+            writer.write(Int64(number))
+            return writer.finish()
+        case .stop(let killAfterMilliseconds):
+            var writer = FrameWriter(kind: Tag.stop)
+            writer.write(optional: killAfterMilliseconds) { $0.write($1) }
+            return writer.finish()
+        case .extend(let milliseconds):
+            var writer = FrameWriter(kind: Tag.extend)
+            writer.write(milliseconds)
+            return writer.finish()
+        }
+    }
+
+    /// Reads a frame's body.
+    public init(body: ArraySlice<UInt8>) throws(ProtocolError) {
+        var reader = try FrameReader(body)
+        switch reader.kind {
+        case Tag.run: self = .run(try reader.request())
+        case Tag.signal: self = .signal(try reader.int32())
+        case Tag.stop: self = .stop(killAfterMilliseconds: try reader.flag() ? try reader.int64() : nil)
+        case Tag.extend: self = .extend(milliseconds: try reader.int64())
+        default: throw .unknownKind(reader.kind)
+        }
+        try reader.finish()
+    }
+}
+
+extension FrameWriter {
+    fileprivate mutating func write(_ request: RunRequest) {
+        write(request.jobID)
+        write(Int64(request.attempt))
+        write(request.jobDirectory)
+        write(request.arguments)
+        write(request.environment)
+        write(request.workingDirectory)
+        write(Int64(request.umask))
+        write(optional: request.stdin) { $0.write($1) }
+        write(request.stdoutName)
+        write(request.stderrName)
+        write(request.timeoutMilliseconds)
+        write(Int64(request.stopSignal))
+        write(request.killAfterMilliseconds)
+        write(request.killsLeftovers)
+        write(optional: request.nice) { $0.write(Int64($1)) }
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func request() throws(ProtocolError) -> RunRequest {
+        RunRequest(
+            jobID: try jobID(), attempt: try int(), jobDirectory: try text(), arguments: try texts(), environment: try texts(),
+            workingDirectory: try text(), umask: try uint32(), stdin: try flag() ? try text() : nil, stdoutName: try text(),
+            stderrName: try text(), timeoutMilliseconds: try int64(), stopSignal: try int32(),
+            killAfterMilliseconds: try int64(), killsLeftovers: try flag(), nice: try flag() ? try int() : nil)
+    }
+}
+
+// MARK: - Reports
+
+extension Report {
+    /// The whole frame, length included.
+    public func frame() -> [UInt8] {
+        switch self {
+        case .ended(let end):
+            var writer = FrameWriter(kind: Tag.ended)
+            writer.write(end.jobID)
+            writer.write(Int64(end.attempt))
+            writer.write(end.kind)
+            writer.write(end.startedAt)
+            writer.write(end.endedAt)
+            writer.write(end.wallMilliseconds)
+            writer.write(end.userMilliseconds)
+            writer.write(end.systemMilliseconds)
+            writer.write(end.maxRSSBytes)
+            writer.write(Int64(end.leftovers))
+            return writer.finish()
+        }
+    }
+
+    /// Reads a frame's body.
+    public init(body: ArraySlice<UInt8>) throws(ProtocolError) {
+        var reader = try FrameReader(body)
+        guard reader.kind == Tag.ended else { throw .unknownKind(reader.kind) }
+        self = .ended(
+            RunEnd(
+                jobID: try reader.text(), attempt: try reader.int(), kind: try reader.endKind(), startedAt: try reader.int64(),
+                endedAt: try reader.int64(), wallMilliseconds: try reader.int64(), userMilliseconds: try reader.int64(),
+                systemMilliseconds: try reader.int64(), maxRSSBytes: try reader.int64(), leftovers: try reader.int()))
+        try reader.finish()
+    }
+}
+
+extension FrameWriter {
+    fileprivate mutating func write(_ kind: RunEnd.Kind) {
+        switch kind {
+        case .exited(let code): write(status: .exited(code: code))
+        case .signaled(let number, let coreDumped): write(status: .signaled(number: number, coreDumped: coreDumped))
+        case .timedOut(let status):
+            write(Tag.timedOut)
+            write(status: status)
+        case .spawnFailed(let errno, let message):
+            write(Tag.spawnFailed)
+            write(Int64(errno))
+            write(message)
+        }
+    }
+
+    private mutating func write(status: ExitStatus) {
+        switch status {
+        case .exited(let code):
+            write(Tag.exited)
+            write(Int64(code))
+        case .signaled(let number, let coreDumped):
+            write(Tag.signaled)
+            write(Int64(number))
+            write(coreDumped)
+        }
+    }
+}
+
+extension FrameReader {
+    fileprivate mutating func endKind() throws(ProtocolError) -> RunEnd.Kind {
+        let tag = try int64()
+        switch tag {
+        case Tag.timedOut: return .timedOut(try status(try int64()))
+        case Tag.spawnFailed: return .spawnFailed(errno: try int32(), message: try text())
+        default:
+            switch try status(tag) {
+            case .exited(let code): return .exited(code: code)
+            case .signaled(let number, let coreDumped): return .signaled(number: number, coreDumped: coreDumped)
+            }
+        }
+    }
+
+    private mutating func status(_ tag: Int64) throws(ProtocolError) -> ExitStatus {
+        switch tag {
+        case Tag.exited: return .exited(code: try int32())
+        case Tag.signaled: return .signaled(number: try int32(), coreDumped: try flag())
+        default: throw .malformed
+        }
+    }
+}
+
+// MARK: - Fields
+
+private struct FrameWriter {
+    private var bytes: [UInt8]
+
+    init(kind: UInt8) {
+        bytes = []
+        bytes.reserveCapacity(2048)
+        bytes += [0, 0, 0, 0, version, kind]
+    }
+
+    consuming func finish() -> [UInt8] {
+        let length = bytes.count - 4
+        for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: length >> (8 * index)) }
+        return bytes
+    }
+
+    mutating func write(_ value: Int64) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+
+    mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+    mutating func write(_ text: String) {
+        write(count: text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    mutating func write(_ texts: [String]) {
+        write(count: texts.count)
+        for text in texts { write(text) }
+    }
+
+    mutating func write<Value>(optional value: Value?, _ body: (inout FrameWriter, Value) -> Void) {
+        write(value != nil)
+        if let value { body(&self, value) }
+    }
+
+    private mutating func write(count: Int) {
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: count).littleEndian) { bytes.append(contentsOf: $0) }
+    }
+}
+
+private struct FrameReader {
+    let kind: UInt8
+    private var rest: ArraySlice<UInt8>
+
+    init(_ body: ArraySlice<UInt8>) throws(ProtocolError) {
+        guard body.count >= 2 else { throw .malformed }
+        let found = body[body.startIndex]
+        guard found == version else { throw .unknownVersion(found) }
+        kind = body[body.startIndex + 1]
+        rest = body.dropFirst(2)
+    }
+
+    func finish() throws(ProtocolError) {
+        if !rest.isEmpty { throw .malformed }
+    }
+
+    mutating func int64() throws(ProtocolError) -> Int64 { Int64(bitPattern: try little(8)) }
+
+    mutating func int() throws(ProtocolError) -> Int {
+        guard let value = Int(exactly: try int64()) else { throw .malformed }
+        return value
+    }
+
+    mutating func int32() throws(ProtocolError) -> Int32 {
+        guard let value = Int32(exactly: try int64()) else { throw .malformed }
+        return value
+    }
+
+    mutating func uint32() throws(ProtocolError) -> UInt32 {
+        guard let value = UInt32(exactly: try int64()) else { throw .malformed }
+        return value
+    }
+
+    mutating func flag() throws(ProtocolError) -> Bool {
+        guard let byte = rest.popFirst(), byte <= 1 else { throw .malformed }
+        return byte == 1
+    }
+
+    mutating func text() throws(ProtocolError) -> String {
+        let length = Int(try little(4))
+        guard length <= rest.count else { throw .malformed }
+        let bytes = rest.prefix(length)
+        rest = rest.dropFirst(length)
+        guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else { throw .malformed }
+        return text
+    }
+
+    /// An id names a directory, so it has at most 255 bytes; WorkerRecord relies on it.
+    mutating func jobID() throws(ProtocolError) -> String {
+        let id = try text()
+        guard id.utf8.count <= 255 else { throw .malformed }
+        return id
+    }
+
+    mutating func texts() throws(ProtocolError) -> [String] {
+        let count = Int(try little(4))
+        // Each takes four bytes at least, so a wrong count cannot make us reserve more than was sent.
+        guard count <= rest.count / 4 else { throw .malformed }
+        var texts: [String] = []
+        texts.reserveCapacity(count)
+        for _ in 0..<count { texts.append(try text()) }
+        return texts
+    }
+
+    private mutating func little(_ count: Int) throws(ProtocolError) -> UInt64 {
+        guard rest.count >= count else { throw .malformed }
+        var value: UInt64 = 0
+        for (index, byte) in rest.prefix(count).enumerated() { value |= UInt64(byte) << (8 * UInt64(index)) }
+        rest = rest.dropFirst(count)
+        return value
+    }
+}

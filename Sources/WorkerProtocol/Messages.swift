@@ -1,0 +1,130 @@
+// WorkerProtocol: what the daemon and a worker say to each other, as values and as bytes.
+//
+// A worker serves one run at a time. Its descriptor 3 is one end of a stream socket pair; the daemon writes Commands,
+// the worker writes one Report for each `run`. The worker also keeps a WorkerRecord in a file of its own, by which
+// a run's truth outlives the daemon. Everything here is a function of its arguments, and bytes from outside never trap:
+// what cannot be read is a ProtocolError (frames) or nil (records).
+
+/// One try of one job, complete: the worker looks nothing up.
+public struct RunRequest: Sendable, Equatable {
+    public var jobID: String
+    /// The try's number, from 1.
+    public var attempt: Int
+    /// Absolute path of the job's directory, where the output files are made.
+    public var jobDirectory: String
+    /// The command and its arguments. A command without a slash is searched in the PATH of `environment`; one with a slash and
+    /// not absolute is relative to `workingDirectory`.
+    public var arguments: [String]
+    /// `NAME=value`, exactly what the job gets.
+    public var environment: [String]
+    public var workingDirectory: String
+    public var umask: UInt32
+    /// File for standard input, relative to `workingDirectory` unless absolute; nil is /dev/null.
+    public var stdin: String?
+    /// File in the job's directory for standard output, emptied first. The same name for both makes one file of both.
+    public var stdoutName: String
+    public var stderrName: String
+    /// Limit on the whole run; 0 is none.
+    public var timeoutMilliseconds: Int64
+    /// Signal that asks the job to end, at the limit or when stopped.
+    public var stopSignal: Int32
+    /// From `stopSignal` to SIGKILL.
+    public var killAfterMilliseconds: Int64
+    /// Whether what the command left running is killed when it ends; after a timeout it always is.
+    public var killsLeftovers: Bool
+    /// Reserved: carried, not yet obeyed.
+    public var nice: Int?
+
+    public init(
+        jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
+        workingDirectory: String, umask: UInt32 = 0o022, stdin: String? = nil, stdoutName: String = "stdout",
+        stderrName: String = "stderr", timeoutMilliseconds: Int64 = 0, stopSignal: Int32 = 15,
+        killAfterMilliseconds: Int64 = 10_000, killsLeftovers: Bool = false, nice: Int? = nil
+    ) {
+        self.jobID = jobID
+        self.attempt = attempt
+        self.jobDirectory = jobDirectory
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.umask = umask
+        self.stdin = stdin
+        self.stdoutName = stdoutName
+        self.stderrName = stderrName
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.stopSignal = stopSignal
+        self.killAfterMilliseconds = killAfterMilliseconds
+        self.killsLeftovers = killsLeftovers
+        self.nice = nice
+    }
+}
+
+/// What the daemon tells a worker. All but `run` concern the run in progress, and do nothing when there is none: it may
+/// have ended while they were on their way.
+public enum Command: Sendable, Equatable {
+    /// Start this. A worker that is running something answers with a `spawnFailed` of EBUSY.
+    case run(RunRequest)
+    /// Send this signal to the job's process group.
+    case signal(Int32)
+    /// Ask the job to end with its stop signal, and kill everything it started after so long; nil is the run's own
+    /// `killAfterMilliseconds`.
+    case stop(killAfterMilliseconds: Int64?)
+    /// Move the limit so much later. Does nothing once it has struck, or where there is none.
+    case extend(milliseconds: Int64)
+}
+
+/// What a worker tells the daemon.
+public enum Report: Sendable, Equatable {
+    case ended(RunEnd)
+}
+
+/// How a process ended, wait(2).
+public enum ExitStatus: Sendable, Equatable {
+    case exited(code: Int32)
+    case signaled(number: Int32, coreDumped: Bool)
+}
+
+/// How a run ended.
+public struct RunEnd: Sendable, Equatable {
+    public enum Kind: Sendable, Equatable {
+        case exited(code: Int32)
+        case signaled(number: Int32, coreDumped: Bool)
+        /// The limit struck; how the command then ended.
+        case timedOut(ExitStatus)
+        /// The command did not start: error number, and a sentence that says what was being done to what.
+        case spawnFailed(errno: Int32, message: String)
+    }
+
+    public var jobID: String
+    public var attempt: Int
+    public var kind: Kind
+    /// Wall clock, milliseconds since the epoch.
+    public var startedAt: Int64
+    /// Wall clock, milliseconds since the epoch; before `startedAt` when the clock was set back.
+    public var endedAt: Int64
+    /// Duration by the monotonic clock.
+    public var wallMilliseconds: Int64
+    /// Processor time of the command and the children it waited for.
+    public var userMilliseconds: Int64
+    public var systemMilliseconds: Int64
+    /// Largest resident set of any one of them.
+    public var maxRSSBytes: Int64
+    /// Processes that the command left running, as far as they are the worker's children now: those it left after all killing.
+    public var leftovers: Int
+
+    public init(
+        jobID: String, attempt: Int, kind: Kind, startedAt: Int64, endedAt: Int64, wallMilliseconds: Int64 = 0,
+        userMilliseconds: Int64 = 0, systemMilliseconds: Int64 = 0, maxRSSBytes: Int64 = 0, leftovers: Int = 0
+    ) {
+        self.jobID = jobID
+        self.attempt = attempt
+        self.kind = kind
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.wallMilliseconds = wallMilliseconds
+        self.userMilliseconds = userMilliseconds
+        self.systemMilliseconds = systemMilliseconds
+        self.maxRSSBytes = maxRSSBytes
+        self.leftovers = leftovers
+    }
+}

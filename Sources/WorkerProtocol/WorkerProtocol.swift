@@ -1,1 +1,0 @@
-// WorkerProtocol: contract to be written with the module.
