@@ -1,1 +1,112 @@
-// Recurrence: contract to be written with the module.
+/// When things are due: instants, spans, time zones, and the rules that repeat.
+///
+/// What holds here:
+/// - Everything is a function of its arguments. There is no clock in this module; the only file that touches the
+///   system is `ZoneFiles.swift`, which reads the time-zone database when a zone is asked for.
+/// - `next(after:)` is strictly later than what it was given, falls on or after 1970-01-01 and before 2200-01-01 (UTC),
+///   and does a bounded amount of work without allocating, also for a rule that never comes true (`0 0 31 2 *`).
+/// - No text, file or number makes this module trap. What cannot be used is refused with a `RecurrenceError` that says
+///   where, what was found, and what was likely meant.
+/// - Time is POSIX time: every day has 86,400 seconds, leap seconds do not exist.
+///
+/// A rule that is written as wall-clock fields (`CronSchedule`) is bit sets plus the zone it is read in. Rules on other
+/// grounds become further cases of `Recurrence.Rule`.
+public struct Recurrence: Sendable {
+    enum Rule: Sendable {
+        case cron(CronSchedule)
+        case interval(Interval)
+        case at(Instant)
+        case reboot
+    }
+
+    let rule: Rule
+
+    /// Reads a cron expression: five fields as crontab(5), six with the seconds first, or a word such as `@daily`,
+    /// `@every 10m`, `@reboot` (the `@` may be left out).
+    ///
+    /// `stableSeed` decides what `H` stands for; the same seed always gives the same value. An `@every` counts on a
+    /// fixed grid, as robfig/cron has it: the length of a run does not move the next one.
+    public static func cron(
+        _ text: String, zone: Zone, stableSeed: UInt64, daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
+        var parser = CronParser(text, stableSeed: stableSeed)
+        switch try parser.parse() {
+        case .fields(let fields):
+            return Recurrence(rule: .cron(CronSchedule(fields: fields, zone: zone, daylight: daylight)))
+        case .every(let span):
+            return .every(span, fromStart: true)
+        case .reboot:
+            return Recurrence(rule: .reboot)
+        }
+    }
+
+    /// Every `span`: counted from the end of the last run, or (`fromStart`) on a fixed grid. A span that is not longer
+    /// than zero is never due.
+    public static func every(_ span: Span, fromStart: Bool) -> Recurrence {
+        Recurrence(rule: .interval(Interval(span: span, fromStart: fromStart)))
+    }
+
+    /// Once.
+    public static func at(_ instant: Instant) -> Recurrence {
+        Recurrence(rule: .at(instant))
+    }
+
+    /// The first due instant strictly after `instant`, or nil when there is none before the year 2200.
+    ///
+    /// `origin` matters to `every` alone: the end of the last run, or, from the start, any point of the grid. What is
+    /// due are `origin + span`, `origin + 2 span`, …
+    public func next(after instant: Instant, origin: Instant) -> Instant? {
+        switch rule {
+        case .cron(let schedule): schedule.next(after: instant)
+        case .interval(let interval): interval.next(after: instant, origin: origin)
+        case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
+        case .reboot: nil
+        }
+    }
+
+    /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
+    public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
+        if case .cron(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
+        return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
+    }
+
+    /// The next run is counted from the end of the last one, and so is not known while that one runs.
+    public var isFromEnd: Bool {
+        if case .interval(let interval) = rule { return !interval.fromStart }
+        return false
+    }
+
+    /// Counts in equal steps from an origin: `every`, `@every`.
+    public var isInterval: Bool {
+        if case .interval = rule { return true }
+        return false
+    }
+
+    /// Due when the daemon starts for the first time after the machine has, and at no instant that can be computed.
+    public var isReboot: Bool {
+        if case .reboot = rule { return true }
+        return false
+    }
+
+    /// Due once.
+    public var isOnce: Bool {
+        if case .at = rule { return true }
+        return false
+    }
+
+    /// The zone whose wall clock decides; nil for a rule that reads none.
+    public var zone: Zone? {
+        if case .cron(let schedule) = rule { return schedule.zone }
+        return nil
+    }
+
+    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`. Reads back as an equal rule.
+    public var normalized: String {
+        switch rule {
+        case .cron(let schedule): schedule.fields.text
+        case .interval(let interval): "@every \(interval.span)"
+        case .at(let due): due.rfc3339
+        case .reboot: "@reboot"
+        }
+    }
+}

@@ -1,0 +1,112 @@
+/// A cron expression without its zone: a bit set a field. Wall-clock seconds in, wall-clock seconds out.
+struct CronFields: Sendable, Hashable {
+    /// Bits 0 to 59.
+    var seconds: UInt64
+    var minutes: UInt64
+    /// Bits 0 to 23.
+    var hours: UInt32
+    var days: DayRule
+    /// Bits 1 to 12.
+    var months: UInt16
+    /// Fields whose text began with `*`; it decides more than their bits: see `isWildcard` and `DayRule`.
+    var stars: Stars
+    /// Written with a field for seconds.
+    var hasSeconds: Bool
+
+    struct Stars: OptionSet, Sendable, Hashable {
+        let rawValue: UInt8
+        static let minute = Stars(rawValue: 1)
+        static let hour = Stars(rawValue: 2)
+        static let dayOfMonth = Stars(rawValue: 4)
+        static let dayOfWeek = Stars(rawValue: 8)
+        static let second = Stars(rawValue: 16)
+        static let month = Stars(rawValue: 32)
+    }
+
+    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
+    var isWildcard: Bool { !stars.isDisjoint(with: [.minute, .hour]) }
+
+    static let none = Int64.max
+
+    /// The first matching wall time at or after `local`, or `none` before the wall clock reaches 2200-01-03.
+    ///
+    /// Leaps from field to field by the position of the next bit: one step for each month without a matching day, none
+    /// for hours, minutes or seconds.
+    @inline(__always)
+    func firstMatch(atOrAfter local: Int64) -> Int64 {
+        let day = Civil.floorDivide(local, Civil.secondsPerDay)
+        let date = Civil.date(days: day)
+        guard date.year <= Civil.endYear else { return Self.none }
+        if months & (1 &<< UInt16(truncatingIfNeeded: date.month)) != 0 {
+            let firstDay = day &- Int64(date.day) &+ 1
+            let matching = days.days(
+                firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: date.year, month: date.month))
+            let today = UInt32(1) &<< UInt32(truncatingIfNeeded: date.day)
+            if matching & today != 0 {
+                let time = firstTime(atOrAfter: UInt32(truncatingIfNeeded: local &- day &* Civil.secondsPerDay))
+                if time != Self.noTime { return day &* Civil.secondsPerDay &+ Int64(time) }
+            }
+            let later = matching & ~(today | (today &- 1))
+            if later != 0 { return at(firstDay: firstDay, matching: later) }
+        }
+        return firstMatch(afterYear: date.year, month: date.month)
+    }
+
+    @inline(never)
+    private func firstMatch(afterYear startYear: Int, month startMonth: Int) -> Int64 {
+        var year = startYear
+        var month = startMonth
+        while true {
+            let later = UInt32(months) & ~((UInt32(2) &<< UInt32(truncatingIfNeeded: month)) &- 1)
+            if later != 0 {
+                month = later.trailingZeroBitCount
+            } else {
+                guard months != 0, year < Civil.endYear else { return Self.none }
+                year &+= 1
+                month = months.trailingZeroBitCount
+            }
+            let firstDay = Civil.days(year: year, month: month, day: 1)
+            let matching = days.days(firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: year, month: month))
+            if matching != 0 { return at(firstDay: firstDay, matching: matching) }
+        }
+    }
+
+    /// The first time of the first of the matching days of a month.
+    @inline(__always)
+    private func at(firstDay: Int64, matching: UInt32) -> Int64 {
+        let day = firstDay &+ Int64(matching.trailingZeroBitCount &- 1)
+        return day &* Civil.secondsPerDay &+ Int64(firstTime)
+    }
+
+    private static let noTime = UInt32.max
+
+    @inline(__always)
+    private var firstTime: UInt32 {
+        UInt32(truncatingIfNeeded: hours.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
+            &+ seconds.trailingZeroBitCount)
+    }
+
+    /// The first matching second of the day at or after one, or `noTime`.
+    @inline(__always)
+    private func firstTime(atOrAfter time: UInt32) -> UInt32 {
+        let hour = time / 3600
+        let rest = time &- hour &* 3600
+        let minute = rest / 60
+        let second = rest &- minute &* 60
+        if hours & (1 &<< hour) != 0 {
+            if minutes & (1 &<< UInt64(minute)) != 0 {
+                let left = seconds &>> UInt64(second)
+                if left != 0 { return time &+ UInt32(truncatingIfNeeded: left.trailingZeroBitCount) }
+            }
+            let left = minutes & ~((UInt64(2) &<< UInt64(minute)) &- 1)
+            if left != 0 {
+                return UInt32(truncatingIfNeeded: Int(hour) &* 3600 &+ left.trailingZeroBitCount &* 60
+                    &+ seconds.trailingZeroBitCount)
+            }
+        }
+        let left = hours & ~((UInt32(2) &<< hour) &- 1)
+        if left == 0 { return Self.noTime }
+        return UInt32(truncatingIfNeeded: left.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
+            &+ seconds.trailingZeroBitCount)
+    }
+}

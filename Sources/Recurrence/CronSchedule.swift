@@ -1,0 +1,94 @@
+/// Wall-clock fields read in a zone. One small object a schedule; `next` allocates nothing.
+///
+/// How daylight saving is met: within one range of constant offset the wall clock just runs, so a search there is a
+/// search in wall time. Each range answers for one stretch of wall time, from `lower` to `upper`: for a wildcard
+/// schedule what its clock shows; for a fixed one what no earlier range has answered for, gaps included. A match is
+/// carried from range to range until one answers for it.
+final class CronSchedule: Sendable {
+    let fields: CronFields
+    let zone: Zone
+    private let gapRuns: Bool
+    private let repeated: DaylightRule.Repeated
+
+    init(fields: CronFields, zone: Zone, daylight: DaylightRule) {
+        self.fields = fields
+        self.zone = zone
+        gapRuns = !fields.isWildcard && daylight.gap != .skip
+        repeated = daylight.repeated ?? (fields.isWildcard ? .both : .first)
+    }
+
+    func next(after instant: Instant) -> Instant? {
+        find(after: instant)?.instant
+    }
+
+    func nextOccurrence(after instant: Instant) -> Occurrence? {
+        guard let found = find(after: instant) else { return nil }
+        return Occurrence(instant: found.instant, note: note(on: found))
+    }
+
+    private struct Found {
+        var instant: Instant
+        /// The wall time that matched; earlier than what the clock shows when a gap moved it.
+        var local: Int64
+        var range: Int
+    }
+
+    @inline(__always)
+    private func find(after instant: Instant) -> Found? {
+        let ranges = zone.ranges
+        // What is before 1970 is never due.
+        let start = max(Civil.floorDivide(instant.milliseconds, 1000) &+ 1, 0)
+        guard start < Civil.endSeconds else { return nil }
+        var number = zone.rangeIndex(at: start)
+        var range = ranges[number]
+        // Whatever a gap before `start` moved to the beginning of this range lies behind, unless that is `start` itself.
+        var from = lower(number, ranges)
+        if start > range.start { from = max(from, start &+ Int64(range.offset)) }
+        var match = fields.firstMatch(atOrAfter: from)
+        while match != CronFields.none {
+            if match < upper(number, ranges) {
+                let due = max(match &- Int64(range.offset), range.start)
+                guard due < Civil.endSeconds else { return nil }
+                return Found(instant: Instant(milliseconds: due &* 1000), local: match, range: number)
+            }
+            number &+= 1
+            guard number < ranges.count else { return nil }
+            range = ranges[number]
+            let nextFrom = lower(number, ranges)
+            // From here the search may begin before the match (an overlap) or after it (a gap that is skipped).
+            if nextFrom < from || nextFrom > match { match = fields.firstMatch(atOrAfter: nextFrom) }
+            from = nextFrom
+        }
+        return nil
+    }
+
+    /// Where the wall time begins that a range answers for.
+    @inline(__always)
+    private func lower(_ number: Int, _ ranges: [Zone.Range]) -> Int64 {
+        let start = ranges[number].localStart
+        guard number > 0 else { return start }
+        let previousEnd = ranges[number &- 1].localEnd
+        if previousEnd > start { return repeated == .first ? previousEnd : start }
+        return gapRuns && start &- previousEnd <= DaylightRule.longestGapSeconds ? previousEnd : start
+    }
+
+    /// Where it ends.
+    @inline(__always)
+    private func upper(_ number: Int, _ ranges: [Zone.Range]) -> Int64 {
+        let end = ranges[number].localEnd
+        guard repeated == .last, number &+ 1 < ranges.count else { return end }
+        return min(end, ranges[number &+ 1].localStart)
+    }
+
+    private func note(on found: Found) -> Occurrence.Note? {
+        let ranges = zone.ranges
+        let range = ranges[found.range]
+        if found.local < range.localStart {
+            let another = fields.firstMatch(atOrAfter: found.local + 1)
+            return another <= range.localStart ? .mergedByGap : .movedByGap
+        }
+        if found.range > 0, found.local < ranges[found.range - 1].localEnd { return .secondOfRepeated }
+        if found.range + 1 < ranges.count, found.local >= ranges[found.range + 1].localStart { return .firstOfRepeated }
+        return nil
+    }
+}

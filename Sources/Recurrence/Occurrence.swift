@@ -1,0 +1,20 @@
+/// A due instant, and what is odd about it.
+public struct Occurrence: Sendable, Hashable {
+    public var instant: Instant
+    public var note: Note?
+
+    public init(instant: Instant, note: Note? = nil) {
+        self.instant = instant
+        self.note = note
+    }
+
+    /// What daylight saving did to a due time. Cases may be added.
+    public enum Note: String, Sendable, Hashable, CustomStringConvertible {
+        case movedByGap = "moved: the clock skips this time"
+        case mergedByGap = "merged: the clock skips several due times, which make one run"
+        case firstOfRepeated = "first pass: the clock repeats this time"
+        case secondOfRepeated = "second pass: the clock repeats this time"
+
+        public var description: String { rawValue }
+    }
+}

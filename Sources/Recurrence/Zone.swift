@@ -1,0 +1,141 @@
+/// A time zone: the ranges of constant UTC offset from 1970 to 2200, and the way between wall time and instants.
+///
+/// Made by a `ZoneDatabase`; share one instance among all that use it. Lookups take constant time and no lock.
+public final class Zone: Sendable, CustomStringConvertible {
+    /// The name it was asked for by, as `Europe/Berlin`; for the machine's own zone its IANA name where that is known.
+    public let name: String
+
+    /// A time during which nothing about the zone changes.
+    struct Range: Sendable {
+        /// UTC seconds, `start` inclusive, `end` exclusive. The first and last range reach beyond all instants in use.
+        var start: Int64
+        var end: Int64
+        /// Seconds to add to UTC for wall time.
+        var offset: Int32
+        var isDaylight: Bool
+        /// Index into `abbreviations`.
+        var abbreviation: UInt16
+
+        /// `start` and `end` as this range's wall clock shows them.
+        @inline(__always) var localStart: Int64 { start &+ Int64(offset) }
+        @inline(__always) var localEnd: Int64 { end &+ Int64(offset) }
+    }
+
+    /// Without holes, ascending, never empty.
+    let ranges: [Range]
+    private let abbreviations: [String]
+    /// For each stretch of 2^24 s (194 days) since 1970 the range that its beginning falls in. No zone changes so often
+    /// that more than a few steps remain from there.
+    private let index: [Int32]
+
+    private static let stretchBits: Int64 = 24
+    static let beforeAll: Int64 = -(1 << 50)
+    static let afterAll: Int64 = 1 << 50
+    /// RFC 8536 §3.2: offsets outside -25 to 26 hours are not to be expected; one bound for both signs here.
+    static let largestOffset: Int32 = 26 * 3600
+
+    public static let utc = Zone(
+        name: "UTC",
+        ranges: [Range(start: beforeAll, end: afterAll, offset: 0, isDaylight: false, abbreviation: 0)],
+        abbreviations: ["UTC"])
+
+    /// `ranges` must be ascending and without holes from `beforeAll` to `afterAll`.
+    init(name: String, ranges: [Range], abbreviations: [String]) {
+        precondition(ranges.first?.start == Self.beforeAll && ranges.last?.end == Self.afterAll)
+        self.name = name
+        self.ranges = ranges
+        self.abbreviations = abbreviations
+        var index: [Int32] = []
+        if ranges.count > 1 {
+            let stretches = Int(Civil.endSeconds >> Self.stretchBits) + 1
+            index.reserveCapacity(stretches)
+            var range = 0
+            for stretch in 0..<stretches {
+                while ranges[range].end <= Int64(stretch) << Self.stretchBits { range += 1 }
+                index.append(Int32(range))
+            }
+        }
+        self.index = index
+    }
+
+    public var description: String { name }
+
+    // MARK: From instants to wall time
+
+    /// What the zone's clocks show at an instant.
+    public struct Offset: Hashable, Sendable {
+        /// To add to UTC for wall time.
+        public var seconds: Int
+        /// As the database has it. It says nothing about the direction of a change: Dublin's winter is its "daylight
+        /// saving", an hour back.
+        public var isDaylight: Bool
+        public var abbreviation: String
+    }
+
+    public func offset(at instant: Instant) -> Offset {
+        let range = ranges[rangeIndex(at: Civil.floorDivide(instant.milliseconds, 1000))]
+        return Offset(
+            seconds: Int(range.offset), isDaylight: range.isDaylight, abbreviation: abbreviations[Int(range.abbreviation)])
+    }
+
+    public func offsetSeconds(at instant: Instant) -> Int {
+        Int(ranges[rangeIndex(at: Civil.floorDivide(instant.milliseconds, 1000))].offset)
+    }
+
+    /// The range that holds the instant. Before 1970, that of 1970.
+    @inline(__always)
+    func rangeIndex(at seconds: Int64) -> Int {
+        if index.isEmpty { return 0 }
+        let stretch = min(max(seconds, 0) >> Self.stretchBits, Int64(index.count &- 1))
+        var range = Int(index[Int(stretch)])
+        while range < ranges.count &- 1, ranges[range].end <= seconds { range &+= 1 }
+        return range
+    }
+
+    // MARK: From wall time to instants
+
+    /// What a wall time stands for.
+    public enum Resolution: Hashable, Sendable {
+        case unique(Instant)
+        /// The clock skips it; `transition` is the first instant after the gap.
+        case gap(transition: Instant)
+        /// The clock shows it twice (or more often: first and last).
+        case repeated(first: Instant, second: Instant)
+
+        /// The first instant at which the wall time is reached or passed.
+        public var first: Instant {
+            switch self {
+            case .unique(let instant): instant
+            case .gap(let transition): transition
+            case .repeated(let first, _): first
+            }
+        }
+    }
+
+    /// `wall` is the wall time written as if it were UTC: 02:30 on 2026-03-29 as the instant 2026-03-29T02:30Z.
+    public func resolve(wall: Instant) -> Resolution {
+        let local = Civil.floorDivide(wall.milliseconds, 1000)
+        let widest = Int64(Self.largestOffset)
+        var range = rangeIndex(at: local &- widest)
+        var first: Int64?
+        var last: Int64?
+        var gap: Int64?
+        while range < ranges.count {
+            let candidate = ranges[range]
+            if candidate.start > local &+ widest { break }
+            if local < candidate.localEnd {
+                if local >= candidate.localStart || range == 0 {
+                    let shift = Int64(candidate.offset)
+                    if first == nil { first = shift }
+                    last = shift
+                } else if gap == nil, first == nil {
+                    gap = candidate.start
+                }
+            }
+            range += 1
+        }
+        func instant(_ shift: Int64) -> Instant { wall + Span(milliseconds: -shift * 1000) }
+        if let first, let last { return first == last ? .unique(instant(first)) : .repeated(first: instant(first), second: instant(last)) }
+        return .gap(transition: Instant(seconds: gap ?? local))
+    }
+}

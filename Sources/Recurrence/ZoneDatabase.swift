@@ -1,0 +1,167 @@
+import Synchronization
+
+/// The machine's time zones by name. Each is read once and shared from then on; copies of a database share too.
+public struct ZoneDatabase: Sendable {
+    /// Searched in this order.
+    public let directories: [String]
+    private let known = KnownZones()
+
+    /// Without `directories`: `$TZDIR` when set, then `/usr/share/zoneinfo`.
+    public init(directories: [String]? = nil) {
+        if let directories {
+            self.directories = directories
+        } else {
+            let own = ZoneFiles.environment("TZDIR").flatMap { $0.isEmpty ? nil : [$0] } ?? []
+            self.directories = own + ["/usr/share/zoneinfo"]
+        }
+    }
+
+    /// A zone by its IANA name, or `local`: what `$TZ` says, else `/etc/localtime`, else UTC. `UTC` needs no file.
+    ///
+    /// Throws for a name that is not in the database, with the nearest ones; when there is no database at all, with the
+    /// name of the Debian package; and for a file that is damaged. Absolute paths and `..` are refused.
+    public func zone(_ name: String) throws(RecurrenceError) -> Zone {
+        if name == "UTC" { return .utc }
+        if let zone = known[name] { return zone }
+        let zone = name == "local" ? try local() : try read(name)
+        return known.share(zone, as: name)
+    }
+
+    // MARK: Named zones
+
+    private func read(_ name: String) throws(RecurrenceError) -> Zone {
+        guard Self.isPlausible(name) else {
+            throw RecurrenceError(
+                "\(quoted(name)) is not the name of a time zone", hint: #"names look like "Europe/Berlin", "UTC" or "local""#)
+        }
+        for directory in directories {
+            if let zone = try load(directory + "/" + name, name: name) { return zone }
+        }
+        // Names of UTC that a machine without a database still knows.
+        if ["Etc/UTC", "Zulu", "UCT", "Etc/UCT", "Universal", "GMT", "Etc/GMT"].contains(name) {
+            return Zone(name: name, ranges: Zone.utc.ranges, abbreviations: [name.hasSuffix("GMT") ? "GMT" : "UTC"])
+        }
+        throw unknown(name)
+    }
+
+    /// Nil when there is no such file.
+    private func load(_ path: String, name: String) throws(RecurrenceError) -> Zone? {
+        let bytes: [UInt8]
+        do {
+            bytes = try ZoneFiles.read(path)
+        } catch {
+            switch error {
+            case .missing: return nil
+            case .unreadable(let reason):
+                throw RecurrenceError("time zone \(quoted(name)): can't read \(path): \(reason)")
+            }
+        }
+        do {
+            let file = try TimeZoneFile(bytes)
+            return Zone(name: name, ranges: file.ranges, abbreviations: file.abbreviations)
+        } catch {
+            throw RecurrenceError("time zone \(quoted(name)): \(path) \(error.reason)")
+        }
+    }
+
+    /// Letters, digits, `_`, `-`, `+` in parts between slashes: nothing that leads out of the directory.
+    private static func isPlausible(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 64
+            && name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
+                !part.isEmpty
+                    && part.allSatisfy { $0.isLetter || $0.isDigit || $0 == 0x5F || $0 == 0x2D || $0 == 0x2B }
+            }
+    }
+
+    private func unknown(_ name: String) -> RecurrenceError {
+        guard directories.contains(where: ZoneFiles.isDirectory) else {
+            return RecurrenceError(
+                "time zone \(quoted(name)) is not known: there is no time-zone database in \(directories.joined(separator: " or "))",
+                hint: "install the package tzdata (Debian, Ubuntu: apt install tzdata)")
+        }
+        let near = nearest(to: name).map(quoted)
+        return RecurrenceError(
+            "unknown time zone \(quoted(name))", hint: near.isEmpty ? nil : "did you mean \(near.joined(separator: " or "))?")
+    }
+
+    /// Same letters in another case; the same city elsewhere; at most a third of the letters wrong.
+    private func nearest(to name: String) -> [String] {
+        let wanted = name.asciiLowercased
+        let wantedCity = wanted.split(separator: "/").last ?? ""
+        var scored: [(distance: Int, name: String)] = []
+        for candidate in Set(directories.flatMap { ZoneFiles.zoneNames(in: $0) }) {
+            let lower = candidate.asciiLowercased
+            let city = lower.split(separator: "/").last ?? ""
+            var distance = lower.editDistance(to: wanted)
+            if city == wantedCity { distance = min(distance, 1) }
+            if !wanted.contains("/") { distance = min(distance, String(city).editDistance(to: wanted) + 1) }
+            if distance <= max(2, wanted.utf8.count / 3) { scored.append((distance, candidate)) }
+        }
+        scored.sort { ($0.distance, $0.name) < ($1.distance, $1.name) }
+        guard let best = scored.first?.distance else { return [] }
+        return scored.prefix { $0.distance == best }.prefix(3).map(\.name)
+    }
+
+    // MARK: The machine's own
+
+    private func local() throws(RecurrenceError) -> Zone {
+        guard var setting = ZoneFiles.environment("TZ") else {
+            return try localFile("/etc/localtime") ?? .utc
+        }
+        // tzset(3): a colon may precede; an empty value is UTC; a value is a file's name or path, else a rule.
+        if setting.hasPrefix(":") { setting.removeFirst() }
+        if setting.isEmpty { return .utc }
+        if setting.hasPrefix("/") {
+            if let zone = try localFile(setting) { return zone }
+            throw RecurrenceError("TZ names \(setting), and there is no such file")
+        }
+        if setting == "UTC" { return .utc }
+        if Self.isPlausible(setting) {
+            for directory in directories {
+                if let zone = try load(directory + "/" + setting, name: setting) { return zone }
+            }
+        }
+        if let rule = PosixRule(setting.utf8) {
+            let file = TimeZoneFile(rule: rule)
+            return Zone(name: setting, ranges: file.ranges, abbreviations: file.abbreviations)
+        }
+        throw RecurrenceError("TZ is set to \(quoted(setting)), which is neither a time zone nor a rule")
+    }
+
+    private func localFile(_ path: String) throws(RecurrenceError) -> Zone? {
+        // The link's target tells the name: /usr/share/zoneinfo/Europe/Berlin.
+        let target = ZoneFiles.link(path) ?? path
+        let marker = Array("zoneinfo/".utf8)
+        let bytes = Array(target.utf8)
+        var name = "local"
+        if bytes.count > marker.count,
+            let start = (0...(bytes.count - marker.count)).last(where: { bytes[$0..<($0 + marker.count)].elementsEqual(marker) })
+        {
+            let tail = String(decoding: bytes[(start + marker.count)...], as: UTF8.self)
+            if Self.isPlausible(tail) { name = tail }
+        }
+        return try load(path, name: name)
+    }
+}
+
+/// Zones that were read already.
+private final class KnownZones: Sendable {
+    private let zones = Mutex<[String: Zone]>([:])
+
+    subscript(name: String) -> Zone? {
+        zones.withLock { $0[name] }
+    }
+
+    /// The one that is kept, should two threads have read the same.
+    func share(_ zone: Zone, as name: String) -> Zone {
+        zones.withLock { zones in
+            if let first = zones[name] { return first }
+            zones[name] = zone
+            return zone
+        }
+    }
+}
+
+func quoted(_ text: String) -> String {
+    "\"\(text)\""
+}

@@ -1,0 +1,82 @@
+import Glibc
+
+/// The one door to the system: reads time-zone files and the names of those that there are.
+enum ZoneFiles {
+    enum ReadFailure: Error {
+        case missing
+        /// What errno said, or why the file was not read.
+        case unreadable(String)
+    }
+
+    /// A regular file's bytes. open(2), fstat(2), read(2).
+    static func read(_ path: String) throws(ReadFailure) -> [UInt8] {
+        // O_NONBLOCK: a FIFO where a file should be must not stop us.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            throw errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable(message(errno))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .unreadable(message(errno)) }
+        if status.st_mode & S_IFMT == S_IFDIR { throw .missing }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable("not a regular file") }
+
+        var bytes: [UInt8] = []
+        let most = TimeZoneFile.longestFile + 1
+        while bytes.count < most {
+            var failure: Int32 = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: 8192) { buffer, count in
+                var result: Int
+                repeat { result = Glibc.read(descriptor, buffer.baseAddress, buffer.count) } while result < 0 && errno == EINTR
+                failure = result < 0 ? errno : 0
+                count = max(result, 0)
+            }
+            guard failure == 0 else { throw .unreadable(message(failure)) }
+            if chunk.isEmpty { break }
+            bytes += chunk
+        }
+        return bytes
+    }
+
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// Where a symbolic link points; nil when it is none.
+    static func link(_ path: String) -> String? {
+        let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+            count = max(readlink(path, UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: CChar.self), 4096), 0)
+        }
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The names of zones below a directory, three levels deep. For error messages: the cost does not matter.
+    static func zoneNames(in directory: String, below prefix: String = "", depth: Int = 0) -> [String] {
+        guard depth < 3, let stream = opendir(prefix.isEmpty ? directory : directory + "/" + prefix) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            // Zones begin with a capital; posix/ and right/ repeat them, the rest are tables.
+            guard let first = name.utf8.first, first >= UInt8(ascii: "A"), first <= UInt8(ascii: "Z") else { continue }
+            let path = prefix.isEmpty ? name : prefix + "/" + name
+            if isDirectory(directory + "/" + path) {
+                names += zoneNames(in: directory, below: path, depth: depth + 1)
+            } else {
+                names.append(path)
+            }
+        }
+        return names
+    }
+
+    private static func message(_ code: Int32) -> String {
+        String(cString: strerror(code))
+    }
+}
