@@ -1,0 +1,189 @@
+/// Writes JSON as it goes, for records that are written thousands of times a second.
+///
+/// Commas and colons come by themselves. The bytes are JSON when the calls are: each `begin` has its `end`, and inside an
+/// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F) and
+/// nowhere else.
+public struct JSONWriter {
+    public private(set) var bytes: [UInt8]
+    private var needsComma = false
+    private let isPretty: Bool
+    private var depth = 0
+
+    /// `reserving` is the length in bytes that the caller expects; more is allowed.
+    public init(reserving capacity: Int = 512, pretty: Bool = false) {
+        bytes = []
+        bytes.reserveCapacity(capacity)
+        isPretty = pretty
+    }
+
+    // MARK: Structure
+
+    public mutating func beginObject() { begin(Byte.openBrace) }
+    public mutating func endObject() { end(Byte.closeBrace) }
+    public mutating func beginArray() { begin(Byte.openBracket) }
+    public mutating func endArray() { end(Byte.closeBracket) }
+
+    public mutating func key(_ key: String) {
+        separate()
+        append(quoting: key)
+        bytes.append(Byte.colon)
+        if isPretty { bytes.append(Byte.space) }
+        isAfterKey = true
+        needsComma = false
+    }
+
+    // MARK: Values
+
+    public mutating func string(_ string: String) {
+        separate()
+        append(quoting: string)
+        needsComma = true
+    }
+
+    public mutating func integer(_ integer: Int64) {
+        separate()
+        append(integer)
+        needsComma = true
+    }
+
+    public mutating func integer(_ integer: Int) {
+        self.integer(Int64(integer))
+    }
+
+    /// The shortest text that reads back as the same number; null for what is not finite, which JSON cannot say.
+    public mutating func double(_ double: Double) {
+        guard double.isFinite else { return null() }
+        separate()
+        bytes.append(contentsOf: double.description.utf8)
+        needsComma = true
+    }
+
+    public mutating func boolean(_ boolean: Bool) {
+        separate()
+        append(boolean ? "true" : "false")
+        needsComma = true
+    }
+
+    public mutating func null() {
+        separate()
+        append("null")
+        needsComma = true
+    }
+
+    /// Bytes that are one JSON value already.
+    public mutating func raw(_ json: some Collection<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+        needsComma = true
+    }
+
+    /// A whole tree, by the rules of `JSON.write`.
+    public mutating func value(_ value: Value) {
+        switch value.kind {
+        case .string(let string): self.string(string)
+        case .integer(let integer): self.integer(integer)
+        case .float(let double): self.double(double)
+        case .boolean(let boolean): self.boolean(boolean)
+        case .null: null()
+        case .dateTime(let dateTime): string(dateTime.description)
+        case .array(let values):
+            beginArray()
+            for value in values { self.value(value) }
+            endArray()
+        case .table(let table):
+            beginObject()
+            for entry in table.entries {
+                key(entry.key)
+                self.value(entry.value)
+            }
+            endObject()
+        }
+    }
+
+    // MARK: - Parts
+
+    private var isAfterKey = false
+
+    @inline(__always)
+    private mutating func separate() {
+        if needsComma { bytes.append(Byte.comma) }
+        if isPretty {
+            if depth > 0 && !isAfterKey { indent() }
+            isAfterKey = false
+        }
+    }
+
+    private mutating func begin(_ byte: UInt8) {
+        separate()
+        bytes.append(byte)
+        depth += 1
+        needsComma = false
+    }
+
+    private mutating func end(_ byte: UInt8) {
+        depth -= 1
+        if isPretty && needsComma { indent() }
+        bytes.append(byte)
+        needsComma = true
+    }
+
+    private mutating func indent() {
+        bytes.append(Byte.newline)
+        for _ in 0..<(2 * depth) { bytes.append(Byte.space) }
+    }
+
+    private mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(_ integer: Int64) {
+        var rest = integer.magnitude
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var start = 20
+            repeat {
+                start -= 1
+                digits.initializeElement(at: start, to: Byte.zero + UInt8(truncatingIfNeeded: rest % 10))
+                rest /= 10
+            } while rest > 0
+            if integer < 0 {
+                start -= 1
+                digits.initializeElement(at: start, to: Byte.minus)
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[start..<20]))
+        }
+    }
+
+    private mutating func append(quoting string: String) {
+        var string = string
+        bytes.append(Byte.quote)
+        string.withUTF8 { text in
+            var copied = 0
+            var index = 0
+            while index < text.count {
+                let byte = text[index]
+                if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash {
+                    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<index]))
+                    append(escaping: byte)
+                    copied = index + 1
+                }
+                index += 1
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<text.count]))
+        }
+        bytes.append(Byte.quote)
+    }
+
+    private mutating func append(escaping byte: UInt8) {
+        bytes.append(Byte.backslash)
+        switch byte {
+        case Byte.newline: bytes.append(UInt8(ascii: "n"))
+        case Byte.carriageReturn: bytes.append(UInt8(ascii: "r"))
+        case Byte.tab: bytes.append(UInt8(ascii: "t"))
+        case Byte.quote, Byte.backslash: bytes.append(byte)
+        default:
+            append("u00")
+            bytes.append(byte < 0x10 ? Byte.zero : Byte.zero + 1)
+            bytes.append(contentsOf: String(byte & 0xF, radix: 16).utf8)
+        }
+    }
+}

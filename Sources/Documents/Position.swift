@@ -1,0 +1,16 @@
+/// A place in a document. Both numbers start at 1; the column counts characters (Unicode scalars), not bytes, so that it
+/// agrees with what an editor shows. A byte order mark at the start is not counted.
+public struct Position: Hashable, Sendable {
+    public var line: Int
+    public var column: Int
+
+    @inlinable
+    public init(line: Int, column: Int) {
+        self.line = line
+        self.column = column
+    }
+}
+
+extension Position: CustomStringConvertible {
+    public var description: String { "\(line):\(column)" }
+}

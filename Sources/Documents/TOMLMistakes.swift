@@ -1,0 +1,141 @@
+// What is said when a document is not TOML: what was expected, what was found, what was likely meant.
+
+extension TOMLParser {
+    // MARK: Values
+
+    /// Something stands where a value belongs and is none.
+    func notAValue(at start: Int) -> DocumentError {
+        let rest = restOfValue(from: start)
+        if rest.isEmpty {
+            return cursor.failure(at: start, "expected a value, found \(cursor.found(at: start))")
+        }
+        return cursor.failure(at: start, "expected a value, found '\(rest)'", hint: meaning(of: rest))
+    }
+
+    private func meaning(of text: String) -> String {
+        switch text.lowercased() {
+        case "true", "false": return "did you mean \(text.lowercased())?"
+        case "yes", "on", "y": return "did you mean true? Text needs quotes: \"\(text)\""
+        case "no", "off", "n": return "did you mean false? Text needs quotes: \"\(text)\""
+        case "null", "nil", "none", "undefined": return "TOML has no null: leave the key out"
+        case "infinity", "+infinity", "-infinity", "+inf", "-inf", "inf": return "did you mean inf or -inf?"
+        case "nan", "+nan", "-nan": return "did you mean nan?"
+        default: break
+        }
+        let bytes = Array(text.utf8)
+        if text.hasPrefix("\u{201C}") || text.hasPrefix("\u{2018}") || text.hasPrefix("`") {
+            return "strings stand between straight quotes: \" or '"
+        }
+        if bytes.first == Byte.dot || (bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }) {
+            return "a float has digits on both sides of its point"
+        }
+        if bytes.allSatisfy({ $0.isDigit || $0 == Byte.underscore || $0 == Byte.plus || $0 == Byte.minus }) {
+            return "underscores stand between digits, one at a time"
+        }
+        return "strings need quotes: \(TOMLWriter.quoted(text))"
+    }
+
+    /// The text from `start` to where the value would end: a comment, the end of the line, or in an array or inline table
+    /// what ends an element. Cut after 60 bytes.
+    private func restOfValue(from start: Int) -> String {
+        var end = start
+        while end < cursor.count, end - start < 60 {
+            let byte = cursor.bytes[end]
+            if byte.isControl || byte == Byte.comma || byte == Byte.closeBracket || byte == Byte.closeBrace { break }
+            if byte == Byte.hash && (end == start || cursor.bytes[end - 1] == Byte.space) { break }
+            end += 1
+        }
+        while end > start, end < cursor.count, cursor.bytes[end] & 0xC0 == 0x80 { end -= 1 }
+        while end > start, cursor.bytes[end - 1] == Byte.space || cursor.bytes[end - 1] == Byte.tab { end -= 1 }
+        return cursor.text(start, end)
+    }
+
+    func unclosed(openedAt open: Int, quote: String) -> DocumentError {
+        if cursor.isAtEnd {
+            return cursor.failure(
+                at: open, "this string is never closed: expected \(quote) before the end of the file")
+        }
+        if cursor.isAtNewline {
+            return cursor.failure(
+                at: open, "this string is not closed on its line: expected \(quote)",
+                hint: "text of several lines goes between \(quote)\(quote)\(quote)")
+        }
+        let isReturn = cursor.byte == Byte.carriageReturn
+        return cursor.failure(
+            at: cursor.offset, "a string cannot hold \(cursor.found()) as it is",
+            hint: quote.hasPrefix("\"")
+                ? (isReturn ? "write \\r, or end lines with \\n or \\r\\n" : "write it as an escape: \\uXXXX")
+                : "use a string between quotation marks and write it as \\uXXXX")
+    }
+
+    func unexpectedAfter(_ what: String) -> DocumentError {
+        let hint: String? =
+            switch cursor.byte {
+            case Byte.slash where cursor.byte(ahead: 1) == Byte.slash, UInt8(ascii: ";"): "comments begin with #"
+            case Byte.comma: "a line has no comma at its end; several values make an array: [1, 2]"
+            case Byte.quote, Byte.apostrophe: "inside \"…\" write \\\" for a quotation mark"
+            case Byte.carriageReturn: "lines end with \\n or \\r\\n"
+            default: TOMLParser.isBareKey(cursor.byte) ? "each key has a line of its own, and text needs quotes" : nil
+            }
+        return cursor.failure(at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
+    }
+
+    // MARK: Keys and tables
+
+    func unexpectedKey() -> DocumentError {
+        let hint: String?
+        switch cursor.byte {
+        case Byte.openBrace: hint = "this looks like JSON; a JSON file is named .json"
+        case Byte.equals: hint = "a key is missing before '='"
+        case Byte.slash, UInt8(ascii: ";"): hint = "comments begin with #"
+        case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
+        default: hint = nil
+        }
+        return cursor.failure(at: cursor.offset, "expected a key, found \(cursor.found())", hint: hint)
+    }
+
+    func missingEquals(after key: String, at start: Int) -> DocumentError {
+        let hint: String?
+        switch cursor.byte {
+        case Byte.colon: hint = "TOML uses '=': \(TOMLWriter.key(key)) = …"
+        case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
+        default:
+            let isSpaced = TOMLParser.isBareKey(cursor.byte) && cursor.offset > start + key.utf8.count
+            hint = isSpaced ? "a key with a space in it goes into quotes" : nil
+        }
+        return cursor.failure(at: cursor.offset, "expected '=' after the key '\(key)', found \(cursor.found())", hint: hint)
+    }
+
+    func emptyHeader(at start: Int) -> DocumentError {
+        cursor.failure(at: cursor.offset, "expected the name of a table, found ']'")
+    }
+
+    func duplicate(_ key: String, in table: TOMLNode, at place: Int, offset: Int) -> DocumentError {
+        let first = table.table.entries[place].keyPosition
+        let hint: String? =
+            switch table.child(at: place)?.origin {
+            case .header: "put all of its keys under one header"
+            case .arrayOfTables: "a further element is written [[\(TOMLWriter.key(key))]]"
+            default: nil
+            }
+        return cursor.failure(
+            at: offset, "'\(key)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
+    }
+
+    /// A key or header goes through something that cannot be added to.
+    func notExtensible(_ key: String, in table: TOMLNode, at place: Int, offset: Int) -> DocumentError {
+        let entry = table.table.entries[place]
+        let what: String
+        switch table.child(at: place)?.origin {
+        case .header: what = "a table with a header of its own"
+        case .arrayOfTables: what = "an array of tables"
+        case .implied, .dottedKey: what = "a table"
+        case nil:
+            if case .table = entry.value.kind { what = "an inline table" } else { what = entry.value.kindName }
+        }
+        return cursor.failure(
+            at: offset,
+            "'\(key)' is \(what) since line \(entry.keyPosition.line), column \(entry.keyPosition.column), "
+                + "and cannot be added to here")
+    }
+}

@@ -1,0 +1,140 @@
+// Values: the choice by first character, arrays and inline tables.
+
+extension TOMLParser {
+    /// The value at the cursor, itself at `depth` when it is not nested further.
+    mutating func value(depth: Int) throws(DocumentError) -> Value {
+        try countValue()
+        let position = cursor.position()
+        let kind: Value.Kind
+        switch cursor.byte {
+        case Byte.quote:
+            if cursor.byte(ahead: 1) == Byte.quote && cursor.byte(ahead: 2) == Byte.quote {
+                kind = .string(try multilineBasicString())
+            } else {
+                kind = .string(try basicString())
+            }
+        case Byte.apostrophe:
+            if cursor.byte(ahead: 1) == Byte.apostrophe && cursor.byte(ahead: 2) == Byte.apostrophe {
+                kind = .string(try multilineLiteralString())
+            } else {
+                kind = .string(try literalString())
+            }
+        case Byte.openBracket:
+            kind = .array(try array(depth: depth + 1))
+        case Byte.openBrace:
+            kind = .table(try inlineTable(at: position, depth: depth + 1))
+        case Byte.zero...Byte.nine, Byte.plus, Byte.minus:
+            kind = try numberOrDateTime()
+        default:
+            kind = try word()
+        }
+        return Value(kind, at: position)
+    }
+
+    /// `[` to `]`: newlines, comments and one trailing comma are free.
+    private mutating func array(depth: Int) throws(DocumentError) -> [Value] {
+        try checkDepth(depth)
+        let open = cursor.offset
+        cursor.offset += 1
+        var values: [Value] = []
+        while true {
+            try skipArrayBlanks(openedAt: open)
+            if cursor.byte == Byte.closeBracket { break }
+            values.append(try value(depth: depth))
+            try skipArrayBlanks(openedAt: open)
+            if cursor.byte == Byte.comma {
+                cursor.offset += 1
+            } else if cursor.byte != Byte.closeBracket {
+                throw cursor.failure(
+                    at: cursor.offset, "expected ',' or ']' after a value of the array, found \(cursor.found())")
+            }
+        }
+        cursor.offset += 1
+        return values
+    }
+
+    private mutating func skipArrayBlanks(openedAt open: Int) throws(DocumentError) {
+        while true {
+            switch cursor.byte {
+            case Byte.space, Byte.tab:
+                cursor.offset += 1
+            case Byte.newline, Byte.carriageReturn:
+                guard cursor.isAtNewline else { return }
+                try checkMayLeaveLine(openedAt: open, what: "array")
+                cursor.skipNewline()
+            case Byte.hash:
+                try skipComment()
+            case 0 where cursor.isAtEnd:
+                throw cursor.failure(at: open, "this array is never closed: expected ']' before the end of the file")
+            default:
+                return
+            }
+        }
+    }
+
+    /// In a script header, values do not go on to a second line.
+    func checkMayLeaveLine(openedAt open: Int, what: String) throws(DocumentError) {
+        if valuesEndOnTheirLine {
+            throw cursor.failure(
+                at: open, "this \(what) does not end on its line",
+                hint: "each #SPOOL line is one whole line of TOML; longer definitions go into a .toml file")
+        }
+    }
+
+    /// `{` to `}` on one line, no trailing comma; closed to additions from outside.
+    private mutating func inlineTable(at position: Position, depth: Int) throws(DocumentError) -> Table {
+        try checkDepth(depth)
+        let open = cursor.offset
+        // The path being recorded is that of the statement around this table.
+        let path = outline?.path
+        let node = TOMLNode(.header, at: position)
+        cursor.offset += 1
+        cursor.skipBlanks()
+        if cursor.byte != Byte.closeBrace {
+            while true {
+                try refuseNewline(inTableOpenedAt: open)
+                if cursor.byte == Byte.closeBrace {
+                    throw cursor.failure(at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
+                }
+                try keyValue(into: node, depth: depth)
+                cursor.skipBlanks()
+                if cursor.byte == Byte.closeBrace { break }
+                try refuseNewline(inTableOpenedAt: open)
+                guard cursor.byte == Byte.comma else {
+                    throw cursor.failure(
+                        at: cursor.offset, "expected ',' or '}' after a value of the inline table, found \(cursor.found())")
+                }
+                cursor.offset += 1
+                cursor.skipBlanks()
+            }
+        }
+        cursor.offset += 1
+        if let path { outline?.path = path }
+        guard case .table(let table) = node.closed().kind else { preconditionFailure("a node that is no array is a table") }
+        return table
+    }
+
+    private func refuseNewline(inTableOpenedAt open: Int) throws(DocumentError) {
+        if cursor.isAtEnd {
+            throw cursor.failure(at: open, "this inline table is never closed: expected '}' before the end of the file")
+        }
+        if cursor.isAtNewline || cursor.byte == Byte.hash {
+            throw cursor.failure(
+                at: cursor.offset, "an inline table ends on the line on which it begins, found \(cursor.found())",
+                hint: "close it with '}', or write it as a [table] of its own")
+        }
+    }
+
+    /// `true`, `false`, `inf`, `nan`, or something that was meant otherwise.
+    private mutating func word() throws(DocumentError) -> Value.Kind {
+        let start = cursor.offset
+        while TOMLParser.isBareKey(cursor.byte) || cursor.byte == Byte.dot { cursor.offset += 1 }
+        switch cursor.text(start, cursor.offset) {
+        case "true": return .boolean(true)
+        case "false": return .boolean(false)
+        case "inf": return .float(.infinity)
+        case "nan": return .float(.nan)
+        default: throw notAValue(at: start)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+/// One value of a document and the place of its first character.
+public struct Value: Sendable {
+    public var kind: Kind
+    public var position: Position
+
+    public init(_ kind: Kind, at position: Position = Position(line: 1, column: 1)) {
+        self.kind = kind
+        self.position = position
+    }
+
+    public enum Kind: Sendable {
+        case string(String)
+        case integer(Int64)
+        case float(Double)
+        case boolean(Bool)
+        /// JSON only.
+        case null
+        /// TOML only. Boxed, because it is rare and would make every other value larger.
+        indirect case dateTime(DateTime)
+        case array([Value])
+        case table(Table)
+    }
+}
+
+extension Value {
+    /// What this is, with its article, for error messages: "a string", "an integer".
+    public var kindName: String {
+        switch kind {
+        case .string: "a string"
+        case .integer: "an integer"
+        case .float: "a float"
+        case .boolean: "a boolean"
+        case .null: "null"
+        case .dateTime(let dateTime): dateTime.kindName
+        case .array: "an array"
+        case .table: "a table"
+        }
+    }
+}
