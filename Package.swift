@@ -23,7 +23,7 @@ let package = Package(
         .target(name: "Model", dependencies: ["Recurrence", "Documents"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux"], swiftSettings: strict),
+            name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],

@@ -69,7 +69,7 @@ public final class JobDefinition: Sendable {
     /// Stands for what could not be read; never run.
     public static let unusable: JobDefinition = {
         var table = Table()
-        table.set("command", Value(kind: .string(":"), position: Position(line: 1, column: 1)))
+        table.set("command", Value(.string(":"), at: Position(line: 1, column: 1)))
         var reader = TableReader(table, ReadingContext(now: Instant(milliseconds: 0), zones: ZoneDatabase()))
         return JobDefinition(&reader, isScript: false)
     }()

@@ -127,22 +127,22 @@ public struct JobStatus: Sendable {
 }
 
 extension JSONWriter {
-    public mutating func member(_ key: StaticString, _ value: String?) {
+    public mutating func member(_ key: String, _ value: String?) {
         self.key(key)
         if let value { string(value) } else { null() }
     }
 
-    public mutating func member(_ key: StaticString, _ value: Int?) {
+    public mutating func member(_ key: String, _ value: Int?) {
         self.key(key)
         if let value { integer(Int64(value)) } else { null() }
     }
 
-    public mutating func member(_ key: StaticString, _ value: Instant?) {
+    public mutating func member(_ key: String, _ value: Instant?) {
         self.key(key)
         if let value { instant(value) } else { null() }
     }
 
-    public mutating func member(_ key: StaticString, _ value: Bool) {
+    public mutating func member(_ key: String, _ value: Bool) {
         self.key(key)
         boolean(value)
     }

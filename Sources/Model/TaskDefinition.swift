@@ -72,6 +72,6 @@ extension TaskDefinition {
             }
         }
         let table = try jobTable(overrides: overrides)
-        return (Source(format: .json, bytes: Array(JSON.write(Value(kind: .table(table), position: Position(line: 1, column: 1)), pretty: true).utf8)), try JobDefinition.read(table, context))
+        return (Source(format: .json, bytes: Array(JSON.write(Value(.table(table), at: Position(line: 1, column: 1)), pretty: true).utf8)), try JobDefinition.read(table, context))
     }
 }

@@ -1,3 +1,5 @@
+import CLinux
+import Glibc
 @_exported import Linux
 
 /// The store's only door to the disk. Paths are relative to the spool. Every call is one file operation, so that a
@@ -79,11 +81,11 @@ public final class DiskFileSystem: FileSystem {
         do throws(SystemError) {
             // A FIFO or device is told by its name first: opening a device can have effects.
             let look = try root.status(path)
-            guard look.kind == .regular else { return .other(look.kind) }
+            guard look.kind == .file else { return .other(look.kind) }
             let file = try root.openFile(path, flags)
             // The opened inode decides, whatever the name meant a moment ago.
             let status = try file.status()
-            guard status.kind == .regular else { return .other(status.kind) }
+            guard status.kind == .file else { return .other(status.kind) }
             if file.isOpenForWriting() { return .busy }
             guard status.size <= Int64(limit) else { return .tooLarge(status) }
             let bytes = try file.readAll(limit: limit + 1)
@@ -130,7 +132,7 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func syncAll() throws(SystemError) {
-        guard syncfs(root.raw) == 0 else { throw SystemError("syncfs", path: path) }
+        guard linux_syncfs(root.raw) == 0 else { throw SystemError(call: "syncfs", path: path, errno: errno) }
     }
 
     public func openLog(_ path: String) throws(SystemError) -> DiskLog {

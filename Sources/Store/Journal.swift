@@ -8,6 +8,8 @@
 //   and said. Anything else that does not hold is damage: reading stops with file and line, and a person decides.
 // - After a failed append the file is cut back to what was there before, so a full disk leaves no torn line in the middle.
 
+import Glibc
+
 /// Why a journal cannot be used.
 public struct JournalDamage: Error, Sendable, CustomStringConvertible {
     public var file: String
@@ -62,7 +64,7 @@ public final class Journal<FS: FileSystem> {
         let bytes: [UInt8]
         do throws(SystemError) {
             guard case .file(_, let content) = try fs.takeOwn(path) else {
-                throw SystemError("read", path: path, errno: ENOENT)
+                throw SystemError(call: "read", path: path, errno: ENOENT)
             }
             bytes = content
         } catch {

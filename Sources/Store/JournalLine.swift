@@ -6,6 +6,8 @@
 // with other than plain characters is quoted; in quotes `\\ \" \n \t \r \xNN` stand for the bytes that would hurt, so any
 // bytes at all can be kept and every record is one line.
 
+import WorkerProtocol
+
 /// Builds a line.
 struct JournalLine {
     private(set) var bytes: [UInt8] = []
@@ -23,7 +25,7 @@ struct JournalLine {
     }
 
     mutating func end() {
-        let checksum = bytes[(start + 8)...].withUnsafeBufferPointer { crc32c($0) }
+        let checksum = bytes[(start + 8)...].withUnsafeBufferPointer { crc32c(UnsafeRawBufferPointer($0)) }
         for digit in 0..<8 {
             let nibble = UInt8(truncatingIfNeeded: checksum >> UInt32(28 - 4 * digit)) & 15
             bytes[start + digit] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
@@ -144,7 +146,7 @@ public struct JournalFields {
             default: return nil
             }
         }
-        guard crc32c(UnsafeBufferPointer(rebasing: line[8...])) == checksum else { return nil }
+        guard crc32c(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[8...]))) == checksum else { return nil }
         var words = Words(line, from: 9)
         guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)),
             let time = words.next(), let at = JournalFields.instant(time), let kind = words.next()

@@ -1,5 +1,7 @@
 // Records as journal lines and back.
 
+import Linux
+
 extension JournalLine {
     mutating func append(_ record: Record, sequence: UInt64, at now: Instant) {
         switch record {

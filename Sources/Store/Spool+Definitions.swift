@@ -53,20 +53,20 @@ extension Spool {
         guard Name.isValid(stem) else {
             throw problem(file, "is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
         }
-        do throws(SystemError) {
-            switch try fs.take("\(directory)/\(file)", limit: Source.bytesMax) {
-            case .missing: throw problem(file, "is gone")
-            case .busy: return nil
-            case .other(let kind): throw problem(file, "is \(kind.article), not a regular file")
-            case .tooLarge(let status): throw problem(file, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
-            case .file(let status, let bytes):
-                let format: Source.Format = file.hasSuffix(".toml") ? .toml : .json
-                return DefinitionFile(
-                    file: file, stem: stem, source: Source(format: format, bytes: bytes),
-                    changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
-            }
-        } catch {
+        let taken: TakenFile
+        do throws(SystemError) { taken = try fs.take("\(directory)/\(file)", limit: Source.bytesMax) } catch {
             throw problem(file, "\(error)")
+        }
+        switch taken {
+        case .missing: throw problem(file, "is gone")
+        case .busy: return nil
+        case .other(let kind): throw problem(file, "is \(kind.article), not a regular file")
+        case .tooLarge(let status): throw problem(file, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
+        case .file(let status, let bytes):
+            let format: Source.Format = file.hasSuffix(".toml") ? .toml : .json
+            return DefinitionFile(
+                file: file, stem: stem, source: Source(format: format, bytes: bytes),
+                changedAt: Instant(milliseconds: status.changedNanoseconds / 1_000_000))
         }
     }
 

@@ -108,7 +108,7 @@ extension Spool {
         }
         let merged = try definition.jobTable(overrides: table)
         let job = try JobDefinition.read(merged, context)
-        let root = Value(kind: .table(merged), position: Position(line: 1, column: 1))
+        let root = Value(.table(merged), at: Position(line: 1, column: 1))
         return (Source(format: .json, bytes: Array(JSON.write(root, pretty: true).utf8)), job, name)
     }
 

@@ -10,6 +10,7 @@
 
 @_exported import Scheduler
 import Glibc
+import CLinux
 import WorkerProtocol
 
 public final class Spool<FS: FileSystem> {
@@ -34,7 +35,7 @@ public final class Spool<FS: FileSystem> {
                 let text = String(decoding: bytes, as: UTF8.self)
                 // Empty: what a power cut left of the first start. Nothing can have been kept yet.
                 guard text == Layout.formatText || text.isEmpty else {
-                    throw SystemError("open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
+                    throw SystemError(call: "open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
                 }
             }
             for directory in Layout.directories { try fs.makeDirectory(directory) }
