@@ -81,9 +81,9 @@ struct CronFieldParser {
         let digits = text(from: start, to: digitsEnd)
         guard !digits.isEmpty else { throw unexpected(expected: "a number after /") }
         scanner.position = digitsEnd
-        guard let step = Int(digits), step > 0, step <= field.values.upperBound else {
-            throw error(
-                "\(field.name): step \(digits) is out of range 1-\(field.values.upperBound)", at: start)
+        // Longer than the range is allowed: `*/100,1-7` for a day of month means 1-7, with the star's say in `DayRule`.
+        guard digits.utf8.count <= 6, let step = Int(digits), step > 0 else {
+            throw error("\(field.name): step \(digits) is out of range 1-999999", at: start)
         }
         return step
     }

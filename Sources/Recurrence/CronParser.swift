@@ -26,7 +26,7 @@ struct CronParser {
         let words = Self.words(scanner.bytes)
         guard let first = words.first else { throw RecurrenceError("the cron expression is empty", hint: Self.shapeHint) }
         let firstWord = scanner.text(from: first.lowerBound, to: first.upperBound)
-        if firstWord.hasPrefix("@") || (words.count <= 2 && Self.isNickname(firstWord)) {
+        if firstWord.hasPrefix("@") || Self.isNickname(firstWord) {
             return try nickname(firstWord, words: words)
         }
         if firstWord.asciiLowercased.hasPrefix("tz=") || firstWord.asciiLowercased.hasPrefix("cron_tz=") {
