@@ -23,6 +23,11 @@ extension TOMLParser {
         default: break
         }
         let bytes = Array(text.utf8)
+        if bytes[0] == Byte.equals { return "a key and its value are joined by one '='" }
+        if bytes[0] == Byte.zero, bytes.count > 1, !bytes.contains(Byte.space),
+            "xob".utf8.contains(bytes[1] | 0x20) {
+            return "integers of other bases are 0xFF, 0o17, 0b11, with digits of that base; text needs quotes"
+        }
         if text.hasPrefix("\u{201C}") || text.hasPrefix("\u{2018}") || text.hasPrefix("`") {
             return "strings stand between straight quotes: \" or '"
         }
@@ -41,7 +46,8 @@ extension TOMLParser {
         var end = start
         while end < cursor.count, end - start < 60 {
             let byte = cursor.bytes[end]
-            if byte.isControl || byte == Byte.comma || byte == Byte.closeBracket || byte == Byte.closeBrace { break }
+            if byte.isControl { break }
+            if nesting > 0, byte == Byte.comma || byte == Byte.closeBracket || byte == Byte.closeBrace { break }
             if byte == Byte.hash && (end == start || cursor.bytes[end - 1] == Byte.space) { break }
             end += 1
         }
@@ -68,16 +74,29 @@ extension TOMLParser {
                 : "use a string between quotation marks and write it as \\uXXXX")
     }
 
-    func unexpectedAfter(_ what: String) -> DocumentError {
-        let hint: String? =
-            switch cursor.byte {
-            case Byte.slash where cursor.byte(ahead: 1) == Byte.slash, UInt8(ascii: ";"): "comments begin with #"
-            case Byte.comma: "a line has no comma at its end; several values make an array: [1, 2]"
-            case Byte.quote, Byte.apostrophe: "inside \"…\" write \\\" for a quotation mark"
-            case Byte.carriageReturn: "lines end with \\n or \\r\\n"
-            default: TOMLParser.isBareKey(cursor.byte) ? "each key has a line of its own, and text needs quotes" : nil
-            }
+    /// `valueStart` is where the value before began; nil after a header.
+    func unexpectedAfter(_ what: String, valueStart: Int?) -> DocumentError {
+        let hint: String?
+        switch cursor.byte {
+        case Byte.slash where cursor.byte(ahead: 1) == Byte.slash, UInt8(ascii: ";"): hint = "comments begin with #"
+        case Byte.carriageReturn: hint = "lines end with \\n or \\r\\n"
+        case Byte.quote: hint = #"inside "…" write \" for a quotation mark"#
+        case Byte.apostrophe: hint = "text with an apostrophe in it goes between quotation marks: \"…\""
+        default: hint = valueStart.flatMap(hintForUnquoted)
+        }
         return cursor.failure(at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
+    }
+
+    /// A value ended and more text follows on its line: `10 minutes`, `0,30 * * * *`, `1 b = 2`, `1,`.
+    private func hintForUnquoted(from valueStart: Int) -> String? {
+        let first = cursor.bytes[valueStart]
+        guard first.isLetter || first.isDigit || first == Byte.minus || first == Byte.plus else {
+            return cursor.byte == Byte.comma ? "a line has no comma at its end; several values make an array: [1, 2]" : nil
+        }
+        let rest = restOfValue(from: valueStart)
+        if rest.utf8.contains(Byte.equals) { return "each key has a line of its own" }
+        if rest.utf8.last == Byte.comma { return "a line has no comma at its end" }
+        return "strings need quotes: \(TOMLWriter.quoted(rest))"
     }
 
     // MARK: Keys and tables
@@ -88,7 +107,10 @@ extension TOMLParser {
         case Byte.openBrace: hint = "this looks like JSON; a JSON file is named .json"
         case Byte.equals: hint = "a key is missing before '='"
         case Byte.slash, UInt8(ascii: ";"): hint = "comments begin with #"
+        case 0xEF where cursor.byte(ahead: 1) == 0xBB && cursor.byte(ahead: 2) == 0xBF:
+            hint = "this is a byte order mark, which may only begin the file"
         case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
+        case 0 where !cursor.isAtEnd: hint = "this looks like UTF-16; save the file as UTF-8"
         default: hint = nil
         }
         return cursor.failure(at: cursor.offset, "expected a key, found \(cursor.found())", hint: hint)
