@@ -38,8 +38,9 @@ public struct TOMLEditor {
             try replace([(statement.value, Array(written.utf8))])
             return
         }
-        var edits = rangesOfAll(key).map { ($0, [UInt8]()) }
-        let (place, lead, trail) = placeForKey()
+        let removed = rangesOfAll(key)
+        var edits = removed.map { ($0, [UInt8]()) }
+        let (place, lead, trail) = placeForKey(removing: removed)
         edits.append((place..<place, Array("\(lead)\(TOMLWriter.key(key)) = \(written)\(trail)".utf8)))
         try replace(edits)
     }
@@ -153,9 +154,11 @@ public struct TOMLEditor {
     }
 
     /// Where a new top-level key goes, with what must stand before and after its text.
-    private func placeForKey() -> (place: Int, lead: String, trail: String) {
+    private func placeForKey(removing removed: [Range<Int>]) -> (place: Int, lead: String, trail: String) {
         if let last = topLevel.last {
             let end = last.range.upperBound
+            // The line of a key that goes is free for the one that comes.
+            if removed.contains(where: { $0.upperBound == end }) { return (end, "", bytes[end - 1] == Byte.newline ? newline : "") }
             return bytes[end - 1] == Byte.newline ? (end, "", newline) : (end, newline, "")
         }
         if let header = outline.statements.first {
