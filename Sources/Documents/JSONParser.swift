@@ -121,10 +121,10 @@ struct JSONParser {
             if let known, duplicateKeys == .refused {
                 let first = table.entries[known].keyPosition
                 throw cursor.failure(
-                    at: start, "'\(key)' is given twice: first at line \(first.line), column \(first.column)")
+                    at: start, "'\(key.shown)' is given twice: first at line \(first.line), column \(first.column)")
             }
             skipBlanks()
-            guard cursor.byte == Byte.colon else { throw missing("':' after the key '\(key)'", openedAt: open) }
+            guard cursor.byte == Byte.colon else { throw missing("':' after the key '\(key.shown)'", openedAt: open) }
             cursor.offset += 1
             skipBlanks()
             let value = try value(depth: depth)

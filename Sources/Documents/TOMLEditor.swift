@@ -129,23 +129,23 @@ public struct TOMLEditor {
 
     /// From the comments directly above a header to those directly above the next one.
     private func block(ofHeader place: Int) -> Range<Int> {
-        let start = startOfBlock(at: outline.statements[place].range.lowerBound)
-        let next = outline.statements[(place + 1)...].first { $0.kind != .keyValue }
-        let end = next.map { startOfBlock(at: $0.range.lowerBound) } ?? bytes.count
-        return start..<end
+        let next = outline.statements[(place + 1)...].firstIndex { $0.kind != .keyValue }
+        return startOfBlock(ofHeader: place)..<(next.map { startOfBlock(ofHeader: $0) } ?? bytes.count)
     }
 
-    private func startOfBlock(at offset: Int) -> Int {
-        let header = startOfLine(offset)
+    private func startOfBlock(ofHeader place: Int) -> Int {
+        let header = startOfLine(outline.statements[place].range.lowerBound)
+        // Not above the statement before: the last lines of its string may look like comments.
+        let floor = place > 0 ? outline.statements[place - 1].range.upperBound : startOfLine(0)
         var start = header
-        while start > startOfLine(0) {
+        while start > floor {
             let above = startOfLine(start - 1)
             let first = bytes[above..<start].first { $0 != Byte.space && $0 != Byte.tab }
             guard first == Byte.hash else { return start }
             start = above
         }
         // The comment that opens the file speaks of the whole file.
-        return header
+        return place == 0 ? header : start
     }
 
     private func startOfLine(_ offset: Int) -> Int {
@@ -161,8 +161,8 @@ public struct TOMLEditor {
             if removed.contains(where: { $0.upperBound == end }) { return (end, "", bytes[end - 1] == Byte.newline ? newline : "") }
             return bytes[end - 1] == Byte.newline ? (end, "", newline) : (end, newline, "")
         }
-        if let header = outline.statements.first {
-            return (startOfBlock(at: header.range.lowerBound), "", newline + newline)
+        if !outline.statements.isEmpty {
+            return (startOfBlock(ofHeader: 0), "", newline + newline)
         }
         let lead = bytes.isEmpty || bytes.last == Byte.newline ? "" : newline
         return (bytes.count, lead, newline)

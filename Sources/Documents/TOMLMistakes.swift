@@ -119,13 +119,13 @@ extension TOMLParser {
     func missingEquals(after key: String, at start: Int) -> DocumentError {
         let hint: String?
         switch cursor.byte {
-        case Byte.colon: hint = "TOML uses '=': \(TOMLWriter.key(key)) = …"
+        case Byte.colon: hint = "TOML uses '=': \(TOMLWriter.key(key.shown)) = …"
         case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
         default:
             let isSpaced = TOMLParser.isBareKey(cursor.byte) && cursor.offset > start + key.utf8.count
             hint = isSpaced ? "a key with a space in it goes into quotes" : nil
         }
-        return cursor.failure(at: cursor.offset, "expected '=' after the key '\(key)', found \(cursor.found())", hint: hint)
+        return cursor.failure(at: cursor.offset, "expected '=' after the key '\(key.shown)', found \(cursor.found())", hint: hint)
     }
 
     func emptyHeader(at start: Int) -> DocumentError {
@@ -137,11 +137,11 @@ extension TOMLParser {
         let hint: String? =
             switch table.child(at: place)?.origin {
             case .header: "put all of its keys under one header"
-            case .arrayOfTables: "a further element is written [[\(TOMLWriter.key(key))]]"
+            case .arrayOfTables: "a further element is written [[\(TOMLWriter.key(key.shown))]]"
             default: nil
             }
         return cursor.failure(
-            at: offset, "'\(key)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
+            at: offset, "'\(key.shown)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
     }
 
     /// A key or header goes through something that cannot be added to.
@@ -157,7 +157,7 @@ extension TOMLParser {
         }
         return cursor.failure(
             at: offset,
-            "'\(key)' is \(what) since line \(entry.keyPosition.line), column \(entry.keyPosition.column), "
+            "'\(key.shown)' is \(what) since line \(entry.keyPosition.line), column \(entry.keyPosition.column), "
                 + "and cannot be added to here")
     }
 }

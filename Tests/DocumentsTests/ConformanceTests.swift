@@ -32,7 +32,13 @@ import Testing
         }
     }
 
-    private static let decoder = Vectors.packageDirectory + "/.build/debug/toml-test-decoder"
+    /// Beside the test program, whatever directory and configuration it was built in.
+    private static let decoder: String = {
+        var path = [CChar](repeating: 0, count: 4096)
+        guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return "" }
+        return path.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }.split(separator: "/").dropLast()
+            .map { "/\($0)" }.joined() + "/toml-test-decoder"
+    }()
 
     /// Each file costs a process, so every seventh is run: the reader itself has seen them all above.
     @Test(

@@ -64,6 +64,11 @@ import Testing
         #expect(withoutSchedule.hasSuffix("timeout = \"1h\"\n\n# what it needs\n[env]\nLANG = \"C\"\n"))
     }
 
+    @Test func takesNoPartOfAStringForAComment() throws {
+        #expect(try edit("s = '''\n# no comment'''\n[t]\n") { $0.remove("t") } == "s = '''\n# no comment'''\n")
+        #expect(try edit("s = '''\n[[t]]\n'''\n[[t]]\n") { $0.removeElement(of: "t", at: 0) } == "s = '''\n[[t]]\n'''\n")
+    }
+
     @Test func removesOneElementAndWhatBelongsToIt() throws {
         let second = try edit(file) { $0.removeElement(of: "schedule", at: 1) }
         #expect(second == file.replacingFirst("# weekend\n[[schedule]]\ncron = \"0 5 * * 6,0\"\n\n", with: ""))
