@@ -254,7 +254,8 @@ struct JSONParser {
                 scalar = low & 0xFC00 == 0xDC00 ? 0x10000 + (scalar & 0x3FF) << 10 + low & 0x3FF : 0xD800
             }
             guard UTF8Check.append(scalar, to: &scratch) else {
-                throw cursor.failure(at: start, "half of a surrogate pair is not a character", hint: "write both halves: \\uD83D\\uDE00")
+                throw cursor.failure(
+                    at: start, "half of a surrogate pair is not a character", hint: "write both halves: \\uD83D\\uDE00")
             }
         default:
             throw cursor.failure(

@@ -158,7 +158,9 @@ public struct TOMLEditor {
         if let last = topLevel.last {
             let end = last.range.upperBound
             // The line of a key that goes is free for the one that comes.
-            if removed.contains(where: { $0.upperBound == end }) { return (end, "", bytes[end - 1] == Byte.newline ? newline : "") }
+            if removed.contains(where: { $0.upperBound == end }) {
+                return (end, "", bytes[end - 1] == Byte.newline ? newline : "")
+            }
             return bytes[end - 1] == Byte.newline ? (end, "", newline) : (end, newline, "")
         }
         if !outline.statements.isEmpty {
@@ -198,9 +200,10 @@ public struct TOMLEditor {
     private mutating func replace(_ edits: [(Range<Int>, [UInt8])]) throws(DocumentError) {
         guard !edits.isEmpty else { return }
         var changed = bytes
-        // From the end, so that earlier ranges keep their meaning. An insertion at the start of a removed range goes after it in
-        // this order, and so stays.
-        for (range, replacement) in edits.sorted(by: { ($0.0.lowerBound, $0.0.upperBound) > ($1.0.lowerBound, $1.0.upperBound) }) {
+        // From the end, so that earlier ranges keep their meaning. Of two that begin together the longer is done first:
+        // what is inserted where something is removed stays.
+        let ordered = edits.sorted { ($0.0.lowerBound, $0.0.upperBound) > ($1.0.lowerBound, $1.0.upperBound) }
+        for (range, replacement) in ordered {
             changed.replaceSubrange(range, with: replacement)
         }
         // Written out again, a document at a limit may be longer; what was accepted once is not refused now.

@@ -31,7 +31,8 @@ extension TOMLParser {
         if text.hasPrefix("\u{201C}") || text.hasPrefix("\u{2018}") || text.hasPrefix("`") {
             return "strings stand between straight quotes: \" or '"
         }
-        if bytes.first == Byte.dot || (bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }) {
+        let isCutShort = bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }
+        if bytes.first == Byte.dot || isCutShort {
             return "a float has digits on both sides of its point"
         }
         if bytes.allSatisfy({ $0.isDigit || $0 == Byte.underscore || $0 == Byte.plus || $0 == Byte.minus }) {
@@ -84,7 +85,8 @@ extension TOMLParser {
         case Byte.apostrophe: hint = "text with an apostrophe in it goes between quotation marks: \"…\""
         default: hint = valueStart.flatMap(hintForUnquoted)
         }
-        return cursor.failure(at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
+        return cursor.failure(
+            at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
     }
 
     /// A value ended and more text follows on its line: `10 minutes`, `0,30 * * * *`, `1 b = 2`, `1,`.
@@ -125,7 +127,8 @@ extension TOMLParser {
             let isSpaced = TOMLParser.isBareKey(cursor.byte) && cursor.offset > start + key.utf8.count
             hint = isSpaced ? "a key with a space in it goes into quotes" : nil
         }
-        return cursor.failure(at: cursor.offset, "expected '=' after the key '\(key.shown)', found \(cursor.found())", hint: hint)
+        return cursor.failure(
+            at: cursor.offset, "expected '=' after the key '\(key.shown)', found \(cursor.found())", hint: hint)
     }
 
     func emptyHeader(at start: Int) -> DocumentError {

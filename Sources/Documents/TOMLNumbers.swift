@@ -84,7 +84,9 @@ extension TOMLParser {
         var value: Int64 = 0
         for place in 2..<token.count {
             if token[place] == Byte.underscore {
-                guard place > 2, token[place - 1] != Byte.underscore, place + 1 < token.count else { throw notAValue(at: offset) }
+                guard place > 2, token[place - 1] != Byte.underscore, place + 1 < token.count else {
+                    throw notAValue(at: offset)
+                }
                 continue
             }
             guard let digit = token[place].hexValue, Int64(digit) < radix else { throw notAValue(at: offset) }

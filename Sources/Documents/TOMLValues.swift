@@ -97,7 +97,8 @@ extension TOMLParser {
             while true {
                 try refuseNewline(inTableOpenedAt: open)
                 if cursor.byte == Byte.closeBrace {
-                    throw cursor.failure(at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
+                    throw cursor.failure(
+                        at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
                 }
                 try keyValue(into: node, depth: depth)
                 cursor.skipBlanks()
