@@ -16,39 +16,53 @@ import Testing
 
     /// SPEC.md, "Daylight saving", verbatim.
     static let worked = [
-        Case(zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
+        Case(
+            zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "15,45 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
+        Case(
+            zone: "Europe/Berlin", cron: "15,45 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "0 */2 * * *", after: "2026-03-29 00:30", until: "2026-03-29 05:00",
+        Case(
+            zone: "Europe/Berlin", cron: "0 */2 * * *", after: "2026-03-29 00:30", until: "2026-03-29 05:00",
             due: ["2026-03-29T04:00+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-10-24 12:00", until: "2026-10-25 12:00",
+        Case(
+            zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-10-24 12:00", until: "2026-10-25 12:00",
             due: ["2026-10-25T02:30+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "0 */2 * * *", after: "2026-10-25 00:30", until: "2026-10-25 05:00",
+        Case(
+            zone: "Europe/Berlin", cron: "0 */2 * * *", after: "2026-10-25 00:30", until: "2026-10-25 05:00",
             due: ["2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T04:00+01:00"]),
-        Case(zone: "Europe/Berlin", cron: "0 0-5 * * *", after: "2026-10-25 01:30", until: "2026-10-25 04:00",
+        Case(
+            zone: "Europe/Berlin", cron: "0 0-5 * * *", after: "2026-10-25 01:30", until: "2026-10-25 04:00",
             due: ["2026-10-25T02:00+02:00", "2026-10-25T03:00+01:00"]),
-        Case(zone: "America/Santiago", cron: "0 0 * * *", after: "2026-09-05 12:00", until: "2026-09-06 12:00",
+        Case(
+            zone: "America/Santiago", cron: "0 0 * * *", after: "2026-09-05 12:00", until: "2026-09-06 12:00",
             due: ["2026-09-06T01:00-03:00"]),
-        Case(zone: "Australia/Lord_Howe", cron: "15 2 * * *", after: "2026-10-03 12:00", until: "2026-10-04 12:00",
+        Case(
+            zone: "Australia/Lord_Howe", cron: "15 2 * * *", after: "2026-10-03 12:00", until: "2026-10-04 12:00",
             due: ["2026-10-04T02:30+11:00"]),
         Case(zone: "Pacific/Apia", cron: "0 12 * * *", after: "2011-12-29 13:00", until: "2011-12-31 11:00", due: []),
     ]
 
     /// cron(8) of Debian for the rest: `@daily` is fixed, `@hourly` wildcard; every second form keeps to the rule.
     static let more = [
-        Case(zone: "America/Santiago", cron: "@daily", after: "2026-09-05 12:00", until: "2026-09-06 12:00",
+        Case(
+            zone: "America/Santiago", cron: "@daily", after: "2026-09-05 12:00", until: "2026-09-06 12:00",
             due: ["2026-09-06T01:00-03:00"]),
-        Case(zone: "Europe/Berlin", cron: "@hourly", after: "2026-03-29 00:30", until: "2026-03-29 04:30",
+        Case(
+            zone: "Europe/Berlin", cron: "@hourly", after: "2026-03-29 00:30", until: "2026-03-29 04:30",
             due: ["2026-03-29T01:00+01:00", "2026-03-29T03:00+02:00", "2026-03-29T04:00+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "0,30 2,3 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
+        Case(
+            zone: "Europe/Berlin", cron: "0,30 2,3 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00", "2026-03-29T03:30+02:00"]),
-        Case(zone: "Europe/Berlin", cron: "0 30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
+        Case(
+            zone: "Europe/Berlin", cron: "0 30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
         // A weekday that lies wholly in the gap's day still counts by the skipped wall time: Sunday's midnight.
-        Case(zone: "America/Santiago", cron: "0 0 * * sun", after: "2026-09-01 12:00", until: "2026-09-08 12:00",
+        Case(
+            zone: "America/Santiago", cron: "0 0 * * sun", after: "2026-09-01 12:00", until: "2026-09-08 12:00",
             due: ["2026-09-06T01:00-03:00"]),
-        Case(zone: "Antarctica/Troll", cron: "30 1 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
+        Case(
+            zone: "Antarctica/Troll", cron: "30 1 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
     ]
 
@@ -96,12 +110,15 @@ import Testing
                 .map { minuteText($0, in: berlin) }
         }
         #expect(try due("30 2 * * *", DaylightRule(gap: .skip), "2026-03-29") == [])
-        #expect(try due("30 2 * * *", DaylightRule(repeated: .both), "2026-10-25")
-            == ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
+        #expect(
+            try due("30 2 * * *", DaylightRule(repeated: .both), "2026-10-25")
+                == ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
         #expect(try due("30 2 * * *", DaylightRule(repeated: .last), "2026-10-25") == ["2026-10-25T02:30+01:00"])
-        #expect(try due("30 * * * *", DaylightRule(repeated: .last), "2026-10-25")
-            == ["2026-10-25T01:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T03:30+01:00"])
-        #expect(try due("30 * * * *", DaylightRule(repeated: .first), "2026-10-25")
-            == ["2026-10-25T01:30+02:00", "2026-10-25T02:30+02:00", "2026-10-25T03:30+01:00"])
+        #expect(
+            try due("30 * * * *", DaylightRule(repeated: .last), "2026-10-25")
+                == ["2026-10-25T01:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T03:30+01:00"])
+        #expect(
+            try due("30 * * * *", DaylightRule(repeated: .first), "2026-10-25")
+                == ["2026-10-25T01:30+02:00", "2026-10-25T02:30+02:00", "2026-10-25T03:30+01:00"])
     }
 }

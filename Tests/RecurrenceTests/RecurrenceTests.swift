@@ -23,15 +23,21 @@ import Testing
             "2026-02-28T10:00:00.000Z", "2026-03-31T10:00:00.000Z", "2026-04-30T10:00:00.000Z", "2026-05-31T10:00:00.000Z",
         ]
         #expect(recurrence.due(after: start, limit: 4).map(\.rfc3339) == due)
-        #expect(try recurrence.next(after: instant("2100-06-30T11:00:00Z"), origin: start)?.rfc3339 == "2100-07-31T10:00:00.000Z")
+        #expect(
+            try recurrence.next(after: instant("2100-06-30T11:00:00Z"), origin: start)?.rfc3339 == "2100-07-31T10:00:00.000Z")
     }
 
     @Test func everyEndsWithTheYear2199AndNeverTraps() {
-        for span in [Span.zero, Span(milliseconds: -1), Span(months: -1), Span(milliseconds: .max), Span(months: .max), Span(months: 1, milliseconds: .max)] {
+        for span in [
+            Span.zero, Span(milliseconds: -1), Span(months: -1), Span(milliseconds: .max), Span(months: .max),
+            Span(months: 1, milliseconds: .max),
+        ] {
             for edge in [Int64.min, 0, Civil.endSeconds * 1000 - 1, .max] {
                 for start in [Int64.min, 0, Civil.endSeconds * 1000 - 1, .max] {
                     let instant = Instant(milliseconds: edge)
-                    if let due = Recurrence.every(span, fromStart: true).next(after: instant, origin: Instant(milliseconds: start)) {
+                    if let due = Recurrence.every(span, fromStart: true).next(
+                        after: instant, origin: Instant(milliseconds: start))
+                    {
                         #expect(due > instant && due.milliseconds < Civil.endSeconds * 1000)
                     }
                 }
@@ -43,7 +49,9 @@ import Testing
     @Test func everyOfRandomSpansIsLaterThanItsStart() {
         var generator = SeededGenerator(seed: 5)
         for _ in 0..<2000 {
-            let span = Span(months: Int.random(in: 0...30, using: &generator), milliseconds: Int64.random(in: 0...10_000_000_000, using: &generator))
+            let span = Span(
+                months: Int.random(in: 0...30, using: &generator),
+                milliseconds: Int64.random(in: 0...10_000_000_000, using: &generator))
             let start = Instant(milliseconds: Int64.random(in: 0...4_000_000_000_000, using: &generator))
             let after = Instant(milliseconds: Int64.random(in: 0...6_000_000_000_000, using: &generator))
             guard let due = Recurrence.every(span, fromStart: false).next(after: after, origin: start) else { continue }

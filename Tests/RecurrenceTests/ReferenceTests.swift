@@ -86,7 +86,9 @@ import Testing
             }
             if wall > latest + 1, wall - latest - 1 <= 180 {
                 for (number, matcher) in matchers.enumerated() where !matcher.isWildcard {
-                    guard ((latest + 1)..<wall).contains(where: matcher.matches), expected[number].last != minute else { continue }
+                    guard ((latest + 1)..<wall).contains(where: matcher.matches), expected[number].last != minute else {
+                        continue
+                    }
                     expected[number].append(minute)
                 }
             }
@@ -122,11 +124,13 @@ import Testing
     }
 
     /// tzset(3): what `local` means follows TZ.
-    @Test(.tzdata, arguments: [
-        ("Europe/Berlin", "Europe/Berlin", 3600), (":America/New_York", "America/New_York", -18_000), ("", "UTC", 0),
-        ("/usr/share/zoneinfo/Asia/Kathmandu", "Asia/Kathmandu", 20_700), ("UTC", "UTC", 0),
-        ("CET-1CEST,M3.5.0,M10.5.0/3", "CET-1CEST,M3.5.0,M10.5.0/3", 3600),
-    ])
+    @Test(
+        .tzdata,
+        arguments: [
+            ("Europe/Berlin", "Europe/Berlin", 3600), (":America/New_York", "America/New_York", -18_000), ("", "UTC", 0),
+            ("/usr/share/zoneinfo/Asia/Kathmandu", "Asia/Kathmandu", 20_700), ("UTC", "UTC", 0),
+            ("CET-1CEST,M3.5.0,M10.5.0/3", "CET-1CEST,M3.5.0,M10.5.0/3", 3600),
+        ])
     func localFollowsTZ(_ setting: String, _ name: String, _ winterOffset: Int) throws {
         setenv("TZ", setting, 1)
         defer { unsetenv("TZ") }

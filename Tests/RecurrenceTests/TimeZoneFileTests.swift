@@ -25,7 +25,8 @@ import Testing
 
     @Test(arguments: [
         "", "CET", "CE-1", "CET-25", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0",
-        "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J1", "CET-1CEST,366,1", "CET-1CEST,M3.5.0/168,M10.5.0", "<CET-1", "CET-1CEST,M3.5.0,M10.5.0x",
+        "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J1", "CET-1CEST,366,1", "CET-1CEST,M3.5.0/168,M10.5.0", "<CET-1",
+        "CET-1CEST,M3.5.0,M10.5.0x",
         "CET-1:60", "CET--1",
     ])
     func malformedRules(_ text: String) {
@@ -51,7 +52,8 @@ import Testing
 
     /// A file as zic would write it.
     private static func file(
-        version: Character, transitions: [(Int64, UInt8)], types: [(Int32, Bool, UInt8)], names: String, footer: String? = nil, leaps: Int = 0
+        version: Character, transitions: [(Int64, UInt8)], types: [(Int32, Bool, UInt8)], names: String, footer: String? = nil,
+        leaps: Int = 0
     ) -> [UInt8] {
         func block(_ timeBytes: Int) -> [UInt8] {
             var bytes = Array("TZif\(version == "1" ? "\0" : version)".utf8) + [UInt8](repeating: 0, count: 15)
@@ -67,7 +69,8 @@ import Testing
     }
 
     @Test func versionOneHasNoFooter() throws {
-        let bytes = Self.file(version: "1", transitions: [(1_000_000, 1)], types: [(0, false, 0), (3600, true, 2)], names: "A\0B\0")
+        let bytes = Self.file(
+            version: "1", transitions: [(1_000_000, 1)], types: [(0, false, 0), (3600, true, 2)], names: "A\0B\0")
         let file = try TimeZoneFile(bytes)
         #expect(file.ranges.map(\.offset) == [0, 3600])
         #expect(file.abbreviations == ["A", "B"])
@@ -76,12 +79,15 @@ import Testing
 
     @Test(arguments: ["2", "3", "4"] as [Character]) func laterVersionsFollowTheirFooter(_ version: Character) throws {
         let bytes = Self.file(
-            version: version, transitions: [(-5_000_000_000, 0), (1_000_000_000, 1)], types: [(3600, false, 0), (7200, true, 4)],
+            version: version, transitions: [(-5_000_000_000, 0), (1_000_000_000, 1)],
+            types: [(3600, false, 0), (7200, true, 4)],
             names: "CET\0CEST\0", footer: "CET-1CEST,M3.5.0,M10.5.0/3")
         let file = try TimeZoneFile(bytes)
         let zone = Zone(name: "x", ranges: file.ranges, abbreviations: file.abbreviations)
-        #expect(try zone.offset(at: instant("2199-07-01")) == Zone.Offset(seconds: 7200, isDaylight: true, abbreviation: "CEST"))
-        #expect(try zone.offset(at: instant("2199-12-01")) == Zone.Offset(seconds: 3600, isDaylight: false, abbreviation: "CET"))
+        #expect(
+            try zone.offset(at: instant("2199-07-01")) == Zone.Offset(seconds: 7200, isDaylight: true, abbreviation: "CEST"))
+        #expect(
+            try zone.offset(at: instant("2199-12-01")) == Zone.Offset(seconds: 3600, isDaylight: false, abbreviation: "CET"))
         #expect(file.ranges.count > 390)
     }
 
@@ -117,11 +123,14 @@ import Testing
         var generator = SeededGenerator(seed: 8536)
         let whole = try #require(readFile("/usr/share/zoneinfo/America/Santiago"))
         let small = Self.file(
-            version: "2", transitions: [(1_000_000, 1)], types: [(0, false, 0), (3600, true, 2)], names: "A\0B\0", footer: "AAA0BBB,M3.5.0,M10.5.0")
+            version: "2", transitions: [(1_000_000, 1)], types: [(0, false, 0), (3600, true, 2)], names: "A\0B\0",
+            footer: "AAA0BBB,M3.5.0,M10.5.0")
         for round in 0..<3000 {
             var bytes: [UInt8]
             switch round % 10 {
-            case 0: bytes = (0..<Int.random(in: 0...300, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            case 0:
+                bytes = (0..<Int.random(in: 0...300, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
+                }
             case 1: bytes = whole
             default: bytes = small
             }

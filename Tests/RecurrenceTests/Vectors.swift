@@ -90,7 +90,10 @@ struct JSONReader {
             at += 1
             var members: [String: JSON] = [:]
             while let byte = next(), byte != UInt8(ascii: "}") {
-                if byte == UInt8(ascii: ",") { at += 1; continue }
+                if byte == UInt8(ascii: ",") {
+                    at += 1
+                    continue
+                }
                 guard case .string(let key)? = value(), next() == UInt8(ascii: ":") else { return nil }
                 at += 1
                 guard let member = value() else { return nil }
@@ -102,16 +105,25 @@ struct JSONReader {
             at += 1
             var elements: [JSON] = []
             while let byte = next(), byte != UInt8(ascii: "]") {
-                if byte == UInt8(ascii: ",") { at += 1; continue }
+                if byte == UInt8(ascii: ",") {
+                    at += 1
+                    continue
+                }
                 guard let element = value() else { return nil }
                 elements.append(element)
             }
             at += 1
             return .array(elements)
         case UInt8(ascii: "\""): return string()
-        case UInt8(ascii: "t"): at += 4; return .bool(true)
-        case UInt8(ascii: "f"): at += 5; return .bool(false)
-        case UInt8(ascii: "n"): at += 4; return .null
+        case UInt8(ascii: "t"):
+            at += 4
+            return .bool(true)
+        case UInt8(ascii: "f"):
+            at += 5
+            return .bool(false)
+        case UInt8(ascii: "n"):
+            at += 4
+            return .null
         default:
             let start = at
             while at < bytes.count, !",]} ".utf8.contains(bytes[at]) { at += 1 }
@@ -123,7 +135,10 @@ struct JSONReader {
         at += 1
         var units: [UInt16] = []
         var text = ""
-        func flush() { text += String(decoding: units, as: UTF16.self); units = [] }
+        func flush() {
+            text += String(decoding: units, as: UTF16.self)
+            units = []
+        }
         var run: [UInt8] = []
         while at < bytes.count, bytes[at] != UInt8(ascii: "\"") {
             if bytes[at] != UInt8(ascii: "\\") {

@@ -11,7 +11,9 @@ import Testing
     }
 
     @Test func missingDatabaseNamesThePackage() {
-        let error = #expect(throws: RecurrenceError.self) { try ZoneDatabase(directories: ["/nonexistent"]).zone("Europe/Berlin") }
+        let error = #expect(throws: RecurrenceError.self) {
+            try ZoneDatabase(directories: ["/nonexistent"]).zone("Europe/Berlin")
+        }
         #expect(error?.hint?.contains("tzdata") == true)
     }
 
@@ -20,17 +22,20 @@ import Testing
         #expect(try database.zone("Europe/Berlin") === copy.zone("Europe/Berlin"))
     }
 
-    @Test(.tzdata, arguments: [
-        ("Europe/Berln", #"did you mean "Europe/Berlin"?"#), ("europe/berlin", #"did you mean "Europe/Berlin"?"#),
-        ("Berlin", #"did you mean "Europe/Berlin"?"#), ("Amercia/New_York", #"did you mean "America/New_York"?"#),
-        ("Europe/Kathmandu", #"did you mean "Asia/Kathmandu"?"#),
-    ])
+    @Test(
+        .tzdata,
+        arguments: [
+            ("Europe/Berln", #"did you mean "Europe/Berlin"?"#), ("europe/berlin", #"did you mean "Europe/Berlin"?"#),
+            ("Berlin", #"did you mean "Europe/Berlin"?"#), ("Amercia/New_York", #"did you mean "America/New_York"?"#),
+            ("Europe/Kathmandu", #"did you mean "Asia/Kathmandu"?"#),
+        ])
     func unknownNamesGetTheNearest(_ name: String, _ hint: String) {
         #expect(throws: RecurrenceError("unknown time zone \(quoted(name))", hint: hint)) { try database.zone(name) }
     }
 
     @Test(arguments: [
-        "", "..", "../etc/passwd", "/etc/localtime", "Europe/../Europe/Berlin", "Europe//Berlin", "Europe/", "./UTC", "zone.tab", "Europe",
+        "", "..", "../etc/passwd", "/etc/localtime", "Europe/../Europe/Berlin", "Europe//Berlin", "Europe/", "./UTC",
+        "zone.tab", "Europe",
         "a\0b", "tzdata.zi", "é", "Europe/Berlin ", String(repeating: "a", count: 70), "right/UTC",
     ])
     func implausibleNamesAreRefused(_ name: String) {
@@ -42,9 +47,12 @@ import Testing
         #expect(try berlin.resolve(wall: instant("2026-07-01T12:00Z")) == .unique(instant("2026-07-01T10:00Z")))
         #expect(try berlin.resolve(wall: instant("2026-03-29T02:30Z")) == .gap(transition: instant("2026-03-29T01:00Z")))
         #expect(try berlin.resolve(wall: instant("2026-03-29T03:00Z")) == .unique(instant("2026-03-29T01:00Z")))
-        #expect(try berlin.resolve(wall: instant("2026-10-25T02:30:00.5Z"))
-            == .repeated(first: instant("2026-10-25T00:30:00.5Z"), second: instant("2026-10-25T01:30:00.5Z")))
-        #expect(try database.zone("Pacific/Apia").resolve(wall: instant("2011-12-30T12:00Z")) == .gap(transition: instant("2011-12-30T10:00Z")))
+        #expect(
+            try berlin.resolve(wall: instant("2026-10-25T02:30:00.5Z"))
+                == .repeated(first: instant("2026-10-25T00:30:00.5Z"), second: instant("2026-10-25T01:30:00.5Z")))
+        #expect(
+            try database.zone("Pacific/Apia").resolve(wall: instant("2011-12-30T12:00Z"))
+                == .gap(transition: instant("2011-12-30T10:00Z")))
         for edge in [Int64.min, .max] { _ = berlin.resolve(wall: Instant(milliseconds: edge)) }
     }
 
