@@ -29,7 +29,7 @@ extension Daemon {
     }
 
     private func newWorker() throws(SystemError) -> Worker {
-        let taken = Set(adopted.values.map(\.record))
+        let taken = Set(adopted.values.map(\.record)).union(foreignRecords)
         var number = 1
         while workers[number] != nil || taken.contains(String(number)) { number += 1 }
         let record = "\(options.spool)/\(Layout.workers)/\(number)"
