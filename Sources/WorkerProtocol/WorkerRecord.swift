@@ -232,8 +232,10 @@ extension [UInt8] {
     }
 
     /// Appends a space and the text, with `%`, space and control characters as `%hh`; as many whole characters as fit in `limit`.
+    /// An empty text is a lone `%`, so that no word is empty.
     fileprivate mutating func append(word: String, limit: Int = .max) {
         append(space)
+        if word.isEmpty { append(percent) }
         let start = count
         for scalar in word.unicodeScalars {
             let before = count
@@ -255,6 +257,7 @@ extension [UInt8] {
 }
 
 private func unescaped(_ word: ArraySlice<UInt8>) -> [UInt8]? {
+    if word.count == 1 && word.first == percent { return [] }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(word.count)
     var rest = word
