@@ -134,7 +134,7 @@ extension Daemon {
             if error.errno == ESRCH || error.errno == ENOENT { return false }
             throw error
         }
-        job.pid = run.jobPID
+        job.pid = run.jobPID == 0 ? nil : run.jobPID
         adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
         try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
         log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])
