@@ -55,7 +55,7 @@ final class WorkerUnderTest {
     func report() throws -> RunEnd {
         while true {
             if let body = try frames.next() {
-                switch try Report(body: body) { case .ended(let end): return end }
+                if case .ended(let end) = try Report(body: body) { return end }
             }
             try awaitReadable(socket)
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
