@@ -63,18 +63,20 @@ extension Daemon {
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
     }
 
-    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. A job is lost only when no worker of
-    /// that daemon is left that might still be about to begin it: such a one ends by itself as soon as it looks.
+    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
+    /// whose record names none of them, nothing is concluded of the others: it may be about to begin one, or to end.
     func settleUnaccounted() throws(SystemError) {
         guard !unaccounted.isEmpty else { return }
         var waiting: [JobID: Job] = [:]
         for job in unaccounted { waiting[job.id] = job }
         var undecided = false
+        foreignRecords = []
         let own = Set(workers.values.map { String($0.number) })
         let known = Set(adopted.values.map(\.record))
         for entry in try spool.fs.list(Layout.workers) where !own.contains(entry.name) && !known.contains(entry.name) {
             let path = "\(Layout.workers)/\(entry.name)"
             let isAlive = try isLocked(path)
+            if isAlive { foreignRecords.insert(entry.name) }
             guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
             switch WorkerRecord.parse(bytes) {
             case .ended(let end):
@@ -97,8 +99,13 @@ extension Daemon {
                 if isAlive { undecided = true }
             }
         }
+        // A worker writes its record before it starts a command. So a job that no record names never began, once no
+        // worker is left that might still be about to take it from its socket.
         if !undecided {
-            for job in waiting.values { lost(job, record: nil) }
+            for job in waiting.values {
+                let result = RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)
+                scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)
+            }
             waiting = [:]
         }
         unaccounted = Array(waiting.values)
@@ -127,7 +134,7 @@ extension Daemon {
             if error.errno == ESRCH || error.errno == ENOENT { return false }
             throw error
         }
-        job.pid = run.jobPID
+        job.pid = run.jobPID == 0 ? nil : run.jobPID
         adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
         try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
         log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])

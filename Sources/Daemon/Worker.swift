@@ -45,23 +45,19 @@ final class Worker {
     }
 
     /// Reads what has arrived. Nil: the worker is gone.
-    func receive() -> [RunEnd]? {
-        var ends: [RunEnd] = []
+    func receive() -> [Report]? {
+        var reports: [Report] = []
         let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
         if count == 0 { return nil }
         if count < 0 { return errno == EAGAIN || errno == EINTR ? [] : nil }
         frames.append(Array(buffer[..<count]))
         do throws(ProtocolError) {
-            while let body = try frames.next() {
-                switch try Report(body: body) {
-                case .ended(let end): ends.append(end)
-                }
-            }
+            while let body = try frames.next() { reports.append(try Report(body: body)) }
         } catch {
             // A worker that speaks gibberish is no worker: its record file still tells how its run ended.
             return nil
         }
-        return ends
+        return reports
     }
 }
 
@@ -77,7 +73,7 @@ extension RunResult {
             }
         self.init(
             outcome: outcome, startedAt: Instant(milliseconds: end.startedAt),
-            endedAt: Instant(milliseconds: end.endedAt),
+            endedAt: Instant(milliseconds: end.endedAt), pid: end.pid == 0 ? nil : end.pid,
             usage: Usage(
                 wallMilliseconds: end.wallMilliseconds, userMilliseconds: end.userMilliseconds,
                 systemMilliseconds: end.systemMilliseconds, maxRSSBytes: end.maxRSSBytes))

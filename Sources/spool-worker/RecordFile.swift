@@ -24,12 +24,13 @@ struct RecordFile: ~Copyable {
         return file
     }
 
-    borrowing func write(running run: borrowing Run) {
+    /// `pid` 0: the command is about to be started. That is on record first, so that a job which no record names never began.
+    borrowing func write(running request: RunRequest, pid: pid_t, startedAt: Int64) {
         write(
             .running(
                 WorkerRecord.Running(
-                    jobID: run.request.jobID, attempt: run.request.attempt, workerPID: workerPID,
-                    workerStartTime: workerStartTime, jobPID: run.pid, startedAt: run.startedAt)))
+                    jobID: request.jobID, attempt: request.attempt, workerPID: workerPID,
+                    workerStartTime: workerStartTime, jobPID: pid, startedAt: startedAt)))
     }
 
     borrowing func write(ended end: RunEnd) { write(.ended(end)) }
