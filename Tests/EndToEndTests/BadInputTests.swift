@@ -8,7 +8,7 @@ import Testing
 
 let isRoot = getuid() == 0
 
-@Suite("Bad input")
+@Suite("Bad input", .ownThreads)
 struct BadInputTests {
     static let texts: [(file: String, text: String, errors: [String])] = [
         ("bad.toml", "command = [\"true\"]\ntimout = \"5s\"\n", ["bad.toml:2:1: ", "\"timout\"", "\"timeout\""]),

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("Dropping a file into new/")
+@Suite("Dropping a file into new/", .ownThreads)
 struct DropTests {
     static let kinds: [(file: String, text: String, mode: mode_t, kept: String)] = [
         ("hello.toml", "command = [\"echo\", \"hello\"]\n", 0o644, "job.toml"),

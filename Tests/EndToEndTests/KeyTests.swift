@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("The keys of a job")
+@Suite("The keys of a job", .ownThreads)
 struct KeyTests {
     // MARK: What to run
 
@@ -27,7 +27,7 @@ struct KeyTests {
         ("directory is where it runs", "command = \"pwd\"\ndirectory = \"/usr/bin\"", "/usr/bin\n"),
         ("SPOOL_NAME, _TRY, _TRIES, _TAGS", "command = 'echo $SPOOL_NAME $SPOOL_TRY $SPOOL_TRIES $SPOOL_TAGS'\ntags = [\"a\", \"b\"]\ntries = 3", "job 1 3 a,b\n"),
         ("the job leads its own session", "command = 'cut -d\" \" -f1,5,6 /proc/$$/stat | tr \" \" \"\\n\" | uniq | wc -l'", "1\n"),
-        ("descriptors 0, 1 and 2 only", "command = ['sh', '-c', 'ls /proc/$$/fd | tr \"\\n\" \" \"']", "0 1 2 "),
+("descriptors 0, 1 and 2 only, and here the one that ls reads with", "command = [\"ls\", \"/proc/self/fd\"]", "0\n1\n2\n3\n"),
     ]
 
     @Test("Keys and what the command then prints", arguments: printing)
@@ -293,7 +293,7 @@ struct KeyTests {
     func timeout() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let job = try spool.run("command = 'trap \"echo told; exit 9\" INT; while :; do read x < \(gate.path); done'\ntimeout = \"300ms\"\nstop_signal = \"INT\"\nkill_after = \"1h\"")
+        let job = try spool.run("command = 'trap \"echo told; exit 9\" INT; while :; do read x < \(gate.path); done'\ntimeout = \"3s\"\nstop_signal = \"INT\"\nkill_after = \"1h\"")
         #expect(job.outcome == "failed timeout 9")
         #expect(try job.stdout == "told\n")
     }
@@ -312,7 +312,7 @@ struct KeyTests {
             while [ ! -s \(spool.out)/child ] || [ ! -s \(spool.out)/stray ]; do :; done
             while :; do read x < \(gate.path); done
             '''
-            timeout = "2s"
+            timeout = "4s"
             kill_after = "200ms"
             """)
         #expect(job.outcome == "failed timeout")

@@ -1,0 +1,79 @@
+import Glibc
+import Linux
+
+/// A record of the journal, as far as tests look at it: its kind and its plain fields.
+struct JournalRecord {
+    var kind: String
+    var fields: [String: String] = [:]
+
+    init?(_ line: Substring) {
+        let words = line.split(separator: " ")
+        guard words.count >= 4 else { return nil }
+        kind = String(words[3])
+        for word in words.dropFirst(4) {
+            guard let equals = word.firstIndex(of: "=") else { continue }
+            fields[String(word[..<equals])] = String(word[word.index(after: equals)...])
+        }
+    }
+}
+
+extension SpoolUnderTest {
+    var journalFiles: [String] {
+        get throws { try Files.list("\(path)/journal").filter { $0.hasSuffix(".log") }.map { "\(path)/journal/\($0)" } }
+    }
+
+    /// All records, of the segments that are there.
+    func journal() throws -> [JournalRecord] {
+        try journalFiles.flatMap { try Files.text($0).split(separator: "\n").compactMap { JournalRecord($0) } }
+    }
+
+    /// What became of each due time of a task that has a schedule each second: `run`, or why not. Finds fault with a due
+    /// time that is accounted for twice.
+    func accounts(ofTask task: String) throws -> [Int: String] {
+        var accounts: [Int: String] = [:]
+        func account(_ second: Int, _ what: String) throws {
+            if let earlier = accounts[second] { throw failure("the due time \(second) is \(earlier), and \(what)") }
+            accounts[second] = what
+        }
+        for record in try journal() where record.fields["task"] == task {
+            switch record.kind {
+            case "accepted":
+                guard record.fields["schedule"] != nil, let due = record.fields["due"] else { continue }
+                try account(try second(due), "run")
+            case "skipped":
+                guard let from = record.fields["from"], let through = record.fields["through"], let why = record.fields["why"]
+                else { throw failure("a skipped record without its times: \(record)") }
+                let seconds = try second(from)...(try second(through))
+                for second in seconds { try account(second, why) }
+                if let count = record.fields["count"] {
+                    guard Int(count) == seconds.count else { throw failure("\(record) counts wrong") }
+                }
+            default: break
+            }
+        }
+        return accounts
+    }
+
+    /// The whole second since the epoch of `2026-11-21T02:00:00.999Z`.
+    func second(_ instant: String) throws -> Int {
+        let numbers = instant.prefix(19).split { !$0.isNumber }.compactMap { Int32($0) }
+        guard numbers.count == 6 else { throw failure("\"\(instant)\" is no instant") }
+        var time = tm()
+        (time.tm_year, time.tm_mon, time.tm_mday) = (numbers[0] - 1900, numbers[1] - 1, numbers[2])
+        (time.tm_hour, time.tm_min, time.tm_sec) = (numbers[3], numbers[4], numbers[5])
+        return timegm(&time)
+    }
+}
+
+/// Waits for an instant of the wall clock, in milliseconds since the epoch; that is the event.
+func awaitClock(_ milliseconds: Int64) throws {
+    let timer = try Timer()
+    // More than once, should somebody set the clock meanwhile.
+    while Clock.now() < milliseconds {
+        _ = try timer.set(milliseconds: milliseconds)
+        guard awaitReadable([timer.descriptor.raw], until: Clock.monotonicMilliseconds() + guardMilliseconds) else {
+            throw WaitFailed(description: "the clock does not reach \(milliseconds)")
+        }
+        _ = try timer.read()
+    }
+}

@@ -1,0 +1,390 @@
+import Documents
+import Glibc
+import Linux
+import Testing
+
+@Suite("Tasks and schedules", .ownThreads)
+struct TaskTests {
+    static let eachSecond = "[[schedule]]\ncron = \"* * * * * *\"\n"
+
+    // MARK: Coming, changing, going
+
+    @Test("A task that is put there while spoold runs is run at its due times, and each run is told of its own")
+    func takenUp() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("tick", "command = 'echo $SPOOL_TASK $SPOOL_SCHEDULE $SPOOL_DUE; cat'\npayload = 1\n" + Self.eachSecond + "id = \"sec\"\npayload = {from = \"schedule\"}")
+        let runs = try spool.ended("tick", count: 3)
+        #expect(Set(runs.map(\.due)).count == runs.count)
+        for run in runs {
+            #expect(run.outcome == "done 0")
+            #expect(run.due.hasSuffix(".000Z"), "a due time is a whole second")
+            #expect(try run.stdout == "tick sec \(run.due)\n{\"from\":\"schedule\"}")
+            #expect(run.string("task") == "tick" && run.string("schedule") == "sec")
+            #expect(run.due <= run.string("started_at") ?? "", "never early")
+            #expect(run.id.hasPrefix(run.due.filter { $0 != "-" && $0 != ":" } + "-tick-"), "the id follows from the due time")
+        }
+    }
+
+    @Test("A changed task runs as it is now, and one that is removed runs no more, also when a run of it is under way")
+    func changed() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.task("t", "command = 'echo old'\n" + Self.eachSecond)
+        #expect(try spool.end(of: "t").stdout == "old\n")
+        try spool.acceptedTask("t", "command = 'echo $SPOOL_JOB_ID > \(spool.out)/now; read x < \(gate.path)'\n" + Self.eachSecond)
+        let running = try spool.lines("now", count: 1)[0]
+        try Files.remove("\(spool.path)/tasks/t.toml")
+        try spool.logLine("event=removed", "file=tasks/t")
+        // A run that waits for the one under way still is to be: it was due while the task was there.
+        let last = try spool.journal().last { $0.kind == "accepted" && $0.fields["task"] == "t" }?.fields["due"] ?? ""
+        try gate.release(2)
+        try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 2 s\"")
+        _ = try spool.end(of: "clock")
+        try spool.wait(for: "all runs to end") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
+        let runs = try spool.ended("t")
+        #expect(runs.last?.due == last)
+        #expect(runs.allSatisfy { $0.outcome == "done 0" })
+        #expect(runs.contains { $0.id == running })
+    }
+
+    @Test("Renaming a task's file renames the task")
+    func renamed() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("before", "command = [\"true\"]\n" + Self.eachSecond)
+        try Files.rename("\(spool.path)/tasks/before.toml", "\(spool.path)/tasks/after.toml")
+        try spool.logLine("event=removed", "file=tasks/before")
+        #expect(try spool.end(of: "after").outcome == "done 0")
+        let change = try #require(try spool.journal().firstIndex { $0.kind == "undefined" })
+        #expect(try spool.journal()[change...].allSatisfy { $0.fields["task"] != "before" || $0.kind != "accepted" })
+    }
+
+    @Test("A task with two files is an error on both, and the one that was accepted before stays in force")
+    func twoFiles() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("a", "command = 'echo toml'")
+        try spool.define("tasks/a.json", "{\"command\": \"echo json\"}")
+        try spool.logLine("event=refused", "file=tasks/a", "a.json", "a.toml")
+        try spool.wait(for: "the problem in status.json") { try Self.problems(spool).count == 1 }
+        try spool.drop("one.toml", "task = \"a\"")
+        #expect(try spool.end(of: "one").stdout == "toml\n")
+        try Files.remove("\(spool.path)/tasks/a.toml")
+        try spool.wait(for: "the problem to be gone") { try Self.problems(spool).isEmpty }
+        try spool.drop("two.toml", "task = \"a\"")
+        #expect(try spool.end(of: "two").stdout == "json\n")
+    }
+
+    @Test("Of two files that are there from the start neither is guessed")
+    func twoFilesAtFirst() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.define("tasks/a.toml", "command = 'echo toml'")
+        try spool.define("tasks/a.json", "{\"command\": \"echo json\"}")
+        try spool.start()
+        try spool.drop("one.toml", "task = \"a\"")
+        #expect(try spool.end(of: "one").outcome == "failed rejected")
+        try Files.remove("\(spool.path)/tasks/a.json")
+        try spool.logLine("event=defined", "file=tasks/a")
+        try spool.drop("two.toml", "task = \"a\"")
+        #expect(try spool.end(of: "two").stdout == "toml\n")
+    }
+
+    static func problems(_ spool: SpoolUnderTest) throws -> [String] {
+        guard case .array(let problems)? = try spool.daemonStatus()?["problems"]?.kind else { return [] }
+        return problems.map { problem in
+            guard case .table(let table) = problem.kind, case .string(let message)? = table["message"]?.kind else { return "" }
+            return message
+        }
+    }
+
+    static let badEdits: [(text: String, error: String)] = [
+        ("command = 'echo new'\n[[schedule]]\ncron = \"61 * * * * *\"", "tasks/t.toml:3:9: "),
+        ("command = 'echo new'\n[[schedule]]\ncorn = \"* * * * * *\"", "tasks/t.toml:3:1: "),
+        ("command = 'echo new'\n[schedule]\ncron = \"* * * * *\"", "tasks/t.toml:2:"),
+        ("comand = 'echo new'", "tasks/t.toml:1:1: unknown key \"comand\""),
+        ("command = 'echo new'\ntask = \"t\"", "tasks/t.toml:2:8: "),
+        ("command = ", "tasks/t.toml:1:"),
+        ("", "tasks/t.toml:1:1: "),
+    ]
+
+    @Test("A bad edit never stops a schedule: the definition accepted last stays in force, across a restart too", arguments: badEdits)
+    func badEdit(_ row: (text: String, error: String)) throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = 'echo old'\noverlap = \"allow\"\n" + Self.eachSecond)
+        try spool.task("t", row.text)
+        try spool.logLine("event=refused", "file=tasks/t", row.error.replacing("\"", with: "\\\""), "in_force=\"the last")
+        try spool.wait(for: "the problem in status.json") { try Self.problems(spool).contains { $0.contains(row.error) } }
+        let count = try spool.ended("t").count
+        try spool.ended("t", count: count + 1)
+        try spool.restart()
+        try spool.wait(for: "the problem to be said again") { try Self.problems(spool).contains { $0.contains(row.error) } }
+        let after = try spool.ended("t").count
+        for run in try spool.ended("t", count: after + 2) { #expect(try run.stdout == "old\n") }
+        try spool.acceptedTask("t", "command = 'echo right'\n" + Self.eachSecond)
+        try spool.wait(for: "a run as it is now") { try spool.ended("t").contains { try $0.stdout == "right\n" } }
+        try spool.wait(for: "the problem to be gone") { try Self.problems(spool).isEmpty }
+    }
+
+    @Test("A task that was never right is refused, said once, and taken up when it is right")
+    func neverRight() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = 1")
+        try spool.logLine("event=refused", "tasks/t.toml:1:11: ", "in_force=none")
+        try spool.acceptedTask("t", "command = 'echo right'")
+        try spool.drop("j.toml", "task = \"t\"")
+        #expect(try spool.end(of: "j").stdout == "right\n")
+        #expect(spool.log.split(separator: "\n").filter { $0.contains("event=refused") }.count == 1)
+    }
+
+    @Test("A task written in place, slowly, is taken up when it is closed", arguments: ["new", "edit"])
+    func slowTask(_ what: String) throws {
+        let spool = try SpoolUnderTest()
+        if what == "edit" { try spool.acceptedTask("t", "command = 'echo old'") }
+        let open = try FileDescriptor.open("\(spool.path)/tasks/t.toml", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+        try open.write(Array("command = ".utf8))
+        #expect(try spool.runsOn())
+        try open.write(Array("'echo new'".utf8))
+        let seen = spool.logLength
+        close(open.release())
+        try spool.logLine("event=defined", after: seen)
+        try spool.drop("j.toml", "task = \"t\"")
+        #expect(try spool.end(of: "j").stdout == "new\n")
+        #expect(!spool.log.contains("event=refused"))
+    }
+
+    // MARK: When
+
+    static let schedules: [(what: String, text: String, count: Int)] = [
+        ("cron with seconds", "cron = \"* * * * * *\"", 2),
+        ("cron with a step", "cron = \"*/1 * * * * *\"", 2),
+        ("@every", "cron = \"@every 1s\"", 2),
+        ("every, from the end of the last run", "every = \"300ms\"", 3),
+        ("every, on a grid", "every = \"300 ms\"\nfrom = \"start\"", 3),
+        ("at, in a while", "at = \"in 1 s\"", 1),
+    ]
+
+    @Test("Each kind of schedule runs its task when it is due", arguments: schedules)
+    func kinds(_ row: (what: String, text: String, count: Int)) throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\n\(row.text)")
+        let runs = try spool.ended("t", count: row.count)
+        #expect(runs.allSatisfy { $0.outcome == "done 0" && $0.due <= $0.string("started_at") ?? "" }, "\(row.what)")
+        #expect(Set(runs.map(\.due)).count == runs.count)
+    }
+
+    @Test("every counts from the end of the last run")
+    func everyFromEnd() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\nevery = \"200ms\"")
+        let runs = try spool.ended("t", count: 3)
+        for (earlier, later) in zip(runs, runs.dropFirst()) {
+            #expect(earlier.string("ended_at") ?? "z" < later.due, "the next is due after the last has ended")
+        }
+    }
+
+    @Test("An `at` comes once: not again after a restart, and not when it was past already")
+    func once() throws {
+        let spool = try SpoolUnderTest()
+        let instant = Clock.now() + 1000
+        try spool.acceptedTask("once", "command = [\"true\"]\n[[schedule]]\nat = \"@\(instant / 1000 + 1)\"")
+        try spool.task("past", "command = [\"true\"]\n[[schedule]]\nat = \"2020-01-01T00:00:00Z\"")
+        try spool.logLine("event=refused", "past")
+        _ = try spool.end(of: "once")
+        try spool.restart()
+        #expect(try spool.runsOn())
+        #expect(try spool.ended("once").count == 1 && spool.ended("past").isEmpty)
+    }
+
+    @Test("An `at` that passes while spoold is down comes when it is up again, once")
+    func onceMissed() throws {
+        let spool = try SpoolUnderTest()
+        let second = Clock.now() / 1000 + 2
+        try spool.acceptedTask("once", "command = [\"true\"]\n[[schedule]]\nat = \"@\(second)\"")
+        try spool.stop()
+        try awaitClock((second + 1) * 1000)
+        try spool.start()
+        let run = try spool.end(of: "once")
+        #expect(try spool.second(run.due) == Int(second))
+        try spool.restart()
+        #expect(try spool.runsOn())
+        #expect(try spool.ended("once").count == 1)
+    }
+
+    @Test("@reboot runs once in a boot, however often spoold starts")
+    func reboot() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("boot", "command = [\"true\"]\n[[schedule]]\ncron = \"@reboot\"")
+        try spool.start()
+        _ = try spool.end(of: "boot")
+        try spool.restart()
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.runsOn())
+        #expect(try spool.ended("boot").count == 1)
+    }
+
+    @Test("A schedule in a file of its own, put there before or after its task, runs it until it is removed", arguments: [true, false])
+    func scheduleFiles(isFirst: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let schedule = "task = \"t\"\ncron = \"* * * * * *\"\npayload = \"own\""
+        if isFirst { try spool.define("schedules/sec.toml", schedule) }
+        try spool.acceptedTask("t", "command = [\"cat\"]\npayload = \"task\"")
+        if !isFirst { try spool.define("schedules/sec.toml", schedule) }
+        let run = try spool.ended("t", count: 2)[1]
+        #expect(try run.stdout == "\"own\"" && run.string("schedule") == "sec")
+        try spool.define("schedules/sec.toml", "task = \"t\"\ncron = \"* * * *\"")
+        try spool.logLine("event=refused", "schedules/sec.toml:2:")
+        let count = try spool.ended("t").count
+        try spool.ended("t", count: count + 1)
+        try spool.restart()
+        let more = try spool.ended("t").count
+        try spool.ended("t", count: more + 2)
+        try Files.remove("\(spool.path)/schedules/sec.toml")
+        try spool.logLine("event=removed", "file=schedules/sec")
+        let last = try spool.journal().last { $0.kind == "accepted" && $0.fields["task"] == "t" }?.fields["due"] ?? ""
+        try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 2 s\"")
+        _ = try spool.end(of: "clock")
+        try spool.wait(for: "the last run") { try spool.ended("t").last?.due == last }
+    }
+
+    // MARK: Overlap
+
+    @Test("overlap = \"wait\": while a run is under way one more waits, and the others are told as skipped")
+    func overlapWait() throws {
+        let (spool, gate) = try overlapping("wait")
+        try spool.logLine("event=skipped", "task=t", "why=overlap")
+        #expect(try spool.jobs(in: "running", named: "t").count == 1)
+        #expect(try spool.jobs(in: "new", named: "t").count == 1)
+        try gate.release(2)
+        #expect(try spool.ended("t", count: 2).allSatisfy { $0.outcome == "done 0" })
+        try noneAtOnce(spool)
+    }
+
+    @Test("overlap = \"queue\": every run waits its turn")
+    func overlapQueue() throws {
+        let (spool, gate) = try overlapping("queue")
+        try spool.wait(for: "three waiting runs") { try spool.jobs(in: "new", named: "t").count >= 3 }
+        #expect(try spool.jobs(in: "running", named: "t").count == 1)
+        try gate.release(4)
+        let runs = try spool.ended("t", count: 4)
+        #expect(runs.map(\.due) == runs.map(\.due).sorted())
+        #expect(!spool.log.contains("why=overlap"))
+        try noneAtOnce(spool)
+    }
+
+    @Test("overlap = \"skip\": none waits")
+    func overlapSkip() throws {
+        let (spool, gate) = try overlapping("skip")
+        try spool.logLine("event=skipped", "task=t", "why=overlap")
+        #expect(try spool.jobs(in: "new", named: "t").isEmpty)
+        try gate.release(1)
+        _ = try spool.end(of: "t")
+        try noneAtOnce(spool)
+    }
+
+    @Test("overlap = \"allow\": they run at once")
+    func overlapAllow() throws {
+        let (spool, gate) = try overlapping("allow")
+        try spool.wait(for: "three at once") { try spool.jobs(in: "running", named: "t").count >= 3 }
+        try gate.release(3)
+        try spool.ended("t", count: 3)
+    }
+
+    @Test("overlap = \"replace\": the run that is due ends the one under way")
+    func overlapReplace() throws {
+        let (spool, _) = try overlapping("replace")
+        let first = try spool.ended("t", count: 2)[0]
+        #expect(first.outcome == "failed replaced")
+        #expect(first.error.contains("replaced"))
+        try noneAtOnce(spool)
+    }
+
+    private func overlapping(_ rule: String) throws -> (SpoolUnderTest, Gate) {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.task("t", "command = 'echo + >> \(spool.out)/runs; read x < \(gate.path); echo - >> \(spool.out)/runs'\noverlap = \"\(rule)\"\n" + Self.eachSecond)
+        _ = try spool.running("t")
+        return (spool, gate)
+    }
+
+    /// Between the beginnings and ends that the journal has, never were two runs under way.
+    private func noneAtOnce(_ spool: SpoolUnderTest) throws {
+        var running = 0
+        for record in try spool.journal() {
+            if record.kind == "started" { running += 1 }
+            if record.kind == "ended", record.fields["try"] != "0" { running -= 1 }
+            #expect(running <= 1)
+        }
+    }
+
+    // MARK: Catching up
+
+    enum End: String, CaseIterable { case stop, crash }
+
+    @Test("After a downtime catch_up decides, and every due time is accounted for once", arguments: ["last", "all", "none"], End.allCases)
+    func catchUp(_ rule: String, _ end: End) throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + Self.eachSecond + "catch_up = \"\(rule)\"")
+        try spool.ended("t", count: 1)
+        switch end {
+        case .stop: try spool.stop()
+        case .crash: try spool.crash()
+        }
+        let down = Int(Clock.now() / 1000)
+        try awaitClock(Int64(down + 4) * 1000 + 10)
+        try spool.start()
+        let up = Int(Clock.now() / 1000)
+        try spool.wait(for: "due times after the start") { try spool.accounts(ofTask: "t").keys.contains { $0 >= up + 1 } }
+        // No more: what is accounted for stays so.
+        try Files.remove("\(spool.path)/tasks/t.toml")
+        try spool.logLine("event=removed", "file=tasks/t")
+        try spool.wait(for: "all runs to end") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
+        let accounts = try spool.accounts(ofTask: "t")
+        let (first, last) = (try #require(accounts.keys.min()), try #require(accounts.keys.max()))
+        #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")
+        #expect(try spool.ended("t").map { try spool.second($0.due) } == accounts.filter { $0.value == "run" }.keys.sorted())
+        #expect(try spool.ended("t").allSatisfy { $0.outcome == "done 0" })
+        // Those that surely fell into the downtime, but for the last of it, which a slow start may push on.
+        let missed = (down + 1...down + 3).map { accounts[$0] }
+        switch rule {
+        case "all": #expect(missed == ["run", "run", "run"])
+        case "last": #expect(missed == ["merged", "merged", "merged"])
+        default: #expect(missed == ["missed", "missed", "missed"])
+        }
+    }
+
+    @Test("catch_up_limit keeps the latest of them")
+    func catchUpLimit() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + Self.eachSecond + "catch_up = \"all\"\ncatch_up_limit = 2")
+        try spool.ended("t", count: 1)
+        try spool.stop()
+        let down = Int(Clock.now() / 1000)
+        try awaitClock(Int64(down + 5) * 1000)
+        try spool.start()
+        let accounts = try spool.accounts(ofTask: "t").filter { $0.key > down }.sorted { $0.key < $1.key }
+        #expect(accounts.filter { $0.value == "run" }.count >= 2)
+        #expect(accounts.first?.value == "missed")
+        #expect(accounts.drop { $0.value == "missed" }.allSatisfy { $0.value == "run" })
+    }
+
+    // MARK: Pausing
+
+    @Test("A paused task's due times are skipped and said so; the note is in status.json; resuming goes on")
+    func pausedTask() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\n" + Self.eachSecond)
+        _ = try spool.end(of: "t")
+        try Files.write("\(spool.path)/control/pause-t", "moving the disks\n")
+        try spool.logLine("event=paused", "scope=pause-t", "moving the disks")
+        try spool.logLine("event=skipped", "why=paused")
+        try spool.wait(for: "the note in status.json") {
+            guard case .array(let paused)? = try spool.daemonStatus()?["paused"]?.kind else { return false }
+            return paused.contains { JSON.write($0).contains("moving the disks") }
+        }
+        try spool.restart()
+        #expect(try spool.runsOn(), "others go on")
+        let before = try spool.ended("t").count
+        try Files.remove("\(spool.path)/control/pause-t")
+        try spool.logLine("event=resumed", "scope=pause-t")
+        try spool.ended("t", count: before + 1)
+    }
+}
