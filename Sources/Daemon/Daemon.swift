@@ -80,8 +80,6 @@ public final class Daemon {
     var adopted: [Int: AdoptedWorker] = [:]
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     var unaccounted: [Job] = []
-    /// Record files of workers of an earlier daemon that live, as last seen.
-    var foreignRecords: Set<String> = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
     var arrivals = NameQueue()
     /// The waiting jobs that stand as files, by name.
