@@ -1,1 +1,336 @@
-// Daemon: contract to be written with the module.
+// spoold: one thread around one epoll set. Each turn gathers what happened as events, lets the scheduler decide, and
+// carries out its turn in order: journal (one sync for all of it), places, starts, stops, answers.
+//
+// What may go wrong, and what then:
+// - The disk is full or read-only: the turn waits and is tried again each second. Running jobs go on, nothing new starts,
+//   nothing is acknowledged; the log says it once, and once more when it is over.
+// - A failed sync: the daemon ends. What the kernel then has in memory is no longer to be trusted; a restart reads what is
+//   on disk.
+// - The journal is damaged: the daemon does not start, and says file and line.
+// - Input that cannot be used is set aside with its reason and stops nothing.
+
+import CLinux
+import Glibc
+import Linux
+import Scheduler
+import Store
+import WorkerProtocol
+
+public struct DaemonOptions: Sendable {
+    public var spool: String
+    public var configuration: String?
+    public var worker: String
+    public var version: String
+
+    public init(spool: String, configuration: String?, worker: String, version: String) {
+        self.spool = spool
+        self.configuration = configuration
+        self.worker = worker
+        self.version = version
+    }
+}
+
+/// Why the daemon cannot go on; for standard error and exit code 1.
+public struct DaemonFailure: Error, CustomStringConvertible {
+    public var description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+public final class Daemon {
+    /// How many names in new/ are taken up before slots are filled again.
+    static let intakePerTurn = 256
+    /// How long a worker without work is kept.
+    static let idleWorkerMilliseconds: Int64 = 10_000
+    /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
+    static let publishMilliseconds: Int64 = 1000
+    static let pruneMilliseconds: Int64 = 86_400_000
+
+    enum Token {
+        static let signals: UInt64 = 1
+        static let timer: UInt64 = 2
+        static let inotify: UInt64 = 3
+        /// Workers of this daemon: their number above this.
+        static let workers: UInt64 = 1 << 32
+        /// Workers of an earlier daemon.
+        static let adopted: UInt64 = 2 << 32
+    }
+
+    let options: DaemonOptions
+    let host: String
+    let spool: Spool<DiskFileSystem>
+    let scheduler: Scheduler
+    let zones = ZoneDatabase()
+    let lock: SpoolLock
+    let poll: Poll
+    let signals: SignalDescriptor
+    let timer: Timer
+    let inotify: Inotify
+    let notification = Notification()
+    let spoolID: String
+
+    var configuration = Configuration()
+    var surroundings: RunSurroundings
+    var log: Log
+    var watches = Watches()
+    var workers: [Int: Worker] = [:]
+    var idleWorkers: [Worker] = []
+    var adopted: [Int: AdoptedWorker] = [:]
+    /// Running jobs of an earlier daemon whose worker has not been found yet.
+    var unaccounted: [Job] = []
+    /// Names in new/ to look at, and whether all that is known is that they were created.
+    var arrivals = NameQueue()
+    /// The waiting jobs that stand as files, by name.
+    var waitingFiles: [String: JobID] = [:]
+    var answers: [(request: String, code: Int, message: String)] = []
+    var problems: [String: [String]] = [:]
+    var expiries = Expiries()
+    var pruning: PruneScan?
+    var nextPrune = Instant(milliseconds: 0)
+    var startedAt = Instant(milliseconds: 0)
+    var doneCount = 0
+    var failedCount = 0
+    var isPublishDue = true
+    var publishedAt = Instant(milliseconds: 0)
+    var idleSince: Instant?
+    var isStopping = false
+    var isDegraded = false
+
+    // MARK: Starting
+
+    public init(_ options: DaemonOptions) throws(DaemonFailure) {
+        self.options = options
+        var name = [UInt8](repeating: 0, count: 256)
+        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
+        host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil)
+        umask(0o077)
+        do {
+            try Self.makeDirectories(options.spool)
+            let fs = try DiskFileSystem(path: options.spool)
+            try Spool.prepare(fs)
+            guard let lock = try SpoolLock.acquire(spool: options.spool, host: host) else {
+                let holder = try SpoolLock.holder(spool: options.spool)
+                throw DaemonFailure(
+                    "the spool \(options.spool) is held by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?")")
+            }
+            self.lock = lock
+            spool = Spool(fs, host: host)
+            let id = getuid()
+            let user = try User.find(id: id)
+            surroundings = RunSurroundings(
+                spool: options.spool,
+                user: user ?? User(
+                    id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "/",
+                    shell: "/bin/sh"))
+            poll = try Poll()
+            signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+            timer = try Timer()
+            inotify = try Inotify()
+            try poll.add(signals.descriptor.raw, token: Token.signals)
+            try poll.add(timer.descriptor.raw, token: Token.timer)
+            try poll.add(inotify.descriptor.raw, token: Token.inotify)
+        } catch let failure as DaemonFailure {
+            throw failure
+        } catch {
+            throw DaemonFailure("\(error)")
+        }
+        signal(SIGPIPE, SIG_IGN)
+        // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
+        _ = linux_set_child_subreaper(1)
+        spoolID = Base32.encode(stableHash("\(host)\u{0}\(options.spool)\u{0}\(Clock.now())"), characters: 8)
+        scheduler = Scheduler(zones: zones)
+    }
+
+    private static func makeDirectories(_ path: String) throws(SystemError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            guard mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS || errno == EACCES else {
+                throw SystemError(call: "mkdir", path: made, errno: errno)
+            }
+        }
+    }
+
+    /// Serves the spool until told to end.
+    public func run() throws(DaemonFailure) {
+        startedAt = now
+        loadConfiguration(isFirst: true)
+        do throws(SystemError) {
+            try watchSpool()
+            try recover()
+            loadDefinitions()
+            scanControl()
+            for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
+            let boot = try Linux.Process.bootID()
+            while !arrivals.isEmpty { try takeArrivals() }
+            scheduler.handle(.started(boot: boot, version: options.version), at: now)
+            log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
+            nextPrune = now
+            try carryOut(scheduler.takeTurn(at: now))
+            notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
+            try loop()
+        } catch {
+            log.flush()
+            throw DaemonFailure("\(error)")
+        }
+    }
+
+    var now: Instant { Instant(milliseconds: Clock.now()) }
+
+    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: configuration.zone) }
+
+    // MARK: The loop
+
+    private func loop() throws(SystemError) {
+        var ready: [Poll.Event] = []
+        while true {
+            try armTimer()
+            log.flush()
+            let hasWork = !arrivals.isEmpty || pruning != nil || spool.journal.hasPending
+            try poll.wait(timeoutMilliseconds: hasWork ? 0 : -1, into: &ready)
+            for event in ready {
+                switch event.token {
+                case Token.signals: try takeSignals()
+                case Token.timer: _ = try timer.read()
+                case Token.inotify: try takeFileEvents()
+                case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
+                default: takeReport(Int(event.token - Token.workers))
+                }
+            }
+            try takeArrivals()
+            try settleUnaccounted()
+            try pruneSome()
+            if isStopping {
+                try stop()
+                return
+            }
+            try carryOut(scheduler.takeTurn(at: now))
+            endIdleWorkers()
+            publishIfDue()
+            if spool.journal.wantsRotation { try rotateJournal() }
+        }
+    }
+
+    private func takeSignals() throws(SystemError) {
+        while let signal = try signals.next() {
+            switch signal.number {
+            case SIGTERM, SIGINT:
+                if !isStopping { log.write(.notice, "stopping", at: now, ["signal": Signal.name(signal.number)]) }
+                isStopping = true
+            case SIGHUP: loadConfiguration(isFirst: false)
+            case SIGCHLD:
+                var status: Int32 = 0
+                while waitpid(-1, &status, WNOHANG) > 0 {}
+            default: break
+            }
+        }
+    }
+
+    private func armTimer() throws(SystemError) {
+        var wake = scheduler.nextWake()
+        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
+        if isPublishDue { consider(publishedAt.advanced(byMilliseconds: Self.publishMilliseconds)) }
+        if let idleSince, !idleWorkers.isEmpty {
+            consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
+        }
+        if let expiry = expiries.next { consider(expiry) }
+        if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
+        consider(nextPrune)
+        if let watchdog = notification.watchdogMilliseconds {
+            notification.send("WATCHDOG=1\n")
+            consider(now.advanced(byMilliseconds: watchdog))
+        }
+        guard let wake else { return try timer.disarm() }
+        // A clock that was set since: the instant is looked at again at once.
+        if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
+    }
+
+    // MARK: Carrying out
+
+    /// Does what a turn asks for, in order. Comes back only when it is done.
+    func carryOut(_ turn: Turn) throws(SystemError) {
+        for (at, record) in turn.records {
+            spool.journal.add(record, at: at)
+            logRecord(record, at: at)
+        }
+        for refusal in turn.refusals {
+            let file = refusal.task.isEmpty ? "\(Layout.schedules)/\(refusal.schedule)" : "\(Layout.tasks)/\(refusal.task)"
+            report(problem: [refusal.why], of: file)
+        }
+        if spool.journal.hasPending {
+            try persistently("journal") { () throws(SystemError) in try self.spool.journal.commit() }
+        }
+        for job in turn.places {
+            if case .file(let name) = job.place { waitingFiles[name] = nil }
+            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
+            if job.state.isTerminal { try ended(job) }
+        }
+        for job in turn.starts { start(job) }
+        for (job, how) in turn.stops { stop(job, how) }
+        for answer in answers { write(answer) }
+        answers.removeAll()
+        if !turn.isEmpty { isPublishDue = true }
+    }
+
+    /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.
+    func persistently(_ what: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
+        while true {
+            do throws(SystemError) {
+                try body()
+                if isDegraded {
+                    isDegraded = false
+                    log.write(.notice, "recovered", at: now, ["of": what])
+                    log.flush()
+                }
+                return
+            } catch {
+                guard [ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM].contains(error.errno), !error.call.contains("sync")
+                else { throw error }
+                if !isDegraded {
+                    isDegraded = true
+                    log.write(
+                        .error, "degraded", at: now,
+                        ["error": "\(error)", "effect": "nothing is started or acknowledged until this is over"])
+                    log.flush()
+                    notification.send("STATUS=\(error)\n")
+                }
+                // Waits for a second or for a signal to end; whatever else happens stays where it is.
+                var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
+                _ = Glibc.poll(&descriptor, 1, 1000)
+                if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
+                try takeSignals()
+                if isStopping { throw error }
+            }
+        }
+    }
+
+    private func ended(_ job: Job) throws(SystemError) {
+        if job.state == .done { doneCount += 1 } else { failedCount += 1 }
+        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds, let endedAt = job.endedAt {
+            expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
+        }
+        if let count = job.definition.keepCount, let task = job.task {
+            try spool.keepLatest(count, of: task, adding: (job.id, job.state))
+        }
+    }
+
+    private func rotateJournal() throws(SystemError) {
+        let snapshot = scheduler.snapshot(at: now)
+        try persistently("journal") { () throws(SystemError) in
+            try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
+        }
+        try spool.journal.prune(before: now.advanced(byMilliseconds: -configuration.keepMilliseconds))
+    }
+
+    // MARK: Ending
+
+    private func stop() throws(SystemError) {
+        notification.send("STOPPING=1\n")
+        scheduler.handle(.stopped, at: now)
+        try carryOut(scheduler.takeTurn(at: now, mayStart: false))
+        publish(state: "stopped")
+        log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
+        log.flush()
+    }
+}

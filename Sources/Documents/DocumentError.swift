@@ -21,3 +21,16 @@ extension DocumentError: CustomStringConvertible {
         return "\(position): \(message); \(hint)"
     }
 }
+
+extension String {
+    /// A key or word from a document as a message shows it: on one line, and no longer than reads well.
+    var shown: String {
+        var text = ""
+        for scalar in unicodeScalars {
+            if text.utf8.count >= 80 { return text + "…" }
+            let isVisible = scalar.value >= 0x20 && !(0x7F..<0xA0).contains(scalar.value)
+            text += isVisible ? String(scalar) : scalar.escaped(asASCII: true)
+        }
+        return text
+    }
+}

@@ -121,10 +121,10 @@ struct JSONParser {
             if let known, duplicateKeys == .refused {
                 let first = table.entries[known].keyPosition
                 throw cursor.failure(
-                    at: start, "'\(key)' is given twice: first at line \(first.line), column \(first.column)")
+                    at: start, "'\(key.shown)' is given twice: first at line \(first.line), column \(first.column)")
             }
             skipBlanks()
-            guard cursor.byte == Byte.colon else { throw missing("':' after the key '\(key)'", openedAt: open) }
+            guard cursor.byte == Byte.colon else { throw missing("':' after the key '\(key.shown)'", openedAt: open) }
             cursor.offset += 1
             skipBlanks()
             let value = try value(depth: depth)
@@ -254,7 +254,8 @@ struct JSONParser {
                 scalar = low & 0xFC00 == 0xDC00 ? 0x10000 + (scalar & 0x3FF) << 10 + low & 0x3FF : 0xD800
             }
             guard UTF8Check.append(scalar, to: &scratch) else {
-                throw cursor.failure(at: start, "half of a surrogate pair is not a character", hint: "write both halves: \\uD83D\\uDE00")
+                throw cursor.failure(
+                    at: start, "half of a surrogate pair is not a character", hint: "write both halves: \\uD83D\\uDE00")
             }
         default:
             throw cursor.failure(

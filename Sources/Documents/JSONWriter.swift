@@ -8,6 +8,7 @@ public struct JSONWriter {
     private var needsComma = false
     private let isPretty: Bool
     private var depth = 0
+    private var isAfterKey = false
 
     /// `reserving` is the length in bytes that the caller expects; more is allowed.
     public init(reserving capacity: Int = 512, pretty: Bool = false) {
@@ -101,8 +102,6 @@ public struct JSONWriter {
     }
 
     // MARK: - Parts
-
-    private var isAfterKey = false
 
     @inline(__always)
     private mutating func separate() {

@@ -2,8 +2,8 @@
 public struct Limits: Sendable {
     /// Length of the whole document in bytes. For a script, of its header only.
     public var bytes = 1 << 20
-    /// How deep tables and arrays may be nested; the document itself is depth 0. Never more than 1000, whatever is set
-    /// here: reading and releasing a tree recurse once per level.
+    /// How deep tables and arrays may be nested. The table that is a whole TOML document counts 0, the outermost array or
+    /// object of JSON 1. Never more than 1000, whatever is set here: reading and releasing a tree recurse once per level.
     public var depth = 64
     /// How many values, tables and arrays included.
     public var values = 100_000

@@ -29,6 +29,7 @@ public enum ScriptHeader {
     }
 
     private static let mark: [UInt8] = Array("#SPOOL".utf8)
+    private static let blanks: [UInt8] = [Byte.space, Byte.tab, Byte.carriageReturn]
 
     /// The header as TOML text of the same lines and columns: the mark of each #SPOOL line is blanked, and all of every
     /// other line.
@@ -38,7 +39,7 @@ public enum ScriptHeader {
         var line = 1
         while start < bytes.count {
             let end = bytes[start...].firstIndex(of: Byte.newline) ?? bytes.count
-            let first = bytes[start..<end].firstIndex { $0 != Byte.space && $0 != Byte.tab && $0 != Byte.carriageReturn } ?? end
+            let first = bytes[start..<end].firstIndex { !blanks.contains($0) } ?? end
             if first < end && bytes[first] != Byte.hash { break }
             // One byte past the limit is enough for the parser to refuse it.
             if result.count > limits.bytes { break }

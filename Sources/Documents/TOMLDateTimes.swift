@@ -20,7 +20,6 @@ extension TOMLParser {
         try date(into: &result)
         let separator = cursor.byte
         let hasTime = separator | 0x20 == UInt8(ascii: "t") || (separator == Byte.space && cursor.byte(ahead: 1).isDigit)
-        // `| 0x20` also makes a `t` of the byte 0x54 only, so `T` and `t` are all that pass.
         guard hasTime else {
             result.kind = .localDate
             try endOfToken()
@@ -87,7 +86,9 @@ extension TOMLParser {
         return sign * (hours * 60 + (try number(digits: 2, in: 0...59, "the minutes of an offset")))
     }
 
-    private mutating func number(digits count: Int, in range: ClosedRange<Int>, _ what: String) throws(DocumentError) -> Int {
+    private mutating func number(
+        digits count: Int, in range: ClosedRange<Int>, _ what: String
+    ) throws(DocumentError) -> Int {
         let start = cursor.offset
         guard digits(count, ahead: 0) else {
             throw cursor.failure(at: start, "expected \(what) of \(count) digits, found \(cursor.found())")

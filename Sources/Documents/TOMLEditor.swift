@@ -38,8 +38,9 @@ public struct TOMLEditor {
             try replace([(statement.value, Array(written.utf8))])
             return
         }
-        var edits = rangesOfAll(key).map { ($0, [UInt8]()) }
-        let (place, lead, trail) = placeForKey()
+        let removed = rangesOfAll(key)
+        var edits = removed.map { ($0, [UInt8]()) }
+        let (place, lead, trail) = placeForKey(removing: removed)
         edits.append((place..<place, Array("\(lead)\(TOMLWriter.key(key)) = \(written)\(trail)".utf8)))
         try replace(edits)
     }
@@ -128,23 +129,23 @@ public struct TOMLEditor {
 
     /// From the comments directly above a header to those directly above the next one.
     private func block(ofHeader place: Int) -> Range<Int> {
-        let start = startOfBlock(at: outline.statements[place].range.lowerBound)
-        let next = outline.statements[(place + 1)...].first { $0.kind != .keyValue }
-        let end = next.map { startOfBlock(at: $0.range.lowerBound) } ?? bytes.count
-        return start..<end
+        let next = outline.statements[(place + 1)...].firstIndex { $0.kind != .keyValue }
+        return startOfBlock(ofHeader: place)..<(next.map { startOfBlock(ofHeader: $0) } ?? bytes.count)
     }
 
-    private func startOfBlock(at offset: Int) -> Int {
-        let header = startOfLine(offset)
+    private func startOfBlock(ofHeader place: Int) -> Int {
+        let header = startOfLine(outline.statements[place].range.lowerBound)
+        // Not above the statement before: the last lines of its string may look like comments.
+        let floor = place > 0 ? outline.statements[place - 1].range.upperBound : startOfLine(0)
         var start = header
-        while start > startOfLine(0) {
+        while start > floor {
             let above = startOfLine(start - 1)
             let first = bytes[above..<start].first { $0 != Byte.space && $0 != Byte.tab }
             guard first == Byte.hash else { return start }
             start = above
         }
         // The comment that opens the file speaks of the whole file.
-        return header
+        return place == 0 ? header : start
     }
 
     private func startOfLine(_ offset: Int) -> Int {
@@ -153,13 +154,17 @@ public struct TOMLEditor {
     }
 
     /// Where a new top-level key goes, with what must stand before and after its text.
-    private func placeForKey() -> (place: Int, lead: String, trail: String) {
+    private func placeForKey(removing removed: [Range<Int>]) -> (place: Int, lead: String, trail: String) {
         if let last = topLevel.last {
             let end = last.range.upperBound
+            // The line of a key that goes is free for the one that comes.
+            if removed.contains(where: { $0.upperBound == end }) {
+                return (end, "", bytes[end - 1] == Byte.newline ? newline : "")
+            }
             return bytes[end - 1] == Byte.newline ? (end, "", newline) : (end, newline, "")
         }
-        if let header = outline.statements.first {
-            return (startOfBlock(at: header.range.lowerBound), "", newline + newline)
+        if !outline.statements.isEmpty {
+            return (startOfBlock(ofHeader: 0), "", newline + newline)
         }
         let lead = bytes.isEmpty || bytes.last == Byte.newline ? "" : newline
         return (bytes.count, lead, newline)
@@ -195,9 +200,10 @@ public struct TOMLEditor {
     private mutating func replace(_ edits: [(Range<Int>, [UInt8])]) throws(DocumentError) {
         guard !edits.isEmpty else { return }
         var changed = bytes
-        // From the end, so that earlier ranges keep their meaning. An insertion at the start of a removed range goes after it in
-        // this order, and so stays.
-        for (range, replacement) in edits.sorted(by: { ($0.0.lowerBound, $0.0.upperBound) > ($1.0.lowerBound, $1.0.upperBound) }) {
+        // From the end, so that earlier ranges keep their meaning. Of two that begin together the longer is done first:
+        // what is inserted where something is removed stays.
+        let ordered = edits.sorted { ($0.0.lowerBound, $0.0.upperBound) > ($1.0.lowerBound, $1.0.upperBound) }
+        for (range, replacement) in ordered {
             changed.replaceSubrange(range, with: replacement)
         }
         // Written out again, a document at a limit may be longer; what was accepted once is not refused now.

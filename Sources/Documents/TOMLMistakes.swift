@@ -23,10 +23,16 @@ extension TOMLParser {
         default: break
         }
         let bytes = Array(text.utf8)
+        if bytes[0] == Byte.equals { return "a key and its value are joined by one '='" }
+        if bytes[0] == Byte.zero, bytes.count > 1, !bytes.contains(Byte.space),
+            "xob".utf8.contains(bytes[1] | 0x20) {
+            return "integers of other bases are 0xFF, 0o17, 0b11, with digits of that base; text needs quotes"
+        }
         if text.hasPrefix("\u{201C}") || text.hasPrefix("\u{2018}") || text.hasPrefix("`") {
             return "strings stand between straight quotes: \" or '"
         }
-        if bytes.first == Byte.dot || (bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }) {
+        let isCutShort = bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }
+        if bytes.first == Byte.dot || isCutShort {
             return "a float has digits on both sides of its point"
         }
         if bytes.allSatisfy({ $0.isDigit || $0 == Byte.underscore || $0 == Byte.plus || $0 == Byte.minus }) {
@@ -41,7 +47,8 @@ extension TOMLParser {
         var end = start
         while end < cursor.count, end - start < 60 {
             let byte = cursor.bytes[end]
-            if byte.isControl || byte == Byte.comma || byte == Byte.closeBracket || byte == Byte.closeBrace { break }
+            if byte.isControl { break }
+            if nesting > 0, byte == Byte.comma || byte == Byte.closeBracket || byte == Byte.closeBrace { break }
             if byte == Byte.hash && (end == start || cursor.bytes[end - 1] == Byte.space) { break }
             end += 1
         }
@@ -68,16 +75,30 @@ extension TOMLParser {
                 : "use a string between quotation marks and write it as \\uXXXX")
     }
 
-    func unexpectedAfter(_ what: String) -> DocumentError {
-        let hint: String? =
-            switch cursor.byte {
-            case Byte.slash where cursor.byte(ahead: 1) == Byte.slash, UInt8(ascii: ";"): "comments begin with #"
-            case Byte.comma: "a line has no comma at its end; several values make an array: [1, 2]"
-            case Byte.quote, Byte.apostrophe: "inside \"…\" write \\\" for a quotation mark"
-            case Byte.carriageReturn: "lines end with \\n or \\r\\n"
-            default: TOMLParser.isBareKey(cursor.byte) ? "each key has a line of its own, and text needs quotes" : nil
-            }
-        return cursor.failure(at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
+    /// `valueStart` is where the value before began; nil after a header.
+    func unexpectedAfter(_ what: String, valueStart: Int?) -> DocumentError {
+        let hint: String?
+        switch cursor.byte {
+        case Byte.slash where cursor.byte(ahead: 1) == Byte.slash, UInt8(ascii: ";"): hint = "comments begin with #"
+        case Byte.carriageReturn: hint = "lines end with \\n or \\r\\n"
+        case Byte.quote: hint = #"inside "…" write \" for a quotation mark"#
+        case Byte.apostrophe: hint = "text with an apostrophe in it goes between quotation marks: \"…\""
+        default: hint = valueStart.flatMap(hintForUnquoted)
+        }
+        return cursor.failure(
+            at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
+    }
+
+    /// A value ended and more text follows on its line: `10 minutes`, `0,30 * * * *`, `1 b = 2`, `1,`.
+    private func hintForUnquoted(from valueStart: Int) -> String? {
+        let first = cursor.bytes[valueStart]
+        guard first.isLetter || first.isDigit || first == Byte.minus || first == Byte.plus else {
+            return cursor.byte == Byte.comma ? "a line has no comma at its end; several values make an array: [1, 2]" : nil
+        }
+        let rest = restOfValue(from: valueStart)
+        if rest.utf8.contains(Byte.equals) { return "each key has a line of its own" }
+        if rest.utf8.last == Byte.comma { return "a line has no comma at its end" }
+        return "strings need quotes: \(TOMLWriter.quoted(rest))"
     }
 
     // MARK: Keys and tables
@@ -88,7 +109,10 @@ extension TOMLParser {
         case Byte.openBrace: hint = "this looks like JSON; a JSON file is named .json"
         case Byte.equals: hint = "a key is missing before '='"
         case Byte.slash, UInt8(ascii: ";"): hint = "comments begin with #"
+        case 0xEF where cursor.byte(ahead: 1) == 0xBB && cursor.byte(ahead: 2) == 0xBF:
+            hint = "this is a byte order mark, which may only begin the file"
         case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
+        case 0 where !cursor.isAtEnd: hint = "this looks like UTF-16; save the file as UTF-8"
         default: hint = nil
         }
         return cursor.failure(at: cursor.offset, "expected a key, found \(cursor.found())", hint: hint)
@@ -97,13 +121,14 @@ extension TOMLParser {
     func missingEquals(after key: String, at start: Int) -> DocumentError {
         let hint: String?
         switch cursor.byte {
-        case Byte.colon: hint = "TOML uses '=': \(TOMLWriter.key(key)) = …"
+        case Byte.colon: hint = "TOML uses '=': \(TOMLWriter.key(key.shown)) = …"
         case 0x80...: hint = "a key with other than A-Z a-z 0-9 _ - goes into quotes"
         default:
             let isSpaced = TOMLParser.isBareKey(cursor.byte) && cursor.offset > start + key.utf8.count
             hint = isSpaced ? "a key with a space in it goes into quotes" : nil
         }
-        return cursor.failure(at: cursor.offset, "expected '=' after the key '\(key)', found \(cursor.found())", hint: hint)
+        return cursor.failure(
+            at: cursor.offset, "expected '=' after the key '\(key.shown)', found \(cursor.found())", hint: hint)
     }
 
     func emptyHeader(at start: Int) -> DocumentError {
@@ -115,11 +140,11 @@ extension TOMLParser {
         let hint: String? =
             switch table.child(at: place)?.origin {
             case .header: "put all of its keys under one header"
-            case .arrayOfTables: "a further element is written [[\(TOMLWriter.key(key))]]"
+            case .arrayOfTables: "a further element is written [[\(TOMLWriter.key(key.shown))]]"
             default: nil
             }
         return cursor.failure(
-            at: offset, "'\(key)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
+            at: offset, "'\(key.shown)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
     }
 
     /// A key or header goes through something that cannot be added to.
@@ -135,7 +160,7 @@ extension TOMLParser {
         }
         return cursor.failure(
             at: offset,
-            "'\(key)' is \(what) since line \(entry.keyPosition.line), column \(entry.keyPosition.column), "
+            "'\(key.shown)' is \(what) since line \(entry.keyPosition.line), column \(entry.keyPosition.column), "
                 + "and cannot be added to here")
     }
 }

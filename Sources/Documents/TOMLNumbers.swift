@@ -30,8 +30,7 @@ extension TOMLParser {
             }
             return .integer(try prefixedInteger(token, radix: radix, at: start))
         }
-        let digits = token[place].isDigit ? scanDigits(token, from: place) : nil
-        guard let digits else { throw notAValue(at: start) }
+        guard let digits = scanDigits(token, from: place) else { throw notAValue(at: start) }
         if token[place] == Byte.zero && digits > place + 1 {
             throw cursor.failure(
                 at: start, "a number does not begin with a zero, found '\(cursor.text(start, cursor.offset))'",
@@ -85,10 +84,13 @@ extension TOMLParser {
         var value: Int64 = 0
         for place in 2..<token.count {
             if token[place] == Byte.underscore {
-                guard place > 2, token[place - 1] != Byte.underscore, place + 1 < token.count else { throw notAValue(at: offset) }
+                guard place > 2, token[place - 1] != Byte.underscore, place + 1 < token.count else {
+                    throw notAValue(at: offset)
+                }
                 continue
             }
             guard let digit = token[place].hexValue, Int64(digit) < radix else { throw notAValue(at: offset) }
+            // A multiple of the radix has room for one more digit, as 2^63 is one too.
             let (shifted, tooLarge) = value.multipliedReportingOverflow(by: radix)
             if tooLarge { throw outOfRange(at: offset) }
             value = shifted + Int64(digit)

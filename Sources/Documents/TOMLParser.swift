@@ -11,6 +11,8 @@ struct TOMLParser {
     var outline: TOMLOutline?
     /// Bytes of the string being read that has escapes in it.
     var scratch: [UInt8] = []
+    /// How many arrays and inline tables are open.
+    var nesting = 0
 
     private let root: TOMLNode
     private var section: TOMLNode
@@ -63,11 +65,11 @@ struct TOMLParser {
     }
 
     /// What may follow a statement: blanks, a comment, and the end of the line or file.
-    private mutating func endOfLine(after what: String) throws(DocumentError) {
+    private mutating func endOfLine(after what: String, valueStart: Int? = nil) throws(DocumentError) {
         cursor.skipBlanks()
         if cursor.byte == Byte.hash { try skipComment() }
         if cursor.isAtEnd { return }
-        guard cursor.isAtNewline else { throw unexpectedAfter(what) }
+        guard cursor.isAtNewline else { throw unexpectedAfter(what, valueStart: valueStart) }
         cursor.skipNewline()
     }
 
@@ -119,7 +121,7 @@ struct TOMLParser {
         outline?.path = []
         let valueStart = try keyValue(into: section, depth: sectionDepth)
         let valueEnd = cursor.offset
-        try endOfLine(after: "the value")
+        try endOfLine(after: "the value", valueStart: valueStart)
         outline?.add(.keyValue, start: start, value: valueStart..<valueEnd, end: cursor.offset)
     }
 

@@ -36,6 +36,7 @@ extension TOMLParser {
         try checkDepth(depth)
         let open = cursor.offset
         cursor.offset += 1
+        nesting += 1
         var values: [Value] = []
         while true {
             try skipArrayBlanks(openedAt: open)
@@ -50,6 +51,7 @@ extension TOMLParser {
             }
         }
         cursor.offset += 1
+        nesting -= 1
         return values
     }
 
@@ -89,12 +91,14 @@ extension TOMLParser {
         let path = outline?.path
         let node = TOMLNode(.header, at: position)
         cursor.offset += 1
+        nesting += 1
         cursor.skipBlanks()
         if cursor.byte != Byte.closeBrace {
             while true {
                 try refuseNewline(inTableOpenedAt: open)
                 if cursor.byte == Byte.closeBrace {
-                    throw cursor.failure(at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
+                    throw cursor.failure(
+                        at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
                 }
                 try keyValue(into: node, depth: depth)
                 cursor.skipBlanks()
@@ -109,6 +113,7 @@ extension TOMLParser {
             }
         }
         cursor.offset += 1
+        nesting -= 1
         if let path { outline?.path = path }
         guard case .table(let table) = node.closed().kind else { preconditionFailure("a node that is no array is a table") }
         return table

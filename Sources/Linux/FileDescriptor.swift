@@ -180,6 +180,13 @@ extension FileDescriptor {
         try attempt("fchown") { fchown(raw, owner, group) }
     }
 
+    /// Makes reads and writes wait again after opening with O_NONBLOCK, fcntl(2) F_SETFL.
+    public borrowing func setBlocking() throws(SystemError) {
+        let raw = raw
+        let flags = try attempt("fcntl") { linux_fcntl_int(raw, F_GETFL, 0) }
+        try attempt("fcntl") { linux_fcntl_int(raw, F_SETFL, flags & ~O_NONBLOCK) }
+    }
+
     /// Takes the exclusive advisory lock, flock(2) LOCK_EX|LOCK_NB; false when another open file holds it.
     public borrowing func tryLock() throws(SystemError) -> Bool {
         let raw = raw

@@ -76,6 +76,38 @@ public enum Process {
     }
 }
 
+// MARK: - Surroundings
+
+extension Process {
+    /// Moves this process to another directory, chdir(2).
+    public static func changeDirectory(_ path: String) throws(SystemError) {
+        try attempt("chdir", at: path) { chdir($0) }
+    }
+
+    /// Whether a path can be executed.
+    public enum Executability: Sendable {
+        case executable, refused, missing
+    }
+
+    /// Whether this process may execute a path, access(2) X_OK and stat(2); only regular files can be. A path that cannot be
+    /// reached for want of permission is `refused`.
+    public static func executability(_ path: String) -> Executability {
+        var status = stat()
+        let failure: Int32
+        do throws(SystemError) {
+            failure = try FileName.withCPath(path) {
+                if access($0, X_OK) != 0 { return errno }
+                return stat($0, &status) == 0 ? 0 : errno
+            }
+        } catch {
+            return .missing  // no file's name contains a NUL
+        }
+        if failure == EACCES { return .refused }
+        if failure != 0 { return .missing }
+        return FileKind(mode: status.st_mode) == .file ? .executable : .refused
+    }
+}
+
 // MARK: - Identity
 
 extension Process {

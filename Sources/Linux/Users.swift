@@ -8,6 +8,14 @@ public struct User: Sendable, Equatable {
     public var home: String
     public var shell: String
 
+    public init(id: uid_t, group: gid_t, name: String, home: String, shell: String) {
+        self.id = id
+        self.group = group
+        self.name = name
+        self.home = home
+        self.shell = shell
+    }
+
     /// Looks a user up by number, getpwuid_r(3); nil when there is none.
     public static func find(id: uid_t) throws(SystemError) -> User? {
         try find("getpwuid") { getpwuid_r(id, $0, $1, $2, $3) }

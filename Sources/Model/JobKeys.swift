@@ -24,7 +24,8 @@ extension TableReader {
             }
             return .script(script)
         }
-        if given.isEmpty {
+        // A misspelt `comand` is told as that, not also as a missing command.
+        if given.isEmpty, !table.entries.contains(where: { nearest(to: $0.key, among: keys) != nil }) {
             fail(
                 Position(line: 1, column: 1), "nothing to run: give command, script or task",
                 hint: table.entries.isEmpty ? "the file is empty" : nil)

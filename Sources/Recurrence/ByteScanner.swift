@@ -47,13 +47,15 @@ struct ByteScanner {
         return value
     }
 
-    /// A number of exactly so many digits.
-    mutating func number(digits: Int) -> Int? {
-        let start = position
-        guard let value = number(digitsUpTo: digits), position - start == digits else {
-            position = start
-            return nil
+    /// The number that the next so many digits make, whatever follows them; nil when there are fewer.
+    mutating func number(digits count: Int) -> Int? {
+        guard bytes.count - position >= count else { return nil }
+        var value = 0
+        for byte in bytes[position..<(position + count)] {
+            guard byte.isDigit else { return nil }
+            value = value * 10 + Int(byte - UInt8(ascii: "0"))
         }
+        position += count
         return value
     }
 
@@ -101,7 +103,9 @@ extension String {
             var row = [Int](repeating: i + 1, count: b.count + 1)
             for j in 0..<b.count {
                 row[j + 1] = Swift.min(last[j + 1] + 1, row[j] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
-                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { row[j + 1] = Swift.min(row[j + 1], beforeLast[j - 1] + 1) }
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+                    row[j + 1] = Swift.min(row[j + 1], beforeLast[j - 1] + 1)
+                }
             }
             (beforeLast, last) = (last, row)
         }

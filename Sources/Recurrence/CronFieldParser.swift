@@ -60,7 +60,8 @@ struct CronFieldParser {
         }
         let high = try value()
         guard low <= high else {
-            var hint = "write the lower value first, or two ranges: \(low)-\(field.values.upperBound),\(field.values.lowerBound)-\(high)"
+            var hint =
+                "write the lower value first, or two ranges: \(low)-\(field.values.upperBound),\(field.values.lowerBound)-\(high)"
             if field.star == .dayOfWeek, high == 0 { hint = "Sunday at the end of a range is 7: \(low)-7" }
             throw error(
                 "\(field.name): range \(text(from: start, to: scanner.position)) is reversed", at: start, hint: hint)
@@ -81,9 +82,9 @@ struct CronFieldParser {
         let digits = text(from: start, to: digitsEnd)
         guard !digits.isEmpty else { throw unexpected(expected: "a number after /") }
         scanner.position = digitsEnd
-        guard let step = Int(digits), step > 0, step <= field.values.upperBound else {
-            throw error(
-                "\(field.name): step \(digits) is out of range 1-\(field.values.upperBound)", at: start)
+        // Longer than the range is allowed: `*/100,1-7` for a day of month means 1-7, with the star's say in `DayRule`.
+        guard digits.utf8.count <= 6, let step = Int(digits), step > 0 else {
+            throw error("\(field.name): step \(digits) is out of range 1-999999", at: start)
         }
         return step
     }
@@ -112,8 +113,11 @@ struct CronFieldParser {
             let near = field.names.min { $0.editDistance(to: name) < $1.editDistance(to: name) }
             let prefix = field.names.first { name.asciiLowercased.hasPrefix($0) }
             var hint = "allowed are \(field.allowed)"
-            if let prefix { hint = "names have three letters: \(prefix)" }
-            else if let near, near.editDistance(to: name) <= 1 { hint = "did you mean \(near)?" }
+            if let prefix {
+                hint = "names have three letters: \(prefix)"
+            } else if let near, near.editDistance(to: name) <= 1 {
+                hint = "did you mean \(near)?"
+            }
             throw error("\(field.name): unknown name \(quoted(name))", at: start, hint: hint)
         }
         throw unexpected()
@@ -171,7 +175,9 @@ struct CronFieldParser {
         let place = scanner.position
         let allowed = expected ?? "\(field.allowed), lists, ranges a-b, steps */n and a-b/n"
         guard place < end else {
-            return error("\(field.name): expected \(allowed), found the end of \(quoted(text(from: word.lowerBound, to: end)))", at: place)
+            return error(
+                "\(field.name): expected \(allowed), found the end of \(quoted(text(from: word.lowerBound, to: end)))",
+                at: place)
         }
         // A whole character, were it of several bytes.
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)

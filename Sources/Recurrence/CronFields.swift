@@ -82,8 +82,9 @@ struct CronFields: Sendable, Hashable {
 
     @inline(__always)
     private var firstTime: UInt32 {
-        UInt32(truncatingIfNeeded: hours.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
-            &+ seconds.trailingZeroBitCount)
+        UInt32(
+            truncatingIfNeeded: hours.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
+                &+ seconds.trailingZeroBitCount)
     }
 
     /// The first matching second of the day at or after one, or `noTime`.
@@ -100,13 +101,15 @@ struct CronFields: Sendable, Hashable {
             }
             let left = minutes & ~((UInt64(2) &<< UInt64(minute)) &- 1)
             if left != 0 {
-                return UInt32(truncatingIfNeeded: Int(hour) &* 3600 &+ left.trailingZeroBitCount &* 60
-                    &+ seconds.trailingZeroBitCount)
+                return UInt32(
+                    truncatingIfNeeded: Int(hour) &* 3600 &+ left.trailingZeroBitCount &* 60
+                        &+ seconds.trailingZeroBitCount)
             }
         }
         let left = hours & ~((UInt32(2) &<< hour) &- 1)
         if left == 0 { return Self.noTime }
-        return UInt32(truncatingIfNeeded: left.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
-            &+ seconds.trailingZeroBitCount)
+        return UInt32(
+            truncatingIfNeeded: left.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
+                &+ seconds.trailingZeroBitCount)
     }
 }

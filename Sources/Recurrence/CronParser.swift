@@ -9,24 +9,22 @@ struct CronParser {
         case reboot
     }
 
-    private let text: String
     private let stableSeed: UInt64
-    private var scanner: ByteScanner
+    private let scanner: ByteScanner
 
     init(_ text: String, stableSeed: UInt64) {
-        self.text = text
         self.stableSeed = stableSeed
         scanner = ByteScanner(text)
     }
 
-    mutating func parse() throws(RecurrenceError) -> Result {
+    func parse() throws(RecurrenceError) -> Result {
         guard scanner.bytes.count <= Self.longestText else {
             throw RecurrenceError("the cron expression is longer than \(Self.longestText) bytes")
         }
         let words = Self.words(scanner.bytes)
         guard let first = words.first else { throw RecurrenceError("the cron expression is empty", hint: Self.shapeHint) }
         let firstWord = scanner.text(from: first.lowerBound, to: first.upperBound)
-        if firstWord.hasPrefix("@") || (words.count <= 2 && Self.isNickname(firstWord)) {
+        if firstWord.hasPrefix("@") || Self.isNickname(firstWord) {
             return try nickname(firstWord, words: words)
         }
         if firstWord.asciiLowercased.hasPrefix("tz=") || firstWord.asciiLowercased.hasPrefix("cron_tz=") {
@@ -81,8 +79,7 @@ struct CronParser {
         }
         if name == "reboot" { return .reboot }
         if let expression = Self.nicknames[name] {
-            var parser = CronParser(expression, stableSeed: stableSeed)
-            return try parser.parse()
+            return try CronParser(expression, stableSeed: stableSeed).parse()
         }
         let known = Self.nicknames.keys.sorted() + ["reboot", "every"]
         let near = known.min { $0.editDistance(to: name) < $1.editDistance(to: name) }
@@ -108,7 +105,7 @@ struct CronParser {
         return words
     }
 
-    private mutating func fields(_ kinds: [CronField], _ words: [Range<Int>]) throws(RecurrenceError) -> CronFields {
+    private func fields(_ kinds: [CronField], _ words: [Range<Int>]) throws(RecurrenceError) -> CronFields {
         var sets: [UInt64] = []
         var stars: CronFields.Stars = []
         for (kind, word) in zip(kinds, words) {

@@ -17,7 +17,7 @@ extension CronFields {
         var parts: [String] = []
         if star {
             // A set that was written with a star contains `*/n` for some n; the smallest such n says most.
-            for step in 1...max(values.upperBound, 7) {
+            for step in 1...(values.upperBound + 1) {
                 let stride = Swift.stride(from: values.lowerBound, through: values.upperBound, by: step)
                     .reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
                 if set & stride == stride {

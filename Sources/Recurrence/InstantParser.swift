@@ -30,7 +30,8 @@ private struct InstantParser {
     init(_ text: String, zone: Zone, now: Instant) {
         self.text = text
         self.zone = zone
-        self.now = now
+        // What is computed from an impossible now is refused in the end; until then it must not overflow.
+        self.now = min(max(now, Instant(milliseconds: Instant.firstPrintable)), Instant(milliseconds: Instant.lastPrintable))
         var bytes = Array(text.utf8)
         while bytes.last?.isBlank == true { bytes.removeLast() }
         scanner = ByteScanner(bytes)
@@ -119,8 +120,7 @@ private struct InstantParser {
 
     /// The day number that the zone's calendar shows now.
     private var today: Int64 {
-        Civil.floorDivide(
-            Civil.floorDivide(now.milliseconds, 1000) &+ Int64(zone.offsetSeconds(at: now)), Civil.secondsPerDay)
+        Civil.floorDivide(Civil.floorDivide(now.milliseconds, 1000) + Int64(zone.offsetSeconds(at: now)), Civil.secondsPerDay)
     }
 
     private mutating func nextTimeOfDay() throws(RecurrenceError) -> Instant {
@@ -196,8 +196,7 @@ private struct InstantParser {
     }
 
     private func local(day: Int64, milliseconds: Int64) -> Instant {
-        let bounded = min(max(day, -Instant.lastPrintable / Civil.millisecondsPerDay), Instant.lastPrintable / Civil.millisecondsPerDay)
-        return zone.resolve(wall: Instant(milliseconds: bounded * Civil.millisecondsPerDay + milliseconds)).first
+        return zone.resolve(wall: Instant(milliseconds: day * Civil.millisecondsPerDay + milliseconds)).first
     }
 
     // MARK: Errors

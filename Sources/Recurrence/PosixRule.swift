@@ -1,14 +1,14 @@
 /// The text at the end of a time-zone file, and in `TZ`, that goes on for ever: `CET-1CEST,M3.5.0,M10.5.0/3`.
 /// POSIX.1 "TZ", with the hours -167 to 167 of RFC 8536 §3.3.1.
-struct PosixRule: Sendable, Hashable {
-    struct Clock: Sendable, Hashable {
+struct PosixRule: Sendable {
+    struct Clock: Sendable {
         var abbreviation: String
         /// Seconds to add to UTC for wall time (POSIX writes the opposite sign).
         var offset: Int32
     }
 
     /// A day of every year.
-    enum Day: Sendable, Hashable {
+    enum Day: Sendable {
         /// `Jn`: 1 to 365, the 29th of February never counted.
         case julian(Int)
         /// `n`: 0 to 365, the 29th of February counted.
@@ -17,7 +17,7 @@ struct PosixRule: Sendable, Hashable {
         case weekday(month: Int, week: Int, day: Int)
     }
 
-    struct Change: Sendable, Hashable {
+    struct Change: Sendable {
         var day: Day
         /// Wall seconds after that day's midnight; may be negative or beyond the day.
         var seconds: Int64
@@ -47,15 +47,6 @@ struct PosixRule: Sendable, Hashable {
         daylight = (Clock(abbreviation: summerName, offset: Int32(summerOffset)), start, end)
     }
 
-    static func == (a: PosixRule, b: PosixRule) -> Bool {
-        a.standard == b.standard && a.daylight?.clock == b.daylight?.clock && a.daylight?.start == b.daylight?.start
-            && a.daylight?.end == b.daylight?.end
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(standard)
-    }
-
     /// UTC seconds at which daylight saving starts and ends in a year.
     func changes(in year: Int) -> (start: Int64, end: Int64)? {
         guard let daylight else { return nil }
@@ -71,7 +62,9 @@ struct PosixRule: Sendable, Hashable {
         var bytes: [UInt8] = []
         if scanner.take("<") {
             while let byte = scanner.peek, byte != UInt8(ascii: ">") {
-                guard byte.isLetter || byte.isDigit || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") else { return nil }
+                guard byte.isLetter || byte.isDigit || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") else {
+                    return nil
+                }
                 bytes.append(byte)
                 scanner.advance()
             }

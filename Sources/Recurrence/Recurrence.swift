@@ -29,8 +29,7 @@ public struct Recurrence: Sendable {
     public static func cron(
         _ text: String, zone: Zone, stableSeed: UInt64, daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
-        var parser = CronParser(text, stableSeed: stableSeed)
-        switch try parser.parse() {
+        switch try CronParser(text, stableSeed: stableSeed).parse() {
         case .fields(let fields):
             return Recurrence(rule: .cron(CronSchedule(fields: fields, zone: zone, daylight: daylight)))
         case .every(let span):

@@ -191,9 +191,9 @@ private struct SpanParser {
             let place = scanner.position
             let units = inTime ? timeUnits : dateUnits
             guard let byte = scanner.peek, let order = units.firstIndex(of: byte.lowercased), order > rank else {
+                let expected = inTime ? "H M S" : "Y M W D or T"
                 throw error(
-                    "expected one of \(inTime ? "H M S" : "Y M W D or T"), each once and in this order, in the ISO 8601 duration \(quoted(text))",
-                    at: place)
+                    "expected one of \(expected), in this order, in the ISO 8601 duration \(quoted(text))", at: place)
             }
             scanner.advance()
             rank = order

@@ -135,7 +135,9 @@ public final class Zone: Sendable, CustomStringConvertible {
             range += 1
         }
         func instant(_ shift: Int64) -> Instant { wall + Span(milliseconds: -shift * 1000) }
-        if let first, let last { return first == last ? .unique(instant(first)) : .repeated(first: instant(first), second: instant(last)) }
+        if let first, let last {
+            return first == last ? .unique(instant(first)) : .repeated(first: instant(first), second: instant(last))
+        }
         return .gap(transition: Instant(seconds: gap ?? local))
     }
 }

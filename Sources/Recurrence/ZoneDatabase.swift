@@ -75,8 +75,9 @@ public struct ZoneDatabase: Sendable {
 
     private func unknown(_ name: String) -> RecurrenceError {
         guard directories.contains(where: ZoneFiles.isDirectory) else {
+            let places = directories.joined(separator: " or ")
             return RecurrenceError(
-                "time zone \(quoted(name)) is not known: there is no time-zone database in \(directories.joined(separator: " or "))",
+                "time zone \(quoted(name)) is not known: there is no time-zone database in \(places)",
                 hint: "install the package tzdata (Debian, Ubuntu: apt install tzdata)")
         }
         let near = nearest(to: name).map(quoted)
@@ -130,14 +131,10 @@ public struct ZoneDatabase: Sendable {
 
     private func localFile(_ path: String) throws(RecurrenceError) -> Zone? {
         // The link's target tells the name: /usr/share/zoneinfo/Europe/Berlin.
-        let target = ZoneFiles.link(path) ?? path
-        let marker = Array("zoneinfo/".utf8)
-        let bytes = Array(target.utf8)
+        let parts = (ZoneFiles.link(path) ?? path).split(separator: "/")
         var name = "local"
-        if bytes.count > marker.count,
-            let start = (0...(bytes.count - marker.count)).last(where: { bytes[$0..<($0 + marker.count)].elementsEqual(marker) })
-        {
-            let tail = String(decoding: bytes[(start + marker.count)...], as: UTF8.self)
+        if let root = parts.lastIndex(of: "zoneinfo") {
+            let tail = parts[(root + 1)...].joined(separator: "/")
             if Self.isPlausible(tail) { name = tail }
         }
         return try load(path, name: name)

@@ -50,7 +50,8 @@ enum ZoneFiles {
     /// Where a symbolic link points; nil when it is none.
     static func link(_ path: String) -> String? {
         let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
-            count = max(readlink(path, UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: CChar.self), 4096), 0)
+            count = max(
+                readlink(path, UnsafeMutableRawPointer(buffer.baseAddress!).assumingMemoryBound(to: CChar.self), 4096), 0)
         }
         return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
     }

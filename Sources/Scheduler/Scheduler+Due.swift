@@ -60,9 +60,7 @@ extension Scheduler {
     }
 
     private func at(_ now: Instant) -> ReadingContext {
-        var context = self.context
-        context.now = now
-        return context
+        ReadingContext(now: now, zones: zones, zone: zone)
     }
 
     func remove(task name: String, at now: Instant) {

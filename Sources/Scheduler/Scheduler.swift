@@ -28,7 +28,9 @@ public final class Scheduler {
     public static let missedAfterMilliseconds: Int64 = 60_000
 
     var limits: SchedulerLimits
-    let context: ReadingContext
+    let zones: ZoneDatabase
+    /// The zone of wall times that name none.
+    public var zone = Zone.utc
 
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
@@ -49,10 +51,9 @@ public final class Scheduler {
     var turn = Turn()
     var isRestoring = false
 
-    /// `context`: the zones, and the zone of wall times that name none; its `now` is not used.
-    public init(limits: SchedulerLimits = SchedulerLimits(), context: ReadingContext) {
+    public init(limits: SchedulerLimits = SchedulerLimits(), zones: ZoneDatabase) {
         self.limits = limits
-        self.context = context
+        self.zones = zones
     }
 
     // MARK: The face
@@ -113,6 +114,11 @@ public final class Scheduler {
         while let top = dues.first, !top.isValid { dues.removeFirst() }
         return dues.first.map { ($0.instant, $0.schedule.task) }
     }
+
+    public var runningByQueue: [String: Int] { ready.running }
+
+    /// Whether the file in `schedules/` of this id is in force.
+    public func isInForce(schedule id: String) -> Bool { scheduleFiles[id] != nil }
 
     // MARK: Jobs
 

@@ -12,7 +12,8 @@ public protocol FileSystem: AnyObject {
     /// What stands at the path itself (links are not followed); nil when nothing does.
     func status(_ path: String) throws(SystemError) -> FileStatus?
     /// Opens once without following a link and without blocking, looks at what it has opened, and reads at most `limit`.
-    func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile
+    /// A file that somebody has open for writing is `busy`, unless writers are ignored.
+    func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
     /// Writes a file that nobody else looks at yet.
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError)
     /// Replaces a file by rename: readers see the old or the new, whole.
@@ -51,6 +52,17 @@ public enum TakenFile {
     case missing
 }
 
+extension FileSystem {
+    public func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile {
+        try take(path, limit: limit, ignoringWriters: false)
+    }
+
+    /// Reads a file of the spool's own, of any size, whoever writes it.
+    func takeOwn(_ path: String) throws(SystemError) -> TakenFile {
+        try take(path, limit: Int.max - 1, ignoringWriters: true)
+    }
+}
+
 /// The real disk.
 public final class DiskFileSystem: FileSystem {
     public let path: String
@@ -76,7 +88,7 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    public func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile {
+    public func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
         do throws(SystemError) {
             // A FIFO or device is told by its name first: opening a device can have effects.
@@ -86,7 +98,7 @@ public final class DiskFileSystem: FileSystem {
             // The opened inode decides, whatever the name meant a moment ago.
             let status = try file.status()
             guard status.kind == .file else { return .other(status.kind) }
-            if file.isOpenForWriting() { return .busy }
+            if !ignoringWriters, file.isOpenForWriting() { return .busy }
             guard status.size <= Int64(limit) else { return .tooLarge(status) }
             let bytes = try file.readAll(limit: limit + 1)
             guard bytes.count <= limit else { return .tooLarge(status) }

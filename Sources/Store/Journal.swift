@@ -207,8 +207,3 @@ extension JournalLine {
         end()
     }
 }
-
-extension FileSystem {
-    /// Reads a file of the store's own, of any size.
-    func takeOwn(_ path: String) throws(SystemError) -> TakenFile { try take(path, limit: Int.max - 1) }
-}

@@ -170,7 +170,7 @@ extension Spool {
         return nil
     }
 
-    static func stem(of file: String) -> String {
+    public static func stem(of file: String) -> String {
         for ending in [".toml", ".json"] where file.hasSuffix(ending) { return String(file.dropLast(ending.count)) }
         return file
     }

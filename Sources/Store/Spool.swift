@@ -19,12 +19,17 @@ public final class Spool<FS: FileSystem> {
     public let host: String
     /// Directories in new/ that are no jobs, each said once.
     var ignored: Set<String> = []
+    /// The records of tasks that keep a number of them, oldest first.
+    var recordsOfTask: [String: [(id: JobID, state: JobState)]] = [:]
 
     public init(_ fs: FS, host: String) {
         self.fs = fs
         self.host = host
         journal = Journal(fs)
     }
+
+    /// Whether a directory in new/ is ignored for the first time; it is said once.
+    public func firstTimeIgnored(_ name: String) -> Bool { ignored.insert(name).inserted }
 
     // MARK: Making and opening
 

@@ -1,1 +1,110 @@
-// spoold
+// spoold: the daemon's arguments in, its exit code out.
+
+import Daemon
+import Glibc
+import Model
+
+let usage = """
+    Usage: spoold [--spool DIR] [--config FILE] [--worker PATH]
+
+    Serves a spool: takes up the jobs and tasks that are dropped into it, and runs them when they are due.
+    Runs in the foreground and logs to standard error, one event a line. See spoold(8) and spool(5).
+
+      --spool DIR    the spool; else $SPOOL_DIR, else /var/spool/spoold for root and
+                     ${XDG_STATE_HOME:-$HOME/.local/state}/spoold for anyone else
+      --config FILE  the configuration; else /etc/spoold/spoold.toml for root and
+                     ${XDG_CONFIG_HOME:-$HOME/.config}/spoold/spoold.toml for anyone else
+      --worker PATH  the spool-worker program; else beside spoold, or in ../libexec/spoold/
+      --help         this text
+      --version      the version
+
+    SIGTERM and SIGINT end it and leave running jobs to their workers; SIGHUP re-reads the configuration.
+
+    """
+
+func fail(_ message: String, code: Int32) -> Never {
+    var line = "spoold: \(message)\n"
+    // Nowhere to say it: the exit code still does.
+    _ = line.withUTF8 { write(2, $0.baseAddress, $0.count) }
+    exit(code)
+}
+
+func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+}
+
+func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path }
+    guard let here = getcwd(nil, 0) else { fail("the current directory is gone", code: 1) }
+    defer { free(here) }
+    return absolute("\(String(cString: here))/\(path)")
+}
+
+func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
+
+var spool: String?
+var configuration: String?
+var worker: String?
+var arguments = CommandLine.arguments.dropFirst()
+while let argument = arguments.popFirst() {
+    func value() -> String {
+        guard let value = arguments.popFirst() else { fail("\(argument) needs a value; see spoold --help", code: 2) }
+        return value
+    }
+    switch argument {
+    case "--spool": spool = value()
+    case "--config": configuration = value()
+    case "--worker": worker = value()
+    case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
+    case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
+    case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
+    case "--help", "-h":
+        print(usage, terminator: "")
+        exit(0)
+    case "--version":
+        print("spoold \(Version.text)")
+        exit(0)
+    default:
+        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--help", "--version"])
+        fail("unknown argument \"\(argument)\"\(near.map { "; did you mean \"\($0)\"?" } ?? "")", code: 2)
+    }
+}
+
+let isRoot = getuid() == 0
+let home = environment("HOME")
+func userPath(_ variable: String, _ fallback: String) -> String? {
+    environment(variable) ?? home.map { "\($0)/\(fallback)" }
+}
+guard let directory = spool ?? environment("SPOOL_DIR")
+    ?? (isRoot ? "/var/spool/spoold" : userPath("XDG_STATE_HOME", ".local/state").map { "\($0)/spoold" })
+else { fail("no spool: give --spool DIR, or set SPOOL_DIR or HOME", code: 2) }
+let configurationFile = configuration
+    ?? (isRoot ? "/etc/spoold/spoold.toml" : userPath("XDG_CONFIG_HOME", ".config").map { "\($0)/spoold/spoold.toml" })
+if let configuration, !isRegular(configuration) { fail("there is no configuration file \(configuration)", code: 1) }
+
+func isRegular(_ path: String) -> Bool { access(path, R_OK) == 0 }
+
+func ownDirectory() -> String {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.bindMemory(to: CChar.self).baseAddress!, $0.count) }
+    guard count > 0 else { return "." }
+    let path = String(decoding: buffer[..<count], as: UTF8.self)
+    return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+}
+
+let besides = ["\(ownDirectory())/spool-worker", "\(ownDirectory())/../libexec/spoold/spool-worker"]
+guard let program = worker.map(absolute) ?? besides.first(where: isExecutable) else {
+    fail("no spool-worker in \(besides.joined(separator: " or ")); name it with --worker", code: 1)
+}
+guard isExecutable(program) else { fail("the worker \(program) cannot be executed", code: 1) }
+
+do throws(DaemonFailure) {
+    try Daemon(
+        DaemonOptions(
+            spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program,
+            version: Version.text)
+    ).run()
+} catch {
+    fail("\(error)", code: 1)
+}

@@ -1,0 +1,100 @@
+import Linux
+import Scheduler
+import Store
+
+// Requests are files in control/, written by rename: `NAME.request`, answered by `NAME.answer`. Pauses are files too, whose
+// being there is the pause.
+
+extension Daemon {
+    func scanControl() {
+        do throws(SystemError) {
+            let names = Set(try spool.fs.list(Layout.control).map(\.name))
+            for name in names { takeControl(name) }
+            for scope in scheduler.pauses.keys where !names.contains(scope.text) { takeControl(scope.text) }
+        } catch {
+            log.write(.error, "unreadable", at: now, ["file": Layout.control, "error": "\(error)"])
+        }
+    }
+
+    func takeControl(_ name: String) {
+        let path = "\(Layout.control)/\(name)"
+        do throws(SystemError) {
+            if let scope = PauseScope(text: name) {
+                switch try spool.fs.take(path, limit: 4096, ignoringWriters: true) {
+                case .file(_, let note):
+                    scheduler.handle(.paused(scope, note: String(decoding: note, as: UTF8.self).trimmed), at: now)
+                case .tooLarge: scheduler.handle(.paused(scope, note: "(its note is too long)"), at: now)
+                case .missing: scheduler.handle(.resumed(scope), at: now)
+                case .busy, .other: break
+                }
+            } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
+                case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
+            {
+                let (code, message) = perform(bytes)
+                answers.append((name, code, message))
+                arrivals.nudge()
+            }
+        } catch {
+            log.write(.error, "unreadable", at: now, ["file": path, "error": "\(error)"])
+        }
+    }
+
+    /// Does what a request asks. The answer is an exit code and a sentence.
+    private func perform(_ bytes: [UInt8]) -> (Int, String) {
+        let table: Table
+        do throws(DocumentError) {
+            guard case .table(let content) = try JSON.parse(bytes).kind else { return (4, "the request is not an object") }
+            table = content
+        } catch {
+            return (4, "the request cannot be read: \(error)")
+        }
+        guard case .string(let what)? = table["do"]?.kind, case .string(let text)? = table["id"]?.kind, let id = JobID(text)
+        else { return (4, "the request names no action or no id") }
+        guard let job = scheduler.jobs[id] else { return (3, "no waiting or running job \(text)") }
+        switch what {
+        case "cancel":
+            let wasRunning = job.state == .running
+            scheduler.handle(.cancel(id), at: now)
+            log.write(.notice, "cancel", at: now, ["id": text])
+            return (0, wasRunning ? "asked to stop" : "canceled")
+        case "kill":
+            var signal: Int32 = 9
+            if case .integer(let number)? = table["signal"]?.kind {
+                guard (1...64).contains(number) else { return (4, "\(number) is not a signal") }
+                signal = Int32(number)
+            }
+            guard job.state == .running else { return (1, "is not running") }
+            scheduler.handle(.kill(id, signal: signal), at: now)
+            log.write(.notice, "kill", at: now, ["id": text, "signal": Signal.name(signal)])
+            return (0, "\(Signal.name(signal)) sent")
+        default: return (4, "unknown action \"\(what)\"")
+        }
+    }
+
+    /// Answers a request that has been carried out and journaled, and removes it.
+    func write(_ answer: (request: String, code: Int, message: String)) {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("code", answer.code)
+        writer.member("message", answer.message)
+        writer.endObject()
+        let path = "\(Layout.control)/\(answer.request.dropLast(".request".count))"
+        do throws(SystemError) {
+            try spool.fs.replace("\(path).answer", writer.bytes)
+            try spool.fs.removeFile("\(path).request")
+        } catch {
+            // Whoever asked has gone and taken the request along.
+            guard error.errno != SystemError.noSuchFile else { return }
+            log.write(.error, "unanswered", at: now, ["request": answer.request, "error": "\(error)"])
+        }
+    }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        var text = self[...]
+        while text.last?.isWhitespace == true { text.removeLast() }
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        return String(text)
+    }
+}

@@ -1,0 +1,42 @@
+import Linux
+import Scheduler
+import Store
+
+/// Records that end their stay within a day of their end.
+struct Expiries {
+    private var entries: [(at: Instant, id: JobID, state: JobState)] = []
+
+    var next: Instant? { entries.first?.at }
+
+    mutating func add(_ id: JobID, _ state: JobState, at instant: Instant) {
+        let index = entries.firstIndex { $0.at > instant } ?? entries.count
+        entries.insert((instant, id, state), at: index)
+    }
+
+    mutating func takeDue(at now: Instant) -> [(id: JobID, state: JobState)] {
+        let due = entries.prefix { $0.at <= now }
+        entries.removeFirst(due.count)
+        return due.map { ($0.id, $0.state) }
+    }
+}
+
+extension Daemon {
+    /// How many records are looked at between two turns.
+    private static let prunePerTurn = 32
+
+    /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
+    func pruneSome() throws(SystemError) {
+        for (id, state) in expiries.takeDue(at: now) {
+            try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))
+            log.write(.info, "forgotten", at: now, ["id": id.text])
+        }
+        if now >= nextPrune {
+            nextPrune = now.advanced(byMilliseconds: Self.pruneMilliseconds)
+            pruning = try PruneScan(spool.fs)
+        }
+        guard let scan = pruning else { return }
+        let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: configuration.keepMilliseconds, at: now)
+        for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
+        if scan.isFinished { pruning = nil }
+    }
+}

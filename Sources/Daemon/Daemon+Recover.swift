@@ -1,0 +1,183 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+import WorkerProtocol
+
+/// A worker that an earlier daemon started and that still has a job.
+struct AdoptedWorker {
+    let job: Job
+    let pid: Int32
+    let record: String
+    /// Owned: closed when the worker has ended.
+    let pidfd: Int32
+}
+
+extension Daemon {
+    /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
+    func recover() throws(SystemError) {
+        let boot = try Linux.Process.bootID()
+        var count = 0
+        var unknown = 0
+        let torn: Int?
+        do throws(JournalError) {
+            torn = try spool.journal.open { fields in
+                count += 1
+                guard fields.kind != "segment" else { return }
+                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: configuration.zone)) {
+                    scheduler.restore(record, at: fields.at)
+                } else {
+                    unknown += 1
+                }
+            }
+        } catch {
+            switch error {
+            case .system(let inner): throw inner
+            case .damage(let damage):
+                throw SystemError(
+                    call: "\(damage). The journal is not read past this; look at it, then use another copy or remove the line",
+                    path: nil, errno: EILSEQ)
+            }
+        }
+        guard let torn else {
+            try spool.journal.rotate(snapshot: [], spool: spoolID, at: now)
+            return
+        }
+        if torn > 0 {
+            log.write(
+                .warning, "journal-tail-cut", at: now,
+                ["segment": spool.journal.segment, "bytes": "\(torn)", "why": "the last append was never completed"])
+        }
+        if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
+        let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
+        var seen = Set<JobID>()
+        let recovery = try spool.recover(
+            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: scheduler.lastBoot == boot)
+        for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
+        for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
+        for job in scheduler.jobs.values {
+            if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
+        }
+        unaccounted = scheduler.jobs.values.filter { $0.state == .running }
+        try settleUnaccounted()
+        log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
+    }
+
+    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. A job is lost only when no worker of
+    /// that daemon is left that might still be about to begin it: such a one ends by itself as soon as it looks.
+    func settleUnaccounted() throws(SystemError) {
+        guard !unaccounted.isEmpty else { return }
+        var waiting: [JobID: Job] = [:]
+        for job in unaccounted { waiting[job.id] = job }
+        var undecided = false
+        let own = Set(workers.values.map { String($0.number) })
+        let known = Set(adopted.values.map(\.record))
+        for entry in try spool.fs.list(Layout.workers) where !own.contains(entry.name) && !known.contains(entry.name) {
+            let path = "\(Layout.workers)/\(entry.name)"
+            let isAlive = try isLocked(path)
+            guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
+            switch WorkerRecord.parse(bytes) {
+            case .ended(let end):
+                if let id = JobID(end.jobID), let job = waiting[id], job.attempt == end.attempt {
+                    waiting[id] = nil
+                    scheduler.handle(.ended(id, attempt: end.attempt, RunResult(end)), at: now)
+                    continue
+                }
+                if isAlive { undecided = true }
+            case .running(let run):
+                guard let id = JobID(run.jobID), let job = waiting[id], job.attempt == run.attempt else {
+                    if isAlive { undecided = true }
+                    continue
+                }
+                waiting[id] = nil
+                if isAlive, try adopt(job, run, record: entry.name) { continue }
+                // Its last word may have come between the two looks.
+                lost(job, record: entry.name)
+            case nil:
+                if isAlive { undecided = true }
+            }
+        }
+        if !undecided {
+            for job in waiting.values { lost(job, record: nil) }
+            waiting = [:]
+        }
+        unaccounted = Array(waiting.values)
+    }
+
+    private func isLocked(_ path: String) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            return try !FileDescriptor.open("\(options.spool)/\(path)", O_RDONLY | O_NOFOLLOW).tryLock()
+        } catch {
+            if error.errno == ENOENT { return false }
+            throw error
+        }
+    }
+
+    /// Watches a worker of an earlier daemon. False when it has just ended.
+    private func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
+        let pidfd: Int32
+        do throws(SystemError) {
+            pidfd = try Linux.Process.openPidfd(run.workerPID).release()
+            // The number may belong to another by now: number and start time are one process.
+            guard try Linux.Process.startTime(run.workerPID) == run.workerStartTime else {
+                close(pidfd)
+                return false
+            }
+        } catch {
+            if error.errno == ESRCH || error.errno == ENOENT { return false }
+            throw error
+        }
+        job.pid = run.jobPID
+        adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
+        try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
+        log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])
+        // A stop that was asked for before the restart may not have reached it.
+        if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
+        return true
+    }
+
+    func adoptedEnded(_ pid: Int) throws(SystemError) {
+        guard let worker = adopted.removeValue(forKey: pid) else { return }
+        try poll.remove(worker.pidfd)
+        close(worker.pidfd)
+        conclude(worker.job, record: worker.record)
+    }
+
+    /// A worker is gone: its record says how its run ended, or the run is lost.
+    func conclude(_ job: Job, record: String) {
+        // Unreadable is the same as not there: nobody recorded the end.
+        if case .file(_, let bytes)? = try? spool.fs.take(
+            "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true),
+            case .ended(let end)? = WorkerRecord.parse(bytes), end.jobID == job.id.text, end.attempt == job.attempt
+        {
+            scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+        } else {
+            lost(job, record: record)
+        }
+    }
+
+    private func lost(_ job: Job, record: String?) {
+        var result = RunResult(
+            outcome: .lost("its worker ended without recording how the run ended"), startedAt: job.startedAt, endedAt: now)
+        if let record, case .file(_, let bytes)? = try? spool.fs.take(
+            "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
+        {
+            switch WorkerRecord.parse(bytes) {
+            case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
+            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: endOrphans(of: run)
+            default: break
+            }
+        }
+        scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)
+    }
+
+    /// What a lost run left running is ended, if it can be told for sure to be that: its session is the one that the run began,
+    /// and its first process started with it.
+    private func endOrphans(of run: WorkerRecord.Running) {
+        guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
+            status.session == run.jobPID, status.processGroup == run.jobPID
+        else { return }
+        _ = kill(-run.jobPID, SIGKILL)
+        log.write(.warning, "killed-orphans", at: now, ["id": run.jobID, "group": "\(run.jobPID)"])
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+import WorkerProtocol
+
+extension Daemon {
+    /// Gives a job, which is journaled and in its place, to a worker.
+    func start(_ job: Job) {
+        let worker: Worker
+        do {
+            let request = try RunRequest(job, surroundings)
+            worker = try idleWorkers.popLast() ?? newWorker()
+            worker.job = job
+            try worker.send(.run(request))
+        } catch let error as RunNotPrepared {
+            notStarted(job, error.why)
+        } catch {
+            notStarted(job, "no worker could be started: \(error)")
+        }
+    }
+
+    private func notStarted(_ job: Job, _ why: String) {
+        scheduler.handle(
+            .ended(job.id, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now)),
+            at: now)
+        // The turn that follows must not wait for another event.
+        arrivals.nudge()
+    }
+
+    private func newWorker() throws(SystemError) -> Worker {
+        let taken = Set(adopted.values.map(\.record))
+        var number = 1
+        while workers[number] != nil || taken.contains(String(number)) { number += 1 }
+        let record = "\(options.spool)/\(Layout.workers)/\(number)"
+        let worker = try Worker(program: options.worker, record: record, number: number)
+        workers[number] = worker
+        try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
+        return worker
+    }
+
+    func takeReport(_ number: Int) {
+        guard let worker = workers[number] else { return }
+        guard let ends = worker.receive() else { return workerGone(worker) }
+        for end in ends {
+            guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
+            worker.job = nil
+            idleWorkers.append(worker)
+            idleSince = now
+            scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+        }
+    }
+
+    private func workerGone(_ worker: Worker) {
+        workers[worker.number] = nil
+        idleWorkers.removeAll { $0 === worker }
+        // Removing fails only if it is not there, which is what is wanted.
+        try? poll.remove(worker.descriptor)
+        if let job = worker.job {
+            log.write(.error, "worker-died", at: now, ["worker": "\(worker.pid)", "id": job.id.text])
+            conclude(job, record: String(worker.number))
+        }
+    }
+
+    func stop(_ job: Job, _ how: Turn.Stop) {
+        if let worker = workers.values.first(where: { $0.job === job }) {
+            do throws(SystemError) {
+                switch how {
+                case .politely: try worker.send(.stop(killAfterMilliseconds: nil))
+                case .kill: try worker.send(.stop(killAfterMilliseconds: 0))
+                case .signal(let number): try worker.send(.signal(number))
+                }
+            } catch {
+                // Its end is on its way: the socket will say so.
+                log.write(.warning, "stop-not-sent", at: now, ["id": job.id.text, "error": "\(error)"])
+            }
+        } else if let worker = adopted.values.first(where: { $0.job === job }) {
+            // Without a socket a worker is told by signals: SIGTERM to stop its job, SIGUSR1 to kill it.
+            switch how {
+            case .politely: kill(worker.pid, SIGTERM)
+            case .kill: kill(worker.pid, SIGUSR1)
+            case .signal(let number): if let pid = job.pid, pid > 1 { kill(-pid, number) }
+            }
+        }
+    }
+
+    /// Workers that have had nothing to do for a while end: closing their socket tells them.
+    func endIdleWorkers() {
+        guard let idleSince, !idleWorkers.isEmpty,
+            now >= idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds)
+        else { return }
+        for worker in idleWorkers {
+            workers[worker.number] = nil
+            try? poll.remove(worker.descriptor)  // as above
+        }
+        idleWorkers.removeAll()
+        self.idleSince = nil
+    }
+}

@@ -1,0 +1,74 @@
+/// One walk over all records in done/ and failed/, some at a time, that removes those whose time is up.
+public final class PruneScan {
+    private var names: [(state: JobState, name: String)] = []
+
+    public init(_ fs: some FileSystem) throws(SystemError) {
+        for state in [JobState.done, .failed] {
+            names += try fs.list(Layout.directory(state)).map { (state, $0.name) }
+        }
+    }
+
+    public var isFinished: Bool { names.isEmpty }
+
+    /// Looks at up to `count` records and returns the ids of those it removed. `keep`: the stay, in milliseconds, of records that
+    /// do not say.
+    public func step(
+        _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant
+    ) throws(SystemError) -> [String] {
+        var removed: [String] = []
+        for _ in 0..<count {
+            guard let (state, name) = names.popLast() else { break }
+            // What began within the last hour and says nothing cannot be old enough to matter today.
+            guard JobID(name) != nil else { continue }
+            let directory = "\(Layout.directory(state))/\(name)"
+            guard let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
+            try fs.removeTreeIfThere(directory)
+            removed.append(name)
+        }
+        return removed
+    }
+
+    /// When the record's stay ends; nil when its status cannot be read, which keeps it.
+    public static func stayEnds(_ directory: String, _ fs: some FileSystem, keep: Int64) throws(SystemError) -> Instant? {
+        guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
+            // Not readable as JSON: nothing says how long it should stay.
+            case .table(let status)? = (try? JSON.parse(bytes))?.kind,
+            case .string(let text)? = status["ended_at"]?.kind, let endedAt = Instant(fixed: text.utf8)
+        else { return nil }
+        if case .integer(let own)? = status["keep_ms"]?.kind { return endedAt.advanced(byMilliseconds: own) }
+        return endedAt.advanced(byMilliseconds: keep)
+    }
+}
+
+extension FileSystem {
+    /// Removes a directory and all in it; one that is gone already is as good.
+    public func removeTreeIfThere(_ path: String) throws(SystemError) {
+        do throws(SystemError) { try removeTree(path) } catch {
+            if error.errno != SystemError.noSuchFile { throw error }
+        }
+    }
+}
+
+extension Spool {
+    /// Keeps the latest `count` records of a task and removes the older ones. The records are listed once a task, then kept
+    /// in mind.
+    public func keepLatest(_ count: Int, of task: String, adding latest: (id: JobID, state: JobState)) throws(SystemError) {
+        var records: [(id: JobID, state: JobState)]
+        if let known = recordsOfTask[task] {
+            records = known + [latest]
+        } else {
+            records = []
+            for state in [JobState.done, .failed] {
+                for entry in try fs.list(Layout.directory(state)) {
+                    if let id = JobID(entry.name), id.name == task { records.append((id, state)) }
+                }
+            }
+            records.sort { $0.id < $1.id }
+        }
+        while records.count > count {
+            let oldest = records.removeFirst()
+            try fs.removeTreeIfThere(Layout.directory(of: oldest.id, oldest.state))
+        }
+        recordsOfTask[task] = records
+    }
+}

@@ -1,0 +1,118 @@
+import Glibc
+import Linux
+import WorkerProtocol
+
+/// A command that did not start: the system's number, and a sentence for the person whose job it is.
+struct StartFailure: Error {
+    var errno: Int32
+    var message: String
+}
+
+/// Starts a run's command in its own session; returns its process. The output files exist afterwards even when it fails.
+///
+/// The worker itself moves to the job's directory and umask for the moment, and the command inherits them: one call each
+/// instead of a check before and an action after the fork.
+func startCommand(_ request: RunRequest) throws(StartFailure) -> pid_t {
+    let output = try openOutput(request.stdoutName, request)
+    let hasOneOutput = request.stderrName == request.stdoutName
+    let errorOutput = hasOneOutput ? nil : RawBox(try openOutput(request.stderrName, request))
+
+    defer { _ = chdir("/") }  // "/" is always there; elsewhere an idle worker would keep a file system busy
+    try enter(request.workingDirectory)
+    let input: RawBox? = if let path = request.stdin { RawBox(try openInput(path)) } else { nil }
+    let executable = try findCommand(request)
+
+    var descriptors: [(from: Int32, to: Int32)] = []
+    descriptors.reserveCapacity(3)
+    // Without input, descriptor 0 is inherited: the worker's own is /dev/null.
+    if let input { descriptors.append((input.raw, 0)) }
+    descriptors.append((output.raw, 1))
+    descriptors.append((errorOutput?.raw ?? output.raw, 2))
+
+    let ownMask = umask(mode_t(request.umask & 0o777))
+    defer { _ = umask(ownMask) }
+    do throws(SystemError) {
+        return try Process.spawn(
+            executable, arguments: request.arguments, environment: request.environment, descriptors: descriptors,
+            newSession: true)
+    } catch {
+        throw describe(error, executable)
+    }
+}
+
+// MARK: - Files
+
+// O_APPEND, so that what is cut from a file that grew past its limit stays cut while the job still writes.
+private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailure) -> FileDescriptor {
+    let path = "\(request.jobDirectory)/\(name)"
+    do throws(SystemError) {
+        return try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+    } catch {
+        throw StartFailure(errno: error.errno, message: "output \"\(path)\": \(error.message)")
+    }
+}
+
+// O_NONBLOCK for opening alone: a FIFO without a writer must not hold the worker. Its reader then sees the end at once.
+private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
+    do throws(SystemError) {
+        let input = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        try input.setBlocking()
+        return input
+    } catch {
+        throw StartFailure(errno: error.errno, message: "standard input \"\(path)\": \(error.message)")
+    }
+}
+
+private func enter(_ directory: String) throws(StartFailure) {
+    do throws(SystemError) {
+        try Process.changeDirectory(directory)
+    } catch {
+        throw StartFailure(errno: error.errno, message: "directory \"\(directory)\": \(error.message)")
+    }
+}
+
+/// A descriptor that may be missing: Optional's own payload cannot be borrowed for its number.
+private final class RawBox {
+    private let descriptor: FileDescriptor
+    var raw: Int32 { descriptor.raw }
+    init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+}
+
+// MARK: - Finding the command
+
+// execvp(3): a name without a slash is searched in PATH; a file that may not be executed is passed over, and is the reason when
+// nothing else is found. The job's PATH counts, not the worker's.
+private func findCommand(_ request: RunRequest) throws(StartFailure) -> String {
+    guard let name = request.arguments.first, !name.isEmpty else {
+        throw StartFailure(errno: EINVAL, message: "the command is empty")
+    }
+    if name.utf8.contains(UInt8(ascii: "/")) { return name }
+    let variable = request.environment.first { $0.utf8.starts(with: "PATH=".utf8) }
+    let path = variable.map { String($0.dropFirst(5)) } ?? "/bin:/usr/bin"
+    var refused: String?
+    for directory in path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+        // An empty element is the current directory, as in every shell.
+        let candidate = directory.isEmpty ? "./\(name)" : "\(Substring(directory))/\(name)"
+        switch Process.executability(candidate) {
+        case .executable: return candidate
+        case .refused: refused = refused ?? candidate
+        case .missing: continue
+        }
+    }
+    if let refused { throw StartFailure(errno: EACCES, message: "permission denied: \"\(refused)\" is not executable") }
+    throw StartFailure(errno: ENOENT, message: "command not found: \"\(name)\" (PATH=\(path))")
+}
+
+private func describe(_ error: SystemError, _ executable: String) -> StartFailure {
+    let message =
+        switch error.errno {
+        case ENOENT where Process.executability(executable) != .missing:
+            "\"\(executable)\": the interpreter that its first line names is not there"
+        case ENOENT: "command not found: \"\(executable)\""
+        case EACCES: "permission denied: \"\(executable)\" is not executable"
+        case ENOEXEC: "\"\(executable)\": not a program; a script must begin with a line like #!/bin/sh"
+        case EINVAL: "an argument or variable contains a NUL character"
+        default: "start \"\(executable)\": \(error.message)"
+        }
+    return StartFailure(errno: error.errno, message: message)
+}

@@ -1,0 +1,225 @@
+import CLinux
+import Glibc
+import Linux
+import WorkerProtocol
+
+/// The loop: waits for commands, signals and deadlines, one at a time.
+struct Worker: ~Copyable {
+    private let socket: FileDescriptor
+    private let signals: SignalDescriptor
+    private let record: RecordFile
+    private let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+    private var frames = FrameBuffer()
+    private var run: Run?
+    private var leftovers = Leftovers()
+    /// No more commands come; nobody reads reports.
+    private var daemonIsGone = false
+    private var exitCode: Int32 = 0
+
+    init(socket: consuming FileDescriptor, recordPath: String) throws(SystemError) {
+        let record = try RecordFile(path: recordPath)
+        let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
+        try detach()
+        self.socket = socket
+        self.record = record
+        self.signals = signals
+    }
+
+    deinit { inbox.deallocate() }
+
+    /// Serves until the daemon is gone or a signal ends it; returns the exit code.
+    consuming func serve() -> Int32 {
+        while true {
+            if run == nil && (daemonIsGone || exitCode != 0) { break }
+            let (hasCommand, hasSignal) = wait()
+            // Signals first: the end of a run goes out before a command that was meant for it comes in.
+            if hasSignal { takeSignal() }
+            if hasCommand { takeCommands() }
+            if run?.deadline != nil { enforceDeadlines() }
+        }
+        // Nobody may have read the last report, and the daemon's journal then lacks it.
+        record.sync()
+        return exitCode
+    }
+
+    private mutating func wait() -> (hasCommand: Bool, hasSignal: Bool) {
+        // A negative descriptor is skipped by poll(2); a socket at its end would wake it for ever.
+        var descriptors = (
+            pollfd(fd: daemonIsGone ? -1 : socket.raw, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
+        )
+        let timeout = run?.deadline.map { timeoutMilliseconds(until: $0) } ?? -1
+        let count = withUnsafeMutablePointer(to: &descriptors) {
+            $0.withMemoryRebound(to: pollfd.self, capacity: 2) { poll($0, 2, timeout) }
+        }
+        guard count > 0 else { return (false, false) }
+        return (descriptors.0.revents != 0, descriptors.1.revents != 0)
+    }
+
+    // Rounded up: a deadline is never early.
+    private func timeoutMilliseconds(until deadline: Int64) -> Int32 {
+        let left = max(0, deadline - Clock.monotonicNanoseconds())
+        return Int32(clamping: left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1))
+    }
+}
+
+// MARK: - Signals
+
+extension Worker {
+    private mutating func takeSignal() {
+        guard let signal = try? signals.next() else { return }  // level-triggered: what is left wakes poll again
+        switch signal.number {
+        case SIGCHLD: reap()
+        case SIGTERM:
+            if run == nil { daemonIsGone = true } else { stop(killAfterMilliseconds: nil) }
+        default:
+            if run == nil { daemonIsGone = true } else { stop(killAfterMilliseconds: 0) }
+        }
+    }
+
+    /// Collects every child that has ended, and ends the run if its command is among them.
+    private mutating func reap() {
+        var anyAlive = true
+        while true {
+            run?.killGroupBeforeReaping()
+            var status: Int32 = 0
+            var usage = rusage()
+            let pid = linux_wait4(-1, &status, WNOHANG, &usage)
+            if pid > 0 {
+                if pid == run?.pid { run!.commandEnded(status, usage) } else { leftovers.ended(pid) }
+                continue
+            }
+            if pid < 0 && errno == EINTR { continue }
+            anyAlive = pid == 0
+            break
+        }
+        settle(anyAlive: anyAlive)
+    }
+
+    /// Decides about what the command left running, once it has ended; reports the end when nothing is to wait for.
+    private mutating func settle(anyAlive: Bool) {
+        guard run?.isCommandEnded == true else { return }
+        let mine = anyAlive ? leftovers.children(ofRun: run!.pid) : []
+        if mine.isEmpty || run!.hasGivenUp {
+            leftovers.adopt(mine)
+            finish(leftovers: mine.count)
+        } else if run!.killsEverything {
+            Leftovers.kill(mine)
+            run!.retryKilling()
+        } else if !run!.hasTimedOut {
+            leftovers.adopt(mine)
+            finish(leftovers: mine.count)
+        }
+        // Else they were asked to end and have until the kill's deadline: every SIGCHLD comes back here.
+    }
+
+    private mutating func finish(leftovers: Int) {
+        guard let ended = run else { return }
+        run = nil
+        report(ended.end(leftovers: leftovers))
+    }
+}
+
+// MARK: - Commands
+
+extension Worker {
+    private mutating func takeCommands() {
+        let count = recv(socket.raw, inbox.baseAddress, inbox.count, 0)
+        if count < 0 && (errno == EINTR || errno == EAGAIN) { return }
+        guard count > 0 else {
+            daemonIsGone = true
+            return
+        }
+        frames.append(UnsafeRawBufferPointer(rebasing: inbox[..<count]))
+        do throws(ProtocolError) {
+            while let body = try frames.next() { carryOut(try Command(body: body)) }
+        } catch {
+            // Where one frame ends and the next begins is lost, so this daemon cannot be served any longer.
+            daemonIsGone = true
+            exitCode = 1
+        }
+    }
+
+    private mutating func carryOut(_ command: Command) {
+        switch command {
+        case .run(let request): start(request)
+        case .signal(let number): run?.signal(number)
+        case .stop(let killAfterMilliseconds): stop(killAfterMilliseconds: killAfterMilliseconds)
+        case .extend(let milliseconds): run?.extend(milliseconds: milliseconds)
+        }
+    }
+
+    private mutating func start(_ request: RunRequest) {
+        let startedAt = Clock.now()
+        do throws(StartFailure) {
+            if let run {
+                throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
+            }
+            let started = Run(request: request, pid: try startCommand(request), startedAt: startedAt)
+            run = started
+            record.write(running: started)
+        } catch {
+            let end = RunEnd(
+                jobID: request.jobID, attempt: request.attempt,
+                kind: .spawnFailed(errno: error.errno, message: error.message), startedAt: startedAt, endedAt: Clock.now())
+            if run == nil { report(end) } else { send(.ended(end)) }
+        }
+    }
+
+    private mutating func stop(killAfterMilliseconds: Int64?) {
+        run?.stop(killAfterMilliseconds: killAfterMilliseconds)
+        enforceDeadlines()
+    }
+
+    private mutating func enforceDeadlines() {
+        guard let deadline = run?.deadline, deadline <= Clock.monotonicNanoseconds() else { return }
+        run!.strike()
+        // Also what has left the command's process group, if it is a child of ours by now.
+        if run!.killsEverything && !run!.isCommandEnded { Leftovers.kill(leftovers.children(ofRun: run!.pid)) }
+        reap()
+    }
+}
+
+// MARK: - Reports
+
+extension Worker {
+    private mutating func report(_ end: RunEnd) {
+        record.write(ended: end)
+        send(.ended(end))
+    }
+
+    private mutating func send(_ report: Report) {
+        if daemonIsGone { return }
+        let frame = report.frame()
+        var done = 0
+        while done < frame.count {
+            let count = frame.withUnsafeBytes {
+                Glibc.send(socket.raw, $0.baseAddress! + done, $0.count - done, Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 {
+                done += count
+            } else if errno == EAGAIN {
+                var writable = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
+                poll(&writable, 1, -1)
+            } else if errno != EINTR {
+                daemonIsGone = true  // EPIPE: the record has the end
+                return
+            }
+        }
+    }
+}
+
+// MARK: - Starting
+
+/// Leaves the daemon's session and becomes the one that orphans fall to.
+private func detach() throws(SystemError) {
+    // EPERM when the daemon started us in a session of our own already.
+    setsid()
+    if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
+    for number in [SIGPIPE, SIGHUP, SIGINT] { _ = linux_ignore_signal(number) }
+    _ = umask(0o077)
+    let null = try FileDescriptor.open("/dev/null", O_RDWR)
+    // Descriptor 0 is what a job without input inherits.
+    for number in Int32(0)...2 where dup2(null.raw, number) < 0 { throw SystemError(call: "dup2", errno: errno) }
+    if chdir("/") != 0 { throw SystemError(call: "chdir", path: "/", errno: errno) }
+}

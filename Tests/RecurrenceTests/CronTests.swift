@@ -1,0 +1,203 @@
+import Testing
+
+@testable import Recurrence
+
+/// What expressions mean and which are refused, apart from daylight saving.
+@Suite struct CronTests {
+    struct Case: Sendable {
+        var cron: String
+        var after: String
+        var due: [String]
+    }
+
+    static let cases = [
+        // crontab(5): names in any case; steps; Sunday is 0 and 7, at the end of a range too.
+        Case(cron: "*/5 9-17 * * mon-FRI", after: "2026-11-20T17:55:00Z", due: ["2026-11-23T09:00", "2026-11-23T09:05"]),
+        Case(cron: "0 0 1 JAN,jul *", after: "2026-01-01T00:00:00Z", due: ["2026-07-01T00:00", "2027-01-01T00:00"]),
+        Case(cron: "0 0 * * 5-7", after: "2026-11-21T00:00:00Z", due: ["2026-11-22T00:00", "2026-11-27T00:00"]),
+        Case(cron: "0 0 * * 3-7", after: "2026-11-21T00:00:00Z", due: ["2026-11-22T00:00", "2026-11-25T00:00"]),
+        Case(cron: "0 0 * * 7", after: "2026-11-21T00:00:00Z", due: ["2026-11-22T00:00", "2026-11-29T00:00"]),
+        Case(cron: "0 0 * * 1-7/2", after: "2026-11-21T00:00:00Z", due: ["2026-11-22T00:00", "2026-11-23T00:00"]),
+        Case(
+            cron: "1-9/4 3 * * *", after: "2026-11-21T00:00:00Z",
+            due: ["2026-11-21T03:01", "2026-11-21T03:05", "2026-11-21T03:09"]),
+        // crontab(5): both day fields restricted, either matches: the 13th and every Friday.
+        Case(
+            cron: "0 0 13 * 5", after: "2026-11-01T00:00:00Z",
+            due: ["2026-11-06T00:00", "2026-11-13T00:00", "2026-11-20T00:00"]),
+        Case(cron: "0 0 13 * 5", after: "2026-12-11T00:00:00Z", due: ["2026-12-13T00:00", "2026-12-18T00:00"]),
+        // Vixie: a field that begins with a star makes it both. The first Monday; odd days that are Mondays.
+        Case(cron: "0 0 */100,1-7 * mon", after: "2026-11-01T00:00:00Z", due: ["2026-11-02T00:00", "2026-12-07T00:00"]),
+        Case(cron: "0 0 */2 * mon", after: "2026-11-01T00:00:00Z", due: ["2026-11-09T00:00", "2026-11-23T00:00"]),
+        Case(cron: "0 0 1-7 * */7", after: "2026-11-02T00:00:00Z", due: ["2026-12-06T00:00"]),
+        // Leap years, and centuries that are none.
+        Case(cron: "0 0 29 2 *", after: "2096-03-01T00:00:00Z", due: ["2104-02-29T00:00"]),
+        Case(cron: "0 0 31 * *", after: "2026-01-31T00:00:00Z", due: ["2026-03-31T00:00", "2026-05-31T00:00"]),
+        // Six fields: seconds first.
+        Case(cron: "*/30 0 12 * * *", after: "2026-11-21T12:00:00Z", due: ["2026-11-21T12:00", "2026-11-22T12:00"]),
+        // Strictly after, in milliseconds.
+        Case(cron: "0 12 * * *", after: "2026-11-21T11:59:59.999Z", due: ["2026-11-21T12:00", "2026-11-22T12:00"]),
+        Case(cron: "0 12 * * *", after: "2026-11-21T12:00:00.001Z", due: ["2026-11-22T12:00"]),
+        // The ends of time: nothing before 1970, nothing from 2200 on.
+        Case(cron: "0 0 1 1 *", after: "1970-01-01T00:00:00Z", due: ["1971-01-01T00:00"]),
+    ]
+
+    @Test(arguments: cases)
+    func dueInUTC(_ row: Case) throws {
+        let due = try cron(row.cron).due(after: instant(row.after), limit: row.due.count)
+        #expect(due.map { String($0.rfc3339.prefix(16)) } == row.due, "\(row.cron) after \(row.after)")
+    }
+
+    @Test func endsOfTime() throws {
+        let yearly = try cron("0 0 1 1 *")
+        let epoch = Instant(milliseconds: 0)
+        for before in [Int64.min, -1_000_000_000_000_000, -1] {
+            #expect(yearly.next(after: Instant(milliseconds: before), origin: epoch) == epoch)
+        }
+        let last = try instant("2199-01-01T00:00:00Z")
+        #expect(yearly.next(after: last - Span(milliseconds: 1), origin: epoch) == last)
+        for after in [last.milliseconds, Civil.endSeconds * 1000, .max] {
+            #expect(yearly.next(after: Instant(milliseconds: after), origin: epoch) == nil)
+        }
+        #expect(yearly.due(after: Instant(milliseconds: -1)).count == 230)
+    }
+
+    @Test(.tzdata, arguments: ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *"])
+    func datesThatNeverCome(_ expression: String) throws {
+        for name in ["UTC", "Europe/Berlin", "Pacific/Apia"] {
+            let recurrence = try cron(expression, database.zone(name))
+            #expect(recurrence.next(after: Instant(milliseconds: 0), origin: Instant(milliseconds: 0)) == nil)
+        }
+    }
+
+    @Test(.tzdata)
+    func nextIsLaterAndNothingLiesBetween() throws {
+        var generator = SeededGenerator(seed: 1)
+        func field(_ low: Int, _ high: Int) -> String {
+            let a = Int.random(in: low...high, using: &generator)
+            let b = Int.random(in: a...high, using: &generator)
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0, 1: return "*"
+            case 2: return "*/\(Int.random(in: 1...high, using: &generator))"
+            case 3: return "\(a)"
+            case 4: return "\(a)-\(b)"
+            default: return "\(a)-\(b)/\(Int.random(in: 1...5, using: &generator)),\(b)"
+            }
+        }
+        for name in ["UTC", "Australia/Lord_Howe", "Africa/Casablanca", "America/Santiago", "Pacific/Apia", "Europe/Dublin"] {
+            let zone = try database.zone(name)
+            for _ in 0..<150 {
+                let text = [field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 7)].joined(separator: " ")
+                let recurrence = try cron(text, zone)
+                #expect(try cron(recurrence.normalized, zone).normalized == recurrence.normalized)
+                let start = Instant(milliseconds: Int64.random(in: 0..<(Civil.endSeconds * 1000), using: &generator))
+                guard let due = recurrence.next(after: start, origin: start) else { continue }
+                #expect(due > start, "\(text) \(name) after \(start)")
+                // Any point between leads to the same instant.
+                let between = Instant(milliseconds: Int64.random(in: start.milliseconds..<due.milliseconds, using: &generator))
+                #expect(recurrence.next(after: between, origin: start) == due, "\(text) \(name) after \(start) and \(between)")
+                #expect(recurrence.nextOccurrence(after: start, origin: start)?.instant == due)
+            }
+        }
+    }
+
+    // MARK: Words and H
+
+    @Test(arguments: [
+        ("@yearly", "0 0 1 1 *"), ("@annually", "0 0 1 1 *"), ("@monthly", "0 0 1 * *"), ("@weekly", "0 0 * * 0"),
+        ("@daily", "0 0 * * *"), ("@midnight", "0 0 * * *"), ("@hourly", "0 * * * *"), ("daily", "0 0 * * *"),
+        ("  HOURLY ", "0 * * * *"), ("@reboot", "@reboot"), ("reboot", "@reboot"), ("@every 90s", "@every 1m30s"),
+        ("every 1h 30min", "@every 1h30m"), ("@every 2 days", "@every 2 days"),
+        ("*/5 9-17 * * mon-fri", "*/5 9-17 * * 1-5"), ("00 03 01,2,3 jan *", "0 3 1-3 1 *"),
+        ("0-59 * * * 0-7", "0-59 * * * 0-6"),
+        ("*/100,1-7 1 */100,1-7 * 7", "*/60,1-7 1 */31,2-7 * 0"), ("*/30 0 12 * * *", "*/30 0 12 * * *"),
+    ])
+    func normalizes(_ text: String, _ normalized: String) throws {
+        #expect(try cron(text).normalized == normalized)
+        #expect(try cron(normalized).normalized == normalized)
+    }
+
+    @Test func hashedValuesAreStableAndInRange() throws {
+        var seen = Set<String>()
+        for seed in UInt64(0)..<200 {
+            let text = try Recurrence.cron("H H(2-5) H * H", zone: .utc, stableSeed: seed).normalized
+            #expect(try Recurrence.cron("H H(2-5) H * H", zone: .utc, stableSeed: seed).normalized == text)
+            let values = text.split(separator: " ").map { Int($0) ?? -1 }
+            #expect(0...59 ~= values[0] && 2...5 ~= values[1] && 1...28 ~= values[2] && 0...6 ~= values[4], "\(text)")
+            seen.insert(text)
+        }
+        #expect(seen.count > 150)
+        guard case .cron(let schedule) = try Recurrence.cron("H/15 * * * *", zone: .utc, stableSeed: 9).rule else { return }
+        #expect(schedule.fields.minutes.nonzeroBitCount == 4)
+    }
+
+    // MARK: Errors
+
+    @Test(
+        arguments: [
+            ("60 * * * *", 0, "minute 60 is out of range 0-59", nil),
+            ("* 24 * * *", 2, "hour 24 is out of range 0-23", nil),
+            ("* * 0 * *", 4, "day of month 0 is out of range 1-31", nil),
+            ("* * * 13 *", 6, "month 13 is out of range 1-12", nil),
+            ("* * * * 8", 8, "day of week 8 is out of range 0-7", nil),
+            ("5/15 * * * *", 0, #"minute: a step needs a range, found "5/15""#, "did you mean 5-59/15 or */15?"),
+            ("*/0 * * * *", 2, "minute: step 0 is out of range 1-999999", nil),
+            (
+                "0 0 ? * *", 4, #"day of month: expected 1-31, lists, ranges a-b, steps */n and a-b/n, found "?""#,
+                "in this form of cron * stands for any value"
+            ),
+            (
+                "0 0 L * *", 4, #"day of month: expected 1-31, lists, ranges a-b, steps */n and a-b/n, found "L""#,
+                "L is not part of this form of cron"
+            ),
+            ("0 17-9 * * *", 2, "hour: range 17-9 is reversed", "write the lower value first, or two ranges: 17-23,0-9"),
+            ("0 0 * * fri-sun", 8, "day of week: range fri-sun is reversed", "Sunday at the end of a range is 7: 5-7"),
+            ("0 0 * * mno", 8, #"day of week: unknown name "mno""#, "did you mean mon?"),
+            ("0 0 * * Monday", 8, #"day of week: unknown name "Monday""#, "names have three letters: mon"),
+            ("0 0 * janx *", 6, #"month: unknown name "janx""#, "names have three letters: jan"),
+            ("1,,2 * * * *", 2, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found ",""#, nil),
+            ("1, * * * *", 2, "minute: a value is missing", nil),
+            (
+                "-1 * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "-""#,
+                "values can't be negative"
+            ),
+            (
+                "0 0 * *", 7, "expected 5 fields (minute, hour, day of month, month, day of week), found 4",
+                #"for example "30 2 * * *" is every day at 02:30"#
+            ),
+            (
+                "0 0 12 * * ? 2026", 11, "expected 5 fields (minute, hour, day of month, month, day of week), found 7",
+                #"for example "30 2 * * *" is every day at 02:30"#
+            ),
+            ("", nil, "the cron expression is empty", #"for example "30 2 * * *" is every day at 02:30"#),
+            ("@dayly", 0, #"unknown word "@dayly""#, "did you mean @daily?"),
+            ("@daily 5", 7, "nothing may follow @daily", nil),
+            ("@every", 6, "@every needs a duration", "for example @every 10m"),
+            ("@every 0s", 7, "@every needs a duration longer than zero", nil),
+            (
+                "@every 5 fortnights", 9, #"@every: unknown unit "fortnights" in the duration "5 fortnights""#,
+                "units are ns us ms s m h d w M y, or words such as minutes"
+            ),
+            ("TZ=UTC 0 0 * * *", 0, "a zone can't stand in the expression", "name it in the key timezone"),
+            ("é * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "é""#, nil),
+            ("99999999999999999999 * * * *", 0, "minute 99999999999999999999 is out of range 0-59", nil),
+            ("H(50-10) * * * *", 2, "minute: range 50-10 is reversed", nil),
+        ] as [(String, Int?, String, String?)])
+    func errors(_ text: String, _ offset: Int?, _ message: String, _ hint: String?) {
+        #expect(throws: RecurrenceError(message, offset: offset, hint: hint)) { try cron(text) }
+    }
+
+    @Test func randomTextNeverTraps() {
+        var generator = SeededGenerator(seed: 7)
+        let alphabet = Array("0123456789*/,-?LW#H() @everymondayT=¹é\t".unicodeScalars)
+        for _ in 0..<20_000 {
+            var text = ""
+            for _ in 0..<Int.random(in: 0...24, using: &generator) {
+                text.unicodeScalars.append(alphabet.randomElement(using: &generator)!)
+            }
+            guard let recurrence = try? cron(text) else { continue }
+            let start = Instant(milliseconds: Int64.random(in: .min ... .max, using: &generator))
+            if let due = recurrence.next(after: start, origin: start) { #expect(due > start) }
+        }
+    }
+}
