@@ -112,7 +112,7 @@ extension Session {
         var table = given.table
         table.remove("id")
         table.set("task", Value(.string(task)))
-        let id = given.table.text("id") ?? "given"
+        let id = given.id ?? "given"
         guard Name.isValid(id) else { throw .invalid("--schedule-id: \"\(id)\" is not a name") }
         do throws(Problems) {
             let schedule = try ScheduleDefinition.file(

@@ -16,11 +16,14 @@ struct DueTimes {
     }
 
     private let counting: [String: Counting]
-    private let now: Instant
+    private let from: Instant
 
     /// Reads the journal when one of the schedules counts from what it says.
-    init(_ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry]) throws(Failure) {
-        now = session.now
+    /// Due times after `from`, now unless given.
+    init(
+        _ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry], from: Instant? = nil
+    ) throws(Failure) {
+        self.from = from ?? session.now
         var counting: [String: Counting] = [:]
         if entries.contains(where: { $0.schedules.contains { $0.definition.recurrence.isInterval } }) {
             try session.reading { () throws(JournalError) in
@@ -45,7 +48,7 @@ struct DueTimes {
         let recurrence = definition.recurrence
         let known = counting["\(task)/\(definition.id)"]
         let origin = (recurrence.isFromEnd ? known?.lastEnd : nil) ?? known?.origin ?? schedule.changedAt
-        var after = now
+        var after = from
         if let notBefore = definition.notBefore, notBefore > after { after = notBefore.advanced(byMilliseconds: -1) }
         var due: [Due] = []
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {

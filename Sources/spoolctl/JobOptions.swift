@@ -184,8 +184,11 @@ struct JobOptions {
             problems.all.map { problem in
                 let hint = problem.hint.map { "; \($0)" } ?? ""
                 let place = problem.position.line - Self.firstLine
-                return spellings.indices.contains(place)
-                    ? "\(spellings[place]): \(problem.message)\(hint)" : "\(problem.message)\(hint)"
+                guard spellings.indices.contains(place) else { return "\(problem.message)\(hint)" }
+                // The option says already what the key is.
+                let key = table.entries.first { $0.value.position == problem.position }?.key ?? ""
+                let message = problem.message.hasPrefix("\(key): ") ? problem.message.dropFirst(key.count + 2) : problem.message[...]
+                return "\(spellings[place]): \(message)\(hint)"
             })
     }
 

@@ -27,12 +27,14 @@ struct ScheduleOptions {
     struct Given {
         var table: Table
         var spelling: String
-        var isOnce: Bool
+        /// As given; also in the table, unless the id is to be a file's name.
+        var id: String?
     }
 
     let all: [Given]
 
-    init(_ session: Session) throws(Failure) {
+    /// - Parameter idIsFile: the id names a file in schedules/ and does not stand in it.
+    init(_ session: Session, idIsFile: Bool = false) throws(Failure) {
         let arguments = session.arguments
         var all: [Given] = []
         for given in arguments.given where ScheduleDefinition.whenKeys.contains(given.name) {
@@ -47,8 +49,14 @@ struct ScheduleOptions {
             if let limit = arguments.value("catch-up-limit") {
                 table.set("catch_up_limit", Value(Int64(limit).map { .integer($0) } ?? .string(limit)))
             }
-            if let id = arguments.value("schedule-id") { table.set("id", Value(.string(id))) }
-            all.append(Given(table: table, spelling: given.spelling, isOnce: given.name == "at"))
+            if let payload = arguments.value("payload"), idIsFile {
+                do throws(DocumentError) { table.set("payload", try JSON.parse(Array(payload.utf8))) } catch {
+                    throw .invalid("--payload:\(error)")
+                }
+            }
+            let id = arguments.value("schedule-id")
+            if let id, !idIsFile { table.set("id", Value(.string(id))) }
+            all.append(Given(table: table, spelling: given.spelling, id: id))
         }
         if all.isEmpty {
             let names = Self.options.map(\.name)

@@ -9,10 +9,10 @@ enum TimeText {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// `2026-11-21T03:00:00+01:00`: without milliseconds where there are none.
-    static func local(_ instant: Instant, _ zone: Zone) -> String {
-        let text = Array(instant.rfc3339(in: zone).utf8)
-        let shown = instant.milliseconds % 1000 == 0 ? text.prefix(19) + text.suffix(6) : text[...]
+    /// `2026-11-21T03:00:00+01:00`, or with `asZulu` `…Z`: without milliseconds where there are none.
+    static func local(_ instant: Instant, _ zone: Zone, asZulu: Bool = false) -> String {
+        let text = Array((asZulu ? instant.rfc3339 : instant.rfc3339(in: zone)).utf8)
+        let shown = instant.milliseconds % 1000 == 0 ? text.prefix(19) + text.suffix(asZulu ? 1 : 6) : text[...]
         return String(decoding: shown, as: UTF8.self)
     }
 
