@@ -84,7 +84,7 @@ public struct JobRecords<FS: FileSystem> {
     public mutating func record(at place: JobPlace) throws(JournalError) -> JobRecord? {
         do throws(SystemError) {
             if place.isFile { return try waitingRecord(at: place) }
-            switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax) {
+            switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true) {
             case .file(_, let bytes):
                 // Not readable: being written, or damaged. Then its place is all that is known.
                 guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, var status = JobStatus(json: table) else {
@@ -122,7 +122,7 @@ public struct JobRecords<FS: FileSystem> {
     /// A file that waits has no status yet: what it says of itself, read as the daemon would.
     private func waitingRecord(at place: JobPlace) throws(SystemError) -> JobRecord? {
         let file = String(place.path.dropFirst(Layout.new.utf8.count + 1))
-        switch try fs.take(place.path, limit: Source.bytesMax) {
+        switch try fs.take(place.path, limit: Source.bytesMax, ignoringWriters: true) {
         case .missing: return nil
         case .file(let status, let bytes):
             let dropped = Instant(milliseconds: status.changedNanoseconds / 1_000_000)

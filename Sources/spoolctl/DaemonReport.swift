@@ -13,7 +13,7 @@ struct DaemonReport {
         let fs = try session.openSpool()
         self.fs = fs
         holder = try session.daemon()
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax) }
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
         // Never written, or damaged: the daemon writes it anew, and its lock says whether it is there.
         if case .file(_, let bytes) = taken, case .table(let table)? = (try? JSON.parse(bytes))?.kind {
             self.table = table
@@ -56,7 +56,7 @@ struct DaemonReport {
             for case .table(let problem) in problems.map(\.kind) {
                 rows.add([
                     .init("problem", .dim),
-                    .init([problem.text("file"), problem.text("message")].compactMap { $0 }.joined(separator: ": "), .red),
+                    .init(problem.text("message") ?? problem.text("file") ?? "?", .red),
                 ])
             }
         }
@@ -86,7 +86,7 @@ struct DaemonReport {
             for entry in try fs.list(Layout.control) {
                 guard let scope = PauseScope(text: entry.name) else { continue }
                 var note = ""
-                if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10) {
+                if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
                     note = String(decoding: bytes, as: UTF8.self).trimmed
                 }
                 found.append((scope.spoken, note))

@@ -36,7 +36,7 @@ extension Session {
         }
         var found: (file: String, mode: UInt32, bytes: [UInt8])?
         for file in Source.fileNames where found == nil {
-            let taken = try attempt { () throws(SystemError) in try fs.take("\(old.path)/\(file)", limit: Source.bytesMax) }
+            let taken = try attempt { () throws(SystemError) in try fs.take("\(old.path)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
             if case .file(let status, let bytes) = taken { found = (file, status.mode & 0o777, bytes) }
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }

@@ -60,7 +60,7 @@ final class Session {
             }
             throw Failure(error)
         }
-        let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096) }
+        let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096, ignoringWriters: true) }
         // Another format is refused by the one that knows how to say so.
         if case .file(_, let bytes) = format, !bytes.isEmpty, bytes != Array(Layout.formatText.utf8) { try prepare(fs) }
         return fs

@@ -93,7 +93,7 @@ struct TaskEdit {
     /// Puts the new text in place, unless somebody else changed the file meanwhile.
     func write(_ changed: Source) throws(Failure) {
         try check(changed)
-        let taken = try attempt { () throws(SystemError) in try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax) }
+        let taken = try attempt { () throws(SystemError) in try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken, bytes == source.bytes else {
             throw Failure(ExitCode.failed, "\(Layout.tasks)/\(file) was changed meanwhile and is left as it is; try again")
         }
