@@ -1,25 +1,19 @@
 import Documents
 import Store
 
-/// What `version` prints.
-enum Version {
-    static let number = "0.1.0"
-    /// Of the spool's layout and its journal.
-    static let format = 1
-}
-
 extension Command {
     static let version = Command("version", "", "say which version this is") { session throws(Failure) in
         try session.noOperands()
         if session.isJSON {
             var writer = JSONWriter(reserving: 64)
             writer.beginObject()
-            writer.member("version", Version.number)
-            writer.member("format", Version.format)
+            writer.member("version", Version.text)
+            // The last word of `spoold spool format 1`.
+            writer.member("format", Layout.formatText.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) })
             writer.endObject()
             session.output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else {
-            session.output.line("spoolctl \(Version.number)")
+            session.output.line("spoolctl \(Version.text)")
         }
         return ExitCode.done
     }
