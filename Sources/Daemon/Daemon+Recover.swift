@@ -63,8 +63,8 @@ extension Daemon {
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
     }
 
-    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. A job is lost only when no worker of
-    /// that daemon is left that might still be about to begin it: such a one ends by itself as soon as it looks.
+    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
+    /// whose record names none of them, nothing is concluded of the others: it may be about to begin one, or to end.
     func settleUnaccounted() throws(SystemError) {
         guard !unaccounted.isEmpty else { return }
         var waiting: [JobID: Job] = [:]
@@ -97,8 +97,13 @@ extension Daemon {
                 if isAlive { undecided = true }
             }
         }
+        // A worker writes its record before it starts a command. So a job that no record names never began, once no
+        // worker is left that might still be about to take it from its socket.
         if !undecided {
-            for job in waiting.values { lost(job, record: nil) }
+            for job in waiting.values {
+                let result = RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)
+                scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)
+            }
             waiting = [:]
         }
         unaccounted = Array(waiting.values)
@@ -127,7 +132,7 @@ extension Daemon {
             if error.errno == ESRCH || error.errno == ENOENT { return false }
             throw error
         }
-        job.pid = run.jobPID
+        job.pid = run.jobPID == 0 ? nil : run.jobPID
         adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
         try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
         log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])

@@ -29,25 +29,50 @@ extension Daemon {
     }
 
     private func newWorker() throws(SystemError) -> Worker {
-        let taken = Set(adopted.values.map(\.record))
         var number = 1
-        while workers[number] != nil || taken.contains(String(number)) { number += 1 }
-        let record = "\(options.spool)/\(Layout.workers)/\(number)"
-        let worker = try Worker(program: options.worker, record: record, number: number)
-        workers[number] = worker
-        try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
-        return worker
+        while true {
+            if workers[number] == nil {
+                let record = "\(options.spool)/\(Layout.workers)/\(number)"
+                do throws(SystemError) {
+                    let worker = try Worker(program: options.worker, record: record, number: number)
+                    workers[number] = worker
+                    try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
+                    return worker
+                } catch {
+                    // A worker of an earlier daemon still has that record.
+                    guard error.errno == EWOULDBLOCK else { throw error }
+                }
+            }
+            number += 1
+        }
     }
 
     func takeReport(_ number: Int) {
         guard let worker = workers[number] else { return }
-        guard let ends = worker.receive() else { return workerGone(worker) }
-        for end in ends {
-            guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
-            worker.job = nil
-            idleWorkers.append(worker)
-            idleSince = now
-            scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+        guard let reports = worker.receive() else { return workerGone(worker) }
+        for report in reports {
+            switch report {
+            case .running(let id, let attempt, let pid):
+                guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
+                job.pid = pid
+                refreshStatus(of: job)
+            case .ended(let end):
+                guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
+                worker.job = nil
+                idleWorkers.append(worker)
+                idleSince = now
+                scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+            }
+        }
+    }
+
+    /// A running job's process is known: its `status.json` says so from now on.
+    func refreshStatus(of job: Job) {
+        guard job.place == .directory(.running) else { return }
+        let path = "\(Layout.directory(of: job.id, .running))/\(Layout.statusFile)"
+        do throws(SystemError) { try spool.fs.replace(path, job.status(host: host).json()) } catch {
+            // The process's number is a convenience, and the next change writes the whole status anew.
+            log.write(.warning, "status-not-written", at: now, ["id": job.id.text, "error": "\(error)"])
         }
     }
 

@@ -40,6 +40,8 @@ public struct DaemonFailure: Error, CustomStringConvertible {
 public final class Daemon {
     /// How many names in new/ are taken up before slots are filled again.
     static let intakePerTurn = 256
+    /// How many are taken up before anything is started, when the daemon starts.
+    static let intakeAtStart = 8192
     /// How long a worker without work is kept.
     static let idleWorkerMilliseconds: Int64 = 10_000
     /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
@@ -93,6 +95,8 @@ public final class Daemon {
     var isPublishDue = true
     var publishedAt = Instant(milliseconds: 0)
     var idleSince: Instant?
+    /// What the timer is set to.
+    private var armed: Instant?
     var isStopping = false
     var isDegraded = false
 
@@ -163,7 +167,8 @@ public final class Daemon {
             scanControl()
             for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
             let boot = try Linux.Process.bootID()
-            while !arrivals.isEmpty { try takeArrivals() }
+            // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
+            for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
             scheduler.handle(.started(boot: boot, version: options.version), at: now)
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
@@ -192,7 +197,9 @@ public final class Daemon {
             for event in ready {
                 switch event.token {
                 case Token.signals: try takeSignals()
-                case Token.timer: _ = try timer.read()
+                case Token.timer:
+                    armed = nil
+                    _ = try timer.read()
                 case Token.inotify: try takeFileEvents()
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
@@ -241,6 +248,8 @@ public final class Daemon {
             notification.send("WATCHDOG=1\n")
             consider(now.advanced(byMilliseconds: watchdog))
         }
+        guard wake != armed else { return }
+        armed = wake
         guard let wake else { return try timer.disarm() }
         // A clock that was set since: the instant is looked at again at once.
         if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
@@ -263,7 +272,7 @@ public final class Daemon {
         }
         for job in turn.places {
             if case .file(let name) = job.place { waitingFiles[name] = nil }
-            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
+            try bringToPlace(job)
             if job.state.isTerminal { try ended(job) }
         }
         for job in turn.starts { start(job) }
@@ -271,6 +280,16 @@ public final class Daemon {
         for answer in answers { write(answer) }
         answers.removeAll()
         if !turn.isEmpty { isPublishDue = true }
+    }
+
+    private func bringToPlace(_ job: Job) throws(SystemError) {
+        do throws(SystemError) {
+            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
+        } catch {
+            guard !isStopping else { throw error }
+            // Something else stands where the job should: that job's trouble, which the next start tries to mend.
+            log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+        }
     }
 
     /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.

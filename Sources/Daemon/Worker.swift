@@ -14,12 +14,15 @@ final class Worker {
     /// The run that was given to it and has not ended.
     var job: Job?
 
-    /// Starts the worker program. `record` is its record file, absolute.
+    /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
+    /// worker has that file.
     init(program: String, record: String, number: Int) throws(SystemError) {
+        let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker", "--record", record], environment: [],
-            descriptors: [(pair.second.raw, 3)], newSession: true)
+            program, arguments: ["spool-worker"], environment: [], descriptors: [(pair.second.raw, 3), (file.raw, 4)],
+            newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
     }
@@ -45,23 +48,19 @@ final class Worker {
     }
 
     /// Reads what has arrived. Nil: the worker is gone.
-    func receive() -> [RunEnd]? {
-        var ends: [RunEnd] = []
+    func receive() -> [Report]? {
+        var reports: [Report] = []
         let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
         if count == 0 { return nil }
         if count < 0 { return errno == EAGAIN || errno == EINTR ? [] : nil }
         frames.append(Array(buffer[..<count]))
         do throws(ProtocolError) {
-            while let body = try frames.next() {
-                switch try Report(body: body) {
-                case .ended(let end): ends.append(end)
-                }
-            }
+            while let body = try frames.next() { reports.append(try Report(body: body)) }
         } catch {
             // A worker that speaks gibberish is no worker: its record file still tells how its run ended.
             return nil
         }
-        return ends
+        return reports
     }
 }
 
@@ -77,7 +76,7 @@ extension RunResult {
             }
         self.init(
             outcome: outcome, startedAt: Instant(milliseconds: end.startedAt),
-            endedAt: Instant(milliseconds: end.endedAt),
+            endedAt: Instant(milliseconds: end.endedAt), pid: end.pid == 0 ? nil : end.pid,
             usage: Usage(
                 wallMilliseconds: end.wallMilliseconds, userMilliseconds: end.userMilliseconds,
                 systemMilliseconds: end.systemMilliseconds, maxRSSBytes: end.maxRSSBytes))

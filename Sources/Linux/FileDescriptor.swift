@@ -48,13 +48,14 @@ extension FileDescriptor {
         // One byte more than the size, so that the common case finds the end in the first read and grows nothing.
         let expected = min(Int(try status().size), limit)
         var bytes: [UInt8] = []
-        var capacity = max(expected, 0) + 1
+        // Files in /proc say they are empty, and those in /proc/sys give everything in the first read or nothing.
+        var capacity = expected > 0 ? expected + 1 : 4096
         while true {
             let chunk = try readChunk(capacity)
             if chunk.isEmpty { return bytes }
             if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
             if bytes.count > limit { throw SystemError(call: "read", errno: EFBIG) }
-            if chunk.count < capacity && bytes.count == expected { return bytes }
+            if chunk.count < capacity && bytes.count == expected && expected > 0 { return bytes }
             capacity = max(4096, min(bytes.count, 1 << 20))
         }
     }

@@ -9,7 +9,8 @@ public struct Inotify: ~Copyable {
 
     /// inotify_init1(2).
     public init() throws(SystemError) {
-        descriptor = FileDescriptor(owning: try attempt("inotify_init1") { inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK)) })
+        let raw = try attempt("inotify_init1") { inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK)) }
+        descriptor = FileDescriptor(owning: raw)
         buffer = .allocate(byteCount: 64 << 10, alignment: 8)
     }
 
@@ -68,6 +69,13 @@ public struct InotifyEvent: Sendable, Equatable {
     public var cookie: UInt32
     /// The name in the watched directory; empty when the watched file itself is meant.
     public var name: String
+
+    public init(watch: Int32, mask: InotifyMask, cookie: UInt32 = 0, name: String = "") {
+        self.watch = watch
+        self.mask = mask
+        self.cookie = cookie
+        self.name = name
+    }
 }
 
 /// What happened, or what to watch for, inotify(7).

@@ -27,6 +27,11 @@ public struct Poll: ~Copyable {
         /// The token it was added with.
         public var token: UInt64
         public var flags: Flags
+
+        public init(token: UInt64, flags: Flags) {
+            self.token = token
+            self.flags = flags
+        }
     }
 
     /// epoll_create1(2). One wait returns at most `capacity` events; the others come with the next.

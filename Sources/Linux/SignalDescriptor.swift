@@ -12,6 +12,12 @@ public struct SignalDescriptor: ~Copyable {
         /// Who sent it, or the child that changed.
         public var pid: pid_t
         public var user: uid_t
+
+        public init(number: Int32, pid: pid_t, user: uid_t) {
+            self.number = number
+            self.pid = pid
+            self.user = user
+        }
     }
 
     /// Blocks these signals in the calling thread, pthread_sigmask(3), and takes them from then on. Equal signals that arrive

@@ -38,6 +38,8 @@ public struct RunResult: Sendable {
         case timedOut(exitCode: Int?, signal: Int32?)
         /// The command could not be started, with the reason for a person.
         case notSpawned(String)
+        /// It was decided to start it, but no worker ever began to: the daemon died in between. The try is taken again.
+        case neverBegan
         /// Nobody could record the end.
         case lost(String)
     }

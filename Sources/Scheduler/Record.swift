@@ -83,14 +83,16 @@ public struct RejectedFile: Sendable {
     public var id: JobID
     public var name: String
     public var file: String
+    public var inode: UInt64
     public var due: Instant
     /// What is wrong, as `file:line:column: …` lines.
     public var error: String
 
-    public init(id: JobID, name: String, file: String, due: Instant, error: String) {
+    public init(id: JobID, name: String, file: String, inode: UInt64, due: Instant, error: String) {
         self.id = id
         self.name = name
         self.file = file
+        self.inode = inode
         self.due = due
         self.error = error
     }

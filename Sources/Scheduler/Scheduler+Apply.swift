@@ -83,7 +83,7 @@ extension Scheduler {
         let accepted = AcceptedJob(
             id: file.id, name: file.name, due: file.due, createdAt: now, notBefore: file.due,
             source: Source(format: format, bytes: []), definition: .unusable,
-            file: FileStamp(name: file.file, inode: 0, size: 0, modifiedNanoseconds: 0))
+            file: FileStamp(name: file.file, inode: file.inode, size: 0, modifiedNanoseconds: 0))
         let job = Job(accepted, arrival: arrivals)
         arrivals += 1
         job.state = .failed

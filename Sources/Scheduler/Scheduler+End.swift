@@ -34,6 +34,11 @@ extension Scheduler {
             ending.reason = .spawn
             ending.error = why
             kind = .spawn
+        case .neverBegan:
+            ending.attempt = attempt - 1
+            ending.state = job.stopping == nil ? .new : .failed
+            ending.notBefore = job.notBefore
+            kind = .spawn
         case .lost(let why):
             ending.reason = .lost
             ending.error = why

@@ -28,6 +28,7 @@ extension JournalLine {
             field("id", file.id.text)
             field("name", file.name)
             field("file", FileName.bytes(of: file.file))
+            field("inode", Int64(bitPattern: file.inode))
             field("due", file.due)
             field("error", file.error)
         case .withdrawn(let id):
@@ -110,10 +111,13 @@ extension JournalFields {
         switch kind {
         case "accepted": return accepted(context).map { .accepted($0) }
         case "rejected":
-            guard let id, let name = self["name"], let file = bytes("file"), let due = instant("due"),
-                let error = self["error"]
+            guard let id, let name = self["name"], let file = bytes("file"), let inode = integer("inode"),
+                let due = instant("due"), let error = self["error"]
             else { return nil }
-            return .rejected(RejectedFile(id: id, name: name, file: FileName.string(from: file), due: due, error: error))
+            return .rejected(
+                RejectedFile(
+                    id: id, name: name, file: FileName.string(from: file), inode: UInt64(bitPattern: inode), due: due,
+                    error: error))
         case "withdrawn": return id.map { .withdrawn($0) }
         case "started":
             guard let id, let attempt = integer("try") else { return nil }

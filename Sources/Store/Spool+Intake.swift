@@ -35,7 +35,9 @@ extension Spool {
         case .busy: return .notYet
         case .other(.directory): return try intakeDirectory(name, context, isTaken: isTaken, task: task)
         case .other(let kind):
-            return .rejected(rejection(name, stem, context, "is \(kind.article), not a regular file"))
+            let status = try fs.status(path)
+            return .rejected(
+                rejection(name, stem, context, "is \(kind.article), not a regular file", changed: status))
         case .tooLarge(let status):
             return .rejected(
                 rejection(
@@ -53,7 +55,7 @@ extension Spool {
             }
             let source = Source(format: format, bytes: bytes)
             let identity = identify(name, stem, status, known: known, context)
-            if let first = try duplicate(of: identity.id, known: known, source, isTaken: isTaken) {
+            if identity.isNamed, let first = try duplicate(of: identity.id, known: known, source, isTaken: isTaken) {
                 switch first {
                 case .same:
                     try fs.removeFile(path)
@@ -143,7 +145,7 @@ extension Spool {
         let unique = stableHash("\(file)\u{0}\(inode)\u{0}\(context.now.milliseconds)")
         let name = JobID(stem)?.name ?? Name.sanitized(stem)
         return RejectedFile(
-            id: JobID(instant: context.now, name: name, unique: unique), name: name, file: file, due: context.now,
+            id: JobID(instant: context.now, name: name, unique: unique), name: name, file: file, inode: inode, due: context.now,
             error: "\(file): \(why)")
     }
 

@@ -1,12 +1,12 @@
 // After a start: bringing the tree to what the journal says, and noticing what people did with files meanwhile.
 
+import Glibc
+
 extension Spool {
     /// What recovery found besides what it mended.
     public struct Recovery {
         /// Waiting jobs whose file or directory somebody took away while nobody watched.
         public var withdrawn: [Job] = []
-        /// Waiting jobs whose file is not the one that was accepted.
-        public var edited: [Job] = []
         /// What was mended, each in a sentence.
         public var mended: [String] = []
     }
@@ -22,62 +22,65 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
-        func stands(_ job: Job, in state: JobState) throws(SystemError) -> Bool {
+        func stands(_ job: Job, _ state: JobState) throws(SystemError) -> Bool {
             if let names = places[state], !names.contains(job.id.text) { return false }
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return false }
             // A directory without the job's file is what a crash before the rename leaves: not yet the job's place.
             return try hasJobFile(Layout.directory(of: job.id, state))
         }
         for job in jobs {
-            var found: [JobState] = []
-            for state in JobState.allCases where try stands(job, in: state) { found.append(state) }
-            if found.contains(job.state) {
-                job.place = .directory(job.state)
-                // One directory in two places is how some file systems come back from a power cut. The journal decides.
-                for other in found where other != job.state {
-                    try fs.removeTree(Layout.directory(of: job.id, other))
-                    recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
-                }
-                if job.state.isTerminal || job.state == .running {
-                    try mendStatus(of: job, &recovery)
-                }
-                continue
+            do throws(SystemError) { try recover(job, isSameBoot: isSameBoot, stands: stands, &recovery) } catch {
+                // One job whose place is taken by something else must not keep all others from running.
+                guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES].contains(error.errno) else { throw error }
+                recovery.mended.append("could not place \(job.id): \(error)")
             }
-            if let state = found.first {
-                job.place = .directory(state)
-                try place(job)
-                recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
-                continue
-            }
-            if let stamp = job.file, job.state == .new, job.attempt == 0 {
-                if let status = try fs.status("\(Layout.new)/\(stamp.name)") {
-                    job.place = .file(stamp.name)
-                    if status.inode != stamp.inode || status.size != stamp.size
-                        || status.modifiedNanoseconds != stamp.modifiedNanoseconds
-                    {
-                        recovery.edited.append(job)
-                    }
-                    continue
-                }
-            } else if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode == stamp.inode || stamp.inode == 0 {
-                job.place = .file(stamp.name)
-                if try fs.status("\(Layout.new)/\(stamp.name)") != nil {
-                    try place(job)
-                    recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
-                    continue
-                }
-            }
-            if job.state == .new, isSameBoot, job.file != nil || job.attempt > 0 {
-                recovery.withdrawn.append(job)
-                continue
-            }
-            // A finished job whose record is gone: somebody removed it, or it was pruned.
-            if job.state.isTerminal, isSameBoot, job.reason != .rejected, job.attempt > 0 { continue }
-            job.place = .nowhere
-            try place(job)
-            recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
         }
         return recovery
+    }
+
+    private func recover(
+        _ job: Job, isSameBoot: Bool, stands: (Job, JobState) throws(SystemError) -> Bool, _ recovery: inout Recovery
+    ) throws(SystemError) {
+        var found: [JobState] = []
+        for state in JobState.allCases where try stands(job, state) { found.append(state) }
+        if found.contains(job.state) {
+            job.place = .directory(job.state)
+            // One directory in two places is how some file systems come back from a power cut. The journal decides.
+            for other in found where other != job.state {
+                try fs.removeTree(Layout.directory(of: job.id, other))
+                recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
+            }
+            if job.state.isTerminal || job.state == .running {
+                try mendStatus(of: job, &recovery)
+            }
+            return
+        }
+        if let state = found.first {
+            job.place = .directory(state)
+            try place(job)
+            recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
+            return
+        }
+        if let stamp = job.file, job.state == .new, job.attempt == 0 {
+            if try fs.status("\(Layout.new)/\(stamp.name)") != nil {
+                job.place = .file(stamp.name)
+                return
+            }
+        } else if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode == stamp.inode {
+            job.place = .file(stamp.name)
+            try place(job)
+            recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
+            return
+        }
+        if job.state == .new, isSameBoot, job.file != nil || job.attempt > 0 {
+            recovery.withdrawn.append(job)
+            return
+        }
+        // A finished job whose record is gone: somebody removed it, or it was pruned.
+        if job.state.isTerminal, isSameBoot { return }
+        job.place = .nowhere
+        try place(job)
+        recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
     }
 
     private func hasJobFile(_ directory: String) throws(SystemError) -> Bool {
@@ -93,7 +96,7 @@ extension Spool {
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) {
             // Not readable as JSON: it is written anew, below.
             if case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let state)? = table["state"]?.kind,
-                state == job.state.rawValue
+                state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text
             {
                 return
             }

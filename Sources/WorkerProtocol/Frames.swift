@@ -56,6 +56,7 @@ private enum Tag {
     static let stop: UInt8 = 3
     static let extend: UInt8 = 4
     static let ended: UInt8 = 129
+    static let running: UInt8 = 130
     static let exited: Int64 = 0
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
@@ -137,6 +138,12 @@ extension Report {
     /// The whole frame, length included.
     public func frame() -> [UInt8] {
         switch self {
+        case .running(let jobID, let attempt, let pid):
+            var writer = FrameWriter(kind: Tag.running)
+            writer.write(jobID)
+            writer.write(Int64(attempt))
+            writer.write(Int64(pid))
+            return writer.finish()
         case .ended(let end):
             var writer = FrameWriter(kind: Tag.ended)
             writer.write(end.jobID)
@@ -149,6 +156,7 @@ extension Report {
             writer.write(end.systemMilliseconds)
             writer.write(end.maxRSSBytes)
             writer.write(Int64(end.leftovers))
+            writer.write(Int64(end.pid))
             return writer.finish()
         }
     }
@@ -156,12 +164,18 @@ extension Report {
     /// Reads a frame's body.
     public init(body: ArraySlice<UInt8>) throws(ProtocolError) {
         var reader = try FrameReader(body)
-        guard reader.kind == Tag.ended else { throw .unknownKind(reader.kind) }
-        self = .ended(
-            RunEnd(
-                jobID: try reader.text(), attempt: try reader.int(), kind: try reader.endKind(), startedAt: try reader.int64(),
-                endedAt: try reader.int64(), wallMilliseconds: try reader.int64(), userMilliseconds: try reader.int64(),
-                systemMilliseconds: try reader.int64(), maxRSSBytes: try reader.int64(), leftovers: try reader.int()))
+        switch reader.kind {
+        case Tag.running:
+            self = .running(jobID: try reader.text(), attempt: try reader.int(), pid: try reader.int32())
+        case Tag.ended:
+            self = .ended(
+                RunEnd(
+                    jobID: try reader.text(), attempt: try reader.int(), kind: try reader.endKind(),
+                    startedAt: try reader.int64(), endedAt: try reader.int64(), wallMilliseconds: try reader.int64(),
+                    userMilliseconds: try reader.int64(), systemMilliseconds: try reader.int64(),
+                    maxRSSBytes: try reader.int64(), leftovers: try reader.int(), pid: try reader.int32()))
+        default: throw .unknownKind(reader.kind)
+        }
         try reader.finish()
     }
 }

@@ -75,6 +75,8 @@ public enum Command: Sendable, Equatable {
 
 /// What a worker tells the daemon.
 public enum Report: Sendable, Equatable {
+    /// The run has lasted a moment and its command is this process. Short runs, which are the many, are not told of.
+    case running(jobID: String, attempt: Int, pid: Int32)
     case ended(RunEnd)
 }
 
@@ -111,10 +113,13 @@ public struct RunEnd: Sendable, Equatable {
     public var maxRSSBytes: Int64
     /// Processes that the command left running, as far as they are the worker's children now: those it left after all killing.
     public var leftovers: Int
+    /// The command's process; 0 when it did not start.
+    public var pid: Int32
 
     public init(
         jobID: String, attempt: Int, kind: Kind, startedAt: Int64, endedAt: Int64, wallMilliseconds: Int64 = 0,
-        userMilliseconds: Int64 = 0, systemMilliseconds: Int64 = 0, maxRSSBytes: Int64 = 0, leftovers: Int = 0
+        userMilliseconds: Int64 = 0, systemMilliseconds: Int64 = 0, maxRSSBytes: Int64 = 0, leftovers: Int = 0,
+        pid: Int32 = 0
     ) {
         self.jobID = jobID
         self.attempt = attempt
@@ -126,5 +131,6 @@ public struct RunEnd: Sendable, Equatable {
         self.systemMilliseconds = systemMilliseconds
         self.maxRSSBytes = maxRSSBytes
         self.leftovers = leftovers
+        self.pid = pid
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// The file is one line of text, padded with spaces to ``size`` bytes and a newline at the end, written at offset 0 by one
 /// pwrite(2): `CHECKSUM running …` or `CHECKSUM ended …`. The checksum is the CRC-32C of the text after it up to the padding,
-/// eight lower-case hexadecimal digits. While the worker lives it holds flock(2) LOCK_EX on the file; so a later
+/// eight lower-case hexadecimal digits. While the worker lives flock(2) LOCK_EX is held on the file; so a later
 /// daemon that gets the lock knows that the worker is gone, and that `running` then means the run's end is unknown.
 public enum WorkerRecord: Sendable, Equatable {
     case running(Running)
@@ -16,6 +16,7 @@ public enum WorkerRecord: Sendable, Equatable {
         /// When the worker started, clock ticks since boot (field 22 of /proc/PID/stat): with the number it is one process.
         public var workerStartTime: UInt64
         /// The command's process, leader of its own session and group. A child of the worker: while that lives the number is its.
+        /// 0: the worker was about to start it.
         public var jobPID: Int32
         /// Wall clock, milliseconds since the epoch.
         public var startedAt: Int64
@@ -78,6 +79,7 @@ extension WorkerRecord {
         line.append(number: end.systemMilliseconds)
         line.append(number: end.maxRSSBytes)
         line.append(number: end.leftovers)
+        line.append(number: end.pid)
         switch end.kind {
         case .exited(let code): append(.exited(code: code), to: &line)
         case .signaled(let number, let coreDumped): append(.signaled(number: number, coreDumped: coreDumped), to: &line)
@@ -156,11 +158,11 @@ private struct Words {
         guard let jobID = text(), let attempt = number(Int.self), let startedAt = number(Int64.self),
             let endedAt = number(Int64.self), let wall = number(Int64.self), let user = number(Int64.self),
             let system = number(Int64.self), let maxRSS = number(Int64.self), let leftovers = number(Int.self),
-            let kind = endKind()
+            let pid = number(Int32.self), let kind = endKind()
         else { return nil }
         return RunEnd(
             jobID: jobID, attempt: attempt, kind: kind, startedAt: startedAt, endedAt: endedAt, wallMilliseconds: wall,
-            userMilliseconds: user, systemMilliseconds: system, maxRSSBytes: maxRSS, leftovers: leftovers)
+            userMilliseconds: user, systemMilliseconds: system, maxRSSBytes: maxRSS, leftovers: leftovers, pid: pid)
     }
 
     private mutating func endKind() -> RunEnd.Kind? {
@@ -232,8 +234,10 @@ extension [UInt8] {
     }
 
     /// Appends a space and the text, with `%`, space and control characters as `%hh`; as many whole characters as fit in `limit`.
+    /// An empty text is a lone `%`, so that no word is empty.
     fileprivate mutating func append(word: String, limit: Int = .max) {
         append(space)
+        if word.isEmpty { append(percent) }
         let start = count
         for scalar in word.unicodeScalars {
             let before = count
@@ -255,6 +259,7 @@ extension [UInt8] {
 }
 
 private func unescaped(_ word: ArraySlice<UInt8>) -> [UInt8]? {
+    if word.count == 1 && word.first == percent { return [] }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(word.count)
     var rest = word

@@ -22,6 +22,8 @@ struct Run {
     /// When to look again for what is being killed, and when to stop looking.
     private var retryAt: Int64?
     private var giveUpAt: Int64?
+    /// When the daemon is told that the run has lasted a moment; nil once it has been.
+    private var announceAt: Int64?
     private(set) var hasTimedOut = false
     private var isKilling = false
     private var outcome: Outcome?
@@ -37,18 +39,20 @@ struct Run {
     // uninterruptible sleep, and no signal helps.
     private static let giveUpAfterMilliseconds: Int64 = 5_000
     private static let retryAfterMilliseconds: Int64 = 10
+    private static let announceAfterMilliseconds: Int64 = 50
 
     init(request: RunRequest, pid: pid_t, startedAt: Int64) {
         self.request = request
         self.pid = pid
         self.startedAt = startedAt
+        announceAt = startedNanoseconds.advanced(milliseconds: Run.announceAfterMilliseconds)
         if request.timeoutMilliseconds > 0 {
             limit = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
         }
     }
 
     /// The next moment at which ``strike()`` has something to do.
-    var deadline: Int64? { [limit, killAt, retryAt].lazy.compactMap(\.self).min() }
+    var deadline: Int64? { [limit, killAt, retryAt, announceAt].lazy.compactMap(\.self).min() }
 
     var isCommandEnded: Bool { outcome != nil }
 
@@ -75,6 +79,13 @@ extension Run {
             signalGroup(SIGKILL)
         }
         if let retryAt, retryAt <= now { self.retryAt = nil }
+    }
+
+    /// Whether it is time to tell the daemon of the run, which is done once and only while the command runs.
+    mutating func takeAnnouncement() -> Bool {
+        guard let announceAt, announceAt <= Clock.monotonicNanoseconds() || isCommandEnded else { return false }
+        self.announceAt = nil
+        return !isCommandEnded
     }
 
     /// Asks the command's group to end, and sets when everything is killed; never later than a stop before it said.
@@ -148,7 +159,7 @@ extension Run {
             jobID: request.jobID, attempt: request.attempt, kind: kind, startedAt: startedAt, endedAt: outcome.endedAt,
             wallMilliseconds: outcome.wallNanoseconds / 1_000_000,
             userMilliseconds: milliseconds(outcome.usage.ru_utime), systemMilliseconds: milliseconds(outcome.usage.ru_stime),
-            maxRSSBytes: Int64(outcome.usage.ru_maxrss) * 1024, leftovers: leftovers)
+            maxRSSBytes: Int64(outcome.usage.ru_maxrss) * 1024, leftovers: leftovers, pid: pid)
     }
 }
 

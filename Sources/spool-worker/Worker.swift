@@ -16,8 +16,8 @@ struct Worker: ~Copyable {
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
 
-    init(socket: consuming FileDescriptor, recordPath: String) throws(SystemError) {
-        let record = try RecordFile(path: recordPath)
+    init(socket: consuming FileDescriptor, record: consuming FileDescriptor) throws(SystemError) {
+        let record = try RecordFile(record)
         let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
         try detach()
         self.socket = socket
@@ -155,9 +155,10 @@ extension Worker {
             if let run {
                 throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
             }
-            let started = Run(request: request, pid: try startCommand(request), startedAt: startedAt)
-            run = started
-            record.write(running: started)
+            record.write(running: request, pid: 0, startedAt: startedAt)
+            let pid = try startCommand(request)
+            run = Run(request: request, pid: pid, startedAt: startedAt)
+            record.write(running: request, pid: pid, startedAt: startedAt)
         } catch {
             let end = RunEnd(
                 jobID: request.jobID, attempt: request.attempt,
@@ -174,6 +175,9 @@ extension Worker {
     private mutating func enforceDeadlines() {
         guard let deadline = run?.deadline, deadline <= Clock.monotonicNanoseconds() else { return }
         run!.strike()
+        if run!.takeAnnouncement() {
+            send(.running(jobID: run!.request.jobID, attempt: run!.request.attempt, pid: run!.pid))
+        }
         // Also what has left the command's process group, if it is a child of ours by now.
         if run!.killsEverything && !run!.isCommandEnded { Leftovers.kill(leftovers.children(ofRun: run!.pid)) }
         reap()

@@ -1,0 +1,169 @@
+import Testing
+import WorkerProtocol
+
+@Suite struct ProtocolTests {
+    static let request = RunRequest(
+        jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
+        environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
+        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, nice: -5)
+
+    static let commands: [Command] = [
+        .run(request), .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
+        .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5), .extend(milliseconds: .min),
+    ]
+
+    static let ends: [RunEnd] = [
+        .exited(code: 0), .exited(code: 255), .signaled(number: 9, coreDumped: false), .signaled(number: 11, coreDumped: true),
+        .timedOut(.exited(code: 1)), .timedOut(.signaled(number: 15, coreDumped: false)),
+        .spawnFailed(errno: 2, message: "command not found: \"föö\" (PATH=/a b:%20\n)"), .spawnFailed(errno: 0, message: ""),
+    ].map { (kind: RunEnd.Kind) in
+        RunEnd(
+            jobID: "id with space", attempt: 2, kind: kind, startedAt: 1_790_000_000_000, endedAt: -1, wallMilliseconds: .max,
+            userMilliseconds: 5, systemMilliseconds: 6, maxRSSBytes: 7, leftovers: 8)
+    }
+
+    private func bodies(_ stream: [UInt8], chunk: Int = .max) throws -> [ArraySlice<UInt8>] {
+        var buffer = FrameBuffer()
+        var bodies: [ArraySlice<UInt8>] = []
+        var rest = stream[...]
+        while !rest.isEmpty {
+            buffer.append(Array(rest.prefix(chunk)))
+            rest = rest.dropFirst(chunk)
+            while let body = try buffer.next() { bodies.append(ArraySlice(Array(body))) }
+        }
+        #expect(buffer.isEmpty)
+        return bodies
+    }
+
+    @Test("Commands come back from their frames, however the stream is cut", arguments: [1, 3, 64, Int.max])
+    func commands(chunk: Int) throws {
+        let stream = Self.commands.flatMap { $0.frame() }
+        #expect(try bodies(stream, chunk: chunk).map { try Command(body: $0) } == Self.commands)
+    }
+
+    @Test("Reports come back from their frames", arguments: ends)
+    func reports(_ end: RunEnd) throws {
+        let bodies = try bodies(Report.ended(end).frame())
+        #expect(try bodies.map { try Report(body: $0) } == [.ended(end)])
+    }
+
+    @Test func aBodyCutAnywhereIsRefused() throws {
+        for frame in Self.commands.map({ $0.frame() }) {
+            for length in 0..<(frame.count - 4) {
+                #expect(throws: ProtocolError.self) { try Command(body: frame[4..<4 + length]) }
+            }
+            #expect(throws: ProtocolError.malformed) { try Command(body: (frame + [0])[4...]) }
+        }
+    }
+
+    @Test func otherVersionsKindsAndLengthsAreRefused() throws {
+        #expect(throws: ProtocolError.unknownVersion(2)) { try Command(body: [2, 1]) }
+        #expect(throws: ProtocolError.unknownKind(99)) { try Command(body: [1, 99]) }
+        #expect(throws: ProtocolError.unknownKind(1)) { try Report(body: [1, 1]) }
+        #expect(throws: ProtocolError.malformed) { try Command(body: []) }
+        var buffer = FrameBuffer()
+        buffer.append([0xFF, 0xFF, 0xFF, 0xFF])
+        #expect(throws: ProtocolError.tooLong(0xFFFF_FFFF)) { try buffer.next() }
+        var request = Self.request
+        request.arguments = ["a\0b"]
+        #expect(throws: ProtocolError.malformed) { try Command(body: Command.run(request).frame()[4...]) }
+        request = Self.request
+        request.jobID = String(repeating: "x", count: 256)
+        #expect(throws: ProtocolError.malformed) { try Command(body: Command.run(request).frame()[4...]) }
+    }
+
+    @Test("Damaged bodies are refused or mean something else, and never trap", arguments: [1, 2, 3] as [UInt64])
+    func fuzz(seed: UInt64) {
+        var generator = SeededGenerator(state: seed)
+        let frames = Self.commands.map { $0.frame() } + Self.ends.map { Report.ended($0).frame() }
+        for _ in 0..<20_000 {
+            var body = Array(frames.randomElement(using: &generator)!.dropFirst(4))
+            for _ in 0..<Int.random(in: 1...4, using: &generator) where !body.isEmpty {
+                let index = Int.random(in: 0..<body.count, using: &generator)
+                switch Int.random(in: 0..<4, using: &generator) {
+                case 0: body[index] = .random(in: 0...255, using: &generator)
+                case 1: body[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+                case 2: body.removeSubrange(index..<min(body.count, index + 3))
+                default: body.insert(contentsOf: [0xFF, 0xFF, 0xFF, 0xFF], at: index)
+                }
+            }
+            if let command = try? Command(body: body[...]) { #expect((try? Command(body: command.frame()[4...])) == command) }
+            if let report = try? Report(body: body[...]) { #expect((try? Report(body: report.frame()[4...])) == report) }
+        }
+    }
+}
+
+@Suite struct WorkerRecordTests {
+    static let running = WorkerRecord.running(
+        WorkerRecord.Running(
+            jobID: "20261121T020000.000Z-backup-k3f9", attempt: 1, workerPID: 4711, workerStartTime: 123_456, jobPID: 4712,
+            startedAt: 1_790_000_000_123))
+    static let records = [running] + ProtocolTests.ends.map { WorkerRecord.ended($0) }
+
+    @Test("A record comes back from its bytes", arguments: records)
+    func roundTrip(_ record: WorkerRecord) {
+        let bytes = record.bytes()
+        #expect(bytes.count == WorkerRecord.size && bytes.last == UInt8(ascii: "\n"))
+        #expect(WorkerRecord.parse(bytes) == record)
+    }
+
+    @Test func itIsALineThatAPersonCanRead() {
+        let text = String(decoding: Self.running.bytes(), as: UTF8.self)
+        #expect(text.dropFirst(9).hasPrefix("running 20261121T020000.000Z-backup-k3f9 1 4711 123456 4712 1790000000123 "))
+    }
+
+    @Test("No flipped bit goes unnoticed", arguments: records)
+    func flips(_ record: WorkerRecord) {
+        let bytes = record.bytes()
+        for index in bytes.indices {
+            for bit in 0..<8 {
+                var flipped = bytes
+                flipped[index] ^= 1 << UInt8(bit)
+                #expect(WorkerRecord.parse(flipped) == nil, "byte \(index) bit \(bit)")
+            }
+        }
+    }
+
+    @Test("A record of which only a part was written over another is neither", arguments: [1, 8, 9, 40, 70, 100, 512])
+    func torn(length: Int) {
+        for (index, new) in Self.records.enumerated() {
+            let old = Self.records[(index + 1) % Self.records.count].bytes()
+            let torn = Array(new.bytes().prefix(length) + old.dropFirst(length))
+            if torn != old && torn != new.bytes() { #expect(WorkerRecord.parse(torn) == nil) }
+        }
+        #expect(WorkerRecord.parse(Array(Self.running.bytes().prefix(length))) == nil)
+    }
+
+    @Test func anEmptyOrZeroedFileIsNoRecord() {
+        #expect(WorkerRecord.parse([]) == nil)
+        #expect(WorkerRecord.parse([UInt8](repeating: 0, count: WorkerRecord.size)) == nil)
+        #expect(WorkerRecord.parse([UInt8](repeating: 0x20, count: WorkerRecord.size - 1) + [0x0A]) == nil)
+    }
+
+    @Test func aLongMessageIsCutToFit() throws {
+        let message = String(repeating: "é %", count: 1000)
+        let id = String(repeating: "%", count: 255)
+        let end = RunEnd(
+            jobID: id, attempt: .max, kind: .spawnFailed(errno: .min, message: message), startedAt: .min, endedAt: .min,
+            wallMilliseconds: .min, userMilliseconds: .min, systemMilliseconds: .min, maxRSSBytes: .min, leftovers: .min)
+        guard case .ended(let read) = WorkerRecord.parse(WorkerRecord.ended(end).bytes()) else {
+            Issue.record("the record does not parse")
+            return
+        }
+        #expect(read.jobID == id)
+        guard case .spawnFailed(.min, let cut) = read.kind else {
+            Issue.record("not a spawn failure: \(read.kind)")
+            return
+        }
+        #expect(message.hasPrefix(cut))
+    }
+
+    @Test func theChecksumIsTheOneOfRFC3720() {
+        #expect(crc32c(Array("123456789".utf8)) == 0xE306_9283)
+        #expect(crc32c([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+        #expect(crc32c([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+        #expect(crc32c(Array(0..<32)) == 0x46DD_794E)
+        #expect(crc32c([]) == 0)
+        #expect(crc32c(Array("x123456789".utf8).dropFirst()) == 0xE306_9283)
+    }
+}

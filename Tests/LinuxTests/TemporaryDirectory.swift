@@ -1,0 +1,83 @@
+import Glibc
+import Linux
+
+/// A directory for one test, removed with everything in it when the test is over.
+final class TemporaryDirectory {
+    let path: String
+    let directory: Directory
+
+    init() throws {
+        var template = Array("/tmp/spoold-linux-XXXXXX\0".utf8CString)
+        guard let made = mkdtemp(&template) else { throw SystemError(call: "mkdtemp", errno: errno) }
+        path = String(cString: made)
+        directory = try Directory.open(path)
+    }
+
+    deinit {
+        let parent = try? Directory.open("/tmp")
+        try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have removed it already
+    }
+
+    func text(_ name: String) throws -> String { String(decoding: try directory.readFile(name), as: UTF8.self) }
+
+    func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws {
+        try directory.writeFile(name, Array(text.utf8), mode: mode)
+    }
+
+    func names() throws -> [String] { try directory.list().map(\.name).sorted() }
+}
+
+/// What a test waits for: an event never takes this long unless it does not come.
+let patienceMilliseconds: Int32 = 60_000
+
+struct TimedOut: Error {}
+
+/// Waits until a descriptor is readable, or has no other side any more.
+func awaitReadable(_ raw: Int32) throws {
+    var descriptor = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+    while true {
+        let count = poll(&descriptor, 1, patienceMilliseconds)
+        if count > 0 { return }
+        if count == 0 { throw TimedOut() }
+    }
+}
+
+/// A named pipe on which a job tells that it has come so far, or waits until it may go on.
+final class Pipe {
+    let path: String
+    private let descriptor: FileDescriptor
+
+    init(_ directory: TemporaryDirectory, _ name: String) throws {
+        path = "\(directory.path)/\(name)"
+        guard mkfifo(path, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
+        // Open for both, so that opening waits for nobody.
+        descriptor = try FileDescriptor.open(path, O_RDWR | O_NONBLOCK)
+    }
+
+    /// The next line somebody writes.
+    func line() throws -> String {
+        var line: [UInt8] = []
+        while true {
+            try awaitReadable(descriptor.raw)
+            let byte = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { buffer in
+                try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer)) == 1 ? buffer[0] : nil
+            }
+            guard let byte, byte != UInt8(ascii: "\n") else { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+    }
+
+    func write(_ line: String) throws { try descriptor.write(Array("\(line)\n".utf8)) }
+}
+
+/// Numbers that follow from a seed, so that a failure can be repeated (splitmix64).
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}

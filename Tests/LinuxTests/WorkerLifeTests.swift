@@ -1,0 +1,186 @@
+import CLinux
+import Glibc
+import Linux
+import Testing
+import WorkerProtocol
+
+/// What a job leaves behind, and what outlives whom.
+@Suite struct WorkerLifeTests {
+    let worker: WorkerUnderTest
+    var temporary: TemporaryDirectory { worker.temporary }
+
+    init() throws { worker = try WorkerUnderTest() }
+
+    private func pid(in name: String) throws -> pid_t {
+        try #require(pid_t(try temporary.text(name).filter(\.isNumber)))
+    }
+
+    // MARK: Leftovers
+
+    @Test func leftoversAreLeftUnlessTheJobSaysOtherwise() throws {
+        let end = try worker.run(worker.shell("sleep 1000 & echo $! > child"))
+        #expect(end.kind == .exited(code: 0) && end.leftovers == 1)
+        let left = try pid(in: "child")
+        #expect(isRunning(left))
+
+        // The next run kills its own, also one in a session of its own, and not those of the run before.
+        let next = try worker.run(
+            worker.shell("sleep 1000 & echo $! > child; (setsid sh -c 'echo $$ > deep; exec sleep 1000' &) ; until [ -s deep ]; do :; done") {
+                $0.killsLeftovers = true
+            })
+        #expect(next.kind == .exited(code: 0) && next.leftovers == 0)
+        #expect(!isRunning(try pid(in: "child")))
+        #expect(!isRunning(try pid(in: "deep")))
+        #expect(isRunning(left))
+
+        // An earlier leftover is not counted again, and its end confuses nobody.
+        #expect(try worker.run(worker.request(["true"])).leftovers == 0)
+        kill(left, SIGKILL)
+        #expect(try worker.run(worker.request(["true"]) { $0.killsLeftovers = true }).leftovers == 0)
+    }
+
+    @Test func atTheLimitAllGoHoweverTheyHide() throws {
+        let ready = try Pipe(temporary, "ready")
+        let script = """
+            (setsid sh -c 'trap "" TERM; (sleep 1000 & echo $! > deepest); echo $$ > deep; echo ready > ready; exec sleep 1000' &)
+            sleep 1000
+            """
+        // The daemon's stop at once stands for a limit: both kill everything when their time is over.
+        try worker.send(.run(worker.shell(script)))
+        #expect(try ready.line() == "ready")
+        try worker.send(.stop(killAfterMilliseconds: 0))
+        let end = try worker.report()
+        #expect(end.kind == .signaled(number: SIGKILL, coreDumped: false) || end.kind == .signaled(number: SIGTERM, coreDumped: false))
+        #expect(end.leftovers == 0)
+        #expect(!isRunning(try pid(in: "deep")))
+        #expect(!isRunning(try pid(in: "deepest")))
+    }
+
+    @Test func afterTheLimitTheOthersHaveUntilTheKill() throws {
+        // The shell ends at the limit, by SIGTERM; its child, which ignores that, is killed after 50 ms more.
+        let script = "(trap '' TERM; echo $$ > child; exec sleep 1000) & sleep 1000"
+        let end = try worker.run(
+            worker.shell(script) {
+                $0.timeoutMilliseconds = 400
+                $0.killAfterMilliseconds = 50
+            })
+        #expect(end.kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)) && end.leftovers == 0)
+    }
+
+    @Test func politeLeftoversOfAStopAreLeft() throws {
+        let ready = try Pipe(temporary, "ready")
+        try worker.send(.run(worker.shell("setsid sh -c 'echo $$ > child; echo ready > ready; exec sleep 1000' & exec sleep 1000")))
+        #expect(try ready.line() == "ready")
+        try worker.send(.stop(killAfterMilliseconds: nil))
+        let end = try worker.report()
+        #expect(end.kind == .signaled(number: SIGTERM, coreDumped: false) && end.leftovers == 1)
+        kill(try pid(in: "child"), SIGKILL)
+    }
+
+    // MARK: The record
+
+    @Test func theRecordNamesTheRunningCommand() throws {
+        let ready = try Pipe(temporary, "ready")
+        let go = try Pipe(temporary, "go")
+        try worker.send(.run(worker.shell("echo $$ > ready; read x < go") { $0.attempt = 2 }))
+        let job = try #require(pid_t(try ready.line()))
+        // The worker writes it right after starting the command, so it may come a moment after the command's first word; the
+        // refusal of another run comes after it for certain.
+        _ = try worker.run(worker.request(["true"]))
+        guard case .running(let running) = worker.record else {
+            Issue.record("no running record: \(String(describing: worker.record))")
+            return
+        }
+        #expect(running.jobPID == job && running.jobID == "job" && running.attempt == 2)
+        #expect(running.workerPID == worker.pid)
+        #expect(running.workerStartTime == (try Process.startTime(worker.pid)))
+        try go.write("")
+        #expect(try worker.report().kind == .exited(code: 0))
+    }
+
+    @Test func theLockTellsWhetherTheWorkerLives() throws {
+        _ = try worker.run(worker.request(["true"]))
+        let other = try FileDescriptor.open(worker.recordPath, O_RDWR)
+        #expect(try other.tryLock() == false)
+        // Not even a leftover holds it.
+        #expect(try worker.run(worker.shell("sleep 1000 & echo $! > child")).leftovers == 1)
+        worker.hangUp()
+        #expect(try worker.exitCode() == 0)
+        #expect(try other.tryLock())
+        kill(try pid(in: "child"), SIGKILL)
+    }
+
+    // MARK: Ends
+
+    @Test func withoutADaemonAnIdleWorkerEnds() throws {
+        worker.hangUp()
+        #expect(try worker.exitCode() == 0)
+    }
+
+    @Test func withoutADaemonTheRunIsFinishedAndRecorded() throws {
+        let go = try Pipe(temporary, "go")
+        let ready = try Pipe(temporary, "ready")
+        try worker.send(.run(worker.shell("echo ready > ready; read x < go; echo done; exit 3") { $0.attempt = 5 }))
+        #expect(try ready.line() == "ready")
+        worker.hangUp()
+        try go.write("")
+        #expect(try worker.exitCode() == 0)
+        guard case .ended(let end) = worker.record else {
+            Issue.record("no end recorded: \(String(describing: worker.record))")
+            return
+        }
+        #expect(end.kind == .exited(code: 3) && end.attempt == 5)
+        #expect(try temporary.text("stdout") == "done\n")
+    }
+
+    @Test func withoutADaemonTheLimitStillHolds() throws {
+        try worker.send(.run(worker.request(["sleep", "1000"]) { $0.timeoutMilliseconds = 50 }))
+        worker.hangUp()
+        #expect(try worker.exitCode() == 0)
+        guard case .ended(let end) = worker.record else {
+            Issue.record("no end recorded")
+            return
+        }
+        #expect(end.kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)))
+    }
+
+    @Test("SIGTERM and SIGUSR1 to the worker end the job, not the worker", arguments: [(SIGTERM, SIGTERM), (SIGUSR1, SIGKILL)])
+    func signalsToTheWorker(sent: Int32, seen: Int32) throws {
+        let ready = try Pipe(temporary, "ready")
+        try worker.send(.run(worker.shell("echo ready > ready; exec sleep 1000") { $0.stopSignal = sent == SIGUSR1 ? SIGWINCH : SIGTERM }))
+        #expect(try ready.line() == "ready")
+        kill(worker.pid, sent)
+        #expect(try worker.report().kind == .signaled(number: seen, coreDumped: false))
+        #expect(try worker.run(worker.request(["true"])).kind == .exited(code: 0))
+        kill(worker.pid, sent)
+        #expect(try worker.exitCode() == 0)
+    }
+
+    @Test func aTerminalDoesNotReachTheWorker() throws {
+        #expect(try worker.run(worker.request(["true"])).kind == .exited(code: 0))
+        #expect(try ProcessStatus.read(worker.pid).session == worker.pid)
+        for number in [SIGINT, SIGHUP, SIGPIPE] { kill(worker.pid, number) }
+        #expect(try worker.run(worker.request(["true"])).kind == .exited(code: 0))
+    }
+
+    @Test func nonsenseEndsTheWorkerAfterItsRun() throws {
+        let go = try Pipe(temporary, "go")
+        try worker.send(Command.run(worker.shell("read x < go; exit 3")).frame() + [2, 0, 0, 0, 9, 9, 9, 9, 9])
+        try go.write("")
+        #expect(try worker.exitCode() == 1)
+        guard case .ended(let end) = worker.record else {
+            Issue.record("no end recorded")
+            return
+        }
+        #expect(end.kind == .exited(code: 3))
+    }
+
+    @Test func itIsSmall() throws {
+        for _ in 0..<50 { _ = try worker.run(worker.request(["true"])) }
+        let process = try Directory.open("/proc/\(worker.pid)")
+        let status = String(decoding: try process.readFile("status"), as: UTF8.self)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })
+        let kilobytes = try #require(Int(line.filter(\.isNumber)))
+        #expect(kilobytes < 4096)
+    }
+}

@@ -1,0 +1,128 @@
+import CLinux
+import Glibc
+import Linux
+import WorkerProtocol
+
+/// The built worker, driven by a test in the daemon's place.
+final class WorkerUnderTest {
+    let temporary: TemporaryDirectory
+    let pid: pid_t
+    let recordPath: String
+    private let pidfd: FileDescriptor
+    /// Owned; -1 after hanging up.
+    private var socket: Int32
+    private var frames = FrameBuffer()
+    private var isReaped = false
+
+    /// spool-worker stands beside the test bundle.
+    static let executable: String = {
+        var path = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = path.withUnsafeMutableBytes { buffer in
+            readlink("/proc/self/exe", buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+        }
+        let runner = String(decoding: path.prefix(max(0, count)), as: UTF8.self)
+        return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)]) + "/spool-worker"
+    }()
+
+    init() throws {
+        temporary = try TemporaryDirectory()
+        recordPath = "\(temporary.path)/record"
+        let record = try FileDescriptor.open(recordPath, O_RDWR | O_CREAT, mode: 0o600)
+        guard try record.tryLock() else { throw SystemError(call: "flock", path: recordPath, errno: EWOULDBLOCK) }
+        let pair = try SocketPair(nonBlocking: true)
+        pid = try Process.spawn(
+            Self.executable, arguments: ["spool-worker"], environment: [],
+            descriptors: [(pair.second.raw, 3), (record.raw, 4)])
+        pidfd = try Process.openPidfd(pid)
+        socket = linux_fcntl_int(pair.first.raw, F_DUPFD_CLOEXEC, 3)
+    }
+
+    deinit {
+        hangUp()
+        if isReaped { return }
+        kill(pid, SIGKILL)
+        _ = reap()
+    }
+
+    // MARK: Talking
+
+    func send(_ command: Command) throws { try send(command.frame()) }
+
+    func send(_ bytes: [UInt8]) throws {
+        let sent = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        if sent != bytes.count { throw SystemError(call: "send", errno: errno) }
+    }
+
+    /// The next report.
+    func report() throws -> RunEnd {
+        while true {
+            if let body = try frames.next() {
+                if case .ended(let end) = try Report(body: body) { return end }
+            }
+            try awaitReadable(socket)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
+            defer { buffer.deallocate() }
+            let count = recv(socket, buffer.baseAddress, buffer.count, 0)
+            if count <= 0 { throw SystemError(call: "the worker hung up", errno: 0) }
+            frames.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
+    func run(_ request: RunRequest) throws -> RunEnd {
+        try send(.run(request))
+        return try report()
+    }
+
+    /// As a daemon that dies.
+    func hangUp() {
+        if socket >= 0 { close(socket) }
+        socket = -1
+    }
+
+    // MARK: Looking
+
+    var record: WorkerRecord? {
+        guard let file = try? FileDescriptor.open(recordPath, O_RDONLY), let bytes = try? file.readAll() else { return nil }
+        return WorkerRecord.parse(bytes)
+    }
+
+    /// Waits for the worker's end and returns its exit code; 128 + n for signal n.
+    func exitCode() throws -> Int32 {
+        try awaitReadable(pidfd.raw)
+        let status = reap()
+        return linux_wifsignaled(status) != 0 ? 128 + linux_wtermsig(status) : linux_wexitstatus(status)
+    }
+
+    func openDescriptors() throws -> Int {
+        let directory = try Directory.open("/proc/\(pid)/fd")
+        return try directory.list().count
+    }
+
+    private func reap() -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        isReaped = true
+        return status
+    }
+
+    // MARK: Asking
+
+    /// A request for a command, in this test's directory, with a small environment.
+    func request(_ arguments: [String], _ change: (inout RunRequest) -> Void = { _ in }) -> RunRequest {
+        var request = RunRequest(
+            jobID: "job", attempt: 1, jobDirectory: temporary.path, arguments: arguments, environment: ["PATH=/usr/bin:/bin"],
+            workingDirectory: temporary.path)
+        change(&request)
+        return request
+    }
+
+    func shell(_ script: String, _ change: (inout RunRequest) -> Void = { _ in }) -> RunRequest {
+        request(["sh", "-c", script], change)
+    }
+}
+
+/// Whether a process runs: there is one of this number, and it is no zombie.
+func isRunning(_ pid: pid_t) -> Bool {
+    guard let status = try? ProcessStatus.read(pid) else { return false }
+    return status.state != UInt8(ascii: "Z")
+}
