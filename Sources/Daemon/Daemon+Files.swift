@@ -119,7 +119,7 @@ extension Daemon {
         }
     }
 
-    private func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
+    func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
         let known = waitingFiles[name]
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {

@@ -70,13 +70,11 @@ extension Daemon {
         var waiting: [JobID: Job] = [:]
         for job in unaccounted { waiting[job.id] = job }
         var undecided = false
-        foreignRecords = []
         let own = Set(workers.values.map { String($0.number) })
         let known = Set(adopted.values.map(\.record))
         for entry in try spool.fs.list(Layout.workers) where !own.contains(entry.name) && !known.contains(entry.name) {
             let path = "\(Layout.workers)/\(entry.name)"
             let isAlive = try isLocked(path)
-            if isAlive { foreignRecords.insert(entry.name) }
             guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
             switch WorkerRecord.parse(bytes) {
             case .ended(let end):

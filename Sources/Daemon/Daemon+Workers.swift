@@ -29,14 +29,22 @@ extension Daemon {
     }
 
     private func newWorker() throws(SystemError) -> Worker {
-        let taken = Set(adopted.values.map(\.record)).union(foreignRecords)
         var number = 1
-        while workers[number] != nil || taken.contains(String(number)) { number += 1 }
-        let record = "\(options.spool)/\(Layout.workers)/\(number)"
-        let worker = try Worker(program: options.worker, record: record, number: number)
-        workers[number] = worker
-        try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
-        return worker
+        while true {
+            if workers[number] == nil {
+                let record = "\(options.spool)/\(Layout.workers)/\(number)"
+                do throws(SystemError) {
+                    let worker = try Worker(program: options.worker, record: record, number: number)
+                    workers[number] = worker
+                    try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
+                    return worker
+                } catch {
+                    // A worker of an earlier daemon still has that record.
+                    guard error.errno == EWOULDBLOCK else { throw error }
+                }
+            }
+            number += 1
+        }
     }
 
     func takeReport(_ number: Int) {

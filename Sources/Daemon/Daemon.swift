@@ -82,8 +82,6 @@ public final class Daemon {
     var adopted: [Int: AdoptedWorker] = [:]
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     var unaccounted: [Job] = []
-    /// Record files of workers of an earlier daemon that live, as last seen.
-    var foreignRecords: Set<String> = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
     var arrivals = NameQueue()
     /// Names that were not ready, and when they are looked at again: a file that was linked in while its writer had it open

@@ -14,12 +14,15 @@ final class Worker {
     /// The run that was given to it and has not ended.
     var job: Job?
 
-    /// Starts the worker program. `record` is its record file, absolute.
+    /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
+    /// worker has that file.
     init(program: String, record: String, number: Int) throws(SystemError) {
+        let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker", "--record", record], environment: [],
-            descriptors: [(pair.second.raw, 3)], newSession: true)
+            program, arguments: ["spool-worker"], environment: [], descriptors: [(pair.second.raw, 3), (file.raw, 4)],
+            newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
     }

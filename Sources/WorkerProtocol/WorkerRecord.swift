@@ -2,7 +2,7 @@
 ///
 /// The file is one line of text, padded with spaces to ``size`` bytes and a newline at the end, written at offset 0 by one
 /// pwrite(2): `CHECKSUM running …` or `CHECKSUM ended …`. The checksum is the CRC-32C of the text after it up to the padding,
-/// eight lower-case hexadecimal digits. While the worker lives it holds flock(2) LOCK_EX on the file; so a later
+/// eight lower-case hexadecimal digits. While the worker lives flock(2) LOCK_EX is held on the file; so a later
 /// daemon that gets the lock knows that the worker is gone, and that `running` then means the run's end is unknown.
 public enum WorkerRecord: Sendable, Equatable {
     case running(Running)

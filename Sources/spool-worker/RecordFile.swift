@@ -2,26 +2,18 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The worker's record file: locked from opening to the worker's end, one record, overwritten in place.
+/// The worker's record file: one record, overwritten in place.
 struct RecordFile: ~Copyable {
     private let file: FileDescriptor
     private let workerPID: pid_t
     private let workerStartTime: UInt64
 
-    /// Creates or opens the file and locks it; EWOULDBLOCK when another worker has it.
-    init(path: String) throws(SystemError) {
+    init(_ file: consuming FileDescriptor) throws(SystemError) {
         let pid = getpid()
         let startTime = try Process.startTime(pid)
-        let file = try RecordFile.openLocked(path)
         self.file = file
         workerPID = pid
         workerStartTime = startTime
-    }
-
-    private static func openLocked(_ path: String) throws(SystemError) -> FileDescriptor {
-        let file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-        guard try file.tryLock() else { throw SystemError(call: "flock", path: path, errno: EWOULDBLOCK) }
-        return file
     }
 
     /// `pid` 0: the command is about to be started. That is on record first, so that a job which no record names never began.

@@ -16,8 +16,8 @@ struct Worker: ~Copyable {
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
 
-    init(socket: consuming FileDescriptor, recordPath: String) throws(SystemError) {
-        let record = try RecordFile(path: recordPath)
+    init(socket: consuming FileDescriptor, record: consuming FileDescriptor) throws(SystemError) {
+        let record = try RecordFile(record)
         let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
         try detach()
         self.socket = socket

@@ -1,8 +1,8 @@
 // spool-worker: runs jobs one after another for the daemon, outlives it, and records how each ended.
 //
-//     spool-worker --record PATH
-//
-// Started by spoold alone, with one end of a stream socket pair as descriptor 3 (see WorkerProtocol).
+// Started by spoold alone: descriptor 3 is one end of a stream socket pair (see WorkerProtocol), descriptor 4 its record file,
+// which the daemon has locked. The lock belongs to the open file, so it holds from before the worker begins until it ends,
+// whatever becomes of the daemon.
 //
 // What holds:
 // - One run at a time. For each `run` there is exactly one report, and the record file has its end before the report is sent.
@@ -15,13 +15,14 @@
 //   each process is. Nothing is signalled that is not the job's.
 //
 // Exit codes: 0 done; 1 the daemon spoke something else than the protocol, or a system call that cannot fail did; 2 not
-// started as above, the record is locked by another, or cannot be written.
+// started as above.
 
 import CLinux
 import Glibc
 import Linux
 
 private let socketDescriptor: Int32 = 3
+private let recordDescriptor: Int32 = 4
 
 private func refuse(_ message: String) -> Never {
     let line = Array("spool-worker: \(message)\n".utf8)
@@ -29,12 +30,12 @@ private func refuse(_ message: String) -> Never {
     exit(2)
 }
 
-private let arguments = CommandLine.arguments
-guard arguments.count == 3, arguments[1] == "--record" else { refuse("usage: spool-worker --record PATH (started by spoold)") }
-guard linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0 else { refuse("descriptor 3 is not the daemon's socket") }
+guard CommandLine.arguments.count == 1, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
+    linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0
+else { refuse("is started by spoold, with its socket and record file, and by nobody else") }
 
 do throws(SystemError) {
-    let worker = try Worker(socket: FileDescriptor(owning: socketDescriptor), recordPath: arguments[2])
+    let worker = try Worker(socket: FileDescriptor(owning: socketDescriptor), record: FileDescriptor(owning: recordDescriptor))
     exit(worker.serve())
 } catch {
     refuse(error.description)

@@ -102,7 +102,6 @@ import WorkerProtocol
         _ = try worker.run(worker.request(["true"]))
         let other = try FileDescriptor.open(worker.recordPath, O_RDWR)
         #expect(try other.tryLock() == false)
-        #expect(try WorkerUnderTest(recordPath: worker.recordPath).exitCode() == 2)
         // Not even a leftover holds it.
         #expect(try worker.run(worker.shell("sleep 1000 & echo $! > child")).leftovers == 1)
         worker.hangUp()

@@ -24,13 +24,15 @@ final class WorkerUnderTest {
         return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)]) + "/spool-worker"
     }()
 
-    init(recordPath: String? = nil) throws {
+    init() throws {
         temporary = try TemporaryDirectory()
-        self.recordPath = recordPath ?? "\(temporary.path)/record"
+        recordPath = "\(temporary.path)/record"
+        let record = try FileDescriptor.open(recordPath, O_RDWR | O_CREAT, mode: 0o600)
+        guard try record.tryLock() else { throw SystemError(call: "flock", path: recordPath, errno: EWOULDBLOCK) }
         let pair = try SocketPair(nonBlocking: true)
         pid = try Process.spawn(
-            Self.executable, arguments: ["spool-worker", "--record", self.recordPath], environment: [],
-            descriptors: [(pair.second.raw, 3)])
+            Self.executable, arguments: ["spool-worker"], environment: [],
+            descriptors: [(pair.second.raw, 3), (record.raw, 4)])
         pidfd = try Process.openPidfd(pid)
         socket = linux_fcntl_int(pair.first.raw, F_DUPFD_CLOEXEC, 3)
     }

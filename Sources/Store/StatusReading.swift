@@ -1,0 +1,66 @@
+// `status.json` read back. Tolerant: a key that is missing or of another kind is as if it said nothing, because the file
+// may be of another version or have been edited; only an id makes it a status.
+
+extension JobStatus {
+    public init?(json table: Table) {
+        guard let id = table.text("id") else { return nil }
+        let created = table.instant("created_at") ?? JobID(id)?.instant ?? Instant(milliseconds: 0)
+        self.init(
+            id: id, name: table.text("name") ?? JobID(id)?.name ?? id, due: table.instant("due") ?? created, createdAt: created,
+            host: table.text("host") ?? "")
+        task = table.text("task")
+        schedule = table.text("schedule")
+        state = table.text("state").flatMap(JobState.init) ?? .new
+        reason = table.text("reason").flatMap(FailureReason.init)
+        error = table.text("error")
+        attempt = table.whole("try").map { Int($0) } ?? 0
+        tries = table.whole("tries").map { Int($0) } ?? 1
+        priority = table.whole("priority").map { Int($0) } ?? 0
+        queue = table.text("queue") ?? "default"
+        if case .array(let values)? = table["tags"]?.kind {
+            tags = values.compactMap { if case .string(let tag) = $0.kind { tag } else { nil } }
+        }
+        if let value = table["payload"], !value.isNull { payload = Array(JSON.write(value).utf8) }
+        scheduledAt = table.instant("scheduled_at")
+        startedAt = table.instant("started_at")
+        endedAt = table.instant("ended_at")
+        changedAt = table.instant("changed_at") ?? created
+        notBefore = table.instant("not_before")
+        deadline = table.instant("deadline")
+        exitCode = table.whole("exit_code").map { Int($0) }
+        signal = table.whole("signal").map { Int32(truncatingIfNeeded: $0) }
+        if case .table(let usage)? = table["usage"]?.kind {
+            self.usage = Usage(
+                wallMilliseconds: usage.milliseconds("wall_s"), userMilliseconds: usage.milliseconds("user_s"),
+                systemMilliseconds: usage.milliseconds("sys_s"), maxRSSBytes: usage.whole("max_rss_bytes") ?? 0)
+        }
+        pid = table.whole("pid").map { Int32(truncatingIfNeeded: $0) }
+        retryOf = table.text("retry_of")
+        keepMilliseconds = table.whole("keep_ms")
+    }
+}
+
+extension Table {
+    public func text(_ key: String) -> String? {
+        if case .string(let text)? = self[key]?.kind { text } else { nil }
+    }
+
+    public func whole(_ key: String) -> Int64? {
+        if case .integer(let number)? = self[key]?.kind { number } else { nil }
+    }
+
+    public func instant(_ key: String) -> Instant? { text(key).flatMap { Instant(fixed: $0.utf8) } }
+
+    /// Seconds with a fraction, as milliseconds; 0 for anything that is no reasonable number.
+    fileprivate func milliseconds(_ key: String) -> Int64 {
+        switch self[key]?.kind {
+        case .integer(let seconds): seconds.multipliedReportingOverflow(by: 1000).partialValue
+        case .float(let seconds) where abs(seconds) < 1e12: Int64((seconds * 1000).rounded())
+        default: 0
+        }
+    }
+}
+
+extension Value {
+    public var isNull: Bool { if case .null = kind { true } else { false } }
+}

@@ -1,0 +1,93 @@
+import Documents
+
+/// A command line taken apart by the options that a command knows.
+struct Arguments {
+    struct Given {
+        var name: String
+        var value: String
+        /// As it was written, for errors: `-n`, `--name`.
+        var spelling: String
+    }
+
+    private(set) var given: [Given] = []
+    private(set) var operands: [String] = []
+
+    func flag(_ name: String) -> Bool { given.contains { $0.name == name } }
+    /// The last one counts, so that an alias of a shell can be overridden.
+    func value(_ name: String) -> String? { given.last { $0.name == name }?.value }
+    func values(_ name: String) -> [String] { given.filter { $0.name == name }.map(\.value) }
+
+    /// Takes `words` apart. `ownOperands`: after more operands than this, or after `--`, everything is an operand.
+    init(_ words: some Sequence<String>, options: [Option], ownOperands: Int?, command: String?) throws(Failure) {
+        var rest = Array(words)[...]
+        while let word = rest.popFirst() {
+            if word == "--" {
+                operands += rest
+                return
+            }
+            if word.hasPrefix("--") {
+                try takeLong(word, &rest, options, command)
+            } else if word.hasPrefix("-"), word != "-" {
+                try takeShort(word, &rest, options, command)
+            } else {
+                operands.append(word)
+                if let ownOperands, operands.count > ownOperands {
+                    operands += rest
+                    return
+                }
+            }
+        }
+    }
+
+    private mutating func takeLong(
+        _ word: String, _ rest: inout ArraySlice<String>, _ options: [Option], _ command: String?
+    ) throws(Failure) {
+        let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let name = parts[0]
+        guard let option = options.first(where: { $0.name == name || $0.alias == name }) else {
+            throw Self.unknown("--\(name)", near: nearest(to: name, among: Self.names(options)).map { "--\($0)" }, command)
+        }
+        if option.value == nil {
+            guard parts.count == 1 else { throw .usage("--\(name) takes no value") }
+            given.append(Given(name: option.name, value: "", spelling: "--\(name)"))
+        } else if parts.count == 2 {
+            given.append(Given(name: option.name, value: parts[1], spelling: "--\(name)"))
+        } else {
+            try takeValue(option, "--\(name)", &rest)
+        }
+    }
+
+    /// `-x`, `-xy`, `-nNAME`, `-n NAME`.
+    private mutating func takeShort(
+        _ word: String, _ rest: inout ArraySlice<String>, _ options: [Option], _ command: String?
+    ) throws(Failure) {
+        var letters = word.dropFirst()
+        while let letter = letters.popFirst() {
+            guard let option = options.first(where: { $0.short == letter }) else {
+                throw Self.unknown("-\(letter)", near: nearest(to: String(word.dropFirst()), among: Self.names(options)).map { "--\($0)" }, command)
+            }
+            if option.value == nil {
+                given.append(Given(name: option.name, value: "", spelling: "-\(letter)"))
+            } else if letters.isEmpty {
+                try takeValue(option, "-\(letter)", &rest)
+            } else {
+                given.append(Given(name: option.name, value: String(letters), spelling: "-\(letter)"))
+                return
+            }
+        }
+    }
+
+    private mutating func takeValue(_ option: Option, _ spelling: String, _ rest: inout ArraySlice<String>) throws(Failure) {
+        guard let value = rest.popFirst() else { throw .usage("\(spelling) needs \(option.value ?? "a value")") }
+        given.append(Given(name: option.name, value: value, spelling: spelling))
+    }
+
+    private static func names(_ options: [Option]) -> [String] {
+        options.flatMap { option in option.alias.map { [option.name, $0] } ?? [option.name] }
+    }
+
+    private static func unknown(_ option: String, near: String?, _ command: String?) -> Failure {
+        let help = command.map { "spoolctl \($0) --help" } ?? "spoolctl --help"
+        return .usage("unknown option \(option); \(near.map { "did you mean \($0)?" } ?? "see \(help)")")
+    }
+}

@@ -1,0 +1,236 @@
+import Glibc
+import Linux
+import Store
+
+extension Command {
+    static let check = Command(
+        "check", "[FILE…]", "read files as the daemon would and print what is wrong",
+        details: [
+            "Without FILE all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named tasks, or with a schedule key, is a task; one in a directory named schedules a schedule; spoold.toml the configuration; any other a job.",
+            "Silent and 0 when all is well, 4 when anything is wrong.",
+        ],
+        options: [Option("task", "read every FILE as a task")],
+        examples: [
+            Example("spoolctl check tasks/*.toml", "before a commit, without a spool"),
+            Example("spoolctl check --json", "for an editor"),
+        ]
+    ) { session throws(Failure) in
+        var check = Check(session)
+        if session.arguments.operands.isEmpty {
+            try check.spool()
+        } else {
+            for file in session.arguments.operands { try check.file(file) }
+        }
+        return check.report()
+    }
+}
+
+private struct Check {
+    struct Problem {
+        var file: String
+        var position: Position?
+        var message: String
+        var hint: String?
+    }
+
+    private let session: Session
+    private var problems: [Problem] = []
+    private var count = 0
+
+    init(_ session: Session) { self.session = session }
+
+    // MARK: The spool
+
+    mutating func spool() throws(Failure) {
+        let fs = try session.openSpool()
+        let spool = Spool(fs, host: "")
+        if let path = session.configurationPath, access(path, F_OK) == 0 { try file(path) }
+        // A wrong configuration has been said; its zone then counts as UTC.
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc)
+        var tasks: Set<String> = []
+        for directory in [Layout.tasks, Layout.schedules] {
+            let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
+            if directory == Layout.tasks { tasks = Set(files.keys) }
+            for (stem, names) in files.sorted(by: { $0.key < $1.key }) {
+                count += 1
+                do throws(DefinitionProblem) {
+                    guard let file = try spool.definition(in: directory, stem: stem, files: names) else { continue }
+                    let path = "\(directory)/\(file.file)"
+                    if directory == Layout.tasks {
+                        readTask(file.source, stem, path, context)
+                    } else if let task = readSchedule(file.source, stem, path, context), !tasks.contains(task) {
+                        add(path, "there is no task \"\(task)\"", near: nearest(to: task, among: tasks))
+                    }
+                } catch {
+                    // What stands in the way of reading at all has no place in the text: `tasks/a.toml: stands beside a.json`.
+                    for line in error.lines {
+                        let parts = line.split(separator: ":", maxSplits: 1)
+                        add(String(parts[0]), parts.count > 1 ? String(parts[1]).trimmed : line)
+                    }
+                }
+            }
+        }
+        let waiting = try attempt { () throws(SystemError) in try fs.list(Layout.new) }
+        for entry in waiting.sorted(by: { $0.name < $1.name }) where entry.kind != .directory && !Name.isUnfinished(entry.name) {
+            try job("\(session.spoolPath)/\(Layout.new)/\(entry.name)", shown: "\(Layout.new)/\(entry.name)", context, tasks: tasks)
+        }
+    }
+
+    // MARK: Single files
+
+    mutating func file(_ path: String) throws(Failure) {
+        let parts = path.split(separator: "/")
+        let name = String(parts.last ?? "")
+        let absolute = path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)"
+        let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
+        let isConfiguration = name == "spoold.toml" || path == session.arguments.value("config")
+        if isConfiguration {
+            count += 1
+            guard let (bytes, _) = read(path, path) else { return }
+            do throws(Problems) { _ = try Configuration(bytes, zones: session.zones, now: session.now) } catch { add(path, error) }
+            return
+        }
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc)
+        guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: nil) }
+        count += 1
+        guard let (bytes, _) = read(path, path) else { return }
+        let source = Source(format: name.hasSuffix(".toml") ? .toml : .json, bytes: bytes)
+        let stem = String(name.dropLast(5))
+        if directory == Layout.schedules {
+            _ = readSchedule(source, stem, path, context)
+            return
+        }
+        let table: Table
+        do throws(Problems) { table = try source.table() } catch { return add(path, error) }
+        if session.arguments.flag("task") || directory == Layout.tasks || table["schedule"] != nil {
+            if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") }
+            readTask(source, stem, path, context)
+        } else {
+            readJob(source, path, context, tasks: nil)
+        }
+    }
+
+    private mutating func job(_ path: String, shown: String, _ context: ReadingContext, tasks: Set<String>?) throws(Failure) {
+        count += 1
+        guard let (bytes, mode) = read(path, shown) else { return }
+        let name = String(path.split(separator: "/").last ?? "")
+        guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
+            if bytes.starts(with: Array("#!".utf8)) {
+                add(shown, "is a script but not executable", hint: "chmod +x it")
+            } else {
+                add(shown, "is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!")
+            }
+            return
+        }
+        readJob(Source(format: format, bytes: bytes), shown, context, tasks: tasks)
+    }
+
+    // MARK: Reading
+
+    private mutating func read(_ path: String, _ shown: String) -> (bytes: [UInt8], mode: UInt32)? {
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+            let status = try file.status()
+            guard status.kind == .file else {
+                add(shown, "is not a regular file")
+                return nil
+            }
+            guard status.size <= Int64(Source.bytesMax) else {
+                add(shown, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
+                return nil
+            }
+            return (try file.readAll(limit: Source.bytesMax), status.mode)
+        } catch {
+            add(shown, error.message)
+            return nil
+        }
+    }
+
+    private mutating func readTask(_ source: Source, _ name: String, _ path: String, _ context: ReadingContext) {
+        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch { add(path, error) }
+    }
+
+    private mutating func readSchedule(_ source: Source, _ id: String, _ path: String, _ context: ReadingContext) -> String? {
+        do throws(Problems) { return try ScheduleDefinition.file(id: id, source: source, context).task } catch {
+            add(path, error)
+            return nil
+        }
+    }
+
+    /// - Parameter tasks: the tasks there are; nil outside a spool, where a job's task cannot be known.
+    private mutating func readJob(_ source: Source, _ path: String, _ context: ReadingContext, tasks: Set<String>?) {
+        do throws(Problems) {
+            var table = try source.table()
+            guard let value = table["task"] else {
+                _ = try JobDefinition.read(table, isScript: source.format == .script, context)
+                return
+            }
+            guard case .string(let task) = value.kind else {
+                throw Problems(DocumentError(position: value.position, message: "task must be a task's name"))
+            }
+            if let tasks, !tasks.contains(task) {
+                let near = nearest(to: task, among: tasks)
+                throw Problems(
+                    DocumentError(
+                        position: value.position, message: "there is no task \"\(task)\"",
+                        hint: near.map { "did you mean \"\($0)\"?" }))
+            }
+            for key in ["command", "script"] {
+                if let other = table[key] {
+                    throw Problems(DocumentError(position: other.position, message: "\(key) and task are both given", hint: "keep one of them"))
+                }
+            }
+            // The task says what runs; here only the other keys are in question.
+            table.remove("task")
+            table.set("command", Value(.array([Value(.string("true"))]), at: value.position))
+            _ = try JobDefinition.read(table, context)
+        } catch {
+            add(path, error)
+        }
+    }
+
+    // MARK: What was found
+
+    private mutating func add(_ file: String, _ message: String, hint: String? = nil) {
+        problems.append(Problem(file: file, position: nil, message: message, hint: hint))
+    }
+
+    private mutating func add(_ file: String, _ message: String, near: String?) {
+        add(file, message, hint: near.map { "did you mean \"\($0)\"?" })
+    }
+
+    private mutating func add(_ file: String, _ problems: Problems) {
+        for one in problems.all {
+            self.problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint))
+        }
+    }
+
+    func report() -> Int32 {
+        let output = session.output
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 1024)
+            writer.beginArray()
+            for problem in problems {
+                writer.beginObject()
+                writer.member("file", problem.file)
+                writer.member("line", problem.position?.line)
+                writer.member("column", problem.position?.column)
+                writer.member("message", problem.message)
+                writer.member("hint", problem.hint)
+                writer.endObject()
+            }
+            writer.endArray()
+            output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if session.isQuiet {
+            var shown: Set<String> = []
+            for problem in problems where shown.insert(problem.file).inserted { output.line(problem.file) }
+        } else {
+            for problem in problems {
+                let place = problem.position.map { ":\($0)" } ?? ""
+                output.line(Output.oneLine("\(problem.file)\(place): \(problem.message)\(problem.hint.map { "; \($0)" } ?? "")"))
+            }
+            if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
+        }
+        return problems.isEmpty ? ExitCode.done : ExitCode.invalid
+    }
+}

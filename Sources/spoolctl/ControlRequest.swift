@@ -1,0 +1,70 @@
+import Glibc
+import Linux
+import Store
+
+/// A request to the daemon: a file in `control/` that it removes when it has carried it out, and its answer beside it.
+struct ControlRequest {
+    private let session: Session
+    private let fs: DiskFileSystem
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        fs = try session.openSpoolForWriting()
+    }
+
+    struct Answer {
+        var code: Int32
+        var message: String
+    }
+
+    /// How long a daemon that holds the lock may take to answer.
+    private static let patienceMilliseconds: Int64 = 10_000
+
+    /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one.
+    func make(_ write: (inout JSONWriter) -> Void) throws(Failure) -> Answer? {
+        var writer = JSONWriter(reserving: 128)
+        writer.beginObject()
+        write(&writer)
+        writer.endObject()
+        let random = Base32.encode(.random(in: 0...(.max)), characters: 8)
+        let name = "\(session.now.compact)-\(getpid())-\(random)"
+        let inotify = try attempt { () throws(SystemError) -> Inotify in
+            let inotify = try Inotify()
+            _ = try inotify.add("\(session.spoolPath)/\(Layout.control)", [.movedTo, .closedAfterWriting])
+            return inotify
+        }
+        let bytes = writer.bytes
+        try attempt { () throws(SystemError) in
+            let temporary = "\(Layout.temporary)/\(name).request"
+            try fs.create(temporary, bytes, mode: 0o600)
+            try fs.sync(temporary)
+            try fs.renameNoReplace(temporary, to: "\(Layout.control)/\(name).request")
+            try fs.sync(Layout.control)
+        }
+        // Asked after the request stands: a daemon that starts from here on finds it.
+        guard try session.daemon() != nil else { return nil }
+        let deadline = Clock.monotonicMilliseconds() + Self.patienceMilliseconds
+        while true {
+            if let answer = try takeAnswer("\(Layout.control)/\(name).answer") { return answer }
+            let rest = deadline - Clock.monotonicMilliseconds()
+            var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
+            if rest <= 0 || Glibc.poll(&poll, 1, Int32(clamping: rest)) == 0 {
+                throw Failure(
+                    ExitCode.failed, "spoold has not answered for \(TimeText.length(Self.patienceMilliseconds)); the request stays in control/")
+            }
+            var events: [InotifyEvent] = []
+            _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
+        }
+    }
+
+    private func takeAnswer(_ path: String) throws(Failure) -> Answer? {
+        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: 64 << 10, ignoringWriters: true) }
+        guard case .file(_, let bytes) = taken else { return nil }
+        // Not whole yet: its next event comes.
+        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, let code = table.whole("code") else { return nil }
+        try attempt { () throws(SystemError) in
+            do throws(SystemError) { try fs.removeFile(path) } catch { if error.errno != SystemError.noSuchFile { throw error } }
+        }
+        return Answer(code: Int32(truncatingIfNeeded: code), message: table.text("message") ?? "")
+    }
+}

@@ -1,0 +1,131 @@
+import Glibc
+import Linux
+import Store
+
+extension Command {
+    static let create = Command(
+        "create", "NAME [options] [--] COMMAND…", "create a task",
+        details: [
+            "Writes tasks/NAME.toml, checked as the daemon would read it. COMMAND is read as for submit; the task runs in a clean environment, not in the caller's.",
+            "An instant without an offset is read in --timezone, else in the configured zone.",
+        ],
+        options: ScheduleOptions.options + JobOptions.optionsOfTask + [
+            Option("file", "f", value: "FILE", "a task's file to take as it is, with its comments; - is standard input")
+        ],
+        examples: [
+            Example("spoolctl create backup --cron '30 2 * * *' --timezone Europe/Berlin -- /usr/local/bin/backup", "every night"),
+            Example("spoolctl create poll --every 5m --timeout 1m -- ./poll", "five minutes after the end of the last run"),
+            Example("spoolctl create report --file report.toml", "from a file"),
+        ],
+        ownOperands: 1
+    ) { session throws(Failure) in
+        guard let name = session.arguments.operands.first else {
+            throw .usage("create needs a task's NAME; see spoolctl create --help")
+        }
+        guard Name.isValid(name) else {
+            throw .invalid("\"\(name)\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
+        }
+        let source = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
+        let tasks = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
+        guard try tasks.add(source, stem: name) else {
+            throw Failure(ExitCode.failed, "task \"\(name)\" exists; spoolctl update changes it")
+        }
+        session.tell(task: name)
+        return ExitCode.done
+    }
+}
+
+private struct Create {
+    let session: Session
+
+    init(_ session: Session) { self.session = session }
+
+    func source(_ name: String, _ words: [String]) throws(Failure) -> Source {
+        if let path = session.arguments.value("file") {
+            guard words.isEmpty else { throw .usage("--file and COMMAND both say what to run") }
+            return try file(path, name)
+        }
+        guard !words.isEmpty else { throw .usage("create needs a COMMAND or --file; see spoolctl create --help") }
+        var job = try JobOptions(session)
+        try job.setCommand(words)
+        let context = try session.context()
+        // Each part is checked by itself first, so that what is wrong is said of the option that brought it.
+        do throws(Problems) { _ = try JobDefinition.read(job.table, context) } catch { throw job.failure(error) }
+        let schedules = try ScheduleOptions(session)
+        for given in schedules.all { try session.check(given, task: name, context) }
+        var table = job.table
+        if !schedules.all.isEmpty {
+            table.set("schedule", Value(.array(schedules.all.map { Value(.table($0.table)) })))
+        }
+        let source = JobOptions.file(table)
+        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch {
+            throw Failure(ExitCode.invalid, error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+        }
+        return source
+    }
+
+    private func file(_ path: String, _ name: String) throws(Failure) -> Source {
+        let names = (ScheduleOptions.options + JobOptions.optionsOfTask).map(\.name)
+        if let option = session.arguments.given.first(where: { names.contains($0.name) }) {
+            throw .usage("\(option.spelling) does not go with --file: the file says it")
+        }
+        let bytes: [UInt8]
+        if path == "-" {
+            bytes = try StandardInput.readAll(limit: Source.bytesMax)
+        } else {
+            bytes = try attempt { () throws(SystemError) in
+                let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
+                do throws(SystemError) { return try file.readAll(limit: Source.bytesMax) } catch {
+                    throw SystemError(call: error.call, path: path, errno: error.errno)
+                }
+            }
+        }
+        let isJSON = path.hasSuffix(".json") || (!path.hasSuffix(".toml") && bytes.first { $0 > 0x20 } == UInt8(ascii: "{"))
+        let source = Source(format: isJSON ? .json : .toml, bytes: bytes)
+        let shown = path == "-" ? "stdin" : path
+        let context = try session.context()
+        let task: TaskDefinition
+        do throws(Problems) { task = try TaskDefinition(name: name, source: source, context) } catch {
+            throw Failure(file: shown, error)
+        }
+        try ScheduleOptions.refusePast(task.schedules, now: session.now, said: shown)
+        return source
+    }
+}
+
+extension Session {
+    /// Prints the name of a task that was written.
+    func tell(task name: String) {
+        if isJSON {
+            var writer = JSONWriter(reserving: 128)
+            writer.beginObject()
+            writer.member("name", name)
+            writer.endObject()
+            output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if isQuiet || output.isTerminal {
+            output.line(name)
+        }
+    }
+
+    /// Checks one schedule given by options.
+    func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) {
+        var table = given.table
+        table.remove("id")
+        table.set("task", Value(.string(task)))
+        let id = given.id ?? "given"
+        guard Name.isValid(id) else { throw .invalid("--schedule-id: \"\(id)\" is not a name") }
+        do throws(Problems) {
+            let schedule = try ScheduleDefinition.file(
+                id: id, source: Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8)), context)
+                .schedule
+            if let once = schedule.once, once <= now {
+                throw Problems(
+                    DocumentError(position: Position(line: 1, column: 1), message: "at \"\(once.rfc3339)\" is in the past"))
+            }
+        } catch {
+            throw Failure(
+                ExitCode.invalid,
+                error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import Linux
+import Store
+
+/// What the daemon publishes of itself, and whether it is there.
+struct DaemonReport {
+    private let session: Session
+    private let holder: SpoolLock.Holder?
+    private let table: Table?
+    private let fs: DiskFileSystem
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        let fs = try session.openSpool()
+        self.fs = fs
+        holder = try session.daemon()
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        // Never written, or damaged: the daemon writes it anew, and its lock says whether it is there.
+        if case .file(_, let bytes) = taken, case .table(let table)? = (try? JSON.parse(bytes))?.kind {
+            self.table = table
+        } else {
+            table = nil
+        }
+    }
+
+    /// Prints it. A daemon that does not run is news, not a failure.
+    func write() throws(Failure) -> Int32 {
+        if session.isJSON {
+            try writeJSON()
+            return ExitCode.done
+        }
+        let output = session.output
+        var rows = TextTable()
+        rows.add("spool", session.spoolPath)
+        if let holder {
+            rows.add([.init("spoold", .dim), .init("runs, pid \(holder.pid) on \(holder.host)", .green)])
+            rows.add("version", table?.text("version"))
+            rows.add("since", table?.instant("started_at").map(session.time))
+        } else {
+            rows.add([.init("spoold", .dim), .init("is not running", .red)])
+            rows.add("last seen", table?.instant("at").map(session.time))
+        }
+        for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] { rows.add(key, text(key)) }
+        if let due = table?.instant("next_due") {
+            rows.add("next due", "\(session.time(due))\(table?.text("next_task").map { " \($0)" } ?? "")")
+        }
+        for pause in try pauses() {
+            rows.add([.init("paused", .dim), .init("\(pause.scope)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
+        }
+        if case .table(let queues)? = table?["queues"]?.kind {
+            for queue in queues.entries {
+                guard case .table(let one) = queue.value.kind else { continue }
+                rows.add("queue \(queue.key)", "\(one.whole("running") ?? 0) of \(one.whole("slots") ?? 0) slots")
+            }
+        }
+        if case .array(let problems)? = table?["problems"]?.kind {
+            for case .table(let problem) in problems.map(\.kind) {
+                rows.add([
+                    .init("problem", .dim),
+                    .init(problem.text("message") ?? problem.text("file") ?? "?", .red),
+                ])
+            }
+        }
+        rows.write(to: output)
+        return ExitCode.done
+    }
+
+    private func writeJSON() throws(Failure) {
+        var report = table ?? Table()
+        report.set("spool", Value(.string(session.spoolPath)))
+        report.set("is_running", Value(.boolean(holder != nil)))
+        if let holder { report.set("pid", Value(.integer(Int64(holder.pid)))) }
+        if holder == nil { report.set("state", Value(.string("stopped"))) }
+        session.output.line(JSON.write(Value(.table(report))))
+    }
+
+    private func text(_ key: String) -> String? {
+        if key == "state", holder == nil { return nil }
+        return table?.text(key) ?? table?.whole(key).map { String($0) }
+    }
+
+    /// The tree says what is paused also when no daemon has seen it.
+    private func pauses() throws(Failure) -> [(scope: String, note: String)] {
+        let fs = fs
+        return try attempt { () throws(SystemError) in
+            var found: [(scope: String, note: String)] = []
+            for entry in try fs.list(Layout.control) {
+                guard let scope = PauseScope(text: entry.name) else { continue }
+                var note = ""
+                if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
+                    note = String(decoding: bytes, as: UTF8.self).trimmed
+                }
+                found.append((scope.spoken, note))
+            }
+            return found.sorted { $0.scope < $1.scope }
+        }
+    }
+}
+
+extension PauseScope {
+    var spoken: String {
+        switch self {
+        case .all: "everything"
+        case .queue(let name): "queue \(name)"
+        case .task(let name): "task \(name)"
+        }
+    }
+}
+
+extension String {
+    var trimmed: String {
+        var text = self[...]
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,51 @@
+import Linux
+import Store
+
+/// Puts files into `tasks/` and `schedules/`, whole and durable; see `JobDrop`.
+struct DefinitionWriting {
+    let fs: DiskFileSystem
+    /// `tasks` or `schedules`.
+    let directory: String
+
+    /// Gives a new definition its name. False: another has it.
+    func add(_ source: Source, stem: String) throws(Failure) -> Bool {
+        try attempt { () throws(SystemError) in
+            for ending in ["toml", "json"] where try fs.status("\(directory)/\(stem).\(ending)") != nil { return false }
+            let file = "\(stem).\(source.format == .json ? "json" : "toml")"
+            let temporary = try compose(source.bytes, file)
+            do throws(SystemError) { try fs.renameNoReplace(temporary, to: "\(directory)/\(file)") } catch {
+                try? fs.removeFile(temporary)  // litter, and the other error is the news
+                if error.errno == SystemError.exists { return false }
+                throw error
+            }
+            try fs.sync(directory)
+            return true
+        }
+    }
+
+    /// Puts a new text in a definition's place.
+    func replace(_ bytes: [UInt8], file: String) throws(Failure) {
+        try attempt { () throws(SystemError) in
+            try fs.rename(try compose(bytes, file), to: "\(directory)/\(file)")
+            try fs.sync(directory)
+        }
+    }
+
+    func remove(_ files: [String]) throws(Failure) {
+        try attempt { () throws(SystemError) in
+            for file in files {
+                do throws(SystemError) { try fs.removeFile("\(directory)/\(file)") } catch {
+                    if error.errno != SystemError.noSuchFile { throw error }
+                }
+            }
+            try fs.sync(directory)
+        }
+    }
+
+    private func compose(_ bytes: [UInt8], _ file: String) throws(SystemError) -> String {
+        let temporary = "\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(file)"
+        try fs.create(temporary, bytes, mode: 0o600)
+        try fs.sync(temporary)
+        return temporary
+    }
+}

@@ -1,0 +1,50 @@
+import Documents
+
+/// From words to a command.
+enum Dispatch {
+    static func run(_ words: [String], output: Output, errors: Output) -> Int32 {
+        var code: Int32
+        do throws(Failure) {
+            code = try dispatch(words, output: output, errors: errors)
+        } catch {
+            output.flush()
+            for line in error.lines { errors.line("spoolctl: \(Output.oneLine(line))") }
+            code = error.code
+        }
+        output.flush()
+        errors.flush()
+        return code
+    }
+
+    private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {
+        let globals = Option.global + [Option("version", "V", "say which version this is")]
+        // The command is the first operand: what stands before it can only be a global option.
+        let before = try Arguments(words, options: globals, ownOperands: 0, command: nil)
+        guard let name = before.operands.first else {
+            if before.flag("version") { return try dispatch(["version"], output: output, errors: errors) }
+            guard before.flag("help") else {
+                Help.overview(errors)
+                return ExitCode.usage
+            }
+            Help.overview(output)
+            return ExitCode.done
+        }
+        guard let command = Command.named(name) else {
+            let near = nearest(to: name, among: Command.all.map(\.name))
+            throw .usage("unknown command \"\(name)\"; \(near.map { "did you mean \"\($0)\"?" } ?? "spoolctl --help lists them")")
+        }
+        let leading = words.prefix(words.count - before.operands.count)
+        let arguments = try Arguments(
+            leading.filter { $0 != "--" } + before.operands.dropFirst(), options: command.options + Option.global,
+            ownOperands: command.ownOperands, command: command.name)
+        if arguments.flag("help") {
+            Help.command(command, output)
+            return ExitCode.done
+        }
+        return try command.run(try Session(command, arguments, output: output, errors: errors))
+    }
+}
+
+extension Command {
+    static func named(_ name: String) -> Command? { all.first { $0.name == name } }
+}

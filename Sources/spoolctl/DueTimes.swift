@@ -1,0 +1,73 @@
+import Store
+
+/// When the schedules of tasks are due next.
+struct DueTimes {
+    struct Due {
+        var instant: Instant
+        var task: String
+        var schedule: ScheduleDefinition
+        var note: String?
+    }
+
+    /// What the journal keeps of a schedule, on which `every` counts.
+    private struct Counting {
+        var origin: Instant
+        var lastEnd: Instant?
+    }
+
+    private let counting: [String: Counting]
+    private let from: Instant
+
+    /// Reads the journal when one of the schedules counts from what it says.
+    /// Due times after `from`, now unless given.
+    init(
+        _ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry], from: Instant? = nil
+    ) throws(Failure) {
+        self.from = from ?? session.now
+        var counting: [String: Counting] = [:]
+        if entries.contains(where: { $0.schedules.contains { $0.definition.recurrence.isInterval } }) {
+            try session.reading { () throws(JournalError) in
+                let newest: String?
+                do throws(SystemError) { newest = try Journal<DiskFileSystem>.segments(fs).last } catch { throw .system(error) }
+                guard let newest else { return }
+                try Journal<DiskFileSystem>.read(fs, segment: newest) { line in
+                    guard line.kind == "scheduled", let task = line["task"], let schedule = line["schedule"],
+                        let origin = line.instant("origin")
+                    else { return }
+                    counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
+                }
+            }
+        }
+        self.counting = counting
+    }
+
+    /// The next due times of a schedule, `count` at most.
+    func next(_ schedule: TaskCatalog.Schedule, of task: String, count: Int) -> [Due] {
+        let definition = schedule.definition
+        guard definition.enabled else { return [] }
+        let recurrence = definition.recurrence
+        let known = counting["\(task)/\(definition.id)"]
+        let origin = (recurrence.isFromEnd ? known?.lastEnd : nil) ?? known?.origin ?? schedule.changedAt
+        var after = from
+        if let notBefore = definition.notBefore, notBefore > after { after = notBefore.advanced(byMilliseconds: -1) }
+        var due: [Due] = []
+        while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
+            if let notAfter = definition.notAfter, next.instant > notAfter { break }
+            var note = next.note.map { "\($0)" }
+            if recurrence.isFromEnd, !due.isEmpty { note = "if runs took no time: it counts from their end" }
+            due.append(Due(instant: next.instant, task: task, schedule: definition, note: note))
+            after = next.instant
+        }
+        return due
+    }
+
+    /// The coming due times of tasks, merged, `count` at most.
+    func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {
+        var all: [Due] = []
+        for entry in entries {
+            for schedule in entry.schedules { all += next(schedule, of: entry.name, count: count) }
+        }
+        all.sort { ($0.instant, $0.task) < ($1.instant, $1.task) }
+        return Array(all.prefix(count))
+    }
+}

@@ -1,0 +1,63 @@
+import Store
+
+extension Session {
+    /// Carries out a reading of the tree or the journal.
+    func reading<Value>(_ body: () throws(JournalError) -> Value) throws(Failure) -> Value {
+        do throws(JournalError) { return try body() } catch { throw Failure(error) }
+    }
+
+    /// The job that a person means: an exact id, else the only id that begins or ends so.
+    func job(_ text: String, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> JobRecord {
+        if let record = try reading({ () throws(JournalError) in try records.record(of: text) }) { return record }
+        // Less would match too much, and every job's name must be read for it.
+        if text.utf8.count >= 4 {
+            let matches = try reading { () throws(JournalError) in try records.matches(text, limit: 4) }
+            if matches.count > 1 {
+                let names = matches.prefix(3).map(\.id).joined(separator: ", ") + (matches.count > 3 ? ", …" : "")
+                throw .notFound("\"\(text)\" may mean several jobs: \(names)")
+            }
+            if let match = matches.first,
+                let record = try reading({ () throws(JournalError) -> JobRecord? in
+                    if let record = try records.record(of: match.id) { return record }
+                    return try records.record(at: match)
+                })
+            {
+                return record
+            }
+        }
+        throw .notFound("there is no job \"\(text)\" in \(spoolPath)")
+    }
+
+    func records() throws(Failure) -> JobRecords<DiskFileSystem> {
+        JobRecords(try openSpool(), ReadingContext(now: now, zones: zones, zone: zoneOrUTC()))
+    }
+
+    /// For reading what waits, a broken configuration is no reason to say nothing.
+    private func zoneOrUTC() -> Zone { (try? configuration().zone) ?? .utc }
+}
+
+extension JobStatus {
+    /// What `wait` exits with: the job's own code, or why there is none.
+    var exitStatus: Int32 {
+        switch reason {
+        case .timeout: return ExitCode.timeout
+        case .rejected, .deadline, .spawn, .lost, .dependency: return ExitCode.neverRan
+        case .signal, .canceled, .replaced, .exit, nil: break
+        }
+        if let signal { return ExitCode.signalBase + signal }
+        guard let exitCode else { return state == .done ? ExitCode.done : ExitCode.neverRan }
+        // A job whose `success` does not hold 0 can fail with it; that must not look like success.
+        if state == .failed, exitCode == 0 { return ExitCode.failed }
+        return Int32(truncatingIfNeeded: exitCode)
+    }
+
+    /// `failed: exit 3`, `done`, `new`.
+    var summary: String {
+        guard state == .failed else { return state.rawValue }
+        switch reason {
+        case .exit: return "exit \(exitCode.map(String.init) ?? "?")"
+        case .signal: return signal.map { Signal.name($0) } ?? "signal"
+        default: return reason?.rawValue ?? "failed"
+        }
+    }
+}

@@ -1,0 +1,241 @@
+import Glibc
+import Linux
+import Store
+
+/// The keys of a job as options, and the table they make.
+///
+/// Every value carries the number of its option as its line, so that what a reader finds wrong with it can be said of
+/// the option.
+struct JobOptions {
+    private(set) var table = Table()
+    private var spellings: [String] = []
+
+    static let options: [Option] = [
+        Option("description", value: "TEXT", "what it is for"),
+        Option("payload", value: "JSON", "data, given on standard input and at $SPOOL_PAYLOAD"),
+        Option("stdin", value: "FILE", "a file to read on standard input instead"),
+        Option("directory", "C", value: "DIR", "where it runs"),
+        Option("env-file", value: "FILE", "a file of KEY=value lines, read at start"),
+        Option("set-env", "E", value: "NAME=VALUE", "a variable; may be repeated"),
+        Option("shell", value: "PATH", "the shell of a command line (/bin/sh)"),
+        Option("umask", value: "OCTAL", "the mask of what it creates"),
+        Option("start", value: "TIME", "not before this instant"),
+        Option("queue", "Q", value: "NAME", "the queue it waits in"),
+        Option("priority", "p", value: "N", "-1000 to 1000, the higher first"),
+        Option("tag", value: "NAME", "a tag; may be repeated"),
+        Option("deadline", value: "WHEN", "not started by then, it fails: a duration from its due time, or an instant"),
+        Option("timeout", value: "TIME", "how long it may run"),
+        Option("kill-after", value: "TIME", "from the stop signal to SIGKILL (10s)"),
+        Option("stop-signal", value: "SIGNAL", "what a timeout and cancel send first (TERM)"),
+        Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
+        Option("tries", value: "N", "how often at most"),
+        Option("backoff", value: "TIME", "the wait between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
+        Option("retry-on", value: "LIST", "exit codes, timeout, signal, spawn, lost"),
+        Option("on-crash", value: "RULE", "when the machine died meanwhile: fail or retry"),
+        Option("leftovers", value: "RULE", "processes the command left running: leave or kill"),
+        Option("keep", value: "TIME", "how long its record stays (14 days)"),
+    ]
+
+    /// For a single run, `--at` says when as `--start` does; for a task it is a schedule.
+    static let optionsOfRun = options.map { option in
+        guard option.name == "start" else { return option }
+        var option = option
+        option.alias = "at"
+        return option
+    }
+
+    /// A task's runs start when they are due; what it does when a run is due before the last has ended is its own key.
+    static let optionsOfTask =
+        options.filter { $0.name != "start" } + [
+            Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace")
+        ]
+
+    private static let strings: [(option: String, key: String)] = [
+        ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
+        ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
+        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
+    ]
+
+    /// The keys that the options give.
+    init(_ session: Session) throws(Failure) {
+        let arguments = session.arguments
+        for (option, key) in Self.strings {
+            if let text = arguments.value(option) { set(key, .string(try Self.utf8(text, option)), "--\(option)") }
+        }
+        if let path = arguments.value("directory") {
+            let text = try Self.utf8(path, "directory")
+            set("directory", .string(text.hasPrefix("/") || text == "~" ? text : "\(currentDirectory())/\(text)"), "--directory")
+        }
+        if let path = arguments.value("stdin"), !path.hasPrefix("/"), arguments.value("directory") == nil {
+            set("stdin", .string("\(currentDirectory())/\(path)"), "--stdin")
+        }
+        for option in ["priority", "tries"] {
+            if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
+        }
+        let tags = arguments.values("tag")
+        if !tags.isEmpty { set("tags", .array(strings(tags)), "--tag") }
+        if let codes = arguments.value("success") { set("success", .array(codesAndWords(codes)), "--success") }
+        if let rules = arguments.value("retry-on") { set("retry_on", .array(codesAndWords(rules)), "--retry-on") }
+        for option in ["backoff", "keep"] {
+            if let text = arguments.value(option) { set(option, try inlineValue(text, option), "--\(option)") }
+        }
+        if let text = arguments.value("payload") {
+            do throws(DocumentError) { set("payload", try JSON.parse(Array(text.utf8)).kind, "--payload") } catch {
+                throw .invalid("--payload:\(error)")
+            }
+        }
+        try setStart(session)
+        var variables = Table()
+        for assignment in arguments.values("set-env") {
+            guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
+                throw .usage("--set-env needs NAME=VALUE, not \"\(assignment)\"")
+            }
+            let value = try Self.utf8(String(assignment[assignment.index(after: equals)...]), "set-env")
+            variables.set(String(assignment[..<equals]), Value(.string(value)))
+        }
+        if !variables.isEmpty { set("env", .table(variables), "--set-env") }
+    }
+
+    /// `--start`, `--at` and `--in` are one key, as an instant: what `in 10m` counts from is now, not when it is read.
+    private mutating func setStart(_ session: Session) throws(Failure) {
+        let arguments = session.arguments
+        let given = arguments.given.filter { ["start", "in"].contains($0.name) }
+        guard let last = given.last else { return }
+        if given.count > 1 { throw .usage("\(given[0].spelling) and \(given[1].spelling) both say when to start") }
+        let instant =
+            last.name == "in"
+            ? session.now.advanced(byMilliseconds: try session.milliseconds(last.value, option: "in"))
+            : try session.instant(last.value, option: String(last.spelling.drop { $0 == "-" }))
+        set("start", .string(instant.rfc3339), last.spelling)
+    }
+
+    // MARK: What to run
+
+    /// One word with something for a shell in it is a line for the shell; anything else an argv, run without one.
+    mutating func setCommand(_ words: [String]) throws(Failure) {
+        for word in words where FileName.bytes(of: word) != Array(word.utf8) {
+            throw .invalid("the command is not UTF-8, and a job's file holds nothing else; submit a script that holds it")
+        }
+        if words.count == 1, words[0].utf8.contains(where: Self.isForShell) {
+            set("command", .string(words[0]), "COMMAND")
+        } else {
+            set("command", .array(strings(words)), "COMMAND")
+        }
+    }
+
+    private static func isForShell(_ byte: UInt8) -> Bool { " \t\n|&;<>()$`\\\"'*?[#~".utf8.contains(byte) }
+
+    /// A name for what runs: the program's, without its directory.
+    static func name(of words: [String]) -> String {
+        let first = words.first?.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).first ?? "job"
+        return Name.sanitized(first.split(separator: "/").last ?? "job")
+    }
+
+    // MARK: Where it was submitted
+
+    /// The caller's directory, umask and PATH, or with `everything` the whole environment, below what options say.
+    mutating func recordSurroundings(everything: Bool) throws(Failure) -> [String] {
+        var left: [String] = []
+        if table["directory"] == nil { set("directory", .string(try Self.utf8(currentDirectory(), "directory")), "the directory") }
+        if table["umask"] == nil {
+            let mask = Glibc.umask(0)
+            _ = Glibc.umask(mask)
+            let digits = String(mask, radix: 8)
+            set("umask", .string(String(repeating: "0", count: max(0, 3 - digits.count)) + digits), "the umask")
+        }
+        var variables = Table()
+        if everything {
+            var entry = environ
+            while let text = entry.pointee {
+                entry += 1
+                guard let assignment = String(validatingCString: text), let equals = assignment.firstIndex(of: "="),
+                    equals != assignment.startIndex
+                else {
+                    left.append(String(String(cString: text).prefix { $0 != "=" }))
+                    continue
+                }
+                variables.set(String(assignment[..<equals]), Value(.string(String(assignment[assignment.index(after: equals)...]))))
+            }
+        } else if let path = getenv("PATH").flatMap({ String(validatingCString: $0) }) {
+            variables.set("PATH", Value(.string(path)))
+        }
+        if case .table(let given)? = table["env"]?.kind {
+            for one in given.entries { variables.set(one.key, one.value) }
+        }
+        if !variables.isEmpty { set("env", .table(variables), "the environment") }
+        return left
+    }
+
+    // MARK: Values and their places
+
+    mutating func set(_ key: String, _ kind: Value.Kind, _ spelling: String) {
+        let position = Position(line: Self.firstLine + spellings.count, column: 1)
+        spellings.append(spelling)
+        table.set(key, Value(kind, at: position))
+        table.entries[table.entries.firstIndex { $0.key == key }!].keyPosition = position
+    }
+
+    private static let firstLine = 1_000_000
+
+    /// What is wrong, said of the option that brought it.
+    func failure(_ problems: Problems) -> Failure {
+        Failure(
+            ExitCode.invalid,
+            problems.all.map { problem in
+                let hint = problem.hint.map { "; \($0)" } ?? ""
+                let place = problem.position.line - Self.firstLine
+                guard spellings.indices.contains(place) else { return "\(problem.message)\(hint)" }
+                // The option says already what the key is.
+                let key = table.entries.first { $0.value.position == problem.position }?.key ?? ""
+                let message = problem.message.hasPrefix("\(key): ") ? problem.message.dropFirst(key.count + 2) : problem.message[...]
+                return "\(spellings[place]): \(message)\(hint)"
+            })
+    }
+
+    /// The table as a file: TOML, or JSON where a payload holds a null, which TOML cannot say.
+    static func file(_ table: Table) -> Source {
+        if table.entries.contains(where: { holdsNull($0.value) }) {
+            return Source(format: .json, bytes: Array((JSON.write(Value(.table(table)), pretty: true) + "\n").utf8))
+        }
+        return Source(format: .toml, bytes: Array(TOML.write(table).utf8))
+    }
+
+    private static func holdsNull(_ value: Value) -> Bool {
+        switch value.kind {
+        case .null: true
+        case .array(let values): values.contains(where: holdsNull)
+        case .table(let table): table.entries.contains { holdsNull($0.value) }
+        default: false
+        }
+    }
+
+    private func strings(_ words: [String]) -> [Value] { words.map { Value(.string($0), at: nextPosition) } }
+
+    private func codesAndWords(_ text: String) -> [Value] {
+        text.split(whereSeparator: { $0 == "," || $0 == " " }).map { word in
+            Value(Int64(word).map { .integer($0) } ?? .string(String(word)), at: nextPosition)
+        }
+    }
+
+    private var nextPosition: Position { Position(line: Self.firstLine + spellings.count, column: 1) }
+
+    /// A duration, or an inline table as it would stand in a file.
+    private func inlineValue(_ text: String, _ option: String) throws(Failure) -> Value.Kind {
+        guard text.hasPrefix("{") else { return .string(text) }
+        do throws(DocumentError) {
+            guard case .table(let table) = try TOML.parse(Array("v = \(text)".utf8)).kind, let value = table["v"] else {
+                return .string(text)
+            }
+            return value.kind
+        } catch {
+            throw .invalid("--\(option): \(error.message)")
+        }
+    }
+
+    static func utf8(_ text: String, _ option: String) throws(Failure) -> String {
+        guard FileName.bytes(of: text) == Array(text.utf8) else {
+            throw .invalid("--\(option): is not UTF-8, and a job's file holds nothing else")
+        }
+        return text
+    }
+}

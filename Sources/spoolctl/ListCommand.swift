@@ -1,0 +1,96 @@
+import Store
+
+extension Command {
+    static let list = Command(
+        "list", "[options]", "list tasks",
+        options: [
+            Option("names", "the names alone, all of them"),
+            Option("offset", value: "N", "leave out the first N"),
+            Option("limit", value: "N", "at most N; 10 unless given, 0 is all"),
+        ],
+        examples: [Example("spoolctl list --offset 10 --limit 20", "the third ten and the fourth")]
+    ) { session throws(Failure) in
+        try session.noOperands()
+        let catalog = try TaskCatalog(session, withSchedules: !session.isQuiet && !session.arguments.flag("names"))
+        if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
+            for name in try catalog.names() { session.output.line(name) }
+            return ExitCode.done
+        }
+        let offset = try session.count("offset", default: 0)
+        let limit = try session.count("limit", default: 10)
+        let (page, count) = try catalog.entries((offset, limit))
+        let due = try DueTimes(session, catalog.fs, for: page)
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 4096)
+            writer.beginArray()
+            for entry in page { catalog.write(entry, due, details: false, to: &writer) }
+            writer.endArray()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if session.isQuiet {
+            for entry in page { session.output.line(entry.name) }
+        } else {
+            var table = TextTable(["NAME", "NEXT", "SCHEDULES", "STATE", "DESCRIPTION"])
+            for entry in page {
+                let next = due.next([entry], count: 1).first
+                table.add([
+                    .init(entry.name), .init(session.time(next?.instant)), .init(String(entry.schedules.count)),
+                    .init(catalog.state(of: entry), entry.task == nil ? .red : catalog.pauseNote(of: entry) == nil ? nil : .yellow),
+                    .init(catalog.description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
+                ])
+            }
+            table.write(to: session.output)
+        }
+        let rest = count - offset - page.count
+        if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + page.count)") }
+        for line in catalog.scheduleProblems { session.complain(line) }
+        return ExitCode.done
+    }
+}
+
+extension TaskCatalog {
+    func state(of entry: Entry) -> String {
+        if entry.task == nil { return "invalid" }
+        return pauseNote(of: entry) == nil ? "ok" : "paused"
+    }
+
+    func description(of entry: Entry) -> String? {
+        // The task was read whole, so its text can be read again.
+        (try? entry.task?.source.table())?.text("description")
+    }
+
+    /// A task as JSON: what `list --json` and `show --json` print.
+    func write(_ entry: Entry, _ due: DueTimes, details: Bool, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("name", entry.name)
+        writer.member("state", state(of: entry))
+        writer.member("note", pauseNote(of: entry))
+        writer.member("description", description(of: entry))
+        writer.member("next_due", due.next([entry], count: 1).first?.instant)
+        writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+        if details, let table = try? entry.task?.source.table() {  // read whole before, as above
+            var definition = table
+            definition.remove("schedule")
+            writer.key("definition")
+            writer.value(Value(.table(definition)))
+        }
+        writer.key("schedules")
+        writer.beginArray()
+        for schedule in entry.schedules {
+            let definition = schedule.definition
+            writer.beginObject()
+            writer.member("id", definition.id)
+            writer.member("when", definition.expression)
+            writer.member("timezone", definition.zone.name)
+            writer.member("enabled", definition.enabled)
+            writer.member("next_due", due.next(schedule, of: entry.name, count: 1).first?.instant)
+            writer.member("file", schedule.file.map { "\(session.spoolPath)/\(Layout.schedules)/\($0)" })
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("problems")
+        writer.beginArray()
+        for line in entry.problems { writer.string(line) }
+        writer.endArray()
+        writer.endObject()
+    }
+}

@@ -1,0 +1,124 @@
+import Glibc
+import Linux
+
+/// Standard output and error: buffered, quiet about a reader that went away, and careful with terminals.
+final class Output {
+    let isTerminal: Bool
+    let hasColour: Bool
+    private let descriptor: Int32
+    private var buffer: [UInt8] = []
+
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        isTerminal = isatty(descriptor) == 1
+        // https://no-color.org: present and not empty.
+        let noColour = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
+        let isDumb = getenv("TERM").map { strcmp($0, "dumb") == 0 } ?? false
+        hasColour = isTerminal && !noColour && !isDumb
+    }
+
+    func write(_ text: String) { write(bytes: text.utf8) }
+
+    func line(_ text: String) {
+        buffer.append(contentsOf: text.utf8)
+        write(bytes: CollectionOfOne(UInt8(ascii: "\n")))
+    }
+
+    func write(bytes: some Collection<UInt8>) {
+        buffer.append(contentsOf: bytes)
+        if buffer.count >= 64 << 10 { flush() }
+    }
+
+    /// Writes what is buffered. A closed pipe ends the program without a word: whoever read has seen enough.
+    func flush() {
+        var done = 0
+        while done < buffer.count {
+            let count = buffer[done...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                done += count
+            } else if errno == EPIPE {
+                _exit(ExitCode.done)
+            } else if errno != EINTR {
+                let message = "spoolctl: write: \(SystemError.message(errno))\n"
+                if descriptor != STDERR_FILENO { _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) } }
+                _exit(ExitCode.failed)
+            }
+        }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Text of others
+
+    /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
+    /// line or pass for a column.
+    static func oneLine(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if isUnsafe(scalar) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
+        }
+        return result
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\n": return "\\n"
+        case "\t": return "\\t"
+        case "\r": return "\\r"
+        default:
+            let digits = String(scalar.value, radix: 16)
+            if scalar.value < 0x100 { return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits }
+            return "\\u{\(digits)}"
+        }
+    }
+
+    /// C0, DEL, C1, and the marks that turn the direction of what follows.
+    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// A job's output as it came; on a terminal, with control characters escaped but for line ends, tabs and colours.
+    func writeOutput(_ bytes: [UInt8], raw: Bool) {
+        guard isTerminal, !raw, bytes.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return write(bytes: bytes) }
+        var result = ""
+        let scalars = Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
+        var index = 0
+        while index < scalars.count {
+            let scalar = scalars[index]
+            if let end = Self.endOfColour(scalars, at: index) {
+                result.unicodeScalars.append(contentsOf: scalars[index..<end])
+                index = end
+                continue
+            }
+            if scalar == "\n" || scalar == "\t" || !Self.isUnsafe(scalar) {
+                result.unicodeScalars.append(scalar)
+            } else if scalar != "\r" || index + 1 >= scalars.count || scalars[index + 1] != "\n" {
+                result += Self.escape(scalar)
+            }
+            index += 1
+        }
+        write(result)
+    }
+
+    /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
+    private static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {
+        guard scalars[start].value == 0x1B, start + 1 < scalars.count, scalars[start + 1] == "[" else { return nil }
+        var index = start + 2
+        while index < scalars.count, scalars[index] == ";" || (scalars[index].value >= 0x30 && scalars[index].value < 0x3A) {
+            index += 1
+        }
+        return index < scalars.count && scalars[index] == "m" ? index + 1 : nil
+    }
+
+    // MARK: Colour
+
+    enum Colour: String { case red = "31", green = "32", yellow = "33", bold = "1", dim = "2" }
+
+    func coloured(_ text: String, _ colour: Colour?) -> String {
+        guard hasColour, let colour, !text.isEmpty else { return text }
+        return "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m"
+    }
+}

@@ -1,0 +1,107 @@
+import Glibc
+import Store
+
+extension Command {
+    static let prune = Command(
+        "prune", "[options]", "remove records of ended jobs whose time is up",
+        details: [
+            "A record stays as long as its job's keep says, else as configured, else 14 days. The daemon does this by itself; the command does it now, and with --older-than by another measure.",
+        ],
+        options: [
+            Option("older-than", value: "TIME", "those that ended longer ago, whatever keep says"),
+            Option("state", value: "STATE", "only done or only failed"),
+            Option("dry-run", "n", "say which, and remove nothing"),
+        ],
+        examples: [
+            Example("spoolctl prune --older-than 1d --state done", "keeps what failed"),
+            Example("spoolctl prune -n", "what would go"),
+        ]
+    ) { session throws(Failure) in try Prune(session).run() }
+}
+
+private struct Prune {
+    let session: Session
+    let isDry: Bool
+    let ageMilliseconds: Int64?
+    let states: [JobState]
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        try session.noOperands()
+        isDry = session.arguments.flag("dry-run")
+        ageMilliseconds = try session.arguments.value("older-than").map { text throws(Failure) in
+            try session.milliseconds(text, option: "older-than")
+        }
+        switch session.arguments.value("state") {
+        case nil: states = [.done, .failed]
+        case "done": states = [.done]
+        case "failed": states = [.failed]
+        case let other?: throw .usage("--state \"\(other)\" is neither done nor failed; only ended jobs have records to remove")
+        }
+    }
+
+    func run() throws(Failure) -> Int32 {
+        let fs = try session.openSpoolForWriting()
+        var records = try session.records()
+        let keep = try session.configuration().keepMilliseconds
+        let places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+        var removed: [String] = []
+        for (index, place) in places.reversed().enumerated() {
+            if index % 1000 == 999 { showProgress(index, of: places.count) }
+            // Nothing ended before its id's instant was there; what is younger than that cannot be older.
+            if let age = ageMilliseconds, let instant = JobID(place.id)?.instant,
+                instant.milliseconds > session.now.milliseconds - age
+            {
+                continue
+            }
+            guard let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }),
+                record.place.state.isTerminal, isOver(record, keep)
+            else { continue }
+            if !isDry { try remove(place, fs) }
+            removed.append(place.id)
+            if session.isQuiet || (isDry && !session.isJSON) { session.output.line(place.id) }
+        }
+        showProgress(nil, of: places.count)
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 4096)
+            writer.beginObject()
+            writer.member("removed", isDry ? 0 : removed.count)
+            writer.key("ids")
+            writer.beginArray()
+            for id in removed { writer.string(id) }
+            writer.endArray()
+            writer.endObject()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if !session.isQuiet {
+            let count = "\(removed.count) record\(removed.count == 1 ? "" : "s")"
+            if isDry { session.complain("would remove \(count)") } else { session.output.line("removed \(count)") }
+        }
+        return ExitCode.done
+    }
+
+    private func isOver(_ record: JobRecord, _ keep: Int64) -> Bool {
+        // A record whose end cannot be read is kept: nothing says how old it is.
+        guard record.isComplete, let ended = record.status.endedAt else { return false }
+        let stay = ageMilliseconds ?? record.status.keepMilliseconds ?? keep
+        return ended.advanced(byMilliseconds: stay) <= session.now
+    }
+
+    /// Out of sight by one rename first, so that nobody meets half a record.
+    private func remove(_ place: JobPlace, _ fs: DiskFileSystem) throws(Failure) {
+        try attempt { () throws(SystemError) in
+            let away = "\(Layout.temporary)/\(place.id).pruned"
+            do throws(SystemError) { try fs.rename(place.path, to: away) } catch {
+                // The daemon was quicker.
+                if error.errno == SystemError.noSuchFile { return }
+                throw error
+            }
+            try fs.removeTree(away)
+        }
+    }
+
+    private func showProgress(_ index: Int?, of count: Int) {
+        guard session.errors.isTerminal, count >= 1000 else { return }
+        session.errors.write(index.map { "\r\($0 * 100 / count) %" } ?? "\r     \r")
+        session.errors.flush()
+    }
+}

@@ -1,0 +1,90 @@
+import Store
+
+extension Command {
+    static let schedule = Command(
+        "schedule", "NAME --cron|--every|--at … [options]", "add a schedule to a task and print its id",
+        details: [
+            "Writes schedules/ID.toml and leaves the task's own file alone. Each --cron, --every and --at is a schedule with an id of its own.",
+            "An instant without an offset is read in --timezone, else in the configured zone.",
+        ],
+        options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, in place of the task's")],
+        examples: [
+            Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "once more"),
+            Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "with data of its own"),
+        ]
+    ) { session throws(Failure) in
+        let name = try session.operand("a task's NAME")
+        let given = try ScheduleOptions(session, idIsFile: true).all
+        guard !given.isEmpty else { throw .usage("schedule needs --cron, --every or --at; see spoolctl schedule --help") }
+        _ = try TaskCatalog(session, withSchedules: false).entry(name)
+        let context = try session.context()
+        for one in given { try session.check(one, task: name, context) }
+        let schedules = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.schedules)
+        for one in given {
+            let id = one.id ?? Base32.encode(.random(in: 0...(.max)), characters: 8)
+            var table = Table()
+            table.set("task", Value(.string(name)))
+            for entry in one.table.entries { table.set(entry.key, entry.value) }
+            guard try schedules.add(JobOptions.file(table), stem: id) else {
+                throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
+            }
+            session.tell(schedule: id)
+        }
+        return ExitCode.done
+    }
+
+    static let unschedule = Command(
+        "unschedule", "ID [--task NAME]", "remove a schedule",
+        details: [
+            "ID is that of a file in schedules/, or of a [[schedule]] in a task's own file, as show prints it; that block is then taken out of the file and the rest of it stays as it is."
+        ],
+        options: [Option("task", value: "NAME", "the task meant, where several have a schedule of that id")],
+        examples: [Example("spoolctl unschedule k3f9ab2c", "removes one")]
+    ) { session throws(Failure) in
+        let id = try session.operand("a schedule's ID")
+        let catalog = try TaskCatalog(session)
+        let wanted = session.arguments.value("task")
+        let spool = catalog.spool
+        if wanted == nil, Name.isValid(id) {
+            let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.schedules, stem: id) }
+            if !files.isEmpty {
+                try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
+                session.tell(schedule: id)
+                return ExitCode.done
+            }
+        }
+        var found: [(entry: TaskCatalog.Entry, index: Int?)] = []
+        for entry in try catalog.entries().page where wanted == nil || wanted == entry.name {
+            guard let place = entry.schedules.firstIndex(where: { $0.definition.id == id }) else { continue }
+            found.append((entry, entry.schedules[place].file == nil ? place : nil))
+        }
+        guard let first = found.first else { throw .notFound("there is no schedule \"\(id)\"") }
+        guard found.count == 1 else {
+            let names = found.map(\.entry.name).joined(separator: ", ")
+            throw .usage("\"\(id)\" is a schedule of \(names); say which with --task")
+        }
+        if let index = first.index {
+            let edit = try TaskEdit(session, first.entry.name)
+            try edit.write(try edit.removingSchedule(at: index))
+        } else {
+            let files = first.entry.schedules.compactMap { $0.definition.id == id ? $0.file : nil }
+            try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
+        }
+        session.tell(schedule: id)
+        return ExitCode.done
+    }
+}
+
+extension Session {
+    fileprivate func tell(schedule id: String) {
+        if isJSON {
+            var writer = JSONWriter(reserving: 128)
+            writer.beginObject()
+            writer.member("id", id)
+            writer.endObject()
+            output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else {
+            output.line(id)
+        }
+    }
+}

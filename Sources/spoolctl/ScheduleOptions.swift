@@ -1,0 +1,78 @@
+import Store
+
+/// Schedules given as options: each `--cron`, `--every` or `--at` is one, and the other options hold for all of them.
+struct ScheduleOptions {
+    static let options: [Option] = [
+        Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily; may be repeated"),
+        Option("every", value: "TIME", "due so long after the end of the last run; may be repeated"),
+        Option("at", value: "TIME", "due once; may be repeated"),
+        Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
+        Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
+        Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),
+        Option("catch-up", value: "RULE", "what was missed while the daemon was down: last, all or none"),
+        Option("catch-up-limit", value: "N", "with all, at most N (1000)"),
+        Option("dst-gap", value: "RULE", "a due time that the clock skips: run or skip"),
+        Option("dst-repeat", value: "RULE", "one that the clock repeats: first, both or last"),
+        Option("not-before", value: "TIME", "no due time before"),
+        Option("not-after", value: "TIME", "no due time after"),
+        Option("schedule-id", alias: "id", value: "ID", "its id (else derived from what it says)"),
+    ]
+
+    private static let strings: [(option: String, key: String)] = [
+        ("timezone", "timezone"), ("jitter", "jitter"), ("catch-up", "catch_up"), ("dst-gap", "dst_gap"),
+        ("dst-repeat", "dst_repeat"), ("not-before", "not_before"), ("not-after", "not_after"),
+    ]
+
+    /// A schedule's table, and the option that said when.
+    struct Given {
+        var table: Table
+        var spelling: String
+        /// As given; also in the table, unless the id is to be a file's name.
+        var id: String?
+    }
+
+    let all: [Given]
+
+    /// - Parameter idIsFile: the id names a file in schedules/ and does not stand in it.
+    init(_ session: Session, idIsFile: Bool = false) throws(Failure) {
+        let arguments = session.arguments
+        var all: [Given] = []
+        for given in arguments.given where ScheduleDefinition.whenKeys.contains(given.name) {
+            var table = Table()
+            // An instant is written down as one: what `in 2h` counts from is now.
+            let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
+            table.set(given.name, Value(.string(try JobOptions.utf8(text, given.name))))
+            if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
+            for (option, key) in Self.strings {
+                if let value = arguments.value(option) { table.set(key, Value(.string(value))) }
+            }
+            if let limit = arguments.value("catch-up-limit") {
+                table.set("catch_up_limit", Value(Int64(limit).map { .integer($0) } ?? .string(limit)))
+            }
+            if let payload = arguments.value("payload"), idIsFile {
+                do throws(DocumentError) { table.set("payload", try JSON.parse(Array(payload.utf8))) } catch {
+                    throw .invalid("--payload:\(error)")
+                }
+            }
+            let id = arguments.value("schedule-id")
+            if let id, !idIsFile { table.set("id", Value(.string(id))) }
+            all.append(Given(table: table, spelling: given.spelling, id: id))
+        }
+        if all.isEmpty {
+            let names = Self.options.map(\.name)
+            if let option = arguments.given.first(where: { names.contains($0.name) }) {
+                throw .usage("\(option.spelling) goes with --cron, --every or --at, which say when")
+            }
+        } else if all.count > 1, arguments.value("schedule-id") != nil {
+            throw .usage("one --schedule-id cannot name \(all.count) schedules")
+        }
+        self.all = all
+    }
+
+    /// Refuses what could never be due: an `at` that is over.
+    static func refusePast(_ schedules: [ScheduleDefinition], now: Instant, said file: String) throws(Failure) {
+        for schedule in schedules {
+            if let once = schedule.once, once <= now { throw .invalid("\(file): at \"\(once.rfc3339)\" is in the past") }
+        }
+    }
+}

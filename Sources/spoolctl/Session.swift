@@ -1,0 +1,211 @@
+import Glibc
+import Linux
+import Store
+
+/// One call of spoolctl: its arguments, the spool it is about, and where it prints.
+final class Session {
+    let arguments: Arguments
+    let command: Command
+    let output: Output
+    let errors: Output
+    let spoolPath: String
+    let now = Instant(milliseconds: Clock.now())
+    let zones = ZoneDatabase()
+    private var configured: Configuration?
+
+    init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) throws(Failure) {
+        self.command = command
+        self.arguments = arguments
+        self.output = output
+        self.errors = errors
+        spoolPath = try Self.spoolPath(arguments.value("spool"))
+    }
+
+    var isJSON: Bool { arguments.flag("json") }
+    var isQuiet: Bool { arguments.flag("quiet") }
+
+    func complain(_ line: String) {
+        output.flush()
+        errors.line("spoolctl: \(Output.oneLine(line))")
+        errors.flush()
+    }
+
+    // MARK: The spool
+
+    private static func spoolPath(_ given: String?) throws(Failure) -> String {
+        let path: String
+        if let given {
+            path = given
+        } else if let named = environment("SPOOL_DIR") {
+            path = named
+        } else if geteuid() == 0 {
+            path = "/var/spool/spoold"
+        } else if let state = environment("XDG_STATE_HOME") {
+            path = "\(state)/spoold"
+        } else if let home = environment("HOME") {
+            path = "\(home)/.local/state/spoold"
+        } else {
+            throw .usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says")
+        }
+        guard !path.isEmpty else { throw .usage("--spool needs a directory") }
+        return path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)"
+    }
+
+    /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
+    func openSpool() throws(Failure) -> DiskFileSystem {
+        let fs: DiskFileSystem
+        do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
+            if error.errno == SystemError.noSuchFile {
+                throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold makes one, or spoolctl submit")
+            }
+            throw Failure(error)
+        }
+        let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096, ignoringWriters: true) }
+        // Another format is refused by the one that knows how to say so.
+        if case .file(_, let bytes) = format, !bytes.isEmpty, bytes != Array(Layout.formatText.utf8) { try prepare(fs) }
+        return fs
+    }
+
+    /// The spool for writing, made when it is missing.
+    func openSpoolForWriting() throws(Failure) -> DiskFileSystem {
+        let path = spoolPath
+        let fs = try attempt { () throws(SystemError) -> DiskFileSystem in
+            do throws(SystemError) { return try DiskFileSystem(path: path) } catch {
+                guard error.errno == SystemError.noSuchFile else { throw error }
+            }
+            try makeDirectories(path)
+            return try DiskFileSystem(path: path)
+        }
+        try prepare(fs)
+        return fs
+    }
+
+    private func prepare(_ fs: DiskFileSystem) throws(Failure) {
+        do throws(SpoolError) { try Spool.prepare(fs) } catch {
+            switch error {
+            case .format: throw Failure(ExitCode.failed, "\(spoolPath): \(error)")
+            case .system(let error): throw Failure(error)
+            }
+        }
+    }
+
+    /// The daemon that serves the spool now.
+    func daemon() throws(Failure) -> SpoolLock.Holder? {
+        try attempt { () throws(SystemError) in try SpoolLock.holder(spool: spoolPath) }
+    }
+
+    // MARK: Reading
+
+    var configurationPath: String? {
+        if let given = arguments.value("config") { return given }
+        if geteuid() == 0 { return "/etc/spoold/spoold.toml" }
+        if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
+        return environment("HOME").map { "\($0)/.config/spoold/spoold.toml" }
+    }
+
+    /// `spoold.toml`, or the defaults where there is none.
+    func configuration() throws(Failure) -> Configuration {
+        if let configured { return configured }
+        var configuration = Configuration()
+        if let path = configurationPath, let bytes = try configurationBytes(path) {
+            do throws(Problems) { configuration = try Configuration(bytes, zones: zones, now: now) } catch {
+                throw Failure(file: path, error)
+            }
+        }
+        configured = configuration
+        return configuration
+    }
+
+    /// Nil: there is none, and nobody asked for it.
+    private func configurationBytes(_ path: String) throws(Failure) -> [UInt8]? {
+        do throws(SystemError) {
+            return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Source.bytesMax)
+        } catch {
+            if error.errno == SystemError.noSuchFile, arguments.value("config") == nil { return nil }
+            throw Failure(error)
+        }
+    }
+
+    /// What definitions are read with: wall times without a zone mean the configured one.
+    func context() throws(Failure) -> ReadingContext {
+        ReadingContext(now: now, zones: zones, zone: try configuration().zone)
+    }
+
+    /// An instant given on the command line.
+    func instant(_ text: String, option: String) throws(Failure) -> Instant {
+        do throws(RecurrenceError) { return try Instant.parse(text, zone: try zoneForArguments(), now: now) } catch {
+            throw .invalid("--\(option): \(error)")
+        }
+    }
+
+    private func zoneForArguments() throws(RecurrenceError) -> Zone {
+        if let name = arguments.value("timezone") { return try zones.zone(name) }
+        do throws(Failure) { return try configuration().zone } catch {
+            throw RecurrenceError(error.lines.joined(separator: "; "))
+        }
+    }
+
+    /// A duration given on the command line, in milliseconds.
+    func milliseconds(_ text: String, option: String) throws(Failure) -> Int64 {
+        do throws(RecurrenceError) {
+            if let seconds = Double(text) { return try Span(seconds: seconds).approximateMilliseconds }
+            return try Span.parse(text).approximateMilliseconds
+        } catch {
+            throw .invalid("--\(option): \(error)")
+        }
+    }
+
+    /// A whole number given on the command line.
+    func count(_ option: String, default standard: Int) throws(Failure) -> Int {
+        guard let text = arguments.value(option) else { return standard }
+        guard let number = Int(text), number >= 0 else { throw .usage("--\(option) needs a whole number, not \"\(text)\"") }
+        return number
+    }
+
+    /// The only operand.
+    func operand(_ what: String) throws(Failure) -> String {
+        guard arguments.operands.count == 1 else {
+            throw .usage(
+                arguments.operands.isEmpty
+                    ? "\(command.name) needs \(what); see spoolctl \(command.name) --help"
+                    : "\(command.name) takes one \(what), and \"\(arguments.operands[1])\" is too many")
+        }
+        return arguments.operands[0]
+    }
+
+    func operands(_ what: String) throws(Failure) -> [String] {
+        guard !arguments.operands.isEmpty else {
+            throw .usage("\(command.name) needs \(what); see spoolctl \(command.name) --help")
+        }
+        return arguments.operands
+    }
+
+    func noOperands() throws(Failure) {
+        if let first = arguments.operands.first { throw .usage("\(command.name) takes no operands, and \"\(first)\" is one") }
+    }
+}
+
+// MARK: - The process
+
+/// A variable that is set and not empty.
+func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+}
+
+func currentDirectory() -> String {
+    guard let path = getcwd(nil, 0) else { return "/" }
+    defer { free(path) }
+    let bytes = UnsafeRawBufferPointer(start: path, count: strlen(path)).assumingMemoryBound(to: UInt8.self)
+    return FileName.string(from: bytes)
+}
+
+/// mkdir -p, for the owner alone.
+func makeDirectories(_ path: String) throws(SystemError) {
+    var prefix = path.hasPrefix("/") ? "" : "."
+    for part in path.split(separator: "/") {
+        prefix += "/\(part)"
+        let failure = try FileName.withCPath(prefix) { mkdir($0, 0o700) == 0 ? 0 : errno }
+        if failure != 0, failure != EEXIST { throw SystemError(call: "mkdir", path: prefix, errno: failure) }
+    }
+}

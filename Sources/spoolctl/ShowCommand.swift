@@ -1,0 +1,57 @@
+import Store
+
+extension Command {
+    static let show = Command(
+        "show", "NAME [--schedules]", "show a task and its schedules",
+        options: [Option("schedules", "the schedules alone")],
+        examples: [Example("spoolctl show backup", "its file, and when it is due next")]
+    ) { session throws(Failure) in
+        let name = try session.operand("a task's NAME")
+        let catalog = try TaskCatalog(session)
+        let entry = try catalog.entry(name)
+        let due = try DueTimes(session, catalog.fs, for: [entry])
+        let output = session.output
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 4096)
+            catalog.write(entry, due, details: true, to: &writer)
+            output.line(String(decoding: writer.bytes, as: UTF8.self))
+            return ExitCode.done
+        }
+        if session.isQuiet {
+            for schedule in entry.schedules { output.line(schedule.definition.id) }
+            return ExitCode.done
+        }
+        if !session.arguments.flag("schedules") {
+            var table = TextTable()
+            table.add("name", entry.name)
+            table.add("state", catalog.state(of: entry))
+            table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
+            table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+            for line in entry.problems { table.add([.init("problem", .dim), .init(line, .red)]) }
+            // Read whole before: its text is a table.
+            for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
+                table.add(key.key, Self.text(key.value))
+            }
+            table.write(to: output)
+            if !entry.schedules.isEmpty { output.line("") }
+        }
+        if !entry.schedules.isEmpty || session.arguments.flag("schedules") {
+            var table = TextTable(["SCHEDULE", "WHEN", "TIMEZONE", "NEXT", "FILE"])
+            for schedule in entry.schedules {
+                let next = due.next(schedule, of: name, count: 1).first?.instant
+                table.add([
+                    .init(schedule.definition.id), .init(schedule.definition.expression), .init(schedule.definition.zone.name),
+                    .init(schedule.definition.enabled ? session.time(next) : "disabled"),
+                    .init(schedule.file.map { "\(Layout.schedules)/\($0)" } ?? "-"),
+                ])
+            }
+            table.write(to: output)
+        }
+        return ExitCode.done
+    }
+
+    private static func text(_ value: Value) -> String {
+        if case .string(let text) = value.kind { return text }
+        return JSON.write(value)
+    }
+}

@@ -1,0 +1,69 @@
+import Glibc
+import Linux
+
+/// Standard input, or a file in its place, read as a whole or line by line.
+final class StandardInput {
+    private let descriptor: Int32
+    private let name: String
+    /// The beginning of a line whose end has not been read.
+    private var rest: [UInt8] = []
+    private var isAtEnd = false
+
+    init() {
+        descriptor = STDIN_FILENO
+        name = "stdin"
+    }
+
+    init(path: String) throws(Failure) {
+        name = path
+        // Open until the program ends.
+        descriptor = try attempt { () throws(SystemError) -> Int32 in
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
+            return file.release()
+        }
+    }
+
+    static func readAll(limit: Int) throws(Failure) -> [UInt8] {
+        let input = StandardInput()
+        var bytes: [UInt8] = []
+        while let chunk = try input.nextChunk() {
+            bytes += chunk
+            if bytes.count > limit { throw .invalid("stdin: more than \(limit) bytes") }
+        }
+        return bytes
+    }
+
+    /// The lines that are complete with the next piece of input, without their ends; nil at the end. Does not wait for more
+    /// when there are some, so that a slow writer's lines are not held back.
+    func nextLines() throws(Failure) -> [ArraySlice<UInt8>]? {
+        while !isAtEnd {
+            guard let chunk = try nextChunk() else {
+                isAtEnd = true
+                return rest.isEmpty ? nil : [rest[...]]
+            }
+            guard let last = chunk.lastIndex(of: UInt8(ascii: "\n")) else {
+                rest += chunk
+                continue
+            }
+            let whole = rest + chunk[..<last]
+            rest = Array(chunk[(last + 1)...])
+            return whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        }
+        return nil
+    }
+
+    private func nextChunk() throws(Failure) -> [UInt8]? {
+        let descriptor = descriptor
+        while true {
+            var failure: Int32 = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
+                let result = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                count = max(result, 0)
+                failure = result < 0 ? errno : 0
+            }
+            if failure == EINTR { continue }
+            if failure != 0 { throw Failure(SystemError(call: "read", path: name, errno: failure)) }
+            return chunk.isEmpty ? nil : chunk
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import Store
+
+extension Command {
+    static let status = Command(
+        "status", "[ID…]", "show a job, or the daemon",
+        details: [
+            "With an ID all that is known of the job; without, what the daemon says of itself. The beginning or the end of an ID will do where only one job has it."
+        ],
+        examples: [
+            Example("spoolctl status", "the daemon, its slots, what it found wrong"),
+            Example("spoolctl status 20261121T020000.000Z-backup-k3f9ab --json", "the job's status.json"),
+        ]
+    ) { session throws(Failure) in
+        guard !session.arguments.operands.isEmpty else { return try DaemonReport(session).write() }
+        var records = try session.records()
+        for (index, text) in session.arguments.operands.enumerated() {
+            let record = try session.job(text, &records)
+            if index > 0, session.output.isTerminal, !session.isJSON { session.output.line("") }
+            session.show(record)
+        }
+        return ExitCode.done
+    }
+}
+
+extension Session {
+    fileprivate func show(_ record: JobRecord) {
+        let status = record.status
+        if isQuiet { return output.line(status.id) }
+        if isJSON { return output.write(bytes: record.json) }
+        var table = TextTable()
+        table.add("id", status.id)
+        table.add("name", status.name)
+        table.add("task", status.task)
+        table.add("schedule", status.schedule)
+        table.add([.init("state", .dim), .init(stateText(record), status.colour)])
+        table.add("error", status.error)
+        table.add("exit code", status.exitCode.map(String.init))
+        table.add("signal", status.signal.map { Signal.name($0) })
+        table.add("try", "\(status.attempt) of \(status.tries)")
+        table.add("queue", status.queue)
+        table.add("priority", status.priority == 0 ? nil : String(status.priority))
+        table.add("tags", status.tags.isEmpty ? nil : status.tags.joined(separator: ", "))
+        table.add("payload", status.payload.map { String(decoding: $0, as: UTF8.self) })
+        table.add("due", moment(status.due))
+        table.add("not before", status.notBefore.map(moment))
+        table.add("deadline", status.deadline.map(moment))
+        table.add("created", moment(status.createdAt))
+        table.add("started", status.startedAt.map(moment))
+        table.add("ended", status.endedAt.map(moment))
+        if let usage = status.usage {
+            table.add("took", TimeText.length(usage.wallMilliseconds))
+            table.add("processor", TimeText.length(usage.userMilliseconds + usage.systemMilliseconds))
+            table.add("memory", TimeText.bytes(usage.maxRSSBytes))
+        } else if status.state == .running, let started = status.startedAt {
+            table.add("runs for", TimeText.length(now.milliseconds - started.milliseconds))
+        }
+        table.add("pid", status.pid.map { String($0) })
+        table.add("retry of", status.retryOf)
+        table.add("directory", "\(spoolPath)/\(record.place.path)")
+        table.write(to: output)
+    }
+
+    private func stateText(_ record: JobRecord) -> String {
+        guard let reason = record.status.reason else { return record.place.state.rawValue }
+        return "\(record.place.state.rawValue): \(reason.rawValue)"
+    }
+
+    /// An instant with its distance from now, for a person; alone in a pipe.
+    private func moment(_ instant: Instant) -> String {
+        output.isTerminal ? "\(time(instant)) (\(TimeText.distance(instant, from: now)))" : time(instant)
+    }
+}
+
+extension JobStatus {
+    var colour: Output.Colour? {
+        switch state {
+        case .new: nil
+        case .running: .yellow
+        case .done: .green
+        case .failed: .red
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Glibc
+import Linux
+import Store
+
+extension Command {
+    static let submit = Command(
+        "submit", "[options] [--] COMMAND…", "submit a job and print its id",
+        details: [
+            "COMMAND and its words are run without a shell; a single word with a blank or something else for a shell in it is given to the shell. The job records the caller's directory, umask and PATH.",
+            "An instant without an offset is read in the configured time zone, which is UTC unless spoold.toml says otherwise.",
+            "What was printed is on the disk. The daemon need not run: the job waits for it.",
+        ],
+        options: [
+            Option("wait", "w", "wait for its end and exit with its code"),
+            Option("name", "n", value: "NAME", "the name in its id (else the program's)"),
+            Option("in", value: "TIME", "start so much later"),
+            Option("env", "record the whole environment"),
+            Option("task", value: "NAME", "a task whose keys are the defaults; without COMMAND"),
+            Option("file", "f", value: "FILE", "submit a job's file: TOML, JSON, or a script; - as the only operand reads one"),
+            Option("lines", "submit a job for each line of the file that follows, or of standard input"),
+        ] + JobOptions.optionsOfRun,
+        examples: [
+            Example("spoolctl submit -- rsync -a /srv/ backup:/srv/", "a command, run without a shell"),
+            Example("spoolctl submit 'make test 2>&1 | tail -20'", "a line for the shell"),
+            Example("spoolctl submit --in 10m --timeout 1h -- ./report", "later, and not for longer than an hour"),
+            Example("spoolctl submit -w -Q heavy -- make -j8", "waits, and exits as make does"),
+            Example("seq 1 100 | sed 's/^/echo /' | spoolctl submit --lines", "a hundred jobs"),
+        ],
+        ownOperands: 0
+    ) { session throws(Failure) in try Submit(session).run() }
+}
+
+private struct Submit {
+    let session: Session
+
+    init(_ session: Session) { self.session = session }
+
+    private var arguments: Arguments { session.arguments }
+
+    func run() throws(Failure) -> Int32 {
+        if arguments.flag("lines") { return try lines() }
+        if let file = arguments.value("file") {
+            guard arguments.operands.isEmpty else { throw .usage("--file and COMMAND both say what to run") }
+            return try submitFile(file)
+        }
+        if arguments.operands == ["-"] { return try submitStandardInput() }
+
+        var job = try JobOptions(session)
+        let name: String
+        if let task = arguments.value("task") {
+            guard arguments.operands.isEmpty else { throw .usage("--task and COMMAND both say what to run") }
+            name = try givenName() ?? task
+            let source = try TaskRun(session).source(of: task, job)
+            return try finish(source, name: name)
+        }
+        guard !arguments.operands.isEmpty else { throw .usage("submit needs a COMMAND; see spoolctl submit --help") }
+        name = try givenName() ?? JobOptions.name(of: arguments.operands)
+        try job.setCommand(arguments.operands)
+        try record(&job)
+        do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
+        return try finish(JobOptions.file(job.table), name: name)
+    }
+
+    private func record(_ job: inout JobOptions) throws(Failure) {
+        let left = try job.recordSurroundings(everything: arguments.flag("env"))
+        for name in left { session.complain("the variable \(name) is not UTF-8 and was left out") }
+    }
+
+    /// The configuration matters to instants alone, and most jobs have none: it is read only for those.
+    private func context(_ job: JobOptions) throws(Problems) -> ReadingContext {
+        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones) }
+        do throws(Failure) { return try session.context() } catch {
+            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
+        }
+    }
+
+    private func givenName() throws(Failure) -> String? {
+        guard let name = arguments.value("name") else { return nil }
+        guard Name.isValid(name) else {
+            throw .invalid("--name: \"\(name)\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
+        }
+        return name
+    }
+
+    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Int32 {
+        guard source.bytes.count <= Source.bytesMax else {
+            throw .invalid("the job is \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
+        }
+        var drop = JobDrop(try session.openSpoolForWriting())
+        return try session.told([try drop.drop(source, name: name, mode: mode)])
+    }
+
+    // MARK: Files
+
+    private func submitFile(_ path: String) throws(Failure) -> Int32 {
+        try refuseJobOptions(with: "--file")
+        if path == "-" { return try submitStandardInput() }
+        let (bytes, mode) = try attempt { () throws(SystemError) -> ([UInt8], UInt32) in
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
+            let status = try file.status()
+            do throws(SystemError) { return (try file.readAll(limit: Source.bytesMax), status.mode) } catch {
+                throw SystemError(call: error.call, path: path, errno: error.errno)
+            }
+        }
+        let file = String(path.split(separator: "/").last ?? "job")
+        guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
+            throw .invalid(
+                bytes.starts(with: Array("#!".utf8))
+                    ? "\(path): is a script but not executable; chmod +x it"
+                    : "\(path): is no job; expected NAME.toml, NAME.json, or an executable script that begins with #!")
+        }
+        var stem = file
+        if format != .script { stem.removeLast(5) }
+        let name = try givenName() ?? JobID(stem)?.name ?? Name.sanitized(stem)
+        return try submit(Source(format: format, bytes: bytes), file: path, name: name, mode: mode)
+    }
+
+    private func submitStandardInput() throws(Failure) -> Int32 {
+        try refuseJobOptions(with: "-")
+        let bytes = try StandardInput.readAll(limit: Source.bytesMax)
+        let format: Source.Format
+        if bytes.starts(with: Array("#!".utf8)) {
+            format = .script
+        } else {
+            format = bytes.first { $0 > 0x20 } == UInt8(ascii: "{") ? .json : .toml
+        }
+        return try submit(Source(format: format, bytes: bytes), file: "stdin", name: try givenName() ?? "stdin", mode: 0o700)
+    }
+
+    private func submit(_ source: Source, file: String, name: String, mode: UInt32) throws(Failure) -> Int32 {
+        let context = try session.context()
+        let table: Table
+        do throws(Problems) { table = try source.table() } catch { throw Failure(file: file, error) }
+        if let task = table.text("task") {
+            try TaskRun(session).check(table, task: task, file: file)
+        } else {
+            do throws(Problems) {
+                _ = try JobDefinition.read(table, isScript: source.format == .script, context)
+            } catch {
+                throw Failure(file: file, error)
+            }
+        }
+        // A script runs from the very file that was dropped, so it must be executable, and only its owner may change it.
+        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600)
+    }
+
+    private func refuseJobOptions(with what: String) throws(Failure) {
+        let names = JobOptions.options.map(\.name) + ["in", "env", "task"]
+        if let option = arguments.given.first(where: { names.contains($0.name) }) {
+            throw .usage("\(option.spelling) does not go with \(what): the file says it")
+        }
+    }
+
+    // MARK: Lines
+
+    /// How many jobs are made durable at once: enough that syncing hardly counts, few enough that ids come soon.
+    private static let batchMax = 2000
+
+    private func lines() throws(Failure) -> Int32 {
+        guard arguments.operands.count <= 1 else { throw .usage("--lines reads one file; \"\(arguments.operands[1])\" is too many") }
+        if arguments.value("file") != nil || arguments.value("task") != nil { throw .usage("--lines goes with neither --file nor --task") }
+        let path = arguments.operands.first ?? "-"
+        var job = try JobOptions(session)
+        try job.setCommand([": "])
+        try record(&job)
+        do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
+        var rest = job.table
+        rest.remove("command")
+        // What is the same in all jobs is written once, and goes behind the command, for it may end in tables.
+        let common = JobOptions.file(rest)
+        guard common.format == .toml else { throw .invalid("--payload: with --lines it may not hold null") }
+
+        // One name for all, because ids sort by name within a millisecond and here by line.
+        let name = try givenName() ?? "line"
+        let input = path == "-" ? StandardInput() : try StandardInput(path: path)
+        var drop = JobDrop(try session.openSpoolForWriting())
+        var ids: [JobID] = []
+        var batch: [JobDrop.Composed] = []
+        var number = 0
+        while let lines = try input.nextLines() {
+            for line in lines {
+                number += 1
+                guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
+                guard let text = String(validating: line, as: UTF8.self), !line.contains(0) else {
+                    try publish(&batch, drop, &ids)
+                    throw .invalid("\(path == "-" ? "stdin" : path):\(number):1: the line is not UTF-8 text; the lines before it were submitted")
+                }
+                var command = Table()
+                command.set("command", Value(.string(text)))
+                let source = Source(format: .toml, bytes: Array(TOML.write(command).utf8) + common.bytes)
+                batch.append(try drop.compose(source, name: name))
+                if batch.count == Self.batchMax { try publish(&batch, drop, &ids) }
+            }
+            try publish(&batch, drop, &ids)
+        }
+        guard arguments.flag("wait") else { return ExitCode.done }
+        return try session.wait(for: ids)
+    }
+
+    private func publish(_ batch: inout [JobDrop.Composed], _ drop: JobDrop, _ ids: inout [JobID]) throws(Failure) {
+        guard !batch.isEmpty else { return }
+        try drop.publish(batch)
+        for job in batch { session.tell(job.id) }
+        session.output.flush()
+        if arguments.flag("wait") { ids += batch.map(\.id) }
+        batch.removeAll(keepingCapacity: true)
+    }
+}
+
+extension Session {
+    /// Prints the id of a job that is on the disk now.
+    func tell(_ id: JobID) {
+        if isJSON {
+            var writer = JSONWriter(reserving: 128)
+            writer.beginObject()
+            writer.member("id", id.text)
+            writer.endObject()
+            output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else {
+            output.line(id.text)
+        }
+    }
+
+    /// Prints the ids, and with `--wait` waits for these jobs.
+    func told(_ ids: [JobID]) throws(Failure) -> Int32 {
+        for id in ids { tell(id) }
+        output.flush()
+        return arguments.flag("wait") ? try wait(for: ids) : ExitCode.done
+    }
+
+    func wait(for ids: [JobID]) throws(Failure) -> Int32 {
+        var wait = try JobWait(self, try records())
+        return try wait.run(ids.map(\.text))
+    }
+}
