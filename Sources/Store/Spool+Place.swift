@@ -52,12 +52,39 @@ extension Spool {
             if try fs.status(to) == nil { try writeSource(job, into: directory) }
             return
         }
-        // A script runs from this very file, so another that took its name meanwhile must not: it goes back as a new drop.
-        if job.source.format == .script, let stamp = job.file, stamp.inode != 0, let now = try fs.status(to),
-            now.inode != stamp.inode
-        {
-            try fs.renameNoReplace(to, to: from)
-            try writeSource(job, into: directory)
+        // Another file that took its name since it was read is a drop of its own: it goes back, and the text that was read stands
+        // for this job. A script, too, must run as it was read.
+        guard let stamp = job.file, let moved = try fs.status(to), try !isSame(moved, as: stamp, of: job, at: to) else { return }
+        try putBack(to, as: name)
+        try writeSource(job, into: directory)
+    }
+
+    /// Whether what was moved is what was read. Times alone may change afterwards, by programs that copy them last; then
+    /// the text decides.
+    private func isSame(_ moved: FileStatus, as stamp: FileStamp, of job: Job, at path: String) throws(SystemError) -> Bool {
+        if stamp.inode == 0 { return true }
+        if moved.inode != stamp.inode { return false }
+        // A rejected file's text is not kept; it was no job before, and nobody ran it.
+        if job.reason == .rejected || moved.size == stamp.size && moved.modifiedNanoseconds == stamp.modifiedNanoseconds { return true }
+        if moved.size != stamp.size { return false }
+        // With a task, the text that is kept holds its keys too.
+        if job.task != nil { return true }
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
+        return bytes == job.source.bytes
+    }
+
+    /// Gives a file back to `new/` under its name, or one like it when that is taken again.
+    private func putBack(_ path: String, as name: String) throws(SystemError) {
+        var number = 1
+        var free = name
+        while true {
+            do throws(SystemError) { return try fs.renameNoReplace(path, to: "\(Layout.new)/\(free)") } catch {
+                guard error.errno == EEXIST else { throw error }
+                number += 1
+                let stem = Self.stem(of: name)
+                // A name of full length loses its end, not the number.
+                free = "\(number)-\(String(decoding: FileName.bytes(of: stem).prefix(200), as: UTF8.self))\(name.dropFirst(stem.count))"
+            }
         }
     }
 
