@@ -30,7 +30,11 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
         .executableTarget(
-            name: "spoolctl", dependencies: ["Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux"],
+            // The other programs too, so that `swift run spoolctl demo` builds what it starts.
+            name: "spoolctl",
+            dependencies: [
+                "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Linux", "CLinux"],
@@ -40,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence"], path: "Tests/Benchmarks", swiftSettings: strict),
+            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "spoold", "spool-worker", "spoolctl"], path: "Tests/Benchmarks", swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: strict),
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),

@@ -30,7 +30,7 @@ extension Daemon {
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
             {
-                let (code, message) = perform(bytes)
+                let (code, message) = try perform(bytes)
                 answers.append((name, code, message))
                 arrivals.nudge()
             }
@@ -40,7 +40,7 @@ extension Daemon {
     }
 
     /// Does what a request asks. The answer is an exit code and a sentence.
-    private func perform(_ bytes: [UInt8]) -> (Int, String) {
+    private func perform(_ bytes: [UInt8]) throws(SystemError) -> (Int, String) {
         let table: Table
         do throws(DocumentError) {
             guard case .table(let content) = try JSON.parse(bytes).kind else { return (4, "the request is not an object") }
@@ -50,6 +50,8 @@ extension Daemon {
         }
         guard case .string(let what)? = table["do"]?.kind, case .string(let text)? = table["id"]?.kind, let id = JobID(text)
         else { return (4, "the request names no action or no id") }
+        // A job that was submitted just before may still be among the names to look at.
+        if scheduler.jobs[id] == nil { for ending in [".toml", ".json", ""] { try takeArrival(text + ending, isSettled: true) } }
         guard let job = scheduler.jobs[id] else { return (3, "no waiting or running job \(text)") }
         switch what {
         case "cancel":

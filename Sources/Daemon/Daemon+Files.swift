@@ -119,7 +119,7 @@ extension Daemon {
         }
     }
 
-    private func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
+    func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
         let known = waitingFiles[name]
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
@@ -158,8 +158,18 @@ extension Daemon {
             if spool.firstTimeIgnored(name) {
                 log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
             }
-        case .notYet, .missing: break
+        case .notYet:
+            guard !Name.isUnfinished(name) else { return }
+            if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
+            unready.insert(name)
+        case .missing: break
         }
+    }
+
+    func lookAgainAtUnready() {
+        guard !unready.isEmpty, now >= unreadyLookAt else { return }
+        for name in unready { arrivals.add(name) }
+        unready.removeAll()
     }
 
     // MARK: Tasks and schedules

@@ -47,6 +47,8 @@ public final class Daemon {
     /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
     static let publishMilliseconds: Int64 = 1000
     static let pruneMilliseconds: Int64 = 86_400_000
+    /// How long after a look at a file that was not ready the next one is due.
+    static let unreadyMilliseconds: Int64 = 500
 
     enum Token {
         static let signals: UInt64 = 1
@@ -82,6 +84,10 @@ public final class Daemon {
     var unaccounted: [Job] = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
     var arrivals = NameQueue()
+    /// Names that were not ready, and when they are looked at again: a file that was linked in while its writer had it open
+    /// is closed under another name, and no event tells.
+    var unready: Set<String> = []
+    var unreadyLookAt = Instant(milliseconds: 0)
     /// The waiting jobs that stand as files, by name.
     var waitingFiles: [String: JobID] = [:]
     var answers: [(request: String, code: Int, message: String)] = []
@@ -205,6 +211,7 @@ public final class Daemon {
                 default: takeReport(Int(event.token - Token.workers))
                 }
             }
+            lookAgainAtUnready()
             try takeArrivals()
             try settleUnaccounted()
             try pruneSome()
@@ -243,6 +250,7 @@ public final class Daemon {
         }
         if let expiry = expiries.next { consider(expiry) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
+        if !unready.isEmpty { consider(unreadyLookAt) }
         consider(nextPrune)
         if let watchdog = notification.watchdogMilliseconds {
             notification.send("WATCHDOG=1\n")

@@ -199,16 +199,13 @@ extension FileDescriptor {
         }
     }
 
-    /// Whether anybody has the file open for writing.
+    /// Keeps writers out while the file is read: false when somebody has it open for writing already. Whoever opens it for
+    /// writing afterwards waits until this descriptor is closed.
     ///
-    /// fcntl(2) F_SETLEASE grants a read lease only where nobody has; it is given back at once. Needs a descriptor opened
-    /// read-only by the file's owner (or CAP_LEASE) on a file system with leases: where the system refuses for any
-    /// other reason the answer is false.
-    public borrowing func isOpenForWriting() -> Bool {
-        if linux_set_lease(raw, Int32(F_RDLCK)) == 0 {
-            _ = linux_set_lease(raw, Int32(F_UNLCK))  // cannot fail on a lease just granted; it ends with the descriptor anyway
-            return false
-        }
-        return errno == EAGAIN
+    /// A read lease, fcntl(2) F_SETLEASE. When a writer waits the kernel sends SIGIO, which ends a process that does not
+    /// ignore it. Needs a descriptor opened read-only by the file's owner (or CAP_LEASE) on a file system with leases: where
+    /// the system refuses for any other reason the answer is true, and nobody is kept out.
+    public borrowing func excludeWriters() -> Bool {
+        linux_set_lease(raw, Int32(F_RDLCK)) == 0 || errno != EAGAIN
     }
 }

@@ -156,7 +156,10 @@ extension Instant {
             }
             guard (0...9).contains(digit) else { return nil }
         }
-        guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61 else { return nil }
+        let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        // 31 for odd months up to July and even ones from August on.
+        let daysInMonth: Int64 = month == 2 ? (isLeap ? 29 : 28) : 30 + (month + month / 8) & 1
+        guard (1...12).contains(month), (1...daysInMonth).contains(day), hour < 24, minute < 60, second < 60 else { return nil }
         // Days from civil, by Howard Hinnant's algorithm.
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400

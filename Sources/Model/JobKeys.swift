@@ -100,7 +100,9 @@ extension TableReader {
         switch value.kind {
         case .integer(let number) where (0...0o777).contains(number): return UInt32(number)
         case .string(let text):
-            if let number = UInt32(text, radix: 8), number <= 0o777 { return number }
+            if text.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let number = UInt32(text, radix: 8), number <= 0o777 {
+                return number
+            }
         default: break
         }
         fail(value.position, "umask must be octal from \"000\" to \"777\"")

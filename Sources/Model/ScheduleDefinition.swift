@@ -70,15 +70,21 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
-    /// Gives the second of two equal schedules an id of its own.
+    /// Gives the second of two equal schedules an id of its own, one that no other has.
     static func numbered(_ schedules: [ScheduleDefinition]) -> [ScheduleDefinition] {
         guard schedules.count > 1 else { return schedules }
-        var counts: [String: Int] = [:]
+        let given = Set(schedules.map(\.id))
+        var used = Set<String>()
+        var last: [String: Int] = [:]
         return schedules.map { schedule in
             var schedule = schedule
-            let count = counts[schedule.id, default: 0] + 1
-            counts[schedule.id] = count
-            if count > 1 { schedule.id += "-\(count)" }
+            if used.contains(schedule.id) {
+                var number = last[schedule.id, default: 1] + 1
+                while given.contains("\(schedule.id)-\(number)") || used.contains("\(schedule.id)-\(number)") { number += 1 }
+                last[schedule.id] = number
+                schedule.id += "-\(number)"
+            }
+            used.insert(schedule.id)
             return schedule
         }
     }
@@ -105,6 +111,9 @@ extension TableReader {
         zone: Zone, daylight: DaylightRule, seed: UInt64
     ) -> (recurrence: Recurrence, expression: String)? {
         expect(ScheduleDefinition.whenKeys + ["from"])
+        if let from = table.entry("from"), table["every"] == nil {
+            fail(from.keyPosition, "from belongs to every, and there is none")
+        }
         if let value = table["cron"], let text = string("cron") {
             do throws(RecurrenceError) {
                 return (try .cron(text, zone: zone, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")

@@ -72,6 +72,8 @@ public final class DiskFileSystem: FileSystem {
     public init(path: String) throws(SystemError) {
         self.path = path
         root = try Directory.open(path)
+        // Whoever opens a file just while `take` keeps writers out has the kernel say so, which would end the process.
+        _ = linux_ignore_signal(SIGIO)
     }
 
     public func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
@@ -95,10 +97,11 @@ public final class DiskFileSystem: FileSystem {
             let look = try root.status(path)
             guard look.kind == .file else { return .other(look.kind) }
             let file = try root.openFile(path, flags)
+            // Before anything is known of it, so that all that is known is of one moment.
+            if !ignoringWriters, !file.excludeWriters() { return .busy }
             // The opened inode decides, whatever the name meant a moment ago.
             let status = try file.status()
             guard status.kind == .file else { return .other(status.kind) }
-            if !ignoringWriters, file.isOpenForWriting() { return .busy }
             guard status.size <= Int64(limit) else { return .tooLarge(status) }
             let bytes = try file.readAll(limit: limit + 1)
             guard bytes.count <= limit else { return .tooLarge(status) }

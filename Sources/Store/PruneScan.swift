@@ -60,15 +60,28 @@ extension Spool {
             records = []
             for state in [JobState.done, .failed] {
                 for entry in try fs.list(Layout.directory(state)) {
-                    if let id = JobID(entry.name), id.name == task { records.append((id, state)) }
+                    guard let id = JobID(entry.name), id.name == task, id != latest.id, try isRun(id, state, of: task)
+                    else { continue }
+                    records.append((id, state))
                 }
             }
             records.sort { $0.id < $1.id }
+            records.append(latest)
         }
         while records.count > count {
             let oldest = records.removeFirst()
             try fs.removeTreeIfThere(Layout.directory(of: oldest.id, oldest.state))
         }
         recordsOfTask[task] = records
+    }
+
+    /// Whether a record is one of the task's runs, and not only called like it.
+    private func isRun(_ id: JobID, _ state: JobState, of task: String) throws(SystemError) -> Bool {
+        let path = "\(Layout.directory(of: id, state))/\(Layout.statusFile)"
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
+            // Not readable as JSON: nobody knows whose it is, so it stays.
+            case .table(let status)? = (try? JSON.parse(bytes))?.kind, case .string(let owner)? = status["task"]?.kind
+        else { return false }
+        return owner == task
     }
 }

@@ -1,0 +1,83 @@
+import CLinux
+import Glibc
+import Linux
+
+/// A program that is started as directly as the system allows: posix_spawn(3) with everything prepared beforehand. The
+/// reference for the daemon's rates.
+final class BareProgram {
+    private let path: String
+    private let arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private var attributes = posix_spawnattr_t()
+
+    /// The variables that bare programs, peers and the daemon are started with: few, as those of a job are.
+    static let environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/", "LANG=C"]
+
+    init(_ words: [String]) {
+        path = words[0]
+        arguments = Self.strings(words)
+        environment = Self.strings(Self.environment)
+        posix_spawnattr_init(&attributes)
+        // This process blocks the signals that it reads from a descriptor; its children must not.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    }
+
+    deinit {
+        posix_spawnattr_destroy(&attributes)
+        for strings in [arguments, environment] {
+            var next = strings
+            while let string = next.pointee {
+                free(string)
+                next += 1
+            }
+            strings.deallocate()
+        }
+    }
+
+    private static func strings(_ strings: [String]) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> {
+        let pointers = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: strings.count + 1)
+        for (index, string) in strings.enumerated() { pointers[index] = strdup(string) }
+        pointers[strings.count] = nil
+        return pointers
+    }
+
+    /// Starts it; standard output goes to `output`.
+    func spawn(output: Int32? = nil) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let output { posix_spawn_file_actions_adddup2(&actions, output, 1) }
+        var pid: pid_t = 0
+        let failure = posix_spawn(&pid, path, &actions, &attributes, arguments, environment)
+        if failure != 0 { throw SystemError(call: "spawn", path: path, errno: failure) }
+        return pid
+    }
+
+    /// Awaits any child.
+    static func awaitOne() throws {
+        while waitpid(-1, nil, 0) < 0 {
+            if errno != EINTR { throw SystemError(call: "waitpid", errno: errno) }
+        }
+    }
+
+    /// Runs it so many times, so many at once. Wall and processor seconds of all together, this process's part included.
+    func drain(_ count: Int, atOnce: Int) throws -> (wall: Double, processor: Double) {
+        let processor = System.ownSeconds() + System.childrenSeconds()
+        let wall = try System.seconds {
+            var running = 0
+            for _ in 0..<count {
+                if running == atOnce {
+                    try Self.awaitOne()
+                    running -= 1
+                }
+                _ = try spawn()
+                running += 1
+            }
+            for _ in 0..<running { try Self.awaitOne() }
+        }
+        return (wall, System.ownSeconds() + System.childrenSeconds() - processor)
+    }
+}

@@ -1,0 +1,174 @@
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+@Suite("Dropping a file into new/")
+struct DropTests {
+    static let kinds: [(file: String, text: String, mode: mode_t, kept: String)] = [
+        ("hello.toml", "command = [\"echo\", \"hello\"]\n", 0o644, "job.toml"),
+        ("hello.json", "{\"command\": [\"echo\", \"hello\"]}\n", 0o644, "job.json"),
+        ("hello", "#!/bin/sh\n#SPOOL description = \"greets\"\necho hello\n", 0o755, "job"),
+        ("hello.sh", "#!/bin/sh\necho hello\n", 0o755, "job"),
+    ]
+
+    enum Way: String, CaseIterable { case rename, link, copy, pieces, unnamed, redirection }
+
+    @Test("Each kind of job, put there in each way, runs once", arguments: kinds, Way.allCases)
+    func everyWay(_ kind: (file: String, text: String, mode: mode_t, kept: String), _ way: Way) throws {
+        let spool = try SpoolUnderTest()
+        try put(kind.file, kind.text, mode: kind.mode, way, spool)
+        let job = try spool.ended(count: 1)[0]
+        #expect(job.outcome == "done 0")
+        #expect(try job.stdout == "hello\n")
+        #expect(try job.text(kind.kept) == kind.text, "the file as it was dropped is part of the record")
+        #expect(try Files.list("\(spool.path)/new") == [])
+        #expect(try spool.ended().count == 1)
+    }
+
+    private func put(_ file: String, _ text: String, mode: mode_t, _ way: Way, _ spool: SpoolUnderTest) throws {
+        let here = "\(spool.path)/new/\(file)"
+        let elsewhere = "\(spool.base)/\(file)"
+        switch way {
+        case .rename: try spool.drop(file, text, mode: mode)
+        case .link:
+            try Files.write(elsewhere, text, mode: mode)
+            try Files.link(elsewhere, here)
+        case .copy:
+            try Files.write(elsewhere, text, mode: mode)
+            try Commands.succeed("cp", "-p", elsewhere, here)
+        case .pieces:
+            let open = try FileDescriptor.open(here, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+            for byte in text.utf8 { try open.write([byte]) }
+        case .unnamed:
+            // open(2), O_TMPFILE: the file gets its name when it is whole, and nobody sees it being closed under that name.
+            let open = try FileDescriptor.open("\(spool.path)/new", Files.unnamed | O_WRONLY, mode: mode)
+            try open.write(Array(text.utf8))
+            guard linkat(AT_FDCWD, "/proc/self/fd/\(open.raw)", AT_FDCWD, here, AT_SYMLINK_FOLLOW) == 0 else {
+                throw SystemError(call: "linkat", path: here, errno: errno)
+            }
+        case .redirection:
+            // The mode comes first, as a shell's user would have to do it: a script that cannot be executed is no job.
+            let place = mode == 0o755 ? "\(spool.path)/tmp" : "\(spool.path)/new"
+            let move = mode == 0o755 ? "chmod +x \"$1/$2\"; mv \"$1/$2\" \"$1/../new/$2\"" : ":"
+            try Commands.succeed("sh", "-c", "printf %s \"$3\" > \"$1/$2\"; \(move)", "sh", place, file, text)
+        }
+    }
+
+    @Test("A file that is still being written is left alone, and runs when it is closed")
+    func openFile() throws {
+        let spool = try SpoolUnderTest()
+        let open = try FileDescriptor.open("\(spool.path)/new/slow.toml", O_WRONLY | O_CREAT, mode: 0o644)
+        try open.write(Array("command = [\"echo\", ".utf8))
+        // Whatever came before a job that has ended has been looked at.
+        #expect(try spool.runsOn("one"))
+        #expect(Files.exists("\(spool.path)/new/slow.toml"))
+        try open.write(Array("\"whole\"]\n".utf8))
+        #expect(try spool.runsOn("two"))
+        #expect(try spool.ended("slow").isEmpty)
+        close(open.release())
+        #expect(try spool.end(of: "slow").stdout == "whole\n")
+    }
+
+    @Test("A file that is being written while spoold starts is left alone too")
+    func openAcrossStart() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let open = try FileDescriptor.open("\(spool.path)/new/slow.toml", O_WRONLY | O_CREAT, mode: 0o644)
+        try open.write(Array("command = [\"echo\", ".utf8))
+        try spool.start()
+        #expect(try spool.runsOn("one"))
+        try spool.restart()
+        #expect(try spool.runsOn("two"))
+        #expect(try spool.ended("slow").isEmpty)
+        try open.write(Array("\"whole\"]\n".utf8))
+        close(open.release())
+        #expect(try spool.end(of: "slow").stdout == "whole\n")
+    }
+
+    @Test("A file linked in while its writer still has it open runs when the writer is done")
+    func linkedWhileOpen() throws {
+        let spool = try SpoolUnderTest()
+        let elsewhere = "\(spool.base)/slow.toml"
+        let open = try FileDescriptor.open(elsewhere, O_WRONLY | O_CREAT, mode: 0o644)
+        try open.write(Array("command = [\"echo\", ".utf8))
+        try Files.link(elsewhere, "\(spool.path)/new/slow.toml")
+        #expect(try spool.runsOn("one"))
+        #expect(try spool.ended("slow").isEmpty)
+        try open.write(Array("\"whole\"]\n".utf8))
+        close(open.release())
+        #expect(try spool.end(of: "slow").stdout == "whole\n")
+    }
+
+    @Test("Twenty writers drop twenty files each at once, and every one runs exactly once")
+    func manyWriters() throws {
+        let spool = try SpoolUnderTest()
+        let script = """
+            i=0
+            while [ $i -lt 20 ]; do
+              f="$1/w$2-$i.toml"
+              case $((i % 3)) in
+                0) printf 'command = "echo w%s-%s >> %s/ran"\\n' "$2" $i "$3" > "$f";;
+                1) printf 'command = "echo w%s-%s >> %s/ran"\\n' "$2" $i "$3" > "$1/../tmp/$2-$i"; mv "$1/../tmp/$2-$i" "$f";;
+                2) printf 'command = "echo w%s-%s >> %s/ran"\\n' "$2" $i "$3" > "$1/../tmp/$2-$i"; ln "$1/../tmp/$2-$i" "$f";;
+              esac
+              i=$((i + 1))
+            done
+            """
+        let writers = try (0..<20).map { try Commands.Running("sh", ["-c", script, "sh", "\(spool.path)/new", "\($0)", spool.out]) }
+        for writer in writers { #expect(try writer.end().code == 0) }
+        let jobs = try spool.ended(count: 400)
+        #expect(jobs.count == 400)
+        #expect(jobs.allSatisfy { $0.outcome == "done 0" })
+        let expected = (0..<20).flatMap { writer in (0..<20).map { "w\(writer)-\($0)" } }
+        #expect(try spool.linesNow("ran").sorted() == expected.sorted())
+        #expect(try Files.list("\(spool.path)/new") == [])
+    }
+
+    @Test("A waiting file that is opened and written again and again harms nobody, and its last text counts")
+    func rewritten() throws {
+        let spool = try SpoolUnderTest()
+        // Both sides open the file all the time: the daemon's lease must not cost it its life, nor the writer its file.
+        let script = """
+            i=0
+            while [ $i -lt 3000 ]; do printf 'start = "2099-01-01T00:00:00Z"\\ncommand = ["echo", "%s"]\\n' $i > "$1"; i=$((i + 1)); done
+            printf 'command = ["echo", "last"]\\n' > "$1"
+            """
+        let result = try Commands.run("sh", "-c", script, "sh", "\(spool.path)/new/again.toml")
+        #expect(result.code == 0 && result.error.isEmpty)
+        let last = try spool.wait(for: "the last text to run") { try spool.jobs(in: "done", named: "again").first }
+        #expect(try last.stdout == "last\n")
+        #expect(try spool.ended("again").map { "\($0.outcome) \($0.error)" } == ["done 0 "])
+        #expect(try spool.runsOn())
+    }
+
+    @Test("What is there before spoold starts runs when it starts")
+    func before() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for index in 0..<5 { try spool.drop("early-\(index).toml", "command = [\"true\"]") }
+        try spool.start()
+        #expect(try spool.ended(count: 5).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    @Test(
+        "Names of work in progress are never touched",
+        arguments: [".hidden.toml", "backup.toml~", "x.toml.tmp", "x.part", ".x.toml.swp", "x.lock", ".#x.toml", "x.swp"])
+    func workInProgress(_ name: String) throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop(name, "command = [\"true\"]")
+        #expect(try spool.runsOn())
+        try spool.restart()
+        #expect(try spool.runsOn("after-restart"))
+        #expect(try Files.list("\(spool.path)/new") == [name])
+        #expect(try Files.text("\(spool.path)/new/\(name)") == "command = [\"true\"]")
+        #expect(try spool.ended().count == 2)
+    }
+
+    @Test("A name of work in progress becomes a job when it gets its real one")
+    func finished() throws {
+        let spool = try SpoolUnderTest()
+        try Files.write("\(spool.path)/new/x.toml.part", "command = [\"echo\", \"finished\"]")
+        #expect(try spool.runsOn())
+        try Files.rename("\(spool.path)/new/x.toml.part", "\(spool.path)/new/x.toml")
+        #expect(try spool.end(of: "x").stdout == "finished\n")
+    }
+}

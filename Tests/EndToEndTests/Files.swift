@@ -1,0 +1,74 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Files by path, as a shell has them.
+enum Files {
+    /// open(2)'s O_TMPFILE, a macro that Swift does not import.
+    static let unnamed: Int32 = 0o20000000 | O_DIRECTORY
+
+    static func makeTemporaryDirectory() throws -> String {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(parent)/spool-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", path: parent, errno: errno) }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    static func makeDirectory(_ path: String) throws {
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw SystemError(call: "mkdir", path: path, errno: errno) }
+    }
+
+    static func exists(_ path: String) -> Bool { (try? status(path)) != nil }  // not to be seen is not to be there
+
+    /// Of the name itself: links are not followed.
+    static func status(_ path: String) throws -> FileStatus { try Directory.open("/").status(path) }
+
+    static func bytes(_ path: String) throws -> [UInt8] { try FileDescriptor.open(path, O_RDONLY).readAll() }
+
+    static func text(_ path: String) throws -> String { String(decoding: try bytes(path), as: UTF8.self) }
+
+    /// Creates or overwrites, in place.
+    static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws {
+        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+        try file.write(Array(text.utf8))
+        try file.setMode(mode)
+    }
+
+    static func append(_ path: String, _ text: String) throws {
+        try FileDescriptor.open(path, O_WRONLY | O_APPEND).write(Array(text.utf8))
+    }
+
+    static func rename(_ from: String, _ to: String) throws { try Directory.open("/").rename(from, to: to) }
+
+    static func link(_ from: String, _ to: String) throws { try Directory.open("/").link(from, to: to) }
+
+    static func symlink(_ target: String, _ path: String) throws {
+        try Directory.open("/").makeSymbolicLink(path, to: target)
+    }
+
+    static func remove(_ path: String) throws { try Directory.open("/").unlink(path) }
+
+    static func removeTree(_ path: String) throws { try Directory.open("/").removeTree(path) }
+
+    /// The names in a directory, sorted; none when it is not there.
+    static func list(_ path: String) throws -> [String] {
+        do throws(SystemError) { return try Directory.open(path).list().map(\.name).sorted() } catch {
+            if error.errno == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    /// Every name below a directory, with sizes, for a person who looks at a failed test.
+    static func tree(_ path: String, indent: String = "") -> String {
+        var text = ""
+        for name in (try? list(path)) ?? [] {  // gone meanwhile: not shown
+            guard let status = try? status("\(path)/\(name)") else { continue }  // likewise
+            if status.kind == .directory {
+                text += "\(indent)\(name)/\n" + tree("\(path)/\(name)", indent: indent + "  ")
+            } else {
+                text += "\(indent)\(name)  \(status.size)\n"
+            }
+        }
+        return text
+    }
+}

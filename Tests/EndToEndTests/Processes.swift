@@ -1,0 +1,182 @@
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+/// A process that the test started.
+final class Child {
+    let pid: pid_t
+    private let file: FileDescriptor
+    private var status: Int32?
+
+    init(
+        _ program: String, _ arguments: [String], environment: [String], input: Int32? = nil, output: Int32, error: Int32
+    ) throws {
+        let nothing = try FileDescriptor.open("/dev/null", O_RDONLY)
+        pid = try Process.spawn(
+            program, arguments: [String(program.split(separator: "/").last ?? "")] + arguments, environment: environment,
+            descriptors: [(input ?? nothing.raw, 0), (output, 1), (error, 2)], newSession: true)
+        file = try Process.openPidfd(pid)
+    }
+
+    deinit {
+        if status != nil { return }
+        Glibc.kill(pid, SIGKILL)
+        reap()
+    }
+
+    /// Readable when it has ended.
+    var pidfd: Int32 { file.raw }
+
+    var isReaped: Bool { status != nil }
+
+    var hasEnded: Bool {
+        if status != nil { return true }
+        var descriptor = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, 0) > 0
+    }
+
+    func kill(_ signal: Int32) {
+        if status == nil { Glibc.kill(pid, signal) }
+    }
+
+    /// Waits for its end: the exit code, 128 + n for signal n; nil when it does not end.
+    func exitCode() -> Int32? {
+        if status == nil {
+            guard awaitReadable([pidfd], until: Clock.monotonicMilliseconds() + guardMilliseconds) else { return nil }
+            reap()
+        }
+        guard let status else { return nil }
+        return linux_wifsignaled(status) != 0 ? 128 + linux_wtermsig(status) : linux_wexitstatus(status)
+    }
+
+    private func reap() {
+        var result: Int32 = 0
+        while waitpid(pid, &result, 0) < 0 && errno == EINTR {}
+        status = result
+    }
+}
+
+/// Processes of a spool, found in /proc.
+enum Processes {
+    /// The pids of `spool-worker` processes that serve this spool.
+    static func workers(ofSpool path: String) -> [pid_t] {
+        all { pid in contains("/proc/\(pid)/cmdline", "\(path)/state/workers/") }
+    }
+
+    /// The pids of what jobs of this spool started.
+    static func jobs(ofSpool path: String) -> [pid_t] {
+        all { pid in contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}") && contains("/proc/\(pid)/environ", "SPOOL_JOB_ID=") }
+    }
+
+    /// Kills what jobs left running, and waits until the workers have gone by themselves.
+    static func endAll(ofSpool path: String) {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        while true {
+            for pid in jobs(ofSpool: path) { kill(pid, SIGKILL) }
+            guard let worker = workers(ofSpool: path).first else { return }
+            // Gone between the two looks: the next round sees it.
+            guard let pidfd = try? Process.openPidfd(worker) else { continue }
+            if !awaitReadable([pidfd.raw], until: min(end, Clock.monotonicMilliseconds() + 1000)), Clock.monotonicMilliseconds() >= end {
+                Issue.record("spool-worker \(worker) of \(path) outlives its spool")
+                kill(worker, SIGKILL)
+            }
+        }
+    }
+
+    /// Waits for the end of a process that is no child of ours.
+    static func awaitEnd(of pid: pid_t) throws {
+        let pidfd: FileDescriptor
+        do throws(SystemError) { pidfd = try Process.openPidfd(pid) } catch {
+            if error.errno == ESRCH { return }
+            throw error
+        }
+        guard awaitReadable([pidfd.raw], until: Clock.monotonicMilliseconds() + guardMilliseconds) else {
+            throw WaitFailed(description: "process \(pid) does not end")
+        }
+    }
+
+    static func isAlive(_ pid: pid_t) -> Bool {
+        guard let status = try? ProcessStatus.read(pid) else { return false }  // gone
+        return status.state != UInt8(ascii: "Z")
+    }
+
+    private static func all(where matches: (pid_t) -> Bool) -> [pid_t] {
+        let names = (try? Files.list("/proc")) ?? []  // no /proc: nothing can be found
+        return names.compactMap { pid_t($0) }.filter { matches($0) && isAlive($0) }
+    }
+
+    private static func contains(_ path: String, _ text: String) -> Bool {
+        guard let bytes = try? Files.bytes(path) else { return false }  // gone, or not ours
+        return String(decoding: bytes, as: UTF8.self).contains(text)
+    }
+}
+
+/// Programs that the test runs to their end.
+enum Commands {
+    struct Result {
+        var code: Int32
+        var output: String
+        var error: String
+    }
+
+    static func run(_ program: String, _ arguments: String...) throws -> Result {
+        try run(program, arguments)
+    }
+
+    /// Runs a program found in the usual directories, or by its absolute path.
+    static func run(
+        _ program: String, _ arguments: [String], input: String = "", environment: [String] = []
+    ) throws -> Result {
+        let running = try Running(program, arguments, input: input, environment: environment)
+        return try running.end()
+    }
+
+    static func succeed(_ program: String, _ arguments: String...) throws {
+        let result = try run(program, arguments)
+        guard result.code == 0 else {
+            throw WaitFailed(description: "\(program) \(arguments): \(result.code): \(result.error)")
+        }
+    }
+
+    /// Whether a program is installed.
+    static func has(_ program: String) -> Bool { find(program) != nil }
+
+    fileprivate static func find(_ program: String) -> String? {
+        if program.hasPrefix("/") { return program }
+        let directories = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        return directories.map { "\($0)/\(program)" }.first { Process.executability($0) == .executable }
+    }
+
+    /// A program under way, its output going to files so that it never waits for the test to read.
+    final class Running {
+        let child: Child
+        private let directory: String
+
+        init(_ program: String, _ arguments: [String], input: String = "", environment: [String] = []) throws {
+            guard let executable = Commands.find(program) else { throw WaitFailed(description: "there is no \(program)") }
+            directory = try Files.makeTemporaryDirectory()
+            try Files.write("\(directory)/in", input)
+            let flags = O_WRONLY | O_CREAT | O_APPEND
+            let input = try FileDescriptor.open("\(directory)/in", O_RDONLY)
+            let output = try FileDescriptor.open("\(directory)/out", flags, mode: 0o600)
+            let error = try FileDescriptor.open("\(directory)/err", flags, mode: 0o600)
+            let surroundings = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(directory)", "LC_ALL=C"]
+            child = try Child(
+                executable, arguments, environment: surroundings + environment, input: input.raw, output: output.raw,
+                error: error.raw)
+        }
+
+        deinit { try? Files.removeTree(directory) }  // litter at worst
+
+        var output: String { (try? Files.text("\(directory)/out")) ?? "" }  // it is made before the program starts
+
+        /// Waits for its end.
+        func end() throws -> Result {
+            guard let code = child.exitCode() else {
+                throw WaitFailed(description: "process \(child.pid) does not end; so far it wrote: \(output)")
+            }
+            return Result(code: code, output: output, error: try Files.text("\(directory)/err"))
+        }
+    }
+}

@@ -1,0 +1,230 @@
+// A spool of its own for each test, served by the built spoold. Tests act on it as a person would: with files, signals and
+// programs. Every wait is for an event, never for a time; the guard only ends a wait whose event does not come, and then
+// shows spoold's log and the tree.
+
+import CLinux
+import Glibc
+import Linux
+
+final class SpoolUnderTest {
+    /// Holds everything of the test: the spool, the configuration, what jobs write, spoold's log.
+    let base: String
+    var path: String { "\(base)/spool" }
+    /// Where jobs of tests write what the test looks at; watched, so that it can be waited for.
+    var out: String { "\(base)/out" }
+    var configuration: String { "\(base)/spoold.toml" }
+    var log: String { (try? Files.text("\(base)/log")) ?? "" }  // none before the first start
+
+    let inotify: Inotify
+    private let notifications: NotificationSocket
+    private(set) var daemon: Child?
+    private var gates: [Gate] = []
+    private var isMounted = false
+
+    /// Makes a spool, with its layout, and starts spoold on it unless told otherwise.
+    init(configuration: String = "", tmpfsBytes: Int? = nil, starting: Bool = true) throws {
+        base = try Files.makeTemporaryDirectory()
+        inotify = try Inotify()
+        notifications = try NotificationSocket(path: "\(base)/notify")
+        for directory in ["spool", "out"] { try Files.makeDirectory("\(base)/\(directory)") }
+        if let tmpfsBytes {
+            try Commands.succeed("mount", "-t", "tmpfs", "-o", "size=\(tmpfsBytes),mode=700", "tmpfs", path)
+            isMounted = true
+        }
+        let directories = ["tasks", "schedules", "tmp", "new", "running", "done", "failed", "control", "journal", "state"]
+        for directory in directories { try Files.makeDirectory("\(path)/\(directory)") }
+        try Files.write(self.configuration, configuration)
+        let changes: InotifyMask = [.created, .deleted, .movedFrom, .movedTo, .closedAfterWriting, .modified]
+        for directory in [base, out] + directories.map({ "\(path)/\($0)" }) { _ = try inotify.add(directory, changes) }
+        if starting { try start() }
+    }
+
+    deinit {
+        if let daemon, !daemon.hasEnded { daemon.kill(SIGKILL) }
+        gates.removeAll()
+        // What a test leaves running on purpose ends here; the workers follow when they have nothing left.
+        Processes.endAll(ofSpool: path)
+        if isMounted { _ = try? Commands.run("umount", "-l", path) }  // the directory then shows what is left
+        try? Files.removeTree(base)  // what cannot be removed is litter in the temporary directory
+    }
+
+    // MARK: The daemon
+
+    static let programs: String = {
+        let runner = (try? Directory.open("/proc/self").readSymbolicLink("exe")) ?? "."  // no /proc: no tests either
+        return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)])
+    }()
+
+    var environment: [String] {
+        ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(base)", "SPOOL_DIR=\(path)"]
+    }
+
+    /// Starts spoold and waits until it says that it is ready.
+    func start(environment more: [String] = []) throws {
+        try launch(environment: more)
+        _ = try notification("READY=1")
+    }
+
+    /// Starts spoold and does not wait for anything.
+    func launch(environment more: [String] = []) throws {
+        precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
+        let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        daemon = try Child(
+            "\(Self.programs)/spoold", ["--spool", path, "--config", configuration],
+            environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw, error: log.raw)
+    }
+
+    /// Waits for a message to the service manager that begins so.
+    @discardableResult
+    func notification(_ state: String) throws -> String {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        while true {
+            while let message = notifications.receive() {
+                if message.hasPrefix(state) { return message }
+            }
+            var waitFor = [notifications.raw]
+            if let daemon {
+                guard !daemon.hasEnded else { throw failure("spoold ended before it said \(state)") }
+                waitFor.append(daemon.pidfd)
+            }
+            guard awaitReadable(waitFor, until: end) else { throw failure("spoold has not said \(state)") }
+        }
+    }
+
+    /// Sends a signal to spoold.
+    func signal(_ number: Int32) { daemon?.kill(number) }
+
+    /// Waits for spoold's end and returns its exit code, 128 + n for signal n.
+    @discardableResult
+    func exitCode() throws -> Int32 {
+        guard let daemon else { throw failure("spoold was never started") }
+        guard let code = daemon.exitCode() else { throw failure("spoold does not end") }
+        return code
+    }
+
+    /// SIGTERM, and its exit code.
+    @discardableResult
+    func stop() throws -> Int32 {
+        signal(SIGTERM)
+        return try exitCode()
+    }
+
+    /// As a power cut would take it, but for the disk.
+    func crash() throws {
+        signal(SIGKILL)
+        try exitCode()
+    }
+
+    func restart() throws {
+        try stop()
+        try start()
+    }
+
+    // MARK: Waiting
+
+    /// Waits until `condition` has a value. It is looked at again after every change in the spool's directories, in `out`,
+    /// and in spoold's log.
+    func wait<Value>(for what: String, until condition: () throws -> Value?) throws -> Value {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        var events: [InotifyEvent] = []
+        while true {
+            // Before looking, so that what changes afterwards wakes.
+            events.removeAll(keepingCapacity: true)
+            _ = try inotify.readEvents(into: &events)
+            if let value = try condition() { return value }
+            var waitFor = [inotify.descriptor.raw]
+            if let daemon, !daemon.isReaped {
+                if daemon.hasEnded {
+                    if let value = try condition() { return value }
+                    throw failure("spoold ended while waiting for \(what)")
+                }
+                waitFor.append(daemon.pidfd)
+            }
+            guard awaitReadable(waitFor, until: end) else { throw failure("waited in vain for \(what)") }
+        }
+    }
+
+    func wait(for what: String, until condition: () throws -> Bool) throws {
+        _ = try wait(for: what) { () throws -> Bool? in try condition() ? true : nil }
+    }
+
+    /// Waits for a line of spoold's log that holds all of these, among those after the first `offset` bytes.
+    @discardableResult
+    func logLine(_ parts: String..., after offset: Int = 0) throws -> String {
+        try wait(for: "a log line with \(parts)") { () throws -> String? in
+            let text = self.log.utf8.dropFirst(offset)
+            for line in String(Substring(text)).split(separator: "\n") {
+                if parts.allSatisfy({ line.contains($0) }) { return String(line) }
+            }
+            return nil
+        }
+    }
+
+    /// How long the log is now, to look only at what comes after.
+    var logLength: Int { log.utf8.count }
+
+    /// Waits for a file that a job makes in `out`, and returns its text.
+    @discardableResult
+    func output(_ name: String) throws -> String {
+        try wait(for: "out/\(name)") { try Files.exists("\(self.out)/\(name)") ? Files.text("\(self.out)/\(name)") : nil }
+    }
+
+    /// Waits until a file in `out` has so many lines, and returns them.
+    @discardableResult
+    func lines(_ name: String, count: Int) throws -> [String] {
+        try wait(for: "\(count) lines in out/\(name)") { () throws -> [String]? in
+            let lines = try self.linesNow(name)
+            return lines.count >= count ? lines : nil
+        }
+    }
+
+    func linesNow(_ name: String) throws -> [String] {
+        guard Files.exists("\(out)/\(name)") else { return [] }
+        return try Files.text("\(out)/\(name)").split(separator: "\n").map(String.init)
+    }
+
+    // MARK: Gates
+
+    /// A FIFO at which jobs wait, by `read x < PATH`, until the test lets them go.
+    func gate(_ name: String = "gate") throws -> Gate {
+        let gate = try Gate(path: "\(out)/\(name)")
+        gates.append(gate)
+        return gate
+    }
+
+    // MARK: Failing
+
+    func failure(_ what: String) -> WaitFailed {
+        WaitFailed(description: "\(what)\n--- spoold's log\n\(log)--- the tree\n\(Files.tree(path))--- out\n\(Files.tree(out))")
+    }
+}
+
+/// Ends a wait whose event never comes. Generous, because it is never what a passing test waits for.
+let guardMilliseconds: Int64 = 60_000
+
+struct WaitFailed: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Jobs wait at it; each line lets one go. When it closes, all go.
+final class Gate {
+    let path: String
+    private let file: FileDescriptor
+
+    init(path: String) throws {
+        self.path = path
+        guard mkfifo(path, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
+        // For reading and writing, so that it has both ends from the start and nobody waits in open(2).
+        file = try FileDescriptor.open(path, O_RDWR)
+    }
+
+    /// Lets so many jobs go, each with this line.
+    func release(_ count: Int = 1, _ line: String = "go") throws {
+        for _ in 0..<count { try file.write(Array("\(line)\n".utf8)) }
+    }
+
+    deinit {
+        // Whoever still waits reads the end of the file once the other end is closed too.
+        try? release(64, "end")  // at most a page: it never blocks
+    }
+}

@@ -1,0 +1,53 @@
+import Model
+import Testing
+
+private func read(_ text: String) throws -> Configuration {
+    try Configuration(Array(text.utf8), zones: zones, now: now)
+}
+
+@Suite struct Configurations {
+    @Test func noKeyIsNeeded() throws {
+        let configuration = try read("")
+        #expect(configuration.slots == 8 && configuration.queueSlots.isEmpty && configuration.zone.name == "UTC")
+        #expect(configuration.defaultTimeoutMilliseconds == nil && configuration.keepMilliseconds == 1_209_600_000)
+        #expect(Configuration().slots == 8)
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let configuration = try read(
+            """
+            slots = 2
+            timezone = "Europe/Berlin"
+            default_timeout = "1h"
+            keep = "30 days"
+            [queues.gpu]
+            slots = 1
+            [queues.mail]
+            slots = 4096
+            """)
+        #expect(configuration.slots == 2 && configuration.zone.name == "Europe/Berlin")
+        #expect(configuration.defaultTimeoutMilliseconds == 3_600_000 && configuration.keepMilliseconds == 2_592_000_000)
+        #expect(configuration.queueSlots == ["gpu": 1, "mail": 4096])
+    }
+
+    static let refused: [Refused] = [
+        Refused("slots = 0", "1:9: slots is 0, outside 1 to 4096"),
+        Refused("slots = 4097", "1:9: slots is 4097, outside 1 to 4096"),
+        Refused("slots = \"8\"", "1:9: slots must be a whole number, not a string"),
+        Refused("slot = 8", #"1:1: unknown key "slot"; did you mean "slots"?"#),
+        Refused("timezone = \"Nowhere/Atall\"", #"1:12: timezone: unknown time zone "Nowhere/Atall""#),
+        Refused("queues = 3", "1:10: queues must be a table of queues, not a whole number"),
+        Refused("queues.gpu = 3", "1:14: queues.gpu must be a table with slots, not a whole number"),
+        Refused("[queues.gpu]\nslot = 3", #"2:1: unknown key "slot"; did you mean "slots"?"#),
+        Refused("[queues.\"a b\"]\nslots = 3", #"1:9: queue "a b" is not a name"#),
+        Refused("keep = \"x\"", #"1:8: keep: expected a number in the duration "x"; for example 90s, 1h30m, 2 days or PT1H30M"#),
+        Refused(
+            "slots = -1\ndefault_timeout = []", "1:9: slots is -1, outside 1 to 4096",
+            #"2:19: default_timeout must be a duration such as "90s", "1h30m" or a number of seconds, not a list"#),
+    ]
+
+    @Test(arguments: refused)
+    func aConfigurationThatCannotBeUsedSaysWhereAndWhy(_ form: Refused) {
+        #expect(problems { _ = try read(form.text) } == form.errors)
+    }
+}

@@ -1,0 +1,217 @@
+import Model
+import Testing
+
+private func readTask(_ text: String, _ name: String = "backup") throws -> TaskDefinition {
+    try TaskDefinition(name: name, source: toml(text), context)
+}
+
+private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
+    try readTask("command = \":\"\n[[schedule]]\n\(keys)").schedules[0]
+}
+
+@Suite struct Tasks {
+    @Test func aTaskIsAJobWithSchedules() throws {
+        let task = try readTask(
+            """
+            command = ["rsync"]
+            overlap = "skip"
+            [[schedule]]
+            cron = "0 2 * * *"
+            [[schedule]]
+            every = "5 minutes"
+            """)
+        #expect(task.name == "backup" && task.overlap == .skip)
+        #expect(task.schedules.map(\.expression) == ["cron \"0 2 * * *\"", "every \"5m\""])
+        #expect(try readTask("command = \":\"").schedules.isEmpty)
+    }
+
+    static let refused: [Refused] = [
+        Refused("[[schedule]]\ncron = \"0 2 * * *\"", "1:1: nothing to run: give command, script or task"),
+        Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task says itself what to run"),
+        Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
+        Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
+        Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),
+        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, every, at"),
+        Refused("command = \":\"\n[[shedule]]\ncron = \"@daily\"", #"2:3: unknown key "shedule"; did you mean "schedule"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
+        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, every, at", #"3:1: unknown key "corn"; did you mean "cron"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = 5", "3:8: cron must be a string, not a whole number"),
+        Refused("command = \":\"\n[[schedule]]\nevery = 0", "3:9: every must be longer than nothing"),
+        Refused("command = \":\"\n[[schedule]]\nevery = \"1 fortnite\"", #"3:9: every: unknown unit "fortnite" in the duration "1 fortnite"; units are ns us ms s m h d w M y, or words such as minutes"#),
+        Refused("command = \":\"\n[[schedule]]\nevery = 5\nfrom = \"begin\"", #"4:8: from must be one of start, end, not "begin""#),
+        Refused("command = \":\"\n[[schedule]]\nat = true", #"3:6: at must be an instant such as "2026-12-24T18:00:00Z", not a truth value"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ncatch_up = \"first\"", #"4:12: catch_up must be one of last, all, none, not "first""#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ncatch_up_limit = 0", "4:18: catch_up_limit is 0, outside 1 to 1000000"),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nenabled = \"no\"", "4:11: enabled must be true or false, not a string"),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\njitter = \"x\"", #"4:10: jitter: expected a number in the duration "x"; for example 90s, 1h30m, 2 days or PT1H30M"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nid = \"a/b\"", #"4:6: id "a/b" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ndst_gap = \"jump\"", #"4:11: dst_gap must be one of run, skip, not "jump""#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ntimezone = \"Mars\"", #"4:12: timezone: unknown time zone "Mars""#),
+        Refused("tries = 0\n[[schedule]]\ncron = \"@daly\"", "1:1: nothing to run: give command, script or task", "1:9: tries is 0, outside 1 to 1000000", #"3:9: cron "@daly": unknown word "@daly"; did you mean @daily?"#),
+    ]
+
+    @Test(arguments: refused)
+    func aTaskThatCannotBeUsedSaysWhereAndWhy(_ form: Refused) {
+        #expect(problems { _ = try readTask(form.text) } == form.errors)
+    }
+
+    @Test func aRunOfATaskHasItsKeysAndNoSchedule() throws {
+        let task = try readTask("command = [\"a\"]\npayload = 1\ntimeout = \"5s\"\n[[schedule]]\nevery = 5")
+        let (source, job) = try task.job(context)
+        #expect(job.action == .arguments(["a"]) && job.timeoutMilliseconds == 5000 && job.payload == Array("1".utf8))
+        #expect(source.format == .json)
+        // What the journal keeps of it is read back as the same job.
+        let again = try JobDefinition.read(try source.table(), context)
+        #expect(again.action == job.action && again.payload == job.payload)
+        let other = try task.job(payload: Array(#"{"x": 1}"#.utf8), context).definition
+        #expect(other.payload == Array(#"{"x":1}"#.utf8) && other.timeoutMilliseconds == 5000)
+    }
+
+    @Test func aJobsKeysTakePrecedenceOverItsTasks() throws {
+        let task = try readTask("command = \"a\"\ntries = 3\npriority = 1\n[[schedule]]\nevery = 5")
+        let table = try task.jobTable(overrides: try toml("task = \"backup\"\npriority = 7\ntags = [\"x\"]").table())
+        #expect(table.entries.map(\.key) == ["command", "tries", "priority", "tags"])
+        let job = try JobDefinition.read(table, context)
+        #expect(job.priority == 7 && job.tries == 3 && job.tags == ["x"])
+    }
+}
+
+@Suite struct Schedules {
+    @Test func whatIsNotGivenHasItsDefault() throws {
+        let schedule = try readSchedule("cron = \"@daily\"")
+        #expect(schedule.zone.name == "UTC" && schedule.jitterMilliseconds == 0 && schedule.enabled)
+        #expect(schedule.catchUp == .last && schedule.catchUpLimit == 1000)
+        #expect(schedule.notBefore == nil && schedule.notAfter == nil && schedule.payload == nil && schedule.once == nil)
+    }
+
+    @Test func everyKeyOfAScheduleIsRead() throws {
+        let schedule = try readSchedule(
+            """
+            cron = "0 2 * * *"
+            id = "nightly"
+            timezone = "Europe/Berlin"
+            jitter = "30s"
+            catch_up = "all"
+            catch_up_limit = 7
+            not_before = "2026-12-01"
+            not_after = 2026-12-31T00:00:00Z
+            payload = {full = true}
+            enabled = false
+            """)
+        #expect(schedule.id == "nightly" && schedule.zone.name == "Europe/Berlin" && schedule.jitterMilliseconds == 30_000)
+        #expect(schedule.catchUp == .all && schedule.catchUpLimit == 7 && !schedule.enabled)
+        #expect(schedule.notBefore == instant("2026-11-30T23:00:00.000Z"))
+        #expect(schedule.notAfter == instant("2026-12-31T00:00:00.000Z"))
+        #expect(schedule.payload == Array(#"{"full":true}"#.utf8))
+        #expect(schedule.recurrence.next(after: now, origin: now) == instant("2026-11-22T01:00:00.000Z"))
+    }
+
+    static let due: [(String, String?)] = [
+        ("cron = \"0 3 * * *\"", "2026-11-21T03:00:00.000Z"),
+        ("cron = \"@every 10m\"", "2026-11-21T02:10:00.000Z"),
+        ("cron = \"@reboot\"", nil),
+        ("every = \"5 minutes\"", "2026-11-21T02:05:00.000Z"),
+        ("every = 90", "2026-11-21T02:01:30.000Z"),
+        ("every = 0.25", "2026-11-21T02:00:00.250Z"),
+        ("every = \"1 month\"", "2026-12-21T02:00:00.000Z"),
+        ("at = \"2026-12-24T18:00:00+01:00\"", "2026-12-24T17:00:00.000Z"),
+        ("at = 2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"),
+        ("at = \"2026-11-20T18:00:00Z\"", nil),
+    ]
+
+    @Test(arguments: due)
+    func aScheduleIsNextDue(keys: String, due: String?) throws {
+        #expect(try readSchedule(keys).recurrence.next(after: now, origin: now)?.rfc3339 == due)
+    }
+
+    @Test func everyCountsFromTheEndUnlessAskedOtherwise() throws {
+        #expect(try readSchedule("every = 5").recurrence.isFromEnd)
+        #expect(try !readSchedule("every = 5\nfrom = \"start\"").recurrence.isFromEnd)
+        #expect(try readSchedule("every = 5\nfrom = \"end\"").recurrence.isFromEnd)
+        let said = problems { _ = try readSchedule("cron = \"@daily\"\nfrom = \"start\"") }
+        #expect(said == ["4:1: from belongs to every, and there is none"])
+    }
+
+    @Test func aSchedulesZoneIsItsOwnThenTheTasksThenTheConfiguredOne() throws {
+        let berlin = ReadingContext(now: now, zones: zones, zone: try zones.zone("Europe/Berlin"))
+        let configured = try TaskDefinition(name: "a", source: toml("command = \":\"\n[[schedule]]\ncron = \"@daily\""), berlin)
+        #expect(configured.schedules[0].zone.name == "Europe/Berlin")
+        let task = try readTask(
+            "command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncron = \"@daily\"\n[[schedule]]\ncron = \"@daily\"\ntimezone = \"UTC\"")
+        #expect(task.schedules.map(\.zone.name) == ["Asia/Tokyo", "UTC"])
+    }
+
+    /// Edits that have nothing to do with a schedule must not make it another, or its due times would begin anew.
+    @Test func anIDThatIsDerivedStaysWhenTheRestIsEdited() throws {
+        let id = try readSchedule("cron = \"0 2 * * *\"").id
+        #expect(Name.isValid(id))
+        for text in [
+            "command = [\"other\"]\ntries = 3\n[[schedule]]\ncron = \"0 2 * * *\"\njitter = 5\ncatch_up = \"all\"",
+            "# moved\n\ncommand = \":\"\n[[schedule]]\nenabled = false\npayload = 1\ncron = \"0 2 * * *\"",
+            "command = \":\"\ntimezone = \"UTC\"\n[[schedule]]\ncron = \"0 2 * * *\"\nnot_after = \"2030-01-01\"",
+        ] {
+            #expect(try readTask(text).schedules[0].id == id, "\(text)")
+        }
+        // Before and behind other schedules too.
+        let among = try readTask("command = \":\"\n[[schedule]]\nevery = 5\n[[schedule]]\ncron = \"0 2 * * *\"")
+        #expect(among.schedules[1].id == id)
+        for other in ["cron = \"1 2 * * *\"", "cron = \"0 2 * * *\"\ntimezone = \"Europe/Berlin\"", "every = \"1 day\""] {
+            #expect(try readSchedule(other).id != id, "\(other)")
+        }
+        #expect(try readSchedule("every = 5").id != readSchedule("every = 5\nfrom = \"start\"").id)
+        #expect(try readSchedule("every = \"5m\"").id == readSchedule("every = \"PT5M\"").id)
+    }
+
+    static let duplicates: [([String], [String])] = [
+        (["a", "a"], ["a", "a-2"]), (["a", "a", "a"], ["a", "a-2", "a-3"]), (["a", "b", "a"], ["a", "b", "a-2"]),
+        (["a", "a-2", "a"], ["a", "a-2", "a-3"]), (["a", "a", "a-2"], ["a", "a-3", "a-2"]),
+    ]
+
+    @Test(arguments: duplicates)
+    func ofEqualIDsTheSecondIsNumbered(given: [String], ids: [String]) throws {
+        let text = "command = \":\"\n" + given.map { "[[schedule]]\nid = \"\($0)\"\nevery = 5\n" }.joined()
+        #expect(try readTask(text).schedules.map(\.id) == ids)
+    }
+
+    @Test func aFileInSchedulesNamesItsTask() throws {
+        let (task, schedule) = try ScheduleDefinition.file(
+            id: "k3f9ab", source: toml("task = \"backup\"\nat = \"2026-12-24T18:00:00Z\""), context)
+        #expect(task == "backup" && schedule.id == "k3f9ab")
+        #expect(schedule.once == instant("2026-12-24T18:00:00.000Z"))
+    }
+
+    static let refusedFiles: [Refused] = [
+        Refused("every = 5", "1:1: no task is named; add task = \"NAME\""),
+        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, every, at"),
+        Refused("task = 5\nevery = 5", "1:8: task must be a name, not a whole number"),
+        Refused(
+            "task = \"../x\"\nevery = 5",
+            #"1:8: task "../x" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"#),
+        Refused("task = \"a\"\nevery = 5\ncommand = \":\"", #"3:1: unknown key "command""#),
+        Refused("task = \"a\"\nevery = 5\nid = \"x\"", #"3:1: unknown key "id""#),
+    ]
+
+    @Test(arguments: refusedFiles)
+    func aFileInSchedulesThatCannotBeUsedSaysWhereAndWhy(_ form: Refused) {
+        #expect(problems { _ = try ScheduleDefinition.file(id: "x", source: toml(form.text), context) } == form.errors)
+    }
+}
+
+@Suite struct Kinds {
+    static let files: [(String, String, Bool, Source.Format?)] = [
+        ("a.toml", "", false, .toml), ("a.json", "", false, .json), ("a.toml", "#!/bin/sh", true, .toml),
+        ("a", "#!/bin/sh", true, .script), ("a.sh", "#!/bin/sh", true, .script), ("a", "#!/bin/sh", false, nil),
+        ("a", "echo", true, nil), ("a", "#", true, nil), ("toml", "x = 1", true, nil), ("a.TOML", "x", true, nil),
+    ]
+
+    @Test(arguments: files)
+    func aFilesKindIsToldByNameAndFirstBytes(file: String, text: String, isExecutable: Bool, format: Source.Format?) {
+        #expect(Source.format(ofFile: file, firstBytes: Array(text.utf8), isExecutable: isExecutable) == format)
+    }
+
+    @Test func eachKindHasAFileOfItsOwn() {
+        let names = Source.Format.allCases.map { Source(format: $0, bytes: []).fileName }
+        #expect(Set(names) == Set(Source.fileNames) && names.count == Source.fileNames.count)
+    }
+}
