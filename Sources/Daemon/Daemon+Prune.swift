@@ -24,6 +24,16 @@ extension Daemon {
     /// How many records are looked at between two turns.
     private static let prunePerTurn = 32
 
+    /// Answers to requests that were kept while no daemon ran: whoever asked has gone.
+    private func removeOldAnswers() throws(SystemError) {
+        let limit = now.advanced(byMilliseconds: -Self.pruneMilliseconds)
+        for entry in try spool.fs.list(Layout.control) where entry.name.hasSuffix(".answer") {
+            let path = "\(Layout.control)/\(entry.name)"
+            guard let status = try spool.fs.status(path), status.changedNanoseconds / 1_000_000 < limit.milliseconds else { continue }
+            try spool.fs.removeTreeIfThere(path)
+        }
+    }
+
     /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
     func pruneSome() throws(SystemError) {
         for (id, state) in expiries.takeDue(at: now) {
@@ -33,6 +43,7 @@ extension Daemon {
         if now >= nextPrune {
             nextPrune = now.advanced(byMilliseconds: Self.pruneMilliseconds)
             pruning = try PruneScan(spool.fs)
+            try removeOldAnswers()
         }
         guard let scan = pruning else { return }
         let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: configuration.keepMilliseconds, at: now)

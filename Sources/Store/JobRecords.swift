@@ -48,7 +48,12 @@ public struct JobRecords<FS: FileSystem> {
         // An id becomes part of paths, so nothing else than an id may.
         guard Name.isValid(id.prefix(Name.lengthMax)), id.utf8.allSatisfy({ $0 != UInt8(ascii: "/") }) else { return nil }
         for _ in 0..<2 {
-            if let place = try quickPlace(of: id) { return place }
+            guard var place = try quickPlace(of: id) else { continue }
+            // A file's own name finds its job too, which may have an id by now.
+            if place.isFile, JobID(id) == nil {
+                place.id = try self.id(ofWaiting: String(place.path.dropFirst(Layout.new.utf8.count + 1)))
+            }
+            return place
         }
         // Waiting under a name that is not its id.
         for (file, one) in try acceptedFiles() where one.id == id {

@@ -93,10 +93,13 @@ extension Run {
         if isKilling { return }
         // The limit has nothing more to do: the end has been ordered.
         limit = nil
-        signalGroup(request.stopSignal)
-        // A stopped process gets no signal but this and SIGKILL.
-        signalGroup(SIGCONT)
         let wait = max(0, killAfterMilliseconds ?? request.killAfterMilliseconds)
+        // Who is given no time is not asked either.
+        if wait > 0 {
+            signalGroup(request.stopSignal)
+            // A stopped process gets no signal but this and SIGKILL.
+            signalGroup(SIGCONT)
+        }
         let new = Clock.monotonicNanoseconds().advanced(milliseconds: wait)
         killAt = min(killAt ?? .max, new)
     }

@@ -32,12 +32,15 @@ private struct Edit {
             try FileDescriptor.open(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(edit.source.bytes)
         }
         while true {
-            try openEditor()
+            let isEdited = try openEditor()
             let bytes = try attempt { () throws(SystemError) in try FileDescriptor.open(copy, O_RDONLY).readAll(limit: Source.bytesMax) }
             if bytes == edit.source.bytes {
                 _ = unlink(copy)
-                session.complain("nothing was changed")
-                return ExitCode.done
+                session.complain(isEdited ? "nothing was changed" : "the editor failed; the task is as it was")
+                return isEdited ? ExitCode.done : ExitCode.failed
+            }
+            guard isEdited else {
+                throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy)")
             }
             do throws(Failure) {
                 try edit.write(Source(format: edit.source.format, bytes: bytes))
@@ -54,7 +57,8 @@ private struct Edit {
     }
 
     /// The editor may be a command with options, as git and crontab take it; so a shell takes it apart.
-    private func openEditor() throws(Failure) {
+    /// False: it said that it failed.
+    private func openEditor() throws(Failure) -> Bool {
         session.output.flush()
         let editor = environment("VISUAL") ?? environment("EDITOR") ?? "vi"
         var variables: [String] = []
@@ -70,8 +74,6 @@ private struct Edit {
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        guard status == 0 else {
-            throw Failure(ExitCode.failed, "the editor \"\(editor)\" failed; the task is as it was, the copy is \(copy)")
-        }
+        return status == 0
     }
 }

@@ -226,9 +226,20 @@ struct JobOptions {
             guard case .table(let table) = try TOML.parse(Array("v = \(text)".utf8)).kind, let value = table["v"] else {
                 return .string(text)
             }
-            return value.kind
+            return relocated(value).kind
         } catch {
             throw .invalid("--\(option): \(error.message)")
+        }
+    }
+
+    /// The value with the place of the option that is being read, in all its parts.
+    private func relocated(_ value: Value) -> Value {
+        switch value.kind {
+        case .array(let values): return Value(.array(values.map(relocated)), at: nextPosition)
+        case .table(let table):
+            let entries = table.entries.map { Table.Entry(key: $0.key, keyPosition: nextPosition, value: relocated($0.value)) }
+            return Value(.table(Table(entries)), at: nextPosition)
+        default: return Value(value.kind, at: nextPosition)
         }
     }
 

@@ -79,12 +79,22 @@ private struct JobList {
         let earliest = since?.compact
         var found: [JobRecord] = []
         var seen: Set<String> = []
-        for place in places {
+        // Ids alone, by nothing but what names say: no file need be read, and they can be told oldest first.
+        let asked: Set<String> = ["quiet", "state", "since", "name", "limit", "spool", "config"]
+        let needsNoStatus = session.isQuiet && !session.isJSON && limit == 0 && session.arguments.given.allSatisfy { asked.contains($0.name) }
+        for place in needsNoStatus ? places.reversed() : places {
             // Ids sort by time, so what follows is older still; a name that is no id says nothing.
-            if let earliest, JobID(place.id) != nil, place.id < earliest { break }
+            if let earliest, JobID(place.id) != nil, place.id < earliest {
+                if needsNoStatus { continue }
+                break
+            }
             guard seen.insert(place.id).inserted else { continue }
             // A name can be told from an id without reading anything.
             if let name = session.arguments.value("name"), let id = JobID(place.id), id.name != name { continue }
+            if needsNoStatus {
+                session.output.line(place.id)
+                continue
+            }
             let record = try session.reading { () throws(JournalError) -> JobRecord? in
                 if let record = try records.record(at: place) { return record }
                 // It moved on since the names were read.

@@ -88,7 +88,8 @@ struct TaskCatalog {
     }
 
     static func unknown(_ name: String, among names: [String]) -> Failure {
-        let near = nearest(to: name, among: names)
+        // Of names of one letter every one is near.
+        let near = name.utf8.count > 1 ? nearest(to: name, among: names) : nil
         return .notFound("there is no task \"\(name)\"" + (near.map { "; did you mean \"\($0)\"?" } ?? ""))
     }
 

@@ -39,7 +39,7 @@ struct TaskEdit {
             for one in given.entries { variables.set(one.key, one.value) }
             entries[index].value = Value(.table(variables))
         }
-        var gone = keys
+        var gone = keys.filter { table[$0] == nil }
         if table["command"] != nil { gone.append("script") }
         return try edited { (editor: inout TOMLEditor) throws(DocumentError) in
             for key in gone { editor.remove(key) }

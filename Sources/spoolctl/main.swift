@@ -7,6 +7,7 @@
 // - Data goes to standard output, everything else to standard error, one line for each error.
 // - Exit codes are those of `ExitCode`, for scripts to rely on.
 
+import CLinux
 import Glibc
 import Linux
 
@@ -18,5 +19,9 @@ func commandLine() -> [String] {
         return FileName.string(from: bytes)
     }
 }
+
+// A definition is read under a lease, which tells whether somebody writes it; should one begin just then, fcntl(2) sends this
+// signal, whose default would end us.
+_ = linux_ignore_signal(SIGIO)
 
 exit(Dispatch.run(Array(commandLine().dropFirst()), output: Output(STDOUT_FILENO), errors: Output(STDERR_FILENO)))

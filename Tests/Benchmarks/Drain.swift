@@ -11,50 +11,61 @@ extension Suite {
         var processor: Double
     }
 
+    /// Ours and the bare one, medians of the rounds in seconds, and the medians of each round's ratios.
+    private struct Comparison {
+        var ours: Drain
+        var bare: Drain
+        /// Jobs a second, ours to bare.
+        var rate: Double
+        /// Processor time, ours to bare.
+        var load: Double
+    }
+
     func measureDrain(_ name: String, on place: Place) throws {
         let count = drainCount
-        let bare = BareProgram(["/bin/true"])
-        var bareWalls = Samples(), bareProcessors = Samples()
-        func measureBare() throws {
-            let result = try bare.drain(count, atOnce: DaemonUnderTest.slots)
-            bareWalls.add(result.wall)
-            bareProcessors.add(result.processor)
-        }
+        func ours(_ wall: Double) -> String { "\(count) jobs, \(perSecond(count, in: wall))" }
+        func bare(_ wall: Double) -> String { "posix_spawn, 8 at once, \(perSecond(count, in: wall))" }
+        func each(_ seconds: Double) -> String { "\(decimal(seconds / Double(count) * 1e6, 0)) µs" }
 
-        // Bare, ours, bare, …: each round of ours is compared with the mean of the two beside it.
-        func compare(_ drain: () throws -> Drain) throws -> (wall: Double, rate: Double, processor: Double, load: Double) {
-            var walls = Samples(), processors = Samples(), rates = Samples(), loads = Samples()
-            try measureBare()
-            for _ in 0..<drainRounds {
-                let ours = try drain()
-                try measureBare()
-                func beside(_ samples: Samples) -> Double { samples.values.suffix(2).reduce(0, +) / 2 }
-                walls.add(ours.wall)
-                processors.add(ours.processor)
-                rates.add(beside(bareWalls) / ours.wall)
-                loads.add(ours.processor / beside(bareProcessors))
-            }
-            return (walls.median, rates.median, processors.median, loads.median)
-        }
-
-        let dropped = try compare { try drainDropped(count, on: place) }
+        let dropped = try compareDrain(count) { try drainDropped(count, on: place) }
         let bar = place.isMemory ? 0.8 : 0.65
         report.add(
             Row(
-                measure: name, ours: "\(count) jobs, \(perSecond(count, in: dropped.wall))",
-                reference: "posix_spawn, 8 at once, \(perSecond(count, in: bareWalls.median))",
-                ratio: dropped.rate, bar: "at least \(decimal(bar))", isMet: dropped.rate >= bar))
-        func microseconds(_ seconds: Double) -> String { "\(decimal(seconds / Double(count) * 1e6, 0)) µs" }
+                measure: name, ours: ours(dropped.ours.wall), reference: bare(dropped.bare.wall), ratio: dropped.rate,
+                bar: "at least \(decimal(bar))", isMet: dropped.rate >= bar))
         report.add(
             Row(
-                measure: "  processor time a job", ours: "\(microseconds(dropped.processor)), daemon and workers included",
-                reference: "\(microseconds(bareProcessors.median)), spawning included", ratio: dropped.load))
+                measure: "  processor time a job", ours: "\(each(dropped.ours.processor)), daemon and workers included",
+                reference: "\(each(dropped.bare.processor)), spawning included", ratio: dropped.load))
+        let backlog = try compareDrain(count) { try drainBacklog(count, on: place) }
+        report.add(
+            Row(
+                measure: "  waiting before the start", ours: ours(backlog.ours.wall), reference: bare(backlog.bare.wall),
+                ratio: backlog.rate))
+    }
 
-        let backlog = try compare { try drainBacklog(count, on: place) }
-        report.add(
-            Row(
-                measure: "  waiting before the start", ours: "\(count) jobs, \(perSecond(count, in: backlog.wall))",
-                reference: "posix_spawn, 8 at once, \(perSecond(count, in: bareWalls.median))", ratio: backlog.rate))
+    /// Bare, ours, bare, …: each round of ours is compared with the mean of the two beside it.
+    private func compareDrain(_ count: Int, _ drain: () throws -> Drain) throws -> Comparison {
+        let program = BareProgram(["/bin/true"])
+        func drainBare() throws -> Drain {
+            let result = try program.drain(count, atOnce: DaemonUnderTest.slots)
+            return Drain(wall: result.wall, processor: result.processor)
+        }
+        var ours: [Drain] = []
+        var bare = [try drainBare()]
+        for _ in 0..<drainRounds {
+            ours.append(try drain())
+            bare.append(try drainBare())
+        }
+        func median(_ drains: [Drain]) -> Drain {
+            Drain(wall: Samples(drains.map(\.wall)).median, processor: Samples(drains.map(\.processor)).median)
+        }
+        func ratios(_ value: (Drain) -> Double) -> [Double] {
+            ours.indices.map { value(ours[$0]) * 2 / (value(bare[$0]) + value(bare[$0 + 1])) }
+        }
+        return Comparison(
+            ours: median(ours), bare: median(bare), rate: Samples(ratios(\.wall).map { 1 / $0 }).median,
+            load: Samples(ratios(\.processor)).median)
     }
 
     /// Jobs renamed into `new/` while the daemon is idle: from the first rename to the last job's arrival in `done/`.

@@ -7,13 +7,15 @@ import Linux
 extension Suite {
     private var xargsCount: Int { options.isSmoke ? 200 : 5000 }
     /// A waiting job of tsp or nq is a process, and tsp serves 1000 of them at most.
-    private var queueCount: Int { options.isSmoke ? 100 : 900 }
+    private var spoolerCount: Int { options.isSmoke ? 100 : 900 }
+    /// Each job of nq looks at all before it: with many, that is what would be measured.
+    private var queueCount: Int { options.isSmoke ? 50 : 200 }
     private static let peerGuardSeconds = 120.0
 
     func measurePeers(_ name: String, on place: Place) throws {
         try peer("xargs -P8 -n1", place, xargsCount, xargs)
-        try peer("tsp, 8 slots, drain", place, queueCount) { try taskSpooler($0, on: $1).drain }
-        try peer("tsp, 8 slots, submit and drain", place, queueCount) { try taskSpooler($0, on: $1).all }
+        try peer("tsp, 8 slots, drain", place, spoolerCount) { try taskSpooler($0, on: $1).drain }
+        try peer("tsp, 8 slots, submit and drain", place, spoolerCount) { try taskSpooler($0, on: $1).all }
         try peer("nq, one at a time", place, queueCount, queue)
     }
 

@@ -56,7 +56,8 @@ final class WorkerUnderTest {
     /// The next report.
     func report() throws -> RunEnd {
         while true {
-            if let body = try frames.next() {
+            // A run that lasts is told of first; that may come with its end in one read.
+            while let body = try frames.next() {
                 if case .ended(let end) = try Report(body: body) { return end }
             }
             try awaitReadable(socket)

@@ -1,0 +1,120 @@
+import Glibc
+import Linux
+import Testing
+
+/// What a call of spoolctl printed, and its exit code.
+struct CtlResult {
+    var code: Int32
+    var output: String
+    var errors: String
+
+    var lines: [String] { output.split(separator: "\n").map(String.init) }
+    var id: String { lines.first ?? "" }
+}
+
+extension SpoolUnderTest {
+    func ctl(_ arguments: String...) throws -> CtlResult { try ctl(list: arguments) }
+
+    func ctl(list arguments: [String]) throws -> CtlResult {
+        let stem = "\(base)/ctl-\(UInt64.random(in: 0...(.max)))"
+        let output = try FileDescriptor.open("\(stem).out", O_RDWR | O_CREAT, mode: 0o600)
+        let errors = try FileDescriptor.open("\(stem).err", O_RDWR | O_CREAT, mode: 0o600)
+        let child = try Child(
+            "\(Self.programs)/spoolctl", ["--config", configuration] + arguments, environment: environment, output: output.raw,
+            error: errors.raw)
+        guard let code = child.exitCode() else { throw failure("spoolctl \(arguments) does not end") }
+        return CtlResult(code: code, output: try Files.text("\(stem).out"), errors: try Files.text("\(stem).err"))
+    }
+}
+
+@Suite("spoolctl")
+struct CtlTests {
+    static let ends: [(command: String, code: Int32)] = [
+        ("true", 0), ("exit 3", 3), ("kill -9 $$", 137), ("/no/such/program; exit 127", 127),
+    ]
+
+    @Test("submit -w exits as the job does", arguments: ends)
+    func waits(_ end: (command: String, code: Int32)) throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("submit", "-w", end.command).code == end.code)
+    }
+
+    @Test("A timeout is 124, and what never ran is 125")
+    func neverRan() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("submit", "-w", "--timeout", "100ms", "--", "sleep", "60").code == 124)
+        #expect(try spool.ctl("submit", "-w", "--", "/no/such/program").code == 125)
+        let late = try spool.ctl("submit", "--in", "1h", "--", "true").id
+        #expect(try spool.ctl("wait", "--timeout", "10ms", late).code == 124)
+        #expect(try spool.ctl("cancel", late).code == 0)
+        #expect(try spool.ctl("wait", late).code == 125)
+        #expect(try spool.ctl("cancel", late).code == 1, "it has ended already")
+    }
+
+    @Test("What was submitted without a daemon is there, and runs when one comes")
+    func withoutDaemon() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let id = try spool.ctl("submit", "-E", "GREETING=hello", "echo $GREETING").id
+        #expect(Files.exists("\(spool.path)/new/\(id).toml"))
+        try spool.start()
+        #expect(try spool.ctl("wait", id).code == 0)
+        #expect(try spool.ctl("logs", id).output == "hello\n")
+    }
+
+    @Test("logs -f follows a job from before its start to its end")
+    func follows() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "--in", "200ms", "echo one; echo two").id
+        #expect(try spool.ctl("logs", "-f", id).output == "one\ntwo\n")
+    }
+
+    @Test("retry runs an ended job again, linked to the old one")
+    func retries() throws {
+        let spool = try SpoolUnderTest()
+        let old = try spool.ctl("submit", "-w", "exit 3")
+        let new = try spool.ctl("retry", "-w", old.id)
+        #expect(new.code == 3)
+        #expect(try spool.ctl("status", "--json", new.id).output.contains("\"retry_of\":\"\(old.id)\""))
+    }
+
+    static let mistakes: [(arguments: [String], code: Int32, says: String)] = [
+        (["sbmit"], 2, "did you mean \"submit\"?"),
+        (["submit", "--timout", "5m", "true"], 2, "did you mean --timeout?"),
+        (["submit", "--timeout", "soon", "true"], 4, "--timeout: "),
+        (["run", "nosuch"], 3, "there is no task \"nosuch\""),
+        (["status", "nosuch"], 3, "there is no job \"nosuch\""),
+        (["create", "a", "--cron", "61 * * * *", "true"], 4, "minute 61"),
+        (["create", "a", "--at", "2020-01-01", "true"], 4, "in the past"),
+        (["unschedule", "nosuch"], 3, "there is no schedule \"nosuch\""),
+    ]
+
+    @Test("A mistake is said in one line, with the code for its kind", arguments: mistakes)
+    func mistake(_ mistake: (arguments: [String], code: Int32, says: String)) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let result = try spool.ctl(list: mistake.arguments)
+        #expect(result.code == mistake.code)
+        #expect(result.errors.hasPrefix("spoolctl: ") && result.errors.contains(mistake.says), "\(result.errors)")
+        #expect(result.output.isEmpty)
+    }
+
+    @Test("update changes a key and keeps comments and schedules")
+    func update() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.write("\(spool.path)/tasks/a.toml", "# why\ncommand = [\"true\"]  # what\n\n# when\n[[schedule]]\ncron = \"0 5 * * *\"\n")
+        #expect(try spool.ctl("update", "a", "--timeout", "5m").code == 0)
+        #expect(
+            try Files.text("\(spool.path)/tasks/a.toml")
+                == "# why\ncommand = [\"true\"]  # what\ntimeout = \"5m\"\n\n# when\n[[schedule]]\ncron = \"0 5 * * *\"\n")
+    }
+
+    @Test("Ids of submit --lines sort as the lines")
+    func lines() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.write("\(spool.base)/lines", (0..<300).map { "echo \($0)\n" }.joined())
+        let ids = try spool.ctl("submit", "--lines", "\(spool.base)/lines").lines
+        #expect(ids.count == 300)
+        #expect(ids == ids.sorted())
+        #expect(try spool.ctl("jobs", "-q").lines == ids)
+        #expect(try Files.text("\(spool.path)/new/\(ids[299]).toml").hasPrefix("command = \"echo 299\"\n"))
+    }
+}
