@@ -52,7 +52,8 @@ extension Daemon {
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
         let recovery = try spool.recover(
-            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: scheduler.lastBoot == boot)
+            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: scheduler.lastBoot == boot,
+            wasStopped: scheduler.wasStopped)
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
         for job in scheduler.jobs.values {

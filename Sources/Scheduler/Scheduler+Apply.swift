@@ -51,8 +51,10 @@ extension Scheduler {
         case .resumed(let scope):
             pauses[scope] = nil
             if case .task(let name) = scope, let state = tasks[name] { releaseHeld(state) }
-        case .daemonStarted(let boot, _): lastBoot = boot
-        case .daemonStopped: break
+        case .daemonStarted(let boot, _):
+            lastBoot = boot
+            wasStopped = false
+        case .daemonStopped: wasStopped = true
         }
     }
 

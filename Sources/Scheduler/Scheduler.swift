@@ -42,6 +42,8 @@ public final class Scheduler {
     public internal(set) var runningCount = 0
     /// The boot in which the daemon last ran, as the journal has it.
     public internal(set) var lastBoot: String?
+    /// Whether the journal's last daemon ended in order, with every effect of its decisions carried out.
+    public internal(set) var wasStopped = false
 
     var ready = ReadyQueues()
     var delayed = Heap<TimedJob>()

@@ -191,6 +191,7 @@ extension Spool {
                 break
             }
         }
+        if try isBeingCopied(path, context) { return .notYet }
         guard let found else {
             return .ignored(why: "a directory without a job's file")
         }
@@ -216,6 +217,20 @@ extension Spool {
         } catch {
             return .ignored(why: error.all.map { "\(found.file):\($0)" }.joined(separator: "; "))
         }
+    }
+
+    /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.
+    private static var settlingMilliseconds: Int64 { 1000 }
+
+    /// No event tells when `cp -r` is done. It is not while it adds files, or still writes one.
+    private func isBeingCopied(_ path: String, _ context: ReadingContext) throws(SystemError) -> Bool {
+        guard let status = try fs.status(path) else { return false }
+        let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
+        if age >= 0, age < Self.settlingMilliseconds { return true }
+        for entry in try fs.list(path) where entry.kind == .file {
+            if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
+        }
+        return false
     }
 
     private func renameOrProblem(_ from: String, to: String) throws(Problems) {

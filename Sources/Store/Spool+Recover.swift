@@ -16,7 +16,8 @@ extension Spool {
     /// - Parameter isSameBoot: the machine has not been down since the journal was last written. Then a waiting job's
     ///   missing file was taken away by a person; after a power cut it may be a name that never reached the disk, and
     ///   the journal puts it back.
-    public func recover(_ jobs: [Job], isSameBoot: Bool) throws(SystemError) -> Recovery {
+    /// - Parameter wasStopped: the last daemon ended in order. Then whatever differs is a person's doing.
+    public func recover(_ jobs: [Job], isSameBoot: Bool, wasStopped: Bool = false) throws(SystemError) -> Recovery {
         var recovery = Recovery()
         var places: [JobState: Set<String>] = [:]
         for state in [JobState.new, .running] {
@@ -29,7 +30,7 @@ extension Spool {
             return try hasJobFile(Layout.directory(of: job.id, state))
         }
         for job in jobs {
-            do throws(SystemError) { try recover(job, isSameBoot: isSameBoot, stands: stands, &recovery) } catch {
+            do throws(SystemError) { try recover(job, isSameBoot: isSameBoot, wasStopped: wasStopped, stands: stands, &recovery) } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES].contains(error.errno) else { throw error }
                 recovery.mended.append("could not place \(job.id): \(error)")
@@ -39,10 +40,15 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, isSameBoot: Bool, stands: (Job, JobState) throws(SystemError) -> Bool, _ recovery: inout Recovery
+        _ job: Job, isSameBoot: Bool, wasStopped: Bool, stands: (Job, JobState) throws(SystemError) -> Bool, _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
         for state in JobState.allCases where try stands(job, state) { found.append(state) }
+        // A record that somebody copied or moved back into new/ while nobody watched: it stays there, and is an arrival.
+        if isSameBoot, job.state.isTerminal, found.contains(.new), wasStopped || found.count > 1 {
+            found.removeAll { $0 == .new }
+            if found.isEmpty { return }
+        }
         if found.contains(job.state) {
             job.place = .directory(job.state)
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
