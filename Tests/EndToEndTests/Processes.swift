@@ -59,9 +59,13 @@ final class Child {
 
 /// Processes of a spool, found in /proc.
 enum Processes {
-    /// The pids of `spool-worker` processes that serve this spool.
+    /// The pids of `spool-worker` processes that serve this spool: each has its record file at descriptor 4.
     static func workers(ofSpool path: String) -> [pid_t] {
-        all { pid in contains("/proc/\(pid)/cmdline", "\(path)/state/workers/") }
+        all { pid in
+            // Gone, or not ours: none of its workers.
+            let record = (try? Directory.open("/proc/\(pid)/fd").readSymbolicLink("4")) ?? ""
+            return record.hasPrefix("\(path)/state/workers/") && contains("/proc/\(pid)/cmdline", "spool-worker")
+        }
     }
 
     /// The pids of what jobs of this spool started.

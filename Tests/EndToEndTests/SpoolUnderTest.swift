@@ -185,7 +185,7 @@ final class SpoolUnderTest {
 
     // MARK: Gates
 
-    /// A FIFO at which jobs wait, by `read x < PATH`, until the test lets them go.
+    /// A FIFO at which jobs wait, by `read x < PATH`, until the test lets them go. Who gets which letters of a line is chance.
     func gate(_ name: String = "gate") throws -> Gate {
         let gate = try Gate(path: "\(out)/\(name)")
         gates.append(gate)

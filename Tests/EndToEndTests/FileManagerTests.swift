@@ -1,0 +1,201 @@
+// The file manager is a client too: what people do with plain files.
+
+import Documents
+import Glibc
+import Linux
+import Testing
+
+@Suite("Plain files as commands", .ownThreads)
+struct FileManagerTests {
+    private func busySpool() throws -> (SpoolUnderTest, Gate) {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let gate = try spool.gate()
+        try spool.drop("first.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path)'")
+        try spool.output("began")
+        return (spool, gate)
+    }
+
+    @Test("rm new/FILE withdraws a waiting job, with spoold up or down", arguments: [true, false])
+    func withdraw(isUp: Bool) throws {
+        let (spool, gate) = try busySpool()
+        try spool.drop("job.toml", "command = 'touch \(spool.out)/ran'")
+        try spool.logLine("event=accepted", "file=job.toml")
+        if !isUp { try spool.crash() }
+        try Files.remove("\(spool.path)/new/job.toml")
+        if !isUp { try spool.start() }
+        try spool.logLine("event=withdrawn", "-job-")
+        try gate.release()
+        #expect(try spool.runsOn())
+        #expect(!Files.exists("\(spool.out)/ran"))
+        #expect(try spool.ended("job").isEmpty && spool.jobs(in: "running").isEmpty)
+    }
+
+    @Test("mv new/FILE elsewhere holds it, and back lets it go")
+    func hold() throws {
+        let (spool, gate) = try busySpool()
+        try spool.drop("job.toml", "command = [\"echo\", \"ran\"]")
+        try spool.logLine("event=accepted", "file=job.toml")
+        try Files.rename("\(spool.path)/new/job.toml", "\(spool.base)/job.toml")
+        try spool.logLine("event=withdrawn", "-job-")
+        try gate.release()
+        #expect(try spool.runsOn())
+        try Files.rename("\(spool.base)/job.toml", "\(spool.path)/new/job.toml")
+        #expect(try spool.end(of: "job").stdout == "ran\n")
+    }
+
+    @Test("Renaming a waiting file keeps the job under its new name, once")
+    func rename() throws {
+        let (spool, gate) = try busySpool()
+        try spool.drop("old.toml", "command = 'echo ran >> \(spool.out)/ran'")
+        try spool.logLine("event=accepted", "file=old.toml")
+        try Files.rename("\(spool.path)/new/old.toml", "\(spool.path)/new/other.toml")
+        try spool.logLine("event=accepted", "file=other.toml")
+        try gate.release()
+        #expect(try spool.end(of: "other").outcome == "done 0")
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("ran") == ["ran"] && spool.ended("old").isEmpty)
+    }
+
+    enum Way: String, CaseIterable { case move, copy, copyWhileDown, moveWhileDown }
+
+    @Test("A record put back into new/ runs again, under a new id that is linked to the old", arguments: Way.allCases)
+    func again(_ way: Way) throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; cat; test -e \(spool.base)/fixed'\npayload = {n = 1}")
+        let old = try spool.end(of: "job")
+        #expect(old.outcome == "failed exit 1")
+        try Files.write("\(spool.base)/fixed", "")
+        let isDown = way == .copyWhileDown || way == .moveWhileDown
+        if isDown { try spool.stop() }
+        switch way {
+        case .move, .moveWhileDown: try Files.rename(old.directory, "\(spool.path)/new/\(old.id)")
+        case .copy, .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
+        }
+        if isDown { try spool.start() }
+        let new = try spool.wait(for: "the second run") { try spool.jobs(in: "done", named: "job").first }
+        #expect(new.id != old.id && new.string("retry_of") == old.id)
+        #expect(new.outcome == "done 0" && new.attempt == 1)
+        #expect(try new.stdout == "{\"n\":1}")
+        #expect(try spool.linesNow("ran").count == 2)
+        let kept = try spool.jobs(in: "failed", named: "job").map(\.id)
+        #expect(kept == (way == .move || way == .moveWhileDown ? [] : [old.id]))
+        #expect(try Files.list("\(spool.path)/new") == [])
+    }
+
+    @Test("rm -r done/ID forgets a record, and spoold does not bring it back")
+    func forget() throws {
+        let spool = try SpoolUnderTest()
+        let job = try spool.run("command = [\"true\"]")
+        try Files.removeTree(job.directory)
+        #expect(try spool.runsOn())
+        try spool.restart()
+        #expect(try spool.runsOn("after"))
+        #expect(try spool.ended("job").isEmpty)
+    }
+
+    @Test("A running job whose directory is removed keeps a record")
+    func removedWhileRunning() throws {
+        let (spool, gate) = try busySpool()
+        try Files.removeTree(try spool.running("first").directory)
+        try gate.release()
+        #expect(try spool.end(of: "first").outcome == "done 0")
+        #expect(try spool.runsOn())
+    }
+
+    @Test("A directory of the spool that somebody removes is made again", arguments: ["done", "failed"])
+    func removedDirectory(_ directory: String) throws {
+        let spool = try SpoolUnderTest()
+        try Files.removeTree("\(spool.path)/\(directory)")
+        try spool.drop("job.toml", directory == "done" ? "command = [\"true\"]" : "comand = 1")
+        try spool.logLine(directory == "done" ? "event=ended" : "event=rejected")
+        try spool.drop("other.toml", "command = 'echo > \(spool.out)/other'")
+        try spool.output("other")
+        try spool.restart()
+        #expect(try Files.list("\(spool.path)/\(directory)").isEmpty == false)
+    }
+
+    static let pauses: [(file: String, job: String)] = [
+        ("pause", "command = [\"true\"]"), ("pause@slow", "command = [\"true\"]\nqueue = \"slow\""), ("pause-t", "task = \"t\""),
+    ]
+
+    @Test("A pause file holds everything, a queue or a task back, also across a restart; removing it lets go", arguments: pauses)
+    func pause(_ row: (file: String, job: String)) throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = [\"true\"]")
+        try Files.write("\(spool.path)/control/\(row.file)", "because")
+        try spool.logLine("event=paused", "scope=\(row.file)", "note=because")
+        try spool.drop("held.toml", row.job)
+        try spool.logLine("event=accepted", "file=held.toml")
+        if row.file != "pause" { #expect(try spool.runsOn(), "others go on") }
+        try spool.restart()
+        #expect(try spool.ended("held").isEmpty)
+        if row.file != "pause" { #expect(try spool.runsOn("others-after")) }
+        #expect(try spool.ended("held").isEmpty)
+        try Files.remove("\(spool.path)/control/\(row.file)")
+        #expect(try spool.end(of: "held").outcome == "done 0")
+    }
+
+    @Test("A pause that is lifted while spoold is down is lifted")
+    func pauseLiftedWhileDown() throws {
+        let spool = try SpoolUnderTest()
+        try Files.write("\(spool.path)/control/pause", "")
+        try spool.logLine("event=paused")
+        try spool.drop("held.toml", "command = [\"true\"]")
+        try spool.logLine("event=accepted")
+        try spool.stop()
+        try Files.remove("\(spool.path)/control/pause")
+        try spool.start()
+        #expect(try spool.end(of: "held").outcome == "done 0")
+    }
+
+    static let requests: [(text: String, code: Int)] = [
+        ("{\"do\": \"cancel\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3), ("{\"do\": \"fly\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3),
+        ("{\"do\": \"cancel\"}", 4), ("not json", 4), ("[]", 4), ("", 4), ("{\"do\": 1, \"id\": 2}", 4),
+    ]
+
+    @Test("Every request is answered and removed, however wrong it is", arguments: requests)
+    func request(_ row: (text: String, code: Int)) throws {
+        let spool = try SpoolUnderTest()
+        try spool.define("control/x.request", row.text)
+        let answer = try spool.wait(for: "the answer") {
+            try Files.exists("\(spool.path)/control/x.answer") && !Files.exists("\(spool.path)/control/x.request") ? Files.text("\(spool.path)/control/x.answer") : nil
+        }
+        #expect(answer.contains("\"code\":\(row.code),"))
+        #expect(try spool.runsOn())
+    }
+
+    @Test("cancel withdraws a waiting job into failed/, and stops one that runs with its stop signal")
+    func cancel() throws {
+        let (spool, gate) = try busySpool()
+        try spool.drop("job.toml", "command = [\"true\"]")
+        try spool.logLine("event=accepted", "file=job.toml")
+        let id = try #require(try spool.journal().last { $0.kind == "accepted" }?.fields["id"])
+        try spool.define("control/1.request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
+        let waiting = try spool.end(of: "job")
+        #expect(waiting.outcome == "failed canceled" && waiting.attempt == 0)
+        let running = try spool.running("first").id
+        try spool.define("control/2.request", "{\"do\": \"cancel\", \"id\": \"\(running)\"}")
+        let stopped = try spool.end(of: "first")
+        #expect(stopped.outcome == "failed canceled" && stopped.integer("signal") == Int(SIGTERM))
+        try gate.release()
+        #expect(try spool.runsOn())
+    }
+
+    @Test("kill sends the signal that is named; SIGKILL when none is")
+    func kill() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'trap \"echo got it; exit 7\" USR1; echo > \(spool.out)/began; while :; do read x < \(gate.path); done'")
+        try spool.output("began")
+        try spool.define("control/1.request", "{\"do\": \"kill\", \"id\": \"\(try spool.running("job").id)\", \"signal\": \(SIGUSR1)}")
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == "failed exit 7")
+        #expect(try job.stdout == "got it\n")
+        try spool.drop("hard.toml", "command = 'trap \"\" TERM INT; echo > \(spool.out)/hard; while :; do read x < \(gate.path); done'\ntries = 3")
+        try spool.output("hard")
+        try spool.define("control/2.request", "{\"do\": \"kill\", \"id\": \"\(try spool.running("hard").id)\"}")
+        let hard = try spool.end(of: "hard")
+        #expect(hard.outcome == "failed signal" && hard.integer("signal") == Int(SIGKILL))
+        #expect(hard.attempt == 1, "who kills a job does not want it tried again")
+    }
+}

@@ -1,0 +1,398 @@
+// spoold ends, is killed, and starts again; jobs go on.
+
+import CLinux
+import Documents
+import Glibc
+import Linux
+import Testing
+
+@Suite("Restarts", .ownThreads)
+struct RestartTests {
+    // MARK: Running jobs outlive the daemon
+
+    static let ends: [(command: String, outcome: String, signal: Int?)] = [
+        ("exit 0", "done 0", nil), ("exit 3", "failed exit 3", nil), ("kill -USR2 $$", "failed signal", Int(SIGUSR2)),
+    ]
+
+    enum Order: String, CaseIterable { case endsAfterStart, endsWhileDown }
+    enum Way: String, CaseIterable { case kill, term }
+
+    @Test("Jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
+    func trueCodes(_ way: Way, _ order: Order) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        for (index, end) in Self.ends.enumerated() {
+            try spool.drop("job-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo said; \(end.command)'")
+        }
+        let pids = try spool.lines("began", count: 3).compactMap { pid_t($0) }
+        switch way {
+        case .kill: try spool.crash()
+        case .term: #expect(try spool.stop() == 0)
+        }
+        #expect(pids.allSatisfy { Processes.isAlive($0) }, "jobs are left to their workers")
+        #expect(try spool.jobs(in: "running").count == 3)
+        if order == .endsWhileDown {
+            try gate.release(3)
+            for pid in pids { try Processes.awaitEnd(of: pid) }
+            for pid in Processes.workers(ofSpool: spool.path) { try Processes.awaitEnd(of: pid) }
+            try spool.start()
+        } else {
+            try spool.start()
+            #expect(try spool.runsOn(), "there is room for others")
+            #expect(try spool.jobs(in: "running").count == 3)
+            try gate.release(3)
+        }
+        for (index, end) in Self.ends.enumerated() {
+            let job = try spool.end(of: "job-\(index)")
+            #expect(job.outcome == end.outcome, "\(job.error)")
+            #expect(job.integer("signal") == end.signal)
+            #expect(try job.stdout == "said\n")
+            #expect(job.attempt == 1)
+            guard case .table? = job.status["usage"]?.kind else { return #expect(Bool(false), "no usage") }
+        }
+        #expect(try spool.linesNow("began").count == 3, "none ran twice")
+    }
+
+    @Test("The slots of running jobs stay taken across a restart")
+    func slots() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 2")
+        let gate = try spool.gate()
+        for index in 0..<3 { try spool.drop("job-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'") }
+        try spool.lines("began", count: 2)
+        try spool.crash()
+        try spool.start()
+        try spool.restart()
+        #expect(try spool.linesNow("began").count == 2)
+        #expect(try spool.jobs(in: "running").count == 2)
+        try gate.release(3)
+        #expect(try spool.ended(count: 3).allSatisfy { $0.outcome == "done 0" })
+        #expect(try spool.linesNow("began").count == 3)
+    }
+
+    @Test("A timeout holds across the daemon's death")
+    func timeout() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'\ntimeout = \"2s\"")
+        let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
+        try spool.crash()
+        try Processes.awaitEnd(of: pid)
+        try spool.start()
+        #expect(try spool.end(of: "job").outcome == "failed timeout")
+    }
+
+    @Test("A job that an earlier spoold started is stopped by its cancel request")
+    func cancelAdopted() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path)'")
+        try spool.output("began")
+        try spool.crash()
+        try spool.start()
+        let id = try spool.running("job").id
+        try spool.define("control/1.request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == "failed canceled")
+        let answer = try spool.wait(for: "the answer") { try Files.exists("\(spool.path)/control/1.answer") ? Files.text("\(spool.path)/control/1.answer") : nil }
+        #expect(answer.contains("\"code\":0"))
+        #expect(!Files.exists("\(spool.path)/control/1.request"))
+    }
+
+    // MARK: Workers that die
+
+    @Test("A run whose worker is killed is lost; what it left running is killed; others go on", arguments: [true, false])
+    func workerKilled(daemonIsUp: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'sh -c \"echo \\$\\$ >> \(spool.out)/pids; read x < \(gate.path)\" & echo $$ >> \(spool.out)/pids; read x < \(gate.path); true'\ntries = 3\nbackoff = \"1ms\"")
+        let pids = try spool.lines("pids", count: 2).compactMap { pid_t($0) }
+        let worker = try #require(Processes.workers(ofSpool: spool.path).first)
+        if !daemonIsUp { try spool.crash() }
+        kill(worker, SIGKILL)
+        try Processes.awaitEnd(of: worker)
+        if !daemonIsUp { try spool.start() }
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == "failed lost", "lost is not run again unless it is asked for")
+        #expect(job.error.contains("worker"))
+        for pid in pids { try Processes.awaitEnd(of: pid) }
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("pids").count == 2)
+    }
+
+    @Test("on_crash = \"retry\", or retry_on = \"lost\", runs a lost job again", arguments: ["on_crash = \"retry\"", "retry_on = [\"lost\"]\ntries = 2"])
+    func retriesLost(_ keys: String) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo $SPOOL_TRY >> \(spool.out)/tries; test $SPOOL_TRY = 2 || read x < \(gate.path)'\nbackoff = \"1ms\"\n\(keys)")
+        try spool.lines("tries", count: 1)
+        kill(try #require(Processes.workers(ofSpool: spool.path).first), SIGKILL)
+        #expect(try spool.end(of: "job").outcome == "done 0")
+        #expect(try spool.linesNow("tries") == ["1", "2"])
+    }
+
+    @Test("spoold and the worker killed at once: the run is lost, and said so")
+    func bothKilled() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'")
+        let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
+        let workers = Processes.workers(ofSpool: spool.path)
+        spool.signal(SIGSTOP)
+        for worker in workers { kill(worker, SIGKILL) }
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.end(of: "job").outcome == "failed lost")
+        try Processes.awaitEnd(of: pid)
+    }
+
+    // MARK: A stream of jobs and a daemon that is killed again and again
+
+    @Test("Killed ten times under a stream of jobs, every dropped job has run exactly once")
+    func stream() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 4")
+        let count = 240
+        // The stream goes on by itself; what it has dropped so far sets the moments of death, so that they do not depend on speed.
+        let script = """
+            i=0
+            while [ $i -lt \(count) ]; do
+              printf 'command = "echo job-%s >> %s/ran"\\n' $i "$2" > "$1/../tmp/s$i"
+              case $((i % 2)) in 0) mv "$1/../tmp/s$i" "$1/s$i.toml";; 1) cp "$1/../tmp/s$i" "$1/s$i.toml"; rm "$1/../tmp/s$i";; esac
+              i=$((i + 1)); echo $i >> "$2/dropped"
+            done
+            """
+        let stream = try Commands.Running("sh", ["-c", script, "sh", "\(spool.path)/new", spool.out])
+        var random = SystemRandomNumberGenerator()
+        for death in 1...10 {
+            let jobs = Int.random(in: (death - 1) * 20...death * 20, using: &random)
+            try spool.wait(for: "\(jobs) jobs") {
+                try spool.linesNow("ran").count >= jobs || (stream.child.hasEnded && Files.list("\(spool.path)/new").isEmpty)
+            }
+            try spool.crash()
+            try spool.start()
+        }
+        #expect(try stream.end().code == 0)
+        try spool.ended(count: count)
+        try spool.wait(for: "nothing to be left") { try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/running").isEmpty }
+        let ran = try spool.linesNow("ran")
+        #expect(ran.sorted() == (0..<count).map { "job-\($0)" }.sorted())
+        let ended = try spool.ended()
+        #expect(ended.count == count)
+        #expect(ended.filter { $0.outcome != "done 0" }.map(\.outcome) == [])
+    }
+
+    @Test("Killed at its start, again and again, spoold comes up whole")
+    func killedWhileStarting() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for index in 0..<40 { try spool.drop("job-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<8 {
+            let seen = spool.logLength
+            try spool.launch()
+            // Some time during its first steps: after a random number of looks at the log.
+            for _ in 0..<Int.random(in: 0...60, using: &random) where spool.logLength == seen {}
+            try spool.crash()
+        }
+        try spool.start()
+        try spool.ended(count: 40)
+        #expect(try spool.linesNow("ran").sorted() == (0..<40).map(String.init).sorted())
+        #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
+    }
+
+    // MARK: The journal
+
+    @Test("A torn last line of the journal is cut off and said; nothing before it is lost", arguments: [true, false])
+    func tornTail(isHalfRecord: Bool) throws {
+        let spool = try SpoolUnderTest()
+        _ = try spool.run("command = [\"true\"]", as: "before")
+        try spool.drop("later.toml", "command = [\"true\"]\nstart = 2099-01-01T00:00:00Z")
+        try spool.logLine("event=accepted", "file=later.toml")
+        try spool.crash()
+        let journal = try #require(try spool.journalFiles.last)
+        let bytes = try Files.bytes(journal)
+        try Files.append(journal, isHalfRecord ? "1234abcd 99 2026-01-01T00:00:00.000Z acc" : "\u{0}\u{0}\u{0}\u{0}")
+        try spool.start()
+        try spool.logLine("event=journal-tail-cut", "bytes=\(isHalfRecord ? 40 : 4)")
+        #expect(try Array(Files.bytes(journal).prefix(bytes.count)) == bytes)
+        #expect(try spool.runsOn())
+        #expect(try Files.list("\(spool.path)/new") == ["later.toml"])
+        #expect(try spool.ended("before").count == 1)
+        try spool.restart()
+        #expect(try spool.runsOn("after-another"))
+    }
+
+    @Test("A flipped byte in the middle stops spoold with file and line, and it changes nothing")
+    func flippedByte() throws {
+        let spool = try SpoolUnderTest()
+        for index in 0..<3 { _ = try spool.run("command = [\"true\"]", as: "job-\(index)") }
+        try spool.stop()
+        let journal = try #require(try spool.journalFiles.last)
+        let text = try Files.text(journal)
+        let line = 4
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let start = lines[..<(line - 1)].reduce(0) { $0 + $1.utf8.count + 1 }
+        do {
+            let file = try FileDescriptor.open(journal, O_RDWR)
+            let byte = try file.read(count: 1, at: Int64(start + 30))
+            try file.write([byte[0] ^ 1], at: Int64(start + 30))
+        }
+        let before = (try Files.bytes(journal), Files.tree(spool.path + "/done"))
+        try spool.launch()
+        #expect(try spool.exitCode() == 1)
+        let name = journal.split(separator: "/").last ?? ""
+        #expect(spool.log.contains("journal/\(name):\(line): "))
+        #expect(try Files.bytes(journal) == before.0)
+        #expect(Files.tree(spool.path + "/done") == before.1)
+        // A person decides: the line as it was brings it back.
+        lines.removeAll()
+        try Files.write(journal, text, mode: 0o600)
+        try spool.start()
+        #expect(try spool.runsOn())
+    }
+
+    @Test("A missing record in the middle is damage too")
+    func missingRecord() throws {
+        let spool = try SpoolUnderTest()
+        _ = try spool.run("command = [\"true\"]")
+        try spool.stop()
+        let journal = try #require(try spool.journalFiles.last)
+        var lines = try Files.text(journal).split(separator: "\n").map { "\($0)\n" }
+        lines.remove(at: 2)
+        try Files.write(journal, lines.joined(), mode: 0o600)
+        try spool.launch()
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains(":3: "))
+    }
+
+    @Test("A spool of another format is refused untouched")
+    func otherFormat() throws {
+        let spool = try SpoolUnderTest()
+        try spool.stop()
+        try Files.write("\(spool.path)/state/format", "spoold spool format 99\n")
+        try spool.drop("job.toml", "command = [\"true\"]")
+        try spool.launch()
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains("spoold spool format 99"))
+        #expect(try Files.list("\(spool.path)/new") == ["job.toml"])
+    }
+
+    // MARK: One at a time
+
+    @Test("A second spoold says who has the spool, by pid, and exits with 1")
+    func second() throws {
+        let spool = try SpoolUnderTest()
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+        #expect(result.code == 1)
+        #expect(result.error.contains("\(spool.daemon?.pid ?? 0)") && result.error.contains(spool.path))
+        #expect(try spool.runsOn())
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.runsOn("another"), "the lock of one that was killed is free")
+    }
+
+    static let wrongUses: [(arguments: [String], code: Int32, says: [String])] = [
+        (["--spol", "x"], 2, ["\"--spol\"", "\"--spool\""]),
+        (["--spool"], 2, ["--spool"]),
+        (["extra"], 2, ["extra"]),
+        (["--config", "/no/such/file", "--spool", "/tmp/x"], 1, ["/no/such/file"]),
+        (["--worker", "/no/such/worker", "--spool", "/tmp/x"], 1, ["/no/such/worker"]),
+        (["--spool", "/proc/nowhere/spool"], 1, ["/proc/nowhere"]),
+    ]
+
+    @Test("Wrong arguments are told on standard error, with an exit code", arguments: wrongUses)
+    func wrongUse(_ row: (arguments: [String], code: Int32, says: [String])) throws {
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", row.arguments)
+        #expect(result.code == row.code)
+        #expect(result.error.hasPrefix("spoold: ") && result.error.hasSuffix("\n"))
+        for part in row.says { #expect(result.error.contains(part)) }
+    }
+
+    // MARK: Signals and the service manager
+
+    @Test("SIGTERM and SIGINT: exit code 0, nothing new starts, what waits stays", arguments: [SIGTERM, SIGINT])
+    func term(_ signal: Int32) throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let gate = try spool.gate()
+        try spool.drop("first.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path)'")
+        try spool.output("began")
+        try spool.drop("second.toml", "command = [\"true\"]")
+        try spool.logLine("event=accepted", "file=second.toml")
+        spool.signal(signal)
+        try spool.notification("STOPPING=1")
+        #expect(try spool.exitCode() == 0)
+        #expect(try spool.jobs(in: "running").count == 1)
+        #expect(try Files.list("\(spool.path)/new") == ["second.toml"])
+        guard case .string("stopped")? = try spool.daemonStatus()?["state"]?.kind else { return #expect(Bool(false), "status.json does not say stopped") }
+        try gate.release()
+        try spool.start()
+        #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    @Test("SIGHUP, or a change of the file, puts a new configuration in force; an invalid one is refused and the old stays", arguments: [true, false])
+    func reload(bySignal: Bool) throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let gate = try spool.gate()
+        for index in 0..<4 { try spool.drop("job-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'") }
+        try spool.lines("began", count: 1)
+        try configure(spool, "slots = 0\nslts = 3", bySignal: bySignal)
+        try spool.logLine("event=refused", "spoold.toml:1:9: ")
+        try spool.logLine("event=refused", "spoold.toml:2:1: ", "slots")
+        #expect(try spool.linesNow("began").count == 1)
+        try configure(spool, "slots = 3", bySignal: bySignal)
+        try spool.lines("began", count: 3)
+        #expect(try spool.jobs(in: "running").count == 3)
+        try gate.release(4)
+        try spool.ended(count: 4)
+        if bySignal { #expect(spool.log.contains("event=configured")) }
+    }
+
+    /// By a signal: in place where nobody watches, then told. Else: renamed into place.
+    private func configure(_ spool: SpoolUnderTest, _ text: String, bySignal: Bool) throws {
+        if bySignal {
+            try Files.write(spool.configuration, text)
+            spool.signal(SIGHUP)
+        } else {
+            try Files.write("\(spool.base)/next", text)
+            try Files.rename("\(spool.base)/next", spool.configuration)
+        }
+    }
+
+    @Test("The service manager is told READY, a status, and the watchdog's sign of life in time")
+    func notify() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.launch(environment: ["WATCHDOG_USEC=400000"])
+        #expect(try spool.notification("READY=1").contains("STATUS="))
+        for _ in 0..<3 { try spool.notification("WATCHDOG=1") }
+        #expect(try spool.runsOn())
+        try spool.notification("WATCHDOG=1")
+        spool.signal(SIGTERM)
+        try spool.notification("STOPPING=1")
+        #expect(try spool.exitCode() == 0)
+    }
+
+    @Test("Under the service manager log lines carry their priority and no time")
+    func journald() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.start(environment: ["JOURNAL_STREAM=1:2"])
+        try spool.drop("bad.toml", "x")
+        try spool.logLine("event=rejected")
+        let lines = spool.log.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.hasPrefix("<") && $0.dropFirst(2).hasPrefix(">event=") })
+        #expect(lines.contains { $0.hasPrefix("<4>event=rejected ") } && lines.contains { $0.hasPrefix("<5>event=started ") })
+    }
+
+    @Test("No wake-up, no write, while nothing is to do")
+    func idle() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.runsOn())
+        let pid = try #require(spool.daemon?.pid)
+        // Until the worker that has nothing to do has gone.
+        for worker in Processes.workers(ofSpool: spool.path) { try Processes.awaitEnd(of: worker) }
+        func switches() throws -> Substring? {
+            try Files.text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches") }
+        }
+        try awaitClock(Clock.now() + 1200)
+        let before = try switches()
+        try awaitClock(Clock.now() + 2500)
+        #expect(try switches() == before)
+    }
+}
