@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Recurrence
+import Store
 
 /// The daemon's log: one line an event, `key=value`, on standard error. Under systemd each line carries its priority and
 /// leaves the time to the journal (sd-daemon(3)); elsewhere it begins with the time.
@@ -69,20 +70,6 @@ struct Log {
             bytes.append(contentsOf: text.utf8)
             return
         }
-        append("\"")
-        for byte in FileName.bytes(of: text) {
-            switch byte {
-            case UInt8(ascii: "\""): append("\\\"")
-            case UInt8(ascii: "\\"): append("\\\\")
-            case UInt8(ascii: "\n"): append("\\n")
-            case 0..<0x20, 0x7F:
-                append("\\x")
-                for nibble in [byte >> 4, byte & 15] {
-                    bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
-                }
-            default: bytes.append(byte)
-            }
-        }
-        append("\"")
+        bytes.appendQuoted(FileName.bytes(of: text))
     }
 }

@@ -100,23 +100,31 @@ struct JournalLine {
             bytes.append(contentsOf: value)
             return
         }
-        append("\"")
+        bytes.appendQuoted(value)
+    }
+}
+
+extension [UInt8] {
+    /// Appends the bytes in quotes, with those escaped that would end the quotes or the line: `\\ \" \n \t \r \xNN`.
+    public mutating func appendQuoted(_ value: some Sequence<UInt8>) {
+        append(UInt8(ascii: "\""))
         for byte in value {
             switch byte {
-            case UInt8(ascii: "\""): append("\\\"")
-            case UInt8(ascii: "\\"): append("\\\\")
-            case UInt8(ascii: "\n"): append("\\n")
-            case UInt8(ascii: "\t"): append("\\t")
-            case UInt8(ascii: "\r"): append("\\r")
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                append(UInt8(ascii: "\\"))
+                append(byte)
+            case UInt8(ascii: "\n"): append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "n")])
+            case UInt8(ascii: "\t"): append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "t")])
+            case UInt8(ascii: "\r"): append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "r")])
             case 0..<0x20, 0x7F:
-                append("\\x")
+                append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "x")])
                 for nibble in [byte >> 4, byte & 15] {
-                    bytes.append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
+                    append(nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10)
                 }
-            default: bytes.append(byte)
+            default: append(byte)
             }
         }
-        append("\"")
+        append(UInt8(ascii: "\""))
     }
 }
 
