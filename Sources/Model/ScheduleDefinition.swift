@@ -70,6 +70,11 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
+    /// Says when in the same words, whatever else differs.
+    public func isDueAlike(_ other: ScheduleDefinition) -> Bool {
+        expression == other.expression && zone.name == other.zone.name
+    }
+
     /// Gives the second of two equal schedules an id of its own, one that no other has.
     static func numbered(_ schedules: [ScheduleDefinition]) -> [ScheduleDefinition] {
         guard schedules.count > 1 else { return schedules }

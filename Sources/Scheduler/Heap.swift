@@ -49,7 +49,10 @@ struct TimedJob: Comparable {
 
     var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
 
-    static func < (a: Self, b: Self) -> Bool { a.instant < b.instant }
+    /// Of one instant the first to arrive: the order must not depend on how the heap came about, or a restart would change it.
+    static func < (a: Self, b: Self) -> Bool {
+        a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
+    }
     static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
 }
 
@@ -60,6 +63,10 @@ struct TimedSchedule: Comparable {
 
     var isValid: Bool { schedule.next == instant }
 
-    static func < (a: Self, b: Self) -> Bool { a.instant < b.instant }
+    /// Of one instant by name, for the same reason.
+    static func < (a: Self, b: Self) -> Bool {
+        if a.instant != b.instant { return a.instant < b.instant }
+        return (a.schedule.task, a.schedule.id) < (b.schedule.task, b.schedule.id)
+    }
     static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.schedule === b.schedule }
 }

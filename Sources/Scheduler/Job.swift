@@ -54,6 +54,7 @@ public final class Job {
         file = accepted.file
         place = accepted.file.map { .file($0.name) } ?? (accepted.retryOf == nil ? .nowhere : .directory(.new))
         notBefore = accepted.notBefore
+        forgivenTries = accepted.forgivenTries
         changedAt = accepted.createdAt
         self.arrival = arrival
     }
@@ -64,6 +65,9 @@ public final class Job {
             id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
             source: source, definition: definition, file: file, retryOf: retryOf)
     }
+
+    /// The try that ended last was `lost` and, by `on_crash`, does not count.
+    var isLastTryForgiven: Bool { reason == .lost && definition.onCrash == .retry }
 
     /// What `status.json` says.
     public func status(host: String) -> JobStatus {

@@ -44,6 +44,8 @@ public struct AcceptedJob: Sendable {
     /// The dropped file it waits as; nil: it waits as a directory.
     public var file: FileStamp?
     public var retryOf: String?
+    /// Tries that ended as `lost` and do not count; other than 0 only in a snapshot.
+    public var forgivenTries = 0
 
     public init(
         id: JobID, name: String, task: String? = nil, schedule: String? = nil, due: Instant, createdAt: Instant,

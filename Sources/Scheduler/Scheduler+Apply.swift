@@ -21,6 +21,8 @@ extension Scheduler {
             job.startedAt = now
             job.changedAt = now
             job.endedAt = nil
+            job.reason = nil
+            job.error = nil
             job.exitCode = nil
             job.signal = nil
             job.usage = nil
@@ -58,11 +60,20 @@ extension Scheduler {
         }
     }
 
-    private func applyAccepted(_ accepted: AcceptedJob) {
-        if let old = jobs[accepted.id] {
-            guard old.state == .new else { return }
-            leave(old)
+    /// Makes room for a job of this id. False when one of it runs.
+    private func makeRoom(for id: JobID) -> Bool {
+        guard let old = jobs[id] else { return true }
+        switch old.state {
+        case .new: leave(old)
+        case .running: return false
+        // Only in a replay: its record was removed, and the id was given again.
+        case .done, .failed: turn.places.removeAll { $0 === old }
         }
+        return true
+    }
+
+    private func applyAccepted(_ accepted: AcceptedJob) {
+        guard makeRoom(for: accepted.id) else { return }
         let job = Job(accepted, arrival: arrivals)
         arrivals += 1
         jobs[job.id] = job
@@ -77,10 +88,7 @@ extension Scheduler {
     }
 
     private func applyRejected(_ file: RejectedFile, at now: Instant) {
-        if let old = jobs[file.id] {
-            guard old.state == .new else { return }
-            leave(old)
-        }
+        guard makeRoom(for: file.id) else { return }
         let format = Source.format(ofFile: file.file, firstBytes: Array("#!".utf8), isExecutable: true) ?? .script
         let accepted = AcceptedJob(
             id: file.id, name: file.name, due: file.due, createdAt: now, notBefore: file.due,
@@ -116,7 +124,7 @@ extension Scheduler {
         job.pid = ending.pid ?? job.pid
         if ending.state == .new {
             job.notBefore = ending.notBefore ?? now
-            if ending.reason == .lost, job.definition.onCrash == .retry { job.forgivenTries += 1 }
+            if job.isLastTryForgiven { job.forgivenTries += 1 }
             wait(job)
             touch(job)
         } else {

@@ -4,9 +4,11 @@ extension Scheduler {
     // MARK: Definitions come and go
 
     func define(_ definition: TaskDefinition, since: Instant, at now: Instant) {
+        recallSchedules(of: definition, at: now)
         for schedule in definition.schedules {
             if let why = refusal(schedule, of: definition.name, since: since) {
                 turn.refusals.append((definition.name, schedule.id, why))
+                if definitions["tasks/\(definition.name)"] != definition.source { reinstate(task: definition.name, at: now) }
                 return
             }
         }
@@ -28,8 +30,10 @@ extension Scheduler {
     func define(
         task: String, _ definition: ScheduleDefinition, _ source: Source, since: Instant, at now: Instant
     ) {
+        recallSchedule(definition.id, of: task, unlike: source, at: now)
         if let why = refusal(definition, of: task, since: since) {
             turn.refusals.append((task, definition.id, why))
+            if definitions["schedules/\(definition.id)"] != source { reinstate(schedule: definition.id, at: now) }
             return
         }
         if let old = scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
@@ -80,9 +84,31 @@ extension Scheduler {
         commit(.unscheduled(task: task, schedule: id), at: now)
     }
 
+    /// After a restart that finds a file edited: what its schedules said before, so that the edit is seen as one.
+    private func recallSchedules(of task: TaskDefinition, at now: Instant) {
+        guard let state = tasks[task.name], state.definition == nil, let source = definitions["tasks/\(task.name)"],
+            source != task.source,
+            // Not readable any more (a zone is gone): then nothing is known of it.
+            let before = try? TaskDefinition(name: task.name, source: source, at(now))
+        else { return }
+        for schedule in before.schedules where state.schedule(schedule.id)?.definition == nil {
+            state.schedule(schedule.id)?.definition = schedule
+        }
+    }
+
+    private func recallSchedule(_ id: String, of task: String, unlike source: Source, at now: Instant) {
+        guard scheduleFiles[id] == nil, let old = definitions["schedules/\(id)"], old != source,
+            // As above.
+            let before = try? ScheduleDefinition.file(id: id, source: old, at(now)), before.task == task,
+            let state = tasks[task]?.schedule(id), state.definition == nil
+        else { return }
+        state.definition = before.schedule
+    }
+
     /// An `at` that had passed before its file came to be is refused, unless it is one that was dealt with.
     private func refusal(_ schedule: ScheduleDefinition, of task: String, since: Instant) -> String? {
-        guard let instant = schedule.once, instant <= since, tasks[task]?.schedule(schedule.id) == nil else { return nil }
+        guard let instant = schedule.once, instant <= since else { return nil }
+        if let known = tasks[task]?.schedule(schedule.id), known.definition.map({ $0.isDueAlike(schedule) }) ?? true { return nil }
         return "at \(instant.rfc3339) is in the past"
     }
 
@@ -93,9 +119,13 @@ extension Scheduler {
         // Due times count from when an `at` was given, else from when the schedule was taken up. What fell due while a
         // schedule was disabled is not caught up when it is enabled again.
         let wasDisabled = known?.definition.map { !$0.enabled } ?? false
-        if known == nil || wasDisabled {
+        // Nor is what an expression would have been due for before it was written.
+        let isOther = known?.definition.map { !$0.isDueAlike(definition) } ?? false
+        if known == nil || wasDisabled || isOther {
             var accounted = now
             if definition.once != nil { accounted = min(since, now) }
+            // A clock that was set back since must not make due times come again.
+            if let known { accounted = max(accounted, known.accounted) }
             commit(.scheduled(task: task, schedule: definition.id, accounted: accounted, origin: now, lastEnd: nil), at: now)
         }
         guard let state = self.task(named: task).schedule(definition.id) else { return }
@@ -132,7 +162,7 @@ extension Scheduler {
                 remove(schedule: String(file.dropFirst(10)), at: now)
             }
         }
-        for state in Array(tasks.values) {
+        for state in tasks.values.sorted(by: { $0.name < $1.name }) {
             for schedule in state.schedules where schedule.definition == nil {
                 commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
             }
@@ -163,12 +193,17 @@ extension Scheduler {
     /// Deals with every due time of a schedule up to now, by its rule for those that were missed.
     private func catchUp(_ schedule: ScheduleState, isMissed: Bool, at now: Instant) {
         guard let definition = schedule.definition, let first = schedule.next else { return }
+        let isPaused = pauses[.task(schedule.task)] != nil
+        let runsNone = isPaused || definition.catchUp == .none && isMissed
         let limit = definition.catchUp == .all ? definition.catchUpLimit : 1
-        let (dues, earlier) = latestDues(of: schedule, through: now, limit: limit)
+        // An interval from the end has one due time until that has run; where none runs, each counts from the one before.
+        let (dues, earlier) =
+            definition.recurrence.isFromEnd && !runsNone
+            ? ([first], 0) : latestDues(of: schedule, through: now, limit: limit)
         guard let last = dues.last else { return }
-        if pauses[.task(schedule.task)] != nil {
+        if isPaused {
             skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .paused, at: now)
-        } else if definition.catchUp == .none, isMissed {
+        } else if runsNone {
             skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .missed, at: now)
         } else {
             if earlier != 0, let kept = dues.first {
@@ -189,13 +224,13 @@ extension Scheduler {
         of schedule: ScheduleState, through now: Instant, limit: Int
     ) -> (dues: [Instant], earlier: Int?) {
         guard let definition = schedule.definition, let first = schedule.next else { return ([], 0) }
-        if definition.recurrence.isFromEnd { return ([first], 0) }
+        let origin = schedule.intervalOrigin
         let countedMax = max(10_000, limit)
         var end = now
         if let notAfter = definition.notAfter { end = min(end, notAfter) }
         var at = first
         var all = [first]
-        while let next = definition.recurrence.next(after: at, origin: schedule.origin), next <= end {
+        while let next = definition.recurrence.next(after: at, origin: origin), next <= end {
             if all.count >= countedMax { break }
             all.append(next)
             at = next
@@ -205,7 +240,7 @@ extension Scheduler {
         while true {
             var found: [Instant] = []
             at = max(end.advanced(byMilliseconds: -window), first)
-            while let next = definition.recurrence.next(after: at, origin: schedule.origin), next <= end {
+            while let next = definition.recurrence.next(after: at, origin: origin), next <= end {
                 if found.count >= 2 * countedMax { found.removeFirst(countedMax) }
                 found.append(next)
                 at = next
@@ -232,6 +267,12 @@ extension Scheduler {
         guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition
         else { return }
         for due in dues {
+            let id = JobID(task: task.name, schedule: schedule.id, due: due)
+            // The clock was set back and the schedule removed and given again: the run of this due time is under way.
+            if jobs[id] != nil {
+                skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
+                continue
+            }
             switch task.overlap {
             case .skip where !state.active.isEmpty,
                 // Runs that catch up are each wanted, so they may all wait.
@@ -239,7 +280,7 @@ extension Scheduler {
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
             case .replace:
-                replaceRuns(of: task.name, at: now)
+                replaceRuns(of: task.name, by: id, at: now)
             case .wait, .queue, .skip, .allow: break
             }
             do throws(Problems) {
@@ -248,8 +289,7 @@ extension Scheduler {
                 commit(
                     .accepted(
                         AcceptedJob(
-                            id: JobID(task: task.name, schedule: schedule.id, due: due), name: task.name,
-                            task: task.name, schedule: schedule.id, due: due, createdAt: now,
+                            id: id, name: task.name, task: task.name, schedule: schedule.id, due: due, createdAt: now,
                             notBefore: max(job.start ?? due, due.advanced(byMilliseconds: delay)), source: source,
                             definition: job)),
                     at: now)
@@ -260,8 +300,9 @@ extension Scheduler {
     }
 
     /// `overlap = "replace"`: the runs there are make way for a new one.
-    func replaceRuns(of task: String, at now: Instant) {
-        for old in tasks[task]?.active ?? [] {
+    func replaceRuns(of task: String, by new: JobID, at now: Instant) {
+        // An edited file is the same run still.
+        for old in tasks[task]?.active ?? [] where old.id != new {
             switch old.state {
             case .new: fail(old, .replaced, "replaced by a newer run", at: now)
             case .running: stop(old, .replaced, at: now)

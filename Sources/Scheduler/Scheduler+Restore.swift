@@ -35,12 +35,18 @@ extension Scheduler {
             }
         }
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
-            records.append((job.createdAt, .accepted(job.accepted)))
+            var accepted = job.accepted
+            accepted.forgivenTries = job.forgivenTries
+            // The ending below forgives its try once more.
+            if job.state == .new, job.attempt > 0, job.isLastTryForgiven { accepted.forgivenTries -= 1 }
+            records.append((job.createdAt, .accepted(accepted)))
             switch job.state {
             case .running:
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
                 if let why = job.stopping { records.append((now, .stopping(job.id, why))) }
             case .new where job.attempt > 0:
+                // Begun and not ended for good: it is still its task's current run.
+                records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
                 var ending = Ending(attempt: job.attempt, state: .new, reason: job.reason)
                 ending.error = job.error
                 ending.startedAt = job.startedAt

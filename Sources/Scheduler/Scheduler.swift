@@ -126,7 +126,9 @@ public final class Scheduler {
 
     private func accept(_ arrival: AcceptedJob, at now: Instant) {
         if let known = jobs[arrival.id], known.state == .running || known.state.isTerminal { return }
-        if arrival.definition.overlap == .replace, let name = arrival.task { replaceRuns(of: name, at: now) }
+        if arrival.definition.overlap == .replace, let name = arrival.task {
+            replaceRuns(of: name, by: arrival.id, at: now)
+        }
         commit(.accepted(arrival), at: now)
     }
 
@@ -154,7 +156,8 @@ public final class Scheduler {
     }
 
     func stop(_ job: Job, _ why: StopReason, at now: Instant) {
-        if job.stopping != why { commit(.stopping(job.id, why), at: now) }
+        // A canceled run that has to be killed is still a canceled one.
+        if job.stopping != why, why != .killed || job.stopping == nil { commit(.stopping(job.id, why), at: now) }
         turn.stops.append((job, why == .killed ? .kill : .politely))
     }
 

@@ -7,6 +7,10 @@ public final class TaskState {
     var current: Job?
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = Heap<ReadyQueues.Entry>()
+    /// Those that wait for the task to be resumed alone, as they may overlap.
+    private var heldFree = Heap<ReadyQueues.Entry>()
+    /// `current` itself, whose next try waits for the task to be resumed.
+    private var heldCurrent: ReadyQueues.Entry?
     /// All runs that have not ended.
     var active: [Job] = []
 
@@ -19,17 +23,28 @@ public final class TaskState {
         job.definition.overlap != .allow && current != nil && current !== job
     }
 
-    func hold(_ job: Job) { held.insert(ReadyQueues.Entry(job)) }
+    func hold(_ job: Job) {
+        let entry = ReadyQueues.Entry(job)
+        if job === current {
+            heldCurrent = entry
+        } else if job.definition.overlap == .allow {
+            heldFree.insert(entry)
+        } else {
+            held.insert(entry)
+        }
+    }
 
-    /// The next held run, if one may go now.
+    /// The next held run, if one may go now. None stands in the way of one that may.
     func release() -> Job? {
-        while let entry = held.removeFirst() {
-            guard entry.isValid else { continue }
-            if blocks(entry.job) {
-                held.insert(entry)
-                return nil
-            }
-            return entry.job
+        if let entry = heldCurrent {
+            heldCurrent = nil
+            if entry.isValid { return entry.job }
+        }
+        while let entry = heldFree.removeFirst() {
+            if entry.isValid { return entry.job }
+        }
+        while current == nil, let entry = held.removeFirst() {
+            if entry.isValid { return entry.job }
         }
         return nil
     }

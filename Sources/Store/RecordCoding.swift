@@ -21,6 +21,7 @@ extension JournalLine {
                 field("mtime", file.modifiedNanoseconds)
             }
             field("retry_of", optional: job.retryOf)
+            if job.forgivenTries > 0 { field("forgiven", Int64(job.forgivenTries)) }
             field("format", job.source.format.rawValue)
             field("source", job.source.bytes)
         case .rejected(let file):
@@ -187,9 +188,11 @@ extension JournalFields {
                 name: FileName.string(from: file), inode: UInt64(bitPattern: inode), size: size,
                 modifiedNanoseconds: mtime)
         }
-        return AcceptedJob(
+        var job = AcceptedJob(
             id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
             notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"])
+        job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
+        return job
     }
 
     private var ending: Ending? {

@@ -1,0 +1,411 @@
+import Testing
+
+@testable import Scheduler
+
+/// What starts when: slots, queues, priority, start times, deadlines, pauses.
+@Suite struct Order {
+    @Test func noMoreRunThanThereAreSlots() {
+        let world = World(slots: 2)
+        for name in ["a", "b", "c", "d"] { world.drop(name) }
+        #expect(world.starts() == ["a", "b"])
+        #expect(world.starts() == [])
+        world.end("b")
+        #expect(world.starts() == ["c"])
+        world.end("a")
+        world.end("c")
+        #expect(world.starts() == ["d"])
+        #expect(world.scheduler.runningCount == 1)
+    }
+
+    @Test func fewerSlotsLetRunningJobsEnd() {
+        let world = World(slots: 3)
+        for name in ["a", "b", "c", "d"] { world.drop(name) }
+        world.lines()
+        world.handle(.limits(SchedulerLimits(slots: 1)))
+        world.end("a")
+        world.end("b")
+        #expect(world.starts() == [])
+        world.end("c")
+        #expect(world.starts() == ["d"])
+    }
+
+    @Test func aFullQueueNeverHoldsBackAnother() {
+        let world = World(slots: 3, queues: ["gpu": 1])
+        world.drop("g1", "queue = \"gpu\"\npriority = 9")
+        world.drop("g2", "queue = \"gpu\"\npriority = 9")
+        world.drop("g3", "queue = \"gpu\"\npriority = 9")
+        world.drop("a")
+        world.drop("b", "queue = \"other\"")
+        #expect(world.starts() == ["g1", "a", "b"])
+        #expect(world.scheduler.runningByQueue == ["gpu": 1, "default": 1, "other": 1])
+        world.end("a")
+        #expect(world.starts() == [])
+        world.end("g1")
+        #expect(world.starts() == ["g2"])
+    }
+
+    /// Keys of jobs in their order of arrival, and the order in which they start on one slot.
+    static let orders: [([String], [String])] = [
+        (["", "", ""], ["j0", "j1", "j2"]),
+        (["priority = -1", "", "priority = 1"], ["j2", "j1", "j0"]),
+        (["start = 2026-11-21T01:30:00Z", "start = 2026-11-21T01:00:00Z"], ["j1", "j0"]),
+        (["start = 2026-11-21T01:00:00Z", "priority = 1"], ["j1", "j0"]),
+        (["", "start = 2026-11-21T01:59:59Z", "priority = -5", "priority = 1000"], ["j3", "j1", "j0", "j2"]),
+    ]
+
+    @Test(arguments: orders)
+    func priorityGoesBeforeStartAndStartBeforeArrival(keys: [String], order: [String]) {
+        let world = World(slots: 1)
+        for (number, keys) in keys.enumerated() { world.drop("j\(number)", keys) }
+        var started: [String] = []
+        for _ in keys {
+            let name = world.starts().first ?? "-"
+            started.append(name)
+            world.end(name)
+        }
+        #expect(started == order)
+    }
+
+    @Test func aDelayedJobWaitsForItsStart() {
+        let world = World()
+        world.drop("a", "start = \"in 10 minutes\"")
+        #expect(world.starts() == [])
+        #expect(world.scheduler.nextWake() == at("02:10"))
+        world.now = at("02:09:59.999")
+        #expect(world.starts() == [])
+        world.now = at("02:10")
+        #expect(world.starts() == ["a"])
+        #expect(world.scheduler.nextWake() == nil)
+    }
+
+    @Test func aJobThatIsNotStartedByItsDeadlineFails() {
+        let world = World(slots: 1)
+        world.drop("a")
+        world.drop("b", "deadline = \"1m\"")
+        world.drop("c", "deadline = \"2026-11-21T02:00:30Z\"")
+        #expect(world.starts() == ["a"])
+        #expect(world.scheduler.nextWake() == at("02:00:30"))
+        #expect(world.until("02:02") == ["02:00:30 ended c 0 failed deadline", "02:01:00 ended b 0 failed deadline"])
+        world.end("a")
+        #expect(world.starts() == [])
+    }
+
+    @Test func aJobStartedInTimeIsNotTouchedByItsDeadline() {
+        let world = World()
+        world.drop("a", "deadline = \"1m\"\ntries = 2\nbackoff = \"5m\"")
+        world.lines()
+        world.now = at("02:00:30")
+        world.end("a", .exited(1))
+        // Between two tries it has been started; the deadline is about the first.
+        #expect(world.until("02:10") == ["02:00:30 ended a 1 new exit until 02:05:30", "02:05:30 started a 2"])
+    }
+
+    @Test func aDeadlineThatHasPassedWhenTheJobArrivesIsSaidAtOnce() {
+        let world = World()
+        world.drop("a", "deadline = \"2026-11-21T01:00:00Z\"")
+        #expect(world.lines() == ["accepted a", "ended a 0 failed deadline"])
+        #expect(world.turn.starts.isEmpty && world.turn.places.map(\.name) == ["a"])
+    }
+
+    @Test func nothingStartsWhileAllIsPaused() {
+        let world = World()
+        world.handle(.paused(.all, note: "moving house"))
+        world.drop("a")
+        #expect(world.lines() == ["paused all", "accepted a"])
+        #expect(world.scheduler.pauses == [.all: "moving house"])
+        world.handle(.paused(.all, note: "moving house"))
+        #expect(world.lines() == [])
+        world.handle(.resumed(.all))
+        #expect(world.starts() == ["a"])
+        world.handle(.resumed(.all))
+        #expect(world.lines() == [])
+    }
+
+    @Test func aPausedQueueHoldsBackItsJobsAlone() {
+        let world = World()
+        world.handle(.paused(.queue("gpu"), note: ""))
+        world.drop("g", "queue = \"gpu\"\npriority = 5")
+        world.drop("a")
+        #expect(world.starts() == ["a"])
+        world.handle(.resumed(.queue("gpu")))
+        #expect(world.starts() == ["g"])
+    }
+
+    @Test func aPausedTaskHoldsBackItsRunsAlone() {
+        let world = World()
+        world.task("t", "")
+        world.handle(.paused(.task("t"), note: ""))
+        world.drop("t1", of: "t")
+        world.drop("a")
+        #expect(world.starts() == ["a"])
+        world.handle(.resumed(.task("t")))
+        #expect(world.starts() == ["t1"])
+    }
+
+    @Test func aTurnThatMayNotStartStartsNothing() {
+        let world = World()
+        world.task("t", "[[schedule]]\nevery = \"1m\"")
+        world.drop("a")
+        world.now = at("02:05")
+        #expect(world.starts(mayStart: false) == [])
+        #expect(world.starts() == ["t", "a"] || world.turn.starts.map(\.name) == ["a", "t"])
+    }
+
+    @Test func placesAreToldOnceATurn() {
+        let world = World()
+        world.drop("a", "backoff = 0\ntries = 3")
+        world.lines()
+        world.end("a", .exited(1))
+        // Ended and begun again within one turn: one place to bring it to.
+        #expect(world.lines() == ["ended a 1 new exit until 02:00:00", "started a 2"])
+        #expect(world.turn.places.map(\.name) == ["a"] && world.turn.starts.map(\.name) == ["a"])
+    }
+}
+
+/// A job's way from its file to its end.
+@Suite struct Lives {
+    @Test func aJobThatSucceedsIsDone() {
+        let world = World()
+        let id = world.drop("a")
+        #expect(world.lines() == ["accepted a", "started a 1"])
+        let job = world.turn.starts[0]
+        world.now = at("02:00:03")
+        world.end("a")
+        #expect(world.lines() == ["ended a 1 done"])
+        #expect(job.state == .done && job.exitCode == 0 && job.reason == nil && job.error == nil)
+        #expect(world.scheduler.jobs[id] == nil)
+        #expect(job.status(host: "h").delay == 0)
+    }
+
+    static let endings: [(String, RunResult.Outcome, String)] = [
+        ("", .exited(0), "done"), ("", .exited(1), "failed exit"), ("success = [0, 3]", .exited(3), "done"),
+        ("success = [3]", .exited(0), "failed exit"), ("", .signaled(11, coreDumped: true), "failed signal"),
+        ("", .timedOut(exitCode: 0, signal: nil), "failed timeout"), ("", .timedOut(exitCode: nil, signal: 9), "failed timeout"),
+        ("", .notSpawned("no such file"), "failed spawn"), ("", .lost("gone"), "failed lost"),
+        ("success = [15]", .signaled(15, coreDumped: false), "failed signal"),
+    ]
+
+    @Test(arguments: endings)
+    func anEndHasItsReason(keys: String, outcome: RunResult.Outcome, ending: String) {
+        let world = World()
+        world.drop("a", keys)
+        world.lines()
+        let job = world.turn.starts[0]
+        world.end("a", outcome)
+        #expect(world.lines() == ["ended a 1 \(ending)"])
+        #expect((job.error == nil) == (job.state == .done))
+    }
+
+    /// Keys, the outcomes of the tries, and what follows each.
+    static let retries: [(String, [RunResult.Outcome], [String])] = [
+        ("tries = 2", [.exited(1), .exited(1)], ["new exit until 02:00:10", "failed exit"]),
+        ("tries = 3\nbackoff = {initial = \"1s\", factor = 3}", [.exited(1), .exited(1), .exited(0)], ["new exit until 02:00:01", "new exit until 02:00:04", "done"]),
+        ("tries = 3\nretry_on = [75]", [.exited(75), .exited(1)], ["new exit until 02:00:10", "failed exit"]),
+        ("tries = 3\nretry_on = \"timeout\"", [.timedOut(exitCode: nil, signal: 15), .signaled(9, coreDumped: false)], ["new timeout until 02:00:10", "failed signal"]),
+        ("tries = 3\nretry_on = []", [.exited(1)], ["failed exit"]),
+        ("tries = 3", [.notSpawned("x"), .exited(0)], ["new spawn until 02:00:10", "done"]),
+        // A run whose end nobody knows is not run again unless asked for.
+        ("tries = 3", [.lost("x")], ["failed lost"]),
+        ("tries = 2\nretry_on = \"lost\"", [.lost("x"), .lost("x")], ["new lost until 02:00:10", "failed lost"]),
+        ("on_crash = \"retry\"", [.lost("x"), .lost("x"), .exited(0)], ["new lost until 02:00:10", "new lost until 02:00:20", "done"]),
+        // A lost try does not count then: two tries are left.
+        ("on_crash = \"retry\"\ntries = 2", [.lost("x"), .exited(1), .exited(1)], ["new lost until 02:00:10", "new exit until 02:00:20", "failed exit"]),
+        ("on_crash = \"retry\"\ntries = 1", [.lost("x"), .exited(1)], ["new lost until 02:00:10", "failed exit"]),
+    ]
+
+    @Test(arguments: retries)
+    func aTryThatFailsIsFollowedByAnotherWhereAskedFor(keys: String, outcomes: [RunResult.Outcome], follow: [String]) {
+        let world = World()
+        world.drop("a", "backoff = 10\n\(keys)".replacingDuplicateBackoff())
+        var said: [String] = []
+        for (number, outcome) in outcomes.enumerated() {
+            world.lines()
+            #expect(world.turn.starts.count == 1, "try \(number + 1)")
+            world.end("a", outcome)
+            said += world.lines().map { String($0.dropFirst("ended a 1 ".count)) }
+            if let wake = world.scheduler.nextWake() { world.now = wake }
+        }
+        #expect(said == follow)
+        #expect(world.lines() == [])
+    }
+
+    /// The same through a restart after each step: what counted before counts still.
+    @Test(arguments: retries, [false, true])
+    func aRestartForgetsNoTry(_ row: (String, [RunResult.Outcome], [String]), fromSnapshot: Bool) {
+        let (keys, outcomes, follow) = row
+        var world = World()
+        let id = world.drop("a", "backoff = 10\n\(keys)".replacingDuplicateBackoff())
+        world.lines(mayStart: false)
+        var said: [String] = []
+        func restart() {
+            let records = fromSnapshot ? world.scheduler.snapshot(at: world.now) : world.allRecords
+            let next = World.restored(from: records, at: world.now)
+            next.remember(world)
+            world = next
+        }
+        for outcome in outcomes {
+            restart()
+            world.lines()
+            restart()
+            guard let job = world.scheduler.jobs[id] else { break }
+            world.handle(
+                .ended(id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: world.now, endedAt: world.now)))
+            said += world.lines().map { String($0.dropFirst("ended a 1 ".count)) }
+            if let wake = world.scheduler.nextWake() { world.now = wake }
+        }
+        #expect(said == follow)
+    }
+
+    @Test func aReportForATryThatIsRecordedChangesNothing() {
+        let world = World()
+        let id = world.drop("a", "tries = 3\nbackoff = 0")
+        world.lines()
+        let report = RunResult(outcome: .exited(1), startedAt: world.now, endedAt: world.now)
+        world.handle(.ended(id, attempt: 1, report))
+        world.handle(.ended(id, attempt: 1, report))
+        #expect(world.lines() == ["ended a 1 new exit until 02:00:00", "started a 2"])
+        world.handle(.ended(id, attempt: 1, report))
+        world.handle(.ended(id, attempt: 3, report))
+        world.handle(.ended(JobID(instant: world.now, name: "x", unique: 0), attempt: 1, report))
+        #expect(world.lines() == [])
+    }
+
+    @Test func whileATryRunsItHasNoEndYet() {
+        let world = World()
+        world.drop("a", "tries = 2\nbackoff = 0")
+        world.lines()
+        let job = world.turn.starts[0]
+        world.end("a", .exited(7))
+        world.lines()
+        #expect(job.state == .running && job.attempt == 2)
+        #expect(job.exitCode == nil && job.reason == nil && job.error == nil && job.endedAt == nil)
+    }
+
+    @Test func aWaitingJobIsCanceledAtOnce() {
+        let world = World()
+        let id = world.drop("a", "start = \"in 1h\"")
+        world.lines()
+        world.handle(.cancel(id))
+        #expect(world.lines() == ["ended a 0 failed canceled"])
+        world.handle(.cancel(id))
+        #expect(world.lines() == [])
+    }
+
+    @Test func aRunningJobIsStoppedAndThenCanceledWhateverItsExit() {
+        let world = World()
+        let id = world.drop("a", "tries = 5")
+        world.lines()
+        world.handle(.cancel(id))
+        #expect(world.lines() == ["stopping a canceled"])
+        #expect(world.turn.stops.count == 1)
+        guard case .politely? = world.turn.stops.first?.how else {
+            Issue.record("not politely")
+            return
+        }
+        world.end("a", .exited(0))
+        #expect(world.lines() == ["ended a 1 failed canceled"])
+    }
+
+    @Test func aJobBetweenTwoTriesIsCanceledAtOnce() {
+        let world = World()
+        let id = world.drop("a", "tries = 5")
+        world.lines()
+        world.end("a", .exited(1))
+        world.lines()
+        world.handle(.cancel(id))
+        #expect(world.lines() == ["ended a 1 failed canceled"])
+    }
+
+    @Test func aKilledJobIsNotTriedAgain() {
+        let world = World()
+        let id = world.drop("a", "tries = 5")
+        world.lines()
+        world.handle(.kill(id, signal: 9))
+        #expect(world.lines() == ["stopping a killed"])
+        world.end("a", .signaled(9, coreDumped: false))
+        #expect(world.lines() == ["ended a 1 failed signal"])
+    }
+
+    @Test func aCanceledJobThatHasToBeKilledIsCanceled() {
+        let world = World()
+        let id = world.drop("a")
+        world.lines()
+        world.handle(.cancel(id))
+        world.handle(.kill(id, signal: 9))
+        world.lines()
+        #expect(world.turn.stops.count == 2)
+        world.end("a", .signaled(9, coreDumped: false))
+        #expect(world.lines() == ["ended a 1 failed canceled"])
+    }
+
+    @Test func aSignalIsPassedOnAndDecidesNothing() {
+        let world = World()
+        let id = world.drop("a", "tries = 2")
+        world.handle(.kill(id, signal: 10))
+        world.lines()
+        world.handle(.kill(id, signal: 10))
+        #expect(world.lines() == [])
+        guard case .signal(10)? = world.turn.stops.first?.how else {
+            Issue.record("no signal 10")
+            return
+        }
+        world.end("a", .signaled(10, coreDumped: false))
+        #expect(world.lines() == ["ended a 1 new signal until 02:00:10"])
+    }
+
+    @Test func aWaitingFileThatIsRemovedIsWithdrawn() {
+        let world = World(slots: 1)
+        world.drop("a")
+        let id = world.drop("b")
+        world.lines()
+        world.handle(.withdrawn(id))
+        #expect(world.lines() == ["withdrawn b"])
+        world.end("a")
+        #expect(world.starts() == [])
+        let running = world.drop("c")
+        world.lines()
+        // What runs does not wait as a file any more.
+        world.handle(.withdrawn(running))
+        #expect(world.lines() == [])
+    }
+
+    @Test func anEditedWaitingFileTakesThePlaceOfTheOld() {
+        let world = World()
+        let id = world.drop("a", "start = \"in 1h\"")
+        world.lines()
+        world.handle(.dropped(world.job("a", "start = \"in 5m\"", id: id)))
+        #expect(world.until("03:30") == ["02:00:00 accepted a", "02:05:00 started a 1"])
+        // One that comes when it runs changes nothing.
+        world.handle(.dropped(world.job("a", "", id: id)))
+        #expect(world.lines() == [])
+    }
+
+    @Test func anEditToWhatCannotBeUsedRejectsTheWaitingJob() {
+        let world = World()
+        let id = world.drop("a", "start = \"in 1h\"")
+        world.lines()
+        world.handle(.rejected(RejectedFile(id: id, name: "a", file: "a.toml", due: world.now, error: "a.toml:1:1: x")))
+        #expect(world.lines() == ["rejected a"])
+        let job = world.turn.places[0]
+        #expect(job.state == .failed && job.reason == .rejected && job.error == "a.toml:1:1: x")
+        #expect(world.until("05:00") == [])
+    }
+}
+
+extension String {
+    /// A row's own backoff takes the place of the table's.
+    fileprivate func replacingDuplicateBackoff() -> String {
+        let lines = split(separator: "\n")
+        return lines.dropFirst().contains { $0.hasPrefix("backoff") }
+            ? lines.dropFirst().joined(separator: "\n") : self
+    }
+}
+
+extension JobStatus {
+    fileprivate var delay: Int64? { startedAt.map { $0.milliseconds - due.milliseconds } }
+}
+
+extension World {
+    fileprivate var allRecords: [(at: Instant, record: Record)] { earlier + records }
+    fileprivate func remember(_ other: World) { earlier = other.allRecords }
+}

@@ -1,0 +1,415 @@
+import Testing
+
+@testable import Scheduler
+
+/// Something that happens to a scheduler, as a value, so that it can happen to two alike.
+enum Act {
+    case drop(AcceptedJob)
+    case end(JobID, attempt: Int, RunResult.Outcome)
+    case cancel(JobID)
+    case kill(JobID, Int32)
+    case withdraw(JobID)
+    case reject(RejectedFile)
+    case pause(PauseScope)
+    case resume(PauseScope)
+    case task(TaskDefinition)
+    case removeTask(String)
+    case schedule(id: String, task: String, ScheduleDefinition, Source)
+    case removeSchedule(String)
+    case limits(SchedulerLimits)
+    case nothing
+
+    func happen(to scheduler: Scheduler, at now: Instant) {
+        let event: Event
+        switch self {
+        case .drop(let job): event = .dropped(job)
+        case .end(let id, let attempt, let outcome):
+            event = .ended(id, attempt: attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: now))
+        case .cancel(let id): event = .cancel(id)
+        case .kill(let id, let signal): event = .kill(id, signal: signal)
+        case .withdraw(let id): event = .withdrawn(id)
+        case .reject(let file): event = .rejected(file)
+        case .pause(let scope): event = .paused(scope, note: "")
+        case .resume(let scope): event = .resumed(scope)
+        case .task(let definition): event = .task(definition, since: now)
+        case .removeTask(let name): event = .taskRemoved(name)
+        case .schedule(let id, let task, let definition, let source):
+            _ = id
+            event = .schedule(task: task, definition, source, since: now)
+        case .removeSchedule(let id): event = .scheduleRemoved(id: id)
+        case .limits(let limits): event = .limits(limits)
+        case .nothing: event = .tick
+        }
+        scheduler.handle(event, at: now)
+    }
+}
+
+/// A run of random events from a seed, with the rules that must hold after each turn.
+final class RandomRun {
+    let seed: UInt64
+    let scheduler: Scheduler
+    var random: SeededGenerator
+    var now = at("02:00")
+    /// The latest time the clock has shown.
+    private var latest = at("02:00")
+    private(set) var records: [(at: Instant, record: Record)] = []
+    private(set) var limits = SchedulerLimits(slots: 3, queueSlots: ["q": 1, "r": 2])
+    private var names = 0
+    /// The definitions in force.
+    private(set) var tasks: [String: TaskDefinition] = [:]
+    private(set) var schedules: [String: (task: String, definition: ScheduleDefinition, source: Source)] = [:]
+
+    // What the records said so far.
+    private var live = Set<JobID>()
+    private var ended = Set<JobID>()
+    private var tries = Set<String>()
+    private var dues: [String: Set<Instant>] = [:]
+    private var skips: [String: [(from: Instant, through: Instant)]] = [:]
+    /// Since when the due times of a schedule must be accounted for, and by what rule they come.
+    private var grids: [String: (since: Instant, origin: Instant, rule: Recurrence)] = [:]
+
+    init(seed: UInt64) {
+        self.seed = seed
+        random = SeededGenerator(seed: seed)
+        scheduler = Scheduler(limits: limits, zones: zones)
+    }
+
+    var context: ReadingContext { ReadingContext(now: now, zones: zones) }
+
+    // MARK: Choosing
+
+    private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+    private func pick<Element>(_ choices: [Element]) -> Element { choices.randomElement(using: &random)! }
+
+    private func jobs(_ state: JobState) -> [Job] {
+        scheduler.jobs.values.filter { $0.state == state }.sorted { $0.id < $1.id }
+    }
+
+    private func jobKeys() -> String {
+        var keys: [String] = []
+        if chance(30) { keys.append("priority = \(pick([-5, 0, 3, 9]))") }
+        if chance(20) { keys.append("deadline = \"\(pick(["20s", "2m", "1h"]))\"") }
+        if chance(40) {
+            keys.append("tries = \(pick([2, 3]))\nbackoff = {initial = \"\(pick(["0s", "7s", "1m"]))\", factor = 2, jitter = \(pick([0, 0.3]))}")
+        }
+        if chance(20) { keys.append("retry_on = \(pick(["[1]", "[\"lost\", \"exit\"]", "\"timeout\""]))") }
+        if chance(30) { keys.append("on_crash = \"retry\"") }
+        return keys.map { $0 + "\n" }.joined()
+    }
+
+    private func text(_ text: String) -> Source { Source(format: .toml, bytes: Array(text.utf8)) }
+
+    private func newJob() -> AcceptedJob {
+        names += 1
+        var keys = jobKeys() + (chance(40) ? "queue = \"\(pick(["q", "r", "s"]))\"\n" : "")
+        if chance(20) { keys += "start = \"in \(pick([5, 60, 400]))s\"\n" }
+        let source = text("command = \":\"\n\(keys)")
+        let definition = try! JobDefinition.read(try! source.table(), context)
+        let name = "j\(names)"
+        return AcceptedJob(
+            id: JobID(instant: now, name: name, unique: UInt64(names)), name: name, due: now, createdAt: now,
+            notBefore: definition.start ?? now, source: source, definition: definition,
+            file: chance(80) ? FileStamp(name: name, inode: 1, size: 1, modifiedNanoseconds: 1) : nil)
+    }
+
+    private func scheduleKeys() -> String {
+        let when = pick([
+            "cron = \"* * * * *\"", "cron = \"*/5 * * * *\"", "cron = \"*/20 * * * * *\"", "every = \"90s\"",
+            "every = \"2m\"\nfrom = \"start\"", "at = \"\(now.advanced(byMilliseconds: 200_000))\"",
+        ])
+        var keys = "\(when)\n"
+        if chance(25) { keys += "catch_up = \"\(pick(["all", "none"]))\"\ncatch_up_limit = 3\n" }
+        if chance(25) { keys += "jitter = \"30s\"\n" }
+        if chance(15) { keys += "enabled = false\n" }
+        return keys
+    }
+
+    private func newTask() -> Act {
+        let name = pick(["t1", "t2", "t3", "t4"])
+        var text = "command = \":\"\noverlap = \"\(pick(Overlap.allCases).rawValue)\"\n" + jobKeys()
+        if chance(40) { text += "queue = \"q\"\n" }
+        for _ in 0..<pick([0, 1, 1, 2]) { text += "[[schedule]]\n" + scheduleKeys() }
+        let definition = try! TaskDefinition(name: name, source: self.text(text), context)
+        return .task(definition)
+    }
+
+    private func newSchedule() -> Act {
+        let task = pick(["t1", "t2"])
+        let id = pick(["s1", "s2"])
+        let source = text("task = \"\(task)\"\n" + scheduleKeys())
+        let definition = try! ScheduleDefinition.file(id: id, source: source, context).schedule
+        return .schedule(id: id, task: task, definition, source)
+    }
+
+    /// Moves the clock and chooses what happens next.
+    func choose() -> Act {
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<45:
+            if let wake = scheduler.nextWake(), wake > now, wake.milliseconds - now.milliseconds < 300_000 { now = wake }
+        case 45..<80: now = now.advanced(byMilliseconds: Int64.random(in: 0...30_000, using: &random))
+        case 80..<83: now = now.advanced(byMilliseconds: 3_600_000)
+        case 83..<86: now = now.advanced(byMilliseconds: -Int64.random(in: 0...1_800_000, using: &random))
+        default: break
+        }
+        let running = jobs(.running)
+        let waiting = jobs(.new)
+        let outcomes: [RunResult.Outcome] = [
+            .exited(0), .exited(0), .exited(1), .exited(2), .timedOut(exitCode: nil, signal: 15),
+            .signaled(9, coreDumped: false), .lost("x"), .notSpawned("x"),
+        ]
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<18: return .drop(newJob())
+        case 18..<55:
+            guard let job = running.randomElement(using: &random) else { return .drop(newJob()) }
+            return .end(job.id, attempt: job.attempt, pick(outcomes))
+        case 55..<58: return (running + waiting).randomElement(using: &random).map { .cancel($0.id) } ?? .nothing
+        case 58..<60: return running.randomElement(using: &random).map { .kill($0.id, pick([9, 10])) } ?? .nothing
+        case 60..<62: return waiting.randomElement(using: &random).map { .withdraw($0.id) } ?? .nothing
+        case 62..<64:
+            guard let job = waiting.filter({ $0.attempt == 0 && $0.schedule == nil }).randomElement(using: &random) else { return .nothing }
+            if chance(30) { return .reject(RejectedFile(id: job.id, name: job.name, file: "x", due: now, error: "x")) }
+            var edited = newJob()
+            edited.id = job.id
+            edited.name = job.name
+            return .drop(edited)
+        case 64..<74:
+            let scope = pick([PauseScope.all, .queue("q"), .queue("default"), .task("t1"), .task("t2")])
+            return scheduler.pauses[scope] == nil && chance(40) ? .pause(scope) : .resume(scope)
+        case 74..<86: return newTask()
+        case 86..<88: return .removeTask(pick(["t1", "t2", "t3", "t4"]))
+        case 88..<91: return newSchedule()
+        case 91..<92: return .removeSchedule(pick(["s1", "s2"]))
+        case 92..<94: return .limits(SchedulerLimits(slots: pick([1, 3, 5]), queueSlots: ["q": pick([1, 2]), "r": 2]))
+        default: return .nothing
+        }
+    }
+
+    // MARK: Happening
+
+    /// Lets it happen, takes a turn, checks the rules, and returns what was decided.
+    @discardableResult
+    func happen(_ act: Act) -> [String] {
+        latest = max(latest, now)
+        switch act {
+        case .task(let definition): tasks[definition.name] = definition
+        case .removeTask(let name): tasks[name] = nil
+        case .schedule(let id, let task, let definition, let source): schedules[id] = (task, definition, source)
+        case .removeSchedule(let id): schedules[id] = nil
+        case .limits(let limits): self.limits = limits
+        default: break
+        }
+        act.happen(to: scheduler, at: now)
+        let turn = scheduler.takeTurn(at: now)
+        records += turn.records
+        for (_, record) in turn.records { check(record) }
+        check(turn)
+        return Self.lines(of: turn)
+    }
+
+    static func lines(of turn: Turn) -> [String] {
+        turn.records.map { "\($0.at) \(line($0.record))" } + turn.starts.map { "start \($0.id) \($0.attempt)" }
+            + turn.stops.map { "stop \($0.job.id) \($0.how)" } + turn.refusals.map { "refused \($0)" }
+            + turn.places.map { "place \($0.id) \($0.state) \($0.attempt) \($0.reason.map { $0.rawValue } ?? "")" }.sorted()
+    }
+
+    private func fail(_ why: String) { Issue.record("\(why), at \(now), seed \(seed)") }
+
+    /// A record fits what was recorded before it.
+    private func check(_ record: Record) {
+        switch record {
+        case .accepted(let job):
+            if ended.contains(job.id) { fail("\(job.id) was accepted after its end") }
+            if let task = job.task, let schedule = job.schedule {
+                let key = "\(task) \(schedule)"
+                if !dues[key, default: []].insert(job.due).inserted { fail("\(key) was due twice at \(job.due)") }
+                if live.contains(job.id) { fail("\(job.id) is two jobs") }
+                if skips[key, default: []].contains(where: { $0.from <= job.due && job.due <= $0.through }) {
+                    fail("\(key) at \(job.due) was skipped and run")
+                }
+            }
+            live.insert(job.id)
+        case .rejected(let file):
+            live.remove(file.id)
+            ended.insert(file.id)
+        case .withdrawn(let id):
+            if live.remove(id) == nil { fail("\(id) was withdrawn and not there") }
+            ended.insert(id)
+        case .started(let id, let attempt):
+            if !live.contains(id) { fail("\(id) was started and not there") }
+            if !tries.insert("\(id) \(attempt)").inserted { fail("try \(attempt) of \(id) was started twice") }
+        case .stopping(let id, _): if !live.contains(id) { fail("\(id) was stopped and not there") }
+        case .ended(let id, let ending):
+            if !live.contains(id) { fail("\(id) has ended and was not there") }
+            if ending.state.isTerminal {
+                live.remove(id)
+                ended.insert(id)
+            }
+            if (ending.state == .failed) != (ending.reason != nil && ending.state != .new) { fail("\(id) \(ending)") }
+        case .skipped(let due):
+            let key = "\(due.task) \(due.schedule)"
+            if due.from > due.through { fail("\(key) skipped nothing") }
+            if dues[key, default: []].contains(where: { due.from <= $0 && $0 <= due.through }) { fail("\(key) was run and skipped") }
+            skips[key, default: []].append((due.from, due.through))
+        case .scheduled(let task, let schedule, let accounted, let origin, _):
+            let definition = tasks[task]?.schedules.first { $0.id == schedule } ?? schedules[schedule]?.definition
+            guard let rule = definition?.recurrence else { return fail("\(task) \(schedule) is not defined") }
+            grids["\(task) \(schedule)"] = (accounted, origin, rule)
+        case .unscheduled(let task, let schedule):
+            // Given again after the clock was set back, it is due again: nothing is known of it any more.
+            let key = "\(task) \(schedule)"
+            grids[key] = nil
+            dues[key] = nil
+            skips[key] = nil
+            ended = ended.filter { !$0.text.contains("-\(task)-") }
+            tries = tries.filter { !$0.contains("-\(task)-") }
+        case .defined, .undefined, .paused, .resumed, .daemonStarted, .daemonStopped: break
+        }
+    }
+
+    /// What holds after every turn.
+    private func check(_ turn: Turn) {
+        let jobs = Array(scheduler.jobs.values)
+        let running = jobs.filter { $0.state == .running }
+        if scheduler.runningCount != running.count { fail("\(running.count) run, \(scheduler.runningCount) are counted") }
+        var byQueue: [String: Int] = [:]
+        for job in running { byQueue[job.definition.queue, default: 0] += 1 }
+        if byQueue != scheduler.runningByQueue { fail("\(byQueue) run, \(scheduler.runningByQueue) are counted") }
+        if Set(jobs.map(\.id)) != live { fail("\(jobs.map(\.id)) are known, \(live) are alive") }
+        if Set(turn.starts.map { ObjectIdentifier($0) }).count != turn.starts.count { fail("one job starts twice in a turn") }
+        if Set(turn.places.map { ObjectIdentifier($0) }).count != turn.places.count { fail("one job is placed twice in a turn") }
+        if !turn.starts.isEmpty, running.count > limits.slots { fail("\(running.count) run on \(limits.slots) slots") }
+        for job in turn.starts {
+            let queue = job.definition.queue
+            if let slots = limits.queueSlots[queue], byQueue[queue, default: 0] > slots { fail("\(queue) has \(byQueue)") }
+            if job.notBefore > latest { fail("\(job.id) starts early") }
+            if let deadline = job.deadline, job.attempt == 1, deadline <= now { fail("\(job.id) starts after its deadline") }
+            if scheduler.pauses[.all] != nil || scheduler.pauses[.queue(queue)] != nil { fail("\(job.id) starts in a pause") }
+            if let task = job.task, scheduler.pauses[.task(task)] != nil { fail("\(job.id) starts in its task's pause") }
+        }
+        checkTasks(jobs)
+        checkNothingIdles(jobs, turn)
+        checkDues()
+    }
+
+    /// One run of a task at a time, unless they may overlap; a run between two tries has not ended.
+    private func checkTasks(_ jobs: [Job]) {
+        for (task, runs) in Dictionary(grouping: jobs.filter { $0.task != nil }, by: { $0.task! }) {
+            let begun = runs.filter { $0.attempt > 0 && $0.definition.overlap != .allow }
+            if begun.count > 1 { fail("\(begun.map(\.id)) of \(task) run together") }
+        }
+    }
+
+    /// No slot stays free while a job could have it, and none goes to a lesser job.
+    private func checkNothingIdles(_ jobs: [Job], _ turn: Turn) {
+        guard scheduler.pauses[.all] == nil else { return }
+        let could = jobs.filter { job in
+            let queue = job.definition.queue
+            guard job.state == .new, job.notBefore <= now, scheduler.pauses[.queue(queue)] == nil,
+                scheduler.runningByQueue[queue] ?? 0 < limits.queueSlots[queue] ?? .max
+            else { return false }
+            guard let task = job.task else { return true }
+            if scheduler.pauses[.task(task)] != nil { return false }
+            return job.definition.overlap == .allow
+                || !jobs.contains { $0 !== job && $0.task == task && $0.attempt > 0 && $0.definition.overlap != .allow }
+        }
+        if scheduler.runningCount < limits.slots, let job = could.first { fail("\(job.id) waits beside a free slot") }
+        for job in could {
+            // One that has just come back from a try of this very turn was not there when the others were chosen.
+            for started in turn.starts where ReadyQueues.Entry(job) < ReadyQueues.Entry(started) && job.task == nil {
+                fail("\(started.id) starts before \(job.id)")
+            }
+        }
+    }
+
+    /// Every due time up to what is accounted for became a job or a record that says why not.
+    private func checkDues() {
+        for (key, grid) in grids where !grid.rule.isFromEnd {
+            let words = key.split(separator: " ").map(String.init)
+            guard let state = scheduler.tasks[words[0]]?.schedule(words[1]) else { continue }
+            var last = grid.since
+            while let due = grid.rule.next(after: last, origin: grid.origin), due <= state.accounted {
+                if !dues[key, default: []].contains(due), !skips[key, default: []].contains(where: { $0.from <= due && due <= $0.through }) {
+                    fail("\(key) at \(due) became nothing")
+                }
+                last = due
+            }
+            grids[key]!.since = max(last, state.accounted)
+        }
+    }
+
+    // MARK: After a restart
+
+    /// Lets the clock show what it has shown before, if it was set back since.
+    func catchUpWithTheClock() {
+        now = latest
+        happen(.nothing)
+    }
+
+    /// A scheduler that has replayed `records` and has read the definitions in force again.
+    func restored(from records: [(at: Instant, record: Record)]) -> Scheduler {
+        let other = Scheduler(limits: limits, zones: zones)
+        for entry in records { other.restore(entry.record, at: entry.at) }
+        _ = other.finishRestoring()
+        for name in tasks.keys.sorted() { other.handle(.task(tasks[name]!, since: now), at: now) }
+        for id in schedules.keys.sorted() {
+            let schedule = schedules[id]!
+            other.handle(.schedule(task: schedule.task, schedule.definition, schedule.source, since: now), at: now)
+        }
+        return other
+    }
+
+    /// Lets everything come to its end.
+    func drain() {
+        for scope in scheduler.pauses.keys.sorted(by: { "\($0)" < "\($1)" }) { happen(.resume(scope)) }
+        for name in ["t1", "t2", "t3", "t4"] { happen(.removeTask(name)) }
+        for id in ["s1", "s2"] { happen(.removeSchedule(id)) }
+        for _ in 0..<10_000 {
+            if let job = jobs(.running).first {
+                happen(.end(job.id, attempt: job.attempt, .exited(0)))
+            } else if let wake = scheduler.nextWake() {
+                now = max(now, wake)
+                happen(.nothing)
+            } else {
+                break
+            }
+        }
+        if !live.isEmpty { fail("\(live) never ended") }
+        if !scheduler.jobs.isEmpty || !scheduler.tasks.isEmpty { fail("\(scheduler.tasks.keys) are never forgotten") }
+    }
+}
+
+@Suite struct RandomRuns {
+    /// Slots, queues, one start per try, one end per job, one job per due time: after every turn of any history.
+    @Test(arguments: 1...24 as ClosedRange<UInt64>)
+    func theRulesHoldInAnyHistory(seed: UInt64) {
+        let run = RandomRun(seed: seed)
+        for _ in 0..<400 { run.happen(run.choose()) }
+        run.drain()
+    }
+
+    /// A restart at any moment changes nothing: all that is decided later is decided the same.
+    @Test(arguments: 101...140 as ClosedRange<UInt64>, [false, true])
+    func aRestartChangesNothing(seed: UInt64, fromSnapshot: Bool) {
+        let run = RandomRun(seed: seed)
+        for _ in 0..<Int(50 + seed % 7 * 30) { run.happen(run.choose()) }
+        // What was to start at a time that a clock set back has yet to show would start then, not at once.
+        run.catchUpWithTheClock()
+        let other = run.restored(from: fromSnapshot ? run.scheduler.snapshot(at: run.now) : run.records)
+        // A disabled schedule is accounted for up to now whenever its definition is read.
+        let first = other.takeTurn(at: run.now).records.map { line($0.record) }.filter { !$0.hasPrefix("scheduled") }
+        guard first.isEmpty else {
+            Issue.record("a restart alone decides \(first), seed \(seed)")
+            return
+        }
+        for step in 0..<150 {
+            let act = run.choose()
+            let expected = run.happen(act)
+            act.happen(to: other, at: run.now)
+            let lines = RandomRun.lines(of: other.takeTurn(at: run.now))
+            guard lines == expected, other.nextWake() == run.scheduler.nextWake() else {
+                Issue.record("step \(step), \(act): \(expected) became \(lines); \(String(describing: run.scheduler.nextWake())) became \(String(describing: other.nextWake())), seed \(seed)")
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+import Testing
+
+@testable import Scheduler
+
+/// The machine's time zones, read once for all tests.
+let zones = ZoneDatabase()
+
+/// A time of 2026-11-21, `02:05` or `02:05:30.250`, or a whole instant `2026-11-22T02:05:00.000Z`.
+func at(_ text: String) -> Instant {
+    if text.utf8.count == 24 { return Instant(fixed: text.utf8)! }
+    let full = "\(text)\("00:00:00.000".dropFirst(text.count))"
+    return Instant(fixed: "2026-11-21T\(full)Z".utf8)!
+}
+
+/// `02:05:00`, with milliseconds where there are some and the date where it is another.
+func clock(_ instant: Instant) -> String {
+    var text = instant.rfc3339.dropLast()
+    if text.hasSuffix(".000") { text = text.dropLast(4) }
+    return text.hasPrefix("2026-11-21T") ? String(text.dropFirst(11)) : String(text)
+}
+
+/// A scheduler, a clock that stands until it is moved, and all that was ever recorded.
+final class World {
+    let scheduler: Scheduler
+    var now: Instant
+    private(set) var records: [(at: Instant, record: Record)] = []
+    /// The last turn.
+    private(set) var turn = Turn()
+    /// Records of the schedulers that this one was restored from.
+    var earlier: [(at: Instant, record: Record)] = []
+    private var count: UInt64 = 0
+    private var ids: [String: JobID] = [:]
+
+    init(slots: Int = 8, queues: [String: Int] = [:], at time: String = "02:00") {
+        scheduler = Scheduler(limits: SchedulerLimits(slots: slots, queueSlots: queues), zones: zones)
+        now = at(time)
+    }
+
+    init(_ scheduler: Scheduler, at now: Instant) {
+        self.scheduler = scheduler
+        self.now = now
+    }
+
+    var context: ReadingContext { ReadingContext(now: now, zones: zones) }
+
+    // MARK: What happens
+
+    /// A job as the store would read it from a dropped file; of a task when one is named.
+    func job(_ name: String, _ keys: String = "", of task: String? = nil, id: JobID? = nil) -> AcceptedJob {
+        count += 1
+        let text = keys.contains("command") ? keys : "command = \":\"\n\(keys)"
+        let source = Source(format: .toml, bytes: Array(text.utf8))
+        let definition = try! JobDefinition.read(try! source.table(), context)
+        return AcceptedJob(
+            id: id ?? JobID(instant: now, name: name, unique: count), name: name, task: task, due: now, createdAt: now,
+            notBefore: definition.start ?? now, source: source, definition: definition,
+            file: FileStamp(name: "\(name).toml", inode: count, size: 1, modifiedNanoseconds: 1))
+    }
+
+    @discardableResult
+    func drop(_ name: String, _ keys: String = "", of task: String? = nil) -> JobID {
+        let job = job(name, keys, of: task)
+        ids[name] = job.id
+        scheduler.handle(.dropped(job), at: now)
+        return job.id
+    }
+
+    func task(_ name: String, _ text: String, since: Instant? = nil) {
+        let text = text.contains("command") ? text : "command = \":\"\n\(text)"
+        let definition = try! TaskDefinition(name: name, source: Source(format: .toml, bytes: Array(text.utf8)), context)
+        scheduler.handle(.task(definition, since: since ?? now), at: now)
+    }
+
+    func schedule(_ id: String, of task: String, _ keys: String, since: Instant? = nil) {
+        let source = Source(format: .toml, bytes: Array("task = \"\(task)\"\n\(keys)".utf8))
+        let (name, definition) = try! ScheduleDefinition.file(id: id, source: source, context)
+        scheduler.handle(.schedule(task: name, definition, source, since: since ?? now), at: now)
+    }
+
+    func handle(_ event: Event) { scheduler.handle(event, at: now) }
+
+    /// A running job's try ends. By name: the job dropped last under it, or the task's run that began last.
+    func end(_ name: String, _ outcome: RunResult.Outcome = .exited(0)) {
+        let job = self[name]!
+        scheduler.handle(
+            .ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now)), at: now)
+    }
+
+    subscript(name: String) -> Job? {
+        if let id = ids[name] { return scheduler.jobs[id] }
+        return scheduler.jobs.values.filter { $0.task == name && $0.state == .running }
+            .max { ($0.startedAt!, $0.id) < ($1.startedAt!, $1.id) }
+    }
+
+    // MARK: Turns
+
+    /// Takes a turn and returns what was decided, a line each.
+    @discardableResult
+    func lines(mayStart: Bool = true) -> [String] {
+        turn = scheduler.takeTurn(at: now, mayStart: mayStart)
+        records += turn.records
+        return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.task) \($0.why)" }
+    }
+
+    /// Takes a turn and returns the names of the jobs that start, in order.
+    @discardableResult
+    func starts(mayStart: Bool = true) -> [String] {
+        lines(mayStart: mayStart)
+        return turn.starts.map(\.name)
+    }
+
+    /// Moves the clock from one wake to the next until `time`, taking a turn at each; returns what was decided, each line
+    /// with its time.
+    @discardableResult
+    func until(_ time: String, endingRuns: Bool = false) -> [String] {
+        let end = at(time)
+        var all: [String] = []
+        func step() {
+            all += lines().map { "\(clock(now)) \($0)" }
+            guard endingRuns else { return }
+            while let job = scheduler.jobs.values.filter({ $0.state == .running }).min(by: { $0.id < $1.id }) {
+                scheduler.handle(
+                    .ended(job.id, attempt: job.attempt, RunResult(outcome: .exited(0), startedAt: now, endedAt: now)), at: now)
+                all += lines().map { "\(clock(now)) \($0)" }
+            }
+        }
+        step()
+        while let wake = scheduler.nextWake(), wake <= end {
+            // Never into the past: a wake that is overdue is served by the turn.
+            precondition(wake > now, "a wake that its turn did not serve")
+            now = wake
+            step()
+        }
+        if now < end {
+            now = end
+            step()
+        }
+        return all
+    }
+
+    // MARK: After a restart
+
+    /// A scheduler that has replayed `records`, with the definitions in force read again.
+    static func restored(
+        from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant
+    ) -> World {
+        let scheduler = Scheduler(limits: limits, zones: zones)
+        for entry in records { scheduler.restore(entry.record, at: entry.at) }
+        _ = scheduler.finishRestoring()
+        return World(scheduler, at: now)
+    }
+
+    /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
+    func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
+        let world = World.restored(from: records, limits: limits, at: at(time))
+        for (file, source) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
+            if file.hasPrefix("tasks/") {
+                let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: source, world.context)
+                world.handle(.task(task, since: now))
+            } else {
+                let id = String(file.dropFirst(10))
+                let (task, definition) = try! ScheduleDefinition.file(id: id, source: source, world.context)
+                world.handle(.schedule(task: task, definition, source, since: now))
+            }
+        }
+        world.handle(.started(boot: boot, version: "1"))
+        world.records = records
+        return world
+    }
+}
+
+/// A record in a few words.
+func line(_ record: Record) -> String {
+    func name(_ id: JobID) -> String { String(id.text.dropFirst(21).dropLast(7)) }
+    switch record {
+    case .accepted(let job):
+        return job.schedule == nil ? "accepted \(job.name)" : "accepted \(job.name) due \(clock(job.due))"
+    case .rejected(let file): return "rejected \(file.name)"
+    case .withdrawn(let id): return "withdrawn \(name(id))"
+    case .started(let id, let attempt): return "started \(name(id)) \(attempt)"
+    case .stopping(let id, let why): return "stopping \(name(id)) \(why.rawValue)"
+    case .ended(let id, let ending):
+        let next = ending.notBefore.map { " until \(clock($0))" } ?? ""
+        return "ended \(name(id)) \(ending.attempt) \(ending.state.rawValue)\(ending.reason.map { " \($0.rawValue)" } ?? "")\(next)"
+    case .defined(let file, _): return "defined \(file)"
+    case .undefined(let file): return "undefined \(file)"
+    case .scheduled(let task, _, let accounted, _, _): return "scheduled \(task) from \(clock(accounted))"
+    case .unscheduled(let task, _): return "unscheduled \(task)"
+    case .skipped(let due):
+        let count = due.count.map { " (\($0))" } ?? " (many)"
+        return "skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \(due.reason.rawValue)"
+    case .paused(let scope, _): return "paused \(scope)"
+    case .resumed(let scope): return "resumed \(scope)"
+    case .daemonStarted: return "daemon started"
+    case .daemonStopped: return "daemon stopped"
+    }
+}
+
+/// SplitMix64: the same sequence for the same seed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var x = state
+        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
+        return x ^ (x >> 31)
+    }
+}
