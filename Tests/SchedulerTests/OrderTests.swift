@@ -384,7 +384,7 @@ import Testing
         let world = World()
         let id = world.drop("a", "start = \"in 1h\"")
         world.lines()
-        world.handle(.rejected(RejectedFile(id: id, name: "a", file: "a.toml", due: world.now, error: "a.toml:1:1: x")))
+        world.handle(.rejected(RejectedFile(id: id, name: "a", file: "a.toml", inode: 0, due: world.now, error: "a.toml:1:1: x")))
         #expect(world.lines() == ["rejected a"])
         let job = world.turn.places[0]
         #expect(job.state == .failed && job.reason == .rejected && job.error == "a.toml:1:1: x")

@@ -167,7 +167,7 @@ final class RandomRun {
         case 60..<62: return waiting.randomElement(using: &random).map { .withdraw($0.id) } ?? .nothing
         case 62..<64:
             guard let job = waiting.filter({ $0.attempt == 0 && $0.schedule == nil }).randomElement(using: &random) else { return .nothing }
-            if chance(30) { return .reject(RejectedFile(id: job.id, name: job.name, file: "x", due: now, error: "x")) }
+            if chance(30) { return .reject(RejectedFile(id: job.id, name: job.name, file: "x", inode: 0, due: now, error: "x")) }
             var edited = newJob()
             edited.id = job.id
             edited.name = job.name
