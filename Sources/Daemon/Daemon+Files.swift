@@ -121,6 +121,8 @@ extension Daemon {
 
     func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
         let known = waitingFiles[name]
+        // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
+        if let known, scheduler.jobs[known] == nil { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
                 waitingFiles[name] = nil
