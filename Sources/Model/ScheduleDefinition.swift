@@ -20,6 +20,12 @@ public struct ScheduleDefinition: Sendable {
     /// The keys that say when, of which a schedule has exactly one.
     public static let whenKeys = ["cron", "every", "at"]
 
+    /// All keys of a schedule, in the order of the manual.
+    public static let keys = whenKeys + [
+        "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
+        "dst_gap", "dst_repeat",
+    ]
+
     /// Reads a file in `schedules/`: the task's name and the schedule's keys.
     public static func file(
         id: String, source: Source, _ context: ReadingContext

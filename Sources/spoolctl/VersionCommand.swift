@@ -2,7 +2,10 @@ import Documents
 import Store
 
 extension Command {
-    static let version = Command("version", "", "say which version this is") { session throws(Failure) in
+    static let version = Command(
+        "version", "", "say which version this is",
+        examples: [Example("spoolctl version --json", "with the format of the spool that it reads and writes")]
+    ) { session throws(Failure) in
         try session.noOperands()
         if session.isJSON {
             var writer = JSONWriter(reserving: 64)
@@ -18,7 +21,10 @@ extension Command {
         return ExitCode.done
     }
 
-    static let help = Command("help", "[COMMAND]", "say how a command is called") { session throws(Failure) in
+    static let help = Command(
+        "help", "[COMMAND]", "say how a command is called",
+        examples: [Example("spoolctl help submit", "the same as spoolctl submit --help")]
+    ) { session throws(Failure) in
         guard let name = session.arguments.operands.first else {
             Help.overview(session.output)
             return ExitCode.done

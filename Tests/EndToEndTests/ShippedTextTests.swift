@@ -1,0 +1,69 @@
+import Testing
+
+/// The examples and the manual say what the programs do.
+@Suite("Examples and manual")
+struct ShippedTextTests {
+    /// The project's root, found from this file.
+    static let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+
+    static func files(_ directory: String) throws -> [String] {
+        try Files.list("\(root)/\(directory)").sorted().map { "\(directory)/\($0)" }
+    }
+
+    @Test("Every example is read as the daemon would", arguments: try files("examples/new") + files("examples/tasks"))
+    func examples(_ file: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let check = try spool.ctl("check", "\(Self.root)/\(file)")
+        if file.hasSuffix("typo.toml") {
+            #expect(check.code == 4)
+            #expect(check.output.contains("did you mean \"command\"?"), "\(check.output)\(check.errors)")
+        } else {
+            #expect(check.code == 0, "\(check.output)\(check.errors)")
+        }
+    }
+
+    /// The commands that `spoolctl --help` lists.
+    static func commands(_ spool: SpoolUnderTest) throws -> [String] {
+        try spool.ctl("--help").lines.compactMap { line in
+            guard line.hasPrefix("  "), let word = line.split(separator: " ").first, word.allSatisfy(\.isLetter),
+                line.dropFirst(2).first != " "
+            else { return nil }
+            return String(word)
+        }
+    }
+
+    @Test("Every command and every option of it is in spoolctl(1)")
+    func commandsAreInTheManual() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let manual = try Files.text("\(Self.root)/man/spoolctl.1")
+        let commands = try Self.commands(spool)
+        #expect(commands.count > 20)
+        for command in commands {
+            #expect(manual.contains(".It Ic \(command)"), "\(command)")
+            let help = try spool.ctl(command, "--help")
+            #expect(help.code == 0)
+            #expect(help.output.contains("Examples:"), "\(command) --help shows no example")
+            for line in help.lines where line.hasPrefix("  -") {
+                for word in line.split(whereSeparator: { " ,".contains($0) }).prefix(while: { $0.hasPrefix("-") }) {
+                    // In mdoc an option is named without its first dash: `.It Fl w , -wait`.
+                    let name = word.dropFirst()
+                    let isThere = manual.contains("Fl \(name)") || manual.contains(", \(name)")
+                    #expect(isThere, "\(command) \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("The demo runs all examples to their ends and leaves nothing running")
+    func demo() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let demo = try spool.ctl("demo", "--examples", "\(Self.root)/examples")
+        #expect(demo.code == 0, "\(demo.errors)")
+        for end in ["flaky\tdone\t3/3", "too-slow\tfailed\t1/1\ttimeout", "typo\tfailed\t0/1\trejected", "csv-report\tdone"] {
+            #expect(demo.output.contains(end), "\(end) in:\n\(demo.output)")
+        }
+        let kept = try #require(demo.lines.last { $0.contains("rm -r ") }?.split(separator: " ").last.map(String.init))
+        #expect(try spool.ctl("--spool", kept, "status").output.contains("not running"))
+        try Files.removeTree(kept)
+    }
+}
