@@ -52,10 +52,8 @@ extension Spool {
             if try fs.status(to) == nil { try writeSource(job, into: directory) }
             return
         }
-        // A script runs from this very file, so another that took its name meanwhile must not: it goes back as a new drop.
-        if job.source.format == .script, let stamp = job.file, stamp.inode != 0, let now = try fs.status(to),
-            now.inode != stamp.inode
-        {
+        // Another that took its name meanwhile is a drop of its own, and a script would run it: it goes back.
+        if let stamp = job.file, stamp.inode != 0, let now = try fs.status(to), now.inode != stamp.inode {
             try fs.renameNoReplace(to, to: from)
             try writeSource(job, into: directory)
         }

@@ -38,9 +38,7 @@ extension Spool {
                     try fs.removeTree(Layout.directory(of: job.id, other))
                     recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
                 }
-                if job.state.isTerminal || job.state == .running {
-                    try mendStatus(of: job, &recovery)
-                }
+                try mendStatus(of: job, &recovery)
                 continue
             }
             if let state = found.first {
@@ -71,8 +69,8 @@ extension Spool {
                 recovery.withdrawn.append(job)
                 continue
             }
-            // A finished job whose record is gone: somebody removed it, or it was pruned.
-            if job.state.isTerminal, isSameBoot, job.reason != .rejected, job.attempt > 0 { continue }
+            // A finished job whose record is gone: somebody removed it, or it was pruned. One that was never anywhere is put there.
+            if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { continue }
             job.place = .nowhere
             try place(job)
             recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
@@ -93,7 +91,7 @@ extension Spool {
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) {
             // Not readable as JSON: it is written anew, below.
             if case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let state)? = table["state"]?.kind,
-                state == job.state.rawValue
+                state == job.state.rawValue, case .integer(Int64(job.attempt))? = table["try"]?.kind
             {
                 return
             }
