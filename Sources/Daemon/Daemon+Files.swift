@@ -121,6 +121,8 @@ extension Daemon {
 
     func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
         let known = waitingFiles[name]
+        // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
+        if let known, scheduler.jobs[known] == nil { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
                 waitingFiles[name] = nil
@@ -236,29 +238,40 @@ extension Daemon {
     }
 
     /// Says once that a definition cannot be used; the last one that could stays in force.
-    func report(problem lines: [String], of path: String) {
+    func report(problem lines: [String], of path: String, inForce: String? = nil) {
         guard problems[path] != lines else { return }
         problems[path] = lines
         isPublishDue = true
-        let isInForce = scheduler.definitions[path] != nil
+        let inForce = inForce ?? (scheduler.definitions[path] == nil ? "none" : "the last definition that was accepted")
         for line in lines {
             log.write(
                 .error, "refused", at: now,
-                ["file": path, "error": line, "in_force": isInForce ? "the last definition that was accepted" : "none"])
+                ["file": path, "error": line, "in_force": inForce])
         }
     }
 
     // MARK: Configuration
 
+    private static let configurationInForce = "the last configuration that was accepted, or the defaults"
+
     func loadConfiguration(isFirst: Bool) {
         guard let path = options.configuration else { return }
+        configurationLookAt = nil
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: Source.bytesMax) } catch {
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_RDONLY)
+            // Half a file can be a valid one that means something else. At the start there is none to keep meanwhile.
+            if !file.excludeWriters() {
+                configurationLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds)
+                if !isFirst { return }
+            }
+            bytes = try file.readAll(limit: Source.bytesMax)
+        } catch {
             if error.errno == ENOENT {
                 problems[path] = nil
                 apply(Configuration())
             } else {
-                report(problem: ["\(error)"], of: path)
+                report(problem: ["\(error)"], of: path, inForce: Self.configurationInForce)
             }
             return
         }
@@ -267,7 +280,7 @@ extension Daemon {
             problems[path] = nil
             if !isFirst { log.write(.notice, "configured", at: now, ["file": path]) }
         } catch {
-            report(problem: error.all.map { "\(path):\($0)" }, of: path)
+            report(problem: error.all.map { "\(path):\($0)" }, of: path, inForce: Self.configurationInForce)
         }
     }
 

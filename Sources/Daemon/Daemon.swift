@@ -88,6 +88,8 @@ public final class Daemon {
     /// is closed under another name, and no event tells.
     var unready: Set<String> = []
     var unreadyLookAt = Instant(milliseconds: 0)
+    /// When the configuration is looked at again, which somebody was writing.
+    var configurationLookAt: Instant?
     /// The waiting jobs that stand as files, by name.
     var waitingFiles: [String: JobID] = [:]
     var answers: [(request: String, code: Int, message: String)] = []
@@ -212,6 +214,7 @@ public final class Daemon {
                 }
             }
             lookAgainAtUnready()
+            if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
             try takeArrivals()
             try settleUnaccounted()
             try pruneSome()
@@ -251,6 +254,7 @@ public final class Daemon {
         if let expiry = expiries.next { consider(expiry) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
+        if let configurationLookAt { consider(configurationLookAt) }
         consider(nextPrune)
         if let watchdog = notification.watchdogMilliseconds {
             notification.send("WATCHDOG=1\n")

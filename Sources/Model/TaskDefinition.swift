@@ -51,7 +51,14 @@ public struct TaskDefinition: Sendable {
     public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
         var table = try source.table()
         _ = table.remove("schedule")
-        for entry in overrides?.entries ?? [] where entry.key != "task" { table.set(entry.key, entry.value) }
+        for entry in overrides?.entries ?? [] where entry.key != "task" {
+            if table[entry.key] == nil {
+                // With the place of its key, to which an error points.
+                table.entries.append(entry)
+            } else {
+                table.set(entry.key, entry.value)
+            }
+        }
         return table
     }
 }

@@ -161,11 +161,7 @@ extension Scheduler {
 
     func releaseHeld(_ state: TaskState) {
         guard pauses[.task(state.name)] == nil else { return }
-        while let job = state.release() {
-            ready.push(job)
-            // One at a time, unless they may overlap: the next is released when this one has ended.
-            if job.definition.overlap != .allow { break }
-        }
+        for job in state.release() { ready.push(job) }
     }
 
     func task(named name: String) -> TaskState {

@@ -5,8 +5,8 @@ public final class TaskState {
     public internal(set) var schedules: [ScheduleState] = []
     /// The run that has begun and not ended; between two tries it still counts. Stays nil for `allow`.
     var current: Job?
-    /// Runs that wait for `current` to end, or for the task to be resumed.
-    private var held = Heap<ReadyQueues.Entry>()
+    /// Runs that wait for `current` to end, or for the task to be resumed, by queue.
+    private var held: [String: Heap<ReadyQueues.Entry>] = [:]
     /// Those that wait for the task to be resumed alone, as they may overlap.
     private var heldFree = Heap<ReadyQueues.Entry>()
     /// `current` itself, whose next try waits for the task to be resumed.
@@ -30,23 +30,31 @@ public final class TaskState {
         } else if job.definition.overlap == .allow {
             heldFree.insert(entry)
         } else {
-            held.insert(entry)
+            held[job.definition.queue, default: Heap()].insert(entry)
         }
     }
 
-    /// The next held run, if one may go now. None stands in the way of one that may.
-    func release() -> Job? {
+    /// The held runs that may go now: all that may overlap, else the best of each queue, since any queue may be full.
+    /// Whichever then begins first, the others are held again.
+    func release() -> [Job] {
+        var released: [Job] = []
+        while let entry = heldFree.removeFirst() {
+            if entry.isValid { released.append(entry.job) }
+        }
         if let entry = heldCurrent {
             heldCurrent = nil
-            if entry.isValid { return entry.job }
+            if entry.isValid { released.append(entry.job) }
         }
-        while let entry = heldFree.removeFirst() {
-            if entry.isValid { return entry.job }
+        guard current == nil else { return released }
+        for queue in Array(held.keys) {
+            while let entry = held[queue]?.removeFirst() {
+                guard entry.isValid else { continue }
+                released.append(entry.job)
+                break
+            }
+            if held[queue]?.isEmpty == true { held[queue] = nil }
         }
-        while current == nil, let entry = held.removeFirst() {
-            if entry.isValid { return entry.job }
-        }
-        return nil
+        return released
     }
 
     /// Nothing keeps the task in memory any more.

@@ -96,6 +96,10 @@ extension Spool {
         guard let value = table["task"] else {
             return (source, try JobDefinition.read(table, isScript: source.format == .script, context), nil)
         }
+        if source.format == .script {
+            throw Problems(
+                DocumentError(position: value.position, message: "task in a script: the script itself is what runs", hint: nil))
+        }
         guard case .string(let name) = value.kind else {
             throw Problems(DocumentError(position: value.position, message: "task must be a task's name", hint: nil))
         }

@@ -56,9 +56,7 @@ extension Spool {
                 try fs.removeTree(Layout.directory(of: job.id, other))
                 recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
             }
-            if job.state.isTerminal || job.state == .running {
-                try mendStatus(of: job, &recovery)
-            }
+            try mendStatus(of: job, &recovery)
             return
         }
         if let state = found.first {
@@ -82,8 +80,8 @@ extension Spool {
             recovery.withdrawn.append(job)
             return
         }
-        // A finished job whose record is gone: somebody removed it, or it was pruned.
-        if job.state.isTerminal, isSameBoot { return }
+        // A finished job whose record is gone: somebody removed it, or it was pruned. One that was never anywhere is put there.
+        if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
@@ -102,7 +100,8 @@ extension Spool {
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) {
             // Not readable as JSON: it is written anew, below.
             if case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let state)? = table["state"]?.kind,
-                state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text
+                state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text,
+                case .integer(Int64(job.attempt))? = table["try"]?.kind
             {
                 return
             }

@@ -27,7 +27,7 @@ extension SpoolUnderTest {
     }
 }
 
-@Suite("spoolctl")
+@Suite("spoolctl", .ownThreads)
 struct CtlTests {
     static let ends: [(command: String, code: Int32)] = [
         ("true", 0), ("exit 3", 3), ("kill -9 $$", 137), ("/no/such/program; exit 127", 127),

@@ -339,7 +339,8 @@ struct RestartTests {
         #expect(try spool.linesNow("began").count == 1)
         try configure(spool, "slots = 3", bySignal: bySignal)
         try spool.lines("began", count: 3)
-        #expect(try spool.jobs(in: "running").count == 3)
+        let running = try spool.jobs(in: "running").map(\.id)
+        #expect(running.count == 3, "\(running)\n\(spool.log)\n\(Files.tree(spool.path))")
         try gate.release(4)
         try spool.ended(count: 4)
         if bySignal { #expect(spool.log.contains("event=configured")) }
@@ -354,6 +355,26 @@ struct RestartTests {
             try Files.write("\(spool.base)/next", text)
             try Files.rename("\(spool.base)/next", spool.configuration)
         }
+    }
+
+    @Test("A configuration that is being written in place counts when it is whole, not before")
+    func halfConfiguration() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let gate = try spool.gate()
+        for index in 0..<3 { try spool.drop("job-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'") }
+        try spool.lines("began", count: 1)
+        let open = try FileDescriptor.open(spool.configuration, O_WRONLY | O_TRUNC)
+        spool.signal(SIGHUP)
+        // Empty, it would mean eight slots. The answer to a request shows that the signal has been taken.
+        try spool.define("control/x.request", "{}")
+        try spool.wait(for: "the answer") { Files.exists("\(spool.path)/control/x.answer") }
+        try open.write(Array("slots = 2".utf8))
+        close(open.release())
+        try spool.lines("began", count: 2)
+        try spool.logLine("event=configured")
+        #expect(try spool.jobs(in: "running").count == 2)
+        try gate.release(3)
+        try spool.ended(count: 3)
     }
 
     @Test("The service manager is told READY, a status, and the watchdog's sign of life in time")

@@ -374,6 +374,21 @@ import Testing
         #expect(world.starts() == ["r2"])
     }
 
+    @Test func aHeldRunInAFullQueueHoldsBackNoneOfAnotherQueue() {
+        let world = World(slots: 5, queues: ["gpu": 1])
+        world.task("t", "")
+        world.drop("r1", of: "t")
+        world.drop("r2", "queue = \"gpu\"\npriority = 9", of: "t")
+        world.drop("r3", "overlap = \"queue\"", of: "t")
+        world.handle(.paused(.task("t"), note: ""))
+        world.lines()
+        world.drop("g", "queue = \"gpu\"")
+        world.lines()
+        world.handle(.cancel(world["r1"]!.id))
+        world.handle(.resumed(.task("t")))
+        #expect(world.starts() == ["r3"])
+    }
+
     @Test func aRunThatMayOverlapIsNotHeldByOneThatMayNot() {
         let world = World()
         world.task("t", "")

@@ -1,0 +1,497 @@
+// Each command of spoolctl against a spool that works.
+
+import Documents
+import Glibc
+import Linux
+import Testing
+
+extension CtlResult {
+    /// The output as JSON.
+    var json: Value { get throws { try JSON.parse(Array(output.utf8)) } }
+
+    /// The output as a list of objects.
+    var objects: [Table] {
+        get throws {
+            guard case .array(let elements) = try json.kind else { throw WaitFailed(description: "no list: \(output)") }
+            return try elements.map { element in
+                guard case .table(let table) = element.kind else { throw WaitFailed(description: "no object: \(output)") }
+                return table
+            }
+        }
+    }
+
+    /// Fields of the lines, as a pipe gets them.
+    var rows: [[String]] {
+        output.split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
+    }
+}
+
+extension Table {
+    func text(_ key: String) -> String? {
+        guard case .string(let text)? = self[key]?.kind else { return nil }
+        return text
+    }
+}
+
+@Suite("spoolctl's commands", .ownThreads)
+struct CtlCommandTests {
+    static let commands = [
+        "submit", "run", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "create", "update", "edit", "delete",
+        "schedule", "unschedule", "list", "show", "next", "pause", "resume", "check", "prune", "journal", "demo", "version",
+    ]
+
+    @Test("--help of each command says how it is called, with examples, and needs no spool", arguments: commands)
+    func help(_ command: String) throws {
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--help")
+        #expect(result.code == 0 && result.error.isEmpty)
+        #expect(result.output.hasPrefix("usage: spoolctl \(command)"))
+        #expect(command == "version" || result.output.contains("\nExamples:\n"))
+        #expect(!result.output.contains("\u{1B}"), "no colour in a pipe")
+        #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 120 })
+    }
+
+    @Test("An unknown option is usage, exit code 2, for each command", arguments: commands)
+    func unknownOption(_ command: String) throws {
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--nonsense")
+        #expect(result.code == 2)
+        #expect(result.error.hasPrefix("spoolctl: ") && result.error.contains("--nonsense") && result.output.isEmpty)
+    }
+
+    // MARK: Submitting
+
+    static let options: [(options: [String], key: String, value: String)] = [
+        (["--priority", "7"], "priority", "7"), (["-p", "-3"], "priority", "-3"), (["--queue", "slow"], "queue", "\"slow\""),
+        (["--tag", "a", "--tag", "b"], "tags", "[\"a\",\"b\"]"), (["--tries", "4"], "tries", "4"),
+        (["--payload", "{\"a\": [1, null]}"], "payload", "{\"a\":[1,null]}"), (["--name", "mine"], "name", "\"mine\""),
+        (["--keep", "2 days"], "keep_ms", "172800000"),
+    ]
+
+    @Test("An option for each key of a job ends in its status", arguments: options)
+    func option(_ row: (options: [String], key: String, value: String)) throws {
+        let spool = try SpoolUnderTest()
+        let result = try spool.ctl(list: ["submit", "-w"] + row.options + ["--", "true"])
+        #expect(result.code == 0, "\(result.errors)")
+        let status = try spool.ctl("status", "--json", result.id)
+        guard case .table(let table) = try status.json.kind, let value = table[row.key] else {
+            return #expect(Bool(false), "no \(row.key) in \(status.output)")
+        }
+        #expect(JSON.write(value) == row.value)
+    }
+
+    @Test("submit takes the caller's directory, umask and PATH along; --env all of the environment")
+    func surroundings() throws {
+        let spool = try SpoolUnderTest()
+        let script = "umask 027; cd \"$1\"; PATH=\"$1:$PATH\"; shift; export OWN=1; exec \"$@\""
+        let ctl = ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path, "submit", "-q"]
+        let job = "pwd; umask; echo $PATH; echo ${OWN-none}"
+        for (options, own) in [([], "none"), (["--env"], "1")] {
+            let result = try Commands.run("sh", ["-c", script, "sh", spool.out] + ctl + options + [job])
+            #expect(result.code == 0, "\(result.error)")
+            let id = String(result.output.dropLast())
+            #expect(try spool.ctl("wait", id).code == 0)
+            let lines = try spool.ctl("logs", id).lines
+            #expect(lines.count == 4)
+            #expect(lines.first == spool.out && lines.dropFirst().first == "0027" && lines.last == own)
+            #expect(lines.dropFirst(2).first?.hasPrefix("\(spool.out):") == true)
+        }
+    }
+
+    @Test("submit --file takes each kind of job, and - standard input; a bad one is told before it is dropped")
+    func file() throws {
+        let spool = try SpoolUnderTest()
+        try Files.write("\(spool.base)/a.toml", "command = [\"echo\", \"toml\"]")
+        try Files.write("\(spool.base)/a.json", "{\"command\": [\"echo\", \"json\"]}")
+        try Files.write("\(spool.base)/a.sh", "#!/bin/sh\n#SPOOL tags = [\"s\"]\necho script\n", mode: 0o755)
+        for (file, output) in [("a.toml", "toml\n"), ("a.json", "json\n"), ("a.sh", "script\n")] {
+            let result = try spool.ctl("submit", "-w", "--file", "\(spool.base)/\(file)")
+            #expect(result.code == 0, "\(result.errors)")
+            #expect(try spool.ctl("logs", result.id).output == output)
+        }
+        let piped = try Commands.run(
+            "\(SpoolUnderTest.programs)/spoolctl", ["--spool", spool.path, "submit", "-w", "-"], input: "command = [\"echo\", \"piped\"]")
+        #expect(piped.code == 0, "\(piped.error)")
+        try Files.write("\(spool.base)/bad.toml", "command = 'true'\ntimout = 3\n")
+        let bad = try spool.ctl("submit", "--file", "\(spool.base)/bad.toml")
+        #expect(bad.code == 4)
+        #expect(bad.errors.contains("bad.toml:2:1: unknown key \"timout\"; did you mean \"timeout\"?"))
+        #expect(try spool.ended().count == 4)
+    }
+
+    @Test("submit --lines submits every line of standard input, and each runs once")
+    func lines() throws {
+        let spool = try SpoolUnderTest()
+        let result = try Commands.run(
+            "\(SpoolUnderTest.programs)/spoolctl", ["--spool", spool.path, "submit", "--lines"],
+            input: (0..<200).map { "echo \($0) >> \(spool.out)/ran\n" }.joined())
+        #expect(result.code == 0, "\(result.error)")
+        let ids = result.output.split(separator: "\n").map(String.init)
+        #expect(Set(ids).count == 200)
+        #expect(try spool.ctl(list: ["wait"] + ids).code == 0)
+        #expect(try spool.linesNow("ran").sorted() == (0..<200).map(String.init).sorted())
+    }
+
+    @Test("Many callers at once get an id each, and every job runs once")
+    func manyCallers() throws {
+        let spool = try SpoolUnderTest()
+        let script = "i=0; while [ $i -lt 10 ]; do \"$1\" --spool \"$2\" submit -q \"echo $3-$i >> $4/ran\" || exit 1; i=$((i + 1)); done"
+        let callers = try (0..<8).map {
+            try Commands.Running("sh", ["-c", script, "sh", "\(SpoolUnderTest.programs)/spoolctl", spool.path, "\($0)", spool.out])
+        }
+        let ids = try callers.flatMap { caller in
+            let result = try caller.end()
+            #expect(result.code == 0, "\(result.error)")
+            return result.output.split(separator: "\n").map(String.init)
+        }
+        #expect(Set(ids).count == 80)
+        #expect(try spool.ctl(list: ["wait"] + ids).code == 0)
+        #expect(try Set(spool.linesNow("ran")).count == 80 && spool.linesNow("ran").count == 80)
+    }
+
+    // MARK: Waiting and looking
+
+    @Test("wait takes several, and exits with the first code that is not 0; an unknown id is 3")
+    func wait() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let ids = try ["true", "exit 5", "read x < \(gate.path); exit 6"].map { try spool.ctl("submit", $0).id }
+        #expect(try spool.ctl("wait", "--any", ids[2], ids[1]).code == 5)
+        try gate.release()
+        #expect(try spool.ctl(list: ["wait"] + ids).code == 5)
+        #expect(try spool.ctl("wait", ids[2]).code == 6)
+        #expect(try spool.ctl("wait", "20200101T000000.000Z-none-abcd").code == 3)
+    }
+
+    @Test("logs -f shows what is written as it is written, and ends with the job")
+    func follow() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let id = try spool.ctl("submit", "echo first; echo > \(spool.out)/began; read x < \(gate.path); echo last; echo err >&2").id
+        let follower = try Commands.Running("\(SpoolUnderTest.programs)/spoolctl", ["--spool", spool.path, "logs", "-f", id])
+        try spool.output("began")
+        #expect(try spool.ctl("logs", id).output == "first\n")
+        try gate.release()
+        let result = try follower.end()
+        #expect(result.code == 0 && result.output == "first\nlast\n")
+        #expect(try spool.ctl("logs", "--stderr", id).output == "err\n")
+    }
+
+    @Test("logs shows the output of each try, and says when there is none")
+    func logsOfTries() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "-w", "--tries", "2", "--backoff", "1ms", "echo try $SPOOL_TRY; test $SPOOL_TRY = 2").id
+        #expect(try spool.ctl("logs", id).output == "try 2\n")
+        #expect(try spool.ctl("logs", "--try", "1", id).output == "try 1\n")
+        #expect(try spool.ctl("logs", "--try", "7", id).code != 0)
+        #expect(try spool.ctl("logs", "20200101T000000.000Z-none-abcd").code == 3)
+    }
+
+    @Test("jobs lists what waits, runs and has ended, and chooses by state, task, tag, queue and number")
+    func jobs() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.acceptedTask("t", "command = \"exit 2\"")
+        let done = try spool.ctl("submit", "-w", "--tag", "x", "true").id
+        let failed = try spool.ctl("run", "-w", "t").id
+        let running = try spool.ctl("submit", "-Q", "slow", "echo > \(spool.out)/began; read x < \(gate.path)").id
+        let waiting = try spool.ctl("submit", "--in", "1h", "true").id
+        try spool.output("began")
+        let choices: [([String], [String])] = [
+            ([], [done, failed, running, waiting]), (["--state", "done"], [done]), (["--state", "failed"], [failed]),
+            (["--state", "running"], [running]), (["--state", "new"], [waiting]), (["--state", "done,failed"], [done, failed]),
+            (["--task", "t"], [failed]), (["--tag", "x"], [done]), (["--queue", "slow"], [running]), (["--reason", "exit"], [failed]),
+            (["--since", "1h", "--state", "done"], [done]), (["--since", "2099-01-01", "--state", "done"], []),
+        ]
+        for (options, ids) in choices {
+            #expect(Set(try spool.ctl(list: ["jobs", "-q"] + options).lines) == Set(ids), "\(options)")
+            #expect(Set(try spool.ctl(list: ["jobs", "--json"] + options).objects.compactMap { $0.text("id") }) == Set(ids), "\(options)")
+        }
+        #expect(try spool.ctl("jobs", "--limit", "1", "-q").lines.count == 1)
+        let rows = try spool.ctl("jobs").rows
+        #expect(rows.count == 4 && Set(rows.map(\.count)).count == 1, "one line each, the same fields in all")
+        #expect(try spool.ctl("jobs", "--state", "nosuch").code == 2)
+        try gate.release()
+    }
+
+    @Test("status shows a job or the daemon, and says when none runs")
+    func status() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "-w", "exit 3").id
+        let job = try spool.ctl("status", id)
+        #expect(job.output.contains(id) && job.output.contains("exit"))
+        // The end of an id is enough where it is the only one.
+        #expect(try spool.ctl("status", "-q", String(id.suffix(6))).id == id)
+        #expect(try spool.ctl("status").output.contains("pid \(spool.daemon?.pid ?? 0)"))
+        guard case .table(let table) = try spool.ctl("status", "--json").json.kind else { return #expect(Bool(false), "no object") }
+        #expect(table["is_running"].map { JSON.write($0) } == "true")
+        try spool.stop()
+        guard case .table(let after) = try spool.ctl("status", "--json").json.kind else { return #expect(Bool(false), "no object") }
+        #expect(after["is_running"].map { JSON.write($0) } == "false")
+        #expect(try spool.ctl("status", id).code == 0, "reading needs no daemon")
+    }
+
+    // MARK: Ending and running again
+
+    @Test("cancel and kill end a running job, each in its way")
+    func cancelAndKill() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        func begin(_ name: String) throws -> String {
+            let id = try spool.ctl("submit", "trap 'exit 9' USR1; echo > \(spool.out)/\(name); while :; do read x < \(gate.path); done").id
+            try spool.output(name)
+            return id
+        }
+        let canceled = try begin("canceled")
+        #expect(try spool.ctl("cancel", canceled).code == 0)
+        _ = try spool.ctl("wait", canceled)
+        #expect(try spool.ctl("status", "--json", canceled).output.contains("\"reason\":\"canceled\""))
+        let killed = try begin("killed")
+        #expect(try spool.ctl("kill", killed).code == 0)
+        #expect(try spool.ctl("wait", killed).code == 137)
+        let told = try begin("told")
+        #expect(try spool.ctl("kill", "-s", "USR1", told).code == 0)
+        #expect(try spool.ctl("wait", told).code == 9)
+        #expect(try spool.ctl("kill", told).code == 1)
+        #expect(try spool.ctl("kill", "-s", "NOSUCH", told).code != 0)
+        #expect(try spool.ctl("cancel", "20200101T000000.000Z-none-abcd").code == 3)
+    }
+
+    @Test("A waiting job is canceled with the daemon down too, and does not run", arguments: [0, 50])
+    func cancelWhileDown(others: Int) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for index in 0..<others { try spool.drop("other-\(index).toml", "command = [\"true\"]") }
+        let id = try spool.ctl("submit", "touch \(spool.out)/ran").id
+        #expect(try spool.ctl("cancel", id).code == 0)
+        try spool.start()
+        #expect(try spool.runsOn())
+        try spool.ended(count: others + 1)
+        #expect(!Files.exists("\(spool.out)/ran"))
+    }
+
+    @Test("What is canceled at once after it was submitted does not run when cancel said so")
+    func cancelAtOnce() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        let gate = try spool.gate()
+        _ = try spool.ctl("submit", "echo > \(spool.out)/began; read x < \(gate.path)")
+        try spool.output("began")
+        for _ in 0..<20 {
+            // Stopped, the daemon sees both in one turn.
+            spool.signal(SIGSTOP)
+            let id = try spool.ctl("submit", "echo ran >> \(spool.out)/ran").id
+            try spool.define("control/c.request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
+            spool.signal(SIGCONT)
+            let answer = try spool.wait(for: "the answer") { () throws -> String? in
+                guard Files.exists("\(spool.path)/control/c.answer"), !Files.exists("\(spool.path)/control/c.request") else { return nil }
+                return try Files.text("\(spool.path)/control/c.answer")
+            }
+            #expect(answer.contains("\"code\":0"), "\(answer)")
+            try Files.remove("\(spool.path)/control/c.answer")
+        }
+        try gate.release()
+        #expect(try spool.runsOn())
+        #expect(!Files.exists("\(spool.out)/ran"))
+        #expect(try spool.jobs(in: "failed").count == 20)
+    }
+
+    // MARK: Tasks
+
+    @Test("create, show, list, schedule, unschedule, update and delete, with the daemon up: it follows each")
+    func tasks() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("create", "t", "--description", "a task", "--cron", "0 5 * * *", "--", "echo", "one").code == 0)
+        #expect(try spool.ctl("create", "t", "--", "echo", "other").code != 0, "it is there already")
+        #expect(try spool.ctl("run", "-w", "t").code == 0)
+        let run = try spool.ctl("run", "-w", "--payload", "{\"n\": 1}", "t")
+        #expect(try spool.ctl("logs", run.id).output == "one\n")
+        #expect(try spool.ctl("status", "--json", run.id).output.contains("\"payload\":{\"n\":1}"))
+
+        let added = try spool.ctl("schedule", "t", "--every", "1h")
+        #expect(added.code == 0 && added.lines.count == 1)
+        #expect(try Files.list("\(spool.path)/schedules") == ["\(added.id).toml"])
+        try spool.logLine("event=defined", "file=schedules/\(added.id)")
+        let task = try #require(try spool.ctl("list", "--json").objects.first)
+        #expect(task.text("name") == "t")
+        guard case .array(let schedules)? = task["schedules"]?.kind else { return #expect(Bool(false), "no schedules") }
+        #expect(schedules.count == 2)
+        #expect(try spool.ctl("show", "t").output.contains("cron \"0 5 * * *\""))
+        #expect(try spool.ctl("show", "nosuch").code == 3)
+        #expect(try spool.ctl("unschedule", added.id).code == 0)
+        #expect(try Files.list("\(spool.path)/schedules") == [])
+        #expect(try spool.ctl("unschedule", added.id).code == 3)
+
+        #expect(try spool.ctl("update", "t", "--", "echo", "two").code == 0)
+        let again = try spool.ctl("run", "-w", "t")
+        #expect(try spool.ctl("logs", again.id).output == "two\n")
+        #expect(try spool.ctl("list", "--names").lines == ["t"])
+        #expect(try spool.ctl("delete", "-f", "t").code == 0)
+        #expect(try spool.ctl("list", "--names").lines == [])
+        #expect(try spool.ctl("delete", "-f", "t").code == 3)
+        #expect(try spool.ctl("run", "t").code == 3)
+        try spool.logLine("event=removed", "file=tasks/t")
+    }
+
+    @Test("A task that is created with a schedule runs by it")
+    func createdTaskRuns() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("create", "tick", "--cron", "* * * * * *", "--", "true").code == 0)
+        #expect(try spool.ended("tick", count: 2).allSatisfy { $0.outcome == "done 0" })
+        #expect(try spool.ctl("jobs", "--task", "tick", "-q", "--state", "done").lines.count >= 2)
+    }
+
+    @Test("list shows ten tasks unless told otherwise, and goes on from an offset")
+    func listParts() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let names = (0..<25).map { "t\($0 + 10)" }
+        for name in names { try spool.task(name, "command = [\"true\"]") }
+        #expect(try spool.ctl("list").rows.compactMap(\.first) == Array(names[..<10]))
+        #expect(try spool.ctl("list", "-q", "--offset", "10", "--limit", "5").lines == Array(names[10..<15]))
+        #expect(try spool.ctl("list", "-q", "--limit", "0").lines == names)
+        #expect(try spool.ctl("list", "--names").lines == names)
+    }
+
+    // MARK: When
+
+    static let dues: [(cron: String, zone: String, from: String, due: [String])] = [
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
+        ("0 */2 * * *", "Europe/Berlin", "2026-10-24T23:00:00Z", ["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T03:00:00Z"]),
+        ("0 0 * * *", "America/Santiago", "2026-09-05T12:00:00Z", ["2026-09-06T04:00:00Z"]),
+        ("*/5 9-17 * * mon-fri", "UTC", "2026-01-02T17:52:00Z", ["2026-01-02T17:55:00Z", "2026-01-05T09:00:00Z"]),
+        ("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
+    ]
+
+    @Test("next --cron says when, without a spool", arguments: dues)
+    func next(_ row: (cron: String, zone: String, from: String, due: [String])) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let result = try spool.ctl("next", "--cron", row.cron, "--timezone", row.zone, "--from", row.from, "-n", "\(row.due.count)", "--json")
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(try result.objects.map { ($0.text("due") ?? "").replacing(".000Z", with: "Z") } == row.due)
+        #expect(try result.objects.allSatisfy { $0["note"] != nil && $0.text("local") != nil })
+    }
+
+    @Test("next shows the due times of the spool's tasks, the earliest first")
+    func nextOfTasks() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("a", "command = [\"true\"]\n[[schedule]]\ncron = \"0 5 1 1 *\"\n[[schedule]]\nat = \"2099-01-01T00:00:00Z\"")
+        try spool.task("b", "command = [\"true\"]\n[[schedule]]\ncron = \"* * * * *\"")
+        let next = try spool.ctl("next", "--json").objects
+        #expect(next.first?.text("task") == "b")
+        #expect(next.compactMap { $0.text("due") } == next.compactMap { $0.text("due") }.sorted())
+        #expect(try spool.ctl("next", "a", "--json").objects.allSatisfy { $0.text("task") == "a" })
+        #expect(try spool.ctl("next", "nosuch").code == 3)
+        #expect(try spool.ctl("next", "--cron", "61 * * * *").code == 4)
+    }
+
+    // MARK: Pausing
+
+    static let scopes: [(options: [String], job: [String])] = [
+        ([], ["submit", "true"]), (["--queue", "slow"], ["submit", "-Q", "slow", "true"]), (["--task", "t"], ["run", "t"]),
+    ]
+
+    @Test("pause holds back, resume lets go; both also with the daemon down", arguments: scopes, [true, false])
+    func pause(_ row: (options: [String], job: [String]), isUp: Bool) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("t", "command = [\"true\"]")
+        if isUp { try spool.start() }
+        #expect(try spool.ctl(list: ["pause", "--note", "why not"] + row.options).code == 0)
+        let id = try spool.ctl(list: row.job).id
+        if !isUp { try spool.start() }
+        try spool.logLine("event=paused", "why not")
+        try spool.wait(for: "the pause in status.json") {
+            guard case .array(let paused)? = try spool.daemonStatus()?["paused"]?.kind else { return false }
+            return paused.count == 1
+        }
+        #expect(try spool.ctl("status").output.contains("why not"))
+        if !row.options.isEmpty { #expect(try spool.runsOn()) }
+        #expect(try spool.ctl("status", "--json", id).output.contains("\"state\":\"new\""))
+        #expect(try spool.ctl(list: ["resume"] + row.options).code == 0)
+        #expect(try spool.ctl("wait", id).code == 0)
+        #expect(try spool.ctl(list: ["resume"] + row.options).errors.contains("not paused"))
+    }
+
+    // MARK: Checking
+
+    @Test("check reads as the daemon would: places, hints and exit code 4; silent and 0 when all is well")
+    func check() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("good", "command = [\"true\"]\n[[schedule]]\ncron = \"@daily\"")
+        let good = try spool.ctl("check")
+        #expect(good.code == 0 && good.output.isEmpty && good.errors.isEmpty)
+        try spool.task("bad", "command = [\"true\"]\n[[schedule]]\ncron = \"0 25 * * *\"\n")
+        try spool.define("schedules/s.toml", "tsk = \"good\"\nevery = \"1h\"")
+        try spool.drop("job.json", "{\"command\": \"true\",}")
+        let bad = try spool.ctl("check")
+        #expect(bad.code == 4)
+        for place in ["tasks/bad.toml:3:", "schedules/s.toml:1:1: ", "did you mean \"task\"", "new/job.json:1:"] {
+            #expect((bad.output + bad.errors).contains(place), "\(place) in \(bad.errors)\(bad.output)")
+        }
+        let objects = try spool.ctl("check", "--json", "\(spool.path)/tasks/bad.toml").objects
+        #expect(objects.count == 1 && objects[0].text("file")?.hasSuffix("tasks/bad.toml") == true)
+        #expect(objects[0]["line"].map { JSON.write($0) } == "3" && objects[0].text("message") != nil && objects[0]["hint"] != nil)
+    }
+
+    @Test("Every example is one that spoold accepts, but for the one that shows a mistake")
+    func examples() throws {
+        let directory = Self.examples
+        for task in try Files.list("\(directory)/tasks") {
+            let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", "check", "--task", "\(directory)/tasks/\(task)")
+            #expect(result.code == 0, "\(task): \(result.error)\(result.output)")
+        }
+        var refused: [String] = []
+        for job in try Files.list("\(directory)/new") {
+            let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", "check", "\(directory)/new/\(job)")
+            if result.code != 0 { refused.append(job) }
+        }
+        #expect(refused.count == 1, "\(refused)")
+    }
+
+    static let examples: String = {
+        let file = #filePath.split(separator: "/").dropLast(3)
+        return "/" + file.joined(separator: "/") + "/examples"
+    }()
+
+    // MARK: Records
+
+    @Test("prune removes what is older than asked, and says what it would with -n")
+    func prune() throws {
+        let spool = try SpoolUnderTest()
+        let done = try spool.ctl("submit", "-w", "true").id
+        let failed = try spool.ctl("submit", "-w", "false").id
+        #expect(try spool.ctl("prune").code == 0)
+        #expect(try spool.ctl("jobs", "-q").lines.count == 2, "their time is not up")
+        #expect(try spool.ctl("prune", "-n", "--older-than", "0s", "-q").lines.sorted() == [done, failed].sorted())
+        #expect(try spool.ctl("jobs", "-q").lines.count == 2)
+        #expect(try spool.ctl("prune", "--older-than", "0s", "--state", "done").code == 0)
+        #expect(try spool.ctl("jobs", "-q").lines == [failed])
+        #expect(try spool.ctl("prune", "--older-than", "0s").code == 0)
+        #expect(try spool.ctl("jobs", "-q").lines == [])
+        #expect(try spool.runsOn())
+    }
+
+    @Test("journal tells a job's story in order, and damage with file and line")
+    func journal() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "-w", "exit 2").id
+        #expect(try spool.ctl("journal", "--id", id).rows.map { $0.count > 1 ? $0[1] : "" } == ["accepted", "started", "ended"])
+        let all = try spool.ctl("journal")
+        #expect(all.code == 0 && all.rows.count > 4)
+        try spool.stop()
+        let file = try #require(try spool.journalFiles.last)
+        var lines = try Files.text(file).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        lines[2] = lines[2].replacing("20", with: "21")
+        try Files.write(file, lines.joined(separator: "\n"), mode: 0o600)
+        let damaged = try spool.ctl("journal")
+        #expect(damaged.code == 1 && damaged.errors.contains(".log:3: "))
+    }
+
+    // MARK: The demonstration
+
+    @Test("demo shows real work and leaves nothing running")
+    func demo() throws {
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["demo", "--examples", Self.examples], environment: ["NO_COLOR=1"])
+        #expect(result.code == 0, "\(result.error)")
+        #expect(!result.output.contains("\u{1B}"))
+        for word in ["done", "failed", "timeout", "rejected", "did you mean"] { #expect(result.output.contains(word), "\(word)") }
+        // Its spool is the one directory that it names; nobody works there any more.
+        let paths = Set(result.output.split { " \n\t\"':,()".contains($0) }.filter { $0.hasPrefix("/") }.map(String.init))
+        for path in paths { #expect(Processes.workers(ofSpool: path) == [] && Processes.jobs(ofSpool: path) == []) }
+    }
+}

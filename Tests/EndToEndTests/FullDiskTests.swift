@@ -1,0 +1,117 @@
+// A small disk fills up while jobs run. Nothing is lost, and it goes on when there is room again.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A full disk", .ownThreads)
+struct FullDiskTests {
+    static let canMount: Bool = {
+        guard isRoot, Commands.has("mount"), let directory = try? Files.makeTemporaryDirectory() else { return false }
+        defer { try? Files.removeTree(directory) }  // litter at worst
+        guard let result = try? Commands.run("mount", "-t", "tmpfs", "-o", "size=65536", "tmpfs", directory), result.code == 0
+        else { return false }
+        _ = try? Commands.run("umount", directory)  // else the removal above fails, and leaves litter
+        return true
+    }()
+
+    static let reason: Comment = "needs root and the right to mount a tmpfs"
+
+    /// Writes into a file of the spool's disk until nothing more fits.
+    private func fill(_ spool: SpoolUnderTest) throws {
+        let file = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        var block = [UInt8](repeating: 0x78, count: 4096)
+        while true {
+            let count = write(file.raw, &block, block.count)
+            if count < 0 {
+                guard errno == ENOSPC else { throw SystemError(call: "write", errno: errno) }
+                return
+            }
+        }
+    }
+
+    private func free(_ spool: SpoolUnderTest) throws { try Files.remove("\(spool.path)/tmp/.filler") }
+
+    @Test("Jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room", .enabled(if: canMount, reason))
+    func fullWhileRunning() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        let gate = try spool.gate()
+        for index in 0..<3 { try spool.drop("early-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit \(index)'") }
+        let pids = try spool.lines("began", count: 3).compactMap { pid_t($0) }
+        // Written while there is room, named when there is none: a rename needs no block.
+        for index in 0..<20 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try fill(spool)
+        for index in 0..<20 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.logLine("event=degraded", "No space left")
+        try gate.release(3)
+        for pid in pids { try Processes.awaitEnd(of: pid) }
+        try free(spool)
+        try spool.logLine("event=recovered")
+        try spool.ended(count: 23)
+        for index in 0..<3 { #expect(try spool.end(of: "early-\(index)").outcome == (index == 0 ? "done 0" : "failed exit \(index)")) }
+        #expect(try spool.linesNow("ran").sorted() == (0..<20).map(String.init).sorted(), "each ran once")
+        #expect(try spool.ended().filter { $0.id.contains("late") }.allSatisfy { $0.outcome == "done 0" })
+        #expect(spool.log.split(separator: "\n").filter { $0.contains("event=degraded") }.count == 1, "it is said once")
+        try spool.restart()
+        #expect(try spool.runsOn())
+        #expect(try spool.ended().count == 24)
+    }
+
+    @Test("Killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason), arguments: [SIGKILL, SIGTERM])
+    func endedWhileFull(_ signal: Int32) throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo $$ > \(spool.out)/began; read x < \(gate.path); exit 5'")
+        let pid = try #require(pid_t(try spool.lines("began", count: 1)[0]))
+        for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try fill(spool)
+        for index in 0..<5 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.logLine("event=degraded")
+        spool.signal(signal)
+        try spool.exitCode()
+        try gate.release()
+        try Processes.awaitEnd(of: pid)
+        try free(spool)
+        try spool.start()
+        #expect(try spool.end(of: "early").outcome == "failed exit 5")
+        try spool.ended(count: 6)
+        #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init))
+    }
+
+    @Test("A job that fills the disk itself harms itself", .enabled(if: canMount, reason))
+    func greedyJob() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        let gate = try spool.gate()
+        try spool.drop("other.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); exit 4'")
+        try spool.output("began")
+        try spool.drop("greedy.toml", "command = 'cat /dev/zero'")
+        try spool.logLine("event=degraded")
+        try gate.release()
+        // The person who looks makes room: first of all by cutting what was written.
+        for place in ["running", "failed"] {
+            for job in try Files.list("\(spool.path)/\(place)") where job.contains("greedy") {
+                let path = "\(spool.path)/\(place)/\(job)/stdout"
+                if Files.exists(path) { try Files.write(path, "") }
+            }
+        }
+        let greedy = try spool.end(of: "greedy")
+        #expect(greedy.outcome == "failed exit 1")
+        #expect(try spool.end(of: "other").outcome == "failed exit 4")
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Without inodes the same holds", .enabled(if: canMount, reason))
+    func noInodes() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try Commands.succeed("mount", "-o", "remount,nr_inodes=30", spool.path)
+        var made = 0
+        while mkdir("\(spool.path)/tmp/.filler-\(made)", 0o700) == 0 { made += 1 }
+        for index in 0..<5 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.logLine("event=degraded")
+        try Commands.succeed("mount", "-o", "remount,nr_inodes=10000", spool.path)
+        try spool.ended(count: 5)
+        #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init))
+        #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
+    }
+}

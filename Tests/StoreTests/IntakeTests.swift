@@ -1,0 +1,396 @@
+import Glibc
+import Testing
+
+@testable import Store
+
+/// What an arrival is, in a few words.
+private func words(_ arrival: Arrival) -> String {
+    switch arrival {
+    case .job(let job): "job \(job.name)\(job.task.map { " of \($0)" } ?? "")\(job.retryOf.map { " again \($0)" } ?? "")"
+    case .rejected(let file): "rejected \(file.error)"
+    case .notYet: "not yet"
+    case .again: "again"
+    case .ignored(let why): "ignored \(why)"
+    case .missing: "missing"
+    }
+}
+
+extension Spool {
+    fileprivate func take(
+        _ name: String, known: JobID? = nil, isSettled: Bool = true, isTaken: (JobID) -> Job? = { _ in nil },
+        task: (String) -> TaskDefinition? = { _ in nil }
+    ) throws -> Arrival {
+        try intake(name, known: known, isSettled: isSettled, context, isTaken: isTaken, task: task)
+    }
+}
+
+@Suite struct Intake {
+    /// A file's name, text and mode, and what it is taken for.
+    static let files: [(String, String, mode_t, String)] = [
+        ("a.toml", "command = \":\"", 0o600, "job a"),
+        ("a.json", #"{"command": [":"]}"#, 0o600, "job a"),
+        ("a", "#!/bin/sh\n", 0o700, "job a"),
+        ("a.sh", "#!/bin/sh\n#SPOOL tries = 2\n", 0o755, "job a.sh"),
+        ("a b.toml", "command = \":\"", 0o600, "job a_b"),
+        ("-rf.toml", "command = \":\"", 0o600, "job rf"),
+        ("a\nb.toml", "command = \":\"", 0o600, "job a_b"),
+        ("$(x).toml", "command = \":\"", 0o600, "job __x_"),
+        ("20261121T015900.000Z-x-abcd.toml", "command = \":\"", 0o600, "job x"),
+        ("a", "#!/bin/sh\n", 0o600, "rejected a: is a script but not executable; chmod +x it"),
+        ("a.txt", "hello", 0o600, "rejected a.txt: is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!"),
+        ("a", "\u{7F}ELF", 0o700, "rejected a: is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!"),
+        ("a.toml", "", 0o600, "rejected a.toml:1:1: nothing to run: give command, script or task; the file is empty"),
+        ("a.toml", "comand = \":\"\ntries = 0", 0o600, "rejected a.toml:1:1: unknown key \"comand\"; did you mean \"command\"?\na.toml:2:9: tries is 0, outside 1 to 1000000"),
+        ("a.json", "[]", 0o600, "rejected a.json:1:1: expected an object, found a list"),
+        ("s", "#!/bin/sh\n#SPOOL timeout = \"x\"", 0o700, "rejected s:2:18: timeout: expected a number in the duration \"x\"; for example 90s, 1h30m, 2 days or PT1H30M"),
+        ("s", "#!/bin/sh\n#SPOOL task = \"t\"", 0o700, "rejected s:2:15: task in a script: the script itself is what runs"),
+        (".a.toml", "command = \":\"", 0o600, "not yet"),
+        ("a.toml~", "command = \":\"", 0o600, "not yet"),
+        ("a.toml.tmp", "command = \":\"", 0o600, "not yet"),
+    ]
+
+    @Test(arguments: files)
+    func aFileIsTakenForWhatItIs(name: String, text: String, mode: mode_t, taken: String) throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/\(name)", text, mode: mode)
+        #expect(words(try temporary.spool().take(name)) == taken)
+        // Nothing that was dropped is touched by looking at it.
+        #expect(temporary.text("new/\(name)") == text)
+    }
+
+    @Test func whatIsNotThereIsMissing() throws { #expect(words(try TemporarySpool().spool().take("a.toml")) == "missing") }
+
+    @Test func aJobHasItsFilesStamp() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/a.toml", "command = \":\"\nstart = \"2030-01-01\"")
+        guard case .job(let job) = try temporary.spool().take("a.toml") else {
+            Issue.record("no job")
+            return
+        }
+        let status = try #require(try temporary.disk().status("new/a.toml"))
+        #expect(job.file == FileStamp(name: "a.toml", inode: status.inode, size: status.size, modifiedNanoseconds: status.modifiedNanoseconds))
+        #expect(job.notBefore == instant("2030-01-01T00:00:00.000Z") && job.createdAt == now && job.due <= now)
+        #expect(JobID(job.id.text) != nil)
+    }
+
+    @Test func anEmptyFileThatHasOnlyBeenMadeIsStillToBeWritten() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/a.toml", "")
+        #expect(words(try temporary.spool().take("a.toml", isSettled: false)) == "not yet")
+    }
+
+    @Test func aFileThatIsOpenForWritingIsLeftAlone() throws {
+        let temporary = try TemporarySpool()
+        let descriptor = try temporary.hold("new/a.toml")
+        try temporary.write("new/a.toml", "command = \":\"")
+        #expect(words(try temporary.spool().take("a.toml")) == "not yet")
+        close(descriptor)
+        #expect(words(try temporary.spool().take("a.toml")) == "job a")
+    }
+
+    @Test(arguments: [0, 1])
+    func aFileMayHaveOneMiB(excess: Int) throws {
+        let temporary = try TemporarySpool()
+        let head = Array("command = \":\"\n#".utf8)
+        try temporary.write("new/a.toml", head + [UInt8](repeating: 0x78, count: Source.bytesMax - head.count + excess))
+        let taken = words(try temporary.spool().take("a.toml"))
+        #expect(taken == (excess == 0 ? "job a" : "rejected a.toml: is 1048577 bytes; a job's file may have 1048576"))
+    }
+
+    @Test func whatIsNoRegularFileIsRejectedUnopened() throws {
+        let temporary = try TemporarySpool()
+        let spool = try temporary.spool()
+        try temporary.write("state/secret", "command = \":\"")
+        symlink("../state/secret", "\(temporary.path)/new/link.toml")
+        symlink("nowhere", "\(temporary.path)/new/dangling.toml")
+        mkfifo("\(temporary.path)/new/pipe.toml", 0o600)
+        #expect(words(try spool.take("link.toml")) == "rejected link.toml: is a symbolic link, not a regular file")
+        #expect(words(try spool.take("dangling.toml")) == "rejected dangling.toml: is a symbolic link, not a regular file")
+        #expect(words(try spool.take("pipe.toml")) == "rejected pipe.toml: is a FIFO, not a regular file")
+    }
+
+    @Test func aNameOfAnyBytesIsTaken() throws {
+        let temporary = try TemporarySpool()
+        let names = [
+            FileName.string(from: [0x61, 0xFF, 0xC3, 0x2E, 0x74, 0x6F, 0x6D, 0x6C]), String(repeating: "x", count: 250) + ".toml",
+        ]
+        for name in names {
+            try temporary.write("new/\(name)", "command = \":\"")
+            guard case .job(let job) = try temporary.spool().take(name) else {
+                Issue.record("\(name) is no job")
+                continue
+            }
+            #expect(Name.isValid(job.name) && JobID(job.id.text) != nil && job.file?.name == name)
+        }
+    }
+
+    @Test func twoDropsUnderOneNameAreTwoJobs() throws {
+        let temporary = try TemporarySpool()
+        var ids = Set<JobID>()
+        for _ in 0..<3 {
+            try temporary.write("tmp/a.toml", "command = \":\"")
+            try temporary.move("tmp/a.toml", to: "new/a.toml")
+            guard case .job(let job) = try temporary.spool().take("a.toml") else { continue }
+            ids.insert(job.id)
+            try temporary.move("new/a.toml", to: "done/a\(ids.count)")
+        }
+        #expect(ids.count == 3)
+    }
+
+    // MARK: Ids
+
+    private let name = "20261121T015900.000Z-x-abcd"
+
+    @Test func aFileNamedByAnIDHasIt() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/\(name).toml", "command = \":\"")
+        guard case .job(let job) = try temporary.spool().take("\(name).toml") else {
+            Issue.record("no job")
+            return
+        }
+        #expect(job.id.text == name && job.due == instant("2026-11-21T01:59:00.000Z"))
+        // An id cannot make a job older or newer than it may be.
+        let future = "20991121T015900.000Z-x-abcd"
+        try temporary.write("new/\(future).toml", "command = \":\"")
+        guard case .job(let later) = try temporary.spool().take("\(future).toml") else {
+            Issue.record("no job")
+            return
+        }
+        #expect(later.id.text == future && later.due == now)
+    }
+
+    /// What has the id already, and what becomes of the second file of that name.
+    @Test(arguments: ["waiting", "done", "failed"])
+    func anIDThatIsTakenIsTheSameJobOrAnError(place: String) throws {
+        let temporary = try TemporarySpool()
+        let spool = try temporary.spool()
+        let text = "command = \":\""
+        let id = try #require(JobID(name))
+        let scheduler = Scheduler(zones: zones)
+        if place == "waiting" {
+            var first = try accepted("x", text)
+            first.id = id
+            scheduler.handle(.dropped(first), at: now)
+        } else {
+            try temporary.disk().makeDirectory("\(place)/\(name)")
+            try temporary.write("\(place)/\(name)/job.toml", text)
+        }
+        try temporary.write("new/\(name).toml", text)
+        #expect(words(try spool.take("\(name).toml", isTaken: { scheduler.jobs[$0] })) == "again")
+        #expect(!temporary.exists("new/\(name).toml"))
+        try temporary.write("new/\(name).toml", text + "\ntries = 2")
+        guard case .rejected(let file) = try spool.take("\(name).toml", isTaken: { scheduler.jobs[$0] }) else {
+            Issue.record("not rejected")
+            return
+        }
+        #expect(file.error == "\(name).toml: has the id of another job" && file.id.text != name && file.name == "x")
+        #expect(temporary.exists("new/\(name).toml"))
+    }
+
+    @Test func anEditedWaitingFileKeepsItsID() throws {
+        let temporary = try TemporarySpool()
+        let spool = try temporary.spool()
+        try temporary.write("new/a.toml", "command = \":\"")
+        guard case .job(let first) = try spool.take("a.toml") else { return }
+        try temporary.write("new/a.toml", "command = \"x\"")
+        guard case .job(let second) = try spool.take("a.toml", known: first.id) else { return }
+        #expect(second.id == first.id && second.source != first.source)
+        try temporary.write("new/a.toml", "command = 3")
+        guard case .rejected(let third) = try spool.take("a.toml", known: first.id) else { return }
+        #expect(third.id == first.id)
+    }
+
+    // MARK: Tasks
+
+    private func task(_ name: String) -> TaskDefinition? {
+        name != "t" ? nil : try? TaskDefinition(name: "t", source: source("command = [\"a\"]\ntries = 3\n[[schedule]]\nevery = 5"), context)
+    }
+
+    @Test func aJobOfATaskHasTheTasksKeysAndItsOwn() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/x.toml", "task = \"t\"\npayload = 7\npriority = 5")
+        guard case .job(let job) = try temporary.spool().take("x.toml", task: task) else {
+            Issue.record("no job")
+            return
+        }
+        #expect(job.task == "t" && job.name == "t")
+        #expect(job.definition.action == .arguments(["a"]) && job.definition.tries == 3 && job.definition.priority == 5)
+        // What is kept of it needs the task no more.
+        let again = try JobDefinition.read(try job.source.table(), context)
+        #expect(again.action == job.definition.action && again.payload == Array("7".utf8))
+    }
+
+    static let mistakes = [
+        ("task = \"u\"", "rejected x.toml:1:8: there is no task \"u\""),
+        ("task = 5", "rejected x.toml:1:8: task must be a task's name"),
+        ("task = \"t\"\ncommand = \":\"", "rejected x.toml:2:11: command and task are both given; keep one of them"),
+        ("task = \"t\"\ntris = 2", "rejected x.toml:2:1: unknown key \"tris\"; did you mean \"tries\"?"),
+    ]
+
+    @Test(arguments: mistakes)
+    func aJobOfATaskThatCannotBeUsedSaysWhy(text: String, taken: String) throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/x.toml", text)
+        #expect(words(try temporary.spool().take("x.toml", task: task)) == taken)
+    }
+
+    // MARK: Directories
+
+    @Test func aRecordThatIsMovedBackRunsAgainUnderANewID() throws {
+        let temporary = try TemporarySpool()
+        let disk = try temporary.disk()
+        try disk.makeDirectory("new/\(name)")
+        try temporary.write("new/\(name)/job.toml", "command = \":\"")
+        try temporary.write("new/\(name)/status.json", JobStatus(id: name, name: "x", due: now, createdAt: now, host: "h").json())
+        guard case .job(let job) = try temporary.spool().take(name) else {
+            Issue.record("no job")
+            return
+        }
+        #expect(job.id.text != name && job.retryOf == name && job.name == "x" && job.file == nil)
+        #expect(try temporary.names("new") == [job.id.text])
+        // Cut before it was accepted, it is found again as the same new job.
+        guard case .job(let again) = try temporary.spool().take(job.id.text) else {
+            Issue.record("no job")
+            return
+        }
+        #expect(again.id == job.id && again.retryOf == name)
+    }
+
+    @Test func aDirectoryThatIsNoJobIsIgnoredAndSaidOnce() throws {
+        let temporary = try TemporarySpool()
+        let spool = try temporary.spool()
+        for name in ["photos", "20261121T015900.000Z-x-abcd"] {
+            try temporary.disk().makeDirectory("new/\(name)")
+            #expect(words(try spool.take(name)) == "ignored a directory without a job's file")
+            #expect(spool.firstTimeIgnored(name) && !spool.firstTimeIgnored(name))
+        }
+        try temporary.write("new/photos/job.toml", "command = 3")
+        #expect(
+            words(try spool.take("photos"))
+                == "ignored job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole number")
+        #expect(temporary.exists("new/photos/job.toml"))
+    }
+}
+
+/// Files in tasks/ and schedules/.
+@Suite struct DefinitionFiles {
+    @Test func namesAreTakenByTheirStem() throws {
+        let temporary = try TemporarySpool()
+        for name in ["a.toml", "b.json", "c.toml", "c.json", ".d.toml", "e.toml~", "f.txt"] { try temporary.write("tasks/\(name)", "") }
+        try temporary.disk().makeDirectory("tasks/g")
+        let files = try temporary.spool().definitionFiles(in: "tasks").mapValues { $0.sorted() }
+        #expect(files == ["a": ["a.toml"], "b": ["b.json"], "c": ["c.json", "c.toml"], "f.txt": ["f.txt"]])
+        #expect(try temporary.spool().definitionFiles(in: "tasks", stem: "c") == ["c.toml", "c.json"])
+    }
+
+    /// What stands in tasks/, and what is said of it.
+    static let problems: [([String], String, String, String)] = [
+        (["a.json", "a.toml"], "a", "", "tasks/a.json: stands beside a.toml; one task has one file, so neither is used"),
+        (["a.txt"], "a.txt", "", "tasks/a.txt: is neither .toml nor .json"),
+        (["-a.toml"], "-a", "", "tasks/-a.toml: is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"),
+        (["a.toml"], "a", String(repeating: "#", count: 1 << 20) + "#", "tasks/a.toml: is 1048577 bytes; at most 1048576 are read"),
+    ]
+
+    @Test(arguments: problems)
+    func whatCannotBeUsedSaysWhy(files: [String], stem: String, text: String, line: String) throws {
+        let temporary = try TemporarySpool()
+        for file in files { try temporary.write("tasks/\(file)", text) }
+        let spool = try temporary.spool()
+        do throws(DefinitionProblem) {
+            _ = try spool.definition(in: "tasks", stem: stem, files: files)
+            Issue.record("it is used")
+        } catch {
+            #expect(error.lines == [line])
+        }
+    }
+
+    @Test func aDefinitionIsReadWithItsPlace() throws {
+        let temporary = try TemporarySpool()
+        let spool = try temporary.spool()
+        try temporary.write("tasks/a.toml", "command = \":\"\ntris = 1")
+        let file = try #require(try spool.definition(in: "tasks", stem: "a", files: ["a.toml"]))
+        #expect(throws: DefinitionProblem(stem: "a", lines: ["tasks/a.toml:2:1: unknown key \"tris\"; did you mean \"tries\"?"])) {
+            _ = try spool.task(file, context)
+        }
+        try temporary.write("schedules/s.toml", "every = 5")
+        let schedule = try #require(try spool.definition(in: "schedules", stem: "s", files: ["s.toml"]))
+        #expect(throws: DefinitionProblem(stem: "s", lines: ["schedules/s.toml:1:1: no task is named; add task = \"NAME\""])) {
+            _ = try spool.schedule(schedule, context)
+        }
+    }
+
+    @Test func aDefinitionThatIsStillWrittenWaits() throws {
+        let temporary = try TemporarySpool()
+        let descriptor = try temporary.hold("tasks/a.toml")
+        defer { close(descriptor) }
+        #expect(try temporary.spool().definition(in: "tasks", stem: "a", files: ["a.toml"]) == nil)
+    }
+}
+
+@Suite struct Spools {
+    @Test func aSpoolIsMadeWhole() throws {
+        let temporary = try TemporarySpool()
+        #expect(try temporary.names(".") == ["control", "done", "failed", "journal", "new", "patterns", "running", "schedules", "state", "tasks", "tmp"])
+        #expect(temporary.text("state/format") == "spoold spool format 1\n")
+        // Again it changes nothing; an empty format file is what a power cut left of the first start.
+        try temporary.write("state/format", "")
+        try Spool.prepare(try temporary.disk())
+        #expect(temporary.text("state/format") == "spoold spool format 1\n")
+    }
+
+    @Test func aSpoolOfAnotherFormatIsRefusedUntouched() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("state/format", "spoold spool format 2\n")
+        try temporary.remove("tmp")
+        let disk = try temporary.disk()
+        do throws(SpoolError) {
+            try Spool.prepare(disk)
+            Issue.record("not refused")
+        } catch {
+            #expect("\(error)" == "the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\": use the spoold that wrote it")
+        }
+        #expect(!temporary.exists("tmp"))
+    }
+
+    @Test func recordsWhoseTimeIsUpAreRemoved() throws {
+        let temporary = try TemporarySpool()
+        let disk = try temporary.disk()
+        func record(_ place: String, _ number: UInt64, ended: Instant?, keep: Int64? = nil) throws -> String {
+            let id = JobID(instant: now, name: "a", unique: number).text
+            var status = JobStatus(id: id, name: "a", due: now, createdAt: now, host: "h")
+            status.endedAt = ended
+            status.keepMilliseconds = keep
+            try disk.makeDirectory("\(place)/\(id)")
+            try temporary.write("\(place)/\(id)/status.json", status.json())
+            return id
+        }
+        let old = try record("done", 1, ended: now.advanced(byMilliseconds: -1000))
+        let fresh = try record("failed", 2, ended: now.advanced(byMilliseconds: -999))
+        let kept = try record("done", 3, ended: now.advanced(byMilliseconds: -5000), keep: 6000)
+        let short = try record("failed", 4, ended: now.advanced(byMilliseconds: -10), keep: 10)
+        let unknown = try record("done", 5, ended: nil)
+        try disk.makeDirectory("done/mine")
+        let scan = try PruneScan(disk)
+        var removed: [String] = []
+        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now) }
+        #expect(removed.sorted() == [old, short].sorted())
+        #expect(try temporary.names("done") == [kept, unknown, "mine"].sorted() && temporary.names("failed") == [fresh])
+    }
+
+    @Test func theLatestRecordsOfATaskAreKept() throws {
+        let temporary = try TemporarySpool()
+        let disk = try temporary.disk()
+        let spool = try temporary.spool()
+        let other = JobID(instant: now, name: "t-2", unique: 0)
+        try disk.makeDirectory("done/\(other)")
+        for number in 0..<6 {
+            let id = JobID(instant: now.advanced(byMilliseconds: Int64(number)), name: "t", unique: 0)
+            let state: JobState = number % 2 == 0 ? .done : .failed
+            try disk.makeDirectory("\(state.rawValue)/\(id)")
+            try spool.keepLatest(2, of: "t", adding: (id, state))
+        }
+        let left = try temporary.names("done") + temporary.names("failed")
+        #expect(left.map { String($0.prefix(20)) }.sorted() == ["20261121T020000.000Z", "20261121T020000.004Z", "20261121T020000.005Z"])
+        #expect(left.contains(other.text))
+    }
+}

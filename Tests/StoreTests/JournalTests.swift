@@ -1,0 +1,448 @@
+import Glibc
+import Testing
+
+@testable import Store
+
+/// Texts that a careless format would lose, split or take for its own.
+private let hostile = [
+    "", " ", "  ", "a b", "=", "a=b c=d", "\"", "\\", "\\n", "\n", "\r\n", "\t", "\0", "\u{1}\u{1F}\u{7F}", "\u{80}\u{9F}", "é",
+    "e\u{301}", "🦊", "\u{2028}", "\u{FEFF}", "\u{10FFFF}", "a\nb2c3d4e5 18 2026-11-21T02:00:00.000Z withdrawn id=x",
+    String(repeating: "\"\\\n", count: 500),
+]
+
+/// Every kind of record, with and without what may be missing, and with hostile texts.
+private func everyRecord() throws -> [Record] {
+    let id = JobID(instant: now, name: "a", unique: 7)
+    var records: [Record] = [
+        .accepted(try accepted("a")), .withdrawn(id), .started(id, attempt: 3), .daemonStopped,
+        .scheduled(task: "t", schedule: "s", accounted: now, origin: now, lastEnd: nil),
+        .scheduled(
+            task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
+        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"),
+    ]
+    for why in StopReason.allCases { records.append(.stopping(id, why)) }
+    for state in [JobState.new, .done, .failed] {
+        for reason in FailureReason.allCases.map(Optional.some) + [nil] {
+            records.append(.ended(id, Ending(attempt: 1, state: state, reason: reason)))
+        }
+    }
+    var ending = Ending(attempt: 1_000_000, state: .new, reason: .signal)
+    ending.startedAt = now
+    ending.notBefore = now
+    ending.exitCode = 255
+    ending.signal = 64
+    ending.pid = Int32.max
+    ending.usage = Usage(wallMilliseconds: .max, userMilliseconds: 0, systemMilliseconds: 1, maxRSSBytes: 1 << 50)
+    records.append(.ended(id, ending))
+    for reason in SkippedDue.Reason.allCases {
+        records.append(.skipped(SkippedDue(task: "t", schedule: "s", from: now, through: now, count: 3, reason: reason)))
+    }
+    records.append(.skipped(SkippedDue(task: "t", schedule: "s", from: now, through: now, count: nil, reason: .merged)))
+    for text in hostile {
+        ending.error = text
+        records.append(.ended(id, ending))
+        records.append(.rejected(RejectedFile(id: id, name: "a", file: text, inode: .max, due: now, error: text)))
+        records.append(.paused(.all, note: text))
+        records.append(.daemonStarted(boot: text, version: text))
+        records.append(.defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8))))
+        var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
+        job.name = text
+        job.task = text
+        job.schedule = text
+        job.retryOf = text
+        job.forgivenTries = 2
+        job.file = FileStamp(name: text, inode: .max, size: .max, modifiedNanoseconds: .min)
+        records.append(.accepted(job))
+    }
+    for scope in [PauseScope.all, .queue("q"), .task("t-1"), .queue("pause.x")] {
+        records += [.paused(scope, note: "n"), .resumed(scope)]
+    }
+    // Names that are no UTF-8, and every byte there is.
+    let name = FileName.string(from: [0x66, 0xFF, 0x0A, 0xC3])
+    records.append(.rejected(RejectedFile(id: id, name: "a", file: name, inode: 0, due: now, error: "x")))
+    records.append(.defined(file: "tasks/t", Source(format: .toml, bytes: (0...255).map { UInt8($0) })))
+    var script = try accepted("a", "#!/bin/sh", .script)
+    script.source.bytes += [0x0A] + (0...255).map { UInt8($0) }
+    records.append(.accepted(script))
+    return records
+}
+
+private func bytes(of record: Record, sequence: UInt64 = 17) -> [UInt8] {
+    var line = JournalLine()
+    line.append(record, sequence: sequence, at: now)
+    return line.bytes
+}
+
+private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPointer { JournalFields($0) } }
+
+@Suite struct JournalLines {
+    @Test func everyRecordIsOneLineAndComesBackAsItWas() throws {
+        for record in try everyRecord() {
+            let line = bytes(of: record)
+            #expect(line.last == 0x0A && line.filter { $0 == 0x0A }.count == 1, "\(record)")
+            let read = try #require(fields(Array(line.dropLast())), "\(record)")
+            #expect(read.sequence == 17 && read.at == now)
+            let again = try #require(read.record(context), "\(record)")
+            #expect("\(again)" == "\(record)")
+            #expect(bytes(of: again) == line)
+        }
+    }
+
+    @Test func theFormIsTheOneThatIsDocumented() {
+        let text = String(decoding: bytes(of: .started(JobID(instant: now, name: "a", unique: 0), attempt: 1)), as: UTF8.self)
+        #expect(text.dropFirst(8) == " 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-a-000000 try=1\n")
+        var line = JournalLine()
+        line.append(.paused(.all, note: "a \"b\"\\\n\t\r\u{1}é"), sequence: 1, at: now)
+        #expect(String(decoding: line.bytes, as: UTF8.self).dropFirst(8) == " 1 2026-11-21T02:00:00.000Z paused scope=pause note=\"a \\\"b\\\"\\\\\\n\\t\\r\\x01é\"\n")
+    }
+
+    @Test func aLineOfAnotherKindIsReadAndNotUnderstood() throws {
+        var line = JournalLine()
+        line.begin(sequence: 1, at: now, "promoted")
+        line.field("id", "x")
+        line.end()
+        let read = try #require(fields(Array(line.bytes.dropLast())))
+        #expect(read.kind == "promoted" && read["id"] == "x" && read.record(context) == nil)
+    }
+
+    /// With a checksum that holds, so that it is the form that decides.
+    static let malformed = [
+        "", " ", "x 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00Z started", "1 2026-11-21T02:00:00.000Z",
+        "1 2026-11-21T02:00:00.000Z started id=\"x", "1 2026-11-21T02:00:00.000Z started id=\"x\\", "-1 2026-11-21T02:00:00.000Z started",
+        "99999999999999999999 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00.000Z started id=\"\\xZZ\"",
+    ]
+
+    @Test(arguments: malformed) func aLineOfAnotherFormIsDamage(text: String) {
+        #expect(fields(sealed(text)) == nil)
+    }
+
+    /// Records whose fields say nothing sensible.
+    static let senseless = [
+        "started id=x try=1", "started id=20261121T020000.000Z-a-000000", "started id=20261121T020000.000Z-a-000000 try=one",
+        "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "stopping id=20261121T020000.000Z-a-000000 why=bored",
+        "paused scope=../x note=", "paused scope=pause@ note=x", "defined file=tasks/t format=yaml source=x", "resumed", "skipped task=t",
+        "accepted id=20261121T020000.000Z-a-000000 name=a due=2026-11-21T02:00:00.000Z created=2026-11-21T02:00:00.000Z start=2026-11-21T02:00:00.000Z format=toml source=tries=x",
+    ]
+
+    @Test(arguments: senseless) func aRecordWithoutSenseIsNone(text: String) throws {
+        let read = try #require(fields(sealed("1 2026-11-21T02:00:00.000Z \(text)")))
+        #expect(read.record(context) == nil)
+    }
+
+    private func sealed(_ text: String) -> [UInt8] {
+        let rest = Array(" \(text)".utf8)
+        // CRC-32C bit by bit, as RFC 3720 has it.
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in rest {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
+        }
+        let digits = String(~crc, radix: 16)
+        return Array((String(repeating: "0", count: 8 - digits.count) + digits).utf8) + rest
+    }
+
+    static let scopes: [(String, PauseScope?)] = [
+        ("pause", .all), ("pause@gpu", .queue("gpu")), ("pause-backup", .task("backup")), ("pause--x", nil), ("pause@", nil),
+        ("pause-", nil), ("paused", nil), ("", nil), ("pause@a b", nil), ("pause-a/b", nil), ("pause-a-b", .task("a-b")),
+    ]
+
+    @Test(arguments: scopes) func aPauseIsItsFilesName(text: String, scope: PauseScope?) {
+        #expect(PauseScope(text: text) == scope)
+        if let scope { #expect(scope.text == text) }
+    }
+}
+
+@Suite struct Damage {
+    /// A segment of so many records, and what is read of damaged ones.
+    private func segment(_ count: Int) throws -> [UInt8] {
+        let records = try everyRecord()
+        var line = JournalLine()
+        line.beginSegment(sequence: 5, at: now, spool: "x")
+        for index in 0..<count - 1 { line.append(records[index % records.count], sequence: UInt64(6 + index), at: now) }
+        return line.bytes
+    }
+
+    /// What reading says: the records before the end, and the torn bytes; or the damage.
+    private func read(_ bytes: [UInt8]) -> (count: Int, torn: Int, damage: String?) {
+        var count = 0
+        do throws(JournalError) {
+            let result = try Journal.read(OneFile(bytes), segment: "000000000005.log") { _ in count += 1 }
+            return (count, result.tornBytes, nil)
+        } catch {
+            return (count, 0, "\(error)")
+        }
+    }
+
+    private func joined(_ lines: some Sequence<[UInt8]>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for line in lines { bytes += line + [0x0A] }
+        return bytes
+    }
+
+    @Test func aWholeSegmentIsRead() throws {
+        let (count, torn, damage) = read(try segment(200))
+        #expect(count == 200 && torn == 0 && damage == nil)
+    }
+
+    /// Every bit of two hundred records: a line with one bit turned is never a line again.
+    @Test func everyBitThatTurnsIsSeen() throws {
+        let bytes = try segment(200)
+        var start = 0
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: 0x0A)!
+            // Long lines of the same kind add nothing.
+            if end - start < 1000 {
+                for place in start..<end {
+                    for bit in 0..<8 {
+                        var line = Array(bytes[start..<end])
+                        line[place - start] ^= 1 << UInt8(bit)
+                        for piece in line.split(separator: 0x0A, omittingEmptySubsequences: false) where fields(Array(piece)) != nil {
+                            Issue.record("bit \(bit) of byte \(place) goes unseen")
+                            return
+                        }
+                    }
+                }
+            }
+            // The newline itself: the line and the next are then one, which is none.
+            if let next = bytes[(end + 1)...].firstIndex(of: 0x0A) {
+                for bit in 0..<8 {
+                    var both = Array(bytes[start..<next])
+                    both[end - start] ^= 1 << UInt8(bit)
+                    if fields(both) != nil { Issue.record("bit \(bit) of the newline at \(end) goes unseen") }
+                }
+            }
+            start = end + 1
+        }
+    }
+
+    /// The same through the reader of segments: it stops where the damage is, or only the last line is cut off.
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func aSegmentWithATurnedBitIsNotReadPastIt(seed: UInt64) throws {
+        let bytes = try segment(200)
+        var random = SeededGenerator(seed: seed)
+        for _ in 0..<60 {
+            var damaged = bytes
+            let place = Int.random(in: 0..<bytes.count, using: &random)
+            damaged[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            let line = bytes[..<place].count { $0 == 0x0A } + 1
+            let (count, torn, damage) = read(damaged)
+            if place == bytes.count - 1 {
+                #expect(count == 199 && torn > 0 && damage == nil, "byte \(place), seed \(seed)")
+            } else {
+                #expect(damage?.hasPrefix("journal/000000000005.log:\(line):") == true, "byte \(place), seed \(seed): \(damage ?? "none")")
+                #expect(count == line - 1)
+            }
+        }
+    }
+
+    @Test func aTornTailIsCutAtWhateverByteItEnds() throws {
+        let bytes = try segment(12)
+        for length in 0...bytes.count {
+            let (count, torn, damage) = read(Array(bytes[..<length]))
+            let whole = bytes[..<length].count { $0 == 0x0A }
+            let last = bytes[..<length].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+            if whole == 0 {
+                #expect(damage == "journal/000000000005.log:1: the segment is empty", "\(length) bytes")
+            } else {
+                #expect(count == whole && torn == length - last && damage == nil, "\(length) bytes")
+            }
+        }
+    }
+
+    @Test func aMissingRecordIsDamage() throws {
+        let lines = try segment(20).split(separator: 0x0A).map(Array.init)
+        for gone in 1..<19 {
+            var rest = lines
+            rest.remove(at: gone)
+            #expect(
+                read(joined(rest)).damage
+                    == "journal/000000000005.log:\(gone + 1): record \(gone + 6) follows record \(gone + 4): some are missing")
+        }
+        // One that stands twice, or two in the other order, no less.
+        #expect(read(joined(lines[...3] + lines[3...])).damage != nil)
+        #expect(read(joined([lines[0], lines[2], lines[1]])).damage != nil)
+        #expect(read(joined(lines[1...])).damage == "journal/000000000005.log:1: the segment does not begin with its header")
+    }
+
+    @Test func aSegmentOfAnotherFormatIsRefused() {
+        var line = JournalLine()
+        line.begin(sequence: 1, at: now, "segment")
+        line.field("format", "2")
+        line.end()
+        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 2, this program reads 1: use the newer spoold")
+    }
+
+    @Test func zerosBehindTheRecordsAreATornTail() throws {
+        let (count, torn, damage) = read(try segment(5) + [UInt8](repeating: 0, count: 4096))
+        #expect(count == 5 && torn == 4096 && damage == nil)
+    }
+}
+
+@Suite struct Journals {
+    private func kinds(_ spool: TemporarySpool) throws -> [String] {
+        var kinds: [String] = []
+        let fs = try spool.disk()
+        try Journal.read(fs, segment: try #require(try Journal.segments(fs).last)) { kinds.append($0.kind) }
+        return kinds
+    }
+
+    @Test func aNewSpoolHasNoJournal() throws {
+        let journal = Journal(try TemporarySpool().disk())
+        #expect(try journal.open { _ in } == nil)
+    }
+
+    @Test func whatIsCommittedIsReadBack() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        try journal.rotate(snapshot: [], spool: "x", at: now)
+        #expect(journal.segment == "000000000001.log")
+        let records = try everyRecord()
+        for (index, record) in records.enumerated() {
+            journal.add(record, at: now)
+            #expect(journal.hasPending)
+            if index % 7 == 0 { try journal.commit() }
+        }
+        try journal.commit()
+        #expect(!journal.hasPending)
+        var read: [String] = []
+        let next = Journal(try temporary.disk())
+        #expect(try next.open { fields in if let record = fields.record(context) { read.append("\(record)") } } == 0)
+        #expect(read == records.map { "\($0)" })
+        #expect(next.nextSequence == journal.nextSequence && next.segment == journal.segment)
+    }
+
+    @Test func aTornTailIsCutOffAndWritingGoesOn() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        try journal.rotate(snapshot: [], spool: "x", at: now)
+        journal.add(.daemonStarted(boot: "b", version: "1"), at: now)
+        try journal.commit()
+        let whole = try temporary.read("journal/000000000001.log")
+        try temporary.write("journal/000000000001.log", whole + Array("a1b2c3d4 3 2026-11-21T02:0".utf8))
+        let next = Journal(try temporary.disk())
+        #expect(try next.open { _ in } == 26)
+        #expect(try temporary.read("journal/000000000001.log") == whole)
+        next.add(.daemonStopped, at: now)
+        try next.commit()
+        #expect(try kinds(temporary) == ["segment", "daemon-started", "daemon-stopped"])
+    }
+
+    @Test func damageIsNotOpened() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        try journal.rotate(snapshot: [], spool: "x", at: now)
+        journal.add(.daemonStopped, at: now)
+        try journal.commit()
+        var bytes = try temporary.read("journal/000000000001.log")
+        bytes[20] ^= 1
+        try temporary.write("journal/000000000001.log", bytes)
+        #expect(throws: JournalError.self) { _ = try Journal(try temporary.disk()).open { _ in } }
+        // And left as it is, for a person to look at.
+        #expect(try temporary.read("journal/000000000001.log") == bytes)
+    }
+
+    /// A disk that is full in the middle of an append: nothing of it stays, and all of it is there in the end.
+    @Test func aFullDiskLeavesNoTornLine() throws {
+        // A new journal takes six changes, then each record a write and a sync.
+        for failing in stride(from: 7, through: 15, by: 2) {
+            let temporary = try TemporarySpool()
+            let fs = FaultyFileSystem(try temporary.disk(), .full, at: failing)
+            let journal = Journal(fs)
+            try journal.rotate(snapshot: [], spool: "x", at: now)
+            for attempt in 1...5 {
+                journal.add(.started(JobID(instant: now, name: "a", unique: 0), attempt: attempt), at: now)
+                do throws(SystemError) { try journal.commit() } catch {
+                    #expect(error.errno == ENOSPC && error.call == "write" && journal.hasPending)
+                    #expect(try kinds(temporary).count == attempt)
+                    #expect(try temporary.read("journal/\(journal.segment)").last == 0x0A)
+                    try journal.commit()
+                }
+            }
+            #expect(try kinds(temporary) == ["segment", "started", "started", "started", "started", "started"])
+        }
+    }
+
+    @Test func aNewSegmentIsTheStateAlone() throws {
+        let temporary = try TemporarySpool()
+        let scheduler = Scheduler(zones: zones)
+        let journal = Journal(try temporary.disk())
+        try journal.rotate(snapshot: [], spool: "x", at: now)
+        func turn(_ at: Instant) throws {
+            for (at, record) in scheduler.takeTurn(at: at).records { journal.add(record, at: at) }
+            try journal.commit()
+        }
+        scheduler.handle(.started(boot: "b1", version: "1"), at: now)
+        scheduler.handle(.limits(SchedulerLimits(slots: 2)), at: now)
+        let task = try TaskDefinition(
+            name: "t", source: source("command = \":\"\noverlap = \"queue\"\n[[schedule]]\nevery = \"1m\"\n[[schedule]]\ncron = \"0 3 * * *\""), context)
+        scheduler.handle(.task(task, since: now), at: now)
+        scheduler.handle(.paused(.queue("q"), note: "why \"not\"\n"), at: now)
+        scheduler.handle(.dropped(try accepted("r", "command = \":\"\ntries = 3\non_crash = \"retry\"", unique: 2)), at: now)
+        scheduler.handle(
+            .dropped(try accepted("w", file: FileStamp(name: "w \u{1}.toml", inode: 5, size: 6, modifiedNanoseconds: 7), unique: 3)), at: now)
+        scheduler.handle(.dropped(try accepted("p", "command = \":\"\nqueue = \"q\"", unique: 4)), at: now)
+        try turn(now)
+        let running = try #require(scheduler.jobs.values.first { $0.name == "r" })
+        scheduler.handle(.ended(running.id, attempt: 1, RunResult(outcome: .lost("x"), startedAt: now, endedAt: now)), at: now)
+        let other = try #require(scheduler.jobs.values.first { $0.name == "w" })
+        scheduler.handle(.cancel(other.id), at: now)
+        let later = now.advanced(byMilliseconds: 61_000)
+        try turn(later)
+
+        func state(_ scheduler: Scheduler) -> [String] { scheduler.snapshot(at: later).map { "\($0.at) \($0.record)" }.sorted() }
+        func reopened() throws -> Scheduler {
+            let scheduler = Scheduler(zones: zones)
+            _ = try Journal(try temporary.disk()).open { fields in
+                if let record = fields.record(context) { scheduler.restore(record, at: fields.at) }
+            }
+            _ = scheduler.finishRestoring()
+            return scheduler
+        }
+        let before = state(scheduler)
+        #expect(before.count > 8)
+        #expect(state(try reopened()) == before)
+        try journal.rotate(snapshot: scheduler.snapshot(at: later), spool: "x", at: later)
+        #expect(try Journal.segments(try temporary.disk()).count == 2)
+        #expect(state(try reopened()) == before)
+        try journal.rotate(snapshot: scheduler.snapshot(at: later), spool: "x", at: later)
+        #expect(state(try reopened()) == before)
+    }
+
+    /// The machine stops at any step of beginning a segment: the old or the new one is there, whole, and says the same.
+    @Test(arguments: [FaultyFileSystem.Fault.stop, .stopWithin])
+    func aSegmentThatIsCutShortIsNone(fault: FaultyFileSystem.Fault) throws {
+        var failing = 0
+        while true {
+            failing += 1
+            let temporary = try TemporarySpool()
+            let first = Journal(try temporary.disk())
+            try first.rotate(snapshot: [], spool: "x", at: now)
+            first.add(.paused(.all, note: "n"), at: now)
+            try first.commit()
+            let fs = FaultyFileSystem(try temporary.disk(), fault, at: failing)
+            let journal = Journal(fs)
+            do {
+                _ = try journal.open { _ in }
+                try journal.rotate(snapshot: [(now, .paused(.all, note: "n"))], spool: "x", at: now)
+            } catch {}
+            var read: [String] = []
+            _ = try Journal(try temporary.disk()).open { read.append($0.kind) }
+            #expect(read == ["segment", "paused"], "change \(failing)")
+            if !fs.isStopped { break }
+        }
+        #expect(failing > 5)
+    }
+
+    @Test func oldSegmentsAreRemovedAndTheNewestNever() throws {
+        let temporary = try TemporarySpool()
+        let journal = Journal(try temporary.disk())
+        for _ in 0..<3 { try journal.rotate(snapshot: [], spool: "x", at: now) }
+        try temporary.write("journal/notes.txt", "x")
+        try temporary.write("journal/000000000099.log.tmp", "x")
+        try journal.prune(before: Instant(milliseconds: 0))
+        #expect(try Journal.segments(try temporary.disk()).count == 3)
+        try journal.prune(before: instant("2199-01-01T00:00:00.000Z"))
+        #expect(try Journal.segments(try temporary.disk()) == [journal.segment])
+        #expect(temporary.exists("journal/notes.txt"))
+    }
+}

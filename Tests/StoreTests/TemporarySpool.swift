@@ -1,0 +1,129 @@
+import Glibc
+import Store
+import Testing
+
+/// The machine's time zones, read once for all tests.
+let zones = ZoneDatabase()
+
+func instant(_ text: String) -> Instant { Instant(fixed: text.utf8)! }
+
+/// The instant at which everything here happens, unless the test says otherwise.
+let now = instant("2026-11-21T02:00:00.000Z")
+
+let context = ReadingContext(now: now, zones: zones)
+
+/// An empty spool in a directory of its own, removed when nobody holds it any more. Its files are made and read here as
+/// a person would, past everything that is tested.
+final class TemporarySpool {
+    let path: String
+
+    init() throws {
+        // In memory where there is such a place: the tests sync a lot, and the machine's disk is none of theirs.
+        var template = Array("\(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")/spool-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", errno: errno) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        try Spool.prepare(try DiskFileSystem(path: path))
+    }
+
+    deinit {
+        guard let slash = path.lastIndex(of: "/"), let parent = try? Directory.open(String(path[..<slash])) else { return }
+        // What stays is litter in a temporary directory.
+        try? parent.removeTree(String(path[path.index(after: slash)...]))
+    }
+
+    func disk() throws -> DiskFileSystem { try DiskFileSystem(path: path) }
+
+    func spool() throws -> Spool<DiskFileSystem> { Spool(try disk(), host: "h") }
+
+    // MARK: What people do
+
+    func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws { try write(name, Array(text.utf8), mode: mode) }
+
+    func write(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws {
+        try Directory.open(path).writeFile(name, bytes, mode: mode)
+    }
+
+    func read(_ name: String) throws -> [UInt8] { try Directory.open(path).readFile(name) }
+
+    func text(_ name: String) -> String? { (try? read(name)).map { String(decoding: $0, as: UTF8.self) } }
+
+    func move(_ name: String, to other: String) throws { try Directory.open(path).rename(name, to: other) }
+
+    func remove(_ name: String) throws { try Directory.open(path).removeTree(name) }
+
+    func exists(_ name: String) -> Bool { (try? Directory.open(path).status(name)) != nil }
+
+    func names(_ directory: String) throws -> [String] {
+        try Directory.open(path).openDirectory(directory).list().map(\.name).sorted()
+    }
+
+    /// Every path with what it is: directories as `path/`, files as `path=content`.
+    func tree(_ directories: [String] = ["new", "running", "done", "failed"]) throws -> [String] {
+        var lines: [String] = []
+        let root = try Directory.open(path)
+        func walk(_ directory: String) throws {
+            for entry in try root.openDirectory(directory).list() {
+                let path = "\(directory)/\(entry.name)"
+                switch entry.kind {
+                case .directory:
+                    lines.append("\(path)/")
+                    try walk(path)
+                case .file: lines.append("\(path)=\(String(decoding: try root.readFile(path), as: UTF8.self))")
+                default: lines.append("\(path) \(entry.kind)")
+                }
+            }
+        }
+        for directory in directories { try walk(directory) }
+        return lines.sorted()
+    }
+
+    /// The paths alone, of all but status files, with the state and the try that each status file tells.
+    func shape() throws -> [String] {
+        try tree().compactMap { line in
+            guard let equals = line.firstIndex(of: "=") else { return line }
+            let path = String(line[..<equals])
+            guard path.hasSuffix("/status.json") else { return path }
+            guard case .table(let table)? = (try? JSON.parse(Array(line[line.index(after: equals)...].utf8)))?.kind,
+                case .string(let state)? = table["state"]?.kind, case .integer(let attempt)? = table["try"]?.kind
+            else { return "\(path) damaged" }
+            return "\(path) \(state) \(attempt)"
+        }
+    }
+
+    /// Opens a file for writing and holds it until `close`.
+    func hold(_ name: String) throws -> Int32 {
+        let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError(call: "open", path: name, errno: errno) }
+        return descriptor
+    }
+}
+
+// MARK: - Jobs
+
+func source(_ text: String, _ format: Source.Format = .toml) -> Source { Source(format: format, bytes: Array(text.utf8)) }
+
+func accepted(
+    _ name: String, _ text: String = "command = \":\"", _ format: Source.Format = .toml, file: FileStamp? = nil,
+    unique: UInt64 = 1
+) throws -> AcceptedJob {
+    let source = source(text, format)
+    let definition = try JobDefinition.read(try source.table(), isScript: format == .script, context)
+    return AcceptedJob(
+        id: JobID(instant: now, name: name, unique: unique), name: name, due: now, createdAt: now,
+        notBefore: definition.start ?? now, source: source, definition: definition, file: file)
+}
+
+/// SplitMix64: the same sequence for the same seed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var x = state
+        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
+        return x ^ (x >> 31)
+    }
+}
