@@ -117,6 +117,36 @@ struct CtlCommandTests {
         #expect(try spool.ended().count == 4)
     }
 
+    @Test(
+        "What submit printed is on the disk, and its name in new/ too",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func durable() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        _ = try spool.ctl("submit", "--", "true")
+        let trace = "\(spool.base)/trace"
+        let result = try Commands.run(
+            "strace", ["-y", "-o", trace, "\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path, "submit", "--", "true"])
+        #expect(result.code == 0, "\(result.error)")
+        let id = result.output.split(separator: "\n")[0]
+        // Each must follow the one before: the text is synced, gets its name, the name is synced, the id is told.
+        var steps = ["fsync(@/tmp/\(id).toml>) = 0", "renameat2(@new/\(id).toml@) = 0", "fsync(@/new>) = 0", "write(1<@\(id)@"][...]
+        let calls = try Files.text(trace)
+        for line in calls.split(separator: "\n") {
+            guard let step = steps.first else { break }
+            let squeezed = line.split(separator: " ").joined(separator: " ")
+            var rest = squeezed[...]
+            let parts = step.split(separator: "@")
+            guard squeezed.hasPrefix(parts[0]) else { continue }
+            let matches = parts.allSatisfy { part in
+                guard let range = rest.firstRange(of: part) else { return false }
+                rest = rest[range.upperBound...]
+                return true
+            }
+            if matches { steps.removeFirst() }
+        }
+        #expect(steps.isEmpty, "\(steps.first ?? "") is missing:\n\(calls)")
+    }
+
     @Test("submit --lines submits every line of standard input, and each runs once")
     func lines() throws {
         let spool = try SpoolUnderTest()

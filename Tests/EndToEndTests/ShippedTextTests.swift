@@ -22,6 +22,17 @@ struct ShippedTextTests {
         }
     }
 
+    @Test("Each promise of the README names tests that are there")
+    func promises() throws {
+        let rows = try Files.text("\(Self.root)/README.md").split(separator: "\n").filter { $0.hasPrefix("| ") && $0.contains("Tests/") }
+        #expect(rows.count > 10)
+        for row in rows {
+            for name in row.split(separator: "`") where name.contains("Tests/") {
+                #expect(Files.exists("\(Self.root)/Tests/\(name).swift"), "\(name)")
+            }
+        }
+    }
+
     /// The commands that `spoolctl --help` lists.
     static func commands(_ spool: SpoolUnderTest) throws -> [String] {
         try spool.ctl("--help").lines.compactMap { line in
