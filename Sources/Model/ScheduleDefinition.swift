@@ -127,7 +127,7 @@ extension TableReader {
         }
         if let value = table["cron"], let text = string("cron") {
             do throws(RecurrenceError) {
-                return (try .cron(text, zone: zone, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
+                return (try .cron(text, zone: zone, zones: context.zones, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
             } catch {
                 var position = value.position
                 // Inside a basic string without escapes the place in the text is the place in the file.

@@ -1,5 +1,20 @@
-/// One field of a cron expression: what it is called and which values it takes.
+/// The forms of cron expression, told apart by the number of fields and by where `?` stands.
+public enum CronDialect: String, Sendable, Hashable, CaseIterable {
+    /// Five fields: crontab(5).
+    case unix
+    /// Six: the same after a field for seconds, as robfig/cron and Spring have it.
+    case unixWithSeconds
+    /// Six or seven: seconds first, Sunday is 1, years last; one of the day fields is `?`.
+    case quartz
+    /// Six: minutes first, Sunday is 1, years last; one of the day fields is `?` (EventBridge).
+    case aws
+}
+
+/// One field of a cron expression: what it is called, which values it takes, what may be written.
 struct CronField: Sendable {
+    enum Kind: UInt8, Sendable { case second, minute, hour, dayOfMonth, month, dayOfWeek, year }
+
+    let kind: Kind
     let name: String
     /// Lowest and highest value that may be written.
     let values: ClosedRange<Int>
@@ -8,39 +23,86 @@ struct CronField: Sendable {
     /// Three-letter names, the first for `firstName`.
     let names: [String]
     let firstName: Int
-    let star: CronFields.Stars
+    /// What to take from a written value for its place in the set: 1 where Sunday is 1, 1970 for years.
+    let base: Int
+    /// Quartz and AWS: `a/n` and `/n`, ranges over the end, `?` for a day; steps no longer than the field.
+    let isExtended: Bool
 
     private init(
-        _ name: String, _ values: ClosedRange<Int>, star: CronFields.Stars, hashedEnd: Int? = nil, names: [String] = [],
-        firstName: Int = 0
+        _ kind: Kind, _ name: String, _ values: ClosedRange<Int>, hashedEnd: Int? = nil, names: [String] = [],
+        firstName: Int = 0, base: Int = 0, isExtended: Bool = false
     ) {
+        self.kind = kind
         self.name = name
         self.values = values
         self.hashedEnd = hashedEnd ?? values.upperBound
         self.names = names
         self.firstName = firstName
-        self.star = star
+        self.base = base
+        self.isExtended = isExtended
     }
 
-    static let second = CronField("second", 0...59, star: .second)
-    static let minute = CronField("minute", 0...59, star: .minute)
-    static let hour = CronField("hour", 0...23, star: .hour)
+    private var extended: CronField {
+        CronField(
+            kind, name, values, hashedEnd: hashedEnd, names: names, firstName: firstName, base: base, isExtended: true)
+    }
+
+    static let monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    static let weekdayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+
+    static let second = CronField(.second, "second", 0...59)
+    static let minute = CronField(.minute, "minute", 0...59)
+    static let hour = CronField(.hour, "hour", 0...23)
     // H keeps to the days that every month has.
-    static let dayOfMonth = CronField("day of month", 1...31, star: .dayOfMonth, hashedEnd: 28)
-    static let month = CronField(
-        "month", 1...12, star: .month,
-        names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], firstName: 1)
+    static let dayOfMonth = CronField(.dayOfMonth, "day of month", 1...31, hashedEnd: 28)
+    static let month = CronField(.month, "month", 1...12, names: monthNames, firstName: 1)
     // crontab(5): 0 and 7 are Sunday; the bit of 7 is folded into that of 0 after reading.
-    static let dayOfWeek = CronField(
-        "day of week", 0...7, star: .dayOfWeek, hashedEnd: 6, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"])
+    static let dayOfWeek = CronField(.dayOfWeek, "day of week", 0...7, hashedEnd: 6, names: weekdayNames)
+    private static let dayOfWeekFromOne = CronField(
+        .dayOfWeek, "day of week", 1...7, names: weekdayNames, firstName: 1, base: 1, isExtended: true)
+    private static let year = CronField(
+        .year, "year", Civil.firstYear...(Civil.endYear - 1), base: Civil.firstYear, isExtended: true)
 
     static let unix = [minute, hour, dayOfMonth, month, dayOfWeek]
     static let unixWithSeconds = [second] + unix
+    static let aws = [minute, hour, dayOfMonth, month].map(\.extended) + [dayOfWeekFromOne, year]
+    static let quartz = [second.extended] + aws
 
     /// `0-59`; `0-7 or sun-sat`.
     var allowed: String {
         let numbers = "\(values.lowerBound)-\(values.upperBound)"
         guard let first = names.first, let last = names.last else { return numbers }
         return "\(numbers) or \(first)-\(last)"
+    }
+
+    /// The longest step. Vixie's cron takes any: `*/100,1-7` for a day of month means 1-7, with the star's say in `DayRule`.
+    /// Quartz refuses what is longer than its field.
+    var longestStep: Int {
+        guard isExtended, kind != .year else { return 999_999 }
+        return kind == .hour || kind == .minute || kind == .second ? values.upperBound : values.upperBound - values.lowerBound + 1
+    }
+
+    /// What may stand in the field besides values, for an error to say.
+    var forms: String {
+        switch kind {
+        case .dayOfMonth: isExtended ? "lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?" : "lists, ranges a-b, steps */n, L, L-n, nW and LW"
+        case .dayOfWeek: isExtended ? "lists, ranges a-b, steps a/n, L, nL, n#k and ?" : "lists, ranges a-b, steps */n, nL and n#k"
+        default: isExtended ? "lists, ranges a-b and steps a/n" : "lists, ranges a-b, steps */n and a-b/n"
+        }
+    }
+}
+
+extension WallFields.Stars {
+    /// That of the field; none for years.
+    init(_ kind: CronField.Kind) {
+        switch kind {
+        case .second: self = .second
+        case .minute: self = .minute
+        case .hour: self = .hour
+        case .dayOfMonth: self = .dayOfMonth
+        case .month: self = .month
+        case .dayOfWeek: self = .dayOfWeek
+        case .year: self = []
+        }
     }
 }

@@ -1,13 +1,22 @@
-/// Reads one field: a list of `*`, `*/n`, `a`, `a-b`, `a-b/n`, and `H`, `H/n`, `H(a-b)`, `H(a-b)/n`.
+/// What a field names.
+struct CronValues {
+    var set = Bits256()
+    var special = SpecialDays.none
+    var beginsWithStar = false
+    /// It is `?`: the other day field decides.
+    var isOpen = false
+}
+
+/// Reads one field: a list of `*`, `*/n`, `a`, `a-b`, `a-b/n`; of `H`, `H/n`, `H(a-b)`, `H(a-b)/n`; of `L`, `L-n`, `nW`,
+/// `LW`, `L-nW` for a day of month; of `nL`, `n#k` for a day of week; in the extended dialects of `a/n`, `/n` and ranges over the
+/// end too, or `?`.
 struct CronFieldParser {
     private let field: CronField
     private let end: Int
     private let word: Range<Int>
     private let stableSeed: UInt64
     private var scanner: ByteScanner
-
-    /// Known once `parse` has returned.
-    private(set) var beginsWithStar = false
+    private var values = CronValues()
 
     init(_ field: CronField, scanner: ByteScanner, word: Range<Int>, stableSeed: UInt64) {
         self.field = field
@@ -18,17 +27,25 @@ struct CronFieldParser {
         self.scanner.position = word.lowerBound
     }
 
-    /// The bits of the values that the field names.
-    mutating func parse() throws(RecurrenceError) -> UInt64 {
-        beginsWithStar = next == UInt8(ascii: "*")
-        var set: UInt64 = 0
+    mutating func parse() throws(RecurrenceError) -> CronValues {
+        values.beginsWithStar = next == UInt8(ascii: "*") || next == UInt8(ascii: "/")
+        if field.isExtended, isDay, next == UInt8(ascii: "?") {
+            scanner.advance()
+            guard next == nil else { throw unexpected(expected: "? alone") }
+            values.isOpen = true
+            values.beginsWithStar = true
+            insert(field.values, by: 1)
+            return values
+        }
         while true {
-            set |= try item()
-            guard let byte = next else { return set }
+            try item()
+            guard let byte = next else { return values }
             guard byte == UInt8(ascii: ",") else { throw unexpected() }
             scanner.advance()
         }
     }
+
+    private var isDay: Bool { field.kind == .dayOfMonth || field.kind == .dayOfWeek }
 
     private var next: UInt8? { scanner.position < end ? scanner.peek : nil }
 
@@ -36,43 +53,79 @@ struct CronFieldParser {
         scanner.position < end && scanner.take(character)
     }
 
-    private mutating func item() throws(RecurrenceError) -> UInt64 {
-        guard let byte = next else { throw error("\(field.name): a value is missing", at: scanner.position) }
-        if byte == UInt8(ascii: "*") {
-            scanner.advance()
-            return Self.stride(field.values, by: try step() ?? 1)
+    /// Takes a letter in either case, unless it begins a longer word.
+    private mutating func takeLetter(_ letter: UInt8) -> Bool {
+        guard next?.lowercased == letter else { return false }
+        if let after = scanner.peek(ahead: 1), scanner.position + 1 < end, after.isLetter, after.lowercased != UInt8(ascii: "w") {
+            return false
         }
-        if byte == UInt8(ascii: "H") || byte == UInt8(ascii: "h") {
-            scanner.advance()
-            return try hashed()
-        }
-        let start = scanner.position
-        let low = try value()
-        guard take("-") else {
-            if next == UInt8(ascii: "/") {
-                let written = text(from: start, to: scanner.position)
-                let step = text(from: scanner.position, to: itemEnd)
-                throw error(
-                    "\(field.name): a step needs a range, found \(quoted(written + step))", at: start,
-                    hint: "did you mean \(written)-\(field.values.upperBound)\(step) or */\(step.dropFirst())?")
-            }
-            return 1 << UInt64(low)
-        }
-        let high = try value()
-        guard low <= high else {
-            var hint =
-                "write the lower value first, or two ranges: \(low)-\(field.values.upperBound),\(field.values.lowerBound)-\(high)"
-            if field.star == .dayOfWeek, high == 0 { hint = "Sunday at the end of a range is 7: \(low)-7" }
-            throw error(
-                "\(field.name): range \(text(from: start, to: scanner.position)) is reversed", at: start, hint: hint)
-        }
-        return Self.stride(low...high, by: try step() ?? 1)
+        scanner.advance()
+        return true
     }
 
-    private static func stride(_ values: ClosedRange<Int>, by step: Int) -> UInt64 {
-        var set: UInt64 = 0
-        for value in Swift.stride(from: values.lowerBound, through: values.upperBound, by: step) { set |= 1 << UInt64(value) }
-        return set
+    private mutating func item() throws(RecurrenceError) {
+        guard let byte = next else { throw error("\(field.name): a value is missing", at: scanner.position) }
+        if byte == UInt8(ascii: "*") || byte == UInt8(ascii: "/") && field.isExtended {
+            if byte == UInt8(ascii: "*") { scanner.advance() }
+            return insert(field.values, by: try step() ?? 1)
+        }
+        if takeLetter(UInt8(ascii: "h")) { return try hashed() }
+        if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return try daysBeforeLast() }
+        if field.kind == .dayOfWeek, byte.lowercased == UInt8(ascii: "l") { return try lastWeekday() }
+        let start = scanner.position
+        let low = try value()
+        if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "w")) {
+            values.special.nearest |= 1 << UInt32(low)
+            return
+        }
+        if field.kind == .dayOfWeek {
+            if takeLetter(UInt8(ascii: "l")) { return insertWeekday(low, number: 0) }
+            if take("#") { return insertWeekday(low, number: try ordinal()) }
+        }
+        guard take("-") else { return try single(low, from: start) }
+        // `29-L`: to the end of the month, as croniter has it.
+        if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return insert(low...field.values.upperBound, by: try step() ?? 1) }
+        let high = try value()
+        if field.kind == .dayOfWeek, low <= high, take("#") {
+            let number = try ordinal()
+            for weekday in low...high { insertWeekday(weekday, number: number) }
+            return
+        }
+        let step: Int?
+        if low > high {
+            guard field.isExtended, field.kind != .year else { throw reversed(low, high, from: start) }
+            step = try self.step()
+            insert(low...(high + field.values.count), by: step ?? 1)
+        } else {
+            step = try self.step()
+            insert(low...high, by: step ?? 1)
+        }
+    }
+
+    /// A value alone, or in the extended dialects the first of a stride to the end.
+    private mutating func single(_ value: Int, from start: Int) throws(RecurrenceError) {
+        guard next == UInt8(ascii: "/") else { return insert(value...value, by: 1) }
+        guard !field.isExtended else { return insert(value...field.values.upperBound, by: try step() ?? 1) }
+        let written = text(from: start, to: scanner.position)
+        let step = text(from: scanner.position, to: itemEnd)
+        throw error(
+            "\(field.name): a step needs a range, found \(quoted(written + step))", at: start,
+            hint: "did you mean \(written)-\(field.values.upperBound)\(step) or */\(step.dropFirst())?")
+    }
+
+    private func reversed(_ low: Int, _ high: Int, from start: Int) -> RecurrenceError {
+        var hint =
+            "write the lower value first, or two ranges: \(low)-\(field.values.upperBound),\(field.values.lowerBound)-\(high)"
+        if field.kind == .year { hint = "write the earlier year first" }
+        if field.kind == .dayOfWeek, high == 0 { hint = "Sunday at the end of a range is 7: \(low)-7" }
+        return error("\(field.name): range \(text(from: start, to: scanner.position)) is reversed", at: start, hint: hint)
+    }
+
+    /// Inserts each nth of the values; those past the field's end go on at its beginning.
+    private mutating func insert(_ range: ClosedRange<Int>, by step: Int) {
+        for value in Swift.stride(from: range.lowerBound, through: range.upperBound, by: step) {
+            values.set.insert((value > field.values.upperBound ? value - field.values.count : value) - field.base)
+        }
     }
 
     /// `/n`, if it follows.
@@ -82,12 +135,63 @@ struct CronFieldParser {
         let digits = text(from: start, to: digitsEnd)
         guard !digits.isEmpty else { throw unexpected(expected: "a number after /") }
         scanner.position = digitsEnd
-        // Longer than the range is allowed: `*/100,1-7` for a day of month means 1-7, with the star's say in `DayRule`.
-        guard digits.utf8.count <= 6, let step = Int(digits), step > 0 else {
-            throw error("\(field.name): step \(digits) is out of range 1-999999", at: start)
+        guard digits.utf8.count <= 6, let step = Int(digits), step > 0, step <= field.longestStep else {
+            throw error("\(field.name): step \(digits) is out of range 1-\(field.longestStep)", at: start)
         }
         return step
     }
+
+    // MARK: Days that the month decides
+
+    /// After `L`: nothing, `W`, `-n`, `-nW`.
+    private mutating func daysBeforeLast() throws(RecurrenceError) {
+        var days = 0
+        if take("-") {
+            let start = scanner.position
+            let digits = text(from: start, to: digitsEnd)
+            guard !digits.isEmpty else { throw unexpected(expected: "a number of days after L-") }
+            scanner.position = digitsEnd
+            guard digits.utf8.count <= 2, let number = Int(digits), number <= 30 else {
+                throw error("\(field.name): L-\(digits) is out of range L-0 to L-30", at: start)
+            }
+            days = number
+        }
+        if takeLetter(UInt8(ascii: "w")) {
+            values.special.nearestBeforeLast |= 1 << UInt32(days)
+        } else {
+            values.special.beforeLast |= 1 << UInt32(days)
+        }
+    }
+
+    /// `L` in a day of week: Saturday in the extended dialects; elsewhere a day must follow (`L5`, as croniter has it).
+    private mutating func lastWeekday() throws(RecurrenceError) {
+        let start = scanner.position
+        scanner.advance()
+        if !field.isExtended, let byte = next, byte != UInt8(ascii: ",") { return insertWeekday(try value(), number: 0) }
+        guard field.isExtended, text(from: word.lowerBound, to: end).utf8.count == 1 else {
+            throw error(
+                "\(field.name): L needs a day before it", at: start,
+                hint: field.isExtended ? "L alone is Saturday, and stands alone" : "5L is the last Friday of the month")
+        }
+        values.set.insert(6)
+    }
+
+    private mutating func insertWeekday(_ value: Int, number: Int) {
+        values.special.nthWeekdays |= 1 << UInt64((value - field.base) % 7 * 8 + number)
+    }
+
+    private mutating func ordinal() throws(RecurrenceError) -> Int {
+        let start = scanner.position
+        let digits = text(from: start, to: digitsEnd)
+        guard !digits.isEmpty else { throw unexpected(expected: "1 to 5 after #") }
+        scanner.position = digitsEnd
+        guard let number = Int(digits), (1...5).contains(number) else {
+            throw error("\(field.name): #\(digits) is out of range #1-#5", at: start)
+        }
+        return number
+    }
+
+    // MARK: Values
 
     private mutating func value() throws(RecurrenceError) -> Int {
         let start = scanner.position
@@ -105,6 +209,8 @@ struct CronFieldParser {
         if byte.isLetter, !field.names.isEmpty {
             var place = start
             while place < end, scanner.bytes[place].isLetter { place += 1 }
+            // FRIL: the last Friday.
+            if field.kind == .dayOfWeek, place - start == 4, scanner.bytes[place - 1].lowercased == UInt8(ascii: "l") { place -= 1 }
             let name = text(from: start, to: place)
             if let number = field.names.firstIndex(of: name.asciiLowercased) {
                 scanner.position = place
@@ -126,7 +232,8 @@ struct CronFieldParser {
     // MARK: H
 
     /// A value, or a shift of a step, that the seed and the field decide.
-    private mutating func hashed() throws(RecurrenceError) -> UInt64 {
+    private mutating func hashed() throws(RecurrenceError) {
+        guard field.kind != .year else { throw error("year: H has no meaning here", at: scanner.position - 1) }
         var values = field.values.lowerBound...field.hashedEnd
         if take("(") {
             let start = scanner.position
@@ -137,12 +244,13 @@ struct CronFieldParser {
             guard take(")") else { throw unexpected(expected: "a closing parenthesis") }
             values = low...high
         }
-        let hash = Self.mix(stableSeed ^ (UInt64(field.star.rawValue) << 56))
+        let hash = Self.mix(stableSeed ^ (UInt64(WallFields.Stars(field.kind).rawValue) << 56))
         guard let step = try step() else {
-            return 1 << (UInt64(values.lowerBound) + hash % UInt64(values.count))
+            let value = values.lowerBound + Int(hash % UInt64(values.count))
+            return insert(value...value, by: 1)
         }
         let shift = Int(hash % UInt64(min(step, values.count)))
-        return Self.stride((values.lowerBound + shift)...values.upperBound, by: step)
+        insert((values.lowerBound + shift)...values.upperBound, by: step)
     }
 
     /// The finalizer of SplitMix64: every bit of the seed moves every bit of the result, on every machine alike.
@@ -173,7 +281,7 @@ struct CronFieldParser {
 
     private func unexpected(expected: String? = nil) -> RecurrenceError {
         let place = scanner.position
-        let allowed = expected ?? "\(field.allowed), lists, ranges a-b, steps */n and a-b/n"
+        let allowed = expected ?? "\(field.allowed), \(field.forms)"
         guard place < end else {
             return error(
                 "\(field.name): expected \(allowed), found the end of \(quoted(text(from: word.lowerBound, to: end)))",
@@ -183,8 +291,9 @@ struct CronFieldParser {
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {
-        case "?": hint = "in this form of cron * stands for any value"
-        case "L", "l", "W", "w", "#": hint = "\(found) is not part of this form of cron"
+        case "?": hint = isDay && field.isExtended ? "? stands alone" : "* stands for any value here"
+        case "L", "l", "W", "w": hint = "\(found) belongs to \(found.uppercased() == "W" ? "a day of month" : "a day")"
+        case "#": hint = "# belongs to a day of week: 2#3 is the third Tuesday"
         case "-": hint = "values can't be negative"
         default: break
         }

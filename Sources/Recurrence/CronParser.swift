@@ -1,12 +1,18 @@
 /// Reads a cron expression into bit sets, or says what is wrong with which field at which position.
 ///
-/// Stricter than most crons where they guess: `5/15`, `*/0`, `?`, `L` and reversed ranges are refused, as a real
-/// crontab(1) refuses them.
+/// The Unix forms are stricter than most crons where those guess: `5/15`, `*/0`, `?` and reversed ranges are refused, as a
+/// real crontab(1) refuses them.
 struct CronParser {
-    enum Result {
-        case fields(CronFields)
-        case every(Span)
-        case reboot
+    struct Result {
+        enum When {
+            case fields(WallFields, CronDialect)
+            case every(Span)
+            case reboot
+        }
+
+        var when: When
+        /// Of `CRON_TZ=Europe/Berlin 30 2 * * *`.
+        var zone: String?
     }
 
     private let stableSeed: UInt64
@@ -21,22 +27,60 @@ struct CronParser {
         guard scanner.bytes.count <= Self.longestText else {
             throw RecurrenceError("the cron expression is longer than \(Self.longestText) bytes")
         }
-        let words = Self.words(scanner.bytes)
+        var words = Self.words(scanner.bytes)
+        var zone: String?
+        if let first = words.first, let name = zoneName(first) {
+            zone = name
+            words.removeFirst()
+        }
         guard let first = words.first else { throw RecurrenceError("the cron expression is empty", hint: Self.shapeHint) }
-        let firstWord = scanner.text(from: first.lowerBound, to: first.upperBound)
+        let firstWord = text(first)
         if firstWord.hasPrefix("@") || Self.isNickname(firstWord) {
-            return try nickname(firstWord, words: words)
+            return Result(when: try nickname(firstWord, words: words), zone: zone)
         }
-        if firstWord.asciiLowercased.hasPrefix("tz=") || firstWord.asciiLowercased.hasPrefix("cron_tz=") {
-            throw error("a zone can't stand in the expression", at: first.lowerBound, hint: "name it in the key timezone")
+        if let wrapper = ["cron(", "rate(", "at("].first(where: firstWord.asciiLowercased.hasPrefix) {
+            throw error(
+                "\(wrapper)…) is EventBridge's wrapping", at: first.lowerBound,
+                hint: wrapper == "cron(" ? "write what is inside" : #"write it as every = "5 minutes" or at = "…""#)
         }
+        let dialect = try dialect(of: words)
+        return Result(when: .fields(try fields(dialect, words), dialect), zone: zone)
+    }
+
+    /// crontab(5) has `CRON_TZ=`, robfig/cron `TZ=` too.
+    private func zoneName(_ word: Range<Int>) -> String? {
+        let word = text(word)
+        guard let equals = word.firstIndex(of: "="), ["tz", "cron_tz"].contains(word[..<equals].description.asciiLowercased)
+        else { return nil }
+        return String(word[word.index(after: equals)...])
+    }
+
+    /// Five fields are crontab(5). Of six, those with `?` for the third or fifth are AWS's, for the fourth or sixth Quartz's;
+    /// without it they are crontab(5) after seconds. Seven are Quartz's.
+    private func dialect(of words: [Range<Int>]) throws(RecurrenceError) -> CronDialect {
+        let open = words.indices.filter { text(words[$0]) == "?" }
         switch words.count {
-        case 5: return .fields(try fields(CronField.unix, words))
-        case 6: return .fields(try fields(CronField.unixWithSeconds, words))
+        case 5:
+            if let place = open.first {
+                throw error("? is not part of five-field cron", at: words[place].lowerBound, hint: "* stands for any value here")
+            }
+            return .unix
+        case 6:
+            guard let place = open.first else { return .unixWithSeconds }
+            switch open {
+            case [2], [4], [2, 4]: return .aws
+            case [3], [5], [3, 5]: return .quartz
+            default:
+                throw error(
+                    "? stands for the day of month or the day of week alone", at: words[open.last ?? place].lowerBound,
+                    hint: "six fields with ? third or fifth are AWS's, fourth or sixth Quartz's")
+            }
+        case 7: return .quartz
         default:
             throw error(
                 "expected 5 fields (minute, hour, day of month, month, day of week), found \(words.count)",
-                at: words.count > 5 ? words[5].lowerBound : scanner.bytes.count, hint: Self.shapeHint)
+                at: words.count > 5 ? words[5].lowerBound : scanner.bytes.count,
+                hint: words.count > 7 ? "6 begin with a second or end with a year, 7 do both" : Self.shapeHint)
         }
     }
 
@@ -55,7 +99,7 @@ struct CronParser {
         return nicknames[lower] != nil || lower == "reboot" || lower == "every"
     }
 
-    private func nickname(_ word: String, words: [Range<Int>]) throws(RecurrenceError) -> Result {
+    private func nickname(_ word: String, words: [Range<Int>]) throws(RecurrenceError) -> Result.When {
         var name = word.asciiLowercased
         if name.hasPrefix("@") { name.removeFirst() }
         if name == "every" {
@@ -79,7 +123,7 @@ struct CronParser {
         }
         if name == "reboot" { return .reboot }
         if let expression = Self.nicknames[name] {
-            return try CronParser(expression, stableSeed: stableSeed).parse()
+            return try CronParser(expression, stableSeed: stableSeed).parse().when
         }
         let known = Self.nicknames.keys.sorted() + ["reboot", "every"]
         let near = known.min { $0.editDistance(to: name) < $1.editDistance(to: name) }
@@ -105,27 +149,60 @@ struct CronParser {
         return words
     }
 
-    private func fields(_ kinds: [CronField], _ words: [Range<Int>]) throws(RecurrenceError) -> CronFields {
-        var sets: [UInt64] = []
-        var stars: CronFields.Stars = []
+    private func fields(_ dialect: CronDialect, _ words: [Range<Int>]) throws(RecurrenceError) -> WallFields {
+        let kinds = dialect.fields
+        var fields: [CronField.Kind: CronValues] = [:]
+        var stars: WallFields.Stars = []
         for (kind, word) in zip(kinds, words) {
-            var field = CronFieldParser(kind, scanner: scanner, word: word, stableSeed: stableSeed)
-            sets.append(try field.parse())
-            if field.beginsWithStar { stars.insert(kind.star) }
+            var parser = CronFieldParser(kind, scanner: scanner, word: word, stableSeed: stableSeed)
+            let values = try parser.parse()
+            if values.beginsWithStar { stars.insert(WallFields.Stars(kind.kind)) }
+            fields[kind.kind] = values
         }
-        let hasSeconds = sets.count == 6
-        if !hasSeconds { sets.insert(1, at: 0) }
-        let sunday = sets[5] >> 7 & 1
-        let days = DayRule(
-            daysOfMonth: UInt32(truncatingIfNeeded: sets[3]),
-            daysOfWeek: UInt8(truncatingIfNeeded: (sets[5] | sunday) & 0x7F),
-            combination: stars.isDisjoint(with: [.dayOfMonth, .dayOfWeek]) ? .either : .both)
-        return CronFields(
-            seconds: sets[0], minutes: sets[1], hours: UInt32(truncatingIfNeeded: sets[2]), days: days,
-            months: UInt16(truncatingIfNeeded: sets[4]), stars: stars, hasSeconds: hasSeconds)
+        func set(_ kind: CronField.Kind) -> UInt64 { fields[kind]?.set.low ?? 0 }
+        if dialect == .quartz || dialect == .aws { try checkDays(fields, dialect, words) }
+        var special = fields[.dayOfMonth]?.special ?? .none
+        special.formUnion(fields[.dayOfWeek]?.special ?? .none)
+        // 0 and 7 are Sunday.
+        let week = set(.dayOfWeek) | set(.dayOfWeek) >> 7 & 1
+        var years = fields[.year]?.set ?? Bits256()
+        if years.runs == [0...(Civil.endYear - 1 - Civil.firstYear)] { years = Bits256() }
+        return WallFields(
+            seconds: fields[.second]?.set.low ?? 1, minutes: set(.minute), hours: UInt32(truncatingIfNeeded: set(.hour)),
+            days: DayRule(
+                daysOfMonth: UInt32(truncatingIfNeeded: set(.dayOfMonth)), daysOfWeek: UInt8(truncatingIfNeeded: week & 0x7F),
+                combination: stars.isDisjoint(with: [.dayOfMonth, .dayOfWeek]) ? .either : .both),
+            months: UInt16(truncatingIfNeeded: set(.month)), stars: stars,
+            rare: special == .none && years.isEmpty ? nil : WallFields.Rare(years: years, days: special))
     }
+
+    /// Quartz and AWS take a day of month or a day of week, and `?` for the other.
+    private func checkDays(
+        _ fields: [CronField.Kind: CronValues], _ dialect: CronDialect, _ words: [Range<Int>]
+    ) throws(RecurrenceError) {
+        let isDayOpen = fields[.dayOfMonth]?.isOpen ?? false
+        let isWeekdayOpen = fields[.dayOfWeek]?.isOpen ?? false
+        guard isDayOpen == isWeekdayOpen else { return }
+        let place = dialect == .quartz ? words[5] : words[4]
+        throw error(
+            isDayOpen ? "day of month and day of week are both ?" : "day of month and day of week are both given", at: place.lowerBound,
+            hint: isDayOpen ? "write * for one of them" : "in \(dialect == .quartz ? "Quartz" : "AWS")'s form one of them is ?")
+    }
+
+    private func text(_ word: Range<Int>) -> String { scanner.text(from: word.lowerBound, to: word.upperBound) }
 
     private func error(_ message: String, at byte: Int, hint: String? = nil) -> RecurrenceError {
         RecurrenceError(message, offset: scanner.characterOffset(of: byte), hint: hint)
+    }
+}
+
+extension CronDialect {
+    var fields: [CronField] {
+        switch self {
+        case .unix: CronField.unix
+        case .unixWithSeconds: CronField.unixWithSeconds
+        case .quartz: CronField.quartz
+        case .aws: CronField.aws
+        }
     }
 }

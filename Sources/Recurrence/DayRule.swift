@@ -16,15 +16,34 @@ struct DayRule: Sendable, Hashable {
     /// The matching days of a month as bits 1 to 31. `firstDay` is the day number of its 1st.
     @inline(__always)
     func days(firstDay: Int64, daysInMonth: Int) -> UInt32 {
-        let inMonth = UInt32(truncatingIfNeeded: (UInt64(2) &<< UInt64(truncatingIfNeeded: daysInMonth)) &- 2)
+        combined(daysOfMonth, weekdays(first: Civil.weekday(days: firstDay))) & Self.all(daysInMonth)
+    }
+
+    /// The same with days that only the month tells.
+    @inline(never)
+    func days(firstDay: Int64, daysInMonth: Int, with special: SpecialDays) -> UInt32 {
+        let first = Civil.weekday(days: firstDay)
+        let byDay = daysOfMonth | special.daysOfMonth(first: first, daysInMonth: daysInMonth)
+        let byWeekday = weekdays(first: first) | special.daysOfWeek(first: first, daysInMonth: daysInMonth)
+        return combined(byDay, byWeekday) & Self.all(daysInMonth)
+    }
+
+    @inline(__always)
+    private static func all(_ daysInMonth: Int) -> UInt32 {
+        UInt32(truncatingIfNeeded: (UInt64(2) &<< UInt64(truncatingIfNeeded: daysInMonth)) &- 2)
+    }
+
+    /// The days whose weekday matches, in a month that begins with the weekday `first`.
+    @inline(__always)
+    private func weekdays(first: Int) -> UInt32 {
         // The week as seen from the 1st, five times over, gives each day of the month its weekday's bit.
-        let first = UInt64(truncatingIfNeeded: Civil.weekday(days: firstDay))
         let week = UInt64(daysOfWeek)
-        let turned = ((week | week &<< 7) &>> first) & 0x7F
-        let byWeekday = UInt32(truncatingIfNeeded: (turned &* 0x10_2040_81) &<< 1)
-        switch combination {
-        case .both: return daysOfMonth & byWeekday & inMonth
-        case .either: return (daysOfMonth | byWeekday) & inMonth
-        }
+        let turned = ((week | week &<< 7) &>> UInt64(truncatingIfNeeded: first)) & 0x7F
+        return UInt32(truncatingIfNeeded: (turned &* 0x10_2040_81) &<< 1)
+    }
+
+    @inline(__always)
+    private func combined(_ byDay: UInt32, _ byWeekday: UInt32) -> UInt32 {
+        combination == .both ? byDay & byWeekday : byDay | byWeekday
     }
 }

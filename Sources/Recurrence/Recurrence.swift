@@ -9,11 +9,10 @@
 ///   where, what was found, and what was likely meant.
 /// - Time is POSIX time: every day has 86,400 seconds, leap seconds do not exist.
 ///
-/// A rule that is written as wall-clock fields (`CronSchedule`) is bit sets plus the zone it is read in. Rules on other
-/// grounds become further cases of `Recurrence.Rule`.
+/// A rule that is written as wall-clock fields (`WallFields`) is bit sets; read in a zone it is a `WallSchedule`.
 public struct Recurrence: Sendable {
     enum Rule: Sendable {
-        case cron(CronSchedule)
+        case cron(WallSchedule<WallFields>, CronDialect)
         case interval(Interval)
         case at(Instant)
         case reboot
@@ -21,17 +20,20 @@ public struct Recurrence: Sendable {
 
     let rule: Rule
 
-    /// Reads a cron expression: five fields as crontab(5), six with the seconds first, or a word such as `@daily`,
-    /// `@every 10m`, `@reboot` (the `@` may be left out).
+    /// Reads a cron expression of any `CronDialect`, or a word such as `@daily`, `@every 10m`, `@reboot` (the `@` may be left
+    /// out). `CRON_TZ=ZONE` before it names the zone, which `zones` then looks up.
     ///
     /// `stableSeed` decides what `H` stands for; the same seed always gives the same value. An `@every` counts on a
     /// fixed grid, as robfig/cron has it: the length of a run does not move the next one.
     public static func cron(
-        _ text: String, zone: Zone, stableSeed: UInt64, daylight: DaylightRule = .standard
+        _ text: String, zone: Zone, zones: ZoneDatabase, stableSeed: UInt64, daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
-        switch try CronParser(text, stableSeed: stableSeed).parse() {
-        case .fields(let fields):
-            return Recurrence(rule: .cron(CronSchedule(fields: fields, zone: zone, daylight: daylight)))
+        let parsed = try CronParser(text, stableSeed: stableSeed).parse()
+        var zone = zone
+        if let name = parsed.zone { zone = try zones.zone(name) }
+        switch parsed.when {
+        case .fields(let fields, let dialect):
+            return Recurrence(rule: .cron(WallSchedule(fields, zone: zone, daylight: daylight), dialect))
         case .every(let span):
             return .every(span, fromStart: true)
         case .reboot:
@@ -56,7 +58,7 @@ public struct Recurrence: Sendable {
     /// due are `origin + span`, `origin + 2 span`, …
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
-        case .cron(let schedule): schedule.next(after: instant)
+        case .cron(let schedule, _): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
         case .reboot: nil
@@ -65,7 +67,7 @@ public struct Recurrence: Sendable {
 
     /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
-        if case .cron(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
+        if case .cron(let schedule, _) = rule { return schedule.nextOccurrence(after: instant) }
         return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
     }
 
@@ -95,14 +97,14 @@ public struct Recurrence: Sendable {
 
     /// The zone whose wall clock decides; nil for a rule that reads none.
     public var zone: Zone? {
-        if case .cron(let schedule) = rule { return schedule.zone }
+        if case .cron(let schedule, _) = rule { return schedule.zone }
         return nil
     }
 
     /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`. Reads back as an equal rule.
     public var normalized: String {
         switch rule {
-        case .cron(let schedule): schedule.fields.text
+        case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)
         case .interval(let interval): "@every \(interval.span)"
         case .at(let due): due.rfc3339
         case .reboot: "@reboot"

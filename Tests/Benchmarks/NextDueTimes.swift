@@ -5,9 +5,10 @@ import Recurrence
 extension Suite {
     func measureRecurrence(_ name: String) throws {
         let rows = [("*/5 * * * *", "UTC", 5.0), ("0 9 * * 1-5", "Europe/Berlin", 2.0), ("0 0 29 2 *", "UTC", 1.0)]
+        let zones = ZoneDatabase()
         for (expression, zoneName, bar) in rows {
-            let zone = try ZoneDatabase().zone(zoneName)
-            let recurrence = try Recurrence.cron(expression, zone: zone, stableSeed: 0)
+            let zone = try zones.zone(zoneName)
+            let recurrence = try Recurrence.cron(expression, zone: zone, zones: zones, stableSeed: 0)
             _ = Self.walk(recurrence, count: 10_000)  // warms the zone
             let count = options.isSmoke ? 100_000 : 5_000_000
             let seconds = System.seconds { _ = Self.walk(recurrence, count: count) }

@@ -120,15 +120,15 @@ import Testing
     @Test func hashedValuesAreStableAndInRange() throws {
         var seen = Set<String>()
         for seed in UInt64(0)..<200 {
-            let text = try Recurrence.cron("H H(2-5) H * H", zone: .utc, stableSeed: seed).normalized
-            #expect(try Recurrence.cron("H H(2-5) H * H", zone: .utc, stableSeed: seed).normalized == text)
+            let text = try Recurrence.cron("H H(2-5) H * H", zone: .utc, zones: database, stableSeed: seed).normalized
+            #expect(try Recurrence.cron("H H(2-5) H * H", zone: .utc, zones: database, stableSeed: seed).normalized == text)
             let values = text.split(separator: " ").map { Int($0) ?? -1 }
             #expect(0...59 ~= values[0] && 2...5 ~= values[1] && 1...28 ~= values[2] && 0...6 ~= values[4], "\(text)")
             seen.insert(text)
         }
         #expect(seen.count > 150)
-        guard case .cron(let schedule) = try Recurrence.cron("H/15 * * * *", zone: .utc, stableSeed: 9).rule else { return }
-        #expect(schedule.fields.minutes.nonzeroBitCount == 4)
+        guard case .cron(let schedule, _) = try Recurrence.cron("H/15 * * * *", zone: .utc, zones: database, stableSeed: 9).rule else { return }
+        #expect(schedule.rule.minutes.nonzeroBitCount == 4)
     }
 
     // MARK: Errors
@@ -142,14 +142,14 @@ import Testing
             ("* * * * 8", 8, "day of week 8 is out of range 0-7", nil),
             ("5/15 * * * *", 0, #"minute: a step needs a range, found "5/15""#, "did you mean 5-59/15 or */15?"),
             ("*/0 * * * *", 2, "minute: step 0 is out of range 1-999999", nil),
-            (
-                "0 0 ? * *", 4, #"day of month: expected 1-31, lists, ranges a-b, steps */n and a-b/n, found "?""#,
-                "in this form of cron * stands for any value"
-            ),
-            (
-                "0 0 L * *", 4, #"day of month: expected 1-31, lists, ranges a-b, steps */n and a-b/n, found "L""#,
-                "L is not part of this form of cron"
-            ),
+            ("0 0 ? * *", 4, "? is not part of five-field cron", "* stands for any value here"),
+            ("? 0 * * *", 0, "? is not part of five-field cron", "* stands for any value here"),
+            ("0 0 * L *", 6, #"month: unknown name "L""#, "allowed are 1-12 or jan-dec"),
+            ("L 0 * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "L""#, "L belongs to a day"),
+            ("0 0 * * L", 8, "day of week: L needs a day before it", "5L is the last Friday of the month"),
+            ("0 0 L-31 * *", 6, "day of month: L-31 is out of range L-0 to L-30", nil),
+            ("0 0 * * 2#6", 10, "day of week: #6 is out of range #1-#5", nil),
+            ("0 0 32W * *", 4, "day of month 32 is out of range 1-31", nil),
             ("0 17-9 * * *", 2, "hour: range 17-9 is reversed", "write the lower value first, or two ranges: 17-23,0-9"),
             ("0 0 * * fri-sun", 8, "day of week: range fri-sun is reversed", "Sunday at the end of a range is 7: 5-7"),
             ("0 0 * * mno", 8, #"day of week: unknown name "mno""#, "did you mean mon?"),
@@ -166,9 +166,28 @@ import Testing
                 #"for example "30 2 * * *" is every day at 02:30"#
             ),
             (
-                "0 0 12 * * ? 2026", 11, "expected 5 fields (minute, hour, day of month, month, day of week), found 7",
-                #"for example "30 2 * * *" is every day at 02:30"#
+                "0 0 0 12 * * ? 2026", 11, "expected 5 fields (minute, hour, day of month, month, day of week), found 8",
+                "6 begin with a second or end with a year, 7 do both"
             ),
+            // Quartz and AWS: six or seven fields with ?.
+            (
+                "0 0 0 1 * 2 2026", 10, "day of month and day of week are both given", "in Quartz's form one of them is ?"
+            ),
+            ("0 10 ? * ? *", 9, "day of month and day of week are both ?", "write * for one of them"),
+            (
+                "? 0 0 * * *", 0, "? stands for the day of month or the day of week alone",
+                "six fields with ? third or fifth are AWS's, fourth or sixth Quartz's"
+            ),
+            ("0 0 0 ? * 0", 10, "day of week 0 is out of range 1-7", nil),
+            ("0 0 ? * 8 *", 8, "day of week 8 is out of range 1-7", nil),
+            ("0 0 0 0/120 * ?", 6, "day of month 0 is out of range 1-31", nil),
+            ("0 0/60 0 * * ?", 4, "minute: step 60 is out of range 1-59", nil),
+            ("0 0 0 ? * SAT,SUN,L", 18, "day of week: L needs a day before it", "L alone is Saturday, and stands alone"),
+            ("0 0 0 1 1 ? 1969", 12, "year 1969 is out of range 1970-2199", nil),
+            ("0 0 0 1 1 ? 2030-2020", 12, "year: range 2030-2020 is reversed", "write the earlier year first"),
+            ("0 0 0 1?5 * ?", 7, #"day of month: expected 1-31, lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?, found "?""#, "? stands alone"),
+            ("cron(0 10 * * ? *)", 0, "cron(…) is EventBridge's wrapping", "write what is inside"),
+            ("rate(5 minutes)", 0, "rate(…) is EventBridge's wrapping", #"write it as every = "5 minutes" or at = "…""#),
             ("", nil, "the cron expression is empty", #"for example "30 2 * * *" is every day at 02:30"#),
             ("@dayly", 0, #"unknown word "@dayly""#, "did you mean @daily?"),
             ("@daily 5", 7, "nothing may follow @daily", nil),
@@ -178,7 +197,8 @@ import Testing
                 "@every 5 fortnights", 9, #"@every: unknown unit "fortnights" in the duration "5 fortnights""#,
                 "units are ns us ms s m h d w M y, or words such as minutes"
             ),
-            ("TZ=UTC 0 0 * * *", 0, "a zone can't stand in the expression", "name it in the key timezone"),
+            ("TZ=Mars/Base 0 0 * * *", nil, #"unknown time zone "Mars/Base""#, nil),
+            ("CRON_TZ=UTC", nil, "the cron expression is empty", #"for example "30 2 * * *" is every day at 02:30"#),
             ("é * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "é""#, nil),
             ("99999999999999999999 * * * *", 0, "minute 99999999999999999999 is out of range 0-59", nil),
             ("H(50-10) * * * *", 2, "minute: range 50-10 is reversed", nil),

@@ -80,7 +80,7 @@ import Testing
 
     /// A hundred thousand of them fit in a few megabytes.
     @Test func schedulesAreSmall() {
-        #expect(MemoryLayout<CronFields>.size <= 64)
+        #expect(MemoryLayout<WallFields>.size <= 64)
         #expect(MemoryLayout<Recurrence>.size <= 32)
     }
 }

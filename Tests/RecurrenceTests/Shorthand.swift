@@ -9,7 +9,7 @@ func instant(_ text: String, _ zone: Zone = .utc) throws -> Instant {
 }
 
 func cron(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .standard) throws -> Recurrence {
-    try Recurrence.cron(text, zone: zone, stableSeed: 1, daylight: daylight)
+    try Recurrence.cron(text, zone: zone, zones: database, stableSeed: 1, daylight: daylight)
 }
 
 extension Recurrence {

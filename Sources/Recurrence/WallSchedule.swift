@@ -1,22 +1,38 @@
-/// Wall-clock fields read in a zone. One small object a schedule; `next` allocates nothing.
+/// Which seconds of the wall clock match, in whatever zone that hangs.
+protocol WallRule: Sendable {
+    /// The first matching wall time at or after `local`, or `noMatch` before the wall clock reaches 2200-01-03.
+    func firstMatch(atOrAfter local: Int64) -> Int64
+
+    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
+    var isWildcard: Bool { get }
+
+    /// It is due within seconds too: `milliseconds(ofSecond:)` says when, ascending.
+    var hasMilliseconds: Bool { get }
+    func milliseconds(ofSecond second: Int64) -> [Int64]
+}
+
+let noMatch = Int64.max
+
+/// A wall-clock rule read in a zone. One small object a schedule; `next` allocates nothing.
 ///
 /// How daylight saving is met: within one range of constant offset the wall clock just runs, so a search there is a
 /// search in wall time. Each range answers for one stretch of wall time, from `lower` to `upper`: for a wildcard
 /// schedule what its clock shows; for a fixed one what no earlier range has answered for, gaps included. A match is
 /// carried from range to range until one answers for it.
-final class CronSchedule: Sendable {
-    let fields: CronFields
+final class WallSchedule<Rule: WallRule>: Sendable {
+    let rule: Rule
     let zone: Zone
     private let gapRuns: Bool
     private let repeated: DaylightRule.Repeated
 
-    init(fields: CronFields, zone: Zone, daylight: DaylightRule) {
-        self.fields = fields
+    init(_ rule: Rule, zone: Zone, daylight: DaylightRule) {
+        self.rule = rule
         self.zone = zone
-        gapRuns = !fields.isWildcard && daylight.gap != .skip
-        repeated = daylight.repeated ?? (fields.isWildcard ? .both : .first)
+        gapRuns = !rule.isWildcard && daylight.gap != .skip
+        repeated = daylight.repeated ?? (rule.isWildcard ? .both : .first)
     }
 
+    @inline(__always)
     func next(after instant: Instant) -> Instant? {
         find(after: instant)?.instant
     }
@@ -26,6 +42,28 @@ final class CronSchedule: Sendable {
         return Occurrence(instant: found.instant, note: note(on: found))
     }
 
+    @inline(__always)
+    private func find(after instant: Instant) -> Found? {
+        let second = Civil.floorDivide(instant.milliseconds, 1000)
+        if rule.hasMilliseconds { return find(after: instant, second: second) }
+        return find(from: second &+ 1)
+    }
+
+    /// The same for a rule that is due within seconds, perhaps still in the one of `instant`.
+    private func find(after instant: Instant, second: Int64) -> Found? {
+        var from = second
+        while var found = find(from: from) {
+            from = Civil.floorDivide(found.instant.milliseconds, 1000) + 1
+            for part in rule.milliseconds(ofSecond: found.local) {
+                let due = Instant(milliseconds: found.instant.milliseconds + part)
+                guard due > instant else { continue }
+                found.instant = due
+                return found
+            }
+        }
+        return nil
+    }
+
     private struct Found {
         var instant: Instant
         /// The wall time that matched; earlier than what the clock shows when a gap moved it.
@@ -33,19 +71,20 @@ final class CronSchedule: Sendable {
         var range: Int
     }
 
+    /// The first due second at or after one.
     @inline(__always)
-    private func find(after instant: Instant) -> Found? {
+    private func find(from second: Int64) -> Found? {
         let ranges = zone.ranges
         // What is before 1970 is never due.
-        let start = max(Civil.floorDivide(instant.milliseconds, 1000) &+ 1, 0)
+        let start = max(second, 0)
         guard start < Civil.endSeconds else { return nil }
         var number = zone.rangeIndex(at: start)
         var range = ranges[number]
         // Whatever a gap before `start` moved to the beginning of this range lies behind, unless that is `start` itself.
         var from = lower(number, ranges)
         if start > range.start { from = max(from, start &+ Int64(range.offset)) }
-        var match = fields.firstMatch(atOrAfter: from)
-        while match != CronFields.none {
+        var match = rule.firstMatch(atOrAfter: from)
+        while match != noMatch {
             if match < upper(number, ranges) {
                 let due = max(match &- Int64(range.offset), range.start)
                 guard due < Civil.endSeconds else { return nil }
@@ -56,7 +95,7 @@ final class CronSchedule: Sendable {
             range = ranges[number]
             let nextFrom = lower(number, ranges)
             // From here the search may begin before the match (an overlap) or after it (a gap that is skipped).
-            if nextFrom < from || nextFrom > match { match = fields.firstMatch(atOrAfter: nextFrom) }
+            if nextFrom < from || nextFrom > match { match = rule.firstMatch(atOrAfter: nextFrom) }
             from = nextFrom
         }
         return nil
@@ -84,7 +123,7 @@ final class CronSchedule: Sendable {
         let ranges = zone.ranges
         let range = ranges[found.range]
         if found.local < range.localStart {
-            let another = fields.firstMatch(atOrAfter: found.local + 1)
+            let another = rule.firstMatch(atOrAfter: found.local + 1)
             return another <= range.localStart ? .mergedByGap : .movedByGap
         }
         if found.range > 0, found.local < ranges[found.range - 1].localEnd { return .secondOfRepeated }

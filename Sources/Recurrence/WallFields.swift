@@ -1,5 +1,5 @@
-/// A cron expression without its zone: a bit set a field. Wall-clock seconds in, wall-clock seconds out.
-struct CronFields: Sendable, Hashable {
+/// A wall-clock rule without its zone: a bit set a field. Wall-clock seconds in, wall-clock seconds out.
+struct WallFields: WallRule, Hashable {
     /// Bits 0 to 59.
     var seconds: UInt64
     var minutes: UInt64
@@ -10,8 +10,31 @@ struct CronFields: Sendable, Hashable {
     var months: UInt16
     /// Fields whose text began with `*`; it decides more than their bits: see `isWildcard` and `DayRule`.
     var stars: Stars
-    /// Written with a field for seconds.
-    var hasSeconds: Bool
+    /// Nil for most rules.
+    var rare: Rare?
+
+    /// What few rules have, apart, so that the others stay small and fast.
+    final class Rare: Sendable, Hashable {
+        /// Of 1970 and later, less 1970; empty: every year.
+        let years: Bits256
+        let days: SpecialDays
+        /// Milliseconds from the beginning of the minute, ascending; empty: whole seconds, as `seconds` has them.
+        let milliseconds: [Int32]
+
+        init(years: Bits256 = Bits256(), days: SpecialDays = .none, milliseconds: [Int32] = []) {
+            self.years = years
+            self.days = days
+            self.milliseconds = milliseconds
+        }
+
+        static func == (a: Rare, b: Rare) -> Bool { a.years == b.years && a.days == b.days && a.milliseconds == b.milliseconds }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(years)
+            hasher.combine(days)
+            hasher.combine(milliseconds)
+        }
+    }
 
     struct Stars: OptionSet, Sendable, Hashable {
         let rawValue: UInt8
@@ -26,20 +49,27 @@ struct CronFields: Sendable, Hashable {
     /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
     var isWildcard: Bool { !stars.isDisjoint(with: [.minute, .hour]) }
 
-    static let none = Int64.max
+    /// The parts of a second at which it is due in the minute's `second`, in milliseconds; empty: at its beginning alone.
+    func milliseconds(ofSecond second: Int64) -> [Int64] {
+        guard let rare, !rare.milliseconds.isEmpty else { return [] }
+        return rare.milliseconds.filter { Int64($0) / 1000 == second % 60 }.map { Int64($0) % 1000 }
+    }
 
-    /// The first matching wall time at or after `local`, or `none` before the wall clock reaches 2200-01-03.
-    ///
+    var hasMilliseconds: Bool { rare.map { !$0.milliseconds.isEmpty } ?? false }
+
     /// Leaps from field to field by the position of the next bit: one step for each month without a matching day, none
     /// for hours, minutes or seconds.
     @inline(__always)
     func firstMatch(atOrAfter local: Int64) -> Int64 {
         let day = Civil.floorDivide(local, Civil.secondsPerDay)
         let date = Civil.date(days: day)
-        guard date.year <= Civil.endYear else { return Self.none }
+        guard date.year <= Civil.endYear else { return noMatch }
+        if let rare, !rare.years.isEmpty, !rare.years.contains(date.year &- Civil.firstYear) {
+            return firstMatch(afterYear: date.year, month: 12)
+        }
         if months & (1 &<< UInt16(truncatingIfNeeded: date.month)) != 0 {
             let firstDay = day &- Int64(date.day) &+ 1
-            let matching = days.days(
+            let matching = matchingDays(
                 firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: date.year, month: date.month))
             let today = UInt32(1) &<< UInt32(truncatingIfNeeded: date.day)
             if matching & today != 0 {
@@ -61,14 +91,26 @@ struct CronFields: Sendable, Hashable {
             if later != 0 {
                 month = later.trailingZeroBitCount
             } else {
-                guard months != 0, year < Civil.endYear else { return Self.none }
-                year &+= 1
+                guard months != 0, let next = firstYear(after: year) else { return noMatch }
+                year = next
                 month = months.trailingZeroBitCount
             }
             let firstDay = Civil.days(year: year, month: month, day: 1)
-            let matching = days.days(firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: year, month: month))
+            let matching = matchingDays(firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: year, month: month))
             if matching != 0 { return at(firstDay: firstDay, matching: matching) }
         }
+    }
+
+    private func firstYear(after year: Int) -> Int? {
+        guard let rare, !rare.years.isEmpty else { return year < Civil.endYear ? year &+ 1 : nil }
+        return rare.years.first(atOrAbove: year &+ 1 &- Civil.firstYear).map { $0 &+ Civil.firstYear }
+    }
+
+    /// The matching days of a month as bits 1 to 31. `firstDay` is the day number of its 1st.
+    @inline(__always)
+    private func matchingDays(firstDay: Int64, daysInMonth: Int) -> UInt32 {
+        if let rare { return days.days(firstDay: firstDay, daysInMonth: daysInMonth, with: rare.days) }
+        return days.days(firstDay: firstDay, daysInMonth: daysInMonth)
     }
 
     /// The first time of the first of the matching days of a month.
