@@ -54,10 +54,10 @@ private struct Next {
         let schedule = question.schedule
         if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
         let found = question.occurrences(after: from, count: count)
-        if found.count < count, !schedule.recurrence.isReboot, schedule.once == nil {
-            session.complain(found.isEmpty ? "the schedule is never due after \(from.rfc3339)" : "the schedule is never due again after these")
-        }
-        return found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
+        if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
+        var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
+        if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
+        return lines
     }
 
     // MARK: Tasks

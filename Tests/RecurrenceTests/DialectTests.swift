@@ -152,4 +152,46 @@ import Testing
         #expect(foundAgain == dialect)
         #expect(again.rule.days == schedule.rule.days && again.rule.rare == schedule.rule.rare)
     }
+
+    /// Each special day of each month of a century, against a walk through the month's days.
+    @Test func specialDaysAreThoseOfAWalkThroughTheMonth() throws {
+        struct Day {
+            var day: Int
+            var weekday: Int
+        }
+        /// The day of the month's that a text names.
+        func named(_ text: String, _ days: [Day]) -> Int? {
+            func nearest(_ day: Int) -> Int? {
+                let day = min(day, days.count)
+                let workdays = days.filter { 1...5 ~= $0.weekday }
+                // Of two at the same distance the earlier; there are none, as a weekend has two days.
+                return workdays.min { abs($0.day - day) < abs($1.day - day) }?.day
+            }
+            if text == "LW" { return nearest(days.count) }
+            if text.hasPrefix("L") { return days.count - (Int(text.dropFirst(2)) ?? 0) }
+            if text.hasSuffix("W") { return nearest(Int(text.dropLast())!) }
+            if text.hasSuffix("L") { return days.last { $0.weekday == Int(text.dropLast())! }?.day }
+            let parts = text.split(separator: "#").map { Int($0)! }
+            let found = days.filter { $0.weekday == parts[0] }
+            return parts[1] <= found.count ? found[parts[1] - 1].day : nil
+        }
+        let ofMonth = ["L", "L-1", "L-27", "LW"] + (1...31).map { "\($0)W" }
+        let ofWeek = (0...6).flatMap { weekday in (1...5).map { "\(weekday)#\($0)" } + ["\(weekday)L"] }
+        for text in ofMonth + ofWeek {
+            let isOfWeek = text.contains("#") || text.hasSuffix("L") && text != "L"
+            let recurrence = try cron(isOfWeek ? "0 0 * * \(text)" : "0 0 \(text) * *")
+            var at = try instant("1999-12-31T23:59:59Z")
+            for year in 2000...2099 {
+                for month in 1...12 {
+                    let first = Civil.days(year: year, month: month, day: 1)
+                    let days = (1...Civil.daysInMonth(year: year, month: month)).map {
+                        Day(day: $0, weekday: Civil.weekday(days: first + Int64($0) - 1))
+                    }
+                    guard let day = named(text, days) else { continue }
+                    at = try #require(recurrence.next(after: at, origin: at))
+                    #expect(at == Instant(seconds: (first + Int64(day) - 1) * 86_400), "\(text) in \(year)-\(month)")
+                }
+            }
+        }
+    }
 }
