@@ -4,6 +4,6 @@ extension Command {
         submit, run, wait, logs, status, jobs, cancel, kill, retry,
         create, update, edit, delete, schedule, unschedule, list, show, next, explain,
         pause, resume, check, prune, journal, demo,
-        version, help,
+        completion, version, help,
     ]
 }
