@@ -2,7 +2,7 @@ import Store
 
 extension Command {
     static let next = Command(
-        "next", "[NAME…] | --cron E | --every D | --at T", "show coming due times",
+        "next", "[NAME…] | --cron E | --calendar E | --every D | --at T", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
         ],
@@ -10,9 +10,10 @@ extension Command {
             Option("count", "n", value: "N", "how many (5)"),
             Option("from", value: "TIME", "after this instant instead of now"),
             Option("cron", value: "EXPRESSION", "of a cron expression"),
+            Option("calendar", value: "EXPRESSION", "of a calendar expression, as systemd has them"),
             Option("every", value: "TIME", "of an interval on a fixed grid from --from"),
             Option("at", value: "TIME", "of an instant, as it would be read"),
-            Option("timezone", value: "ZONE", "for --cron and --at (else the configured zone, which is UTC)"),
+            Option("timezone", value: "ZONE", "for --cron, --calendar and --at (else the configured zone, which is UTC)"),
             Option("dst-gap", value: "RULE", "run or skip"),
             Option("dst-repeat", value: "RULE", "first, both or last"),
         ],

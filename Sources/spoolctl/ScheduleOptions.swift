@@ -1,9 +1,10 @@
 import Store
 
-/// Schedules given as options: each `--cron`, `--every` or `--at` is one, and the other options hold for all of them.
+/// Schedules given as options: each `--cron`, `--calendar`, `--every` or `--at` is one, and the other options hold for all of them.
 struct ScheduleOptions {
     static let options: [Option] = [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily; may be repeated"),
+        Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\"; may be repeated"),
         Option("every", value: "TIME", "due so long after the end of the last run; may be repeated"),
         Option("at", value: "TIME", "due once; may be repeated"),
         Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
@@ -61,7 +62,7 @@ struct ScheduleOptions {
         if all.isEmpty {
             let names = Self.options.map(\.name)
             if let option = arguments.given.first(where: { names.contains($0.name) }) {
-                throw .usage("\(option.spelling) goes with --cron, --every or --at, which say when")
+                throw .usage("\(option.spelling) goes with --cron, --calendar, --every or --at, which say when")
             }
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")
