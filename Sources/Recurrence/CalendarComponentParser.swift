@@ -54,7 +54,7 @@ struct CalendarComponentParser {
             guard hasStep || !component.isSecond || stop - start >= component.unit else {
                 throw error(
                     "\(component.name): range \(written) is shorter than its step of a second", at: place,
-                    hint: "write a single value, or a shorter step such as \(written)/0.1")
+                    hint: "write a single value, or a shorter step such as /0.1")
             }
             let last = stop - (stop - start) % item.step
             guard component.values.contains(last) else { throw outOfRange(from: stopPlaces.lowerBound, to: stopPlaces.upperBound) }

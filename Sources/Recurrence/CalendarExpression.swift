@@ -8,7 +8,7 @@ struct CalendarExpression {
     var year = CalendarChain.any
     var month = CalendarChain.any
     var day = CalendarChain.any
-    /// The days are counted back from the end of the month: `~1` is the last.
+    /// The days, which are not `*`, are counted back from the end of the month: `~1` is the last.
     var daysAreFromEnd = false
     var hour = CalendarChain(0)
     var minute = CalendarChain(0)
@@ -153,17 +153,27 @@ extension CalendarExpression {
     /// The milliseconds of the minute, ascending; empty when there are whole seconds alone.
     private static func milliseconds(_ chain: CalendarChain) -> [Int32] {
         guard !chain.isWhole(.second) else { return [] }
-        var isDue = [Bool](repeating: false, count: 60_000)
+        // One bit each, as a chain may name all 60,000 many times over.
+        var words = [UInt64](repeating: 0, count: 60_000 / 64 + 1)
+        func insert(_ part: Int) { words[part >> 6] |= 1 << UInt64(part & 63) }
         for item in chain.items {
             let end = item.stop ?? CalendarComponent.second.values.upperBound
             if item.step > 0, item.step < 1000 {
                 // Steps shorter than a millisecond leave none out.
                 let last = item.start + (end - item.start) / item.step * item.step
-                for part in (item.start / 1000)...(last / 1000) { isDue[part] = true }
+                for part in (item.start / 1000)...(last / 1000) { insert(part) }
             } else {
-                for value in item.values(to: end) { isDue[value / 1000] = true }
+                for value in item.values(to: end) { insert(value / 1000) }
             }
         }
-        return isDue.indices.filter { isDue[$0] }.map { Int32($0) }
+        var milliseconds: [Int32] = []
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                milliseconds.append(Int32(index << 6 + rest.trailingZeroBitCount))
+                rest &= rest - 1
+            }
+        }
+        return milliseconds
     }
 }

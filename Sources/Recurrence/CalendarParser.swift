@@ -15,6 +15,11 @@ struct CalendarParser {
             throw RecurrenceError("the calendar expression is longer than \(Self.longestText) bytes")
         }
         var words = scanner.words()[...]
+        guard words.count <= 4 else {
+            throw error(
+                "expected days of the week, date, time and zone at most, found \(words.count) words", at: words[4].lowerBound,
+                hint: "five fields and more are cron's")
+        }
         let zone = takeZone(&words)
         guard let first = words.first else { throw RecurrenceError("the calendar expression is empty", hint: Self.shapeHint) }
         var expression: CalendarExpression
@@ -112,6 +117,7 @@ struct CalendarParser {
         if ranges.count == 3 { expression.year = try chain(.year, ranges[0]) }
         expression.month = try chain(.month, ranges[ranges.count - 2])
         expression.day = try chain(expression.daysAreFromEnd ? .dayFromEnd : .day, ranges[ranges.count - 1])
+        if expression.day.isAny { expression.daysAreFromEnd = false }
     }
 
     private func setTime(_ word: Range<Int>, of expression: inout CalendarExpression) throws(RecurrenceError) {
@@ -177,9 +183,10 @@ struct CalendarParser {
                 last = try weekday(&scanner, word)
                 guard first <= last else {
                     let names = CalendarExpression.weekdayNames.map { $0.prefix(3) }
+                    let parts = (first == 6 ? "Sun" : "\(names[first])..Sun") + (last == 0 ? ",Mon" : ",Mon..\(names[last])")
                     throw error(
                         "day of week: range \(scanner.text(from: start, to: scanner.position)) is reversed", at: start,
-                        hint: "the week begins on Monday: \(names[first])..Sun,Mon..\(names[last])")
+                        hint: "the week begins on Monday: \(parts)")
                 }
             }
             for day in first...last { set |= 1 << UInt8(day) }
@@ -237,8 +244,11 @@ struct CalendarParser {
 
     private func dateHint(_ word: Range<Int>) -> String? {
         let text = text(word)
-        if text.utf8.allSatisfy(\.isDigit), text.utf8.count <= 2 { return "did you mean \(text):00?" }
-        return text == "*" ? #"for example "*-*-01" or "*:00""# : nil
+        if Self.weekday(text) != nil { return "the days of the week stand first, in one word" }
+        if text == "*" { return #"for example "*-*-01" or "*:00""# }
+        guard let number = Int(text) else { return nil }
+        if CalendarComponent.hour.values.contains(number) { return "did you mean \(text):00?" }
+        return CalendarComponent.year.values.contains(number) ? "did you mean \(text)-*-*?" : nil
     }
 
     /// A word after the last part.

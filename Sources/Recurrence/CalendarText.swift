@@ -5,9 +5,8 @@ extension CalendarExpression {
     var text: String {
         let days = weekdays == 0 || weekdays == 0x7F ? "" : weekdaysText + " "
         let date = [year.text(.year), month.text(.month)].joined(separator: "-")
-        let isFromEnd = daysAreFromEnd && !day.isAny
         let time = [hour.text(.hour), minute.text(.minute), second.text(.second)].joined(separator: ":")
-        return days + date + (isFromEnd ? "~" : "-") + day.text(.day) + " " + time + (zone.map { " " + $0 } ?? "")
+        return days + date + (daysAreFromEnd ? "~" : "-") + day.text(.day) + " " + time + (zone.map { " " + $0 } ?? "")
     }
 
     static let weekdayNames = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]

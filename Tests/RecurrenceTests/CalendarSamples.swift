@@ -51,7 +51,7 @@ struct CalendarSample {
             chain = Chain("*", days)
             if Self.chance(3, &generator) {
                 daysAreFromEnd = true
-                chain = Self.chain(1...20, to: 20, isDescending: true, &generator)
+                if !Self.chance(6, &generator) { chain = Self.chain(1...20, to: 20, isDescending: true, &generator) }
             } else if Self.chance(2, &generator) {
                 chain = Self.chain(1...31, to: 31, &generator)
             }
