@@ -49,7 +49,9 @@ struct CalendarComponentParser {
         let written = scanner.text(from: place, to: scanner.position)
         if isRange {
             guard let stop = item.stop, stop >= start else {
-                throw error("\(component.name): range \(written) is reversed", at: place, hint: "write the lower value first, or two ranges")
+                throw error(
+                    "\(component.name): range \(written) is reversed", at: place,
+                    hint: "write the lower value first, or two ranges")
             }
             guard hasStep || !component.isSecond || stop - start >= component.unit else {
                 throw error(
@@ -57,7 +59,10 @@ struct CalendarComponentParser {
                     hint: "write a single value, or a shorter step such as /0.1")
             }
             let last = stop - (stop - start) % item.step
-            guard component.values.contains(last) else { throw outOfRange(from: stopPlaces.lowerBound, to: stopPlaces.upperBound) }
+            // As in systemd what counts is the last value that the steps reach: 8..24/3 is fine for hours.
+            guard component.values.contains(last) else {
+                throw outOfRange(from: stopPlaces.lowerBound, to: stopPlaces.upperBound)
+            }
             item = last == start ? CalendarItem(start: start) : CalendarItem(start: start, stop: last, step: item.step)
         } else if hasStep {
             try checkStep(item, at: stepPlace, written)
@@ -101,7 +106,8 @@ struct CalendarComponentParser {
             if number < 70 { number += 2000 } else if number < 100 { number += 1900 }
         }
         number *= component.unit
-        if component.isSecond, next == UInt8(ascii: "."), scanner.position + 1 >= end || scanner.peek(ahead: 1) != UInt8(ascii: ".") {
+        let isRange = scanner.position + 1 < end && scanner.peek(ahead: 1) == UInt8(ascii: ".")
+        if component.isSecond, next == UInt8(ascii: "."), !isRange {
             scanner.advance()
             number += try fraction()
         }
@@ -155,15 +161,16 @@ struct CalendarComponentParser {
         var hint: String?
         switch found {
         case "-": hint = "a range is written a..b; values can't be negative"
-        case ".": hint = component.isSecond ? "a fraction has digits on both sides" : "a range is written a..b; seconds alone have fractions"
+        case "." where component.isSecond: hint = "a fraction has digits on both sides"
+        case ".": hint = "a range is written a..b; seconds alone have fractions"
         case "*": hint = "* stands alone"
         case "?": hint = "* stands for any value here"
         case "L", "l": hint = "the last day of the month is written *-*~1"
         default: if component.kind == .month, found.utf8.first?.isLetter == true { hint = "months are numbers here" }
         }
         return error(
-            "\(component.name): expected \(allowed), lists a,b, ranges a..b and steps a/n, found \(quoted(String(found)))", at: place,
-            hint: hint)
+            "\(component.name): expected \(allowed), lists a,b, ranges a..b and steps a/n, found \(quoted(String(found)))",
+            at: place, hint: hint)
     }
 
     private func error(_ message: String, at byte: Int, hint: String? = nil) -> RecurrenceError {

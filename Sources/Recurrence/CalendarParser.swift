@@ -1,8 +1,8 @@
 /// Reads an expression of systemd.time(7), "Calendar Events": `[WEEKDAYS] [DATE] [TIME] [ZONE]`, a word such as `daily`, or
 /// `@1790000000`; or says what is wrong with which part at which position.
 ///
-/// What systemd refuses is refused here, but for two things that it has by accident: blanks around the parts do no harm,
-/// and a list of several days from the end of the month (`*~27,28`) is held to the same limit as a single one.
+/// What systemd refuses is refused here, but for two things: blanks around the parts do no harm, and of several days from
+/// the end of the month (`*~27,28`) each is held to the limit of a single one. `@` with another zone than UTC is refused.
 struct CalendarParser {
     private let scanner: ByteScanner
 
@@ -57,7 +57,9 @@ struct CalendarParser {
         var name = text(word)
         if name.asciiLowercased == "utc" { name = "UTC" }
         if expression.zone != nil, name != "UTC" {
-            throw error("an epoch instant needs no time zone, found \(quoted(name))", at: word.lowerBound, hint: "it is the same everywhere")
+            throw error(
+                "an epoch instant needs no time zone, found \(quoted(name))", at: word.lowerBound,
+                hint: "it is the same everywhere")
         }
         expression.zone = name
         expression.zoneOffset = scanner.characterOffset(of: word.lowerBound)
@@ -192,9 +194,10 @@ struct CalendarParser {
             for day in first...last { set |= 1 << UInt8(day) }
             guard scanner.position < word.upperBound else { return set }
             guard scanner.take(",") else {
+                let found = scanner.text(from: scanner.position, to: word.upperBound)
                 throw error(
-                    "day of week: expected a list a,b or a range a..b, found \(quoted(scanner.text(from: scanner.position, to: word.upperBound)))",
-                    at: scanner.position, hint: "a space stands between the days and the date or time")
+                    "day of week: expected a list a,b or a range a..b, found \(quoted(found))", at: scanner.position,
+                    hint: "a space stands between the days and the date or time")
             }
             guard scanner.position < word.upperBound else { return set }
         }
@@ -218,7 +221,8 @@ struct CalendarParser {
         guard !name.isEmpty else {
             throw error("day of week: a name is missing", at: start)
         }
-        throw error("day of week: unknown name \(quoted(scanner.text(from: start, to: scanner.position)))", at: start, hint: nearHint(name))
+        let found = scanner.text(from: start, to: scanner.position)
+        throw error("day of week: unknown name \(quoted(found))", at: start, hint: nearHint(name))
     }
 
     // MARK: Errors
@@ -229,7 +233,8 @@ struct CalendarParser {
         if name.hasPrefix("@") { name.removeFirst() }
         guard name.utf8.first?.isLetter == true else { return nil }
         if Self.shorthands[name] != nil {
-            return error("unknown word \(quoted(text(word)))", at: word.lowerBound, hint: "write \(name), alone but for a time zone")
+            return error(
+                "unknown word \(quoted(text(word)))", at: word.lowerBound, hint: "write \(name), alone but for a time zone")
         }
         return error("unknown word \(quoted(text(word)))", at: word.lowerBound, hint: nearHint(name))
     }
