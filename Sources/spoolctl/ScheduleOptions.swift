@@ -2,11 +2,15 @@ import Store
 
 /// Schedules given as options: each `--cron`, `--calendar`, `--every` or `--at` is one, and the other options hold for all of them.
 struct ScheduleOptions {
-    static let options: [Option] = [
-        Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily; may be repeated"),
-        Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\"; may be repeated"),
-        Option("every", value: "TIME", "due so long after the end of the last run; may be repeated"),
-        Option("at", value: "TIME", "due once; may be repeated"),
+    /// Those that say when, each with its key's name.
+    static let whenOptions: [Option] = [
+        Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
+        Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
+        Option("every", value: "TIME", "due so long after the end of the last run"),
+        Option("at", value: "TIME", "due once"),
+    ]
+
+    static let options = whenOptions + [
         Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
         Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),

@@ -453,6 +453,40 @@ struct CtlCommandTests {
 
     // MARK: Checking
 
+    @Test("explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")
+    func explain() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let result = try spool.ctl("explain", "--from", "2026-11-20T12:00:00Z", "*/7 2 * * mon-fri")
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.lines.contains("syntax\tcron, five fields as crontab(5)"))
+        #expect(result.lines.contains("meaning\tEvery 7 minutes between 02:00 and 02:59, on Monday to Friday, in UTC"))
+        #expect(result.lines.count { $0.hasPrefix("next\t2026-11-23T02:") } == 3)
+        let warning = "the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"
+        #expect(result.lines.contains("warning\t\(warning)"))
+        guard case .table(let table) = try spool.ctl("explain", "--json", "--from", "2026-11-20T12:00:00Z", "0 0 31 2 *").json.kind,
+            case .array(let warnings)? = table["warnings"]?.kind, case .array(let next)? = table["next"]?.kind
+        else { return #expect(Bool(false)) }
+        #expect(warnings.count == 1 && next.isEmpty)
+
+        try Files.write("\(spool.path)/tasks/a.toml", "command = 'true'\n[[schedule]]\n  cron = '*/7 2 * * *'\n")
+        let check = try spool.ctl("check")
+        #expect(check.code == 0)
+        #expect(check.lines == ["tasks/a.toml:3:10: warning: cron \"*/7 2 * * *\": \(warning)"])
+    }
+
+    @Test("explain finds the syntax by the form, and an error names the place", arguments: [
+        ("30 2 * * *", "cron, five fields as crontab(5)"), ("@daily", "cron, five fields as crontab(5)"),
+        ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),
+        ("0 10 ? * MON *", "cron as AWS EventBridge has it: year last, Sunday is 1"),
+        ("5 minutes", "an interval"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
+    ])
+    func explainGuesses(_ text: String, _ syntax: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("explain", text).lines.contains("syntax\t\(syntax)"))
+        let wrong = try spool.ctl("explain", "60 * * * *")
+        #expect(wrong.code == 4 && wrong.errors == "spoolctl: cron \"60 * * * *\": minute 60 is out of range 0-59\n", "\(wrong.errors)")
+    }
+
     @Test("check reads as the daemon would: places, hints and exit code 4; silent and 0 when all is well")
     func check() throws {
         let spool = try SpoolUnderTest(starting: false)
