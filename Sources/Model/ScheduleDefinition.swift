@@ -5,6 +5,7 @@ public struct ScheduleDefinition: Sendable {
     /// Given, or derived from what the schedule says, so that it stays while the rest of the file is edited.
     public internal(set) var id: String
     public let recurrence: Recurrence
+    /// The one that the expression names, else that of `timezone`, of the task, or the configured one.
     public let zone: Zone
     /// What was written: `cron "*/5 * * * *"`.
     public let expression: String
@@ -18,7 +19,7 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "every", "at"]
+    public static let whenKeys = ["cron", "calendar", "every", "at"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
@@ -68,7 +69,7 @@ public struct ScheduleDefinition: Sendable {
 
     /// Nil when it cannot be used, for which the reader then holds a problem.
     init?(_ reader: inout TableReader, at position: Position, task: String, zone outer: Zone, id fileID: String? = nil) {
-        zone = reader.zone("timezone") ?? outer
+        let outer = reader.zone("timezone") ?? outer
         let given = Self.whenKeys.filter { reader.table[$0] != nil }
         if given.count > 1 {
             reader.fail(
@@ -78,7 +79,10 @@ public struct ScheduleDefinition: Sendable {
             reader.fail(position, "a schedule needs one of \(Self.whenKeys.joined(separator: ", "))")
         }
         let daylight = reader.daylightRule()
-        let read = reader.recurrence(zone: zone, daylight: daylight, seed: stableHash(task))
+        let read = reader.recurrence(zone: outer, daylight: daylight, seed: stableHash(task))
+        var zone = outer
+        if let read, read.recurrence.namesZone, let named = read.recurrence.zone { zone = named }
+        self.zone = zone
         jitterMilliseconds = reader.milliseconds("jitter") ?? 0
         catchUp = reader.choice("catch_up", as: CatchUp.self) ?? .last
         catchUpLimit = reader.integer("catch_up_limit", in: 1...1_000_000) ?? 1000
@@ -148,15 +152,15 @@ extension TableReader {
         if let from = table.entry("from"), table["every"] == nil {
             fail(from.keyPosition, "from belongs to every, and there is none")
         }
-        if let value = table["cron"], let text = string("cron") {
-            do throws(RecurrenceError) {
-                return (try .cron(text, zone: zone, zones: context.zones, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
-            } catch {
-                var position = value.position
-                // Inside a basic string without escapes the place in the text is the place in the file.
-                if let offset = error.offset { position.column += offset + 1 }
-                fail(position, "cron \"\(text)\": \(error.message)", hint: error.hint)
-                return nil
+        let zones = context.zones
+        if table["cron"] != nil {
+            return expression("cron") { text throws(RecurrenceError) in
+                try .cron(text, zone: zone, zones: zones, stableSeed: seed, daylight: daylight)
+            }
+        }
+        if table["calendar"] != nil {
+            return expression("calendar") { text throws(RecurrenceError) in
+                try .calendar(text, zone: zone, zones: zones, daylight: daylight)
             }
         }
         if let value = table["every"] {
@@ -174,5 +178,30 @@ extension TableReader {
             return (.at(instant), "at \"\(instant.rfc3339)\"")
         }
         return nil
+    }
+
+    /// An expression for the wall clock; what is wrong with it is told at its place in the string.
+    private mutating func expression(
+        _ key: String, _ read: (String) throws(RecurrenceError) -> Recurrence
+    ) -> (recurrence: Recurrence, expression: String)? {
+        guard let value = table[key], let text = string(key) else { return nil }
+        do throws(RecurrenceError) {
+            let recurrence = try read(text)
+            if recurrence.namesZone, let zone = recurrence.zone, let timezone = table["timezone"],
+                case .string(let name) = timezone.kind
+            {
+                fail(
+                    timezone.position, "timezone is \"\(name)\", and \(key) \"\(text)\" names the zone \(zone.name)",
+                    hint: "leave one of them away")
+                return nil
+            }
+            return (recurrence, "\(key) \"\(text)\"")
+        } catch {
+            var position = value.position
+            // Inside a basic string without escapes the place in the text is the place in the file.
+            if let offset = error.offset { position.column += offset + 1 }
+            fail(position, "\(key) \"\(text)\": \(error.message)", hint: error.hint)
+            return nil
+        }
     }
 }

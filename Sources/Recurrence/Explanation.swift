@@ -20,7 +20,11 @@ extension Recurrence {
         case .cron(let schedule, let dialect):
             syntax = dialect.words
             sentence = schedule.rule.words
-            warnings = schedule.rule.warnings
+            warnings = schedule.rule.warnings(lastDay: "L")
+        case .calendar(let schedule, _):
+            syntax = "a calendar expression as systemd.time(7)"
+            sentence = schedule.rule.words
+            warnings = schedule.rule.warnings(lastDay: "~1")
         case .interval(let interval):
             syntax = "an interval"
             sentence =
@@ -56,8 +60,8 @@ extension CronDialect {
 }
 
 extension WallFields {
-    /// What surprises people.
-    var warnings: [String] {
+    /// What surprises people. `lastDay`: how the last day of a month is written.
+    func warnings(lastDay: String) -> [String] {
         var found: [String] = []
         let seconds = seconds.members
         let minutes = minutes.members
@@ -76,7 +80,7 @@ extension WallFields {
         } else if !daysOfMonthAreAll, !daysOfWeekAreAll, stars.contains(.dayOfMonth) || stars.contains(.dayOfWeek) {
             found.append("one day field begins with * and is restricted all the same: it comes when both match (crontab(5))")
         }
-        found += dayWarnings
+        found += dayWarnings(lastDay: lastDay)
         return found
     }
 
@@ -89,7 +93,7 @@ extension WallFields {
         ]
     }
 
-    private var dayWarnings: [String] {
+    private func dayWarnings(lastDay: String) -> [String] {
         guard rare?.days.hasDaysOfMonth != true, days.combination == .both, !daysOfMonthAreAll else { return [] }
         let members = UInt64(days.daysOfMonth).members
         if let stride = Self.stride(members.map { $0 - 1 }, of: 31), members.count > 6 {
@@ -101,7 +105,7 @@ extension WallFields {
         if named == [2], first == 29 { return ["the 29th of February comes in leap years alone"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
         return [
-            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): L is the last day of any month"
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): \(lastDay) is the last day of any month"
         ]
     }
 }

@@ -29,7 +29,7 @@ extension WallFields {
     // MARK: Times
 
     private var timeWords: String {
-        if hasMilliseconds { return "within seconds of the minute, " + minuteWords }
+        if let parts = rare?.milliseconds, !parts.isEmpty { return fractionWords(parts.map { Int($0) }) }
         let seconds = seconds.members
         let minutes = minutes.members
         let hours = UInt64(hours).members
@@ -53,6 +53,34 @@ extension WallFields {
             each = "every \(stride.step) seconds" + (stride.first == 0 ? "" : " from second \(stride.first)")
         } else {
             each = "at second\(seconds.count == 1 ? "" : "s") " + Words.list(Words.members(seconds) { "\($0)" })
+        }
+        return minutes.count == 60 ? "\(each) of every minute\(hourWords(of: hours))" : "\(each), \(minuteWords)"
+    }
+
+    /// Times with fractions of a second, which are milliseconds of the minute.
+    private func fractionWords(_ parts: [Int]) -> String {
+        func second(_ part: Int) -> String {
+            var text = "\(part / 1000).\(String(1000 + part % 1000).dropFirst())"
+            while text.hasSuffix("0") { text.removeLast() }
+            return text.hasSuffix(".") ? String(text.dropLast()) : text
+        }
+        let minutes = minutes.members
+        let hours = UInt64(hours).members
+        if hours.count < 24, parts.count * minutes.count * hours.count <= 6 {
+            let times = hours.flatMap { hour in
+                minutes.flatMap { minute in
+                    parts.map { Words.clock(hour, minute) + ($0 < 10_000 ? ":0" : ":") + second($0) }
+                }
+            }
+            return "at " + Words.list(times)
+        }
+        let each: String
+        if let stride = Self.stride(parts, of: 60_000) {
+            each = "every \(second(stride.step)) seconds" + (stride.first == 0 ? "" : " from second \(second(stride.first))")
+        } else if parts.count <= 6 {
+            each = "at second\(parts.count == 1 ? "" : "s") " + Words.list(parts.map(second))
+        } else {
+            each = "\(parts.count) times within the minute"
         }
         return minutes.count == 60 ? "\(each) of every minute\(hourWords(of: hours))" : "\(each), \(minuteWords)"
     }

@@ -2,7 +2,7 @@ import Store
 
 extension Command {
     static let next = Command(
-        "next", "[NAME…] | --cron E | --every D | …", "show coming due times",
+        "next", "[NAME…] | --cron E | --calendar E | …", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
         ],

@@ -1,10 +1,11 @@
 import Store
 
-/// Schedules given as options: each `--cron`, `--every` or `--at` is one, and the other options hold for all of them.
+/// Schedules given as options: each `--cron`, `--calendar`, `--every` or `--at` is one, and the other options hold for all of them.
 struct ScheduleOptions {
     /// Those that say when, each with its key's name.
     static let whenOptions: [Option] = [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
+        Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
         Option("every", value: "TIME", "due so long after the end of the last run"),
         Option("at", value: "TIME", "due once"),
     ]
@@ -65,7 +66,7 @@ struct ScheduleOptions {
         if all.isEmpty {
             let names = Self.options.map(\.name)
             if let option = arguments.given.first(where: { names.contains($0.name) }) {
-                throw .usage("\(option.spelling) goes with --cron, --every or --at, which say when")
+                throw .usage("\(option.spelling) goes with --cron, --calendar, --every or --at, which say when")
             }
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")

@@ -397,6 +397,20 @@ struct CtlCommandTests {
         #expect(try result.objects.allSatisfy { $0["note"] != nil && $0.text("local") != nil })
     }
 
+    @Test("create, schedule and next take calendar expressions")
+    func calendars() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let expression = "Fri *-*~07/1 17:00"
+        #expect(try spool.ctl("create", "t", "--calendar", expression, "--timezone", "Europe/Berlin", "--", "true").code == 0)
+        let schedule = try spool.ctl("schedule", "t", "--calendar", "daily Asia/Tokyo")
+        #expect(try spool.ctl("show", "t").output.contains("calendar \"\(expression)\""))
+        let next = try spool.ctl("next", "t", "--from", "2026-03-27T15:59:59Z", "-n", "2", "--json").objects
+        #expect(next.map { $0.text("local") } == ["2026-03-27T17:00:00.000+01:00", "2026-03-29T00:00:00.000+09:00"])
+        #expect(next.map { $0.text("schedule") == schedule.lines.first } == [false, true])
+        let asked = try spool.ctl("next", "--calendar", expression, "--from", "2026-03-27T15:59:59Z", "-n", "1", "-q")
+        #expect(asked.lines == ["2026-03-27T17:00:00.000Z"])
+    }
+
     @Test("next shows the due times of the spool's tasks, the earliest first")
     func nextOfTasks() throws {
         let spool = try SpoolUnderTest(starting: false)

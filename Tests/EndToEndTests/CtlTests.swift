@@ -84,6 +84,9 @@ struct CtlTests {
         (["run", "nosuch"], 3, "there is no task \"nosuch\""),
         (["status", "nosuch"], 3, "there is no job \"nosuch\""),
         (["create", "a", "--cron", "61 * * * *", "true"], 4, "minute 61"),
+        (["create", "a", "--calendar", "*-*-* 25:00", "true"], 4, "hour 25 is out of range 0-23"),
+        (["create", "a", "--calendar", "daily UTC", "--timezone", "Asia/Tokyo", "true"], 4, "names the zone UTC; leave one of them away"),
+        (["next", "--calendar", "daily", "--cron", "@daily"], 2, "--calendar and --cron both say when"),
         (["create", "a", "--at", "2020-01-01", "true"], 4, "in the past"),
         (["unschedule", "nosuch"], 3, "there is no schedule \"nosuch\""),
     ]

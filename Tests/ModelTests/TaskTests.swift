@@ -31,11 +31,16 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
         Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
         Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),
-        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, every, at"),
+        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, every, at"),
         Refused("command = \":\"\n[[shedule]]\ncron = \"@daily\"", #"2:3: unknown key "shedule"; did you mean "schedule"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
-        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, every, at", #"3:1: unknown key "corn"; did you mean "cron"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, every, at", #"3:1: unknown key "corn"; did you mean "cron"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
+        Refused("command = \":\"\n[[schedule]]\ncalendar = \"*-*-* 25:00\"", #"3:19: calendar "*-*-* 25:00": hour 25 is out of range 0-23"#),
+        Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily Mars\"", #"3:19: calendar "daily Mars": unknown time zone "Mars""#),
+        Refused("command = \":\"\n[[schedule]]\ncalendar = 5", "3:12: calendar must be a string, not a whole number"),
+        Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily UTC\"\ntimezone = \"Europe/Berlin\"", #"4:12: timezone is "Europe/Berlin", and calendar "daily UTC" names the zone UTC; leave one of them away"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"CRON_TZ=Asia/Tokyo @daily\"\ntimezone = \"Asia/Tokyo\"", #"4:12: timezone is "Asia/Tokyo", and cron "CRON_TZ=Asia/Tokyo @daily" names the zone Asia/Tokyo; leave one of them away"#),
         Refused("command = \":\"\n[[schedule]]\ncron = 5", "3:8: cron must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\nevery = 0", "3:9: every must be longer than nothing"),
         Refused("command = \":\"\n[[schedule]]\nevery = \"1 fortnite\"", #"3:9: every: unknown unit "fortnite" in the duration "1 fortnite"; units are ns us ms s m h d w M y, or words such as minutes"#),
@@ -111,6 +116,10 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         ("cron = \"0 3 * * *\"", "2026-11-21T03:00:00.000Z"),
         ("cron = \"@every 10m\"", "2026-11-21T02:10:00.000Z"),
         ("cron = \"@reboot\"", nil),
+        ("calendar = \"Mon..Fri 9:00\"", "2026-11-23T09:00:00.000Z"),
+        ("calendar = \"Mon..Fri 9:00 Europe/Berlin\"", "2026-11-23T08:00:00.000Z"),
+        ("calendar = \"9:00:00.25\"\ntimezone = \"Asia/Tokyo\"", "2026-11-22T00:00:00.250Z"),
+        ("calendar = \"@1800000000\"\ntimezone = \"Asia/Tokyo\"", "2027-01-15T08:00:00.000Z"),
         ("every = \"5 minutes\"", "2026-11-21T02:05:00.000Z"),
         ("every = 90", "2026-11-21T02:01:30.000Z"),
         ("every = 0.25", "2026-11-21T02:00:00.250Z"),
@@ -140,6 +149,11 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         let task = try readTask(
             "command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncron = \"@daily\"\n[[schedule]]\ncron = \"@daily\"\ntimezone = \"UTC\"")
         #expect(task.schedules.map(\.zone.name) == ["Asia/Tokyo", "UTC"])
+        // What the expression names goes before all of them.
+        let named = try readTask(
+            "command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncalendar = \"daily Europe/Berlin\"\n[[schedule]]\ncron = \"CRON_TZ=Asia/Kolkata @daily\"\nnot_after = \"2026-12-01\"")
+        #expect(named.schedules.map(\.zone.name) == ["Europe/Berlin", "Asia/Kolkata"])
+        #expect(named.schedules[1].notAfter == instant("2026-11-30T18:30:00.000Z"))
     }
 
     /// Edits that have nothing to do with a schedule must not make it another, or its due times would begin anew.
@@ -183,7 +197,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
 
     static let refusedFiles: [Refused] = [
         Refused("every = 5", "1:1: no task is named; add task = \"NAME\""),
-        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, every, at"),
+        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, every, at"),
         Refused("task = 5\nevery = 5", "1:8: task must be a name, not a whole number"),
         Refused(
             "task = \"../x\"\nevery = 5",

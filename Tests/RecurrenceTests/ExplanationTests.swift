@@ -82,6 +82,28 @@ import Testing
         #expect(try Self.explain(text).warnings == warnings)
     }
 
+    static let calendars: [(String, String, [String])] = [
+        ("Mon..Fri 09:00", "At 09:00, on Monday to Friday", []),
+        ("*-*~1,3 9:30", "At 09:30, on the last day but 2 and the last day of the month", []),
+        ("*:0/7", "Every 7 minutes", ["the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"]),
+        ("*-*-31", "At 00:00, on the 31st", ["February, April, June, September and November have no 31st: ~1 is the last day of any month"]),
+        ("2020-01-01", "At 00:00, on the 1st in January, in 2020", ["it is over: it does not come again"]),
+        ("*-02-30", "At 00:00, on the 30th in February", ["it never comes: no date matches"]),
+        ("9:00:00.25", "At 09:00:00.25 every day", []),
+        ("*:*:0/0.5", "Every 0.5 seconds of every minute", []),
+        ("*:0/15:1.5,30.25", "At seconds 1.5 and 30.25, every 15 minutes", []),
+        ("9..10:*:1.5/9.25", "Every 9.25 seconds from second 1.5 of every minute between 09:00 and 10:59", []),
+        ("*:0:1/0.7", "85 times within the minute, every hour on the hour", []),
+    ]
+
+    @Test(arguments: calendars)
+    func calendarExpression(_ text: String, _ words: String, _ warnings: [String]) throws {
+        let explanation = try calendar(text).explanation(at: instant("2026-11-20T12:00:00Z"))
+        #expect(explanation.sentence == words + ", in UTC")
+        #expect(explanation.warnings == warnings)
+        #expect(explanation.syntax == "a calendar expression as systemd.time(7)")
+    }
+
     /// What is said of a rule's days is what the rule does: the days named one by one are those that come.
     @Test func randomRulesAreExplained() throws {
         var generator = SeededGenerator(seed: 5)
