@@ -18,7 +18,7 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "every", "at"]
+    public static let whenKeys = ["cron", "every", "at", "pattern"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
@@ -125,14 +125,19 @@ extension TableReader {
         if let from = table.entry("from"), table["every"] == nil {
             fail(from.keyPosition, "from belongs to every, and there is none")
         }
-        if let value = table["cron"], let text = string("cron") {
+        for key in ["cron", "pattern"] {
+            guard let value = table[key], let text = string(key) else { continue }
             do throws(RecurrenceError) {
-                return (try .cron(text, zone: zone, zones: context.zones, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
+                let recurrence: Recurrence =
+                    key == "pattern"
+                    ? try .pattern(text, zone: zone, daylight: daylight)
+                    : try .cron(text, zone: zone, zones: context.zones, stableSeed: seed, daylight: daylight)
+                return (recurrence, "\(key) \"\(text)\"")
             } catch {
                 var position = value.position
                 // Inside a basic string without escapes the place in the text is the place in the file.
                 if let offset = error.offset { position.column += offset + 1 }
-                fail(position, "cron \"\(text)\": \(error.message)", hint: error.hint)
+                fail(position, "\(key) \"\(text)\": \(error.message)", hint: error.hint)
                 return nil
             }
         }

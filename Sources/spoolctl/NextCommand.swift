@@ -2,7 +2,7 @@ import Store
 
 extension Command {
     static let next = Command(
-        "next", "[NAME…] | --cron E | --every D | --at T", "show coming due times",
+        "next", "[NAME…] | --cron E | --every D | --at T | --pattern P", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
         ],
@@ -12,7 +12,8 @@ extension Command {
             Option("cron", value: "EXPRESSION", "of a cron expression"),
             Option("every", value: "TIME", "of an interval on a fixed grid from --from"),
             Option("at", value: "TIME", "of an instant, as it would be read"),
-            Option("timezone", value: "ZONE", "for --cron and --at (else the configured zone, which is UTC)"),
+            Option("pattern", value: "PATTERN", "of a pattern, as if runs took no time"),
+            Option("timezone", value: "ZONE", "for --cron, --at and --pattern (else the configured zone, which is UTC)"),
             Option("dst-gap", value: "RULE", "run or skip"),
             Option("dst-repeat", value: "RULE", "first, both or last"),
         ],
@@ -73,6 +74,7 @@ private struct Next {
                 ExitCode.invalid, error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
         }
         if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
+        if let ext = schedule.recurrence.patternExtension { session.complain("the program \(Layout.patterns)/\(ext.key) decides when this is due") }
         var lines: [Line] = []
         // An instant is shown also when it is over: what was asked is how it is read.
         var after = schedule.once.map { $0.advanced(byMilliseconds: -1) } ?? from

@@ -1,11 +1,12 @@
 import Store
 
-/// Schedules given as options: each `--cron`, `--every` or `--at` is one, and the other options hold for all of them.
+/// Schedules given as options: each `--cron`, `--every`, `--at` or `--pattern` is one, and the other options hold for all of them.
 struct ScheduleOptions {
     static let options: [Option] = [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily; may be repeated"),
         Option("every", value: "TIME", "due so long after the end of the last run; may be repeated"),
         Option("at", value: "TIME", "due once; may be repeated"),
+        Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS; may be repeated"),
         Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
         Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),
@@ -61,7 +62,7 @@ struct ScheduleOptions {
         if all.isEmpty {
             let names = Self.options.map(\.name)
             if let option = arguments.given.first(where: { names.contains($0.name) }) {
-                throw .usage("\(option.spelling) goes with --cron, --every or --at, which say when")
+                throw .usage("\(option.spelling) goes with --cron, --every, --at or --pattern, which say when")
             }
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")
