@@ -36,7 +36,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
         Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, every, at, pattern", #"3:1: unknown key "corn"; did you mean "cron"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
-        Refused("command = \":\"\n[[schedule]]\npattern = \"**.01.05.60.00\"", #"3:20: pattern "**.01.05.60.00": minute 60 is out of range 0-59"#),
+        Refused("command = \":\"\n[[schedule]]\npattern = \"**.01.05.60.00\"", #"3:21: pattern "**.01.05.60.00": minute 60 is out of range 0-59"#),
         Refused("command = \":\"\n[[schedule]]\npattern = \"5.secunds\"", #"3:14: pattern "5.secunds": unknown unit "secunds"; did you mean seconds?"#),
         Refused("command = \":\"\n[[schedule]]\npattern = \"5.days\"\nfrom = \"end\"", "4:1: from belongs to every, and there is none"),
         Refused("command = \":\"\n[[schedule]]\npattern = 5", "3:11: pattern must be a string, not a whole number"),
