@@ -84,7 +84,7 @@ extension Scheduler {
         if case .unasked = asking.state {} else if !isChanged { return }
         questionCount += 1
         asking.state = .asked(questionCount)
-        toAsk.append(schedule)
+        toAsk.append((schedule, questionCount))
     }
 
     /// A program has come, changed or gone; nil: any of them may have.
@@ -110,8 +110,8 @@ extension Scheduler {
             return true
         }
         var taken: [Question] = []
-        for schedule in toAsk {
-            guard let asking = schedule.asking, case .asked(let number) = asking.state, let definition = schedule.definition,
+        for (schedule, number) in toAsk {
+            guard let asking = schedule.asking, case .asked(number) = asking.state, let definition = schedule.definition,
                 let program = definition.recurrence.patternExtension
             else { continue }
             taken.append(
@@ -128,9 +128,14 @@ extension Scheduler {
         again <= now || again > now.advanced(byMilliseconds: Self.askAgainMillisecondsMax)
     }
 
+    /// Whether the answer to this question is still of use.
+    public func awaits(_ question: Question) -> Bool {
+        if case .asked(question.number)? = tasks[question.task]?.schedule(question.schedule)?.asking?.state { return true }
+        return false
+    }
+
     func take(_ answer: Answer, to question: Question, at now: Instant) {
-        guard let schedule = tasks[question.task]?.schedule(question.schedule), let asking = schedule.asking,
-            case .asked(question.number) = asking.state
+        guard awaits(question), let schedule = tasks[question.task]?.schedule(question.schedule), let asking = schedule.asking
         else { return }
         var due: Instant?
         switch answer {

@@ -50,8 +50,9 @@ public final class Scheduler {
     var deadlines = Heap<TimedJob>()
     var dues = Heap<TimedSchedule>()
     var arrivals: UInt64 = 0
-    /// Schedules whose program is to be asked in this turn; and those whose program failed when it was asked last.
-    var toAsk: [ScheduleState] = []
+    /// Schedules whose program is to be asked in this turn, with the question's number; and those whose program failed when it
+    /// was asked last.
+    var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
     var failing: [ScheduleState] = []
     var questionCount: UInt64 = 0
     var turn = Turn()

@@ -56,10 +56,21 @@ private struct Check {
                 do throws(DefinitionProblem) {
                     guard let file = try spool.definition(in: directory, stem: stem, files: names) else { continue }
                     let path = "\(directory)/\(file.file)"
+                    var schedules: [ScheduleDefinition] = []
                     if directory == Layout.tasks {
-                        readTask(file.source, stem, path, context)
-                    } else if let task = readSchedule(file.source, stem, path, context), !tasks.contains(task) {
-                        add(path, "there is no task \"\(task)\"", near: nearest(to: task, among: tasks))
+                        schedules = readTask(file.source, stem, path, context)?.schedules ?? []
+                    } else if let read = readSchedule(file.source, stem, path, context) {
+                        if !tasks.contains(read.task) {
+                            add(path, "there is no task \"\(read.task)\"", near: nearest(to: read.task, among: tasks))
+                        }
+                        schedules = [read.schedule]
+                    }
+                    for key in Set(schedules.compactMap { $0.recurrence.patternExtension?.key }).sorted() {
+                        do throws(SystemError) {
+                            if let problem = try spool.problem(ofProgram: key) { add(path, "\(Layout.patterns)/\(key) \(problem)") }
+                        } catch {
+                            add(path, "\(error)")
+                        }
                     }
                 } catch {
                     // What stands in the way of reading at all has no place in the text: `tasks/a.toml: stands beside a.json`.
@@ -146,12 +157,20 @@ private struct Check {
         }
     }
 
-    private mutating func readTask(_ source: Source, _ name: String, _ path: String, _ context: ReadingContext) {
-        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch { add(path, error) }
+    @discardableResult
+    private mutating func readTask(
+        _ source: Source, _ name: String, _ path: String, _ context: ReadingContext
+    ) -> TaskDefinition? {
+        do throws(Problems) { return try TaskDefinition(name: name, source: source, context) } catch {
+            add(path, error)
+            return nil
+        }
     }
 
-    private mutating func readSchedule(_ source: Source, _ id: String, _ path: String, _ context: ReadingContext) -> String? {
-        do throws(Problems) { return try ScheduleDefinition.file(id: id, source: source, context).task } catch {
+    private mutating func readSchedule(
+        _ source: Source, _ id: String, _ path: String, _ context: ReadingContext
+    ) -> (task: String, schedule: ScheduleDefinition)? {
+        do throws(Problems) { return try ScheduleDefinition.file(id: id, source: source, context) } catch {
             add(path, error)
             return nil
         }

@@ -98,6 +98,13 @@ private struct Next {
         for entry in entries { for line in entry.problems { session.complain(line) } }
         for line in catalog.scheduleProblems { session.complain(line) }
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
+        for entry in entries {
+            for schedule in entry.schedules where schedule.definition.enabled {
+                guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry.name, count: 1).isEmpty
+                else { continue }
+                session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(entry.name) is due, and has not said")
+            }
+        }
         var paused: [String: String] = [:]
         for entry in entries {
             if let note = catalog.pauseNote(of: entry) { paused[entry.name] = note.isEmpty ? "paused" : "paused: \(note)" }

@@ -206,6 +206,16 @@ import Testing
         #expect(world.until("02:11") == [])
     }
 
+    @Test func whatChangesOftenInATurnIsAskedOnce() {
+        let world = World()
+        world.task("t", Self.keys)
+        world.handle(.programChanged("k"))
+        world.task("t", "timeout = 5\n\(Self.keys)")
+        world.handle(.programChanged(nil))
+        world.lines()
+        #expect(world.questions.count == 1)
+    }
+
     @Test func whileItRunsNothingIsAsked() {
         let world = asking()
         world.answer("02:01")
