@@ -71,6 +71,8 @@ static inline int linux_fcntl_int(int descriptor, int command, int argument) {
     return fcntl(descriptor, command, argument);
 }
 
+static inline int linux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
+
 // fcntl(2): F_SETLEASE and O_TMPFILE, hidden without _GNU_SOURCE.
 #define LINUX_F_SETLEASE 1024
 #define LINUX_F_GETLEASE 1025
@@ -136,6 +138,14 @@ static inline int linux_has_ended(pid_t pid) {
     info.si_pid = 0;
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
     return info.si_pid == pid;
+}
+
+// waitid(2) without reaping: a child that has ended, 0 when none has, -1 with errno.
+static inline pid_t linux_ended_child(void) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
+    return info.si_pid;
 }
 
 // MARK: Signals

@@ -58,6 +58,8 @@ public final class Daemon {
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
         static let adopted: UInt64 = 2 << 32
+        /// Programs of patterns: the question's number above this.
+        static let programs: UInt64 = 3 << 32
     }
 
     let options: DaemonOptions
@@ -81,6 +83,9 @@ public final class Daemon {
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
+    /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
+    var programs: [UInt64: ProgramRun] = [:]
+    var questions: ArraySlice<Question> = []
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     var unaccounted: [Job] = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
@@ -182,6 +187,7 @@ public final class Daemon {
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
             try carryOut(scheduler.takeTurn(at: now))
+            askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
         } catch {
@@ -210,10 +216,12 @@ public final class Daemon {
                     armed = nil
                     _ = try timer.read()
                 case Token.inotify: try takeFileEvents()
+                case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
                 }
             }
+            endOverduePrograms()
             lookAgainAtUnready()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
             try takeArrivals()
@@ -224,6 +232,7 @@ public final class Daemon {
                 return
             }
             try carryOut(scheduler.takeTurn(at: now))
+            askWaiting()
             endIdleWorkers()
             publishIfDue()
             if spool.journal.wantsRotation { try rotateJournal() }
@@ -237,9 +246,7 @@ public final class Daemon {
                 if !isStopping { log.write(.notice, "stopping", at: now, ["signal": Signal.name(signal.number)]) }
                 isStopping = true
             case SIGHUP: loadConfiguration(isFirst: false)
-            case SIGCHLD:
-                var status: Int32 = 0
-                while waitpid(-1, &status, WNOHANG) > 0 {}
+            case SIGCHLD: reapChildren()
             default: break
             }
         }
@@ -253,6 +260,7 @@ public final class Daemon {
             consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
         }
         if let expiry = expiries.next { consider(expiry) }
+        if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let configurationLookAt { consider(configurationLookAt) }
@@ -290,6 +298,7 @@ public final class Daemon {
         }
         for job in turn.starts { start(job) }
         for (job, how) in turn.stops { stop(job, how) }
+        for question in turn.questions { ask(question) }
         for answer in answers { write(answer) }
         answers.removeAll()
         if !turn.isEmpty { isPublishDue = true }
@@ -359,6 +368,7 @@ public final class Daemon {
 
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
+        endAllPrograms()
         scheduler.handle(.stopped, at: now)
         try carryOut(scheduler.takeTurn(at: now, mayStart: false))
         publish(state: "stopped")

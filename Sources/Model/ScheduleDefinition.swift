@@ -19,7 +19,7 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "calendar", "every", "at"]
+    public static let whenKeys = ["cron", "calendar", "every", "at", "pattern"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
@@ -161,6 +161,11 @@ extension TableReader {
         if table["calendar"] != nil {
             return expression("calendar") { text throws(RecurrenceError) in
                 try .calendar(text, zone: zone, zones: zones, daylight: daylight)
+            }
+        }
+        if table["pattern"] != nil {
+            return expression("pattern") { text throws(RecurrenceError) in
+                try .pattern(text, zone: zone, daylight: daylight)
             }
         }
         if let value = table["every"] {

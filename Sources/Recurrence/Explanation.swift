@@ -25,6 +25,13 @@ extension Recurrence {
             syntax = "a calendar expression as systemd.time(7)"
             sentence = schedule.rule.words
             warnings = schedule.rule.warnings(lastDay: "~1")
+        case .pattern(let schedule):
+            syntax = "a pattern"
+            sentence = schedule.rule.words + ", the next one computed when the run before has ended"
+            warnings = schedule.rule.warnings(lastDay: "~1 of calendar")
+        case .ext(let ext):
+            syntax = "a pattern"
+            sentence = "whenever the program patterns/\(ext.key) says"
         case .interval(let interval):
             syntax = "an interval"
             sentence =
@@ -37,7 +44,7 @@ extension Recurrence {
             sentence = "when the daemon starts for the first time after the machine has started"
         }
         if let zone { sentence += ", in \(zone.name == "UTC" ? "UTC" : "the time of \(zone.name)")" }
-        if !isReboot, next(after: now, origin: now) == nil {
+        if !isReboot, patternExtension == nil, next(after: now, origin: now) == nil {
             let epoch = Instant(milliseconds: -1)
             let hasCome = next(after: epoch, origin: epoch) != nil
             warnings.insert(hasCome ? "it is over: it does not come again" : "it never comes: no date matches", at: 0)

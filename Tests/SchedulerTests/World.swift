@@ -26,6 +26,8 @@ final class World {
     private(set) var records: [(at: Instant, record: Record)] = []
     /// The last turn.
     private(set) var turn = Turn()
+    /// Questions that were asked and not answered yet.
+    private(set) var questions: [Question] = []
     /// Records of the schedulers that this one was restored from.
     var earlier: [(at: Instant, record: Record)] = []
     private var count: UInt64 = 0
@@ -86,6 +88,14 @@ final class World {
             .ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now)), at: now)
     }
 
+    /// The program of the question that has waited longest answers it.
+    func answer(_ answer: Answer) {
+        scheduler.handle(.answered(questions.removeFirst(), answer), at: now)
+    }
+
+    /// It answers with a time, as `at` reads it.
+    func answer(_ time: String) { answer(.due(at(time))) }
+
     subscript(name: String) -> Job? {
         if let id = ids[name] { return scheduler.jobs[id] }
         return scheduler.jobs.values.filter { $0.task == name && $0.state == .running }
@@ -99,6 +109,7 @@ final class World {
     func lines(mayStart: Bool = true) -> [String] {
         turn = scheduler.takeTurn(at: now, mayStart: mayStart)
         records += turn.records
+        questions += turn.questions
         return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.task) \($0.why)" }
     }
 
@@ -185,6 +196,8 @@ func line(_ record: Record) -> String {
     case .defined(let file, _): return "defined \(file)"
     case .undefined(let file): return "undefined \(file)"
     case .scheduled(let task, _, let accounted, _, _): return "scheduled \(task) from \(clock(accounted))"
+    case .answered(let task, _, let due, let last):
+        return "answered \(task) \(due.map(clock) ?? "never")\(last.map { " after \(clock($0))" } ?? "")"
     case .unscheduled(let task, _): return "unscheduled \(task)"
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"
