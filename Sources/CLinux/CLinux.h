@@ -62,9 +62,6 @@ static inline int linux_punch_hole(int descriptor, int64_t offset, int64_t lengt
 
 static inline int linux_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }
 
-/* pipe2(2) with O_CLOEXEC: reader first. */
-static inline int linux_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
-
 static inline int linux_flock(int descriptor, int operation) { return flock(descriptor, operation); }
 
 static inline int linux_fcntl_int(int descriptor, int command, int argument) {

@@ -28,7 +28,7 @@ extension Recurrence {
         case .pattern(let schedule):
             syntax = "a pattern"
             sentence = schedule.rule.words + ", the next one computed when the run before has ended"
-            warnings = schedule.rule.warnings(lastDay: "~1 of calendar")
+            warnings = schedule.rule.warnings(lastDay: nil)
         case .ext(let ext):
             syntax = "a pattern"
             sentence = "whenever the program patterns/\(ext.key) says"
@@ -67,8 +67,8 @@ extension CronDialect {
 }
 
 extension WallFields {
-    /// What surprises people. `lastDay`: how the last day of a month is written.
-    func warnings(lastDay: String) -> [String] {
+    /// What surprises people. `lastDay`: how the last day of a month is written, where it can be.
+    func warnings(lastDay: String?) -> [String] {
         var found: [String] = []
         let seconds = seconds.members
         let minutes = minutes.members
@@ -100,7 +100,7 @@ extension WallFields {
         ]
     }
 
-    private func dayWarnings(lastDay: String) -> [String] {
+    private func dayWarnings(lastDay: String?) -> [String] {
         guard rare?.days.hasDaysOfMonth != true, days.combination == .both, !daysOfMonthAreAll else { return [] }
         let members = UInt64(days.daysOfMonth).members
         if let stride = Self.stride(members.map { $0 - 1 }, of: 31), members.count > 6 {
@@ -112,7 +112,7 @@ extension WallFields {
         if named == [2], first == 29 { return ["the 29th of February comes in leap years alone"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
         return [
-            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): \(lastDay) is the last day of any month"
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first))\(lastDay.map { ": \($0) is the last day of any month" } ?? "")"
         ]
     }
 }

@@ -119,7 +119,7 @@ public struct Recurrence: Sendable {
         switch rule {
         case .interval(let interval): !interval.fromStart
         case .pattern, .ext: true
-        case .cron, .at, .reboot: false
+        case .cron, .calendar, .at, .reboot: false
         }
     }
 
