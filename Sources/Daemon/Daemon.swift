@@ -79,6 +79,7 @@ public final class Daemon {
     var surroundings: RunSurroundings
     var log: Log
     var watches = Watches()
+    var zoneWatches = ZoneWatches()
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
@@ -185,6 +186,7 @@ public final class Daemon {
             scheduler.handle(.started(boot: boot, version: options.version), at: now)
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -230,6 +232,7 @@ public final class Daemon {
                 try stop()
                 return
             }
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
             askWaiting()
             endIdleWorkers()
