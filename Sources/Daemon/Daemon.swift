@@ -215,7 +215,7 @@ public final class Daemon {
                 case Token.signals: try takeSignals()
                 case Token.timer:
                     armed = nil
-                    _ = try timer.read()
+                    if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
@@ -274,8 +274,23 @@ public final class Daemon {
         guard wake != armed else { return }
         armed = wake
         guard let wake else { return try timer.disarm() }
-        // A clock that was set since: the instant is looked at again at once.
-        if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
+        // The clock was set since the timer last looked: the loop comes round again without waiting.
+        if try timer.set(milliseconds: wake.milliseconds) {
+            clockWasSet()
+            arrivals.nudge()
+        }
+    }
+
+    /// By a person, by NTP, or by waking from suspend. The turn that follows plans by what the clock shows now; what the daemon
+    /// itself meant to do a while later must not wait for a clock set back to come there again.
+    private func clockWasSet() {
+        log.write(.notice, "clock-set", at: now)
+        unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Self.unreadyMilliseconds)) }
+        nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
+        idleSince = idleSince.map { min($0, now) }
+        publishedAt = min(publishedAt, now)
+        armed = nil
     }
 
     // MARK: Carrying out
