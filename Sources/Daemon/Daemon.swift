@@ -80,6 +80,7 @@ public final class Daemon {
     let cgroups = Cgroups()
     var log: Log
     var watches = Watches()
+    var zoneWatches = ZoneWatches()
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
@@ -186,6 +187,7 @@ public final class Daemon {
             scheduler.handle(.started(boot: boot, version: options.version), at: now)
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -214,7 +216,7 @@ public final class Daemon {
                 case Token.signals: try takeSignals()
                 case Token.timer:
                     armed = nil
-                    _ = try timer.read()
+                    if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
@@ -231,6 +233,7 @@ public final class Daemon {
                 try stop()
                 return
             }
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
             askWaiting()
             endIdleWorkers()
@@ -272,8 +275,23 @@ public final class Daemon {
         guard wake != armed else { return }
         armed = wake
         guard let wake else { return try timer.disarm() }
-        // A clock that was set since: the instant is looked at again at once.
-        if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
+        // The clock was set since the timer last looked: the loop comes round again without waiting.
+        if try timer.set(milliseconds: wake.milliseconds) {
+            clockWasSet()
+            arrivals.nudge()
+        }
+    }
+
+    /// By a person, by NTP, or by waking from suspend. The turn that follows plans by what the clock shows now; what the daemon
+    /// itself meant to do a while later must not wait for a clock set back to come there again.
+    private func clockWasSet() {
+        log.write(.notice, "clock-set", at: now)
+        unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Self.unreadyMilliseconds)) }
+        nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
+        idleSince = idleSince.map { min($0, now) }
+        publishedAt = min(publishedAt, now)
+        armed = nil
     }
 
     // MARK: Carrying out

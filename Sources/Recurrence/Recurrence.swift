@@ -123,6 +123,9 @@ public struct Recurrence: Sendable {
         }
     }
 
+    /// Read from the wall clock, and each wall time once: see `DaylightRule`.
+    public var isFixed: Bool { wall.map { !$0.rule.isWildcard } ?? false }
+
     /// Counts in equal steps from an origin: `every`, `@every`.
     public var isInterval: Bool {
         if case .interval = rule { return true }

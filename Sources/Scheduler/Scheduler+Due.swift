@@ -63,7 +63,7 @@ extension Scheduler {
         }
     }
 
-    private func at(_ now: Instant) -> ReadingContext {
+    func at(_ now: Instant) -> ReadingContext {
         ReadingContext(now: now, zones: zones, zone: zone)
     }
 
