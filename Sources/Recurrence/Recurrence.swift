@@ -13,6 +13,7 @@
 public struct Recurrence: Sendable {
     enum Rule: Sendable {
         case cron(WallSchedule<WallFields>, CronDialect)
+        case rrule(RRuleSchedule)
         case interval(Interval)
         case at(Instant)
         case reboot
@@ -41,6 +42,26 @@ public struct Recurrence: Sendable {
         }
     }
 
+    /// Reads a recurrence rule of iCalendar (RFC 5545 §3.3.10), `FREQ=MONTHLY;BYDAY=2TU`; `RRULE:` may precede.
+    ///
+    /// It begins at `start`, from which it takes what it does not say itself: the time of day, the day, which weeks are
+    /// the second ones. The start is due only if the rule names it. Without one a rule begins at 1970-01-01 00:00 wall
+    /// time; one that counts from its start (COUNT, INTERVAL above 1) or takes its weekday from it is then refused.
+    /// Daylight saving is met as in every other rule; it is a wildcard when it leaves the hour or the minute open:
+    /// FREQ=HOURLY without BYHOUR. Costs as much as COUNT searches.
+    public static func rrule(
+        _ text: String, start: CalendarTime? = nil, excluding: [CalendarTime] = [], zone: Zone,
+        daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
+        var parser = RRuleParser(text)
+        let rule = try parser.parse()
+        if start == nil { try parser.checkWithoutStart() }
+        return Recurrence(
+            rule: .rrule(
+                RRuleSchedule(
+                    rule, start: start?.wall ?? 0, excluding: excluding.map(\.instants), zone: zone, daylight: daylight)))
+    }
+
     /// Every `span`: counted from the end of the last run, or (`fromStart`) on a fixed grid. A span that is not longer
     /// than zero is never due.
     public static func every(_ span: Span, fromStart: Bool) -> Recurrence {
@@ -59,6 +80,7 @@ public struct Recurrence: Sendable {
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
         case .cron(let schedule, _): schedule.next(after: instant)
+        case .rrule(let schedule): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
         case .reboot: nil
@@ -67,8 +89,11 @@ public struct Recurrence: Sendable {
 
     /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
-        if case .cron(let schedule, _) = rule { return schedule.nextOccurrence(after: instant) }
-        return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
+        switch rule {
+        case .cron(let schedule, _): schedule.nextOccurrence(after: instant)
+        case .rrule(let schedule): schedule.nextOccurrence(after: instant)
+        default: next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
+        }
     }
 
     /// The next run is counted from the end of the last one, and so is not known while that one runs.
@@ -97,14 +122,19 @@ public struct Recurrence: Sendable {
 
     /// The zone whose wall clock decides; nil for a rule that reads none.
     public var zone: Zone? {
-        if case .cron(let schedule, _) = rule { return schedule.zone }
-        return nil
+        switch rule {
+        case .cron(let schedule, _): schedule.zone
+        case .rrule(let schedule): schedule.zone
+        default: nil
+        }
     }
 
-    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`. Reads back as an equal rule.
+    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`. Reads back as an equal rule, that of
+    /// iCalendar with the same start.
     public var normalized: String {
         switch rule {
         case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)
+        case .rrule(let schedule): "\(schedule.rule)"
         case .interval(let interval): "@every \(interval.span)"
         case .at(let due): due.rfc3339
         case .reboot: "@reboot"
