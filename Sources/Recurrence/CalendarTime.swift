@@ -11,7 +11,8 @@ public struct CalendarTime: Sendable, Hashable {
     public let description: String
 
     /// Reads what `Instant.parse` does, and RFC 5545's `19970902T090000[Z]` and `19970902`, between the years 1 and 2199.
-    /// Without an offset it is a wall time of `zone`. Parts of a second are dropped.
+    /// Without an offset it is a wall time of `zone`. Parts of a second are dropped. What `zone` had before 1970 is not known;
+    /// its offset of then is taken.
     public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> CalendarTime {
         if let basic = try BasicTime.parse(text) {
             let written = Instant(seconds: basic.wall)
