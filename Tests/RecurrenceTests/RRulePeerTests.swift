@@ -69,13 +69,15 @@ struct RandomRules {
         from dateutil import rrule
         class Late(Exception): pass
         steps = 0
-        plain = rrule._iterinfo.ddayset
-        def counted(self, *date):
-            global steps
-            steps += 1
-            if steps > 6000: raise Late
-            return plain(self, *date)
-        rrule._iterinfo.ddayset = counted
+        def counted(plain):
+            def step(*arguments):
+                global steps
+                steps += 1
+                if steps > 20000: raise Late
+                return plain(*arguments)
+            return step
+        rrule._iterinfo.ddayset = counted(rrule._iterinfo.ddayset)
+        rrule.divmod = counted(divmod)
         for line in sys.stdin:
             stop, start, after, text = line.split()
             datetime.MAXYEAR = int(stop) - 1
