@@ -20,7 +20,7 @@ let package = Package(
         .target(name: "Recurrence", swiftSettings: strict),
         .target(name: "Documents", swiftSettings: strict),
         .target(name: "WorkerProtocol", swiftSettings: strict),
-        .target(name: "Model", dependencies: ["Recurrence", "Documents"], swiftSettings: strict),
+        .target(name: "Model", dependencies: ["Recurrence", "Documents", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),

@@ -55,7 +55,15 @@ static inline int linux_close_range(unsigned int first, unsigned int last, unsig
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+/* fallocate(2), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: gives the blocks back, and the bytes read as zero. */
+static inline int linux_punch_hole(int descriptor, int64_t offset, int64_t length) {
+    return (int)syscall(SYS_fallocate, descriptor, 0x02 | 0x01, offset, length);
+}
+
 static inline int linux_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }
+
+/* pipe2(2) with O_CLOEXEC: reader first. */
+static inline int linux_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 
 static inline int linux_flock(int descriptor, int operation) { return flock(descriptor, operation); }
 
@@ -96,6 +104,15 @@ static inline int linux_set_child_subreaper(int enabled) {
 
 static inline int linux_set_parent_death_signal(int signal) {
     return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0ul, 0ul, 0ul);
+}
+
+/* ioprio_set(2) of the calling thread. */
+static inline int linux_set_io_priority(int priority) { return (int)syscall(SYS_ioprio_set, 1, 0, priority); }
+
+/* setrlimit(2), soft and hard alike; the resource as a plain number. */
+static inline int linux_set_limit(int resource, uint64_t value, int is_unlimited) {
+    struct rlimit limit = {is_unlimited ? RLIM_INFINITY : value, is_unlimited ? RLIM_INFINITY : value};
+    return setrlimit(resource, &limit);
 }
 
 static inline pid_t linux_gettid(void) { return (pid_t)syscall(SYS_gettid); }

@@ -28,6 +28,8 @@ extension Daemon {
                 case .busy, .other: break
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
+                // Told of twice, by its creation and its closing, it is carried out once.
+                !answers.contains(where: { $0.request == name }),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
             {
                 let (code, message) = try perform(bytes)

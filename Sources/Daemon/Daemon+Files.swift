@@ -287,6 +287,7 @@ extension Daemon {
     private func apply(_ new: Configuration) {
         configuration = new
         surroundings.defaultTimeoutMilliseconds = new.defaultTimeoutMilliseconds
+        surroundings.outputLimitBytes = new.outputLimitBytes
         scheduler.zone = new.zone
         scheduler.handle(.limits(SchedulerLimits(slots: new.slots, queueSlots: new.queueSlots)), at: now)
         isPublishDue = true

@@ -9,7 +9,10 @@ extension Daemon {
     func start(_ job: Job) {
         let worker: Worker
         do {
-            let request = try RunRequest(job, surroundings)
+            var request = try RunRequest(job, surroundings)
+            if let limits = job.definition.cgroupLimits, let group = try cgroups.make(for: job.id.text, limits) {
+                request.confinement.append(.cgroup(group))
+            }
             worker = try idleWorkers.popLast() ?? newWorker()
             worker.job = job
             try worker.send(.run(request))
@@ -61,6 +64,7 @@ extension Daemon {
                 worker.job = nil
                 idleWorkers.append(worker)
                 idleSince = now
+                if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
                 scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
             }
         }

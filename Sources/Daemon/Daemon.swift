@@ -75,6 +75,7 @@ public final class Daemon {
 
     var configuration = Configuration()
     var surroundings: RunSurroundings
+    let cgroups = Cgroups()
     var log: Log
     var watches = Watches()
     var workers: [Int: Worker] = [:]

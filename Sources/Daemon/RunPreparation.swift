@@ -10,6 +10,7 @@ struct RunSurroundings {
     let spool: String
     let user: User
     var defaultTimeoutMilliseconds: Int64?
+    var outputLimitBytes = Configuration().outputLimitBytes
 
     /// Where programs are found when the job does not say: the usual directories, as systemd has them.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -74,7 +75,8 @@ extension RunRequest {
             stderrName: Layout.errorFile,
             timeoutMilliseconds: definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds ?? 0,
             stopSignal: definition.stopSignal, killAfterMilliseconds: definition.killAfterMilliseconds,
-            killsLeftovers: definition.leftovers == .kill)
+            killsLeftovers: definition.leftovers == .kill,
+            outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement)
     }
 }
 

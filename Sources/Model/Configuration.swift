@@ -7,6 +7,8 @@ public struct Configuration: Sendable {
     public var zone = Zone.utc
     public var defaultTimeoutMilliseconds: Int64?
     public var keepMilliseconds: Int64 = 14 * 86_400_000
+    /// Of each output stream of a job.
+    public var outputLimitBytes: Int64 = 64 << 20
 
     public static let slotsMax = 4096
 
@@ -19,6 +21,7 @@ public struct Configuration: Sendable {
         zone = reader.zone("timezone") ?? zone
         defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
         keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds
+        outputLimitBytes = reader.outputLimit("output_limit") ?? outputLimitBytes
         if let value = reader.value("queues") {
             if case .table(let queues) = value.kind {
                 for entry in queues.entries {

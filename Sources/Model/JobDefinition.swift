@@ -24,6 +24,12 @@ public final class JobDefinition: Sendable {
     /// The program and options that come before a command line: `["/bin/sh", "-c"]`.
     public let shell: [String]
     public let umask: UInt32?
+    /// What the command is confined to: `nice`, `ionice`, the rlimits of `limits`.
+    public let confinement: [Confinement]
+    /// The cgroup's part of `limits`; nil: none.
+    public let cgroupLimits: CgroupLimits?
+    /// Bytes of each output stream that are kept.
+    public let outputLimitBytes: Int64?
 
     public let start: Instant?
     public let queue: String
@@ -50,9 +56,9 @@ public final class JobDefinition: Sendable {
 
     /// The keys of a job, in the order of the manual.
     public static let keys = [
-        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask",
+        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
         "start", "queue", "priority", "tags", "deadline", "overlap", "timezone", "timeout", "kill_after", "stop_signal",
-        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep",
+        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
     ]
 
     /// Reads a job's table. `isScript`: the file itself is the program, so it may not name another.
@@ -84,6 +90,11 @@ public final class JobDefinition: Sendable {
         environmentFile = reader.string("env_file")
         shell = reader.shell("shell")
         umask = reader.umask("umask")
+        let priorities = [reader.nice("nice"), reader.ioPriority("ionice")].compactMap { $0 }
+        let limits = reader.limits("limits")
+        confinement = priorities + limits.resources
+        cgroupLimits = limits.cgroup
+        outputLimitBytes = reader.outputLimit("output_limit")
         let zone = reader.zone("timezone") ?? reader.context.zone
         start = reader.instant("start", zone: zone)
         queue = reader.name("queue") ?? "default"

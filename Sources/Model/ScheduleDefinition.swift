@@ -5,6 +5,7 @@ public struct ScheduleDefinition: Sendable {
     /// Given, or derived from what the schedule says, so that it stays while the rest of the file is edited.
     public internal(set) var id: String
     public let recurrence: Recurrence
+    /// The one that the expression names, else that of `timezone`, of the task, or the configured one.
     public let zone: Zone
     /// What was written: `cron "*/5 * * * *"`.
     public let expression: String
@@ -18,13 +19,36 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "every", "at"]
+    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
-        "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
+        "dtstart", "exdate", "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
         "dst_gap", "dst_repeat",
     ]
+
+    /// The key under which a text that says when most likely belongs, by its form alone.
+    public static func likelyKey(of text: String) -> String {
+        let words = text.split(separator: " ")
+        let first = words.first.map { $0.lowercased() } ?? ""
+        let epoch = Instant(milliseconds: 0)
+        func isInstant() -> Bool {
+            do throws(RecurrenceError) { _ = try Instant.parse(text, zone: .utc, now: epoch) } catch { return false }
+            return true
+        }
+        func isSpan() -> Bool {
+            do throws(RecurrenceError) { _ = try Span.parse(text) } catch { return false }
+            return true
+        }
+        if first.contains("freq=") { return "rrule" }
+        if first.hasPrefix("ext:") || first.contains("**") || words.count == 1 && first.contains(".") && !first.contains("..") && !first.contains(":") && !isSpan() {
+            return "pattern"
+        }
+        if isInstant() { return "at" }
+        if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
+        if isSpan() { return "every" }
+        return first.contains("-") || first.contains("..") || text.contains(":") || words.count == 1 ? "calendar" : "cron"
+    }
 
     /// Reads a file in `schedules/`: the task's name and the schedule's keys.
     public static func file(
@@ -45,7 +69,7 @@ public struct ScheduleDefinition: Sendable {
 
     /// Nil when it cannot be used, for which the reader then holds a problem.
     init?(_ reader: inout TableReader, at position: Position, task: String, zone outer: Zone, id fileID: String? = nil) {
-        zone = reader.zone("timezone") ?? outer
+        let outer = reader.zone("timezone") ?? outer
         let given = Self.whenKeys.filter { reader.table[$0] != nil }
         if given.count > 1 {
             reader.fail(
@@ -55,7 +79,10 @@ public struct ScheduleDefinition: Sendable {
             reader.fail(position, "a schedule needs one of \(Self.whenKeys.joined(separator: ", "))")
         }
         let daylight = reader.daylightRule()
-        let read = reader.recurrence(zone: zone, daylight: daylight, seed: stableHash(task))
+        let read = reader.recurrence(zone: outer, daylight: daylight, seed: stableHash(task))
+        var zone = outer
+        if let read, read.recurrence.namesZone, let named = read.recurrence.zone { zone = named }
+        self.zone = zone
         jitterMilliseconds = reader.milliseconds("jitter") ?? 0
         catchUp = reader.choice("catch_up", as: CatchUp.self) ?? .last
         catchUpLimit = reader.integer("catch_up_limit", in: 1...1_000_000) ?? 1000
@@ -121,21 +148,22 @@ extension TableReader {
     mutating func recurrence(
         zone: Zone, daylight: DaylightRule, seed: UInt64
     ) -> (recurrence: Recurrence, expression: String)? {
-        expect(ScheduleDefinition.whenKeys + ["from"])
-        if let from = table.entry("from"), table["every"] == nil {
-            fail(from.keyPosition, "from belongs to every, and there is none")
+        expect(ScheduleDefinition.whenKeys + ["dtstart", "exdate", "from"])
+        for (key, owner) in [("dtstart", "rrule"), ("exdate", "rrule"), ("from", "every")] where table[owner] == nil {
+            if let entry = table.entry(key) { fail(entry.keyPosition, "\(key) belongs to \(owner), and there is none") }
         }
-        if let value = table["cron"], let text = string("cron") {
-            do throws(RecurrenceError) {
-                return (try .cron(text, zone: zone, zones: context.zones, stableSeed: seed, daylight: daylight), "cron \"\(text)\"")
-            } catch {
-                var position = value.position
-                // Inside a basic string without escapes the place in the text is the place in the file.
-                if let offset = error.offset { position.column += offset + 1 }
-                fail(position, "cron \"\(text)\": \(error.message)", hint: error.hint)
-                return nil
+        let zones = context.zones
+        if table["cron"] != nil {
+            return expression("cron") { text throws(RecurrenceError) in
+                try .cron(text, zone: zone, zones: zones, stableSeed: seed, daylight: daylight)
             }
         }
+        if table["calendar"] != nil {
+            return expression("calendar") { text throws(RecurrenceError) in
+                try .calendar(text, zone: zone, zones: zones, daylight: daylight)
+            }
+        }
+        if table["rrule"] != nil { return rrule(zone: zone, daylight: daylight) }
         if let value = table["every"] {
             enum From: String, CaseIterable { case start, end }
             let from = choice("from", as: From.self) ?? .end
@@ -151,5 +179,67 @@ extension TableReader {
             return (.at(instant), "at \"\(instant.rfc3339)\"")
         }
         return nil
+    }
+
+    /// A recurrence rule with its beginning and what is left out, which are part of what it says.
+    private mutating func rrule(zone: Zone, daylight: DaylightRule) -> (recurrence: Recurrence, expression: String)? {
+        var start: RRuleTime?
+        var excluded: [RRuleTime] = []
+        if let value = table["dtstart"] {
+            guard let time = rruleTime(value, "dtstart", zone: zone) else { return nil }
+            start = time
+        }
+        if let value = table["exdate"] {
+            var elements = [value]
+            if case .array(let list) = value.kind { elements = list }
+            for element in elements {
+                guard let time = rruleTime(element, "exdate", zone: zone) else { return nil }
+                excluded.append(time)
+            }
+        }
+        let read = expression("rrule") { text throws(RecurrenceError) in
+            try .rrule(text, start: start, excluding: excluded, zone: zone, daylight: daylight)
+        }
+        guard let read else { return nil }
+        let beside = (start.map { [" from \($0.description)"] } ?? []) + excluded.map { " without \($0.description)" }
+        return (read.recurrence, read.expression + beside.joined())
+    }
+
+    private mutating func rruleTime(_ value: Value, _ key: String, zone: Zone) -> RRuleTime? {
+        guard let text = instantText(value, key) else { return nil }
+        do throws(RecurrenceError) {
+            let time = try RRuleTime.parse(text, zone: zone, now: context.now)
+            // Each time the file is read it would be another one.
+            if !time.isRelative { return time }
+            fail(value.position, "\(key) \"\(text)\" counts from now", hint: "write a date and a time, such as \"2026-12-24T18:00:00\"")
+        } catch {
+            fail(value.position, "\(key): \(error.message)", hint: error.hint)
+        }
+        return nil
+    }
+
+    /// An expression for the wall clock; what is wrong with it is told at its place in the string.
+    private mutating func expression(
+        _ key: String, _ read: (String) throws(RecurrenceError) -> Recurrence
+    ) -> (recurrence: Recurrence, expression: String)? {
+        guard let value = table[key], let text = string(key) else { return nil }
+        do throws(RecurrenceError) {
+            let recurrence = try read(text)
+            if recurrence.namesZone, let zone = recurrence.zone, let timezone = table["timezone"],
+                case .string(let name) = timezone.kind
+            {
+                fail(
+                    timezone.position, "timezone is \"\(name)\", and \(key) \"\(text)\" names the zone \(zone.name)",
+                    hint: "leave one of them away")
+                return nil
+            }
+            return (recurrence, "\(key) \"\(text)\"")
+        } catch {
+            var position = value.position
+            // Inside a basic string without escapes the place in the text is the place in the file.
+            if let offset = error.offset { position.column += offset + 1 }
+            fail(position, "\(key) \"\(text)\": \(error.message)", hint: error.hint)
+            return nil
+        }
     }
 }

@@ -69,6 +69,22 @@ struct ByteScanner {
         return String(decoding: word, as: UTF8.self)
     }
 
+    /// What stands between blanks, in the whole text.
+    func words() -> [Range<Int>] {
+        var words: [Range<Int>] = []
+        var start: Int?
+        for (position, byte) in bytes.enumerated() {
+            if byte.isBlank {
+                if let begun = start { words.append(begun..<position) }
+                start = nil
+            } else if start == nil {
+                start = position
+            }
+        }
+        if let begun = start { words.append(begun..<bytes.count) }
+        return words
+    }
+
     func text(from start: Int, to end: Int) -> String {
         guard start < end, end <= bytes.count else { return "" }
         return String(decoding: bytes[start..<end], as: UTF8.self)

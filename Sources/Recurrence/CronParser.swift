@@ -27,7 +27,7 @@ struct CronParser {
         guard scanner.bytes.count <= Self.longestText else {
             throw RecurrenceError("the cron expression is longer than \(Self.longestText) bytes")
         }
-        var words = Self.words(scanner.bytes)
+        var words = scanner.words()
         var zone: String?
         if let first = words.first, let name = zoneName(first) {
             zone = name
@@ -133,21 +133,6 @@ struct CronParser {
     }
 
     // MARK: Fields
-
-    private static func words(_ bytes: [UInt8]) -> [Range<Int>] {
-        var words: [Range<Int>] = []
-        var start: Int?
-        for (position, byte) in bytes.enumerated() {
-            if byte.isBlank {
-                if let begun = start { words.append(begun..<position) }
-                start = nil
-            } else if start == nil {
-                start = position
-            }
-        }
-        if let begun = start { words.append(begun..<bytes.count) }
-        return words
-    }
 
     private func fields(_ dialect: CronDialect, _ words: [Range<Int>]) throws(RecurrenceError) -> WallFields {
         let kinds = dialect.fields

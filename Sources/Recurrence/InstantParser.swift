@@ -124,6 +124,7 @@ struct InstantParser {
         case "in" where blank && !scanner.isAtEnd: return try fromNow()
         case "today" where blank || scanner.isAtEnd, "tomorrow" where blank || scanner.isAtEnd:
             let day = today + (word == "today" ? 0 : 1)
+            isDate = scanner.isAtEnd
             let time = scanner.isAtEnd ? 0 : try timeOfDay()
             guard scanner.isAtEnd else { throw malformed(at: scanner.position) }
             return local(day: day, milliseconds: time)

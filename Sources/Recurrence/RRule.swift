@@ -3,7 +3,7 @@
 /// What it names, after §3.3.10 and where that is silent after Python's dateutil:
 /// - Every BYxxx part that speaks of days restricts the days of the period; those that speak of times of day restrict
 ///   these. Whether the RFC's table calls that "expand" or "limit" makes no difference then, with one exception: which
-///   day and time are meant when no part says so. That is what the start has (`RRuleSearch.init`).
+///   day and time are meant when no part says so. That is what the start has (`completed`).
 /// - Several BYDAY values are alternatives, with ordinals and without. An ordinal counts within the month for MONTHLY, or
 ///   for YEARLY with BYMONTH, else within the year.
 /// - BYWEEKNO names weeks as ISO 8601 counts them, beginning with WKST, by each day's own week: the 29th of December 1997
@@ -74,6 +74,29 @@ struct RRule: Sendable, Hashable {
     static let longestInterval = 999_999_999
 
     var hasOrdinals: Bool { weekdays.contains { $0.number != 0 } }
+
+    /// The rule with what it leaves to its start, in wall seconds (RFC 5545 §3.3.10: "information is … retrieved from
+    /// DTSTART"): second, minute and hour, as far as they are finer than FREQ, and the day when no part speaks of days.
+    /// What is not finer than FREQ is any: hours, minutes and seconds are then never empty.
+    func completed(from start: Int64) -> RRule {
+        var rule = self
+        let day = Civil.floorDivide(start, Civil.secondsPerDay)
+        let date = Civil.date(days: day)
+        let time = Int(start - day * Civil.secondsPerDay)
+        if hours.isEmpty { rule.hours = frequency >= .hourly ? Array(0...23) : [time / 3600] }
+        if minutes.isEmpty { rule.minutes = frequency >= .minutely ? Array(0...59) : [time / 60 % 60] }
+        if seconds.isEmpty { rule.seconds = frequency >= .secondly ? Array(0...59) : [time % 60] }
+        guard weekdays.isEmpty, monthDays.isEmpty, yearDays.isEmpty, weekNumbers.isEmpty else { return rule }
+        switch frequency {
+        case .yearly:
+            if months.isEmpty { rule.months = [date.month] }
+            rule.monthDays = [date.day]
+        case .monthly: rule.monthDays = [date.day]
+        case .weekly: rule.weekdays = [Weekday(day: Civil.weekday(days: day), number: 0)]
+        default: break
+        }
+        return rule
+    }
 }
 
 extension RRule: CustomStringConvertible {

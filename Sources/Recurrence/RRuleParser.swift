@@ -180,7 +180,9 @@ struct RRuleParser {
         let digits = takeDigits()
         guard !digits.isEmpty else { throw unexpected(part, expected: allowed) }
         guard let value = Int(digits), range.contains(value) else {
-            throw error("\(part.rawValue) \(scanner.text(from: start, to: scanner.position)) is out of range \(allowed)", at: start)
+            throw error(
+                "\(part.rawValue) \(scanner.text(from: start, to: scanner.position)) is out of range \(allowed)", at: start,
+                hint: part == .count && digits != "0" ? "they are counted when the rule is read; UNTIL ends a longer one" : nil)
         }
         return negative ? -value : value
     }

@@ -1,6 +1,8 @@
 /// A recurrence rule read in a zone, with its end as an instant and with what is excluded.
 final class RRuleSchedule: Sendable {
     let rule: RRule
+    /// In seconds of the wall clock.
+    let start: Int64
     private let schedule: WallSchedule<RRuleSearch>
     /// The last instant that can be due, as COUNT or an UNTIL in UTC has it.
     private let end: Instant
@@ -11,6 +13,7 @@ final class RRuleSchedule: Sendable {
 
     init(_ rule: RRule, start: Int64, excluding: [Range<Instant>], zone: Zone, daylight: DaylightRule) {
         self.rule = rule
+        self.start = start
         let search = RRuleSearch(rule, start: start)
         let schedule = WallSchedule(search, zone: zone, daylight: daylight)
         self.schedule = schedule
@@ -39,6 +42,9 @@ final class RRuleSchedule: Sendable {
         guard let due = next(after: instant) else { return nil }
         return schedule.nextOccurrence(after: due.advanced(byMilliseconds: -1))
     }
+
+    /// Whether the start is the first occurrence.
+    var namesStart: Bool { schedule.rule.firstMatch(atOrAfter: start) == start }
 
     // MARK: COUNT
 

@@ -27,35 +27,17 @@ struct RRuleSearch: WallRule {
 
     /// Debian's rule for jobs at any hour or at any minute: the rule itself leaves them open.
     let isWildcard: Bool
-    var hasMilliseconds: Bool { false }
-    func milliseconds(ofSecond second: Int64) -> [Int64] { [] }
 
-    /// `start` in wall seconds. It supplies what no part says (RFC 5545 §3.3.10, "information is … retrieved from DTSTART"):
-    /// second, minute and hour, as far as they are finer than FREQ, and the day when no part speaks of days.
+    /// `start` in wall seconds.
     init(_ written: RRule, start: Int64) {
-        var rule = written
+        let rule = written.completed(from: start)
         let startDay = Civil.floorDivide(start, Civil.secondsPerDay)
         let date = Civil.date(days: startDay)
-        let time = Int(start - startDay * Civil.secondsPerDay)
-        if rule.weekdays.isEmpty, rule.monthDays.isEmpty, rule.yearDays.isEmpty, rule.weekNumbers.isEmpty {
-            switch rule.frequency {
-            case .yearly:
-                if rule.months.isEmpty { rule.months = [date.month] }
-                rule.monthDays = [date.day]
-            case .monthly: rule.monthDays = [date.day]
-            case .weekly: rule.weekdays = [RRule.Weekday(day: Civil.weekday(days: startDay), number: 0)]
-            default: break
-            }
-        }
-        func set(_ given: [Int], start: Int, count: Int, isOpenFrom frequency: RRule.Frequency) -> UInt64 {
-            if !given.isEmpty { return UInt64(members: given) }
-            return rule.frequency >= frequency ? (1 << UInt64(count)) - 1 : 1 << UInt64(start)
-        }
-        let hours = set(rule.hours, start: time / 3600, count: 24, isOpenFrom: .hourly)
-        let minutes = set(rule.minutes, start: time / 60 % 60, count: 60, isOpenFrom: .minutely)
-        var seconds = set(rule.seconds, start: time % 60, count: 60, isOpenFrom: .secondly)
+        let hours = UInt64(members: rule.hours)
+        let minutes = UInt64(members: rule.minutes)
+        var seconds = UInt64(members: rule.seconds)
         isWildcard =
-            rule.frequency >= .hourly && rule.hours.isEmpty || rule.frequency >= .minutely && rule.minutes.isEmpty
+            written.frequency >= .hourly && written.hours.isEmpty || written.frequency >= .minutely && written.minutes.isEmpty
         var isNever = false
 
         switch rule.frequency {

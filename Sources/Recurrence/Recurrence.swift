@@ -13,6 +13,8 @@
 public struct Recurrence: Sendable {
     enum Rule: Sendable {
         case cron(WallSchedule<WallFields>, CronDialect)
+        /// With its normalized text.
+        case calendar(WallSchedule<WallFields>, String)
         case rrule(RRuleSchedule)
         case interval(Interval)
         case at(Instant)
@@ -20,6 +22,9 @@ public struct Recurrence: Sendable {
     }
 
     let rule: Rule
+
+    /// The expression names its zone itself: `CRON_TZ=ZONE` of cron, the zone at the end of a calendar expression.
+    public internal(set) var namesZone = false
 
     /// Reads a cron expression of any `CronDialect`, or a word such as `@daily`, `@every 10m`, `@reboot` (the `@` may be left
     /// out). `CRON_TZ=ZONE` before it names the zone, which `zones` then looks up.
@@ -34,12 +39,34 @@ public struct Recurrence: Sendable {
         if let name = parsed.zone { zone = try zones.zone(name) }
         switch parsed.when {
         case .fields(let fields, let dialect):
-            return Recurrence(rule: .cron(WallSchedule(fields, zone: zone, daylight: daylight), dialect))
+            return Recurrence(
+                rule: .cron(WallSchedule(fields, zone: zone, daylight: daylight), dialect), namesZone: parsed.zone != nil)
         case .every(let span):
             return .every(span, fromStart: true)
         case .reboot:
             return Recurrence(rule: .reboot)
         }
+    }
+
+    /// Reads an expression of systemd.time(7), "Calendar Events": `Mon..Fri *-*-* 09:00 Europe/Berlin`, `*-*~1`, `daily`. A
+    /// zone that it names takes the place of `zone`; `zones` then looks it up.
+    ///
+    /// A schedule whose hour or minute is `*` is a wildcard when the clock changes. What is finer than a millisecond falls
+    /// to the millisecond in which it lies.
+    public static func calendar(
+        _ text: String, zone: Zone, zones: ZoneDatabase, daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
+        let expression = try CalendarParser(text).parse()
+        var zone = zone
+        if let name = expression.zone {
+            do {
+                zone = try zones.zone(name)
+            } catch {
+                throw RecurrenceError(error.message, offset: expression.zoneOffset, hint: error.hint)
+            }
+        }
+        let schedule = WallSchedule(expression.fields, zone: zone, daylight: daylight)
+        return Recurrence(rule: .calendar(schedule, expression.text), namesZone: expression.zoneOffset != nil)
     }
 
     /// Reads a recurrence rule of iCalendar (RFC 5545 §3.3.10), `FREQ=MONTHLY;BYDAY=2TU`; `RRULE:` may precede.
@@ -50,7 +77,7 @@ public struct Recurrence: Sendable {
     /// Daylight saving is met as in every other rule; it is a wildcard when it leaves the hour or the minute open:
     /// FREQ=HOURLY without BYHOUR. Costs as much as COUNT searches.
     public static func rrule(
-        _ text: String, start: CalendarTime? = nil, excluding: [CalendarTime] = [], zone: Zone,
+        _ text: String, start: RRuleTime? = nil, excluding: [RRuleTime] = [], zone: Zone,
         daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
         var parser = RRuleParser(text)
@@ -79,7 +106,7 @@ public struct Recurrence: Sendable {
     /// due are `origin + span`, `origin + 2 span`, …
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
-        case .cron(let schedule, _): schedule.next(after: instant)
+        case .cron(let schedule, _), .calendar(let schedule, _): schedule.next(after: instant)
         case .rrule(let schedule): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
@@ -90,7 +117,7 @@ public struct Recurrence: Sendable {
     /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
         switch rule {
-        case .cron(let schedule, _): schedule.nextOccurrence(after: instant)
+        case .cron(let schedule, _), .calendar(let schedule, _): schedule.nextOccurrence(after: instant)
         case .rrule(let schedule): schedule.nextOccurrence(after: instant)
         default: next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
         }
@@ -123,17 +150,18 @@ public struct Recurrence: Sendable {
     /// The zone whose wall clock decides; nil for a rule that reads none.
     public var zone: Zone? {
         switch rule {
-        case .cron(let schedule, _): schedule.zone
+        case .cron(let schedule, _), .calendar(let schedule, _): schedule.zone
         case .rrule(let schedule): schedule.zone
         default: nil
         }
     }
 
-    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`. Reads back as an equal rule, that of
-    /// iCalendar with the same start.
+    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`; of a calendar expression what
+    /// `systemd-analyze calendar` prints. Reads back as an equal rule, that of iCalendar with the same start.
     public var normalized: String {
         switch rule {
         case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)
+        case .calendar(_, let text): text
         case .rrule(let schedule): "\(schedule.rule)"
         case .interval(let interval): "@every \(interval.span)"
         case .at(let due): due.rfc3339

@@ -49,10 +49,17 @@ struct WallFields: WallRule, Hashable {
     /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
     var isWildcard: Bool { !stars.isDisjoint(with: [.minute, .hour]) }
 
-    /// The parts of a second at which it is due in the minute's `second`, in milliseconds; empty: at its beginning alone.
-    func milliseconds(ofSecond second: Int64) -> [Int64] {
-        guard let rare, !rare.milliseconds.isEmpty else { return [] }
-        return rare.milliseconds.filter { Int64($0) / 1000 == second % 60 }.map { Int64($0) % 1000 }
+    func firstMillisecond(ofSecond second: Int64, atOrAfter part: Int64) -> Int64? {
+        guard let parts = rare?.milliseconds, !parts.isEmpty else { return part <= 0 ? 0 : nil }
+        let begin = (second - Civil.floorDivide(second, 60) * 60) * 1000
+        var low = 0
+        var high = parts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if Int64(parts[middle]) < begin + part { low = middle + 1 } else { high = middle }
+        }
+        guard low < parts.count, Int64(parts[low]) < begin + 1000 else { return nil }
+        return Int64(parts[low]) - begin
     }
 
     var hasMilliseconds: Bool { rare.map { !$0.milliseconds.isEmpty } ?? false }

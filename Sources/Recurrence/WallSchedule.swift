@@ -6,9 +6,16 @@ protocol WallRule: Sendable {
     /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
     var isWildcard: Bool { get }
 
-    /// It is due within seconds too: `milliseconds(ofSecond:)` says when, ascending.
+    /// It is due within seconds too, at the parts that `firstMillisecond` gives.
     var hasMilliseconds: Bool { get }
-    func milliseconds(ofSecond second: Int64) -> [Int64]
+
+    /// The first part of a matching second at or after one, 0 to 999; nil when the second has no more.
+    func firstMillisecond(ofSecond second: Int64, atOrAfter part: Int64) -> Int64?
+}
+
+extension WallRule {
+    var hasMilliseconds: Bool { false }
+    func firstMillisecond(ofSecond second: Int64, atOrAfter part: Int64) -> Int64? { part <= 0 ? 0 : nil }
 }
 
 let noMatch = Int64.max
@@ -52,14 +59,22 @@ final class WallSchedule<Rule: WallRule>: Sendable {
     /// The same for a rule that is due within seconds, perhaps still in the one of `instant`.
     private func find(after instant: Instant, second: Int64) -> Found? {
         var from = second
-        while var found = find(from: from) {
-            from = Civil.floorDivide(found.instant.milliseconds, 1000) + 1
-            for part in rule.milliseconds(ofSecond: found.local) {
-                let due = Instant(milliseconds: found.instant.milliseconds + part)
-                guard due > instant else { continue }
-                found.instant = due
+        var isGapBehind = false
+        while var found = find(from: from, isGapBehind: isGapBehind) {
+            let begin = found.instant
+            if found.local < zone.ranges[found.range].localStart {
+                // A gap's misses make one run, at the first valid instant, whatever parts of seconds they were.
+                if begin > instant { return found }
+                isGapBehind = true
+                continue
+            }
+            let earliest = begin > instant ? 0 : instant.milliseconds - begin.milliseconds + 1
+            if let part = rule.firstMillisecond(ofSecond: found.local, atOrAfter: earliest) {
+                found.instant = Instant(milliseconds: begin.milliseconds + part)
                 return found
             }
+            from = Civil.floorDivide(begin.milliseconds, 1000) + 1
+            isGapBehind = false
         }
         return nil
     }
@@ -71,9 +86,9 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         var range: Int
     }
 
-    /// The first due second at or after one.
+    /// The first due second at or after one. `isGapBehind`: what a gap moved to that second is accounted for.
     @inline(__always)
-    private func find(from second: Int64) -> Found? {
+    private func find(from second: Int64, isGapBehind: Bool = false) -> Found? {
         let ranges = zone.ranges
         // What is before 1970 is never due.
         let start = max(second, 0)
@@ -82,7 +97,7 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         var range = ranges[number]
         // Whatever a gap before `start` moved to the beginning of this range lies behind, unless that is `start` itself.
         var from = lower(number, ranges)
-        if start > range.start { from = max(from, start &+ Int64(range.offset)) }
+        if start > range.start || isGapBehind { from = max(from, start &+ Int64(range.offset)) }
         var match = rule.firstMatch(atOrAfter: from)
         while match != noMatch {
             if match < upper(number, ranges) {

@@ -48,7 +48,7 @@ public struct FrameBuffer: Sendable {
     public var isEmpty: Bool { start == bytes.count }
 }
 
-private let version: UInt8 = 1
+private let version: UInt8 = 2
 
 private enum Tag {
     static let run: UInt8 = 1
@@ -118,17 +118,27 @@ extension FrameWriter {
         write(Int64(request.stopSignal))
         write(request.killAfterMilliseconds)
         write(request.killsLeftovers)
-        write(optional: request.nice) { $0.write(Int64($1)) }
+        write(request.outputLimitBytes)
+        write(request.confinement.map(\.text))
     }
 }
 
 extension FrameReader {
+    fileprivate mutating func confinement() throws(ProtocolError) -> [Confinement] {
+        var found: [Confinement] = []
+        for text in try texts() {
+            guard let one = Confinement(text) else { throw .malformed }
+            found.append(one)
+        }
+        return found
+    }
+
     fileprivate mutating func request() throws(ProtocolError) -> RunRequest {
         RunRequest(
             jobID: try jobID(), attempt: try int(), jobDirectory: try text(), arguments: try texts(), environment: try texts(),
             workingDirectory: try text(), umask: try uint32(), stdin: try flag() ? try text() : nil, stdoutName: try text(),
             stderrName: try text(), timeoutMilliseconds: try int64(), stopSignal: try int32(),
-            killAfterMilliseconds: try int64(), killsLeftovers: try flag(), nice: try flag() ? try int() : nil)
+            killAfterMilliseconds: try int64(), killsLeftovers: try flag(), outputLimitBytes: try int64(), confinement: try confinement())
     }
 }
 

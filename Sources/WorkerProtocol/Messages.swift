@@ -32,14 +32,16 @@ public struct RunRequest: Sendable, Equatable {
     public var killAfterMilliseconds: Int64
     /// Whether what the command left running is killed when it ends; after a timeout it always is.
     public var killsLeftovers: Bool
-    /// Reserved: carried, not yet obeyed.
-    public var nice: Int?
+    /// How much of each output file is kept, in bytes; 0 is all. Past it the middle is dropped, which the file then says.
+    public var outputLimitBytes: Int64
+    /// What the command is confined to before it begins; see ``Confinement``.
+    public var confinement: [Confinement]
 
     public init(
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
         workingDirectory: String, umask: UInt32 = 0o022, stdin: String? = nil, stdoutName: String = "stdout",
         stderrName: String = "stderr", timeoutMilliseconds: Int64 = 0, stopSignal: Int32 = 15,
-        killAfterMilliseconds: Int64 = 10_000, killsLeftovers: Bool = false, nice: Int? = nil
+        killAfterMilliseconds: Int64 = 10_000, killsLeftovers: Bool = false, outputLimitBytes: Int64 = 0, confinement: [Confinement] = []
     ) {
         self.jobID = jobID
         self.attempt = attempt
@@ -55,7 +57,55 @@ public struct RunRequest: Sendable, Equatable {
         self.stopSignal = stopSignal
         self.killAfterMilliseconds = killAfterMilliseconds
         self.killsLeftovers = killsLeftovers
-        self.nice = nice
+        self.outputLimitBytes = outputLimitBytes
+        self.confinement = confinement
+    }
+}
+
+/// One thing that a process does to itself before it becomes the job's command. As a text it is an argument of
+/// `spool-worker --confine`.
+public enum Confinement: Sendable, Equatable {
+    /// nice(2), -20 to 19, added to nothing: the command's own.
+    case nice(Int)
+    /// ioprio_set(2): class and level in one number.
+    case ioPriority(Int)
+    /// setrlimit(2), soft and hard: the resource's number and its value; nil is no limit.
+    case limit(resource: Int, UInt64?)
+    /// The directory of a cgroup to enter.
+    case cgroup(String)
+
+    public var text: String {
+        switch self {
+        case .nice(let value): "nice=\(value)"
+        case .ioPriority(let value): "ioprio=\(value)"
+        case .limit(let resource, let value): "rlimit=\(resource):\(value.map(String.init) ?? "unlimited")"
+        case .cgroup(let directory): "cgroup=\(directory)"
+        }
+    }
+
+    /// Nil for a text that is none.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2 else { return nil }
+        switch parts[0] {
+        case "nice":
+            guard let value = Int(parts[1]) else { return nil }
+            self = .nice(value)
+        case "ioprio":
+            guard let value = Int(parts[1]) else { return nil }
+            self = .ioPriority(value)
+        case "rlimit":
+            let values = parts[1].split(separator: ":", omittingEmptySubsequences: false)
+            guard values.count == 2, let resource = Int(values[0]) else { return nil }
+            if values[1] == "unlimited" {
+                self = .limit(resource: resource, nil)
+            } else {
+                guard let value = UInt64(values[1]) else { return nil }
+                self = .limit(resource: resource, value)
+            }
+        case "cgroup": self = .cgroup(parts[1])
+        default: return nil
+        }
     }
 }
 

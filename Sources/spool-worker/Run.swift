@@ -24,6 +24,7 @@ struct Run {
     private var giveUpAt: Int64?
     /// When the daemon is told that the run has lasted a moment; nil once it has been.
     private var announceAt: Int64?
+    private var outputLimit: OutputLimit?
     private(set) var hasTimedOut = false
     private var isKilling = false
     private var outcome: Outcome?
@@ -46,13 +47,14 @@ struct Run {
         self.pid = pid
         self.startedAt = startedAt
         announceAt = startedNanoseconds.advanced(milliseconds: Run.announceAfterMilliseconds)
+        outputLimit = OutputLimit(request)
         if request.timeoutMilliseconds > 0 {
             limit = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
         }
     }
 
     /// The next moment at which ``strike()`` has something to do.
-    var deadline: Int64? { [limit, killAt, retryAt, announceAt].lazy.compactMap(\.self).min() }
+    var deadline: Int64? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt].lazy.compactMap(\.self).min() }
 
     var isCommandEnded: Bool { outcome != nil }
 
@@ -79,6 +81,7 @@ extension Run {
             signalGroup(SIGKILL)
         }
         if let retryAt, retryAt <= now { self.retryAt = nil }
+        if let outputLimit, outputLimit.nextLookAt <= now { self.outputLimit?.look() }
     }
 
     /// Whether it is time to tell the daemon of the run, which is done once and only while the command runs.
@@ -149,8 +152,9 @@ extension Run {
         if giveUpAt == nil { giveUpAt = now.advanced(milliseconds: Run.giveUpAfterMilliseconds) }
     }
 
-    /// The report, once the command has ended.
+    /// The report, once the command has ended; its output files are then as they stay.
     func end(leftovers: Int) -> RunEnd {
+        outputLimit?.finish()
         guard let outcome else { preconditionFailure("a run is reported after its command ended") }
         let kind: RunEnd.Kind =
             switch outcome.status {

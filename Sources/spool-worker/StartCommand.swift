@@ -31,13 +31,34 @@ func startCommand(_ request: RunRequest) throws(StartFailure) -> pid_t {
 
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
+    guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors) }
+    return try spawn(executable, request.arguments, request, descriptors)
+}
+
+private func spawn(
+    _ executable: String, _ arguments: [String], _ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)]
+) throws(StartFailure) -> pid_t {
     do throws(SystemError) {
         return try Process.spawn(
-            executable, arguments: request.arguments, environment: request.environment, descriptors: descriptors,
-            newSession: true)
+            executable, arguments: arguments, environment: request.environment, descriptors: descriptors, newSession: true)
     } catch {
         throw describe(error, executable)
     }
+}
+
+/// The same by way of `--confine`. Returns when the command has begun.
+private func startConfined(
+    _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)]
+) throws(StartFailure) -> pid_t {
+    var trouble = try Trouble()
+    let words = ["spool-worker", "--confine"] + request.confinement.map(\.text) + ["--", executable] + request.arguments
+    let pid = try spawn("/proc/self/exe", words, request, descriptors + [(trouble.raw, 3)])
+    do throws(StartFailure) { try trouble.check() } catch {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        throw error
+    }
+    return pid
 }
 
 // MARK: - Files
@@ -72,7 +93,7 @@ private func enter(_ directory: String) throws(StartFailure) {
 }
 
 /// A descriptor that may be missing: Optional's own payload cannot be borrowed for its number.
-private final class RawBox {
+final class RawBox {
     private let descriptor: FileDescriptor
     var raw: Int32 { descriptor.raw }
     init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }

@@ -159,6 +159,7 @@ extension Worker {
             let pid = try startCommand(request)
             run = Run(request: request, pid: pid, startedAt: startedAt)
             record.write(running: request, pid: pid, startedAt: startedAt)
+            writeEnvironmentFile(request)
         } catch {
             let end = RunEnd(
                 jobID: request.jobID, attempt: request.attempt,

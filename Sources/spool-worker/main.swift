@@ -14,6 +14,9 @@
 // - All that a job starts stays below the worker (child subreaper), however often it forks; see Leftovers.swift for whose
 //   each process is. Nothing is signalled that is not the job's.
 //
+// As `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` it is the step between a worker and a command that is
+// confined: it does that to itself and becomes the command. See Confine.swift.
+//
 // Exit codes: 0 done; 1 the daemon spoke something else than the protocol, or a system call that cannot fail did; 2 not
 // started as above.
 
@@ -29,6 +32,8 @@ private func refuse(_ message: String) -> Never {
     _ = write(STDERR_FILENO, line, line.count)
     exit(2)
 }
+
+if CommandLine.arguments.dropFirst().first == "--confine" { confine(Array(CommandLine.arguments.dropFirst(2))) }
 
 guard CommandLine.arguments.count == 1, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
     linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0

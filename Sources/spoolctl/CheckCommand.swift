@@ -7,7 +7,7 @@ extension Command {
         "check", "[FILE…]", "read files as the daemon would and print what is wrong",
         details: [
             "Without FILE all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named tasks, or with a schedule key, is a task; one in a directory named schedules a schedule; spoold.toml the configuration; any other a job.",
-            "Silent and 0 when all is well, 4 when anything is wrong.",
+            "Silent and 0 when all is well, 4 when anything is wrong. A schedule that is legal and yet hardly meant gets a warning, as explain words it, and that changes nothing of the exit code.",
         ],
         options: [Option("task", "read every FILE as a task")],
         examples: [
@@ -31,6 +31,7 @@ private struct Check {
         var position: Position?
         var message: String
         var hint: String?
+        var isWarning = false
     }
 
     private let session: Session
@@ -147,11 +148,19 @@ private struct Check {
     }
 
     private mutating func readTask(_ source: Source, _ name: String, _ path: String, _ context: ReadingContext) {
-        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch { add(path, error) }
+        do throws(Problems) {
+            let task = try TaskDefinition(name: name, source: source, context)
+            guard case .array(let tables)? = try source.table()["schedule"]?.kind else { return }
+            for (schedule, table) in zip(task.schedules, tables) { warn(path, schedule, table) }
+        } catch { add(path, error) }
     }
 
     private mutating func readSchedule(_ source: Source, _ id: String, _ path: String, _ context: ReadingContext) -> String? {
-        do throws(Problems) { return try ScheduleDefinition.file(id: id, source: source, context).task } catch {
+        do throws(Problems) {
+            let (task, schedule) = try ScheduleDefinition.file(id: id, source: source, context)
+            warn(path, schedule, Value(.table(try source.table())))
+            return task
+        } catch {
             add(path, error)
             return nil
         }
@@ -205,6 +214,15 @@ private struct Check {
         }
     }
 
+    /// What is surprising about a schedule, at the key that says when.
+    private mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value) {
+        guard schedule.enabled, case .table(let table) = value.kind else { return }
+        let position = ScheduleDefinition.whenKeys.lazy.compactMap { table[$0]?.position }.first
+        for warning in schedule.recurrence.explanation(at: session.now).warnings {
+            problems.append(Problem(file: file, position: position, message: "\(schedule.expression): \(warning)", isWarning: true))
+        }
+    }
+
     func report() -> Int32 {
         let output = session.output
         if session.isJSON {
@@ -217,20 +235,21 @@ private struct Check {
                 writer.member("column", problem.position?.column)
                 writer.member("message", problem.message)
                 writer.member("hint", problem.hint)
+                writer.member("severity", problem.isWarning ? "warning" : "error")
                 writer.endObject()
             }
             writer.endArray()
             output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else if session.isQuiet {
             var shown: Set<String> = []
-            for problem in problems where shown.insert(problem.file).inserted { output.line(problem.file) }
+            for problem in problems where !problem.isWarning && shown.insert(problem.file).inserted { output.line(problem.file) }
         } else {
             for problem in problems {
                 let place = problem.position.map { ":\($0)" } ?? ""
-                output.line(Output.oneLine("\(problem.file)\(place): \(problem.message)\(problem.hint.map { "; \($0)" } ?? "")"))
+                output.line(Output.oneLine("\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(problem.message)\(problem.hint.map { "; \($0)" } ?? "")"))
             }
             if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
         }
-        return problems.isEmpty ? ExitCode.done : ExitCode.invalid
+        return problems.allSatisfy(\.isWarning) ? ExitCode.done : ExitCode.invalid
     }
 }

@@ -58,8 +58,12 @@ struct DueTimes {
             due.append(Due(instant: next.instant, task: task, schedule: definition, note: note))
             after = next.instant
         }
+        if due.count < count, definition.once == nil, let last = due.indices.last { due[last].note = Self.last(due[last].note) }
         return due
     }
+
+    /// The note on a due time after which the schedule never comes again.
+    static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last: it never comes again" }
 
     /// The coming due times of tasks, merged, `count` at most.
     func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {

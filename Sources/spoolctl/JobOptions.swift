@@ -19,6 +19,10 @@ struct JobOptions {
         Option("set-env", "E", value: "NAME=VALUE", "a variable; may be repeated"),
         Option("shell", value: "PATH", "the shell of a command line (/bin/sh)"),
         Option("umask", value: "OCTAL", "the mask of what it creates"),
+        Option("nice", value: "N", "its niceness, -20 to 19"),
+        Option("ionice", value: "CLASS", "idle, best-effort:0 to 7, or realtime:0 to 7"),
+        Option("limit", value: "NAME=VALUE", "a limit: nofile, nproc, core, fsize, cpu, as, memory, cpu_percent, tasks; may be repeated"),
+        Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
         Option("start", value: "TIME", "not before this instant"),
         Option("queue", "Q", value: "NAME", "the queue it waits in"),
         Option("priority", "p", value: "N", "-1000 to 1000, the higher first"),
@@ -53,7 +57,7 @@ struct JobOptions {
     private static let strings: [(option: String, key: String)] = [
         ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
-        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
+        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
     ]
 
     /// The keys that the options give.
@@ -69,7 +73,7 @@ struct JobOptions {
         if let path = arguments.value("stdin"), !path.hasPrefix("/"), arguments.value("directory") == nil {
             set("stdin", .string("\(currentDirectory())/\(path)"), "--stdin")
         }
-        for option in ["priority", "tries"] {
+        for option in ["priority", "tries", "nice"] {
             if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
         }
         let tags = arguments.values("tag")
@@ -94,6 +98,15 @@ struct JobOptions {
             variables.set(String(assignment[..<equals]), Value(.string(value)))
         }
         if !variables.isEmpty { set("env", .table(variables), "--set-env") }
+        var limits = Table()
+        for assignment in arguments.values("limit") {
+            let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { throw .usage("--limit needs NAME=VALUE, not \"\(assignment)\"") }
+            let number: Value.Kind? = Int64(parts[1]).map { .integer($0) } ?? Double(parts[1]).map { .float($0) }
+            let text = try Self.utf8(parts[1], "limit")
+            limits.set(parts[0], Value(number ?? .string(text)))
+        }
+        if !limits.isEmpty { set("limits", .table(limits), "--limit") }
     }
 
     /// `--start`, `--at` and `--in` are one key, as an instant: what `in 10m` counts from is now, not when it is read.

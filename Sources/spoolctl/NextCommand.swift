@@ -2,20 +2,14 @@ import Store
 
 extension Command {
     static let next = Command(
-        "next", "[NAME…] | --cron E | --every D | --at T", "show coming due times",
+        "next", "[NAME…] | --cron E | --calendar E | …", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
         ],
         options: [
             Option("count", "n", value: "N", "how many (5)"),
             Option("from", value: "TIME", "after this instant instead of now"),
-            Option("cron", value: "EXPRESSION", "of a cron expression"),
-            Option("every", value: "TIME", "of an interval on a fixed grid from --from"),
-            Option("at", value: "TIME", "of an instant, as it would be read"),
-            Option("timezone", value: "ZONE", "for --cron and --at (else the configured zone, which is UTC)"),
-            Option("dst-gap", value: "RULE", "run or skip"),
-            Option("dst-repeat", value: "RULE", "first, both or last"),
-        ],
+        ] + ScheduleOptions.whenOptions + ScheduleQuestion.options,
         examples: [
             Example("spoolctl next", "what is due next in the spool"),
             Example("spoolctl next --cron '30 2 * * *' --timezone Europe/Berlin --from 2026-03-27 -n 3", "over a change of the clock"),
@@ -44,9 +38,7 @@ private struct Next {
 
     func run() throws(Failure) -> Int32 {
         let arguments = session.arguments
-        let given = arguments.given.filter { ScheduleDefinition.whenKeys.contains($0.name) }
-        guard given.count <= 1 else { throw .usage("\(given[0].spelling) and \(given[1].spelling) both say when") }
-        if let one = given.first {
+        if let one = try ScheduleQuestion.given(arguments) {
             if let name = arguments.operands.first { throw .usage("\(one.spelling) goes without a task, and \"\(name)\" names one") }
             write(try lines(of: one))
         } else {
@@ -58,28 +50,13 @@ private struct Next {
     // MARK: A schedule of its own
 
     private func lines(of given: Arguments.Given) throws(Failure) -> [Line] {
-        let context = try session.context()
-        var table = Table()
-        table.set("task", Value(.string("next")))
-        table.set(given.name, Value(.string(given.value)))
-        for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
-            if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
-        }
-        if given.name == "every" { table.set("from", Value(.string("start"))) }
-        let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8))
-        let schedule: ScheduleDefinition
-        do throws(Problems) { schedule = try ScheduleDefinition.file(id: "next", source: source, context).schedule } catch {
-            throw Failure(
-                ExitCode.invalid, error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
-        }
+        let question = try ScheduleQuestion(session, key: given.name, text: given.value, option: given.spelling)
+        let schedule = question.schedule
         if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
-        var lines: [Line] = []
-        // An instant is shown also when it is over: what was asked is how it is read.
-        var after = schedule.once.map { $0.advanced(byMilliseconds: -1) } ?? from
-        while lines.count < count, let next = schedule.recurrence.nextOccurrence(after: after, origin: from) {
-            lines.append(Line(due: next.instant, zone: schedule.zone, note: next.note.map { "\($0)" }))
-            after = next.instant
-        }
+        let found = question.occurrences(after: from, count: count)
+        if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
+        var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
+        if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
         return lines
     }
 

@@ -2,20 +2,22 @@ import Store
 
 extension Command {
     static let schedule = Command(
-        "schedule", "NAME --cron|--every|--at … [options]", "add a schedule to a task and print its id",
+        "schedule", "NAME --cron|--calendar|--rrule|--every|--at … [options]", "add a schedule to a task and print its id",
         details: [
-            "Writes schedules/ID.toml and leaves the task's own file alone. Each --cron, --every and --at is a schedule with an id of its own.",
+            "Writes schedules/ID.toml and leaves the task's own file alone. Each --cron, --calendar, --rrule, --every and --at is a schedule with an id of its own.",
             "An instant without an offset is read in --timezone, else in the configured zone.",
         ],
         options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, in place of the task's")],
         examples: [
             Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "once more"),
+            Example("spoolctl schedule report --calendar 'Mon *-*~07/1 07:00'", "on the last Monday of each month"),
+            Example("spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' --dtstart 2026-11-23T09:00", "every other Monday at nine"),
             Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "with data of its own"),
         ]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let given = try ScheduleOptions(session, idIsFile: true).all
-        guard !given.isEmpty else { throw .usage("schedule needs --cron, --every or --at; see spoolctl schedule --help") }
+        guard !given.isEmpty else { throw .usage("schedule needs --cron, --calendar, --rrule, --every or --at; see spoolctl schedule --help") }
         _ = try TaskCatalog(session, withSchedules: false).entry(name)
         let context = try session.context()
         for one in given { try session.check(one, task: name, context) }

@@ -4,7 +4,9 @@ import Recurrence
 /// How many due times a second are found, one after the other.
 extension Suite {
     func measureRecurrence(_ name: String) throws {
-        let rows = [("*/5 * * * *", "UTC", 5.0), ("0 9 * * 1-5", "Europe/Berlin", 2.0), ("0 0 29 2 *", "UTC", 1.0)]
+        let rows = [("*/5 * * * *", "UTC", 5.0), ("0 9 * * 1-5", "Europe/Berlin", 2.0), ("0 0 29 2 *", "UTC", 1.0),
+            ("15 2 * * 0", "Europe/Berlin", 1.0), ("0 0 12 ? * 6#3", "Europe/Berlin", 1.0),
+        ]
         let zones = ZoneDatabase()
         for (expression, zoneName, bar) in rows {
             let zone = try zones.zone(zoneName)

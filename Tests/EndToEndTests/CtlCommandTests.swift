@@ -397,6 +397,37 @@ struct CtlCommandTests {
         #expect(try result.objects.allSatisfy { $0["note"] != nil && $0.text("local") != nil })
     }
 
+    @Test("create, schedule and next take calendar expressions")
+    func calendars() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let expression = "Fri *-*~07/1 17:00"
+        #expect(try spool.ctl("create", "t", "--calendar", expression, "--timezone", "Europe/Berlin", "--", "true").code == 0)
+        let schedule = try spool.ctl("schedule", "t", "--calendar", "daily Asia/Tokyo")
+        #expect(try spool.ctl("show", "t").output.contains("calendar \"\(expression)\""))
+        let next = try spool.ctl("next", "t", "--from", "2026-03-27T15:59:59Z", "-n", "2", "--json").objects
+        #expect(next.map { $0.text("local") } == ["2026-03-27T17:00:00.000+01:00", "2026-03-29T00:00:00.000+09:00"])
+        #expect(next.map { $0.text("schedule") == schedule.lines.first } == [false, true])
+        let asked = try spool.ctl("next", "--calendar", expression, "--from", "2026-03-27T15:59:59Z", "-n", "1", "-q")
+        #expect(asked.lines == ["2026-03-27T17:00:00.000Z"])
+    }
+
+    @Test("create, schedule, next and explain take recurrence rules")
+    func recurrenceRules() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR"
+        let options = ["--rrule", rule, "--dtstart", "20260302T083000", "--timezone", "Europe/Berlin"]
+        #expect(try spool.ctl(list: ["create", "t"] + options + ["--exdate", "2026-03-16", "--exdate", "20260330T083000", "--", "true"]).code == 0)
+        #expect(try spool.ctl("schedule", "t", "--rrule", "FREQ=YEARLY", "--dtstart", "now").code == 0)
+        #expect(try spool.ctl("show", "t").output.contains("rrule \"\(rule)\" from 2026-03-02T08:30:00 without 2026-03-16 without 2026-03-30T08:30:00"))
+        let next = try spool.ctl("next", "t", "--from", "2026-03-07", "-n", "2", "--json").objects
+        #expect(next.map { $0.text("local") } == ["2026-03-20T08:30:00.000+01:00", "2026-04-03T08:30:00.000+02:00"])
+        let asked = try spool.ctl(list: ["next", "--from", "2026-03-07", "-n", "2", "-q"] + options)
+        #expect(asked.lines == ["2026-03-16T07:30:00.000Z", "2026-03-20T07:30:00.000Z"])
+        let explained = try spool.ctl(list: ["explain"] + options)
+        #expect(explained.output.contains("Every 2 weeks on Monday and Friday, at 08:30, from 2026-03-02 08:30 on, in the time of Europe/Berlin"))
+        #expect(try spool.ctl("explain", "FREQ=MONTHLY;BYDAY=2TU").output.contains("Every month on the 2nd Tuesday of the month, at 00:00"))
+    }
+
     @Test("next shows the due times of the spool's tasks, the earliest first")
     func nextOfTasks() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -438,6 +469,40 @@ struct CtlCommandTests {
     }
 
     // MARK: Checking
+
+    @Test("explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")
+    func explain() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let result = try spool.ctl("explain", "--from", "2026-11-20T12:00:00Z", "*/7 2 * * mon-fri")
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.lines.contains("syntax\tcron, five fields as crontab(5)"))
+        #expect(result.lines.contains("meaning\tEvery 7 minutes between 02:00 and 02:59, on Monday to Friday, in UTC"))
+        #expect(result.lines.count { $0.hasPrefix("next\t2026-11-23T02:") } == 3)
+        let warning = "the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"
+        #expect(result.lines.contains("warning\t\(warning)"))
+        guard case .table(let table) = try spool.ctl("explain", "--json", "--from", "2026-11-20T12:00:00Z", "0 0 31 2 *").json.kind,
+            case .array(let warnings)? = table["warnings"]?.kind, case .array(let next)? = table["next"]?.kind
+        else { return #expect(Bool(false)) }
+        #expect(warnings.count == 1 && next.isEmpty)
+
+        try Files.write("\(spool.path)/tasks/a.toml", "command = 'true'\n[[schedule]]\n  cron = '*/7 2 * * *'\n")
+        let check = try spool.ctl("check")
+        #expect(check.code == 0)
+        #expect(check.lines == ["tasks/a.toml:3:10: warning: cron \"*/7 2 * * *\": \(warning)"])
+    }
+
+    @Test("explain finds the syntax by the form, and an error names the place", arguments: [
+        ("30 2 * * *", "cron, five fields as crontab(5)"), ("@daily", "cron, five fields as crontab(5)"),
+        ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),
+        ("0 10 ? * MON *", "cron as AWS EventBridge has it: year last, Sunday is 1"),
+        ("5 minutes", "an interval"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
+    ])
+    func explainGuesses(_ text: String, _ syntax: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("explain", text).lines.contains("syntax\t\(syntax)"))
+        let wrong = try spool.ctl("explain", "60 * * * *")
+        #expect(wrong.code == 4 && wrong.errors == "spoolctl: cron \"60 * * * *\": minute 60 is out of range 0-59\n", "\(wrong.errors)")
+    }
 
     @Test("check reads as the daemon would: places, hints and exit code 4; silent and 0 when all is well")
     func check() throws {

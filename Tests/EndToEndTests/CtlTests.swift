@@ -84,6 +84,13 @@ struct CtlTests {
         (["run", "nosuch"], 3, "there is no task \"nosuch\""),
         (["status", "nosuch"], 3, "there is no job \"nosuch\""),
         (["create", "a", "--cron", "61 * * * *", "true"], 4, "minute 61"),
+        (["create", "a", "--calendar", "*-*-* 25:00", "true"], 4, "hour 25 is out of range 0-23"),
+        (["create", "a", "--calendar", "daily UTC", "--timezone", "Asia/Tokyo", "true"], 4, "names the zone UTC; leave one of them away"),
+        (["create", "a", "--rrule", "FREQ=DAILY;BYHUOR=1", "true"], 4, "--rrule: rrule \"FREQ=DAILY;BYHUOR=1\": unknown part \"BYHUOR\"; did you mean BYHOUR?"),
+        (["create", "a", "--rrule", "FREQ=DAILY;INTERVAL=2", "true"], 4, "INTERVAL=2 counts from dtstart, and there is none"),
+        (["next", "--rrule", "FREQ=DAILY", "--dtstart", "soon"], 4, "--dtstart: can't read the instant"),
+        (["create", "a", "--dtstart", "2026-01-01", "true"], 2, "--dtstart goes with --cron, --calendar, --rrule, --every or --at"),
+        (["next", "--calendar", "daily", "--cron", "@daily"], 2, "--calendar and --cron both say when"),
         (["create", "a", "--at", "2020-01-01", "true"], 4, "in the past"),
         (["unschedule", "nosuch"], 3, "there is no schedule \"nosuch\""),
     ]

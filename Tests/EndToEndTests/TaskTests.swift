@@ -156,6 +156,8 @@ struct TaskTests {
         ("cron with seconds", "cron = \"* * * * * *\"", 2),
         ("cron with a step", "cron = \"*/1 * * * * *\"", 2),
         ("@every", "cron = \"@every 1s\"", 2),
+        ("calendar", "calendar = \"*:*:* UTC\"", 2),
+        ("calendar with fractions of a second", "calendar = \"*:*:0/0.3\"", 3),
         ("every, from the end of the last run", "every = \"300ms\"", 3),
         ("every, on a grid", "every = \"300 ms\"\nfrom = \"start\"", 3),
         ("at, in a while", "at = \"in 1 s\"", 1),

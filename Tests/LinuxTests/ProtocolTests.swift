@@ -5,7 +5,7 @@ import WorkerProtocol
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
-        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, nice: -5)
+        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, outputLimitBytes: 1 << 40, confinement: [.nice(-5), .ioPriority(24_576), .limit(resource: 7, 1024), .limit(resource: 4, nil), .cgroup("/sys/fs/cgroup/a=b")])
 
     static let commands: [Command] = [
         .run(request), .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
@@ -57,9 +57,9 @@ import WorkerProtocol
     }
 
     @Test func otherVersionsKindsAndLengthsAreRefused() throws {
-        #expect(throws: ProtocolError.unknownVersion(2)) { try Command(body: [2, 1]) }
-        #expect(throws: ProtocolError.unknownKind(99)) { try Command(body: [1, 99]) }
-        #expect(throws: ProtocolError.unknownKind(1)) { try Report(body: [1, 1]) }
+        #expect(throws: ProtocolError.unknownVersion(1)) { try Command(body: [1, 1]) }
+        #expect(throws: ProtocolError.unknownKind(99)) { try Command(body: [2, 99]) }
+        #expect(throws: ProtocolError.unknownKind(1)) { try Report(body: [2, 1]) }
         #expect(throws: ProtocolError.malformed) { try Command(body: []) }
         var buffer = FrameBuffer()
         buffer.append([0xFF, 0xFF, 0xFF, 0xFF])

@@ -164,7 +164,26 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("keep = 0", means: "0 nil") { "\(text($0.keepMilliseconds)) \(text($0.keepCount))" },
         Accepted(#"keep = {age = "1d", count = 100}"#, means: "86400000 100") { "\(text($0.keepMilliseconds)) \(text($0.keepCount))" },
         Accepted("keep = {count = 0}", means: "nil 0") { "\(text($0.keepMilliseconds)) \(text($0.keepCount))" },
+        Accepted("nice = -20", means: "nice=-20") { confinement($0) },
+        // ioprio_set(2): the class above 13 bits.
+        Accepted(#"ionice = "idle""#, means: "ioprio=24576") { confinement($0) },
+        Accepted(#"ionice = "realtime:0""#, means: "ioprio=8192") { confinement($0) },
+        Accepted(#"ionice = "best-effort""#, means: "ioprio=16388") { confinement($0) },
+        Accepted(#"limits = {nofile = 1024, core = "unlimited", fsize = "1.5G"}"#, means: "rlimit=1:1610612736 rlimit=4:unlimited rlimit=7:1024") { confinement($0) },
+        Accepted(#"limits = {cpu = "1m500ms", as = "64 KiB", nproc = 0}"#, means: "rlimit=0:61 rlimit=6:0 rlimit=9:65536") { confinement($0) },
+        Accepted(#"limits = {memory = "1G", cpu_percent = 150, tasks = 9}"#, means: "1073741824 150.0 9 true") { cgroup($0) },
+        Accepted("limits = {tasks = 9, required = false}", means: "nil nil 9 false") { cgroup($0) },
+        Accepted("limits = {}", means: "none") { cgroup($0) },
+        Accepted(#"output_limit = "1kb""#, means: "1024") { text($0.outputLimitBytes) },
+        Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
     ]
+
+    private static func confinement(_ job: JobDefinition) -> String { job.confinement.map(\.text).joined(separator: " ") }
+
+    private static func cgroup(_ job: JobDefinition) -> String {
+        guard let limits = job.cgroupLimits else { return "none" }
+        return "\(text(limits.memoryBytes)) \(text(limits.processorPercent)) \(text(limits.tasks)) \(limits.isRequired)"
+    }
 
     @Test(arguments: accepted)
     func aKeyMeansWhatTheManualSays(_ form: Accepted) throws {
@@ -258,11 +277,23 @@ private func text(_ backoff: Backoff) -> String {
         Refused("on_crash = \"rerun\"", #"2:12: on_crash must be one of fail, retry, not "rerun""#),
         Refused("leftovers = \"keep\"", #"2:13: leftovers must be one of leave, kill, not "keep""#),
         Refused("keep = {age = \"1d\", number = 1}", #"2:21: unknown key "number""#),
+        Refused("nice = 20", "2:8: nice is 20, outside -20 to 19"),
+        Refused(
+            "ionice = \"best-effort:8\"",
+            #"2:10: ionice must be idle, best-effort or realtime, the latter two with a level such as "best-effort:7""#),
+        Refused(
+            "ionice = \"idle:1\"", #"2:10: ionice must be idle, best-effort or realtime, the latter two with a level such as "best-effort:7""#),
+        Refused("limits = {nofiles = 5}", #"2:11: unknown key "nofiles"; did you mean "nofile"?"#),
+        Refused("limits = 5", #"2:10: limits must be a table such as {nofile = 1024, memory = "1G"}, not a whole number"#),
+        Refused("limits = {memory = \"1X\"}", #"2:20: memory must be a size: bytes, or a number with K, M, G or T such as "64M""#),
+        Refused("limits = {memory = \"99999999999999999999T\"}", #"2:20: memory must be a size: bytes, or a number with K, M, G or T such as "64M""#),
+        Refused("limits = {as = -1}", #"2:16: as must be a size: bytes, or a number with K, M, G or T such as "64M""#),
+        Refused("output_limit = 10", "2:16: output_limit is 10; at least 1024"),
         Refused("keep = {count = -1}", "2:17: count is -1, outside 0 to 1000000000"),
         Refused("Timeout = 5", #"2:1: unknown key "Timeout"; did you mean "timeout"?"#),
         Refused("timout = 5\nkil_after = 1", #"2:1: unknown key "timout"; did you mean "timeout"?"#, #"3:1: unknown key "kil_after"; did you mean "kill_after"?"#),
         Refused("xyzzy = 5", #"2:1: unknown key "xyzzy""#),
-        Refused("[env]\nA = 1\n[limit]\nnofile = 5", #"4:2: unknown key "limit""#),
+        Refused("[env]\nA = 1\n[limit]\nnofile = 5", #"4:2: unknown key "limit"; did you mean "limits"?"#),
         Refused("tries = 0\npriority = 5000", "2:9: tries is 0, outside 1 to 1000000", "3:12: priority is 5000, outside -1000 to 1000"),
     ]
 

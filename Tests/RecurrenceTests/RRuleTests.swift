@@ -5,7 +5,7 @@ import Testing
 func rrule(
     _ text: String, from start: String? = nil, excluding: [String] = [], _ zone: Zone = .utc, daylight: DaylightRule = .standard
 ) throws -> Recurrence {
-    func time(_ text: String) throws -> CalendarTime { try CalendarTime.parse(text, zone: zone, now: Instant(milliseconds: 0)) }
+    func time(_ text: String) throws -> RRuleTime { try RRuleTime.parse(text, zone: zone, now: Instant(milliseconds: 0)) }
     return try Recurrence.rrule(
         text, start: start.map(time), excluding: excluding.map(time), zone: zone, daylight: daylight)
 }

@@ -29,8 +29,9 @@ import Testing
             ("FREQ=DAILY;INTERVAL=0", 20, "INTERVAL 0 is out of range 1-999999999", nil),
             ("FREQ=DAILY;INTERVAL=-1", 20, #"INTERVAL: expected 1-999999999, found "-""#, nil),
             ("FREQ=DAILY;INTERVAL=1,2", 21, #"INTERVAL: expected a semicolon, found ",""#, nil),
-            ("FREQ=DAILY;COUNT=100001", 17, "COUNT 100001 is out of range 1-100000", nil),
-            ("FREQ=DAILY;COUNT=99999999999999999999", 17, "COUNT 99999999999999999999 is out of range 1-100000", nil),
+            ("FREQ=DAILY;COUNT=100001", 17, "COUNT 100001 is out of range 1-100000", "they are counted when the rule is read; UNTIL ends a longer one"),
+            ("FREQ=DAILY;COUNT=99999999999999999999", 17, "COUNT 99999999999999999999 is out of range 1-100000", "they are counted when the rule is read; UNTIL ends a longer one"),
+            ("FREQ=DAILY;COUNT=0", 17, "COUNT 0 is out of range 1-100000", nil),
             ("FREQ=DAILY;BYSECOND=61", 20, "BYSECOND 61 is out of range 0-60", nil),
             ("FREQ=DAILY;BYMINUTE=60", 20, "BYMINUTE 60 is out of range 0-59", nil),
             ("FREQ=DAILY;BYHOUR=9,24", 20, "BYHOUR 24 is out of range 0-23", nil),
@@ -105,17 +106,17 @@ import Testing
         ])
     func times(_ text: String, _ description: String, _ instant: String) throws {
         let zone = try database.zone("America/New_York")
-        let time = try CalendarTime.parse(text, zone: zone, now: Instant(milliseconds: 0))
+        let time = try RRuleTime.parse(text, zone: zone, now: Instant(milliseconds: 0))
         #expect(time.description == description)
         #expect(time.instants.lowerBound.rfc3339 == instant)
         #expect(!time.isRelative)
-        let again = try CalendarTime.parse(time.description, zone: zone, now: Instant(milliseconds: 0))
+        let again = try RRuleTime.parse(time.description, zone: zone, now: Instant(milliseconds: 0))
         #expect(again == time)
     }
 
     @Test(arguments: ["now", "in 2 hours", "+2h", "18:00", "tomorrow"])
     func timesFromNow(_ text: String) throws {
-        #expect(try CalendarTime.parse(text, zone: .utc, now: Instant(milliseconds: 0)).isRelative)
+        #expect(try RRuleTime.parse(text, zone: .utc, now: Instant(milliseconds: 0)).isRelative)
     }
 
     @Test(
@@ -125,7 +126,7 @@ import Testing
         ])
     func timesThatAreNone(_ text: String, _ message: String) {
         do throws(RecurrenceError) {
-            _ = try CalendarTime.parse(text, zone: .utc, now: Instant(milliseconds: 0))
+            _ = try RRuleTime.parse(text, zone: .utc, now: Instant(milliseconds: 0))
             Issue.record("\(text) was read")
         } catch {
             #expect(error.message == message)
@@ -143,7 +144,7 @@ import Testing
         ]
         let starts = ["0001-01-01", "1969-12-31T23:59:59", "2026-11-21T09:00:00", "2199-12-31T23:59:59"]
         var read = 0
-        for _ in 0..<30_000 {
+        for _ in 0..<10_000 {
             var text = Bool.random(using: &generator) ? "FREQ=\(RRule.Frequency.names.randomElement(using: &generator)!);" : ""
             for _ in 0..<Int.random(in: 0...12, using: &generator) { text += pieces.randomElement(using: &generator)! }
             if Bool.random(using: &generator), text.last == ";" { text.removeLast() }
@@ -152,6 +153,6 @@ import Testing
             let after = Instant(milliseconds: Int64.random(in: .min ... .max, using: &generator) >> Int64.random(in: 0...24, using: &generator))
             if let due = recurrence.next(after: after, origin: after) { #expect(due > after, "\(text)") }
         }
-        #expect(read > 500)
+        #expect(read > 150)
     }
 }

@@ -1,5 +1,5 @@
 /// A time that stands beside a recurrence rule (`dtstart`, `exdate`): what a wall clock shows, and which instant that is.
-public struct CalendarTime: Sendable, Hashable {
+public struct RRuleTime: Sendable, Hashable {
     /// Seconds that the zone's wall clock shows, counted from 1970-01-01 00:00 as if it were UTC. A wall time that the
     /// clock skips stays what was written.
     let wall: Int64
@@ -13,16 +13,16 @@ public struct CalendarTime: Sendable, Hashable {
     /// Reads what `Instant.parse` does, and RFC 5545's `19970902T090000[Z]` and `19970902`, between the years 1 and 2199.
     /// Without an offset it is a wall time of `zone`. Parts of a second are dropped. What `zone` had before 1970 is not known;
     /// its offset of then is taken.
-    public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> CalendarTime {
+    public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> RRuleTime {
         if let basic = try BasicTime.parse(text) {
             let written = Instant(seconds: basic.wall)
             let instant = basic.form == .utc ? written : zone.resolve(wall: written).first
-            return try CalendarTime(
+            return try RRuleTime(
                 text, instant, wall: basic.form == .utc ? nil : basic.wall, isDate: basic.form == .date, isRelative: false, zone)
         }
         var parser = InstantParser(text, zone: zone, now: now)
         let instant = try parser.parse()
-        return try CalendarTime(
+        return try RRuleTime(
             text, instant, wall: parser.wall.map { Civil.floorDivide($0, 1000) }, isDate: parser.isDate,
             isRelative: parser.isRelative, zone)
     }

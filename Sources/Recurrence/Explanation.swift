@@ -1,0 +1,115 @@
+/// A schedule in words, for a person who wants to know what was written.
+public struct Explanation: Sendable, Hashable {
+    /// What kind of text it was: `cron, five fields as crontab(5)`.
+    public var syntax: String
+    /// One text for all that mean the same.
+    public var normalized: String
+    /// `At 02:30 every day`, without a full stop.
+    public var sentence: String
+    /// What is legal and likely not meant, each with what it really does.
+    public var warnings: [String]
+}
+
+extension Recurrence {
+    /// `now` decides whether a rule is over.
+    public func explanation(at now: Instant) -> Explanation {
+        var sentence: String
+        var warnings: [String] = []
+        let syntax: String
+        switch rule {
+        case .cron(let schedule, let dialect):
+            syntax = dialect.words
+            sentence = schedule.rule.words
+            warnings = schedule.rule.warnings(lastDay: "L")
+        case .calendar(let schedule, _):
+            syntax = "a calendar expression as systemd.time(7)"
+            sentence = schedule.rule.words
+            warnings = schedule.rule.warnings(lastDay: "~1")
+        case .rrule(let schedule):
+            syntax = "a recurrence rule of iCalendar (RFC 5545)"
+            sentence = schedule.words
+            warnings = schedule.warnings
+        case .interval(let interval):
+            syntax = "an interval"
+            sentence =
+                "every \(interval.span), counted from the \(interval.fromStart ? "last due time" : "end of the last run")"
+        case .at(let instant):
+            syntax = "an instant"
+            sentence = "once, at \(instant.rfc3339)"
+        case .reboot:
+            syntax = "cron's @reboot"
+            sentence = "when the daemon starts for the first time after the machine has started"
+        }
+        if let zone { sentence += ", in \(zone.name == "UTC" ? "UTC" : "the time of \(zone.name)")" }
+        if !isReboot, next(after: now, origin: now) == nil {
+            let epoch = Instant(milliseconds: -1)
+            let hasCome = next(after: epoch, origin: epoch) != nil
+            warnings.insert(hasCome ? "it is over: it does not come again" : "it never comes: no date matches", at: 0)
+        }
+        return Explanation(
+            syntax: syntax, normalized: normalized, sentence: sentence.prefix(1).uppercased() + sentence.dropFirst(),
+            warnings: warnings)
+    }
+}
+
+extension CronDialect {
+    var words: String {
+        switch self {
+        case .unix: "cron, five fields as crontab(5)"
+        case .unixWithSeconds: "cron, six fields: a second, then as crontab(5)"
+        case .quartz: "cron as Quartz has it: second first, year last, Sunday is 1"
+        case .aws: "cron as AWS EventBridge has it: year last, Sunday is 1"
+        }
+    }
+}
+
+extension WallFields {
+    /// What surprises people. `lastDay`: how the last day of a month is written.
+    func warnings(lastDay: String) -> [String] {
+        var found: [String] = []
+        let seconds = seconds.members
+        let minutes = minutes.members
+        let hours = UInt64(hours).members
+        if minutes.count == 60, hours.count < 24, !hasMilliseconds {
+            let which = hours.count == 1 ? "hour \(hours[0])" : "those hours"
+            found.append("it comes every minute of \(which), \(hours.count * 60) times a day; for once an hour give a minute in place of *")
+        } else if seconds.count == 60, minutes.count < 60 {
+            found.append("it comes every second of those minutes; for once a minute let the second be 0")
+        }
+        found += Self.unevenStep(seconds, of: 60, "second", "minute")
+        found += Self.unevenStep(minutes, of: 60, "minute", "hour")
+        found += Self.unevenStep(hours, of: 24, "hour", "day")
+        if days.combination == .either {
+            found.append("both day fields are restricted: it comes when either matches, not only when both do (crontab(5))")
+        } else if !daysOfMonthAreAll, !daysOfWeekAreAll, stars.contains(.dayOfMonth) || stars.contains(.dayOfWeek) {
+            found.append("one day field begins with * and is restricted all the same: it comes when both match (crontab(5))")
+        }
+        found += dayWarnings(lastDay: lastDay)
+        return found
+    }
+
+    /// A step that does not divide its field begins anew before a whole step has gone by.
+    private static func unevenStep(_ members: [Int], of count: Int, _ unit: String, _ whole: String) -> [String] {
+        guard let stride = stride(members, of: count), let last = members.last, count % stride.step != 0 else { return [] }
+        let gap = count - last + stride.first
+        return [
+            "the step of \(Words.count(stride.step, unit)) begins anew each \(whole): from \(unit) \(last) to the next \(stride.first) it is \(Words.count(gap, unit))"
+        ]
+    }
+
+    private func dayWarnings(lastDay: String) -> [String] {
+        guard rare?.days.hasDaysOfMonth != true, days.combination == .both, !daysOfMonthAreAll else { return [] }
+        let members = UInt64(days.daysOfMonth).members
+        if let stride = Self.stride(members.map { $0 - 1 }, of: 31), members.count > 6 {
+            return ["the step of \(Words.count(stride.step, "day")) begins anew each month, after its 28th to 31st day"]
+        }
+        guard let first = members.first, first > 28, first < 32 else { return [] }
+        let named = UInt64(months).members
+        let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < first }
+        if named == [2], first == 29 { return ["the 29th of February comes in leap years alone"] }
+        guard !lacking.isEmpty, lacking.count < named.count else { return [] }
+        return [
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): \(lastDay) is the last day of any month"
+        ]
+    }
+}

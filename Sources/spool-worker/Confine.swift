@@ -1,0 +1,77 @@
+import CLinux
+import Glibc
+import Linux
+import WorkerProtocol
+
+// A confined command begins in two steps: posix_spawn(3) can change neither limits nor priorities, so the worker starts
+// itself again as `--confine`, which does all that and becomes the command. What goes wrong there is written to a pipe on
+// descriptor 3, which closes unused when the command begins.
+
+private let troubleDescriptor: Int32 = 3
+
+/// Confines this process and becomes the command.
+func confine(_ words: [String]) -> Never {
+    _ = linux_fcntl_int(troubleDescriptor, F_SETFD, FD_CLOEXEC)
+    guard let end = words.firstIndex(of: "--"), words.count >= end + 3 else { give(up: EINVAL, "is started by spool-worker alone") }
+    for word in words[..<end] {
+        guard let confinement = Confinement(word) else { give(up: EINVAL, "\(word) is not known") }
+        apply(confinement)
+    }
+    var arguments = words[(end + 2)...].map { strdup($0) }
+    arguments.append(nil)
+    execv(words[end + 1], arguments)
+    give(up: errno, "start \"\(words[end + 1])\": \(String(cString: strerror(errno)))")
+}
+
+private func apply(_ confinement: Confinement) {
+    switch confinement {
+    case .nice(let value):
+        // Its own, whatever the daemon's is. -1 is a legal result, so errno alone tells.
+        if setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(clamping: value)) != 0 {
+            give(up: errno, "nice \(value): \(String(cString: strerror(errno)))")
+        }
+    case .ioPriority(let value):
+        if linux_set_io_priority(Int32(clamping: value)) != 0 { give(up: errno, "ionice: \(String(cString: strerror(errno)))") }
+    case .limit(let resource, let value):
+        if linux_set_limit(Int32(clamping: resource), value ?? 0, value == nil ? 1 : 0) != 0 {
+            let name = LimitedResource.all.first { $0.number == resource }?.name ?? "\(resource)"
+            give(up: errno, "limits.\(name): \(String(cString: strerror(errno)))")
+        }
+    case .cgroup(let directory):
+        let file = open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        // 0 is the writer itself, cgroups(7).
+        if file < 0 || write(file, "0", 1) != 1 { give(up: errno, "cgroup \"\(directory)\": \(String(cString: strerror(errno)))") }
+    }
+}
+
+/// Tells the worker why, and ends.
+private func give(up number: Int32, _ message: String) -> Never {
+    let line = Array("\(number) \(message)".utf8)
+    _ = write(troubleDescriptor, line, line.count)
+    exit(126)
+}
+
+/// The worker's end of the pipe.
+struct Trouble: ~Copyable {
+    private let reader: FileDescriptor
+    private var writer: RawBox?
+
+    init() throws(StartFailure) {
+        var ends: [Int32] = [-1, -1]
+        guard linux_pipe(&ends) == 0 else { throw StartFailure(errno: errno, message: "pipe: \(String(cString: strerror(errno)))") }
+        reader = FileDescriptor(owning: ends[0])
+        writer = RawBox(FileDescriptor(owning: ends[1]))
+    }
+
+    /// For the command's descriptor 3.
+    var raw: Int32 { writer?.raw ?? -1 }
+
+    /// Waits until the command has begun, or has failed to.
+    mutating func check() throws(StartFailure) {
+        writer = nil
+        // A pipe that cannot be read says nothing; the command's own end tells then.
+        guard let bytes = try? reader.readAll(limit: 4096), !bytes.isEmpty else { return }
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1)
+        throw StartFailure(errno: Int32(parts[0]) ?? 0, message: parts.count > 1 ? String(parts[1]) : "could not be confined")
+    }
+}

@@ -1,0 +1,35 @@
+import Glibc
+import Linux
+import WorkerProtocol
+
+/// Writes what the command got as its environment beside its output, for people: values of what looks secret are masked.
+func writeEnvironmentFile(_ request: RunRequest) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(1024)
+    for line in request.environment {
+        let name = line.utf8.prefix { $0 != UInt8(ascii: "=") }
+        if looksSecret(name) {
+            bytes += name
+            bytes += "=***".utf8
+        } else {
+            // A value of several lines stays one line.
+            for byte in line.utf8 { if byte == 0x0A { bytes += "\\n".utf8 } else { bytes.append(byte) } }
+        }
+        bytes.append(0x0A)
+    }
+    // It is a record for people; the run does not depend on it, and a full disk must not stop it.
+    guard
+        let file = try? FileDescriptor.open(
+            "\(request.jobDirectory)/environment", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+    else { return }
+    try? file.write(bytes)  // as above
+}
+
+private let secretWords = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "PRIVATE", "COOKIE", "DSN"].map { Array($0.utf8) }
+
+private func looksSecret(_ name: some Collection<UInt8>) -> Bool {
+    let upper = name.map { $0 >= 0x61 && $0 <= 0x7A ? $0 - 32 : $0 }
+    return secretWords.contains { word in
+        upper.count >= word.count && (0...(upper.count - word.count)).contains { upper[$0...].starts(with: word) }
+    }
+}

@@ -1,0 +1,157 @@
+import Store
+
+/// What may stand where the cursor is, by the same tables that dispatch and help are made of.
+struct Completion {
+    enum Candidates {
+        /// Each with what it means.
+        case words([(text: String, meaning: String)])
+        /// The shell knows these better.
+        case files, directories
+    }
+
+    private let session: Session
+    /// The words before the cursor's, without the program.
+    private let before: [String]
+    /// The cursor's, as far as it is typed.
+    private let typed: String
+    /// What of it stands and is not to be completed: `--task=`.
+    private var standing = ""
+    /// The command, once its word stands; nil also for a word that is none.
+    private var command: Command?
+    private var hasCommandWord = false
+    /// The option whose value is being typed.
+    private var option: Option?
+    private var operands: [String] = []
+
+    /// - Parameter words: those of the command line up to the cursor's, from the program on. bash takes them apart at `=`.
+    init(_ session: Session, words: [String]) throws(Failure) {
+        before = Array(words.dropFirst().dropLast())
+        var typed = words.count > 1 ? words[words.count - 1] : ""
+        if typed == "=" { typed = "" }
+        var rest = before[...]
+        var isLiteral = false
+        var spool: [String] = []
+        while let word = rest.popFirst() {
+            if isLiteral || !word.hasPrefix("-") || word == "-" {
+                if word == "=" { continue }
+                if hasCommandWord { operands.append(word) } else { command = Command.named(word) }
+                hasCommandWord = true
+            } else if word == "--" {
+                isLiteral = true
+            } else if let given = Self.option(word, of: command), given.value != nil, !word.contains("=") {
+                if rest.first == "=" { rest.removeFirst() }
+                guard let value = rest.popFirst() else {
+                    option = given
+                    continue
+                }
+                if given.name == "spool" { spool = ["--spool", value] }
+            }
+        }
+        if option == nil, !isLiteral, typed.hasPrefix("--"), let equals = typed.firstIndex(of: "=") {
+            option = Self.option(String(typed[..<equals]), of: command)
+            standing = String(typed[...equals])
+            typed = String(typed[typed.index(after: equals)...])
+        }
+        self.typed = typed
+        // The names on offer are those of the spool that the command line is about.
+        let arguments = try Arguments(spool, options: Option.global, ownOperands: nil, command: nil)
+        self.session = spool.isEmpty ? session : try Session(session.command, arguments, output: session.output, errors: session.errors)
+    }
+
+    private static func options(of command: Command?) -> [Option] { (command?.options ?? []) + Option.global }
+
+    private static func option(_ word: String, of command: Command?) -> Option? {
+        let name = word.split(separator: "=", maxSplits: 1)[0]
+        return options(of: command).first { option in
+            name == "--\(option.name)" || option.alias.map { name == "--\($0)" } ?? false || option.short.map { name == "-\($0)" } ?? false
+        }
+    }
+
+    /// Those that begin with what is typed.
+    func candidates() -> Candidates {
+        switch all() {
+        case .words(let words):
+            return .words(words.filter { $0.text.hasPrefix(typed) }.map { (standing + $0.text, $0.meaning) })
+        case let other: return other
+        }
+    }
+
+    private func all() -> Candidates {
+        if let option { return values(of: option) }
+        if typed.hasPrefix("-"), !before.contains("--") {
+            return .words(Self.options(of: command).flatMap { option in
+                [("--\(option.name)", option.help)] + (option.short.map { [("-\($0)", option.help)] } ?? [])
+            })
+        }
+        guard hasCommandWord else { return .words(Command.all.map { ($0.name, $0.summary) }) }
+        guard let command else { return .words([]) }
+        switch command.name {
+        case "help": return .words(Command.all.map { ($0.name, $0.summary) })
+        case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
+        case "unschedule": return .words(schedules())
+        case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
+        case "retry": return .words(jobs([.failed, .done]))
+        default: break
+        }
+        // What its own usage says it takes first.
+        let operand = command.arguments.split(separator: " ").first?.drop { $0 == "[" } ?? ""
+        if operand.hasPrefix("NAME") { return operands.isEmpty || operand.contains("…") ? .words(tasks()) : .files }
+        if operand.hasPrefix("ID") { return .words(jobs(JobState.allCases)) }
+        if operand.hasPrefix("FILE") || command.ownOperands != nil { return .files }
+        return .words([])
+    }
+
+    // MARK: Values
+
+    private func values(of option: Option) -> Candidates {
+        func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> Candidates { .words(Choice.allCases.map { ($0.rawValue, "") }) }
+        switch option.name {
+        case "task": return .words(tasks())
+        case "overlap": return all(Overlap.self)
+        case "on-crash": return all(CrashRule.self)
+        case "leftovers": return all(LeftoverRule.self)
+        case "catch-up": return all(ScheduleDefinition.CatchUp.self)
+        case "state": return all(JobState.self)
+        case "reason": return all(FailureReason.self)
+        case "dst-gap": return .words([("run", ""), ("skip", "")])
+        case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])
+        default: break
+        }
+        switch option.value {
+        case "FILE", "PATH": return .files
+        case "DIR": return .directories
+        case "SIGNAL": return .words(["TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "STOP", "CONT"].map { ($0, "") })
+        default: return .words([])
+        }
+    }
+
+    // MARK: What the spool holds
+
+    /// Whatever can't be read has no names to offer: a completion says nothing of errors.
+    private func quietly(_ body: () throws(Failure) -> [(String, String)]) -> [(text: String, meaning: String)] {
+        do throws(Failure) { return try body() } catch { return [] }
+    }
+
+    private func tasks() -> [(text: String, meaning: String)] {
+        quietly { () throws(Failure) in
+            try TaskCatalog(session, withSchedules: false).names().map { ($0, "task") }
+        }
+    }
+
+    private func schedules() -> [(text: String, meaning: String)] {
+        quietly { () throws(Failure) in
+            try TaskCatalog(session).entries().page.flatMap { entry in
+                entry.schedules.map { ($0.definition.id, "\(entry.name): \($0.definition.expression)") }
+            }
+        }
+    }
+
+    /// The newest hundred.
+    private func jobs(_ states: [JobState]) -> [(text: String, meaning: String)] {
+        quietly { () throws(Failure) in
+            var records = try session.records()
+            let places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+            return places.sorted { $0.id > $1.id }.prefix(100).map { ($0.id, $0.state.rawValue) }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Store
+
+extension Command {
+    static let explain = Command(
+        "explain", "SCHEDULE", "say in words when a schedule is due, and what is surprising about it",
+        details: [
+            "SCHEDULE is any text that says when; which kind it is shows in its form. The options name the kind where it could be taken for another.",
+            "A schedule that is legal and yet hardly meant gets a warning that says what it really does; check prints the same for the spool's files.",
+        ],
+        options: ScheduleOptions.whenOptions + ScheduleQuestion.options + [
+            Option("count", "n", value: "N", "how many due times to show (3)"),
+            Option("from", value: "TIME", "those after this instant instead of now"),
+        ],
+        examples: [
+            Example("spoolctl explain '*/7 2 * * mon-fri'", "what it means, when it is due next, and what */7 really does"),
+            Example("spoolctl explain --timezone Europe/Berlin '0 0 12 ? * 6#3'", "Quartz's third Friday"),
+        ]
+    ) { session throws(Failure) in try Explain(session).run() }
+}
+
+private struct Explain {
+    let session: Session
+
+    init(_ session: Session) { self.session = session }
+
+    func run() throws(Failure) -> Int32 {
+        let arguments = session.arguments
+        let question: ScheduleQuestion
+        if let given = try ScheduleQuestion.given(arguments) {
+            guard arguments.operands.isEmpty else {
+                throw .usage("\(given.spelling) and \"\(arguments.operands[0])\" both say when")
+            }
+            question = try ScheduleQuestion(session, key: given.name, text: given.value, option: given.spelling)
+        } else {
+            guard !arguments.operands.isEmpty else { throw .usage("explain needs a SCHEDULE; see spoolctl explain --help") }
+            // A crontab's fields may come without quotes where the shell finds no files for the stars.
+            let text = arguments.operands.joined(separator: " ")
+            let key = ScheduleDefinition.likelyKey(of: text)
+            question = try ScheduleQuestion(session, key: key, text: text)
+        }
+        let from = try arguments.value("from").map { text throws(Failure) in try session.instant(text, option: "from") } ?? session.now
+        let explanation = question.schedule.recurrence.explanation(at: from)
+        let next = question.occurrences(after: from, count: try session.count("count", default: 3))
+        write(question, explanation, next)
+        return ExitCode.done
+    }
+
+    private func write(_ question: ScheduleQuestion, _ explanation: Explanation, _ next: [Occurrence]) {
+        let output = session.output
+        let zone = question.schedule.zone
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 1024)
+            writer.beginObject()
+            writer.member("expression", question.text)
+            writer.member("key", question.key)
+            writer.member("syntax", explanation.syntax)
+            writer.member("normalized", explanation.normalized)
+            writer.member("timezone", zone.name)
+            writer.member("meaning", explanation.sentence)
+            writer.key("next")
+            writer.beginArray()
+            for one in next {
+                writer.beginObject()
+                writer.member("due", one.instant)
+                writer.member("local", one.instant.rfc3339(in: zone))
+                writer.member("note", one.note.map { "\($0)" })
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.key("warnings")
+            writer.beginArray()
+            for warning in explanation.warnings { writer.string(warning) }
+            writer.endArray()
+            writer.endObject()
+            return output.line(String(decoding: writer.bytes, as: UTF8.self))
+        }
+        if session.isQuiet { return output.line(explanation.sentence) }
+        var table = TextTable()
+        table.add("schedule", question.text)
+        table.add("syntax", explanation.syntax)
+        table.add("normalized", explanation.normalized)
+        table.add("meaning", explanation.sentence)
+        for one in next {
+            let note = one.note.map { "  \($0)" } ?? ""
+            table.add("next", "\(TimeText.local(one.instant, zone))  \(TimeText.distance(one.instant, from: session.now))\(note)")
+        }
+        for warning in explanation.warnings { table.add([.init("warning", .yellow), .init(warning)]) }
+        table.write(to: output)
+    }
+}

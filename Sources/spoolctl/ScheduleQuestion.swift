@@ -1,0 +1,55 @@
+import Store
+
+/// A schedule that is asked about and stands in no spool: given by one of the options that say when.
+struct ScheduleQuestion {
+    let schedule: ScheduleDefinition
+    /// The key that it would stand under: `cron`.
+    let key: String
+    /// As it was written.
+    let text: String
+
+    /// What `next` and `explain` take alike, besides the options that say when.
+    static let options = ScheduleOptions.rruleOptions + [
+        Option("timezone", value: "ZONE", "the zone of its wall clock (else the configured zone, which is UTC)"),
+        Option("dst-gap", value: "RULE", "a due time that the clock skips: run or skip"),
+        Option("dst-repeat", value: "RULE", "one that the clock repeats: first, both or last"),
+    ]
+
+    /// The option that says when, if one was given; an error if several were.
+    static func given(_ arguments: Arguments) throws(Failure) -> Arguments.Given? {
+        let given = arguments.given.filter { ScheduleDefinition.whenKeys.contains($0.name) }
+        guard given.count <= 1 else { throw .usage("\(given[0].spelling) and \(given[1].spelling) both say when") }
+        return given.first
+    }
+
+    /// - Parameter option: the option that gave the text, for errors.
+    init(_ session: Session, key: String, text: String, option: String? = nil) throws(Failure) {
+        self.key = key
+        self.text = text
+        let context = try session.context()
+        var table = Table()
+        table.set("task", Value(.string("next")))
+        table.set(key, Value(.string(text)))
+        for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
+            if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
+        }
+        if key == "rrule" { try session.setRRuleTimes(in: &table) }
+        if key == "every" { table.set("from", Value(.string("start"))) }
+        let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8))
+        do throws(Problems) { schedule = try ScheduleDefinition.file(id: "next", source: source, context).schedule } catch {
+            let prefix = option.map { "\($0): " } ?? ""
+            throw Failure(ExitCode.invalid, error.all.map { "\(prefix)\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+        }
+    }
+
+    /// Its due times after `from`, `count` at most. An instant is shown also when it is over: what was asked is how it is read.
+    func occurrences(after from: Instant, count: Int) -> [Occurrence] {
+        var found: [Occurrence] = []
+        var after = schedule.once.map { $0.advanced(byMilliseconds: -1) } ?? from
+        while found.count < count, let next = schedule.recurrence.nextOccurrence(after: after, origin: from) {
+            found.append(next)
+            after = next.instant
+        }
+        return found
+    }
+}
