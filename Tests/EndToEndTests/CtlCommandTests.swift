@@ -411,6 +411,23 @@ struct CtlCommandTests {
         #expect(asked.lines == ["2026-03-27T17:00:00.000Z"])
     }
 
+    @Test("create, schedule, next and explain take recurrence rules")
+    func recurrenceRules() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR"
+        let options = ["--rrule", rule, "--dtstart", "20260302T083000", "--timezone", "Europe/Berlin"]
+        #expect(try spool.ctl(list: ["create", "t"] + options + ["--exdate", "2026-03-16", "--exdate", "20260330T083000", "--", "true"]).code == 0)
+        #expect(try spool.ctl("schedule", "t", "--rrule", "FREQ=YEARLY", "--dtstart", "now").code == 0)
+        #expect(try spool.ctl("show", "t").output.contains("rrule \"\(rule)\" from 2026-03-02T08:30:00 without 2026-03-16 without 2026-03-30T08:30:00"))
+        let next = try spool.ctl("next", "t", "--from", "2026-03-07", "-n", "2", "--json").objects
+        #expect(next.map { $0.text("local") } == ["2026-03-20T08:30:00.000+01:00", "2026-04-03T08:30:00.000+02:00"])
+        let asked = try spool.ctl(list: ["next", "--from", "2026-03-07", "-n", "2", "-q"] + options)
+        #expect(asked.lines == ["2026-03-16T07:30:00.000Z", "2026-03-20T07:30:00.000Z"])
+        let explained = try spool.ctl(list: ["explain"] + options)
+        #expect(explained.output.contains("Every 2 weeks on Monday and Friday, at 08:30, from 2026-03-02 08:30 on, in the time of Europe/Berlin"))
+        #expect(try spool.ctl("explain", "FREQ=MONTHLY;BYDAY=2TU").output.contains("Every month on the 2nd Tuesday of the month, at 00:00"))
+    }
+
     @Test("next shows the due times of the spool's tasks, the earliest first")
     func nextOfTasks() throws {
         let spool = try SpoolUnderTest(starting: false)
