@@ -112,9 +112,7 @@ extension Daemon {
                 ])
         case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
-        case .answered(let task, let schedule, let due, _):
-            log.write(.info, "answered", at: at, ["task": task, "schedule": schedule, "due": due?.rfc3339 ?? "never"])
-        case .scheduled, .unscheduled, .daemonStarted, .daemonStopped: break
+        case .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped: break
         }
     }
 }

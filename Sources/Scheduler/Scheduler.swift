@@ -119,7 +119,7 @@ public final class Scheduler {
         if let top = delayed.first { consider(top.instant) }
         if let top = deadlines.first { consider(top.instant) }
         if let top = dues.first { consider(top.instant) }
-        for one in unanswered { consider(one.again) }
+        for schedule in failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         return wake
     }
 
