@@ -23,8 +23,8 @@ public struct ScheduleDefinition: Sendable {
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
-        "dtstart", "exdate", "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
-        "dst_gap", "dst_repeat",
+        "dtstart", "exdate", "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after",
+        "payload", "enabled", "dst_gap", "dst_repeat",
     ]
 
     /// The key under which a text that says when most likely belongs, by its form alone.
