@@ -62,14 +62,13 @@ static inline int linux_punch_hole(int descriptor, int64_t offset, int64_t lengt
 
 static inline int linux_syncfs(int descriptor) { return (int)syscall(SYS_syncfs, descriptor); }
 
-/* pipe2(2) with O_CLOEXEC: reader first. */
-static inline int linux_pipe(int *ends) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
-
 static inline int linux_flock(int descriptor, int operation) { return flock(descriptor, operation); }
 
 static inline int linux_fcntl_int(int descriptor, int command, int argument) {
     return fcntl(descriptor, command, argument);
 }
+
+static inline int linux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
 
 // fcntl(2): F_SETLEASE and O_TMPFILE, hidden without _GNU_SOURCE.
 #define LINUX_F_SETLEASE 1024
@@ -136,6 +135,14 @@ static inline int linux_has_ended(pid_t pid) {
     info.si_pid = 0;
     if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
     return info.si_pid == pid;
+}
+
+// waitid(2) without reaping: a child that has ended, 0 when none has, -1 with errno.
+static inline pid_t linux_ended_child(void) {
+    siginfo_t info;
+    info.si_pid = 0;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
+    return info.si_pid;
 }
 
 // MARK: Signals

@@ -9,6 +9,7 @@ struct Watches {
     var tasks: Int32 = -1
     var schedules: Int32 = -1
     var control: Int32 = -1
+    var patterns: Int32 = -1
     var configuration: Int32 = -1
 }
 
@@ -54,6 +55,8 @@ extension Daemon {
         watches.tasks = try inotify.add("\(options.spool)/\(Layout.tasks)", comings)
         watches.schedules = try inotify.add("\(options.spool)/\(Layout.schedules)", comings)
         watches.control = try inotify.add("\(options.spool)/\(Layout.control)", comings)
+        // A program may also become one by chmod(1).
+        watches.patterns = try inotify.add("\(options.spool)/\(Layout.patterns)", comings.union(.attributesChanged))
         if let path = options.configuration, let slash = path.lastIndex(of: "/") {
             do throws(SystemError) {
                 watches.configuration = try inotify.add(
@@ -74,7 +77,10 @@ extension Daemon {
         }
         var stems = Set<String>()
         var scheduleStems = Set<String>()
+        var programs = Set<String>()
+        var zonesChanged = false
         for event in events {
+            if zoneWatches.contains(event) { zonesChanged = true }
             switch event.watch {
             case watches.new:
                 let isGone = event.mask.isDisjoint(with: [.created, .movedTo, .closedAfterWriting])
@@ -85,12 +91,15 @@ extension Daemon {
                 if !Name.isUnfinished(event.name) { stems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.schedules:
                 if !Name.isUnfinished(event.name) { scheduleStems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
+            case watches.patterns: programs.insert(event.name)
             case watches.control: takeControl(event.name)
             case watches.configuration:
                 if let path = options.configuration, path.hasSuffix("/\(event.name)") { loadConfiguration(isFirst: false) }
             default: break
             }
         }
+        if zonesChanged { reloadZones() }
+        for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { loadTask(stem, files: nil) }
         for stem in scheduleStems.sorted() { loadSchedule(stem, files: nil) }
     }
@@ -101,6 +110,8 @@ extension Daemon {
         for name in waitingFiles.keys { arrivals.add(name) }
         for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
         loadDefinitions()
+        scheduler.handle(.programChanged(nil), at: now)
+        reloadZones()
         scanControl()
     }
 

@@ -57,13 +57,18 @@ extension Daemon {
         writer.endArray()
         writer.key("problems")
         writer.beginArray()
+        func problem(_ file: String, _ message: String) {
+            writer.beginObject()
+            writer.member("file", file)
+            writer.member("message", message)
+            writer.endObject()
+        }
         for (file, lines) in problems.sorted(by: { $0.key < $1.key }) {
-            for line in lines {
-                writer.beginObject()
-                writer.member("file", file)
-                writer.member("message", line)
-                writer.endObject()
-            }
+            for line in lines { problem(file, line) }
+        }
+        for one in scheduler.unanswered {
+            let file = "\(Layout.patterns)/\(one.program.key)"
+            problem(file, "\(file) \(one.why) (for schedule \(one.schedule) of \(one.task)); it is asked again at \(one.again.rfc3339)")
         }
         writer.endArray()
         writer.endObject()
@@ -107,6 +112,8 @@ extension Daemon {
                 ])
         case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
+        case .answered(let task, let schedule, let due, _):
+            log.write(.info, "answered", at: at, ["task": task, "schedule": schedule, "due": due?.rfc3339 ?? "never"])
         case .scheduled, .unscheduled, .daemonStarted, .daemonStopped: break
         }
     }

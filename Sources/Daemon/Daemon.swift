@@ -58,6 +58,8 @@ public final class Daemon {
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
         static let adopted: UInt64 = 2 << 32
+        /// Programs of patterns: the question's number above this.
+        static let programs: UInt64 = 3 << 32
     }
 
     let options: DaemonOptions
@@ -78,9 +80,13 @@ public final class Daemon {
     let cgroups = Cgroups()
     var log: Log
     var watches = Watches()
+    var zoneWatches = ZoneWatches()
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
+    /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
+    var programs: [UInt64: ProgramRun] = [:]
+    var questions: ArraySlice<Question> = []
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     var unaccounted: [Job] = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
@@ -181,7 +187,9 @@ public final class Daemon {
             scheduler.handle(.started(boot: boot, version: options.version), at: now)
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
+            askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
         } catch {
@@ -208,12 +216,14 @@ public final class Daemon {
                 case Token.signals: try takeSignals()
                 case Token.timer:
                     armed = nil
-                    _ = try timer.read()
+                    if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
+                case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
                 }
             }
+            endOverduePrograms()
             lookAgainAtUnready()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
             try takeArrivals()
@@ -223,7 +233,9 @@ public final class Daemon {
                 try stop()
                 return
             }
+            watchNewZones()
             try carryOut(scheduler.takeTurn(at: now))
+            askWaiting()
             endIdleWorkers()
             publishIfDue()
             if spool.journal.wantsRotation { try rotateJournal() }
@@ -237,9 +249,7 @@ public final class Daemon {
                 if !isStopping { log.write(.notice, "stopping", at: now, ["signal": Signal.name(signal.number)]) }
                 isStopping = true
             case SIGHUP: loadConfiguration(isFirst: false)
-            case SIGCHLD:
-                var status: Int32 = 0
-                while waitpid(-1, &status, WNOHANG) > 0 {}
+            case SIGCHLD: reapChildren()
             default: break
             }
         }
@@ -253,6 +263,7 @@ public final class Daemon {
             consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
         }
         if let expiry = expiries.next { consider(expiry) }
+        if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let configurationLookAt { consider(configurationLookAt) }
@@ -264,8 +275,23 @@ public final class Daemon {
         guard wake != armed else { return }
         armed = wake
         guard let wake else { return try timer.disarm() }
-        // A clock that was set since: the instant is looked at again at once.
-        if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
+        // The clock was set since the timer last looked: the loop comes round again without waiting.
+        if try timer.set(milliseconds: wake.milliseconds) {
+            clockWasSet()
+            arrivals.nudge()
+        }
+    }
+
+    /// By a person, by NTP, or by waking from suspend. The turn that follows plans by what the clock shows now; what the daemon
+    /// itself meant to do a while later must not wait for a clock set back to come there again.
+    private func clockWasSet() {
+        log.write(.notice, "clock-set", at: now)
+        unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Self.unreadyMilliseconds)) }
+        nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
+        idleSince = idleSince.map { min($0, now) }
+        publishedAt = min(publishedAt, now)
+        armed = nil
     }
 
     // MARK: Carrying out
@@ -290,6 +316,7 @@ public final class Daemon {
         }
         for job in turn.starts { start(job) }
         for (job, how) in turn.stops { stop(job, how) }
+        for question in turn.questions { ask(question) }
         for answer in answers { write(answer) }
         answers.removeAll()
         if !turn.isEmpty { isPublishDue = true }
@@ -359,6 +386,7 @@ public final class Daemon {
 
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
+        endAllPrograms()
         scheduler.handle(.stopped, at: now)
         try carryOut(scheduler.takeTurn(at: now, mayStart: false))
         publish(state: "stopped")

@@ -14,6 +14,14 @@ struct RunSurroundings {
 
     /// Where programs are found when the job does not say: the usual directories, as systemd has them.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    /// What is in the environment of everything that runs.
+    var variables: [(name: String, value: String)] {
+        [
+            ("HOME", user.home), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
+            ("LANG", "C.UTF-8"),
+        ]
+    }
 }
 
 /// Why a run could not even be prepared.
@@ -41,12 +49,7 @@ extension RunRequest {
         if !working.hasPrefix("/") { working = "\(home)/\(working)" }
 
         var environment = Environment()
-        environment.set("HOME", home)
-        environment.set("USER", surroundings.user.name)
-        environment.set("LOGNAME", surroundings.user.name)
-        environment.set("SHELL", "/bin/sh")
-        environment.set("PATH", RunSurroundings.path)
-        environment.set("LANG", "C.UTF-8")
+        for (name, value) in surroundings.variables { environment.set(name, value) }
         if let file = definition.environmentFile {
             try environment.read(file.hasPrefix("/") ? file : "\(working)/\(file)")
         }

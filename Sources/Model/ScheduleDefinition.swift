@@ -19,7 +19,7 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at"]
+    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
@@ -164,6 +164,11 @@ extension TableReader {
             }
         }
         if table["rrule"] != nil { return rrule(zone: zone, daylight: daylight) }
+        if table["pattern"] != nil {
+            return expression("pattern") { text throws(RecurrenceError) in
+                try .pattern(text, zone: zone, daylight: daylight)
+            }
+        }
         if let value = table["every"] {
             enum From: String, CaseIterable { case start, end }
             let from = choice("from", as: From.self) ?? .end

@@ -29,6 +29,13 @@ extension Recurrence {
             syntax = "a recurrence rule of iCalendar (RFC 5545)"
             sentence = schedule.words
             warnings = schedule.warnings
+        case .pattern(let schedule):
+            syntax = "a pattern"
+            sentence = schedule.rule.words + ", the next one computed when the run before has ended"
+            warnings = schedule.rule.warnings(lastDay: nil)
+        case .ext(let ext):
+            syntax = "a pattern"
+            sentence = "whenever the program patterns/\(ext.key) says"
         case .interval(let interval):
             syntax = "an interval"
             sentence =
@@ -41,7 +48,7 @@ extension Recurrence {
             sentence = "when the daemon starts for the first time after the machine has started"
         }
         if let zone { sentence += ", in \(zone.name == "UTC" ? "UTC" : "the time of \(zone.name)")" }
-        if !isReboot, next(after: now, origin: now) == nil {
+        if !isReboot, patternExtension == nil, next(after: now, origin: now) == nil {
             let epoch = Instant(milliseconds: -1)
             let hasCome = next(after: epoch, origin: epoch) != nil
             warnings.insert(hasCome ? "it is over: it does not come again" : "it never comes: no date matches", at: 0)
@@ -64,8 +71,8 @@ extension CronDialect {
 }
 
 extension WallFields {
-    /// What surprises people. `lastDay`: how the last day of a month is written.
-    func warnings(lastDay: String) -> [String] {
+    /// What surprises people. `lastDay`: how the last day of a month is written, where it can be.
+    func warnings(lastDay: String?) -> [String] {
         var found: [String] = []
         let seconds = seconds.members
         let minutes = minutes.members
@@ -97,7 +104,7 @@ extension WallFields {
         ]
     }
 
-    private func dayWarnings(lastDay: String) -> [String] {
+    private func dayWarnings(lastDay: String?) -> [String] {
         guard rare?.days.hasDaysOfMonth != true, days.combination == .both, !daysOfMonthAreAll else { return [] }
         let members = UInt64(days.daysOfMonth).members
         if let stride = Self.stride(members.map { $0 - 1 }, of: 31), members.count > 6 {
@@ -109,7 +116,7 @@ extension WallFields {
         if named == [2], first == 29 { return ["the 29th of February comes in leap years alone"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
         return [
-            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): \(lastDay) is the last day of any month"
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first))\(lastDay.map { ": \($0) is the last day of any month" } ?? "")"
         ]
     }
 }

@@ -16,9 +16,12 @@ public struct Recurrence: Sendable {
         /// With its normalized text.
         case calendar(WallSchedule<WallFields>, String)
         case rrule(RRuleSchedule)
+        /// The wall-clock forms of a pattern, computed when the run before has ended.
+        case pattern(WallSchedule<WallFields>)
         case interval(Interval)
         case at(Instant)
         case reboot
+        indirect case ext(PatternExtension)
     }
 
     let rule: Rule
@@ -89,6 +92,19 @@ public struct Recurrence: Sendable {
                     rule, start: start?.wall ?? 0, excluding: excluding.map(\.instants), zone: zone, daylight: daylight)))
     }
 
+    /// Reads a pattern: an interval `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` (`**` for any, lists with `|`), or
+    /// `ext:KEY:ARGS`, which a program decides. All of them count from the end of the last run. The wall-clock forms are
+    /// fixed schedules to daylight saving.
+    public static func pattern(
+        _ text: String, zone: Zone, daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
+        switch try PatternParser(text).parse() {
+        case .every(let span): .every(span, fromStart: false)
+        case .fields(let fields): Recurrence(rule: .pattern(WallSchedule(fields, zone: zone, daylight: daylight)))
+        case .ext(let ext): Recurrence(rule: .ext(ext))
+        }
+    }
+
     /// Every `span`: counted from the end of the last run, or (`fromStart`) on a fixed grid. A span that is not longer
     /// than zero is never due.
     public static func every(_ span: Span, fromStart: Bool) -> Recurrence {
@@ -106,27 +122,34 @@ public struct Recurrence: Sendable {
     /// due are `origin + span`, `origin + 2 span`, …
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
-        case .cron(let schedule, _), .calendar(let schedule, _): schedule.next(after: instant)
+        case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule.next(after: instant)
         case .rrule(let schedule): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
-        case .reboot: nil
+        case .reboot, .ext: nil
         }
     }
 
     /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
-        switch rule {
-        case .cron(let schedule, _), .calendar(let schedule, _): schedule.nextOccurrence(after: instant)
-        case .rrule(let schedule): schedule.nextOccurrence(after: instant)
-        default: next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
-        }
+        if let wall { return wall.nextOccurrence(after: instant) }
+        if case .rrule(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
+        return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
     }
 
     /// The next run is counted from the end of the last one, and so is not known while that one runs.
     public var isFromEnd: Bool {
-        if case .interval(let interval) = rule { return !interval.fromStart }
-        return false
+        switch rule {
+        case .interval(let interval): !interval.fromStart
+        case .pattern, .ext: true
+        case .cron, .calendar, .rrule, .at, .reboot: false
+        }
+    }
+
+    /// Read from the wall clock, and each wall time once: see `DaylightRule`.
+    public var isFixed: Bool {
+        if case .rrule(let schedule) = rule { return !schedule.isWildcard }
+        return wall.map { !$0.rule.isWildcard } ?? false
     }
 
     /// Counts in equal steps from an origin: `every`, `@every`.
@@ -147,25 +170,38 @@ public struct Recurrence: Sendable {
         return false
     }
 
-    /// The zone whose wall clock decides; nil for a rule that reads none.
-    public var zone: Zone? {
+    /// The program that decides, when one does: then `next(after:origin:)` knows of no instant.
+    public var patternExtension: PatternExtension? {
+        if case .ext(let ext) = rule { return ext }
+        return nil
+    }
+
+    private var wall: WallSchedule<WallFields>? {
         switch rule {
-        case .cron(let schedule, _), .calendar(let schedule, _): schedule.zone
-        case .rrule(let schedule): schedule.zone
-        default: nil
+        case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule
+        case .rrule, .interval, .at, .reboot, .ext: nil
         }
     }
 
-    /// One text for all that mean the same: numbers for names, `@daily` as `0 0 * * *`; of a calendar expression what
-    /// `systemd-analyze calendar` prints. Reads back as an equal rule, that of iCalendar with the same start.
+    /// The zone whose wall clock decides; nil for a rule that reads none.
+    public var zone: Zone? {
+        if case .rrule(let schedule) = rule { return schedule.zone }
+        return wall?.zone
+    }
+
+    /// One text for all that mean the same: numbers for names in cron, `@daily` as `0 0 * * *`, `60.seconds` as `1.minutes`; of a
+    /// calendar expression what `systemd-analyze calendar` prints. Reads back as an equal rule, that of iCalendar with the same
+    /// start.
     public var normalized: String {
         switch rule {
         case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)
         case .calendar(_, let text): text
         case .rrule(let schedule): "\(schedule.rule)"
-        case .interval(let interval): "@every \(interval.span)"
+        case .pattern(let schedule): schedule.rule.patternText
+        case .interval(let interval): (interval.fromStart ? nil : interval.span.patternText) ?? "@every \(interval.span)"
         case .at(let due): due.rfc3339
         case .reboot: "@reboot"
+        case .ext(let ext): "ext:\(ext.key):\(ext.arguments)"
         }
     }
 }

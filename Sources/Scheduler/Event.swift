@@ -15,6 +15,10 @@ public enum Event {
     case schedule(task: String, ScheduleDefinition, Source, since: Instant)
     case scheduleUnusable(id: String)
     case scheduleRemoved(id: String)
+    /// What the program of a pattern said.
+    case answered(Question, Answer)
+    /// A program in `patterns/` has come, changed or gone; nil: any of them may have.
+    case programChanged(String?)
     /// A worker's report on a try, or the conclusion that there will be none.
     case ended(JobID, attempt: Int, RunResult)
     case cancel(JobID)
@@ -22,6 +26,8 @@ public enum Event {
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)
+    /// Time zones in use were read anew and say something else.
+    case zonesChanged([ZoneDatabase.Change])
     /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
     case started(boot: String, version: String)
     case stopped

@@ -19,6 +19,8 @@ public enum Record: Sendable {
     /// last run, or from `origin`, when it was taken up.
     case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
     case unscheduled(task: String, schedule: String)
+    /// The program of a pattern said when the schedule is due next, nil for never; `last` is the due time before that.
+    case answered(task: String, schedule: String, due: Instant?, last: Instant?)
     /// Due times that became no job.
     case skipped(SkippedDue)
     case paused(PauseScope, note: String)

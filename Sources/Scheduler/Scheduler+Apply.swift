@@ -39,14 +39,27 @@ extension Scheduler {
             state.accounted = accounted
             state.origin = origin
             state.lastEnd = lastEnd
+            state.asking?.forget()
         case .unscheduled(let task, let id):
             guard let state = tasks[task] else { return }
-            if let gone = state.schedule(id) { gone.next = nil }
+            if let gone = state.schedule(id) {
+                gone.next = nil
+                gone.asking = nil
+            }
             state.schedules.removeAll { $0.id == id }
             if state.isForgotten { tasks[task] = nil }
+        case .answered(let task, let id, let due, let last):
+            guard let state = tasks[task]?.schedule(id) else { return }
+            let asking = state.asking ?? Asking()
+            asking.due = due
+            asking.last = last
+            // "Never" is asked again after a restart.
+            asking.state = due == nil ? .unasked : .answered
+            state.asking = asking
         case .skipped(let skipped):
             guard let state = tasks[skipped.task]?.schedule(skipped.schedule) else { return }
             state.accounted = max(state.accounted, skipped.through)
+            state.asking?.account(for: skipped.through)
             // An interval from the end of a run that never was counts from its due time.
             state.lastEnd = max(state.lastEnd ?? skipped.through, skipped.through)
         case .paused(let scope, let note): pauses[scope] = note
@@ -81,6 +94,7 @@ extension Scheduler {
         if let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
+            state.asking?.account(for: job.due)
         }
         if job.file == nil { touch(job) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }

@@ -24,7 +24,7 @@ extension Scheduler {
             attach(schedule, to: definition.name, since: since, isFile: false, at: now)
         }
         // A schedule in a file of its own may have been read before its task.
-        for schedule in state.schedules where schedule.isFile { plan(schedule) }
+        for schedule in state.schedules where schedule.isFile { plan(schedule, isChanged: true) }
     }
 
     func define(
@@ -63,7 +63,7 @@ extension Scheduler {
         }
     }
 
-    private func at(_ now: Instant) -> ReadingContext {
+    func at(_ now: Instant) -> ReadingContext {
         ReadingContext(now: now, zones: zones, zone: zone)
     }
 
@@ -74,7 +74,10 @@ extension Scheduler {
         for schedule in state.schedules where !schedule.isFile {
             commit(.unscheduled(task: name, schedule: schedule.id), at: now)
         }
-        for schedule in state.schedules { schedule.next = nil }
+        for schedule in state.schedules {
+            schedule.next = nil
+            schedule.asking?.state = .unasked
+        }
         if state.isForgotten { tasks[name] = nil }
     }
 
@@ -137,16 +140,21 @@ extension Scheduler {
                     task: task, schedule: definition.id, accounted: now, origin: state.origin, lastEnd: state.lastEnd),
                 at: now)
         }
-        plan(state)
+        plan(state, isChanged: true)
     }
 
-    /// Computes the schedule's next due time and lines it up. An interval from the end waits while a run is under way.
-    func plan(_ schedule: ScheduleState) {
+    /// Computes the schedule's next due time and lines it up, or has its program asked for it. What counts from the end waits
+    /// while a run is under way. `isChanged`: what the task says is not what it was.
+    func plan(_ schedule: ScheduleState, isChanged: Bool = false) {
         schedule.next = nil
         guard let state = tasks[schedule.task], state.definition != nil, let definition = schedule.definition else { return }
-        if definition.recurrence.isFromEnd, state.active.contains(where: { $0.schedule == schedule.id }) { return }
+        if definition.recurrence.isFromEnd, state.hasRun(of: schedule) { return }
         schedule.next = schedule.computeNext()
-        if let next = schedule.next { dues.insert(TimedSchedule(instant: next, schedule: schedule)) }
+        if let next = schedule.next {
+            dues.insert(TimedSchedule(instant: next, schedule: schedule))
+        } else {
+            ask(schedule, isChanged: isChanged)
+        }
     }
 
     // MARK: The daemon starts
@@ -198,7 +206,7 @@ extension Scheduler {
         let limit = definition.catchUp == .all ? definition.catchUpLimit : 1
         // An interval from the end has one due time until that has run; where none runs, each counts from the one before.
         let (dues, earlier) =
-            definition.recurrence.isFromEnd && !runsNone
+            definition.recurrence.isFromEnd && definition.recurrence.isInterval && !runsNone
             ? ([first], 0) : latestDues(of: schedule, through: now, limit: limit)
         guard let last = dues.last else { return }
         if isPaused {

@@ -32,6 +32,10 @@ extension Scheduler {
                             task: state.name, schedule: schedule.id, accounted: schedule.accounted,
                             origin: schedule.origin, lastEnd: schedule.lastEnd)
                     ))
+                if let asking = schedule.asking, asking.due != nil || asking.last != nil {
+                    records.append(
+                        (now, .answered(task: state.name, schedule: schedule.id, due: asking.due, last: asking.last)))
+                }
             }
         }
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {

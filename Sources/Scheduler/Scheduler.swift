@@ -50,6 +50,11 @@ public final class Scheduler {
     var deadlines = Heap<TimedJob>()
     var dues = Heap<TimedSchedule>()
     var arrivals: UInt64 = 0
+    /// Schedules whose program is to be asked in this turn, with the question's number; and those whose program failed when it
+    /// was asked last.
+    var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
+    var failing: [ScheduleState] = []
+    var questionCount: UInt64 = 0
     var turn = Turn()
     var isRestoring = false
 
@@ -72,6 +77,8 @@ public final class Scheduler {
             define(task: task, definition, source, since: since, at: now)
         case .scheduleUnusable(let id): reinstate(schedule: id, at: now)
         case .scheduleRemoved(let id): remove(schedule: id, at: now)
+        case .answered(let question, let answer): take(answer, to: question, at: now)
+        case .programChanged(let key): programChanged(key)
         case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
@@ -80,6 +87,7 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
+        case .zonesChanged(let changes): reread(changes, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
         case .tick: break
@@ -92,7 +100,10 @@ public final class Scheduler {
         if mayStart { fireDue(at: now) }
         expireDeadlines(at: now)
         releaseDelayed(at: now)
-        if mayStart { dispatch(at: now) }
+        if mayStart {
+            dispatch(at: now)
+            turn.questions = takeQuestions(at: now)
+        }
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
         return turn
@@ -108,6 +119,7 @@ public final class Scheduler {
         if let top = delayed.first { consider(top.instant) }
         if let top = deadlines.first { consider(top.instant) }
         if let top = dues.first { consider(top.instant) }
+        for one in unanswered { consider(one.again) }
         return wake
     }
 

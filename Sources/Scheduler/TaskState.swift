@@ -16,6 +16,9 @@ public final class TaskState {
 
     init(name: String) { self.name = name }
 
+    /// Whether a run that came of the schedule has not ended.
+    func hasRun(of schedule: ScheduleState) -> Bool { active.contains { $0.schedule == schedule.id } }
+
     func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
 
     /// Whether `job` must wait because another run of the task has begun and not ended.
@@ -75,6 +78,8 @@ public final class ScheduleState {
     /// When its last run ended; nil before the first.
     public internal(set) var lastEnd: Instant?
     public internal(set) var next: Instant?
+    /// Of a pattern that a program decides.
+    var asking: Asking?
 
     init(task: String, id: String, accounted: Instant, origin: Instant) {
         self.task = task
@@ -88,12 +93,21 @@ public final class ScheduleState {
         definition?.recurrence.isFromEnd == true ? max(origin, lastEnd ?? origin) : origin
     }
 
+    /// What is due next is due later than this.
+    var dueAfter: Instant {
+        var after = accounted
+        // What passed while its last run was under way was never due.
+        if definition?.recurrence.isFromEnd == true, let lastEnd { after = max(after, lastEnd) }
+        if let notBefore = definition?.notBefore { after = max(after, notBefore.advanced(byMilliseconds: -1)) }
+        return after
+    }
+
     /// The first due time that is not accounted for, within `not_before` and `not_after`.
     func computeNext() -> Instant? {
         guard let definition, definition.enabled else { return nil }
-        var after = accounted
-        if let notBefore = definition.notBefore { after = max(after, notBefore.advanced(byMilliseconds: -1)) }
-        guard let next = definition.recurrence.next(after: after, origin: intervalOrigin) else { return nil }
+        let after = dueAfter
+        let answered = asking?.due.flatMap { $0 > after ? $0 : nil }
+        guard let next = answered ?? definition.recurrence.next(after: after, origin: intervalOrigin) else { return nil }
         if let notAfter = definition.notAfter, next > notAfter { return nil }
         return next
     }

@@ -80,6 +80,12 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "unscheduled")
             field("task", task)
             field("schedule", schedule)
+        case .answered(let task, let schedule, let due, let last):
+            self.begin(sequence: sequence, at: now, "answered")
+            field("task", task)
+            field("schedule", schedule)
+            field("due", optional: due)
+            field("last", optional: last)
         case .skipped(let due):
             self.begin(sequence: sequence, at: now, "skipped")
             field("task", due.task)
@@ -142,6 +148,9 @@ extension JournalFields {
         case "unscheduled":
             guard let task = self["task"], let schedule = self["schedule"] else { return nil }
             return .unscheduled(task: task, schedule: schedule)
+        case "answered":
+            guard let task = self["task"], let schedule = self["schedule"] else { return nil }
+            return .answered(task: task, schedule: schedule, due: instant("due"), last: instant("last"))
         case "skipped":
             guard let task = self["task"], let schedule = self["schedule"], let from = instant("from"),
                 let through = instant("through"), let why = self["why"].flatMap(SkippedDue.Reason.init)

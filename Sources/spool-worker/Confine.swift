@@ -58,7 +58,7 @@ struct Trouble: ~Copyable {
 
     init() throws(StartFailure) {
         var ends: [Int32] = [-1, -1]
-        guard linux_pipe(&ends) == 0 else { throw StartFailure(errno: errno, message: "pipe: \(String(cString: strerror(errno)))") }
+        guard linux_pipe2(&ends, O_CLOEXEC) == 0 else { throw StartFailure(errno: errno, message: "pipe: \(String(cString: strerror(errno)))") }
         reader = FileDescriptor(owning: ends[0])
         writer = RawBox(FileDescriptor(owning: ends[1]))
     }

@@ -57,10 +57,21 @@ private struct Check {
                 do throws(DefinitionProblem) {
                     guard let file = try spool.definition(in: directory, stem: stem, files: names) else { continue }
                     let path = "\(directory)/\(file.file)"
+                    var schedules: [ScheduleDefinition] = []
                     if directory == Layout.tasks {
-                        readTask(file.source, stem, path, context)
-                    } else if let task = readSchedule(file.source, stem, path, context), !tasks.contains(task) {
-                        add(path, "there is no task \"\(task)\"", near: nearest(to: task, among: tasks))
+                        schedules = readTask(file.source, stem, path, context)?.schedules ?? []
+                    } else if let read = readSchedule(file.source, stem, path, context) {
+                        if !tasks.contains(read.task) {
+                            add(path, "there is no task \"\(read.task)\"", near: nearest(to: read.task, among: tasks))
+                        }
+                        schedules = [read.schedule]
+                    }
+                    for key in Set(schedules.compactMap { $0.recurrence.patternExtension?.key }).sorted() {
+                        do throws(SystemError) {
+                            if let problem = try spool.problem(ofProgram: key) { add(path, "\(Layout.patterns)/\(key) \(problem)") }
+                        } catch {
+                            add(path, "\(error)")
+                        }
                     }
                 } catch {
                     // What stands in the way of reading at all has no place in the text: `tasks/a.toml: stands beside a.json`.
@@ -147,19 +158,28 @@ private struct Check {
         }
     }
 
-    private mutating func readTask(_ source: Source, _ name: String, _ path: String, _ context: ReadingContext) {
+    @discardableResult
+    private mutating func readTask(
+        _ source: Source, _ name: String, _ path: String, _ context: ReadingContext
+    ) -> TaskDefinition? {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
-            guard case .array(let tables)? = try source.table()["schedule"]?.kind else { return }
+            guard case .array(let tables)? = try source.table()["schedule"]?.kind else { return task }
             for (schedule, table) in zip(task.schedules, tables) { warn(path, schedule, table) }
-        } catch { add(path, error) }
+            return task
+        } catch {
+            add(path, error)
+            return nil
+        }
     }
 
-    private mutating func readSchedule(_ source: Source, _ id: String, _ path: String, _ context: ReadingContext) -> String? {
+    private mutating func readSchedule(
+        _ source: Source, _ id: String, _ path: String, _ context: ReadingContext
+    ) -> (task: String, schedule: ScheduleDefinition)? {
         do throws(Problems) {
-            let (task, schedule) = try ScheduleDefinition.file(id: id, source: source, context)
-            warn(path, schedule, Value(.table(try source.table())))
-            return task
+            let read = try ScheduleDefinition.file(id: id, source: source, context)
+            warn(path, read.schedule, Value(.table(try source.table())))
+            return read
         } catch {
             add(path, error)
             return nil

@@ -16,6 +16,8 @@ struct DueTimes {
     }
 
     private let counting: [String: Counting]
+    /// What the programs of patterns have answered.
+    private let answers: [String: Instant]
     private let from: Instant
 
     /// Reads the journal when one of the schedules counts from what it says.
@@ -25,20 +27,28 @@ struct DueTimes {
     ) throws(Failure) {
         self.from = from ?? session.now
         var counting: [String: Counting] = [:]
-        if entries.contains(where: { $0.schedules.contains { $0.definition.recurrence.isInterval } }) {
+        var answers: [String: Instant] = [:]
+        let isKept = { (rule: Recurrence) in rule.isInterval || rule.patternExtension != nil }
+        if entries.contains(where: { $0.schedules.contains { isKept($0.definition.recurrence) } }) {
             try session.reading { () throws(JournalError) in
                 let newest: String?
                 do throws(SystemError) { newest = try Journal<DiskFileSystem>.segments(fs).last } catch { throw .system(error) }
                 guard let newest else { return }
                 try Journal<DiskFileSystem>.read(fs, segment: newest) { line in
-                    guard line.kind == "scheduled", let task = line["task"], let schedule = line["schedule"],
-                        let origin = line.instant("origin")
-                    else { return }
-                    counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
+                    guard let task = line["task"], let schedule = line["schedule"] else { return }
+                    switch line.kind {
+                    case "scheduled":
+                        guard let origin = line.instant("origin") else { return }
+                        counting["\(task)/\(schedule)"] = Counting(origin: origin, lastEnd: line.instant("last_end"))
+                        answers["\(task)/\(schedule)"] = nil
+                    case "answered": answers["\(task)/\(schedule)"] = line.instant("due")
+                    default: break
+                    }
                 }
             }
         }
         self.counting = counting
+        self.answers = answers
     }
 
     /// The next due times of a schedule, `count` at most.
@@ -50,6 +60,12 @@ struct DueTimes {
         let origin = (recurrence.isFromEnd ? known?.lastEnd : nil) ?? known?.origin ?? schedule.changedAt
         var after = from
         if let notBefore = definition.notBefore, notBefore > after { after = notBefore.advanced(byMilliseconds: -1) }
+        if recurrence.patternExtension != nil {
+            // What comes after its answer nobody knows.
+            guard let answer = answers["\(task)/\(definition.id)"], answer > after, definition.notAfter.map({ answer <= $0 }) ?? true
+            else { return [] }
+            return [Due(instant: answer, task: task, schedule: definition)]
+        }
         var due: [Due] = []
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
             if let notAfter = definition.notAfter, next.instant > notAfter { break }

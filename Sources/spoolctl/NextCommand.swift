@@ -2,7 +2,7 @@ import Store
 
 extension Command {
     static let next = Command(
-        "next", "[NAME…] | --cron E | --calendar E | …", "show coming due times",
+        "next", "[NAME…] | --cron E | --every D | …", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
         ],
@@ -54,7 +54,9 @@ private struct Next {
         let schedule = question.schedule
         if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
         let found = question.occurrences(after: from, count: count)
-        if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
+        if let ext = schedule.recurrence.patternExtension {
+            session.complain("the program \(Layout.patterns)/\(ext.key) decides when this is due")
+        } else if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
         var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
         if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
         return lines
@@ -73,6 +75,13 @@ private struct Next {
         for entry in entries { for line in entry.problems { session.complain(line) } }
         for line in catalog.scheduleProblems { session.complain(line) }
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
+        for entry in entries {
+            for schedule in entry.schedules where schedule.definition.enabled {
+                guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry.name, count: 1).isEmpty
+                else { continue }
+                session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(entry.name) is due, and has not said")
+            }
+        }
         var paused: [String: String] = [:]
         for entry in entries {
             if let note = catalog.pauseNote(of: entry) { paused[entry.name] = note.isEmpty ? "paused" : "paused: \(note)" }

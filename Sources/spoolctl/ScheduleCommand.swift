@@ -2,9 +2,9 @@ import Store
 
 extension Command {
     static let schedule = Command(
-        "schedule", "NAME --cron|--calendar|--rrule|--every|--at … [options]", "add a schedule to a task and print its id",
+        "schedule", "NAME --cron|--every|… [options]", "add a schedule to a task and print its id",
         details: [
-            "Writes schedules/ID.toml and leaves the task's own file alone. Each --cron, --calendar, --rrule, --every and --at is a schedule with an id of its own.",
+            "Writes schedules/ID.toml and leaves the task's own file alone. Each option that says when is a schedule with an id of its own.",
             "An instant without an offset is read in --timezone, else in the configured zone.",
         ],
         options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, in place of the task's")],
@@ -17,7 +17,7 @@ extension Command {
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let given = try ScheduleOptions(session, idIsFile: true).all
-        guard !given.isEmpty else { throw .usage("schedule needs --cron, --calendar, --rrule, --every or --at; see spoolctl schedule --help") }
+        guard !given.isEmpty else { throw .usage("schedule needs one of \(ScheduleOptions.whenSpellings); see spoolctl schedule --help") }
         _ = try TaskCatalog(session, withSchedules: false).entry(name)
         let context = try session.context()
         for one in given { try session.check(one, task: name, context) }

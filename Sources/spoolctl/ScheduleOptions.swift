@@ -1,7 +1,6 @@
 import Store
 
-/// Schedules given as options: each `--cron`, `--calendar`, `--rrule`, `--every` or `--at` is one, and the other options hold for
-/// all of them.
+/// Schedules given as options: each that says when is one, and the other options hold for all of them.
 struct ScheduleOptions {
     /// Those that say when, each with its key's name.
     static let whenOptions: [Option] = [
@@ -10,7 +9,10 @@ struct ScheduleOptions {
         Option("rrule", value: "RULE", "due as a rule of iCalendar says, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
         Option("every", value: "TIME", "due so long after the end of the last run"),
         Option("at", value: "TIME", "due once"),
+        Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
     ]
+
+    static let whenSpellings = whenOptions.map { "--\($0.name)" }.joined(separator: ", ")
 
     /// Of `--rrule` alone.
     static let rruleOptions: [Option] = [
@@ -75,7 +77,7 @@ struct ScheduleOptions {
         if all.isEmpty {
             let names = Self.options.map(\.name)
             if let option = arguments.given.first(where: { names.contains($0.name) }) {
-                throw .usage("\(option.spelling) goes with --cron, --calendar, --rrule, --every or --at, which say when")
+                throw .usage("\(option.spelling) goes with one of \(Self.whenSpellings), which say when")
             }
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")

@@ -31,7 +31,7 @@ final class SpoolUnderTest {
             try Commands.succeed("mount", "-t", "tmpfs", "-o", "size=\(tmpfsBytes),mode=700", "tmpfs", path)
             isMounted = true
         }
-        let directories = ["tasks", "schedules", "tmp", "new", "running", "done", "failed", "control", "journal", "state"]
+        let directories = ["tasks", "schedules", "tmp", "new", "running", "done", "failed", "control", "patterns", "journal", "state"]
         for directory in directories { try Files.makeDirectory("\(path)/\(directory)") }
         try Files.write(self.configuration, configuration)
         let changes: InotifyMask = [.created, .deleted, .movedFrom, .movedTo, .closedAfterWriting, .modified]

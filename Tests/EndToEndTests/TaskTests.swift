@@ -162,6 +162,7 @@ struct TaskTests {
         ("every, from the end of the last run", "every = \"300ms\"", 3),
         ("every, on a grid", "every = \"300 ms\"\nfrom = \"start\"", 3),
         ("at, in a while", "at = \"in 1 s\"", 1),
+        ("a pattern's interval", "pattern = \"1.second\"", 2),
     ]
 
     @Test("Each kind of schedule runs its task when it is due", arguments: schedules)

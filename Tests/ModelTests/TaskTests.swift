@@ -31,16 +31,20 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
         Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
         Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),
-        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, rrule, every, at"),
+        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
         Refused("command = \":\"\n[[shedule]]\ncron = \"@daily\"", #"2:3: unknown key "shedule"; did you mean "schedule"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
-        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, rrule, every, at", #"3:1: unknown key "corn"; did you mean "cron"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern", #"3:1: unknown key "corn"; did you mean "cron"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"*-*-* 25:00\"", #"3:19: calendar "*-*-* 25:00": hour 25 is out of range 0-23"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily Mars\"", #"3:19: calendar "daily Mars": unknown time zone "Mars""#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = 5", "3:12: calendar must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily UTC\"\ntimezone = \"Europe/Berlin\"", #"4:12: timezone is "Europe/Berlin", and calendar "daily UTC" names the zone UTC; leave one of them away"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"CRON_TZ=Asia/Tokyo @daily\"\ntimezone = \"Asia/Tokyo\"", #"4:12: timezone is "Asia/Tokyo", and cron "CRON_TZ=Asia/Tokyo @daily" names the zone Asia/Tokyo; leave one of them away"#),
+        Refused("command = \":\"\n[[schedule]]\npattern = \"**.01.05.60.00\"", #"3:21: pattern "**.01.05.60.00": minute 60 is out of range 0-59"#),
+        Refused("command = \":\"\n[[schedule]]\npattern = \"5.secunds\"", #"3:14: pattern "5.secunds": unknown unit "secunds"; did you mean seconds?"#),
+        Refused("command = \":\"\n[[schedule]]\npattern = \"5.days\"\nfrom = \"end\"", "4:1: from belongs to every, and there is none"),
+        Refused("command = \":\"\n[[schedule]]\npattern = 5", "3:11: pattern must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\ncron = 5", "3:8: cron must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;BYHOUR=24\"", #"3:28: rrule "FREQ=DAILY;BYHOUR=24": BYHOUR 24 is out of range 0-23"#),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;COUNT=2\"", #"3:27: rrule "FREQ=DAILY;COUNT=2": COUNT counts from dtstart, and there is none; add when it starts, such as dtstart = "2026-01-01T09:00:00""#),
@@ -65,6 +69,13 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
     @Test(arguments: refused)
     func aTaskThatCannotBeUsedSaysWhereAndWhy(_ form: Refused) {
         #expect(problems { _ = try readTask(form.text) } == form.errors)
+    }
+
+    @Test(arguments: ["50.seconds", "01|02.**.05.00.00", "Saturday|sun.22.00.00", "ext:my-pattern:a b"])
+    func aPatternIsAScheduleInItsZone(pattern: String) throws {
+        let schedule = try readTask("command = \":\"\n[[schedule]]\npattern = \"\(pattern)\"\ntimezone = \"Europe/Berlin\"").schedules[0]
+        #expect(schedule.expression == "pattern \"\(pattern)\"" && schedule.zone.name == "Europe/Berlin" && schedule.recurrence.isFromEnd)
+        #expect(schedule.recurrence.zone.map { $0 === schedule.zone } ?? (schedule.recurrence.isInterval || schedule.recurrence.patternExtension != nil))
     }
 
     @Test func aRunOfATaskHasItsKeysAndNoSchedule() throws {
@@ -219,7 +230,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
 
     static let refusedFiles: [Refused] = [
         Refused("every = 5", "1:1: no task is named; add task = \"NAME\""),
-        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, rrule, every, at"),
+        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
         Refused("task = 5\nevery = 5", "1:8: task must be a name, not a whole number"),
         Refused(
             "task = \"../x\"\nevery = 5",

@@ -17,6 +17,8 @@ enum Act {
     case schedule(id: String, task: String, ScheduleDefinition, Source)
     case removeSchedule(String)
     case limits(SchedulerLimits)
+    case answer(Question, Answer)
+    case programChanged
     case nothing
 
     func happen(to scheduler: Scheduler, at now: Instant) {
@@ -38,6 +40,8 @@ enum Act {
             event = .schedule(task: task, definition, source, since: now)
         case .removeSchedule(let id): event = .scheduleRemoved(id: id)
         case .limits(let limits): event = .limits(limits)
+        case .answer(let question, let answer): event = .answered(question, answer)
+        case .programChanged: event = .programChanged("k")
         case .nothing: event = .tick
         }
         scheduler.handle(event, at: now)
@@ -56,6 +60,9 @@ final class RandomRun {
     private(set) var limits = SchedulerLimits(slots: 3, queueSlots: ["q": 1, "r": 2])
     private var names = 0
     var stepsBack = true
+    /// Whether some schedules ask a program. What is not answered yet is asked again after a restart, so that is no time for it.
+    var asksPrograms = false
+    private var questions: [Question] = []
     /// The definitions in force.
     private(set) var tasks: [String: TaskDefinition] = [:]
     private(set) var schedules: [String: (task: String, definition: ScheduleDefinition, source: Source)] = [:]
@@ -117,6 +124,7 @@ final class RandomRun {
         let when = pick([
             "cron = \"* * * * *\"", "cron = \"*/5 * * * *\"", "cron = \"*/20 * * * * *\"", "every = \"90s\"",
             "every = \"2m\"\nfrom = \"start\"", "at = \"\(now.advanced(byMilliseconds: 200_000))\"",
+            "pattern = \"\(asksPrograms ? "ext:k:" : "40.seconds")\"", "pattern = \"**.0\(pick([2, 3, 4])).\(pick([10, 45])).00\"",
         ])
         var keys = "\(when)\n"
         if chance(25) { keys += "catch_up = \"\(pick(["all", "none"]))\"\ncatch_up_limit = 3\n" }
@@ -180,6 +188,11 @@ final class RandomRun {
         case 86..<88: return .removeTask(pick(["t1", "t2", "t3", "t4"]))
         case 88..<91: return newSchedule()
         case 91..<92: return .removeSchedule(pick(["s1", "s2"]))
+        case 94..<98 where !questions.isEmpty:
+            let question = questions.remove(at: Int.random(in: 0..<questions.count, using: &random))
+            let due = question.after.advanced(byMilliseconds: Int64.random(in: -5_000...300_000, using: &random))
+            return .answer(question, pick([.due(due), .due(due), .never, .failed("x")]))
+        case 98..<99 where asksPrograms: return .programChanged
         case 92..<94: return .limits(SchedulerLimits(slots: pick([1, 3, 5]), queueSlots: ["q": pick([1, 2]), "r": 2]))
         default: return .nothing
         }
@@ -202,6 +215,7 @@ final class RandomRun {
         act.happen(to: scheduler, at: now)
         let turn = scheduler.takeTurn(at: now)
         records += turn.records
+        questions += turn.questions
         for (_, record) in turn.records { check(record) }
         check(turn)
         return Self.lines(of: turn)
@@ -262,6 +276,9 @@ final class RandomRun {
             grids[key] = nil
             dues[key] = nil
             skips[key] = nil
+        case .answered(let task, let schedule, let due, let last):
+            if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
+            if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
         case .defined, .undefined, .paused, .resumed, .daemonStarted, .daemonStopped: break
         }
     }
@@ -383,6 +400,7 @@ final class RandomRun {
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func theRulesHoldInAnyHistory(seed: UInt64) {
         let run = RandomRun(seed: seed)
+        run.asksPrograms = true
         for _ in 0..<400 { run.happen(run.choose()) }
         run.drain()
     }

@@ -22,26 +22,31 @@ func clock(_ instant: Instant) -> String {
 /// A scheduler, a clock that stands until it is moved, and all that was ever recorded.
 final class World {
     let scheduler: Scheduler
+    private let database: ZoneDatabase
     var now: Instant
     private(set) var records: [(at: Instant, record: Record)] = []
     /// The last turn.
     private(set) var turn = Turn()
+    /// Questions that were asked and not answered yet.
+    private(set) var questions: [Question] = []
     /// Records of the schedulers that this one was restored from.
     var earlier: [(at: Instant, record: Record)] = []
     private var count: UInt64 = 0
     private var ids: [String: JobID] = [:]
 
-    init(slots: Int = 8, queues: [String: Int] = [:], at time: String = "02:00") {
+    init(slots: Int = 8, queues: [String: Int] = [:], at time: String = "02:00", zones: ZoneDatabase = zones) {
+        database = zones
         scheduler = Scheduler(limits: SchedulerLimits(slots: slots, queueSlots: queues), zones: zones)
         now = at(time)
     }
 
-    init(_ scheduler: Scheduler, at now: Instant) {
+    init(_ scheduler: Scheduler, at now: Instant, zones: ZoneDatabase = zones) {
+        database = zones
         self.scheduler = scheduler
         self.now = now
     }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones) }
+    var context: ReadingContext { ReadingContext(now: now, zones: database) }
 
     // MARK: What happens
 
@@ -86,6 +91,14 @@ final class World {
             .ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now)), at: now)
     }
 
+    /// The program of the question that has waited longest answers it.
+    func answer(_ answer: Answer) {
+        scheduler.handle(.answered(questions.removeFirst(), answer), at: now)
+    }
+
+    /// It answers with a time, as `at` reads it.
+    func answer(_ time: String) { answer(.due(at(time))) }
+
     subscript(name: String) -> Job? {
         if let id = ids[name] { return scheduler.jobs[id] }
         return scheduler.jobs.values.filter { $0.task == name && $0.state == .running }
@@ -99,6 +112,7 @@ final class World {
     func lines(mayStart: Bool = true) -> [String] {
         turn = scheduler.takeTurn(at: now, mayStart: mayStart)
         records += turn.records
+        questions += turn.questions
         return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.task) \($0.why)" }
     }
 
@@ -142,17 +156,18 @@ final class World {
 
     /// A scheduler that has replayed `records`, with the definitions in force read again.
     static func restored(
-        from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant
+        from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant,
+        zones: ZoneDatabase = zones
     ) -> World {
         let scheduler = Scheduler(limits: limits, zones: zones)
         for entry in records { scheduler.restore(entry.record, at: entry.at) }
         _ = scheduler.finishRestoring()
-        return World(scheduler, at: now)
+        return World(scheduler, at: now, zones: zones)
     }
 
     /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
-        let world = World.restored(from: records, limits: limits, at: at(time))
+        let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
         for (file, source) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
             if file.hasPrefix("tasks/") {
                 let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: source, world.context)
@@ -185,6 +200,8 @@ func line(_ record: Record) -> String {
     case .defined(let file, _): return "defined \(file)"
     case .undefined(let file): return "undefined \(file)"
     case .scheduled(let task, _, let accounted, _, _): return "scheduled \(task) from \(clock(accounted))"
+    case .answered(let task, _, let due, let last):
+        return "answered \(task) \(due.map(clock) ?? "never")\(last.map { " after \(clock($0))" } ?? "")"
     case .unscheduled(let task, _): return "unscheduled \(task)"
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"

@@ -1,0 +1,91 @@
+import CLinux
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+// Programs of patterns: a few run at a time, beside the jobs. The loop never waits for one: it looks at what they print when they
+// do, at their ends when they come, and ends those that take too long.
+
+extension Daemon {
+    /// How many are asked at a time.
+    private static let programsMax = 8
+
+    func ask(_ question: Question) {
+        // What was asked of the schedule before does not matter any more.
+        for run in programs.values where run.question.task == question.task && run.question.schedule == question.schedule {
+            end(run)
+        }
+        questions.append(question)
+    }
+
+    /// Starts programs while there is room.
+    func askWaiting() {
+        while programs.count < Self.programsMax, let question = questions.popFirst() {
+            guard scheduler.awaits(question) else { continue }
+            do {
+                let run = try ProgramRun(question, surroundings)
+                programs[question.number] = run
+                for descriptor in run.descriptors { try poll.add(descriptor, token: Token.programs + question.number) }
+            } catch {
+                if let run = programs[question.number] { end(run) }
+                take(.failed(ProgramRun.describe(error)), to: question)
+            }
+        }
+    }
+
+    func takeOutput(_ number: UInt64) {
+        guard let run = programs[number], let answer = run.read() else { return }
+        end(run)
+        take(answer, to: run.question)
+    }
+
+    func endOverduePrograms() {
+        guard !programs.isEmpty else { return }
+        let time = Clock.monotonicNanoseconds()
+        for run in programs.values where run.deadline <= time {
+            end(run)
+            take(.failed("has not answered within \(ProgramRun.limitSeconds) s"), to: run.question)
+        }
+    }
+
+    /// How long until the first of them is overdue; nil when there is none.
+    var millisecondsUntilOverdue: Int64? {
+        let time = Clock.monotonicNanoseconds()
+        // Rounded up, so that it is overdue when the time is over.
+        return programs.values.map { max(0, ($0.deadline - time + 999_999) / 1_000_000) }.min()
+    }
+
+    /// A program that has to answer no more. It is reaped as any other child.
+    private func end(_ run: ProgramRun) {
+        run.kill()
+        programs[run.question.number] = nil
+    }
+
+    func endAllPrograms() { for run in programs.values { end(run) } }
+
+    /// Reaps all children that have ended: workers, what they left behind, programs.
+    func reapChildren() {
+        while case let pid = linux_ended_child(), pid > 0 {
+            let run = programs.values.first { $0.pid == pid }
+            // What it left running goes too.
+            if let run { end(run) }
+            var status: Int32 = 0
+            waitpid(pid, &status, WNOHANG)
+            if let run { take(run.answer(status), to: run.question) }
+        }
+    }
+
+    private func take(_ answer: Answer, to question: Question) {
+        guard scheduler.awaits(question) else { return }
+        scheduler.handle(.answered(question, answer), at: now)
+        if case .failed(let why) = answer {
+            log.write(
+                .warning, "unanswered", at: now,
+                ["program": "\(Layout.patterns)/\(question.program.key)", "task": question.task, "schedule": question.schedule, "error": why])
+        }
+        isPublishDue = true
+        // The turn that follows must not wait for another event.
+        arrivals.nudge()
+    }
+}

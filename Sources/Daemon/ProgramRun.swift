@@ -1,0 +1,126 @@
+import CLinux
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// A program of a pattern that was asked and has not answered yet: a process in a session of its own, and what it has
+/// written so far.
+final class ProgramRun {
+    let question: Question
+    let pid: pid_t
+    /// Monotonic nanoseconds.
+    let deadline = Clock.monotonicNanoseconds() + limitSeconds * 1_000_000_000
+    private var output: Stream
+    private var errors: Stream
+
+    static let limitSeconds: Int64 = 10
+    /// Of standard error, which is shown when it fails.
+    private static let errorBytesMax = 64 << 10
+
+    /// One end of a pipe, and what came out of it.
+    private struct Stream {
+        /// -1 once the other end is closed.
+        var descriptor: Int32
+        var bytes: [UInt8] = []
+        let bytesMax: Int
+    }
+
+    /// Starts `patterns/KEY`.
+    ///
+    /// It is opened once, without following a link, and what was opened is what is looked at and executed, by way of /proc/self/fd,
+    /// whatever becomes of the name meanwhile.
+    init(_ question: Question, _ surroundings: RunSurroundings) throws {
+        self.question = question
+        let directory = "\(surroundings.spool)/\(Layout.patterns)"
+        let program = try Directory.open(directory).openFile(question.program.key, LINUX_O_PATH | O_NOFOLLOW)
+        if let why = try program.status().refusalAsProgram { throw RunNotPrepared(why: why) }
+        let nothing = try FileDescriptor.open("/dev/null", O_RDONLY)
+        let output = try Pipe()
+        let errors = try Pipe()
+        pid = try Linux.Process.spawn(
+            "/proc/self/fd/3", arguments: ["\(directory)/\(question.program.key)", question.program.arguments],
+            environment: Self.environment(question, surroundings),
+            descriptors: [(nothing.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.raw, 3)],
+            directory: directory, newSession: true)
+        let (ownOutput, itsOutput) = output.release()
+        let (ownErrors, itsErrors) = errors.release()
+        close(itsOutput)
+        close(itsErrors)
+        // A byte more than it may print, so that one too many is seen.
+        self.output = Stream(descriptor: ownOutput, bytesMax: PatternExtension.answerBytesMax + 1)
+        self.errors = Stream(descriptor: ownErrors, bytesMax: Self.errorBytesMax)
+    }
+
+    deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
+
+    /// Why it could not be started.
+    static func describe(_ error: any Error) -> String {
+        guard let error = error as? SystemError else { return (error as? RunNotPrepared)?.why ?? "\(error)" }
+        return switch error.errno {
+        case ENOENT where error.call == "open": "is not there"
+        case ENOENT: "names an interpreter in its first line that is not there"
+        case ENOEXEC: "is not a program; a script must begin with a line like #!/bin/sh"
+        case ETXTBSY: "is being written"
+        default: "could not be started: \(error.message)"
+        }
+    }
+
+    private static func environment(_ question: Question, _ surroundings: RunSurroundings) -> [String] {
+        let own = [
+            ("SPOOL_DIR", surroundings.spool), ("SPOOL_TASK", question.task), ("SPOOL_SCHEDULE", question.schedule),
+            ("SPOOL_LAST", question.last?.rfc3339 ?? ""), ("SPOOL_NOW", question.after.rfc3339),
+        ]
+        return (surroundings.variables + own).map { "\($0)=\($1)" }
+    }
+
+    // MARK: What it says
+
+    var descriptors: [Int32] { [output.descriptor, errors.descriptor] }
+
+    /// Takes what it has written. Nil as long as it may go on.
+    func read() -> Answer? {
+        Self.read(&output)
+        Self.read(&errors)
+        if output.bytes.count >= output.bytesMax { return .failed("printed more than \(PatternExtension.answerBytesMax) bytes") }
+        if errors.bytes.count >= errors.bytesMax { return .failed("wrote more than \(Self.errorBytesMax) bytes to standard error") }
+        return nil
+    }
+
+    private static func read(_ stream: inout Stream) {
+        while stream.descriptor >= 0, stream.bytes.count < stream.bytesMax {
+            var buffer = [UInt8](repeating: 0, count: min(4096, stream.bytesMax - stream.bytes.count))
+            let count = Glibc.read(stream.descriptor, &buffer, buffer.count)
+            if count > 0 {
+                stream.bytes += buffer[..<count]
+            } else if count == 0 || errno != EINTR && errno != EAGAIN {
+                close(stream.descriptor)
+                stream.descriptor = -1
+            } else if errno == EAGAIN {
+                return
+            }
+        }
+    }
+
+    /// Its answer, once it has ended.
+    func answer(_ status: Int32) -> Answer {
+        if let failure = read() { return failure }
+        if linux_wifsignaled(status) != 0 { return .failed("was ended by \(Signal.name(linux_wtermsig(status)))\(complaint)") }
+        guard linux_wexitstatus(status) == 0 else { return .failed("exited with \(linux_wexitstatus(status))\(complaint)") }
+        do throws(RecurrenceError) {
+            let due = try PatternExtension.answer(output.bytes, zone: question.zone, after: question.after)
+            return due.map { .due($0) } ?? .never
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    /// `: ` and the first line of what it wrote to standard error.
+    private var complaint: String {
+        let line = errors.bytes.split(separator: UInt8(ascii: "\n")).first ?? []
+        return line.isEmpty ? "" : ": \(String(decoding: line, as: UTF8.self).prefix(200))"
+    }
+
+    /// Ends it and all that is in its process group. Only while it is not reaped: until then the number is its own.
+    func kill() { Glibc.kill(-pid, SIGKILL) }
+}
