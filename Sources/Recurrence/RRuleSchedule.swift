@@ -10,6 +10,7 @@ final class RRuleSchedule: Sendable {
     private let excluded: [Range<Instant>]
 
     var zone: Zone { schedule.zone }
+    var isWildcard: Bool { schedule.rule.isWildcard }
 
     init(_ rule: RRule, start: Int64, excluding: [Range<Instant>], zone: Zone, daylight: DaylightRule) {
         self.rule = rule

@@ -98,18 +98,16 @@ struct RRuleSearch: WallRule {
         var (divisor, rest) = (week, step)
         while rest != 0 { (divisor, rest) = (rest, divisor % rest) }
         let shift = ((origin % divisor) + divisor) % divisor
-        func members(_ set: UInt64, isAny: Bool) -> [Int64] {
-            isAny ? [0] : (0..<64).filter { set & 1 << UInt64($0) != 0 }.map { Int64($0) }
-        }
-        // Day 0 was a Thursday.
-        let days = members(UInt64(days.weekdays), isAny: false).map { ($0 + 3) % 7 * Civil.secondsPerDay }
-        let minutes = members(times.minutes, isAny: unit > 60)
-        let seconds = members(times.seconds, isAny: unit > 1)
-        for day in days {
-            for hour in members(UInt64(times.hours), isAny: false) {
+        // What is finer than the unit does not matter.
+        let minutes = unit > 60 ? [0] : times.minutes.members
+        let seconds = unit > 1 ? [0] : times.seconds.members
+        for weekday in UInt64(days.weekdays).members {
+            // Day 0 was a Thursday.
+            let day = Int64((weekday + 3) % 7) * Civil.secondsPerDay
+            for hour in UInt64(times.hours).members {
                 for minute in minutes {
                     for second in seconds {
-                        let place = day + (hour * 60 + minute) * 60 + second
+                        let place = day + Int64((hour * 60 + minute) * 60 + second)
                         if (place + divisor - shift) % divisor < unit { return true }
                     }
                 }

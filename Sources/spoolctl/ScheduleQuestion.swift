@@ -33,7 +33,11 @@ struct ScheduleQuestion {
         for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
             if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
         }
-        if key == "rrule" { try session.setRRuleTimes(in: &table) }
+        if key == "rrule" {
+            try session.setRRuleTimes(in: &table)
+        } else if let given = session.arguments.given.first(where: { ["dtstart", "exdate"].contains($0.name) }) {
+            throw .usage("\(given.spelling) goes with --rrule")
+        }
         if key == "every" { table.set("from", Value(.string("start"))) }
         let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8))
         do throws(Problems) { schedule = try ScheduleDefinition.file(id: "next", source: source, context).schedule } catch {
