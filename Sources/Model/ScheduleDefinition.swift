@@ -41,9 +41,11 @@ public struct ScheduleDefinition: Sendable {
             return true
         }
         if first.contains("freq=") { return "rrule" }
-        if first.hasPrefix("ext:") || first.contains("**") || words.count == 1 && first.contains(".") && !first.contains("..") && !first.contains(":") && !isSpan() {
-            return "pattern"
-        }
+        // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, the first or last a word or a star.
+        let parts = first.split(separator: ".", omittingEmptySubsequences: false)
+        let isDotted = words.count == 1 && parts.count > 1 && !parts.contains("") && !first.contains(":")
+        let endsInWord = parts.last?.allSatisfy(\.isLetter) ?? false
+        if first.hasPrefix("ext:") || isDotted && (parts.count > 2 || endsInWord) { return "pattern" }
         if isInstant() { return "at" }
         if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
         if isSpan() { return "every" }

@@ -495,7 +495,9 @@ struct CtlCommandTests {
         ("30 2 * * *", "cron, five fields as crontab(5)"), ("@daily", "cron, five fields as crontab(5)"),
         ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),
         ("0 10 ? * MON *", "cron as AWS EventBridge has it: year last, Sunday is 1"),
-        ("5 minutes", "an interval"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
+        ("5 minutes", "an interval"), ("1.5h", "an interval"), ("50.seconds", "an interval"), ("**.01.05.00.00", "a pattern"),
+        ("saturday|sunday.22.00.00", "a pattern"), ("ext:key:args", "a pattern"), ("FREQ=WEEKLY;BYDAY=MO", "a recurrence rule of iCalendar (RFC 5545)"),
+        ("Mon..Fri 09:00 UTC", "a calendar expression as systemd.time(7)"), ("*:0/15", "a calendar expression as systemd.time(7)"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
     ])
     func explainGuesses(_ text: String, _ syntax: String) throws {
         let spool = try SpoolUnderTest(starting: false)
