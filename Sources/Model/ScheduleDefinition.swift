@@ -105,6 +105,14 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
+    /// Whether it repeats and yet has no due time after an instant. What the machine's start or a program decides is not known
+    /// to have none; what is disabled is not meant to have any.
+    public func isNeverDue(after instant: Instant) -> Bool {
+        guard enabled, once == nil, !recurrence.isReboot, recurrence.patternExtension == nil else { return false }
+        guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant) else { return true }
+        return notAfter.map { next > $0 } ?? false
+    }
+
     /// Says when in the same words, whatever else differs.
     public func isDueAlike(_ other: ScheduleDefinition) -> Bool {
         expression == other.expression && zone.name == other.zone.name

@@ -470,6 +470,19 @@ struct CtlCommandTests {
 
     // MARK: Checking
 
+    @Test("next says of a task that it never comes, and marks the last due time of one that ends")
+    func nextAndLast() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "never", "--cron", "0 0 31 2 *", "--", "true").code == 0)
+        #expect(try spool.ctl("create", "ends", "--cron", "0 0 0 1 1 ? 2190-2191", "--", "true").code == 0)
+        let result = try spool.ctl("next", "-n", "5")
+        #expect(result.code == 0)
+        #expect(result.errors.contains("task never: cron \"0 0 31 2 *\" never comes after "))
+        #expect(result.lines.count == 2)
+        #expect(result.lines[0].hasPrefix("2190-01-01") && !result.lines[0].contains("last"))
+        #expect(result.lines[1].hasPrefix("2191-01-01") && result.lines[1].hasSuffix("the last: it never comes again"))
+    }
+
     @Test("explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")
     func explain() throws {
         let spool = try SpoolUnderTest(starting: false)
