@@ -34,11 +34,6 @@ extension Scheduler {
         let isExpected = state.definition?.expectMilliseconds != nil
         if isExpected != (state.history?.expectedSince != nil) {
             commit(.expecting(task: state.name, since: isExpected ? now : nil, isOverdue: false), at: now)
-        } else if let history = state.history, let since = history.expectedSince, history.isOverdue, let span = state.definition?.expectMilliseconds,
-            since.advanced(byMilliseconds: span) > now
-        {
-            // It was given more time.
-            commit(.expecting(task: state.name, since: since, isOverdue: false), at: now)
         }
         lineUp(state)
     }
