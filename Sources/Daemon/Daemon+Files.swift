@@ -131,6 +131,8 @@ extension Daemon {
     }
 
     func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
+        beingTaken.insert(name)
+        defer { beingTaken.remove(name) }
         let known = waitingFiles[name]
         // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
         if let known, scheduler.jobs[known] == nil { return }
@@ -162,8 +164,9 @@ extension Daemon {
         }
         switch arrival {
         case .job(let job):
+            guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }
             if let file = job.file { waitingFiles[file.name] = job.id }
-            scheduler.handle(.dropped(job), at: now)
+            scheduler.handle(.dropped(job, onRecord), at: now)
         case .rejected(let file):
             scheduler.handle(.rejected(file), at: now)
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
@@ -173,10 +176,14 @@ extension Daemon {
             }
         case .notYet:
             guard !Name.isUnfinished(name) else { return }
-            if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
-            unready.insert(name)
+            lookAgain(at: name)
         case .missing: break
         }
+    }
+
+    private func lookAgain(at name: String) {
+        if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
+        unready.insert(name)
     }
 
     func lookAgainAtUnready() {
@@ -300,6 +307,7 @@ extension Daemon {
         surroundings.defaultTimeoutMilliseconds = new.defaultTimeoutMilliseconds
         surroundings.outputLimitBytes = new.outputLimitBytes
         scheduler.zone = new.zone
+        scheduler.mailCommand = new.mailCommand
         scheduler.handle(.limits(SchedulerLimits(slots: new.slots, queueSlots: new.queueSlots)), at: now)
         isPublishDue = true
     }

@@ -44,6 +44,7 @@ extension Daemon {
             nextPrune = now.advanced(byMilliseconds: Self.pruneMilliseconds)
             pruning = try PruneScan(spool.fs)
             try removeOldAnswers()
+            try spool.forgetUnused { scheduler.jobs[$0] != nil }
         }
         guard let scan = pruning else { return }
         let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: configuration.keepMilliseconds, at: now)

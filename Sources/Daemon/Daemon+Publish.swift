@@ -55,6 +55,16 @@ extension Daemon {
             writer.endObject()
         }
         writer.endArray()
+        writer.member("held", held)
+        writer.key("overdue")
+        writer.beginArray()
+        for one in scheduler.overdue {
+            writer.beginObject()
+            writer.member("task", one.task)
+            writer.member("since", one.since)
+            writer.endObject()
+        }
+        writer.endArray()
         writer.key("problems")
         writer.beginArray()
         func problem(_ file: String, _ message: String) {
@@ -112,7 +122,9 @@ extension Daemon {
                 ])
         case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
-        case .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped: break
+        case .expecting(let task, let since, true):
+            log.write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
+        case .ran, .expecting, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped: break
         }
     }
 }

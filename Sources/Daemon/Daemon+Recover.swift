@@ -81,7 +81,7 @@ extension Daemon {
             case .ended(let end):
                 if let id = JobID(end.jobID), let job = waiting[id], job.attempt == end.attempt {
                     waiting[id] = nil
-                    scheduler.handle(.ended(id, attempt: end.attempt, RunResult(end)), at: now)
+                    self.end(job, attempt: end.attempt, RunResult(end))
                     continue
                 }
                 if isAlive { undecided = true }
@@ -103,7 +103,7 @@ extension Daemon {
         if !undecided {
             for job in waiting.values {
                 let result = RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)
-                scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)
+                end(job, attempt: job.attempt, result)
             }
             waiting = [:]
         }
@@ -156,7 +156,7 @@ extension Daemon {
             "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true),
             case .ended(let end)? = WorkerRecord.parse(bytes), end.jobID == job.id.text, end.attempt == job.attempt
         {
-            scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+            self.end(job, attempt: end.attempt, RunResult(end))
         } else {
             lost(job, record: record)
         }
@@ -174,7 +174,7 @@ extension Daemon {
             default: break
             }
         }
-        scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)
+        end(job, attempt: job.attempt, result)
     }
 
     /// What a lost run left running is ended, if it can be told for sure to be that: its session is the one that the run began,

@@ -17,6 +17,7 @@ extension Daemon {
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let configurationLookAt { consider(configurationLookAt) }
+        if held != nil { consider(gateLookAt) }
         consider(nextPrune)
         if let watchdog = notification.watchdogMilliseconds {
             notification.send("WATCHDOG=1\n")
@@ -38,6 +39,7 @@ extension Daemon {
         log.write(.notice, "clock-set", at: now)
         unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
         configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Self.unreadyMilliseconds)) }
+        gateLookAt = min(gateLookAt, now)
         nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
         idleSince = idleSince.map { min($0, now) }
         publishedAt = min(publishedAt, now)

@@ -24,9 +24,7 @@ extension Daemon {
     }
 
     private func notStarted(_ job: Job, _ why: String) {
-        scheduler.handle(
-            .ended(job.id, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now)),
-            at: now)
+        end(job, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now))
         // The turn that follows must not wait for another event.
         arrivals.nudge()
     }
@@ -65,7 +63,7 @@ extension Daemon {
                 idleWorkers.append(worker)
                 idleSince = now
                 if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
-                scheduler.handle(.ended(job.id, attempt: end.attempt, RunResult(end)), at: now)
+                self.end(job, attempt: end.attempt, RunResult(end))
             }
         }
     }

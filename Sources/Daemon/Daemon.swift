@@ -97,6 +97,11 @@ public final class Daemon {
     var unreadyLookAt = Instant(milliseconds: 0)
     /// When the configuration is looked at again, which somebody was writing.
     var configurationLookAt: Instant?
+    /// Names that are being looked at, because another one named them.
+    var beingTaken: Set<String> = []
+    /// Why nothing is started, and when that is looked at again.
+    var held: String?
+    var gateLookAt = Instant(milliseconds: 0)
     /// The waiting jobs that stand as files, by name.
     var waitingFiles: [String: JobID] = [:]
     var answers: [(request: String, code: Int, message: String)] = []
@@ -159,6 +164,8 @@ public final class Daemon {
         _ = linux_set_child_subreaper(1)
         spoolID = Base32.encode(stableHash("\(host)\u{0}\(options.spool)\u{0}\(Clock.now())"), characters: 8)
         scheduler = Scheduler(zones: zones)
+        scheduler.spool = options.spool
+        scheduler.host = host
     }
 
     private static func makeDirectories(_ path: String) throws(SystemError) {
@@ -188,7 +195,7 @@ public final class Daemon {
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
             watchNewZones()
-            try carryOut(scheduler.takeTurn(at: now))
+            try carryOut(takeTurn())
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
@@ -234,7 +241,7 @@ public final class Daemon {
                 return
             }
             watchNewZones()
-            try carryOut(scheduler.takeTurn(at: now))
+            try carryOut(takeTurn())
             askWaiting()
             endIdleWorkers()
             publishIfDue()
@@ -259,6 +266,14 @@ public final class Daemon {
 
     /// Does what a turn asks for, in order. Comes back only when it is done.
     func carryOut(_ turn: Turn) throws(SystemError) {
+        for (scope, note) in turn.pauses {
+            try persistently("spool") { () throws(SystemError) in
+                let path = "\(Layout.control)/\(scope.text)"
+                try self.spool.fs.replace(path, Array("\(note)\n".utf8))
+                try self.spool.fs.sync(path)
+                try self.spool.fs.sync(Layout.control)
+            }
+        }
         for (at, record) in turn.records {
             spool.journal.add(record, at: at)
             logRecord(record, at: at)

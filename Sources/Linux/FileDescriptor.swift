@@ -199,6 +199,12 @@ extension FileDescriptor {
         }
     }
 
+    /// Takes the exclusive advisory lock, flock(2) LOCK_EX, once its holder has let it go.
+    public borrowing func lock() throws(SystemError) {
+        let raw = raw
+        try attempt("flock") { linux_flock(raw, LOCK_EX) }
+    }
+
     /// Keeps writers out while the file is read: false when somebody has it open for writing already. Whoever opens it for
     /// writing afterwards waits until this descriptor is closed.
     ///

@@ -10,6 +10,13 @@ public struct Configuration: Sendable {
     /// Of each output stream of a job.
     public var outputLimitBytes: Int64 = 64 << 20
 
+    /// While the load average of the last minute is this or more, nothing starts.
+    public var maxLoad: Double?
+    /// While the spool's file system has less room than this, nothing starts.
+    public var minFreeBytes: Int64?
+    /// What mails are given to on standard input, with their header.
+    public var mailCommand = ["/usr/sbin/sendmail", "-i", "-t"]
+
     public static let slotsMax = 4096
 
     public init() {}
@@ -22,6 +29,15 @@ public struct Configuration: Sendable {
         defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
         keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds
         outputLimitBytes = reader.outputLimit("output_limit") ?? outputLimitBytes
+        maxLoad = reader.number("max_load", in: 0...1_000_000)
+        minFreeBytes = reader.size("min_free_space")
+        if let value = reader.value("mail_command"), let words = reader.strings(value, "mail_command") {
+            if words.first?.hasPrefix("/") == true {
+                mailCommand = words
+            } else {
+                reader.fail(value.position, "mail_command must begin with an absolute path")
+            }
+        }
         if let value = reader.value("queues") {
             if case .table(let queues) = value.kind {
                 for entry in queues.entries {

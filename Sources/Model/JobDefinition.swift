@@ -37,6 +37,11 @@ public final class JobDefinition: Sendable {
     public let tags: [String]
     public let deadline: Deadline?
     public let overlap: Overlap
+    /// At most one job that holds a name of these runs at a time.
+    public let locks: [String]
+    public let after: After?
+    /// While a job with this key waits or runs, or its record is kept, there is no other.
+    public let unique: String?
 
     public let timeoutMilliseconds: Int64?
     public let killAfterMilliseconds: Int64
@@ -51,14 +56,19 @@ public final class JobDefinition: Sendable {
     public let keepMilliseconds: Int64?
     /// How many records of the task stay; nil: any number.
     public let keepCount: Int?
+    /// What is started when it has ended.
+    public let followUps: [FollowUp]
+    /// Its task is paused when its last try failed.
+    public let pausesOnFailure: Bool
 
     public static let payloadBytesMax = 256 << 10
 
     /// The keys of a job, in the order of the manual.
     public static let keys = [
         "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
-        "start", "queue", "priority", "tags", "deadline", "overlap", "timezone", "timeout", "kill_after", "stop_signal",
+        "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after", "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
+        "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
     ]
 
     /// Reads a job's table. `isScript`: the file itself is the program, so it may not name another.
@@ -67,6 +77,9 @@ public final class JobDefinition: Sendable {
     ) throws(Problems) -> JobDefinition {
         var reader = TableReader(table, context)
         let definition = JobDefinition(&reader, isScript: isScript)
+        for key in TaskDefinition.expectationKeys {
+            if let value = reader.value(key) { reader.fail(value.position, "\(key) is a key of tasks; a job has no runs to expect") }
+        }
         reader.finish()
         guard reader.problems.isEmpty else { throw Problems(reader.problems) }
         return definition
@@ -102,6 +115,9 @@ public final class JobDefinition: Sendable {
         tags = reader.strings("tags") ?? []
         deadline = reader.deadline("deadline", zone: zone)
         overlap = reader.choice("overlap", as: Overlap.self) ?? .wait
+        locks = reader.names("locks")
+        after = reader.after("after")
+        unique = reader.unique("unique")
         timeoutMilliseconds = reader.milliseconds("timeout")
         killAfterMilliseconds = reader.milliseconds("kill_after") ?? 10_000
         stopSignal = reader.signal("stop_signal") ?? 15
@@ -112,6 +128,8 @@ public final class JobDefinition: Sendable {
         onCrash = reader.choice("on_crash", as: CrashRule.self) ?? .fail
         leftovers = reader.choice("leftovers", as: LeftoverRule.self) ?? .leave
         (keepMilliseconds, keepCount) = reader.keep("keep")
+        followUps = reader.followUps()
+        pausesOnFailure = reader.boolean("pause_on_failure") ?? false
         if payload != nil, standardInput != nil, let value = reader.table["stdin"] {
             reader.fail(value.position, "stdin and payload both claim the job's standard input", hint: "keep one of them")
         }

@@ -1,5 +1,9 @@
 /// Where a job is: the directory it stands in.
-public enum JobState: String, Sendable, CaseIterable { case new, running, done, failed }
+public enum JobState: String, Sendable, CaseIterable {
+    case new, running, done, failed
+
+    public var isTerminal: Bool { self == .done || self == .failed }
+}
 
 /// Why a job is in `failed/`.
 public enum FailureReason: String, Sendable, CaseIterable {
@@ -52,6 +56,8 @@ public struct JobStatus: Sendable {
     public var host: String
     /// The job whose parameters this one repeats.
     public var retryOf: String?
+    /// The job whose end this one follows.
+    public var parent: String?
     /// How long the record stays after its end, in milliseconds.
     public var keepMilliseconds: Int64?
 
@@ -118,6 +124,7 @@ public struct JobStatus: Sendable {
         writer.member("pid", pid.map(Int.init))
         writer.member("host", host)
         writer.member("retry_of", retryOf)
+        writer.member("parent", parent)
         writer.member("keep_ms", keepMilliseconds.map(Int.init))
         writer.endObject()
         var bytes = writer.bytes

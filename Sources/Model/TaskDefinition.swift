@@ -6,6 +6,11 @@ public struct TaskDefinition: Sendable {
     public let source: Source
     public let overlap: Overlap
     public let schedules: [ScheduleDefinition]
+    /// Within this time of a success there must be another.
+    public let expectMilliseconds: Int64?
+
+    /// The keys that say what is expected of a task; no job has them.
+    public static let expectationKeys = ["expect", "on_overdue"]
 
     /// Reads a task's file; `source` must not be a script.
     public init(name: String, source: Source, _ context: ReadingContext) throws(Problems) {
@@ -39,18 +44,33 @@ public struct TaskDefinition: Sendable {
             reader.expect(["task"])
             reader.fail(table["task"]!.position, "task is a key of jobs; a task says itself what to run")
         }
+        if let value = table["unique"] {
+            reader.fail(value.position, "unique is a key of jobs; all runs of a task would have the same", hint: "overlap = \"skip\" runs one at a time")
+        }
+        if let value = table["after"], let after = job.after {
+            if after.all.contains(name) { reader.fail(value.position, "after names the task itself; see overlap") }
+            if let id = after.all.first(where: { JobID($0) != nil }) {
+                reader.fail(value.position, "after names \(id), one job; a task waits for tasks")
+            }
+        }
+        let expect = reader.milliseconds("expect")
+        if let expect, expect <= 0, let value = table["expect"] { reader.fail(value.position, "expect must be longer than nothing") }
+        if reader.followUp("on_overdue", .overdue) != nil, table["expect"] == nil, let value = table["on_overdue"] {
+            reader.fail(value.position, "on_overdue without expect", hint: "add expect = \"26h\"")
+        }
         reader.finish()
         guard reader.problems.isEmpty else { throw Problems(reader.problems) }
         self.name = name
         self.source = source
         self.overlap = job.overlap
         self.schedules = ScheduleDefinition.numbered(schedules)
+        expectMilliseconds = expect
     }
 
     /// The task's keys as those of a job, with `overrides` taking precedence.
     public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
         var table = try source.table()
-        _ = table.remove("schedule")
+        table.removeTaskKeys()
         for entry in overrides?.entries ?? [] where entry.key != "task" {
             if table[entry.key] == nil {
                 // With the place of its key, to which an error points.
@@ -63,7 +83,20 @@ public struct TaskDefinition: Sendable {
     }
 }
 
+extension Table {
+    /// What is left of a task's table are the keys of its runs.
+    public mutating func removeTaskKeys() {
+        for key in ["schedule"] + TaskDefinition.expectationKeys { remove(key) }
+    }
+}
+
 extension TaskDefinition {
+    /// What is started when the task has not succeeded within the time that is expected.
+    public func whenOverdue(_ context: ReadingContext) throws(Problems) -> FollowUp? {
+        var reader = TableReader(try source.table(), context)
+        return reader.followUp("on_overdue", .overdue)
+    }
+
     /// A run of the task: its keys as a job's, as text and as read. `payload`: JSON that takes the place of the task's.
     public func job(
         payload: [UInt8]? = nil, _ context: ReadingContext

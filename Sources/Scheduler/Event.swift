@@ -1,7 +1,7 @@
 /// What can happen to the spool, as the daemon saw it.
 public enum Event {
     /// A file in `new/` was read and can be run; or one that waits there was edited.
-    case dropped(AcceptedJob)
+    case dropped(AcceptedJob, OnRecord = OnRecord())
     /// A file in `new/` was read and cannot be run.
     case rejected(RejectedFile)
     /// The file or directory of a waiting job is gone from `new/`.
@@ -35,6 +35,19 @@ public enum Event {
     case tick
 }
 
+/// What the tree knows of jobs that have ended, as far as an arriving job asks.
+public struct OnRecord: Sendable {
+    /// How those ended that `after` names by id.
+    public var ends: [JobID: JobState] = [:]
+    /// The job that holds the key of its `unique`, unless this one may take it over.
+    public var holder: JobID?
+
+    public init(ends: [JobID: JobState] = [:], holder: JobID? = nil) {
+        self.ends = ends
+        self.holder = holder
+    }
+}
+
 /// How one try ended.
 public struct RunResult: Sendable {
     public enum Outcome: Sendable, Hashable {
@@ -55,6 +68,8 @@ public struct RunResult: Sendable {
     public var endedAt: Instant
     public var pid: Int32?
     public var usage: Usage?
+    /// It wrote something; only looked at where the job asks for mail then.
+    public var hasOutput = false
 
     public init(outcome: Outcome, startedAt: Instant?, endedAt: Instant, pid: Int32? = nil, usage: Usage? = nil) {
         self.outcome = outcome

@@ -11,6 +11,9 @@ public final class Job {
     public let scheduledAt: Instant
     public let deadline: Instant?
     public let retryOf: String?
+    /// The job whose end this one follows, and how many such steps there were.
+    public let parent: JobID?
+    let depth: Int
     let arrival: UInt64
 
     /// The dropped file it waits as, until it first moves.
@@ -35,6 +38,9 @@ public final class Job {
     /// The process of the current or last try, once known.
     public var pid: Int32?
 
+    /// Jobs that have to end before this one may start.
+    public internal(set) var waitsFor: [JobID]
+
     var isTouched = false
     /// Set aside for an edited version of itself, or gone.
     var isDead = false
@@ -51,6 +57,9 @@ public final class Job {
         scheduledAt = accepted.notBefore
         deadline = accepted.definition.deadline?.instant(due: accepted.due)
         retryOf = accepted.retryOf
+        parent = accepted.parent
+        depth = accepted.depth
+        waitsFor = accepted.waitsFor
         file = accepted.file
         place = accepted.file.map { .file($0.name) } ?? (accepted.retryOf == nil ? .nowhere : .directory(.new))
         notBefore = accepted.notBefore
@@ -61,9 +70,13 @@ public final class Job {
 
     /// The accepted record that would bring the job back as it waits.
     var accepted: AcceptedJob {
-        AcceptedJob(
+        var job = AcceptedJob(
             id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
             source: source, definition: definition, file: file, retryOf: retryOf)
+        job.waitsFor = waitsFor
+        job.parent = parent
+        job.depth = depth
+        return job
     }
 
     /// The try that ended last was `lost` and, by `on_crash`, does not count.
@@ -94,6 +107,7 @@ public final class Job {
         status.usage = usage
         status.pid = pid
         status.retryOf = retryOf
+        status.parent = parent?.text
         status.keepMilliseconds = definition.keepMilliseconds
         return status
     }
@@ -107,8 +121,4 @@ public enum Place: Hashable, Sendable {
     case directory(JobState)
     /// Not yet anywhere.
     case nowhere
-}
-
-extension JobState {
-    public var isTerminal: Bool { self == .done || self == .failed }
 }

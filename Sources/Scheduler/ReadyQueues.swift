@@ -1,3 +1,26 @@
+/// Jobs that wait for something else than time or a slot.
+struct HeldJobs {
+    private var lines: [String: Heap<ReadyQueues.Entry>] = [:]
+
+    var isEmpty: Bool { lines.isEmpty }
+
+    mutating func hold(_ job: Job) { lines[job.definition.queue, default: Heap()].insert(ReadyQueues.Entry(job)) }
+
+    /// Takes the best of each queue, since any queue may be full.
+    mutating func releaseBest() -> [Job] {
+        var released: [Job] = []
+        for queue in Array(lines.keys) {
+            while let entry = lines[queue]?.removeFirst() {
+                guard entry.isValid else { continue }
+                released.append(entry.job)
+                break
+            }
+            if lines[queue]?.isEmpty == true { lines[queue] = nil }
+        }
+        return released
+    }
+}
+
 /// The jobs that could start now, by queue; and how many of each queue run.
 struct ReadyQueues {
     /// The higher priority first, then the earlier start, then the first to arrive.

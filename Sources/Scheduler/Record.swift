@@ -23,6 +23,10 @@ public enum Record: Sendable {
     case answered(task: String, schedule: String, due: Instant?, last: Instant?)
     /// Due times that became no job.
     case skipped(SkippedDue)
+    /// The latest run of a task, which has ended; only in a snapshot, for else the runs themselves say it.
+    case ran(task: String, JobID, JobState)
+    /// A task is to succeed within its time from `since`, or has not and is overdue; nil: nothing is expected any more.
+    case expecting(task: String, since: Instant?, isOverdue: Bool)
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case daemonStarted(boot: String, version: String)
@@ -48,6 +52,11 @@ public struct AcceptedJob: Sendable {
     public var retryOf: String?
     /// Tries that ended as `lost` and do not count; other than 0 only in a snapshot.
     public var forgivenTries = 0
+    /// Jobs that `after` names and that have not ended.
+    public var waitsFor: [JobID] = []
+    /// The job whose end this one follows, and how many such steps there were.
+    public var parent: JobID?
+    public var depth = 0
 
     public init(
         id: JobID, name: String, task: String? = nil, schedule: String? = nil, due: Instant, createdAt: Instant,
@@ -116,6 +125,8 @@ public struct Ending: Sendable {
     public var pid: Int32?
     /// The start of the next try.
     public var notBefore: Instant?
+    /// The last try wrote something; only known where `mail` asks.
+    public var hasOutput = false
 
     public init(attempt: Int, state: JobState, reason: FailureReason?) {
         self.attempt = attempt

@@ -10,11 +10,13 @@ extension Scheduler {
             job.changedAt = now
             leave(job)
             forget(id)
+            settle(id, as: .failed, nil)
         case .started(let id, let attempt):
             guard let job = jobs[id] else { return }
             if job.state != .running {
                 runningCount += 1
                 ready.began(job.definition.queue)
+                locks.take(job)
             }
             job.state = .running
             job.attempt = attempt
@@ -33,7 +35,9 @@ extension Scheduler {
         case .stopping(let id, let why): jobs[id]?.stopping = why
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
         case .defined(let file, let source): definitions[file] = source
-        case .undefined(let file): definitions[file] = nil
+        case .undefined(let file):
+            definitions[file] = nil
+            if file.hasPrefix("tasks/"), let state = tasks[String(file.dropFirst(6))] { forgetIfDone(state) }
         case .scheduled(let task, let id, let accounted, let origin, let lastEnd):
             let state = schedule(id, of: task, accounted: accounted, origin: origin)
             state.accounted = accounted
@@ -47,7 +51,7 @@ extension Scheduler {
                 gone.asking = nil
             }
             state.schedules.removeAll { $0.id == id }
-            if state.isForgotten { tasks[task] = nil }
+            forgetIfDone(state)
         case .answered(let task, let id, let due, let last):
             guard let state = tasks[task]?.schedule(id) else { return }
             let asking = state.asking ?? Asking()
@@ -62,6 +66,11 @@ extension Scheduler {
             state.asking?.account(for: skipped.through)
             // An interval from the end of a run that never was counts from its due time.
             state.lastEnd = max(state.lastEnd ?? skipped.through, skipped.through)
+        case .ran(let task, let id, let end): history(of: self.task(named: task)).latest = (id, end)
+        case .expecting(let task, let since, let isOverdue):
+            let history = history(of: self.task(named: task))
+            history.expectedSince = since
+            history.isOverdue = isOverdue
         case .paused(let scope, let note): pauses[scope] = note
         case .resumed(let scope):
             pauses[scope] = nil
@@ -90,7 +99,13 @@ extension Scheduler {
         let job = Job(accepted, arrival: arrivals)
         arrivals += 1
         jobs[job.id] = job
-        if let name = job.task { task(named: name).active.append(job) }
+        owed.removeAll { $0.id == job.id }
+        if let key = job.definition.unique, uniques[key] == nil { uniques[key] = job }
+        if let name = job.task {
+            let state = task(named: name)
+            state.active.append(job)
+            history(of: state).latest = (job.id, nil)
+        }
         if let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
@@ -98,6 +113,7 @@ extension Scheduler {
         }
         if job.file == nil { touch(job) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
+        for id in job.waitsFor { waiters[id, default: []].append(job) }
         wait(job)
     }
 
@@ -117,6 +133,7 @@ extension Scheduler {
         job.changedAt = now
         jobs[job.id] = job
         finish(job)
+        settle(job.id, as: job.state, job.reason)
     }
 
     private func applyEnded(_ id: JobID, _ ending: Ending, at now: Instant) {
@@ -124,6 +141,7 @@ extension Scheduler {
         if job.state == .running {
             runningCount -= 1
             ready.ended(job.definition.queue)
+            locks.giveBack(job)
         }
         job.state = ending.state
         job.reason = ending.reason
@@ -141,13 +159,19 @@ extension Scheduler {
             if job.isLastTryForgiven { job.forgivenTries += 1 }
             wait(job)
             touch(job)
+            releaseLocks(after: job)
         } else {
+            if ending.state == .done, let name = job.task, let state = tasks[name] { succeeded(state, at: now) }
             finish(job)
+            settle(id, as: job.state, job.reason)
+            owe(job, hasOutput: ending.hasOutput)
         }
     }
 
-    /// Puts a waiting job where it waits: for its time, or for a slot.
-    private func wait(_ job: Job) { delayed.insert(TimedJob(job.notBefore, job)) }
+    /// Puts a waiting job where it waits: for other jobs, for its time, or for a slot.
+    func wait(_ job: Job) {
+        if job.waitsFor.isEmpty { delayed.insert(TimedJob(job.notBefore, job)) }
+    }
 
     /// A job has come to its end: its task goes on, and its record is all that stays.
     private func finish(_ job: Job) {
@@ -155,6 +179,7 @@ extension Scheduler {
         leave(job)
         if isRestoring { return }
         forget(job.id)
+        endedInTurn[job.id] = job.state
     }
 
     func forget(_ id: JobID) { jobs[id] = nil }
@@ -162,15 +187,38 @@ extension Scheduler {
     /// A job no longer counts among its task's runs.
     private func leave(_ job: Job) {
         if job.state == .new { job.isDead = true }
+        if let key = job.definition.unique, uniques[key] === job { uniques[key] = nil }
+        releaseLocks(after: job)
         guard let name = job.task, let state = tasks[name] else { return }
         state.active.removeAll { $0 === job }
         if state.current === job { state.current = nil }
+        if let history = state.history, history.latest?.id == job.id {
+            history.latest?.end = job.state.isTerminal ? job.state : .failed
+        }
         if let id = job.schedule, let schedule = state.schedule(id) {
             schedule.lastEnd = max(schedule.lastEnd ?? job.changedAt, job.changedAt)
             if schedule.definition?.recurrence.isFromEnd == true { plan(schedule) }
         }
         releaseHeld(state)
-        if state.isForgotten { tasks[name] = nil }
+        forgetIfDone(state)
+    }
+
+    /// A task stays as long as it is defined, is scheduled, or has runs.
+    func forgetIfDone(_ state: TaskState) {
+        guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil else { return }
+        tasks[state.name] = nil
+    }
+
+    func history(of state: TaskState) -> TaskHistory {
+        if let history = state.history { return history }
+        let history = TaskHistory()
+        state.history = history
+        return history
+    }
+
+    func releaseLocks(after job: Job) {
+        guard !job.definition.locks.isEmpty else { return }
+        for other in locks.release(after: job) { ready.push(other) }
     }
 
     func releaseHeld(_ state: TaskState) {

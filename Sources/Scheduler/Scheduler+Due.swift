@@ -25,6 +25,7 @@ extension Scheduler {
         }
         // A schedule in a file of its own may have been read before its task.
         for schedule in state.schedules where schedule.isFile { plan(schedule, isChanged: true) }
+        expect(of: state, at: now)
     }
 
     func define(
@@ -78,7 +79,7 @@ extension Scheduler {
             schedule.next = nil
             schedule.asking?.state = .unasked
         }
-        if state.isForgotten { tasks[name] = nil }
+        forgetIfDone(state)
     }
 
     func remove(schedule id: String, at now: Instant) {
@@ -287,20 +288,17 @@ extension Scheduler {
                 .wait where dues.count == 1 && state.active.contains(where: { $0.attempt == 0 }):
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
-            case .replace:
-                replaceRuns(of: task.name, by: id, at: now)
-            case .wait, .queue, .skip, .allow: break
+            case .replace, .wait, .queue, .skip, .allow: break
             }
             do throws(Problems) {
                 let (source, job) = try task.job(payload: definition.payload, at(due))
                 let delay = jitter(of: definition, task: task.name, due: due)
-                commit(
-                    .accepted(
-                        AcceptedJob(
-                            id: id, name: task.name, task: task.name, schedule: schedule.id, due: due, createdAt: now,
-                            notBefore: max(job.start ?? due, due.advanced(byMilliseconds: delay)), source: source,
-                            definition: job)),
-                    at: now)
+                accept(
+                    AcceptedJob(
+                        id: id, name: task.name, task: task.name, schedule: schedule.id, due: due, createdAt: now,
+                        notBefore: max(job.start ?? due, due.advanced(byMilliseconds: delay)), source: source,
+                        definition: job),
+                    OnRecord(), at: now)
             } catch {
                 skip(schedule, from: due, through: due, count: 1, .unusable, at: now)
             }

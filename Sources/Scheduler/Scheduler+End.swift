@@ -8,6 +8,7 @@ extension Scheduler {
         ending.startedAt = run.startedAt
         ending.usage = run.usage
         ending.pid = run.pid
+        ending.hasOutput = run.hasOutput
         var kind: RetryRule.Kind
         switch run.outcome {
         case .exited(let code):
@@ -62,6 +63,14 @@ extension Scheduler {
                 byMilliseconds: job.definition.backoff.milliseconds(afterTry: attempt, seed: seed))
         }
         commit(.ended(id, ending), at: run.endedAt)
+        if job.state == .failed, job.definition.pausesOnFailure { pause(after: job, at: now) }
+    }
+
+    /// `pause_on_failure`: the task's last try failed.
+    private func pause(after job: Job, at now: Instant) {
+        guard let name = job.task, let reason = job.reason, ![.canceled, .replaced].contains(reason), pauses[.task(name)] == nil else { return }
+        turn.pauses.append((.task(name), job.id.text))
+        commit(.paused(.task(name), note: job.id.text), at: now)
     }
 
     private func triesAgain(_ job: Job, _ kind: RetryRule.Kind, exitCode: Int?) -> Bool {

@@ -63,6 +63,14 @@ extension Scheduler {
             case .new, .done, .failed: break
             }
         }
+        for state in tasks.values {
+            guard let history = state.history else { continue }
+            // One that has not ended is among the jobs.
+            if let latest = history.latest, let end = latest.end { records.append((now, .ran(task: state.name, latest.id, end))) }
+            if let since = history.expectedSince {
+                records.append((now, .expecting(task: state.name, since: since, isOverdue: history.isOverdue)))
+            }
+        }
         return records
     }
 }

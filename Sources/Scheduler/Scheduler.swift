@@ -8,7 +8,9 @@
 //   `restore` therefore rebuilds exactly the state in which they were written; there is no second way to get there.
 // - At most `slots` jobs run at once, and of a queue at most its own slots. The highest priority goes first, then the
 //   earliest start, then the first to arrive. A full or paused queue never holds back a job of another.
+// - A job that holds a lock keeps back those that want it, and no other; nothing starts before what it waits for has ended.
 // - One start per try. A due time becomes one job, or a record that says why not.
+// - What follows the end of a job is taken up in the turn of that end.
 
 @_exported import Model
 
@@ -31,6 +33,10 @@ public final class Scheduler {
     let zones: ZoneDatabase
     /// The zone of wall times that name none.
     public var zone = Zone.utc
+    /// Where the spool is, what the machine is called, and what mails are given to: for what follow-ups are told.
+    public var spool = ""
+    public var host = ""
+    public var mailCommand: [String] = []
 
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
@@ -46,6 +52,18 @@ public final class Scheduler {
     public internal(set) var wasStopped = false
 
     var ready = ReadyQueues()
+    var locks = Locks()
+    /// Jobs that wait for the end of the one of that id. Some may have left meanwhile.
+    var waiters: [JobID: [Job]] = [:]
+    /// Those whose wait is in vain, and why.
+    var broken: [(job: Job, why: String)] = []
+    var uniques: [String: Job] = [:]
+    var owed: [Debt] = []
+    var expectations = Heap<TimedTask>()
+    /// Jobs that have come to their end in this turn: the tree does not know yet.
+    public internal(set) var endedInTurn: [JobID: JobState] = [:]
+    /// There is something to start, and the world does not allow it.
+    public private(set) var isHeld = false
     var delayed = Heap<TimedJob>()
     var deadlines = Heap<TimedJob>()
     var dues = Heap<TimedSchedule>()
@@ -67,7 +85,7 @@ public final class Scheduler {
 
     public func handle(_ event: Event, at now: Instant) {
         switch event {
-        case .dropped(let job): accept(job, at: now)
+        case .dropped(let job, let onRecord): drop(job, onRecord, at: now)
         case .rejected(let file): commit(.rejected(file), at: now)
         case .withdrawn(let id): withdraw(id, at: now)
         case .task(let definition, let since): define(definition, since: since, at: now)
@@ -95,17 +113,29 @@ public final class Scheduler {
     }
 
     /// All that followed from the events since the last turn, after firing what is due and filling the free slots.
-    /// `mayStart` false: nothing new is started (the daemon is ending).
-    public func takeTurn(at now: Instant, mayStart: Bool = true) -> Turn {
-        if mayStart { fireDue(at: now) }
-        expireDeadlines(at: now)
-        releaseDelayed(at: now)
+    ///
+    /// - Parameters:
+    ///   - mayStart: false: nothing new is started (the daemon is ending).
+    ///   - isOpen: whether the world allows to start something now; asked once at most, and only when there is something.
+    public func takeTurn(at now: Instant, mayStart: Bool = true, isOpen: () -> Bool = { true }) -> Turn {
         if mayStart {
-            dispatch(at: now)
+            fireDue(at: now)
+            checkExpectations(at: now)
+        }
+        repeat {
+            expireDeadlines(at: now)
+            endBroken(at: now)
+            payDebts(at: now)
+        } while !broken.isEmpty || !owed.isEmpty
+        releaseDelayed(at: now)
+        isHeld = false
+        if mayStart {
+            dispatch(at: now, isOpen)
             turn.questions = takeQuestions(at: now)
         }
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
+        endedInTurn.removeAll()
         return turn
     }
 
@@ -120,6 +150,7 @@ public final class Scheduler {
         if let top = deadlines.first { consider(top.instant) }
         if let top = dues.first { consider(top.instant) }
         for schedule in failing { if let again = schedule.asking?.askedAgain { consider(again) } }
+        if let expectation = nextExpectation() { consider(expectation) }
         return wake
     }
 
@@ -136,12 +167,9 @@ public final class Scheduler {
 
     // MARK: Jobs
 
-    private func accept(_ arrival: AcceptedJob, at now: Instant) {
+    private func drop(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
         if let known = jobs[arrival.id], known.state == .running || known.state.isTerminal { return }
-        if arrival.definition.overlap == .replace, let name = arrival.task {
-            replaceRuns(of: name, by: arrival.id, at: now)
-        }
-        commit(.accepted(arrival), at: now)
+        accept(arrival, onRecord, at: now)
     }
 
     private func withdraw(_ id: JobID, at now: Instant) {
@@ -198,15 +226,28 @@ public final class Scheduler {
         }
     }
 
-    private func dispatch(at now: Instant) {
+    private func dispatch(at now: Instant, _ isOpen: () -> Bool) {
         guard pauses[.all] == nil else { return }
+        var mayStart: Bool?
         while runningCount < limits.slots {
             guard let job = ready.popBest(where: { queue, running in
                 pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
             }) else { return }
             if let name = job.task, let task = tasks[name], pauses[.task(name)] != nil || task.blocks(job) {
                 task.hold(job)
+                releaseLocks(after: job)
                 continue
+            }
+            if let lock = locks.obstacle(to: job) {
+                locks.hold(job, at: lock)
+                releaseLocks(after: job)
+                if let name = job.task, let task = tasks[name] { releaseHeld(task) }
+                continue
+            }
+            mayStart = mayStart ?? isOpen()
+            if mayStart == false {
+                isHeld = true
+                return ready.push(job)
             }
             commit(.started(job.id, attempt: job.attempt + 1), at: now)
             turn.starts.append(job)

@@ -5,14 +5,15 @@ public final class TaskState {
     public internal(set) var schedules: [ScheduleState] = []
     /// The run that has begun and not ended; between two tries it still counts. Stays nil for `allow`.
     var current: Job?
-    /// Runs that wait for `current` to end, or for the task to be resumed, by queue.
-    private var held: [String: Heap<ReadyQueues.Entry>] = [:]
+    /// Runs that wait for `current` to end, or for the task to be resumed.
+    private var held = HeldJobs()
     /// Those that wait for the task to be resumed alone, as they may overlap.
     private var heldFree = Heap<ReadyQueues.Entry>()
     /// `current` itself, whose next try waits for the task to be resumed.
     private var heldCurrent: ReadyQueues.Entry?
     /// All runs that have not ended.
     var active: [Job] = []
+    var history: TaskHistory?
 
     init(name: String) { self.name = name }
 
@@ -33,7 +34,7 @@ public final class TaskState {
         } else if job.definition.overlap == .allow {
             heldFree.insert(entry)
         } else {
-            held[job.definition.queue, default: Heap()].insert(entry)
+            held.hold(job)
         }
     }
 
@@ -49,19 +50,19 @@ public final class TaskState {
             if entry.isValid { released.append(entry.job) }
         }
         guard current == nil else { return released }
-        for queue in Array(held.keys) {
-            while let entry = held[queue]?.removeFirst() {
-                guard entry.isValid else { continue }
-                released.append(entry.job)
-                break
-            }
-            if held[queue]?.isEmpty == true { held[queue] = nil }
-        }
-        return released
+        return released + held.releaseBest()
     }
+}
 
-    /// Nothing keeps the task in memory any more.
-    var isForgotten: Bool { definition == nil && schedules.isEmpty && active.isEmpty }
+/// What stays known of a task's runs when they have ended.
+final class TaskHistory {
+    /// The run that was taken up last, and how it ended; nil: it has not.
+    var latest: (id: JobID, end: JobState?)?
+    /// Since when a success is expected: the last one, or when it was first asked for.
+    var expectedSince: Instant?
+    var isOverdue = false
+    /// The task has its entry among the expectations.
+    var isLinedUp = false
 }
 
 /// A schedule: what is accounted for, and what is next.

@@ -1,4 +1,5 @@
-/// What the daemon has to do, in this order: write the records and sync them, bring each job to its place, start, stop, ask.
+/// What the daemon has to do, in this order: make the pauses' files, write the records and sync them, bring each job to its
+/// place, start, stop, ask.
 public struct Turn {
     public enum Stop: Sendable {
         /// `stop_signal`, and SIGKILL after `kill_after`.
@@ -8,6 +9,8 @@ public struct Turn {
     }
 
     public var records: [(at: Instant, record: Record)] = []
+    /// Pauses whose files are to be there before a record says that they are: a missing one would mean the pause is over.
+    public var pauses: [(scope: PauseScope, note: String)] = []
     public var places: [Job] = []
     public var starts: [Job] = []
     public var stops: [(job: Job, how: Stop)] = []

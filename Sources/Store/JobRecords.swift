@@ -179,7 +179,7 @@ public struct JobRecords<FS: FileSystem> {
             throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(error)"))
         }
         var merged = try taken?.source.table() ?? Table()
-        merged.remove("schedule")
+        merged.removeTaskKeys()
         for entry in table.entries where entry.key != "task" { merged.set(entry.key, entry.value) }
         return try JobDefinition.read(merged, context)
     }

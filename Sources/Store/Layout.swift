@@ -14,12 +14,14 @@ public enum Layout {
     public static let state = "state"
     /// One record file per worker, by which a run's end outlives the daemon.
     public static let workers = "state/workers"
+    /// Which job holds a key of `unique`.
+    public static let unique = "state/unique"
     public static let lock = "state/lock"
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
 
     public static let directories = [
-        tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers,
+        tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers, unique,
     ]
 
     /// What `state/format` holds: the format of the spool that these programs read and write.

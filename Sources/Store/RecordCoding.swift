@@ -22,6 +22,11 @@ extension JournalLine {
             }
             field("retry_of", optional: job.retryOf)
             if job.forgivenTries > 0 { field("forgiven", Int64(job.forgivenTries)) }
+            if !job.waitsFor.isEmpty { field("waits_for", job.waitsFor.map(\.text).joined(separator: ",")) }
+            if let parent = job.parent {
+                field("parent", parent.text)
+                field("depth", Int64(job.depth))
+            }
             field("format", job.source.format.rawValue)
             field("source", job.source.bytes)
         case .rejected(let file):
@@ -55,6 +60,7 @@ extension JournalLine {
             field("started", optional: ending.startedAt)
             field("next", optional: ending.notBefore)
             field("pid", optional: ending.pid.map(Int64.init))
+            if ending.hasOutput { field("output", 1) }
             if let usage = ending.usage {
                 field("wall_ms", usage.wallMilliseconds)
                 field("user_ms", usage.userMilliseconds)
@@ -94,6 +100,16 @@ extension JournalLine {
             field("through", due.through)
             field("count", optional: due.count.map(Int64.init))
             field("why", due.reason.rawValue)
+        case .ran(let task, let id, let end):
+            self.begin(sequence: sequence, at: now, "ran")
+            field("task", task)
+            field("id", id.text)
+            field("state", end.rawValue)
+        case .expecting(let task, let since, let isOverdue):
+            self.begin(sequence: sequence, at: now, "expecting")
+            field("task", task)
+            field("since", optional: since)
+            if isOverdue { field("overdue", 1) }
         case .paused(let scope, let note):
             self.begin(sequence: sequence, at: now, "paused")
             field("scope", scope.text)
@@ -159,6 +175,12 @@ extension JournalFields {
                 SkippedDue(
                     task: task, schedule: schedule, from: from, through: through, count: integer("count").map { Int($0) },
                     reason: why))
+        case "ran":
+            guard let task = self["task"], let id, let end = self["state"].flatMap(JobState.init) else { return nil }
+            return .ran(task: task, id, end)
+        case "expecting":
+            guard let task = self["task"] else { return nil }
+            return .expecting(task: task, since: instant("since"), isOverdue: integer("overdue") != nil)
         case "paused":
             guard let scope = self["scope"].flatMap(PauseScope.init(text:)), let note = self["note"] else { return nil }
             return .paused(scope, note: note)
@@ -201,6 +223,10 @@ extension JournalFields {
             id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
             notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"])
         job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
+        job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
+        job.parent = self["parent"].flatMap { JobID($0) }
+        // A number that nobody wrote must not overflow when it is counted on.
+        job.depth = integer("depth").map { Int(min(max($0, 0), 1000)) } ?? 0
         return job
     }
 
@@ -213,6 +239,7 @@ extension JournalFields {
         ending.startedAt = instant("started")
         ending.notBefore = instant("next")
         ending.pid = integer("pid").map { Int32(truncatingIfNeeded: $0) }
+        ending.hasOutput = integer("output") != nil
         if let wall = integer("wall_ms"), let user = integer("user_ms"), let system = integer("sys_ms"),
             let rss = integer("max_rss")
         {

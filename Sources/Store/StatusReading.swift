@@ -36,6 +36,7 @@ extension JobStatus {
         }
         pid = table.whole("pid").map { Int32(truncatingIfNeeded: $0) }
         retryOf = table.text("retry_of")
+        parent = table.text("parent")
         keepMilliseconds = table.whole("keep_ms")
     }
 }

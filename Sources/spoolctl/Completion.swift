@@ -106,7 +106,10 @@ struct Completion {
     private func values(of option: Option) -> Candidates {
         func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> Candidates { .words(Choice.allCases.map { ($0.rawValue, "") }) }
         switch option.name {
-        case "task": return .words(tasks())
+        case "task", "on-success", "on-failure", "on-end", "on-overdue": return .words(tasks())
+        case "after": return .words(tasks() + jobs(JobState.allCases))
+        case "after-when": return all(After.When.self)
+        case "mail-when": return all(MailRule.self)
         case "overlap": return all(Overlap.self)
         case "on-crash": return all(CrashRule.self)
         case "leftovers": return all(LeftoverRule.self)

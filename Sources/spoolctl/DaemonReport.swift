@@ -46,6 +46,13 @@ struct DaemonReport {
         for pause in try pauses() {
             rows.add([.init("paused", .dim), .init("\(pause.scope)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
+        if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
+        if case .array(let tasks)? = table?["overdue"]?.kind {
+            for case .table(let one) in tasks.map(\.kind) {
+                let since = one.instant("since").map { " has not succeeded since \(session.time($0))" } ?? ""
+                rows.add([.init("overdue", .dim), .init("\(one.text("task") ?? "?")\(since)", .red)])
+            }
+        }
         if case .table(let queues)? = table?["queues"]?.kind {
             for queue in queues.entries {
                 guard case .table(let one) = queue.value.kind else { continue }

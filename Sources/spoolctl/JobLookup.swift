@@ -28,6 +28,19 @@ extension Session {
         throw .notFound("there is no job \"\(text)\" in \(spoolPath)")
     }
 
+    /// What `after` may name: a task, or the whole id of the job that a person means.
+    func waitable(_ text: String) throws(Failure) -> String {
+        let tasks = try TaskCatalog(self, withSchedules: false).names()
+        if tasks.contains(text) { return text }
+        var records = try records()
+        let found: JobRecord
+        do throws(Failure) { found = try job(text, &records) } catch {
+            guard error.code == ExitCode.notFound, error.lines.allSatisfy({ $0.hasPrefix("there is no job") }) else { throw error }
+            throw .notFound("there is no job or task \"\(text)\" in \(spoolPath)")
+        }
+        return found.place.id
+    }
+
     func records() throws(Failure) -> JobRecords<DiskFileSystem> {
         JobRecords(try openSpool(), ReadingContext(now: now, zones: zones, zone: zoneOrUTC()))
     }

@@ -28,6 +28,9 @@ struct JobOptions {
         Option("priority", "p", value: "N", "-1000 to 1000, the higher first"),
         Option("tag", value: "NAME", "a tag; may be repeated"),
         Option("deadline", value: "WHEN", "not started by then, it fails: a duration from its due time, or an instant"),
+        Option("lock", value: "NAME", "runs alone among the jobs with this lock; may be repeated"),
+        Option("after", value: "JOB", "starts after a job or a task's latest run; may be repeated"),
+        Option("after-when", value: "END", "when these have ended so: success, failure or end (success)"),
         Option("timeout", value: "TIME", "how long it may run"),
         Option("kill-after", value: "TIME", "from the stop signal to SIGKILL (10s)"),
         Option("stop-signal", value: "SIGNAL", "what a timeout and cancel send first (TERM)"),
@@ -38,26 +41,37 @@ struct JobOptions {
         Option("on-crash", value: "RULE", "when the machine died meanwhile: fail or retry"),
         Option("leftovers", value: "RULE", "processes the command left running: leave or kill"),
         Option("keep", value: "TIME", "how long its record stays (14 days)"),
+        Option("on-success", value: "WHAT", "a task, or a line for the shell, to start when it has succeeded"),
+        Option("on-failure", value: "WHAT", "the same when it has failed"),
+        Option("on-end", value: "WHAT", "the same in either case"),
+        Option("mail", value: "ADDRESS", "who is mailed its output when it has failed"),
+        Option("mail-when", value: "WHEN", "failure, output or always"),
+        Option("pause-on-failure", "pause its task when it has failed"),
     ]
 
     /// For a single run, `--at` says when as `--start` does; for a task it is a schedule.
-    static let optionsOfRun = options.map { option in
-        guard option.name == "start" else { return option }
-        var option = option
-        option.alias = "at"
-        return option
-    }
+    static let optionsOfRun =
+        options.map { option in
+            guard option.name == "start" else { return option }
+            var option = option
+            option.alias = "at"
+            return option
+        } + [Option("unique", value: "KEY", "where a job with this key is there, print its id instead")]
 
     /// A task's runs start when they are due; what it does when a run is due before the last has ended is its own key.
     static let optionsOfTask =
         options.filter { $0.name != "start" } + [
-            Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace")
+            Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace"),
+            Option("expect", value: "TIME", "how long it may be without a success"),
+            Option("on-overdue", value: "WHAT", "a task, or a line for the shell, to start when that is over"),
         ]
 
     private static let strings: [(option: String, key: String)] = [
         ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
+        ("unique", "unique"), ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
+        ("on-overdue", "on_overdue"),
     ]
 
     /// The keys that the options give.
@@ -89,6 +103,8 @@ struct JobOptions {
             }
         }
         try setStart(session)
+        try setOrder(session)
+        try setMail(arguments)
         var variables = Table()
         for assignment in arguments.values("set-env") {
             guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
@@ -107,6 +123,36 @@ struct JobOptions {
             limits.set(parts[0], Value(number ?? .string(text)))
         }
         if !limits.isEmpty { set("limits", .table(limits), "--limit") }
+    }
+
+    private mutating func setOrder(_ session: Session) throws(Failure) {
+        let locks = session.arguments.values("lock")
+        if !locks.isEmpty { set("locks", .array(strings(locks)), "--lock") }
+        let jobs = session.arguments.values("after")
+        let when = session.arguments.value("after-when")
+        guard !jobs.isEmpty else {
+            if when != nil { throw .usage("--after-when says how the jobs of --after must end; there are none") }
+            return
+        }
+        var names: [String] = []
+        for job in jobs { names.append(try session.waitable(job)) }
+        let list = Value(.array(strings(names)), at: nextPosition)
+        guard let when else { return set("after", list.kind, "--after") }
+        let entries = [("all", list), ("when", Value(.string(when), at: nextPosition))]
+        set("after", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--after-when")
+    }
+
+    private mutating func setMail(_ arguments: Arguments) throws(Failure) {
+        if arguments.flag("pause-on-failure") { set("pause_on_failure", .boolean(true), "--pause-on-failure") }
+        let when = arguments.value("mail-when")
+        guard let address = arguments.value("mail") else {
+            if when != nil { throw .usage("--mail-when says when the address of --mail is written to; there is none") }
+            return
+        }
+        let to = Value(.string(try Self.utf8(address, "mail")), at: nextPosition)
+        guard let when else { return set("mail", to.kind, "--mail") }
+        let entries = [("to", to), ("when", Value(.string(when), at: nextPosition))]
+        set("mail", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--mail-when")
     }
 
     /// `--start`, `--at` and `--in` are one key, as an instant: what `in 10m` counts from is now, not when it is read.

@@ -34,7 +34,7 @@ extension Command {
                 let next = due.next([entry], count: 1).first
                 table.add([
                     .init(entry.name), .init(session.time(next?.instant)), .init(String(entry.schedules.count)),
-                    .init(catalog.state(of: entry), entry.task == nil ? .red : catalog.pauseNote(of: entry) == nil ? nil : .yellow),
+                    .init(catalog.state(of: entry), entry.task == nil || catalog.isOverdue(entry) ? .red : catalog.pauseNote(of: entry) == nil ? nil : .yellow),
                     .init(catalog.description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
                 ])
             }
@@ -50,7 +50,9 @@ extension Command {
 extension TaskCatalog {
     func state(of entry: Entry) -> String {
         if entry.task == nil { return "invalid" }
-        return pauseNote(of: entry) == nil ? "ok" : "paused"
+        let isPaused = pauseNote(of: entry) != nil
+        if isOverdue(entry) { return isPaused ? "overdue, paused" : "overdue" }
+        return isPaused ? "paused" : "ok"
     }
 
     func description(of entry: Entry) -> String? {

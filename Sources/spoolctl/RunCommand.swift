@@ -15,7 +15,6 @@ extension Command {
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let source = try TaskRun(session).source(of: name, try JobOptions(session))
-        var drop = JobDrop(try session.openSpoolForWriting())
-        return try session.told([try drop.drop(source, name: name)])
+        return try session.told([try session.submit(source, name: name)])
     }
 }

@@ -56,6 +56,7 @@ extension Session {
         }
         table.add("pid", status.pid.map { String($0) })
         table.add("retry of", status.retryOf)
+        table.add("follows", status.parent)
         table.add(record.place.isFile ? "file" : "directory", "\(spoolPath)/\(record.place.path)")
         table.write(to: output)
     }

@@ -86,8 +86,7 @@ private struct Submit {
         guard source.bytes.count <= Source.bytesMax else {
             throw .invalid("the job is \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
         }
-        var drop = JobDrop(try session.openSpoolForWriting())
-        return try session.told([try drop.drop(source, name: name, mode: mode)])
+        return try session.told([try session.submit(source, name: name, mode: mode)])
     }
 
     // MARK: Files
@@ -145,7 +144,7 @@ private struct Submit {
     }
 
     private func refuseJobOptions(with what: String) throws(Failure) {
-        let names = JobOptions.options.map(\.name) + ["in", "env", "task"]
+        let names = JobOptions.optionsOfRun.map(\.name) + ["in", "env", "task"]
         if let option = arguments.given.first(where: { names.contains($0.name) }) {
             throw .usage("\(option.spelling) does not go with \(what): the file says it")
         }
@@ -159,6 +158,7 @@ private struct Submit {
     private func lines() throws(Failure) -> Int32 {
         guard arguments.operands.count <= 1 else { throw .usage("--lines reads one file; \"\(arguments.operands[1])\" is too many") }
         if arguments.value("file") != nil || arguments.value("task") != nil { throw .usage("--lines goes with neither --file nor --task") }
+        if arguments.value("unique") != nil { throw .usage("--unique does not go with --lines: there would be one job") }
         let path = arguments.operands.first ?? "-"
         var job = try JobOptions(session)
         try job.setCommand([": "])
@@ -208,6 +208,26 @@ private struct Submit {
 }
 
 extension Session {
+    /// Drops one job and returns its id; that of the first where the job has a key of `unique` that is taken.
+    func submit(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> JobID {
+        let fs = try openSpoolForWriting()
+        var drop = JobDrop(fs)
+        // It was read before.
+        guard let key = try? source.table().text("unique") else { return try drop.drop(source, name: name, mode: mode) }
+        let spool = Spool(fs, host: "")
+        // One at a time, so that two who ask at once are told the same id.
+        let lock = try attempt { () throws(SystemError) in try UniqueLock(spool: spoolPath) }
+        defer { withExtendedLifetime(lock) {} }
+        if let first = try attempt({ () throws(SystemError) in try spool.claimant(ofUnique: key) }) {
+            var records = try records()
+            if try reading({ () throws(JournalError) in try records.place(of: first.text) }) != nil { return first }
+        }
+        let composed = try drop.compose(source, name: name, mode: mode)
+        try attempt { () throws(SystemError) in try spool.claim(unique: key, for: composed.id) }
+        try drop.publish([composed])
+        return composed.id
+    }
+
     /// Prints the id of a job that is on the disk now.
     func tell(_ id: JobID) {
         if isJSON {

@@ -27,6 +27,8 @@ struct TaskCatalog {
     let spool: Spool<DiskFileSystem>
     private let context: ReadingContext
     private let pauses: Set<String>
+    /// Tasks that the daemon says have not succeeded within their time.
+    private let overdue: Set<String>
     /// Problems of files in schedules/, which may belong to no task.
     private(set) var scheduleProblems: [String] = []
     private var schedulesByTask: [String: [Schedule]] = [:]
@@ -40,6 +42,13 @@ struct TaskCatalog {
         context = try session.context()
         let control = try attempt { () throws(SystemError) in try fs.list(Layout.control) }
         pauses = Set(control.map(\.name).filter { $0.hasPrefix("pause") })
+        let status = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        var overdue: Set<String> = []
+        // Not there or damaged: then nobody knows of any.
+        if case .file(_, let bytes) = status, case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .array(let tasks)? = table["overdue"]?.kind {
+            for case .table(let one) in tasks.map(\.kind) { overdue.formUnion([one.text("task")].compactMap { $0 }) }
+        }
+        self.overdue = overdue
         if withSchedules { try readSchedules() }
     }
 
@@ -110,6 +119,8 @@ struct TaskCatalog {
         entry.schedules += schedulesByTask[name] ?? []
         return entry
     }
+
+    func isOverdue(_ entry: Entry) -> Bool { overdue.contains(entry.name) && entry.task?.expectMilliseconds != nil }
 
     /// The note of the pause that holds a task; nil when none does.
     func pauseNote(of entry: Entry) -> String? {

@@ -4,7 +4,7 @@ import Testing
 
 /// Something that happens to a scheduler, as a value, so that it can happen to two alike.
 enum Act {
-    case drop(AcceptedJob)
+    case drop(AcceptedJob, OnRecord = OnRecord())
     case end(JobID, attempt: Int, RunResult.Outcome)
     case cancel(JobID)
     case kill(JobID, Int32)
@@ -24,7 +24,7 @@ enum Act {
     func happen(to scheduler: Scheduler, at now: Instant) {
         let event: Event
         switch self {
-        case .drop(let job): event = .dropped(job)
+        case .drop(let job, let onRecord): event = .dropped(job, onRecord)
         case .end(let id, let attempt, let outcome):
             event = .ended(id, attempt: attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: now))
         case .cancel(let id): event = .cancel(id)
@@ -72,6 +72,9 @@ final class RandomRun {
     private var ended = Set<JobID>()
     private var tries = Set<String>()
     private var dues: [String: Set<Instant>] = [:]
+    /// What accepted jobs wait for, and how what has ended ended.
+    private var waits: [JobID: (on: [JobID], when: After.When)] = [:]
+    private var ends: [JobID: JobState] = [:]
     private var skips: [String: [(from: Instant, through: Instant)]] = [:]
     /// Since when the due times of a schedule must be accounted for, and by what rule they come.
     private var grids: [String: (since: Instant, origin: Instant, rule: Recurrence)] = [:]
@@ -102,6 +105,9 @@ final class RandomRun {
         }
         if chance(20) { keys.append("retry_on = \(pick(["[1]", "[\"lost\", \"exit\"]", "\"timeout\""]))") }
         if chance(30) { keys.append("on_crash = \"retry\"") }
+        if chance(30) { keys.append("locks = \(pick(["[\"a\"]", "[\"b\"]", "[\"a\", \"b\"]", "[\"c\", \"a\"]"]))") }
+        if chance(15) { keys.append("\(pick(["on_success", "on_failure", "on_end"])) = \(pick(["\"t1\"", "\"t2\"", "\"t4\"", "[\":\"]"]))") }
+        if chance(10) { keys.append("pause_on_failure = true") }
         return keys.map { $0 + "\n" }.joined()
     }
 
@@ -111,6 +117,8 @@ final class RandomRun {
         names += 1
         var keys = jobKeys() + (chance(40) ? "queue = \"\(pick(["q", "r", "s"]))\"\n" : "")
         if chance(20) { keys += "start = \"in \(pick([5, 60, 400]))s\"\n" }
+        if chance(40) { keys += afterKey(["t1", "t2", "t3"]) }
+        if chance(10) { keys += "unique = \"\(pick(["u", "v"]))\"\n" }
         let source = text("command = \":\"\n\(keys)")
         let definition = try! JobDefinition.read(try! source.table(), context)
         let name = "j\(names)"
@@ -118,6 +126,13 @@ final class RandomRun {
             id: JobID(instant: now, name: name, unique: UInt64(names)), name: name, due: now, createdAt: now,
             notBefore: definition.start ?? now, source: source, definition: definition,
             file: chance(80) ? FileStamp(name: name, inode: 1, size: 1, modifiedNanoseconds: 1) : nil)
+    }
+
+    private func afterKey(_ tasks: [String]) -> String {
+        var names: [String] = []
+        for job in (jobs(.new) + jobs(.running)).shuffled(using: &random).prefix(pick([0, 1, 2])) { names.append(job.id.text) }
+        if chance(30) || names.isEmpty { names.append(pick(tasks)) }
+        return "after = {all = [\(names.map { "\"\($0)\"" }.joined(separator: ", "))], when = \"\(pick(["success", "failure", "end"]))\"}\n"
     }
 
     private func scheduleKeys() -> String {
@@ -137,6 +152,8 @@ final class RandomRun {
         let name = pick(["t1", "t2", "t3", "t4"])
         var text = "command = \":\"\noverlap = \"\(pick(Overlap.allCases).rawValue)\"\n" + jobKeys()
         if chance(40) { text += "queue = \"q\"\n" }
+        if chance(20), let other = ["t1", "t2"].first(where: { $0 != name }) { text += "after = {all = [\"\(other)\"], when = \"end\"}\n" }
+        if chance(30) { text += "expect = \"\(pick(["1m", "10m", "2h"]))\"\non_overdue = \(pick(["\"t3\"", "[\":\"]"]))\n" }
         for _ in 0..<pick([0, 1, 1, 2]) { text += "[[schedule]]\n" + scheduleKeys() }
         let definition = try! TaskDefinition(name: name, source: self.text(text), context)
         return .task(definition)
@@ -233,6 +250,9 @@ final class RandomRun {
     private func check(_ record: Record) {
         switch record {
         case .accepted(let job):
+            waits[job.id] = (job.waitsFor, job.definition.after?.when ?? .end)
+            if job.depth > Scheduler.depthMax + 1 { fail("\(job.id) is follow-up \(job.depth)") }
+            if job.parent != nil, live.contains(job.id) || ended.contains(job.id) { fail("\(job.id) follows twice") }
             if job.schedule == nil, ended.contains(job.id) { fail("\(job.id) was accepted after its end") }
             if let task = job.task, let schedule = job.schedule {
                 let key = "\(task) \(schedule)"
@@ -245,13 +265,19 @@ final class RandomRun {
             }
             live.insert(job.id)
         case .rejected(let file):
+            ends[file.id] = .failed
             live.remove(file.id)
             ended.insert(file.id)
         case .withdrawn(let id):
             if live.remove(id) == nil { fail("\(id) was withdrawn and not there") }
+            ends[id] = .failed
             ended.insert(id)
         case .started(let id, let attempt):
             if !live.contains(id) { fail("\(id) was started and not there") }
+            for other in waits[id]?.on ?? [] {
+                let after = After(all: [], when: waits[id]!.when)
+                guard let end = ends[other], after.isMet(by: end) else { fail("\(id) starts before \(other)"); continue }
+            }
             if !tries.insert("\(id) \(attempt)").inserted { fail("try \(attempt) of \(id) was started twice") }
         case .stopping(let id, _): if !live.contains(id) { fail("\(id) was stopped and not there") }
         case .ended(let id, let ending):
@@ -259,6 +285,7 @@ final class RandomRun {
             if ending.state.isTerminal {
                 live.remove(id)
                 ended.insert(id)
+                ends[id] = ending.state
             }
             if (ending.state == .failed) != (ending.reason != nil && ending.state != .new) { fail("\(id) \(ending)") }
         case .skipped(let due):
@@ -279,7 +306,8 @@ final class RandomRun {
         case .answered(let task, let schedule, let due, let last):
             if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
             if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
-        case .defined, .undefined, .paused, .resumed, .daemonStarted, .daemonStopped: break
+        case .ran: fail("\(record) outside of a snapshot")
+        case .expecting, .defined, .undefined, .paused, .resumed, .daemonStarted, .daemonStopped: break
         }
     }
 
@@ -292,6 +320,9 @@ final class RandomRun {
         for job in running { byQueue[job.definition.queue, default: 0] += 1 }
         if byQueue != scheduler.runningByQueue { fail("\(byQueue) run, \(scheduler.runningByQueue) are counted") }
         if Set(jobs.map(\.id)) != live { fail("\(jobs.map(\.id)) are known, \(live) are alive") }
+        let held = running.flatMap(\.definition.locks)
+        if Set(held).count != held.count { fail("a lock of \(held) is held twice") }
+        for job in jobs where job.state == .running && !job.waitsFor.isEmpty { fail("\(job.id) runs and waits for \(job.waitsFor)") }
         if Set(turn.starts.map { ObjectIdentifier($0) }).count != turn.starts.count { fail("one job starts twice in a turn") }
         if Set(turn.places.map { ObjectIdentifier($0) }).count != turn.places.count { fail("one job is placed twice in a turn") }
         if !turn.starts.isEmpty, running.count > limits.slots { fail("\(running.count) run on \(limits.slots) slots") }
@@ -319,7 +350,9 @@ final class RandomRun {
     /// No slot stays free while a job could have it, and none goes to a lesser job.
     private func checkNothingIdles(_ jobs: [Job], _ turn: Turn) {
         guard scheduler.pauses[.all] == nil else { return }
+        let held = Set(jobs.filter { $0.state == .running }.flatMap(\.definition.locks))
         let could = jobs.filter { job in
+            guard job.waitsFor.isEmpty, held.isDisjoint(with: job.definition.locks) else { return false }
             let queue = job.definition.queue
             guard job.state == .new, job.notBefore <= now, scheduler.pauses[.queue(queue)] == nil,
                 scheduler.runningByQueue[queue] ?? 0 < limits.queueSlots[queue] ?? .max

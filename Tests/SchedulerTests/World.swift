@@ -206,6 +206,9 @@ func line(_ record: Record) -> String {
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"
         return "skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \(due.reason.rawValue)"
+    case .ran(let task, let id, let end): return "ran \(task) \(name(id)) \(end.rawValue)"
+    case .expecting(let task, let since, let isOverdue):
+        return "\(isOverdue ? "overdue" : "expecting") \(task)\(since.map { " since \(clock($0))" } ?? " never")"
     case .paused(let scope, _): return "paused \(scope)"
     case .resumed(let scope): return "resumed \(scope)"
     case .daemonStarted: return "daemon started"

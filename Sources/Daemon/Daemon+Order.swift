@@ -1,0 +1,99 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+// What the scheduler cannot know by itself when it decides what may start: jobs that ended long ago, and the state of the machine.
+
+extension Daemon {
+    /// How long after a look at the machine that did not allow a start the next one is due.
+    private static let gateMilliseconds: Int64 = 5000
+
+    // MARK: An arriving job
+
+    /// What the tree knows of the jobs that an arriving one names. Nil: one of these is still being written.
+    func onRecord(for job: AcceptedJob) throws(SystemError) -> OnRecord? {
+        var onRecord = OnRecord()
+        for name in job.definition.after?.all ?? [] {
+            guard let id = JobID(name), id != job.id else { continue }
+            // It was dropped first, but may not have been looked at first.
+            if !isKnown(id) {
+                for file in Spool<DiskFileSystem>.waitingNames(of: id) where !beingTaken.contains(file) {
+                    try takeArrival(file, isSettled: true)
+                    if unready.contains(file) { return nil }
+                }
+            }
+            if !isKnown(id), let end = try spool.end(of: id) { onRecord.ends[id] = end }
+        }
+        if let key = job.definition.unique, scheduler.holder(ofUnique: key) == nil {
+            let claimant = try spool.claimant(ofUnique: key)
+            // A retry takes the key from the job that it repeats.
+            var isTaken = false
+            if let claimant, claimant != job.id, claimant.text != job.retryOf { isTaken = try isKnown(claimant) ? true : spool.stands(claimant) }
+            if isTaken {
+                onRecord.holder = claimant
+            } else if claimant != job.id {
+                try persistently("spool") { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
+            }
+        }
+        return onRecord
+    }
+
+    private func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
+
+    // MARK: An ended try
+
+    /// Tells the scheduler how a try ended.
+    func end(_ job: Job, attempt: Int, _ result: RunResult) {
+        var result = result
+        if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
+        scheduler.handle(.ended(job.id, attempt: attempt, result), at: now)
+    }
+
+    private func hasOutput(_ job: Job) -> Bool {
+        [Layout.outputFile, Layout.errorFile].contains { name in
+            // Not there or not to be looked at: there is nothing that could be mailed.
+            ((try? spool.fs.status("\(Layout.directory(of: job.id, .running))/\(name)"))?.size ?? 0) > 0
+        }
+    }
+
+    // MARK: Gates
+
+    /// Why nothing may start now; nil when nothing stands against it.
+    private func obstacle() -> String? {
+        if let limit = configuration.maxLoad {
+            var load = 0.0
+            if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }
+        }
+        if let limit = configuration.minFreeBytes {
+            var space = statvfs()
+            if statvfs(options.spool, &space) == 0 {
+                let (bytes, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
+                if !isHuge, bytes < UInt64(limit) { return "\(bytes) bytes are free, and min_free_space is \(limit)" }
+            }
+        }
+        return nil
+    }
+
+    /// A turn that starts nothing while the machine is not to be loaded further.
+    func takeTurn() -> Turn {
+        var why: String?
+        let turn = scheduler.takeTurn(at: now) {
+            why = obstacle()
+            return why == nil
+        }
+        if let why {
+            if held == nil {
+                log.write(.warning, "held", at: now, ["why": why])
+                isPublishDue = true
+            }
+            held = held ?? why
+            gateLookAt = now.advanced(byMilliseconds: Self.gateMilliseconds)
+        } else if held != nil {
+            held = nil
+            isPublishDue = true
+            log.write(.notice, "released", at: now)
+        }
+        return turn
+    }
+}

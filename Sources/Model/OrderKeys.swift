@@ -1,0 +1,101 @@
+// Keys by which jobs wait for one another: `locks`, `after`, `unique`.
+
+/// Which jobs a job waits for, and how they must have ended.
+public struct After: Sendable, Hashable {
+    public enum When: String, Sendable, CaseIterable { case success, failure, end }
+
+    /// Ids of jobs, and names of tasks, which stand for their latest run.
+    public var all: [String]
+    public var when = When.success
+
+    public init(all: [String], when: When = .success) {
+        self.all = all
+        self.when = when
+    }
+
+    /// Whether a job that ended so is what was waited for.
+    public func isMet(by state: JobState) -> Bool {
+        switch when {
+        case .success: state == .done
+        case .failure: state == .failed
+        case .end: state.isTerminal
+        }
+    }
+}
+
+/// A value of `unique`.
+public enum UniqueKey {
+    /// Of its file's name, in bytes.
+    public static let lengthMax = 240
+
+    /// What the file is called that says which job holds the key: the key, with what file names cannot hold as `%2F`.
+    public static func fileName(_ key: String) -> String {
+        var bytes: [UInt8] = []
+        for byte in key.utf8 {
+            let isPlain = byte > 0x20 && byte != 0x7F && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "%")
+            if isPlain, !(bytes.isEmpty && byte == UInt8(ascii: ".")) {
+                bytes.append(byte)
+            } else {
+                let digits = Array("0123456789ABCDEF".utf8)
+                bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension TableReader {
+    /// A name, or a list of them; each once.
+    mutating func names(_ key: String) -> [String] {
+        guard let value = value(key) else { return [] }
+        return words(value, key, "a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") { Name.isValid($0) }
+    }
+
+    mutating func after(_ key: String) -> After? {
+        guard let value = value(key) else { return nil }
+        var after = After(all: [])
+        if case .table(let table) = value.kind {
+            var inner = TableReader(table, context)
+            if let list = inner.value("all") {
+                after.all = inner.jobsAndTasks(list, "\(key).all")
+            } else {
+                inner.fail(value.position, "\(key) names nothing to wait for", hint: "add all = [\"ID or task\"]")
+            }
+            after.when = inner.choice("when", as: After.When.self) ?? .success
+            inner.finish()
+            absorb(inner)
+        } else {
+            after.all = jobsAndTasks(value, key)
+        }
+        return after.all.isEmpty ? nil : after
+    }
+
+    private mutating func jobsAndTasks(_ value: Value, _ key: String) -> [String] {
+        words(value, key, "a job's id or a task's name") { JobID($0) != nil || Name.isValid($0) }
+    }
+
+    private mutating func words(_ value: Value, _ key: String, _ what: String, where isRight: (String) -> Bool) -> [String] {
+        let elements: [Value]
+        if case .array(let list) = value.kind { elements = list } else { elements = [value] }
+        var result: [String] = []
+        for element in elements {
+            guard case .string(let text) = element.kind, isRight(text) else {
+                var found = element.kind.article
+                if case .string(let text) = element.kind { found = "\"\(text)\"" }
+                fail(element.position, "\(key) must hold \(what); \(found) is none")
+                return []
+            }
+            if !result.contains(text) { result.append(text) }
+        }
+        return result
+    }
+
+    mutating func unique(_ key: String) -> String? {
+        guard let text = string(key), let value = table[key] else { return nil }
+        if text.isEmpty { fail(value.position, "\(key) is empty") }
+        if UniqueKey.fileName(text).utf8.count > UniqueKey.lengthMax {
+            fail(value.position, "\(key) is \(text.utf8.count) bytes long; about \(UniqueKey.lengthMax) are allowed", hint: "use a digest of it")
+        }
+        return text
+    }
+}

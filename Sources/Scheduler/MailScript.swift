@@ -1,0 +1,61 @@
+/// The script of a job that mails how another one ended. It can be read in that job's directory, and run by hand.
+///
+/// Nothing that a job says becomes a line of the header: its name and id hold no line ends, the address was checked when it was
+/// read, and what the job wrote comes after the header.
+struct MailScript {
+    let text: String
+
+    private static let linesMax = 100
+    /// Of each stream, in bytes.
+    private static let bytesMax = 32 << 10
+
+    init(_ job: Job, to address: String, host: String, command: [String]) {
+        let host = Self.isHostName(host) ? host : "localhost"
+        let outcome = Self.outcome(of: job)
+        let header = [
+            "To: \(address)", "Subject: [\(host)] \(job.name): \(outcome)", "Auto-Submitted: auto-generated", "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit",
+        ]
+        let ended = job.endedAt.map { " at \($0.rfc3339)" } ?? ""
+        let why = job.error.map { ": \($0)" } ?? ""
+        let sentence = "\(job.name) on \(host) \(job.state == .done ? "succeeded" : "failed")\(ended)\(why)"
+        let tries = "This was try \(job.attempt) of \(job.definition.tries). All of it is in"
+        text = """
+            #!/bin/sh
+            # Mails how a job ended, with the last lines of what it wrote.
+            show() {
+                [ -s "$SPOOL_PARENT_DIR/$1" ] || return 0
+                printf '\\nThe last lines of %s:\\n\\n' "$1"
+                tail -n \(Self.linesMax) "$SPOOL_PARENT_DIR/$1" | tail -c \(Self.bytesMax) | tr -d '\\000' | fold -b -w 900
+                echo
+            }
+            {
+                printf '%s\\n' \(header.map(Self.quoted).joined(separator: " \\\n        "))
+                printf '%s\\n' "Date: $(LC_ALL=C date '+%a, %d %b %Y %H:%M:%S %z')" "Message-ID: <$SPOOL_JOB_ID@\(host)>" ''
+                printf '%s\\n' \(Self.quoted(sentence)) \(Self.quoted(tries)) "$SPOOL_PARENT_DIR"
+                show stdout
+                show stderr
+            } | \(command.map(Self.quoted).joined(separator: " "))
+
+            """
+    }
+
+    /// `exit 3`, `timeout`, `done`.
+    private static func outcome(of job: Job) -> String {
+        switch job.reason {
+        case nil: job.state.rawValue
+        case .exit: "exit \(job.exitCode.map(String.init) ?? "?")"
+        case .signal: job.signal.map { Signal.name($0) } ?? "signal"
+        case let reason?: reason.rawValue
+        }
+    }
+
+    private static func isHostName(_ text: String) -> Bool {
+        !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-" || $0 == "_") }
+    }
+
+    /// A word for the shell that stands for exactly this text.
+    private static func quoted(_ text: String) -> String {
+        "'\(text.filter { $0 != "\u{0}" }.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+    }
+}

@@ -1,0 +1,103 @@
+// Jobs that wait for others: `after`, and what `unique` keeps from being twice.
+//
+// What holds:
+// - A job is told at its acceptance which jobs it waits for: the record has their ids. A task's name has meant its latest run
+//   then, whatever runs it has later.
+// - A job never starts before all of these have ended as it wants. One that ended otherwise ends it too, with `dependency`.
+// - Nothing waits for itself, by however many steps.
+
+extension Scheduler {
+    /// Why a job cannot run at all.
+    struct Obstacle {
+        var reason: FailureReason
+        var error: String
+    }
+
+    /// Takes a job up. One that cannot ever run ends at once, with the reason.
+    func accept(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
+        var job = arrival
+        let obstacle = prepare(&job, onRecord)
+        if obstacle == nil, job.definition.overlap == .replace, let task = job.task { replaceRuns(of: task, by: job.id, at: now) }
+        commit(.accepted(job), at: now)
+        if let obstacle, let accepted = jobs[job.id], accepted.state == .new {
+            fail(accepted, obstacle.reason, obstacle.error, at: now)
+        }
+    }
+
+    /// The job that waits or runs with this key.
+    public func holder(ofUnique key: String) -> JobID? { uniques[key]?.id }
+
+    /// Finds what the job waits for. Returns why it cannot run, if so.
+    private func prepare(_ job: inout AcceptedJob, _ onRecord: OnRecord) -> Obstacle? {
+        job.waitsFor = []
+        if let key = job.definition.unique {
+            if let first = holder(ofUnique: key) ?? onRecord.holder, first != job.id { return Obstacle(reason: .rejected, error: "unique \"\(key)\" is taken by \(first)") }
+        }
+        guard let after = job.definition.after else { return nil }
+        for name in after.all {
+            guard let id = JobID(name) ?? tasks[name]?.history?.latest?.id else {
+                let why = tasks[name]?.definition == nil ? "there is no job or task of that name" : "the task has not run yet"
+                return Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)")
+            }
+            if let other = jobs[id] {
+                if id == job.id || waits(other, for: job.id) {
+                    return Obstacle(reason: .rejected, error: "after \"\(name)\": the job would wait for itself")
+                }
+                if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
+                continue
+            }
+            guard let end = endedInTurn[id] ?? latestEnd(of: name, id) ?? onRecord.ends[id] else {
+                let why = id == job.id ? "the job would wait for itself" : "there is no such job"
+                return Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)")
+            }
+            if !after.isMet(by: end) { return Obstacle(reason: .dependency, error: Self.broken(after, id, end)) }
+        }
+        return nil
+    }
+
+    private func latestEnd(of task: String, _ id: JobID) -> JobState? {
+        guard let latest = tasks[task]?.history?.latest, latest.id == id else { return nil }
+        return latest.end
+    }
+
+    private static func broken(_ after: After, _ id: JobID, _ end: JobState, _ reason: FailureReason? = nil) -> String {
+        let became = end == .done ? "succeeded" : "failed\(reason.map { " (\($0.rawValue))" } ?? "")"
+        return "it was to start after the \(after.when.rawValue) of \(id), which \(became)"
+    }
+
+    /// Whether `job` waits for the job of that id, by any number of steps.
+    private func waits(_ job: Job, for id: JobID) -> Bool {
+        guard waiters[id] != nil else { return false }
+        var seen = Set<JobID>()
+        var next = [job]
+        while let one = next.popLast() {
+            if one.waitsFor.contains(id) { return true }
+            for other in one.waitsFor where seen.insert(other).inserted {
+                if let other = jobs[other] { next.append(other) }
+            }
+        }
+        return false
+    }
+
+    // MARK: Ends
+
+    /// A job has come to its end: those that wait for it may go on, or are told that they never will.
+    func settle(_ id: JobID, as end: JobState, _ reason: FailureReason?) {
+        for waiter in waiters.removeValue(forKey: id) ?? [] where waiter.state == .new && !waiter.isDead {
+            guard let after = waiter.definition.after, let place = waiter.waitsFor.firstIndex(of: id) else { continue }
+            if after.isMet(by: end) {
+                waiter.waitsFor.remove(at: place)
+                if waiter.waitsFor.isEmpty { wait(waiter) }
+            } else {
+                broken.append((waiter, Self.broken(after, id, end, reason)))
+            }
+        }
+    }
+
+    /// Ends those that wait in vain.
+    func endBroken(at now: Instant) {
+        let all = broken
+        broken.removeAll()
+        for (job, why) in all where job.state == .new && !job.isDead { fail(job, .dependency, why, at: now) }
+    }
+}

@@ -1,0 +1,153 @@
+// What follows the end of a job: `on_success`, `on_failure`, `on_end`, `mail`.
+//
+// What holds:
+// - The end of a job owes its follow-ups; each is taken up in the turn of that end, under an id that follows from the job and
+//   the key. A journal that was cut between the two still says what is owed, and the next turn pays it.
+// - After a job's last try only, and never more than `depthMax` steps after one another.
+// - A follow-up that cannot be made is a job too: it has failed as `rejected`, and says why.
+
+/// A follow-up that is not taken up yet.
+struct Debt {
+    let id: JobID
+    let name: String
+    let parent: Job
+    let followUp: FollowUp
+}
+
+extension Scheduler {
+    /// How many steps a chain of follow-ups may have.
+    public static let depthMax = 16
+
+    /// A job has come to its end.
+    func owe(_ job: Job, hasOutput: Bool) {
+        guard let endedAt = job.endedAt else { return }
+        for followUp in job.definition.followUps where followUp.follows(job.state, job.reason, hasOutput: hasOutput) {
+            let name = name(of: followUp, after: job.name)
+            let id = JobID(instant: endedAt, name: name, unique: stableHash("\(job.id)\u{0}\(followUp.key)"))
+            owed.append(Debt(id: id, name: name, parent: job, followUp: followUp))
+        }
+    }
+
+    private func name(of followUp: FollowUp, after name: String) -> String {
+        if case .task(let task) = followUp.action { return task }
+        // 48 and the longest key fit into a name.
+        return Name.sanitized("\(String(decoding: name.utf8.prefix(48), as: UTF8.self)).\(followUp.key)")
+    }
+
+    /// Takes up what the jobs that ended have asked for.
+    func payDebts(at now: Instant) {
+        let all = owed
+        owed.removeAll()
+        for debt in all where jobs[debt.id] == nil {
+            var job = AcceptedJob(
+                id: debt.id, name: debt.name, due: debt.parent.endedAt ?? now, createdAt: now, notBefore: debt.parent.endedAt ?? now,
+                source: Source(format: .json, bytes: []), definition: .unusable)
+            job.parent = debt.parent.id
+            job.depth = debt.parent.depth + 1
+            let parent = debt.parent
+            start(&job, debt.followUp, of: "\(parent.id)", variables: variables(of: parent), payload: payload(of: parent), parent, at: now)
+        }
+    }
+
+    /// The task has not succeeded in time.
+    func followOverdue(_ followUp: FollowUp, of task: String, since: Instant, at now: Instant) {
+        let name = name(of: followUp, after: task)
+        let id = JobID(instant: now, name: name, unique: stableHash("\(task)\u{0}\(followUp.key)\u{0}\(since.milliseconds)"))
+        guard jobs[id] == nil else { return }
+        var job = AcceptedJob(
+            id: id, name: name, due: now, createdAt: now, notBefore: now, source: Source(format: .json, bytes: []),
+            definition: .unusable)
+        var payload = Table()
+        payload.set("task", Value(.string(task)))
+        payload.set("since", Value(.string(since.rfc3339)))
+        start(
+            &job, followUp, of: task, variables: [("SPOOL_OVERDUE_TASK", task), ("SPOOL_OVERDUE_SINCE", since.rfc3339)], payload: payload,
+            nil, at: now)
+    }
+
+    // MARK: Making one
+
+    private func start(
+        _ job: inout AcceptedJob, _ followUp: FollowUp, of what: String, variables: [(String, String)], payload: Table, _ parent: Job?,
+        at now: Instant
+    ) {
+        if job.depth > Self.depthMax {
+            return reject(&job, "\(followUp.key) of \(what): it would be follow-up \(job.depth) in a row; at most \(Self.depthMax) are started", at: now)
+        }
+        do throws(Problems) {
+            var table = try keys(of: followUp, what, parent, at: now)
+            var environment = Table()
+            if case .table(let given)? = table["env"]?.kind { environment = given }
+            for (name, value) in variables { environment.set(name, Value(.string(value.filter { $0 != "\u{0}" }))) }
+            table.set("env", Value(.table(environment)))
+            // A task that reads a file has no room for it.
+            if case .mail = followUp.action {} else if table["stdin"] == nil { table.set("payload", Value(.table(payload))) }
+            let definition = try JobDefinition.read(table, at(now))
+            job.source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table)), pretty: true).utf8))
+            job.definition = definition
+            job.notBefore = max(job.notBefore, definition.start ?? job.notBefore)
+            if case .task(let task) = followUp.action { job.task = task }
+        } catch {
+            return reject(&job, "\(followUp.key) of \(what): \(error)", at: now)
+        }
+        accept(job, OnRecord(), at: now)
+    }
+
+    private func keys(of followUp: FollowUp, _ what: String, _ parent: Job?, at now: Instant) throws(Problems) -> Table {
+        if case .task(let name) = followUp.action {
+            guard let definition = tasks[name]?.definition else {
+                throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "there is no task \"\(name)\"", hint: nil))
+            }
+            return try definition.jobTable()
+        }
+        var table = Table()
+        table.set("description", Value(.string("\(followUp.key) of \(what)")))
+        switch followUp.action {
+        case .line(let line): table.set("command", Value(.string(line)))
+        case .arguments(let words): table.set("command", Value(.array(words.map { Value(.string($0)) })))
+        case .mail(let address):
+            if let parent { table.set("script", Value(.string(MailScript(parent, to: address, host: host, command: mailCommand).text))) }
+            table.set("tries", Value(.integer(4)))
+            table.set("timeout", Value(.string("5m")))
+            table.set("backoff", Value(.string("5m")))
+            return table
+        case .task: break
+        }
+        // It runs where the job ran.
+        let inherited = ["directory", "env", "env_file", "shell", "umask"]
+        let own: Table? = if let parent { try parent.source.table() } else { try tasks[what]?.definition?.jobTable() }
+        for key in inherited {
+            if let value = own?[key] { table.set(key, value) }
+        }
+        return table
+    }
+
+    private func reject(_ job: inout AcceptedJob, _ why: String, at now: Instant) {
+        var table = Table()
+        table.set("description", Value(.string(why)))
+        table.set("command", Value(.string(":")))
+        job.source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table)), pretty: true).utf8))
+        commit(.accepted(job), at: now)
+        if let accepted = jobs[job.id] { fail(accepted, .rejected, why, at: now) }
+    }
+
+    // MARK: What it is told
+
+    private func variables(of job: Job) -> [(String, String)] {
+        [
+            ("SPOOL_PARENT_ID", job.id.text), ("SPOOL_PARENT_NAME", job.name), ("SPOOL_PARENT_TASK", job.task ?? ""),
+            ("SPOOL_PARENT_DIR", "\(spool)/\(job.state.rawValue)/\(job.id)"), ("SPOOL_PARENT_STATE", job.state.rawValue),
+            ("SPOOL_PARENT_REASON", job.reason?.rawValue ?? ""), ("SPOOL_PARENT_EXIT_CODE", job.exitCode.map(String.init) ?? ""),
+            ("SPOOL_PARENT_SIGNAL", job.signal.map { Signal.name($0) } ?? ""),
+        ]
+    }
+
+    /// The job's status, without its own payload where that leaves no room.
+    private func payload(of job: Job) -> Table {
+        var status = job.status(host: host)
+        if let bytes = status.payload, bytes.count > JobDefinition.payloadBytesMax / 2 { status.payload = nil }
+        // We wrote it ourselves.
+        guard case .table(let table)? = (try? JSON.parse(status.json()))?.kind else { return Table() }
+        return table
+    }
+}

@@ -1,0 +1,72 @@
+// Which job holds a key of `unique`: a file in `state/unique/`, named after the key, whose text is the job's id. It counts as long
+// as that job stands anywhere, so removing the job's record gives the key back.
+
+import Glibc
+
+extension Layout {
+    public static func holder(ofUnique key: String) -> String { "\(unique)/\(UniqueKey.fileName(key)).id" }
+}
+
+/// Held by whoever submits a job with a key, from the look at who has it to having it. The daemon needs none: it never takes a key
+/// from a job that is there.
+public final class UniqueLock {
+    private let directory: FileDescriptor
+
+    /// Waits until whoever has it is done.
+    public init(spool: String) throws(SystemError) {
+        directory = try FileDescriptor.open("\(spool)/\(Layout.unique)", O_RDONLY | O_DIRECTORY)
+        try directory.lock()
+    }
+}
+
+extension Spool {
+    /// The job that took the key last, whether or not there still is one of that id.
+    public func claimant(ofUnique key: String) throws(SystemError) -> JobID? { try claimant(Layout.holder(ofUnique: key)) }
+
+    private func claimant(_ path: String) throws(SystemError) -> JobID? {
+        guard case .file(_, let bytes) = try fs.take(path, limit: 4096, ignoringWriters: true) else { return nil }
+        return JobID(String(decoding: bytes, as: UTF8.self).trimmedLine)
+    }
+
+    /// The key is this job's now; on the disk when this returns.
+    public func claim(unique key: String, for id: JobID) throws(SystemError) {
+        let path = Layout.holder(ofUnique: key)
+        // Not beside it: somebody else may be writing there.
+        let temporary = "\(Layout.temporary)/\(id).id"
+        try fs.create(temporary, Array("\(id)\n".utf8), mode: 0o600)
+        try fs.sync(temporary)
+        try fs.rename(temporary, to: path)
+        try fs.sync(Layout.unique)
+    }
+
+    /// Whether there is a job of this id, other than as a file that waits under another name.
+    public func stands(_ id: JobID) throws(SystemError) -> Bool {
+        for path in Self.waitingNames(of: id).map({ "\(Layout.new)/\($0)" }) + [JobState.running, .done, .failed].map({ Layout.directory(of: id, $0) }) {
+            if try fs.status(path) != nil { return true }
+        }
+        return false
+    }
+
+    /// How the job ended; nil: it has not, or there is no record of it.
+    public func end(of id: JobID) throws(SystemError) -> JobState? {
+        for state in [JobState.done, .failed] {
+            if try fs.status(Layout.directory(of: id, state))?.kind == .directory { return state }
+        }
+        return nil
+    }
+
+    /// What a job of this id may be called in `new/`.
+    public static func waitingNames(of id: JobID) -> [String] { ["\(id).toml", "\(id).json", id.text] }
+
+    /// Removes the files of keys whose jobs are gone.
+    public func forgetUnused(isAlive: (JobID) -> Bool) throws(SystemError) {
+        for entry in try fs.list(Layout.unique) where entry.name.hasSuffix(".id") {
+            let path = "\(Layout.unique)/\(entry.name)"
+            if let id = try claimant(path) {
+                if isAlive(id) { continue }
+                if try stands(id) { continue }
+            }
+            try fs.removeTreeIfThere(path)
+        }
+    }
+}

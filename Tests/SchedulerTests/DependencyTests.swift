@@ -1,0 +1,264 @@
+import Testing
+
+@testable import Scheduler
+
+/// `locks`: one job at a time, all or none, and nobody else is kept back.
+@Suite struct LockTests {
+    @Test func atMostOneHoldsALockAndOthersGoOn() {
+        let world = World(slots: 4)
+        world.drop("a", "locks = [\"disk\"]")
+        world.drop("b", "locks = \"disk\"\npriority = 9")
+        world.drop("c", "locks = [\"disk\", \"net\"]")
+        world.drop("d")
+        #expect(world.starts() == ["b", "d"])
+        #expect(world.starts() == [])
+        world.end("b")
+        #expect(world.starts() == ["a"])
+        world.end("a")
+        #expect(world.starts() == ["c"])
+    }
+
+    @Test func aJobTakesAllItsLocksOrNone() {
+        let world = World()
+        world.drop("x", "locks = [\"x\"]")
+        world.lines()
+        world.drop("xy", "locks = [\"x\", \"y\"]")
+        world.drop("y", "locks = [\"y\"]")
+        // xy has come first and holds nothing while it waits.
+        #expect(world.starts() == ["y"])
+        world.end("x")
+        #expect(world.starts() == [])
+        world.drop("x2", "locks = [\"x\"]")
+        #expect(world.starts() == ["x2"])
+        world.end("y")
+        world.end("x2")
+        #expect(world.starts() == ["xy"])
+    }
+
+    @Test func theNextInLineGoesWhenTheFirstLeavesOrIsKeptBackByAnother() {
+        let world = World()
+        world.drop("holder", "locks = [\"a\"]")
+        world.drop("other", "locks = [\"b\"]")
+        world.lines()
+        let first = world.drop("first", "locks = [\"a\"]\npriority = 3")
+        world.drop("second", "locks = [\"a\", \"b\"]\npriority = 2")
+        world.drop("third", "locks = [\"a\"]\npriority = 1")
+        #expect(world.starts() == [])
+        world.handle(.cancel(first))
+        world.end("holder")
+        // The second is next, and waits for the other lock now.
+        #expect(world.starts() == ["third"])
+        world.end("third")
+        #expect(world.starts() == [])
+        world.end("other")
+        #expect(world.starts() == ["second"])
+    }
+
+    @Test func aLockIsFreeBetweenTwoTriesAndHeldOverARestart() {
+        let world = World()
+        world.drop("a", "locks = [\"l\"]\ntries = 2\nbackoff = \"1m\"")
+        world.drop("b", "locks = [\"l\"]")
+        #expect(world.starts() == ["a"])
+        let again = World.restored(from: world.records, at: world.now)
+        #expect(again.starts() == [])
+        world.end("a", .exited(1))
+        #expect(world.starts() == ["b"])
+        world.now = at("02:01")
+        #expect(world.starts() == [])
+        world.end("b")
+        #expect(world.starts() == ["a"])
+    }
+
+    @Test func aRunOfATaskThatALockKeepsBackDoesNotKeepBackTheTasksOthers() {
+        let world = World()
+        world.task("t", "overlap = \"queue\"")
+        world.drop("holder", "locks = [\"l\"]")
+        world.drop("t1", "overlap = \"queue\"", of: "t")
+        world.lines()
+        world.drop("t2", "overlap = \"queue\"\nlocks = [\"l\"]\npriority = 1", of: "t")
+        world.drop("t3", "overlap = \"queue\"", of: "t")
+        world.lines()
+        world.end("t1")
+        #expect(world.starts() == ["t3"])
+    }
+
+    /// Ten thousand that want one lock are no more work than ten thousand that want a slot.
+    @Test func manyWaitForOneLock() {
+        let world = World(slots: 3)
+        for number in 0..<10_000 { world.drop("j\(number)", "locks = [\"l\"]") }
+        for number in 0..<10_000 {
+            #expect(world.starts() == ["j\(number)"])
+            world.end("j\(number)")
+        }
+    }
+}
+
+/// `after` and `unique`.
+@Suite struct AfterTests {
+    /// What is asked for, how the first ends, and what becomes of the second.
+    static let ends: [(when: String, outcome: RunResult.Outcome, became: String)] = [
+        ("success", .exited(0), "started b 1"), ("success", .exited(1), "ended b 0 failed dependency"),
+        ("failure", .exited(0), "ended b 0 failed dependency"), ("failure", .exited(1), "started b 1"),
+        ("end", .exited(0), "started b 1"), ("end", .lost("x"), "started b 1"),
+    ]
+
+    @Test(arguments: ends, [false, true])
+    func aJobStartsWhenAnotherHasEndedAsItAsks(_ row: (when: String, outcome: RunResult.Outcome, became: String), isRestarted: Bool) {
+        var world = World()
+        let a = world.drop("a")
+        let b = world.drop("b", "after = {all = [\"\(a)\"], when = \"\(row.when)\"}")
+        #expect(world.lines() == ["accepted a", "accepted b", "started a 1"])
+        #expect(world.scheduler.nextWake() == nil)
+        if isRestarted { world = World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now) }
+        let job = world.scheduler.jobs[a]!
+        let waiter = world.scheduler.jobs[b]!
+        #expect(waiter.waitsFor == [a])
+        world.handle(.ended(a, attempt: 1, RunResult(outcome: row.outcome, startedAt: nil, endedAt: world.now)))
+        #expect(world.lines() == [job.state == .done ? "ended a 1 done" : "ended a 1 failed \(job.reason!.rawValue)", row.became])
+        if waiter.reason == .dependency {
+            #expect(waiter.error?.contains("\(row.when) of \(a), which \(job.state == .done ? "succeeded" : "failed (exit)")") == true, "\(waiter.error ?? "")")
+        }
+    }
+
+    @Test func itWaitsForAllOfThemAndForItsStart() {
+        let world = World()
+        let a = world.drop("a")
+        let b = world.drop("b")
+        world.drop("c", "after = [\"\(a)\", \"\(b)\", \"\(a)\"]\nstart = \"in 10m\"")
+        #expect(world.starts() == ["a", "b"])
+        world.end("b")
+        #expect(world.starts() == [])
+        world.end("a", .exited(0))
+        #expect(world.starts() == [])
+        world.now = at("02:10")
+        #expect(world.starts() == ["c"])
+    }
+
+    @Test func aTryThatFailsIsNoEnd() {
+        let world = World()
+        let a = world.drop("a", "tries = 2\nbackoff = 0")
+        world.drop("b", "after = \"\(a)\"")
+        world.lines()
+        world.end("a", .exited(1))
+        #expect(world.starts() == ["a"])
+        world.end("a")
+        #expect(world.starts() == ["b"])
+    }
+
+    @Test func failureGoesDownTheWholeChainAtOnce() {
+        let world = World()
+        let a = world.drop("a")
+        let b = world.drop("b", "after = \"\(a)\"")
+        let c = world.drop("c", "after = \"\(b)\"")
+        world.drop("d", "after = {all = [\"\(c)\"], when = \"failure\"}")
+        world.lines()
+        world.end("a", .exited(1))
+        #expect(world.lines() == ["ended a 1 failed exit", "ended b 0 failed dependency", "ended c 0 failed dependency", "started d 1"])
+        #expect(world.turn.places.first { $0.id == c }?.error == "it was to start after the success of \(b), which failed (dependency)")
+    }
+
+    @Test func aJobThatIsTakenAwayHasFailedForThoseThatWait() {
+        let world = World(slots: 1)
+        world.drop("x")
+        let a = world.drop("a")
+        world.drop("b", "after = \"\(a)\"")
+        world.lines()
+        world.handle(.withdrawn(a))
+        #expect(world.lines() == ["withdrawn a", "ended b 0 failed dependency"])
+    }
+
+    @Test func whatHasEndedIsFoundOnRecord() {
+        let world = World()
+        let old = JobID(instant: at("01:00"), name: "old", unique: 1)
+        world.handle(.dropped(world.job("a", "after = \"\(old)\""), OnRecord(ends: [old: .done])))
+        #expect(world.lines() == ["accepted a", "started a 1"])
+        world.handle(.dropped(world.job("b", "after = \"\(old)\""), OnRecord(ends: [old: .failed])))
+        #expect(world.lines() == ["accepted b", "ended b 0 failed dependency"])
+        // One that has ended since the last turn is not on record yet.
+        let c = world.drop("c")
+        world.lines()
+        world.end("c")
+        world.drop("d", "after = \"\(c)\"")
+        #expect(world.lines() == ["ended c 1 done", "accepted d", "started d 1"])
+    }
+
+    @Test func aTasksNameMeansItsLatestRun() {
+        let world = World()
+        world.task("t", "overlap = \"allow\"")
+        world.drop("early", "after = \"t\"")
+        #expect(world.lines().suffix(2) == ["accepted early", "ended early 0 failed rejected"])
+        #expect(world.turn.places.first?.error == "after \"t\": the task has not run yet")
+        world.drop("t1", "overlap = \"allow\"", of: "t")
+        world.drop("t2", "overlap = \"allow\"", of: "t")
+        world.drop("a", "after = \"t\"")
+        world.lines()
+        world.drop("t3", "overlap = \"allow\"", of: "t")
+        world.end("t1", .exited(1))
+        #expect(world.starts() == ["t3"])
+        world.end("t2")
+        #expect(world.starts() == ["a"])
+        world.end("t3", .exited(1))
+        world.lines()
+        for again in [world, world.restarted(at: "02:01"), World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now)] {
+            again.drop("b", "after = \"t\"")
+            #expect(again.lines().suffix(2) == ["accepted b", "ended b 0 failed dependency"])
+            again.drop("c", "after = {all = [\"t\"], when = \"end\"}")
+            #expect(again.starts() == ["c"])
+        }
+    }
+
+    @Test func aDueRunWaitsForAnotherTask() {
+        let world = World()
+        world.task("backup", "")
+        world.task("report", "after = \"backup\"\n[[schedule]]\ncron = \"5 2 * * *\"")
+        world.drop("b", of: "backup")
+        #expect(world.until("02:05").last == "02:05:00 accepted report due 02:05:00")
+        world.end("b")
+        #expect(world.starts() == ["report"])
+    }
+
+    @Test func whatNobodyKnowsAndWhatGoesRoundIsRefused() {
+        let world = World(slots: 1)
+        let gone = JobID(instant: at("01:00"), name: "gone", unique: 1)
+        func error(_ name: String, _ keys: String, id: JobID? = nil) -> String {
+            world.handle(.dropped(world.job(name, keys, id: id)))
+            #expect(world.lines().contains("ended \(name) 0 failed rejected"))
+            return world.turn.places.first { $0.name == name }?.error ?? ""
+        }
+        #expect(error("n", "after = \"\(gone)\"") == "after \"\(gone)\": there is no such job")
+        #expect(error("n", "after = [\"tsk\"]") == "after \"tsk\": there is no job or task of that name")
+        let own = JobID(instant: at("02:00"), name: "n", unique: 77)
+        #expect(error("n", "after = \"\(own)\"", id: own) == "after \"\(own)\": the job would wait for itself")
+        world.drop("x")
+        let a = world.drop("a")
+        let b = world.drop("b", "after = \"\(a)\"")
+        let c = world.drop("c", "after = \"\(b)\"")
+        world.lines()
+        // An edit closes the ring.
+        #expect(error("a", "after = \"\(c)\"", id: a) == "after \"\(c)\": the job would wait for itself")
+        world.end("x")
+        #expect(world.starts() == [])
+        #expect(world.scheduler.jobs.isEmpty)
+    }
+
+    @Test func aKeyIsTakenWhileItsJobIsThere() {
+        let world = World(slots: 1)
+        let a = world.drop("a", "unique = \"k\"")
+        world.drop("b", "unique = \"k\"")
+        world.drop("c", "unique = \"other\"")
+        #expect(world.lines() == ["accepted a", "accepted b", "ended b 0 failed rejected", "accepted c", "started a 1"])
+        #expect(world.turn.places.first { $0.name == "b" }?.error == "unique \"k\" is taken by \(a)")
+        let again = World.restored(from: world.records, at: world.now)
+        #expect(again.scheduler.holder(ofUnique: "k") == a)
+        // An edit of the same job is no other.
+        world.handle(.dropped(world.job("c", "unique = \"other\"\npriority = 1", id: world["c"]!.id)))
+        #expect(world.lines() == ["accepted c"])
+        world.end("a")
+        world.lines()
+        #expect(world.scheduler.holder(ofUnique: "k") == nil)
+        world.handle(.dropped(world.job("d", "unique = \"k\""), OnRecord(holder: a)))
+        #expect(world.lines().contains("ended d 0 failed rejected"))
+        world.drop("e", "unique = \"k\"")
+        #expect(world.lines() == ["accepted e"])
+    }
+}

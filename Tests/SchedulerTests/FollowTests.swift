@@ -1,0 +1,242 @@
+import Testing
+
+@testable import Scheduler
+
+/// `on_success`, `on_failure`, `on_end`, `mail`, `pause_on_failure`, `expect`.
+@Suite struct FollowTests {
+    /// Which keys are followed when the job ends so.
+    static let ends: [(outcome: RunResult.Outcome, hasOutput: Bool, follow: [String])] = [
+        (.exited(0), false, ["a.on_end", "a.on_success"]), (.exited(3), false, ["a.mail", "a.on_end", "a.on_failure"]),
+        (.exited(0), true, ["a.mail", "a.on_end", "a.on_success"]), (.lost("x"), false, ["a.mail", "a.on_end", "a.on_failure"]),
+        (.timedOut(exitCode: nil, signal: 15), true, ["a.mail", "a.on_end", "a.on_failure"]),
+    ]
+
+    static let keys = "on_success = [\"s\"]\non_failure = \"f $x\"\non_end = [\"e\"]\nmail = {to = \"root\", when = \"output\"}"
+
+    @Test(arguments: ends)
+    func theEndOfAJobIsFollowedByWhatItAsksFor(_ row: (outcome: RunResult.Outcome, hasOutput: Bool, follow: [String])) {
+        let world = World()
+        let id = world.drop("a", Self.keys)
+        world.lines()
+        var result = RunResult(outcome: row.outcome, startedAt: world.now, endedAt: world.now)
+        result.hasOutput = row.hasOutput
+        world.handle(.ended(id, attempt: 1, result))
+        world.handle(.ended(id, attempt: 1, result))
+        world.lines()
+        #expect(world.turn.starts.map(\.name).sorted() == row.follow)
+        #expect(world.turn.starts.allSatisfy { $0.parent == id })
+        #expect(world.starts() == [])
+    }
+
+    @Test func whoeverCanceledAJobIsNotToldThatItFailed() {
+        let world = World(slots: 1)
+        let running = world.drop("a", Self.keys)
+        let waiting = world.drop("b", Self.keys)
+        world.lines()
+        world.handle(.cancel(running))
+        world.handle(.cancel(waiting))
+        world.end("a", .signaled(15, coreDumped: false))
+        world.lines()
+        #expect(world.scheduler.jobs.values.map(\.name).sorted() == ["a.on_end", "b.on_end"])
+    }
+
+    @Test func onlyTheLastTryIsFollowed() {
+        let world = World()
+        world.drop("a", "on_failure = [\"f\"]\ntries = 2\nbackoff = 0")
+        world.lines()
+        world.end("a", .exited(1))
+        #expect(world.starts() == ["a"])
+        world.end("a", .exited(1))
+        #expect(world.starts() == ["a.on_failure"])
+    }
+
+    @Test func aFollowUpIsToldWhatItFollows() throws {
+        let world = World()
+        world.scheduler.spool = "/spool"
+        world.scheduler.host = "h"
+        world.task("alert", "command = [\"alert\"]\nenv = {A = 1}\npriority = 7\n[[schedule]]\ncron = \"@daily\"")
+        let id = world.drop("a", "on_failure = \"alert\"\non_end = \"notify me\"\nenv = {OWN = \"x\"}\ndirectory = \"/d\"\npayload = 5")
+        world.lines()
+        world.end("a", .exited(3))
+        world.lines()
+        let alert = try #require(world.turn.starts.first { $0.name == "alert" })
+        #expect(alert.task == "alert" && alert.definition.priority == 7 && alert.definition.action == .arguments(["alert"]))
+        let told = Dictionary(uniqueKeysWithValues: alert.definition.environment.map { ($0.name, $0.value) })
+        #expect(told == [
+            "A": "1", "SPOOL_PARENT_ID": id.text, "SPOOL_PARENT_NAME": "a", "SPOOL_PARENT_TASK": "", "SPOOL_PARENT_DIR": "/spool/failed/\(id)",
+            "SPOOL_PARENT_STATE": "failed", "SPOOL_PARENT_REASON": "exit", "SPOOL_PARENT_EXIT_CODE": "3", "SPOOL_PARENT_SIGNAL": "",
+        ])
+        let payload = String(decoding: alert.definition.payload ?? [], as: UTF8.self)
+        for part in ["\"id\":\"\(id)\"", "\"payload\":5", "\"host\":\"h\"", "\"exit_code\":3"] { #expect(payload.contains(part), "\(payload)") }
+        let line = try #require(world.turn.starts.first { $0.name == "a.on_end" })
+        #expect(line.definition.action == .line("notify me") && line.definition.directory == "/d" && line.task == nil)
+        #expect(line.definition.environment.contains { $0 == ("OWN", "x") })
+    }
+
+    @Test func aFollowUpThatCannotBeIsARecordThatSaysWhy() {
+        let world = World()
+        let id = world.drop("a", "on_end = \"nobody\"")
+        world.lines()
+        world.end("a")
+        #expect(world.lines() == ["ended a 1 done", "accepted nobody", "ended nobody 0 failed rejected"])
+        #expect(world.turn.places.first { $0.name == "nobody" }?.error == "on_end of \(id): 1:1: there is no task \"nobody\"")
+    }
+
+    @Test func aTaskThatFollowsItselfComesToAnEnd() {
+        let world = World()
+        world.task("t", "on_end = \"t\"\noverlap = \"allow\"")
+        world.drop("t", "on_end = \"t\"", of: "t")
+        var count = 0
+        while world.starts() == ["t"], count < 100 {
+            count += 1
+            let job = world.turn.starts[0]
+            world.handle(.ended(job.id, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
+            world.now = world.now.advanced(byMilliseconds: 1)
+        }
+        #expect(count == Scheduler.depthMax + 1)
+        #expect(world.turn.records.suffix(2).map { line($0.record) } == ["accepted t", "ended t 0 failed rejected"])
+        #expect(world.scheduler.jobs.isEmpty)
+    }
+
+    /// The journal may be cut after any record; what follows is there once all the same.
+    @Test func aFollowUpIsTakenUpOnceWhereverTheJournalIsCut() {
+        let world = World()
+        world.drop("a", "on_success = [\"s\"]\non_end = [\"e\"]")
+        world.lines()
+        world.end("a")
+        world.lines()
+        for count in 0...world.records.count {
+            let again = World.restored(from: Array(world.records.prefix(count)), at: world.now)
+            again.lines()
+            if let a = again.scheduler.jobs.values.first(where: { $0.name == "a" }) {
+                again.handle(.ended(a.id, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
+                again.lines()
+            }
+            #expect(again.scheduler.jobs.values.map(\.name).sorted() == (count == 0 ? [] : ["a.on_end", "a.on_success"]), "after \(count) records")
+            #expect(again.scheduler.jobs.keys.allSatisfy { world.scheduler.jobs[$0] != nil })
+        }
+    }
+
+    @Test func aMailsHeaderHoldsNothingThatAJobSays() throws {
+        let world = World()
+        world.scheduler.host = "h\nBcc: x"
+        world.scheduler.mailCommand = ["/bin/it's here", "-t"]
+        let id = world.drop("a", "mail = \"a@b.c, d\"")
+        world.lines()
+        world.end("a", .notSpawned("no\nSubject: 'x' $(rm) `rm`"))
+        world.lines()
+        let mail = try #require(world.turn.starts.first)
+        guard case .script(let text) = mail.definition.action else { throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "no script", hint: nil)) }
+        #expect(text.contains("'To: a@b.c, d' \\\n"))
+        #expect(text.contains("'Subject: [localhost] a: spawn' \\\n"))
+        #expect(text.contains("'a on localhost failed at 2026-11-21T02:00:00.000Z: no\nSubject: '\\''x'\\'' $(rm) `rm`'"))
+        #expect(text.hasSuffix("} | '/bin/it'\\''s here' '-t'\n"))
+        #expect(mail.parent == id && mail.definition.tries > 1)
+    }
+
+    @Test func aTaskIsPausedWhenItsLastTryHasFailed() {
+        let world = World()
+        world.task("t", "pause_on_failure = true\ntries = 2\nbackoff = 0\n[[schedule]]\ncron = \"1 2 * * *\"")
+        let id = world.drop("t1", "pause_on_failure = true\ntries = 2\nbackoff = 0", of: "t")
+        world.lines()
+        world.end("t1", .exited(1))
+        #expect(world.starts() == ["t1"])
+        world.end("t1", .exited(1))
+        #expect(world.lines() == ["ended t1 2 failed exit", "paused task(\"t\")"])
+        #expect(world.turn.pauses.map(\.note) == [id.text] && world.scheduler.pauses == [.task("t"): id.text])
+        #expect(world.until("02:02") == ["02:01:00 skipped t 02:01:00 to 02:01:00 (1) paused"])
+        world.handle(.resumed(.task("t")))
+        let canceled = world.drop("t2", "pause_on_failure = true", of: "t")
+        world.lines()
+        world.handle(.cancel(canceled))
+        world.end("t2", .signaled(15, coreDumped: false))
+        world.lines()
+        #expect(world.scheduler.pauses.isEmpty)
+    }
+}
+
+@Suite struct ExpectTests {
+    static let task = "expect = \"1h\"\non_overdue = \"notify $SPOOL_OVERDUE_TASK\"\n"
+
+    @Test func aTaskThatHasNotSucceededInTimeIsOverdueOnce() {
+        let world = World()
+        world.task("t", Self.task)
+        #expect(world.until("02:59:59") == ["02:00:00 defined tasks/t", "02:00:00 expecting t since 02:00:00"])
+        #expect(world.until("05:00") == ["03:00:00 accepted t.on_overdue", "03:00:00 overdue t since 02:00:00", "03:00:00 started t.on_overdue 1"])
+        #expect(world.scheduler.overdue.map(\.task) == ["t"])
+        #expect(world.scheduler.jobs.values.first?.definition.environment.map(\.value) == ["t", "2026-11-21T02:00:00.000Z"])
+        world.handle(.resumed(.all))
+        world.drop("t1", of: "t")
+        world.lines()
+        world.end("t1")
+        world.lines()
+        #expect(world.scheduler.overdue.isEmpty)
+        #expect(world.until("08:00").filter { $0.contains("overdue t ") } == ["06:00:00 overdue t since 05:00:00"])
+    }
+
+    @Test func aSuccessInTimePutsItOffAndAFailureDoesNot() {
+        let world = World()
+        world.task("t", Self.task)
+        world.until("02:30")
+        world.drop("t1", of: "t")
+        world.lines()
+        world.end("t1")
+        world.until("03:20")
+        world.drop("t2", of: "t")
+        world.lines()
+        world.end("t2", .exited(1))
+        #expect(world.until("04:00").filter { $0.contains("overdue t ") } == ["03:30:00 overdue t since 02:30:00"])
+    }
+
+    @Test(arguments: [false, true])
+    func aRestartNeitherForgetsNorDoublesIt(fromSnapshot: Bool) {
+        var world = World()
+        world.task("t", Self.task)
+        world.until("02:30")
+        func restart(_ time: String) {
+            let next = World.restored(from: fromSnapshot ? world.scheduler.snapshot(at: world.now) : world.earlier + world.records, at: at(time))
+            next.earlier = world.earlier + world.records
+            next.task("t", Self.task, since: at("02:00"))
+            world = next
+        }
+        restart("02:40")
+        #expect(world.until("03:10").filter { $0.contains(" t ") } == ["03:00:00 overdue t since 02:00:00"])
+        restart("03:20")
+        #expect(world.until("05:00").isEmpty)
+        #expect(world.scheduler.overdue.map(\.task) == ["t"])
+    }
+
+    @Test func whatIsNoLongerExpectedIsNotMissed() {
+        let world = World()
+        world.task("t", Self.task)
+        world.lines()
+        world.task("t", "")
+        #expect(world.until("09:00") == ["02:00:00 defined tasks/t", "02:00:00 expecting t never"])
+        world.task("t", Self.task)
+        world.lines()
+        world.handle(.taskRemoved("t"))
+        #expect(world.until("12:00").filter { $0.contains("overdue") } == [])
+        #expect(world.scheduler.tasks.isEmpty)
+    }
+}
+
+@Suite struct GateTests {
+    @Test func nothingStartsWhileTheGateIsClosedAndNobodyLooksWithoutNeed() {
+        let world = World()
+        var looks = 0
+        func turn(_ isOpen: Bool) -> [String] {
+            let turn = world.scheduler.takeTurn(at: world.now) {
+                looks += 1
+                return isOpen
+            }
+            return turn.starts.map(\.name)
+        }
+        #expect(turn(false) == [] && looks == 0 && !world.scheduler.isHeld)
+        world.drop("a")
+        world.drop("b", "priority = 1")
+        world.drop("late", "start = \"in 1h\"")
+        #expect(turn(false) == [] && looks == 1 && world.scheduler.isHeld)
+        #expect(turn(true) == ["b", "a"] && looks == 2 && !world.scheduler.isHeld)
+        #expect(turn(false) == [] && looks == 2 && !world.scheduler.isHeld)
+    }
+}
