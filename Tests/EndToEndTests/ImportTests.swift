@@ -101,4 +101,41 @@ struct ImportTests {
         }
         #expect(try Files.list("\(spool.path)/tasks").isEmpty)
     }
+
+    // MARK: The way back
+
+    @Test("U1: export writes a line for a crontab that imports again as the same, and says what is lost")
+    func exportCrontab() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl(
+            "create", "backup", "--description", "Nightly", "--cron", "30 2 * * 1-5", "--timezone", "Europe/Berlin", "--catch-up", "none",
+            "--overlap", "allow", "-E", "A=b c", "--", "/bin/sh", "-c", "echo \"$A\" 50%").code == 0)
+        let result = try spool.ctl("export", "backup", "--crontab")
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.lines == ["# Nightly", "A=\"b c\"", "CRON_TZ=Europe/Berlin", "30 2 * * 1-5 /bin/sh -c 'echo \"$A\" 50\\%'"])
+        let lossy = try spool.ctl("create", "other", "--every", "5m", "--tries", "3", "--", "true")
+        #expect(lossy.code == 0)
+        let other = try spool.ctl("export", "other", "--crontab")
+        #expect(other.code == 4 && other.errors.contains("tries has no counterpart in a crontab") && other.errors.contains("every \"5m\" cannot be said in a crontab"), "\(other.errors)")
+        #expect(try spool.ctl("export", "none", "--crontab").code == 3)
+        #expect(try spool.ctl("export", "backup").code == 2)
+    }
+
+    @Test("U1: export writes a service and a timer that systemd accepts", .enabled(if: Commands.has("systemd-analyze"), "systemd-analyze is not installed"))
+    func exportUnits() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl(
+            "create", "report", "--description", "50% done", "--cron", "0 9 13 * 5", "--timezone", "Europe/Berlin", "--timeout", "90s", "--nice", "5",
+            "-E", "PCT=5%", "--", "/bin/sh", "-c", "echo \"$HOME\" 'a b' 50%").code == 0)
+        let result = try spool.ctl("export", "report", "--systemd")
+        #expect(result.code == 0, "\(result.errors)")
+        let parts = result.output.split(separator: "# report.timer\n")
+        #expect(parts.count == 2)
+        for (ending, text) in zip(["service", "timer"], parts) { try Files.write("\(spool.base)/report.\(ending)", String(text)) }
+        let verify = try Commands.run("systemd-analyze", "verify", "--man=no", "\(spool.base)/report.service", "\(spool.base)/report.timer")
+        #expect(verify.code == 0 && verify.error.isEmpty, "\(verify.error)")
+        #expect(result.lines.contains("OnCalendar=*-*-13 09:00:00 Europe/Berlin") && result.lines.contains("OnCalendar=Fri *-*-* 09:00:00 Europe/Berlin"))
+        #expect(result.lines.contains("Persistent=true") && result.lines.contains("TimeoutStartSec=90000ms") && result.lines.contains("Nice=5"))
+        #expect(result.lines.contains("ExecStart=/bin/sh -c \"echo \\\"$$HOME\\\" 'a b' 50%%\""))
+    }
 }
