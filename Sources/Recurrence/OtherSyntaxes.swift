@@ -29,6 +29,7 @@ extension WallFields {
         var fields = self
         if daysOfMonthAreAll { fields.stars.insert(.dayOfMonth) }
         if daysOfWeekAreAll { fields.stars.insert(.dayOfWeek) }
+        if months & 0x1FFE == 0x1FFE { fields.stars.insert(.month) }
         // Both restricted and both wanted: only a field that begins with a star says so, and this one need not.
         if days.combination == .both, !daysOfMonthAreAll, !daysOfWeekAreAll { fields.stars.insert(.dayOfMonth) }
         return fields

@@ -40,7 +40,7 @@ import Testing
             (read { try cron("15 0 0 * * *") }, nil), (read { try cron("0 0 L * *") }, nil), (read { try cron("0 9 ? * 2 2030") }, nil),
             (read { try cron("0 9 ? * 2 *") }, "0 9 * * 1"), (read { try cron("@reboot") }, "@reboot"),
             (read { try .calendar("Mon..Fri 09:00", zone: .utc, zones: database) }, "0 9 * * 1-5"),
-            (read { try .calendar("Mon *-*-01..07 09:00", zone: .utc, zones: database) }, "0 9 */32,1-7 * 1"),
+            (read { try .calendar("Mon *-*-01..07 09:00", zone: .utc, zones: database) }, "0 9 */31,2-7 * 1"),
             (read { try cron("*/5 9-17 13 * 5") }, "*/5 9-17 13 * 5"), (read { try .pattern("**.05.15.00.00", zone: .utc) }, "0 15 5 * *"),
             (.every(Span(milliseconds: 5000), fromStart: true), nil),
         ]
