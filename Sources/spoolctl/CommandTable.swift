@@ -3,7 +3,7 @@ extension Command {
     static let all: [Command] = [
         submit, run, wait, logs, status, jobs, cancel, kill, retry,
         create, update, edit, delete, schedule, unschedule, list, show, next, explain,
-        pause, resume, check, prune, journal, demo,
+        pause, resume, check, `import`, export, prune, journal, demo,
         completion, version, help,
     ]
 }

@@ -88,6 +88,7 @@ struct Completion {
         switch command.name {
         case "help": return .words(Command.all.map { ($0.name, $0.summary) })
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
+        case "import": return operands.isEmpty ? .words([("crontab", "")]) : .files
         case "unschedule": return .words(schedules())
         case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
         case "retry": return .words(jobs([.failed, .done]))
