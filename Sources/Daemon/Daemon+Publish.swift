@@ -107,7 +107,7 @@ extension Daemon {
                 ])
         case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
-        case .scheduled, .unscheduled, .daemonStarted, .daemonStopped: break
+        case .refused, .scheduled, .unscheduled, .daemonStarted, .daemonStopped, .recovered: break
         }
     }
 }

@@ -57,6 +57,7 @@ extension Scheduler {
             lastBoot = boot
             wasStopped = false
         case .daemonStopped: wasStopped = true
+        case .refused, .recovered: break
         }
     }
 
@@ -78,7 +79,8 @@ extension Scheduler {
         arrivals += 1
         jobs[job.id] = job
         if let name = job.task { task(named: name).active.append(job) }
-        if let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
+        // A run of an earlier due time that was asked for leaves the schedule where it is.
+        if job.file == nil, let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
         }

@@ -90,6 +90,7 @@ struct Completion {
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
         case "unschedule": return .words(schedules())
         case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
+        case "why": return .words(tasks() + jobs(JobState.allCases))
         case "retry": return .words(jobs([.failed, .done]))
         default: break
         }
@@ -107,6 +108,7 @@ struct Completion {
         func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> Candidates { .words(Choice.allCases.map { ($0.rawValue, "") }) }
         switch option.name {
         case "task": return .words(tasks())
+        case "schedule": return .words(schedules())
         case "overlap": return all(Overlap.self)
         case "on-crash": return all(CrashRule.self)
         case "leftovers": return all(LeftoverRule.self)

@@ -262,7 +262,7 @@ final class RandomRun {
             grids[key] = nil
             dues[key] = nil
             skips[key] = nil
-        case .defined, .undefined, .paused, .resumed, .daemonStarted, .daemonStopped: break
+        case .defined, .undefined, .paused, .resumed, .refused, .recovered, .daemonStarted, .daemonStopped: break
         }
     }
 
