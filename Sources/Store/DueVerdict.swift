@@ -92,6 +92,7 @@ extension History {
             verdict.at = notAfter
         } else if due > now {
             verdict.outcome = .coming
+            verdict.downtime = down
             verdict.pause = pauses.last { $0.to == nil && ($0.scope == .all || $0.scope == task.map { .task($0) }) }
         } else if let absence = absence(of: schedule, at: due) {
             verdict.why = absence.why

@@ -25,7 +25,9 @@ struct VerdictText {
         case .pending:
             guard let down = verdict.downtime else { return "is being dealt with" }
             return "has not been dealt with: \(session.text(down))"
-        case .coming: return "is to come"
+        case .coming:
+            let pause = verdict.pause.map { ", but \(session.text($0.scope, note: $0.note)) is paused" } ?? ""
+            return "is to come\(pause)\(verdict.downtime.map { ", but \(session.text($0))" } ?? "")"
         case .none: return absence(verdict)
         case .unknown:
             return verdict.why == .forgotten ? "is before what the journal still knows" : "is not accounted for in the journal"

@@ -176,7 +176,7 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         let down = Downtime(from: instant("2026-11-20T18:00:00.000Z"), wasStopped: true)
         #expect(try days.outcome("2026-11-21T02:30:00.000Z", down: down) == "pending, down 2026-11-20T18:00 to now")
         #expect(try days.outcome("2026-11-20T02:30:00.000Z", down: down) == "ran 2026-11-20T02:30")
-        #expect(try days.outcome("2026-12-01T02:30:00.000Z", down: down) == "coming")
+        #expect(try days.outcome("2026-12-01T02:30:00.000Z", down: down) == "coming, down 2026-11-20T18:00 to now")
     }
 
     @Test func aRunThatNobodyRecordedTheEndOf() throws {
