@@ -19,7 +19,7 @@ private func everyRecord() throws -> [Record] {
         .scheduled(
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
-        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"),
+        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }
     for state in [JobState.new, .done, .failed] {
@@ -45,6 +45,7 @@ private func everyRecord() throws -> [Record] {
         records.append(.rejected(RejectedFile(id: id, name: "a", file: text, inode: .max, due: now, error: text)))
         records.append(.paused(.all, note: text))
         records.append(.daemonStarted(boot: text, version: text))
+        records.append(.refused(file: "tasks/t", why: text))
         records.append(.defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8))))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
         job.name = text
