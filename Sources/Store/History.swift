@@ -165,7 +165,7 @@ public struct History: JournalReader {
         case .daemonStarted:
             // Those of a snapshot find none open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .accepted: break
+        case .accepted, .answered, .ran, .expecting: break
         }
     }
 
