@@ -10,6 +10,8 @@ import Store
 extension Daemon {
     /// How many are asked at a time.
     private static let programsMax = 8
+    /// How many are looked at in a turn.
+    private static let asksPerTurn = 64
 
     func ask(_ question: Question) {
         // What was asked of the schedule before does not matter any more.
@@ -21,7 +23,9 @@ extension Daemon {
 
     /// Starts programs while there is room.
     func askWaiting() {
-        while programs.count < Self.programsMax, let question = questions.popFirst() {
+        var count = 0
+        while programs.count < Self.programsMax, count < Self.asksPerTurn, let question = questions.popFirst() {
+            count += 1
             guard scheduler.awaits(question) else { continue }
             do {
                 let run = try ProgramRun(question, surroundings)
@@ -32,6 +36,8 @@ extension Daemon {
                 take(.failed(ProgramRun.describe(error)), to: question)
             }
         }
+        // The others have their turn when there is room, which may be now.
+        if programs.count < Self.programsMax, !questions.isEmpty { arrivals.nudge() }
     }
 
     func takeOutput(_ number: UInt64) {
@@ -79,11 +85,17 @@ extension Daemon {
     private func take(_ answer: Answer, to question: Question) {
         guard scheduler.awaits(question) else { return }
         scheduler.handle(.answered(question, answer), at: now)
-        if case .failed(let why) = answer {
-            log.write(
-                .warning, "unanswered", at: now,
-                ["program": "\(Layout.patterns)/\(question.program.key)", "task": question.task, "schedule": question.schedule, "error": why])
+        let program = "\(Layout.patterns)/\(question.program.key)"
+        var due: String?
+        var error: String?
+        switch answer {
+        case .due(let instant): due = instant.rfc3339
+        case .never: due = "never"
+        case .failed(let why): error = why
         }
+        log.write(
+            error == nil ? .info : .warning, error == nil ? "answered" : "unanswered", at: now,
+            ["program": program, "task": question.task, "schedule": question.schedule, "due": due, "error": error])
         isPublishDue = true
         // The turn that follows must not wait for another event.
         arrivals.nudge()

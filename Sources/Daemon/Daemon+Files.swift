@@ -78,7 +78,9 @@ extension Daemon {
         var stems = Set<String>()
         var scheduleStems = Set<String>()
         var programs = Set<String>()
+        var zonesChanged = false
         for event in events {
+            if zoneWatches.contains(event) { zonesChanged = true }
             switch event.watch {
             case watches.new:
                 let isGone = event.mask.isDisjoint(with: [.created, .movedTo, .closedAfterWriting])
@@ -96,6 +98,7 @@ extension Daemon {
             default: break
             }
         }
+        if zonesChanged { reloadZones() }
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { loadTask(stem, files: nil) }
         for stem in scheduleStems.sorted() { loadSchedule(stem, files: nil) }
@@ -108,6 +111,7 @@ extension Daemon {
         for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
         loadDefinitions()
         scheduler.handle(.programChanged(nil), at: now)
+        reloadZones()
         scanControl()
     }
 

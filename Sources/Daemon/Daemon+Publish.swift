@@ -122,11 +122,9 @@ extension Daemon {
                 ])
         case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
-        case .answered(let task, let schedule, let due, _):
-            log.write(.info, "answered", at: at, ["task": task, "schedule": schedule, "due": due?.rfc3339 ?? "never"])
         case .expecting(let task, let since, true):
             log.write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .ran, .expecting, .scheduled, .unscheduled, .daemonStarted, .daemonStopped: break
+        case .ran, .expecting, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped: break
         }
     }
 }

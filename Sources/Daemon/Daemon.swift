@@ -80,6 +80,7 @@ public final class Daemon {
     let cgroups = Cgroups()
     var log: Log
     var watches = Watches()
+    var zoneWatches = ZoneWatches()
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
@@ -115,7 +116,7 @@ public final class Daemon {
     var publishedAt = Instant(milliseconds: 0)
     var idleSince: Instant?
     /// What the timer is set to.
-    private var armed: Instant?
+    var armed: Instant?
     var isStopping = false
     var isDegraded = false
 
@@ -193,6 +194,7 @@ public final class Daemon {
             scheduler.handle(.started(boot: boot, version: options.version), at: now)
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
+            watchNewZones()
             try carryOut(takeTurn())
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -221,7 +223,7 @@ public final class Daemon {
                 case Token.signals: try takeSignals()
                 case Token.timer:
                     armed = nil
-                    _ = try timer.read()
+                    if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
@@ -238,6 +240,7 @@ public final class Daemon {
                 try stop()
                 return
             }
+            watchNewZones()
             try carryOut(takeTurn())
             askWaiting()
             endIdleWorkers()
@@ -257,31 +260,6 @@ public final class Daemon {
             default: break
             }
         }
-    }
-
-    private func armTimer() throws(SystemError) {
-        var wake = scheduler.nextWake()
-        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        if isPublishDue { consider(publishedAt.advanced(byMilliseconds: Self.publishMilliseconds)) }
-        if let idleSince, !idleWorkers.isEmpty {
-            consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
-        }
-        if let expiry = expiries.next { consider(expiry) }
-        if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
-        if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
-        if !unready.isEmpty { consider(unreadyLookAt) }
-        if let configurationLookAt { consider(configurationLookAt) }
-        if held != nil { consider(gateLookAt) }
-        consider(nextPrune)
-        if let watchdog = notification.watchdogMilliseconds {
-            notification.send("WATCHDOG=1\n")
-            consider(now.advanced(byMilliseconds: watchdog))
-        }
-        guard wake != armed else { return }
-        armed = wake
-        guard let wake else { return try timer.disarm() }
-        // A clock that was set since: the instant is looked at again at once.
-        if try timer.set(milliseconds: wake.milliseconds) { try timer.set(milliseconds: wake.milliseconds) }
     }
 
     // MARK: Carrying out

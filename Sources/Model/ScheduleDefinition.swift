@@ -19,11 +19,11 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "calendar", "every", "at", "pattern"]
+    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
-        "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
+        "dtstart", "exdate", "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
         "dst_gap", "dst_repeat",
     ]
 
@@ -41,9 +41,11 @@ public struct ScheduleDefinition: Sendable {
             return true
         }
         if first.contains("freq=") { return "rrule" }
-        if first.hasPrefix("ext:") || first.contains("**") || words.count == 1 && first.contains(".") && !first.contains("..") && !first.contains(":") && !isSpan() {
-            return "pattern"
-        }
+        // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, the first or last a word or a star.
+        let parts = first.split(separator: ".", omittingEmptySubsequences: false)
+        let isDotted = words.count == 1 && parts.count > 1 && !parts.contains("") && !first.contains(":")
+        let endsInWord = parts.last?.allSatisfy(\.isLetter) ?? false
+        if first.hasPrefix("ext:") || isDotted && (parts.count > 2 || endsInWord) { return "pattern" }
         if isInstant() { return "at" }
         if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
         if isSpan() { return "every" }
@@ -103,6 +105,14 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
+    /// Whether it repeats and yet has no due time after an instant. What the machine's start or a program decides is not known
+    /// to have none; what is disabled is not meant to have any.
+    public func isNeverDue(after instant: Instant) -> Bool {
+        guard enabled, once == nil, !recurrence.isReboot, recurrence.patternExtension == nil else { return false }
+        guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant) else { return true }
+        return notAfter.map { next > $0 } ?? false
+    }
+
     /// Says when in the same words, whatever else differs.
     public func isDueAlike(_ other: ScheduleDefinition) -> Bool {
         expression == other.expression && zone.name == other.zone.name
@@ -148,9 +158,9 @@ extension TableReader {
     mutating func recurrence(
         zone: Zone, daylight: DaylightRule, seed: UInt64
     ) -> (recurrence: Recurrence, expression: String)? {
-        expect(ScheduleDefinition.whenKeys + ["from"])
-        if let from = table.entry("from"), table["every"] == nil {
-            fail(from.keyPosition, "from belongs to every, and there is none")
+        expect(ScheduleDefinition.whenKeys + ["dtstart", "exdate", "from"])
+        for (key, owner) in [("dtstart", "rrule"), ("exdate", "rrule"), ("from", "every")] where table[owner] == nil {
+            if let entry = table.entry(key) { fail(entry.keyPosition, "\(key) belongs to \(owner), and there is none") }
         }
         let zones = context.zones
         if table["cron"] != nil {
@@ -168,6 +178,7 @@ extension TableReader {
                 try .pattern(text, zone: zone, daylight: daylight)
             }
         }
+        if table["rrule"] != nil { return rrule(zone: zone, daylight: daylight) }
         if let value = table["every"] {
             enum From: String, CaseIterable { case start, end }
             let from = choice("from", as: From.self) ?? .end
@@ -181,6 +192,43 @@ extension TableReader {
         }
         if let value = table["at"], let instant = instant(value, "at", zone: zone) {
             return (.at(instant), "at \"\(instant.rfc3339)\"")
+        }
+        return nil
+    }
+
+    /// A recurrence rule with its beginning and what is left out, which are part of what it says.
+    private mutating func rrule(zone: Zone, daylight: DaylightRule) -> (recurrence: Recurrence, expression: String)? {
+        var start: RRuleTime?
+        var excluded: [RRuleTime] = []
+        if let value = table["dtstart"] {
+            guard let time = rruleTime(value, "dtstart", zone: zone) else { return nil }
+            start = time
+        }
+        if let value = table["exdate"] {
+            var elements = [value]
+            if case .array(let list) = value.kind { elements = list }
+            for element in elements {
+                guard let time = rruleTime(element, "exdate", zone: zone) else { return nil }
+                excluded.append(time)
+            }
+        }
+        let read = expression("rrule") { text throws(RecurrenceError) in
+            try .rrule(text, start: start, excluding: excluded, zone: zone, daylight: daylight)
+        }
+        guard let read else { return nil }
+        let beside = (start.map { [" from \($0.description)"] } ?? []) + excluded.map { " without \($0.description)" }
+        return (read.recurrence, read.expression + beside.joined())
+    }
+
+    private mutating func rruleTime(_ value: Value, _ key: String, zone: Zone) -> RRuleTime? {
+        guard let text = instantText(value, key) else { return nil }
+        do throws(RecurrenceError) {
+            let time = try RRuleTime.parse(text, zone: zone, now: context.now)
+            // Each time the file is read it would be another one.
+            if !time.isRelative { return time }
+            fail(value.position, "\(key) \"\(text)\" counts from now", hint: "write a date and a time, such as \"2026-12-24T18:00:00\"")
+        } catch {
+            fail(value.position, "\(key): \(error.message)", hint: error.hint)
         }
         return nil
     }

@@ -162,17 +162,21 @@ struct TableReader {
     }
 
     mutating func instant(_ value: Value, _ key: String, zone: Zone) -> Instant? {
-        let text: String
-        switch value.kind {
-        case .string(let string): text = string
-        case .integer(let number): text = String(number)
-        case .dateTime(let moment) where moment.kind != .localTime: text = moment.description
-        default:
-            fail(value, key, expected: "an instant such as \"2026-12-24T18:00:00Z\"")
-            return nil
-        }
+        guard let text = instantText(value, key) else { return nil }
         do throws(RecurrenceError) { return try Instant.parse(text, zone: zone, now: context.now) } catch {
             fail(value.position, "\(key): \(error.message)", hint: error.hint)
+            return nil
+        }
+    }
+
+    /// An instant as text, in whichever type it was written.
+    mutating func instantText(_ value: Value, _ key: String) -> String? {
+        switch value.kind {
+        case .string(let string): return string
+        case .integer(let number): return String(number)
+        case .dateTime(let moment) where moment.kind != .localTime: return moment.description
+        default:
+            fail(value, key, expected: "an instant such as \"2026-12-24T18:00:00Z\"")
             return nil
         }
     }

@@ -16,7 +16,7 @@ struct DayRule: Sendable, Hashable {
     /// The matching days of a month as bits 1 to 31. `firstDay` is the day number of its 1st.
     @inline(__always)
     func days(firstDay: Int64, daysInMonth: Int) -> UInt32 {
-        combined(daysOfMonth, weekdays(first: Civil.weekday(days: firstDay))) & Self.all(daysInMonth)
+        combined(daysOfMonth, Self.weekdays(daysOfWeek, first: Civil.weekday(days: firstDay))) & Self.all(daysInMonth)
     }
 
     /// The same with days that only the month tells.
@@ -24,18 +24,19 @@ struct DayRule: Sendable, Hashable {
     func days(firstDay: Int64, daysInMonth: Int, with special: SpecialDays) -> UInt32 {
         let first = Civil.weekday(days: firstDay)
         let byDay = daysOfMonth | special.daysOfMonth(first: first, daysInMonth: daysInMonth)
-        let byWeekday = weekdays(first: first) | special.daysOfWeek(first: first, daysInMonth: daysInMonth)
+        let byWeekday = Self.weekdays(daysOfWeek, first: first) | special.daysOfWeek(first: first, daysInMonth: daysInMonth)
         return combined(byDay, byWeekday) & Self.all(daysInMonth)
     }
 
+    /// Bits 1 to `daysInMonth`.
     @inline(__always)
-    private static func all(_ daysInMonth: Int) -> UInt32 {
+    static func all(_ daysInMonth: Int) -> UInt32 {
         UInt32(truncatingIfNeeded: (UInt64(2) &<< UInt64(truncatingIfNeeded: daysInMonth)) &- 2)
     }
 
-    /// The days whose weekday matches, in a month that begins with the weekday `first`.
+    /// The days whose weekday is in a set, bits 0 (Sunday) to 6, in a month that begins with the weekday `first`.
     @inline(__always)
-    private func weekdays(first: Int) -> UInt32 {
+    static func weekdays(_ daysOfWeek: UInt8, first: Int) -> UInt32 {
         // The week as seen from the 1st, five times over, gives each day of the month its weekday's bit.
         let week = UInt64(daysOfWeek)
         let turned = ((week | week &<< 7) &>> UInt64(truncatingIfNeeded: first)) & 0x7F

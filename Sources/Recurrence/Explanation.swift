@@ -32,6 +32,10 @@ extension Recurrence {
         case .ext(let ext):
             syntax = "a pattern"
             sentence = "whenever the program patterns/\(ext.key) says"
+        case .rrule(let schedule):
+            syntax = "a recurrence rule of iCalendar (RFC 5545)"
+            sentence = schedule.words
+            warnings = schedule.warnings
         case .interval(let interval):
             syntax = "an interval"
             sentence =

@@ -18,11 +18,17 @@ extension Instant {
     }
 }
 
-private struct InstantParser {
+struct InstantParser {
     private let text: String
     private let zone: Zone
     private let now: Instant
     private var scanner: ByteScanner
+    /// In milliseconds, as if it were UTC; nil when what was read names an instant by itself.
+    private(set) var wall: Int64?
+    /// A date alone, read as its midnight.
+    private(set) var isDate = false
+    /// It counts from now.
+    private(set) var isRelative = false
 
     private static let shapeHint =
         #"for example "2026-12-24T18:00:00+01:00", "2026-12-24 18:00", "@1790000000" or "in 2 hours""#
@@ -44,14 +50,21 @@ private struct InstantParser {
         if first == UInt8(ascii: "@") { return try epochSeconds() }
         if first == UInt8(ascii: "+") {
             scanner.advance()
+            isRelative = true
             return try fromNow()
         }
-        if first.isLetter { return try word() }
+        if first.isLetter {
+            isRelative = true
+            return try word()
+        }
         guard first.isDigit else { throw malformed(at: start) }
         var end = start
         while end < scanner.bytes.count, scanner.bytes[end].isDigit { end += 1 }
         if end == scanner.bytes.count { return try epochMilliseconds() }
-        if scanner.bytes[end] == UInt8(ascii: ":") { return try nextTimeOfDay() }
+        if scanner.bytes[end] == UInt8(ascii: ":") {
+            isRelative = true
+            return try nextTimeOfDay()
+        }
         return try dateTime()
     }
 
@@ -111,6 +124,7 @@ private struct InstantParser {
         case "in" where blank && !scanner.isAtEnd: return try fromNow()
         case "today" where blank || scanner.isAtEnd, "tomorrow" where blank || scanner.isAtEnd:
             let day = today + (word == "today" ? 0 : 1)
+            isDate = scanner.isAtEnd
             let time = scanner.isAtEnd ? 0 : try timeOfDay()
             guard scanner.isAtEnd else { throw malformed(at: scanner.position) }
             return local(day: day, milliseconds: time)
@@ -143,14 +157,16 @@ private struct InstantParser {
                 "day \(day) is out of range 1-\(Civil.daysInMonth(year: year, month: month)) in \(quoted(text))", at: start + 8)
         }
         let days = Civil.days(year: year, month: month, day: day)
-        if scanner.isAtEnd { return local(day: days, milliseconds: 0) }
+        if scanner.isAtEnd {
+            isDate = true
+            return local(day: days, milliseconds: 0)
+        }
         if !scanner.take("T"), !scanner.take("t"), !scanner.skipBlanks() { throw malformed(at: scanner.position) }
         let time = try timeOfDay()
-        let wall = Instant(milliseconds: days * Civil.millisecondsPerDay + time)
-        if scanner.isAtEnd { return zone.resolve(wall: wall).first }
+        if scanner.isAtEnd { return local(day: days, milliseconds: time) }
         let offset = try offsetSeconds()
         guard scanner.isAtEnd else { throw malformed(at: scanner.position) }
-        return wall + Span(milliseconds: -offset * 1000)
+        return Instant(milliseconds: days * Civil.millisecondsPerDay + time - offset * 1000)
     }
 
     /// `HH:MM[:SS[.fraction]]` in milliseconds.
@@ -195,8 +211,10 @@ private struct InstantParser {
         return negative ? -seconds : seconds
     }
 
-    private func local(day: Int64, milliseconds: Int64) -> Instant {
-        return zone.resolve(wall: Instant(milliseconds: day * Civil.millisecondsPerDay + milliseconds)).first
+    private mutating func local(day: Int64, milliseconds: Int64) -> Instant {
+        let wall = day * Civil.millisecondsPerDay + milliseconds
+        self.wall = wall
+        return zone.resolve(wall: Instant(milliseconds: wall)).first
     }
 
     // MARK: Errors

@@ -17,6 +17,7 @@ public struct Recurrence: Sendable {
         case calendar(WallSchedule<WallFields>, String)
         /// The wall-clock forms of a pattern, computed when the run before has ended.
         case pattern(WallSchedule<WallFields>)
+        case rrule(RRuleSchedule)
         case interval(Interval)
         case at(Instant)
         case reboot
@@ -84,6 +85,26 @@ public struct Recurrence: Sendable {
         }
     }
 
+    /// Reads a recurrence rule of iCalendar (RFC 5545 §3.3.10), `FREQ=MONTHLY;BYDAY=2TU`; `RRULE:` may precede.
+    ///
+    /// It begins at `start`, from which it takes what it does not say itself: the time of day, the day, which weeks are
+    /// the second ones. The start is due only if the rule names it. Without one a rule begins at 1970-01-01 00:00 wall
+    /// time; one that counts from its start (COUNT, INTERVAL above 1) or takes its weekday from it is then refused.
+    /// Daylight saving is met as in every other rule; it is a wildcard when it leaves the hour or the minute open:
+    /// FREQ=HOURLY without BYHOUR. Costs as much as COUNT searches.
+    public static func rrule(
+        _ text: String, start: RRuleTime? = nil, excluding: [RRuleTime] = [], zone: Zone,
+        daylight: DaylightRule = .standard
+    ) throws(RecurrenceError) -> Recurrence {
+        var parser = RRuleParser(text)
+        let rule = try parser.parse()
+        if start == nil { try parser.checkWithoutStart() }
+        return Recurrence(
+            rule: .rrule(
+                RRuleSchedule(
+                    rule, start: start?.wall ?? 0, excluding: excluding.map(\.instants), zone: zone, daylight: daylight)))
+    }
+
     /// Every `span`: counted from the end of the last run, or (`fromStart`) on a fixed grid. A span that is not longer
     /// than zero is never due.
     public static func every(_ span: Span, fromStart: Bool) -> Recurrence {
@@ -102,6 +123,7 @@ public struct Recurrence: Sendable {
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule.next(after: instant)
+        case .rrule(let schedule): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
         case .reboot, .ext: nil
@@ -111,6 +133,7 @@ public struct Recurrence: Sendable {
     /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
         if let wall { return wall.nextOccurrence(after: instant) }
+        if case .rrule(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
         return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
     }
 
@@ -119,9 +142,12 @@ public struct Recurrence: Sendable {
         switch rule {
         case .interval(let interval): !interval.fromStart
         case .pattern, .ext: true
-        case .cron, .calendar, .at, .reboot: false
+        case .cron, .calendar, .rrule, .at, .reboot: false
         }
     }
+
+    /// Read from the wall clock, and each wall time once: see `DaylightRule`.
+    public var isFixed: Bool { wall.map { !$0.rule.isWildcard } ?? false }
 
     /// Counts in equal steps from an origin: `every`, `@every`.
     public var isInterval: Bool {
@@ -150,20 +176,25 @@ public struct Recurrence: Sendable {
     private var wall: WallSchedule<WallFields>? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule
-        case .interval, .at, .reboot, .ext: nil
+        case .rrule, .interval, .at, .reboot, .ext: nil
         }
     }
 
     /// The zone whose wall clock decides; nil for a rule that reads none.
-    public var zone: Zone? { wall?.zone }
+    public var zone: Zone? {
+        if case .rrule(let schedule) = rule { return schedule.zone }
+        return wall?.zone
+    }
 
     /// One text for all that mean the same: numbers for names in cron, `@daily` as `0 0 * * *`, `60.seconds` as `1.minutes`; of a
-    /// calendar expression what `systemd-analyze calendar` prints. Reads back as an equal rule.
+    /// calendar expression what `systemd-analyze calendar` prints. Reads back as an equal rule, that of iCalendar with the
+    /// same start.
     public var normalized: String {
         switch rule {
         case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)
         case .calendar(_, let text): text
         case .pattern(let schedule): schedule.rule.patternText
+        case .rrule(let schedule): "\(schedule.rule)"
         case .interval(let interval): (interval.fromStart ? nil : interval.span.patternText) ?? "@every \(interval.span)"
         case .at(let due): due.rfc3339
         case .reboot: "@reboot"

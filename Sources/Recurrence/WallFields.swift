@@ -80,8 +80,8 @@ struct WallFields: WallRule, Hashable {
                 firstDay: firstDay, daysInMonth: Civil.daysInMonth(year: date.year, month: date.month))
             let today = UInt32(1) &<< UInt32(truncatingIfNeeded: date.day)
             if matching & today != 0 {
-                let time = firstTime(atOrAfter: UInt32(truncatingIfNeeded: local &- day &* Civil.secondsPerDay))
-                if time != Self.noTime { return day &* Civil.secondsPerDay &+ Int64(time) }
+                let time = times.first(atOrAfter: UInt32(truncatingIfNeeded: local &- day &* Civil.secondsPerDay))
+                if time != TimesOfDay.none { return day &* Civil.secondsPerDay &+ Int64(time) }
             }
             let later = matching & ~(today | (today &- 1))
             if later != 0 { return at(firstDay: firstDay, matching: later) }
@@ -124,41 +124,9 @@ struct WallFields: WallRule, Hashable {
     @inline(__always)
     private func at(firstDay: Int64, matching: UInt32) -> Int64 {
         let day = firstDay &+ Int64(matching.trailingZeroBitCount &- 1)
-        return day &* Civil.secondsPerDay &+ Int64(firstTime)
+        return day &* Civil.secondsPerDay &+ Int64(times.first)
     }
-
-    private static let noTime = UInt32.max
 
     @inline(__always)
-    private var firstTime: UInt32 {
-        UInt32(
-            truncatingIfNeeded: hours.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
-                &+ seconds.trailingZeroBitCount)
-    }
-
-    /// The first matching second of the day at or after one, or `noTime`.
-    @inline(__always)
-    private func firstTime(atOrAfter time: UInt32) -> UInt32 {
-        let hour = time / 3600
-        let rest = time &- hour &* 3600
-        let minute = rest / 60
-        let second = rest &- minute &* 60
-        if hours & (1 &<< hour) != 0 {
-            if minutes & (1 &<< UInt64(minute)) != 0 {
-                let left = seconds &>> UInt64(second)
-                if left != 0 { return time &+ UInt32(truncatingIfNeeded: left.trailingZeroBitCount) }
-            }
-            let left = minutes & ~((UInt64(2) &<< UInt64(minute)) &- 1)
-            if left != 0 {
-                return UInt32(
-                    truncatingIfNeeded: Int(hour) &* 3600 &+ left.trailingZeroBitCount &* 60
-                        &+ seconds.trailingZeroBitCount)
-            }
-        }
-        let left = hours & ~((UInt32(2) &<< hour) &- 1)
-        if left == 0 { return Self.noTime }
-        return UInt32(
-            truncatingIfNeeded: left.trailingZeroBitCount &* 3600 &+ minutes.trailingZeroBitCount &* 60
-                &+ seconds.trailingZeroBitCount)
-    }
+    private var times: TimesOfDay { TimesOfDay(hours: hours, minutes: minutes, seconds: seconds) }
 }

@@ -6,7 +6,7 @@ public final class Zone: Sendable, CustomStringConvertible {
     public let name: String
 
     /// A time during which nothing about the zone changes.
-    struct Range: Sendable {
+    struct Range: Sendable, Hashable {
         /// UTC seconds, `start` inclusive, `end` exclusive. The first and last range reach beyond all instants in use.
         var start: Int64
         var end: Int64
@@ -59,6 +59,11 @@ public final class Zone: Sendable, CustomStringConvertible {
     }
 
     public var description: String { name }
+
+    /// Has the same name and shows the same times.
+    func isAlike(_ other: Zone) -> Bool {
+        name == other.name && ranges == other.ranges && abbreviations == other.abbreviations
+    }
 
     // MARK: From instants to wall time
 

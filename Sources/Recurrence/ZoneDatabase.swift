@@ -1,6 +1,7 @@
 import Synchronization
 
-/// The machine's time zones by name. Each is read once and shared from then on; copies of a database share too.
+/// The machine's time zones by name. Each is read once, until `reload()`, and shared from then on; copies of a database share
+/// too.
 public struct ZoneDatabase: Sendable {
     /// Searched in this order.
     public let directories: [String]
@@ -23,8 +24,64 @@ public struct ZoneDatabase: Sendable {
     public func zone(_ name: String) throws(RecurrenceError) -> Zone {
         if name == "UTC" { return .utc }
         if let zone = known[name] { return zone }
-        let zone = name == "local" ? try local() : try read(name)
-        return known.share(zone, as: name)
+        return known.share(try fresh(name), as: name)
+    }
+
+    private func fresh(_ name: String) throws(RecurrenceError) -> Zone { name == "local" ? try local() : try read(name) }
+
+    // MARK: Files that change
+
+    /// A zone that says something else than before.
+    public struct Change: Sendable {
+        public let old: Zone
+        /// What `zone(_:)` gives from now on.
+        public let new: Zone
+    }
+
+    /// Reads every zone anew that was ever asked for. One that cannot be read any more stays as it was, and is among the
+    /// failures.
+    public func reload() -> (changes: [Change], failures: [(name: String, error: RecurrenceError)]) {
+        var changes: [Change] = []
+        var failures: [(name: String, error: RecurrenceError)] = []
+        for (name, old) in known.all.sorted(by: { $0.key < $1.key }) {
+            do throws(RecurrenceError) {
+                let new = try fresh(name)
+                guard !new.isAlike(old) else { continue }
+                known.replace(new, as: name)
+                changes.append(Change(old: old, new: new))
+            } catch {
+                failures.append((name, error))
+            }
+        }
+        return (changes, failures)
+    }
+
+    /// How many zones have been asked for; `files` is the same as long as this is, and no file has changed.
+    public var count: Int { known.all.count }
+
+    /// Every name that decides what the zones say that were asked for: their files, whether or not they are there, the
+    /// directories in the database that lead to them, and what links among these point to.
+    public var files: Set<String> {
+        var files = Set<String>()
+        for name in known.all.keys {
+            for path in name == "local" ? localFiles : databaseFiles(name) { files.formUnion(ZoneFiles.steps(from: path)) }
+        }
+        return files
+    }
+
+    private func databaseFiles(_ name: String) -> [String] {
+        var files: [String] = []
+        for directory in directories {
+            files.append(directory)
+            for part in name.split(separator: "/") { files.append("\(files.last ?? directory)/\(part)") }
+        }
+        return files
+    }
+
+    private var localFiles: [String] {
+        guard let setting = Self.localSetting else { return ["/etc/localtime"] }
+        if setting.hasPrefix("/") { return [setting] }
+        return Self.isPlausible(setting) ? databaseFiles(setting) : []
     }
 
     // MARK: Named zones
@@ -105,12 +162,13 @@ public struct ZoneDatabase: Sendable {
 
     // MARK: The machine's own
 
+    /// tzset(3): a colon may precede; an empty value is UTC; a value is a file's name or path, else a rule.
+    private static var localSetting: String? {
+        ZoneFiles.environment("TZ").map { $0.hasPrefix(":") ? String($0.dropFirst()) : $0 }
+    }
+
     private func local() throws(RecurrenceError) -> Zone {
-        guard var setting = ZoneFiles.environment("TZ") else {
-            return try localFile("/etc/localtime") ?? .utc
-        }
-        // tzset(3): a colon may precede; an empty value is UTC; a value is a file's name or path, else a rule.
-        if setting.hasPrefix(":") { setting.removeFirst() }
+        guard let setting = Self.localSetting else { return try localFile("/etc/localtime") ?? .utc }
         if setting.isEmpty { return .utc }
         if setting.hasPrefix("/") {
             if let zone = try localFile(setting) { return zone }
@@ -148,6 +206,10 @@ private final class KnownZones: Sendable {
     subscript(name: String) -> Zone? {
         zones.withLock { $0[name] }
     }
+
+    var all: [String: Zone] { zones.withLock { $0 } }
+
+    func replace(_ zone: Zone, as name: String) { zones.withLock { $0[name] = zone } }
 
     /// The one that is kept, should two threads have read the same.
     func share(_ zone: Zone, as name: String) -> Zone {

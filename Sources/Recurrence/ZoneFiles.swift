@@ -56,6 +56,18 @@ enum ZoneFiles {
         return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
+    /// A path, and as long as that is a link what it points to, each a path in turn. Ends with what is no link, or, for links in
+    /// a circle, after as many as Linux follows.
+    static func steps(from path: String) -> [String] {
+        var steps = [path]
+        var last = path
+        while steps.count <= 40, let target = link(last) {
+            last = target.hasPrefix("/") ? target : "\(last[..<(last.lastIndex(of: "/") ?? last.startIndex)])/\(target)"
+            steps.append(last)
+        }
+        return steps
+    }
+
     /// The names of zones below a directory, three levels deep. For error messages: the cost does not matter.
     static func zoneNames(in directory: String, below prefix: String = "", depth: Int = 0) -> [String] {
         guard depth < 3, let stream = opendir(prefix.isEmpty ? directory : directory + "/" + prefix) else { return [] }

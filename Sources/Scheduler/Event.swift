@@ -26,6 +26,8 @@ public enum Event {
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)
+    /// Time zones in use were read anew and say something else.
+    case zonesChanged([ZoneDatabase.Change])
     /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
     case started(boot: String, version: String)
     case stopped

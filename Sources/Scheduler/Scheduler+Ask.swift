@@ -45,6 +45,12 @@ final class Asking {
     /// In a row.
     var failures = 0
 
+    /// When it is asked again, after a failure.
+    var askedAgain: Instant? {
+        if case .failed(let again, _) = state { return again }
+        return nil
+    }
+
     /// A due time has become a job, or a record that says why not.
     func account(for instant: Instant) {
         last = instant
@@ -102,13 +108,9 @@ extension Scheduler {
     /// The questions of this turn.
     func takeQuestions(at now: Instant) -> [Question] {
         for schedule in failing {
-            guard case .failed(let again, _)? = schedule.asking?.state, isTime(again, now) else { continue }
-            ask(schedule, isChanged: true)
+            if let again = schedule.asking?.askedAgain, isTime(again, now) { ask(schedule, isChanged: true) }
         }
-        failing.removeAll { schedule in
-            if case .failed? = schedule.asking?.state { return false }
-            return true
-        }
+        failing.removeAll { $0.asking?.askedAgain == nil }
         var taken: [Question] = []
         for (schedule, number) in toAsk {
             guard let asking = schedule.asking, case .asked(number) = asking.state, let definition = schedule.definition,

@@ -105,6 +105,7 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
+        case .zonesChanged(let changes): reread(changes, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
         case .tick: break
@@ -149,7 +150,7 @@ public final class Scheduler {
         if let top = deadlines.first { consider(top.instant) }
         if let top = dues.first { consider(top.instant) }
         if let expectation = nextExpectation() { consider(expectation) }
-        for one in unanswered { consider(one.again) }
+        for schedule in failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         return wake
     }
 

@@ -82,6 +82,11 @@ private struct Next {
                 session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(entry.name) is due, and has not said")
             }
         }
+        for entry in entries {
+            for schedule in entry.schedules where schedule.definition.isNeverDue(after: from) {
+                session.complain("task \(entry.name): \(schedule.definition.expression) never comes after \(from.rfc3339)")
+            }
+        }
         var paused: [String: String] = [:]
         for entry in entries {
             if let note = catalog.pauseNote(of: entry) { paused[entry.name] = note.isEmpty ? "paused" : "paused: \(note)" }

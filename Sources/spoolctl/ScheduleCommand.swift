@@ -11,6 +11,7 @@ extension Command {
         examples: [
             Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "once more"),
             Example("spoolctl schedule report --calendar 'Mon *-*~07/1 07:00'", "on the last Monday of each month"),
+            Example("spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' --dtstart 2026-11-23T09:00", "every other Monday at nine"),
             Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "with data of its own"),
         ]
     ) { session throws(Failure) in

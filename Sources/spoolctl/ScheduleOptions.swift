@@ -6,6 +6,7 @@ struct ScheduleOptions {
     static let whenOptions: [Option] = [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
         Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
+        Option("rrule", value: "RULE", "due as a rule of iCalendar says, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
         Option("every", value: "TIME", "due so long after the end of the last run"),
         Option("at", value: "TIME", "due once"),
         Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
@@ -13,7 +14,13 @@ struct ScheduleOptions {
 
     static let whenSpellings = whenOptions.map { "--\($0.name)" }.joined(separator: ", ")
 
-    static let options = whenOptions + [
+    /// Of `--rrule` alone.
+    static let rruleOptions: [Option] = [
+        Option("dtstart", value: "TIME", "when --rrule begins: what INTERVAL and COUNT count from, and its time of day"),
+        Option("exdate", value: "TIME", "a due time of --rrule that is left out, or a whole day; may be repeated"),
+    ]
+
+    static let options = whenOptions + rruleOptions + [
         Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
         Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),
@@ -51,6 +58,7 @@ struct ScheduleOptions {
             let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
             table.set(given.name, Value(.string(try JobOptions.utf8(text, given.name))))
             if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
+            if given.name == "rrule" { try session.setRRuleTimes(in: &table) }
             for (option, key) in Self.strings {
                 if let value = arguments.value(option) { table.set(key, Value(.string(value))) }
             }
@@ -82,5 +90,24 @@ struct ScheduleOptions {
         for schedule in schedules {
             if let once = schedule.once, once <= now { throw .invalid("\(file): at \"\(once.rfc3339)\" is in the past") }
         }
+    }
+}
+
+extension Session {
+    /// Sets what `--dtstart` and `--exdate` say. What counts from now is written down as what it is now.
+    func setRRuleTimes(in table: inout Table) throws(Failure) {
+        func time(_ text: String, _ option: String) throws(Failure) -> Value {
+            let text = try JobOptions.utf8(text, option)
+            do throws(RecurrenceError) {
+                let time = try RRuleTime.parse(text, zone: try zoneForArguments(), now: now)
+                return Value(.string(time.isRelative ? time.description : text))
+            } catch {
+                throw .invalid("--\(option): \(error)")
+            }
+        }
+        if let start = arguments.value("dtstart") { table.set("dtstart", try time(start, "dtstart")) }
+        var excluded: [Value] = []
+        for text in arguments.values("exdate") { excluded.append(try time(text, "exdate")) }
+        if !excluded.isEmpty { table.set("exdate", excluded.count == 1 ? excluded[0] : Value(.array(excluded))) }
     }
 }

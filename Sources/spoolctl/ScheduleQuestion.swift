@@ -9,7 +9,7 @@ struct ScheduleQuestion {
     let text: String
 
     /// What `next` and `explain` take alike, besides the options that say when.
-    static let options: [Option] = [
+    static let options = ScheduleOptions.rruleOptions + [
         Option("timezone", value: "ZONE", "the zone of its wall clock (else the configured zone, which is UTC)"),
         Option("dst-gap", value: "RULE", "a due time that the clock skips: run or skip"),
         Option("dst-repeat", value: "RULE", "one that the clock repeats: first, both or last"),
@@ -32,6 +32,11 @@ struct ScheduleQuestion {
         table.set(key, Value(.string(text)))
         for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
             if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
+        }
+        if key == "rrule" {
+            try session.setRRuleTimes(in: &table)
+        } else if let given = session.arguments.given.first(where: { ["dtstart", "exdate"].contains($0.name) }) {
+            throw .usage("\(given.spelling) goes with --rrule")
         }
         if key == "every" { table.set("from", Value(.string("start"))) }
         let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8))

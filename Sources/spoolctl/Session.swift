@@ -138,7 +138,7 @@ final class Session {
         }
     }
 
-    private func zoneForArguments() throws(RecurrenceError) -> Zone {
+    func zoneForArguments() throws(RecurrenceError) -> Zone {
         if let name = arguments.value("timezone") { return try zones.zone(name) }
         do throws(Failure) { return try configuration().zone } catch {
             throw RecurrenceError(error.lines.joined(separator: "; "))

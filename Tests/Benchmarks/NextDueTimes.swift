@@ -6,11 +6,16 @@ extension Suite {
     func measureRecurrence(_ name: String) throws {
         let rows = [("*/5 * * * *", "UTC", 5.0), ("0 9 * * 1-5", "Europe/Berlin", 2.0), ("0 0 29 2 *", "UTC", 1.0),
             ("15 2 * * 0", "Europe/Berlin", 1.0), ("0 0 12 ? * 6#3", "Europe/Berlin", 1.0),
+            ("FREQ=WEEKLY;BYDAY=MO,WE,FR;BYHOUR=9;BYMINUTE=0;BYSECOND=0", "Europe/Berlin", 1.0),
+            ("FREQ=MONTHLY;BYDAY=-1FR", "Europe/Berlin", 1.0),
         ]
         let zones = ZoneDatabase()
         for (expression, zoneName, bar) in rows {
             let zone = try zones.zone(zoneName)
-            let recurrence = try Recurrence.cron(expression, zone: zone, zones: zones, stableSeed: 0)
+            let recurrence =
+                expression.hasPrefix("FREQ=")
+                ? try Recurrence.rrule(expression, zone: zone)
+                : try Recurrence.cron(expression, zone: zone, zones: zones, stableSeed: 0)
             _ = Self.walk(recurrence, count: 10_000)  // warms the zone
             let count = options.isSmoke ? 100_000 : 5_000_000
             let seconds = System.seconds { _ = Self.walk(recurrence, count: count) }

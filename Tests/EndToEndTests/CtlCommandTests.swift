@@ -411,6 +411,23 @@ struct CtlCommandTests {
         #expect(asked.lines == ["2026-03-27T17:00:00.000Z"])
     }
 
+    @Test("create, schedule, next and explain take recurrence rules")
+    func recurrenceRules() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR"
+        let options = ["--rrule", rule, "--dtstart", "20260302T083000", "--timezone", "Europe/Berlin"]
+        #expect(try spool.ctl(list: ["create", "t"] + options + ["--exdate", "2026-03-16", "--exdate", "20260330T083000", "--", "true"]).code == 0)
+        #expect(try spool.ctl("schedule", "t", "--rrule", "FREQ=YEARLY", "--dtstart", "now").code == 0)
+        #expect(try spool.ctl("show", "t").output.contains("rrule \"\(rule)\" from 2026-03-02T08:30:00 without 2026-03-16 without 2026-03-30T08:30:00"))
+        let next = try spool.ctl("next", "t", "--from", "2026-03-07", "-n", "2", "--json").objects
+        #expect(next.map { $0.text("local") } == ["2026-03-20T08:30:00.000+01:00", "2026-04-03T08:30:00.000+02:00"])
+        let asked = try spool.ctl(list: ["next", "--from", "2026-03-07", "-n", "2", "-q"] + options)
+        #expect(asked.lines == ["2026-03-16T07:30:00.000Z", "2026-03-20T07:30:00.000Z"])
+        let explained = try spool.ctl(list: ["explain"] + options)
+        #expect(explained.output.contains("Every 2 weeks on Monday and Friday, at 08:30, from 2026-03-02 08:30 on, in the time of Europe/Berlin"))
+        #expect(try spool.ctl("explain", "FREQ=MONTHLY;BYDAY=2TU").output.contains("Every month on the 2nd Tuesday of the month, at 00:00"))
+    }
+
     @Test("next shows the due times of the spool's tasks, the earliest first")
     func nextOfTasks() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -453,6 +470,19 @@ struct CtlCommandTests {
 
     // MARK: Checking
 
+    @Test("next says of a task that it never comes, and marks the last due time of one that ends")
+    func nextAndLast() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "never", "--cron", "0 0 31 2 *", "--", "true").code == 0)
+        #expect(try spool.ctl("create", "ends", "--cron", "0 0 0 1 1 ? 2190-2191", "--", "true").code == 0)
+        let result = try spool.ctl("next", "-n", "5")
+        #expect(result.code == 0)
+        #expect(result.errors.contains("task never: cron \"0 0 31 2 *\" never comes after "))
+        #expect(result.lines.count == 2)
+        #expect(result.lines[0].hasPrefix("2190-01-01") && !result.lines[0].contains("last"))
+        #expect(result.lines[1].hasPrefix("2191-01-01") && result.lines[1].hasSuffix("the last: it never comes again"))
+    }
+
     @Test("explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")
     func explain() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -478,7 +508,9 @@ struct CtlCommandTests {
         ("30 2 * * *", "cron, five fields as crontab(5)"), ("@daily", "cron, five fields as crontab(5)"),
         ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),
         ("0 10 ? * MON *", "cron as AWS EventBridge has it: year last, Sunday is 1"),
-        ("5 minutes", "an interval"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
+        ("5 minutes", "an interval"), ("1.5h", "an interval"), ("50.seconds", "an interval"), ("**.01.05.00.00", "a pattern"),
+        ("saturday|sunday.22.00.00", "a pattern"), ("ext:key:args", "a pattern"), ("FREQ=WEEKLY;BYDAY=MO", "a recurrence rule of iCalendar (RFC 5545)"),
+        ("Mon..Fri 09:00 UTC", "a calendar expression as systemd.time(7)"), ("*:0/15", "a calendar expression as systemd.time(7)"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
     ])
     func explainGuesses(_ text: String, _ syntax: String) throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -65,6 +65,30 @@ struct ShippedTextTests {
         }
     }
 
+    /// The entries `.It Ql EXPRESSION` of a section of spool-schedule(7).
+    static func examples(ofSection section: String) throws -> [String] {
+        let lines = try Files.text("\(root)/man/spool-schedule.7").split(separator: "\n", omittingEmptySubsequences: false)
+        let begin = lines.firstIndex(of: Substring(".Sh \(section)")) ?? 0
+        return lines[(begin + 1)...].prefix { !$0.hasPrefix(".Sh ") }.filter { $0.hasPrefix(".It Ql ") }.map { String($0.dropFirst(7)) }
+    }
+
+    @Test("Every schedule that spool-schedule(7) shows is read as one")
+    func schedules() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let calendars = try Self.examples(ofSection: "CALENDAR")
+        #expect(calendars.count >= 5)
+        for text in calendars { #expect(try spool.ctl("explain", "--calendar", text).code == 0, "\(text)") }
+        let page = try Files.text("\(Self.root)/man/spool-schedule.7")
+        for (key, text) in [
+            ("pattern", "01|02.05|15.05.00.00"), ("pattern", "saturday|sunday.22.00.00"), ("calendar", "*-02~03"),
+            ("calendar", "Mon *-05~07/1"), ("rrule", "FREQ=MONTHLY;BYDAY=2TU;BYHOUR=9;BYMINUTE=0;BYSECOND=0"),
+            ("cron", "*/7 2 * * mon-fri"), ("cron", "30 2 * * *"), ("cron", "0 0-5 * * *"), ("cron", "0 */2 * * *"),
+        ] {
+            #expect(page.contains(text), "\(text) is not in the manual any more")
+            #expect(try spool.ctl("explain", "--\(key)", text).code == 0, "\(text)")
+        }
+    }
+
     @Test("The demo runs all examples to their ends and leaves nothing running")
     func demo() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -158,6 +158,7 @@ struct TaskTests {
         ("@every", "cron = \"@every 1s\"", 2),
         ("calendar", "calendar = \"*:*:* UTC\"", 2),
         ("calendar with fractions of a second", "calendar = \"*:*:0/0.3\"", 3),
+        ("rrule", "rrule = \"FREQ=SECONDLY;INTERVAL=1\"\ndtstart = \"20260101T000000Z\"", 2),
         ("every, from the end of the last run", "every = \"300ms\"", 3),
         ("every, on a grid", "every = \"300 ms\"\nfrom = \"start\"", 3),
         ("at, in a while", "at = \"in 1 s\"", 1),

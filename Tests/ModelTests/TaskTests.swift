@@ -26,15 +26,20 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
     }
 
     static let refused: [Refused] = [
+        Refused("command = \":\"\nunique = \"k\"", "2:10: unique is a key of jobs; all runs of a task would have the same; overlap = \"skip\" runs one at a time"),
+        Refused("command = \":\"\nafter = \"backup\"", "2:9: after names the task itself; see overlap"),
+        Refused("command = \":\"\nafter = \"20261121T020000.000Z-a-k3f9ab\"", "2:9: after names 20261121T020000.000Z-a-k3f9ab, one job; a task waits for tasks"),
+        Refused("command = \":\"\nexpect = 0", "2:10: expect must be longer than nothing"),
+        Refused("command = \":\"\non_overdue = \"x\"", "2:14: on_overdue without expect; add expect = \"26h\""),
         Refused("[[schedule]]\ncron = \"0 2 * * *\"", "1:1: nothing to run: give command, script or task"),
         Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task says itself what to run"),
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
         Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
         Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),
-        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, every, at, pattern"),
+        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
         Refused("command = \":\"\n[[shedule]]\ncron = \"@daily\"", #"2:3: unknown key "shedule"; did you mean "schedule"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
-        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, every, at, pattern", #"3:1: unknown key "corn"; did you mean "cron"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern", #"3:1: unknown key "corn"; did you mean "cron"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"*-*-* 25:00\"", #"3:19: calendar "*-*-* 25:00": hour 25 is out of range 0-23"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily Mars\"", #"3:19: calendar "daily Mars": unknown time zone "Mars""#),
@@ -46,6 +51,12 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[[schedule]]\npattern = \"5.days\"\nfrom = \"end\"", "4:1: from belongs to every, and there is none"),
         Refused("command = \":\"\n[[schedule]]\npattern = 5", "3:11: pattern must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\ncron = 5", "3:8: cron must be a string, not a whole number"),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;BYHOUR=24\"", #"3:28: rrule "FREQ=DAILY;BYHOUR=24": BYHOUR 24 is out of range 0-23"#),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;COUNT=2\"", #"3:27: rrule "FREQ=DAILY;COUNT=2": COUNT counts from dtstart, and there is none; add when it starts, such as dtstart = "2026-01-01T09:00:00""#),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\ndtstart = \"19971332\"", #"4:11: dtstart: month 13 is out of range 1-12 in "19971332""#),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\ndtstart = \"in 2 hours\"", #"4:11: dtstart "in 2 hours" counts from now; write a date and a time, such as "2026-12-24T18:00:00""#),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\nexdate = [\"20260101\", true]", #"4:23: exdate must be an instant such as "2026-12-24T18:00:00Z", not a truth value"#),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ndtstart = \"20260101\"\nexdate = []", "4:1: dtstart belongs to rrule, and there is none", "5:1: exdate belongs to rrule, and there is none"),
         Refused("command = \":\"\n[[schedule]]\nevery = 0", "3:9: every must be longer than nothing"),
         Refused("command = \":\"\n[[schedule]]\nevery = \"1 fortnite\"", #"3:9: every: unknown unit "fortnite" in the duration "1 fortnite"; units are ns us ms s m h d w M y, or words such as minutes"#),
         Refused("command = \":\"\n[[schedule]]\nevery = 5\nfrom = \"begin\"", #"4:8: from must be one of start, end, not "begin""#),
@@ -80,6 +91,11 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         // What the journal keeps of it is read back as the same job.
         let again = try JobDefinition.read(try source.table(), context)
         #expect(again.action == job.action && again.payload == job.payload)
+        // What is expected of a task is expected of none of its runs.
+        let expecting = try readTask("command = \"a\"\nexpect = \"26h\"\non_overdue = [\"b\"]\nlocks = [\"l\"]")
+        #expect(expecting.expectMilliseconds == 93_600_000)
+        #expect(try expecting.whenOverdue(context)?.action == .arguments(["b"]))
+        #expect(try expecting.job(context).definition.locks == ["l"])
         let other = try task.job(payload: Array(#"{"x": 1}"#.utf8), context).definition
         #expect(other.payload == Array(#"{"x":1}"#.utf8) && other.timeoutMilliseconds == 5000)
     }
@@ -131,6 +147,12 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         ("calendar = \"Mon..Fri 9:00 Europe/Berlin\"", "2026-11-23T08:00:00.000Z"),
         ("calendar = \"9:00:00.25\"\ntimezone = \"Asia/Tokyo\"", "2026-11-22T00:00:00.250Z"),
         ("calendar = \"@1800000000\"\ntimezone = \"Asia/Tokyo\"", "2027-01-15T08:00:00.000Z"),
+        ("rrule = \"FREQ=MONTHLY;BYDAY=2TU\"", "2026-12-08T00:00:00.000Z"),
+        ("rrule = \"RRULE:FREQ=WEEKLY;INTERVAL=2\"\ndtstart = 1997-09-02T09:00:00\ntimezone = \"America/New_York\"", "2026-12-01T14:00:00.000Z"),
+        ("rrule = \"FREQ=DAILY\"\ndtstart = \"19970902T090000\"\nexdate = 2026-11-21T09:00:00", "2026-11-22T09:00:00.000Z"),
+        ("rrule = \"FREQ=DAILY\"\ndtstart = 1997-09-02T09:00:00+02:00\nexdate = [\"20261121T070000Z\", \"2026-11-22\", 2026-11-23]", "2026-11-24T07:00:00.000Z"),
+        ("rrule = \"FREQ=DAILY;COUNT=2\"\ndtstart = \"2026-11-20T18:00:00Z\"\ntimezone = \"Asia/Tokyo\"", "2026-11-21T18:00:00.000Z"),
+        ("rrule = \"FREQ=DAILY;UNTIL=20261121T015959Z\"", nil),
         ("every = \"5 minutes\"", "2026-11-21T02:05:00.000Z"),
         ("every = 90", "2026-11-21T02:01:30.000Z"),
         ("every = 0.25", "2026-11-21T02:00:00.250Z"),
@@ -151,6 +173,16 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         #expect(try readSchedule("every = 5\nfrom = \"end\"").recurrence.isFromEnd)
         let said = problems { _ = try readSchedule("cron = \"@daily\"\nfrom = \"start\"") }
         #expect(said == ["4:1: from belongs to every, and there is none"])
+    }
+
+    @Test func whatARuleStartsFromAndLeavesOutIsPartOfIt() throws {
+        let texts = [
+            "rrule = \"FREQ=DAILY\"", "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-20\"", "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-21\"",
+            "rrule = \"FREQ=DAILY\"\nexdate = \"2026-11-21\"", "rrule = \"FREQ=DAILY\"\nexdate = [\"2026-11-21\", \"2026-11-22\"]",
+        ]
+        #expect(try Set(texts.map { try readSchedule($0).id }).count == texts.count)
+        let spellings = ["dtstart = \"20261120T090000\"", "dtstart = 2026-11-20T09:00:00", "dtstart = \"2026-11-20 09:00\""]
+        #expect(try Set(spellings.map { try readSchedule("rrule = \"FREQ=DAILY\"\n\($0)").expression }) == ["rrule \"FREQ=DAILY\" from 2026-11-20T09:00:00"])
     }
 
     @Test func aSchedulesZoneIsItsOwnThenTheTasksThenTheConfiguredOne() throws {
@@ -208,7 +240,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
 
     static let refusedFiles: [Refused] = [
         Refused("every = 5", "1:1: no task is named; add task = \"NAME\""),
-        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, every, at, pattern"),
+        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
         Refused("task = 5\nevery = 5", "1:8: task must be a name, not a whole number"),
         Refused(
             "task = \"../x\"\nevery = 5",

@@ -104,6 +104,31 @@ import Testing
         #expect(explanation.syntax == "a calendar expression as systemd.time(7)")
     }
 
+    static let rules: [(String, String?, String, [String])] = [
+        ("FREQ=MONTHLY;BYDAY=2TU", nil, "Every month on the 2nd Tuesday of the month, at 00:00", []),
+        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO,TU,WE,FR;BYHOUR=9,17;COUNT=100", "2026-11-02", "Every 2 weeks on Monday to Wednesday and Friday, at 09:00 and 17:00, weeks beginning on Sunday, from 2026-11-02 on, 100 times", ["its start is not one of its due times: the rule does not name it"]),
+        ("FREQ=YEARLY;UNTIL=20300101T090000Z", "2026-11-21T07:30:05", "Every year in November on the 21st of the month, at 07:30:05, from 2026-11-21 07:30:05 on, until 2030-01-01 09:00 UTC", []),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", nil, "Every month on Monday to Friday, at 00:00, of these the last of each month", []),
+        ("FREQ=YEARLY;BYWEEKNO=1,-1;WKST=SU", nil, "Every year in the 1st week and last week, at 00:00, weeks beginning on Sunday", []),
+        ("FREQ=YEARLY;BYYEARDAY=1,100,-1;BYDAY=-2MO", nil, "Every year on the 2nd last Monday of the year when that is the 1st, 100th and last day of the year, at 00:00", ["it never comes: no date matches"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", nil, "Every month on the 31st of the month, at 00:00", ["February, April, June, September and November have no 31st: BYMONTHDAY=-1 is the last day of any month"]),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", nil, "Every year in February on the 29th of the month, at 00:00", ["the 29th of February comes in leap years alone"]),
+        ("FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "2026-11-21", "Every 20 minutes, in the hours 9 to 16, from 2026-11-21 on", ["its start is not one of its due times: the rule does not name it"]),
+        ("FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0", nil, "Every day, in the hours 9 to 16, at minute 0", []),
+        ("FREQ=HOURLY", nil, "Every hour", []), ("FREQ=HOURLY;BYMINUTE=15", nil, "Every hour, at minute 15", []),
+        ("FREQ=SECONDLY;BYMINUTE=5", nil, "Every second, at minute 5", []), ("FREQ=SECONDLY;BYSECOND=0,30", nil, "Every second, at seconds 0 and 30", []),
+        ("FREQ=DAILY;UNTIL=20251231", nil, "Every day, at 00:00, until 2025-12-31", ["it is over: it does not come again"]),
+        ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", nil, "Every month in February on the 31st of the month, at 00:00", ["it never comes: no date matches"]),
+    ]
+
+    @Test(arguments: rules)
+    func recurrenceRule(_ text: String, _ start: String?, _ words: String, _ warnings: [String]) throws {
+        let explanation = try rrule(text, from: start).explanation(at: instant("2026-11-20T12:00:00Z"))
+        #expect(explanation.sentence == words + ", in UTC")
+        #expect(explanation.warnings == warnings)
+        #expect(explanation.syntax == "a recurrence rule of iCalendar (RFC 5545)")
+    }
+
     /// What is said of a rule's days is what the rule does: the days named one by one are those that come.
     @Test func randomRulesAreExplained() throws {
         var generator = SeededGenerator(seed: 5)

@@ -22,6 +22,7 @@ func clock(_ instant: Instant) -> String {
 /// A scheduler, a clock that stands until it is moved, and all that was ever recorded.
 final class World {
     let scheduler: Scheduler
+    private let database: ZoneDatabase
     var now: Instant
     private(set) var records: [(at: Instant, record: Record)] = []
     /// The last turn.
@@ -33,17 +34,19 @@ final class World {
     private var count: UInt64 = 0
     private var ids: [String: JobID] = [:]
 
-    init(slots: Int = 8, queues: [String: Int] = [:], at time: String = "02:00") {
+    init(slots: Int = 8, queues: [String: Int] = [:], at time: String = "02:00", zones: ZoneDatabase = zones) {
+        database = zones
         scheduler = Scheduler(limits: SchedulerLimits(slots: slots, queueSlots: queues), zones: zones)
         now = at(time)
     }
 
-    init(_ scheduler: Scheduler, at now: Instant) {
+    init(_ scheduler: Scheduler, at now: Instant, zones: ZoneDatabase = zones) {
+        database = zones
         self.scheduler = scheduler
         self.now = now
     }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones) }
+    var context: ReadingContext { ReadingContext(now: now, zones: database) }
 
     // MARK: What happens
 
@@ -153,17 +156,18 @@ final class World {
 
     /// A scheduler that has replayed `records`, with the definitions in force read again.
     static func restored(
-        from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant
+        from records: [(at: Instant, record: Record)], limits: SchedulerLimits = SchedulerLimits(), at now: Instant,
+        zones: ZoneDatabase = zones
     ) -> World {
         let scheduler = Scheduler(limits: limits, zones: zones)
         for entry in records { scheduler.restore(entry.record, at: entry.at) }
         _ = scheduler.finishRestoring()
-        return World(scheduler, at: now)
+        return World(scheduler, at: now, zones: zones)
     }
 
     /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
-        let world = World.restored(from: records, limits: limits, at: at(time))
+        let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
         for (file, source) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
             if file.hasPrefix("tasks/") {
                 let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: source, world.context)

@@ -1,0 +1,52 @@
+/// A time that stands beside a recurrence rule (`dtstart`, `exdate`): what a wall clock shows, and which instant that is.
+public struct RRuleTime: Sendable, Hashable {
+    /// Seconds that the zone's wall clock shows, counted from 1970-01-01 00:00 as if it were UTC. A wall time that the
+    /// clock skips stays what was written.
+    let wall: Int64
+    /// A second; or the whole day when a date was written.
+    let instants: Range<Instant>
+    /// It counts from now, and so is another one whenever it is read.
+    public let isRelative: Bool
+    /// As RFC 3339 with the zone's offset, or without one when none was written.
+    public let description: String
+
+    /// Reads what `Instant.parse` does, and RFC 5545's `19970902T090000[Z]` and `19970902`, between the years 1 and 2199.
+    /// Without an offset it is a wall time of `zone`. Parts of a second are dropped. What `zone` had before 1970 is not known;
+    /// its offset of then is taken.
+    public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> RRuleTime {
+        if let basic = try BasicTime.parse(text) {
+            let written = Instant(seconds: basic.wall)
+            let instant = basic.form == .utc ? written : zone.resolve(wall: written).first
+            return try RRuleTime(
+                text, instant, wall: basic.form == .utc ? nil : basic.wall, isDate: basic.form == .date, isRelative: false, zone)
+        }
+        var parser = InstantParser(text, zone: zone, now: now)
+        let instant = try parser.parse()
+        return try RRuleTime(
+            text, instant, wall: parser.wall.map { Civil.floorDivide($0, 1000) }, isDate: parser.isDate,
+            isRelative: parser.isRelative, zone)
+    }
+
+    private static let firstWall = Civil.days(year: 1, month: 1, day: 1) * Civil.secondsPerDay
+
+    private init(
+        _ text: String, _ instant: Instant, wall: Int64?, isDate: Bool, isRelative: Bool, _ zone: Zone
+    ) throws(RecurrenceError) {
+        let second = Civil.floorDivide(instant.milliseconds, 1000)
+        let first = Instant(seconds: second)
+        let shown = wall ?? second + Int64(zone.offsetSeconds(at: first))
+        guard shown >= Self.firstWall, instant.milliseconds < Civil.endSeconds * 1000 else {
+            throw RecurrenceError("\(quoted(text)) is not between the years 1 and 2199")
+        }
+        self.wall = shown
+        self.isRelative = isRelative
+        if let wall, isDate {
+            let midnight = Instant(seconds: wall + Civil.secondsPerDay)
+            instants = first..<max(zone.resolve(wall: midnight).first, Instant(seconds: second + 1))
+            description = String(Instant(seconds: wall).rfc3339.prefix(10))
+        } else {
+            instants = first..<Instant(seconds: second + 1)
+            description = wall.map { String(Instant(seconds: $0).rfc3339.prefix(19)) } ?? first.rfc3339(in: zone)
+        }
+    }
+}

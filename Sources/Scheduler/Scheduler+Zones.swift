@@ -1,0 +1,62 @@
+// Time zones that change while the daemon runs.
+
+extension Scheduler {
+    /// Zones say something else than before: definitions in force that read one of them are read again, and their schedules
+    /// planned anew. What is accounted for stays so: of a fixed schedule the wall times that have been, of a wildcard schedule all
+    /// instants up to now.
+    func reread(_ changes: [ZoneDatabase.Change], at now: Instant) {
+        // What was due until now was due by the old ones.
+        fireDue(at: now)
+        func isRead(by schedule: ScheduleDefinition) -> Bool {
+            changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
+        }
+        for name in tasks.keys.sorted() {
+            if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
+                do throws(Problems) {
+                    let new = try TaskDefinition(name: name, source: old.source, at(now))
+                    for (before, after) in zip(old.schedules, new.schedules) where isRead(by: before) {
+                        carryOver(before, to: after, of: name, at: now)
+                    }
+                    define(new, since: now, at: now)
+                } catch {
+                    turn.refusals.append((name, "", "cannot be read with its new time zone: \(error)"))
+                }
+            }
+            for state in tasks[name]?.schedules ?? [] where state.isFile {
+                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"] else { continue }
+                do throws(Problems) {
+                    let after = try ScheduleDefinition.file(id: state.id, source: source, at(now)).schedule
+                    carryOver(before, to: after, of: name, at: now)
+                    define(task: name, after, source, since: now, at: now)
+                } catch {
+                    turn.refusals.append(("", state.id, "cannot be read with its new time zone: \(error)"))
+                }
+            }
+        }
+    }
+
+    /// Accounts for what a schedule has accounted for, now that it is read otherwise. Its id may be another, as an `at`'s
+    /// follows from its instant, and all from the name of the zone, which `local` may have changed.
+    private func carryOver(_ before: ScheduleDefinition, to after: ScheduleDefinition, of task: String, at now: Instant) {
+        guard let state = tasks[task]?.schedule(before.id) else { return }
+        var accounted = state.accounted
+        if let old = before.once, let new = after.once {
+            // It has come and does not come again; or it has not, and comes, were it past by now.
+            accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
+        } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
+            let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
+            accounted = max(accounted, new.resolve(wall: wall).first)
+        } else if after.recurrence.zone != nil {
+            accounted = max(accounted, now)
+        }
+        // Known, and not known as anything else: what it says now is no edit.
+        state.definition = nil
+        if before.id != after.id { commit(.unscheduled(task: task, schedule: before.id), at: now) }
+        if before.id != after.id || accounted != state.accounted {
+            commit(
+                .scheduled(
+                    task: task, schedule: after.id, accounted: accounted, origin: state.origin, lastEnd: state.lastEnd),
+                at: now)
+        }
+    }
+}

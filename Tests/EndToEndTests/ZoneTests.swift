@@ -1,0 +1,126 @@
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// The time-zone database changes while spoold runs.
+@Suite("Time zones that change", .ownThreads)
+struct ZoneTests {
+    /// A time-zone file of one offset, RFC 8536: version 1, one local time type, no transitions.
+    static func file(hours: Int) -> [UInt8] {
+        func big(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+        var bytes = Array("TZif".utf8) + [UInt8](repeating: 0, count: 16)
+        for count in [0, 0, 0, 0, 1, 4] { bytes += big(count) }
+        return bytes + big(hours * 3600) + [0, 0] + Array("TST\0".utf8)
+    }
+
+    static func write(_ path: String, hours: Int) throws {
+        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+        try file.write(Self.file(hours: hours))
+    }
+
+    /// Puts it in place by rename.
+    static func replace(_ path: String, hours: Int) throws {
+        try write("\(path).new", hours: hours)
+        try Files.rename("\(path).new", path)
+    }
+
+    /// A spool whose daemon reads `zoneinfo/Test/Zone`, which is an hour ahead of UTC, and a task that is due there at 09:00.
+    func spool(zone: String, environment: [String] = []) throws -> SpoolUnderTest {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.makeDirectory("\(spool.base)/zoneinfo")
+        try Files.makeDirectory("\(spool.base)/zoneinfo/Test")
+        try Self.write("\(spool.base)/zoneinfo/Test/Zone", hours: 1)
+        try Files.symlink("zoneinfo/Test/Zone", "\(spool.base)/localtime")
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 * * *\"\ntimezone = \"\(zone)\"")
+        try spool.start(environment: ["TZDIR=\(spool.base)/zoneinfo", "TZ=:\(spool.base)/localtime"])
+        try due(spool, "T08:00:00.000Z")
+        return spool
+    }
+
+    /// Waits until the task is due next at this time of some day.
+    func due(_ spool: SpoolUnderTest, _ time: String) throws {
+        try spool.wait(for: "the next due time to be \(time)") {
+            guard case .string(let next)? = try spool.daemonStatus()?["next_due"]?.kind else { return false }
+            return next.hasSuffix(time)
+        }
+    }
+
+    func count(_ spool: SpoolUnderTest, _ event: String) -> Int { spool.log.split(separator: "\n").filter { $0.contains(event) }.count }
+
+    static let ways = ["rename", "in place", "removed and written", "a directory", "the whole database", "a link", "a link's target"]
+
+    @Test("A zone's file that changes, in whatever way, is read again, said once, and plans what is due anew", arguments: ways)
+    func changes(_ way: String) throws {
+        let spool = try spool(zone: "Test/Zone")
+        let database = "\(spool.base)/zoneinfo"
+        switch way {
+        case "rename": try Self.replace("\(database)/Test/Zone", hours: 3)
+        case "in place": try Self.write("\(database)/Test/Zone", hours: 3)
+        case "removed and written":
+            try Files.remove("\(database)/Test/Zone")
+            try spool.logLine("event=refused", "file=\"time zone Test/Zone\"", "in_force=\"the time zone as it was read before\"")
+            try Self.write("\(database)/Test/Zone", hours: 3)
+        case "a directory":
+            try Files.makeDirectory("\(database)/New")
+            try Self.write("\(database)/New/Zone", hours: 3)
+            try Files.rename("\(database)/Test", "\(database)/Old")
+            try Files.rename("\(database)/New", "\(database)/Test")
+        case "the whole database":
+            try Files.makeDirectory("\(spool.base)/new")
+            try Files.makeDirectory("\(spool.base)/new/Test")
+            try Self.write("\(spool.base)/new/Test/Zone", hours: 3)
+            try Files.rename(database, "\(spool.base)/old")
+            try Files.rename("\(spool.base)/new", database)
+        case "a link":
+            try Self.write("\(database)/Other", hours: 3)
+            try Files.symlink("../Other", "\(database)/Test/Zone.new")
+            try Files.rename("\(database)/Test/Zone.new", "\(database)/Test/Zone")
+        default:
+            // The link itself changes nothing, as it leads to the same; what it leads to then does.
+            try Self.write("\(database)/Other", hours: 1)
+            try Files.symlink("../Other", "\(database)/Test/Zone.new")
+            try Files.rename("\(database)/Test/Zone.new", "\(database)/Test/Zone")
+            #expect(try spool.runsOn() && count(spool, "event=zones-changed") == 0)
+            try Self.replace("\(database)/Other", hours: 3)
+        }
+        try spool.logLine("event=zones-changed", "zones=Test/Zone")
+        try due(spool, "T06:00:00.000Z")
+        #expect(count(spool, "event=zones-changed") == 1)
+        // Watched where it stands now.
+        try Self.replace("\(database)/Test/Zone", hours: -2)
+        try due(spool, "T11:00:00.000Z")
+        #expect(try spool.ended("t").isEmpty && TaskTests.problems(spool).isEmpty)
+    }
+
+    @Test("The machine's own zone is another when the link that names it is replaced")
+    func local() throws {
+        let spool = try spool(zone: "local")
+        try Self.write("\(spool.base)/zoneinfo/Test/Other", hours: 3)
+        try Files.symlink("zoneinfo/Test/Other", "\(spool.base)/localtime.new")
+        try Files.rename("\(spool.base)/localtime.new", "\(spool.base)/localtime")
+        try spool.logLine("event=zones-changed")
+        try due(spool, "T06:00:00.000Z")
+        // It counts as the configured zone too.
+        try Files.write(spool.configuration, "timezone = \"local\"")
+        try spool.logLine("event=configured")
+        try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 * * *\"")
+        try Self.replace("\(spool.base)/zoneinfo/Test/Other", hours: 5)
+        try due(spool, "T04:00:00.000Z")
+    }
+
+    @Test("A damaged file is said once and changes nothing; and other files there are none of ours")
+    func damaged() throws {
+        let spool = try spool(zone: "Test/Zone")
+        try Files.write("\(spool.base)/zoneinfo/Test/Zone.new", "TZif")
+        try Files.rename("\(spool.base)/zoneinfo/Test/Zone.new", "\(spool.base)/zoneinfo/Test/Zone")
+        try spool.logLine("event=refused", "is truncated")
+        try Self.replace("\(spool.base)/zoneinfo/Test/Another", hours: 7)
+        #expect(try spool.runsOn())
+        try spool.wait(for: "the problem in status.json") { try TaskTests.problems(spool).count == 1 }
+        try due(spool, "T08:00:00.000Z")
+        try Self.replace("\(spool.base)/zoneinfo/Test/Zone", hours: 1)
+        try spool.wait(for: "the problem to be gone") { try TaskTests.problems(spool).isEmpty }
+        #expect(count(spool, "event=refused") == 1 && count(spool, "event=zones-changed") == 0)
+    }
+}
