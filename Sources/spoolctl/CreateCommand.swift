@@ -50,7 +50,9 @@ private struct Create {
         try job.setCommand(words)
         let context = try session.context()
         // Each part is checked by itself first, so that what is wrong is said of the option that brought it.
-        do throws(Problems) { _ = try JobDefinition.read(job.table, context) } catch { throw job.failure(error) }
+        var run = job.table
+        run.removeTaskKeys()
+        do throws(Problems) { _ = try JobDefinition.read(run, context) } catch { throw job.failure(error) }
         let schedules = try ScheduleOptions(session)
         for given in schedules.all { try session.check(given, task: name, context) }
         var table = job.table

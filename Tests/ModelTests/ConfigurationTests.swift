@@ -20,6 +20,9 @@ private func read(_ text: String) throws -> Configuration {
             timezone = "Europe/Berlin"
             default_timeout = "1h"
             keep = "30 days"
+            max_load = 4
+            min_free_space = "2G"
+            mail_command = ["/bin/mail", "-x"]
             [queues.gpu]
             slots = 1
             [queues.mail]
@@ -27,6 +30,7 @@ private func read(_ text: String) throws -> Configuration {
             """)
         #expect(configuration.slots == 2 && configuration.zone.name == "Europe/Berlin")
         #expect(configuration.defaultTimeoutMilliseconds == 3_600_000 && configuration.keepMilliseconds == 2_592_000_000)
+        #expect(configuration.maxLoad == 4 && configuration.minFreeBytes == 2 << 30 && configuration.mailCommand == ["/bin/mail", "-x"])
         #expect(configuration.queueSlots == ["gpu": 1, "mail": 4096])
     }
 
@@ -36,6 +40,8 @@ private func read(_ text: String) throws -> Configuration {
         Refused("slots = \"8\"", "1:9: slots must be a whole number, not a string"),
         Refused("slot = 8", #"1:1: unknown key "slot"; did you mean "slots"?"#),
         Refused("timezone = \"Nowhere/Atall\"", #"1:12: timezone: unknown time zone "Nowhere/Atall""#),
+        Refused("max_load = -1", "1:12: max_load is -1.0, outside 0.0 to 1000000.0"),
+        Refused("mail_command = [\"mail\"]", "1:16: mail_command must begin with an absolute path"),
         Refused("queues = 3", "1:10: queues must be a table of queues, not a whole number"),
         Refused("queues.gpu = 3", "1:14: queues.gpu must be a table with slots, not a whole number"),
         Refused("[queues.gpu]\nslot = 3", #"2:1: unknown key "slot"; did you mean "slots"?"#),

@@ -175,8 +175,29 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("limits = {tasks = 9, required = false}", means: "nil nil 9 false") { cgroup($0) },
         Accepted("limits = {}", means: "none") { cgroup($0) },
         Accepted(#"output_limit = "1kb""#, means: "1024") { text($0.outputLimitBytes) },
+        Accepted("locks = \"a\"", means: "a") { $0.locks.joined(separator: " ") },
+        Accepted("locks = [\"b\", \"a\", \"b\"]", means: "b a") { $0.locks.joined(separator: " ") },
+        Accepted("after = []", means: "nil") { text($0.after?.all) },
+        Accepted("after = [\"t\", \"20261121T020000.000Z-a-k3f9ab\"]", means: "success t 20261121T020000.000Z-a-k3f9ab") { after($0) },
+        Accepted("after = {all = \"t\", when = \"end\"}", means: "end t") { after($0) },
+        Accepted("unique = \"a/b c\"", means: "a/b c") { text($0.unique) },
+        Accepted("on_success = \"task-1\"", means: "on_success success task(\"task-1\")") { follow($0) },
+        Accepted("on_failure = \"mail me\"", means: "on_failure failure line(\"mail me\")") { follow($0) },
+        Accepted("on_end = [\"a\", \"\"]", means: "on_end end arguments([\"a\", \"\"])") { follow($0) },
+        Accepted("mail = \"a, b@c\"", means: "mail failure mail(to: \"a, b@c\")") { follow($0) },
+        Accepted("mail = {to = \"a\", when = \"output\"}", means: "mail output mail(to: \"a\")") { follow($0) },
+        Accepted("mail = {to = \"a\", when = \"always\"}", means: "mail end mail(to: \"a\")") { follow($0) },
+        Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
     ]
+
+    private static func after(_ job: JobDefinition) -> String {
+        ([job.after?.when.rawValue].compactMap { $0 } + (job.after?.all ?? [])).joined(separator: " ")
+    }
+
+    private static func follow(_ job: JobDefinition) -> String {
+        job.followUps.map { "\($0.key) \($0.when) \($0.action)" }.joined(separator: "; ")
+    }
 
     private static func confinement(_ job: JobDefinition) -> String { job.confinement.map(\.text).joined(separator: " ") }
 
@@ -242,6 +263,19 @@ private func text(_ backoff: Backoff) -> String {
         Refused(
             "overlap = \"skipp\"",
             #"2:11: overlap must be one of wait, queue, skip, allow, replace, not "skipp"; did you mean "skip"?"#),
+        Refused("locks = [\"a\", \"-\"]", "2:15: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; \"-\" is none"),
+        Refused("locks = 1", "2:9: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; a whole number is none"),
+        Refused("after = [\"a/b\"]", "2:10: after must hold a job's id or a task's name; \"a/b\" is none"),
+        Refused("after = {all = [\"a\"], wen = \"end\"}", "2:23: unknown key \"wen\"; did you mean \"when\"?"),
+        Refused("after = {all = [\"a\"], when = \"done\"}", "2:30: when must be one of success, failure, end, not \"done\""),
+        Refused("unique = \"\"", "2:10: unique is empty"),
+        Refused("unique = \"\(String(repeating: "/", count: 81))\"", "2:10: unique is 81 bytes long; about 240 are allowed; use a digest of it"),
+        Refused("on_end = []", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
+        Refused("on_end = \" \"", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
+        Refused("mail = {when = \"always\"}", "2:8: mail says no address; add to = \"ADDRESS\""),
+        Refused("mail = \"a\\nBcc: b\"", "2:8: mail must be an address, or several with commas between them, in printable ASCII"),
+        Refused("expect = \"26h\"", "2:10: expect is a key of tasks; a job has no runs to expect"),
+        Refused("on_overdue = \"t\"", "2:14: on_overdue is a key of tasks; a job has no runs to expect"),
         Refused("overlap = 1", "2:11: overlap must be one of wait, queue, skip, allow, replace, not a whole number"),
 
         Refused(

@@ -26,6 +26,11 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
     }
 
     static let refused: [Refused] = [
+        Refused("command = \":\"\nunique = \"k\"", "2:10: unique is a key of jobs; all runs of a task would have the same; overlap = \"skip\" runs one at a time"),
+        Refused("command = \":\"\nafter = \"backup\"", "2:9: after names the task itself; see overlap"),
+        Refused("command = \":\"\nafter = \"20261121T020000.000Z-a-k3f9ab\"", "2:9: after names 20261121T020000.000Z-a-k3f9ab, one job; a task waits for tasks"),
+        Refused("command = \":\"\nexpect = 0", "2:10: expect must be longer than nothing"),
+        Refused("command = \":\"\non_overdue = \"x\"", "2:14: on_overdue without expect; add expect = \"26h\""),
         Refused("[[schedule]]\ncron = \"0 2 * * *\"", "1:1: nothing to run: give command, script or task"),
         Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task says itself what to run"),
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
@@ -86,6 +91,11 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         // What the journal keeps of it is read back as the same job.
         let again = try JobDefinition.read(try source.table(), context)
         #expect(again.action == job.action && again.payload == job.payload)
+        // What is expected of a task is expected of none of its runs.
+        let expecting = try readTask("command = \"a\"\nexpect = \"26h\"\non_overdue = [\"b\"]\nlocks = [\"l\"]")
+        #expect(expecting.expectMilliseconds == 93_600_000)
+        #expect(try expecting.whenOverdue(context)?.action == .arguments(["b"]))
+        #expect(try expecting.job(context).definition.locks == ["l"])
         let other = try task.job(payload: Array(#"{"x": 1}"#.utf8), context).definition
         #expect(other.payload == Array(#"{"x":1}"#.utf8) && other.timeoutMilliseconds == 5000)
     }

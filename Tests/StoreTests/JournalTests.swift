@@ -20,6 +20,7 @@ private func everyRecord() throws -> [Record] {
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
         .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now),
+        .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false), .expecting(task: "t", since: now, isOverdue: true),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }
     for state in [JobState.new, .done, .failed] {
@@ -34,7 +35,14 @@ private func everyRecord() throws -> [Record] {
     ending.signal = 64
     ending.pid = Int32.max
     ending.usage = Usage(wallMilliseconds: .max, userMilliseconds: 0, systemMilliseconds: 1, maxRSSBytes: 1 << 50)
+    ending.hasOutput = true
     records.append(.ended(id, ending))
+    var waiting = try accepted("w")
+    waiting.waitsFor = [id, JobID(instant: now, name: "b", unique: 8)]
+    records.append(.accepted(waiting))
+    waiting.parent = id
+    waiting.depth = 16
+    records.append(.accepted(waiting))
     for reason in SkippedDue.Reason.allCases {
         records.append(.skipped(SkippedDue(task: "t", schedule: "s", from: now, through: now, count: 3, reason: reason)))
     }

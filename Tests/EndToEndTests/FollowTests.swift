@@ -1,0 +1,163 @@
+import Glibc
+import Testing
+
+/// What follows the end of a job, and what comes of silence.
+@Suite("What follows", .ownThreads)
+struct FollowTests {
+    @Test("U11: on_failure, on_success and on_end start tasks and commands, which are told what they follow")
+    func followUps() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("alert", "command = 'echo \"$SPOOL_PARENT_ID $SPOOL_PARENT_REASON $SPOOL_PARENT_EXIT_CODE\"; cat \"$SPOOL_PARENT_DIR/stdout\"'")
+        let keys = "on_failure = \"alert\"\non_success = [\"touch\", \"\(spool.out)/never\"]\non_end = 'cat > \(spool.out)/status; echo $OWN'\nenv = {OWN = \"own\"}"
+        let job = try spool.run("command = 'echo output; exit 3'\n\(keys)")
+        #expect(job.outcome == "failed exit 3")
+        let alert = try spool.end(of: "alert")
+        #expect(try alert.stdout == "\(job.id) exit 3\noutput\n")
+        #expect(alert.string("parent") == job.id && alert.string("task") == "alert")
+        #expect(try spool.end(of: "job.on_end").stdout == "own\n")
+        #expect(try Files.text("\(spool.out)/status").contains("\"id\":\"\(job.id)\""))
+        #expect(!Files.exists("\(spool.out)/never"))
+        #expect(try spool.ctl("status", alert.id).output.contains("follows\t\(job.id)"))
+    }
+
+    @Test("U11: a follow-up is started once, whenever the daemon dies", arguments: [false, true])
+    func once(isStopped: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
+        _ = try spool.running("job")
+        try isStopped ? _ = spool.stop() : spool.crash()
+        // It ends with nobody there.
+        try gate.release()
+        try spool.output("over")
+        try spool.start()
+        let id = try spool.end(of: "job").id
+        #expect(try spool.end(of: "job.on_end").outcome == "done 0")
+        for _ in 0..<2 {
+            try spool.crash()
+            try spool.start()
+        }
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("followed") == [id])
+    }
+
+    @Test("U11: a task that follows itself comes to an end, and the last one says why")
+    func endless() throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\non_success = \"t\"")
+        try spool.logLine("event=defined", "file=tasks/t")
+        #expect(try spool.ctl("run", "-w", "t").code == 0)
+        let last = try spool.wait(for: "the end of the chain") { try spool.jobs(in: "failed", named: "t").first }
+        #expect(last.reason == "rejected" && last.error.contains("in a row"), "\(last.error)")
+        #expect(try spool.jobs(in: "done", named: "t").count == 17)
+    }
+
+    // MARK: Mail
+
+    /// A sendmail that keeps what it is given.
+    private func mailing(_ keys: String = "") throws -> SpoolUnderTest {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.write("\(spool.base)/sendmail", "#!/bin/sh\necho \"$@\" > \(spool.out)/arguments\ncat > \(spool.out)/mail\n", mode: 0o755)
+        try Files.write(spool.configuration, "mail_command = [\"\(spool.base)/sendmail\", \"-i\", \"-t\"]\n\(keys)")
+        try spool.start()
+        return spool
+    }
+
+    @Test("U11: a job that fails is mailed with its outcome and the last lines of its output")
+    func mail() throws {
+        let spool = try mailing()
+        let job = try spool.run("command = \"seq 1 3000; printf 'Bcc: a@b\\\\n\\\\000caf\\\\303\\\\251' >&2; exit 4\"\nmail = \"ops@example.com, root\"")
+        #expect(try spool.end(of: "job.mail").outcome == "done 0")
+        #expect(try Files.text("\(spool.out)/arguments") == "-i -t\n")
+        let mail = try Files.text("\(spool.out)/mail")
+        let lines = mail.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let header = lines.prefix { !$0.isEmpty }
+        #expect(header.first == "To: ops@example.com, root")
+        #expect(header[1].hasPrefix("Subject: [") && header[1].hasSuffix("] job: exit 4"))
+        for line in ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Auto-Submitted: auto-generated"] { #expect(header.contains(line)) }
+        #expect(header.contains { $0.hasPrefix("Date: ") && $0.contains("20") } && header.contains { $0.hasPrefix("Message-ID: <") && $0.hasSuffix(">") })
+        #expect(!header.contains { $0.hasPrefix("Bcc") })
+        let body = lines.dropFirst(header.count + 1).joined(separator: "\n")
+        #expect(body.hasPrefix("job on ") && body.contains("exited with 4") && body.contains("failed/\(job.id)"))
+        #expect(body.contains("\n2901\n2902\n") && body.contains("\n3000\n") && !body.contains("\n2900\n"))
+        #expect(body.contains("Bcc: a@b\ncafé"))
+    }
+
+    static let rules: [(when: String, command: String, isMailed: Bool)] = [
+        ("failure", "echo x", false), ("failure", "exit 1", true), ("output", "echo x", true), ("output", "true", false), ("output", "echo x >&2", true),
+        ("always", "true", true),
+    ]
+
+    @Test("U11: mail is sent when its rule says", arguments: rules)
+    func mailRule(_ row: (when: String, command: String, isMailed: Bool)) throws {
+        let spool = try mailing()
+        _ = try spool.run("command = \"\(row.command)\"\nmail = {to = \"root\", when = \"\(row.when)\"}\non_end = [\"true\"]")
+        // What follows is taken up at once, in this order.
+        _ = try spool.end(of: "job.on_end")
+        let mails = try spool.journal().filter { $0.kind == "accepted" && $0.fields["name"] == "job.mail" }
+        #expect(mails.count == (row.isMailed ? 1 : 0))
+    }
+
+    @Test("U11: an address that would be more than one line is refused", arguments: ["a@b\\nBcc: c", "a\\r", "\\u0000", "é@b", "", " "])
+    func address(_ address: String) throws {
+        let job = try SpoolUnderTest().run("command = [\"true\"]\nmail = \"\(address)\"")
+        #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:8: mail must be an address"), "\(job.error)")
+    }
+
+    // MARK: Tasks
+
+    @Test("A task with pause_on_failure is paused when its last try failed, by a file that says which, also after a crash")
+    func pauses() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = [\"false\"]\npause_on_failure = true\n" + TaskTests.eachSecond)
+        let job = try spool.end(of: "t")
+        #expect(try spool.wait(for: "the pause") { Files.exists("\(spool.path)/control/pause-t") ? try Files.text("\(spool.path)/control/pause-t") : nil } == "\(job.id)\n")
+        try spool.logLine("event=skipped", "task=t", "why=paused")
+        #expect(try spool.ctl("list").output.contains("paused"))
+        try spool.crash()
+        try spool.start()
+        #expect(Files.exists("\(spool.path)/control/pause-t"))
+        #expect(try spool.ended("t").count == 1)
+        #expect(try spool.ctl("resume", "--task", "t").code == 0)
+        #expect(try spool.ended("t", count: 2).count == 2)
+    }
+
+    @Test("N10: a task that has not succeeded in time calls for help once, over a restart too, until it succeeds")
+    func expects() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = 'test -e \(spool.out)/good'\nexpect = \"1s\"\non_overdue = 'echo $SPOOL_OVERDUE_TASK >> \(spool.out)/help'")
+        #expect(try spool.lines("help", count: 1) == ["t"])
+        try spool.logLine("event=overdue", "task=t")
+        try spool.wait(for: "the state") { try spool.ctl("list").output.contains("\toverdue\t") }
+        #expect(try spool.ctl("status").output.contains("overdue\tt has not succeeded since "))
+        #expect(try spool.ctl("run", "-w", "t").code == 1)
+        try spool.restart()
+        #expect(try spool.ctl("list").output.contains("\toverdue\t"))
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("help") == ["t"])
+        try Files.write("\(spool.out)/good", "")
+        #expect(try spool.ctl("run", "-w", "t").code == 0)
+        // The next lapse is another one.
+        #expect(try spool.lines("help", count: 2) == ["t", "t"])
+    }
+
+    // MARK: Gates
+
+    static let closed = [("max_load = 0", "the load average is "), ("min_free_space = \"4000000T\"", "bytes are free")]
+
+    @Test("U9: while the machine is loaded or its disk full nothing starts, status says why, and all goes on when it is over", arguments: closed)
+    func gates(_ row: (key: String, why: String)) throws {
+        let spool = try SpoolUnderTest(configuration: row.key)
+        try spool.drop("job.toml", "command = [\"true\"]\ndeadline = \"1h\"")
+        try spool.logLine("event=held", row.why)
+        try spool.wait(for: "the reason in the status") { try spool.ctl("status").output.contains("held\tnothing starts: ") }
+        try spool.drop("late.toml", "command = [\"true\"]\ndeadline = \"10ms\"")
+        #expect(try spool.end(of: "late").outcome == "failed deadline")
+        #expect(try spool.jobs(in: "done").isEmpty)
+        try Files.write("\(spool.base)/new.toml", "")
+        try Files.rename("\(spool.base)/new.toml", spool.configuration)
+        #expect(try spool.end(of: "job").outcome == "done 0")
+        try spool.logLine("event=released")
+        #expect(spool.log.split(separator: "\n").filter { $0.contains("event=held") }.count == 1)
+    }
+}
