@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -138,8 +139,22 @@ static inline int linux_has_ended(pid_t pid) {
     return info.si_pid == pid;
 }
 
+// MARK: Terminals
+
+/* How many columns the terminal has, ioctl_tty(2) TIOCGWINSZ; 0 where nobody knows. */
+static inline int linux_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 // MARK: Signals
 
 static inline void (*linux_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
+
+/* Whether the signal is ignored, sigaction(2); SIG_IGN is a cast that Swift does not import. */
+static inline int linux_is_signal_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 #endif

@@ -12,29 +12,41 @@ struct Watches {
     var configuration: Int32 = -1
 }
 
+/// What is known of a name in `new/` besides that it is there.
+struct Sighting: OptionSet {
+    var rawValue: UInt8
+
+    /// It is more than just created.
+    static let settled = Sighting(rawValue: 1)
+    /// It was renamed in, and so is whole, also when it is a directory.
+    static let movedIn = Sighting(rawValue: 2)
+}
+
 /// Names to look at, each once, in the order in which they came.
 struct NameQueue {
     private var names: [String] = []
     private var first = 0
-    /// Whether the name is more than just created.
-    private var settled: [String: Bool] = [:]
+    private var sightings: [String: Sighting] = [:]
     private var isNudged = false
 
     var isEmpty: Bool { first == names.count && !isNudged }
 
-    mutating func add(_ name: String, isSettled: Bool = true) {
-        if let known = settled[name] {
-            settled[name] = known || isSettled
+    mutating func add(_ name: String, _ sighting: Sighting = .settled) {
+        if let known = sightings[name] {
+            sightings[name] = known.union(sighting)
         } else {
-            settled[name] = isSettled
+            sightings[name] = sighting
             names.append(name)
         }
     }
 
+    /// What is known of a name that waits to be looked at.
+    func sighting(of name: String) -> Sighting? { sightings[name] }
+
     /// Makes the loop come round once more without waiting.
     mutating func nudge() { isNudged = true }
 
-    mutating func next() -> (name: String, isSettled: Bool)? {
+    mutating func next() -> (name: String, sighting: Sighting)? {
         isNudged = false
         guard first < names.count else { return nil }
         let name = names[first]
@@ -43,7 +55,7 @@ struct NameQueue {
             names.removeAll(keepingCapacity: names.count < 4096)
             first = 0
         }
-        return (name, settled.removeValue(forKey: name) ?? true)
+        return (name, sightings.removeValue(forKey: name) ?? .settled)
     }
 }
 
@@ -80,7 +92,8 @@ extension Daemon {
                 let isGone = event.mask.isDisjoint(with: [.created, .movedTo, .closedAfterWriting])
                 // Most of what leaves new/ is what we moved ourselves.
                 if isGone, waitingFiles[event.name] == nil, waitingDirectory(event.name) == nil { continue }
-                arrivals.add(event.name, isSettled: !event.mask.contains(.created))
+                let isMovedIn = event.mask.contains(.movedTo)
+                arrivals.add(event.name, isMovedIn ? [.settled, .movedIn] : event.mask.contains(.created) ? [] : .settled)
             case watches.tasks:
                 if !Name.isUnfinished(event.name) { stems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.schedules:
@@ -113,13 +126,13 @@ extension Daemon {
 
     func takeArrivals() throws(SystemError) {
         var count = 0
-        while count < Self.intakePerTurn, let (name, isSettled) = arrivals.next() {
+        while count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
             count += 1
-            try takeArrival(name, isSettled: isSettled)
+            try takeArrival(name, sighting)
         }
     }
 
-    func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
+    func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {
         let known = waitingFiles[name]
         // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
         if let known, scheduler.jobs[known] == nil { return }
@@ -141,7 +154,7 @@ extension Daemon {
         let arrival: Arrival
         do throws(SystemError) {
             arrival = try spool.intake(
-                name, known: known, isSettled: isSettled, context, isTaken: { self.scheduler.jobs[$0] },
+                name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context, isTaken: { self.scheduler.jobs[$0] },
                 task: { self.scheduler.tasks[$0]?.definition })
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.

@@ -11,6 +11,8 @@ public final class Job {
     public let scheduledAt: Instant
     public let deadline: Instant?
     public let retryOf: String?
+    /// It was dropped as a directory of its own, which may hold more than the job's file.
+    public let isDirectory: Bool
     let arrival: UInt64
 
     /// The dropped file it waits as, until it first moves.
@@ -51,8 +53,9 @@ public final class Job {
         scheduledAt = accepted.notBefore
         deadline = accepted.definition.deadline?.instant(due: accepted.due)
         retryOf = accepted.retryOf
+        isDirectory = accepted.isDirectory
         file = accepted.file
-        place = accepted.file.map { .file($0.name) } ?? (accepted.retryOf == nil ? .nowhere : .directory(.new))
+        place = accepted.file.map { .file($0.name) } ?? (accepted.isDirectory ? .directory(.new) : .nowhere)
         notBefore = accepted.notBefore
         forgivenTries = accepted.forgivenTries
         changedAt = accepted.createdAt
@@ -63,7 +66,8 @@ public final class Job {
     var accepted: AcceptedJob {
         AcceptedJob(
             id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
-            source: source, definition: definition, file: file, retryOf: retryOf)
+            source: source, definition: definition, file: file, retryOf: retryOf,
+            isDirectory: isDirectory)
     }
 
     /// The try that ended last was `lost` and, by `on_crash`, does not count.
@@ -72,6 +76,7 @@ public final class Job {
     /// What `status.json` says.
     public func status(host: String) -> JobStatus {
         var status = JobStatus(id: id.text, name: name, due: due, createdAt: createdAt, host: host)
+        status.description = definition.description
         status.task = task
         status.schedule = schedule
         status.state = state
