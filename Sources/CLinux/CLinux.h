@@ -147,6 +147,17 @@ static inline int linux_terminal_columns(int fd) {
     return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* A new pseudo-terminal, ptmx(4): its master's descriptor, or -1 with errno; the other end is /dev/pts/NUMBER. */
+static inline int linux_new_terminal(int *number) {
+    int unlocked = 0;
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master >= 0 && (ioctl(master, TIOCSPTLCK, &unlocked) != 0 || ioctl(master, TIOCGPTN, number) != 0)) {
+        close(master);
+        return -1;
+    }
+    return master;
+}
+
 // MARK: Signals
 
 static inline void (*linux_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
