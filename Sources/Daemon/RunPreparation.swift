@@ -69,7 +69,8 @@ extension RunRequest {
         environment.set("SPOOL_PATH", "")
 
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
-        if input == nil, job.isDirectory, access("\(directory)/\(Layout.inputFile)", F_OK) == 0 { input = "\(directory)/\(Layout.inputFile)" }
+        let brought = "\(directory)/\(Layout.inputFile)"
+        if input == nil, job.isDirectory, access(brought, F_OK) == 0 { input = brought }
 
         self.init(
             jobID: job.id.text, attempt: job.attempt, jobDirectory: directory, arguments: arguments,

@@ -57,6 +57,10 @@ struct Completion {
             standing += typed[...comma]
             typed = String(typed[typed.index(after: comma)...])
         }
+        if option?.name == "sort", typed.hasPrefix("-") {
+            standing += "-"
+            typed.removeFirst()
+        }
         self.typed = typed
         // The names on offer are those of the spool that the command line is about.
         let arguments = try Arguments(spool, options: Option.global, ownOperands: nil, command: nil)

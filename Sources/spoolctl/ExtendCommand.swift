@@ -32,14 +32,14 @@ extension Command {
         }
     }
 
-    /// The duration may stand before the ids, as in a script, or behind them, as for xargs.
+    /// The duration may stand before the ids, as xargs needs it, or behind them.
     private static func duration(_ operands: [String]) throws(Failure) -> (Int64, [String])? {
         guard let first = operands.first, let last = operands.last else { return nil }
         if let span = try? Span.parse(first) { return (span.approximateMilliseconds, Array(operands.dropFirst())) }  // an id, perhaps
         do throws(RecurrenceError) {
             return (try Span.parse(last).approximateMilliseconds, operands.dropLast())
         } catch {
-            throw .invalid("\"\(operands.count == 1 ? first : last)\": \(error)")
+            throw .invalid("\"\(JobID(first) == nil ? first : last)\": \(error)")
         }
     }
 }

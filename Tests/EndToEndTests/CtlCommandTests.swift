@@ -36,7 +36,7 @@ extension Table {
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
     static let commands = [
-        "submit", "run", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "create", "update", "edit", "delete",
+        "submit", "run", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "progress", "result", "extend", "create", "update", "edit", "delete",
         "schedule", "unschedule", "list", "show", "next", "pause", "resume", "check", "prune", "journal", "demo", "version",
     ]
 

@@ -90,7 +90,7 @@ struct HistoryTests {
         let terminal = try Terminal()
         #expect(try spool.startCtl(["jobs", "--columns", "name,started_at,exit_code"], output: terminal.raw).end().code == 0)
         #expect(terminal.text.split { "\r\n".contains($0) }.first?.contains("EXIT CODE") == true)
-        #expect(terminal.text.contains("STARTED ") && terminal.text.contains("busy"))
+        #expect(terminal.text.contains("STARTED") && terminal.text.contains("busy"))
         try gate.release()
     }
 

@@ -76,7 +76,7 @@ struct InsideTests {
         try spool.output("began")
         let refusals: [(arguments: [String], code: Int32, says: String)] = [
             (["1m", endless], 1, "has no timeout"), (["1m", later], 1, "is not running"), ([ended, "1m"], 1, "has already ended"),
-            (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"\(endless)\""), (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
+            (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"soon\": "), ([endless, "1q"], 4, "\"1q\": "), (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
             (["0s", endless], 4, "to later"),
         ]
         for refusal in refusals {

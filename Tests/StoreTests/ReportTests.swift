@@ -50,7 +50,7 @@ import Testing
     }
 
     static let resultTexts: [(text: String, json: String?)] = [
-        ("{\"a\": [1, 2.50]}\n", #"{"a":[1,2.50]}"#), ("null", nil), ("3", "3"), ("hello", #"{"file":"result","bytes":5}"#),
+        ("{\"a\": [1, 2.5]}\n", #"{"a":[1,2.5]}"#), ("null", nil), ("3", "3"), ("hello", #"{"file":"result","bytes":5}"#),
         ("", #"{"file":"result","bytes":0}"#), ("\"" + String(repeating: "x", count: (64 << 10) - 2) + "\"", "whole"),
         ("\"" + String(repeating: "x", count: (64 << 10) - 1) + "\"", #"{"file":"result","bytes":65537}"#),
         (String(repeating: "[", count: 64) + String(repeating: "]", count: 64), #"{"file":"result","bytes":128}"#),
