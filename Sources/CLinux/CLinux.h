@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -145,8 +146,33 @@ static inline pid_t linux_ended_child(void) {
     return info.si_pid;
 }
 
+// MARK: Terminals
+
+/* How many columns the terminal has, ioctl_tty(2) TIOCGWINSZ; 0 where nobody knows. */
+static inline int linux_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* A new pseudo-terminal, ptmx(4): its master's descriptor, or -1 with errno; the other end is /dev/pts/NUMBER. */
+static inline int linux_new_terminal(int *number) {
+    int unlocked = 0;
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master >= 0 && (ioctl(master, TIOCSPTLCK, &unlocked) != 0 || ioctl(master, TIOCGPTN, number) != 0)) {
+        close(master);
+        return -1;
+    }
+    return master;
+}
+
 // MARK: Signals
 
 static inline void (*linux_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
+
+/* Whether the signal is ignored, sigaction(2); SIG_IGN is a cast that Swift does not import. */
+static inline int linux_is_signal_ignored(int number) {
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 #endif

@@ -53,7 +53,12 @@ extension Daemon {
         guard case .string(let what)? = table["do"]?.kind, case .string(let text)? = table["id"]?.kind, let id = JobID(text)
         else { return (4, "the request names no action or no id") }
         // A job that was submitted just before may still be among the names to look at.
-        if scheduler.jobs[id] == nil { for ending in [".toml", ".json", ""] { try takeArrival(text + ending, isSettled: true) } }
+        if scheduler.jobs[id] == nil {
+            for ending in [".toml", ".json", ""] {
+                let name = text + ending
+                try takeArrival(name, arrivals.sighting(of: name)?.union(.settled) ?? .settled)
+            }
+        }
         guard let job = scheduler.jobs[id] else { return (3, "no waiting or running job \(text)") }
         switch what {
         case "cancel":
@@ -71,7 +76,37 @@ extension Daemon {
             scheduler.handle(.kill(id, signal: signal), at: now)
             log.write(.notice, "kill", at: now, ["id": text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
+        case "extend": return extend(job, by: table["by"])
         default: return (4, "unknown action \"\(what)\"")
+        }
+    }
+
+    /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
+    private func extend(_ job: Job, by value: Value?) -> (Int, String) {
+        let milliseconds: Int64
+        do throws(RecurrenceError) {
+            switch value?.kind {
+            case .string(let text)?: milliseconds = try Span.parse(text).approximateMilliseconds
+            case .integer(let seconds)?: milliseconds = try Span(seconds: Double(seconds)).approximateMilliseconds
+            case .float(let seconds)?: milliseconds = try Span(seconds: seconds).approximateMilliseconds
+            default: return (4, "the request says not by how much: by is a duration")
+            }
+        } catch {
+            return (4, "by: \(error)")
+        }
+        guard milliseconds > 0 else { return (4, "by: a timeout can only be moved to later") }
+        guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
+        // The configured one may have changed since the job was started; the worker knows the one it was given.
+        guard let timeout = job.definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds, timeout > 0 else {
+            return (1, "has no timeout")
+        }
+        do throws(SystemError) {
+            let moved = try spool.fs.extend(Layout.directory(of: job.id, .running), milliseconds: milliseconds)
+            let until = started.advanced(byMilliseconds: timeout).advanced(byMilliseconds: moved)
+            log.write(.notice, "extend", at: now, ["id": job.id.text, "by": "\(Span(milliseconds: milliseconds))", "until": until.rfc3339])
+            return (0, "may run until \(until.rfc3339)")
+        } catch {
+            return (1, "\(error)")
         }
     }
 

@@ -13,41 +13,6 @@ struct Watches {
     var configuration: Int32 = -1
 }
 
-/// Names to look at, each once, in the order in which they came.
-struct NameQueue {
-    private var names: [String] = []
-    private var first = 0
-    /// Whether the name is more than just created.
-    private var settled: [String: Bool] = [:]
-    private var isNudged = false
-
-    var isEmpty: Bool { first == names.count && !isNudged }
-
-    mutating func add(_ name: String, isSettled: Bool = true) {
-        if let known = settled[name] {
-            settled[name] = known || isSettled
-        } else {
-            settled[name] = isSettled
-            names.append(name)
-        }
-    }
-
-    /// Makes the loop come round once more without waiting.
-    mutating func nudge() { isNudged = true }
-
-    mutating func next() -> (name: String, isSettled: Bool)? {
-        isNudged = false
-        guard first < names.count else { return nil }
-        let name = names[first]
-        first += 1
-        if first == names.count {
-            names.removeAll(keepingCapacity: names.count < 4096)
-            first = 0
-        }
-        return (name, settled.removeValue(forKey: name) ?? true)
-    }
-}
-
 extension Daemon {
     func watchSpool() throws(SystemError) {
         let comings: InotifyMask = [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory]
@@ -86,7 +51,8 @@ extension Daemon {
                 let isGone = event.mask.isDisjoint(with: [.created, .movedTo, .closedAfterWriting])
                 // Most of what leaves new/ is what we moved ourselves.
                 if isGone, waitingFiles[event.name] == nil, waitingDirectory(event.name) == nil { continue }
-                arrivals.add(event.name, isSettled: !event.mask.contains(.created))
+                let isMovedIn = event.mask.contains(.movedTo)
+                arrivals.add(event.name, isMovedIn ? [.settled, .movedIn] : event.mask.contains(.created) ? [] : .settled)
             case watches.tasks:
                 if !Name.isUnfinished(event.name) { stems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.schedules:
@@ -124,13 +90,13 @@ extension Daemon {
 
     func takeArrivals() throws(SystemError) {
         var count = 0
-        while count < Self.intakePerTurn, let (name, isSettled) = arrivals.next() {
+        while count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
             count += 1
-            try takeArrival(name, isSettled: isSettled)
+            try takeArrival(name, sighting)
         }
     }
 
-    func takeArrival(_ name: String, isSettled: Bool) throws(SystemError) {
+    func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {
         beingTaken.insert(name)
         defer { beingTaken.remove(name) }
         let known = waitingFiles[name]
@@ -154,8 +120,8 @@ extension Daemon {
         let arrival: Arrival
         do throws(SystemError) {
             arrival = try spool.intake(
-                name, known: known, isSettled: isSettled, context, isTaken: { self.scheduler.jobs[$0] },
-                task: { self.scheduler.tasks[$0]?.definition },
+                name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
+                isTaken: { self.scheduler.jobs[$0] }, task: { self.scheduler.tasks[$0]?.definition },
                 schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.

@@ -19,7 +19,7 @@ extension Daemon {
             // It was dropped first, but may not have been looked at first.
             if !isKnown(id) {
                 for file in Spool<DiskFileSystem>.waitingNames(of: id) where !beingTaken.contains(file) {
-                    try takeArrival(file, isSettled: true)
+                    try takeArrival(file, .settled)
                     if unready.contains(file) { return nil }
                 }
             }

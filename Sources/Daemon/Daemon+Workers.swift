@@ -71,8 +71,10 @@ extension Daemon {
     /// A running job's process is known: its `status.json` says so from now on.
     func refreshStatus(of job: Job) {
         guard job.place == .directory(.running) else { return }
-        let path = "\(Layout.directory(of: job.id, .running))/\(Layout.statusFile)"
-        do throws(SystemError) { try spool.fs.replace(path, job.status(host: host).json()) } catch {
+        let directory = Layout.directory(of: job.id, .running)
+        do throws(SystemError) {
+            try spool.fs.replace("\(directory)/\(Layout.statusFile)", try spool.status(of: job, in: directory))
+        } catch {
             // The process's number is a convenience, and the next change writes the whole status anew.
             log.write(.warning, "status-not-written", at: now, ["id": job.id.text, "error": "\(error)"])
         }

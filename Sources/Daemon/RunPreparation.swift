@@ -71,10 +71,14 @@ extension RunRequest {
         environment.set("SPOOL_TAGS", definition.tags.joined(separator: ","))
         environment.set("SPOOL_PATH", "")
 
+        var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
+        let brought = "\(directory)/\(Layout.inputFile)"
+        if input == nil, job.isDirectory, access(brought, F_OK) == 0 { input = brought }
+
         self.init(
             jobID: job.id.text, attempt: job.attempt, jobDirectory: directory, arguments: arguments,
             environment: environment.lines, workingDirectory: working, umask: definition.umask ?? 0o022,
-            stdin: definition.standardInput ?? (payload.isEmpty ? nil : payload), stdoutName: Layout.outputFile,
+            stdin: input, stdoutName: Layout.outputFile,
             stderrName: Layout.errorFile,
             timeoutMilliseconds: definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds ?? 0,
             stopSignal: definition.stopSignal, killAfterMilliseconds: definition.killAfterMilliseconds,

@@ -28,4 +28,30 @@ public enum JSON {
         writer.value(value)
         return String(decoding: writer.bytes, as: UTF8.self)
     }
+
+    /// JSON without the blanks between its parts, otherwise byte for byte. What is no JSON comes out as something else that is
+    /// none.
+    public static func compact(_ json: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(json.count)
+        var isInString = false
+        var isEscaped = false
+        for byte in json {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == Byte.backslash {
+                    isEscaped = true
+                } else if byte == Byte.quote {
+                    isInString = false
+                }
+            } else if byte == Byte.space || byte == Byte.newline || byte == Byte.tab || byte == Byte.carriageReturn {
+                continue
+            } else if byte == Byte.quote {
+                isInString = true
+            }
+            bytes.append(byte)
+        }
+        return bytes
+    }
 }

@@ -25,10 +25,40 @@ public struct Usage: Sendable, Hashable {
     }
 }
 
+/// How far a run says it has come.
+public struct Progress: Sendable, Hashable {
+    /// 0 to 1.
+    public var fraction: Double
+    public var message: String?
+    public var at: Instant
+
+    /// What of a message is kept, in bytes.
+    public static let messageBytesMax = 1000
+
+    public init(fraction: Double, message: String?, at: Instant) {
+        self.fraction = fraction
+        self.message = message
+        self.at = at
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("fraction")
+        writer.double(fraction)
+        writer.member("message", message)
+        writer.member("at", at)
+        writer.endObject()
+    }
+
+    /// Whole percent; 100 only when it is all.
+    public var percent: Int { Int((fraction * 100).rounded(.down)) }
+}
+
 /// The content of `status.json`: everything that is known of a job, with every key always present.
 public struct JobStatus: Sendable {
     public var id: String
     public var name: String
+    public var description: String?
     public var task: String?
     public var schedule: String?
     public var state = JobState.new
@@ -51,6 +81,10 @@ public struct JobStatus: Sendable {
     public var deadline: Instant?
     public var exitCode: Int?
     public var signal: Int32?
+    /// What the last try has said of itself.
+    public var progress: Progress?
+    /// The result of the last try, encoded as JSON, once it has ended.
+    public var result: [UInt8]?
     public var usage: Usage?
     public var pid: Int32?
     public var host: String
@@ -76,6 +110,7 @@ public struct JobStatus: Sendable {
         writer.beginObject()
         writer.member("id", id)
         writer.member("name", name)
+        writer.member("description", description)
         writer.member("task", task)
         writer.member("schedule", schedule)
         writer.member("state", state.rawValue)
@@ -102,9 +137,9 @@ public struct JobStatus: Sendable {
         writer.member("exit_code", exitCode)
         writer.member("signal", signal.map(Int.init))
         writer.key("progress")
-        writer.null()
+        if let progress { progress.write(to: &writer) } else { writer.null() }
         writer.key("result")
-        writer.null()
+        if let result { writer.raw(result) } else { writer.null() }
         writer.key("usage")
         if let usage {
             writer.beginObject()

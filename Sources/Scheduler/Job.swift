@@ -14,6 +14,8 @@ public final class Job {
     /// The job whose end this one follows, and how many such steps there were.
     public let parent: JobID?
     let depth: Int
+    /// It was dropped as a directory of its own, which may hold more than the job's file.
+    public let isDirectory: Bool
     let arrival: UInt64
 
     /// The dropped file it waits as, until it first moves.
@@ -60,8 +62,9 @@ public final class Job {
         parent = accepted.parent
         depth = accepted.depth
         waitsFor = accepted.waitsFor
+        isDirectory = accepted.isDirectory
         file = accepted.file
-        place = accepted.file.map { .file($0.name) } ?? (accepted.retryOf == nil ? .nowhere : .directory(.new))
+        place = accepted.file.map { .file($0.name) } ?? (accepted.isDirectory ? .directory(.new) : .nowhere)
         notBefore = accepted.notBefore
         forgivenTries = accepted.forgivenTries
         changedAt = accepted.createdAt
@@ -72,7 +75,8 @@ public final class Job {
     var accepted: AcceptedJob {
         var job = AcceptedJob(
             id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
-            source: source, definition: definition, file: file, retryOf: retryOf)
+            source: source, definition: definition, file: file, retryOf: retryOf,
+            isDirectory: isDirectory)
         job.waitsFor = waitsFor
         job.parent = parent
         job.depth = depth
@@ -85,6 +89,7 @@ public final class Job {
     /// What `status.json` says.
     public func status(host: String) -> JobStatus {
         var status = JobStatus(id: id.text, name: name, due: due, createdAt: createdAt, host: host)
+        status.description = definition.description
         status.task = task
         status.schedule = schedule
         status.state = state

@@ -56,6 +56,8 @@ public struct AcceptedJob: Sendable {
     /// The dropped file it waits as; nil: it waits as a directory.
     public var file: FileStamp?
     public var retryOf: String?
+    /// It was dropped as a directory of its own, not as a file; all that repeats another job was.
+    public var isDirectory: Bool
     /// Tries that ended as `lost` and do not count; other than 0 only in a snapshot.
     public var forgivenTries = 0
     /// Jobs that `after` names and that have not ended.
@@ -66,7 +68,8 @@ public struct AcceptedJob: Sendable {
 
     public init(
         id: JobID, name: String, task: String? = nil, schedule: String? = nil, due: Instant, createdAt: Instant,
-        notBefore: Instant, source: Source, definition: JobDefinition, file: FileStamp? = nil, retryOf: String? = nil
+        notBefore: Instant, source: Source, definition: JobDefinition, file: FileStamp? = nil, retryOf: String? = nil,
+        isDirectory: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -79,6 +82,7 @@ public struct AcceptedJob: Sendable {
         self.definition = definition
         self.file = file
         self.retryOf = retryOf
+        self.isDirectory = isDirectory || retryOf != nil
     }
 }
 

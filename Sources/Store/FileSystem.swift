@@ -126,6 +126,9 @@ public final class DiskFileSystem: FileSystem {
         try root.rename(temporary, to: path)
     }
 
+    /// Gives a file a second name, link(2).
+    public func link(_ existing: String, to new: String) throws(SystemError) { try root.link(existing, to: new) }
+
     public func makeDirectory(_ path: String) throws(SystemError) {
         do throws(SystemError) { try root.makeDirectory(path) } catch {
             if error.errno != EEXIST { throw error }

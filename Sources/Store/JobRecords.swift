@@ -92,11 +92,16 @@ public struct JobRecords<FS: FileSystem> {
             switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true) {
             case .file(_, let bytes):
                 // Not readable: being written, or damaged. Then its place is all that is known.
-                guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, var status = JobStatus(json: table) else {
+                guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, var status = JobStatus(json: table) else {
                     return bareRecord(at: place)
                 }
                 // Between the new status and the move, the status is ahead of the place, and right.
                 if status.id != place.id { status.id = place.id }
+                // A run speaks by a file beside its status, which is written anew only when the run begins and ends.
+                if place.state == .running, let progress = try fs.progress(in: place.path), progress != status.progress {
+                    status.progress = progress
+                    return JobRecord(place: place, status: status, json: status.json())
+                }
                 return JobRecord(place: place, status: status, json: bytes)
             default:
                 return try fs.status(place.path) == nil ? nil : bareRecord(at: place)
@@ -144,6 +149,7 @@ public struct JobRecords<FS: FileSystem> {
             do throws(Problems) {
                 let table = try Source(format: format, bytes: bytes).table()
                 let definition = try read(table, isScript: format == .script, context)
+                record.description = definition.description
                 record.task = table.text("task")
                 record.tries = definition.tries
                 record.priority = definition.priority

@@ -32,7 +32,10 @@ public enum Layout {
     public static let errorFile = "stderr"
     public static let payloadFile = "payload"
     public static let scriptFile = "script"
+    /// The standard input that a job brought along.
+    public static let inputFile = "stdin"
     public static let resultFile = "result"
+    public static let progressFile = "progress"
 
     public static func directory(_ state: JobState) -> String { state.rawValue }
 

@@ -32,7 +32,7 @@ public final class PruneScan {
     public static func stayEnds(_ directory: String, _ fs: some FileSystem, keep: Int64) throws(SystemError) -> Instant? {
         guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
             // Not readable as JSON: nothing says how long it should stay.
-            case .table(let status)? = (try? JSON.parse(bytes))?.kind,
+            case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind,
             case .string(let text)? = status["ended_at"]?.kind, let endedAt = Instant(fixed: text.utf8)
         else { return nil }
         if case .integer(let own)? = status["keep_ms"]?.kind { return endedAt.advanced(byMilliseconds: own) }
@@ -80,7 +80,7 @@ extension Spool {
         let path = "\(Layout.directory(of: id, state))/\(Layout.statusFile)"
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
             // Not readable as JSON: nobody knows whose it is, so it stays.
-            case .table(let status)? = (try? JSON.parse(bytes))?.kind, case .string(let owner)? = status["task"]?.kind
+            case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let owner)? = status["task"]?.kind
         else { return false }
         return owner == task
     }

@@ -21,6 +21,7 @@ extension JournalLine {
                 field("mtime", file.modifiedNanoseconds)
             }
             field("retry_of", optional: job.retryOf)
+            if job.isDirectory, job.retryOf == nil { field("directory", 1 as Int64) }
             if job.forgivenTries > 0 { field("forgiven", Int64(job.forgivenTries)) }
             if !job.waitsFor.isEmpty { field("waits_for", job.waitsFor.map(\.text).joined(separator: ",")) }
             if let parent = job.parent {
@@ -232,7 +233,8 @@ extension JournalFields {
         }
         var job = AcceptedJob(
             id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
-            notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"])
+            notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"],
+            isDirectory: integer("directory") == 1)
         job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
         job.parent = self["parent"].flatMap { JobID($0) }

@@ -20,12 +20,13 @@ extension Spool {
     ///
     /// - Parameters:
     ///   - isSettled: false when all that is known is that the name was created; an empty file is then still to be written.
+    ///   - isMovedIn: it was renamed into new/, and so came whole, a directory too.
     ///   - known: the id under which a file of this name already waits.
     ///   - isTaken: whether the scheduler knows a job of this id.
     ///   - task: finds the definition in force of a task.
     ///   - schedules: finds the ids of a task's schedules. A dropped run whose id is that of one of their due times is that run.
     public func intake(
-        _ name: String, known: JobID? = nil, isSettled: Bool = true, _ context: ReadingContext,
+        _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext,
         isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?, schedules: (String) -> [String] = { _ in [] }
     ) throws(SystemError) -> Arrival {
         guard !Name.isUnfinished(name) else { return .notYet }
@@ -34,7 +35,7 @@ extension Spool {
         switch try fs.take(path, limit: Source.bytesMax) {
         case .missing: return .missing
         case .busy: return .notYet
-        case .other(.directory): return try intakeDirectory(name, context, isTaken: isTaken, task: task)
+        case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
         case .other(let kind):
             let status = try fs.status(path)
             return .rejected(
@@ -202,9 +203,10 @@ extension Spool {
 
     // MARK: Directories
 
-    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job linked to the old one.
+    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job linked to the old one. One
+    /// without a status of an old job is a new job that brings its input along.
     private func intakeDirectory(
-        _ name: String, _ context: ReadingContext, isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
+        _ name: String, isMovedIn: Bool, _ context: ReadingContext, isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
     ) throws(SystemError) -> Arrival {
         let path = "\(Layout.new)/\(name)"
         var found: (file: String, status: FileStatus, bytes: [UInt8])?
@@ -214,7 +216,7 @@ extension Spool {
                 break
             }
         }
-        if try isBeingCopied(path, context) { return .notYet }
+        if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
             return .ignored(why: "a directory without a job's file")
         }
@@ -227,16 +229,20 @@ extension Spool {
         let ownID = JobID(name)
         let jobName = ownID?.name ?? Name.sanitized(name)
         var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
-        if let ownID, ownID.text != old, isTaken(ownID) == nil { id = ownID }
+        var due = context.now
+        if let ownID, ownID.text != old, isTaken(ownID) == nil {
+            id = ownID
+            due = min(ownID.instant ?? due, due)
+        }
         let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
         do throws(Problems) {
             let (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
             if id.text != name { try renameOrProblem(path, to: "\(Layout.new)/\(id.text)") }
             return .job(
                 AcceptedJob(
-                    id: id, name: jobName, task: taskName, due: context.now, createdAt: context.now,
-                    notBefore: definition.start ?? context.now, source: source, definition: definition, file: nil,
-                    retryOf: old))
+                    id: id, name: jobName, task: taskName, due: due, createdAt: context.now,
+                    notBefore: definition.start ?? due, source: source, definition: definition, file: nil,
+                    retryOf: old, isDirectory: true))
         } catch {
             return .ignored(why: error.all.map { "\(found.file):\($0)" }.joined(separator: "; "))
         }
@@ -246,10 +252,10 @@ extension Spool {
     private static var settlingMilliseconds: Int64 { 1000 }
 
     /// No event tells when `cp -r` is done. It is not while it adds files, or still writes one.
-    private func isBeingCopied(_ path: String, _ context: ReadingContext) throws(SystemError) -> Bool {
+    private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {
         guard let status = try fs.status(path) else { return false }
         let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
-        if age >= 0, age < Self.settlingMilliseconds { return true }
+        if !isMovedIn, age >= 0, age < Self.settlingMilliseconds { return true }
         for entry in try fs.list(path) where entry.kind == .file {
             if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
         }
@@ -264,7 +270,7 @@ extension Spool {
 
     private func statusID(_ bytes: [UInt8]) -> String? {
         // Not readable as JSON: it is then simply no link to an older job.
-        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let id)? = table["id"]?.kind
+        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let id)? = table["id"]?.kind
         else { return nil }
         return id
     }

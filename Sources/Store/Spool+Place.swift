@@ -25,10 +25,10 @@ extension Spool {
             let here = Layout.directory(of: job.id, state)
             do throws(SystemError) {
                 if job.state == .running {
-                    try setAsideOutput(of: job, in: here)
+                    try setAsideReports(of: job, in: here)
                     if job.attempt == 1 || job.retryOf != nil { try writeInputs(job, into: here) }
                 }
-                try fs.replace("\(here)/\(Layout.statusFile)", status)
+                try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
                 if state != job.state { try fs.rename(here, to: target) }
             } catch {
                 // Somebody removed the directory by hand: put back what is known, so that the job keeps a record.
@@ -107,19 +107,6 @@ extension Spool {
         }
         if case .script(let text) = job.definition.action {
             try fs.create("\(directory)/\(Layout.scriptFile)", Array(text.utf8), mode: 0o700)
-        }
-    }
-
-    /// Before try N the output of try N-1 becomes `stdout.N-1`.
-    private func setAsideOutput(of job: Job, in directory: String) throws(SystemError) {
-        guard job.attempt > 1 else { return }
-        for name in [Layout.outputFile, Layout.errorFile] {
-            do throws(SystemError) {
-                try fs.renameNoReplace("\(directory)/\(name)", to: "\(directory)/\(name).\(job.attempt - 1)")
-            } catch {
-                // ENOENT: that try wrote none. EEXIST: done before a crash.
-                guard error.errno == ENOENT || error.errno == EEXIST else { throw error }
-            }
         }
     }
 }

@@ -76,7 +76,7 @@ extension Spool {
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
             return
         }
-        if job.state == .new, isSameBoot, job.file != nil || job.attempt > 0 {
+        if job.state == .new, isSameBoot, job.file != nil || job.isDirectory || job.attempt > 0 {
             recovery.withdrawn.append(job)
             return
         }
@@ -99,14 +99,14 @@ extension Spool {
         let path = "\(Layout.directory(of: job.id, job.state))/\(Layout.statusFile)"
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) {
             // Not readable as JSON: it is written anew, below.
-            if case .table(let table)? = (try? JSON.parse(bytes))?.kind, case .string(let state)? = table["state"]?.kind,
+            if case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let state)? = table["state"]?.kind,
                 state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text,
                 case .integer(Int64(job.attempt))? = table["try"]?.kind
             {
                 return
             }
         }
-        try fs.replace(path, job.status(host: host).json())
+        try fs.replace(path, try status(of: job, in: Layout.directory(of: job.id, job.state)))
         recovery.mended.append("rewrote \(path) from the journal")
     }
 }

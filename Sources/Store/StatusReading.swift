@@ -1,6 +1,11 @@
 // `status.json` read back. Tolerant: a key that is missing or of another kind is as if it said nothing, because the file
 // may be of another version or have been edited; only an id makes it a status.
 
+extension Limits {
+    /// A status holds a payload, which has the limits of the file that it came in, and a result beside it.
+    public static let status = Limits(values: 2 * Limits.standard.values)
+}
+
 extension JobStatus {
     public init?(json table: Table) {
         guard let id = table.text("id") else { return nil }
@@ -8,6 +13,7 @@ extension JobStatus {
         self.init(
             id: id, name: table.text("name") ?? JobID(id)?.name ?? id, due: table.instant("due") ?? created, createdAt: created,
             host: table.text("host") ?? "")
+        description = table.text("description")
         task = table.text("task")
         schedule = table.text("schedule")
         state = table.text("state").flatMap(JobState.init) ?? .new
@@ -29,6 +35,8 @@ extension JobStatus {
         deadline = table.instant("deadline")
         exitCode = table.whole("exit_code").map { Int($0) }
         signal = table.whole("signal").map { Int32(truncatingIfNeeded: $0) }
+        if case .table(let progress)? = table["progress"]?.kind { self.progress = Progress(json: progress) }
+        if let value = table["result"], !value.isNull { result = Array(JSON.write(value).utf8) }
         if case .table(let usage)? = table["usage"]?.kind {
             self.usage = Usage(
                 wallMilliseconds: usage.milliseconds("wall_s"), userMilliseconds: usage.milliseconds("user_s"),

@@ -54,7 +54,6 @@ private enum Tag {
     static let run: UInt8 = 1
     static let signal: UInt8 = 2
     static let stop: UInt8 = 3
-    static let extend: UInt8 = 4
     static let ended: UInt8 = 129
     static let running: UInt8 = 130
     static let exited: Int64 = 0
@@ -81,10 +80,6 @@ extension Command {
             var writer = FrameWriter(kind: Tag.stop)
             writer.write(optional: killAfterMilliseconds) { $0.write($1) }
             return writer.finish()
-        case .extend(let milliseconds):
-            var writer = FrameWriter(kind: Tag.extend)
-            writer.write(milliseconds)
-            return writer.finish()
         }
     }
 
@@ -95,7 +90,6 @@ extension Command {
         case Tag.run: self = .run(try reader.request())
         case Tag.signal: self = .signal(try reader.int32())
         case Tag.stop: self = .stop(killAfterMilliseconds: try reader.flag() ? try reader.int64() : nil)
-        case Tag.extend: self = .extend(milliseconds: try reader.int64())
         default: throw .unknownKind(reader.kind)
         }
         try reader.finish()

@@ -119,8 +119,6 @@ public enum Command: Sendable, Equatable {
     /// Ask the job to end with its stop signal, and kill everything it started after so long; nil is the run's own
     /// `killAfterMilliseconds`.
     case stop(killAfterMilliseconds: Int64?)
-    /// Move the limit so much later. Does nothing once it has struck, or where there is none.
-    case extend(milliseconds: Int64)
 }
 
 /// What a worker tells the daemon.

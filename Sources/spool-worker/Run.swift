@@ -71,9 +71,16 @@ extension Run {
     mutating func strike() {
         let now = Clock.monotonicNanoseconds()
         if let limit, limit <= now {
-            self.limit = nil
-            hasTimedOut = true
-            stop(killAfterMilliseconds: nil)
+            // Whoever moved it wrote that down; only now it matters.
+            let extended = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
+                .advanced(milliseconds: Extension.milliseconds(inDirectory: request.jobDirectory))
+            if extended > now {
+                self.limit = extended
+            } else {
+                self.limit = nil
+                hasTimedOut = true
+                stop(killAfterMilliseconds: nil)
+            }
         }
         if let killAt, killAt <= now {
             self.killAt = nil
@@ -108,11 +115,6 @@ extension Run {
     }
 
     func signal(_ number: Int32) { signalGroup(number) }
-
-    mutating func extend(milliseconds: Int64) {
-        guard let limit else { return }
-        self.limit = limit.advanced(milliseconds: max(0, milliseconds))
-    }
 
     // Only until the command is reaped: then the number may belong to somebody else. Errors are of no use here: the group is
     // gone, or the number is no signal.

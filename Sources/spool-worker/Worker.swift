@@ -145,7 +145,6 @@ extension Worker {
         case .run(let request): start(request)
         case .signal(let number): run?.signal(number)
         case .stop(let killAfterMilliseconds): stop(killAfterMilliseconds: killAfterMilliseconds)
-        case .extend(let milliseconds): run?.extend(milliseconds: milliseconds)
         }
     }
 

@@ -37,9 +37,19 @@ extension Command {
 }
 
 extension Session {
-    /// Makes a request for each of these jobs, and exits with the first failure.
-    fileprivate func request(
-        for texts: [String], pastTense: String, _ write: (String, inout JSONWriter) -> Void
+    /// Asks for the end of a job. Nil: no daemon runs, and the request is kept for the next one.
+    func cancel(_ id: String) throws(Failure) -> ControlRequest.Answer? {
+        try ControlRequest(self).make { writer in
+            writer.member("do", "cancel")
+            writer.member("id", id)
+        }
+    }
+
+    /// Makes a request for each of these jobs, and exits with the first failure. `withoutDaemon` does what can be done when no
+    /// daemon runs; without it the request is kept.
+    func request(
+        for texts: [String], pastTense: String, _ write: (String, inout JSONWriter) -> Void,
+        withoutDaemon: ((JobRecord) throws(Failure) -> ControlRequest.Answer)? = nil
     ) throws(Failure) -> Int32 {
         var code = ExitCode.done
         func fail(_ failure: Int32, _ line: String) {
@@ -62,7 +72,13 @@ extension Session {
                 fail(ExitCode.failed, "\(id) has not been taken up; remove \(spoolPath)/\(record.place.path) to withdraw it")
                 continue
             }
-            guard let answer = try ControlRequest(self).make({ write(id, &$0) }) else {
+            var answer: ControlRequest.Answer?
+            if let withoutDaemon, try daemon() == nil {
+                answer = try withoutDaemon(record)
+            } else {
+                answer = try ControlRequest(self).make { write(id, &$0) }
+            }
+            guard let answer else {
                 complain("spoold is not running on \(spoolPath); the request is kept and will be carried out when it starts")
                 continue
             }

@@ -52,10 +52,19 @@ struct Completion {
             standing = String(typed[...equals])
             typed = String(typed[typed.index(after: equals)...])
         }
+        // Of a list the last word is typed.
+        if let option, ["columns", "state", "reason"].contains(option.name), let comma = typed.lastIndex(of: ",") {
+            standing += typed[...comma]
+            typed = String(typed[typed.index(after: comma)...])
+        }
+        if option?.name == "sort", typed.hasPrefix("-") {
+            standing += "-"
+            typed.removeFirst()
+        }
         self.typed = typed
         // The names on offer are those of the spool that the command line is about.
         let arguments = try Arguments(spool, options: Option.global, ownOperands: nil, command: nil)
-        self.session = spool.isEmpty ? session : try Session(session.command, arguments, output: session.output, errors: session.errors)
+        self.session = spool.isEmpty ? session : Session(session.command, arguments, output: session.output, errors: session.errors)
     }
 
     private static func options(of command: Command?) -> [Option] { (command?.options ?? []) + Option.global }
@@ -92,6 +101,7 @@ struct Completion {
         case "unschedule": return .words(schedules())
         case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
         case "why": return .words(tasks() + jobs(JobState.allCases))
+        case "extend": return operands.isEmpty ? .words([]) : .words(jobs([.running]))
         case "retry": return .words(jobs([.failed, .done]))
         default: break
         }
@@ -119,6 +129,8 @@ struct Completion {
         case "catch-up": return all(ScheduleDefinition.CatchUp.self)
         case "state": return all(JobState.self)
         case "reason": return all(FailureReason.self)
+        case "columns", "sort": return .words(JobColumn.names.map { ($0, "") })
+        case "job": return .words(jobs([.running]))
         case "dst-gap": return .words([("run", ""), ("skip", "")])
         case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])
         default: break

@@ -42,6 +42,52 @@ struct JobDrop {
         return composed.id
     }
 
+    /// What of a caller's standard input a job can bring along.
+    private static let inputBytesMax = 64 << 20
+
+    /// Drops one job with what it reads on its standard input: a directory of both, renamed into `new/` as one. Without input
+    /// it is a file as any other.
+    mutating func drop(_ source: Source, name: String, mode: UInt32, input: StandardInput) throws(Failure) -> JobID {
+        guard let first = try input.nextChunk() else { return try drop(source, name: name, mode: mode) }
+        let id = nextID(name)
+        let directory = "\(Layout.temporary)/\(id)"
+        do throws(Failure) {
+            try attempt { () throws(SystemError) in
+                try fs.makeDirectory(directory)
+                try fs.create("\(directory)/\(source.fileName)", source.bytes, mode: mode)
+            }
+            try write(first, input, to: "\(directory)/\(Layout.inputFile)")
+            try attempt { () throws(SystemError) in
+                try fs.sync("\(directory)/\(source.fileName)")
+                try fs.sync(directory)
+                try fs.renameNoReplace(directory, to: "\(Layout.new)/\(id)")
+                try fs.sync(Layout.new)
+            }
+        } catch {
+            // The error is the news; what is left in tmp/ is litter either way.
+            try? fs.removeTree(directory)
+            throw error
+        }
+        return id
+    }
+
+    private func write(_ first: [UInt8], _ input: StandardInput, to path: String) throws(Failure) {
+        let file = try attempt { () throws(SystemError) in
+            try FileDescriptor.open("\(fs.path)/\(path)", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        }
+        var count = 0
+        var chunk: [UInt8]? = first
+        while let bytes = chunk {
+            count += bytes.count
+            guard count <= Self.inputBytesMax else {
+                throw .invalid("stdin: more than 64 MiB; give the job a file with --stdin, or none with < /dev/null")
+            }
+            try attempt { () throws(SystemError) in try file.write(bytes) }
+            chunk = try input.nextChunk()
+        }
+        try attempt { () throws(SystemError) in try file.sync() }
+    }
+
     mutating func compose(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Composed {
         try compose(source, id: nextID(name), mode: mode)
     }

@@ -186,7 +186,7 @@ struct JobOptions {
 
     /// A name for what runs: the program's, without its directory.
     static func name(of words: [String]) -> String {
-        let first = words.first?.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).first ?? "job"
+        let first = words.first?.split(whereSeparator: { " \t\n;&|<>()".contains($0) }).first ?? "job"
         return Name.sanitized(first.split(separator: "/").last ?? "job")
     }
 

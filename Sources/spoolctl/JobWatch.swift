@@ -25,9 +25,9 @@ final class JobWatch {
     }
 
     /// Watches one file or directory as well; what is gone already is no error.
-    func add(_ path: String) {
+    func add(_ path: String, _ changes: InotifyMask = [.modified, .closedAfterWriting, .movedTo, .created]) {
         // ENOENT: it moved on, which the watched directories tell.
-        _ = try? inotify.add("\(spool)/\(path)", [.modified, .closedAfterWriting, .movedTo, .created])
+        _ = try? inotify.add("\(spool)/\(path)", changes)
     }
 
     /// Waits until something happened that concerns one of `names` (when empty: anything), or to what was added, or until

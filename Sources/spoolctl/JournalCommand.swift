@@ -44,15 +44,7 @@ private struct JournalReader {
         fs = try session.openSpool()
         id = session.arguments.value("id")
         task = session.arguments.value("task")
-        if let text = session.arguments.value("since") {
-            if let span = try? Span.parse(text) {  // no duration: an instant, below
-                since = session.now - span
-            } else {
-                since = try session.instant(text, option: "since")
-            }
-        } else {
-            since = nil
-        }
+        since = try session.arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
     }
 
     mutating func run() throws(Failure) -> Int32 {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 
@@ -5,6 +6,11 @@ import Linux
 final class Output {
     let isTerminal: Bool
     let hasColour: Bool
+    /// A line can be written over again.
+    let canRewrite: Bool
+    /// Whether the program ends when nobody reads any more, as is right for one that has nothing to do but write.
+    var endsWithReader: Bool
+    private var isUnread = false
     private let descriptor: Int32
     private var buffer: [UInt8] = []
 
@@ -14,7 +20,9 @@ final class Output {
         // https://no-color.org: present and not empty.
         let noColour = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
         let isDumb = getenv("TERM").map { strcmp($0, "dumb") == 0 } ?? false
-        hasColour = isTerminal && !noColour && !isDumb
+        canRewrite = isTerminal && !isDumb
+        hasColour = canRewrite && !noColour
+        endsWithReader = descriptor == STDOUT_FILENO
     }
 
     func write(_ text: String) { write(bytes: text.utf8) }
@@ -29,15 +37,16 @@ final class Output {
         if buffer.count >= 64 << 10 { flush() }
     }
 
-    /// Writes what is buffered. A closed pipe ends the program without a word: whoever read has seen enough.
+    /// Writes what is buffered. A closed pipe is no error: whoever read has seen enough.
     func flush() {
         var done = 0
-        while done < buffer.count {
+        while done < buffer.count, !isUnread {
             let count = buffer[done...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count >= 0 {
                 done += count
             } else if errno == EPIPE {
-                _exit(ExitCode.done)
+                if endsWithReader { _exit(ExitCode.done) }
+                isUnread = true
             } else if errno != EINTR {
                 let message = "spoolctl: write: \(SystemError.message(errno))\n"
                 if descriptor != STDERR_FILENO { _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) } }
@@ -45,6 +54,12 @@ final class Output {
             }
         }
         buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// The columns of the terminal; 80 where nobody knows.
+    var columns: Int {
+        let columns = Int(linux_terminal_columns(descriptor))
+        return columns > 0 ? columns : 80
     }
 
     // MARK: Text of others

@@ -4,7 +4,7 @@ extension Command {
     static let retry = Command(
         "retry", "ID… [-w]", "run ended jobs again, as new jobs, and print their ids",
         details: ["The new job has the same file and is linked to the old one by retry_of; the old record stays."],
-        options: [Option("wait", "w", "wait for their end and exit with their code")],
+        options: [Option("wait", "w", "wait for their end and exit with their code"), Option.cancelOnInterrupt],
         examples: [Example("spoolctl jobs -q --state failed --since 1d | xargs spoolctl retry", "everything that failed today")]
     ) { session throws(Failure) in
         let texts = try session.operands("a job's ID")
@@ -47,6 +47,9 @@ extension Session {
             try fs.makeDirectory(directory)
             try fs.create("\(directory)/\(found.file)", found.bytes, mode: found.mode)
             try fs.create("\(directory)/\(Layout.statusFile)", record.json, mode: 0o600)
+            // Nobody writes to an input, so that both jobs can have the same.
+            let input = "\(old.path)/\(Layout.inputFile)"
+            if try fs.status(input)?.kind == .file { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
             try fs.sync("\(directory)/\(found.file)")
             try fs.sync("\(directory)/\(Layout.statusFile)")
             try fs.sync(directory)

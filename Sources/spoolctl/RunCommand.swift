@@ -5,7 +5,8 @@ extension Command {
         "run", "NAME [options]", "run a task now and print the job's id",
         details: ["The job runs in exactly the environment of a scheduled run. Options change single keys for this run."],
         options: [
-            Option("wait", "w", "wait for its end and exit with its code"),
+            Option("wait", "w", "wait for its end, show its output, exit with its code"),
+            Option.cancelOnInterrupt,
             Option("in", value: "TIME", "start so much later"),
         ] + JobOptions.optionsOfRun,
         examples: [
@@ -15,6 +16,6 @@ extension Command {
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let source = try TaskRun(session).source(of: name, try JobOptions(session))
-        return try session.told([try session.submit(source, name: name)])
+        return try session.told([try session.submit(source, name: name)], showing: .output)
     }
 }

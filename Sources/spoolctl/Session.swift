@@ -8,18 +8,21 @@ final class Session {
     let command: Command
     let output: Output
     let errors: Output
-    let spoolPath: String
+    private let located: Result<String, Failure>
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
 
-    init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) throws(Failure) {
+    init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) {
         self.command = command
         self.arguments = arguments
         self.output = output
         self.errors = errors
-        spoolPath = try Self.spoolPath(arguments.value("spool"))
+        located = Self.locateSpool(arguments.value("spool"))
     }
+
+    /// Empty where nothing says which it is; a command that needs one is told so when it opens it.
+    var spoolPath: String { if case .success(let path) = located { path } else { "" } }
 
     var isJSON: Bool { arguments.flag("json") }
     var isQuiet: Bool { arguments.flag("quiet") }
@@ -32,7 +35,7 @@ final class Session {
 
     // MARK: The spool
 
-    private static func spoolPath(_ given: String?) throws(Failure) -> String {
+    private static func locateSpool(_ given: String?) -> Result<String, Failure> {
         let path: String
         if let given {
             path = given
@@ -42,18 +45,19 @@ final class Session {
             path = "/var/spool/spoold"
         } else if let state = environment("XDG_STATE_HOME") {
             path = "\(state)/spoold"
-        } else if let home = environment("HOME") {
+        } else if let home = homeDirectory() {
             path = "\(home)/.local/state/spoold"
         } else {
-            throw .usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says")
+            return .failure(.usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says"))
         }
-        guard !path.isEmpty else { throw .usage("--spool needs a directory") }
-        return path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)"
+        guard !path.isEmpty else { return .failure(.usage("--spool needs a directory")) }
+        return .success(path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)")
     }
 
     /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
     func openSpool() throws(Failure) -> DiskFileSystem {
         let fs: DiskFileSystem
+        let spoolPath = try located.get()
         do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
             if error.errno == SystemError.noSuchFile {
                 throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold makes one, or spoolctl submit")
@@ -68,7 +72,7 @@ final class Session {
 
     /// The spool for writing, made when it is missing.
     func openSpoolForWriting() throws(Failure) -> DiskFileSystem {
-        let path = spoolPath
+        let path = try located.get()
         let fs = try attempt { () throws(SystemError) -> DiskFileSystem in
             do throws(SystemError) { return try DiskFileSystem(path: path) } catch {
                 guard error.errno == SystemError.noSuchFile else { throw error }
@@ -91,7 +95,8 @@ final class Session {
 
     /// The daemon that serves the spool now.
     func daemon() throws(Failure) -> SpoolLock.Holder? {
-        try attempt { () throws(SystemError) in try SpoolLock.holder(spool: spoolPath) }
+        let path = try located.get()
+        return try attempt { () throws(SystemError) in try SpoolLock.holder(spool: path) }
     }
 
     // MARK: Reading
@@ -100,7 +105,7 @@ final class Session {
         if let given = arguments.value("config") { return given }
         if geteuid() == 0 { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
-        return environment("HOME").map { "\($0)/.config/spoold/spoold.toml" }
+        return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
     }
 
     /// `spoold.toml`, or the defaults where there is none.
@@ -136,6 +141,12 @@ final class Session {
         do throws(RecurrenceError) { return try Instant.parse(text, zone: try zoneForArguments(), now: now) } catch {
             throw .invalid("--\(option): \(error)")
         }
+    }
+
+    /// An instant in the past given on the command line: `1d` is a day ago, everything else is an instant.
+    func past(_ text: String, option: String) throws(Failure) -> Instant {
+        if let span = try? Span.parse(text) { return now - span }  // no duration: an instant, below
+        return try instant(text, option: option)
     }
 
     func zoneForArguments() throws(RecurrenceError) -> Zone {
@@ -191,6 +202,12 @@ final class Session {
 func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
+}
+
+/// The caller's home: `HOME`, else what the user database says.
+func homeDirectory() -> String? {
+    // A database that cannot be read says nothing.
+    environment("HOME") ?? (try? User.find(id: geteuid()))?.home
 }
 
 func currentDirectory() -> String {

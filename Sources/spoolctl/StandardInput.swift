@@ -52,7 +52,8 @@ final class StandardInput {
         return nil
     }
 
-    private func nextChunk() throws(Failure) -> [UInt8]? {
+    /// What comes next, some of it; nil at the end.
+    func nextChunk() throws(Failure) -> [UInt8]? {
         let descriptor = descriptor
         while true {
             var failure: Int32 = 0

@@ -30,6 +30,7 @@ extension Session {
         var table = TextTable()
         table.add("id", status.id)
         table.add("name", status.name)
+        table.add("description", status.description)
         table.add("task", status.task)
         table.add("schedule", status.schedule)
         table.add([.init("state", .dim), .init(stateText(record), status.colour)])
@@ -41,6 +42,10 @@ extension Session {
         table.add("priority", status.priority == 0 ? nil : String(status.priority))
         table.add("tags", status.tags.isEmpty ? nil : status.tags.joined(separator: ", "))
         table.add("payload", status.payload.map { String(decoding: $0, as: UTF8.self) })
+        if let progress = status.progress {
+            table.add("progress", "\(progress.percent)%\(progress.message.map { " \($0)" } ?? "")")
+        }
+        table.add("result", status.result.map { String(decoding: $0, as: UTF8.self) })
         table.add("due", moment(status.due))
         table.add("not before", status.notBefore.map(moment))
         table.add("deadline", status.deadline.map(moment))
@@ -54,11 +59,19 @@ extension Session {
         } else if status.state == .running, let started = status.startedAt {
             table.add("runs for", TimeText.length(now.milliseconds - started.milliseconds))
         }
+        table.add("extended by", extended(record).map { TimeText.length($0) })
         table.add("pid", status.pid.map { String($0) })
         table.add("retry of", status.retryOf)
         table.add("follows", status.parent)
         table.add(record.place.isFile ? "file" : "directory", "\(spoolPath)/\(record.place.path)")
         table.write(to: output)
+    }
+
+    /// By how much the last try's timeout has been moved.
+    private func extended(_ record: JobRecord) -> Int64? {
+        // Gone meanwhile, or not to be read: then nobody can say.
+        guard !record.place.isFile, let fs = try? openSpool(), let moved = try? fs.extended(record.place.path), moved > 0 else { return nil }
+        return moved
     }
 
     private func stateText(_ record: JobRecord) -> String {

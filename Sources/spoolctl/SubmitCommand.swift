@@ -9,9 +9,12 @@ extension Command {
             "COMMAND and its words are run without a shell; a single word with a blank or something else for a shell in it is given to the shell. The job records the caller's directory, umask and PATH.",
             "An instant without an offset is read in the configured time zone, which is UTC unless spoold.toml says otherwise.",
             "What was printed is on the disk. The daemon need not run: the job waits for it.",
+            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. Standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is read to its end, at most 64 MiB, and becomes the job's.",
+            "ctrl-C leaves the job to itself, says how to cancel it, and exits with 130.",
         ],
         options: [
-            Option("wait", "w", "wait for its end and exit with its code"),
+            Option("wait", "w", "wait for its end, show its output, exit with its code"),
+            Option.cancelOnInterrupt,
             Option("name", "n", value: "NAME", "the name in its id (else the program's)"),
             Option("in", value: "TIME", "start so much later"),
             Option("env", "record the whole environment"),
@@ -24,6 +27,7 @@ extension Command {
             Example("spoolctl submit 'make test 2>&1 | tail -20'", "a line for the shell"),
             Example("spoolctl submit --in 10m --timeout 1h -- ./report", "later, and not for longer than an hour"),
             Example("spoolctl submit -w -Q heavy -- make -j8", "waits, and exits as make does"),
+            Example("spoolctl submit -w -- sort -u < names > sorted", "as if sort ran here"),
             Example("seq 1 100 | sed 's/^/echo /' | spoolctl submit --lines", "a hundred jobs"),
         ],
         ownOperands: 0
@@ -58,7 +62,15 @@ private struct Submit {
         try job.setCommand(arguments.operands)
         try record(&job)
         do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
-        return try finish(JobOptions.file(job.table), name: name)
+        return try finish(JobOptions.file(job.table), name: name, takesInput: takesInput(job.table))
+    }
+
+    /// Whether the caller's standard input is the job's.
+    private func takesInput(_ table: Table) -> Bool {
+        // With a key it may be another's job that is waited for, and that has its own.
+        guard arguments.flag("wait"), table["payload"] == nil, table["stdin"] == nil, table["unique"] == nil else { return false }
+        // EBADF: there is none.
+        return isatty(STDIN_FILENO) == 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0
     }
 
     private func record(_ job: inout JobOptions) throws(Failure) {
@@ -82,11 +94,13 @@ private struct Submit {
         return name
     }
 
-    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Int32 {
+    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, takesInput: Bool = false) throws(Failure) -> Int32 {
         guard source.bytes.count <= Source.bytesMax else {
             throw .invalid("the job is \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
         }
-        return try session.told([try session.submit(source, name: name, mode: mode)])
+        var drop = JobDrop(try session.openSpoolForWriting())
+        let id = try takesInput ? drop.drop(source, name: name, mode: mode, input: StandardInput()) : session.submit(source, name: name, mode: mode)
+        return try session.told([id], showing: .output)
     }
 
     // MARK: Files
@@ -111,7 +125,7 @@ private struct Submit {
         var stem = file
         if format != .script { stem.removeLast(5) }
         let name = try givenName() ?? JobID(stem)?.name ?? Name.sanitized(stem)
-        return try submit(Source(format: format, bytes: bytes), file: path, name: name, mode: mode)
+        return try submit(Source(format: format, bytes: bytes), file: path, name: name, mode: mode, mayTakeInput: true)
     }
 
     private func submitStandardInput() throws(Failure) -> Int32 {
@@ -126,7 +140,7 @@ private struct Submit {
         return try submit(Source(format: format, bytes: bytes), file: "stdin", name: try givenName() ?? "stdin", mode: 0o700)
     }
 
-    private func submit(_ source: Source, file: String, name: String, mode: UInt32) throws(Failure) -> Int32 {
+    private func submit(_ source: Source, file: String, name: String, mode: UInt32, mayTakeInput: Bool = false) throws(Failure) -> Int32 {
         let context = try session.context()
         let table: Table
         do throws(Problems) { table = try source.table() } catch { throw Failure(file: file, error) }
@@ -140,7 +154,9 @@ private struct Submit {
             }
         }
         // A script runs from the very file that was dropped, so it must be executable, and only its owner may change it.
-        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600)
+        // A run of a task gets what its other runs get.
+        let takesInput = mayTakeInput && table["task"] == nil && takesInput(table)
+        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, takesInput: takesInput)
     }
 
     private func refuseJobOptions(with what: String) throws(Failure) {
@@ -241,15 +257,20 @@ extension Session {
         }
     }
 
-    /// Prints the ids, and with `--wait` waits for these jobs.
-    func told(_ ids: [JobID]) throws(Failure) -> Int32 {
-        for id in ids { tell(id) }
+    /// Prints the ids, and with `--wait` waits for these jobs. One whose output is shown has its id said on standard error.
+    func told(_ ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+        let waits = arguments.flag("wait")
+        var showing = showing
+        if !waits || isQuiet || isJSON { showing = .nothing }
+        for id in ids {
+            if case .output = showing { complain("submitted \(id)") } else { tell(id) }
+        }
         output.flush()
-        return arguments.flag("wait") ? try wait(for: ids) : ExitCode.done
+        return waits ? try wait(for: ids, showing: showing) : ExitCode.done
     }
 
-    func wait(for ids: [JobID]) throws(Failure) -> Int32 {
-        var wait = try JobWait(self, try records())
+    func wait(for ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+        var wait = try JobWait(self, try records(), showing: showing)
         return try wait.run(ids.map(\.text))
     }
 }

@@ -23,5 +23,7 @@ func commandLine() -> [String] {
 // A definition is read under a lease, which tells whether somebody writes it; should one begin just then, fcntl(2) sends this
 // signal, whose default would end us.
 _ = linux_ignore_signal(SIGIO)
+// A reader that went away is told by the write, whose error says what to do about it.
+_ = linux_ignore_signal(SIGPIPE)
 
 exit(Dispatch.run(Array(commandLine().dropFirst()), output: Output(STDOUT_FILENO), errors: Output(STDERR_FILENO)))

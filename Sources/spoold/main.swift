@@ -2,6 +2,7 @@
 
 import Daemon
 import Glibc
+import Linux
 import Model
 
 let usage = """
@@ -72,7 +73,8 @@ while let argument = arguments.popFirst() {
 }
 
 let isRoot = getuid() == 0
-let home = environment("HOME")
+// A database that cannot be read says nothing.
+let home = environment("HOME") ?? (try? User.find(id: getuid()))?.home
 func userPath(_ variable: String, _ fallback: String) -> String? {
     environment(variable) ?? home.map { "\($0)/\(fallback)" }
 }

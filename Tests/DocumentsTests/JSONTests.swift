@@ -88,6 +88,14 @@ import Testing
                 """)
     }
 
+    @Test("compact takes the blanks between the parts away, and nothing else", arguments: [
+        (" {\n\t\"a b\" : [ 1 , 2.50,1e400 ] }\r\n", #"{"a b":[1,2.50,1e400]}"#), (#"  "a \" b\\"  "#, #""a \" b\\""#),
+        (#"[" ", "\\ ", "é "]"#, #"[" ","\\ ","é "]"#), ("", ""), (" x y", "xy"),
+    ])
+    func compact(text: String, compact: String) {
+        #expect(String(decoding: JSON.compact(Array(text.utf8)), as: UTF8.self) == compact)
+    }
+
     @Test func saysInStringsWhatOnlyTOMLCanSay() throws {
         #expect(JSON.write(Value(.table(try toml("d = 2026-01-01 10:00:00Z\nf = inf")))) == #"{"d":"2026-01-01T10:00:00Z","f":null}"#)
     }

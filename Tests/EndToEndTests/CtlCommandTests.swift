@@ -36,7 +36,7 @@ extension Table {
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
     static let commands = [
-        "submit", "run", "backfill", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "create", "update", "edit", "delete",
+        "submit", "run", "backfill", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "progress", "result", "extend", "create", "update", "edit", "delete",
         "schedule", "unschedule", "list", "show", "next", "simulate", "why", "pause", "resume", "check", "prune", "journal", "demo", "version",
     ]
 

@@ -9,21 +9,57 @@ struct CtlResult {
     var errors: String
 
     var lines: [String] { output.split(separator: "\n").map(String.init) }
-    var id: String { lines.first ?? "" }
+    /// The id that was printed, or with `-w`, where the output is the job's, said.
+    var id: String {
+        let said = errors.split(separator: "\n").first { $0.hasPrefix("spoolctl: submitted ") }
+        return said.map { String($0.dropFirst("spoolctl: submitted ".count)) } ?? lines.first ?? ""
+    }
 }
 
 extension SpoolUnderTest {
     func ctl(_ arguments: String...) throws -> CtlResult { try ctl(list: arguments) }
 
-    func ctl(list arguments: [String]) throws -> CtlResult {
-        let stem = "\(base)/ctl-\(UInt64.random(in: 0...(.max)))"
-        let output = try FileDescriptor.open("\(stem).out", O_RDWR | O_CREAT, mode: 0o600)
-        let errors = try FileDescriptor.open("\(stem).err", O_RDWR | O_CREAT, mode: 0o600)
-        let child = try Child(
-            "\(Self.programs)/spoolctl", ["--config", configuration] + arguments, environment: environment, output: output.raw,
-            error: errors.raw)
-        guard let code = child.exitCode() else { throw failure("spoolctl \(arguments) does not end") }
-        return CtlResult(code: code, output: try Files.text("\(stem).out"), errors: try Files.text("\(stem).err"))
+    func ctl(list arguments: [String], input: String? = nil) throws -> CtlResult {
+        try startCtl(arguments, input: input).end()
+    }
+
+    /// spoolctl under way. What it writes goes to files in `base`, so that `wait` can wait for it; its input is /dev/null, or a
+    /// file of `input`.
+    func startCtl(_ arguments: [String], input: String? = nil, output: Int32? = nil) throws -> RunningCtl {
+        try RunningCtl(self, arguments, input: input, output: output)
+    }
+}
+
+final class RunningCtl {
+    let child: Child
+    private let spool: SpoolUnderTest
+    private let stem: String
+    private let arguments: [String]
+
+    init(_ spool: SpoolUnderTest, _ arguments: [String], input: String?, output: Int32?) throws {
+        self.spool = spool
+        self.arguments = arguments
+        stem = "\(spool.base)/ctl-\(UInt64.random(in: 0...(.max)))"
+        try Files.write("\(stem).in", input ?? "")
+        let inputFile = try FileDescriptor.open(input == nil ? "/dev/null" : "\(stem).in", O_RDONLY)
+        let outputFile = try FileDescriptor.open("\(stem).out", O_RDWR | O_CREAT, mode: 0o600)
+        let errorFile = try FileDescriptor.open("\(stem).err", O_RDWR | O_CREAT, mode: 0o600)
+        child = try Child(
+            "\(SpoolUnderTest.programs)/spoolctl", ["--config", spool.configuration] + arguments, environment: spool.environment,
+            input: inputFile.raw, output: output ?? outputFile.raw, error: errorFile.raw)
+    }
+
+    var output: String { get throws { try Files.text("\(stem).out") } }
+    var errors: String { get throws { try Files.text("\(stem).err") } }
+
+    /// Waits until it has written this.
+    func awaitOutput(_ text: String) throws {
+        try spool.wait(for: "spoolctl to write \"\(text)\"") { try self.output.contains(text) }
+    }
+
+    func end() throws -> CtlResult {
+        guard let code = child.exitCode() else { throw spool.failure("spoolctl \(arguments) does not end") }
+        return CtlResult(code: code, output: try output, errors: try errors)
     }
 }
 

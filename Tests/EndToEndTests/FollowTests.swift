@@ -24,8 +24,9 @@ struct FollowTests {
     func once(isStopped: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
-        _ = try spool.running("job")
+        try spool.drop("job.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
+        // The command itself, not only its place: else nobody would run it while the daemon is down.
+        try spool.output("began")
         try isStopped ? _ = spool.stop() : spool.crash()
         // It ends with nobody there.
         try gate.release()

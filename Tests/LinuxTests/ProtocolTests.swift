@@ -9,7 +9,7 @@ import WorkerProtocol
 
     static let commands: [Command] = [
         .run(request), .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
-        .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5), .extend(milliseconds: .min),
+        .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
     ]
 
     static let ends: [RunEnd] = [

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct StatusFiles {
     static let keys = [
-        "id", "name", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload",
+        "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload",
         "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code",
         "signal", "progress", "result", "usage", "delay_ms", "pid", "host",
     ]
@@ -30,6 +30,9 @@ import Testing
         status.signal = 15
         status.usage = Usage(wallMilliseconds: 1000, userMilliseconds: 7, systemMilliseconds: 61_234, maxRSSBytes: 1 << 40)
         status.pid = 4711
+        status.description = "what it is for"
+        status.progress = Progress(fraction: 0.29, message: "so far", at: now)
+        status.result = Array(#"{"rows":[1,2.50]}"#.utf8)
         return status
     }
 
@@ -45,7 +48,7 @@ import Testing
     @Test func whatIsUnknownIsNull() throws {
         let table = try object(JobStatus(id: "i", name: "n", due: now, createdAt: now, host: "h").json())
         for key in [
-            "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at", "not_before",
+            "description", "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at", "not_before",
             "deadline", "exit_code", "signal", "progress", "result", "usage", "delay_ms", "pid",
         ] {
             guard case .null? = table[key]?.kind else {
@@ -72,6 +75,10 @@ import Testing
             return
         }
         #expect(JSON.write(try #require(table["payload"])) == #"{"a":[1,null]}"#)
+        let json = String(decoding: full.json(), as: UTF8.self)
+        #expect(text("description") == "what it is for")
+        #expect(json.contains(#""progress":{"fraction":0.29,"message":"so far","at":"2026-11-21T02:00:00.000Z"}"#))
+        #expect(json.contains(#""result":{"rows":[1,2.50]}"#))
         guard case .table(let usage)? = table["usage"]?.kind else {
             Issue.record("usage")
             return
@@ -80,5 +87,10 @@ import Testing
         #expect(
             String(decoding: full.json(), as: UTF8.self).contains(
                 #""usage":{"wall_s":1.000,"user_s":0.007,"sys_s":61.234,"max_rss_bytes":1099511627776}"#))
+    }
+
+    @Test("Percent are whole and never round up", arguments: [(0.0, 0), (0.999, 99), (1.0, 100), (0.5, 50)])
+    func percent(_ row: (fraction: Double, percent: Int)) {
+        #expect(Progress(fraction: row.fraction, message: nil, at: now).percent == row.percent)
     }
 }

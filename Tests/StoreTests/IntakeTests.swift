@@ -17,10 +17,10 @@ private func words(_ arrival: Arrival) -> String {
 
 extension Spool {
     fileprivate func take(
-        _ name: String, known: JobID? = nil, isSettled: Bool = true, isTaken: (JobID) -> Job? = { _ in nil },
+        _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext = context, isTaken: (JobID) -> Job? = { _ in nil },
         task: (String) -> TaskDefinition? = { _ in nil }
     ) throws -> Arrival {
-        try intake(name, known: known, isSettled: isSettled, context, isTaken: isTaken, task: task)
+        try intake(name, known: known, isSettled: isSettled, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
     }
 }
 
@@ -254,6 +254,26 @@ extension Spool {
             return
         }
         #expect(again.id == job.id && again.retryOf == name)
+    }
+
+    @Test func aDirectoryThatWasMovedInIsWholeAndOneThatIsCopiedHasTime() throws {
+        let temporary = try TemporarySpool()
+        try temporary.disk().makeDirectory("new/\(name)")
+        try temporary.write("new/\(name)/job.toml", "command = \":\"")
+        try temporary.write("new/\(name)/stdin", "what it reads")
+        let spool = try temporary.spool()
+        let changed = try #require(try temporary.disk().status("new/\(name)")).modifiedNanoseconds / 1_000_000
+        let soon = ReadingContext(now: Instant(milliseconds: changed + 999), zones: zones)
+        #expect(words(try spool.take(name, soon)) == "not yet")
+        let descriptor = try temporary.hold("new/\(name)/stdin")
+        #expect(words(try spool.take(name, isMovedIn: true, soon)) == "not yet", "somebody still writes a file of it")
+        close(descriptor)
+        guard case .job(let job) = try spool.take(name, isMovedIn: true, soon) else {
+            Issue.record("no job")
+            return
+        }
+        #expect(job.id.text == name && job.isDirectory && job.retryOf == nil && job.due == job.id.instant)
+        #expect(words(try spool.take(name, ReadingContext(now: Instant(milliseconds: changed + 1000), zones: zones))) == "job x")
     }
 
     @Test func aDirectoryThatIsNoJobIsIgnoredAndSaidOnce() throws {

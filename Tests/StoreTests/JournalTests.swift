@@ -60,10 +60,14 @@ private func everyRecord() throws -> [Record] {
         job.task = text
         job.schedule = text
         job.retryOf = text
+        job.isDirectory = true
         job.forgivenTries = 2
         job.file = FileStamp(name: text, inode: .max, size: .max, modifiedNanoseconds: .min)
         records.append(.accepted(job))
     }
+    var directory = try accepted("a")
+    directory.isDirectory = true
+    records.append(.accepted(directory))
     for scope in [PauseScope.all, .queue("q"), .task("t-1"), .queue("pause.x")] {
         records += [.paused(scope, note: "n"), .resumed(scope)]
     }

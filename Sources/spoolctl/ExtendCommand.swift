@@ -1,0 +1,45 @@
+import Store
+
+extension Command {
+    static let extend = Command(
+        "extend", "DURATION [ID…]", "give running jobs more time before their timeout",
+        details: [
+            "Moves the timeout of the try that runs to so much later; without ID, of the job this is called from. A timeout that has struck is over.",
+            "Without a daemon the job's worker still takes it: a line in the file extend in the job's directory.",
+        ],
+        examples: [
+            Example("spoolctl extend 10m", "in the job's own script"),
+            Example("spoolctl extend 1h \"$id\"", "from outside, by the job's owner or root"),
+        ]
+    ) { session throws(Failure) in
+        guard let (milliseconds, texts) = try duration(session.arguments.operands) else {
+            throw .usage("extend needs a DURATION, such as 10m; see spoolctl extend --help")
+        }
+        guard milliseconds > 0 else { throw .invalid("a timeout can only be moved to later") }
+        let own = environment("SPOOL_JOB_ID").map { [$0] } ?? []
+        let ids = texts.isEmpty ? own : texts
+        guard !ids.isEmpty else { throw .usage("which job? Outside of one, extend needs an ID") }
+        return try session.request(for: ids, pastTense: "extended") { id, writer in
+            writer.member("do", "extend")
+            writer.member("id", id)
+            writer.key("by")
+            writer.seconds(milliseconds)
+        } withoutDaemon: { record throws(Failure) in
+            guard record.place.state == .running else { return ControlRequest.Answer(code: ExitCode.failed, message: "is not running") }
+            let fs = try session.openSpool()
+            _ = try attempt { () throws(SystemError) in try fs.extend(record.place.path, milliseconds: milliseconds) }
+            return ControlRequest.Answer(code: ExitCode.done, message: "extended; spoold is not running, and the job's worker needs none")
+        }
+    }
+
+    /// The duration may stand before the ids, as xargs needs it, or behind them.
+    private static func duration(_ operands: [String]) throws(Failure) -> (Int64, [String])? {
+        guard let first = operands.first, let last = operands.last else { return nil }
+        if let span = try? Span.parse(first) { return (span.approximateMilliseconds, Array(operands.dropFirst())) }  // an id, perhaps
+        do throws(RecurrenceError) {
+            return (try Span.parse(last).approximateMilliseconds, operands.dropLast())
+        } catch {
+            throw .invalid("\"\(JobID(first) == nil ? first : last)\": \(error)")
+        }
+    }
+}

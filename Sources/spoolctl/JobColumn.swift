@@ -1,0 +1,115 @@
+import Store
+
+/// What can be a column of `spoolctl jobs`, and what it can be sorted by: the keys of `status.json`, and a few things that
+/// follow from them.
+struct JobColumn {
+    let name: String
+
+    static let names = [
+        "id", "name", "description", "task", "schedule", "state", "outcome", "reason", "error", "exit_code", "signal", "try", "tries",
+        "priority", "queue", "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before",
+        "deadline", "took", "cpu", "memory", "delay_ms", "progress", "result", "pid", "host", "retry_of", "keep_ms",
+    ]
+
+    static let usual = ["id", "state", "outcome", "queue", "due", "started_at", "took", "task"].map { JobColumn(name: $0) }
+
+    private init(name: String) { self.name = name }
+
+    /// The column of that name, given to an option.
+    init(_ name: String, option: String) throws(Failure) {
+        guard Self.names.contains(name) else { throw .unknown(name, of: option, among: Self.names) }
+        self.name = name
+    }
+
+    /// `STARTED`, `EXIT CODE`.
+    var header: String {
+        let words = name.hasSuffix("_at") ? name.dropLast(3) : name[...]
+        return words.uppercased().replacing("_", with: " ")
+    }
+
+    // MARK: Values
+
+    /// What the job has there; `table` is its `status.json`. Seconds and bytes for what is measured.
+    func value(_ record: JobRecord, _ table: Table, now: Instant) -> Value {
+        let status = record.status
+        switch name {
+        case "state": return Value(.string(record.place.state.rawValue))
+        case "outcome": return status.outcome.map { Value(.string($0)) } ?? Value(.null)
+        case "took": return status.tookMilliseconds(now: now).map { Value(.float(Double($0) / 1000)) } ?? Value(.null)
+        case "cpu":
+            return status.usage.map { Value(.float(Double($0.userMilliseconds + $0.systemMilliseconds) / 1000)) } ?? Value(.null)
+        case "memory": return status.usage.map { Value(.integer($0.maxRSSBytes)) } ?? Value(.null)
+        default: return table[name] ?? Value(.null)
+        }
+    }
+
+    private static let instants: Set<String> = [
+        "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline",
+    ]
+
+    /// The same for a table.
+    func cell(_ record: JobRecord, _ table: Table, _ session: Session) -> TextTable.Cell {
+        let status = record.status
+        switch name {
+        case "state": return .init(record.place.state.rawValue, status.colour)
+        case "outcome": return .init(status.outcome ?? "-", status.state == .failed ? .red : nil)
+        case "took": return .init(status.tookMilliseconds(now: session.now).map { TimeText.length($0) } ?? "-")
+        case "cpu": return .init(status.usage.map { TimeText.length($0.userMilliseconds + $0.systemMilliseconds) } ?? "-")
+        case "memory": return .init(status.usage.map { TimeText.bytes($0.maxRSSBytes) } ?? "-")
+        case "signal": return .init(status.signal.map { Signal.name($0) } ?? "-")
+        case "progress": return .init(status.progress.map { "\($0.percent)%\($0.message.map { " \($0)" } ?? "")" } ?? "-")
+        case "tags": return .init(status.tags.isEmpty ? "-" : status.tags.joined(separator: ","))
+        case _ where Self.instants.contains(name): return .init(session.time(table.instant(name)))
+        default: break
+        }
+        switch table[name]?.kind {
+        case nil, .null?: return "-"
+        case .string(let text)?: return .init(text)
+        case let kind?: return .init(JSON.write(Value(kind)))
+        }
+    }
+
+    // MARK: Order
+
+    /// What a job is sorted by. Nothing comes last in either direction.
+    enum Key {
+        case number(Double), text(String), nothing
+
+        func comes(before other: Key, descending: Bool) -> Bool? {
+            switch (self, other) {
+            case (.nothing, .nothing): return nil
+            case (.nothing, _): return false
+            case (_, .nothing): return true
+            case (.number(let a), .number(let b)): return a == b ? nil : (a < b) != descending
+            case (.text(let a), .text(let b)): return a == b ? nil : (a < b) != descending
+            case (.number, .text): return !descending
+            case (.text, .number): return descending
+            }
+        }
+    }
+
+    func key(_ record: JobRecord, _ table: Table, now: Instant) -> Key {
+        if name == "progress" { return record.status.progress.map { .number($0.fraction) } ?? .nothing }
+        let value = value(record, table, now: now)
+        switch value.kind {
+        case .null: return .nothing
+        case .integer(let number): return .number(Double(number))
+        case .float(let number): return .number(number)
+        case .string(let text): return .text(text)
+        default: return .text(JSON.write(value))
+        }
+    }
+}
+
+extension JobStatus {
+    /// How it ended, or how far it has come; nil when there is nothing to say.
+    var outcome: String? {
+        if state.isTerminal { return summary }
+        return state == .running ? progress.map { "\($0.percent)%" } : nil
+    }
+
+    /// How long the last try took, or has been running.
+    func tookMilliseconds(now: Instant) -> Int64? {
+        usage?.wallMilliseconds ?? (state == .running ? startedAt.map { now.milliseconds - $0.milliseconds } : nil)
+    }
+}

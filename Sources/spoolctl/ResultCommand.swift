@@ -1,0 +1,34 @@
+import Glibc
+import Linux
+import Store
+
+extension Command {
+    static let result = Command(
+        "result", "FILE|- [--job ID]", "from inside a job: leave its result",
+        details: [
+            "The same as writing to the file that $SPOOL_RESULT names, but whole and synced. When the try has ended, JSON of up to 64 KiB is result in its status; anything else stays a file in the job's directory, of which result tells name and length.",
+        ],
+        options: [Option.job],
+        examples: [
+            Example("echo '{\"rows\": 1200}' | spoolctl result -", "in the job's own script"),
+            Example("spoolctl status \"$id\" --json | jq .result", "to read it, when the job has ended"),
+        ]
+    ) { session throws(Failure) in
+        let path = try session.operand("a FILE, or - for standard input")
+        let input = path == "-" ? StandardInput() : try StandardInput(path: path)
+        let job = try RunningJob(session)
+        var failure: Failure?
+        try job.put(Layout.resultFile) { temporary throws(SystemError) in
+            let file = try FileDescriptor.open("\(job.fs.path)/\(temporary)", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            do throws(Failure) {
+                while let chunk = try input.nextChunk() { try attempt { () throws(SystemError) in try file.write(chunk) } }
+            } catch {
+                failure = error
+                return
+            }
+            try file.sync()
+        }
+        if let failure { throw failure }
+        return ExitCode.done
+    }
+}

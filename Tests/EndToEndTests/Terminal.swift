@@ -1,0 +1,39 @@
+import CLinux
+import Glibc
+import Linux
+
+/// A pseudo-terminal for a program under test, pty(7).
+final class Terminal {
+    private let master: FileDescriptor
+    private let slave: FileDescriptor
+    private var bytes: [UInt8] = []
+
+    init() throws {
+        var number: Int32 = 0
+        let raw = linux_new_terminal(&number)
+        guard raw >= 0 else { throw SystemError(call: "open", path: "/dev/ptmx", errno: errno) }
+        master = FileDescriptor(owning: raw)
+        slave = try FileDescriptor.open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
+    }
+
+    /// The program's end of it.
+    var raw: Int32 { slave.raw }
+
+    /// All that has been written to it.
+    var text: String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = Glibc.read(master.raw, &buffer, buffer.count)
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// Waits until this has been written to it.
+    func shows(_ part: String) throws {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        while !text.contains(part) {
+            guard awaitReadable([master.raw], until: end) else { throw WaitFailed(description: "\"\(part)\" is not in:\n\(text)") }
+        }
+    }
+}
