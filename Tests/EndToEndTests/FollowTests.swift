@@ -24,8 +24,8 @@ struct FollowTests {
     func once(isStopped: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
-        _ = try spool.running("job")
+        try spool.drop("job.toml", "command = 'touch \(spool.out)/began; read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
+        try spool.output("began")
         try isStopped ? _ = spool.stop() : spool.crash()
         // It ends with nobody there.
         try gate.release()
