@@ -155,7 +155,8 @@ extension Daemon {
         do throws(SystemError) {
             arrival = try spool.intake(
                 name, known: known, isSettled: isSettled, context, isTaken: { self.scheduler.jobs[$0] },
-                task: { self.scheduler.tasks[$0]?.definition })
+                task: { self.scheduler.tasks[$0]?.definition },
+                schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
             guard error.errno != EMFILE, error.errno != ENFILE, error.errno != ENOMEM else { throw error }
@@ -260,6 +261,8 @@ extension Daemon {
         guard problems[path] != lines else { return }
         problems[path] = lines
         isPublishDue = true
+        // A definition's, not the configuration's.
+        if inForce == nil { spool.journal.add(.refused(file: path, why: lines.joined(separator: "\n")), at: now) }
         let inForce = inForce ?? (scheduler.definitions[path] == nil ? "none" : "the last definition that was accepted")
         for line in lines {
             log.write(

@@ -124,7 +124,7 @@ extension Daemon {
         case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
         case .expecting(let task, let since, true):
             log.write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .ran, .expecting, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped: break
+        case .ran, .expecting, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered: break
         }
     }
 }

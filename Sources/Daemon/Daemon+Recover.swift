@@ -19,10 +19,12 @@ extension Daemon {
         let boot = try Linux.Process.bootID()
         var count = 0
         var unknown = 0
+        var last: Instant?
         let torn: Int?
         do throws(JournalError) {
             torn = try spool.journal.open { fields in
                 count += 1
+                last = max(last ?? fields.at, fields.at)
                 guard fields.kind != "segment" else { return }
                 if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: configuration.zone)) {
                     scheduler.restore(record, at: fields.at)
@@ -48,6 +50,7 @@ extension Daemon {
                 .warning, "journal-tail-cut", at: now,
                 ["segment": spool.journal.segment, "bytes": "\(torn)", "why": "the last append was never completed"])
         }
+        if let last { spool.journal.add(.recovered(last: min(last, now)), at: now) }
         if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()

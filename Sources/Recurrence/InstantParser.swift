@@ -4,7 +4,8 @@ extension Instant {
     /// - RFC 3339 with any offset, `t`, `z` or a space allowed: `2026-12-24T18:00:00+01:00`;
     /// - without an offset in `zone`: `2026-12-24 18:00[:ss[.fff]]`, `2026-12-24` (its midnight);
     /// - `@1790000000` epoch seconds, or a bare integer from 10^11 on as epoch milliseconds;
-    /// - from `now`: `now`, `in 2 hours`, `+2h`, `18:00` (the next), `today 18:00`, `tomorrow 18:00`, `tomorrow`.
+    /// - from `now`: `now`, `in 2 hours`, `+2h`, `18:00` (the next), `today 18:00`, `tomorrow 18:00`, `tomorrow`,
+    ///   `yesterday`.
     ///
     /// A wall time that the clock skips is the first instant after the gap, one that it repeats is the first. Digits
     /// below milliseconds are dropped. Second 60 is the second after 59.
@@ -122,8 +123,9 @@ struct InstantParser {
         switch word {
         case "now" where scanner.isAtEnd: return now
         case "in" where blank && !scanner.isAtEnd: return try fromNow()
-        case "today" where blank || scanner.isAtEnd, "tomorrow" where blank || scanner.isAtEnd:
-            let day = today + (word == "today" ? 0 : 1)
+        case "today" where blank || scanner.isAtEnd, "tomorrow" where blank || scanner.isAtEnd,
+            "yesterday" where blank || scanner.isAtEnd:
+            let day = today + (word == "today" ? 0 : word == "tomorrow" ? 1 : -1)
             isDate = scanner.isAtEnd
             let time = scanner.isAtEnd ? 0 : try timeOfDay()
             guard scanner.isAtEnd else { throw malformed(at: scanner.position) }

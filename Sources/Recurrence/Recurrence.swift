@@ -155,6 +155,12 @@ public struct Recurrence: Sendable {
         return false
     }
 
+    /// The step of an interval whose steps are all equally long; nil for months.
+    public var intervalMilliseconds: Int64? {
+        if case .interval(let interval) = rule, interval.span.months == 0 { return interval.span.milliseconds }
+        return nil
+    }
+
     /// Due when the daemon starts for the first time after the machine has, and at no instant that can be computed.
     public var isReboot: Bool {
         if case .reboot = rule { return true }

@@ -15,6 +15,9 @@ public enum Record: Sendable {
     /// without ending: `tasks/backup`, `schedules/k3f9ab`.
     case defined(file: String, Source)
     case undefined(file: String)
+    /// A definition's file could not be used; the definition accepted before, if there is one, stays in force. Changes nothing,
+    /// but tells later why an edit did not count.
+    case refused(file: String, why: String)
     /// A schedule is in force; due times up to `accounted` are dealt with. Intervals count from `lastEnd`, the end of the
     /// last run, or from `origin`, when it was taken up.
     case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
@@ -31,6 +34,9 @@ public enum Record: Sendable {
     case resumed(PauseScope)
     case daemonStarted(boot: String, version: String)
     case daemonStopped
+    /// A daemon has read the journal, whose latest record was of this instant: the last sign of the daemon before. Changes
+    /// nothing, but tells later for how long nobody looked.
+    case recovered(last: Instant)
 }
 
 /// A job that can be run.

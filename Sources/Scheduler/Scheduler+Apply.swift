@@ -79,6 +79,7 @@ extension Scheduler {
             lastBoot = boot
             wasStopped = false
         case .daemonStopped: wasStopped = true
+        case .refused, .recovered: break
         }
     }
 
@@ -106,7 +107,8 @@ extension Scheduler {
             state.active.append(job)
             history(of: state).latest = (job.id, nil)
         }
-        if let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
+        // A run of an earlier due time that was asked for leaves the schedule where it is.
+        if job.file == nil, let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
             state.asking?.account(for: job.due)

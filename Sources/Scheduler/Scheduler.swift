@@ -149,8 +149,8 @@ public final class Scheduler {
         if let top = delayed.first { consider(top.instant) }
         if let top = deadlines.first { consider(top.instant) }
         if let top = dues.first { consider(top.instant) }
-        if let expectation = nextExpectation() { consider(expectation) }
         for schedule in failing { if let again = schedule.asking?.askedAgain { consider(again) } }
+        if let expectation = nextExpectation() { consider(expectation) }
         return wake
     }
 

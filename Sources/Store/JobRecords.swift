@@ -27,7 +27,7 @@ public struct JobRecord: Sendable {
 /// Reads jobs from the tree.
 public struct JobRecords<FS: FileSystem> {
     public let fs: FS
-    private let context: ReadingContext
+    let context: ReadingContext
     /// Ids of waiting files whose names are none, from the journal; read when first needed.
     private var accepted: [String: AcceptedFile]?
 
@@ -164,7 +164,7 @@ public struct JobRecords<FS: FileSystem> {
     }
 
     /// A job's keys, over those of the task it names.
-    private func read(_ table: Table, isScript: Bool, _ context: ReadingContext) throws(Problems) -> JobDefinition {
+    func read(_ table: Table, isScript: Bool, _ context: ReadingContext) throws(Problems) -> JobDefinition {
         guard let name = table.text("task"), Name.isValid(name) else {
             return try JobDefinition.read(table, isScript: isScript, context)
         }

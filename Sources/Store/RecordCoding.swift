@@ -75,6 +75,10 @@ extension JournalLine {
         case .undefined(let file):
             self.begin(sequence: sequence, at: now, "undefined")
             field("file", file)
+        case .refused(let file, let why):
+            self.begin(sequence: sequence, at: now, "refused")
+            field("file", file)
+            field("why", why)
         case .scheduled(let task, let schedule, let accounted, let origin, let lastEnd):
             self.begin(sequence: sequence, at: now, "scheduled")
             field("task", task)
@@ -123,6 +127,9 @@ extension JournalLine {
             field("version", version)
         case .daemonStopped:
             self.begin(sequence: sequence, at: now, "daemon-stopped")
+        case .recovered(let last):
+            self.begin(sequence: sequence, at: now, "recovered")
+            field("last", last)
         }
         end()
     }
@@ -154,6 +161,9 @@ extension JournalFields {
         case "defined":
             guard let file = self["file"], let source else { return nil }
             return .defined(file: file, source)
+        case "refused":
+            guard let file = self["file"], let why = self["why"] else { return nil }
+            return .refused(file: file, why: why)
         case "undefined": return self["file"].map { .undefined(file: $0) }
         case "scheduled":
             guard let task = self["task"], let schedule = self["schedule"], let accounted = instant("accounted"),
@@ -189,6 +199,7 @@ extension JournalFields {
             guard let boot = self["boot"], let version = self["version"] else { return nil }
             return .daemonStarted(boot: boot, version: version)
         case "daemon-stopped": return .daemonStopped
+        case "recovered": return instant("last").map { .recovered(last: $0) }
         default: return nil
         }
     }

@@ -23,9 +23,10 @@ extension Spool {
     ///   - known: the id under which a file of this name already waits.
     ///   - isTaken: whether the scheduler knows a job of this id.
     ///   - task: finds the definition in force of a task.
+    ///   - schedules: finds the ids of a task's schedules. A dropped run whose id is that of one of their due times is that run.
     public func intake(
         _ name: String, known: JobID? = nil, isSettled: Bool = true, _ context: ReadingContext,
-        isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
+        isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?, schedules: (String) -> [String] = { _ in [] }
     ) throws(SystemError) -> Arrival {
         guard !Name.isUnfinished(name) else { return .notYet }
         let path = "\(Layout.new)/\(name)"
@@ -74,8 +75,8 @@ extension Spool {
                 return .job(
                     AcceptedJob(
                         id: identity.id, name: identity.isNamed ? identity.name : taskName ?? identity.name,
-                        task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
-                        source: stored, definition: definition,
+                        task: taskName, schedule: taskName.flatMap { schedule(of: identity.id, among: schedules($0), of: $0) },
+                        due: due, createdAt: context.now, notBefore: definition.start ?? due, source: stored, definition: definition,
                         file: FileStamp(
                             name: name, inode: status.inode, size: status.size,
                             modifiedNanoseconds: status.modifiedNanoseconds)))
@@ -155,17 +156,32 @@ extension Spool {
 
     private enum Duplicate { case same, other }
 
-    /// Whether a job of this id exists besides the file itself, and whether it is the same job.
+    /// The schedule that an id's due time is of.
+    private func schedule(of id: JobID, among schedules: [String], of task: String) -> String? {
+        guard let due = id.instant else { return nil }
+        return schedules.first { JobID(task: task, schedule: $0, due: due) == id }
+    }
+
+    /// Whether a job of this id exists besides the file itself, and whether it is the same job. Two runs of one due time of a
+    /// task are, whatever their files say.
     private func duplicate(
         of id: JobID, known: JobID?, _ source: Source, isTaken: (JobID) -> Job?
     ) throws(SystemError) -> Duplicate? {
         if id == known { return nil }
         if let job = isTaken(id) {
+            if job.schedule != nil, let task = job.task, taskNamed(in: source) == task { return .same }
             return job.source == source ? .same : .other
         }
         for state in [JobState.done, .failed] {
             let directory = Layout.directory(of: id, state)
             guard try fs.status(directory) != nil else { continue }
+            if case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
+                // Not readable as JSON: the job's own file tells.
+                case .table(let status)? = (try? JSON.parse(bytes))?.kind, status.text("schedule") != nil,
+                let task = status.text("task"), taskNamed(in: source) == task
+            {
+                return .same
+            }
             for file in Source.fileNames {
                 if case .file(_, let bytes) = try fs.take("\(directory)/\(file)", limit: Source.bytesMax) {
                     return bytes == source.bytes ? .same : .other
@@ -175,6 +191,9 @@ extension Spool {
         }
         return nil
     }
+
+    /// The task that a job's file is a run of; nil when it is none, or cannot be read.
+    private func taskNamed(in source: Source) -> String? { (try? source.table())?.text("task") }
 
     public static func stem(of file: String) -> String {
         for ending in [".toml", ".json"] where file.hasSuffix(ending) { return String(file.dropLast(ending.count)) }

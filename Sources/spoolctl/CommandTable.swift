@@ -1,9 +1,9 @@
 extension Command {
     /// All commands, in the order in which help lists them: jobs, tasks, looking, holding, looking after.
     static let all: [Command] = [
-        submit, run, wait, logs, status, jobs, cancel, kill, retry,
-        create, update, edit, delete, schedule, unschedule, list, show, next, explain,
-        pause, resume, check, prune, journal, demo,
+        submit, run, backfill, wait, logs, status, jobs, cancel, kill, retry,
+        create, update, edit, delete, schedule, unschedule, list, show, next, explain, simulate, why,
+        pause, resume, check, `import`, export, prune, journal, demo,
         completion, version, help,
     ]
 }

@@ -88,8 +88,10 @@ struct Completion {
         switch command.name {
         case "help": return .words(Command.all.map { ($0.name, $0.summary) })
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
+        case "import": return operands.isEmpty ? .words([("crontab", "")]) : .files
         case "unschedule": return .words(schedules())
         case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
+        case "why": return .words(tasks() + jobs(JobState.allCases))
         case "retry": return .words(jobs([.failed, .done]))
         default: break
         }
@@ -110,6 +112,7 @@ struct Completion {
         case "after": return .words(tasks() + jobs(JobState.allCases))
         case "after-when": return all(After.When.self)
         case "mail-when": return all(MailRule.self)
+        case "schedule": return .words(schedules())
         case "overlap": return all(Overlap.self)
         case "on-crash": return all(CrashRule.self)
         case "leftovers": return all(LeftoverRule.self)

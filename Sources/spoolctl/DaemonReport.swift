@@ -43,8 +43,8 @@ struct DaemonReport {
         if let due = table?.instant("next_due") {
             rows.add("next due", "\(session.time(due))\(table?.text("next_task").map { " \($0)" } ?? "")")
         }
-        for pause in try pauses() {
-            rows.add([.init("paused", .dim), .init("\(pause.scope)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
+        for pause in try Pauses.read(fs) {
+            rows.add([.init("paused", .dim), .init("\(pause.scope.spoken)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
         if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
         if case .array(let tasks)? = table?["overdue"]?.kind {
@@ -83,23 +83,6 @@ struct DaemonReport {
     private func text(_ key: String) -> String? {
         if key == "state", holder == nil { return nil }
         return table?.text(key) ?? table?.whole(key).map { String($0) }
-    }
-
-    /// The tree says what is paused also when no daemon has seen it.
-    private func pauses() throws(Failure) -> [(scope: String, note: String)] {
-        let fs = fs
-        return try attempt { () throws(SystemError) in
-            var found: [(scope: String, note: String)] = []
-            for entry in try fs.list(Layout.control) {
-                guard let scope = PauseScope(text: entry.name) else { continue }
-                var note = ""
-                if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
-                    note = String(decoding: bytes, as: UTF8.self).trimmed
-                }
-                found.append((scope.spoken, note))
-            }
-            return found.sorted { $0.scope < $1.scope }
-        }
     }
 }
 

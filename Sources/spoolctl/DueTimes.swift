@@ -51,6 +51,11 @@ struct DueTimes {
         self.answers = answers
     }
 
+    /// What a schedule counts from, and when its last run ended, as far as a daemon has taken it up.
+    func counting(_ schedule: ScheduleDefinition, of task: String) -> (origin: Instant, lastEnd: Instant?)? {
+        counting["\(task)/\(schedule.id)"].map { ($0.origin, $0.lastEnd) }
+    }
+
     /// The next due times of a schedule, `count` at most.
     func next(_ schedule: TaskCatalog.Schedule, of task: String, count: Int) -> [Due] {
         let definition = schedule.definition

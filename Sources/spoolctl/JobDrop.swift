@@ -43,7 +43,10 @@ struct JobDrop {
     }
 
     mutating func compose(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Composed {
-        let id = nextID(name)
+        try compose(source, id: nextID(name), mode: mode)
+    }
+
+    func compose(_ source: Source, id: JobID, mode: UInt32 = 0o600) throws(Failure) -> Composed {
         let file = Self.fileName(id, source.format)
         try attempt { () throws(SystemError) in try fs.create("\(Layout.temporary)/\(file)", source.bytes, mode: mode) }
         return Composed(id: id, file: file)

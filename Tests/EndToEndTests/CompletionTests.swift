@@ -19,7 +19,7 @@ struct CompletionTests {
     static let lines: [(line: String, candidates: [String])] = [
         ("cre", ["create"]), ("run ", ["newer", "nightly"]), ("run ni", ["nightly"]), ("run --prior", ["--priority"]),
         ("create x --overlap re", ["replace"]), ("pause --task=n", ["newer", "nightly"]), ("pause --task ne", ["newer"]),
-        ("cancel ", ["JOB"]), ("help ver", ["version"]), ("completion z", ["zsh"]), ("no-such-command ", []),
+        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]), ("completion z", ["zsh"]), ("no-such-command ", []),
     ]
 
     @Test("bash", .enabled(if: Commands.has("bash"), "bash is not installed"), arguments: lines)

@@ -36,8 +36,8 @@ extension Table {
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
     static let commands = [
-        "submit", "run", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "create", "update", "edit", "delete",
-        "schedule", "unschedule", "list", "show", "next", "pause", "resume", "check", "prune", "journal", "demo", "version",
+        "submit", "run", "backfill", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "create", "update", "edit", "delete",
+        "schedule", "unschedule", "list", "show", "next", "simulate", "why", "pause", "resume", "check", "prune", "journal", "demo", "version",
     ]
 
     @Test("--help of each command says how it is called, with examples, and needs no spool", arguments: commands)

@@ -20,6 +20,18 @@ import Testing
         #expect(world.scheduler.nextDue()?.instant == at("02:10"))
     }
 
+    @Test func aRunOfAnEarlierDueTimeThatWasAskedForLeavesTheScheduleWhereItIs() {
+        let world = World(at: "02:03")
+        world.task("t", "overlap = \"allow\"\n[[schedule]]\nid = \"s\"\ncron = \"*/5 * * * *\"")
+        world.lines()
+        var job = world.job("t", of: "t", id: JobID(task: "t", schedule: "s", due: at("02:00")))
+        job.schedule = "s"
+        job.due = at("02:00")
+        world.handle(.dropped(job))
+        #expect(world.lines() == ["accepted t due 02:00:00", "started t 1"])
+        #expect(world.until("02:05") == ["02:05:00 accepted t due 02:05:00", "02:05:00 started t 1"])
+    }
+
     @Test func twoSchedulesOfATaskAreIndependent() {
         let world = World()
         world.task("t", "overlap = \"allow\"\n[[schedule]]\ncron = \"5 * * * *\"\n[[schedule]]\ncron = \"5,10 * * * *\"")

@@ -213,6 +213,8 @@ func line(_ record: Record) -> String {
     case .resumed(let scope): return "resumed \(scope)"
     case .daemonStarted: return "daemon started"
     case .daemonStopped: return "daemon stopped"
+    case .recovered(let last): return "recovered, last \(clock(last))"
+    case .refused(let file, let why): return "refused \(file): \(why)"
     }
 }
 

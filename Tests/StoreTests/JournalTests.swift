@@ -19,8 +19,8 @@ private func everyRecord() throws -> [Record] {
         .scheduled(
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
-        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .ran(task: "t", id, .failed),
-        .expecting(task: "t", since: nil, isOverdue: false), .expecting(task: "t", since: now, isOverdue: true),
+        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now),
+        .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false), .expecting(task: "t", since: now, isOverdue: true),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }
     for state in [JobState.new, .done, .failed] {
@@ -53,6 +53,7 @@ private func everyRecord() throws -> [Record] {
         records.append(.rejected(RejectedFile(id: id, name: "a", file: text, inode: .max, due: now, error: text)))
         records.append(.paused(.all, note: text))
         records.append(.daemonStarted(boot: text, version: text))
+        records.append(.refused(file: "tasks/t", why: text))
         records.append(.defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8))))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
         job.name = text

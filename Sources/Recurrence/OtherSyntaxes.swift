@@ -1,0 +1,81 @@
+// A rule in the words of other schedulers, for moving away.
+
+extension Recurrence {
+    /// Expressions for `OnCalendar=` of systemd.timer(5) that together are due when this is; nil when there are none.
+    public var calendarTexts: [String]? {
+        switch rule {
+        case .calendar(_, let text): [text]
+        case .cron(let schedule, _), .pattern(let schedule): schedule.rule.calendarTexts?.map { "\($0) \(schedule.zone.name)" }
+        case .at(let instant): [instant.rfc3339.prefix(19).split(separator: "T").joined(separator: " ") + " UTC"]
+        case .interval, .reboot, .ext, .rrule: nil
+        }
+    }
+
+    /// The five fields, or the word, of a crontab line that is due when this is, in the zone; nil when there is none.
+    public var crontabText: String? {
+        switch rule {
+        case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule):
+            // Whole minutes, in every year, on days that bit sets name.
+            schedule.rule.seconds == 1 && schedule.rule.rare == nil ? schedule.rule.asUnixCron.cronText(.unix) : nil
+        case .reboot: "@reboot"
+        case .interval, .at, .ext, .rrule: nil
+        }
+    }
+}
+
+extension WallFields {
+    /// The same with the stars that crontab(5) needs: a day field that takes every day must not restrict the other.
+    fileprivate var asUnixCron: WallFields {
+        var fields = self
+        if daysOfMonthAreAll { fields.stars.insert(.dayOfMonth) }
+        if daysOfWeekAreAll { fields.stars.insert(.dayOfWeek) }
+        if months & 0x1FFE == 0x1FFE { fields.stars.insert(.month) }
+        // Both restricted and both wanted: only a field that begins with a star says so, and this one need not.
+        if days.combination == .both, !daysOfMonthAreAll, !daysOfWeekAreAll { fields.stars.insert(.dayOfMonth) }
+        return fields
+    }
+
+    /// Without a zone; nil where a day is none that systemd can name.
+    fileprivate var calendarTexts: [String]? {
+        guard rare?.days.nearest ?? 0 == 0, rare?.days.nearestBeforeLast ?? 0 == 0, !hasMilliseconds else { return nil }
+        let time = [Self.list(UInt64(hours), 0...23), Self.list(minutes, 0...59), Self.list(seconds, 0...59)].joined(separator: ":")
+        let years = (rare?.years).map { $0.isEmpty ? "*" : $0.runs.map { Self.run($0.lowerBound + 1970, $0.upperBound + 1970) }.joined(separator: ",") } ?? "*"
+        let date = "\(years)-\(Self.list(UInt64(months), 1...12))"
+        let week = daysOfWeekAreAll || days.daysOfWeek == 0 ? "" : Self.weekdays(days.daysOfWeek) + " "
+        let special = rare?.days ?? .none
+        // Each kind of day is a line of its own, and the lines add up.
+        var lines: [String] = []
+        if days.combination == .either {
+            if days.daysOfMonth != 0 { lines.append("\(date)-\(Self.list(UInt64(days.daysOfMonth), 1...31))") }
+            if days.daysOfWeek != 0 { lines.append("\(week)\(date)-*") }
+        } else {
+            let restrictsBoth = !daysOfMonthAreAll && !(daysOfWeekAreAll)
+            // What only one field's specials say cannot be cut with the other's.
+            if restrictsBoth, special != .none { return nil }
+            if days.daysOfMonth != 0, days.daysOfWeek != 0 { lines.append("\(week)\(date)-\(Self.list(UInt64(days.daysOfMonth), 1...31))") }
+        }
+        for before in UInt64(special.beforeLast).members { lines.append("\(date)~\(Words.twoDigits(before + 1))") }
+        for bit in special.nthWeekdays.members {
+            let name = Words.weekdays[bit >> 3].prefix(3)
+            let number = bit & 7
+            lines.append(number == 0 ? "\(name) \(date)~07/1" : "\(name) \(date)-\(Words.twoDigits(number * 7 - 6))..\(Words.twoDigits(min(number * 7, 31)))")
+        }
+        return lines.map { "\($0) \(time)" }
+    }
+
+    private static func list(_ set: UInt64, _ values: ClosedRange<Int>) -> String {
+        let members = set.members.filter(values.contains)
+        if members.count == values.count { return "*" }
+        var runs = Bits256()
+        for member in members { runs.insert(member) }
+        return runs.runs.map { run($0.lowerBound, $0.upperBound) }.joined(separator: ",")
+    }
+
+    private static func run(_ first: Int, _ last: Int) -> String {
+        first == last ? Words.twoDigits(first) : "\(Words.twoDigits(first))..\(Words.twoDigits(last))"
+    }
+
+    private static func weekdays(_ set: UInt8) -> String {
+        (0...6).filter { set & 1 << UInt8($0) != 0 }.map { String(Words.weekdays[$0].prefix(3)) }.joined(separator: ",")
+    }
+}

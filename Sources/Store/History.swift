@@ -1,0 +1,202 @@
+// What the journal says became of one task, or of one job.
+
+/// A job, as its records tell.
+public struct JobTrace: Sendable {
+    public var id: String
+    public var task: String?
+    public var schedule: String?
+    public var queue = "default"
+    public var due: Instant
+    public var acceptedAt: Instant
+    /// It came as a file: somebody asked for the run of this due time.
+    public var wasDropped = false
+    /// It was not to start before.
+    public var notBefore: Instant
+    /// Of its first try; nil: it never began.
+    public var startedAt: Instant?
+    public var tries = 0
+    /// It was told to end.
+    public var stopping: (why: StopReason, at: Instant)?
+    /// How its last try ended.
+    public var ending: (at: Instant, Ending)?
+    public var withdrawnAt: Instant?
+
+    public var hasEnded: Bool { ending?.1.state.isTerminal == true }
+
+    public init(id: String, due: Instant, acceptedAt: Instant, notBefore: Instant) {
+        self.id = id
+        self.due = due
+        self.acceptedAt = acceptedAt
+        self.notBefore = notBefore
+    }
+}
+
+/// A time in which no daemon served the spool.
+public struct Downtime: Sendable, Equatable {
+    public var from: Instant
+    /// The daemon was told to end; else `from` is its last sign.
+    public var wasStopped: Bool
+    /// Nil: until now.
+    public var to: Instant?
+
+    public init(from: Instant, wasStopped: Bool, to: Instant? = nil) {
+        self.from = from
+        self.wasStopped = wasStopped
+        self.to = to
+    }
+
+    public func contains(_ instant: Instant) -> Bool { from <= instant && to.map { instant <= $0 } ?? true }
+}
+
+/// A time in which something was paused.
+public struct PauseSpan: Sendable, Equatable {
+    public var scope: PauseScope
+    public var note: String
+    public var from: Instant
+    public var to: Instant?
+
+    public func overlaps(_ start: Instant, _ end: Instant) -> Bool { from <= end && to.map { start <= $0 } ?? true }
+}
+
+/// Reads the records about one task or job, and of the daemon, into what a question about them needs.
+public struct History: JournalReader {
+    public let task: String?
+    private let needles: [[UInt8]]
+    private let context: ReadingContext
+
+    /// From here on the journal knows; what was before is what was known then.
+    public private(set) var since: Instant?
+    public private(set) var jobs: [String: JobTrace] = [:]
+    /// The ids of `jobs` in the order in which they were accepted.
+    public private(set) var order: [String] = []
+    public private(set) var skips: [(at: Instant, due: SkippedDue)] = []
+    /// Each schedule's records in their order; nil: it was removed.
+    public private(set) var schedules: [String: [(at: Instant, kept: (accounted: Instant, origin: Instant, lastEnd: Instant?)?)]] = [:]
+    /// Definitions by file, in their order; nil: the file was removed.
+    public private(set) var definitions: [String: [(at: Instant, source: Source?)]] = [:]
+    public private(set) var refusals: [(at: Instant, file: String, why: String)] = []
+    public private(set) var pauses: [PauseSpan] = []
+    public private(set) var downtimes: [Downtime] = []
+
+    /// - Parameters:
+    ///   - task: all about this task and its jobs.
+    ///   - job: all about this job, by its id.
+    public init(task: String? = nil, job: String? = nil, _ context: ReadingContext) {
+        self.task = task
+        needles = [task, job].compactMap { $0.map { Array($0.utf8) } }
+        self.context = context
+    }
+
+    public func wants(_ line: JournalGlance) -> Bool {
+        switch line.kind {
+        case "segment", "daemon-started", "daemon-stopped", "recovered", "paused", "resumed", "refused": return true
+        default: break
+        }
+        if needles.contains(where: { line.mentions($0) }) { return true }
+        return line.id.map { jobs[$0] != nil } ?? false
+    }
+
+    public mutating func take(_ fields: JournalFields) {
+        switch fields.kind {
+        case "segment": since = since ?? fields.at
+        case "accepted": takeAccepted(fields)
+        default:
+            // Only an accepted job is costly to read, and that is done above.
+            if let record = fields.record(context) { take(record, at: fields.at) }
+        }
+    }
+
+    private mutating func takeAccepted(_ fields: JournalFields) {
+        guard let id = fields["id"], let due = fields.instant("due"), let start = fields.instant("start") else { return }
+        // Again: a file was edited, or a segment began.
+        if let known = jobs[id], !known.hasEnded, known.withdrawnAt == nil {
+            jobs[id]?.notBefore = start
+            return
+        }
+        if jobs[id] == nil { order.append(id) }
+        var job = JobTrace(id: id, due: due, acceptedAt: fields.at, notBefore: start)
+        job.task = fields["task"]
+        job.schedule = fields["schedule"]
+        job.wasDropped = fields.bytes("file") != nil
+        // Few jobs name a queue, and only theirs is worth the reading. What was accepted is readable.
+        if let source = fields.bytes("source"), let format = fields["format"].flatMap(Source.Format.init), source.mentions("queue"),
+            let queue = (try? Source(format: format, bytes: source).table())?.text("queue")
+        {
+            job.queue = queue
+        }
+        jobs[id] = job
+    }
+
+    private mutating func take(_ record: Record, at: Instant) {
+        switch record {
+        case .rejected(let file):
+            var job = JobTrace(id: file.id.text, due: file.due, acceptedAt: at, notBefore: file.due)
+            var ending = Ending(attempt: 0, state: .failed, reason: .rejected)
+            ending.error = file.error
+            job.ending = (at, ending)
+            jobs[job.id] = job
+            order.append(job.id)
+        case .withdrawn(let id): jobs[id.text]?.withdrawnAt = at
+        case .started(let id, let attempt):
+            if jobs[id.text]?.startedAt == nil { jobs[id.text]?.startedAt = at }
+            jobs[id.text]?.tries = attempt
+            jobs[id.text]?.ending = nil
+        case .stopping(let id, let why): jobs[id.text]?.stopping = (why, at)
+        case .ended(let id, let ending): jobs[id.text]?.ending = (at, ending)
+        case .skipped(let due): if due.task == task { skips.append((at, due)) }
+        case .scheduled(let name, let id, let accounted, let origin, let lastEnd):
+            if name == task { schedules[id, default: []].append((at, (accounted, origin, lastEnd))) }
+        case .unscheduled(let name, let id): if name == task { schedules[id, default: []].append((at, nil)) }
+        case .defined(let file, let source): definitions[file, default: []].append((at, source))
+        case .undefined(let file): definitions[file, default: []].append((at, nil))
+        case .refused(let file, let why): refusals.append((at, file, why))
+        case .paused(let scope, let note):
+            if let open = pauses.lastIndex(where: { $0.scope == scope && $0.to == nil }) {
+                pauses[open].note = note
+            } else {
+                pauses.append(PauseSpan(scope: scope, note: note, from: at))
+            }
+        case .resumed(let scope):
+            if let open = pauses.lastIndex(where: { $0.scope == scope && $0.to == nil }) { pauses[open].to = at }
+        case .daemonStopped: downtimes.append(Downtime(from: at, wasStopped: true))
+        case .recovered(let last):
+            // After an orderly end its record has said so.
+            if downtimes.last.map({ $0.to != nil }) ?? true { downtimes.append(Downtime(from: last, wasStopped: false)) }
+        case .daemonStarted:
+            // Those of a snapshot find none open.
+            if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
+        case .accepted, .answered, .ran, .expecting: break
+        }
+    }
+
+    // MARK: Questions
+
+    /// What a schedule's definition was at an instant, before the first one known: that; nil: there was none.
+    public func source(of file: String, at instant: Instant) -> Source? {
+        guard let changes = definitions[file] else { return nil }
+        return (changes.last { $0.at <= instant } ?? changes[0]).source
+    }
+
+    /// Why a file's last edit did not count: the refusal that nothing has followed by an instant.
+    public func refusal(of file: String, at instant: Instant) -> (at: Instant, why: String)? {
+        guard let last = refusals.last(where: { $0.file == file && $0.at <= instant }) else { return nil }
+        if let changes = definitions[file], changes.contains(where: { last.at < $0.at && $0.at <= instant }) { return nil }
+        return (last.at, last.why)
+    }
+
+    /// The time without a daemon that an instant lies in.
+    public func downtime(at instant: Instant) -> Downtime? { downtimes.last { $0.contains(instant) } }
+
+    /// The run of the task that took another's place.
+    public func successor(of job: JobTrace) -> String? {
+        guard let task = job.task, let at = job.stopping?.at ?? job.ending?.at, let index = order.firstIndex(of: job.id) else { return nil }
+        return order[(index + 1)...].first { jobs[$0]?.task == task && jobs[$0].map { $0.acceptedAt >= at } == true }
+    }
+}
+
+extension [UInt8] {
+    fileprivate func mentions(_ word: StaticString) -> Bool {
+        let wanted = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+        return indices.contains { self[$0] == wanted[0] && self[$0...].starts(with: wanted) }
+    }
+}

@@ -1,0 +1,92 @@
+// Looking through the journal for what it says of a few things. Two weeks of a busy spool are gigabytes, so a line is taken
+// apart, and its checksum computed, only when the reader wants it for its kind or for a name in it.
+
+import Glibc
+
+/// Takes the records that it is about.
+public protocol JournalReader {
+    func wants(_ line: JournalGlance) -> Bool
+    mutating func take(_ fields: JournalFields)
+}
+
+/// A line that has not been taken apart.
+public struct JournalGlance {
+    private let line: UnsafeBufferPointer<UInt8>
+    public let kind: String
+    private let afterKind: Int
+
+    /// Nil for what is not even like a record.
+    init?(_ line: UnsafeBufferPointer<UInt8>) {
+        // Checksum, sequence number, instant, kind.
+        var at = 0
+        var start = 0
+        for _ in 0..<3 {
+            while at < line.count, line[at] != 0x20 { at += 1 }
+            at += 1
+            start = at
+        }
+        while at < line.count, line[at] != 0x20 { at += 1 }
+        guard start < at, at <= line.count else { return nil }
+        self.line = line
+        kind = String(decoding: UnsafeBufferPointer(rebasing: line[start..<at]), as: UTF8.self)
+        afterKind = at
+    }
+
+    /// Whether the bytes stand anywhere in it.
+    public func mentions(_ bytes: [UInt8]) -> Bool {
+        guard let first = bytes.first, let base = line.baseAddress else { return false }
+        return bytes.withUnsafeBytes { wanted in
+            var at = 0
+            while at + wanted.count <= line.count,
+                let found = memchr(base + at, Int32(first), line.count - wanted.count - at + 1)
+            {
+                if memcmp(found, wanted.baseAddress!, wanted.count) == 0 { return true }
+                at = UnsafeRawPointer(found) - UnsafeRawPointer(base) + 1
+            }
+            return false
+        }
+    }
+
+    /// The job it is about, which every record of one names first.
+    public var id: String? {
+        let name = Array(" id=".utf8)
+        let start = afterKind + name.count
+        guard start <= line.count, line[afterKind..<start].elementsEqual(name) else { return nil }
+        let end = line[start...].firstIndex(of: 0x20) ?? line.count
+        return String(decoding: UnsafeBufferPointer(rebasing: line[start..<end]), as: UTF8.self)
+    }
+}
+
+extension Journal {
+    /// Hands the records that the reader wants to it, oldest first, of all segments that were written to since an instant;
+    /// the oldest of these begins with what was known then. Returns the damage that was found among them, and read past.
+    public static func scan<Reader: JournalReader>(
+        _ fs: FS, since: Instant, into reader: inout Reader
+    ) throws(SystemError) -> [JournalDamage] {
+        var damage: [JournalDamage] = []
+        let segments = try segments(fs)
+        for name in segments {
+            let path = "\(Layout.journal)/\(name)"
+            guard let status = try fs.status(path) else { continue }
+            if name != segments.last, status.modifiedNanoseconds / 1_000_000 < since.milliseconds { continue }
+            guard case .file(_, let bytes) = try fs.takeOwn(path) else { continue }
+            bytes.withUnsafeBufferPointer { buffer in
+                var start = 0
+                var number = 0
+                while start < buffer.count, let found = memchr(buffer.baseAddress! + start, 0x0A, buffer.count - start) {
+                    let end = UnsafeRawPointer(found) - UnsafeRawPointer(buffer.baseAddress!)
+                    let line = UnsafeBufferPointer(rebasing: buffer[start..<end])
+                    start = end + 1
+                    number += 1
+                    guard let glance = JournalGlance(line), reader.wants(glance) else { continue }
+                    if let fields = JournalFields(line) {
+                        reader.take(fields)
+                    } else {
+                        damage.append(JournalDamage(file: path, line: number, why: "the record is damaged: its checksum does not hold"))
+                    }
+                }
+            }
+        }
+        return damage
+    }
+}

@@ -1,0 +1,38 @@
+import Store
+
+extension Command {
+    static let export = Command(
+        "export", "NAME --systemd|--crontab", "write a task as systemd units or as a line for a crontab",
+        details: [
+            "The way back. What the other side cannot do is said on standard error, key by key, and the exit code is then 4.",
+        ],
+        options: [
+            Option("systemd", "a service and a timer"),
+            Option("crontab", "lines for crontab(1)"),
+        ],
+        examples: [
+            Example("spoolctl export backup --crontab", "lines to add to a crontab"),
+            Example("spoolctl export backup --systemd", "backup.service and backup.timer, one after the other"),
+        ]
+    ) { session throws(Failure) in
+        guard let name = session.arguments.operands.first, session.arguments.operands.count == 1 else {
+            throw .usage("export needs one task's NAME; see spoolctl export --help")
+        }
+        guard session.arguments.flag("systemd") != session.arguments.flag("crontab") else {
+            throw .usage("export needs --systemd or --crontab, to say as what")
+        }
+        let entry = try TaskCatalog(session).entry(name)
+        guard let task = entry.task else { throw Failure(ExitCode.invalid, entry.problems) }
+        let job: JobDefinition
+        let table: Table
+        let context = try session.context()
+        do throws(Problems) {
+            job = try task.job(context).definition
+            table = try task.source.table()
+        } catch { throw Failure(file: "tasks/\(name)", error) }
+        var export = Export(name: name, job: job, table: table, schedules: entry.schedules.map(\.definition))
+        session.output.write(session.arguments.flag("systemd") ? export.units() : export.crontab())
+        for line in export.lost { session.complain("\(name): \(line)") }
+        return export.lost.isEmpty ? ExitCode.done : ExitCode.invalid
+    }
+}

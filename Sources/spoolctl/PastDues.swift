@@ -1,0 +1,157 @@
+import Store
+
+/// The due times that a task had, by the definitions that were in force then, and what became of each.
+struct PastDues {
+    let task: String
+    let history: History
+    /// The time without a daemon that lasts still.
+    let down: Downtime?
+    private let now: Instant
+    private let context: ReadingContext
+    /// What the task's file and those of its schedules say now; nil: there is none that can be used.
+    private let entry: TaskCatalog.Entry?
+
+    init(_ task: String, _ entry: TaskCatalog.Entry?, _ history: History, down: Downtime?, _ context: ReadingContext) {
+        self.task = task
+        self.entry = entry
+        self.history = history
+        self.down = down
+        self.context = context
+        now = context.now
+    }
+
+    /// The schedules in force at an instant, with when each was written.
+    func inForce(at instant: Instant) -> [TaskCatalog.Schedule] {
+        var schedules: [TaskCatalog.Schedule] = []
+        for (file, changes) in history.definitions.sorted(by: { $0.key < $1.key }) {
+            guard let source = history.source(of: file, at: instant) else { continue }
+            var context = context
+            context.now = changes.last { $0.at <= instant }?.at ?? changes[0].at
+            // What was accepted was readable; a zone that has gone since is the one thing that can make it not.
+            if file == "\(Layout.tasks)/\(task)" {
+                let definition = try? TaskDefinition(name: task, source: source, context)
+                schedules += definition?.schedules.map { .init(definition: $0, file: nil, changedAt: context.now) } ?? []
+            } else if file.hasPrefix("\(Layout.schedules)/") {
+                let id = String(file.dropFirst(Layout.schedules.utf8.count + 1))
+                guard let read = try? ScheduleDefinition.file(id: id, source: source, context), read.task == task else { continue }
+                schedules.append(.init(definition: read.schedule, file: file, changedAt: context.now))
+            }
+        }
+        // Written and not yet seen by a daemon.
+        for own in entry?.schedules ?? [] where !schedules.contains(where: { $0.definition.id == own.definition.id }) {
+            let file = own.file.map { "\(Layout.schedules)/\(Spool<DiskFileSystem>.stem(of: $0))" } ?? "\(Layout.tasks)/\(task)"
+            if history.definitions[file] == nil || down != nil && instant >= now { schedules.append(own) }
+        }
+        return schedules
+    }
+
+    private func origin(_ schedule: TaskCatalog.Schedule) -> Instant {
+        history.schedules[schedule.definition.id]?.lazy.compactMap(\.kept).last?.origin ?? schedule.changedAt
+    }
+
+    /// The last due times of a schedule before an instant, not before `floor`, `count` at most, oldest first. What only the
+    /// end of a run, a start or a program decides has none that can be computed.
+    static func last(
+        _ recurrence: Recurrence, before end: Instant, floor: Instant, origin: Instant, count: Int
+    ) -> [Occurrence] {
+        guard !recurrence.isFromEnd, count > 0 else { return [] }
+        // Windows that double, so that a schedule each second costs a few looks.
+        var window: Int64 = 1000
+        while true {
+            let start = max(end.advanced(byMilliseconds: -window), floor)
+            var found: [Occurrence] = []
+            var after = start.advanced(byMilliseconds: -1)
+            while let next = recurrence.nextOccurrence(after: after, origin: origin), next.instant < end {
+                if found.count >= 2 * count + 64 { found.removeFirst(count) }
+                found.append(next)
+                after = next.instant
+            }
+            if found.count >= count || start == floor { return found.suffix(count) }
+            window *= 2
+        }
+    }
+
+    private func verdict(_ occurrence: Occurrence, _ schedule: TaskCatalog.Schedule) -> DueVerdict {
+        var verdict = history.verdict(
+            on: occurrence.instant, schedule: schedule.definition.id, schedule.definition, down: down, now: now)
+        verdict.note = occurrence.note.map { "\($0)" }
+        return verdict
+    }
+
+    // MARK: Around an instant
+
+    static let dayMilliseconds: Int64 = 86_400_000
+
+    /// The due times nearest to an instant, within a day: several of different schedules, when all are as near.
+    func nearest(to instant: Instant) -> [DueVerdict] {
+        var found: [DueVerdict] = []
+        func add(_ verdict: DueVerdict) {
+            let distance = abs(verdict.due.milliseconds - instant.milliseconds)
+            guard distance <= Self.dayMilliseconds else { return }
+            if let best = found.first.map({ abs($0.due.milliseconds - instant.milliseconds) }) {
+                if distance > best || found.contains(where: { $0.schedule == verdict.schedule && $0.due == verdict.due }) { return }
+                if distance < best { found.removeAll() }
+            }
+            found.append(verdict)
+        }
+        for verdict in accounted() { add(verdict) }
+        var seen: Set<String> = []
+        // What was in force then, and what has come since, which was not due then.
+        for schedule in inForce(at: instant) + inForce(at: now) {
+            let definition = schedule.definition
+            guard seen.insert("\(definition.id) \(definition.expression)").inserted else { continue }
+            let origin = origin(schedule)
+            if definition.recurrence.isFromEnd { continue }
+            if let next = definition.recurrence.nextOccurrence(after: instant.advanced(byMilliseconds: -1), origin: origin) {
+                add(verdict(next, schedule))
+            }
+            let floor = instant.advanced(byMilliseconds: -Self.dayMilliseconds)
+            for last in Self.last(definition.recurrence, before: instant, floor: floor, origin: origin, count: 1) { add(verdict(last, schedule)) }
+        }
+        // One that was is nearer to the question than one that was not.
+        let real = found.filter { $0.outcome != .none }
+        return real.isEmpty ? found : real
+    }
+
+    // MARK: The last ones
+
+    /// What the journal has of due times.
+    private func accounted() -> [DueVerdict] {
+        var all = history.order.compactMap { history.jobs[$0] }.compactMap { job in
+            job.task == task ? job.schedule.map { history.verdict(on: job, schedule: $0, down: down) } : nil
+        }
+        for (at, skip) in history.skips {
+            // A run that was asked for may have taken the place of a skipped due time.
+            if skip.count == 1, history.jobs[JobID(task: task, schedule: skip.schedule, due: skip.from).text] != nil { continue }
+            all.append(history.verdict(on: skip.from, skip, at: at))
+        }
+        return all
+    }
+
+    /// What became of the last due times that are over, oldest first, `count` at most; those that share a reason in one.
+    func last(_ count: Int, floor: Instant) -> [DueVerdict] {
+        var all = accounted().filter { $0.due <= now }
+        for schedule in inForce(at: now) {
+            let occurrences = Self.last(
+                schedule.definition.recurrence, before: now, floor: floor, origin: origin(schedule), count: max(count, 100))
+            var run: DueVerdict?
+            for occurrence in occurrences {
+                let verdict = verdict(occurrence, schedule)
+                // These are not the journal's: it has them above, or there were none.
+                guard [.pending, .skipped].contains(verdict.outcome), verdict.job == nil, verdict.why == nil || verdict.why == .disabled
+                else { continue }
+                if run?.outcome == verdict.outcome {
+                    let count = run?.count ?? 1
+                    run?.through = verdict.due
+                    run?.count = count + 1
+                } else {
+                    if let run { all.append(run) }
+                    run = verdict
+                }
+            }
+            if let run { all.append(run) }
+        }
+        all.sort { ($0.due, $0.schedule) < ($1.due, $1.schedule) }
+        return all.suffix(count)
+    }
+}

@@ -1,0 +1,31 @@
+import Store
+
+extension Session {
+    /// An instant that is most likely over: `02:30` is the last time it was that late, `2h` and `2h ago` are two hours ago.
+    func pastInstant(_ text: String, zone: Zone) throws(Failure) -> Instant {
+        var words = text.trimmed
+        if words.hasSuffix(" ago") { words = String(words.dropLast(4)).trimmed }
+        if let span = try? Span.parse(words) { return now - span }  // no duration: an instant, below
+        do throws(RecurrenceError) {
+            if Self.isTimeOfDay(words) {
+                let today = try Instant.parse("today \(words)", zone: zone, now: now)
+                return today <= now ? today : try Instant.parse("yesterday \(words)", zone: zone, now: now)
+            }
+            return try Instant.parse(words, zone: zone, now: now)
+        } catch {
+            throw .invalid("\(error)")
+        }
+    }
+
+    private static func isTimeOfDay(_ text: String) -> Bool {
+        text.contains(":") && text.allSatisfy { $0.isNumber || $0 == ":" || $0 == "." }
+    }
+
+    /// As an option's value: `--from 7d` is a week ago.
+    func pastInstant(option: String) throws(Failure) -> Instant? {
+        guard let text = arguments.value(option) else { return nil }
+        do throws(Failure) { return try pastInstant(text, zone: try configuration().zone) } catch {
+            throw Failure(error.code, error.lines.map { "--\(option): \($0)" })
+        }
+    }
+}

@@ -1,0 +1,224 @@
+import Store
+
+extension Command {
+    static let simulate = Command(
+        "simulate", "[--from TIME] [--to TIME]", "play all schedules forward, on paper",
+        details: [
+            "Every task by its schedules, with the configured slots and queues, from --from to --to: how often each runs, how long runs wait, which due times are skipped, and when all slots are taken. The spool is read and not touched.",
+            "A run takes as long as the median of the task's latest runs that are on record; 0 s when there is none, and TAKES says so. It begins with nothing waiting, running or paused, and every run succeeds. Columns: task, runs, how long one takes, the longest and the mean wait for a slot or an earlier run, the latest start after the due time, due times that became no run.",
+        ],
+        options: [
+            Option("from", value: "TIME", "the beginning (now)"),
+            Option("to", value: "TIME", "the end (a week after the beginning)"),
+            Option("run-time", value: "[NAME=]TIME", "how long a run takes: of that task, or of those without a run on record; may be repeated"),
+        ],
+        examples: [
+            Example("spoolctl simulate", "the coming week"),
+            Example("spoolctl simulate --to tomorrow --run-time backup=3h", "what if the backup took three hours?"),
+        ]
+    ) { session throws(Failure) in try Simulate(session).run() }
+}
+
+private struct Simulate {
+    private let session: Session
+    private let from: Instant
+    private let to: Instant
+    private let configuration: Configuration
+    private let catalog: TaskCatalog
+    private let entries: [TaskCatalog.Entry]
+    private var takes: [String: RunTime] = [:]
+
+    /// How long a task's runs take, and how that is known.
+    private struct RunTime {
+        var milliseconds: Int64
+        /// 0: it is assumed.
+        var runs = 0
+    }
+
+    /// How many of a task's latest runs the median is of.
+    private static let sample = 25
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        try session.noOperands()
+        func instant(_ option: String) throws(Failure) -> Instant? {
+            guard let text = session.arguments.value(option) else { return nil }
+            return try session.instant(text, option: option)
+        }
+        from = try instant("from") ?? session.now
+        to = try instant("to") ?? from.advanced(byMilliseconds: 7 * 86_400_000)
+        guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
+        configuration = try session.configuration()
+        catalog = try TaskCatalog(session)
+        entries = try catalog.entries().page
+        for entry in entries { for line in entry.problems { session.complain(line) } }
+        for line in catalog.scheduleProblems { session.complain(line) }
+        takes = try runTimes()
+    }
+
+    func run() throws(Failure) -> Int32 {
+        let limits = SchedulerLimits(slots: configuration.slots, queueSlots: configuration.queueSlots)
+        var simulation = Simulation(limits: limits, zones: session.zones, zone: configuration.zone, from: from)
+        let due = try DueTimes(session, catalog.fs, for: entries)
+        for entry in entries {
+            guard let task = entry.task else { continue }
+            var counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
+            for schedule in entry.schedules { counting[schedule.definition.id] = due.counting(schedule.definition, of: entry.name) }
+            do throws(Problems) {
+                try simulation.add(task, duration: takes[entry.name]?.milliseconds ?? 0, counting: counting)
+            } catch {
+                throw Failure(file: "\(Layout.tasks)/\(entry.files[0])", error)
+            }
+            for schedule in entry.schedules where schedule.file != nil {
+                simulation.add(schedule.definition, to: entry.name, counting: counting[schedule.definition.id])
+            }
+        }
+        simulation.play(until: to)
+        if simulation.reached < to {
+            session.complain("stopped at \(simulation.reached.rfc3339), after \(Simulation.startsMax) runs; --to an earlier time plays all of it")
+        }
+        session.isJSON ? writeJSON(simulation) : writeText(simulation)
+        return ExitCode.done
+    }
+
+    // MARK: How long runs take
+
+    private func runTimes() throws(Failure) -> [String: RunTime] {
+        var given: [String: Int64] = [:]
+        var assumed: Int64 = 0
+        for text in session.arguments.values("run-time") {
+            if let equals = text.firstIndex(of: "=") {
+                let name = String(text[..<equals])
+                guard entries.contains(where: { $0.name == name }) else { throw TaskCatalog.unknown(name, among: entries.map(\.name)) }
+                given[name] = try session.milliseconds(String(text[text.index(after: equals)...]), option: "run-time")
+            } else {
+                assumed = try session.milliseconds(text, option: "run-time")
+            }
+        }
+        let names = Set(entries.map(\.name))
+        var records = try session.records()
+        // Names first: of a hundred thousand records few are read.
+        var latest: [String: [JobPlace]] = [:]
+        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.done, .failed]) }) {
+            guard let name = JobID(place.id)?.name, names.contains(name), latest[name, default: []].count < Self.sample else { continue }
+            latest[name, default: []].append(place)
+        }
+        var takes: [String: RunTime] = [:]
+        for name in names {
+            var lengths: [Int64] = []
+            for place in latest[name] ?? [] {
+                guard let status = try session.reading({ () throws(JournalError) in try records.record(at: place) })?.status,
+                    status.task == name, let length = Self.length(status)
+                else { continue }
+                lengths.append(length)
+            }
+            lengths.sort()
+            takes[name] = lengths.isEmpty ? RunTime(milliseconds: assumed) : RunTime(milliseconds: lengths[lengths.count / 2], runs: lengths.count)
+            if let own = given[name] { takes[name] = RunTime(milliseconds: own) }
+        }
+        return takes
+    }
+
+    /// Nil: it never began, or nobody knows when it ended.
+    private static func length(_ status: JobStatus) -> Int64? {
+        if status.reason == .lost { return nil }
+        if let usage = status.usage { return usage.wallMilliseconds }
+        guard let started = status.startedAt, let ended = status.endedAt, ended >= started else { return nil }
+        return ended.milliseconds - started.milliseconds
+    }
+
+    // MARK: Writing
+
+    private func writeText(_ simulation: Simulation) {
+        let output = session.output
+        let reports = simulation.tasks.sorted { $0.key < $1.key }
+        if session.isQuiet {
+            for (name, report) in reports where report.runs > 0 { output.line(name) }
+            return
+        }
+        var table = TextTable(["TASK", "RUNS", "TAKES", "LONGEST WAIT", "MEAN WAIT", "LATEST", "NOT RUN"])
+        for (name, report) in reports {
+            let time = takes[name] ?? RunTime(milliseconds: 0)
+            table.add([
+                .init(name), .init(String(report.runs)), .init(TimeText.length(time.milliseconds) + (time.runs == 0 ? " (assumed)" : "")),
+                .init(TimeText.length(report.longestWaitMilliseconds) + (report.longestWaitDue.map { " at \(session.time($0))" } ?? "")),
+                .init(TimeText.length(report.meanWaitMilliseconds)), .init(TimeText.length(report.latestMilliseconds)),
+                .init(notRun(report), .yellow),
+            ])
+        }
+        table.write(to: output)
+        let isLong = { (a: Simulation.FullTime, b: Simulation.FullTime) in a.length > b.length }
+        for queue in [nil] + configuration.queueSlots.keys.sorted().map(Optional.some) {
+            let times = simulation.full.filter { $0.queue == queue }
+            let what = queue.map { "queue \($0), \(configuration.queueSlots[$0] ?? 0) slots" } ?? "all \(configuration.slots) slots"
+            guard !times.isEmpty else {
+                output.line("\(what): never full" + (queue == nil ? ", \(simulation.mostRunning) at most run at once" : ""))
+                continue
+            }
+            output.line("\(what): full for \(TimeText.length(times.reduce(0) { $0 + $1.length })) in \(times.count) times, the longest:")
+            for time in times.sorted(by: isLong).prefix(5) {
+                output.line("\(session.time(time.from))\t\(session.time(time.to))\t\(TimeText.length(time.length))\t\(time.waiting) waiting")
+            }
+        }
+    }
+
+    private func notRun(_ report: Simulation.TaskReport) -> String {
+        var parts = SkippedDue.Reason.allCases.compactMap { reason in report.skipped[reason].map { "\($0) \(reason.rawValue)" } }
+        if report.missedDeadlines > 0 { parts.append("\(report.missedDeadlines) deadline") }
+        if report.replaced > 0 { parts.append("\(report.replaced) replaced") }
+        if report.waiting > 0 { parts.append("\(report.waiting) waiting at the end") }
+        return parts.joined(separator: ", ")
+    }
+
+    private func writeJSON(_ simulation: Simulation) {
+        var writer = JSONWriter(reserving: 4096)
+        writer.beginObject()
+        writer.member("from", from)
+        writer.member("to", simulation.reached)
+        writer.member("slots", configuration.slots)
+        writer.member("most_running", simulation.mostRunning)
+        writer.key("tasks")
+        writer.beginArray()
+        for (name, report) in simulation.tasks.sorted(by: { $0.key < $1.key }) {
+            writer.beginObject()
+            writer.member("name", name)
+            writer.member("runs", report.runs)
+            writer.member("run_time_ms", Int(takes[name]?.milliseconds ?? 0))
+            writer.member("run_time_of", takes[name]?.runs ?? 0)
+            writer.member("longest_wait_ms", Int(report.longestWaitMilliseconds))
+            writer.member("longest_wait_due", report.longestWaitDue)
+            writer.member("mean_wait_ms", Int(report.meanWaitMilliseconds))
+            writer.member("latest_ms", Int(report.latestMilliseconds))
+            writer.key("skipped")
+            writer.beginObject()
+            for reason in SkippedDue.Reason.allCases { if let count = report.skipped[reason] { writer.member(reason.rawValue, count) } }
+            writer.endObject()
+            writer.member("missed_deadlines", report.missedDeadlines)
+            writer.member("replaced", report.replaced)
+            writer.member("waiting", report.waiting)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("full")
+        writer.beginArray()
+        for time in simulation.full {
+            writer.beginObject()
+            writer.member("queue", time.queue)
+            writer.member("from", time.from)
+            writer.member("to", time.to)
+            writer.member("waiting", time.waiting)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}
+
+extension Simulation.FullTime {
+    fileprivate var length: Int64 { to.milliseconds - from.milliseconds }
+}
+
+extension Simulation.TaskReport {
+    fileprivate var meanWaitMilliseconds: Int64 { runs == 0 ? 0 : totalWaitMilliseconds / Int64(runs) }
+}

@@ -1,0 +1,288 @@
+import Linux
+import Store
+import WorkerProtocol
+
+/// Why a job is where it is.
+struct WhyJob {
+    private let session: Session
+    private let fs: DiskFileSystem
+    private let record: JobRecord
+    private let definition: JobDefinition?
+    private var holds: [Hold] = []
+    private var sentence = ""
+    private var successor: String?
+    private var worker: WorkerRecord.Running?
+
+    private var status: JobStatus { record.status }
+
+    init(_ session: Session, _ record: JobRecord, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
+        self.session = session
+        self.record = record
+        fs = records.fs
+        let found = records
+        definition = try attempt { () throws(SystemError) in try found.definition(at: record.place) }
+        switch record.place.state {
+        case .new: try explainWaiting(&records)
+        case .running: try explainRunning()
+        case .done, .failed: try explainEnd()
+        }
+    }
+
+    func tell() -> Int32 {
+        let output = session.output
+        if session.isQuiet {
+            output.line(status.id)
+        } else if session.isJSON {
+            writeJSON()
+        } else {
+            output.line(Output.oneLine(sentence))
+        }
+        return ExitCode.done
+    }
+
+    // MARK: Waiting
+
+    private mutating func explainWaiting(_ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
+        let surroundings = try surroundings(&records)
+        if let error = status.error, record.place.isFile {
+            var hold = Hold(.file)
+            hold.note = error
+            holds = [hold]
+        } else if !record.isComplete, record.place.isFile {
+            var hold = Hold(.file)
+            hold.note = "it can't be read, or is still being written"
+            holds = [hold]
+        }
+        holds += surroundings.holds(on: status, overlap: definition?.overlap ?? .wait, now: session.now)
+        let clauses = holds.map(clause)
+        sentence = clauses.isEmpty ? "It waits for nothing: it is about to start." : "It waits: \(clauses.joined(separator: "; "))."
+        if let deadline = status.deadline, status.attempt == 0 {
+            sentence += " If it has not started by \(session.spoken(deadline)), it fails with deadline."
+        }
+    }
+
+    private func clause(_ hold: Hold) -> String {
+        let note = Output.oneLine(hold.note ?? "")
+        switch hold.kind {
+        case .daemon:
+            let since = hold.instant ?? session.now
+            return since.milliseconds == 0
+                ? "no spoold has ever run on this spool" : "spoold is not running, and was last seen at \(session.spoken(since))"
+        case .file: return "its file can't be taken up: \(note)"
+        case .start: return "it starts at \(session.spoken(hold.instant ?? session.now))"
+        case .retry:
+            return "try \(status.attempt + 1) of \(status.tries) starts at \(session.spoken(hold.instant ?? session.now)), after the last one \(status.error ?? "failed")"
+        case .pause: return "\(session.text(hold.scope ?? .all, note: note)) is paused"
+        case .overlap:
+            return "a run of its task has not ended yet: \(Session.list(hold.jobs))"
+        case .queue:
+            return "queue \(status.queue) is full: \(slots(hold)) taken by \(Session.list(hold.jobs))"
+        case .slots: return "\(slots(hold, all: true)) taken, by \(Session.list(hold.jobs))"
+        }
+    }
+
+    private func slots(_ hold: Hold, all: Bool = false) -> String {
+        let count = hold.slots ?? 0
+        if count == 1 { return all ? "the only slot is" : "its only slot is" }
+        return all ? "all \(count) slots are" : "its \(count) slots are"
+    }
+
+    private func surroundings(_ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> WaitingSurroundings {
+        let daemon = try DaemonState(session, fs)
+        var surroundings = WaitingSurroundings()
+        surroundings.daemonGoneSince = daemon.down?.from
+        let configuration = try session.configuration()
+        surroundings.slots = configuration.slots
+        surroundings.queueSlots = configuration.queueSlots
+        if daemon.down == nil, let published = daemon.published {
+            // What is in force, whatever the file says by now.
+            if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
+            if case .table(let queues)? = published["queues"]?.kind {
+                for entry in queues.entries {
+                    guard case .table(let queue) = entry.value.kind, let slots = queue.whole("slots") else { continue }
+                    surroundings.queueSlots[entry.key] = Int(slots)
+                }
+            }
+        }
+        surroundings.pauses = try Pauses.read(fs)
+        let places = try session.reading { () throws(JournalError) in try records.places(in: [.running]) }
+        for place in places {
+            if let other = try session.reading({ () throws(JournalError) in try records.record(at: place) }) {
+                surroundings.running.append(other.status)
+            }
+        }
+        // Those of its name alone are looked at: a hundred thousand jobs may wait.
+        if let task = status.task, status.attempt == 0 {
+            let waiting = try session.reading { () throws(JournalError) in try records.places(in: [.new]) }
+            for place in waiting.lazy.filter({ !$0.isFile && $0.id != status.id && JobID($0.id)?.name == task }).prefix(1000) {
+                let other = try session.reading { () throws(JournalError) in try records.record(at: place) }
+                if let other, other.status.task == task, other.status.attempt > 0 { surroundings.betweenTries.append(place.id) }
+            }
+        }
+        return surroundings
+    }
+
+    // MARK: Running
+
+    private mutating func explainRunning() throws(Failure) {
+        let fs = fs
+        let id = status.id
+        worker = try attempt { () throws(SystemError) -> WorkerRecord.Running? in
+            for entry in try fs.list(Layout.workers) {
+                guard case .file(_, let bytes) = try fs.take("\(Layout.workers)/\(entry.name)", limit: 1 << 16, ignoringWriters: true),
+                    case .running(let run)? = WorkerRecord.parse(bytes), run.jobID == id
+                else { continue }
+                return run
+            }
+            return nil
+        }
+        let started = worker.map { Instant(milliseconds: $0.startedAt) } ?? status.startedAt
+        sentence = "It runs"
+        if let started { sentence += " since \(session.spoken(started))" }
+        if status.tries > 1 { sentence += ", try \(status.attempt) of \(status.tries)" }
+        if let worker {
+            if worker.jobPID != 0 { sentence += ", as process \(worker.jobPID)" }
+            sentence += " under worker \(worker.workerPID)"
+            if !isAlive(worker) { sentence += ", which is gone: nobody can record how it ends, and it becomes lost" }
+        }
+        let history = try session.history(job: id, since: started ?? status.createdAt, fs)
+        if let stopping = history.jobs[id]?.stopping {
+            sentence += "; it was told to end (\(stopping.why.rawValue)) at \(session.spoken(stopping.at))"
+        }
+        if let limit = try timeout(), let started {
+            sentence += "; its timeout of \(TimeText.length(limit)) ends at \(session.spoken(started.advanced(byMilliseconds: limit)))"
+        }
+        sentence += "."
+        if let down = try DaemonState(session, fs).down {
+            sentence += " The worker records how it ends, though \(session.text(down))."
+        }
+    }
+
+    /// A process number alone may belong to another by now.
+    private func isAlive(_ worker: WorkerRecord.Running) -> Bool {
+        (try? Linux.Process.startTime(worker.workerPID)) == worker.workerStartTime  // not to be read: gone
+    }
+
+    private func timeout() throws(Failure) -> Int64? {
+        let configured = try session.configuration().defaultTimeoutMilliseconds
+        return definition?.timeoutMilliseconds ?? configured
+    }
+
+    // MARK: Ended
+
+    private mutating func explainEnd() throws(Failure) {
+        let after = took.map { " after \(TimeText.length($0))" } ?? ""
+        var text: String
+        switch status.reason {
+        case nil:
+            text = status.state == .done ? "It succeeded\(after)" : "It failed"
+            if let code = status.exitCode, code != 0 { text += " with exit code \(code), which counts as success" }
+        case .exit: text = "It failed: its command exited with \(status.exitCode.map(String.init) ?? "an unknown code")\(after)"
+        case .signal:
+            text = "It failed: its command was ended by \(status.signal.map { Signal.name($0) } ?? "a signal")\(after)"
+            let history = try session.history(job: status.id, since: status.createdAt, fs)
+            if history.jobs[status.id]?.stopping?.why == .killed { text += ", as spoolctl kill asked" }
+        case .timeout:
+            text = "It failed: it ran longer than its timeout\(try timeout().map { " of \(TimeText.length($0))" } ?? "")"
+            text += status.signal.map { ", and was ended by \(Signal.name($0))" } ?? status.exitCode.map { ", and then exited with \($0)" } ?? ""
+        case .deadline:
+            text = "It failed: it had not started by its deadline\(status.deadline.map { ", \(session.spoken($0))" } ?? "")"
+            let history = try session.history(job: status.id, since: status.createdAt, fs)
+            if let down = history.downtime(at: status.deadline ?? status.changedAt) { text += "; \(session.text(down))" }
+        case .canceled: text = "It was \(status.error ?? "canceled")"
+        case .rejected: text = "Its file could not be used: \(status.error ?? "nobody noted why")"
+        case .lost:
+            text = "It is lost: it was started\(status.startedAt.map { " at \(session.spoken($0))" } ?? ""), and \(status.error ?? "nobody recorded how it ended")"
+        case .spawn: text = "It failed: its command could not be started: \(status.error ?? "nobody noted why")"
+        case .dependency: text = "It did not run: \(status.error ?? "a job that it comes after did not end as it should")"
+        case .replaced:
+            text = "A newer run of its task took its place"
+            let history = try session.history(task: status.task, job: status.id, since: status.createdAt, fs)
+            successor = history.jobs[status.id].flatMap { history.successor(of: $0) }
+            if let successor { text += ": \(successor)" }
+        }
+        text += status.endedAt.map { ", at \(session.spoken($0))" } ?? ""
+        if status.tries > 1, status.attempt > 0 { text += "; it was try \(status.attempt) of \(status.tries)" }
+        sentence = text + "."
+    }
+
+    private var took: Int64? {
+        if let usage = status.usage { return usage.wallMilliseconds }
+        guard let started = status.startedAt, let ended = status.endedAt else { return nil }
+        return ended.milliseconds - started.milliseconds
+    }
+
+    // MARK: Gone
+
+    /// A job whose record is there no more, as the journal has it. Nil: nor has the journal.
+    static func tellGone(_ session: Session, _ text: String) throws(Failure) -> Int32? {
+        guard let id = JobID(text) else { return nil }
+        let fs = try session.openSpool()
+        let history = try session.history(job: id.text, since: Instant(milliseconds: 0), fs)
+        guard let job = history.jobs[id.text] else { return nil }
+        var sentence = "Its record is gone."
+        if let withdrawn = job.withdrawnAt {
+            sentence = "It was withdrawn at \(session.spoken(withdrawn)), when its file was taken out of new/."
+        } else if let (at, ending) = job.ending {
+            sentence = "It \(VerdictText.outcome(ending)) at \(session.spoken(at)); its record is gone."
+        }
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 256)
+            writer.beginObject()
+            writer.member("kind", "job")
+            writer.member("id", id.text)
+            writer.member("state", job.withdrawnAt == nil ? "gone" : "withdrawn")
+            writer.member("reason", job.ending?.1.reason?.rawValue)
+            writer.member("sentence", sentence)
+            writer.endObject()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else {
+            session.output.line(session.isQuiet ? id.text : Output.oneLine(sentence))
+        }
+        return ExitCode.done
+    }
+
+    // MARK: JSON
+
+    private func writeJSON() {
+        var writer = JSONWriter(reserving: 1024)
+        writer.beginObject()
+        writer.member("kind", "job")
+        writer.member("id", status.id)
+        writer.member("state", record.place.state.rawValue)
+        writer.member("reason", status.reason?.rawValue)
+        writer.member("sentence", sentence)
+        writer.member("error", status.error)
+        writer.member("exit_code", status.exitCode)
+        writer.member("signal", status.signal.map(Int.init))
+        writer.member("try", status.attempt)
+        writer.member("tries", status.tries)
+        writer.member("deadline", status.deadline)
+        writer.member("pid", worker.flatMap { $0.jobPID == 0 ? nil : Int($0.jobPID) })
+        writer.member("worker", worker.map { Int($0.workerPID) })
+        writer.member("replaced_by", successor)
+        writer.key("holds")
+        writer.beginArray()
+        for hold in holds {
+            writer.beginObject()
+            writer.member("kind", hold.kind.rawValue)
+            writer.member("text", clause(hold))
+            writer.member("at", hold.instant)
+            writer.member("scope", hold.scope?.text)
+            writer.member("note", hold.note)
+            writer.member("slots", hold.slots)
+            writer.key("jobs")
+            writer.beginArray()
+            for job in hold.jobs { writer.string(job) }
+            writer.endArray()
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}
+
+extension String {
+    var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
+}

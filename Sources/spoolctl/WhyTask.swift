@@ -1,0 +1,290 @@
+import Store
+
+/// Why a task ran, or did not.
+struct WhyTask {
+    private let session: Session
+    private let name: String
+    private let catalog: TaskCatalog
+    /// Its file as it is now; nil: there is none.
+    private let entry: TaskCatalog.Entry?
+    private let daemon: DaemonState
+    private let dues: PastDues
+    private let count: Int
+    private let floor: Instant
+    private let text: VerdictText
+
+    /// How far back a task's due times are looked for: as long as records are kept, unless configured otherwise.
+    private static let lookBackMilliseconds: Int64 = 14 * 86_400_000
+
+    /// - Parameter time: the instant that is asked about, which says how far back the journal is read.
+    init(_ session: Session, _ name: String, around time: String? = nil) throws(Failure) {
+        self.session = session
+        self.name = name
+        text = VerdictText(session: session)
+        count = max(1, try session.count("count", default: 5))
+        catalog = try TaskCatalog(session)
+        entry = try Self.isKnown(session, name) ? try catalog.entry(name) : nil
+        daemon = try DaemonState(session, catalog.fs)
+        let day = PastDues.dayMilliseconds
+        var since = session.now.advanced(byMilliseconds: -day)
+        floor = session.now.advanced(byMilliseconds: -Self.lookBackMilliseconds)
+        if let time {
+            let zone = try Self.zone(entry, session)
+            since = min(since, try session.pastInstant(time, zone: zone).advanced(byMilliseconds: -2 * day))
+        } else {
+            for schedule in entry?.schedules ?? [] {
+                let last = PastDues.last(
+                    schedule.definition.recurrence, before: session.now, floor: floor, origin: schedule.changedAt, count: count)
+                since = min(since, last.first.map { $0.instant.advanced(byMilliseconds: -day) } ?? floor)
+            }
+            if entry?.schedules.isEmpty ?? true { since = floor }
+        }
+        let history = try session.history(task: name, since: since, catalog.fs)
+        dues = PastDues(name, entry, history, down: daemon.down, try session.context())
+    }
+
+    /// A file in tasks/ bears the name.
+    static func isKnown(_ session: Session, _ name: String) throws(Failure) -> Bool {
+        let fs = try session.openSpool()
+        return try attempt { () throws(SystemError) in
+            try Spool(fs, host: "").definitionFiles(in: Layout.tasks, stem: name).isEmpty == false
+        }
+    }
+
+    /// The journal remembers a task of the name.
+    static func wasKnown(_ session: Session, _ name: String) throws(Failure) -> Bool {
+        let history = try session.history(task: name, since: Instant(milliseconds: 0), try session.openSpool())
+        return history.definitions["\(Layout.tasks)/\(name)"] != nil || !history.schedules.isEmpty || history.jobs.values.contains { $0.task == name }
+    }
+
+    private static func zone(_ entry: TaskCatalog.Entry?, _ session: Session) throws(Failure) -> Zone {
+        if let name = session.arguments.value("timezone") {
+            do throws(RecurrenceError) { return try session.zones.zone(name) } catch { throw Failure.invalid("--timezone: \(error)") }
+        }
+        let configured = try session.configuration().zone
+        return entry?.schedules.first?.definition.zone ?? configured
+    }
+
+    /// Of wall times in a question: that of the first schedule, also of one whose file cannot be used now.
+    private var zone: Zone {
+        get throws(Failure) {
+            if entry?.schedules.isEmpty == false || session.arguments.value("timezone") != nil { return try Self.zone(entry, session) }
+            let configured = try session.configuration().zone
+            return dues.inForce(at: session.now).first?.definition.zone ?? configured
+        }
+    }
+
+    // MARK: The task
+
+    func tellTask() throws(Failure) -> Int32 {
+        let last = dues.last(count, floor: floor)
+        let next = try upcoming()
+        var sentences = try troubles(last)
+        if let latest = last.last(where: { $0.outcome != .pending }) {
+            sentences.append("\(name) was due last \(when(latest)): that \(text.predicate(latest)).")
+        } else if last.isEmpty {
+            sentences.append("No due time of \(name) is known since \(session.spoken(max(dues.history.since ?? session.now, floor))).")
+        }
+        if let first = next.first { sentences.append("It is due next at \(session.spoken(first.instant)).") }
+        if session.isJSON {
+            writeTask(sentences, last, next)
+        } else if session.isQuiet {
+            for verdict in last { if let job = verdict.job { session.output.line(job.id) } }
+        } else {
+            for sentence in sentences { session.output.line(Output.oneLine(sentence)) }
+            var table = TextTable(["DUE", "OUTCOME", "SCHEDULE", "WHAT BECAME OF IT"])
+            for verdict in last {
+                table.add([
+                    .init(session.time(verdict.due)), .init(verdict.outcome.rawValue, colour(verdict)), .init(verdict.schedule),
+                    .init(text.predicate(verdict) + of(verdict)),
+                ])
+            }
+            for due in next { table.add([.init(session.time(due.instant)), .init("coming"), .init(due.schedule.id), .init(due.note ?? "")]) }
+            if session.output.isTerminal, !table.isEmpty { session.output.line("") }
+            table.write(to: session.output)
+        }
+        return ExitCode.done
+    }
+
+    private func when(_ verdict: DueVerdict) -> String {
+        "at \(session.spoken(verdict.due))" + (verdict.through.map { ", and \(verdict.count.map { "\($0) times" } ?? "often") up to \(session.spoken($0))" } ?? "")
+    }
+
+    private func of(_ verdict: DueVerdict) -> String {
+        verdict.through.map { " (\(verdict.count.map { "\($0) due times" } ?? "many due times") up to \(session.time($0)))" } ?? ""
+    }
+
+    private func colour(_ verdict: DueVerdict) -> Output.Colour? {
+        switch verdict.outcome {
+        case .ran: verdict.job?.ending?.1.state == .failed ? .red : .green
+        case .late, .merged, .waiting, .running, .pending: .yellow
+        case .skipped, .lost: .red
+        case .coming, .none, .unknown: nil
+        }
+    }
+
+    /// The coming due times, by what is in force: of a file that cannot be used, what was accepted before.
+    private func upcoming() throws(Failure) -> [DueTimes.Due] {
+        var entry = entry ?? TaskCatalog.Entry(name: name, files: [])
+        if entry.task == nil || self.entry == nil { entry.schedules = dues.inForce(at: session.now) }
+        return try DueTimes(session, catalog.fs, for: [entry]).next([entry], count: count)
+    }
+
+    /// What stands in the way of coming runs.
+    private func troubles(_ last: [DueVerdict]) throws(Failure) -> [String] {
+        var sentences: [String] = []
+        let history = dues.history
+        let file = "\(Layout.tasks)/\(name)"
+        let accepted = history.definitions[file]?.last
+        if let entry {
+            for problem in entry.problems {
+                let inForce = accepted?.source != nil ? "the definition accepted at \(session.spoken(accepted!.at)) or before stays in force" : "no definition of it is in force"
+                sentences.append("Its file can't be used: \(problem); \(inForce).")
+            }
+        } else {
+            let removed = accepted.flatMap { $0.source == nil ? " since \(session.spoken($0.at))" : nil } ?? ""
+            sentences.append("There is no task \(name)\(removed): tasks/ has no file of that name.")
+        }
+        for line in catalog.scheduleProblems where history.schedules.keys.contains(where: { line.hasPrefix("\(Layout.schedules)/\($0).") }) {
+            sentences.append("A schedule's file can't be used: \(line); what it said before stays in force.")
+        }
+        if let down = daemon.down {
+            let waiting = last.filter { $0.outcome == .pending }.reduce(0) { $0 + ($1.count ?? 1) }
+            let those = waiting == 0 ? "nothing runs until it starts" : "\(waiting) due time\(waiting == 1 ? "" : "s") of the task wait\(waiting == 1 ? "s" : "") for it"
+            sentences.append("\(session.text(down)); \(those).")
+        }
+        let queue = (try? entry?.task?.job(try session.context()))?.definition.queue  // unusable: no queue to be paused
+        for pause in try Pauses.read(catalog.fs) where [.all, .task(name)].contains(pause.scope) || queue.map({ pause.scope == .queue($0) }) ?? false {
+            let effect = pause.scope == .task(name) ? "its due times are skipped" : "its runs wait"
+            sentences.append("\(session.text(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until that ends.")
+        }
+        let schedules = dues.inForce(at: session.now)
+        if entry != nil, schedules.isEmpty {
+            sentences.append("It has no schedule: it runs when somebody asks (spoolctl run \(name)).")
+        }
+        for schedule in schedules where !schedule.definition.enabled { sentences.append("Its schedule \(schedule.definition.id) is disabled.") }
+        return sentences
+    }
+
+    private func writeTask(_ sentences: [String], _ last: [DueVerdict], _ next: [DueTimes.Due]) {
+        var writer = JSONWriter(reserving: 4096)
+        writer.beginObject()
+        writer.member("kind", "task")
+        writer.member("name", name)
+        writer.member("state", entry.map { catalog.state(of: $0) } ?? "missing")
+        writer.member("sentence", sentences.joined(separator: " "))
+        writer.key("problems")
+        writer.beginArray()
+        for problem in entry?.problems ?? [] { writer.string(problem) }
+        writer.endArray()
+        writer.member("daemon_down_since", daemon.down?.from)
+        writer.member("known_since", dues.history.since)
+        writer.key("last")
+        writer.beginArray()
+        for verdict in last { text.write(verdict, to: &writer) }
+        writer.endArray()
+        writer.key("next")
+        writer.beginArray()
+        for due in next {
+            writer.beginObject()
+            writer.member("due", due.instant)
+            writer.member("schedule", due.schedule.id)
+            writer.member("note", due.note)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+
+    // MARK: One due time
+
+    func tellDue(at time: String) throws(Failure) -> Int32 {
+        let zone = try self.zone
+        let asked = try session.pastInstant(time, zone: zone)
+        var verdicts = dues.nearest(to: asked)
+        if entry == nil, verdicts.isEmpty, try !Self.wasKnown(session, name) {
+            throw try TaskCatalog.unknown(name, among: catalog.names())
+        }
+        for index in verdicts.indices { try lookUp(&verdicts[index]) }
+        var sentences = missing(asked, zone, verdicts)
+        for verdict in verdicts {
+            let due = session.spoken(verdict.due)
+            sentences.append(
+                verdict.outcome == .none
+                    ? "\(name) was not due at \(due): \(text.predicate(verdict))." : "\(name)'s due time \(due) \(text.predicate(verdict)).")
+        }
+        for verdict in verdicts where verdict.note != nil { sentences.append("Daylight saving: \(verdict.note ?? "").") }
+        sentences += edits(asked)
+        let isNone = verdicts.allSatisfy { $0.outcome == .none }
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 2048)
+            writer.beginObject()
+            writer.member("kind", "due")
+            writer.member("name", name)
+            writer.member("asked", asked)
+            writer.member("sentence", sentences.joined(separator: " "))
+            writer.member("known_since", dues.history.since)
+            writer.key("due_times")
+            writer.beginArray()
+            for verdict in verdicts { text.write(verdict, to: &writer) }
+            writer.endArray()
+            writer.endObject()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if session.isQuiet {
+            for verdict in verdicts { if let job = verdict.job { session.output.line(job.id) } }
+        } else {
+            for sentence in sentences { session.output.line(Output.oneLine(sentence)) }
+        }
+        return isNone ? ExitCode.notFound : ExitCode.done
+    }
+
+    /// A due time that the journal has forgotten may have a record still.
+    private func lookUp(_ verdict: inout DueVerdict) throws(Failure) {
+        guard verdict.outcome == .unknown else { return }
+        var records = try session.records()
+        let id = JobID(task: name, schedule: verdict.schedule, due: verdict.due).text
+        guard let record = try session.reading({ () throws(JournalError) in try records.record(of: id) }) else { return }
+        verdict = DueVerdict(record.status, schedule: verdict.schedule)
+    }
+
+    /// Why nothing was due just then.
+    private func missing(_ asked: Instant, _ zone: Zone, _ verdicts: [DueVerdict]) -> [String] {
+        if let first = verdicts.first, abs(first.due.milliseconds - asked.milliseconds) < 60_000 { return [] }
+        var text = "\(name) was not due at \(session.spoken(asked))"
+        let before = zone.offsetSeconds(at: asked.advanced(byMilliseconds: -1))
+        // A wall time that the clock skips is read as the first instant after the gap.
+        if zone.offsetSeconds(at: asked) > before { text += ", when the clock in \(zone.name) was set forward" }
+        return [text + (verdicts.isEmpty ? ", nor within a day of it." : "; nearest to that:")]
+    }
+
+    /// The edit of its file before an instant that did not count.
+    private func edits(_ asked: Instant) -> [String] {
+        if let refusal = dues.history.refusal(of: "\(Layout.tasks)/\(name)", at: asked) {
+            return ["Its file was edited at \(session.spoken(refusal.at)) and could not be used: \(refusal.why); what it said before stayed in force."]
+        }
+        guard let changedAt = entry?.changedAt, changedAt <= asked else { return [] }
+        return (entry?.problems ?? []).map { "Its file was edited at \(session.spoken(changedAt)) and can't be used: \($0)." }
+    }
+}
+
+extension DueVerdict {
+    /// From a job's record, where the journal is silent.
+    init(_ status: JobStatus, schedule: String) {
+        self.init(due: status.due, schedule: schedule, outcome: .waiting)
+        var trace = JobTrace(id: status.id, due: status.due, acceptedAt: status.createdAt, notBefore: status.scheduledAt ?? status.due)
+        trace.task = status.task
+        trace.schedule = schedule
+        trace.startedAt = status.startedAt
+        trace.tries = status.attempt
+        if status.state.isTerminal {
+            var ending = Ending(attempt: status.attempt, state: status.state, reason: status.reason)
+            ending.error = status.error
+            ending.exitCode = status.exitCode
+            ending.signal = status.signal
+            ending.usage = status.usage
+            trace.ending = (status.endedAt ?? status.changedAt, ending)
+        }
+        self = trace.verdict(schedule: schedule)
+    }
+}
