@@ -9,6 +9,9 @@ extension Daemon {
     /// How long after a look at the machine that did not allow a start the next one is due.
     private static let gateMilliseconds: Int64 = 5000
 
+    /// How many jobs that wait for one another are taken up one within the other.
+    private static let chainMax = 100
+
     // MARK: An arriving job
 
     /// What the tree knows of the jobs that an arriving one names. Nil: one of these is still being written.
@@ -19,6 +22,9 @@ extension Daemon {
             // It was dropped first, but may not have been looked at first.
             if !isKnown(id) {
                 for file in Spool<DiskFileSystem>.waitingNames(of: id) where !beingTaken.contains(file) {
+                    guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
+                    // A chain that came in the wrong order is followed this far, the rest of it at the next look.
+                    guard beingTaken.count < Self.chainMax else { return nil }
                     try takeArrival(file, .settled)
                     if unready.contains(file) { return nil }
                 }
@@ -28,9 +34,7 @@ extension Daemon {
         if let key = job.definition.unique, scheduler.holder(ofUnique: key) == nil {
             let claimant = try spool.claimant(ofUnique: key)
             // A retry takes the key from the job that it repeats.
-            var isTaken = false
-            if let claimant, claimant != job.id, claimant.text != job.retryOf { isTaken = try isKnown(claimant) ? true : spool.stands(claimant) }
-            if isTaken {
+            if let claimant, claimant != job.id, claimant.text != job.retryOf, try stands(claimant) {
                 onRecord.holder = claimant
             } else if claimant != job.id {
                 try persistently("spool") { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
@@ -40,6 +44,11 @@ extension Daemon {
     }
 
     private func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
+
+    private func stands(_ id: JobID) throws(SystemError) -> Bool {
+        if isKnown(id) { return true }
+        return try spool.stands(id)
+    }
 
     // MARK: An ended try
 

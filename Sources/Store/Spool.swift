@@ -45,7 +45,10 @@ public final class Spool<FS: FileSystem> {
             }
             for directory in Layout.directories { try fs.makeDirectory(directory) }
             if try fs.status(Layout.format)?.size ?? 0 == 0 {
-                try fs.replace(Layout.format, Array(Layout.formatText.utf8))
+                do throws(SystemError) { try fs.replace(Layout.format, Array(Layout.formatText.utf8)) } catch {
+                    // Somebody else makes the same spool at the same time, and was first to give the file its name.
+                    guard error.errno == ENOENT, try fs.status(Layout.format) != nil else { throw error }
+                }
                 try fs.sync(Layout.format)
                 try fs.sync(Layout.state)
                 try fs.sync(".")

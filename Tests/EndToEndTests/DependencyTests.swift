@@ -93,6 +93,18 @@ struct DependencyTests {
         #expect(Set(ended.map(\.outcome)) == ["failed rejected", "failed dependency"])
     }
 
+    @Test("U7: a chain that came in the wrong order runs in the right one")
+    func wrongOrder() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        func id(_ number: Int) -> String { "20261121T020000.\(100 + number)Z-j-k3f9ab" }
+        for number in 0..<150 {
+            let after = number < 149 ? "after = \"\(id(number + 1))\"" : ""
+            try spool.drop("\(id(number)).toml", "command = 'echo \(number) >> \(spool.out)/order'\n\(after)")
+        }
+        try spool.start()
+        #expect(try spool.lines("order", count: 150) == (0..<150).reversed().map(String.init))
+    }
+
     @Test("U7: a task's name means its latest run when the job was submitted, ended or not")
     func task() throws {
         let spool = try SpoolUnderTest()
