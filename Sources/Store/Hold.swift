@@ -7,6 +7,8 @@ public struct Hold: Sendable, Equatable {
         case daemon
         /// Its file cannot be used, or is still being written.
         case file
+        /// Jobs that it comes after have not ended.
+        case after
         /// Its start is to come.
         case start
         /// It waits between two tries.
@@ -14,10 +16,14 @@ public struct Hold: Sendable, Equatable {
         case pause
         /// Another run of its task has begun and not ended.
         case overlap
+        /// A job that runs holds one of its locks.
+        case lock
         /// All slots of its queue are taken.
         case queue
         /// All slots are taken.
         case slots
+        /// The machine is loaded, or its disk full.
+        case gate
     }
 
     public var kind: Kind
@@ -26,7 +32,7 @@ public struct Hold: Sendable, Equatable {
     /// The jobs in its way.
     public var jobs: [String] = []
     public var scope: PauseScope?
-    /// A pause's note, or what is wrong with the file.
+    /// A pause's note, what is wrong with the file, the lock, or why the gate is closed.
     public var note: String?
     /// How many slots there are.
     public var slots: Int?
@@ -46,6 +52,12 @@ public struct WaitingSurroundings: Sendable {
     public var running: [JobStatus] = []
     /// Other runs of its task that wait between two tries.
     public var betweenTries: [String] = []
+    /// Jobs that it comes after and that have not ended.
+    public var waitsFor: [String] = []
+    /// Those of its locks that a running job holds.
+    public var heldLocks: [(lock: String, job: String)] = []
+    /// Why the daemon starts nothing, as it last said.
+    public var held: String?
     public var slots = Configuration().slots
     public var queueSlots: [String: Int] = [:]
 
@@ -55,6 +67,11 @@ public struct WaitingSurroundings: Sendable {
     public func holds(on job: JobStatus, overlap: Overlap, now: Instant) -> [Hold] {
         var holds: [Hold] = []
         if let daemonGoneSince { holds.append(Hold(.daemon, instant: daemonGoneSince)) }
+        if !waitsFor.isEmpty {
+            var hold = Hold(.after)
+            hold.jobs = waitsFor
+            holds.append(hold)
+        }
         if let start = job.notBefore, start > now { holds.append(Hold(job.attempt > 0 ? .retry : .start, instant: start)) }
         for pause in pauses {
             switch pause.scope {
@@ -73,6 +90,12 @@ public struct WaitingSurroundings: Sendable {
             hold.jobs = others.filter { $0.task == task }.map(\.id) + betweenTries
             if !hold.jobs.isEmpty, job.attempt == 0 { holds.append(hold) }
         }
+        for (lock, holder) in heldLocks {
+            var hold = Hold(.lock)
+            hold.note = lock
+            hold.jobs = [holder]
+            holds.append(hold)
+        }
         if let slots = queueSlots[job.queue] {
             var hold = Hold(.queue)
             hold.jobs = others.filter { $0.queue == job.queue }.map(\.id)
@@ -85,11 +108,34 @@ public struct WaitingSurroundings: Sendable {
             hold.slots = slots
             holds.append(hold)
         }
+        // The last thing that is looked at, when all else allows a start.
+        if holds.isEmpty, let held {
+            var hold = Hold(.gate)
+            hold.note = held
+            holds.append(hold)
+        }
         return holds
     }
 }
 
 extension JobRecords {
+    /// The jobs that a waiting one comes after and that have not ended; as the journal's newest segment has it.
+    public mutating func waitsFor(of id: String) throws(JournalError) -> [String] {
+        let newest: String?
+        do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
+        guard let newest else { return [] }
+        var all: [String] = []
+        try Journal<FS>.read(fs, segment: newest) { line in
+            guard line.kind == "accepted", line["id"] == id else { return }
+            all = line["waits_for"]?.split(separator: ",").map(String.init) ?? []
+        }
+        var open: [String] = []
+        for other in all {
+            if let place = try place(of: other), !place.state.isTerminal { open.append(other) }
+        }
+        return open
+    }
+
     /// What the job that stands at a place says it is; nil when that cannot be read.
     public func definition(at place: JobPlace) throws(SystemError) -> JobDefinition? {
         let files = place.isFile ? [place.path] : Source.fileNames.map { "\(place.path)/\($0)" }

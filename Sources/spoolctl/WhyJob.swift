@@ -75,6 +75,9 @@ struct WhyJob {
         case .pause: return "\(session.text(hold.scope ?? .all, note: note)) is paused"
         case .overlap:
             return "a run of its task has not ended yet: \(Session.list(hold.jobs))"
+        case .after: return "it comes after \(Session.list(hold.jobs))"
+        case .lock: return "\(Session.list(hold.jobs)) holds lock \(note)"
+        case .gate: return note
         case .queue:
             return "queue \(status.queue) is full: \(slots(hold)) taken by \(Session.list(hold.jobs))"
         case .slots: return "\(slots(hold, all: true)) taken, by \(Session.list(hold.jobs))"
@@ -95,6 +98,7 @@ struct WhyJob {
         surroundings.slots = configuration.slots
         surroundings.queueSlots = configuration.queueSlots
         if daemon.down == nil, let published = daemon.published {
+            surroundings.held = published.text("held")
             // What is in force, whatever the file says by now.
             if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
             if case .table(let queues)? = published["queues"]?.kind {
@@ -105,8 +109,14 @@ struct WhyJob {
             }
         }
         surroundings.pauses = try Pauses.read(fs)
+        if definition?.after != nil { surroundings.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: status.id) } }
         let places = try session.reading { () throws(JournalError) in try records.places(in: [.running]) }
+        let found = records
         for place in places {
+            if let locks = definition?.locks, !locks.isEmpty {
+                let other = try attempt { () throws(SystemError) in try found.definition(at: place) }
+                for lock in locks where other?.locks.contains(lock) == true { surroundings.heldLocks.append((lock, place.id)) }
+            }
             if let other = try session.reading({ () throws(JournalError) in try records.record(at: place) }) {
                 surroundings.running.append(other.status)
             }

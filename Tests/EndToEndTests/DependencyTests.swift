@@ -15,6 +15,8 @@ struct DependencyTests {
         try spool.drop("b.toml", job)
         try spool.drop("c.toml", "command = [\"true\"]\nlocks = [\"disk\", \"net\"]")
         #expect(try spool.runsOn())
+        let waiting = try spool.wait(for: "b to be taken up") { try spool.ctl("jobs", "-q", "--state", "new", "--name", "b").lines.first { $0.contains("-b-") } }
+        #expect(try spool.ctl("why", waiting).output == "It waits: \(spool.running("a").id) holds lock disk.\n")
         #expect(try spool.run("command = [\"true\"]\nlocks = \"net\"", as: "net").outcome == "done 0")
         try spool.crash()
         try spool.start()
@@ -37,6 +39,7 @@ struct DependencyTests {
         let last = try spool.ctl("submit", "--after", String(old.suffix(6)), "--after", slow, "-n", "last", "--", "true")
         #expect(last.code == 0, "\(last.errors)")
         try spool.logLine("event=accepted", last.id)
+        #expect(try spool.ctl("why", last.id).output == "It waits: it comes after \(slow).\n")
         try spool.crash()
         try spool.start()
         #expect(try spool.runsOn())

@@ -152,6 +152,8 @@ struct FollowTests {
         try spool.drop("job.toml", "command = [\"true\"]\ndeadline = \"1h\"")
         try spool.logLine("event=held", row.why)
         try spool.wait(for: "the reason in the status") { try spool.ctl("status").output.contains("held\tnothing starts: ") }
+        let id = try #require(try spool.ctl("jobs", "-q").lines.first)
+        #expect(try spool.ctl("why", id).output.contains("It waits: \(row.why.hasPrefix("the") ? row.why : "")"))
         try spool.drop("late.toml", "command = [\"true\"]\ndeadline = \"10ms\"")
         #expect(try spool.end(of: "late").outcome == "failed deadline")
         #expect(try spool.jobs(in: "done").isEmpty)

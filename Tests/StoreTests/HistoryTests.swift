@@ -273,6 +273,15 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         job.notBefore = now.advanced(byMilliseconds: 1)
         #expect(kinds() == [.daemon, .start, .pause, .pause, .pause, .overlap, .queue, .slots])
         #expect(kinds(.allow) == [.daemon, .start, .pause, .pause, .pause, .queue, .slots])
+        surroundings.waitsFor = ["b"]
+        surroundings.heldLocks = [("disk", "a")]
+        surroundings.held = "the load average is 9"
+        #expect(kinds() == [.daemon, .after, .start, .pause, .pause, .pause, .overlap, .lock, .queue, .slots])
+        var idle = WaitingSurroundings()
+        idle.held = "the load average is 9"
+        #expect(idle.holds(on: Self.job("j"), overlap: .wait, now: now).map(\.kind) == [.gate])
+        surroundings.waitsFor = []
+        surroundings.heldLocks = []
         job.attempt = 1
         #expect(kinds() == [.daemon, .retry, .pause, .pause, .pause, .queue, .slots])
     }
