@@ -81,10 +81,10 @@ extension Spool {
 
     @Test func aFileThatIsOpenForWritingIsLeftAlone() throws {
         let temporary = try TemporarySpool()
-        let descriptor = try temporary.hold("new/a.toml")
         try temporary.write("new/a.toml", "command = \":\"")
+        let descriptor = try temporary.hold("new/a.toml")
         #expect(words(try temporary.spool().take("a.toml")) == "not yet")
-        close(descriptor)
+        try temporary.letGo(descriptor, "new/a.toml")
         #expect(words(try temporary.spool().take("a.toml")) == "job a")
     }
 
@@ -267,7 +267,7 @@ extension Spool {
         #expect(words(try spool.take(name, soon)) == "not yet")
         let descriptor = try temporary.hold("new/\(name)/stdin")
         #expect(words(try spool.take(name, isMovedIn: true, soon)) == "not yet", "somebody still writes a file of it")
-        close(descriptor)
+        try temporary.letGo(descriptor, "new/\(name)/stdin")
         guard case .job(let job) = try spool.take(name, isMovedIn: true, soon) else {
             Issue.record("no job")
             return

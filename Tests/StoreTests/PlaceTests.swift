@@ -19,12 +19,7 @@ private final class Way {
     func drop(_ name: String, _ text: String, mode: mode_t = 0o600) throws -> Job {
         try temporary.write("new/\(name)", text, mode: mode)
         let context = ReadingContext(now: now, zones: zones)
-        var arrival = Arrival.notYet
-        // A process that another test is just starting holds the file open until it executes: it then counts as being written.
-        while case .notYet = arrival {
-            arrival = try spool.intake(name, context, isTaken: { self.scheduler.jobs[$0] }, task: { _ in nil })
-        }
-        switch arrival {
+        switch try spool.intake(name, context, isTaken: { self.scheduler.jobs[$0] }, task: { _ in nil }) {
         case .job(let job): scheduler.handle(.dropped(job), at: now)
         case .rejected(let file): scheduler.handle(.rejected(file), at: now)
         default: break

@@ -41,6 +41,27 @@ final class TemporarySpool {
 
     func write(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws {
         try Directory.open(path).writeFile(name, bytes, mode: mode)
+        // A segment may well be open in the journal that is tested.
+        if !name.hasPrefix("journal/") { try awaitNoWriter(name) }
+    }
+
+    /// Opens a file for writing and holds it until it is let go.
+    func hold(_ name: String) throws -> Int32 {
+        let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError(call: "open", path: name, errno: errno) }
+        return descriptor
+    }
+
+    func letGo(_ descriptor: Int32, _ name: String) throws {
+        close(descriptor)
+        try awaitNoWriter(name)
+    }
+
+    /// A process that another test is just starting has a copy of each descriptor until it executes, and intake rightly
+    /// leaves alone what is open for writing.
+    private func awaitNoWriter(_ name: String) throws {
+        let root = try Directory.open(path)
+        while try !root.openFile(name, O_RDONLY | O_NOFOLLOW).excludeWriters() { sched_yield() }
     }
 
     func read(_ name: String) throws -> [UInt8] { try Directory.open(path).readFile(name) }
@@ -88,13 +109,6 @@ final class TemporarySpool {
             else { return "\(path) damaged" }
             return "\(path) \(state) \(attempt)"
         }
-    }
-
-    /// Opens a file for writing and holds it until `close`.
-    func hold(_ name: String) throws -> Int32 {
-        let descriptor = open("\(path)/\(name)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw SystemError(call: "open", path: name, errno: errno) }
-        return descriptor
     }
 }
 
