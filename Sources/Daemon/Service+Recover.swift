@@ -1,22 +1,11 @@
 import Glibc
-import Linux
 import Scheduler
 import Store
 import WorkerProtocol
 
-/// A worker that an earlier daemon started and that still has a job.
-struct AdoptedWorker {
-    let job: Job
-    let pid: Int32
-    let record: String
-    /// Owned: closed when the worker has ended.
-    let pidfd: Int32
-}
-
-extension Daemon {
+extension Service {
     /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
-    func recover() throws(SystemError) {
-        let boot = try Linux.Process.bootID()
+    func recover(boot: String) throws(SystemError) {
         var count = 0
         var unknown = 0
         var last: Instant?
@@ -26,7 +15,7 @@ extension Daemon {
                 count += 1
                 last = max(last ?? fields.at, fields.at)
                 guard fields.kind != "segment" else { return }
-                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: configuration.zone)) {
+                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: world.configuration.zone)) {
                     scheduler.restore(record, at: fields.at)
                 } else {
                     unknown += 1
@@ -74,11 +63,9 @@ extension Daemon {
         var waiting: [JobID: Job] = [:]
         for job in unaccounted { waiting[job.id] = job }
         var undecided = false
-        let own = Set(workers.values.map { String($0.number) })
-        let known = Set(adopted.values.map(\.record))
-        for entry in try spool.fs.list(Layout.workers) where !own.contains(entry.name) && !known.contains(entry.name) {
+        for entry in try spool.fs.list(Layout.workers) where !world.isOwn(record: entry.name) {
             let path = "\(Layout.workers)/\(entry.name)"
-            let isAlive = try isLocked(path)
+            let isAlive = try world.isAlive(record: entry.name)
             guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
             switch WorkerRecord.parse(bytes) {
             case .ended(let end):
@@ -94,7 +81,7 @@ extension Daemon {
                     continue
                 }
                 waiting[id] = nil
-                if isAlive, try adopt(job, run, record: entry.name) { continue }
+                if isAlive, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
                 lost(job, record: entry.name)
             case nil:
@@ -113,47 +100,8 @@ extension Daemon {
         unaccounted = Array(waiting.values)
     }
 
-    private func isLocked(_ path: String) throws(SystemError) -> Bool {
-        do throws(SystemError) {
-            return try !FileDescriptor.open("\(options.spool)/\(path)", O_RDONLY | O_NOFOLLOW).tryLock()
-        } catch {
-            if error.errno == ENOENT { return false }
-            throw error
-        }
-    }
-
-    /// Watches a worker of an earlier daemon. False when it has just ended.
-    private func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
-        let pidfd: Int32
-        do throws(SystemError) {
-            pidfd = try Linux.Process.openPidfd(run.workerPID).release()
-            // The number may belong to another by now: number and start time are one process.
-            guard try Linux.Process.startTime(run.workerPID) == run.workerStartTime else {
-                close(pidfd)
-                return false
-            }
-        } catch {
-            if error.errno == ESRCH || error.errno == ENOENT { return false }
-            throw error
-        }
-        job.pid = run.jobPID == 0 ? nil : run.jobPID
-        adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
-        try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
-        log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])
-        // A stop that was asked for before the restart may not have reached it.
-        if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
-        return true
-    }
-
-    func adoptedEnded(_ pid: Int) throws(SystemError) {
-        guard let worker = adopted.removeValue(forKey: pid) else { return }
-        try poll.remove(worker.pidfd)
-        close(worker.pidfd)
-        conclude(worker.job, record: worker.record)
-    }
-
     /// A worker is gone: its record says how its run ended, or the run is lost.
-    func conclude(_ job: Job, record: String) {
+    package func conclude(_ job: Job, record: String) {
         // Unreadable is the same as not there: nobody recorded the end.
         if case .file(_, let bytes)? = try? spool.fs.take(
             "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true),
@@ -173,20 +121,10 @@ extension Daemon {
         {
             switch WorkerRecord.parse(bytes) {
             case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
-            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: endOrphans(of: run)
+            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
             default: break
             }
         }
         end(job, attempt: job.attempt, result)
-    }
-
-    /// What a lost run left running is ended, if it can be told for sure to be that: its session is the one that the run began,
-    /// and its first process started with it.
-    private func endOrphans(of run: WorkerRecord.Running) {
-        guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
-            status.session == run.jobPID, status.processGroup == run.jobPID
-        else { return }
-        _ = kill(-run.jobPID, SIGKILL)
-        log.write(.warning, "killed-orphans", at: now, ["id": run.jobID, "group": "\(run.jobPID)"])
     }
 }
