@@ -43,6 +43,7 @@ extension Service {
         let known = waitingFiles[name]
         // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
         if let known, scheduler.jobs[known] == nil { return }
+        if let id = JobID(name), scheduler.endedInTurn[id] != nil { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
                 waitingFiles[name] = nil

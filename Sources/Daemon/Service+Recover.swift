@@ -5,7 +5,9 @@ import WorkerProtocol
 
 extension Service {
     /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
-    func recover(boot: String) throws(SystemError) {
+    /// Returns how many things there were to mend.
+    @discardableResult
+    package func recover(boot: String) throws(SystemError) -> Int {
         var count = 0
         var unknown = 0
         var last: Instant?
@@ -32,7 +34,7 @@ extension Service {
         }
         guard let torn else {
             try spool.journal.rotate(snapshot: [], spool: spoolID, at: now)
-            return
+            return 0
         }
         if torn > 0 {
             log.write(
@@ -43,8 +45,9 @@ extension Service {
         if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
+        isSameBoot = scheduler.lastBoot == boot
         let recovery = try spool.recover(
-            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: scheduler.lastBoot == boot,
+            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
             wasStopped: scheduler.wasStopped)
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
@@ -54,6 +57,7 @@ extension Service {
         unaccounted = scheduler.jobs.values.filter { $0.state == .running }
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
+        return recovery.mended.count
     }
 
     /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
@@ -89,11 +93,12 @@ extension Service {
             }
         }
         // A worker writes its record before it starts a command. So a job that no record names never began, once no
-        // worker is left that might still be about to take it from its socket.
+        // worker is left that might still be about to take it from its socket; unless the machine stopped, for the record
+        // need not have reached the disk.
         if !undecided {
             for job in waiting.values {
-                let result = RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)
-                end(job, attempt: job.attempt, result)
+                let outcome: RunResult.Outcome = isSameBoot ? .neverBegan : .lost("the machine stopped while it ran")
+                end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
             }
             waiting = [:]
         }

@@ -15,6 +15,8 @@ package final class Service<FS: FileSystem, W: World> {
     static var intakeAtStart: Int { 8192 }
     /// How long after a look at a file that was not ready the next one is due.
     static var unreadyMilliseconds: Int64 { 500 }
+    static var placingMillisecondsMin: Int64 { 1000 }
+    static var placingMillisecondsMax: Int64 { 60_000 }
 
     package let spool: Spool<FS>
     package let scheduler: Scheduler
@@ -23,6 +25,8 @@ package final class Service<FS: FileSystem, W: World> {
     let spoolID: String
     unowned let world: W
 
+    /// The machine has not been down since the journal was last written.
+    var isSameBoot = true
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     package internal(set) var unaccounted: [Job] = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
@@ -39,6 +43,10 @@ package final class Service<FS: FileSystem, W: World> {
     var answers: [(request: String, code: Int, message: String)] = []
     /// What is wrong with definitions, by path without ending.
     var problems: [String: [String]] = [:]
+    /// Jobs that could not be brought to their place, and when that is tried again.
+    private var unplaced: [JobID: Unplaced] = [:]
+    private var placeAgainAt = Instant(milliseconds: 0)
+    private var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
     var pruning: PruneScan?
     var nextPrune = Instant(milliseconds: 0)
@@ -66,6 +74,9 @@ package final class Service<FS: FileSystem, W: World> {
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool { !arrivals.isEmpty || pruning != nil || spool.journal.hasPending }
 
+    /// The disk has refused to bring some job to its place.
+    package var hasUnplaced: Bool { !unplaced.isEmpty }
+
     // MARK: A daemon's life
 
     /// Reads the journal and the tree, and catches up.
@@ -89,6 +100,7 @@ package final class Service<FS: FileSystem, W: World> {
         try takeArrivals()
         try settleUnaccounted()
         try pruneSome()
+        try placeAgain()
         try carryOut(decide())
         if spool.journal.wantsRotation { try rotateJournal() }
     }
@@ -106,6 +118,7 @@ package final class Service<FS: FileSystem, W: World> {
         if let expiry = expiries.next { consider(expiry) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
+        if !unplaced.isEmpty { consider(placeAgainAt) }
         consider(nextPrune)
         return wake
     }
@@ -114,6 +127,7 @@ package final class Service<FS: FileSystem, W: World> {
     package func clockWasSet() {
         log.write(.notice, "clock-set", at: now)
         unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        placeAgainAt = min(placeAgainAt, now.advanced(byMilliseconds: placingDelayMilliseconds))
         nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
     }
 
@@ -143,24 +157,63 @@ package final class Service<FS: FileSystem, W: World> {
         for job in turn.places {
             if case .file(let name) = job.place { waitingFiles[name] = nil }
             try bringToPlace(job)
-            if job.state.isTerminal { try ended(job) }
         }
-        for job in turn.starts { world.start(job) }
-        for (job, how) in turn.stops { world.stop(job, how) }
+        for job in turn.starts {
+            // What stands elsewhere waits until it does not.
+            if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
+        }
+        for (job, how) in turn.stops {
+            if unplaced[job.id]?.isToStart == true {
+                end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now))
+                arrivals.nudge()
+            } else {
+                world.stop(job, how)
+            }
+        }
         for question in turn.questions { world.ask(question) }
         for answer in answers { write(answer) }
         answers.removeAll()
         if !turn.isEmpty { isPublishDue = true }
     }
 
+    /// A job that could not be brought to its place.
+    struct Unplaced {
+        var job: Job
+        var isToStart = false
+    }
+
+    /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
+    /// again, ever more seldom.
     private func bringToPlace(_ job: Job) throws(SystemError) {
         do throws(SystemError) {
             try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
         } catch {
             guard !isStopping else { throw error }
-            // Something else stands where the job should: that job's trouble, which the next start tries to mend.
-            log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+            if unplaced.isEmpty {
+                placingDelayMilliseconds = Self.placingMillisecondsMin
+                placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+            }
+            if unplaced.updateValue(Unplaced(job: job), forKey: job.id) == nil {
+                log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+            }
+            return
         }
+        unplaced[job.id] = nil
+        if job.state.isTerminal { try ended(job) }
+    }
+
+    private func placeAgain() throws(SystemError) {
+        guard !unplaced.isEmpty, now >= placeAgainAt else { return }
+        let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
+        for one in waiting {
+            try bringToPlace(one.job)
+            if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
+                log.write(.notice, "placed", at: now, ["id": one.job.id.text])
+                if one.isToStart { world.start(one.job) }
+            }
+        }
+        placingDelayMilliseconds = min(2 * placingDelayMilliseconds, Self.placingMillisecondsMax)
+        placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
     }
 
     /// The disk did not take a change, and the daemon was told to stop meanwhile.

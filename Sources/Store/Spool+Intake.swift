@@ -235,17 +235,24 @@ extension Spool {
             due = min(ownID.instant ?? due, due)
         }
         let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
+        guard let directory = try fs.status(path) else { return .missing }
+        let source: Source
+        let definition: JobDefinition
+        let taskName: String?
         do throws(Problems) {
-            let (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
-            if id.text != name { try renameOrProblem(path, to: "\(Layout.new)/\(id.text)") }
-            return .job(
-                AcceptedJob(
-                    id: id, name: jobName, task: taskName, due: due, createdAt: context.now,
-                    notBefore: definition.start ?? due, source: source, definition: definition, file: nil,
-                    retryOf: old, isDirectory: true))
+            (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
         } catch {
-            return .ignored(why: error.all.map { "\(found.file):\($0)" }.joined(separator: "; "))
+            return .rejected(
+                RejectedFile(
+                    id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
+                    error: error.all.map { "\(name)/\(found.file):\($0)" }.joined(separator: "\n")))
         }
+        if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
+        return .job(
+            AcceptedJob(
+                id: id, name: jobName, task: taskName, due: due, createdAt: context.now,
+                notBefore: definition.start ?? due, source: source, definition: definition, file: nil,
+                retryOf: old, isDirectory: true))
     }
 
     /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.
@@ -260,12 +267,6 @@ extension Spool {
             if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
         }
         return false
-    }
-
-    private func renameOrProblem(_ from: String, to: String) throws(Problems) {
-        do throws(SystemError) { try fs.renameNoReplace(from, to: to) } catch {
-            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(error)", hint: nil))
-        }
     }
 
     private func statusID(_ bytes: [UInt8]) -> String? {
