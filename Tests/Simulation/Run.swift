@@ -4,7 +4,7 @@ import Daemon
 import Glibc
 import Store
 
-package struct Outcome {
+package struct Outcome: Equatable {
     /// What did not hold, and at which step.
     package var violation: String?
     package var step = 0
