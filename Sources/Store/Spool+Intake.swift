@@ -230,7 +230,7 @@ extension Spool {
         let jobName = ownID?.name ?? Name.sanitized(name)
         var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
         var due = context.now
-        if let ownID, ownID.text != old, isTaken(ownID) == nil {
+        if let ownID, ownID.text != old, isTaken(ownID) == nil, try end(of: ownID) == nil {
             id = ownID
             due = min(ownID.instant ?? due, due)
         }

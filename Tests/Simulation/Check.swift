@@ -6,11 +6,13 @@ struct Check {
     private let world: SimulatedWorld
     private let people: People
     private let disk: SimulatedDisk
+    private let places: [Int: [String]]
 
     init(_ world: SimulatedWorld, _ people: People) {
         self.world = world
         self.people = people
         disk = world.disk
+        places = Self.places(world.disk, people)
     }
 
     /// Just after a start of the daemon.
@@ -33,8 +35,8 @@ struct Check {
             throw Violation("\(job.id) has not come to an end: \(job.state), try \(job.attempt)")
         }
         for drop in people.drops {
-            for place in places(of: drop.mark) where !place.hasPrefix("done/") && !place.hasPrefix("failed/") {
-                throw Violation("\(drop.mark) is left at \(place)")
+            for place in places(of: drop) where !place.hasPrefix("done/") && !place.hasPrefix("failed/") {
+                throw Violation("mark-\(drop.number) is left at \(place)")
             }
         }
         try everyDueTimeIsAccountedFor(service.scheduler)
@@ -50,13 +52,13 @@ struct Check {
 
     private func everyDropHasItsPlace() throws(Violation) {
         for drop in people.drops {
-            let places = places(of: drop.mark)
-            if places.isEmpty, !drop.mayBeGone { throw Violation("\(drop.mark) is nowhere") }
-            if places.count > 1, !drop.mayBeTwice { throw Violation("\(drop.mark) is in \(places)") }
+            let places = places(of: drop)
+            if places.isEmpty, !drop.mayBeGone { throw Violation("mark-\(drop.number) is nowhere") }
+            if places.count > 1, !drop.mayBeTwice { throw Violation("mark-\(drop.number) is in \(places)") }
             guard !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
             let id = String(place.drop { $0 != "/" }.dropFirst())
             let starts = world.begun.filter { $0.key.id == id }.values.reduce(0, +)
-            if starts > 1 { throw Violation("\(drop.mark) was run \(starts) times, and on_crash is fail") }
+            if starts > 1 { throw Violation("mark-\(drop.number) was run \(starts) times, and on_crash is fail") }
         }
     }
 
@@ -127,11 +129,18 @@ struct Check {
         Source.fileNames.contains { disk.exists("\(directory)/\($0)") }
     }
 
-    private func places(of mark: String) -> [String] {
-        JobState.allCases.flatMap { state -> [String] in
-            guard let directory = try? disk.node(state.rawValue) else { return [] }  // no spool yet
-            return directory.entries.keys.sorted().map { "\(state.rawValue)/\($0)" }.filter { people.text(in: $0).contains(mark) }
+    private func places(of drop: People.Drop) -> [String] { places[drop.number] ?? [] }
+
+    /// Where each mark stands.
+    private static func places(_ disk: SimulatedDisk, _ people: People) -> [Int: [String]] {
+        var places: [Int: [String]] = [:]
+        for state in JobState.allCases {
+            guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
+            for (name, entry) in directory.entries.sorted(by: { $0.key < $1.key }) {
+                for number in people.marks(in: entry) { places[number, default: []].append("\(state.rawValue)/\(name)") }
+            }
         }
+        return places
     }
 }
 

@@ -4,9 +4,9 @@ import Store
 
 /// Those who drop, edit, move and remove files, and what they remember of it.
 final class People {
-    /// Something that somebody dropped: its text bears the mark, by which it is found again.
+    /// Something that somebody dropped: its text bears a mark with its number, by which it is found again.
     struct Drop {
-        var mark: String
+        var number: Int
         /// It was synced, as `submit` does, before it counted as handed over.
         var isSynced: Bool
         /// Somebody removed or edited it, so that it may be gone.
@@ -17,6 +17,8 @@ final class People {
         /// A run that nobody recorded the end of is taken again.
         var retriesLost = false
         var tries = 1
+
+        var mark: String { "mark-\(number);" }
     }
 
     private unowned let world: SimulatedWorld
@@ -54,7 +56,7 @@ final class People {
             guard !slow.isEmpty else { return }
             try finish(slow.remove(at: Int(pick % UInt64(slow.count))))
         case .dropBad:
-            drops.append(Drop(mark: "mark-\(drops.count);", isSynced: false, isBad: true))
+            drops.append(Drop(number: drops.count, isSynced: false, isBad: true))
             try rename(into: "\(Layout.new)/bad\(drops.count).toml", "# \(drops.last?.mark ?? "")\ncomand = 1")
         case .edit:
             guard let (path, index) = waiting(pick), !slow.contains(where: { $0.path == path }) else { return }
@@ -71,8 +73,7 @@ final class People {
             let names = try disk.node(state).entries.keys.sorted()
             guard !names.isEmpty else { return }
             let name = names[Int(pick >> 8 % UInt64(names.count))]
-            let text = text(in: "\(state)/\(name)")
-            for index in drops.indices where text.contains(drops[index].mark) { drops[index].mayBeTwice = true }
+            for index in marks(in: try disk.node("\(state)/\(name)")) { drops[index].mayBeTwice = true }
             try disk.move("\(state)/\(name)", to: "\(Layout.new)/\(name)")
             movedAway.insert(name)
         case .cancel:
@@ -112,7 +113,7 @@ final class People {
     }
 
     private func compose(_ pick: UInt64, isSynced: Bool) -> (name: String, text: String) {
-        var drop = Drop(mark: "mark-\(drops.count);", isSynced: isSynced)
+        var drop = Drop(number: drops.count, isSynced: isSynced)
         var text = "description = \"\(drop.mark)\"\ncommand = \":\"\n"
         if pick >> 8 % 3 == 0 {
             drop.tries = 2
@@ -144,8 +145,8 @@ final class People {
 
     /// A name that still waits gets another content, which is to edit it.
     private func replaced(_ path: String) {
-        let text = text(in: path)
-        for index in drops.indices where text.contains(drops[index].mark) { drops[index].mayBeGone = true }
+        // Not there: then nothing is replaced.
+        for index in (try? disk.node(path)).map(marks) ?? [] { drops[index].mayBeGone = true }
         slow.removeAll { $0.path == path }
     }
 
@@ -183,10 +184,26 @@ final class People {
 
     // MARK: Looking
 
-    func text(in path: String) -> String {
-        guard let node = try? disk.node(path) else { return "" }  // not there: nothing
-        if node.kind == .file { return String(decoding: node.bytes, as: UTF8.self) }
-        return node.entries.filter { Source.fileNames.contains($0.key) }.values.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
+    /// The numbers of the marks in a file, or in the job's file of a directory.
+    func marks(in node: SimulatedDisk.Node) -> [Int] {
+        if node.kind == .directory {
+            return Source.fileNames.compactMap { node.entries[$0] }.filter { $0.kind == .file }.flatMap(marks)
+        }
+        var found: [Int] = []
+        var rest = node.bytes[...]
+        let word = Array("mark-".utf8)
+        while let start = rest.firstIndex(of: word[0]) {
+            rest = rest[start...]
+            guard rest.starts(with: word) else {
+                rest = rest.dropFirst()
+                continue
+            }
+            rest = rest.dropFirst(word.count)
+            let digits = rest.prefix { $0 >= 0x30 && $0 <= 0x39 }
+            // Cut off, it may be another's number.
+            if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) { found.append(number) }
+        }
+        return found
     }
 
     /// A waiting file of somebody's.
@@ -195,8 +212,7 @@ final class People {
         let names = new.entries.filter { $0.value.kind == .file }.keys.sorted()
         guard !names.isEmpty else { return nil }
         let path = "\(Layout.new)/\(names[Int(pick % UInt64(names.count))])"
-        let text = text(in: path)
-        guard let index = drops.firstIndex(where: { text.contains($0.mark) }) else { return nil }
+        guard let node = try? disk.node(path), let index = marks(in: node).first else { return nil }  // it was listed
         return (path, index)
     }
 

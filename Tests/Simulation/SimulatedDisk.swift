@@ -140,7 +140,9 @@ package final class SimulatedDisk: FileSystem {
 
     // MARK: Looking up
 
-    private func parts(_ path: String) -> [Substring] { path == "." ? [] : path.split(separator: "/") }
+    private func parts(_ path: String) -> [Substring] {
+        path == "." ? [] : path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
+    }
 
     func node(_ path: String) throws(SystemError) -> Node {
         var node = root
