@@ -14,6 +14,7 @@ extension Daemon {
         }
         if let expiry = expiries.next { consider(expiry) }
         if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
+        if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let configurationLookAt { consider(configurationLookAt) }

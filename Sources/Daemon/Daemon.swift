@@ -54,6 +54,8 @@ public final class Daemon {
         static let signals: UInt64 = 1
         static let timer: UInt64 = 2
         static let inotify: UInt64 = 3
+        static let paths: UInt64 = 4
+        static let mounts: UInt64 = 5
         /// Workers of this daemon: their number above this.
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
@@ -81,6 +83,11 @@ public final class Daemon {
     var log: Log
     var watches = Watches()
     var zoneWatches = ZoneWatches()
+    /// For schedules that wait for files; nil: there has been none. Which of them it knows, by the scheduler's count.
+    var paths: PathWatches?
+    var pathSchedulesVersion = 0
+    /// When paths that cannot be watched are listed again, in milliseconds of the monotonic clock.
+    var blindListingAt: Int64 = 0
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
@@ -195,6 +202,7 @@ public final class Daemon {
             log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
             nextPrune = now
             watchNewZones()
+            try lookAtPaths(isStart: true)
             try carryOut(takeTurn())
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -225,6 +233,8 @@ public final class Daemon {
                     armed = nil
                     if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
+                case Token.paths: try takePathEvents()
+                case Token.mounts: mountsChanged()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
@@ -241,6 +251,7 @@ public final class Daemon {
                 return
             }
             watchNewZones()
+            try lookAtPaths()
             try carryOut(takeTurn())
             askWaiting()
             endIdleWorkers()

@@ -26,7 +26,7 @@ extension Scheduler {
         // A schedule in a file of its own may have been read before its task.
         for schedule in state.schedules where schedule.isFile {
             plan(schedule, isChanged: true)
-            if schedule.definition?.onPath != nil { waitForFiles(schedule) }
+            if schedule.definition?.onPath != nil { waitForFiles(schedule, since: since) }
         }
         expect(of: state, at: now)
     }
@@ -145,7 +145,7 @@ extension Scheduler {
                     task: task, schedule: definition.id, accounted: now, origin: state.origin, lastEnd: state.lastEnd),
                 at: now)
         }
-        if definition.onPath != nil || state.files != nil { waitForFiles(state) }
+        if definition.onPath != nil || state.files != nil { waitForFiles(state, since: since) }
         plan(state, isChanged: true)
     }
 

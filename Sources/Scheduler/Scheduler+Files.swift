@@ -5,7 +5,7 @@
 //   its paths and is not among them has come, however long nobody looked.
 // - A file is dealt with by the same record that says how: the job that it became, or why it became none. No crash falls
 //   between the two.
-// - What stands there already when a schedule is taken up, or gets another pattern, has not come.
+// - What stood there already when a schedule, or another pattern for it, was given has not come.
 
 /// A file that stands at a path of a schedule.
 public struct ArrivedFile: Sendable, Hashable {
@@ -50,6 +50,8 @@ final class FileState {
     var isWhole = false
     /// With `paths = "all"`: those that wait for the run before to end. Not dealt with, so that a crash finds them again.
     var collected: [UInt64: ArrivedFile] = [:]
+    /// When it was given: what has changed after that has come.
+    var since: Instant?
     /// Its paths are to be looked at as a whole.
     var wantsListing = false
 }
@@ -59,7 +61,10 @@ extension ScheduleState {
 
     public var seenFiles: Set<UInt64> { files?.seen ?? [] }
 
-    /// What stands at its paths has not come, but was there before.
+    /// When it was given, of one that was never looked at.
+    public var filesSince: Instant? { files?.since }
+
+    /// What stands at its paths since before it was given has not come.
     public var wantsFirstFiles: Bool { files.map { !$0.isWhole } ?? false }
 }
 
@@ -84,7 +89,7 @@ extension Scheduler {
     }
 
     /// A schedule has been read: its paths are looked at anew.
-    func waitForFiles(_ schedule: ScheduleState) {
+    func waitForFiles(_ schedule: ScheduleState, since: Instant) {
         let key = "\(schedule.task)/\(schedule.id)"
         guard schedule.definition?.onPath != nil, schedule.definition?.enabled == true else {
             if fileSchedules.removeValue(forKey: key) != nil { fileSchedulesVersion += 1 }
@@ -95,6 +100,7 @@ extension Scheduler {
         // Whether it is each or all may be another; what is not dealt with is found again.
         files.collected = [:]
         files.wantsListing = true
+        files.since = max(files.since ?? since, since)
         fileSchedules[key] = schedule
         fileSchedulesVersion += 1
     }
