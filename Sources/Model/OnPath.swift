@@ -25,6 +25,9 @@ public final class OnPath: Sendable {
 }
 
 extension OnPath {
+    /// When it is due, in a sentence.
+    public var spoken: String { "when a file matching \(glob.text) comes" }
+
     /// What it means, in words.
     public var explanation: Explanation {
         let each = paths == .each ? "each with a job of its own" : "all that have come since the last run in one job"

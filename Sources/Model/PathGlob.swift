@@ -101,7 +101,7 @@ public struct PathGlob: Sendable {
         let before = prefix == "/" ? "/" : prefix + "/"
         guard path.utf8.starts(with: before.utf8) else { return false }
         var names = path.unicodeScalars.dropFirst(before.unicodeScalars.count).split(separator: "/", omittingEmptySubsequences: false)
-        guard let file = names.popLast() else { return false }
+        guard let file = names.popLast(), !file.isEmpty else { return false }
         var progress = start
         for name in names {
             guard let next = enter(String(name), from: progress) else { return false }
