@@ -47,6 +47,8 @@ public final class Daemon: World {
         static let signals: UInt64 = 1
         static let timer: UInt64 = 2
         static let inotify: UInt64 = 3
+        static let paths: UInt64 = 4
+        static let mounts: UInt64 = 5
         /// Workers of this daemon: their number above this.
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
@@ -75,6 +77,11 @@ public final class Daemon: World {
     let log: Log
     var watches = Watches()
     var zoneWatches = ZoneWatches()
+    /// For schedules that wait for files; nil: there has been none. Which of them it knows, by the scheduler's count.
+    var paths: PathWatches?
+    var pathSchedulesVersion = 0
+    /// When paths that cannot be watched are listed again, in milliseconds of the monotonic clock.
+    var blindListingAt: Int64 = 0
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
@@ -155,10 +162,11 @@ public final class Daemon: World {
         loadConfiguration(isFirst: true)
         do throws(SystemError) {
             try watchSpool()
-            try service.begin(boot: try Linux.Process.bootID(), version: options.version) {
+            try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
                 log.write(
                     .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
                 watchNewZones()
+                try lookAtPaths(isStart: true)
                 return takeTurn()
             }
             askWaiting()
@@ -189,6 +197,8 @@ public final class Daemon: World {
                     armed = nil
                     if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
+                case Token.paths: try takePathEvents()
+                case Token.mounts: mountsChanged()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
@@ -200,8 +210,9 @@ public final class Daemon: World {
                 try stop()
                 return
             }
-            try service.turn {
+            try service.turn { () throws(SystemError) in
                 watchNewZones()
+                try lookAtPaths()
                 return takeTurn()
             }
             askWaiting()

@@ -7,7 +7,7 @@ extension Log {
         case .accepted(let job):
             write(
                 .info, "accepted", at: at,
-                ["id": job.id.text, "file": job.file?.name, "task": job.task, "queue": job.definition.queue])
+                ["id": job.id.text, "file": job.file?.name, "path": job.paths.first, "task": job.task, "queue": job.definition.queue])
         case .rejected(let file):
             write(.warning, "rejected", at: at, ["id": file.id.text, "file": file.file, "error": file.error])
         case .withdrawn(let id): write(.notice, "withdrawn", at: at, ["id": id.text])
@@ -31,12 +31,13 @@ extension Log {
                 [
                     "task": due.task, "schedule": due.schedule, "from": due.from.rfc3339,
                     "through": due.through.rfc3339, "count": due.count.map { "\($0)" }, "why": due.reason.rawValue,
+                    "path": due.file?.path,
                 ])
         case .paused(let scope, let note): write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
         case .resumed(let scope): write(.notice, "resumed", at: at, ["scope": scope.text])
         case .expecting(let task, let since, true):
             write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .ran, .expecting, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered: break
+        case .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered: break
         }
     }
 }

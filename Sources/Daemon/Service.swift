@@ -82,7 +82,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// Reads the journal and the tree, and catches up.
     ///
     /// - Parameter boot: what the kernel calls the time since the machine was started.
-    package func begin(boot: String, version: String, _ decide: () -> Turn) throws(SystemError) {
+    package func begin(boot: String, version: String, _ decide: () throws(SystemError) -> Turn) throws(SystemError) {
         try recover(boot: boot)
         loadDefinitions()
         scanControl()
@@ -91,17 +91,17 @@ package final class Service<FS: FileSystem, W: World> {
         for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
         scheduler.handle(.started(boot: boot, version: version), at: now)
         nextPrune = now
-        try carryOut(decide())
+        try carryOut(try decide())
     }
 
     /// Takes up what has come, lets the scheduler decide, and carries that out.
-    package func turn(_ decide: () -> Turn) throws(SystemError) {
+    package func turn(_ decide: () throws(SystemError) -> Turn) throws(SystemError) {
         lookAgainAtUnready()
         try takeArrivals()
         try settleUnaccounted()
         try pruneSome()
         try placeAgain()
-        try carryOut(decide())
+        try carryOut(try decide())
         if spool.journal.wantsRotation { try rotateJournal() }
     }
 

@@ -57,6 +57,13 @@ public struct FileStatus: Sendable, Equatable {
         self.changedNanoseconds = changedNanoseconds
     }
 
+    /// What the system knows of a path, stat(2); of a symbolic link itself, lstat(2), unless `followingLinks`.
+    public static func read(_ path: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
+        var status = stat()
+        try attempt("stat", at: path) { fstatat(AT_FDCWD, $0, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        return FileStatus(status)
+    }
+
     init(_ status: stat) {
         kind = FileKind(mode: status.st_mode)
         mode = status.st_mode & 0o7777

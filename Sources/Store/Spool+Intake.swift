@@ -221,10 +221,12 @@ extension Spool {
             return .ignored(why: "a directory without a job's file")
         }
         var old: String?
+        var paths: [String] = []
         if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax),
-            let text = statusID(bytes)
+            let status = statusTable(bytes), let text = status.text("id")
         {
             old = text
+            paths = status.texts("paths")
         }
         let ownID = JobID(name)
         let jobName = ownID?.name ?? Name.sanitized(name)
@@ -248,11 +250,11 @@ extension Spool {
                     error: error.all.map { "\(name)/\(found.file):\($0)" }.joined(separator: "\n")))
         }
         if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
-        return .job(
-            AcceptedJob(
-                id: id, name: jobName, task: taskName, due: due, createdAt: context.now,
-                notBefore: definition.start ?? due, source: source, definition: definition, file: nil,
-                retryOf: old, isDirectory: true))
+        var job = AcceptedJob(
+            id: id, name: jobName, task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
+            source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
+        job.paths = paths
+        return .job(job)
     }
 
     /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.
@@ -269,11 +271,10 @@ extension Spool {
         return false
     }
 
-    private func statusID(_ bytes: [UInt8]) -> String? {
+    private func statusTable(_ bytes: [UInt8]) -> Table? {
         // Not readable as JSON: it is then simply no link to an older job.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let id)? = table["id"]?.kind
-        else { return nil }
-        return id
+        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
+        return table
     }
 }
 
