@@ -5,6 +5,11 @@ public struct EndRates: Sendable {
     public struct Count: Equatable, Sendable {
         public var ended = 0
         public var failed = 0
+
+        public init(ended: Int = 0, failed: Int = 0) {
+            self.ended = ended
+            self.failed = failed
+        }
     }
 
     private var bySecond: [Int64: Count] = [:]

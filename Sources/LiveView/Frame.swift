@@ -105,7 +105,7 @@ private struct Composer {
             parts.append(StyledLine(isNarrow ? "\(name) \(used)/\(slots)" : "\(name) \(used)/\(slots), \(free) free", free == 0 ? .yellow : nil))
         }
         parts.append(StyledLine("waiting \(snapshot.waitingCount)"))
-        parts += rates()
+        parts.append(rates())
         for pause in snapshot.surroundings.pauses {
             let scope: String
             switch pause.scope {
@@ -121,15 +121,14 @@ private struct Composer {
         return parts
     }
 
-    private mutating func rates() -> [StyledLine] {
+    private mutating func rates() -> StyledLine {
         let minute = snapshot.rates.count(seconds: EndRates.minuteSeconds, now: snapshot.now)
         let hour = snapshot.rates.count(seconds: EndRates.hourSeconds, now: snapshot.now)
         if let change = snapshot.rates.changes(after: snapshot.now) { clock(change) }
         let least = snapshot.ratesAreLeast ? "+" : ""
-        return [
-            StyledLine("ended \(minute.ended)/min \(hour.ended)\(least)/h"),
-            StyledLine("failed \(minute.failed)/min \(hour.failed)\(least)/h", hour.failed > 0 ? .red : nil),
-        ]
+        var line = StyledLine("ended \(minute.ended)/min \(hour.ended)\(least)/h, ")
+        line.add("failed \(minute.failed)/min \(hour.failed)\(least)/h", hour.failed > 0 ? .red : nil)
+        return line
     }
 
     /// The time of day, with the date when it is another.
@@ -151,7 +150,7 @@ private struct Composer {
     }
 
     private func columns(_ list: List) -> [Column] {
-        let job = Column(title: "", width: min(40, max(min(size.columns / 2, 16), size.columns * 35 / 100)))
+        let job = Column(title: "", width: min(40, max(min(size.columns / 2, 16), size.columns * 3 / 10)))
         switch list {
         case .running:
             return [
@@ -181,7 +180,8 @@ private struct Composer {
         let first = max(0, min((selected ?? 0) - height / 2, items.count - height))
         var titles = all.map { StyledLine($0.title) }
         titles[0] = StyledLine(title(list, count: items.count))
-        var lines = [row(titles, all, shown).styled(.bold)]
+        // A narrow screen has no room for the titles of columns.
+        var lines = [(size.columns < 34 ? StyledLine(" \(titles[0].text)") : row(titles, all, shown)).styled(.bold)]
         for index in first..<max(first, min(items.count, first + height)) {
             let line = row(cells(items[index]), all, shown)
             let isSelected = list == state.list && index == selected

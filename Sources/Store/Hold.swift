@@ -125,14 +125,18 @@ extension JobRecords {
     }
 
     /// The jobs that waiting ones come after, whatever has become of those; of jobs that the journal's newest segment has accepted.
-    public func dependencies(of ids: Set<String>) throws(JournalError) -> [String: [String]] {
+    /// `names`: their ids, or the names of their files in `new/`.
+    public func dependencies(of names: Set<String>) throws(JournalError) -> [String: [String]] {
         let newest: String?
         do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
         guard let newest else { return [:] }
         var all: [String: [String]] = [:]
         try Journal<FS>.read(fs, segment: newest) { line in
-            guard line.kind == "accepted", let id = line["id"], ids.contains(id) else { return }
-            all[id] = line["waits_for"]?.split(separator: ",").map(String.init) ?? []
+            guard line.kind == "accepted" else { return }
+            for name in [line["id"], line.bytes("file").map { FileName.string(from: $0) }] {
+                guard let name, names.contains(name) else { continue }
+                all[name] = line["waits_for"]?.split(separator: ",").map(String.init) ?? []
+            }
         }
         return all
     }

@@ -64,10 +64,11 @@ final class TopDaemon {
         if isItsOwn {
             slots = table.whole("slots").map { Int($0) } ?? slots
             if case .table(let published)? = table["queues"]?.kind {
-                queues = queues.filter { published[$0.key] != nil }
-                // One that has no slots of its own is published with those of all.
-                for entry in published.entries where queues[entry.key] != nil {
-                    if case .table(let queue) = entry.value.kind, let own = queue.whole("slots") { queues[entry.key] = Int(own) }
+                queues = [:]
+                for entry in published.entries {
+                    // One that has no slots of its own is published with those of all.
+                    guard case .table(let queue) = entry.value.kind, let own = queue.whole("slots"), own != slots else { continue }
+                    queues[entry.key] = Int(own)
                 }
             }
         }

@@ -66,12 +66,12 @@ final class TopWaiting {
     /// Asks the journal once for each job that comes after others, and the tree whether those have ended.
     private func readDependencies(_ shown: ArraySlice<String>, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
         let after = shown.filter { rows[$0]?.isAfter == true }
-        let unknown = Set(after.compactMap { name in rows[name].flatMap { $0.dependencies == nil ? $0.job.status.id : nil } })
+        let unknown = Set(after.filter { rows[$0]?.dependencies == nil })
         do throws(JournalError) {
             let found = unknown.isEmpty ? [:] : try records.dependencies(of: unknown)
             for name in after {
                 guard var row = rows[name] else { continue }
-                row.dependencies = row.dependencies ?? found[row.job.status.id]
+                row.dependencies = row.dependencies ?? found[name]
                 row.job.waitsFor = try records.open(row.dependencies ?? [])
                 rows[name] = row
             }

@@ -32,7 +32,7 @@ struct ViewStateTests {
         keys.compactMap { state.take($0, snapshot) }
     }
 
-    static let actions: [(keys: String, actions: [ViewAction])] = [
+    static let acts: [(keys: String, actions: [ViewAction])] = [
         ("q", [.quit]), ("cy", [.cancel(id("backup", 0))]), ("cn", []), ("jKy", [.kill(id("report", 1))]), ("jjjjkcy", [.cancel(id("backup", 0))]),
         ("2cy", [.cancel(id("first", 4))]), ("2Ky", []), ("4r", [.retry(id("good", 5))]), ("4jr", [.retry(id("bad", 6))]), ("1r", []), ("3c", []),
         ("l", [.follow(id("backup", 0))]), ("3l", []), ("pa", [.pause(.all)]), ("pu", [.pause(.queue("disk"))]), ("pn", []), ("pq", []),
@@ -40,8 +40,8 @@ struct ViewStateTests {
         ("2sl", [.follow(id("copy", 2))]), ("gGl", [.follow(id("report", 1))]),
     ]
 
-    @Test("Keys select, ask and act", arguments: actions)
-    func acts(_ row: (keys: String, actions: [ViewAction])) {
+    @Test("Keys select, ask and act", arguments: acts)
+    func act(_ row: (keys: String, actions: [ViewAction])) {
         var state = ViewState()
         #expect(actions(row.keys.map { .character($0) }, &state) == row.actions, "\(row.keys)")
     }
