@@ -218,7 +218,8 @@ private struct Composer {
     private func nothing(_ list: List) -> String {
         if !state.filter.isEmpty { return PlainText.oneLine("nothing matches \(state.filter)") }
         switch list {
-        case .running: return "nothing runs"
+        // Counted, and gone before they could be read.
+        case .running: return snapshot.runningCount > 0 ? "too short to be seen" : "nothing runs"
         case .waiting: return "nothing waits"
         case .due: return "no task is due"
         case .ended: return "nothing has ended"

@@ -152,6 +152,6 @@ public struct ViewState: Sendable {
         if let task = item?.task { choices.append(("t", .task(task), "task \(task)")) }
         let words = choices.map { "\($0.0) \(paused.contains($0.1) ? "resume" : "pause") \($0.2)" }
         let answers = choices.map { (key: $0.0, action: paused.contains($0.1) ? ViewAction.resume($0.1) : .pause($0.1)) }
-        mode = .question(Question(text: PlainText.oneLine(words.joined(separator: " · ") + " · n nothing"), answers: answers))
+        mode = .question(Question(text: PlainText.oneLine(words.joined(separator: ", ") + ", n nothing"), answers: answers))
     }
 }

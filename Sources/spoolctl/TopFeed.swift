@@ -23,6 +23,8 @@ final class TopFeed {
     private var runningWatches: [String: Int32] = [:]
     private var changedRunning: Set<String> = []
     private var ended: [String: JobStatus] = [:]
+    /// Of those that have ended without a status.
+    private var recordWatches: [String: Int32] = [:]
     /// Ended and not read yet, the latest last.
     private var unread: [JobState: [String]] = [:]
     private var arePausesChanged = true
@@ -153,6 +155,7 @@ final class TopFeed {
     private func forget(_ id: String, _ state: JobState) {
         unread[state]?.removeAll { $0 == id }
         if ended[id]?.state == state { ended[id] = nil }
+        if let watch = recordWatches.removeValue(forKey: id) { self.watch.remove(watch) }
     }
 
     private func unwatch(_ id: String) {
@@ -212,10 +215,11 @@ final class TopFeed {
         guard var record = try read(place) else { return }
         if !record.isComplete || !record.status.state.isTerminal {
             // Its status comes in a moment; it may have come before it was watched.
-            _ = watch.add(place.path, as: .record(place))
+            recordWatches[id] = watch.add(place.path, as: .record(place))
             guard let again = try read(place) else { return }
             record = again
         }
+        if record.isComplete, record.status.state.isTerminal, let done = recordWatches.removeValue(forKey: id) { watch.remove(done) }
         record.status.state = state
         ended[id] = record.status
     }

@@ -77,7 +77,15 @@ final class TopLoop {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count >= 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { return false }
+            if count >= 0 {
+                bytes = bytes.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Whoever shares the terminal made it so.
+                var polled = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&polled, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
         }
         return true
     }
@@ -187,12 +195,22 @@ final class TopLoop {
         switch state.take(key, feed.snapshot, page: max(1, size.rows / 4)) {
         case nil: break
         case .quit?: return true
-        case .follow(let id)?:
-            let log = TopLog(session, feed.watch, id: id)
-            try log.refresh(try feed.record(of: id))
-            self.log = log
+        case .follow(let id)?: try follow(id)
         case let action?: state.message = requests.perform(action)
         }
         return false
+    }
+
+    private func follow(_ text: String) throws(Failure) {
+        var records = try session.records()
+        let id: String
+        // A file that waits may have its id by now, under which it will be found when it has begun.
+        do throws(Failure) { id = try session.job(text, &records).place.id } catch {
+            state.message = error.lines.first
+            return
+        }
+        let log = TopLog(session, feed.watch, id: id)
+        try log.refresh(try feed.record(of: id))
+        self.log = log
     }
 }

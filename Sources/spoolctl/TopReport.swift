@@ -27,6 +27,8 @@ struct TopReport {
     }
 
     private var minute: EndRates.Count { snapshot.rates.count(seconds: EndRates.minuteSeconds, now: snapshot.now) }
+    /// Behind a count that may be more.
+    private var least: String { snapshot.ratesAreLeast ? "+" : "" }
     private var hour: EndRates.Count { snapshot.rates.count(seconds: EndRates.hourSeconds, now: snapshot.now) }
 
     // MARK: Text
@@ -45,7 +47,7 @@ struct TopReport {
         table.add([.init("count", .dim), .init("running"), .init(String(snapshot.runningCount))])
         table.add([.init("count", .dim), .init("waiting"), .init(String(snapshot.waitingCount))])
         for (name, count) in [("minute", minute), ("hour", hour)] {
-            table.add([.init("rate", .dim), .init(name), .init("\(count.ended) ended"), .init("\(count.failed) failed")])
+            table.add([.init("rate", .dim), .init(name), .init("\(count.ended)\(least) ended"), .init("\(count.failed)\(least) failed")])
         }
         for pause in snapshot.surroundings.pauses { table.add([.init("paused", .yellow), .init(pause.scope.spoken), .init(pause.note)]) }
         if let held = snapshot.surroundings.held { table.add([.init("held", .yellow), .init("nothing starts: \(held)")]) }
@@ -117,6 +119,7 @@ struct TopReport {
         writer.endArray()
         writer.member("running_count", snapshot.runningCount)
         writer.member("waiting_count", snapshot.waitingCount)
+        writer.member("rates_are_least", snapshot.ratesAreLeast)
         for (name, count) in [("last_minute", minute), ("last_hour", hour)] {
             writer.key(name)
             writer.beginObject()

@@ -151,7 +151,7 @@ struct TopTests {
         try screen.press("y")
         try screen.shows("1 Running 0", "KILL")
         try screen.press("4", "p")
-        try screen.shows("a pause everything · u pause queue q · n nothing")
+        try screen.shows("a pause everything, u pause queue q, n nothing")
         try screen.press("u")
         try screen.shows("paused: queue q")
         #expect(Files.exists("\(spool.path)/control/pause@q"))
