@@ -129,7 +129,7 @@ extension Hold {
         case .file: return "file: \(note)"
         case .after: return "after \(others)"
         case .start: return "starts in \(wait)"
-        case .retry: return "try \(job.attempt + 1)/\(job.tries) in \(wait)"
+        case .retry: return "try \(job.attempt &+ 1)/\(job.tries) in \(wait)"
         case .pause:
             switch scope ?? .all {
             case .all: return note.isEmpty ? "all is paused" : "paused: \(note)"

@@ -62,13 +62,13 @@ final class TopDaemon {
         var slots = configuration.slots
         var queues = configuration.queueSlots
         if isItsOwn {
-            slots = table.whole("slots").map { Int($0) } ?? slots
+            slots = table.whole("slots").map { max(0, Int($0)) } ?? slots
             if case .table(let published)? = table["queues"]?.kind {
                 queues = [:]
                 for entry in published.entries {
                     // One that has no slots of its own is published with those of all.
                     guard case .table(let queue) = entry.value.kind, let own = queue.whole("slots"), own != slots else { continue }
-                    queues[entry.key] = Int(own)
+                    queues[entry.key] = max(0, Int(own))
                 }
             }
         }
