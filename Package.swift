@@ -28,12 +28,13 @@ let package = Package(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict),
+        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence"], swiftSettings: strict),
         .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
         .executableTarget(
             // The other programs too, so that `swift run spoolctl demo` builds what it starts.
             name: "spoolctl",
             dependencies: [
-                "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
+                "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -57,6 +58,7 @@ let package = Package(
         .testTarget(name: "SchedulerTests", dependencies: ["Scheduler"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
+        .testTarget(name: "LiveViewTests", dependencies: ["LiveView"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
     ]
 )
