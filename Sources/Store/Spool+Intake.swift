@@ -220,15 +220,15 @@ extension Spool {
         guard let found else {
             return .ignored(why: "a directory without a job's file")
         }
+        let ownID = JobID(name)
         var old: String?
         var paths: [String] = []
-        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax),
-            let status = statusTable(bytes), let text = status.text("id")
-        {
-            old = text
-            paths = status.texts("paths")
+        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
+            // One that cannot be read is of the job that the directory is named after, which ran.
+            let status = statusTable(bytes)
+            old = status?.text("id") ?? ownID?.text
+            paths = status?.texts("paths") ?? []
         }
-        let ownID = JobID(name)
         let jobName = ownID?.name ?? Name.sanitized(name)
         var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
         var due = context.now
@@ -272,7 +272,7 @@ extension Spool {
     }
 
     private func statusTable(_ bytes: [UInt8]) -> Table? {
-        // Not readable as JSON: it is then simply no link to an older job.
+        // Not readable as JSON: it says nothing.
         guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
         return table
     }
