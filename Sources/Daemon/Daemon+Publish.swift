@@ -76,6 +76,7 @@ extension Daemon {
         for (file, lines) in service.problems.sorted(by: { $0.key < $1.key }) {
             for line in lines { problem(file, line) }
         }
+        for one in service.unplacedProblems { problem(one.file, one.message) }
         for one in scheduler.unanswered {
             let file = "\(Layout.patterns)/\(one.program.key)"
             problem(file, "\(file) \(one.why) (for schedule \(one.schedule) of \(one.task)); it is asked again at \(one.again.rfc3339)")

@@ -47,7 +47,8 @@ extension Service {
         var seen = Set<JobID>()
         isSameBoot = scheduler.lastBoot == boot
         let recovery = try spool.recover(
-            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
+            // Not one that was set aside for an edited version of itself.
+            jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
             wasStopped: scheduler.wasStopped)
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }

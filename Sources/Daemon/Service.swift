@@ -77,6 +77,13 @@ package final class Service<FS: FileSystem, W: World> {
     /// The disk has refused to bring some job to its place.
     package var hasUnplaced: Bool { !unplaced.isEmpty }
 
+    /// Those jobs, each with its path and what is in the way.
+    var unplacedProblems: [(file: String, message: String)] {
+        unplaced.values.sorted { $0.job.id < $1.job.id }.map {
+            (Layout.directory(of: $0.job.id, $0.job.state), "cannot be brought there: \($0.error); tried again at \(placeAgainAt.rfc3339)")
+        }
+    }
+
     // MARK: A daemon's life
 
     /// Reads the journal and the tree, and catches up.
@@ -102,7 +109,8 @@ package final class Service<FS: FileSystem, W: World> {
         try pruneSome()
         try placeAgain()
         try carryOut(try decide())
-        if spool.journal.wantsRotation { try rotateJournal() }
+        // A snapshot holds no job that has ended: each must be in its place by then.
+        if spool.journal.wantsRotation, !hasUnplaced { try rotateJournal() }
     }
 
     /// Ends in order: what has happened is journaled, nothing is started any more.
@@ -154,10 +162,7 @@ package final class Service<FS: FileSystem, W: World> {
         if spool.journal.hasPending {
             try persistently("journal") { () throws(SystemError) in try self.spool.journal.commit() }
         }
-        for job in turn.places {
-            if case .file(let name) = job.place { waitingFiles[name] = nil }
-            try bringToPlace(job)
-        }
+        for job in turn.places { try bringToPlace(job) }
         for job in turn.starts {
             // What stands elsewhere waits until it does not.
             if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
@@ -179,12 +184,14 @@ package final class Service<FS: FileSystem, W: World> {
     /// A job that could not be brought to its place.
     struct Unplaced {
         var job: Job
+        var error: SystemError
         var isToStart = false
     }
 
     /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
     /// again, ever more seldom.
     private func bringToPlace(_ job: Job) throws(SystemError) {
+        let before = job.place
         do throws(SystemError) {
             try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
         } catch {
@@ -193,12 +200,13 @@ package final class Service<FS: FileSystem, W: World> {
                 placingDelayMilliseconds = Self.placingMillisecondsMin
                 placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
             }
-            if unplaced.updateValue(Unplaced(job: job), forKey: job.id) == nil {
+            if unplaced.updateValue(Unplaced(job: job, error: error), forKey: job.id) == nil {
                 log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
             }
             return
         }
         unplaced[job.id] = nil
+        if case .file(let name) = before { waitingFiles[name] = nil }
         if job.state.isTerminal { try ended(job) }
     }
 

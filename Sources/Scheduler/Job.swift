@@ -18,7 +18,8 @@ public final class Job {
     public let paths: [String]
     /// It was dropped as a directory of its own, which may hold more than the job's file.
     public let isDirectory: Bool
-    let arrival: UInt64
+    /// Later ones have higher numbers, whatever the clock did.
+    public let arrival: UInt64
 
     /// The dropped file it waits as, until it first moves.
     public let file: FileStamp?

@@ -56,7 +56,7 @@ extension Spool {
                 return .rejected(rejection(name, stem, context, why, changed: status))
             }
             let source = Source(format: format, bytes: bytes)
-            let identity = identify(name, stem, status, known: known, context)
+            let identity = identify(name, stem, status, known: known, context, isTaken: isTaken)
             if identity.isNamed, let first = try duplicate(of: identity.id, known: known, source, isTaken: isTaken) {
                 switch first {
                 case .same:
@@ -131,7 +131,8 @@ extension Spool {
     }
 
     private func identify(
-        _ file: String, _ stem: String, _ status: FileStatus, known: JobID?, _ context: ReadingContext
+        _ file: String, _ stem: String, _ status: FileStatus, known: JobID?, _ context: ReadingContext,
+        isTaken: (JobID) -> Job?
     ) -> Identity {
         let dropped = Instant(milliseconds: min(status.changedNanoseconds / 1_000_000, context.now.milliseconds))
         if let id = JobID(stem) {
@@ -139,7 +140,9 @@ extension Spool {
         }
         let name = Name.sanitized(stem)
         if let known { return Identity(id: known, name: name, due: dropped, isNamed: false) }
-        let unique = stableHash("\(file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)")
+        var unique = stableHash("\(file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)")
+        // What was written in place twice within a tick of the clock is two jobs all the same.
+        while isTaken(JobID(instant: dropped, name: name, unique: unique)) != nil { unique &+= 1 }
         return Identity(
             id: JobID(instant: dropped, name: name, unique: unique), name: name, due: dropped, isNamed: false)
     }

@@ -31,7 +31,7 @@ extension Spool {
         // A name may have been another job's before, which now stands as a directory: it is the last one's.
         var owners: [String: Job] = [:]
         for job in jobs where job.state == .new && job.attempt == 0 {
-            if let name = job.file?.name, owners[name].map({ $0.createdAt <= job.createdAt }) ?? true { owners[name] = job }
+            if let name = job.file?.name, owners[name].map({ $0.arrival < job.arrival }) ?? true { owners[name] = job }
         }
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
@@ -89,7 +89,9 @@ extension Spool {
         }
         if !isSameBoot { try removeDroppedFile(of: job, isLeft: false, &recovery) }
         if let stamp = job.file, job.state == .new, job.attempt == 0 {
-            if ownsFile, try fs.status("\(Layout.new)/\(stamp.name)") != nil {
+            if let status = try fs.status("\(Layout.new)/\(stamp.name)"),
+                isFile(status, stamp, ownsFile: ownsFile, trusted: isSameBoot || wasStopped)
+            {
                 job.place = .file(stamp.name)
                 return
             }
@@ -108,6 +110,13 @@ extension Spool {
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
+    }
+
+    /// Whether what stands under the name of a waiting job's file is that job's.
+    private func isFile(_ status: FileStatus, _ stamp: FileStamp, ownsFile: Bool, trusted: Bool) -> Bool {
+        // Another file of that name is an edit, unless the machine stopped, for then its own may have been lost.
+        if ownsFile { return trusted || status.inode == stamp.inode }
+        return !trusted && status.inode == stamp.inode && status.size == stamp.size && status.modifiedNanoseconds == stamp.modifiedNanoseconds
     }
 
     private func removeCopy(of job: Job, in other: JobState, _ recovery: inout Recovery) throws(SystemError) {
@@ -157,7 +166,7 @@ extension Spool {
         } else {
             // What was written after it was read is an edit.
             guard status.modifiedNanoseconds <= stamp.modifiedNanoseconds else { return }
-            if !isLeft { guard try isDamaged(path, status, of: job) else { return } }
+            if !isLeft { guard try isTorn(path, status, of: job) else { return } }
         }
         try fs.removeFile(path)
         recovery.mended.append("removed \(path), left over by the machine's stop from what became \(job.id)")
@@ -168,6 +177,16 @@ extension Spool {
             case .file(_, let others) = try fs.take(other, limit: Source.bytesMax)
         else { return false }
         return bytes == others
+    }
+
+    /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
+    /// synced.
+    private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
+        // With a task, the text that is kept holds its keys too.
+        if job.task != nil, let stamp = job.file { return status.size < stamp.size }
+        guard case .file(_, var bytes) = try fs.take(path, limit: Source.bytesMax), bytes != job.source.bytes else { return false }
+        while bytes.last == 0 { bytes.removeLast() }
+        return job.source.bytes.starts(with: bytes)
     }
 
     /// Whether a job's file is not what was read.

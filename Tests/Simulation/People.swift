@@ -21,9 +21,16 @@ final class People {
         var mark: String { "mark-\(number);" }
     }
 
+    private struct Slow {
+        var path: String
+        var node: SimulatedDisk.Node
+        var drop: Int
+    }
+
     private unowned let world: SimulatedWorld
     private(set) var drops: [Drop] = []
-    private var slow: [(path: String, drop: Int)] = []
+    /// Files that somebody still writes.
+    private var slow: [Slow] = []
     private var requests = 0
     private var written = 0
     /// Jobs whose records somebody moved into new/ again.
@@ -50,11 +57,12 @@ final class People {
             replaced(path)
             // The first line alone is no job.
             try disk.write(path, Array(text.prefix { $0 != "\n" }.utf8))
-            try disk.node(path).writers += 1
-            slow.append((path, drops.count - 1))
+            let node = try disk.node(path)
+            node.writers += 1
+            slow.append(Slow(path: path, node: node, drop: drops.count - 1))
         case .finishSlow:
             guard !slow.isEmpty else { return }
-            try finish(slow.remove(at: Int(pick % UInt64(slow.count))))
+            finish(slow.remove(at: Int(pick % UInt64(slow.count))))
         case .dropBad:
             drops.append(Drop(number: drops.count, isSynced: false, isBad: true))
             try rename(into: "\(Layout.new)/bad\(drops.count).toml", "# \(drops.last?.mark ?? "")\ncomand = 1")
@@ -66,7 +74,7 @@ final class People {
         case .remove:
             guard let (path, index) = waiting(pick) else { return }
             drops[index].mayBeGone = true
-            slow.removeAll { $0.path == path }
+            giveUp(path)
             try disk.unlink(path)
         case .retry:
             let state = pick % 2 == 0 ? Layout.done : Layout.failed
@@ -147,7 +155,7 @@ final class People {
     private func replaced(_ path: String) {
         // Not there: then nothing is replaced.
         for index in (try? disk.node(path)).map(marks) ?? [] { drops[index].mayBeGone = true }
-        slow.removeAll { $0.path == path }
+        giveUp(path)
     }
 
     private func sync(_ path: String) throws(SystemError) {
@@ -156,19 +164,23 @@ final class People {
         try disk.makeDurable(".")
     }
 
-    private func finish(_ one: (path: String, drop: Int)) throws(SystemError) {
+    private func finish(_ one: Slow) {
+        one.node.writers -= 1
         // It has been taken away, or the name is another's by now.
-        guard let node = try? disk.node(one.path), node.writers > 0 else { return }
-        node.writers -= 1
-        let mark = drops[one.drop].mark
-        let name = one.path.split(separator: "/").last.map(String.init) ?? ""
-        node.bytes = Array("description = \"\(mark)\"\ncommand = \":\"\n".utf8)
+        guard let node = try? disk.node(one.path), node === one.node else { return }
+        node.bytes = Array("description = \"\(drops[one.drop].mark)\"\ncommand = \":\"\n".utf8)
         node.modified = disk.time
-        disk.onChange?(Layout.new, name, .closed)
+        disk.onChange?(Layout.new, one.path.split(separator: "/").last.map(String.init) ?? "", .closed)
+    }
+
+    /// What somebody wrote there is closed as it is.
+    private func giveUp(_ path: String) {
+        for one in slow where one.path == path { one.node.writers -= 1 }
+        slow.removeAll { $0.path == path }
     }
 
     func finishAll() {
-        for one in slow { try? finish(one) }  // as above
+        for one in slow { finish(one) }
         slow = []
     }
 

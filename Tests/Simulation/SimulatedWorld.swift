@@ -102,6 +102,8 @@ package final class SimulatedWorld: World {
     package func startDaemon() throws(Violation) -> Bool {
         guard service == nil else { return true }
         disk.isStopped = false
+        // No program starts in no time.
+        now = now.advanced(byMilliseconds: 1)
         events = []
         isOverflown = false
         life += 1
@@ -187,7 +189,7 @@ package final class SimulatedWorld: World {
     package func rotate() throws(Violation) {
         // It does so when everything that was decided is carried out.
         try turn()
-        guard let service else { return }
+        guard let service, !service.hasUnplaced else { return }
         do throws(SystemError) { try service.rotateJournal() } catch { try daemonEnded(error) }
     }
 
