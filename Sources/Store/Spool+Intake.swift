@@ -230,6 +230,8 @@ extension Spool {
             // One that cannot be read is of the job that the directory is named after, which ran.
             let status = statusTable(bytes)
             old = status?.text("id") ?? ownID?.text
+            // Of the job that was to repeat this one when the machine stopped.
+            if let ownID, status?.text("retry_of") == ownID.text { old = ownID.text }
             paths = status?.texts("paths") ?? []
         }
         let jobName = ownID?.name ?? Name.sanitized(name)

@@ -83,7 +83,7 @@ extension Spool {
     }
 
     /// Gives a file back to `new/` under its name, or one like it when that is taken again.
-    private func putBack(_ path: String, as name: String) throws(SystemError) {
+    func putBack(_ path: String, as name: String) throws(SystemError) {
         var number = 1
         var free = name
         while true {

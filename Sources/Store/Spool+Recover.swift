@@ -68,10 +68,8 @@ extension Spool {
             job.place = .directory(job.state)
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
             for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
-            if !isSameBoot {
-                try removeDroppedFile(of: job, isLeft: true, &recovery)
-                try mendSource(of: job, in: job.state, &recovery)
-            }
+            if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
+            if !isSameBoot || job.state == .running { try mendSource(of: job, in: job.state, &recovery) }
             try mendStatus(of: job, &recovery)
             return
         }
@@ -197,14 +195,22 @@ extension Spool {
         return bytes != job.source.bytes
     }
 
-    /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read.
+    /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
+    /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``.
     private func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
         guard job.reason != .rejected else { return }
         let directory = Layout.directory(of: job.id, state)
         for name in Source.fileNames {
             let path = "\(directory)/\(name)"
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
-            try fs.removeFile(path)
+            if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode,
+                try !isTorn(path, status, of: job)
+            {
+                try putBack(path, as: stamp.name)
+                recovery.mended.append("moved \(path) back to new/, for it is not what was read")
+            } else {
+                try fs.removeFile(path)
+            }
             try writeSource(job, into: directory)
             recovery.mended.append("rewrote \(path) from the journal")
         }
