@@ -68,6 +68,7 @@ extension Daemon {
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { loadTask(stem, files: nil) }
         for stem in scheduleStems.sorted() { loadSchedule(stem, files: nil) }
+        warnOfMissingTasks(changed: stems)
     }
 
     /// After lost events: every name is looked at as if it had just come or gone.
@@ -133,6 +134,9 @@ extension Daemon {
         case .job(let job):
             guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }
             if let file = job.file { waitingFiles[file.name] = job.id }
+            for followUp in job.definition.followUps {
+                if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
+            }
             scheduler.handle(.dropped(job, onRecord), at: now)
         case .rejected(let file):
             scheduler.handle(.rejected(file), at: now)
@@ -170,6 +174,7 @@ extension Daemon {
             }
             let schedules = try spool.definitionFiles(in: Layout.schedules)
             for (stem, files) in schedules { loadSchedule(stem, files: files) }
+            warnOfMissingTasks(changed: Set(tasks.keys))
         } catch {
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
         }

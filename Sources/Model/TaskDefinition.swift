@@ -8,6 +8,8 @@ public struct TaskDefinition: Sendable {
     public let schedules: [ScheduleDefinition]
     /// Within this time of a success there must be another.
     public let expectMilliseconds: Int64?
+    /// The other tasks that it names.
+    public let references: [TaskReference]
 
     /// The keys that say what is expected of a task; no job has them.
     public static let expectationKeys = ["expect", "on_overdue"]
@@ -65,6 +67,7 @@ public struct TaskDefinition: Sendable {
         self.overlap = job.overlap
         self.schedules = ScheduleDefinition.numbered(schedules)
         expectMilliseconds = expect
+        references = table.taskReferences
     }
 
     /// The task's keys as those of a job, with `overrides` taking precedence.

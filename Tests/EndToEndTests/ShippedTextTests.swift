@@ -43,7 +43,7 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("Every command and every option of it is in spoolctl(1)")
+    @Test("U13: every command and every option of it is in spoolctl(1)")
     func commandsAreInTheManual() throws {
         let spool = try SpoolUnderTest(starting: false)
         let manual = try Files.text("\(Self.root)/man/spoolctl.1")
