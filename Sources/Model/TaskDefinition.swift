@@ -14,6 +14,9 @@ public struct TaskDefinition: Sendable {
     /// The keys that say what is expected of a task; no job has them.
     public static let expectationKeys = ["expect", "on_overdue"]
 
+    /// The keys of a task: those of a job but for what names one, and its schedules.
+    public static let keys = JobDefinition.keys.filter { !["task", "unique"].contains($0) } + ["schedule"]
+
     /// Reads a task's file; `source` must not be a script.
     public init(name: String, source: Source, _ context: ReadingContext) throws(Problems) {
         let table = try source.table()

@@ -22,7 +22,7 @@ struct ImportAt {
             }
         }
         if session.arguments.flag("dry-run") {
-            for job in jobs { session.output.line("# new/\(job.id).toml\n\(String(decoding: job.source.bytes, as: UTF8.self))") }
+            for job in jobs { session.show(job.source, wouldBe: "\(Layout.new)/\(JobDrop.fileName(job.id, job.source.format))") }
         } else {
             try drop(jobs)
         }

@@ -69,10 +69,11 @@ private struct ImportCrontab {
             for (line, message) in problems.sorted(by: { $0.0 < $1.0 }) { session.complain("\(file):\(line): \(message)") }
             refused += problems.count
         }
+        if session.isJSON, session.arguments.flag("verify") { throw .usage("--verify shows a table for people; --json does not go with it") }
         if session.arguments.flag("verify") {
             try verify(tasks)
         } else if session.arguments.flag("dry-run") {
-            for task in tasks { session.output.line("# tasks/\(task.name).toml\n\(String(decoding: task.source.bytes, as: UTF8.self))") }
+            for task in tasks { session.show(task.source, wouldBe: "\(Layout.tasks)/\(task.name).\(task.source.format == .json ? "json" : "toml")") }
         } else {
             try write(tasks)
         }
@@ -166,7 +167,7 @@ private struct ImportCrontab {
             guard try writing.add(task.source, stem: task.name) else {
                 throw Failure(ExitCode.failed, "task \"\(task.name)\" exists; what comes after it in the crontab was not written")
             }
-            session.output.line(task.name)
+            if session.isJSON { session.tell(task: task.name) } else { session.output.line(task.name) }
         }
     }
 
@@ -201,5 +202,19 @@ private struct ImportCrontab {
             }
         }
         table.write(to: session.output)
+    }
+}
+
+extension Session {
+    /// Prints a file that an import would write.
+    func show(_ source: Source, wouldBe file: String) {
+        let text = String(decoding: source.bytes, as: UTF8.self)
+        guard isJSON else { return output.line("# \(file)\n\(text)") }
+        var writer = JSONWriter(reserving: text.utf8.count + 256)
+        writer.beginObject()
+        writer.member("file", file)
+        writer.member("text", text)
+        writer.endObject()
+        output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }

@@ -43,6 +43,7 @@ extension Command {
             return true
         }
         if !wasPaused {
+            if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken) is not paused")
         } else if session.output.isTerminal, !session.isQuiet, !session.isJSON {
             session.output.line("resumed \(scope.spoken)")

@@ -35,12 +35,7 @@ extension Table {
 
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
-    static let commands = [
-        "submit", "run", "backfill", "wait", "logs", "status", "jobs", "cancel", "kill", "retry", "progress", "result", "extend", "create", "update", "edit", "delete",
-        "schedule", "unschedule", "list", "show", "next", "simulate", "why", "pause", "resume", "check", "prune", "journal", "demo", "version",
-    ]
-
-    @Test("--help of each command says how it is called, with examples, and needs no spool", arguments: commands)
+    @Test("--help of each command says how it is called, with examples, and needs no spool", arguments: CommandTableTests.uses.map(\.command))
     func help(_ command: String) throws {
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--help")
         #expect(result.code == 0 && result.error.isEmpty)
@@ -48,13 +43,6 @@ struct CtlCommandTests {
         #expect(command == "version" || result.output.contains("\nExamples:\n"))
         #expect(!result.output.contains("\u{1B}"), "no colour in a pipe")
         #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 120 })
-    }
-
-    @Test("An unknown option is usage, exit code 2, for each command", arguments: commands)
-    func unknownOption(_ command: String) throws {
-        let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--nonsense")
-        #expect(result.code == 2)
-        #expect(result.error.hasPrefix("spoolctl: ") && result.error.contains("--nonsense") && result.output.isEmpty)
     }
 
     // MARK: Submitting
