@@ -26,6 +26,14 @@ extension CtlResult {
     }
 }
 
+extension SpoolUnderTest {
+    /// What `status --json` says of a job.
+    func status(_ id: String) throws -> Table {
+        guard case .table(let table) = try ctl("status", "--json", id).json.kind else { throw failure("no status of \(id)") }
+        return table
+    }
+}
+
 extension Table {
     func text(_ key: String) -> String? {
         guard case .string(let text)? = self[key]?.kind else { return nil }

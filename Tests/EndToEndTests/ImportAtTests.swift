@@ -79,7 +79,7 @@ struct ImportAtTests {
         let spool = try SpoolUnderTest()
         let directory = try jobs(spool)
         // Its time is over: it runs as soon as it is here, as it would when atd starts late.
-        try Files.write("\(directory)/a0000100000001", Self.file("echo ran >> \(spool.out)/ran; pwd; umask; echo $OWN", umask: "27", directory: spool.out), mode: 0o700)
+        try Files.write("\(directory)/a0000100000001", Self.file("echo ran >> \(spool.out)/ran; pwd; umask; echo $OWN", mail: "root -1", umask: "27", directory: spool.out), mode: 0o700)
         try Files.write("\(directory)/a00002\(Self.minute)", Self.file("true"), mode: 0o700)
         let ids = try spool.ctl("import", "at", "--dir", directory).lines
         #expect(ids.count == 2)
@@ -115,7 +115,7 @@ struct ImportAtTests {
         let spool = try SpoolUnderTest()
         let directory = try jobs(spool)
         try Files.makeDirectory("\(spool.out)/a b")
-        let script = "cd '\(spool.out)/a b'; umask 077; export OWN=\"it's \\$5\"; echo 'pwd; umask; echo \"$OWN\"; cat <<X\nend $((1 + 1))\nX' | at -q e 23:59 2099-12-31"
+        let script = "cd '\(spool.out)/a b'; umask 077; export OWN=\"it's \\$5\"; echo 'pwd; umask; echo \"$OWN\"; cat <<X\nend $((1 + 1))\nX' | at -M -q e 23:59 2099-12-31"
         let queued = try Commands.run("sh", ["-c", script])
         let said = queued.error.split(separator: "\n").first { $0.hasPrefix("job ") }
         let number = try #require(said?.split(separator: " ").dropFirst().first.flatMap { Int($0) }, "\(queued.error)")
