@@ -28,12 +28,13 @@ let package = Package(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict),
+        .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence"], swiftSettings: strict),
         .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
         .executableTarget(
             // The other programs too, so that `swift run spoolctl demo` builds what it starts.
             name: "spoolctl",
             dependencies: [
-                "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
+                "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -45,12 +46,19 @@ let package = Package(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
         .executableTarget(
             name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "spoold", "spool-worker", "spoolctl"], path: "Tests/Benchmarks", swiftSettings: strict),
+        .target(
+            name: "Simulation",
+            dependencies: ["Daemon", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux"],
+            path: "Tests/Simulation", swiftSettings: strict),
+        .executableTarget(name: "Simulator", dependencies: ["Simulation"], path: "Tests/Simulator", swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: strict),
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),
         .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
         .testTarget(name: "SchedulerTests", dependencies: ["Scheduler"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
+        .testTarget(name: "LiveViewTests", dependencies: ["LiveView"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
     ]
 )

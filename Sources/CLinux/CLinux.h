@@ -154,6 +154,12 @@ static inline int linux_terminal_columns(int fd) {
     return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* The same of rows. */
+static inline int linux_terminal_rows(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 /* A new pseudo-terminal, ptmx(4): its master's descriptor, or -1 with errno; the other end is /dev/pts/NUMBER. */
 static inline int linux_new_terminal(int *number) {
     int unlocked = 0;

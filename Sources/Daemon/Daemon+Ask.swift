@@ -13,7 +13,7 @@ extension Daemon {
     /// How many are looked at in a turn.
     private static let asksPerTurn = 64
 
-    func ask(_ question: Question) {
+    package func ask(_ question: Question) {
         // What was asked of the schedule before does not matter any more.
         for run in programs.values where run.question.task == question.task && run.question.schedule == question.schedule {
             end(run)
@@ -37,7 +37,7 @@ extension Daemon {
             }
         }
         // The others have their turn when there is room, which may be now.
-        if programs.count < Self.programsMax, !questions.isEmpty { arrivals.nudge() }
+        if programs.count < Self.programsMax, !questions.isEmpty { service.arrivals.nudge() }
     }
 
     func takeOutput(_ number: UInt64) {
@@ -96,8 +96,8 @@ extension Daemon {
         log.write(
             error == nil ? .info : .warning, error == nil ? "answered" : "unanswered", at: now,
             ["program": program, "task": question.task, "schedule": question.schedule, "due": due, "error": error])
-        isPublishDue = true
+        service.isPublishDue = true
         // The turn that follows must not wait for another event.
-        arrivals.nudge()
+        service.arrivals.nudge()
     }
 }

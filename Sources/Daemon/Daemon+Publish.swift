@@ -6,8 +6,8 @@ import Store
 extension Daemon {
     /// Writes `state/status.json` when something changed: at once when the spool has come to rest, else once a second.
     func publishIfDue() {
-        guard isPublishDue else { return }
-        let isAtRest = scheduler.runningCount == 0 && arrivals.isEmpty
+        guard service.isPublishDue else { return }
+        let isAtRest = scheduler.runningCount == 0 && service.arrivals.isEmpty
         guard isAtRest || now.milliseconds - publishedAt.milliseconds >= Self.publishMilliseconds
             || now < publishedAt
         else { return }
@@ -15,7 +15,7 @@ extension Daemon {
     }
 
     func publish(state: String) {
-        isPublishDue = false
+        service.isPublishDue = false
         publishedAt = now
         var writer = JSONWriter(reserving: 1024)
         writer.beginObject()
@@ -23,14 +23,14 @@ extension Daemon {
         writer.member("host", host)
         writer.member("version", options.version)
         writer.member("spool", options.spool)
-        writer.member("state", isDegraded ? "degraded" : state)
+        writer.member("state", service.isDegraded ? "degraded" : state)
         writer.member("started_at", startedAt)
         writer.member("at", now)
         writer.member("slots", configuration.slots)
         writer.member("running", scheduler.runningCount)
         writer.member("waiting", scheduler.jobs.count - scheduler.runningCount)
-        writer.member("done", doneCount)
-        writer.member("failed", failedCount)
+        writer.member("done", service.doneCount)
+        writer.member("failed", service.failedCount)
         writer.member("tasks", scheduler.tasks.values.count { $0.definition != nil })
         let due = scheduler.nextDue()
         writer.member("next_due", due?.instant)
@@ -73,7 +73,7 @@ extension Daemon {
             writer.member("message", message)
             writer.endObject()
         }
-        for (file, lines) in problems.sorted(by: { $0.key < $1.key }) {
+        for (file, lines) in service.problems.sorted(by: { $0.key < $1.key }) {
             for line in lines { problem(file, line) }
         }
         for one in scheduler.unanswered {
@@ -85,46 +85,6 @@ extension Daemon {
         do throws(SystemError) { try spool.fs.replace(Layout.daemonStatus, writer.bytes + [UInt8(ascii: "\n")]) } catch {
             // What is published is a convenience: the next change tries again.
             log.write(.warning, "not-published", at: now, ["error": "\(error)"])
-        }
-    }
-
-    // MARK: Log
-
-    func logRecord(_ record: Record, at: Instant) {
-        switch record {
-        case .accepted(let job):
-            log.write(
-                .info, "accepted", at: at,
-                ["id": job.id.text, "file": job.file?.name, "task": job.task, "queue": job.definition.queue])
-        case .rejected(let file):
-            log.write(.warning, "rejected", at: at, ["id": file.id.text, "file": file.file, "error": file.error])
-        case .withdrawn(let id): log.write(.notice, "withdrawn", at: at, ["id": id.text])
-        case .started(let id, let attempt):
-            log.write(.info, "started", at: at, ["id": id.text, "try": "\(attempt)"])
-        case .stopping(let id, let why):
-            log.write(.notice, "stopping-job", at: at, ["id": id.text, "why": why.rawValue])
-        case .ended(let id, let ending):
-            log.write(
-                ending.state == .done ? .info : .warning, "ended", at: at,
-                [
-                    "id": id.text, "try": "\(ending.attempt)", "state": ending.state.rawValue,
-                    "reason": ending.reason?.rawValue, "exit_code": ending.exitCode.map { "\($0)" },
-                    "signal": ending.signal.map { "\($0)" }, "error": ending.error, "next": ending.notBefore?.rfc3339,
-                ])
-        case .defined(let file, _): log.write(.notice, "defined", at: at, ["file": file])
-        case .undefined(let file): log.write(.notice, "removed", at: at, ["file": file])
-        case .skipped(let due):
-            log.write(
-                .notice, "skipped", at: at,
-                [
-                    "task": due.task, "schedule": due.schedule, "from": due.from.rfc3339,
-                    "through": due.through.rfc3339, "count": due.count.map { "\($0)" }, "why": due.reason.rawValue,
-                ])
-        case .paused(let scope, let note): log.write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
-        case .resumed(let scope): log.write(.notice, "resumed", at: at, ["scope": scope.text])
-        case .expecting(let task, let since, true):
-            log.write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .ran, .expecting, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered: break
         }
     }
 }

@@ -6,7 +6,7 @@ import WorkerProtocol
 
 extension Daemon {
     /// Gives a job, which is journaled and in its place, to a worker.
-    func start(_ job: Job) {
+    package func start(_ job: Job) {
         let worker: Worker
         do {
             var request = try RunRequest(job, surroundings)
@@ -24,9 +24,9 @@ extension Daemon {
     }
 
     private func notStarted(_ job: Job, _ why: String) {
-        end(job, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now))
+        service.end(job, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now))
         // The turn that follows must not wait for another event.
-        arrivals.nudge()
+        service.arrivals.nudge()
     }
 
     private func newWorker() throws(SystemError) -> Worker {
@@ -63,7 +63,7 @@ extension Daemon {
                 idleWorkers.append(worker)
                 idleSince = now
                 if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
-                self.end(job, attempt: end.attempt, RunResult(end))
+                service.end(job, attempt: end.attempt, RunResult(end))
             }
         }
     }
@@ -87,11 +87,11 @@ extension Daemon {
         try? poll.remove(worker.descriptor)
         if let job = worker.job {
             log.write(.error, "worker-died", at: now, ["worker": "\(worker.pid)", "id": job.id.text])
-            conclude(job, record: String(worker.number))
+            service.conclude(job, record: String(worker.number))
         }
     }
 
-    func stop(_ job: Job, _ how: Turn.Stop) {
+    package func stop(_ job: Job, _ how: Turn.Stop) {
         if let worker = workers.values.first(where: { $0.job === job }) {
             do throws(SystemError) {
                 switch how {

@@ -37,7 +37,7 @@ extension Daemon {
             if let change = changes.first(where: { $0.old === configuration.zone }) { configuration.zone = change.new }
             scheduler.zone = configuration.zone
             scheduler.handle(.zonesChanged(changes), at: now)
-            isPublishDue = true
+            service.isPublishDue = true
         } while zones.files != files
     }
 
@@ -67,12 +67,12 @@ extension Daemon {
     /// Says once what cannot be read any more.
     private func report(_ failures: [(name: String, error: RecurrenceError)]) {
         let paths = failures.map { "time zone \($0.name)" }
-        for path in problems.keys where path.hasPrefix("time zone ") && !paths.contains(path) {
-            problems[path] = nil
-            isPublishDue = true
+        for path in service.problems.keys where path.hasPrefix("time zone ") && !paths.contains(path) {
+            service.problems[path] = nil
+            service.isPublishDue = true
         }
         for (path, failure) in zip(paths, failures) {
-            report(problem: ["\(failure.error)"], of: path, inForce: "the time zone as it was read before")
+            service.report(problem: ["\(failure.error)"], of: path, inForce: "the time zone as it was read before")
         }
     }
 }

@@ -37,23 +37,18 @@ public struct DaemonFailure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-public final class Daemon {
-    /// How many names in new/ are taken up before slots are filled again.
-    static let intakePerTurn = 256
-    /// How many are taken up before anything is started, when the daemon starts.
-    static let intakeAtStart = 8192
+public final class Daemon: World {
     /// How long a worker without work is kept.
     static let idleWorkerMilliseconds: Int64 = 10_000
     /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
     static let publishMilliseconds: Int64 = 1000
-    static let pruneMilliseconds: Int64 = 86_400_000
-    /// How long after a look at a file that was not ready the next one is due.
-    static let unreadyMilliseconds: Int64 = 500
 
     enum Token {
         static let signals: UInt64 = 1
         static let timer: UInt64 = 2
         static let inotify: UInt64 = 3
+        static let paths: UInt64 = 4
+        static let mounts: UInt64 = 5
         /// Workers of this daemon: their number above this.
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
@@ -65,7 +60,6 @@ public final class Daemon {
     let options: DaemonOptions
     let host: String
     let spool: Spool<DiskFileSystem>
-    let scheduler: Scheduler
     let zones = ZoneDatabase()
     let lock: SpoolLock
     let poll: Poll
@@ -75,50 +69,36 @@ public final class Daemon {
     let notification = Notification()
     let spoolID: String
 
-    var configuration = Configuration()
+    /// What is done in the spool; this class is the world around it.
+    lazy var service = Service(spool, zones: zones, log: log, spoolID: spoolID, world: self)
+    package internal(set) var configuration = Configuration()
     var surroundings: RunSurroundings
     let cgroups = Cgroups()
-    var log: Log
+    let log: Log
     var watches = Watches()
     var zoneWatches = ZoneWatches()
+    /// For schedules that wait for files; nil: there has been none. Which of them it knows, by the scheduler's count.
+    var paths: PathWatches?
+    var pathSchedulesVersion = 0
+    /// When paths that cannot be watched are listed again, in milliseconds of the monotonic clock.
+    var blindListingAt: Int64 = 0
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted: [Int: AdoptedWorker] = [:]
     /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
     var programs: [UInt64: ProgramRun] = [:]
     var questions: ArraySlice<Question> = []
-    /// Running jobs of an earlier daemon whose worker has not been found yet.
-    var unaccounted: [Job] = []
-    /// Names in new/ to look at, and whether all that is known is that they were created.
-    var arrivals = NameQueue()
-    /// Names that were not ready, and when they are looked at again: a file that was linked in while its writer had it open
-    /// is closed under another name, and no event tells.
-    var unready: Set<String> = []
-    var unreadyLookAt = Instant(milliseconds: 0)
     /// When the configuration is looked at again, which somebody was writing.
     var configurationLookAt: Instant?
-    /// Names that are being looked at, because another one named them.
-    var beingTaken: Set<String> = []
     /// Why nothing is started, and when that is looked at again.
     var held: String?
     var gateLookAt = Instant(milliseconds: 0)
-    /// The waiting jobs that stand as files, by name.
-    var waitingFiles: [String: JobID] = [:]
-    var answers: [(request: String, code: Int, message: String)] = []
-    var problems: [String: [String]] = [:]
-    var expiries = Expiries()
-    var pruning: PruneScan?
-    var nextPrune = Instant(milliseconds: 0)
     var startedAt = Instant(milliseconds: 0)
-    var doneCount = 0
-    var failedCount = 0
-    var isPublishDue = true
     var publishedAt = Instant(milliseconds: 0)
     var idleSince: Instant?
     /// What the timer is set to.
     var armed: Instant?
     var isStopping = false
-    var isDegraded = false
 
     // MARK: Starting
 
@@ -163,9 +143,6 @@ public final class Daemon {
         // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
         _ = linux_set_child_subreaper(1)
         spoolID = Base32.encode(stableHash("\(host)\u{0}\(options.spool)\u{0}\(Clock.now())"), characters: 8)
-        scheduler = Scheduler(zones: zones)
-        scheduler.spool = options.spool
-        scheduler.host = host
     }
 
     private static func makeDirectories(_ path: String) throws(SystemError) {
@@ -181,21 +158,17 @@ public final class Daemon {
     /// Serves the spool until told to end.
     public func run() throws(DaemonFailure) {
         startedAt = now
+        scheduler.spool = options.spool
         loadConfiguration(isFirst: true)
         do throws(SystemError) {
             try watchSpool()
-            try recover()
-            loadDefinitions()
-            scanControl()
-            for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
-            let boot = try Linux.Process.bootID()
-            // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
-            for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
-            scheduler.handle(.started(boot: boot, version: options.version), at: now)
-            log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
-            nextPrune = now
-            watchNewZones()
-            try carryOut(takeTurn())
+            try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
+                log.write(
+                    .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
+                watchNewZones()
+                try lookAtPaths(isStart: true)
+                return takeTurn()
+            }
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
@@ -205,9 +178,9 @@ public final class Daemon {
         }
     }
 
-    var now: Instant { Instant(milliseconds: Clock.now()) }
+    package var now: Instant { Instant(milliseconds: Clock.now()) }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: configuration.zone) }
+    var scheduler: Scheduler { service.scheduler }
 
     // MARK: The loop
 
@@ -216,8 +189,7 @@ public final class Daemon {
         while true {
             try armTimer()
             log.flush()
-            let hasWork = !arrivals.isEmpty || pruning != nil || spool.journal.hasPending
-            try poll.wait(timeoutMilliseconds: hasWork ? 0 : -1, into: &ready)
+            try poll.wait(timeoutMilliseconds: service.hasWork ? 0 : -1, into: &ready)
             for event in ready {
                 switch event.token {
                 case Token.signals: try takeSignals()
@@ -225,27 +197,27 @@ public final class Daemon {
                     armed = nil
                     if try timer.read() == .clockChanged { clockWasSet() }
                 case Token.inotify: try takeFileEvents()
+                case Token.paths: try takePathEvents()
+                case Token.mounts: mountsChanged()
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
                 }
             }
             endOverduePrograms()
-            lookAgainAtUnready()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
-            try takeArrivals()
-            try settleUnaccounted()
-            try pruneSome()
             if isStopping {
                 try stop()
                 return
             }
-            watchNewZones()
-            try carryOut(takeTurn())
+            try service.turn { () throws(SystemError) in
+                watchNewZones()
+                try lookAtPaths()
+                return takeTurn()
+            }
             askWaiting()
             endIdleWorkers()
             publishIfDue()
-            if spool.journal.wantsRotation { try rotateJournal() }
         }
     }
 
@@ -262,100 +234,14 @@ public final class Daemon {
         }
     }
 
-    // MARK: Carrying out
-
-    /// Does what a turn asks for, in order. Comes back only when it is done.
-    func carryOut(_ turn: Turn) throws(SystemError) {
-        for (scope, note) in turn.pauses {
-            try persistently("spool") { () throws(SystemError) in
-                let path = "\(Layout.control)/\(scope.text)"
-                try self.spool.fs.replace(path, Array("\(note)\n".utf8))
-                try self.spool.fs.sync(path)
-                try self.spool.fs.sync(Layout.control)
-            }
-        }
-        for (at, record) in turn.records {
-            spool.journal.add(record, at: at)
-            logRecord(record, at: at)
-        }
-        for refusal in turn.refusals {
-            let file = refusal.task.isEmpty ? "\(Layout.schedules)/\(refusal.schedule)" : "\(Layout.tasks)/\(refusal.task)"
-            report(problem: [refusal.why], of: file)
-        }
-        if spool.journal.hasPending {
-            try persistently("journal") { () throws(SystemError) in try self.spool.journal.commit() }
-        }
-        for job in turn.places {
-            if case .file(let name) = job.place { waitingFiles[name] = nil }
-            try bringToPlace(job)
-            if job.state.isTerminal { try ended(job) }
-        }
-        for job in turn.starts { start(job) }
-        for (job, how) in turn.stops { stop(job, how) }
-        for question in turn.questions { ask(question) }
-        for answer in answers { write(answer) }
-        answers.removeAll()
-        if !turn.isEmpty { isPublishDue = true }
-    }
-
-    private func bringToPlace(_ job: Job) throws(SystemError) {
-        do throws(SystemError) {
-            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
-        } catch {
-            guard !isStopping else { throw error }
-            // Something else stands where the job should: that job's trouble, which the next start tries to mend.
-            log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
-        }
-    }
-
-    /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.
-    func persistently(_ what: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
-        while true {
-            do throws(SystemError) {
-                try body()
-                if isDegraded {
-                    isDegraded = false
-                    log.write(.notice, "recovered", at: now, ["of": what])
-                    log.flush()
-                }
-                return
-            } catch {
-                guard [ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM].contains(error.errno), !error.call.contains("sync")
-                else { throw error }
-                if !isDegraded {
-                    isDegraded = true
-                    log.write(
-                        .error, "degraded", at: now,
-                        ["error": "\(error)", "effect": "nothing is started or acknowledged until this is over"])
-                    log.flush()
-                    notification.send("STATUS=\(error)\n")
-                }
-                // Waits for a second or for a signal to end; whatever else happens stays where it is.
-                var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
-                _ = Glibc.poll(&descriptor, 1, 1000)
-                if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
-                try takeSignals()
-                if isStopping { throw error }
-            }
-        }
-    }
-
-    private func ended(_ job: Job) throws(SystemError) {
-        if job.state == .done { doneCount += 1 } else { failedCount += 1 }
-        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds, let endedAt = job.endedAt {
-            expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
-        }
-        if let count = job.definition.keepCount, let task = job.task {
-            try spool.keepLatest(count, of: task, adding: (job.id, job.state))
-        }
-    }
-
-    private func rotateJournal() throws(SystemError) {
-        let snapshot = scheduler.snapshot(at: now)
-        try persistently("journal") { () throws(SystemError) in
-            try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
-        }
-        try spool.journal.prune(before: now.advanced(byMilliseconds: -configuration.keepMilliseconds))
+    /// Waits for a second or for a signal to end; whatever else happens stays where it is.
+    package func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
+        notification.send("STATUS=\(error)\n")
+        var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
+        _ = Glibc.poll(&descriptor, 1, 1000)
+        if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
+        try takeSignals()
+        return !isStopping
     }
 
     // MARK: Ending
@@ -363,8 +249,7 @@ public final class Daemon {
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
         endAllPrograms()
-        scheduler.handle(.stopped, at: now)
-        try carryOut(scheduler.takeTurn(at: now, mayStart: false))
+        try service.finish()
         publish(state: "stopped")
         log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
         log.flush()

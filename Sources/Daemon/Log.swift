@@ -8,15 +8,20 @@ import Store
 ///
 /// Lines are gathered and written once a turn, so that a thousand jobs a second are not a thousand writes. Whatever
 /// comes from outside is quoted and escaped: no name or error can forge a line.
-struct Log {
-    enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
+package final class Log {
+    package enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
 
     private var bytes: [UInt8] = []
     private let isJournal: Bool
+    /// Where the lines go; nil: nowhere.
+    private let descriptor: Int32?
 
-    init(isJournal: Bool) { self.isJournal = isJournal }
+    package init(isJournal: Bool = false, to descriptor: Int32? = 2) {
+        self.isJournal = isJournal
+        self.descriptor = descriptor
+    }
 
-    mutating func write(
+    package func write(
         _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:]
     ) {
         if isJournal {
@@ -44,12 +49,12 @@ struct Log {
         if bytes.count > 64 << 10 { flush() }
     }
 
-    mutating func flush() {
-        guard !bytes.isEmpty else { return }
+    package func flush() {
+        guard !bytes.isEmpty, let descriptor else { return bytes.removeAll(keepingCapacity: true) }
         bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {
-                let count = Glibc.write(2, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
                 // A log that nobody takes any more must not stop the spool.
                 if count < 0 { if errno == EINTR { continue } else { break } }
                 rest = rest.dropFirst(count)
@@ -58,11 +63,11 @@ struct Log {
         bytes.removeAll(keepingCapacity: true)
     }
 
-    private mutating func append(_ text: StaticString) {
+    private func append(_ text: StaticString) {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    private mutating func value(_ text: String) {
+    private func value(_ text: String) {
         let isPlain = !text.isEmpty && text.utf8.allSatisfy {
             $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "=")
         }

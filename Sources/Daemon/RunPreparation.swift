@@ -69,7 +69,7 @@ extension RunRequest {
         environment.set("SPOOL_PAYLOAD", payload)
         environment.set("SPOOL_RESULT", "\(directory)/\(Layout.resultFile)")
         environment.set("SPOOL_TAGS", definition.tags.joined(separator: ","))
-        environment.set("SPOOL_PATH", "")
+        environment.set("SPOOL_PATH", job.paths.joined(separator: "\n"))
 
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"

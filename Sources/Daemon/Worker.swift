@@ -65,7 +65,7 @@ final class Worker {
 }
 
 extension RunResult {
-    init(_ end: RunEnd) {
+    package init(_ end: RunEnd) {
         let outcome: Outcome =
             switch end.kind {
             case .exited(let code): .exited(Int(code))

@@ -40,6 +40,30 @@ public struct FileStatus: Sendable, Equatable {
     /// Last change of content, owner, mode or links, nanoseconds since the epoch.
     public var changedNanoseconds: Int64
 
+    /// What a simulated disk tells.
+    public init(
+        kind: FileKind, mode: mode_t, size: Int64, inode: UInt64, device: UInt64 = 0, links: UInt64, owner: uid_t = 0,
+        group: gid_t = 0, modifiedNanoseconds: Int64, changedNanoseconds: Int64
+    ) {
+        self.kind = kind
+        self.mode = mode
+        self.size = size
+        self.inode = inode
+        self.device = device
+        self.links = links
+        self.owner = owner
+        self.group = group
+        self.modifiedNanoseconds = modifiedNanoseconds
+        self.changedNanoseconds = changedNanoseconds
+    }
+
+    /// What the system knows of a path, stat(2); of a symbolic link itself, lstat(2), unless `followingLinks`.
+    public static func read(_ path: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
+        var status = stat()
+        try attempt("stat", at: path) { fstatat(AT_FDCWD, $0, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        return FileStatus(status)
+    }
+
     init(_ status: stat) {
         kind = FileKind(mode: status.st_mode)
         mode = status.st_mode & 0o7777

@@ -5,6 +5,8 @@ public struct ScheduleDefinition: Sendable {
     /// Given, or derived from what the schedule says, so that it stays while the rest of the file is edited.
     public internal(set) var id: String
     public let recurrence: Recurrence
+    /// What it waits for in place of a time; nil: it waits for its times.
+    public let onPath: OnPath?
     /// The one that the expression names, else that of `timezone`, of the task, or the configured one.
     public let zone: Zone
     /// What was written: `cron "*/5 * * * *"`.
@@ -19,11 +21,11 @@ public struct ScheduleDefinition: Sendable {
     public let payload: [UInt8]?
 
     /// The keys that say when, of which a schedule has exactly one.
-    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern"]
+    public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern", "on_path"]
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
-        "dtstart", "exdate", "from", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
+        "dtstart", "exdate", "from", "paths", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
         "dst_gap", "dst_repeat",
     ]
 
@@ -40,6 +42,7 @@ public struct ScheduleDefinition: Sendable {
             do throws(RecurrenceError) { _ = try Span.parse(text) } catch { return false }
             return true
         }
+        if first.hasPrefix("/") { return "on_path" }
         if first.contains("freq=") { return "rrule" }
         // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, the first or last a word or a star.
         let parts = first.split(separator: ".", omittingEmptySubsequences: false)
@@ -81,7 +84,9 @@ public struct ScheduleDefinition: Sendable {
             reader.fail(position, "a schedule needs one of \(Self.whenKeys.joined(separator: ", "))")
         }
         let daylight = reader.daylightRule()
-        let read = reader.recurrence(zone: outer, daylight: daylight, seed: stableHash(task))
+        onPath = reader.onPath()
+        let timed = reader.recurrence(zone: outer, daylight: daylight, seed: stableHash(task))
+        let read = onPath.map { (recurrence: .event, expression: "on_path \"\($0.glob.text)\"") } ?? timed
         var zone = outer
         if let read, read.recurrence.namesZone, let named = read.recurrence.zone { zone = named }
         self.zone = zone
@@ -96,7 +101,9 @@ public struct ScheduleDefinition: Sendable {
         guard let read else { return nil }
         recurrence = read.recurrence
         expression = read.expression
-        id = givenID ?? Base32.encode(stableHash("\(read.expression)\u{0}\(zone.name)"), characters: 6)
+        // A file comes at the same moment in all zones.
+        let what = onPath == nil ? "\(read.expression)\u{0}\(zone.name)" : read.expression
+        id = givenID ?? Base32.encode(stableHash(what), characters: 6)
     }
 
     /// The instant of an `at`.
@@ -105,17 +112,17 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
-    /// Whether it repeats and yet has no due time after an instant. What the machine's start or a program decides is not known
-    /// to have none; what is disabled is not meant to have any.
+    /// Whether it repeats and yet has no due time after an instant. What the machine's start, a program or a file decides is not
+    /// known to have none; what is disabled is not meant to have any.
     public func isNeverDue(after instant: Instant) -> Bool {
-        guard enabled, once == nil, !recurrence.isReboot, recurrence.patternExtension == nil else { return false }
+        guard enabled, once == nil, !recurrence.isReboot, !recurrence.isEvent, recurrence.patternExtension == nil else { return false }
         guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant) else { return true }
         return notAfter.map { next > $0 } ?? false
     }
 
     /// Says when in the same words, whatever else differs.
     public func isDueAlike(_ other: ScheduleDefinition) -> Bool {
-        expression == other.expression && zone.name == other.zone.name
+        expression == other.expression && (onPath != nil || zone.name == other.zone.name)
     }
 
     /// Gives the second of two equal schedules an id of its own, one that no other has.

@@ -92,6 +92,8 @@ public struct JobStatus: Sendable {
     public var retryOf: String?
     /// The job whose end this one follows.
     public var parent: String?
+    /// The files that came, for which it runs.
+    public var paths: [String] = []
     /// How long the record stays after its end, in milliseconds.
     public var keepMilliseconds: Int64?
 
@@ -160,6 +162,10 @@ public struct JobStatus: Sendable {
         writer.member("host", host)
         writer.member("retry_of", retryOf)
         writer.member("parent", parent)
+        writer.key("paths")
+        writer.beginArray()
+        for path in paths { writer.string(path) }
+        writer.endArray()
         writer.member("keep_ms", keepMilliseconds.map(Int.init))
         writer.endObject()
         var bytes = writer.bytes

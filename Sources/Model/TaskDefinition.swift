@@ -5,6 +5,8 @@ public struct TaskDefinition: Sendable {
     public let name: String
     public let source: Source
     public let overlap: Overlap
+    /// The file says so; else a file that comes waits its turn, as none may be lost.
+    public let saysOverlap: Bool
     public let schedules: [ScheduleDefinition]
     /// Within this time of a success there must be another.
     public let expectMilliseconds: Int64?
@@ -68,6 +70,7 @@ public struct TaskDefinition: Sendable {
         self.name = name
         self.source = source
         self.overlap = job.overlap
+        saysOverlap = table["overlap"] != nil
         self.schedules = ScheduleDefinition.numbered(schedules)
         expectMilliseconds = expect
         references = table.taskReferences

@@ -8,6 +8,13 @@ public struct Explanation: Sendable, Hashable {
     public var sentence: String
     /// What is legal and likely not meant, each with what it really does.
     public var warnings: [String]
+
+    public init(syntax: String, normalized: String, sentence: String, warnings: [String] = []) {
+        self.syntax = syntax
+        self.normalized = normalized
+        self.sentence = sentence
+        self.warnings = warnings
+    }
 }
 
 extension Recurrence {
@@ -46,9 +53,12 @@ extension Recurrence {
         case .reboot:
             syntax = "cron's @reboot"
             sentence = "when the daemon starts for the first time after the machine has started"
+        case .event:
+            syntax = "an event"
+            sentence = "when something happens"
         }
         if let zone { sentence += ", in \(zone.name == "UTC" ? "UTC" : "the time of \(zone.name)")" }
-        if !isReboot, patternExtension == nil, next(after: now, origin: now) == nil {
+        if !isReboot, !isEvent, patternExtension == nil, next(after: now, origin: now) == nil {
             let epoch = Instant(milliseconds: -1)
             let hasCome = next(after: epoch, origin: epoch) != nil
             warnings.insert(hasCome ? "it is over: it does not come again" : "it never comes: no date matches", at: 0)

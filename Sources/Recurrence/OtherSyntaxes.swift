@@ -7,7 +7,7 @@ extension Recurrence {
         case .calendar(_, let text): [text]
         case .cron(let schedule, _), .pattern(let schedule): schedule.rule.calendarTexts?.map { "\($0) \(schedule.zone.name)" }
         case .at(let instant): [instant.rfc3339.prefix(19).split(separator: "T").joined(separator: " ") + " UTC"]
-        case .interval, .reboot, .ext, .rrule: nil
+        case .interval, .reboot, .ext, .rrule, .event: nil
         }
     }
 
@@ -18,7 +18,7 @@ extension Recurrence {
             // Whole minutes, in every year, on days that bit sets name.
             schedule.rule.seconds == 1 && schedule.rule.rare == nil ? schedule.rule.asUnixCron.cronText(.unix) : nil
         case .reboot: "@reboot"
-        case .interval, .at, .ext, .rrule: nil
+        case .interval, .at, .ext, .rrule, .event: nil
         }
     }
 }

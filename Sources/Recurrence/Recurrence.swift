@@ -22,6 +22,7 @@ public struct Recurrence: Sendable {
         case at(Instant)
         case reboot
         indirect case ext(PatternExtension)
+        case event
     }
 
     let rule: Rule
@@ -116,6 +117,9 @@ public struct Recurrence: Sendable {
         Recurrence(rule: .at(instant))
     }
 
+    /// Due when something happens that no clock tells of, a file that comes; `next(after:origin:)` knows of no instant.
+    public static let event = Recurrence(rule: .event)
+
     /// The first due instant strictly after `instant`, or nil when there is none before the year 2200.
     ///
     /// `origin` matters to `every` alone: the end of the last run, or, from the start, any point of the grid. What is
@@ -126,7 +130,7 @@ public struct Recurrence: Sendable {
         case .rrule(let schedule): schedule.next(after: instant)
         case .interval(let interval): interval.next(after: instant, origin: origin)
         case .at(let due): due > instant && due.milliseconds < Civil.endSeconds * 1000 ? due : nil
-        case .reboot, .ext: nil
+        case .reboot, .ext, .event: nil
         }
     }
 
@@ -142,7 +146,7 @@ public struct Recurrence: Sendable {
         switch rule {
         case .interval(let interval): !interval.fromStart
         case .pattern, .ext: true
-        case .cron, .calendar, .rrule, .at, .reboot: false
+        case .cron, .calendar, .rrule, .at, .reboot, .event: false
         }
     }
 
@@ -167,6 +171,12 @@ public struct Recurrence: Sendable {
         return false
     }
 
+    /// Due when something happens, and at no instant that can be computed.
+    public var isEvent: Bool {
+        if case .event = rule { return true }
+        return false
+    }
+
     /// Due once.
     public var isOnce: Bool {
         if case .at = rule { return true }
@@ -182,7 +192,7 @@ public struct Recurrence: Sendable {
     private var wall: WallSchedule<WallFields>? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule
-        case .rrule, .interval, .at, .reboot, .ext: nil
+        case .rrule, .interval, .at, .reboot, .ext, .event: nil
         }
     }
 
@@ -205,6 +215,7 @@ public struct Recurrence: Sendable {
         case .at(let due): due.rfc3339
         case .reboot: "@reboot"
         case .ext(let ext): "ext:\(ext.key):\(ext.arguments)"
+        case .event: "an event"
         }
     }
 }

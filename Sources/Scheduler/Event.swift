@@ -19,6 +19,9 @@ public enum Event {
     case answered(Question, Answer)
     /// A program in `patterns/` has come, changed or gone; nil: any of them may have.
     case programChanged(String?)
+    /// What was found at the paths of a schedule; and all that stands there when it is taken up.
+    case files(FileReport)
+    case firstFiles(task: String, schedule: String, [UInt64])
     /// A worker's report on a try, or the conclusion that there will be none.
     case ended(JobID, attempt: Int, RunResult)
     case cancel(JobID)

@@ -14,6 +14,8 @@ public final class Job {
     /// The job whose end this one follows, and how many such steps there were.
     public let parent: JobID?
     let depth: Int
+    /// The files that came, for which it runs.
+    public let paths: [String]
     /// It was dropped as a directory of its own, which may hold more than the job's file.
     public let isDirectory: Bool
     let arrival: UInt64
@@ -61,6 +63,7 @@ public final class Job {
         retryOf = accepted.retryOf
         parent = accepted.parent
         depth = accepted.depth
+        paths = accepted.paths
         waitsFor = accepted.waitsFor
         isDirectory = accepted.isDirectory
         file = accepted.file
@@ -80,6 +83,7 @@ public final class Job {
         job.waitsFor = waitsFor
         job.parent = parent
         job.depth = depth
+        job.paths = paths
         return job
     }
 
@@ -113,6 +117,7 @@ public final class Job {
         status.pid = pid
         status.retryOf = retryOf
         status.parent = parent?.text
+        status.paths = paths
         status.keepMilliseconds = definition.keepMilliseconds
         return status
     }

@@ -26,6 +26,11 @@ public enum Record: Sendable {
     case answered(task: String, schedule: String, due: Instant?, last: Instant?)
     /// Due times that became no job.
     case skipped(SkippedDue)
+    /// Files at a schedule's paths that are dealt with and became no job: those that were there when it was taken up. False
+    /// `isAll`: more of these follow.
+    case filesSeen(task: String, schedule: String, [UInt64], isAll: Bool)
+    /// Files that were dealt with are there no more, or are others now.
+    case filesGone(task: String, schedule: String, [UInt64])
     /// The latest run of a task, which has ended; only in a snapshot, for else the runs themselves say it.
     case ran(task: String, JobID, JobState)
     /// A task is to succeed within its time from `since`, or has not and is overdue; nil: nothing is expected any more.
@@ -65,6 +70,9 @@ public struct AcceptedJob: Sendable {
     /// The job whose end this one follows, and how many such steps there were.
     public var parent: JobID?
     public var depth = 0
+    /// The files that it is for, as they came at an `on_path`; with their fingerprints when it is taken up.
+    public var paths: [String] = []
+    public var fingerprints: [UInt64] = []
 
     public init(
         id: JobID, name: String, task: String? = nil, schedule: String? = nil, due: Instant, createdAt: Instant,
@@ -169,6 +177,8 @@ public struct SkippedDue: Sendable {
     /// Nil: too many to count.
     public var count: Int?
     public var reason: Reason
+    /// The file that came then, of a schedule that waits for files.
+    public var file: ArrivedFile?
 
     public init(task: String, schedule: String, from: Instant, through: Instant, count: Int?, reason: Reason) {
         self.task = task

@@ -44,11 +44,16 @@ extension Scheduler {
             state.origin = origin
             state.lastEnd = lastEnd
             state.asking?.forget()
+            if state.files != nil {
+                state.files = nil
+                fileSchedulesVersion += 1
+            }
         case .unscheduled(let task, let id):
             guard let state = tasks[task] else { return }
             if let gone = state.schedule(id) {
                 gone.next = nil
                 gone.asking = nil
+                if gone.files != nil { fileSchedulesVersion += 1 }
             }
             state.schedules.removeAll { $0.id == id }
             forgetIfDone(state)
@@ -66,6 +71,14 @@ extension Scheduler {
             state.asking?.account(for: skipped.through)
             // An interval from the end of a run that never was counts from its due time.
             state.lastEnd = max(state.lastEnd ?? skipped.through, skipped.through)
+            if let file = skipped.file { files(of: state).seen.insert(file.fingerprint) }
+        case .filesSeen(let task, let id, let fingerprints, let isAll):
+            guard let state = tasks[task]?.schedule(id) else { return }
+            files(of: state).seen.formUnion(fingerprints)
+            if isAll { files(of: state).isWhole = true }
+        case .filesGone(let task, let id, let fingerprints):
+            guard let files = tasks[task]?.schedule(id)?.files else { return }
+            for fingerprint in fingerprints { files.seen.remove(fingerprint) }
         case .ran(let task, let id, let end): history(of: self.task(named: task)).latest = (id, end)
         case .expecting(let task, let since, let isOverdue):
             let history = history(of: self.task(named: task))
@@ -112,6 +125,7 @@ extension Scheduler {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
             state.asking?.account(for: job.due)
+            if !accepted.fingerprints.isEmpty { files(of: state).seen.formUnion(accepted.fingerprints) }
         }
         if job.file == nil { touch(job) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
@@ -216,6 +230,13 @@ extension Scheduler {
         let history = TaskHistory()
         state.history = history
         return history
+    }
+
+    private func files(of schedule: ScheduleState) -> FileState {
+        if let files = schedule.files { return files }
+        let files = FileState()
+        schedule.files = files
+        return files
     }
 
     func releaseLocks(after job: Job) {

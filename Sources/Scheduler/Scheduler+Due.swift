@@ -24,7 +24,10 @@ extension Scheduler {
             attach(schedule, to: definition.name, since: since, isFile: false, at: now)
         }
         // A schedule in a file of its own may have been read before its task.
-        for schedule in state.schedules where schedule.isFile { plan(schedule, isChanged: true) }
+        for schedule in state.schedules where schedule.isFile {
+            plan(schedule, isChanged: true)
+            if schedule.definition?.onPath != nil { waitForFiles(schedule, since: since) }
+        }
         expect(of: state, at: now)
     }
 
@@ -78,6 +81,7 @@ extension Scheduler {
         for schedule in state.schedules {
             schedule.next = nil
             schedule.asking?.state = .unasked
+            if schedule.files != nil { fileSchedulesVersion += 1 }
         }
         forgetIfDone(state)
     }
@@ -141,6 +145,7 @@ extension Scheduler {
                     task: task, schedule: definition.id, accounted: now, origin: state.origin, lastEnd: state.lastEnd),
                 at: now)
         }
+        if definition.onPath != nil || state.files != nil { waitForFiles(state, since: since) }
         plan(state, isChanged: true)
     }
 

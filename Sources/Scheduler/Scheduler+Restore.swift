@@ -32,6 +32,9 @@ extension Scheduler {
                             task: state.name, schedule: schedule.id, accounted: schedule.accounted,
                             origin: schedule.origin, lastEnd: schedule.lastEnd)
                     ))
+                if let files = schedule.files, files.isWhole {
+                    records += Self.seenRecords(Array(files.seen), of: schedule).map { (now, $0) }
+                }
                 if let asking = schedule.asking, asking.due != nil || asking.last != nil {
                     records.append(
                         (now, .answered(task: state.name, schedule: schedule.id, due: asking.due, last: asking.last)))

@@ -73,6 +73,11 @@ public final class Scheduler {
     var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
     var failing: [ScheduleState] = []
     var questionCount: UInt64 = 0
+    /// Schedules that wait for files, by `TASK/ID`; counted up whenever one has come, changed or gone.
+    var fileSchedules: [String: ScheduleState] = [:]
+    public internal(set) var fileSchedulesVersion = 0
+    /// Those that have files for a run to come.
+    var collecting: [ScheduleState] = []
     var turn = Turn()
     var isRestoring = false
 
@@ -97,6 +102,8 @@ public final class Scheduler {
         case .scheduleRemoved(let id): remove(schedule: id, at: now)
         case .answered(let question, let answer): take(answer, to: question, at: now)
         case .programChanged(let key): programChanged(key)
+        case .files(let report): take(report, at: now)
+        case .firstFiles(let task, let schedule, let fingerprints): takeFirstFiles(fingerprints, of: schedule, task, at: now)
         case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
@@ -126,6 +133,7 @@ public final class Scheduler {
             expireDeadlines(at: now)
             endBroken(at: now)
             payDebts(at: now)
+            if mayStart { fireCollected(at: now) }
         } while !broken.isEmpty || !owed.isEmpty
         releaseDelayed(at: now)
         isHeld = false

@@ -81,6 +81,8 @@ public final class ScheduleState {
     public internal(set) var next: Instant?
     /// Of a pattern that a program decides.
     var asking: Asking?
+    /// Of one that waits for files.
+    var files: FileState?
 
     init(task: String, id: String, accounted: Instant, origin: Instant) {
         self.task = task

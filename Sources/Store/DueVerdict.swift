@@ -55,6 +55,8 @@ public struct DueVerdict: Sendable {
     /// Of a record that covers several due times: the last.
     public var through: Instant?
     public var count: Int?
+    /// The files that came then.
+    public var paths: [String] = []
     /// What daylight saving did to it.
     public var note: String?
 
@@ -127,6 +129,7 @@ extension History {
         var verdict = DueVerdict(due: due, schedule: skip.schedule, outcome: .skipped)
         verdict.count = skip.count
         if skip.from != skip.through { verdict.through = skip.through }
+        verdict.paths = skip.file.map { [$0.path] } ?? []
         switch skip.reason {
         case .merged:
             verdict.outcome = .merged
@@ -185,6 +188,7 @@ extension JobTrace {
     public func verdict(schedule: String) -> DueVerdict {
         var verdict = DueVerdict(due: due, schedule: schedule, outcome: .waiting)
         verdict.job = self
+        verdict.paths = paths
         if let startedAt { verdict.lateMilliseconds = startedAt.milliseconds - due.milliseconds }
         guard let ending = ending?.1, ending.state.isTerminal else {
             if withdrawnAt != nil {

@@ -20,6 +20,8 @@ public struct JobTrace: Sendable {
     /// How its last try ended.
     public var ending: (at: Instant, Ending)?
     public var withdrawnAt: Instant?
+    /// The files that came, for which it runs.
+    public var paths: [String] = []
 
     public var hasEnded: Bool { ending?.1.state.isTerminal == true }
 
@@ -117,6 +119,7 @@ public struct History: JournalReader {
         var job = JobTrace(id: id, due: due, acceptedAt: fields.at, notBefore: start)
         job.task = fields["task"]
         job.schedule = fields["schedule"]
+        job.paths = fields.paths
         job.wasDropped = fields.bytes("file") != nil
         // Few jobs name a queue, and only theirs is worth the reading. What was accepted is readable.
         if let source = fields.bytes("source"), let format = fields["format"].flatMap(Source.Format.init), source.mentions("queue"),
@@ -165,7 +168,7 @@ public struct History: JournalReader {
         case .daemonStarted:
             // Those of a snapshot find none open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .accepted, .answered, .ran, .expecting: break
+        case .accepted, .answered, .ran, .expecting, .filesSeen, .filesGone: break
         }
     }
 

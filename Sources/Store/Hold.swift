@@ -121,17 +121,31 @@ public struct WaitingSurroundings: Sendable {
 extension JobRecords {
     /// The jobs that a waiting one comes after and that have not ended; as the journal's newest segment has it.
     public mutating func waitsFor(of id: String) throws(JournalError) -> [String] {
+        try open(dependencies(of: [id])[id] ?? [])
+    }
+
+    /// The jobs that waiting ones come after, whatever has become of those; of jobs that the journal's newest segment has accepted.
+    /// `names`: their ids, or the names of their files in `new/`.
+    public func dependencies(of names: Set<String>) throws(JournalError) -> [String: [String]] {
         let newest: String?
         do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
-        guard let newest else { return [] }
-        var all: [String] = []
+        guard let newest else { return [:] }
+        var all: [String: [String]] = [:]
         try Journal<FS>.read(fs, segment: newest) { line in
-            guard line.kind == "accepted", line["id"] == id else { return }
-            all = line["waits_for"]?.split(separator: ",").map(String.init) ?? []
+            guard line.kind == "accepted" else { return }
+            for name in [line["id"], line.bytes("file").map { FileName.string(from: $0) }] {
+                guard let name, names.contains(name) else { continue }
+                all[name] = line["waits_for"]?.split(separator: ",").map(String.init) ?? []
+            }
         }
+        return all
+    }
+
+    /// Those of these jobs that have not ended.
+    public mutating func open(_ ids: [String]) throws(JournalError) -> [String] {
         var open: [String] = []
-        for other in all {
-            if let place = try place(of: other), !place.state.isTerminal { open.append(other) }
+        for id in ids {
+            if let place = try place(of: id), !place.state.isTerminal { open.append(id) }
         }
         return open
     }

@@ -13,6 +13,13 @@ public struct JobPlace: Sendable, Hashable {
     public var path: String
     /// It waits as the file that was dropped.
     public var isFile: Bool
+
+    public init(id: String, state: JobState, path: String, isFile: Bool) {
+        self.id = id
+        self.state = state
+        self.path = path
+        self.isFile = isFile
+    }
 }
 
 /// A job, what is known of it, and the JSON that says so.

@@ -6,7 +6,8 @@
 // - Sequence numbers of a segment follow one another without a gap, and every line carries its checksum.
 // - A last line without its newline is what a power cut leaves of an append that was never acknowledged: it is cut off,
 //   and said. Anything else that does not hold is damage: reading stops with file and line, and a person decides.
-// - After a failed append the file is cut back to what was there before, so a full disk leaves no torn line in the middle.
+// - After a failed append, and at the latest before the next one, the file is cut back to what was there before, so a full disk
+//   leaves no torn line in the middle.
 
 import Glibc
 
@@ -40,6 +41,8 @@ public final class Journal<FS: FileSystem> {
     private var log: FS.Log?
     private var line = JournalLine()
     private var pendingCount: UInt64 = 0
+    /// How long the segment was before an append that failed and may have left a part of itself.
+    private var goodBytes: Int64?
     public private(set) var nextSequence: UInt64 = 1
     public private(set) var segment = ""
     private var rotateAt: Int64 = 0
@@ -150,14 +153,22 @@ public final class Journal<FS: FileSystem> {
     /// Writes and syncs what was added. After an error nothing of it counts as written and it is kept for another call.
     public func commit() throws(SystemError) {
         guard pendingCount > 0, let log else { return }
+        try cutBack()
         let before = log.size
         do throws(SystemError) { try log.append(line.bytes) } catch {
-            try log.truncate(to: before)
+            goodBytes = before
+            try cutBack()
             throw error
         }
         try log.syncData()
         line.removeAll()
         pendingCount = 0
+    }
+
+    private func cutBack() throws(SystemError) {
+        guard let goodBytes, let log else { return }
+        try log.truncate(to: goodBytes)
+        self.goodBytes = nil
     }
 
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }

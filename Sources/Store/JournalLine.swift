@@ -69,6 +69,10 @@ struct JournalLine {
         if let value { field(key, value) }
     }
 
+    mutating func field(_ key: StaticString, _ value: [UInt64]) {
+        field(key, value.map { String($0, radix: 16) }.joined(separator: ","))
+    }
+
     private mutating func name(_ key: StaticString) {
         append(" ")
         append(key)

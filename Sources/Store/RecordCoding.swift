@@ -28,6 +28,8 @@ extension JournalLine {
                 field("parent", parent.text)
                 field("depth", Int64(job.depth))
             }
+            for path in job.paths { field("path", FileName.bytes(of: path)) }
+            if !job.fingerprints.isEmpty { field("seen", job.fingerprints) }
             field("format", job.source.format.rawValue)
             field("source", job.source.bytes)
         case .rejected(let file):
@@ -105,6 +107,21 @@ extension JournalLine {
             field("through", due.through)
             field("count", optional: due.count.map(Int64.init))
             field("why", due.reason.rawValue)
+            if let file = due.file {
+                field("path", FileName.bytes(of: file.path))
+                field("seen", [file.fingerprint])
+            }
+        case .filesSeen(let task, let schedule, let fingerprints, let isAll):
+            self.begin(sequence: sequence, at: now, "files-seen")
+            field("task", task)
+            field("schedule", schedule)
+            if !fingerprints.isEmpty { field("seen", fingerprints) }
+            if !isAll { field("more", 1) }
+        case .filesGone(let task, let schedule, let fingerprints):
+            self.begin(sequence: sequence, at: now, "files-gone")
+            field("task", task)
+            field("schedule", schedule)
+            field("seen", fingerprints)
         case .ran(let task, let id, let end):
             self.begin(sequence: sequence, at: now, "ran")
             field("task", task)
@@ -182,10 +199,18 @@ extension JournalFields {
             guard let task = self["task"], let schedule = self["schedule"], let from = instant("from"),
                 let through = instant("through"), let why = self["why"].flatMap(SkippedDue.Reason.init)
             else { return nil }
-            return .skipped(
-                SkippedDue(
-                    task: task, schedule: schedule, from: from, through: through, count: integer("count").map { Int($0) },
-                    reason: why))
+            var skipped = SkippedDue(
+                task: task, schedule: schedule, from: from, through: through, count: integer("count").map { Int($0) }, reason: why)
+            if let path = bytes("path"), let fingerprint = fingerprints.first {
+                skipped.file = ArrivedFile(path: FileName.string(from: path), fingerprint: fingerprint, changedAt: from)
+            }
+            return .skipped(skipped)
+        case "files-seen":
+            guard let task = self["task"], let schedule = self["schedule"] else { return nil }
+            return .filesSeen(task: task, schedule: schedule, fingerprints, isAll: integer("more") == nil)
+        case "files-gone":
+            guard let task = self["task"], let schedule = self["schedule"] else { return nil }
+            return .filesGone(task: task, schedule: schedule, fingerprints)
         case "ran":
             guard let task = self["task"], let id, let end = self["state"].flatMap(JobState.init) else { return nil }
             return .ran(task: task, id, end)
@@ -206,6 +231,11 @@ extension JournalFields {
     }
 
     private var id: JobID? { self["id"].flatMap { JobID($0) } }
+
+    private var fingerprints: [UInt64] { self["seen"]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
+
+    /// The files that a job is for.
+    var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }
 
     private var source: Source? {
         guard let format = self["format"].flatMap(Source.Format.init), let bytes = bytes("source") else { return nil }
@@ -237,6 +267,8 @@ extension JournalFields {
             isDirectory: integer("directory") == 1)
         job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
+        job.paths = paths
+        job.fingerprints = fingerprints
         job.parent = self["parent"].flatMap { JobID($0) }
         // A number that nobody wrote must not overflow when it is counted on.
         job.depth = integer("depth").map { Int(min(max($0, 0), 1000)) } ?? 0

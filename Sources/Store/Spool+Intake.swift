@@ -220,32 +220,41 @@ extension Spool {
         guard let found else {
             return .ignored(why: "a directory without a job's file")
         }
-        var old: String?
-        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax),
-            let text = statusID(bytes)
-        {
-            old = text
-        }
         let ownID = JobID(name)
+        var old: String?
+        var paths: [String] = []
+        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
+            // One that cannot be read is of the job that the directory is named after, which ran.
+            let status = statusTable(bytes)
+            old = status?.text("id") ?? ownID?.text
+            paths = status?.texts("paths") ?? []
+        }
         let jobName = ownID?.name ?? Name.sanitized(name)
         var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
         var due = context.now
-        if let ownID, ownID.text != old, isTaken(ownID) == nil {
+        if let ownID, ownID.text != old, isTaken(ownID) == nil, try end(of: ownID) == nil {
             id = ownID
             due = min(ownID.instant ?? due, due)
         }
         let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
+        guard let directory = try fs.status(path) else { return .missing }
+        let source: Source
+        let definition: JobDefinition
+        let taskName: String?
         do throws(Problems) {
-            let (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
-            if id.text != name { try renameOrProblem(path, to: "\(Layout.new)/\(id.text)") }
-            return .job(
-                AcceptedJob(
-                    id: id, name: jobName, task: taskName, due: due, createdAt: context.now,
-                    notBefore: definition.start ?? due, source: source, definition: definition, file: nil,
-                    retryOf: old, isDirectory: true))
+            (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
         } catch {
-            return .ignored(why: error.all.map { "\(found.file):\($0)" }.joined(separator: "; "))
+            return .rejected(
+                RejectedFile(
+                    id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
+                    error: error.all.map { "\(name)/\(found.file):\($0)" }.joined(separator: "\n")))
         }
+        if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
+        var job = AcceptedJob(
+            id: id, name: jobName, task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
+            source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
+        job.paths = paths
+        return .job(job)
     }
 
     /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.
@@ -262,17 +271,10 @@ extension Spool {
         return false
     }
 
-    private func renameOrProblem(_ from: String, to: String) throws(Problems) {
-        do throws(SystemError) { try fs.renameNoReplace(from, to: to) } catch {
-            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(error)", hint: nil))
-        }
-    }
-
-    private func statusID(_ bytes: [UInt8]) -> String? {
-        // Not readable as JSON: it is then simply no link to an older job.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let id)? = table["id"]?.kind
-        else { return nil }
-        return id
+    private func statusTable(_ bytes: [UInt8]) -> Table? {
+        // Not readable as JSON: it says nothing.
+        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
+        return table
     }
 }
 

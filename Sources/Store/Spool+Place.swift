@@ -12,6 +12,12 @@ extension Spool {
         let status = job.status(host: host).json()
         switch job.place {
         case .file(let name):
+            if job.reason == .rejected, try isDirectory("\(Layout.new)/\(name)") {
+                // A directory whose job cannot be used goes as it is.
+                try fs.replace("\(Layout.new)/\(name)/\(Layout.statusFile)", status)
+                try fs.rename("\(Layout.new)/\(name)", to: target)
+                break
+            }
             try fs.makeDirectory(target)
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
@@ -26,7 +32,8 @@ extension Spool {
             do throws(SystemError) {
                 if job.state == .running {
                     try setAsideReports(of: job, in: here)
-                    if job.attempt == 1 || job.retryOf != nil { try writeInputs(job, into: here) }
+                    // Again for each try: what a power cut left of them is not to be relied on.
+                    try writeInputs(job, into: here)
                 }
                 try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
                 if state != job.state { try fs.rename(here, to: target) }
@@ -41,6 +48,8 @@ extension Spool {
         }
         job.place = .directory(job.state)
     }
+
+    private func isDirectory(_ path: String) throws(SystemError) -> Bool { try fs.status(path)?.kind == .directory }
 
     /// The dropped file becomes the job's, if it is still the one that was read.
     private func moveFile(_ name: String, of job: Job, into directory: String) throws(SystemError) {

@@ -23,14 +23,21 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
-        func stands(_ job: Job, _ state: JobState) throws(SystemError) -> Bool {
-            if let names = places[state], !names.contains(job.id.text) { return false }
-            guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return false }
-            // A directory without the job's file is what a crash before the rename leaves: not yet the job's place.
-            return try hasJobFile(Layout.directory(of: job.id, state))
+        func look(_ job: Job, _ state: JobState) throws(SystemError) -> Finding {
+            if let names = places[state], !names.contains(job.id.text) { return .nothing }
+            guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
+            return try hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
+        }
+        // A name may have been another job's before, which now stands as a directory: it is the last one's.
+        var owners: [String: Job] = [:]
+        for job in jobs where job.state == .new && job.attempt == 0 {
+            if let name = job.file?.name, owners[name].map({ $0.createdAt <= job.createdAt }) ?? true { owners[name] = job }
         }
         for job in jobs {
-            do throws(SystemError) { try recover(job, isSameBoot: isSameBoot, wasStopped: wasStopped, stands: stands, &recovery) } catch {
+            let ownsFile = job.file.map { owners[$0.name] === job } ?? false
+            do throws(SystemError) {
+                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasStopped: wasStopped, look: look, &recovery)
+            } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES].contains(error.errno) else { throw error }
                 recovery.mended.append("could not place \(job.id): \(error)")
@@ -40,10 +47,18 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, isSameBoot: Bool, wasStopped: Bool, stands: (Job, JobState) throws(SystemError) -> Bool, _ recovery: inout Recovery
+        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasStopped: Bool, look: (Job, JobState) throws(SystemError) -> Finding, _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
-        for state in JobState.allCases where try stands(job, state) { found.append(state) }
+        var remains: [JobState] = []
+        for state in JobState.allCases {
+            switch try look(job, state) {
+            case .job: found.append(state)
+            case .remains: remains.append(state)
+            case .nothing: break
+            }
+        }
+        try clear(remains, of: job, hasPlace: !found.isEmpty, &recovery)
         // A record that somebody copied or moved back into new/ while nobody watched: it stays there, and is an arrival.
         if isSameBoot, job.state.isTerminal, found.contains(.new), wasStopped || found.count > 1 {
             found.removeAll { $0 == .new }
@@ -52,21 +67,29 @@ extension Spool {
         if found.contains(job.state) {
             job.place = .directory(job.state)
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
-            for other in found where other != job.state {
-                try fs.removeTree(Layout.directory(of: job.id, other))
-                recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
+            for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
+            if !isSameBoot {
+                try removeDroppedFile(of: job, isLeft: true, &recovery)
+                try mendSource(of: job, in: job.state, &recovery)
             }
             try mendStatus(of: job, &recovery)
             return
         }
-        if let state = found.first {
+        // Of several that the power left, the one that had come farthest.
+        if let state = isSameBoot ? found.first : found.last {
             job.place = .directory(state)
+            if !isSameBoot {
+                for other in found where other != state { try removeCopy(of: job, in: other, &recovery) }
+                try mendSource(of: job, in: state, &recovery)
+            }
             try place(job)
+            if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
             recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
             return
         }
+        if !isSameBoot { try removeDroppedFile(of: job, isLeft: false, &recovery) }
         if let stamp = job.file, job.state == .new, job.attempt == 0 {
-            if try fs.status("\(Layout.new)/\(stamp.name)") != nil {
+            if ownsFile, try fs.status("\(Layout.new)/\(stamp.name)") != nil {
                 job.place = .file(stamp.name)
                 return
             }
@@ -85,6 +108,87 @@ extension Spool {
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
+    }
+
+    private func removeCopy(of job: Job, in other: JobState, _ recovery: inout Recovery) throws(SystemError) {
+        try fs.removeTree(Layout.directory(of: job.id, other))
+        recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
+    }
+
+    /// What stands under a job's id in one of the directories.
+    private enum Finding {
+        case nothing
+        /// A directory without the job's file: what a crash leaves before that is moved in, or a power cut that lost it. Not the
+        /// job's place.
+        case remains
+        case job
+    }
+
+    /// Makes way for the job's directory. What the remains of it hold, such as output, is kept when there is nothing better.
+    private func clear(_ remains: [JobState], of job: Job, hasPlace: Bool, _ recovery: inout Recovery) throws(SystemError) {
+        let target = Layout.directory(of: job.id, job.state)
+        // A job that has not begun has no output.
+        var isWanted = !hasPlace && job.attempt > 0 && !remains.contains(job.state)
+        for state in remains where state != job.state || hasPlace {
+            let directory = Layout.directory(of: job.id, state)
+            if isWanted {
+                isWanted = false
+                try fs.rename(directory, to: target)
+                recovery.mended.append("moved \(directory), without a job's file, to \(target)")
+            } else {
+                try fs.removeTree(directory)
+                recovery.mended.append("removed \(directory), which had no job's file")
+            }
+        }
+    }
+
+    /// The file that was dropped is not to be taken for another drop: when it is left in new/ besides the job's directory, or when it
+    /// came back from a power cut empty or cut off, since nobody had synced it. The journal has its text.
+    private func removeDroppedFile(of job: Job, isLeft: Bool, _ recovery: inout Recovery) throws(SystemError) {
+        guard let stamp = job.file, let status = try fs.status("\(Layout.new)/\(stamp.name)"), status.inode == stamp.inode,
+            // Somebody writes it just now: that is an edit too.
+            case .file = try fs.take("\(Layout.new)/\(stamp.name)", limit: Source.bytesMax)
+        else { return }
+        let path = "\(Layout.new)/\(stamp.name)"
+        if job.reason == .rejected {
+            // Its text is nowhere else than where it was moved to.
+            guard isLeft, try isCopy(path, of: "\(Layout.directory(of: job.id, .failed))/\(Self.jobFileName(for: stamp.name, job.source))")
+            else { return }
+        } else {
+            // What was written after it was read is an edit.
+            guard status.modifiedNanoseconds <= stamp.modifiedNanoseconds else { return }
+            if !isLeft { guard try isDamaged(path, status, of: job) else { return } }
+        }
+        try fs.removeFile(path)
+        recovery.mended.append("removed \(path), left over by the machine's stop from what became \(job.id)")
+    }
+
+    private func isCopy(_ path: String, of other: String) throws(SystemError) -> Bool {
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax),
+            case .file(_, let others) = try fs.take(other, limit: Source.bytesMax)
+        else { return false }
+        return bytes == others
+    }
+
+    /// Whether a job's file is not what was read.
+    private func isDamaged(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
+        // With a task, the text that is kept holds its keys too.
+        if job.task != nil, let stamp = job.file { return status.size != stamp.size }
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return true }
+        return bytes != job.source.bytes
+    }
+
+    /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read.
+    private func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
+        guard job.reason != .rejected else { return }
+        let directory = Layout.directory(of: job.id, state)
+        for name in Source.fileNames {
+            let path = "\(directory)/\(name)"
+            guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
+            try fs.removeFile(path)
+            try writeSource(job, into: directory)
+            recovery.mended.append("rewrote \(path) from the journal")
+        }
     }
 
     private func hasJobFile(_ directory: String) throws(SystemError) -> Bool {

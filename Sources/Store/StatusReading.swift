@@ -23,9 +23,7 @@ extension JobStatus {
         tries = table.whole("tries").map { Int($0) } ?? 1
         priority = table.whole("priority").map { Int($0) } ?? 0
         queue = table.text("queue") ?? "default"
-        if case .array(let values)? = table["tags"]?.kind {
-            tags = values.compactMap { if case .string(let tag) = $0.kind { tag } else { nil } }
-        }
+        tags = table.texts("tags")
         if let value = table["payload"], !value.isNull { payload = Array(JSON.write(value).utf8) }
         scheduledAt = table.instant("scheduled_at")
         startedAt = table.instant("started_at")
@@ -45,6 +43,7 @@ extension JobStatus {
         pid = table.whole("pid").map { Int32(truncatingIfNeeded: $0) }
         retryOf = table.text("retry_of")
         parent = table.text("parent")
+        paths = table.texts("paths")
         keepMilliseconds = table.whole("keep_ms")
     }
 }
@@ -52,6 +51,12 @@ extension JobStatus {
 extension Table {
     public func text(_ key: String) -> String? {
         if case .string(let text)? = self[key]?.kind { text } else { nil }
+    }
+
+    /// The strings of a list; none when it is anything else.
+    public func texts(_ key: String) -> [String] {
+        guard case .array(let values)? = self[key]?.kind else { return [] }
+        return values.compactMap { if case .string(let text) = $0.kind { text } else { nil } }
     }
 
     public func whole(_ key: String) -> Int64? {

@@ -110,7 +110,7 @@ private struct Backfill {
             let definition = schedule.definition
             if !wanted.isEmpty { guard wanted.contains(definition.id) else { return false } }
             let recurrence = definition.recurrence
-            if recurrence.isFromEnd || recurrence.isReboot {
+            if recurrence.isFromEnd || recurrence.isReboot || recurrence.isEvent {
                 session.complain("schedule \(definition.id), \(definition.expression), has no due times that could be told afterwards")
                 return false
             }

@@ -260,7 +260,7 @@ private struct Check {
     private mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value) {
         guard schedule.enabled, case .table(let table) = value.kind else { return }
         let position = ScheduleDefinition.whenKeys.lazy.compactMap { table[$0]?.position }.first
-        for warning in schedule.recurrence.explanation(at: session.now).warnings {
+        for warning in schedule.explanation(at: session.now).warnings {
             problems.append(Problem(file: file, position: position, message: "\(schedule.expression): \(warning)", isWarning: true))
         }
     }

@@ -1,7 +1,7 @@
 extension Command {
     /// All commands, in the order in which help lists them: jobs, from inside a job, tasks, looking, holding, looking after.
     static let all: [Command] = [
-        submit, run, backfill, wait, logs, status, jobs, cancel, kill, retry,
+        submit, run, backfill, wait, logs, status, jobs, top, cancel, kill, retry,
         progress, result, extend,
         create, update, edit, delete, schedule, unschedule, list, show, next, explain, simulate, why,
         pause, resume, check, `import`, export, prune, journal, demo,

@@ -126,6 +126,7 @@ struct Completion {
         case "overlap": return all(Overlap.self)
         case "on-crash": return all(CrashRule.self)
         case "leftovers": return all(LeftoverRule.self)
+        case "paths": return all(OnPath.Paths.self)
         case "catch-up": return all(ScheduleDefinition.CatchUp.self)
         case "state": return all(JobState.self)
         case "reason": return all(FailureReason.self)
@@ -136,7 +137,7 @@ struct Completion {
         default: break
         }
         switch option.value {
-        case "FILE", "PATH": return .files
+        case "FILE", "PATH", "GLOB": return .files
         case "DIR": return .directories
         case "SIGNAL": return .words(["TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "STOP", "CONT"].map { ($0, "") })
         default: return .words([])

@@ -22,30 +22,17 @@ struct ControlRequest {
 
     /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one.
     func make(_ write: (inout JSONWriter) -> Void) throws(Failure) -> Answer? {
-        var writer = JSONWriter(reserving: 128)
-        writer.beginObject()
-        write(&writer)
-        writer.endObject()
-        let random = Base32.encode(.random(in: 0...(.max)), characters: 8)
-        let name = "\(session.now.compact)-\(getpid())-\(random)"
         let inotify = try attempt { () throws(SystemError) -> Inotify in
             let inotify = try Inotify()
             _ = try inotify.add("\(session.spoolPath)/\(Layout.control)", [.movedTo, .closedAfterWriting])
             return inotify
         }
-        let bytes = writer.bytes
-        try attempt { () throws(SystemError) in
-            let temporary = "\(Layout.temporary)/\(name).request"
-            try fs.create(temporary, bytes, mode: 0o600)
-            try fs.sync(temporary)
-            try fs.renameNoReplace(temporary, to: "\(Layout.control)/\(name).request")
-            try fs.sync(Layout.control)
-        }
+        let name = try send(write)
         // Asked after the request stands: a daemon that starts from here on finds it.
         guard try session.daemon() != nil else { return nil }
         let deadline = Clock.monotonicMilliseconds() + Self.patienceMilliseconds
         while true {
-            if let answer = try takeAnswer("\(Layout.control)/\(name).answer") { return answer }
+            if let answer = try takeAnswer(to: name) { return answer }
             let rest = deadline - Clock.monotonicMilliseconds()
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
             if rest <= 0 || Glibc.poll(&poll, 1, Int32(clamping: rest)) == 0 {
@@ -57,7 +44,28 @@ struct ControlRequest {
         }
     }
 
-    private func takeAnswer(_ path: String) throws(Failure) -> Answer? {
+    /// Puts the request there, durable, and returns its name.
+    func send(_ write: (inout JSONWriter) -> Void) throws(Failure) -> String {
+        var writer = JSONWriter(reserving: 128)
+        writer.beginObject()
+        write(&writer)
+        writer.endObject()
+        let bytes = writer.bytes
+        let random = Base32.encode(.random(in: 0...(.max)), characters: 8)
+        let name = "\(session.now.compact)-\(getpid())-\(random)"
+        try attempt { () throws(SystemError) in
+            let temporary = "\(Layout.temporary)/\(name).request"
+            try fs.create(temporary, bytes, mode: 0o600)
+            try fs.sync(temporary)
+            try fs.renameNoReplace(temporary, to: "\(Layout.control)/\(name).request")
+            try fs.sync(Layout.control)
+        }
+        return name
+    }
+
+    /// Takes the answer away; nil when there is none yet.
+    func takeAnswer(to name: String) throws(Failure) -> Answer? {
+        let path = "\(Layout.control)/\(name).answer"
         let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: 64 << 10, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken else { return nil }
         // Not whole yet: its next event comes.

@@ -30,7 +30,7 @@ private struct Explain {
             guard arguments.operands.isEmpty else {
                 throw .usage("\(given.spelling) and \"\(arguments.operands[0])\" both say when")
             }
-            question = try ScheduleQuestion(session, key: given.name, text: given.value, option: given.spelling)
+            question = try ScheduleQuestion(session, given)
         } else {
             guard !arguments.operands.isEmpty else { throw .usage("explain needs a SCHEDULE; see spoolctl explain --help") }
             // A crontab's fields may come without quotes where the shell finds no files for the stars.
@@ -39,7 +39,7 @@ private struct Explain {
             question = try ScheduleQuestion(session, key: key, text: text)
         }
         let from = try arguments.value("from").map { text throws(Failure) in try session.instant(text, option: "from") } ?? session.now
-        let explanation = question.schedule.recurrence.explanation(at: from)
+        let explanation = question.schedule.explanation(at: from)
         let next = question.occurrences(after: from, count: try session.count("count", default: 3))
         write(question, explanation, next)
         return ExitCode.done

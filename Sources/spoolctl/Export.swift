@@ -96,7 +96,8 @@ struct Export {
         if let milliseconds = schedule.recurrence.intervalMilliseconds {
             return ["\(schedule.recurrence.isFromEnd ? "OnUnitInactiveSec" : "OnUnitActiveSec")=\(milliseconds)ms", "OnActiveSec=\(milliseconds)ms"]
         }
-        lost.append("\(schedule.expression) cannot be said in a timer")
+        let why = schedule.onPath == nil ? "" : ", and a path unit says neither which file came nor that one came meanwhile"
+        lost.append("\(schedule.expression) cannot be said in a timer\(why)")
         return []
     }
 

@@ -64,13 +64,6 @@ extension JobStatus {
         return Int32(truncatingIfNeeded: exitCode)
     }
 
-    /// `failed: exit 3`, `done`, `new`.
-    var summary: String {
-        guard state == .failed else { return state.rawValue }
-        switch reason {
-        case .exit: return "exit \(exitCode.map(String.init) ?? "?")"
-        case .signal: return signal.map { Signal.name($0) } ?? "signal"
-        default: return reason?.rawValue ?? "failed"
-        }
-    }
+    /// `exit 3`, `done`, `new`.
+    var summary: String { brief }
 }

@@ -37,8 +37,9 @@ extension Command {
             var table = TextTable(["NAME", "NEXT", "SCHEDULES", "STATE", "DESCRIPTION"])
             for entry in page {
                 let next = due.next([entry], count: 1).first
+                let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
                 table.add([
-                    .init(entry.name), .init(session.time(next?.instant)), .init(String(entry.schedules.count)),
+                    .init(entry.name), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)), .init(String(entry.schedules.count)),
                     .init(catalog.state(of: entry), entry.task == nil || catalog.isOverdue(entry) ? .red : catalog.pauseNote(of: entry) == nil ? nil : .yellow),
                     .init(catalog.description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
                 ])
@@ -89,6 +90,7 @@ extension TaskCatalog {
             writer.member("id", definition.id)
             writer.member("when", definition.expression)
             writer.member("timezone", definition.zone.name)
+            if let onPath = definition.onPath { writer.member("paths", onPath.paths.rawValue) }
             writer.member("enabled", definition.enabled)
             writer.member("next_due", due.next(schedule, of: entry.name, count: 1).first?.instant)
             writer.member("file", schedule.file.map { "\(session.spoolPath)/\(Layout.schedules)/\($0)" })

@@ -50,12 +50,14 @@ private struct Next {
     // MARK: A schedule of its own
 
     private func lines(of given: Arguments.Given) throws(Failure) -> [Line] {
-        let question = try ScheduleQuestion(session, key: given.name, text: given.value, option: given.spelling)
+        let question = try ScheduleQuestion(session, given)
         let schedule = question.schedule
         if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
         let found = question.occurrences(after: from, count: count)
         if let ext = schedule.recurrence.patternExtension {
             session.complain("the program \(Layout.patterns)/\(ext.key) decides when this is due")
+        } else if let onPath = schedule.onPath {
+            session.complain("it is due \(onPath.spoken), at no time that can be told")
         } else if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
         var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
         if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
@@ -77,6 +79,7 @@ private struct Next {
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
+                if let onPath = schedule.definition.onPath { session.complain("task \(entry.name) is due \(onPath.spoken)") }
                 guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry.name, count: 1).isEmpty
                 else { continue }
                 session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(entry.name) is due, and has not said")

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+@_exported import LiveView
 
 /// Standard output and error: buffered, quiet about a reader that went away, and careful with terminals.
 final class Output {
@@ -66,34 +67,7 @@ final class Output {
 
     /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
     /// line or pass for a column.
-    static func oneLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if isUnsafe(scalar) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
-        }
-        return result
-    }
-
-    private static func escape(_ scalar: Unicode.Scalar) -> String {
-        switch scalar {
-        case "\n": return "\\n"
-        case "\t": return "\\t"
-        case "\r": return "\\r"
-        default:
-            let digits = String(scalar.value, radix: 16)
-            if scalar.value < 0x100 { return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits }
-            return "\\u{\(digits)}"
-        }
-    }
-
-    /// C0, DEL, C1, and the marks that turn the direction of what follows.
-    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
-        }
-    }
+    static func oneLine(_ text: String) -> String { PlainText.oneLine(text) }
 
     /// A job's output as it came; on a terminal, with control characters escaped but for line ends, tabs and colours.
     func writeOutput(_ bytes: [UInt8], raw: Bool) {
@@ -103,29 +77,19 @@ final class Output {
         var index = 0
         while index < scalars.count {
             let scalar = scalars[index]
-            if let end = Self.endOfColour(scalars, at: index) {
+            if let end = PlainText.endOfColour(scalars, at: index) {
                 result.unicodeScalars.append(contentsOf: scalars[index..<end])
                 index = end
                 continue
             }
-            if scalar == "\n" || scalar == "\t" || !Self.isUnsafe(scalar) {
+            if scalar == "\n" || scalar == "\t" || !PlainText.isUnsafe(scalar) {
                 result.unicodeScalars.append(scalar)
             } else if scalar != "\r" || index + 1 >= scalars.count || scalars[index + 1] != "\n" {
-                result += Self.escape(scalar)
+                result += PlainText.escape(scalar)
             }
             index += 1
         }
         write(result)
-    }
-
-    /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
-    private static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {
-        guard scalars[start].value == 0x1B, start + 1 < scalars.count, scalars[start + 1] == "[" else { return nil }
-        var index = start + 2
-        while index < scalars.count, scalars[index] == ";" || (scalars[index].value >= 0x30 && scalars[index].value < 0x3A) {
-            index += 1
-        }
-        return index < scalars.count && scalars[index] == "m" ? index + 1 : nil
     }
 
     // MARK: Colour

@@ -13,16 +13,9 @@ extension Command {
         examples: [Example("spoolctl pause --queue heavy --note 'until the disk is replaced'", "one queue, with the reason")]
     ) { session throws(Failure) in
         let scope = try session.scope()
-        let fs = try session.openSpoolForWriting()
         let note = session.arguments.value("note") ?? ""
         guard note.utf8.count <= 4096 else { throw .invalid("--note: is longer than 4096 bytes") }
-        try attempt { () throws(SystemError) in
-            let temporary = "\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(scope.text)"
-            try fs.create(temporary, Array((note.isEmpty ? "" : note + "\n").utf8), mode: 0o600)
-            try fs.sync(temporary)
-            try fs.rename(temporary, to: "\(Layout.control)/\(scope.text)")
-            try fs.sync(Layout.control)
-        }
+        try session.pause(scope, note: note)
         if session.output.isTerminal, !session.isQuiet, !session.isJSON { session.output.line("paused \(scope.spoken)") }
         return ExitCode.done
     }
@@ -33,16 +26,7 @@ extension Command {
         examples: [Example("spoolctl resume --queue heavy", "the queue's jobs start again")]
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
-        let fs = try session.openSpool()
-        let wasPaused = try attempt { () throws(SystemError) -> Bool in
-            do throws(SystemError) { try fs.removeFile("\(Layout.control)/\(scope.text)") } catch {
-                if error.errno == SystemError.noSuchFile { return false }
-                throw error
-            }
-            try fs.sync(Layout.control)
-            return true
-        }
-        if !wasPaused {
+        if try !session.resume(scope) {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken) is not paused")
         } else if session.output.isTerminal, !session.isQuiet, !session.isJSON {
@@ -53,6 +37,31 @@ extension Command {
 }
 
 extension Session {
+    /// Pauses, in place of a pause that is there already.
+    func pause(_ scope: PauseScope, note: String) throws(Failure) {
+        let fs = try openSpoolForWriting()
+        try attempt { () throws(SystemError) in
+            let temporary = "\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(scope.text)"
+            try fs.create(temporary, Array((note.isEmpty ? "" : note + "\n").utf8), mode: 0o600)
+            try fs.sync(temporary)
+            try fs.rename(temporary, to: "\(Layout.control)/\(scope.text)")
+            try fs.sync(Layout.control)
+        }
+    }
+
+    /// Ends a pause; false when there was none.
+    func resume(_ scope: PauseScope) throws(Failure) -> Bool {
+        let fs = try openSpool()
+        return try attempt { () throws(SystemError) -> Bool in
+            do throws(SystemError) { try fs.removeFile("\(Layout.control)/\(scope.text)") } catch {
+                if error.errno == SystemError.noSuchFile { return false }
+                throw error
+            }
+            try fs.sync(Layout.control)
+            return true
+        }
+    }
+
     /// What is to be paused. `mayBeGone`: the pause of a task that was deleted must still be possible to end.
     fileprivate func scope(mayBeGone: Bool = false) throws(Failure) -> PauseScope {
         try noOperands()

@@ -29,7 +29,7 @@ extension Command {
 
 extension Session {
     /// Composes the job's directory anew in tmp/ and gives it its name in new/ by one rename.
-    fileprivate func retry(_ record: JobRecord, _ fs: DiskFileSystem, _ drop: inout JobDrop) throws(Failure) -> JobID {
+    func retry(_ record: JobRecord, _ fs: DiskFileSystem, _ drop: inout JobDrop) throws(Failure) -> JobID {
         let old = record.place
         guard old.state.isTerminal, record.status.state.isTerminal else {
             throw Failure(ExitCode.failed, "\(old.id) has not ended: it is \(old.state.rawValue)")

@@ -10,7 +10,14 @@ struct ScheduleOptions {
         Option("every", value: "TIME", "due so long after the end of the last run"),
         Option("at", value: "TIME", "due once"),
         Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
+        Option("on-path", value: "GLOB", "due when a file comes, closed after writing or renamed in, such as \"/srv/in/*.csv\""),
     ]
+
+    /// The key of an option that says when; nil: it does not.
+    static func key(of option: String) -> String? {
+        let key = option.split(separator: "-").joined(separator: "_")
+        return ScheduleDefinition.whenKeys.contains(key) ? key : nil
+    }
 
     static let whenSpellings = whenOptions.map { "--\($0.name)" }.joined(separator: ", ")
 
@@ -20,7 +27,11 @@ struct ScheduleOptions {
         Option("exdate", value: "TIME", "a due time of --rrule that is left out, or a whole day; may be repeated"),
     ]
 
+    /// Of `--on-path` alone.
+    private static let pathsOption = Option("paths", value: "RULE", "of --on-path: each (a job for each file) or all (one for all that came since the last)")
+
     static let options = whenOptions + rruleOptions + [
+        pathsOption,
         Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
         Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),
@@ -52,11 +63,13 @@ struct ScheduleOptions {
     init(_ session: Session, idIsFile: Bool = false) throws(Failure) {
         let arguments = session.arguments
         var all: [Given] = []
-        for given in arguments.given where ScheduleDefinition.whenKeys.contains(given.name) {
+        for given in arguments.given {
+            guard let key = Self.key(of: given.name) else { continue }
             var table = Table()
             // An instant is written down as one: what `in 2h` counts from is now.
             let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
-            table.set(given.name, Value(.string(try JobOptions.utf8(text, given.name))))
+            table.set(key, Value(.string(try JobOptions.utf8(text, given.name))))
+            if key == "on_path", let paths = arguments.value("paths") { table.set("paths", Value(.string(paths))) }
             if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
             if given.name == "rrule" { try session.setRRuleTimes(in: &table) }
             for (option, key) in Self.strings {
@@ -82,6 +95,7 @@ struct ScheduleOptions {
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")
         }
+        if arguments.value("paths") != nil, !arguments.given.contains(where: { $0.name == "on-path" }) { throw .usage("--paths goes with --on-path") }
         self.all = all
     }
 

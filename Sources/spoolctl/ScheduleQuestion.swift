@@ -17,9 +17,13 @@ struct ScheduleQuestion {
 
     /// The option that says when, if one was given; an error if several were.
     static func given(_ arguments: Arguments) throws(Failure) -> Arguments.Given? {
-        let given = arguments.given.filter { ScheduleDefinition.whenKeys.contains($0.name) }
+        let given = arguments.given.filter { ScheduleOptions.key(of: $0.name) != nil }
         guard given.count <= 1 else { throw .usage("\(given[0].spelling) and \(given[1].spelling) both say when") }
         return given.first
+    }
+
+    init(_ session: Session, _ given: Arguments.Given) throws(Failure) {
+        try self.init(session, key: ScheduleOptions.key(of: given.name) ?? given.name, text: given.value, option: given.spelling)
     }
 
     /// - Parameter option: the option that gave the text, for errors.

@@ -40,9 +40,10 @@ extension Command {
             var table = TextTable(["SCHEDULE", "WHEN", "TIMEZONE", "NEXT", "FILE"])
             for schedule in entry.schedules {
                 let next = due.next(schedule, of: name, count: 1).first?.instant
+                let when = schedule.definition.onPath == nil ? session.time(next) : "when a file comes"
                 table.add([
                     .init(schedule.definition.id), .init(schedule.definition.expression), .init(schedule.definition.zone.name),
-                    .init(schedule.definition.enabled ? session.time(next) : "disabled"),
+                    .init(schedule.definition.enabled ? when : "disabled"),
                     .init(schedule.file.map { "\(Layout.schedules)/\($0)" } ?? "-"),
                 ])
             }

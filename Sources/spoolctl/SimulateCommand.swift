@@ -73,6 +73,12 @@ private struct Simulate {
                 simulation.add(schedule.definition, to: entry.name, counting: counting[schedule.definition.id])
             }
         }
+        for entry in entries {
+            for schedule in entry.schedules where schedule.definition.enabled {
+                guard let onPath = schedule.definition.onPath else { continue }
+                session.complain("task \(entry.name) is also due \(onPath.spoken), which is left out")
+            }
+        }
         simulation.play(until: to)
         if simulation.reached < to {
             session.complain("stopped at \(simulation.reached.rfc3339), after \(Simulation.startsMax) runs; --to an earlier time plays all of it")

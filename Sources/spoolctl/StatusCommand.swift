@@ -41,6 +41,7 @@ extension Session {
         table.add("queue", status.queue)
         table.add("priority", status.priority == 0 ? nil : String(status.priority))
         table.add("tags", status.tags.isEmpty ? nil : status.tags.joined(separator: ", "))
+        for path in status.paths { table.add("path", path) }
         table.add("payload", status.payload.map { String(decoding: $0, as: UTF8.self) })
         if let progress = status.progress {
             table.add("progress", "\(progress.percent)%\(progress.message.map { " \($0)" } ?? "")")

@@ -4,6 +4,12 @@ import Store
 struct VerdictText {
     let session: Session
 
+    /// The files that came, as the subject of what became of them; nothing for a time that came.
+    func files(_ verdict: DueVerdict) -> String {
+        guard let first = verdict.paths.first else { return "" }
+        return verdict.paths.count == 1 ? first : "\(first) and \(verdict.paths.count - 1) more"
+    }
+
     /// What became of it, as the predicate of a sentence whose subject is the due time.
     func predicate(_ verdict: DueVerdict) -> String {
         let job = verdict.job?.id ?? "?"
@@ -110,6 +116,10 @@ struct VerdictText {
         writer.member("why", verdict.why?.rawValue)
         writer.member("text", predicate(verdict))
         writer.member("note", verdict.note)
+        writer.key("paths")
+        writer.beginArray()
+        for path in verdict.paths { writer.string(path) }
+        writer.endArray()
         writer.member("job", job?.id)
         writer.member("state", job?.ending?.1.state.rawValue)
         writer.member("reason", job?.ending?.1.reason?.rawValue)

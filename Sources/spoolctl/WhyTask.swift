@@ -81,11 +81,19 @@ struct WhyTask {
         let next = try upcoming()
         var sentences = try troubles(last)
         if let latest = last.last(where: { $0.outcome != .pending }) {
-            sentences.append("\(name) was due last \(when(latest)): that \(text.predicate(latest)).")
+            let files = text.files(latest)
+            sentences.append(
+                files.isEmpty
+                    ? "\(name) was due last \(when(latest)): that \(text.predicate(latest))."
+                    : "\(name) was due last \(when(latest)), for \(files): that \(text.predicate(latest)).")
         } else if last.isEmpty {
             sentences.append("No due time of \(name) is known since \(session.spoken(max(dues.history.since ?? session.now, floor))).")
         }
         if let first = next.first { sentences.append("It is due next at \(session.spoken(first.instant)).") }
+        for schedule in dues.inForce(at: session.now) where schedule.definition.enabled {
+            guard let onPath = schedule.definition.onPath else { continue }
+            sentences.append("It is due \(onPath.spoken).")
+        }
         if session.isJSON {
             writeTask(sentences, last, next)
         } else if session.isQuiet {
@@ -96,7 +104,7 @@ struct WhyTask {
             for verdict in last {
                 table.add([
                     .init(session.time(verdict.due)), .init(verdict.outcome.rawValue, colour(verdict)), .init(verdict.schedule),
-                    .init(text.predicate(verdict) + of(verdict)),
+                    .init((verdict.paths.isEmpty ? "" : "\(text.files(verdict)): ") + text.predicate(verdict) + of(verdict)),
                 ])
             }
             for due in next { table.add([.init(session.time(due.instant)), .init("coming"), .init(due.schedule.id), .init(due.note ?? "")]) }
@@ -209,7 +217,7 @@ struct WhyTask {
         for index in verdicts.indices { try lookUp(&verdicts[index]) }
         var sentences = missing(asked, zone, verdicts)
         for verdict in verdicts {
-            let due = session.spoken(verdict.due)
+            let due = session.spoken(verdict.due) + (verdict.paths.isEmpty ? "" : ", when \(text.files(verdict)) came,")
             sentences.append(
                 verdict.outcome == .none
                     ? "\(name) was not due at \(due): \(text.predicate(verdict))." : "\(name)'s due time \(due) \(text.predicate(verdict)).")
@@ -275,6 +283,7 @@ extension DueVerdict {
         var trace = JobTrace(id: status.id, due: status.due, acceptedAt: status.createdAt, notBefore: status.scheduledAt ?? status.due)
         trace.task = status.task
         trace.schedule = schedule
+        trace.paths = status.paths
         trace.startedAt = status.startedAt
         trace.tries = status.attempt
         if status.state.isTerminal {

@@ -34,6 +34,7 @@ struct CommandTableTests {
         Use(command: "logs", right: ["DONE"], says: "hello", missing: [], tooMuch: ["DONE", "FAILED"], unknown: ["nosuch"]),
         Use(command: "status", right: ["DONE"], says: "done", unknown: ["nosuch"]),
         Use(command: "jobs", right: [], says: "-sh-", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
+        Use(command: "top", right: [], says: "running", tooMuch: ["more"]),
         Use(command: "cancel", right: ["NEW"], says: "canceled", missing: [], unknown: ["nosuch"]),
         Use(command: "kill", right: ["-s", "CONT", "RUN"], says: "SIGCONT sent", missing: [], unknown: ["nosuch"]),
         Use(command: "retry", right: ["FAILED"], says: "-exit-", missing: [], unknown: ["nosuch"]),

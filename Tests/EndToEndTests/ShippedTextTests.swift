@@ -124,12 +124,13 @@ struct ShippedTextTests {
         let spool = try SpoolUnderTest()
         let status = try spool.wait(for: "the status") { try spool.daemonStatus() }
         #expect(status.entries.map(\.key).filter { !words.contains(Substring($0)) } == [])
-        // As the source writes them: `log.write(.info, "accepted", at: …`.
+        // As the source writes them: `write(.info, "accepted", at: …`.
         var events: Set<Substring> = []
         for file in try Self.files("Sources/Daemon") {
             let text = try Files.text("\(Self.root)/\(file)")
-            for part in text.split(separator: "log.write(").dropFirst() {
-                let head = part.prefix(120)
+            for part in text.split(separator: "write(").dropFirst() {
+                let head = part.prefix(120).drop { $0 == " " || $0 == "\n" }
+                guard head.hasPrefix(".") else { continue }
                 if let first = head.firstIndex(of: "\""), let last = head[head.index(after: first)...].firstIndex(of: "\"") {
                     events.insert(head[head.index(after: first)..<last])
                 }

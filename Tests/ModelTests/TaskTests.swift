@@ -36,10 +36,10 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
         Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
         Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),
-        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
+        Refused("command = \":\"\n[[schedule]]\n", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern, on_path"),
         Refused("command = \":\"\n[[shedule]]\ncron = \"@daily\"", #"2:3: unknown key "shedule"; did you mean "schedule"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\nevery = 5", "4:9: cron and every in one schedule; write a [[schedule]] for each"),
-        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern", #"3:1: unknown key "corn"; did you mean "cron"?"#),
+        Refused("command = \":\"\n[[schedule]]\ncorn = \"@daily\"", "2:3: a schedule needs one of cron, calendar, rrule, every, at, pattern, on_path", #"3:1: unknown key "corn"; did you mean "cron"?"#),
         Refused("command = \":\"\n[[schedule]]\ncron = \"61 * * * *\"", #"3:9: cron "61 * * * *": minute 61 is out of range 0-59"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"*-*-* 25:00\"", #"3:19: calendar "*-*-* 25:00": hour 25 is out of range 0-23"#),
         Refused("command = \":\"\n[[schedule]]\ncalendar = \"daily Mars\"", #"3:19: calendar "daily Mars": unknown time zone "Mars""#),
@@ -240,7 +240,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
 
     static let refusedFiles: [Refused] = [
         Refused("every = 5", "1:1: no task is named; add task = \"NAME\""),
-        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, rrule, every, at, pattern"),
+        Refused("task = \"backup\"", "1:1: a schedule needs one of cron, calendar, rrule, every, at, pattern, on_path"),
         Refused("task = 5\nevery = 5", "1:8: task must be a name, not a whole number"),
         Refused(
             "task = \"../x\"\nevery = 5",

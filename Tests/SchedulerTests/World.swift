@@ -186,7 +186,7 @@ final class World {
 
 /// A record in a few words.
 func line(_ record: Record) -> String {
-    func name(_ id: JobID) -> String { String(id.text.dropFirst(21).dropLast(7)) }
+    func name(_ id: JobID) -> String { String(id.text.dropFirst(21).prefix(upTo: id.text.lastIndex(of: "-")!)) }
     switch record {
     case .accepted(let job):
         return job.schedule == nil ? "accepted \(job.name)" : "accepted \(job.name) due \(clock(job.due))"
@@ -205,7 +205,9 @@ func line(_ record: Record) -> String {
     case .unscheduled(let task, _): return "unscheduled \(task)"
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"
-        return "skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \(due.reason.rawValue)"
+        return "skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \(due.reason.rawValue)\(due.file.map { " \($0.path)" } ?? "")"
+    case .filesSeen(let task, _, let files, let isAll): return "seen \(task) \(files.count)\(isAll ? "" : " and more")"
+    case .filesGone(let task, _, let files): return "gone \(task) \(files.count)"
     case .ran(let task, let id, let end): return "ran \(task) \(name(id)) \(end.rawValue)"
     case .expecting(let task, let since, let isOverdue):
         return "\(isOverdue ? "overdue" : "expecting") \(task)\(since.map { " since \(clock($0))" } ?? " never")"

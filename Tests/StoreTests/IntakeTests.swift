@@ -287,7 +287,7 @@ extension Spool {
         try temporary.write("new/photos/job.toml", "command = 3")
         #expect(
             words(try spool.take("photos"))
-                == "ignored job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole number")
+                == "rejected photos/job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole number")
         #expect(temporary.exists("new/photos/job.toml"))
     }
 }

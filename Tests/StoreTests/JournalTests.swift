@@ -64,7 +64,17 @@ private func everyRecord() throws -> [Record] {
         job.forgivenTries = 2
         job.file = FileStamp(name: text, inode: .max, size: .max, modifiedNanoseconds: .min)
         records.append(.accepted(job))
+        var skipped = SkippedDue(task: "t", schedule: "s", from: now, through: now, count: 1, reason: .paused)
+        skipped.file = ArrivedFile(path: text, fingerprint: .max, changedAt: now)
+        records.append(.skipped(skipped))
+        job.paths = [text, "/b"]
+        job.fingerprints = [0, .max]
+        records.append(.accepted(job))
     }
+    for isAll in [false, true] {
+        records.append(.filesSeen(task: "t", schedule: "s", isAll ? [] : [1, .max], isAll: isAll))
+    }
+    records.append(.filesGone(task: "t", schedule: "s", [0]))
     var directory = try accepted("a")
     directory.isDirectory = true
     records.append(.accepted(directory))

@@ -1,16 +1,11 @@
-import Glibc
-import Linux
 import Scheduler
 import Store
 
-// What the scheduler cannot know by itself when it decides what may start: jobs that ended long ago, and the state of the machine.
+// What the scheduler cannot know by itself: jobs that ended long ago, and what a try has written.
 
-extension Daemon {
-    /// How long after a look at the machine that did not allow a start the next one is due.
-    private static let gateMilliseconds: Int64 = 5000
-
+extension Service {
     /// How many jobs that wait for one another are taken up one within the other.
-    private static let chainMax = 100
+    private static var chainMax: Int { 100 }
 
     // MARK: An arriving job
 
@@ -21,7 +16,7 @@ extension Daemon {
             guard let id = JobID(name), id != job.id else { continue }
             // It was dropped first, but may not have been looked at first.
             if !isKnown(id) {
-                for file in Spool<DiskFileSystem>.waitingNames(of: id) where !beingTaken.contains(file) {
+                for file in Spool<FS>.waitingNames(of: id) where !beingTaken.contains(file) {
                     guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
                     // A chain that came in the wrong order is followed this far, the rest of it at the next look.
                     guard beingTaken.count < Self.chainMax else { return nil }
@@ -53,7 +48,7 @@ extension Daemon {
     // MARK: An ended try
 
     /// Tells the scheduler how a try ended.
-    func end(_ job: Job, attempt: Int, _ result: RunResult) {
+    package func end(_ job: Job, attempt: Int, _ result: RunResult) {
         var result = result
         if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
         scheduler.handle(.ended(job.id, attempt: attempt, result), at: now)
@@ -64,45 +59,5 @@ extension Daemon {
             // Not there or not to be looked at: there is nothing that could be mailed.
             ((try? spool.fs.status("\(Layout.directory(of: job.id, .running))/\(name)"))?.size ?? 0) > 0
         }
-    }
-
-    // MARK: Gates
-
-    /// Why nothing may start now; nil when nothing stands against it.
-    private func obstacle() -> String? {
-        if let limit = configuration.maxLoad {
-            var load = 0.0
-            if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }
-        }
-        if let limit = configuration.minFreeBytes {
-            var space = statvfs()
-            if statvfs(options.spool, &space) == 0 {
-                let (bytes, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
-                if !isHuge, bytes < UInt64(limit) { return "\(bytes) bytes are free, and min_free_space is \(limit)" }
-            }
-        }
-        return nil
-    }
-
-    /// A turn that starts nothing while the machine is not to be loaded further.
-    func takeTurn() -> Turn {
-        var why: String?
-        let turn = scheduler.takeTurn(at: now) {
-            why = obstacle()
-            return why == nil
-        }
-        if let why {
-            if held == nil {
-                log.write(.warning, "held", at: now, ["why": why])
-                isPublishDue = true
-            }
-            held = held ?? why
-            gateLookAt = now.advanced(byMilliseconds: Self.gateMilliseconds)
-        } else if held != nil {
-            held = nil
-            isPublishDue = true
-            log.write(.notice, "released", at: now)
-        }
-        return turn
     }
 }

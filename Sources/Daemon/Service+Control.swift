@@ -1,12 +1,11 @@
-import Linux
 import Scheduler
 import Store
 
 // Requests are files in control/, written by rename: `NAME.request`, answered by `NAME.answer`. Pauses are files too, whose
 // being there is the pause.
 
-extension Daemon {
-    func scanControl() {
+extension Service {
+    package func scanControl() {
         do throws(SystemError) {
             let names = Set(try spool.fs.list(Layout.control).map(\.name))
             for name in names { takeControl(name) }
@@ -16,7 +15,7 @@ extension Daemon {
         }
     }
 
-    func takeControl(_ name: String) {
+    package func takeControl(_ name: String) {
         let path = "\(Layout.control)/\(name)"
         do throws(SystemError) {
             if let scope = PauseScope(text: name) {
@@ -97,7 +96,7 @@ extension Daemon {
         guard milliseconds > 0 else { return (4, "by: a timeout can only be moved to later") }
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
         // The configured one may have changed since the job was started; the worker knows the one it was given.
-        guard let timeout = job.definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds, timeout > 0 else {
+        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0 else {
             return (1, "has no timeout")
         }
         do throws(SystemError) {

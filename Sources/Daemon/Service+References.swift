@@ -4,7 +4,7 @@ import Store
 // Definitions may name tasks: to be started after them, or to be waited for. One that is not there may come in time, so it is
 // no error; the log says so when it is named, and when it goes while others name it.
 
-extension Daemon {
+extension Service {
     /// Says which tasks these name, or whose definition is gone and still named, that are not there. When all of a turn's files
     /// have been looked at, as they may name one another.
     func warnOfMissingTasks(changed stems: Set<String>) {

@@ -1,4 +1,3 @@
-import Linux
 import Scheduler
 import Store
 
@@ -20,9 +19,10 @@ struct Expiries {
     }
 }
 
-extension Daemon {
+extension Service {
+    static var pruneMilliseconds: Int64 { 86_400_000 }
     /// How many records are looked at between two turns.
-    private static let prunePerTurn = 32
+    private static var prunePerTurn: Int { 32 }
 
     /// Answers to requests that were kept while no daemon ran: whoever asked has gone.
     private func removeOldAnswers() throws(SystemError) {
@@ -47,7 +47,7 @@ extension Daemon {
             try spool.forgetUnused { scheduler.jobs[$0] != nil }
         }
         guard let scan = pruning else { return }
-        let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: configuration.keepMilliseconds, at: now)
+        let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: world.configuration.keepMilliseconds, at: now)
         for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
         if scan.isFinished { pruning = nil }
     }

@@ -1,22 +1,13 @@
 import Glibc
-import Linux
 import Scheduler
 import Store
 import WorkerProtocol
 
-/// A worker that an earlier daemon started and that still has a job.
-struct AdoptedWorker {
-    let job: Job
-    let pid: Int32
-    let record: String
-    /// Owned: closed when the worker has ended.
-    let pidfd: Int32
-}
-
-extension Daemon {
+extension Service {
     /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
-    func recover() throws(SystemError) {
-        let boot = try Linux.Process.bootID()
+    /// Returns how many things there were to mend.
+    @discardableResult
+    package func recover(boot: String) throws(SystemError) -> Int {
         var count = 0
         var unknown = 0
         var last: Instant?
@@ -26,7 +17,7 @@ extension Daemon {
                 count += 1
                 last = max(last ?? fields.at, fields.at)
                 guard fields.kind != "segment" else { return }
-                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: configuration.zone)) {
+                if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: world.configuration.zone)) {
                     scheduler.restore(record, at: fields.at)
                 } else {
                     unknown += 1
@@ -43,7 +34,7 @@ extension Daemon {
         }
         guard let torn else {
             try spool.journal.rotate(snapshot: [], spool: spoolID, at: now)
-            return
+            return 0
         }
         if torn > 0 {
             log.write(
@@ -54,8 +45,9 @@ extension Daemon {
         if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
+        isSameBoot = scheduler.lastBoot == boot
         let recovery = try spool.recover(
-            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: scheduler.lastBoot == boot,
+            jobs.filter { seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
             wasStopped: scheduler.wasStopped)
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
@@ -65,6 +57,7 @@ extension Daemon {
         unaccounted = scheduler.jobs.values.filter { $0.state == .running }
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
+        return recovery.mended.count
     }
 
     /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
@@ -74,11 +67,9 @@ extension Daemon {
         var waiting: [JobID: Job] = [:]
         for job in unaccounted { waiting[job.id] = job }
         var undecided = false
-        let own = Set(workers.values.map { String($0.number) })
-        let known = Set(adopted.values.map(\.record))
-        for entry in try spool.fs.list(Layout.workers) where !own.contains(entry.name) && !known.contains(entry.name) {
+        for entry in try spool.fs.list(Layout.workers) where !world.isOwn(record: entry.name) {
             let path = "\(Layout.workers)/\(entry.name)"
-            let isAlive = try isLocked(path)
+            let isAlive = try world.isAlive(record: entry.name)
             guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
             switch WorkerRecord.parse(bytes) {
             case .ended(let end):
@@ -94,7 +85,7 @@ extension Daemon {
                     continue
                 }
                 waiting[id] = nil
-                if isAlive, try adopt(job, run, record: entry.name) { continue }
+                if isAlive, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
                 lost(job, record: entry.name)
             case nil:
@@ -102,58 +93,20 @@ extension Daemon {
             }
         }
         // A worker writes its record before it starts a command. So a job that no record names never began, once no
-        // worker is left that might still be about to take it from its socket.
+        // worker is left that might still be about to take it from its socket; unless the machine stopped, for the record
+        // need not have reached the disk.
         if !undecided {
             for job in waiting.values {
-                let result = RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)
-                end(job, attempt: job.attempt, result)
+                let outcome: RunResult.Outcome = isSameBoot ? .neverBegan : .lost("the machine stopped while it ran")
+                end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
             }
             waiting = [:]
         }
         unaccounted = Array(waiting.values)
     }
 
-    private func isLocked(_ path: String) throws(SystemError) -> Bool {
-        do throws(SystemError) {
-            return try !FileDescriptor.open("\(options.spool)/\(path)", O_RDONLY | O_NOFOLLOW).tryLock()
-        } catch {
-            if error.errno == ENOENT { return false }
-            throw error
-        }
-    }
-
-    /// Watches a worker of an earlier daemon. False when it has just ended.
-    private func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
-        let pidfd: Int32
-        do throws(SystemError) {
-            pidfd = try Linux.Process.openPidfd(run.workerPID).release()
-            // The number may belong to another by now: number and start time are one process.
-            guard try Linux.Process.startTime(run.workerPID) == run.workerStartTime else {
-                close(pidfd)
-                return false
-            }
-        } catch {
-            if error.errno == ESRCH || error.errno == ENOENT { return false }
-            throw error
-        }
-        job.pid = run.jobPID == 0 ? nil : run.jobPID
-        adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
-        try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
-        log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])
-        // A stop that was asked for before the restart may not have reached it.
-        if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
-        return true
-    }
-
-    func adoptedEnded(_ pid: Int) throws(SystemError) {
-        guard let worker = adopted.removeValue(forKey: pid) else { return }
-        try poll.remove(worker.pidfd)
-        close(worker.pidfd)
-        conclude(worker.job, record: worker.record)
-    }
-
     /// A worker is gone: its record says how its run ended, or the run is lost.
-    func conclude(_ job: Job, record: String) {
+    package func conclude(_ job: Job, record: String) {
         // Unreadable is the same as not there: nobody recorded the end.
         if case .file(_, let bytes)? = try? spool.fs.take(
             "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true),
@@ -174,20 +127,10 @@ extension Daemon {
         {
             switch WorkerRecord.parse(bytes) {
             case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
-            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: endOrphans(of: run)
+            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
             default: break
             }
         }
         end(job, attempt: job.attempt, result)
-    }
-
-    /// What a lost run left running is ended, if it can be told for sure to be that: its session is the one that the run began,
-    /// and its first process started with it.
-    private func endOrphans(of run: WorkerRecord.Running) {
-        guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
-            status.session == run.jobPID, status.processGroup == run.jobPID
-        else { return }
-        _ = kill(-run.jobPID, SIGKILL)
-        log.write(.warning, "killed-orphans", at: now, ["id": run.jobID, "group": "\(run.jobPID)"])
     }
 }

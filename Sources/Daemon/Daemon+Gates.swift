@@ -1,0 +1,48 @@
+import Glibc
+import Linux
+import Scheduler
+
+// Whether the machine may be loaded further.
+
+extension Daemon {
+    /// How long after a look at the machine that did not allow a start the next one is due.
+    private static let gateMilliseconds: Int64 = 5000
+
+    /// Why nothing may start now; nil when nothing stands against it.
+    private func obstacle() -> String? {
+        if let limit = configuration.maxLoad {
+            var load = 0.0
+            if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }
+        }
+        if let limit = configuration.minFreeBytes {
+            var space = statvfs()
+            if statvfs(options.spool, &space) == 0 {
+                let (bytes, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
+                if !isHuge, bytes < UInt64(limit) { return "\(bytes) bytes are free, and min_free_space is \(limit)" }
+            }
+        }
+        return nil
+    }
+
+    /// A turn that starts nothing while the machine is not to be loaded further.
+    func takeTurn() -> Turn {
+        var why: String?
+        let turn = scheduler.takeTurn(at: now) {
+            why = obstacle()
+            return why == nil
+        }
+        if let why {
+            if held == nil {
+                log.write(.warning, "held", at: now, ["why": why])
+                service.isPublishDue = true
+            }
+            held = held ?? why
+            gateLookAt = now.advanced(byMilliseconds: Self.gateMilliseconds)
+        } else if held != nil {
+            held = nil
+            service.isPublishDue = true
+            log.write(.notice, "released", at: now)
+        }
+        return turn
+    }
+}

@@ -1,0 +1,43 @@
+import Scheduler
+
+extension Log {
+    /// What was decided, as far as it is worth a line.
+    func write(_ record: Record, at: Instant) {
+        switch record {
+        case .accepted(let job):
+            write(
+                .info, "accepted", at: at,
+                ["id": job.id.text, "file": job.file?.name, "path": job.paths.first, "task": job.task, "queue": job.definition.queue])
+        case .rejected(let file):
+            write(.warning, "rejected", at: at, ["id": file.id.text, "file": file.file, "error": file.error])
+        case .withdrawn(let id): write(.notice, "withdrawn", at: at, ["id": id.text])
+        case .started(let id, let attempt):
+            write(.info, "started", at: at, ["id": id.text, "try": "\(attempt)"])
+        case .stopping(let id, let why):
+            write(.notice, "stopping-job", at: at, ["id": id.text, "why": why.rawValue])
+        case .ended(let id, let ending):
+            write(
+                ending.state == .done ? .info : .warning, "ended", at: at,
+                [
+                    "id": id.text, "try": "\(ending.attempt)", "state": ending.state.rawValue,
+                    "reason": ending.reason?.rawValue, "exit_code": ending.exitCode.map { "\($0)" },
+                    "signal": ending.signal.map { "\($0)" }, "error": ending.error, "next": ending.notBefore?.rfc3339,
+                ])
+        case .defined(let file, _): write(.notice, "defined", at: at, ["file": file])
+        case .undefined(let file): write(.notice, "removed", at: at, ["file": file])
+        case .skipped(let due):
+            write(
+                .notice, "skipped", at: at,
+                [
+                    "task": due.task, "schedule": due.schedule, "from": due.from.rfc3339,
+                    "through": due.through.rfc3339, "count": due.count.map { "\($0)" }, "why": due.reason.rawValue,
+                    "path": due.file?.path,
+                ])
+        case .paused(let scope, let note): write(.notice, "paused", at: at, ["scope": scope.text, "note": note])
+        case .resumed(let scope): write(.notice, "resumed", at: at, ["scope": scope.text])
+        case .expecting(let task, let since, true):
+            write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
+        case .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered: break
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Glibc
+import Scheduler
+import Store
+
+// What comes into new/ and goes from there, name by name.
+
+extension Service {
+    /// A name in new/ is to be looked at.
+    package func noticed(_ name: String, isGone: Bool, isCreated: Bool, isMovedIn: Bool) {
+        // Most of what leaves new/ is what we moved ourselves.
+        if isGone, waitingFiles[name] == nil, waitingDirectory(name) == nil { return }
+        arrivals.add(name, isMovedIn ? [.settled, .movedIn] : isCreated ? [] : .settled)
+    }
+
+    /// After lost events: every name is looked at as if it had just come or gone.
+    package func rescan() throws(SystemError) {
+        log.write(.warning, "events-lost", at: now, ["effect": "the whole spool is looked at again"])
+        for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }
+        for name in waitingFiles.keys { arrivals.add(name) }
+        for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
+        loadDefinitions()
+        scheduler.handle(.programChanged(nil), at: now)
+        scanControl()
+    }
+
+    /// A waiting job of this name, which stands as a directory.
+    private func waitingDirectory(_ name: String) -> Job? {
+        guard let id = JobID(name), let job = scheduler.jobs[id], job.place == .directory(.new) else { return nil }
+        return job
+    }
+
+    func takeArrivals() throws(SystemError) {
+        var count = 0
+        while count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
+            count += 1
+            try takeArrival(name, sighting)
+        }
+    }
+
+    func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {
+        beingTaken.insert(name)
+        defer { beingTaken.remove(name) }
+        let known = waitingFiles[name]
+        // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
+        if let known, scheduler.jobs[known] == nil { return }
+        if let id = JobID(name), scheduler.endedInTurn[id] != nil { return }
+        if let known, let job = scheduler.jobs[known] {
+            guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
+                waitingFiles[name] = nil
+                scheduler.handle(.withdrawn(known), at: now)
+                return
+            }
+            if let stamp = job.file, stamp.inode == status.inode, stamp.size == status.size,
+                stamp.modifiedNanoseconds == status.modifiedNanoseconds
+            {
+                return
+            }
+        } else if let job = waitingDirectory(name) {
+            if try spool.fs.status("\(Layout.new)/\(name)") == nil { scheduler.handle(.withdrawn(job.id), at: now) }
+            return
+        }
+        let arrival: Arrival
+        do throws(SystemError) {
+            arrival = try spool.intake(
+                name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
+                isTaken: { self.scheduler.jobs[$0] }, task: { self.scheduler.tasks[$0]?.definition },
+                schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
+        } catch {
+            // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
+            guard error.errno != EMFILE, error.errno != ENFILE, error.errno != ENOMEM else { throw error }
+            log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"])
+            return
+        }
+        switch arrival {
+        case .job(let job):
+            guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }
+            if let file = job.file { waitingFiles[file.name] = job.id }
+            for followUp in job.definition.followUps {
+                if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
+            }
+            scheduler.handle(.dropped(job, onRecord), at: now)
+        case .rejected(let file):
+            scheduler.handle(.rejected(file), at: now)
+        case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
+        case .ignored(let why):
+            if spool.firstTimeIgnored(name) {
+                log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
+            }
+        case .notYet:
+            guard !Name.isUnfinished(name) else { return }
+            lookAgain(at: name)
+        case .missing: break
+        }
+    }
+
+    private func lookAgain(at name: String) {
+        if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
+        unready.insert(name)
+    }
+
+    func lookAgainAtUnready() {
+        guard !unready.isEmpty, now >= unreadyLookAt else { return }
+        for name in unready { arrivals.add(name) }
+        unready.removeAll()
+    }
+}

@@ -1,0 +1,83 @@
+import Scheduler
+import Store
+
+// What tasks/ and schedules/ hold, read into definitions.
+
+extension Service {
+    package func loadDefinitions() {
+        do throws(SystemError) {
+            let tasks = try spool.definitionFiles(in: Layout.tasks)
+            for (stem, files) in tasks { loadTask(stem, files: files) }
+            for name in scheduler.tasks.keys where tasks[name] == nil && scheduler.tasks[name]?.definition != nil {
+                loadTask(name, files: [])
+            }
+            let schedules = try spool.definitionFiles(in: Layout.schedules)
+            for (stem, files) in schedules { loadSchedule(stem, files: files) }
+            warnOfMissingTasks(changed: Set(tasks.keys))
+        } catch {
+            log.write(.error, "unreadable", at: now, ["error": "\(error)"])
+        }
+    }
+
+    /// Takes up what `tasks/` has for a name now. `files`: what is known to be there; nil: to be looked up.
+    package func loadTask(_ stem: String, files: [String]? = nil) {
+        let path = "\(Layout.tasks)/\(stem)"
+        do {
+            let files = try files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
+            guard !files.isEmpty else {
+                problems[path] = nil
+                isPublishDue = true
+                scheduler.handle(.taskRemoved(stem), at: now)
+                return
+            }
+            guard let file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return }
+            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, problems[path] == nil { return }
+            let task = try spool.task(file, context)
+            problems[path] = nil
+            scheduler.handle(.task(task, since: min(file.changedAt, now)), at: now)
+        } catch let problem as DefinitionProblem {
+            report(problem: problem.lines, of: path)
+            scheduler.handle(.taskUnusable(stem), at: now)
+        } catch {
+            report(problem: ["\(error)"], of: path)
+        }
+    }
+
+    package func loadSchedule(_ stem: String, files: [String]? = nil) {
+        let path = "\(Layout.schedules)/\(stem)"
+        do {
+            let files = try files ?? spool.definitionFiles(in: Layout.schedules, stem: stem)
+            guard !files.isEmpty else {
+                problems[path] = nil
+                isPublishDue = true
+                scheduler.handle(.scheduleRemoved(id: stem), at: now)
+                return
+            }
+            guard let file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
+            if scheduler.definitions[path] == file.source, problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
+            let (task, schedule) = try spool.schedule(file, context)
+            problems[path] = nil
+            scheduler.handle(.schedule(task: task, schedule, file.source, since: min(file.changedAt, now)), at: now)
+        } catch let problem as DefinitionProblem {
+            report(problem: problem.lines, of: path)
+            scheduler.handle(.scheduleUnusable(id: stem), at: now)
+        } catch {
+            report(problem: ["\(error)"], of: path)
+        }
+    }
+
+    /// Says once that a definition cannot be used; the last one that could stays in force.
+    func report(problem lines: [String], of path: String, inForce: String? = nil) {
+        guard problems[path] != lines else { return }
+        problems[path] = lines
+        isPublishDue = true
+        // A definition's, not the configuration's.
+        if inForce == nil { spool.journal.add(.refused(file: path, why: lines.joined(separator: "\n")), at: now) }
+        let inForce = inForce ?? (scheduler.definitions[path] == nil ? "none" : "the last definition that was accepted")
+        for line in lines {
+            log.write(
+                .error, "refused", at: now,
+                ["file": path, "error": line, "in_force": inForce])
+        }
+    }
+}

@@ -1,0 +1,269 @@
+// The part of the daemon that a simulator can drive: what happened in the spool becomes events, the scheduler decides, and its
+// turn is carried out in order: journal (one sync for all of it), places, starts, stops, answers.
+//
+// It touches the world through two doors only, the spool's file system and `World`, and keeps no thread, timer or descriptor.
+// Whoever owns it tells it what happened and calls `turn`.
+
+import Glibc
+import Scheduler
+import Store
+
+package final class Service<FS: FileSystem, W: World> {
+    /// How many names in new/ are taken up before slots are filled again.
+    static var intakePerTurn: Int { 256 }
+    /// How many are taken up before anything is started, when the daemon starts.
+    static var intakeAtStart: Int { 8192 }
+    /// How long after a look at a file that was not ready the next one is due.
+    static var unreadyMilliseconds: Int64 { 500 }
+    static var placingMillisecondsMin: Int64 { 1000 }
+    static var placingMillisecondsMax: Int64 { 60_000 }
+
+    package let spool: Spool<FS>
+    package let scheduler: Scheduler
+    let zones: ZoneDatabase
+    let log: Log
+    let spoolID: String
+    unowned let world: W
+
+    /// The machine has not been down since the journal was last written.
+    var isSameBoot = true
+    /// Running jobs of an earlier daemon whose worker has not been found yet.
+    package internal(set) var unaccounted: [Job] = []
+    /// Names in new/ to look at, and whether all that is known is that they were created.
+    var arrivals = NameQueue()
+    /// Names that were not ready, and when they are looked at again: a file that was linked in while its writer had it open
+    /// is closed under another name, and no event tells.
+    var unready: Set<String> = []
+    var unreadyLookAt = Instant(milliseconds: 0)
+    /// Names that are being looked at, because another one named them.
+    var beingTaken: Set<String> = []
+    /// The waiting jobs that stand as files, by name.
+    var waitingFiles: [String: JobID] = [:]
+    /// Requests that have been carried out and are answered once that is journaled.
+    var answers: [(request: String, code: Int, message: String)] = []
+    /// What is wrong with definitions, by path without ending.
+    var problems: [String: [String]] = [:]
+    /// Jobs that could not be brought to their place, and when that is tried again.
+    private var unplaced: [JobID: Unplaced] = [:]
+    private var placeAgainAt = Instant(milliseconds: 0)
+    private var placingDelayMilliseconds = placingMillisecondsMin
+    var expiries = Expiries()
+    var pruning: PruneScan?
+    var nextPrune = Instant(milliseconds: 0)
+    var doneCount = 0
+    var failedCount = 0
+    /// Something changed that `state/status.json` tells.
+    var isPublishDue = true
+    /// The disk cannot take changes.
+    var isDegraded = false
+
+    package init(_ spool: Spool<FS>, zones: ZoneDatabase, log: Log, spoolID: String, world: W) {
+        self.spool = spool
+        self.zones = zones
+        self.log = log
+        self.spoolID = spoolID
+        self.world = world
+        scheduler = Scheduler(zones: zones)
+        scheduler.host = spool.host
+    }
+
+    var now: Instant { world.now }
+
+    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone) }
+
+    /// There is something to do without waiting for anything to happen.
+    package var hasWork: Bool { !arrivals.isEmpty || pruning != nil || spool.journal.hasPending }
+
+    /// The disk has refused to bring some job to its place.
+    package var hasUnplaced: Bool { !unplaced.isEmpty }
+
+    // MARK: A daemon's life
+
+    /// Reads the journal and the tree, and catches up.
+    ///
+    /// - Parameter boot: what the kernel calls the time since the machine was started.
+    package func begin(boot: String, version: String, _ decide: () throws(SystemError) -> Turn) throws(SystemError) {
+        try recover(boot: boot)
+        loadDefinitions()
+        scanControl()
+        for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
+        // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
+        for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
+        scheduler.handle(.started(boot: boot, version: version), at: now)
+        nextPrune = now
+        try carryOut(try decide())
+    }
+
+    /// Takes up what has come, lets the scheduler decide, and carries that out.
+    package func turn(_ decide: () throws(SystemError) -> Turn) throws(SystemError) {
+        lookAgainAtUnready()
+        try takeArrivals()
+        try settleUnaccounted()
+        try pruneSome()
+        try placeAgain()
+        try carryOut(try decide())
+        if spool.journal.wantsRotation { try rotateJournal() }
+    }
+
+    /// Ends in order: what has happened is journaled, nothing is started any more.
+    package func finish() throws(SystemError) {
+        scheduler.handle(.stopped, at: now)
+        try carryOut(scheduler.takeTurn(at: now, mayStart: false))
+    }
+
+    /// When the next turn is due if nothing happens before; nil: never.
+    package var nextWake: Instant? {
+        var wake = scheduler.nextWake()
+        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
+        if let expiry = expiries.next { consider(expiry) }
+        if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
+        if !unready.isEmpty { consider(unreadyLookAt) }
+        if !unplaced.isEmpty { consider(placeAgainAt) }
+        consider(nextPrune)
+        return wake
+    }
+
+    /// The clock was set: what was meant to be done a while later must not wait for a clock set back to come there again.
+    package func clockWasSet() {
+        log.write(.notice, "clock-set", at: now)
+        unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        placeAgainAt = min(placeAgainAt, now.advanced(byMilliseconds: placingDelayMilliseconds))
+        nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
+    }
+
+    // MARK: Carrying out
+
+    /// Does what a turn asks for, in order. Comes back only when it is done.
+    func carryOut(_ turn: Turn) throws(SystemError) {
+        for (scope, note) in turn.pauses {
+            try persistently("spool") { () throws(SystemError) in
+                let path = "\(Layout.control)/\(scope.text)"
+                try self.spool.fs.replace(path, Array("\(note)\n".utf8))
+                try self.spool.fs.sync(path)
+                try self.spool.fs.sync(Layout.control)
+            }
+        }
+        for (at, record) in turn.records {
+            spool.journal.add(record, at: at)
+            log.write(record, at: at)
+        }
+        for refusal in turn.refusals {
+            let file = refusal.task.isEmpty ? "\(Layout.schedules)/\(refusal.schedule)" : "\(Layout.tasks)/\(refusal.task)"
+            report(problem: [refusal.why], of: file)
+        }
+        if spool.journal.hasPending {
+            try persistently("journal") { () throws(SystemError) in try self.spool.journal.commit() }
+        }
+        for job in turn.places {
+            if case .file(let name) = job.place { waitingFiles[name] = nil }
+            try bringToPlace(job)
+        }
+        for job in turn.starts {
+            // What stands elsewhere waits until it does not.
+            if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
+        }
+        for (job, how) in turn.stops {
+            if unplaced[job.id]?.isToStart == true {
+                end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now))
+                arrivals.nudge()
+            } else {
+                world.stop(job, how)
+            }
+        }
+        for question in turn.questions { world.ask(question) }
+        for answer in answers { write(answer) }
+        answers.removeAll()
+        if !turn.isEmpty { isPublishDue = true }
+    }
+
+    /// A job that could not be brought to its place.
+    struct Unplaced {
+        var job: Job
+        var isToStart = false
+    }
+
+    /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
+    /// again, ever more seldom.
+    private func bringToPlace(_ job: Job) throws(SystemError) {
+        do throws(SystemError) {
+            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
+        } catch {
+            guard !isStopping else { throw error }
+            if unplaced.isEmpty {
+                placingDelayMilliseconds = Self.placingMillisecondsMin
+                placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+            }
+            if unplaced.updateValue(Unplaced(job: job), forKey: job.id) == nil {
+                log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+            }
+            return
+        }
+        unplaced[job.id] = nil
+        if job.state.isTerminal { try ended(job) }
+    }
+
+    private func placeAgain() throws(SystemError) {
+        guard !unplaced.isEmpty, now >= placeAgainAt else { return }
+        let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
+        for one in waiting {
+            try bringToPlace(one.job)
+            if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
+                log.write(.notice, "placed", at: now, ["id": one.job.id.text])
+                if one.isToStart { world.start(one.job) }
+            }
+        }
+        placingDelayMilliseconds = min(2 * placingDelayMilliseconds, Self.placingMillisecondsMax)
+        placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+    }
+
+    /// The disk did not take a change, and the daemon was told to stop meanwhile.
+    private(set) var isStopping = false
+
+    /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.
+    func persistently(_ what: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
+        while true {
+            do throws(SystemError) {
+                try body()
+                if isDegraded {
+                    isDegraded = false
+                    log.write(.notice, "recovered", at: now, ["of": what])
+                    log.flush()
+                }
+                return
+            } catch {
+                guard [ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM].contains(error.errno), !error.call.contains("sync")
+                else { throw error }
+                if !isDegraded {
+                    isDegraded = true
+                    log.write(
+                        .error, "degraded", at: now,
+                        ["error": "\(error)", "effect": "nothing is started or acknowledged until this is over"])
+                    log.flush()
+                }
+                guard try world.waitForDisk(error) else {
+                    isStopping = true
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func ended(_ job: Job) throws(SystemError) {
+        if job.state == .done { doneCount += 1 } else { failedCount += 1 }
+        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds, let endedAt = job.endedAt {
+            expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
+        }
+        if let count = job.definition.keepCount, let task = job.task {
+            try spool.keepLatest(count, of: task, adding: (job.id, job.state))
+        }
+    }
+
+    /// Begins a new segment of the journal with the state as it is now, and removes those that are older than any record is kept.
+    package func rotateJournal() throws(SystemError) {
+        let snapshot = scheduler.snapshot(at: now)
+        try persistently("journal") { () throws(SystemError) in
+            try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
+        }
+        try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))
+    }
+}

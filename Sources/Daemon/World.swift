@@ -1,0 +1,37 @@
+import Scheduler
+import Store
+import WorkerProtocol
+
+/// What the service has of the world besides its disk: the clock, the workers, the programs of patterns. The daemon is the
+/// real one; the simulator's can stop at any moment.
+package protocol World: AnyObject {
+    /// What the wall clock shows.
+    var now: Instant { get }
+
+    /// The configuration in force.
+    var configuration: Configuration { get }
+
+    /// Gives a job, which is journaled and in its place, to a worker. If that cannot be, `Service.end` says so.
+    func start(_ job: Job)
+
+    /// Asks the worker of a running job, of this daemon or an earlier one, to end it.
+    func stop(_ job: Job, _ how: Turn.Stop)
+
+    /// Asks the program of a pattern for the next due time.
+    func ask(_ question: Question)
+
+    /// The worker record files, in `state/workers/`, of this daemon's own workers: those that it need not look for.
+    func isOwn(record: String) -> Bool
+
+    /// Whether the worker of an earlier daemon that has this record file still lives.
+    func isAlive(record: String) throws(SystemError) -> Bool
+
+    /// Watches a worker of an earlier daemon until it ends and `Service.conclude` is called. False when it has just ended.
+    func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool
+
+    /// Ends what a lost run left running.
+    func endOrphans(of run: WorkerRecord.Running)
+
+    /// The disk cannot take a change now: comes back when it is time to try again. False when the daemon has been told to stop.
+    func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool
+}

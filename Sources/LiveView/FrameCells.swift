@@ -1,0 +1,69 @@
+import Store
+
+extension Composer {
+    /// What the columns of a row say.
+    mutating func cells(_ item: Item) -> [StyledLine] {
+        switch item {
+        case .running(let one):
+            clock()
+            let time = max(0, snapshot.now.milliseconds - one.startedAt.milliseconds)
+            let isLate = one.timeoutMilliseconds.map { time >= $0 / 10 * 9 } ?? false
+            return [
+                job(one.status), StyledLine(TimeText.clock(time), isLate ? .yellow : nil),
+                StyledLine(one.timeoutMilliseconds.map { TimeText.clock($0) } ?? "-"), progress(one.status.progress),
+            ]
+        case .waiting(let one):
+            let holds = snapshot.holds(on: one)
+            if holds.contains(where: { $0.kind == .start || $0.kind == .retry }) { clock() }
+            let texts = holds.map { $0.brief(one.status, now: snapshot.now) }
+            return [
+                job(one.status), StyledLine(PlainText.oneLine(one.status.queue)), StyledLine(String(one.status.priority)),
+                StyledLine(texts.isEmpty ? "about to start" : texts.joined(separator: "; "), one.fileProblem == nil ? nil : .red),
+            ]
+        case .due(let due):
+            clock()
+            return [
+                StyledLine(PlainText.oneLine(due.task)), StyledLine(TimeText.clock(max(0, due.instant.milliseconds - snapshot.now.milliseconds))),
+                StyledLine(when(due.instant)), StyledLine(PlainText.oneLine(due.note ?? ""), .yellow),
+            ]
+        case .ended(let status):
+            var result = StyledLine(status.brief, status.state == .failed ? .red : .green)
+            if let error = status.error, status.state == .failed { result.add(" " + PlainText.oneLine(error), .dim) }
+            return [
+                job(status), StyledLine(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"), StyledLine(when(status.endedAt ?? status.changedAt)),
+                result,
+            ]
+        }
+    }
+
+    private func job(_ status: JobStatus) -> StyledLine { StyledLine(PlainText.oneLine(Item.shortID(status.id))) }
+
+    private static let barWidth = 10
+
+    private func progress(_ progress: Progress?) -> StyledLine {
+        guard let progress else { return StyledLine() }
+        var line = StyledLine()
+        if size.columns >= 60 {
+            let full = min(Self.barWidth, max(0, Int((progress.fraction * Double(Self.barWidth)).rounded(.down))))
+            line.add("[")
+            line.add(String(repeating: "#", count: full), .green)
+            line.add(String(repeating: "-", count: Self.barWidth - full), .dim)
+            line.add("] ")
+        }
+        line.add(Columns.fitted("\(progress.percent)%", to: 4, isRight: true))
+        if let message = progress.message, !message.isEmpty { line.add(" " + PlainText.oneLine(message)) }
+        return line
+    }
+}
+
+extension JobStatus {
+    /// `exit 3`, `timeout`, `done`.
+    public var brief: String {
+        guard state == .failed else { return state.rawValue }
+        switch reason {
+        case .exit: return "exit \(exitCode.map(String.init) ?? "?")"
+        case .signal: return signal.map { Signal.name($0) } ?? "signal"
+        default: return reason?.rawValue ?? "failed"
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// Text of others, made safe to show.
+public enum PlainText {
+    /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
+    /// line or pass for a column.
+    public static func oneLine(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if isUnsafe(scalar) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
+        }
+        return result
+    }
+
+    public static func escape(_ scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\n": return "\\n"
+        case "\t": return "\\t"
+        case "\r": return "\\r"
+        default:
+            let digits = String(scalar.value, radix: 16)
+            if scalar.value < 0x100 { return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits }
+            return "\\u{\(digits)}"
+        }
+    }
+
+    /// C0, DEL, C1, and the marks that turn the direction of what follows.
+    public static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
+    public static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {
+        guard scalars[start].value == 0x1B, start + 1 < scalars.count, scalars[start + 1] == "[" else { return nil }
+        var index = start + 2
+        while index < scalars.count, scalars[index] == ";" || (scalars[index].value >= 0x30 && scalars[index].value < 0x3A) {
+            index += 1
+        }
+        return index < scalars.count && scalars[index] == "m" ? index + 1 : nil
+    }
+}

@@ -1,0 +1,146 @@
+// What is known of a spool at one moment: all that a frame is made of. Lists are bounded by who fills them, and so is the cost
+// of a frame.
+
+import Store
+
+public struct Snapshot: Sendable {
+    public struct Daemon: Sendable {
+        /// Nil: none serves the spool.
+        public var pid: Int32?
+        public var host = ""
+        /// Since when it serves the spool; of one that does not, when it was last seen. Nil: nobody knows, or never.
+        public var since: Instant?
+        /// How many definitions it cannot use.
+        public var problems = 0
+        public var overdue: [String] = []
+
+        public init() {}
+    }
+
+    public struct Running: Sendable {
+        public var status: JobStatus
+        /// As extended.
+        public var timeoutMilliseconds: Int64?
+        public var locks: [String]
+
+        public init(status: JobStatus, timeoutMilliseconds: Int64? = nil, locks: [String] = []) {
+            self.status = status
+            self.timeoutMilliseconds = timeoutMilliseconds
+            self.locks = locks
+        }
+
+        public var startedAt: Instant { status.startedAt ?? status.changedAt }
+    }
+
+    public struct Waiting: Sendable {
+        public var status: JobStatus
+        public var overlap: Overlap
+        public var locks: [String]
+        /// Jobs that it comes after and that have not ended.
+        public var waitsFor: [String] = []
+        /// Why its file can't be taken up.
+        public var fileProblem: String?
+
+        public init(status: JobStatus, overlap: Overlap = .wait, locks: [String] = []) {
+            self.status = status
+            self.overlap = overlap
+            self.locks = locks
+        }
+    }
+
+    public struct Due: Sendable {
+        public var instant: Instant
+        public var task: String
+        public var queue: String
+        public var schedule: String
+        public var note: String?
+
+        public init(instant: Instant, task: String, queue: String = "default", schedule: String = "", note: String? = nil) {
+            self.instant = instant
+            self.task = task
+            self.queue = queue
+            self.schedule = schedule
+            self.note = note
+        }
+    }
+
+    public var now: Instant
+    /// The viewer's.
+    public var zone: Zone
+    public var spool: String
+    public var daemon = Daemon()
+    /// What holds waiting jobs; its running jobs are ``running``.
+    public var surroundings = WaitingSurroundings()
+    public var rates = EndRates()
+    /// There were too many records to look at all: the rates are at least what they say, for an hour.
+    public var ratesAreLeast = false
+    public var runningCount = 0
+    public var waitingCount = 0
+    public var running: [Running] = []
+    public var waiting: [Waiting] = []
+    public var due: [Due] = []
+    public var ended: [JobStatus] = []
+
+    public init(now: Instant, zone: Zone, spool: String) {
+        self.now = now
+        self.zone = zone
+        self.spool = spool
+    }
+
+    /// What holds a waiting job now.
+    public func holds(on job: Waiting) -> [Hold] {
+        var surroundings = surroundings
+        surroundings.waitsFor = job.waitsFor
+        if !job.locks.isEmpty {
+            for other in running where other.status.id != job.status.id {
+                for lock in job.locks where other.locks.contains(lock) { surroundings.heldLocks.append((lock, other.status.id)) }
+            }
+        }
+        if let task = job.status.task {
+            surroundings.betweenTries = waiting.lazy
+                .filter { $0.status.task == task && $0.status.attempt > 0 && $0.status.id != job.status.id }.map(\.status.id)
+        }
+        var holds = surroundings.holds(on: job.status, overlap: job.overlap, now: now)
+        if let problem = job.fileProblem {
+            var hold = Hold(.file)
+            hold.note = problem
+            holds.insert(hold, at: 0)
+        }
+        return holds
+    }
+
+    /// Slots of all, then of each queue that has its own, and how many of them are taken.
+    public var slots: [(queue: String?, used: Int, slots: Int)] {
+        var used: [String: Int] = [:]
+        for one in running { used[one.status.queue, default: 0] += 1 }
+        return [(nil, runningCount, surroundings.slots)]
+            + surroundings.queueSlots.sorted { $0.key < $1.key }.map { ($0.key, used[$0.key] ?? 0, $0.value) }
+    }
+}
+
+extension Hold {
+    /// In a few words, at a moment: the short form of what `spoolctl why` says.
+    public func brief(_ job: JobStatus, now: Instant) -> String {
+        let note = PlainText.oneLine(note ?? "")
+        let others = jobs.first.map { Item.shortID($0) + (jobs.count > 1 ? " +\(jobs.count - 1)" : "") } ?? ""
+        let wait = instant.map { TimeText.clock(max(0, $0.milliseconds - now.milliseconds)) } ?? ""
+        switch kind {
+        case .daemon: return "spoold is not running"
+        case .file: return "file: \(note)"
+        case .after: return "after \(others)"
+        case .start: return "starts in \(wait)"
+        case .retry: return "try \(job.attempt &+ 1)/\(job.tries) in \(wait)"
+        case .pause:
+            switch scope ?? .all {
+            case .all: return note.isEmpty ? "all is paused" : "paused: \(note)"
+            case .queue: return note.isEmpty ? "queue is paused" : "queue paused: \(note)"
+            case .task: return note.isEmpty ? "task is paused" : "task paused: \(note)"
+            }
+        case .overlap: return "overlaps \(others)"
+        case .lock: return "lock \(note): \(others)"
+        case .gate: return note
+        case .queue: return "queue is full, \(slots ?? 0)/\(slots ?? 0)"
+        case .slots: return "all slots taken, \(slots ?? 0)/\(slots ?? 0)"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+/// What an `on_path` schedule waits for.
+public final class OnPath: Sendable {
+    public enum Paths: String, Sendable, CaseIterable {
+        /// A job for each file.
+        case each
+        /// One job for all that have come since the one before.
+        case all
+    }
+
+    public let glob: PathGlob
+    public let paths: Paths
+
+    init(glob: PathGlob, paths: Paths) {
+        self.glob = glob
+        self.paths = paths
+    }
+
+    /// How many files one job is for at most, and how long their paths together may be, in bytes: a program's variable takes
+    /// 128 KiB (execve(2), MAX_ARG_STRLEN).
+    public static let filesMax = 10_000
+    public static let bytesMax = 64_000
+
+    /// Keys that speak of due times, of which it has none.
+    static let strangers = ["timezone", "jitter", "catch_up_limit", "dst_gap", "dst_repeat"]
+}
+
+extension OnPath {
+    /// When it is due, in a sentence.
+    public var spoken: String { "when a file matching \(glob.text) comes" }
+
+    /// What it means, in words.
+    public var explanation: Explanation {
+        let each = paths == .each ? "each with a job of its own" : "all that have come since the last run in one job"
+        return Explanation(
+            syntax: "a pattern for files", normalized: glob.text,
+            sentence: "When a file matching \(glob.text) comes, closed after writing or renamed in, \(each)")
+    }
+}
+
+extension ScheduleDefinition {
+    /// The schedule in words, and what is surprising about it.
+    public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? recurrence.explanation(at: now) }
+}
+
+extension TableReader {
+    /// Reads `on_path` and `paths`. Nil when there is none, or when it cannot be used, for which a problem then stands.
+    mutating func onPath() -> OnPath? {
+        expect(["on_path", "paths"])
+        guard let value = table["on_path"] else {
+            if let entry = table.entry("paths") { fail(entry.keyPosition, "paths belongs to on_path, and there is none") }
+            return nil
+        }
+        for key in OnPath.strangers {
+            if let entry = table.entry(key) {
+                fail(entry.keyPosition, "\(key) has no meaning beside on_path: a file comes when it comes")
+            }
+        }
+        let paths = choice("paths", as: OnPath.Paths.self) ?? .each
+        guard let text = string("on_path") else { return nil }
+        do throws(PathGlob.Mistake) { return OnPath(glob: try PathGlob(text), paths: paths) } catch {
+            var position = value.position
+            // Inside a basic string without escapes the place in the text is the place in the file.
+            position.column += error.offset + 1
+            fail(position, "on_path \"\(text)\": \(error.message)", hint: error.hint)
+            return nil
+        }
+    }
+}

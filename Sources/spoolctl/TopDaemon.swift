@@ -1,0 +1,80 @@
+import Glibc
+import Linux
+import Store
+
+/// What `top` knows of the daemon: who holds the spool's lock, what it has published, and when it ends.
+final class TopDaemon {
+    private let session: Session
+    private let fs: DiskFileSystem
+    var isChanged = true
+    private var end: (pid: Int32, raw: Int32)?
+    /// One that has ended and holds the lock: not the process of that number here, but of another machine or namespace.
+    private var foreign: Int32?
+    private(set) var defaultTimeoutMilliseconds: Int64?
+
+    init(_ session: Session, _ fs: DiskFileSystem) {
+        self.session = session
+        self.fs = fs
+    }
+
+    deinit { if let end { close(end.raw) } }
+
+    /// Readable when the daemon has ended; -1 when there is nothing to wait for.
+    var raw: Int32 { end?.raw ?? -1 }
+
+    func hasEnded() {
+        guard let end else { return }
+        close(end.raw)
+        foreign = end.pid
+        self.end = nil
+        isChanged = true
+    }
+
+    func refresh(_ snapshot: inout Snapshot) throws(Failure) {
+        guard isChanged else { return }
+        isChanged = false
+        let holder = try session.daemon()
+        if holder == nil { foreign = nil }
+        if let holder, holder.pid > 0, holder.pid != foreign, end?.pid != holder.pid {
+            if let end { close(end.raw) }
+            end = nil
+            // Not to be watched: its files tell of a good end.
+            if let file = try? Process.openPidfd(holder.pid) { end = (holder.pid, file.release()) }
+        }
+        let fs = fs
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        var table = Table()
+        // Never written, or damaged: the lock says whether a daemon is there.
+        if case .file(_, let bytes) = taken, case .table(let content)? = (try? JSON.parse(bytes))?.kind { table = content }
+        let isItsOwn = holder != nil && table.whole("pid") == holder.map { Int64($0.pid) }
+        var daemon = Snapshot.Daemon()
+        daemon.pid = holder?.pid
+        daemon.host = holder?.host ?? ""
+        daemon.since = holder == nil ? table.instant("at") : isItsOwn ? table.instant("started_at") : nil
+        if case .array(let problems)? = table["problems"]?.kind { daemon.problems = problems.count }
+        if case .array(let tasks)? = table["overdue"]?.kind {
+            for case .table(let one) in tasks.map(\.kind) { if let task = one.text("task") { daemon.overdue.append(task) } }
+        }
+        snapshot.daemon = daemon
+        // A broken configuration is no reason to show nothing: the daemon's is in force, else the defaults.
+        let configuration = (try? session.configuration()) ?? Configuration()
+        defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
+        var slots = configuration.slots
+        var queues = configuration.queueSlots
+        if isItsOwn {
+            slots = table.whole("slots").map { max(0, Int($0)) } ?? slots
+            if case .table(let published)? = table["queues"]?.kind {
+                queues = [:]
+                for entry in published.entries {
+                    // One that has no slots of its own is published with those of all.
+                    guard case .table(let queue) = entry.value.kind, let own = queue.whole("slots"), own != slots else { continue }
+                    queues[entry.key] = max(0, Int(own))
+                }
+            }
+        }
+        snapshot.surroundings.slots = slots
+        snapshot.surroundings.queueSlots = queues
+        snapshot.surroundings.held = isItsOwn ? table.text("held") : nil
+        snapshot.surroundings.daemonGoneSince = holder == nil ? table.instant("at") ?? Instant(milliseconds: 0) : nil
+    }
+}

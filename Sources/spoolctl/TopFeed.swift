@@ -1,0 +1,235 @@
+// What `top` knows of the spool: read whole once, then kept by what inotify tells, so that a look costs what has changed and
+// never what there is. Bounds, each for one refresh:
+//
+// - of waiting jobs the first 200 are read, the others counted; of running ones 1000;
+// - of ended jobs the latest 200 are kept, and at most 50 each of done/ and failed/ read; those that came before these are
+//   counted alone;
+// - the ends of the last hour are counted, at the beginning, among the newest 20,000 records.
+
+import Linux
+import Store
+
+final class TopFeed {
+    private let session: Session
+    private let fs: DiskFileSystem
+    private var records: JobRecords<DiskFileSystem>
+    let watch: TopWatch
+    private(set) var snapshot: Snapshot
+    let daemon: TopDaemon
+    private let dues: TopDues
+    private let waiting: TopWaiting
+    private var running: [String: Snapshot.Running] = [:]
+    private var runningNames: Set<String> = []
+    private var runningWatches: [String: Int32] = [:]
+    private var changedRunning: Set<String> = []
+    private var ended: [String: JobStatus] = [:]
+    /// Of those that have ended without a status.
+    private var recordWatches: [String: Int32] = [:]
+    /// Ended and not read yet, the latest last.
+    private var unread: [JobState: [String]] = [:]
+    private var arePausesChanged = true
+    /// Answers to requests that have come.
+    var answers: [String] = []
+    private(set) var isLogChanged = false
+
+    static let waitingMax = 200
+    private static let runningMax = 1000
+    private static let endedMax = 200
+    private static let readMax = 50
+    private static let countedMax = 20_000
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        fs = try session.openSpool()
+        records = try session.records()
+        watch = try TopWatch(spool: session.spoolPath)
+        snapshot = Snapshot(now: session.now, zone: session.viewerZone, spool: session.spoolPath)
+        daemon = TopDaemon(session, fs)
+        dues = TopDues(session, fs)
+        waiting = TopWaiting(fs)
+        try load()
+    }
+
+    /// Something is known to have changed that has not been read.
+    var isBehind: Bool { unread.values.contains { !$0.isEmpty } }
+
+    // MARK: All of it
+
+    private func load() throws(Failure) {
+        let fs = fs
+        func names(_ directory: String) throws(Failure) -> [DirectoryEntry] {
+            try attempt { () throws(SystemError) in try fs.list(directory).filter { !Name.isUnfinished($0.name) } }
+        }
+        runningNames = Set(try names(Layout.running).filter { $0.kind == .directory }.map(\.name))
+        for id in runningWatches.keys where !runningNames.contains(id) { unwatch(id) }
+        running = [:]
+        changedRunning = runningNames
+        waiting.load(try names(Layout.new))
+        unread = [:]
+        ended = [:]
+        try loadEnded()
+        arePausesChanged = true
+        daemon.isChanged = true
+        dues.reload()
+    }
+
+    /// The latest ends by when their directories last changed, which is when their status was written.
+    private func loadEnded() throws(Failure) {
+        var found: [(id: String, state: JobState)] = []
+        let fs = fs
+        for state in [JobState.done, .failed] {
+            let entries = try attempt { () throws(SystemError) in try fs.list(state.rawValue) }
+            found += entries.lazy.filter { $0.kind == .directory }.map { ($0.name, state) }
+        }
+        let isCut = found.count > Self.countedMax
+        if isCut {
+            found.sort { $0.id > $1.id }
+            found.removeLast(found.count - Self.countedMax)
+        }
+        var rates = EndRates()
+        var latest: [(at: Int64, id: String, state: JobState)] = []
+        let hourAgo = Clock.now() - EndRates.hourSeconds * 1000
+        var oldest = Int64.max
+        for (id, state) in found {
+            // Removed meanwhile.
+            guard let status = try? fs.status("\(state.rawValue)/\(id)") else { continue }
+            let at = status.modifiedNanoseconds / 1_000_000
+            oldest = min(oldest, at)
+            if at > hourAgo { rates.add(at: Instant(milliseconds: at), isFailure: state == .failed) }
+            latest.append((at, id, state))
+        }
+        snapshot.rates = rates
+        snapshot.ratesAreLeast = isCut && oldest > hourAgo
+        latest.sort { ($0.at, $0.id) > ($1.at, $1.id) }
+        for one in latest.prefix(Self.endedMax) { try readEnded(one.id, one.state) }
+    }
+
+    // MARK: What has changed
+
+    /// Takes what has happened, without reading what it is about.
+    func drain() throws(Failure) {
+        guard let events = try watch.read() else { return try load() }
+        for (place, event) in events {
+            switch place {
+            case .new:
+                guard !Name.isUnfinished(event.name) else { continue }
+                waiting.take(event)
+            case .running:
+                guard event.mask.contains(.isDirectory), !Name.isUnfinished(event.name) else { continue }
+                if event.isArrival {
+                    runningNames.insert(event.name)
+                    changedRunning.insert(event.name)
+                } else {
+                    runningNames.remove(event.name)
+                    changedRunning.remove(event.name)
+                    running[event.name] = nil
+                    unwatch(event.name)
+                }
+            case .ended(let state):
+                guard event.mask.contains(.isDirectory), !Name.isUnfinished(event.name) else { continue }
+                event.isArrival ? end(event.name, state) : forget(event.name, state)
+            case .control:
+                if event.name.hasPrefix("pause") { arePausesChanged = true }
+                if event.isArrival, event.name.hasSuffix(".answer") { answers.append(String(event.name.dropLast(7))) }
+            case .state: daemon.isChanged = true
+            case .tasks:
+                waiting.forgetDefinitions()
+                dues.change(file: event.name)
+            case .schedules: dues.reload()
+            case .job(let id):
+                let names = [Layout.statusFile, Layout.progressFile, Extension.fileName]
+                if names.contains(event.name) { changedRunning.insert(id) }
+            case .record(let place): unread[place.state, default: []].append(place.id)
+            case .log: isLogChanged = true
+            }
+        }
+    }
+
+    private func end(_ id: String, _ state: JobState) {
+        snapshot.rates.add(at: Instant(milliseconds: Clock.now()), isFailure: state == .failed)
+        unread[state, default: []].append(id)
+        if let count = unread[state]?.count, count > 4 * Self.readMax { unread[state]?.removeFirst(count - Self.readMax) }
+        if let name = JobID(id)?.name { dues.ended(name) }
+    }
+
+    private func forget(_ id: String, _ state: JobState) {
+        unread[state]?.removeAll { $0 == id }
+        if ended[id]?.state == state { ended[id] = nil }
+        if let watch = recordWatches.removeValue(forKey: id) { self.watch.remove(watch) }
+    }
+
+    private func unwatch(_ id: String) {
+        if let watch = runningWatches.removeValue(forKey: id) { self.watch.remove(watch, ofJob: id) }
+    }
+
+    // MARK: Reading
+
+    /// Reads what has changed, and makes the snapshot anew.
+    func refresh() throws(Failure) {
+        isLogChanged = false
+        snapshot.now = Instant(milliseconds: Clock.now())
+        try daemon.refresh(&snapshot)
+        if arePausesChanged {
+            snapshot.surroundings.pauses = try Pauses.read(fs)
+            arePausesChanged = false
+        }
+        for id in changedRunning { try readRunning(id) }
+        changedRunning = []
+        snapshot.runningCount = runningNames.count
+        snapshot.running = Array(running.values)
+        snapshot.surroundings.running = snapshot.running.map(\.status)
+        try waiting.refresh(&snapshot, &records)
+        for (state, ids) in unread {
+            unread[state] = ids.dropLast(Self.readMax)
+            for id in ids.suffix(Self.readMax) { try readEnded(id, state) }
+        }
+        if ended.count > Self.endedMax {
+            let latest = ended.values.sorted { ($0.endedAt ?? $0.changedAt) > ($1.endedAt ?? $1.changedAt) }
+            for status in latest.dropFirst(Self.endedMax) { ended[status.id] = nil }
+        }
+        snapshot.ended = Array(ended.values)
+        try dues.refresh(&snapshot)
+    }
+
+    private func readRunning(_ id: String) throws(Failure) {
+        guard runningNames.contains(id) else { return }
+        let place = JobPlace(id: id, state: .running, path: "\(Layout.running)/\(id)", isFile: false)
+        if running[id] == nil {
+            guard running.count < Self.runningMax else { return }
+            // Before it is read, so that what changes afterwards is told.
+            runningWatches[id] = watch.add(place.path, as: .job(id))
+        }
+        guard let record = try read(place) else { return }
+        var one = Snapshot.Running(status: record.status)
+        let found = records
+        let fs = fs
+        let (definition, extended) = try attempt { () throws(SystemError) in (try found.definition(at: place), try fs.extended(place.path)) }
+        one.locks = definition?.locks ?? []
+        let timeout = definition?.timeoutMilliseconds ?? daemon.defaultTimeoutMilliseconds
+        one.timeoutMilliseconds = timeout.map { $0.addingReportingOverflow(extended) }.map { $0.overflow ? .max : $0.partialValue }
+        running[id] = one
+    }
+
+    private func readEnded(_ id: String, _ state: JobState) throws(Failure) {
+        let place = JobPlace(id: id, state: state, path: "\(state.rawValue)/\(id)", isFile: false)
+        guard var record = try read(place) else { return }
+        if !record.isComplete || !record.status.state.isTerminal {
+            // Its status comes in a moment; it may have come before it was watched.
+            recordWatches[id] = watch.add(place.path, as: .record(place))
+            guard let again = try read(place) else { return }
+            record = again
+        }
+        if record.isComplete, record.status.state.isTerminal, let done = recordWatches.removeValue(forKey: id) { watch.remove(done) }
+        record.status.state = state
+        ended[id] = record.status
+    }
+
+    private func read(_ place: JobPlace) throws(Failure) -> JobRecord? {
+        do throws(JournalError) { return try records.record(at: place) } catch { throw Failure(error) }
+    }
+
+    /// Where a job stands and what is known of it, wherever it is.
+    func record(of id: String) throws(Failure) -> JobRecord? {
+        do throws(JournalError) { return try records.record(of: id) } catch { throw Failure(error) }
+    }
+}

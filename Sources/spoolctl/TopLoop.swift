@@ -1,0 +1,216 @@
+// The loop of `top`: waits for the spool, keys, signals, the daemon's end, and the clock where the screen shows what it moves.
+//
+// - Whatever ends it, the terminal gets back what it had.
+// - What happens in the spool is taken at most ten times a second, and never for more than a fifth of the time: while a look is
+//   not due, its events wait in the kernel. Keys are answered at once, from what is known.
+// - A frame is one write, and none when nothing has changed.
+
+import CLinux
+import Glibc
+import Linux
+import Store
+
+final class TopLoop {
+    private let session: Session
+    private let feed: TopFeed
+    private let keyboard: Keyboard
+    private let signals: SignalDescriptor
+    private var keys = KeyReader()
+    private var screen: Screen
+    private var size: ScreenSize
+    private var state = ViewState()
+    private var log: TopLog?
+    private var requests: TopRequests
+    /// When the screen changes by the clock alone.
+    private var changesAt: Instant?
+    /// When the last byte of a key came; monotonic.
+    private var keyAt: Int64 = 0
+    /// Before this the spool is not looked at; monotonic.
+    private var lookAt: Int64 = 0
+
+    private static let lookMilliseconds: Int64 = 100
+    /// How long the rest of a key's bytes may take.
+    private static let keyMilliseconds: Int64 = 50
+
+    init(_ session: Session, _ feed: TopFeed, _ keyboard: Keyboard) throws(Failure) {
+        self.session = session
+        self.feed = feed
+        self.keyboard = keyboard
+        requests = TopRequests(session)
+        screen = Screen(hasColour: session.output.hasColour)
+        size = Self.currentSize
+        let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP].filter { linux_is_signal_ignored($0) == 0 }
+        signals = try attempt { () throws(SystemError) in try SignalDescriptor(wanted) }
+    }
+
+    private static var currentSize: ScreenSize {
+        let size = RawTerminal.size(STDOUT_FILENO)
+        return ScreenSize(columns: size.columns, rows: size.rows)
+    }
+
+    func run() throws(Failure) -> Int32 {
+        try enter()
+        defer { leave() }
+        try look()
+        while true {
+            guard draw() else { return ExitCode.done }
+            if let code = try wait() { return code }
+        }
+    }
+
+    // MARK: The terminal
+
+    private func enter() throws(Failure) {
+        try attempt { () throws(SystemError) in try keyboard.terminal.enter() }
+        screen.forget()
+        size = Self.currentSize
+        _ = write(Screen.enter)
+    }
+
+    private func leave() {
+        _ = write(Screen.leave)
+        keyboard.terminal.leave()
+    }
+
+    /// False: nobody reads any more.
+    private func write(_ text: String) -> Bool {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                bytes = bytes.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Whoever shares the terminal made it so.
+                var polled = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&polled, 1, -1)
+            } else if errno != EINTR {
+                return false
+            }
+        }
+        return true
+    }
+
+    private func draw() -> Bool {
+        let lines: [StyledLine]
+        if let log {
+            lines = log.page.lines(size, message: state.message)
+            changesAt = nil
+        } else {
+            var snapshot = feed.snapshot
+            snapshot.now = Instant(milliseconds: Clock.now())
+            let frame = Frame(snapshot, state, size)
+            lines = frame.lines
+            changesAt = frame.changesAt
+        }
+        let update = screen.update(to: lines, size)
+        return update.isEmpty || write(update)
+    }
+
+    /// ctrl-Z: stops as any program does, and goes on when it is told to.
+    private func stop() throws(Failure) {
+        leave()
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGTSTP)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        kill(getpid(), SIGTSTP)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        try enter()
+    }
+
+    // MARK: Waiting
+
+    /// Waits for something to happen and takes it. Returns what to exit with, when it is the end.
+    private func wait() throws(Failure) -> Int32? {
+        let now = Clock.monotonicMilliseconds()
+        let isLookDue = lookAt <= now
+        var deadlines: [Int64] = []
+        if keys.isPending { deadlines.append(keyAt + Self.keyMilliseconds) }
+        if !isLookDue || feed.isBehind { deadlines.append(max(now, lookAt)) }
+        if let changesAt { deadlines.append(now + max(0, changesAt.milliseconds - Clock.now())) }
+        // poll(2) passes over negative numbers.
+        var polls = [keyboard.raw, signals.descriptor.raw, isLookDue ? feed.watch.raw : -1, feed.daemon.raw]
+            .map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let count = poll(&polls, nfds_t(polls.count), deadlines.min().map { Int32(clamping: max(0, $0 - now)) } ?? -1)
+        if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
+        guard count > 0 else {
+            if keys.isPending, keyAt + Self.keyMilliseconds <= Clock.monotonicMilliseconds() {
+                for key in keys.flush() where try take(key) { return ExitCode.done }
+            }
+            if feed.isBehind, lookAt <= Clock.monotonicMilliseconds() { try look() }
+            return nil
+        }
+        if polls[1].revents != 0, let code = try takeSignals() { return code }
+        if polls[0].revents != 0 {
+            guard let bytes = keyboard.read() else { return ExitCode.done }
+            keyAt = Clock.monotonicMilliseconds()
+            for key in keys.take(bytes) where try take(key) { return ExitCode.done }
+        }
+        if polls[3].revents != 0 {
+            feed.daemon.hasEnded()
+            try look()
+        } else if polls[2].revents != 0 {
+            try look()
+        }
+        return nil
+    }
+
+    private func takeSignals() throws(Failure) -> Int32? {
+        while let signal = try attempt({ () throws(SystemError) in try signals.next() }) {
+            switch signal.number {
+            case SIGWINCH: size = Self.currentSize
+            case SIGTSTP: try stop()
+            case SIGINT: return ExitCode.done
+            default: return ExitCode.signalBase + signal.number
+            }
+        }
+        return nil
+    }
+
+    /// Takes what has happened in the spool; the next look is due when it has cost less than a fifth of the time.
+    private func look() throws(Failure) {
+        let begin = Clock.monotonicMilliseconds()
+        try feed.drain()
+        try feed.refresh()
+        for name in feed.answers { if let message = try requests.take(answer: name) { state.message = message } }
+        feed.answers = []
+        if let log { try log.refresh(try feed.record(of: log.page.id)) }
+        let end = Clock.monotonicMilliseconds()
+        lookAt = end + max(Self.lookMilliseconds, 4 * (end - begin))
+    }
+
+    // MARK: Keys
+
+    /// True: it is the end.
+    private func take(_ key: Key) throws(Failure) -> Bool {
+        if let log {
+            state.message = nil
+            if log.take(key, rows: size.rows) {
+                try log.refresh(try feed.record(of: log.page.id))
+            } else {
+                self.log = nil
+            }
+            return false
+        }
+        switch state.take(key, feed.snapshot, page: max(1, size.rows / 4)) {
+        case nil: break
+        case .quit?: return true
+        case .follow(let id)?: try follow(id)
+        case let action?: state.message = requests.perform(action)
+        }
+        return false
+    }
+
+    private func follow(_ text: String) throws(Failure) {
+        var records = try session.records()
+        let id: String
+        // A file that waits may have its id by now, under which it will be found when it has begun.
+        do throws(Failure) { id = try session.job(text, &records).place.id } catch {
+            state.message = error.lines.first
+            return
+        }
+        let log = TopLog(session, feed.watch, id: id)
+        try log.refresh(try feed.record(of: id))
+        self.log = log
+    }
+}

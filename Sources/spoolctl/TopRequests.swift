@@ -1,0 +1,55 @@
+import Store
+
+/// What keys of `top` do to the spool. Nothing waits: a daemon's answer is shown when it comes.
+struct TopRequests {
+    private let session: Session
+    /// What is to be said when the request has been carried out.
+    private var open: [String: String] = [:]
+
+    init(_ session: Session) { self.session = session }
+
+    /// Does it, and returns what is to be said.
+    mutating func perform(_ action: ViewAction) -> String? {
+        do throws(Failure) {
+            switch action {
+            case .quit, .follow: return nil
+            case .cancel(let id): return try ask("cancel", id, done: "canceled \(id)")
+            case .kill(let id): return try ask("kill", id, done: "killed \(id)")
+            case .retry(let id):
+                let fs = try session.openSpoolForWriting()
+                var records = try session.records()
+                var drop = JobDrop(fs)
+                return "submitted \(try session.retry(try session.job(id, &records), fs, &drop))"
+            case .pause(let scope):
+                try session.pause(scope, note: "")
+                return "paused \(scope.spoken)"
+            case .resume(let scope):
+                return try session.resume(scope) ? "resumed \(scope.spoken)" : "\(scope.spoken) is not paused"
+            }
+        } catch {
+            return error.lines.joined(separator: "; ")
+        }
+    }
+
+    private mutating func ask(_ what: String, _ text: String, done: String) throws(Failure) -> String {
+        var records = try session.records()
+        let record = try session.job(text, &records)
+        let id = record.status.id
+        if record.place.state.isTerminal { return "\(id) has already ended: \(record.status.summary)" }
+        if JobID(id) == nil { return "\(id) has not been taken up; remove \(record.place.path) to withdraw it" }
+        let name = try ControlRequest(session).send { writer in
+            writer.member("do", what)
+            writer.member("id", id)
+            if what == "kill" { writer.member("signal", 9) }
+        }
+        open[name] = done
+        return try session.daemon() == nil ? "spoold is not running: the request is kept until it does" : "asked spoold to \(what) \(id)"
+    }
+
+    /// Takes an answer that has come, and returns what is to be said.
+    mutating func take(answer name: String) throws(Failure) -> String? {
+        guard let done = open[name], let answer = try ControlRequest(session).takeAnswer(to: name) else { return nil }
+        open[name] = nil
+        return answer.code == ExitCode.done || answer.message.isEmpty ? done : answer.message
+    }
+}

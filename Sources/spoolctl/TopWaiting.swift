@@ -1,0 +1,82 @@
+import Linux
+import Store
+
+/// The waiting jobs of `top`: all their names, and what the first of them say.
+final class TopWaiting {
+    private let fs: DiskFileSystem
+    private var names = NameWindow(least: TopFeed.waitingMax, limit: 4096)
+    private var rows: [String: Row] = [:]
+
+    private struct Row {
+        var job: Snapshot.Waiting
+        /// It comes after others. Nil: which these are is not known until it is accepted.
+        var isAfter: Bool
+        var dependencies: [String]?
+    }
+
+    init(_ fs: DiskFileSystem) { self.fs = fs }
+
+    func load(_ entries: [DirectoryEntry]) {
+        names.replaceAll(entries.lazy.map { ($0.name, $0.kind == .directory) })
+        rows = [:]
+    }
+
+    func take(_ event: InotifyEvent) {
+        rows[event.name] = nil
+        if event.isArrival {
+            names.insert(event.name, isDirectory: event.mask.contains(.isDirectory))
+        } else if event.isDeparture {
+            names.remove(event.name)
+        }
+    }
+
+    /// A task has changed, whose keys waiting jobs may have.
+    func forgetDefinitions() { rows = [:] }
+
+    func refresh(_ snapshot: inout Snapshot, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
+        let shown = names.first.prefix(TopFeed.waitingMax)
+        for name in shown where rows[name] == nil { rows[name] = try read(name, &records) }
+        if rows.count > 4 * TopFeed.waitingMax {
+            let kept = Set(shown)
+            rows = rows.filter { kept.contains($0.key) }
+        }
+        try readDependencies(shown, &records)
+        snapshot.waitingCount = names.count
+        snapshot.waiting = shown.compactMap { rows[$0]?.job }
+    }
+
+    private func read(_ name: String, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> Row? {
+        let stem = name.hasSuffix(".toml") || name.hasSuffix(".json") ? String(name.dropLast(5)) : name
+        let isFile = !names.isDirectory(name)
+        let place = JobPlace(id: isFile ? stem : name, state: .new, path: "\(Layout.new)/\(name)", isFile: isFile)
+        let record: JobRecord?
+        let definition: JobDefinition?
+        do throws(JournalError) {
+            record = try records.record(at: place)
+            do throws(SystemError) { definition = try records.definition(at: place) } catch { throw .system(error) }
+        } catch {
+            throw Failure(error)
+        }
+        guard let record else { return nil }
+        var job = Snapshot.Waiting(status: record.status, overlap: definition?.overlap ?? .wait, locks: definition?.locks ?? [])
+        if isFile { job.fileProblem = record.status.error ?? (record.isComplete ? nil : "it can't be read") }
+        return Row(job: job, isAfter: definition?.after != nil, dependencies: nil)
+    }
+
+    /// Asks the journal once for each job that comes after others, and the tree whether those have ended.
+    private func readDependencies(_ shown: ArraySlice<String>, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
+        let after = shown.filter { rows[$0]?.isAfter == true }
+        let unknown = Set(after.filter { rows[$0]?.dependencies == nil })
+        do throws(JournalError) {
+            let found = unknown.isEmpty ? [:] : try records.dependencies(of: unknown)
+            for name in after {
+                guard var row = rows[name] else { continue }
+                row.dependencies = row.dependencies ?? found[name]
+                row.job.waitsFor = try records.open(row.dependencies ?? [])
+                rows[name] = row
+            }
+        } catch {
+            throw Failure(error)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import Daemon
+import Store
+
+/// What must hold. Everything is looked at from outside: the tree, the journal's text, and what jobs did in the world.
+struct Check {
+    private let world: SimulatedWorld
+    private let people: People
+    private let disk: SimulatedDisk
+    private let places: [Int: [String]]
+
+    init(_ world: SimulatedWorld, _ people: People) {
+        self.world = world
+        self.people = people
+        disk = world.disk
+        places = Self.places(world.disk, people)
+    }
+
+    /// Just after a start of the daemon.
+    func afterStart() throws(Violation) {
+        guard let service = world.service else { return }
+        try eachTryBeganOnce()
+        // What the disk refused stands elsewhere for a while.
+        if service.hasUnplaced { return }
+        try everyDropHasItsPlace()
+        try jobsStandWhereTheJournalSays(service.scheduler)
+        try whatBeganIsStillThere(service.scheduler)
+        try recordsAreTrue(service.scheduler)
+    }
+
+    /// When everything that can end has ended.
+    func atEnd() throws(Violation) {
+        try afterStart()
+        guard let service = world.service else { throw Violation("the daemon does not come up: \(world.gaveUp.last ?? "?")") }
+        for job in service.scheduler.jobs.values where job.schedule == nil {
+            throw Violation("\(job.id) has not come to an end: \(job.state), try \(job.attempt)")
+        }
+        for drop in people.drops {
+            for place in places(of: drop) where !place.hasPrefix("done/") && !place.hasPrefix("failed/") {
+                throw Violation("mark-\(drop.number) is left at \(place)")
+            }
+        }
+        try everyDueTimeIsAccountedFor(service.scheduler)
+    }
+
+    // MARK: Jobs
+
+    private func eachTryBeganOnce() throws(Violation) {
+        for (attempt, count) in world.begun where count > 1 {
+            throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times")
+        }
+    }
+
+    private func everyDropHasItsPlace() throws(Violation) {
+        for drop in people.drops {
+            let places = places(of: drop)
+            if places.isEmpty, !drop.mayBeGone { throw Violation("mark-\(drop.number) is nowhere") }
+            if places.count > 1, !drop.mayBeTwice { throw Violation("mark-\(drop.number) is in \(places)") }
+            guard !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
+            let id = String(place.drop { $0 != "/" }.dropFirst())
+            let starts = world.begun.filter { $0.key.id == id }.values.reduce(0, +)
+            if starts > 1 { throw Violation("mark-\(drop.number) was run \(starts) times, and on_crash is fail") }
+        }
+    }
+
+    private func jobsStandWhereTheJournalSays(_ scheduler: Scheduler) throws(Violation) {
+        for job in scheduler.jobs.values {
+            var found = JobState.allCases.filter { hasJobFile(Layout.directory(of: job.id, $0)) }.map { Layout.directory(of: job.id, $0) }
+            if case .file(let name) = job.place, disk.exists("new/\(name)") { found.append("new/\(name)") }
+            let expected = if case .file(let name) = job.place { "new/\(name)" } else { Layout.directory(of: job.id, job.state) }
+            if found != [expected] { throw Violation("\(job.id) is \(job.state) and in \(found), not in \(expected)") }
+        }
+    }
+
+    /// Nothing that ran is forgotten.
+    private func whatBeganIsStillThere(_ scheduler: Scheduler) throws(Violation) {
+        for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) {
+            guard let job = JobID(id), scheduler.jobs[job] == nil else { continue }
+            if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)") { throw Violation("\(id) ran and has no record") }
+        }
+    }
+
+    private func recordsAreTrue(_ scheduler: Scheduler) throws(Violation) {
+        for state in JobState.allCases {
+            guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
+            for (name, entry) in directory.entries where entry.kind == .directory {
+                guard let id = JobID(name), hasJobFile("\(state)/\(name)") else { continue }
+                if !state.isTerminal {
+                    // In new/ it may be one that somebody has just moved in.
+                    if state == .running, scheduler.jobs[id]?.state != .running { throw Violation("running/\(name) does not run") }
+                    continue
+                }
+                guard scheduler.jobs[id] == nil else { throw Violation("\(state)/\(name) has not ended") }
+                // What a power cut makes of a record that somebody moved about is not what the journal can know.
+                if people.movedAway.contains(name) { continue }
+                guard let bytes = entry.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind,
+                    case .string(let told)? = table["state"]?.kind, case .integer(let attempt)? = table["try"]?.kind
+                else { throw Violation("\(state)/\(name) has no status") }
+                guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
+                let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
+                if state == .done, !success { throw Violation("done/\(name) did not succeed") }
+            }
+        }
+    }
+
+    // MARK: Due times
+
+    private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
+        let facts: [String: DueFacts]
+        do { facts = try DueFacts.read(disk) } catch { throw Violation("the journal cannot be read: \(error)") }
+        for (name, task) in scheduler.tasks where task.definition != nil {
+            guard let facts = facts[name], let from = facts.since else { continue }
+            let step: Int64 = facts.isEachMinute ? 60_000 : 300_000
+            var due = (from.milliseconds / step + 1) * step
+            while due <= world.now.milliseconds {
+                let instant = Instant(milliseconds: due)
+                if !facts.ran.contains(JobID(task: name, schedule: "each-minute", due: instant)),
+                    !facts.skipped.contains(where: { $0.from <= instant && instant <= $0.through })
+                {
+                    throw Violation("\(name) was due at \(instant.rfc3339), of which nothing is known")
+                }
+                due += step
+            }
+        }
+    }
+
+    // MARK: Looking
+
+    private func hasJobFile(_ directory: String) -> Bool {
+        Source.fileNames.contains { disk.exists("\(directory)/\($0)") }
+    }
+
+    private func places(of drop: People.Drop) -> [String] { places[drop.number] ?? [] }
+
+    /// Where each mark stands.
+    private static func places(_ disk: SimulatedDisk, _ people: People) -> [Int: [String]] {
+        var places: [Int: [String]] = [:]
+        for state in JobState.allCases {
+            guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
+            for (name, entry) in directory.entries.sorted(by: { $0.key < $1.key }) {
+                for number in people.marks(in: entry) { places[number, default: []].append("\(state.rawValue)/\(name)") }
+            }
+        }
+        return places
+    }
+}
+
+/// What the journal says of a task's due times since it has been as it is.
+private struct DueFacts {
+    var since: Instant?
+    var text = ""
+    var ran: Set<JobID> = []
+    var skipped: [SkippedDue] = []
+
+    var isEachMinute: Bool { text.contains("cron = \"* * * * *\"") }
+
+    static func read(_ disk: SimulatedDisk) throws -> [String: DueFacts] {
+        var facts: [String: DueFacts] = [:]
+        let zones = ZoneDatabase(directories: [])
+        for segment in try Journal<SimulatedDisk>.segments(disk) {
+            _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { fields in
+                switch fields.record(ReadingContext(now: fields.at, zones: zones)) {
+                case .defined(let file, let source):
+                    let name = String(file.dropFirst("tasks/".count))
+                    let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
+                    // Another schedule: what was due before is another's affair.
+                    if facts[name]?.text != text { facts[name] = DueFacts(text: text) }
+                case .scheduled(let task, _, let accounted, _, _):
+                    if facts[task]?.since == nil { facts[task]?.since = accounted }
+                case .unscheduled(let task, _): facts[task]?.since = nil
+                case .accepted(let job):
+                    if let task = job.task, job.schedule != nil { facts[task]?.ran.insert(job.id) }
+                case .skipped(let due): facts[due.task]?.skipped.append(due)
+                default: break
+                }
+            }
+        }
+        return facts
+    }
+}

@@ -1,0 +1,80 @@
+import Store
+
+extension SimulatedDisk {
+    /// What a power cut leaves: what was synced, and of all else whatever the generator picks.
+    ///
+    /// Directory changes survive as a file system may have written them: all up to some moment, or each by itself. Of a rename the
+    /// new name may survive alone, so that a file stands in both places (seen on btrfs), but never the loss of the old name
+    /// alone. Content that was not synced is there, old, empty, or cut off anywhere.
+    package func cutPower(_ random: inout Random) {
+        isStopped = false
+        fault = nil
+        interruption = nil
+        let order = random.below(4)
+        let until = random.below(pending.count + 1)
+        var chosen: [Int: Int] = [:]
+        for (index, change) in pending.enumerated() {
+            let survives: Bool
+            switch order {
+            case 0: survives = index < until
+            case 1: survives = true
+            case 2: survives = false
+            default:
+                // One choice for both halves: 0 neither, 1 the new name alone, else both.
+                let choice = chosen[change.number] ?? random.below(4)
+                chosen[change.number] = choice
+                survives = change.kind == .added ? choice > 0 : choice > 1
+            }
+            if survives { apply(change) }
+        }
+        pending.removeAll()
+        var contents: [UInt64: [UInt8]] = [:]
+        root = image(of: root, &random, &contents)
+    }
+
+    private func image(of node: Node, _ random: inout Random, _ contents: inout [UInt64: [UInt8]]) -> Node {
+        // What stands in two places is one inode by number, but changing one no longer changes the other.
+        let new = Node(inode: node.inode, kind: node.kind, mode: node.mode, at: node.modified)
+        new.changed = node.changed
+        if node.kind == .directory {
+            for (name, entry) in node.syncedEntries.sorted(by: { $0.key < $1.key }) {
+                new.entries[name] = image(of: entry, &random, &contents)
+            }
+            new.syncedEntries = new.entries
+        } else {
+            new.bytes = contents[node.inode] ?? content(of: node, &random)
+            contents[node.inode] = new.bytes
+            new.syncedCount = new.bytes.count
+        }
+        return new
+    }
+
+    private func content(of node: Node, _ random: inout Random) -> [UInt8] {
+        guard node.syncedCount < node.bytes.count || node.before != nil else { return node.bytes }
+        switch random.below(4) {
+        case 0: return node.bytes
+        case 1: return node.before ?? Array(node.bytes.prefix(node.syncedCount))
+        default:
+            let torn = node.syncedCount + random.below(node.bytes.count - node.syncedCount + 1)
+            return Array(node.bytes.prefix(torn))
+        }
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+package struct Random: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(_ seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var x = state
+        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
+        return x ^ (x >> 31)
+    }
+
+    /// 0 up to but not including `bound`; 0 when that is 0.
+    package mutating func below(_ bound: Int) -> Int { bound <= 0 ? 0 : Int(next() % UInt64(bound)) }
+}

@@ -1,0 +1,233 @@
+import Daemon
+import Glibc
+import Store
+
+/// Those who drop, edit, move and remove files, and what they remember of it.
+final class People {
+    /// Something that somebody dropped: its text bears a mark with its number, by which it is found again.
+    struct Drop {
+        var number: Int
+        /// It was synced, as `submit` does, before it counted as handed over.
+        var isSynced: Bool
+        /// Somebody removed or edited it, so that it may be gone.
+        var mayBeGone = false
+        /// Somebody had it run again, so that it may be there twice.
+        var mayBeTwice = false
+        var isBad = false
+        /// A run that nobody recorded the end of is taken again.
+        var retriesLost = false
+        var tries = 1
+
+        var mark: String { "mark-\(number);" }
+    }
+
+    private unowned let world: SimulatedWorld
+    private(set) var drops: [Drop] = []
+    private var slow: [(path: String, drop: Int)] = []
+    private var requests = 0
+    private var written = 0
+    /// Jobs whose records somebody moved into new/ again.
+    private(set) var movedAway: Set<String> = []
+    /// The latest start that was asked for.
+    private(set) var latest = SimulatedWorld.start
+
+    init(_ world: SimulatedWorld) { self.world = world }
+
+    private var disk: SimulatedDisk { world.disk }
+
+    func act(_ kind: Step.Kind, _ pick: UInt64) {
+        // A name that is gone by now, a directory that is not there yet: then nothing happens, as with people.
+        try? perform(kind, pick)
+    }
+
+    private func perform(_ kind: Step.Kind, _ pick: UInt64) throws(SystemError) {
+        switch kind {
+        case .drop: try drop(pick, isSynced: false)
+        case .submit: try drop(pick, isSynced: true)
+        case .dropSlowly:
+            let (name, text) = compose(pick, isSynced: false)
+            let path = "\(Layout.new)/\(name)"
+            replaced(path)
+            // The first line alone is no job.
+            try disk.write(path, Array(text.prefix { $0 != "\n" }.utf8))
+            try disk.node(path).writers += 1
+            slow.append((path, drops.count - 1))
+        case .finishSlow:
+            guard !slow.isEmpty else { return }
+            try finish(slow.remove(at: Int(pick % UInt64(slow.count))))
+        case .dropBad:
+            drops.append(Drop(number: drops.count, isSynced: false, isBad: true))
+            try rename(into: "\(Layout.new)/bad\(drops.count).toml", "# \(drops.last?.mark ?? "")\ncomand = 1")
+        case .edit:
+            guard let (path, index) = waiting(pick), !slow.contains(where: { $0.path == path }) else { return }
+            drops[index].mayBeGone = true
+            let text = compose(pick, isSynced: false).text
+            try rename(into: path, text)
+        case .remove:
+            guard let (path, index) = waiting(pick) else { return }
+            drops[index].mayBeGone = true
+            slow.removeAll { $0.path == path }
+            try disk.unlink(path)
+        case .retry:
+            let state = pick % 2 == 0 ? Layout.done : Layout.failed
+            let names = try disk.node(state).entries.keys.sorted()
+            guard !names.isEmpty else { return }
+            let name = names[Int(pick >> 8 % UInt64(names.count))]
+            for index in marks(in: try disk.node("\(state)/\(name)")) { drops[index].mayBeTwice = true }
+            try disk.move("\(state)/\(name)", to: "\(Layout.new)/\(name)")
+            movedAway.insert(name)
+        case .cancel:
+            let ids = try disk.node(Layout.new).entries.keys.map { Spool<SimulatedDisk>.stem(of: $0) }
+                + disk.node(Layout.running).entries.keys
+            guard !ids.isEmpty else { return }
+            let id = ids.sorted()[Int(pick % UInt64(ids.count))]
+            requests += 1
+            try rename(into: "\(Layout.control)/r\(requests).request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
+        case .pause: try rename(into: "\(Layout.control)/\(pick % 2 == 0 ? "pause" : "pause-task\(pick % 3)")", "note")
+        case .resume: lift(pick % 2 == 0 ? "pause" : "pause-task\(pick % 3)")
+        case .defineTask:
+            let name = "task\(pick % 3)"
+            guard !disk.exists("\(Layout.tasks)/\(name).toml") else { return }
+            try rename(into: "\(Layout.tasks)/\(name).toml", Self.task(pick))
+            if pick % 2 == 0 { try sync("\(Layout.tasks)/\(name).toml") }
+        case .editTask:
+            let path = "\(Layout.tasks)/task\(pick % 3).toml"
+            guard let old = disk.bytes(path) else { return }
+            try rename(into: path, String(decoding: old, as: UTF8.self) + "# edited \(pick % 1000)\n")
+        case .spoilTask:
+            let path = "\(Layout.tasks)/task\(pick % 3).toml"
+            guard disk.exists(path) else { return }
+            try rename(into: path, "command = \n")
+        case .removeTask:
+            try disk.unlink("\(Layout.tasks)/task\(pick % 3).toml")
+        default: break
+        }
+    }
+
+    // MARK: Dropping
+
+    private func drop(_ pick: UInt64, isSynced: Bool) throws(SystemError) {
+        let (name, text) = compose(pick, isSynced: isSynced)
+        try rename(into: "\(Layout.new)/\(name)", text)
+        if isSynced { try sync("\(Layout.new)/\(name)") }
+    }
+
+    private func compose(_ pick: UInt64, isSynced: Bool) -> (name: String, text: String) {
+        var drop = Drop(number: drops.count, isSynced: isSynced)
+        var text = "description = \"\(drop.mark)\"\ncommand = \":\"\n"
+        if pick >> 8 % 3 == 0 {
+            drop.tries = 2
+            text += "tries = 2\nbackoff = 5\n"
+        }
+        if pick >> 16 % 3 == 0 {
+            drop.retriesLost = true
+            text += "on_crash = \"retry\"\n"
+        }
+        if pick >> 24 % 4 == 0 {
+            let start = world.now.advanced(byMilliseconds: Int64(pick >> 32 % 120_000))
+            latest = max(latest, start)
+            text += "start = \"\(start.rfc3339)\"\n"
+        }
+        if pick >> 40 % 5 == 0 { text += "locks = [\"one\"]\n" }
+        if pick >> 44 % 5 == 0 { text += "priority = \(pick % 10)\n" }
+        drops.append(drop)
+        // Few names, so that they are taken again and again.
+        return (pick >> 48 % 4 == 0 ? "name\(pick % 3).toml" : "name\(drops.count).toml", text)
+    }
+
+    private func rename(into path: String, _ text: String) throws(SystemError) {
+        replaced(path)
+        written += 1
+        let temporary = "\(Layout.temporary)/\(written)"
+        try disk.write(temporary, Array(text.utf8))
+        try disk.move(temporary, to: path)
+    }
+
+    /// A name that still waits gets another content, which is to edit it.
+    private func replaced(_ path: String) {
+        // Not there: then nothing is replaced.
+        for index in (try? disk.node(path)).map(marks) ?? [] { drops[index].mayBeGone = true }
+        slow.removeAll { $0.path == path }
+    }
+
+    private func sync(_ path: String) throws(SystemError) {
+        try disk.makeDurable(path)
+        try disk.makeDurable(String(path.prefix { $0 != "/" }))
+        try disk.makeDurable(".")
+    }
+
+    private func finish(_ one: (path: String, drop: Int)) throws(SystemError) {
+        // It has been taken away, or the name is another's by now.
+        guard let node = try? disk.node(one.path), node.writers > 0 else { return }
+        node.writers -= 1
+        let mark = drops[one.drop].mark
+        let name = one.path.split(separator: "/").last.map(String.init) ?? ""
+        node.bytes = Array("description = \"\(mark)\"\ncommand = \":\"\n".utf8)
+        node.modified = disk.time
+        disk.onChange?(Layout.new, name, .closed)
+    }
+
+    func finishAll() {
+        for one in slow { try? finish(one) }  // as above
+        slow = []
+    }
+
+    func lift(_ scope: String) { try? disk.unlink("\(Layout.control)/\(scope)") }  // not paused: then it is lifted
+
+    /// All that was open is closed, and what was not synced may be gone.
+    func powerWasCut() {
+        for one in slow { drops[one.drop].mayBeGone = true }
+        slow = []
+        for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
+        // Tasks too: what came of them is looked at by what the journal says.
+    }
+
+    // MARK: Looking
+
+    /// The numbers of the marks in a file, or in the job's file of a directory.
+    func marks(in node: SimulatedDisk.Node) -> [Int] {
+        if node.kind == .directory {
+            return Source.fileNames.compactMap { node.entries[$0] }.filter { $0.kind == .file }.flatMap(marks)
+        }
+        var found: [Int] = []
+        var rest = node.bytes[...]
+        let word = Array("mark-".utf8)
+        while let start = rest.firstIndex(of: word[0]) {
+            rest = rest[start...]
+            guard rest.starts(with: word) else {
+                rest = rest.dropFirst()
+                continue
+            }
+            rest = rest.dropFirst(word.count)
+            let digits = rest.prefix { $0 >= 0x30 && $0 <= 0x39 }
+            // Cut off, it may be another's number.
+            if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) { found.append(number) }
+        }
+        return found
+    }
+
+    /// A waiting file of somebody's.
+    private func waiting(_ pick: UInt64) -> (path: String, drop: Int)? {
+        guard let new = try? disk.node(Layout.new) else { return nil }  // no spool yet
+        let names = new.entries.filter { $0.value.kind == .file }.keys.sorted()
+        guard !names.isEmpty else { return nil }
+        let path = "\(Layout.new)/\(names[Int(pick % UInt64(names.count))])"
+        guard let node = try? disk.node(path), let index = marks(in: node).first else { return nil }  // it was listed
+        return (path, index)
+    }
+
+    private static func task(_ pick: UInt64) -> String {
+        let overlaps = ["wait", "queue", "skip", "allow", "replace"]
+        let catchUps = ["last", "all", "none"]
+        return """
+            command = ":"
+            overlap = "\(overlaps[Int(pick >> 4 % 5)])"
+            [[schedule]]
+            id = "each-minute"
+            cron = "\(pick >> 12 % 2 == 0 ? "* * * * *" : "*/5 * * * *")"
+            catch_up = "\(catchUps[Int(pick >> 8 % 3)])"
+            catch_up_limit = 5
+
+            """
+    }
+}

@@ -1,0 +1,189 @@
+// One run of the simulator: steps, then a good end, with everything checked after each start of the daemon and at the end.
+
+import Daemon
+import Glibc
+import Store
+
+package struct Outcome: Equatable {
+    /// What did not hold, and at which step.
+    package var violation: String?
+    package var step = 0
+    package var began = 0
+    package var succeeded = 0
+    package var cuts = 0
+    package var kills = 0
+    package var faults = 0
+    /// Due times that became runs.
+    package var scheduledRuns = 0
+}
+
+package final class Run {
+    let world: SimulatedWorld
+    let people: People
+    private let steps: [Step]
+    private var powerFailsAtEnd: UInt64?
+    private var outcome = Outcome()
+
+    /// - Parameter isTold: the daemon's log, and each change of the disk, go to standard output.
+    package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
+        self.steps = steps
+        world = SimulatedWorld(bug: bug, isTold: isTold)
+        world.disk.isTold = isTold
+        people = People(world)
+    }
+
+    /// A whole seed.
+    package static func seed(_ seed: UInt64, steps: Int = 150, bug: SimulatedDisk.Bug? = nil) -> Outcome {
+        Run(Step.plan(seed, count: steps), bug: bug).perform()
+    }
+
+    package func perform() -> Outcome {
+        do throws(Violation) {
+            try begin()
+            for (index, step) in steps.enumerated() {
+                outcome.step = index
+                tell("step \(step)")
+                try take(step)
+                try afterwards()
+            }
+            outcome.step = steps.count
+            try end()
+        } catch {
+            outcome.violation = error.description
+        }
+        world.log.flush()
+        outcome.began = world.begun.values.reduce(0, +)
+        outcome.succeeded = world.succeeded.count
+        outcome.scheduledRuns = world.begun.keys.count { $0.id.contains("-task") }
+        return outcome
+    }
+
+    private func tell(_ text: String) {
+        guard world.disk.isTold else { return }
+        world.log.flush()
+        print("\(world.now.rfc3339) \(text)")
+    }
+
+    private func take(_ step: Step) throws(Violation) {
+        let pick = step.pick
+        switch step.kind {
+        case .start: try begin()
+        case .turn: try world.turn()
+        case .work: _ = world.work(pick)
+        case .stop: try world.stopDaemon()
+        case .rotate: try world.rotate()
+        case .pass:
+            if let wake = world.service?.nextWake, wake > world.now { world.now = min(wake, world.now.advanced(byMilliseconds: 600_000)) }
+            try world.turn()
+        case .wait: world.now = world.now.advanced(byMilliseconds: Int64(pick % 90_000))
+        case .clock:
+            // An hour forward, or some minutes back.
+            let change = pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000)
+            world.now = world.now.advanced(byMilliseconds: change)
+            world.service?.clockWasSet()
+        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .edit, .remove, .retry, .cancel, .pause, .resume, .defineTask,
+            .editTask, .spoilTask, .removeTask:
+            people.act(step.kind, pick)
+        case .interject:
+            let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
+            let kind = kinds[Int(pick >> 32) % kinds.count]
+            world.disk.interruption = (Int(pick % 12), { [people] in people.act(kind, pick >> 8) })
+            try world.turn()
+            world.disk.interruption = nil
+        case .kill:
+            outcome.kills += 1
+            world.killDaemon()
+        case .killSoon:
+            outcome.kills += 1
+            world.disk.fault = .init(pick % 2 == 0 ? .kill : .killWithin, after: Int(pick % 40))
+        case .killWorker: world.killWorker(pick)
+        case .cutPower: cutPower(pick)
+        case .cutPowerSoon:
+            world.disk.fault = .init(pick % 2 == 0 ? .kill : .killWithin, after: Int(pick % 30))
+            powerFailsAtEnd = pick
+        case .fault:
+            outcome.faults += 1
+            let errors: [Int32] = [ENOSPC, ENOSPC, EIO, EMFILE]
+            world.disk.fault = .init(.error(errors[Int(pick % 4)], times: 1 + Int(pick >> 8 % 5)), after: Int(pick >> 16 % 30))
+        case .overflow: world.overflow()
+        case .recoverTwice: try recoverTwice()
+        }
+    }
+
+    /// The power fails where the fault ended the daemon.
+    private func afterwards() throws(Violation) {
+        guard let pick = powerFailsAtEnd else { return }
+        if !world.isUp {
+            powerFailsAtEnd = nil
+            cutPower(pick)
+        } else if world.disk.fault == nil {
+            powerFailsAtEnd = nil
+        }
+    }
+
+    private func cutPower(_ pick: UInt64) {
+        outcome.cuts += 1
+        var random = Random(pick)
+        world.cutPower(&random)
+        people.powerWasCut()
+    }
+
+    private func begin() throws(Violation) {
+        guard !world.isUp else { return }
+        if try world.startDaemon() { try Check(world, people).afterStart() }
+    }
+
+    /// What recovery does, done again, changes nothing.
+    private func recoverTwice() throws(Violation) {
+        guard !world.isUp else { return }
+        world.disk.fault = nil
+        for round in 1...2 {
+            let before = world.disk.shape()
+            let mended = try world.recoverOnly()
+            if round == 2, mended > 0 || world.disk.shape() != before {
+                throw Violation("a second recovery changed \(mended) things: \(before) became \(world.disk.shape())")
+            }
+        }
+    }
+
+    /// No more trouble: everything comes to its end.
+    private func end() throws(Violation) {
+        world.disk.fault = nil
+        world.disk.interruption = nil
+        powerFailsAtEnd = nil
+        people.finishAll()
+        for scope in ["pause", "pause-task0", "pause-task1", "pause-task2"] { people.lift(scope) }
+        for _ in 0..<4000 {
+            try begin()
+            try world.turn()
+            if world.work(0) { continue }
+            guard let service = world.service else { continue }
+            if service.hasWork { continue }
+            let waits = service.hasUnplaced || service.scheduler.jobs.values.contains { $0.schedule == nil }
+            guard waits || world.now < people.latest else { break }
+            if let wake = service.nextWake, wake > world.now { world.now = wake }
+        }
+        try world.turn()
+        try Check(world, people).atEnd()
+    }
+}
+
+extension SimulatedDisk {
+    /// Every path below the directories of jobs, with what it is.
+    func shape() -> [String] {
+        var lines: [String] = []
+        func walk(_ path: String, _ node: Node) {
+            for (name, entry) in node.entries.sorted(by: { $0.key < $1.key }) {
+                let path = "\(path)/\(name)"
+                lines.append(entry.kind == .directory ? "\(path)/" : "\(path) \(entry.bytes.count)")
+                walk(path, entry)
+            }
+        }
+        for state in JobState.allCases {
+            let path = Layout.directory(state)
+            // Before the spool is made there is none.
+            if let node = try? node(path) { walk(path, node) }
+        }
+        return lines
+    }
+}

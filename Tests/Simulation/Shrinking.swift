@@ -1,0 +1,36 @@
+/// Fewer steps that still fail.
+package enum Shrinking {
+    package struct Failure: CustomStringConvertible {
+        package var steps: [Step]
+        package var violation: String
+
+        package var description: String {
+            "\(violation)\nin \(steps.count) steps:\n" + steps.map { "  \($0)" }.joined(separator: "\n")
+        }
+    }
+
+    /// Nil when the steps do not fail. Takes away ever smaller parts, as long as what is left still fails in any way.
+    package static func shrink(_ steps: [Step], bug: SimulatedDisk.Bug? = nil) -> Failure? {
+        func failure(_ steps: [Step]) -> Failure? {
+            Run(steps, bug: bug).perform().violation.map { Failure(steps: steps, violation: $0) }
+        }
+        guard var best = failure(steps) else { return nil }
+        var size = max(1, best.steps.count / 2)
+        while true {
+            var start = 0
+            var isSmaller = false
+            while start < best.steps.count {
+                var fewer = best.steps
+                fewer.removeSubrange(start..<min(start + size, fewer.count))
+                if let failure = failure(fewer) {
+                    best = failure
+                    isSmaller = true
+                } else {
+                    start += size
+                }
+            }
+            if size == 1, !isSmaller { return best }
+            size = max(1, size / 2)
+        }
+    }
+}

@@ -1,0 +1,416 @@
+// A disk in memory that knows what of it has been synced.
+//
+// It gives no more than POSIX does. A change of a directory is durable once that directory is synced, a file's content once the
+// file is; nothing else makes either durable, and `syncAll` makes all. What is not durable may survive a power cut or not,
+// each change by itself, in any combination that a journaling file system can leave: see `CrashImage`.
+
+import Glibc
+import Store
+
+package final class SimulatedDisk: FileSystem {
+    /// A file or directory, whatever names it has.
+    final class Node {
+        let inode: UInt64
+        let kind: FileKind
+        var mode: UInt32
+        var bytes: [UInt8] = []
+        var entries: [String: Node] = [:]
+        var modified: Int64
+        var changed: Int64
+        /// How many of the bytes at the front would survive a power cut for sure.
+        var syncedCount = 0
+        /// What would survive instead, when the content was replaced in place.
+        var before: [UInt8]?
+        /// The entries that would survive a power cut for sure.
+        var syncedEntries: [String: Node] = [:]
+        /// How many people have it open for writing.
+        var writers = 0
+
+        init(inode: UInt64, kind: FileKind, mode: UInt32, at time: Int64) {
+            self.inode = inode
+            self.kind = kind
+            self.mode = mode
+            modified = time
+            changed = time
+        }
+    }
+
+    /// A change of a directory that is not durable yet. The two halves of a rename have the same number.
+    struct Change {
+        enum Kind { case added, removed }
+
+        var number: Int
+        var kind: Kind
+        var directory: Node
+        var name: String
+        var node: Node
+    }
+
+    /// What goes wrong, and at which of the changes to come.
+    package struct Fault {
+        package enum Kind: Equatable {
+            /// The process ends before the change, or in the middle of it.
+            case kill, killWithin
+            /// The system refuses that many calls.
+            case error(Int32, times: Int)
+        }
+
+        package var kind: Kind
+        package var after: Int
+
+        package init(_ kind: Kind, after: Int) {
+            self.kind = kind
+            self.after = after
+        }
+    }
+
+    /// Bugs on purpose, to see that they are found.
+    package enum Bug: CaseIterable, Sendable {
+        /// `fdatasync` of the journal does nothing.
+        case journalIsNotSynced
+        /// A record reaches the journal only when the next change to a directory has been made.
+        case renameBeforeJournal
+        /// That events were lost is not told.
+        case overflowIsNotNoticed
+        /// Up to when due times are accounted for is forgotten: the segment of the journal before the last is read.
+        case catchUpTwice
+        /// All files look as if they were one.
+        case idsAreReused
+    }
+
+    /// Each change is printed.
+    var isTold = false
+    var root: Node
+    var pending: [Change] = []
+    var lastInode: UInt64 = 1
+    var lastNumber = 0
+    let bug: Bug?
+
+    /// The wall clock, nanoseconds since the epoch.
+    var time: Int64 = 0
+    package var fault: Fault?
+    /// The process that used the disk has ended: every call fails.
+    package var isStopped = false
+    /// Called before the change with that number from now.
+    var interruption: (after: Int, body: () -> Void)?
+    /// Called for each change of a directory of the spool itself: its name, the entry's, and what happened.
+    var onChange: ((_ directory: String, _ name: String, _ what: DirectoryEvent) -> Void)?
+    /// What the bug `renameBeforeJournal` keeps back.
+    private var late: (node: Node, bytes: [UInt8])?
+
+    enum DirectoryEvent { case created, movedIn, gone, closed }
+
+    package init(bug: Bug? = nil) {
+        self.bug = bug
+        root = Node(inode: 1, kind: .directory, mode: 0o700, at: 0)
+    }
+
+    // MARK: Faults
+
+    private func call(_ name: String, _ path: String) throws(SystemError) {
+        if isStopped { throw SystemError(call: name, path: path, errno: EIO) }
+    }
+
+    /// Before each change. `half` does what a process leaves that is killed in the middle of it.
+    private func change(_ name: String, _ path: String, half: () -> Void = {}) throws(SystemError) {
+        try call(name, path)
+        if isTold { print("    \(name) \(path)") }
+        if let interruption {
+            self.interruption = interruption.after > 0 ? (interruption.after - 1, interruption.body) : nil
+            if interruption.after == 0 { interruption.body() }
+        }
+        guard var fault else { return }
+        if fault.after > 0 {
+            fault.after -= 1
+            self.fault = fault
+            return
+        }
+        self.fault = nil
+        switch fault.kind {
+        case .kill, .killWithin:
+            if fault.kind == .killWithin { half() }
+            isStopped = true
+            throw SystemError(call: name, path: path, errno: EIO)
+        case .error(let errno, let times):
+            if times > 1 { self.fault = Fault(.error(errno, times: times - 1), after: 0) }
+            half()
+            throw SystemError(call: name, path: path, errno: errno)
+        }
+    }
+
+    // MARK: Looking up
+
+    private func parts(_ path: String) -> [Substring] {
+        path == "." ? [] : path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
+    }
+
+    func node(_ path: String) throws(SystemError) -> Node {
+        var node = root
+        for part in parts(path) {
+            guard node.kind == .directory else { throw SystemError(call: "open", path: path, errno: ENOTDIR) }
+            guard let next = node.entries[String(part)] else { throw SystemError(call: "open", path: path, errno: ENOENT) }
+            node = next
+        }
+        return node
+    }
+
+    private func parent(_ path: String) throws(SystemError) -> (Node, String) {
+        var parts = parts(path)
+        guard let name = parts.popLast() else { throw SystemError(call: "open", path: path, errno: EINVAL) }
+        let node = try node(parts.isEmpty ? "." : parts.joined(separator: "/"))
+        guard node.kind == .directory else { throw SystemError(call: "open", path: path, errno: ENOTDIR) }
+        return (node, String(name))
+    }
+
+    func exists(_ path: String) -> Bool { (try? node(path)) != nil }  // an error is a no
+
+    func bytes(_ path: String) -> [UInt8]? { (try? node(path))?.bytes }  // as above
+
+    // MARK: Changing, without faults
+
+    private func tell(_ path: String, _ what: DirectoryEvent) {
+        let parts = parts(path)
+        if parts.count == 2 { onChange?(String(parts[0]), String(parts[1]), what) }
+    }
+
+    private func add(_ node: Node, to directory: Node, _ name: String, number: Int? = nil) {
+        directory.entries[name] = node
+        lastNumber += 1
+        pending.append(Change(number: number ?? lastNumber, kind: .added, directory: directory, name: name, node: node))
+    }
+
+    private func remove(_ name: String, from directory: Node, number: Int? = nil) {
+        guard let node = directory.entries.removeValue(forKey: name) else { return }
+        lastNumber += 1
+        pending.append(Change(number: number ?? lastNumber, kind: .removed, directory: directory, name: name, node: node))
+    }
+
+    private func make(_ kind: FileKind, mode: UInt32) -> Node {
+        lastInode += 1
+        return Node(inode: lastInode, kind: kind, mode: mode, at: time)
+    }
+
+    /// Writes as a person or a job does: no fault strikes.
+    func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+        let (directory, name) = try parent(path)
+        if let node = directory.entries[name] {
+            if node.syncedCount > 0 { node.before = node.before ?? Array(node.bytes.prefix(node.syncedCount)) }
+            node.bytes = bytes
+            node.syncedCount = 0
+            node.modified = time
+            node.changed = time
+        } else {
+            let node = make(.file, mode: mode)
+            node.bytes = bytes
+            add(node, to: directory, name)
+            tell(path, .created)
+        }
+        tell(path, .closed)
+    }
+
+    func move(_ from: String, to: String) throws(SystemError) {
+        let (source, name) = try parent(from)
+        guard let node = source.entries[name] else { throw SystemError(call: "rename", path: from, errno: ENOENT) }
+        let (target, newName) = try parent(to)
+        if let other = target.entries[newName], other !== node {
+            if other.kind == .directory {
+                guard node.kind == .directory else { throw SystemError(call: "rename", path: to, errno: EISDIR) }
+                guard other.entries.isEmpty else { throw SystemError(call: "rename", path: to, errno: ENOTEMPTY) }
+            } else if node.kind == .directory {
+                throw SystemError(call: "rename", path: to, errno: ENOTDIR)
+            }
+        }
+        lastNumber += 1
+        let number = lastNumber
+        add(node, to: target, newName, number: number)
+        remove(name, from: source, number: number)
+        node.changed = time
+        tell(from, .gone)
+        tell(to, .movedIn)
+    }
+
+    func unlink(_ path: String) throws(SystemError) {
+        let (directory, name) = try parent(path)
+        guard directory.entries[name] != nil else { throw SystemError(call: "unlink", path: path, errno: ENOENT) }
+        remove(name, from: directory)
+        tell(path, .gone)
+    }
+
+    func makeDurable(_ path: String) throws(SystemError) {
+        let node = try node(path)
+        node.syncedCount = node.bytes.count
+        node.before = nil
+        guard node.kind == .directory else { return }
+        for change in pending where change.directory === node { apply(change) }
+        pending.removeAll { $0.directory === node }
+    }
+
+    func apply(_ change: Change) {
+        switch change.kind {
+        case .added: change.directory.syncedEntries[change.name] = change.node
+        case .removed:
+            if change.directory.syncedEntries[change.name] === change.node { change.directory.syncedEntries[change.name] = nil }
+        }
+    }
+
+    func makeAllDurable() {
+        for change in pending { apply(change) }
+        pending.removeAll()
+        func walk(_ node: Node) {
+            node.syncedCount = node.bytes.count
+            node.before = nil
+            for entry in node.entries.values { walk(entry) }
+        }
+        walk(root)
+    }
+
+    private func flushLate() {
+        guard let late else { return }
+        late.node.bytes += late.bytes
+        self.late = nil
+    }
+
+    // MARK: - FileSystem
+
+    package func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
+        try call("open", path)
+        do throws(SystemError) {
+            let entries = try node(path).entries.map { DirectoryEntry(name: $0.key, kind: $0.value.kind) }.sorted { $0.name < $1.name }
+            return bug == .catchUpTwice && path == Layout.journal && entries.count > 1 ? entries.dropLast() : entries
+        } catch {
+            if error.errno == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    private func status(_ node: Node) -> FileStatus {
+        let isOne = bug == .idsAreReused && node.kind == .file
+        return FileStatus(
+            kind: node.kind, mode: node.mode, size: Int64(node.bytes.count), inode: isOne ? 7 : node.inode, links: 1,
+            modifiedNanoseconds: isOne ? 0 : node.modified, changedNanoseconds: isOne ? 1_000_000 : node.changed)
+    }
+
+    package func status(_ path: String) throws(SystemError) -> FileStatus? {
+        try call("stat", path)
+        do throws(SystemError) { return status(try node(path)) } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            throw error
+        }
+    }
+
+    package func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
+        try call("open", path)
+        do throws(SystemError) {
+            let node = try node(path)
+            guard node.kind == .file else { return .other(node.kind) }
+            if !ignoringWriters, node.writers > 0 { return .busy }
+            guard node.bytes.count <= limit else { return .tooLarge(status(node)) }
+            return .file(status(node), node.bytes)
+        } catch {
+            if error.errno == ENOENT { return .missing }
+            throw error
+        }
+    }
+
+    package func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
+        // Half of it is written, or nothing when it cannot be.
+        try change("write", path) { try? write(path, Array(bytes.prefix(bytes.count / 2)), mode: mode) }
+        try write(path, bytes, mode: mode)
+    }
+
+    package func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+        try create(path + ".tmp", bytes, mode: 0o600)
+        try rename(path + ".tmp", to: path)
+    }
+
+    package func makeDirectory(_ path: String) throws(SystemError) {
+        try change("mkdir", path)
+        let (directory, name) = try parent(path)
+        guard directory.entries[name] == nil else { return }
+        add(make(.directory, mode: 0o700), to: directory, name)
+        tell(path, .created)
+    }
+
+    package func rename(_ from: String, to: String) throws(SystemError) {
+        try change("rename", from)
+        try move(from, to: to)
+        flushLate()
+    }
+
+    package func renameNoReplace(_ from: String, to: String) throws(SystemError) {
+        try change("renameat2", from)
+        guard !exists(to) else { throw SystemError(call: "renameat2", path: to, errno: EEXIST) }
+        try move(from, to: to)
+        flushLate()
+    }
+
+    package func removeFile(_ path: String) throws(SystemError) {
+        try change("unlink", path)
+        try unlink(path)
+    }
+
+    package func removeTree(_ path: String) throws(SystemError) {
+        let entry = try node(path)
+        if entry.kind == .directory {
+            for name in entry.entries.keys.sorted() { try removeTree("\(path)/\(name)") }
+        }
+        try removeFile(path)
+    }
+
+    package func sync(_ path: String) throws(SystemError) {
+        try change("fsync", path)
+        try makeDurable(path)
+    }
+
+    package func syncAll() throws(SystemError) {
+        try change("syncfs", ".")
+        makeAllDurable()
+    }
+
+    package func openLog(_ path: String) throws(SystemError) -> SimulatedLog {
+        try change("open", path)
+        if !exists(path) { try write(path, []) }
+        return SimulatedLog(self, path, try node(path))
+    }
+
+    package final class SimulatedLog: AppendLog {
+        private let disk: SimulatedDisk
+        private let path: String
+        private let node: Node
+
+        init(_ disk: SimulatedDisk, _ path: String, _ node: Node) {
+            self.disk = disk
+            self.path = path
+            self.node = node
+            size = Int64(node.bytes.count)
+        }
+
+        package private(set) var size: Int64
+
+        package func append(_ bytes: [UInt8]) throws(SystemError) {
+            try disk.change("write", path) { node.bytes += bytes.prefix(bytes.count / 2) }
+            size += Int64(bytes.count)
+            if disk.bug == .renameBeforeJournal {
+                disk.flushLate()
+                disk.late = (node, bytes)
+                return
+            }
+            node.bytes += bytes
+            node.modified = disk.time
+        }
+
+        package func syncData() throws(SystemError) {
+            try disk.change("fdatasync", path)
+            if disk.bug == .journalIsNotSynced { return }
+            node.syncedCount = node.bytes.count
+            node.before = nil
+        }
+
+        package func truncate(to size: Int64) throws(SystemError) {
+            try disk.change("ftruncate", path)
+            node.bytes = Array(node.bytes.prefix(Int(size)))
+            node.syncedCount = min(node.syncedCount, Int(size))
+            self.size = size
+        }
+    }
+}

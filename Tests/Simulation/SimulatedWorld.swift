@@ -1,0 +1,375 @@
+// The world around the service: a clock that is set by hand, workers that go a step when told, and people with files.
+//
+// What jobs do outside the spool is counted in `begun` and `succeeded`, which nothing takes back: not the end of the daemon,
+// not a power cut.
+
+import Daemon
+import Glibc
+import Store
+import WorkerProtocol
+
+/// What must hold did not.
+package struct Violation: Error, CustomStringConvertible {
+    package var description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+package final class SimulatedWorld: World {
+    /// A worker's process.
+    final class Process {
+        enum Phase {
+            case idle
+            /// A run has been sent to it.
+            case given(Job)
+            /// Its record names the run, whose command it is about to start.
+            case recorded(Job)
+            case running(Job, startedAt: Instant)
+            /// The command has ended and the record says so; the daemon has not been told.
+            case ended(Job, RunEnd)
+        }
+
+        let record: String
+        let pid: Int32
+        /// The daemon that started it, by number.
+        let life: Int
+        var phase = Phase.idle
+        var stop: Turn.Stop?
+        var isAlive = true
+
+        init(record: String, pid: Int32, life: Int) {
+            self.record = record
+            self.pid = pid
+            self.life = life
+        }
+
+        var job: Job? {
+            switch phase {
+            case .idle: nil
+            case .given(let job), .recorded(let job), .running(let job, _), .ended(let job, _): job
+            }
+        }
+    }
+
+    /// One try of one job.
+    struct Try: Hashable {
+        var id: String
+        var number: Int
+    }
+
+    package let disk: SimulatedDisk
+    package var now: Instant { didSet { disk.time = now.milliseconds &* 1_000_000 } }
+    package let configuration: Configuration
+    package private(set) var service: Service<SimulatedDisk, SimulatedWorld>?
+    let log: Log
+    private(set) var life = 0
+    private(set) var boot = 1
+    private(set) var processes: [Process] = []
+    private var lastPid: Int32 = 100
+    /// What inotify has to tell.
+    private var events: [(directory: String, name: String, what: SimulatedDisk.DirectoryEvent)] = []
+    private var isOverflown = false
+    /// The daemon was ended by something other than its death: it gave up, and said why.
+    package private(set) var gaveUp: [String] = []
+
+    /// How often the command of each try was started; and which of them succeeded.
+    private(set) var begun: [Try: Int] = [:]
+    private(set) var succeeded: Set<Try> = []
+
+    package static let start = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
+
+    package init(bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
+        log = Log(to: isTold ? 1 : nil)
+        disk = SimulatedDisk(bug: bug)
+        var configuration = Configuration()
+        configuration.slots = 3
+        self.configuration = configuration
+        now = Self.start
+        disk.time = now.milliseconds &* 1_000_000
+        disk.onChange = { [unowned self] directory, name, what in
+            if life > 0, service != nil || isBeginning { events.append((directory, name, what)) }
+        }
+    }
+
+    var isUp: Bool { service != nil }
+
+    // MARK: The daemon's life
+
+    private var isBeginning = false
+
+    /// Starts the daemon if it is not up. False: it ended at once.
+    @discardableResult
+    package func startDaemon() throws(Violation) -> Bool {
+        guard service == nil else { return true }
+        disk.isStopped = false
+        events = []
+        isOverflown = false
+        life += 1
+        isBeginning = true
+        defer { isBeginning = false }
+        do {
+            try Spool.prepare(disk)
+            let service = makeService()
+            self.service = service
+            try service.begin(boot: "boot-\(boot)", version: "1") { service.scheduler.takeTurn(at: now) }
+        } catch {
+            try daemonEnded(error)
+            return false
+        }
+        if disk.isStopped { killDaemon() }
+        return isUp
+    }
+
+    /// A service on the disk as it is.
+    func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
+        let service = Service(
+            Spool(disk, host: "h"), zones: zones, log: log, spoolID: "x", world: self)
+        service.scheduler.handle(.limits(SchedulerLimits(slots: configuration.slots)), at: now)
+        return service
+    }
+
+    /// One round of the daemon's loop.
+    package func turn() throws(Violation) {
+        guard let service else { return }
+        do throws(SystemError) {
+            try takeEvents(service)
+            try service.turn { service.scheduler.takeTurn(at: now) }
+        } catch {
+            return try daemonEnded(error)
+        }
+        // Killed, where it made light of what failed.
+        if disk.isStopped { killDaemon() }
+    }
+
+    private func takeEvents(_ service: Service<SimulatedDisk, SimulatedWorld>) throws(SystemError) {
+        let events = events
+        self.events = []
+        if isOverflown {
+            isOverflown = false
+            if disk.bug != .overflowIsNotNoticed { try service.rescan() }
+            return
+        }
+        for event in events {
+            switch event.directory {
+            case Layout.new:
+                service.noticed(
+                    event.name, isGone: event.what == .gone, isCreated: event.what == .created,
+                    isMovedIn: event.what == .movedIn)
+            case Layout.tasks: if !Name.isUnfinished(event.name) { service.loadTask(Spool<SimulatedDisk>.stem(of: event.name)) }
+            case Layout.control: service.takeControl(event.name)
+            default: break
+            }
+        }
+    }
+
+    /// More happened than inotify can tell.
+    package func overflow() {
+        events = []
+        isOverflown = isUp
+    }
+
+    /// SIGKILL.
+    package func killDaemon() {
+        service = nil
+        disk.isStopped = false
+        disk.fault = nil
+        disk.interruption = nil
+    }
+
+    /// SIGTERM.
+    package func stopDaemon() throws(Violation) {
+        guard let service else { return }
+        do throws(SystemError) { try service.finish() } catch { return try daemonEnded(error) }
+        killDaemon()
+    }
+
+    /// The journal begins a new segment.
+    package func rotate() throws(Violation) {
+        // It does so when everything that was decided is carried out.
+        try turn()
+        guard let service else { return }
+        do throws(SystemError) { try service.rotateJournal() } catch { try daemonEnded(error) }
+    }
+
+    /// Reads the journal and mends the tree, and no more; returns how much there was to mend.
+    func recoverOnly() throws(Violation) -> Int {
+        do {
+            try Spool.prepare(disk)
+            return try makeService().recover(boot: "boot-\(boot)")
+        } catch {
+            throw Violation("recovery failed: \(error)")
+        }
+    }
+
+    private func daemonEnded(_ error: any Error) throws(Violation) {
+        let wasKilled = disk.isStopped
+        killDaemon()
+        if wasKilled { return }
+        gaveUp.append("\(error)")
+        var system = error as? SystemError
+        if case .system(let inner)? = error as? SpoolError { system = inner }
+        guard let system, [EIO, ENOSPC, EMFILE].contains(system.errno) else {
+            throw Violation("the daemon ended by itself: \(error)")
+        }
+    }
+
+    /// The machine stops and starts again.
+    package func cutPower(_ random: inout Random) {
+        killDaemon()
+        processes = []
+        disk.cutPower(&random)
+        boot += 1
+        // It takes a while to come up again.
+        now = now.advanced(byMilliseconds: 5000)
+    }
+
+    // MARK: World
+
+    package func start(_ job: Job) {
+        guard !disk.isStopped else { return }
+        let own = processes.first { process in
+            guard process.isAlive, process.life == life, case .idle = process.phase else { return false }
+            return true
+        }
+        let process = own ?? newProcess()
+        process.stop = nil
+        process.phase = .given(job)
+    }
+
+    private func newProcess() -> Process {
+        var number = 1
+        while processes.contains(where: { $0.isAlive && $0.record == String(number) }) { number += 1 }
+        lastPid += 1
+        let process = Process(record: String(number), pid: lastPid, life: life)
+        processes.removeAll { !$0.isAlive }
+        processes.append(process)
+        let path = "\(Layout.workers)/\(number)"
+        if !disk.exists(path) { try? disk.write(path, []) }  // there always is such a directory
+        return process
+    }
+
+    package func stop(_ job: Job, _ how: Turn.Stop) {
+        guard !disk.isStopped else { return }
+        // A job of an earlier life is another object with the same id.
+        processes.first { $0.isAlive && $0.job?.id == job.id }?.stop = how
+    }
+
+    package func ask(_ question: Question) {}
+
+    package func isOwn(record: String) -> Bool {
+        processes.contains { $0.isAlive && $0.record == record && ($0.life == life || isAdopted($0)) }
+    }
+
+    package func isAlive(record: String) -> Bool { processes.contains { $0.isAlive && $0.record == record } }
+
+    package func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) -> Bool {
+        guard let process = processes.first(where: { $0.isAlive && $0.pid == run.workerPID }) else { return false }
+        adoptions[process.pid] = (life, job)
+        if job.stopping != nil { process.stop = .politely }
+        return true
+    }
+
+    /// Workers of earlier daemons that this one watches.
+    private var adoptions: [Int32: (life: Int, job: Job)] = [:]
+
+    package func endOrphans(of run: WorkerRecord.Running) {}
+
+    package func waitForDisk(_ error: SystemError) -> Bool {
+        now = now.advanced(byMilliseconds: 1000)
+        return true
+    }
+
+    // MARK: Workers
+
+    /// A worker goes one step on. False: there is none that could.
+    package func work(_ pick: UInt64) -> Bool {
+        let busy = processes.filter { $0.isAlive && ($0.job != nil || $0.life != life || service == nil) }
+        guard !busy.isEmpty else { return false }
+        step(busy[Int(pick % UInt64(busy.count))])
+        return true
+    }
+
+    private func step(_ process: Process) {
+        let path = "\(Layout.workers)/\(process.record)"
+        switch process.phase {
+        case .idle:
+            // Its daemon has gone.
+            if process.life != life || service == nil { end(process) }
+        case .given(let job):
+            write(path, record(process, job, started: false))
+            process.phase = .recorded(job)
+        case .recorded(let job):
+            begun[Try(id: job.id.text, number: job.attempt), default: 0] += 1
+            write(path, record(process, job, started: true))
+            process.phase = .running(job, startedAt: now)
+        case .running(let job, let startedAt):
+            var kind = Self.outcome(of: job)
+            switch process.stop {
+            case .politely?: kind = .signaled(number: 15, coreDumped: false)
+            case .kill?: kind = .signaled(number: 9, coreDumped: false)
+            case .signal(let number)?: kind = .signaled(number: number, coreDumped: false)
+            case nil: break
+            }
+            if kind == .exited(code: 0) { succeeded.insert(Try(id: job.id.text, number: job.attempt)) }
+            let end = RunEnd(
+                jobID: job.id.text, attempt: job.attempt, kind: kind, startedAt: startedAt.milliseconds,
+                endedAt: max(startedAt, now).milliseconds, pid: process.pid + 1000)
+            write(path, WorkerRecord.ended(end).bytes())
+            process.phase = .ended(job, end)
+        case .ended(let job, let end):
+            process.phase = .idle
+            guard let service, process.life == life else { return self.end(process) }
+            // What it tells of is the daemon's own job.
+            if let own = service.scheduler.jobs[job.id] { service.end(own, attempt: end.attempt, RunResult(end)) }
+        }
+    }
+
+    /// It ends in order: what it recorded is on the disk.
+    private func end(_ process: Process) {
+        try? disk.makeDurable("\(Layout.workers)/\(process.record)")  // there is a file, or nothing was to be kept
+        process.isAlive = false
+        concluded(process)
+    }
+
+    private func concluded(_ process: Process) {
+        guard let service else { return }
+        if process.life == life {
+            if let job = process.job { service.conclude(job, record: process.record) }
+        } else if let adoption = adoptions.removeValue(forKey: process.pid), adoption.life == life {
+            service.conclude(adoption.job, record: process.record)
+        }
+    }
+
+    /// SIGKILL for a worker; its command goes with it.
+    package func killWorker(_ pick: UInt64) {
+        let alive = processes.filter(\.isAlive)
+        guard !alive.isEmpty else { return }
+        let process = alive[Int(pick % UInt64(alive.count))]
+        process.isAlive = false
+        concluded(process)
+    }
+
+    private func write(_ path: String, _ bytes: [UInt8]) { try? disk.write(path, bytes) }  // the directory is there
+
+    private func record(_ process: Process, _ job: Job, started: Bool) -> [UInt8] {
+        WorkerRecord.running(
+            WorkerRecord.Running(
+                jobID: job.id.text, attempt: job.attempt, workerPID: process.pid, workerStartTime: 1,
+                jobPID: started ? process.pid + 1000 : 0, startedAt: now.milliseconds)
+        ).bytes()
+    }
+
+    /// How a try ends is its own affair: the same whenever it is run.
+    private static func outcome(of job: Job) -> RunEnd.Kind {
+        switch stableHash("\(job.id.text)/\(job.attempt)") % 10 {
+        case 0, 1: .exited(code: 1)
+        case 2: .signaled(number: 11, coreDumped: false)
+        default: .exited(code: 0)
+        }
+    }
+
+    private func isAdopted(_ process: Process) -> Bool { adoptions[process.pid]?.life == life }
+}
+
+/// Only UTC is used: nothing is read from the machine's database.
+private let zones = ZoneDatabase(directories: [])

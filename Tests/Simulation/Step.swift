@@ -1,0 +1,44 @@
+/// One thing that happens in a run of the simulator. What exactly follows from `pick` and from how things stand then, so that a
+/// run without one of its steps is a run too.
+package struct Step: Sendable, CustomStringConvertible {
+    package enum Kind: String, CaseIterable, Sendable {
+        // The daemon and its workers.
+        case start, turn, work, stop, rotate
+        // Time.
+        case pass, wait, clock
+        // People.
+        case drop, submit, dropSlowly, finishSlow, dropBad, edit, remove, retry, cancel, pause, resume
+        case defineTask, editTask, spoilTask, removeTask, interject
+        // Trouble.
+        case kill, killSoon, killWorker, cutPower, cutPowerSoon, fault, overflow, recoverTwice
+    }
+
+    package var kind: Kind
+    package var pick: UInt64
+
+    package var description: String { "\(kind.rawValue) \(pick)" }
+
+    private static let weights: [(Kind, Int)] = [
+        (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.rotate, 2),
+        (.pass, 20), (.wait, 8), (.clock, 2),
+        (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.edit, 4), (.remove, 4), (.retry, 5),
+        (.cancel, 6), (.pause, 2), (.resume, 4),
+        (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.interject, 6),
+        (.kill, 4), (.killSoon, 10), (.killWorker, 4), (.cutPower, 3), (.cutPowerSoon, 8), (.fault, 6), (.overflow, 3),
+        (.recoverTwice, 4),
+    ]
+
+    /// The steps of a seed.
+    package static func plan(_ seed: UInt64, count: Int) -> [Step] {
+        var random = Random(seed)
+        let total = weights.reduce(0) { $0 + $1.1 }
+        return (0..<count).map { _ in
+            var left = random.below(total)
+            let kind = weights.first { weight in
+                left -= weight.1
+                return left < 0
+            }
+            return Step(kind: kind?.0 ?? .turn, pick: random.next())
+        }
+    }
+}

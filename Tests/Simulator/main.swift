@@ -1,0 +1,16 @@
+// The simulator as a program, for more seeds than the tests have time for.
+//
+//     Simulator [--seeds N] [--from SEED] [--steps N]   so many seeds, on all processors; exit code 1 when one fails
+//     Simulator --seed SEED [--steps N]                 one seed again, shrunk to the fewest steps that fail
+//     Simulator --forever                               until one fails
+
+import Glibc
+import Simulation
+
+// Sets are walked in an order that differs from process to process, unless this is set; a seed must replay exactly.
+let variable = "SWIFT_DETERMINISTIC_HASHING"
+if getenv(variable) == nil {
+    setenv(variable, "1", 1)
+    execv("/proc/self/exe", CommandLine.unsafeArgv)
+}
+exit(SimulatorCommand(CommandLine.arguments.dropFirst()).run())
