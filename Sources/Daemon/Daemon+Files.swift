@@ -67,6 +67,7 @@ extension Daemon {
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { service.loadTask(stem) }
         for stem in scheduleStems.sorted() { service.loadSchedule(stem) }
+        service.warnOfMissingTasks(changed: stems)
     }
 
     // MARK: Configuration

@@ -75,6 +75,9 @@ extension Service {
         case .job(let job):
             guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }
             if let file = job.file { waitingFiles[file.name] = job.id }
+            for followUp in job.definition.followUps {
+                if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
+            }
             scheduler.handle(.dropped(job, onRecord), at: now)
         case .rejected(let file):
             scheduler.handle(.rejected(file), at: now)

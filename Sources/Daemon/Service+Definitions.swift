@@ -13,6 +13,7 @@ extension Service {
             }
             let schedules = try spool.definitionFiles(in: Layout.schedules)
             for (stem, files) in schedules { loadSchedule(stem, files: files) }
+            warnOfMissingTasks(changed: Set(tasks.keys))
         } catch {
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
         }

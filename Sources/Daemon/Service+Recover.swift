@@ -122,6 +122,7 @@ extension Service {
     private func lost(_ job: Job, record: String?) {
         var result = RunResult(
             outcome: .lost("its worker ended without recording how the run ended"), startedAt: job.startedAt, endedAt: now)
+        // A record that cannot be read says no more than one that is not there: the run is lost.
         if let record, case .file(_, let bytes)? = try? spool.fs.take(
             "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
         {

@@ -19,6 +19,11 @@ public struct Configuration: Sendable {
 
     public static let slotsMax = 4096
 
+    /// All keys, in the order of the manual.
+    public static let keys = [
+        "slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command", "queues",
+    ]
+
     public init() {}
 
     public init(_ bytes: [UInt8], zones: ZoneDatabase, now: Instant) throws(Problems) {

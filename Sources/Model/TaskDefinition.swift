@@ -10,9 +10,14 @@ public struct TaskDefinition: Sendable {
     public let schedules: [ScheduleDefinition]
     /// Within this time of a success there must be another.
     public let expectMilliseconds: Int64?
+    /// The other tasks that it names.
+    public let references: [TaskReference]
 
     /// The keys that say what is expected of a task; no job has them.
     public static let expectationKeys = ["expect", "on_overdue"]
+
+    /// The keys of a task: those of a job but for what names one, and its schedules.
+    public static let keys = JobDefinition.keys.filter { !["task", "unique"].contains($0) } + ["schedule"]
 
     /// Reads a task's file; `source` must not be a script.
     public init(name: String, source: Source, _ context: ReadingContext) throws(Problems) {
@@ -68,6 +73,7 @@ public struct TaskDefinition: Sendable {
         saysOverlap = table["overlap"] != nil
         self.schedules = ScheduleDefinition.numbered(schedules)
         expectMilliseconds = expect
+        references = table.taskReferences
     }
 
     /// The task's keys as those of a job, with `overrides` taking precedence.

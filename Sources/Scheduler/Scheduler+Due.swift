@@ -36,7 +36,7 @@ extension Scheduler {
     ) {
         recallSchedule(definition.id, of: task, unlike: source, at: now)
         if let why = refusal(definition, of: task, since: since) {
-            turn.refusals.append((task, definition.id, why))
+            turn.refusals.append(("", definition.id, why))
             if definitions["schedules/\(definition.id)"] != source { reinstate(schedule: definition.id, at: now) }
             return
         }

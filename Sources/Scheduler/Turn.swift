@@ -16,7 +16,8 @@ public struct Turn {
     public var stops: [(job: Job, how: Stop)] = []
     /// Questions to programs that decide when a schedule is due.
     public var questions: [Question] = []
-    /// Definitions that were read but cannot be taken: file's owner by name, and why.
+    /// Definitions that were read but cannot be taken, and why: a task's file by its name, or, with an empty `task`, a
+    /// schedule's by its id.
     public var refusals: [(task: String, schedule: String, why: String)] = []
 
     public var isEmpty: Bool {

@@ -57,10 +57,12 @@ struct Trouble: ~Copyable {
     private var writer: RawBox?
 
     init() throws(StartFailure) {
-        var ends: [Int32] = [-1, -1]
-        guard linux_pipe2(&ends, O_CLOEXEC) == 0 else { throw StartFailure(errno: errno, message: "pipe: \(String(cString: strerror(errno)))") }
-        reader = FileDescriptor(owning: ends[0])
-        writer = RawBox(FileDescriptor(owning: ends[1]))
+        let ends: (reading: Int32, writing: Int32)
+        do throws(SystemError) { ends = try Pipe().release() } catch {
+            throw StartFailure(errno: error.errno, message: "pipe: \(error.message)")
+        }
+        reader = FileDescriptor(owning: ends.reading)
+        writer = RawBox(FileDescriptor(owning: ends.writing))
     }
 
     /// For the command's descriptor 3.
@@ -69,8 +71,14 @@ struct Trouble: ~Copyable {
     /// Waits until the command has begun, or has failed to.
     mutating func check() throws(StartFailure) {
         writer = nil
-        // A pipe that cannot be read says nothing; the command's own end tells then.
-        guard let bytes = try? reader.readAll(limit: 4096), !bytes.isEmpty else { return }
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            try reader.setBlocking()
+            bytes = try reader.readAll(limit: 4096)
+        } catch {
+            return  // a pipe that cannot be read says nothing; the command's own end tells then
+        }
+        guard !bytes.isEmpty else { return }
         let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1)
         throw StartFailure(errno: Int32(parts[0]) ?? 0, message: parts.count > 1 ? String(parts[1]) : "could not be confined")
     }

@@ -63,12 +63,12 @@ private func currentChildren() -> [ProcessStatus] {
 }
 
 private func listedChildren(_ own: pid_t) -> [pid_t]? {
-    guard let file = try? FileDescriptor.open("/proc/self/task/\(own)/children", O_RDONLY), let text = try? file.readAll()
-    else { return nil }  // ENOENT: the kernel lacks it
+    // ENOENT: the kernel lacks it.
+    guard let text = try? FileDescriptor.open("/proc/self/task/\(own)/children", O_RDONLY).readAll() else { return nil }
     return text.split(separator: UInt8(ascii: " ")).compactMap { pid_t(String(decoding: $0, as: UTF8.self)) }
 }
 
 private func allProcesses() -> [pid_t] {
-    guard let proc = try? Directory.open("/proc"), let entries = try? proc.list() else { return [] }  // no /proc: nothing is known
+    guard let entries = try? Directory.open("/proc").list() else { return [] }  // no /proc: nothing is known
     return entries.compactMap { pid_t($0.name) }
 }

@@ -7,7 +7,7 @@ extension Command {
         "check", "[FILE…]", "read files as the daemon would and print what is wrong",
         details: [
             "Without FILE all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named tasks, or with a schedule key, is a task; one in a directory named schedules a schedule; spoold.toml the configuration; any other a job.",
-            "Silent and 0 when all is well, 4 when anything is wrong. A schedule that is legal and yet hardly meant gets a warning, as explain words it, and that changes nothing of the exit code.",
+            "Silent and 0 when all is well, 4 when anything is wrong. A schedule that is legal and yet hardly meant gets a warning, as explain words it, and that changes nothing of the exit code. So does a key that names a task which is not there: in a FILE outside the spool only where --spool says which spool's tasks are meant.",
         ],
         options: [Option("task", "read every FILE as a task")],
         examples: [
@@ -59,7 +59,7 @@ private struct Check {
                     let path = "\(directory)/\(file.file)"
                     var schedules: [ScheduleDefinition] = []
                     if directory == Layout.tasks {
-                        schedules = readTask(file.source, stem, path, context)?.schedules ?? []
+                        schedules = readTask(file.source, stem, path, context, tasks: tasks)?.schedules ?? []
                     } else if let read = readSchedule(file.source, stem, path, context) {
                         if !tasks.contains(read.task) {
                             add(path, "there is no task \"\(read.task)\"", near: nearest(to: read.task, among: tasks))
@@ -102,8 +102,10 @@ private struct Check {
             do throws(Problems) { _ = try Configuration(bytes, zones: session.zones, now: session.now) } catch { add(path, error) }
             return
         }
+        // As above: a wrong configuration's zone counts as UTC.
         let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc)
-        guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: nil) }
+        let tasks = try knownTasks(to: absolute)
+        guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: tasks) }
         count += 1
         guard let (bytes, _) = read(path, path) else { return }
         let source = Source(format: name.hasSuffix(".toml") ? .toml : .json, bytes: bytes)
@@ -116,10 +118,16 @@ private struct Check {
         do throws(Problems) { table = try source.table() } catch { return add(path, error) }
         if session.arguments.flag("task") || directory == Layout.tasks || table["schedule"] != nil {
             if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") }
-            readTask(source, stem, path, context)
+            readTask(source, stem, path, context, tasks: tasks?.union([stem]))
         } else {
-            readJob(source, path, context, tasks: nil)
+            readJob(source, path, context, tasks: tasks)
         }
+    }
+
+    /// The tasks beside a file in the spool; of any other file nil, unless `--spool` says which spool it is for.
+    private func knownTasks(to path: String) throws(Failure) -> Set<String>? {
+        guard session.arguments.value("spool") != nil || path.hasPrefix("\(session.spoolPath)/") else { return nil }
+        return Set(try TaskCatalog(session, withSchedules: false).names())
     }
 
     private mutating func job(_ path: String, shown: String, _ context: ReadingContext, tasks: Set<String>?) throws(Failure) {
@@ -160,10 +168,11 @@ private struct Check {
 
     @discardableResult
     private mutating func readTask(
-        _ source: Source, _ name: String, _ path: String, _ context: ReadingContext
+        _ source: Source, _ name: String, _ path: String, _ context: ReadingContext, tasks: Set<String>?
     ) -> TaskDefinition? {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
+            warn(path, task.references, among: tasks)
             guard case .array(let tables)? = try source.table()["schedule"]?.kind else { return task }
             for (schedule, table) in zip(task.schedules, tables) { warn(path, schedule, table) }
             return task
@@ -190,6 +199,7 @@ private struct Check {
     private mutating func readJob(_ source: Source, _ path: String, _ context: ReadingContext, tasks: Set<String>?) {
         do throws(Problems) {
             var table = try source.table()
+            warn(path, table.taskReferences, among: tasks)
             guard let value = table["task"] else {
                 _ = try JobDefinition.read(table, isScript: source.format == .script, context)
                 return
@@ -222,6 +232,18 @@ private struct Check {
 
     private mutating func add(_ file: String, _ message: String, hint: String? = nil) {
         problems.append(Problem(file: file, position: nil, message: message, hint: hint))
+    }
+
+    /// Tasks that are named and not there. Nobody knows whether they will be when they are needed.
+    private mutating func warn(_ file: String, _ references: [TaskReference], among tasks: Set<String>?) {
+        guard let tasks else { return }
+        for reference in references where !tasks.contains(reference.task) {
+            let hint = nearest(to: reference.task, among: tasks).map { "did you mean \"\($0)\"?" }
+            problems.append(
+                Problem(
+                    file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"", hint: hint,
+                    isWarning: true))
+        }
     }
 
     private mutating func add(_ file: String, _ message: String, near: String?) {

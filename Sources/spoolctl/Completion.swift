@@ -97,7 +97,7 @@ struct Completion {
         switch command.name {
         case "help": return .words(Command.all.map { ($0.name, $0.summary) })
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
-        case "import": return operands.isEmpty ? .words([("crontab", "")]) : .files
+        case "import": return operands.isEmpty ? .words([("crontab", ""), ("at", "")]) : operands.first == "crontab" ? .files : .words([])
         case "unschedule": return .words(schedules())
         case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
         case "why": return .words(tasks() + jobs(JobState.allCases))

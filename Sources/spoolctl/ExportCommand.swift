@@ -31,8 +31,22 @@ extension Command {
             table = try task.source.table()
         } catch { throw Failure(file: "tasks/\(name)", error) }
         var export = Export(name: name, job: job, table: table, schedules: entry.schedules.map(\.definition))
-        session.output.write(session.arguments.flag("systemd") ? export.units() : export.crontab())
-        for line in export.lost { session.complain("\(name): \(line)") }
+        let text = session.arguments.flag("systemd") ? export.units() : export.crontab()
+        if session.isJSON {
+            var writer = JSONWriter(reserving: text.utf8.count + 256)
+            writer.beginObject()
+            writer.member("name", name)
+            writer.member("text", text)
+            writer.key("lost")
+            writer.beginArray()
+            for line in export.lost { writer.string(line) }
+            writer.endArray()
+            writer.endObject()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else {
+            session.output.write(text)
+            for line in export.lost { session.complain("\(name): \(line)") }
+        }
         return export.lost.isEmpty ? ExitCode.done : ExitCode.invalid
     }
 }

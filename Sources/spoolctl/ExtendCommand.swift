@@ -37,9 +37,10 @@ extension Command {
         guard let first = operands.first, let last = operands.last else { return nil }
         if let span = try? Span.parse(first) { return (span.approximateMilliseconds, Array(operands.dropFirst())) }  // an id, perhaps
         do throws(RecurrenceError) {
-            return (try Span.parse(last).approximateMilliseconds, operands.dropLast())
+            // What is an id is none: then the other is what is wrong.
+            return (try Span.parse(JobID(last) == nil ? last : first).approximateMilliseconds, operands.dropLast())
         } catch {
-            throw .invalid("\"\(JobID(first) == nil ? first : last)\": \(error)")
+            throw .invalid("\"\(JobID(last) == nil ? last : first)\": \(error)")
         }
     }
 }

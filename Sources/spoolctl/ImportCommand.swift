@@ -4,24 +4,38 @@ import Store
 
 extension Command {
     static let `import` = Command(
-        "import", "crontab [FILE…]", "turn a crontab's lines into tasks",
+        "import", "crontab [FILE…] | at", "turn a crontab's lines into tasks, or at's queue into jobs",
         details: [
-            "Writes a task for each line, with the comment above it as description and the variables that are in force where it stands. A line that cannot be carried over faithfully is refused, and it is said why; the others are written.",
+            "crontab: writes a task for each line, with the comment above it as description and the variables that are in force where it stands. A line that cannot be carried over faithfully is refused, and it is said why; the others are written.",
             "Without FILE it reads crontab -l; - is standard input. In /etc/crontab, in a directory named cron.d and with --system each line names a user. A directory stands for the files in it that cron would read.",
             "A task is named after its file, or in a user's crontab after its program. As cron does, it runs by the machine's clock, makes up for nothing that was missed, and mails its output.",
+            "at: submits a job for each that at(1) has queued, with its script, start time and queue; its id follows from at's number and time, so none comes twice. What is of another user, runs already or cannot be read is refused with the reason. at's own spool is left as it is: standard error has the atrm command that empties it.",
         ],
         options: [
-            Option("system", "every line names a user"),
+            Option("system", "crontab: every line names a user"),
+            Option("dir", value: "DIR", "at: its spool (/var/spool/cron/atjobs)"),
             Option("dry-run", "print the files instead of writing them"),
-            Option("verify", "print the next 20 runs, by the crontab and by the task, side by side; writes nothing"),
+            Option("verify", "crontab: print the next 20 runs, by the crontab and by the task, side by side; writes nothing"),
         ],
         examples: [
             Example("spoolctl import crontab --dry-run", "what your own crontab would become"),
             Example("spoolctl import crontab /etc/crontab /etc/cron.d", "the system's"),
+            Example("spoolctl import at && atrm $(atq | cut -f1)", "moves all that is queued"),
         ]
     ) { session throws(Failure) in
-        guard session.arguments.operands.first == "crontab" else { throw .usage("import knows crontab; see spoolctl import --help") }
-        return try ImportCrontab(session).run(Array(session.arguments.operands.dropFirst()))
+        let arguments = session.arguments
+        let rest = Array(arguments.operands.dropFirst())
+        switch arguments.operands.first {
+        case "crontab":
+            if arguments.value("dir") != nil { throw .usage("--dir goes with import at") }
+            return try ImportCrontab(session).run(rest)
+        case "at":
+            for option in ["system", "verify"] where arguments.flag(option) { throw .usage("--\(option) goes with import crontab") }
+            if let first = rest.first { throw .usage("import at takes no operands, and \"\(first)\" is one; --dir names a directory") }
+            return try ImportAt(session).run()
+        default:
+            throw .usage("import needs crontab or at; see spoolctl import --help")
+        }
     }
 }
 
@@ -55,10 +69,11 @@ private struct ImportCrontab {
             for (line, message) in problems.sorted(by: { $0.0 < $1.0 }) { session.complain("\(file):\(line): \(message)") }
             refused += problems.count
         }
+        if session.isJSON, session.arguments.flag("verify") { throw .usage("--verify shows a table for people; --json does not go with it") }
         if session.arguments.flag("verify") {
             try verify(tasks)
         } else if session.arguments.flag("dry-run") {
-            for task in tasks { session.output.line("# tasks/\(task.name).toml\n\(String(decoding: task.source.bytes, as: UTF8.self))") }
+            for task in tasks { session.show(task.source, wouldBe: "\(Layout.tasks)/\(task.name).\(task.source.format == .json ? "json" : "toml")") }
         } else {
             try write(tasks)
         }
@@ -152,7 +167,7 @@ private struct ImportCrontab {
             guard try writing.add(task.source, stem: task.name) else {
                 throw Failure(ExitCode.failed, "task \"\(task.name)\" exists; what comes after it in the crontab was not written")
             }
-            session.output.line(task.name)
+            if session.isJSON { session.tell(task: task.name) } else { session.output.line(task.name) }
         }
     }
 
@@ -187,5 +202,19 @@ private struct ImportCrontab {
             }
         }
         table.write(to: session.output)
+    }
+}
+
+extension Session {
+    /// Prints a file that an import would write.
+    func show(_ source: Source, wouldBe file: String) {
+        let text = String(decoding: source.bytes, as: UTF8.self)
+        guard isJSON else { return output.line("# \(file)\n\(text)") }
+        var writer = JSONWriter(reserving: text.utf8.count + 256)
+        writer.beginObject()
+        writer.member("file", file)
+        writer.member("text", text)
+        writer.endObject()
+        output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }

@@ -29,6 +29,14 @@ final class JobOutput {
         try copy()
     }
 
+    /// What is there by now of the job that was just seen there.
+    func read(_ record: JobRecord) throws(Failure) -> [UInt8] {
+        try openCurrent(record, nil)
+        guard let raw = open?.raw else { return [] }
+        open = nil
+        return try spoolctl.attempt { () throws(SystemError) in try FileDescriptor(owning: raw).readAll() }
+    }
+
     /// Copies what has come since.
     func copy() throws(Failure) {
         try spoolctl.attempt { () throws(SystemError) in try copyRest() }

@@ -13,7 +13,12 @@ extension Command {
         try session.noOperands()
         let catalog = try TaskCatalog(session, withSchedules: !session.isQuiet && !session.arguments.flag("names"))
         if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
-            for name in try catalog.names() { session.output.line(name) }
+            let names = try catalog.names()
+            if session.isJSON {
+                session.output.line(JSON.write(Value(.array(names.map { Value(.string($0)) }))))
+            } else {
+                for name in names { session.output.line(name) }
+            }
             return ExitCode.done
         }
         let offset = try session.count("offset", default: 0)
@@ -70,6 +75,7 @@ extension TaskCatalog {
         writer.member("description", description(of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
         writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+        writer.member("changed_at", entry.changedAt)
         if details, let table = try? entry.task?.source.table() {  // read whole before, as above
             var definition = table
             definition.remove("schedule")

@@ -4,7 +4,8 @@ extension Command {
     static let logs = Command(
         "logs", "ID [-f] [--stderr] [--try N]", "print a job's output",
         details: [
-            "Prints standard output, or with --stderr standard error; of the last try, unless --try names another. On a terminal control characters other than colours are escaped, unless --raw is given."
+            "Prints standard output, or with --stderr standard error; of the last try, unless --try names another. On a terminal control characters other than colours are escaped, unless --raw is given.",
+            "With --json an object of id, stream, try and text: what is there by now.",
         ],
         options: [
             Option("follow", "f", "go on until the job has ended"),
@@ -44,6 +45,7 @@ private struct JobLogs {
 
     mutating func run() throws(Failure) -> Int32 {
         guard session.arguments.flag("follow") else { return try printOnce() }
+        if session.isJSON { throw .usage("--json tells what is there by now, and does not go with --follow") }
         let watch = try JobWatch(spool: session.spoolPath)
         while true {
             guard let record = try look() else {
@@ -64,12 +66,28 @@ private struct JobLogs {
         if let wantedTry, wantedTry > max(record.status.attempt, 1) {
             throw .notFound("\(id) has had \(record.status.attempt) tries, not \(wantedTry)")
         }
+        if session.isJSON {
+            writeJSON(record, try output.read(record))
+            return ExitCode.done
+        }
         if record.place.isFile || record.status.attempt == 0, record.place.state == .new {
             session.complain("\(id) has not begun")
             return ExitCode.done
         }
         try output.follow(record, nil)
         return ExitCode.done
+    }
+
+    private func writeJSON(_ record: JobRecord, _ bytes: [UInt8]) {
+        var writer = JSONWriter(reserving: bytes.count + 256)
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("stream", session.arguments.flag("stderr") ? Layout.errorFile : Layout.outputFile)
+        writer.member("try", wantedTry ?? record.status.attempt)
+        // Bytes that are no UTF-8 are replaced: JSON has text alone.
+        writer.member("text", String(decoding: bytes, as: UTF8.self))
+        writer.endObject()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 
     private mutating func look() throws(Failure) -> JobRecord? {

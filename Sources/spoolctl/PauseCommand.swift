@@ -27,6 +27,7 @@ extension Command {
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
         if try !session.resume(scope) {
+            if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken) is not paused")
         } else if session.output.isTerminal, !session.isQuiet, !session.isJSON {
             session.output.line("resumed \(scope.spoken)")

@@ -179,7 +179,7 @@ final class Session {
             throw .usage(
                 arguments.operands.isEmpty
                     ? "\(command.name) needs \(what); see spoolctl \(command.name) --help"
-                    : "\(command.name) takes one \(what), and \"\(arguments.operands[1])\" is too many")
+                    : "\(command.name) takes \(what) alone, and \"\(arguments.operands[1])\" is too many")
         }
         return arguments.operands[0]
     }

@@ -27,6 +27,7 @@ extension Command {
             table.add("state", catalog.state(of: entry))
             table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
             table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+            if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.problems { table.add([.init("problem", .dim), .init(line, .red)]) }
             // Read whole before: its text is a table.
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {

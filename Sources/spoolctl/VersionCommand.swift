@@ -29,6 +29,7 @@ extension Command {
             Help.overview(session.output)
             return ExitCode.done
         }
+        if session.arguments.operands.count > 1 { throw .usage("help takes one COMMAND, and \"\(session.arguments.operands[1])\" is too many") }
         guard let command = named(name) else { throw .usage("unknown command \"\(name)\"; spoolctl --help lists them") }
         Help.command(command, session.output)
         return ExitCode.done

@@ -19,11 +19,11 @@ struct CompletionTests {
     static let lines: [(line: String, candidates: [String])] = [
         ("cre", ["create"]), ("run ", ["newer", "nightly"]), ("run ni", ["nightly"]), ("run --prior", ["--priority"]),
         ("create x --overlap re", ["replace"]), ("pause --task=n", ["newer", "nightly"]), ("pause --task ne", ["newer"]),
-        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]), ("completion z", ["zsh"]), ("no-such-command ", []),
+        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]), ("completion z", ["zsh"]), ("import ", ["crontab", "at"]), ("no-such-command ", []),
         ("jobs --columns id,stat", ["id,state"]), ("jobs --sort -too", ["-took"]), ("jobs --reason exit,timeo", ["exit,timeout"]),
     ]
 
-    @Test("bash", .enabled(if: Commands.has("bash"), "bash is not installed"), arguments: lines)
+    @Test("U13: bash completes", .enabled(if: Commands.has("bash"), "bash is not installed"), arguments: lines)
     func bash(_ row: (line: String, candidates: [String])) throws {
         let (spool, job) = try Self.spool()
         // As readline calls it: the words taken apart at = too, and what it would offer, printed.
@@ -46,7 +46,7 @@ struct CompletionTests {
         #expect(Set(result.output.split(separator: "\n").map(String.init)) == Set(expected), "\(row.line)")
     }
 
-    @Test("fish", .enabled(if: Commands.has("fish"), "fish is not installed"), arguments: lines)
+    @Test("U13: fish completes", .enabled(if: Commands.has("fish"), "fish is not installed"), arguments: lines)
     func fish(_ row: (line: String, candidates: [String])) throws {
         let (spool, job) = try Self.spool()
         let result = try Commands.run(
@@ -64,7 +64,7 @@ struct CompletionTests {
     }
 
     /// In zsh completion runs in its line editor alone, so a terminal is typed into.
-    @Test("zsh", .enabled(if: Commands.has("zsh") && Commands.has("tmux"), "zsh and tmux are not installed"))
+    @Test("U13: zsh completes", .enabled(if: Commands.has("zsh") && Commands.has("tmux"), "zsh and tmux are not installed"))
     func zsh() throws {
         let (spool, _) = try Self.spool()
         let socket = "\(spool.base)/tmux"

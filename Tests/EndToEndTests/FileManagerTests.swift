@@ -15,7 +15,7 @@ struct FileManagerTests {
         return (spool, gate)
     }
 
-    @Test("rm new/FILE withdraws a waiting job, with spoold up or down", arguments: [true, false])
+    @Test("N8: rm new/FILE withdraws a waiting job, with spoold up or down", arguments: [true, false])
     func withdraw(isUp: Bool) throws {
         let (spool, gate) = try busySpool()
         try spool.drop("job.toml", "command = 'touch \(spool.out)/ran'")
@@ -30,7 +30,7 @@ struct FileManagerTests {
         #expect(try spool.ended("job").isEmpty && spool.jobs(in: "running").isEmpty)
     }
 
-    @Test("mv new/FILE elsewhere holds it, and back lets it go")
+    @Test("N8: mv new/FILE elsewhere holds it, and back lets it go")
     func hold() throws {
         let (spool, gate) = try busySpool()
         try spool.drop("job.toml", "command = [\"echo\", \"ran\"]")
@@ -58,7 +58,7 @@ struct FileManagerTests {
 
     enum Way: String, CaseIterable { case move, copy, copyWhileDown, moveWhileDown }
 
-    @Test("A record put back into new/ runs again, under a new id that is linked to the old", arguments: Way.allCases)
+    @Test("N8: a record put back into new/ runs again, under a new id that is linked to the old", arguments: Way.allCases)
     func again(_ way: Way) throws {
         let spool = try SpoolUnderTest()
         try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; cat; test -e \(spool.base)/fixed'\npayload = {n = 1}")
@@ -82,7 +82,7 @@ struct FileManagerTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
-    @Test("rm -r done/ID forgets a record, and spoold does not bring it back")
+    @Test("N8: rm -r done/ID forgets a record, and spoold does not bring it back")
     func forget() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = [\"true\"]")
@@ -118,7 +118,7 @@ struct FileManagerTests {
         ("pause", "command = [\"true\"]"), ("pause@slow", "command = [\"true\"]\nqueue = \"slow\""), ("pause-t", "task = \"t\""),
     ]
 
-    @Test("A pause file holds everything, a queue or a task back, also across a restart; removing it lets go", arguments: pauses)
+    @Test("N8: a pause file holds everything, a queue or a task back, also across a restart; removing it lets go", arguments: pauses)
     func pause(_ row: (file: String, job: String)) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]")

@@ -68,7 +68,7 @@ struct KeyTests {
         #expect(try spool.end(of: "job").stdout == "new|in quotes|x=y|env")
     }
 
-    @Test("The environment is exactly what the manual says, and nothing of the daemon's")
+    @Test("P5: the environment is exactly what the manual says, and nothing of the daemon's")
     func environment() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.start(environment: ["LEAKED=1", "LD_PRELOAD_NOT=1", "IFS=x"])
@@ -110,7 +110,7 @@ struct KeyTests {
         #expect(none.error.contains("none.toml:1:8: there is no task \"gret\""))
     }
 
-    @Test("A script carries its keys in #SPOOL lines and runs with its own interpreter")
+    @Test("U14: a script carries its keys in #SPOOL lines and runs with its own interpreter")
     func script() throws {
         let spool = try SpoolUnderTest()
         let text = """
@@ -180,22 +180,7 @@ struct KeyTests {
         #expect(try spool.linesNow("order") == ["c", "e", "a", "d", "b"])
     }
 
-    @Test("No more jobs run at once than there are slots")
-    func slots() throws {
-        let spool = try SpoolUnderTest(configuration: "slots = 3")
-        let gate = try spool.gate()
-        for index in 0..<7 { try spool.drop("job-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'") }
-        try spool.lines("began", count: 3)
-        for done in 1...7 {
-            #expect(try spool.jobs(in: "running").count <= 3)
-            #expect(try spool.linesNow("began").count == min(7, 2 + done))
-            try gate.release()
-            try spool.ended(count: done)
-            try spool.lines("began", count: min(7, 3 + done))
-        }
-    }
-
-    @Test("A full queue never holds back another queue's jobs, whatever their priority")
+    @Test("A5: a full queue never holds back another queue's jobs, whatever their priority")
     func queues() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 4\n[queues.slow]\nslots = 1")
         let gate = try spool.gate()
@@ -227,7 +212,7 @@ struct KeyTests {
         #expect(try Files.list("\(spool.path)/new") == ["never.toml"])
     }
 
-    @Test("A job that has not started by its deadline fails with that reason and never runs")
+    @Test("A6: a job that has not started by its deadline fails with that reason and never runs")
     func deadline() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -289,7 +274,7 @@ struct KeyTests {
         #expect(job.error.contains("SIGUSR1"))
     }
 
-    @Test("After its timeout a job gets its stop signal, here one that it turns into an exit code")
+    @Test("E6: after its timeout a job gets its stop signal, here one that it turns into an exit code")
     func timeout() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -298,7 +283,7 @@ struct KeyTests {
         #expect(try job.stdout == "told\n")
     }
 
-    @Test("A job that ignores its stop signal is killed after kill_after, with everything it started")
+    @Test("E6: a job that ignores its stop signal is killed after kill_after, with everything it started")
     func killed() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -342,7 +327,7 @@ struct KeyTests {
 
     // MARK: Trying again
 
-    @Test("A job is tried as often as it may be, and the output of each try is kept")
+    @Test("A7: a job is tried as often as it may be, and the output of each try is kept")
     func tries() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = 'echo out $SPOOL_TRY; echo err $SPOOL_TRY >&2; test $SPOOL_TRY = 3'\ntries = 5\nbackoff = \"1ms\"")
@@ -354,7 +339,7 @@ struct KeyTests {
         #expect(try !job.files.contains("stdout.3"))
     }
 
-    @Test("Between two tries a job waits in new/, as a directory that says when it goes on")
+    @Test("P12: between two tries a job waits in new/, as a directory that says when it goes on")
     func backoff() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("job.toml", "command = \"exit 4\"\ntries = 2\nbackoff = \"1h\"")
@@ -376,7 +361,7 @@ struct KeyTests {
         ("a factor and a maximum", "command = \"exit 1\"\ntries = 4", "failed exit 1", 4),
     ]
 
-    @Test("retry_on says which failures lead to another try", arguments: retries)
+    @Test("P12: retry_on says which failures lead to another try", arguments: retries)
     func retryOn(_ row: (what: String, text: String, outcome: String, attempts: Int)) throws {
         let backoff = "\nbackoff = {initial = \"1ms\", factor = 2, max = \"4ms\", jitter = 0.5}"
         let job = try SpoolUnderTest().run(row.text + backoff)
@@ -396,7 +381,7 @@ struct KeyTests {
         #expect(try spool.run("command = [\"true\"]\nkeep = \"1h\"", as: "long").outcome == "done 0")
     }
 
-    @Test("keep = {count = 2} keeps the last two records of a task, and touches no others", arguments: [false, true])
+    @Test("U8: keep = {count = 2} keeps the last two records of a task, and touches no others", arguments: [false, true])
     func keepCount(restarting: Bool) throws {
         let spool = try SpoolUnderTest()
         let other = try spool.run("command = [\"true\"]", as: "t")

@@ -20,7 +20,7 @@ struct PatternTests {
 
     // MARK: Answers
 
-    @Test("The program is asked when the run before has ended, with its argument and what it has to know")
+    @Test("M17: the program is asked when the run before has ended, with its argument and what it has to know")
     func asked() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.program("k", "#!/bin/sh\necho \"$1|$2|$#|$SPOOL_TASK|$SPOOL_SCHEDULE|$SPOOL_LAST|$SPOOL_NOW|$SPOOL_DIR|$PWD\" >> \(spool.out)/asked\necho 'in 1 s'")

@@ -17,7 +17,7 @@ struct RestartTests {
     enum Order: String, CaseIterable { case endsAfterStart, endsWhileDown }
     enum Way: String, CaseIterable { case kill, term }
 
-    @Test("Jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
+    @Test("N2: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
     func trueCodes(_ way: Way, _ order: Order) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -33,6 +33,39 @@ struct ShippedTextTests {
         }
     }
 
+    /// The ids of rows, `M1` to `N10`, with which names of tests begin, by file.
+    private static func testedRows() throws -> [(id: String, file: String)] {
+        try files("Tests/EndToEndTests").flatMap { file in
+            try Files.text("\(root)/\(file)").split(separator: "\n").compactMap { line -> (id: String, file: String)? in
+                // `@Test("M1: …`, or the name on a line of its own.
+                let text = line.drop { $0 == " " }
+                guard text.hasPrefix("@Test(\"") || text.hasPrefix("\""), let quote = text.firstIndex(of: "\"") else { return nil }
+                let id = text[text.index(after: quote)...].prefix { $0 != ":" && $0 != " " }
+                guard let letter = id.first, "MEAPUN".contains(letter), Int(id.dropFirst()) != nil, text[id.endIndex...].hasPrefix(": ") else { return nil }
+                return (String(id), String(file.split(separator: "/").last?.dropLast(6) ?? ""))
+            }
+        }
+    }
+
+    @Test("Each row of the README's \"What works\" names tests that bear its id, and each id that a test bears has its row")
+    func rows() throws {
+        let readme = try Files.text("\(Self.root)/README.md")
+        let table = try #require(readme.firstRange(of: "\n## What works\n")).upperBound
+        let tested = try Self.testedRows()
+        var named: [String] = []
+        for line in readme[table...].split(separator: "\n") where line.hasPrefix("| ") {
+            // A `|` in a cell is written `\|`.
+            let cells = line.replacing("\\|", with: "/").split(separator: "|").map { $0.filter { !" `".contains($0) } }
+            guard cells.count == 3, Int(cells[0].dropFirst()) != nil else { continue }
+            named.append(cells[0])
+            for file in cells[2].split(separator: ",") {
+                #expect(tested.contains { $0.id == cells[0] && $0.file == file }, "\(file) has no test \(cells[0])")
+            }
+        }
+        #expect(Set(named).count == named.count, "each once")
+        #expect(Set(tested.map(\.id)).subtracting(named) == [] && named.count > 60)
+    }
+
     /// The commands that `spoolctl --help` lists.
     static func commands(_ spool: SpoolUnderTest) throws -> [String] {
         try spool.ctl("--help").lines.compactMap { line in
@@ -43,7 +76,7 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("Every command and every option of it is in spoolctl(1)")
+    @Test("U13: every command and every option of it is in spoolctl(1)")
     func commandsAreInTheManual() throws {
         let spool = try SpoolUnderTest(starting: false)
         let manual = try Files.text("\(Self.root)/man/spoolctl.1")
@@ -63,6 +96,48 @@ struct ShippedTextTests {
                 }
             }
         }
+    }
+
+    @Test("Every variable that a job gets, and that its follow-up gets, is in spool(5)")
+    func variables() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", "command = \"env; exit 1\"\non_failure = [\"env\"]\nexpect = \"300ms\"\non_overdue = [\"env\"]")
+        _ = try spool.ctl("run", "-w", "t")
+        let outputs = try [spool.ended("t", count: 1)[0], spool.end(of: "t.on_failure"), spool.end(of: "t.on_overdue")].map { try $0.stdout }
+        let names = Set(outputs.joined(separator: "\n").split(separator: "\n").compactMap { $0.split(separator: "=").first }).subtracting(["PWD", "OLDPWD", "SHLVL", "_"])
+        #expect(names.contains("SPOOL_PARENT_ID") && names.contains("SPOOL_OVERDUE_TASK") && names.contains("SPOOL_TRY"))
+        let documented = Set(try Files.text("\(Self.root)/man/spool.5").split(separator: "\n").filter { $0.hasPrefix(".It Ev ") || $0.hasPrefix(".Ev ") }
+            .flatMap { $0.split(separator: " ").dropFirst() })
+        #expect(names.subtracting(documented) == [])
+    }
+
+    @Test("Every exit code that the help tells is in spoolctl(1)", arguments: ["0", "1", "2", "3", "4", "5", "124", "125", "128+", "130"])
+    func exitCodes(_ code: String) throws {
+        let page = try Files.text("\(Self.root)/man/spoolctl.1")
+        #expect(page.contains("\n.It \(code)\n") || page.contains("\n.It \(code) Ns "))
+    }
+
+    @Test("Every event of the log and every field of the daemon's status is in spoold(8)")
+    func daemon() throws {
+        let page = try Files.text("\(Self.root)/man/spoold.8")
+        let words = Set(page.split { !($0.isLetter || $0 == "-" || $0 == "_") })
+        let spool = try SpoolUnderTest()
+        let status = try spool.wait(for: "the status") { try spool.daemonStatus() }
+        #expect(status.entries.map(\.key).filter { !words.contains(Substring($0)) } == [])
+        // As the source writes them: `write(.info, "accepted", at: …`.
+        var events: Set<Substring> = []
+        for file in try Self.files("Sources/Daemon") {
+            let text = try Files.text("\(Self.root)/\(file)")
+            for part in text.split(separator: "write(").dropFirst() {
+                let head = part.prefix(120).drop { $0 == " " || $0 == "\n" }
+                guard head.hasPrefix(".") else { continue }
+                if let first = head.firstIndex(of: "\""), let last = head[head.index(after: first)...].firstIndex(of: "\"") {
+                    events.insert(head[head.index(after: first)..<last])
+                }
+            }
+        }
+        #expect(events.count > 30)
+        #expect(events.subtracting(words.map { $0.hasPrefix("oq") ? $0.dropFirst(2) : $0 }) == [])
     }
 
     /// The entries `.It Ql EXPRESSION` of a section of spool-schedule(7).

@@ -60,17 +60,17 @@ final class SpoolUnderTest {
     }
 
     /// Starts spoold and waits until it says that it is ready.
-    func start(environment more: [String] = []) throws {
-        try launch(environment: more)
+    func start(environment more: [String] = [], programs: String = SpoolUnderTest.programs) throws {
+        try launch(environment: more, programs: programs)
         _ = try notification("READY=1")
     }
 
-    /// Starts spoold and does not wait for anything.
-    func launch(environment more: [String] = []) throws {
+    /// Starts spoold, that of the directory `programs`, and does not wait for anything.
+    func launch(environment more: [String] = [], programs: String = SpoolUnderTest.programs) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         daemon = try Child(
-            "\(Self.programs)/spoold", ["--spool", path, "--config", configuration],
+            "\(programs)/spoold", ["--spool", path, "--config", configuration],
             environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw, error: log.raw)
     }
 

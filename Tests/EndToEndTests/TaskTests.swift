@@ -9,7 +9,7 @@ struct TaskTests {
 
     // MARK: Coming, changing, going
 
-    @Test("A task that is put there while spoold runs is run at its due times, and each run is told of its own")
+    @Test("A10: a task that is put there while spoold runs is run at its due times, and each run is told of its own")
     func takenUp() throws {
         let spool = try SpoolUnderTest()
         try spool.task("tick", "command = 'echo $SPOOL_TASK $SPOOL_SCHEDULE $SPOOL_DUE; cat'\npayload = 1\n" + Self.eachSecond + "id = \"sec\"\npayload = {from = \"schedule\"}")
@@ -25,7 +25,7 @@ struct TaskTests {
         }
     }
 
-    @Test("A changed task runs as it is now, and one that is removed runs no more, also when a run of it is under way")
+    @Test("A10: a changed task runs as it is now, and one that is removed runs no more, also when a run of it is under way")
     func changed() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -105,7 +105,7 @@ struct TaskTests {
         ("", "tasks/t.toml:1:1: "),
     ]
 
-    @Test("A bad edit never stops a schedule: the definition accepted last stays in force, across a restart too", arguments: badEdits)
+    @Test("N5: a bad edit never stops a schedule: the definition accepted last stays in force, across a restart too", arguments: badEdits)
     func badEdit(_ row: (text: String, error: String)) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = 'echo old'\noverlap = \"allow\"\n" + Self.eachSecond)
@@ -197,7 +197,7 @@ struct TaskTests {
         #expect(try spool.ended("once").count == 1 && spool.ended("past").isEmpty)
     }
 
-    @Test("An `at` that passes while spoold is down comes when it is up again, once")
+    @Test("M12: an `at` that passes while spoold is down comes when it is up again, once")
     func onceMissed() throws {
         let spool = try SpoolUnderTest()
         let second = Clock.now() / 1000 + 2
@@ -251,7 +251,7 @@ struct TaskTests {
 
     // MARK: Overlap
 
-    @Test("overlap = \"wait\": while a run is under way one more waits, and the others are told as skipped")
+    @Test("U8: overlap = \"wait\": while a run is under way one more waits, and the others are told as skipped")
     func overlapWait() throws {
         let (spool, gate) = try overlapping("wait")
         try spool.logLine("event=skipped", "task=t", "why=overlap")
@@ -262,7 +262,7 @@ struct TaskTests {
         try noneAtOnce(spool)
     }
 
-    @Test("overlap = \"queue\": every run waits its turn")
+    @Test("U8: overlap = \"queue\": every run waits its turn")
     func overlapQueue() throws {
         let (spool, gate) = try overlapping("queue")
         try spool.wait(for: "three waiting runs") { try spool.jobs(in: "new", named: "t").count >= 3 }
@@ -274,7 +274,7 @@ struct TaskTests {
         try noneAtOnce(spool)
     }
 
-    @Test("overlap = \"skip\": none waits")
+    @Test("U8: overlap = \"skip\": none waits")
     func overlapSkip() throws {
         let (spool, gate) = try overlapping("skip")
         try spool.logLine("event=skipped", "task=t", "why=overlap")
@@ -284,7 +284,7 @@ struct TaskTests {
         try noneAtOnce(spool)
     }
 
-    @Test("overlap = \"allow\": they run at once")
+    @Test("U8: overlap = \"allow\": they run at once")
     func overlapAllow() throws {
         let (spool, gate) = try overlapping("allow")
         try spool.wait(for: "three at once") { try spool.jobs(in: "running", named: "t").count >= 3 }
@@ -292,7 +292,7 @@ struct TaskTests {
         try spool.ended("t", count: 3)
     }
 
-    @Test("overlap = \"replace\": the run that is due ends the one under way")
+    @Test("U8: overlap = \"replace\": the run that is due ends the one under way")
     func overlapReplace() throws {
         let (spool, _) = try overlapping("replace")
         let first = try spool.ended("t", count: 2)[0]
@@ -323,7 +323,7 @@ struct TaskTests {
 
     enum End: String, CaseIterable { case stop, crash }
 
-    @Test("After a downtime catch_up decides, and every due time is accounted for once", arguments: ["last", "all", "none"], End.allCases)
+    @Test("U4: after a downtime catch_up decides, and every due time is accounted for once", arguments: ["last", "all", "none"], End.allCases)
     func catchUp(_ rule: String, _ end: End) throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + Self.eachSecond + "catch_up = \"\(rule)\"")
@@ -355,7 +355,7 @@ struct TaskTests {
         }
     }
 
-    @Test("catch_up_limit keeps the latest of them")
+    @Test("U4: catch_up_limit keeps the latest of them")
     func catchUpLimit() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + Self.eachSecond + "catch_up = \"all\"\ncatch_up_limit = 2")
@@ -372,7 +372,7 @@ struct TaskTests {
 
     // MARK: Pausing
 
-    @Test("A paused task's due times are skipped and said so; the note is in status.json; resuming goes on")
+    @Test("U8: a paused task's due times are skipped and said so; the note is in status.json; resuming goes on")
     func pausedTask() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\n" + Self.eachSecond)

@@ -1,0 +1,90 @@
+import Store
+
+/// A job that at(1) has queued: a shell script in atd's spool that sets the umask, the environment and the directory of its
+/// caller, and then holds what is to run. Its file's name is the queue's letter, five hexadecimal digits of the job's number
+/// and eight of its minute since the epoch (at.c and atd.c of Debian's at).
+struct AtJob {
+    /// Why a file of atd's spool does not become a job.
+    struct Refusal: Error {
+        var why: String
+    }
+
+    /// What its file's name says.
+    struct Name {
+        var queue: Character
+        var number: Int
+        var start: Instant
+
+        /// Nil: no job's file, such as `.SEQ`.
+        init?(_ file: String) {
+            let bytes = Array(file.utf8)
+            guard bytes.count == 14, let queue = file.first, queue.isASCII, queue.isLetter || queue == "=",
+                bytes.dropFirst().allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }),
+                let number = Int(file.dropFirst().prefix(5), radix: 16), let minutes = Int64(file.suffix(8), radix: 16)
+            else { return nil }
+            self.queue = queue
+            self.number = number
+            // At most 2^32 minutes: far from an overflow.
+            start = Instant(milliseconds: minutes * 60_000)
+        }
+    }
+
+    let number: Int
+    let start: Instant
+    let source: Source
+    /// The same for the same job of at, so that it is imported once.
+    let id: JobID
+
+    /// - Parameters:
+    ///   - owner: who imports; whoever else's the job is, it is refused.
+    ///   - path: where it stands, for the comment that says so.
+    init(_ name: Name, text bytes: [UInt8], owner: UInt32, path: String) throws(Refusal) {
+        guard name.queue != "=" else { throw Refusal(why: "it is running") }
+        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else { throw Refusal(why: "it is not UTF-8 text") }
+        guard text.hasPrefix("#!") else { throw Refusal(why: "it is no script: it does not begin with #!") }
+        if let user = Self.number(in: text, after: "# atrun uid="), user != owner {
+            throw Refusal(why: "it runs as user \(user), and jobs of this spool run as user \(owner)")
+        }
+        number = name.number
+        start = name.start
+        var table = Table()
+        let command = Self.firstCommand(of: text)
+        table.set("description", Value(.string("at job \(number)\(command.map { ": \($0)" } ?? "")")))
+        table.set("script", Value(.string(text)))
+        table.set("start", Value(.string(start.rfc3339)))
+        table.set("queue", Value(.string(String(name.queue))))
+        // atd.c: nice((tolower(queue) - 'a') * 2), of which the kernel takes 19 at most.
+        if let letter = name.queue.lowercased().utf8.first, letter > 0x61 { table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2)))) }
+        if let mail = Self.mail(text) { table.set("mail", mail) }
+        let written = JobOptions.file(table)
+        source = Source(format: written.format, bytes: Array("# From \(path)\n".utf8) + written.bytes)
+        guard source.bytes.count <= Source.bytesMax else { throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read") }
+        id = JobID(instant: start, name: "at-\(number)", unique: UInt64(number))
+    }
+
+    private static func number(in text: String, after prefix: String) -> UInt32? {
+        guard let range = text.firstRange(of: "\n\(prefix)") else { return nil }
+        return UInt32(text[range.upperBound...].prefix { $0.isNumber })
+    }
+
+    /// The line `# mail USER N`: 1 mails in any case, 0 when there was output, -1 never.
+    private static func mail(_ text: String) -> Value? {
+        guard let range = text.firstRange(of: "\n# mail ") else { return nil }
+        let words = text[range.upperBound...].prefix { $0 != "\n" }.split(separator: " ")
+        guard words.count == 2, words[1] != "-1" else { return nil }
+        var mail = Table()
+        mail.set("to", Value(.string(String(words[0]))))
+        mail.set("when", Value(.string(words[1] == "1" ? "always" : "output")))
+        return Value(.table(mail))
+    }
+
+    /// The first line of what is to run, which follows the block that changes the directory; at most 60 characters of it.
+    private static func firstCommand(of text: String) -> String? {
+        guard let inaccessible = text.firstRange(of: "'Execution directory inaccessible'"),
+            let end = text[inaccessible.upperBound...].firstRange(of: "\n}\n")
+        else { return nil }
+        let line = text[end.upperBound...].split(separator: "\n").lazy.map { String($0).trimmed }.first { !$0.isEmpty }
+        guard let line else { return nil }
+        return line.count > 60 ? "\(line.prefix(59))…" : line
+    }
+}

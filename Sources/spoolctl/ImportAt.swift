@@ -1,0 +1,87 @@
+import Glibc
+import Linux
+import Store
+
+/// `spoolctl import at`: what at(1) has queued becomes jobs in `new/`. at's own spool is read and not touched.
+struct ImportAt {
+    let session: Session
+
+    init(_ session: Session) { self.session = session }
+
+    /// Where Debian's atd has its jobs.
+    private static let standardDirectory = "/var/spool/cron/atjobs"
+
+    func run() throws(Failure) -> Int32 {
+        let directory = session.arguments.value("dir") ?? Self.standardDirectory
+        var jobs: [AtJob] = []
+        var refused = 0
+        for (file, name) in try files(directory) {
+            do throws(AtJob.Refusal) { jobs.append(try read("\(directory)/\(file)", name)) } catch {
+                session.complain("\(directory)/\(file): \(error.why)")
+                refused += 1
+            }
+        }
+        if session.arguments.flag("dry-run") {
+            for job in jobs { session.show(job.source, wouldBe: "\(Layout.new)/\(JobDrop.fileName(job.id, job.source.format))") }
+        } else {
+            try drop(jobs)
+        }
+        return refused == 0 ? ExitCode.done : ExitCode.invalid
+    }
+
+    /// The jobs' files, in the order of their numbers.
+    private func files(_ directory: String) throws(Failure) -> [(file: String, name: AtJob.Name)] {
+        let entries = try attempt { () throws(SystemError) in
+            do throws(SystemError) { return try Directory.open(directory).list() } catch {
+                throw SystemError(call: error.call, path: directory, errno: error.errno)
+            }
+        }
+        return entries.compactMap { entry in AtJob.Name(entry.name).map { (entry.name, $0) } }.sorted { $0.1.number < $1.1.number }
+    }
+
+    private func read(_ path: String, _ name: AtJob.Name) throws(AtJob.Refusal) -> AtJob {
+        let bytes: [UInt8]
+        let status: FileStatus
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+            status = try file.status()
+            bytes = status.kind == .file ? try file.readAll(limit: Source.bytesMax) : []
+        } catch {
+            throw AtJob.Refusal(why: error.message)
+        }
+        guard status.kind == .file else { throw AtJob.Refusal(why: "it is not a regular file") }
+        guard status.owner == geteuid() else {
+            throw AtJob.Refusal(why: "it belongs to user \(status.owner), and jobs of this spool run as user \(geteuid())")
+        }
+        // at.c: it becomes executable when it is whole.
+        guard status.mode & S_IXUSR != 0 else { throw AtJob.Refusal(why: "it is still being written") }
+        let job = try AtJob(name, text: bytes, owner: geteuid(), path: path)
+        do throws(Failure) {
+            let context = try session.context()
+            do throws(Problems) { _ = try JobDefinition.read(try job.source.table(), context) } catch {
+                throw Failure(ExitCode.invalid, error.all.map(\.message))
+            }
+        } catch {
+            throw AtJob.Refusal(why: error.lines.joined(separator: "; "))
+        }
+        return job
+    }
+
+    private func drop(_ jobs: [AtJob]) throws(Failure) {
+        let drop = JobDrop(try session.openSpoolForWriting())
+        var records = try session.records()
+        var composed: [JobDrop.Composed] = []
+        for job in jobs {
+            if let place = try session.reading({ () throws(JournalError) in try records.place(of: job.id.text) }) {
+                session.complain("at's job \(job.number) is here already, in \(place.state.rawValue): \(job.id)")
+            } else {
+                composed.append(try drop.compose(job.source, id: job.id))
+            }
+        }
+        try drop.publish(composed)
+        for job in composed { session.tell(job.id) }
+        if !jobs.isEmpty {
+            session.complain("at still has what it had, and would run it too; to remove it there: atrm \(jobs.map { "\($0.number)" }.joined(separator: " "))")
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// What every command of spoolctl has in common: a right use, each kind of wrong use with its exit code and its line, and JSON.
+@Suite("Every command", .ownThreads)
+struct CommandTableTests {
+    /// How a command is used. In the words DONE, FAILED, NEW and RUN stand for the ids of such jobs, FILE and CRONTAB for
+    /// paths. Nil or empty: there is no such use.
+    struct Use: CustomTestStringConvertible {
+        var command: String
+        /// With the exit code 0, and this in what it prints.
+        var right: [String]
+        var says: String
+        /// Without what it needs, and with more than it takes: 2.
+        var missing: [String]?
+        var tooMuch: [String]?
+        /// About a job, task or schedule that is not there: 3.
+        var unknown: [String]?
+        /// With a value that means nothing: 4.
+        var invalid: [String]?
+        /// Whether it prints data.
+        var json = true
+
+        var testDescription: String { command }
+    }
+
+    static let uses: [Use] = [
+        Use(command: "submit", right: ["--", "true"], says: "-true-", missing: [], tooMuch: ["--task", "t", "true"], unknown: ["--task", "nosuch"], invalid: ["--timeout", "soon", "true"]),
+        Use(command: "run", right: ["t"], says: "-t-", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], invalid: ["t", "--payload", "{"]),
+        Use(command: "backfill", right: ["t", "--from", "3h", "-n"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"], unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
+        Use(command: "wait", right: ["DONE"], says: "", missing: [], unknown: ["DONE", "nosuch"], invalid: ["--timeout", "soon", "DONE"], json: false),
+        Use(command: "logs", right: ["DONE"], says: "hello", missing: [], tooMuch: ["DONE", "FAILED"], unknown: ["nosuch"]),
+        Use(command: "status", right: ["DONE"], says: "done", unknown: ["nosuch"]),
+        Use(command: "jobs", right: [], says: "-sh-", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
+        Use(command: "top", right: [], says: "running", tooMuch: ["more"]),
+        Use(command: "cancel", right: ["NEW"], says: "canceled", missing: [], unknown: ["nosuch"]),
+        Use(command: "kill", right: ["-s", "CONT", "RUN"], says: "SIGCONT sent", missing: [], unknown: ["nosuch"]),
+        Use(command: "retry", right: ["FAILED"], says: "-exit-", missing: [], unknown: ["nosuch"]),
+        Use(command: "progress", right: ["0.5", "--job", "RUN"], says: "", missing: [], unknown: ["0.5", "--job", "nosuch"], json: false),
+        Use(command: "result", right: ["FILE", "--job", "RUN"], says: "", missing: [], tooMuch: ["FILE", "FILE", "--job", "RUN"], unknown: ["FILE", "--job", "nosuch"], json: false),
+        Use(command: "extend", right: ["1h", "RUN"], says: "may run until", missing: [], unknown: ["1h", "nosuch"], invalid: ["soon", "RUN"]),
+        Use(command: "create", right: ["-q", "new", "--", "true"], says: "new", missing: [], invalid: ["x", "--cron", "61 * * * *", "true"]),
+        Use(command: "update", right: ["-q", "t", "--timeout", "5m"], says: "t", missing: [], unknown: ["nosuch", "--timeout", "5m"], invalid: ["t", "--timeout", "soon"]),
+        Use(command: "edit", right: ["t"], says: "", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], json: false),
+        Use(command: "delete", right: ["-q", "-f", "t"], says: "t", missing: [], tooMuch: ["-f", "t", "u"], unknown: ["-f", "nosuch"]),
+        Use(command: "schedule", right: ["t", "--every", "1h", "--id", "own"], says: "own", missing: ["t"], tooMuch: ["t", "u", "--every", "1h"], unknown: ["nosuch", "--every", "1h"], invalid: ["t", "--every", "soon"]),
+        Use(command: "unschedule", right: ["-q", "sched"], says: "sched", missing: [], tooMuch: ["sched", "other"], unknown: ["nosuch"]),
+        Use(command: "list", right: [], says: "t\t", tooMuch: ["t"]),
+        Use(command: "show", right: ["t"], says: "cron \"@hourly\"", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"]),
+        Use(command: "next", right: ["t"], says: "\tt\t", tooMuch: ["--cron", "@daily", "t"], unknown: ["nosuch"], invalid: ["--cron", "61 * * * *"]),
+        Use(command: "explain", right: ["@daily"], says: "meaning\t", missing: [], tooMuch: ["--cron", "@daily", "@daily"], invalid: ["61 * * * *"]),
+        Use(command: "simulate", right: [], says: "t\t", tooMuch: ["t"], unknown: ["--run-time", "nosuch=1h"], invalid: ["--to", "soon"]),
+        Use(command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], invalid: ["t@nonsense"]),
+        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"], json: false),
+        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"], json: false),
+        Use(command: "check", right: [], says: ""),
+        Use(command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"], invalid: ["crontab", "FILE"]),
+        Use(command: "export", right: ["u", "--crontab"], says: "0 * * * * true", missing: ["u"], tooMuch: ["t", "u", "--crontab"], unknown: ["nosuch", "--crontab"]),
+        Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
+        Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
+        // Its right use has a test of its own.
+        Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),
+        Use(command: "completion", right: ["bash"], says: "complete", missing: [], tooMuch: ["bash", "zsh"], json: false),
+        Use(command: "version", right: [], says: ".", tooMuch: ["more"]),
+        Use(command: "help", right: ["list"], says: "usage: spoolctl list", tooMuch: ["list", "jobs"], json: false),
+    ]
+
+    @Test("The table has every command that spoolctl has, in its order")
+    func all() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try ShippedTextTests.commands(spool) == Self.uses.map(\.command))
+    }
+
+    @Test("A right use exits with 0; a wrong one with the code of its kind and one line on standard error; --json is JSON", arguments: uses)
+    func use(_ use: Use) throws {
+        let example = try Example()
+        defer { example.end() }
+        func check(_ words: [String]?, _ code: Int32, _ what: String) throws {
+            guard let words else { return }
+            let result = try example.ctl([use.command] + words)
+            #expect(result.code == code, "\(what): \(words): \(result.code) \(result.errors)")
+            #expect(result.errors.hasPrefix("spoolctl: ") && result.errors.hasSuffix("\n") && result.errors.split(separator: "\n").count == 1, "\(what): \(words): \(result.errors)")
+            #expect(result.output.isEmpty, "\(what): \(result.output)")
+        }
+        try check(use.missing, 2, "missing")
+        try check(use.tooMuch, 2, "too much")
+        try check(["--nonsense"], 2, "an unknown option")
+        try check(use.unknown, 3, "unknown")
+        try check(use.invalid, 4, "invalid")
+        let right = try example.ctl([use.command] + use.right)
+        #expect(right.code == 0 && right.output.contains(use.says), "\(right.code) \(right.output)\(right.errors)")
+    }
+
+    @Test("--json prints JSON, with the same exit code", arguments: uses.filter(\.json))
+    func json(_ use: Use) throws {
+        let example = try Example()
+        defer { example.end() }
+        let result = try example.ctl(["--json", use.command] + use.right.filter { $0 != "-q" })
+        #expect(result.code == 0 && !result.output.isEmpty, "\(result.code) \(result.errors)")
+        // One value, or one a line.
+        let isWhole = (try? JSON.parse(Array(result.output.utf8))) != nil
+        let lines = try result.lines.filter { _ in !isWhole }.map { try JSON.parse(Array($0.utf8)) }
+        #expect(isWhole || !lines.isEmpty, "\(result.output)")
+    }
+
+    /// A spool with tasks, schedules and jobs of each state.
+    final class Example {
+        let spool: SpoolUnderTest
+        private let gate: Gate
+        private var words: [String: String] = [:]
+
+        init() throws {
+            spool = try SpoolUnderTest()
+            gate = try spool.gate()
+            try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"@hourly\"")
+            try spool.acceptedTask("u", "command = \"true\"\noverlap = \"allow\"\n[[schedule]]\ncron = \"@hourly\"\ncatch_up = \"none\"")
+            #expect(try spool.ctl("schedule", "t", "--at", "2099-01-01", "--id", "sched").code == 0)
+            try spool.logLine("event=defined", "file=schedules/sched")
+            words["DONE"] = try spool.ctl("submit", "-w", "-q", "-n", "sh", "echo hello").id
+            words["FAILED"] = try spool.ctl("submit", "-w", "-q", "exit 3").id
+            words["NEW"] = try spool.ctl("submit", "--in", "1h", "--", "true").id
+            words["RUN"] = try spool.ctl("submit", "--timeout", "1h", "echo > \(spool.out)/began; read x < \(gate.path)").id
+            try spool.output("began")
+            words["FILE"] = "\(spool.base)/file"
+            words["CRONTAB"] = "\(spool.base)/crontab"
+            try Files.write("\(spool.base)/file", "[1]")
+            try Files.write("\(spool.base)/crontab", "0 5 * * * true\n")
+        }
+
+        func ctl(_ arguments: [String]) throws -> CtlResult {
+            // An editor that changes nothing.
+            let call = ["EDITOR=true", "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments.map { words[$0] ?? $0 }
+            let result = try Commands.run("env", call, environment: ["SPOOL_DIR=\(spool.path)"])
+            return CtlResult(code: result.code, output: result.output, errors: result.error)
+        }
+
+        func end() {
+            try? gate.release()  // the spool's own end ends the job otherwise
+        }
+    }
+}
