@@ -54,7 +54,7 @@ struct FormatTests {
         let text = try Files.text(journal)
         let header = try #require(text.split(separator: "\n").first)
         #expect(header.contains(" segment ") && header.contains(" format=1 "), "\(header)")
-        let rest = header.dropFirst(8).replacing(" format=1 ", with: " format=2 ")
+        let rest = String(header.dropFirst(8).replacing(" format=1 ", with: " format=2 "))
         try Files.write(journal, "\(Self.checksum(rest))\(rest)\nwhatever stands here then\n", mode: 0o600)
         try spool.drop("job.toml", "command = [\"true\"]")
         try Self.expectRefusal(spool, saying: ["journal format 2"])

@@ -64,6 +64,9 @@ struct UpgradeTests {
             if index.isMultiple(of: 4) { try spool.lines("dues", count: spool.linesNow("dues").count + 1) }
             let restart = try spool.ctl("restart")
             #expect(restart.code == 0, "\(restart.errors)")
+            // A service manager that takes no messages would make the daemon wait.
+            try spool.notification("RELOADING=1")
+            try spool.notification("READY=1")
         }
         try spool.lines("dues", count: spool.linesNow("dues").count + 1)
         #expect(!daemon.hasEnded && !standby.hasEnded)
@@ -77,7 +80,7 @@ struct UpgradeTests {
     }
 
     static let broken: [(text: String, mode: mode_t, says: String)] = [
-        ("", 0o755, "exec"), ("not a program", 0o644, "Permission denied"), ("#!/no/such/interpreter\n", 0o755, "No such file"),
+        ("", 0o755, "Exec format error"), ("not a program", 0o644, "Permission denied"), ("#!/no/such/interpreter\n", 0o755, "No such file"),
         ("#!/bin/sh\necho 'spoold: the spool is too old' >&2; exit 1\n", 0o755, "exited with 1: spoold: the spool is too old"),
         ("#!/bin/sh\nexit 0\n", 0o755, "is not a spoold that can be checked"), ("#!/bin/sh\nkill -9 $$\n", 0o755, "SIGKILL"),
         ("#!/bin/sh\nexec sleep 1000\n", 0o755, "has not ended within 10 s"),
