@@ -3,7 +3,7 @@ import Linux
 import Testing
 
 /// A spool that programs of another version wrote: it is left as it is, to the nanosecond.
-@Suite("Formats")
+@Suite("Formats", .ownThreads)
 struct FormatTests {
     /// Every name below a directory with what would tell of a change.
     private static func traces(_ path: String) throws -> [String] {

@@ -4,7 +4,7 @@ import Linux
 import Testing
 
 /// The daemon becomes its newly installed program: same process, same lock, no gap.
-@Suite("Upgrade")
+@Suite("Upgrade", .ownThreads)
 struct UpgradeTests {
     /// A spool that is served by a program in `base`, which the test may replace.
     private static func spool(_ task: String? = nil) throws -> (spool: SpoolUnderTest, program: String, daemon: Child) {
