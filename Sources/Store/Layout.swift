@@ -16,14 +16,14 @@ public enum Layout {
     public static let workers = "state/workers"
     /// Which job holds a key of `unique`.
     public static let unique = "state/unique"
-    /// A file for each daemon that waits for the lock.
+    /// A file for each daemon that waits for the lock; made by the first that does.
     public static let standby = "state/standby"
     public static let lock = "state/lock"
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
 
     public static let directories = [
-        tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers, unique, standby,
+        tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers, unique,
     ]
 
     /// What `state/format` holds: the format of the spool that these programs read and write.

@@ -65,7 +65,7 @@ public struct Standby: Sendable, Equatable {
         let directory = "\(path)/\(Layout.standby)"
         let names: [String]
         do throws(SystemError) { names = try Directory.open(directory).list().map(\.name) } catch {
-            // A spool of before there were standbys.
+            // There has been none.
             if error.errno == ENOENT { return }
             throw error
         }
@@ -92,6 +92,7 @@ public struct StandbyFile: ~Copyable {
     /// Makes it, of one piece: it has its name only when it is locked and whole.
     public static func make(_ standby: Standby, spool path: String) throws(SystemError) -> StandbyFile {
         let name = standby.fileName
+        do throws(SystemError) { try Directory.open(path).makeDirectory(Layout.standby) } catch where error.errno == EEXIST {}
         let temporary = "\(path)/\(Layout.temporary)/\(name)"
         let file = try FileDescriptor.open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
         _ = try file.tryRecordLock()

@@ -33,7 +33,7 @@ struct FormatTests {
         try spool.stop()
         try spool.drop("job.toml", "command = [\"true\"]")
         // What a newer one may have made differently must not be made again either.
-        try Files.removeTree("\(spool.path)/state/standby")
+        try Files.removeTree("\(spool.path)/state/unique")
         try Files.write("\(spool.path)/state/format", format)
         try Self.expectRefusal(spool, saying: ["spoold spool format 1"])
         let before = try Self.traces(spool.path)
