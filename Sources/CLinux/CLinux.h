@@ -10,6 +10,7 @@
 #include <linux/stat.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -145,6 +146,9 @@ static inline pid_t linux_ended_child(void) {
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) { return -1; }
     return info.si_pid;
 }
+
+/* The path that execve(2) was given for this program, getauxval(3) AT_EXECFN; null where nobody knows. */
+static inline const char *linux_executed_path(void) { return (const char *)getauxval(31); }
 
 // MARK: Terminals
 

@@ -76,9 +76,11 @@ extension Daemon {
             let run = programs.values.first { $0.pid == pid }
             // What it left running goes too.
             if let run { end(run) }
+            if pid == check?.pid { check?.kill() }
             var status: Int32 = 0
             waitpid(pid, &status, WNOHANG)
             if let run { take(run.answer(status), to: run.question) }
+            if pid == check?.pid { checkEnded(status) }
         }
     }
 

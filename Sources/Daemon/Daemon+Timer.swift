@@ -14,6 +14,7 @@ extension Daemon {
             consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
         }
         if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
+        if let left = millisecondsUntilCheckOverdue { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let configurationLookAt { consider(configurationLookAt) }
         if held != nil { consider(gateLookAt) }

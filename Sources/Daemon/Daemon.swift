@@ -21,12 +21,15 @@ public struct DaemonOptions: Sendable {
     public var configuration: String?
     public var worker: String
     public var version: String
+    /// Waits while another serves the spool.
+    public var isStandby: Bool
 
-    public init(spool: String, configuration: String?, worker: String, version: String) {
+    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool) {
         self.spool = spool
         self.configuration = configuration
         self.worker = worker
         self.version = version
+        self.isStandby = isStandby
     }
 }
 
@@ -58,6 +61,8 @@ public final class Daemon: World {
     }
 
     let options: DaemonOptions
+    /// The path that this program was started by, at which its successor is found.
+    let program: String
     let host: String
     let spool: Spool<DiskFileSystem>
     let zones = ZoneDatabase()
@@ -100,25 +105,40 @@ public final class Daemon: World {
     var armed: Instant?
     var isStopping = false
 
+    /// The successor that is being looked at before it takes over; and whether it has passed.
+    var check: ProgramCheck?
+    var isRestartDue = false
+
     // MARK: Starting
 
-    public init(_ options: DaemonOptions) throws(DaemonFailure) {
-        self.options = options
-        var name = [UInt8](repeating: 0, count: 256)
-        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
-        host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
-        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil)
+    /// Serves the spool until told to end; before that, with `isStandby`, waits until nobody else does.
+    public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
+        let place = Place(options)
         do {
-            try Self.makeDirectories(options.spool)
+            let program = try Linux.Process.ownPath()
+            guard let lock = try place.takeLock(program: program) else { return }
+            try Daemon(place, lock, program: program).run()
+        } catch let failure as DaemonFailure {
+            throw failure
+        } catch {
+            throw DaemonFailure("\(error)")
+        }
+    }
+
+    /// Finds out whether this program could serve the spool, and changes nothing.
+    public static func check(_ options: DaemonOptions) throws(DaemonFailure) {
+        do { try Place(options).check() } catch let failure as DaemonFailure { throw failure } catch { throw DaemonFailure("\(error)") }
+    }
+
+    private init(_ place: Place, _ lock: consuming SpoolLock, program: String) throws(DaemonFailure) {
+        options = place.options
+        host = place.host
+        log = place.log
+        self.lock = lock
+        self.program = program
+        do {
             let fs = try DiskFileSystem(path: options.spool)
-            try Spool.prepare(fs)
-            guard let lock = try SpoolLock.acquire(spool: options.spool, host: host) else {
-                let holder = try SpoolLock.holder(spool: options.spool)
-                throw DaemonFailure(
-                    "the spool \(options.spool) is held by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?")")
-            }
-            self.lock = lock
             spool = Spool(fs, host: host)
             let id = getuid()
             let user = try User.find(id: id)
@@ -128,14 +148,12 @@ public final class Daemon: World {
                     id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "/",
                     shell: "/bin/sh"))
             poll = try Poll()
-            signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP, SIGCHLD])
+            signals = try SignalDescriptor(Place.signals)
             timer = try Timer()
             inotify = try Inotify()
             try poll.add(signals.descriptor.raw, token: Token.signals)
             try poll.add(timer.descriptor.raw, token: Token.timer)
             try poll.add(inotify.descriptor.raw, token: Token.inotify)
-        } catch let failure as DaemonFailure {
-            throw failure
         } catch {
             throw DaemonFailure("\(error)")
         }
@@ -145,18 +163,7 @@ public final class Daemon: World {
         spoolID = Base32.encode(stableHash("\(host)\u{0}\(options.spool)\u{0}\(Clock.now())"), characters: 8)
     }
 
-    private static func makeDirectories(_ path: String) throws(SystemError) {
-        var made = ""
-        for part in path.split(separator: "/") {
-            made += "/\(part)"
-            guard mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS || errno == EACCES else {
-                throw SystemError(call: "mkdir", path: made, errno: errno)
-            }
-        }
-    }
-
-    /// Serves the spool until told to end.
-    public func run() throws(DaemonFailure) {
+    private func run() throws(DaemonFailure) {
         startedAt = now
         scheduler.spool = options.spool
         loadConfiguration(isFirst: true)
@@ -167,8 +174,12 @@ public final class Daemon: World {
                     .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
                 watchNewZones()
                 try lookAtPaths(isStart: true)
+                // Before anybody is answered who asked for the restart.
+                publish(state: "running")
                 return takeTurn()
             }
+            // Of what this process was before there may be children that have ended.
+            reapChildren()
             askWaiting()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
@@ -205,6 +216,7 @@ public final class Daemon: World {
                 }
             }
             endOverduePrograms()
+            endOverdueCheck()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
             if isStopping {
                 try stop()
@@ -218,6 +230,7 @@ public final class Daemon: World {
             askWaiting()
             endIdleWorkers()
             publishIfDue()
+            try restartIfAsked()
         }
     }
 
@@ -228,6 +241,7 @@ public final class Daemon: World {
                 if !isStopping { log.write(.notice, "stopping", at: now, ["signal": Signal.name(signal.number)]) }
                 isStopping = true
             case SIGHUP: loadConfiguration(isFirst: false)
+            case SIGUSR2: checkProgram()
             case SIGCHLD: reapChildren()
             default: break
             }
@@ -249,6 +263,7 @@ public final class Daemon: World {
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
         endAllPrograms()
+        check?.kill()
         try service.finish()
         publish(state: "stopped")
         log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])

@@ -28,11 +28,10 @@ extension Service {
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
                 // Told of twice, by its creation and its closing, it is carried out once.
-                !answers.contains(where: { $0.request == name }),
+                !answers.contains(where: { $0.request == name }), !restartRequests.contains(name),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
             {
-                let (code, message) = try perform(bytes)
-                answers.append((name, code, message))
+                if let (code, message) = try perform(bytes, request: name) { answers.append((name, code, message)) }
                 arrivals.nudge()
             }
         } catch {
@@ -40,14 +39,20 @@ extension Service {
         }
     }
 
-    /// Does what a request asks. The answer is an exit code and a sentence.
-    private func perform(_ bytes: [UInt8]) throws(SystemError) -> (Int, String) {
+    /// Does what a request asks. The answer is an exit code and a sentence; nil: it comes later.
+    private func perform(_ bytes: [UInt8], request: String) throws(SystemError) -> (Int, String)? {
         let table: Table
         do throws(DocumentError) {
             guard case .table(let content) = try JSON.parse(bytes).kind else { return (4, "the request is not an object") }
             table = content
         } catch {
             return (4, "the request cannot be read: \(error)")
+        }
+        if case .string("restart")? = table["do"]?.kind {
+            // What was asked of the one before, this start is.
+            if !hasBegun { return (0, version) }
+            restartRequests.append(request)
+            return nil
         }
         guard case .string(let what)? = table["do"]?.kind, case .string(let text)? = table["id"]?.kind, let id = JobID(text)
         else { return (4, "the request names no action or no id") }
@@ -78,6 +83,13 @@ extension Service {
         case "extend": return extend(job, by: table["by"])
         default: return (4, "unknown action \"\(what)\"")
         }
+    }
+
+    /// Answers those who asked for a restart that it cannot be.
+    package func refuseRestart(_ why: String) {
+        answers += restartRequests.map { ($0, 1, why) }
+        restartRequests.removeAll()
+        arrivals.nudge()
     }
 
     /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.

@@ -41,6 +41,11 @@ package final class Service<FS: FileSystem, W: World> {
     var waitingFiles: [String: JobID] = [:]
     /// Requests that have been carried out and are answered once that is journaled.
     var answers: [(request: String, code: Int, message: String)] = []
+    /// Requests to become the program anew, which whoever owns the service carries out.
+    package internal(set) var restartRequests: [String] = []
+    /// Set when what stood in control/ at the start has been taken up.
+    var hasBegun = false
+    private(set) var version = ""
     /// What is wrong with definitions, by path without ending.
     var problems: [String: [String]] = [:]
     /// Jobs that could not be brought to their place, and when that is tried again.
@@ -90,9 +95,11 @@ package final class Service<FS: FileSystem, W: World> {
     ///
     /// - Parameter boot: what the kernel calls the time since the machine was started.
     package func begin(boot: String, version: String, _ decide: () throws(SystemError) -> Turn) throws(SystemError) {
+        self.version = version
         try recover(boot: boot)
         loadDefinitions()
         scanControl()
+        hasBegun = true
         for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
         // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
         for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }

@@ -205,6 +205,45 @@ extension FileDescriptor {
         try attempt("flock") { linux_flock(raw, LOCK_EX) }
     }
 
+    // MARK: Open file description locks, fcntl(2): let go when the last descriptor of this opening is closed, also over exec
+
+    // Of fcntl.h, shown with _GNU_SOURCE only.
+    private static let getRecordLock: Int32 = 36
+    private static let setRecordLock: Int32 = 37
+    private static let awaitRecordLock: Int32 = 38
+
+    private borrowing func recordLock(_ command: Int32, _ type: Int32) throws(SystemError) -> flock {
+        let raw = raw
+        var region = flock()
+        region.l_type = Int16(type)
+        try attempt("lock") { fcntl(raw, command, &region) }
+        return region
+    }
+
+    /// Takes the exclusive lock, F_OFD_SETLK; false when another opening of the file holds it. Needs a descriptor for writing.
+    public borrowing func tryRecordLock() throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            _ = try recordLock(Self.setRecordLock, F_WRLCK)
+            return true
+        } catch where error.errno == EAGAIN || error.errno == EACCES {
+            return false
+        }
+    }
+
+    /// Takes the exclusive lock, F_OFD_SETLKW, once its holder has let it go. Blocks the calling thread.
+    public borrowing func awaitRecordLock() throws(SystemError) { _ = try recordLock(Self.awaitRecordLock, F_WRLCK) }
+
+    /// Whether another opening of the file holds the lock, F_OFD_GETLK.
+    public borrowing func isRecordLocked() throws(SystemError) -> Bool {
+        try recordLock(Self.getRecordLock, F_RDLCK).l_type != Int16(F_UNLCK)
+    }
+
+    /// Whether the descriptor is closed when this process becomes another program, fcntl(2) F_SETFD.
+    public borrowing func setCloseOnExec(_ isClosed: Bool) throws(SystemError) {
+        let raw = raw
+        try attempt("fcntl") { linux_fcntl_int(raw, F_SETFD, isClosed ? FD_CLOEXEC : 0) }
+    }
+
     /// Keeps writers out while the file is read: false when somebody has it open for writing already. Whoever opens it for
     /// writing afterwards waits until this descriptor is closed.
     ///

@@ -55,6 +55,28 @@ public enum Process {
         return pid
     }
 
+    /// Becomes another program, execv(3), with the arguments that this one was started with and its environment. Comes back only to
+    /// throw. What is not close-on-exec stays open; blocked and waiting signals stay so.
+    public static func becomeProgram(_ executable: String) throws(SystemError) -> Never {
+        let failure = try FileName.withCPath(executable) { path in
+            execv(path, CommandLine.unsafeArgv)
+            return errno
+        }
+        throw SystemError(call: "exec", path: executable, errno: failure)
+    }
+
+    /// The path by which this program was started, absolute: what execve(2) was given, so that another file under that name is its
+    /// successor. To be asked before the current directory changes.
+    public static func ownPath() throws(SystemError) -> String {
+        // One that was started by descriptor has no name but that of its file.
+        if let name = linux_executed_path() {
+            let path = FileName.string(from: UnsafeRawBufferPointer(start: name, count: strlen(name)).assumingMemoryBound(to: UInt8.self))
+            if path.hasPrefix("/"), !path.hasPrefix("/dev/fd/"), !path.hasPrefix("/proc/") { return path }
+            if !path.hasPrefix("/") { return try "\(Directory.open("/proc/self").readSymbolicLink("cwd"))/\(path)" }
+        }
+        return try Directory.open("/proc/self").readSymbolicLink("exe")
+    }
+
     private static func check(_ failure: Int32, _ path: String?) throws(SystemError) {
         if failure != 0 { throw SystemError(call: "spawn", path: path, errno: failure) }
     }

@@ -57,6 +57,16 @@ public final class Journal<FS: FileSystem> {
             .filter { $0.hasSuffix(".log") && !Name.isUnfinished($0) }.sorted()
     }
 
+    /// The format of the newest segment when it is another than this program's; nil when it is not, there is none, or its first
+    /// line is damaged, which reading it tells better.
+    static func foreignFormat(_ fs: FS) throws(SystemError) -> String? {
+        guard let newest = try segments(fs).last, case .file(_, let bytes) = try fs.takeOwn("\(Layout.journal)/\(newest)") else { return nil }
+        guard let end = bytes.firstIndex(of: 0x0A) else { return nil }
+        let fields = bytes[..<end].withUnsafeBufferPointer { JournalFields($0) }
+        guard let fields, fields.kind == "segment", let format = fields["format"], format != Layout.journalFormat else { return nil }
+        return format
+    }
+
     /// Reads one segment and hands each of its lines on. Returns the size of the good part, which is less than the file's
     /// when its tail is torn.
     @discardableResult
@@ -91,10 +101,10 @@ public final class Journal<FS: FileSystem> {
                         damage = JournalDamage(file: path, line: 1, why: "the segment does not begin with its header")
                         return
                     }
-                    guard fields["format"] == "1" else {
+                    guard fields["format"] == Layout.journalFormat else {
                         damage = JournalDamage(
                             file: path, line: 1,
-                            why: "the journal has format \(fields["format"] ?? "?"), this program reads 1: use the newer spoold")
+                            why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormat): use the spoold that wrote it")
                         return
                     }
                 } else if fields.sequence != last + 1 {
@@ -213,7 +223,7 @@ public final class Journal<FS: FileSystem> {
 extension JournalLine {
     mutating func beginSegment(sequence: UInt64, at now: Instant, spool: String) {
         begin(sequence: sequence, at: now, "segment")
-        field("format", "1")
+        field("format", Layout.journalFormat)
         field("spool", spool)
         end()
     }

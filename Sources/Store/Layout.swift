@@ -16,6 +16,8 @@ public enum Layout {
     public static let workers = "state/workers"
     /// Which job holds a key of `unique`.
     public static let unique = "state/unique"
+    /// A file for each daemon that waits for the lock; made by the first that does.
+    public static let standby = "state/standby"
     public static let lock = "state/lock"
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
@@ -26,6 +28,9 @@ public enum Layout {
 
     /// What `state/format` holds: the format of the spool that these programs read and write.
     public static let formatText = "spoold spool format 1\n"
+
+    /// What the header of each segment of the journal says.
+    public static let journalFormat = "1"
 
     public static let statusFile = "status.json"
     public static let outputFile = "stdout"

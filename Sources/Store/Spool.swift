@@ -33,8 +33,16 @@ public final class Spool<FS: FileSystem> {
 
     // MARK: Making and opening
 
-    /// Makes what is missing of the layout, and refuses a spool of another format untouched.
-    public static func prepare(_ fs: FS) throws(SpoolError) {
+    /// Refuses a spool or a journal of another format, and changes nothing. An empty spool will do. Reads the journal's newest
+    /// segment.
+    public static func check(_ fs: FS) throws(SpoolError) {
+        try checkFormat(fs)
+        let format: String?
+        do throws(SystemError) { format = try Journal.foreignFormat(fs) } catch { throw .system(error) }
+        if let format { throw .format("journal format \(format)") }
+    }
+
+    private static func checkFormat(_ fs: FS) throws(SpoolError) {
         do throws(SystemError) {
             if case .file(_, let bytes) = try fs.takeOwn(Layout.format) {
                 let text = String(decoding: bytes, as: UTF8.self)
@@ -43,7 +51,26 @@ public final class Spool<FS: FileSystem> {
                     throw SystemError(call: "open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
                 }
             }
-            for directory in Layout.directories { try fs.makeDirectory(directory) }
+        } catch {
+            if error.errno == EPROTONOSUPPORT { throw .format(error.path ?? "") }
+            throw .system(error)
+        }
+    }
+
+    /// Makes what is missing of the layout, and refuses a spool of another format untouched.
+    public static func prepare(_ fs: FS) throws(SpoolError) {
+        try checkFormat(fs)
+        do throws(SystemError) {
+            var isNew = false
+            for directory in Layout.directories where try fs.status(directory) == nil {
+                try fs.makeDirectory(directory)
+                isNew = true
+            }
+            if isNew {
+                // Also when a power cut kept some of them: what is put into the others must not vanish with their names.
+                try fs.sync(Layout.state)
+                try fs.sync(".")
+            }
             if try fs.status(Layout.format)?.size ?? 0 == 0 {
                 do throws(SystemError) { try fs.replace(Layout.format, Array(Layout.formatText.utf8)) } catch {
                     // Somebody else makes the same spool at the same time, and was first to give the file its name.
@@ -54,7 +81,6 @@ public final class Spool<FS: FileSystem> {
                 try fs.sync(".")
             }
         } catch {
-            if error.errno == EPROTONOSUPPORT { throw .format(error.path ?? "") }
             throw .system(error)
         }
     }
@@ -69,7 +95,7 @@ public enum SpoolError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .format(let found):
-            "the spool's format is \"\(found)\", this program knows \"\(Layout.formatText.trimmedLine)\": use the spoold that wrote it"
+            "the spool's format is \"\(found)\", this program knows \"\(Layout.formatText.trimmedLine)\" with journal format \(Layout.journalFormat): use the spoold that wrote it; nothing has been changed"
         case .system(let error): "\(error)"
         }
     }

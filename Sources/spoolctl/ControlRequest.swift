@@ -18,10 +18,12 @@ struct ControlRequest {
     }
 
     /// How long a daemon that holds the lock may take to answer.
-    private static let patienceMilliseconds: Int64 = 10_000
+    static let patienceMilliseconds: Int64 = 10_000
 
     /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one.
-    func make(_ write: (inout JSONWriter) -> Void) throws(Failure) -> Answer? {
+    func make(
+        patienceMilliseconds: Int64 = Self.patienceMilliseconds, _ write: (inout JSONWriter) -> Void
+    ) throws(Failure) -> Answer? {
         let inotify = try attempt { () throws(SystemError) -> Inotify in
             let inotify = try Inotify()
             _ = try inotify.add("\(session.spoolPath)/\(Layout.control)", [.movedTo, .closedAfterWriting])
@@ -30,14 +32,14 @@ struct ControlRequest {
         let name = try send(write)
         // Asked after the request stands: a daemon that starts from here on finds it.
         guard try session.daemon() != nil else { return nil }
-        let deadline = Clock.monotonicMilliseconds() + Self.patienceMilliseconds
+        let deadline = Clock.monotonicMilliseconds() + patienceMilliseconds
         while true {
             if let answer = try takeAnswer(to: name) { return answer }
             let rest = deadline - Clock.monotonicMilliseconds()
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
             if rest <= 0 || Glibc.poll(&poll, 1, Int32(clamping: rest)) == 0 {
                 throw Failure(
-                    ExitCode.failed, "spoold has not answered for \(TimeText.length(Self.patienceMilliseconds)); the request stays in control/")
+                    ExitCode.failed, "spoold has not answered for \(TimeText.length(patienceMilliseconds)); the request stays in control/")
             }
             var events: [InotifyEvent] = []
             _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }

@@ -5,6 +5,7 @@ import Store
 struct DaemonReport {
     private let session: Session
     private let holder: SpoolLock.Holder?
+    private let standbys: [Standby]
     private let table: Table?
     private let fs: DiskFileSystem
 
@@ -13,13 +14,9 @@ struct DaemonReport {
         let fs = try session.openSpool()
         self.fs = fs
         holder = try session.daemon()
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
-        // Never written, or damaged: the daemon writes it anew, and its lock says whether it is there.
-        if case .file(_, let bytes) = taken, case .table(let table)? = (try? JSON.parse(bytes))?.kind {
-            self.table = table
-        } else {
-            table = nil
-        }
+        let path = session.spoolPath
+        standbys = try attempt { () throws(SystemError) in try Standby.all(ofSpool: path) }
+        table = try session.daemonTable(fs)
     }
 
     /// Prints it. A daemon that does not run is news, not a failure.
@@ -38,6 +35,9 @@ struct DaemonReport {
         } else {
             rows.add([.init("spoold", .dim), .init("is not running", .red)])
             rows.add("last seen", table?.instant("at").map(session.time))
+        }
+        for standby in standbys {
+            rows.add("standby", "pid \(standby.pid) on \(standby.host), version \(standby.version), since \(session.time(standby.since))")
         }
         for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] { rows.add(key, text(key)) }
         if let due = table?.instant("next_due") {
@@ -77,12 +77,33 @@ struct DaemonReport {
         report.set("is_running", Value(.boolean(holder != nil)))
         if let holder { report.set("pid", Value(.integer(Int64(holder.pid)))) }
         if holder == nil { report.set("state", Value(.string("stopped"))) }
+        report.set(
+            "standbys",
+            Value(.array(standbys.map { standby in
+                var table = Table()
+                table.set("pid", Value(.integer(Int64(standby.pid))))
+                table.set("host", Value(.string(standby.host)))
+                table.set("version", Value(.string(standby.version)))
+                table.set("since", Value(.string(standby.since.rfc3339)))
+                return Value(.table(table))
+            })))
         session.output.line(JSON.write(Value(.table(report))))
     }
 
     private func text(_ key: String) -> String? {
         if key == "state", holder == nil { return nil }
         return table?.text(key) ?? table?.whole(key).map { String($0) }
+    }
+}
+
+extension Session {
+    /// What the daemon has published of itself; nil when it never has, or somebody has damaged it: it writes it anew.
+    func daemonTable(_ opened: DiskFileSystem? = nil) throws(Failure) -> Table? {
+        let fs: DiskFileSystem
+        if let opened { fs = opened } else { fs = try openSpool() }
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        guard case .file(_, let bytes) = taken, case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }
+        return table
     }
 }
 

@@ -6,7 +6,7 @@ import Linux
 import Model
 
 let usage = """
-    Usage: spoold [--spool DIR] [--config FILE] [--worker PATH]
+    Usage: spoold [--spool DIR] [--config FILE] [--worker PATH] [--standby]
 
     Serves a spool: takes up the jobs and tasks that are dropped into it, and runs them when they are due.
     Runs in the foreground and logs to standard error, one event a line. See spoold(8) and spool(5).
@@ -16,10 +16,13 @@ let usage = """
       --config FILE  the configuration; else /etc/spoold/spoold.toml for root and
                      ${XDG_CONFIG_HOME:-$HOME/.config}/spoold/spoold.toml for anyone else
       --worker PATH  the spool-worker program; else beside spoold, or in ../libexec/spoold/
+      --standby      while another spoold serves the spool, wait, and take over when it ends
+      --check        say whether this program could serve the spool, change nothing, and end
       --help         this text
       --version      the version
 
-    SIGTERM and SIGINT end it and leave running jobs to their workers; SIGHUP re-reads the configuration.
+    SIGTERM and SIGINT end it and leave running jobs to their workers; SIGHUP re-reads the configuration;
+    SIGUSR2 starts the program anew in the same process (spoolctl restart does so too, and waits).
 
     """
 
@@ -47,6 +50,8 @@ func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 var spool: String?
 var configuration: String?
 var worker: String?
+var isStandby = false
+var isCheck = false
 var arguments = CommandLine.arguments.dropFirst()
 while let argument = arguments.popFirst() {
     func value() -> String {
@@ -57,6 +62,8 @@ while let argument = arguments.popFirst() {
     case "--spool": spool = value()
     case "--config": configuration = value()
     case "--worker": worker = value()
+    case "--standby": isStandby = true
+    case "--check": isCheck = true
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
     case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
@@ -67,7 +74,7 @@ while let argument = arguments.popFirst() {
         print("spoold \(Version.text)")
         exit(0)
     default:
-        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--help", "--version"])
+        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--standby", "--check", "--help", "--version"])
         fail("unknown argument \"\(argument)\"\(near.map { "; did you mean \"\($0)\"?" } ?? "")", code: 2)
     }
 }
@@ -102,11 +109,15 @@ guard let program = worker.map(absolute) ?? besides.first(where: isExecutable) e
 guard isExecutable(program) else { fail("the worker \(program) cannot be executed", code: 1) }
 
 do throws(DaemonFailure) {
-    try Daemon(
-        DaemonOptions(
-            spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program,
-            version: Version.text)
-    ).run()
+    let options = DaemonOptions(
+        spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program, version: Version.text,
+        isStandby: isStandby)
+    if isCheck {
+        try Daemon.check(options)
+        print("spoold \(Version.text)")
+    } else {
+        try Daemon.serve(options)
+    }
 } catch {
     fail("\(error)", code: 1)
 }

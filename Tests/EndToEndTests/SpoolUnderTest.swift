@@ -74,6 +74,12 @@ final class SpoolUnderTest {
             environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw, error: log.raw)
     }
 
+    /// Has a daemon that was started beside the last one take its place in this test. The last one has ended.
+    func lead(_ successor: Child) {
+        precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
+        daemon = successor
+    }
+
     /// Waits for a message to the service manager that begins so.
     @discardableResult
     func notification(_ state: String) throws -> String {

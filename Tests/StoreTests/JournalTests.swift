@@ -293,7 +293,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
         line.begin(sequence: 1, at: now, "segment")
         line.field("format", "2")
         line.end()
-        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 2, this program reads 1: use the newer spoold")
+        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 2, this program reads 1: use the spoold that wrote it")
     }
 
     @Test func zerosBehindTheRecordsAreATornTail() throws {

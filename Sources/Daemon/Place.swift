@@ -1,0 +1,77 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// Where a daemon is to serve, before it does: the spool is looked at and locked, or waited for.
+struct Place {
+    let options: DaemonOptions
+    let host: String
+    let log: Log
+
+    /// What a daemon takes in its loop. Blocked from the first moment it has something to lose.
+    static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
+
+    init(_ options: DaemonOptions) {
+        self.options = options
+        var name = [UInt8](repeating: 0, count: 256)
+        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
+        host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil)
+    }
+
+    /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
+    func takeLock(program: String) throws -> SpoolLock? {
+        try prepare()
+        if let lock = try SpoolLock.inherited(spool: options.spool, host: host) { return lock }
+        if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
+        let holder = try SpoolLock.holder(spool: options.spool)
+        guard options.isStandby else {
+            throw DaemonFailure(
+                """
+                the spool \(options.spool) is held by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?"); \
+                with --standby this one waits and takes over when that one ends
+                """)
+        }
+        // Whether the one on another machine has ended, its lock there cannot tell for sure.
+        if let kind = try NetworkFileSystem.name(at: options.spool) {
+            throw DaemonFailure("--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
+        }
+        let wait = try StandbyWait(self)
+        while true {
+            guard let file = try wait.next(program: program) else { return nil }
+            // The spool may have been moved to another format meanwhile, or been made anew.
+            try prepare()
+            guard let lock = try SpoolLock.acquire(file, spool: options.spool, host: host) else { continue }
+            try wait.end()
+            return lock
+        }
+    }
+
+    /// Whether this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.
+    func check() throws {
+        if access(options.spool, F_OK) == 0 { try Spool.check(try DiskFileSystem(path: options.spool)) }
+        guard let path = options.configuration, access(path, F_OK) == 0 else { return }
+        let bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: Source.bytesMax)
+        do throws(Problems) { _ = try Configuration(bytes, zones: ZoneDatabase(), now: Instant(milliseconds: Clock.now())) } catch {
+            throw DaemonFailure(error.all.map { "\(path):\($0)" }.joined(separator: "; "))
+        }
+    }
+
+    private func prepare() throws {
+        try Self.makeDirectories(options.spool)
+        let fs = try DiskFileSystem(path: options.spool)
+        try Spool.check(fs)
+        try Spool.prepare(fs)
+    }
+
+    private static func makeDirectories(_ path: String) throws(SystemError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            guard mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS || errno == EACCES else {
+                throw SystemError(call: "mkdir", path: made, errno: errno)
+            }
+        }
+    }
+}

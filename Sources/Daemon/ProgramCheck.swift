@@ -1,0 +1,64 @@
+import CLinux
+import Glibc
+import Linux
+import Model
+
+/// The program that is to be this daemon's successor, run with `--check` and the daemon's own arguments: whether it can be executed,
+/// understands them, and knows the spool's format. It changes nothing.
+final class ProgramCheck {
+    let pid: pid_t
+    /// Monotonic milliseconds.
+    let deadline = Clock.monotonicMilliseconds() + limitMilliseconds
+    private let output: FileDescriptor
+
+    static let limitMilliseconds: Int64 = 10_000
+
+    init(_ program: String) throws(SystemError) {
+        let nothing = try FileDescriptor.open("/dev/null", O_RDONLY)
+        let pipe = try Pipe()
+        pid = try Linux.Process.spawn(
+            program, arguments: [program, "--check"] + CommandLine.arguments.dropFirst(), environment: Self.environment(),
+            descriptors: [(nothing.raw, 0), (pipe.writing.raw, 1), (pipe.writing.raw, 2)], newSession: true)
+        output = try pipe.reading.duplicate()
+    }
+
+    /// The daemon's own, by which it found spool and configuration; but the service manager hears of the daemon alone.
+    private static func environment() -> [String] {
+        var variables: [String] = []
+        var next = environ
+        while let entry = next.pointee {
+            let variable = FileName.string(
+                from: UnsafeRawBufferPointer(start: entry, count: strlen(entry)).assumingMemoryBound(to: UInt8.self))
+            if !variable.hasPrefix("NOTIFY_SOCKET=") { variables.append(variable) }
+            next += 1
+        }
+        return variables
+    }
+
+    private(set) var isOverdue = false
+
+    /// Why it cannot take over, once it has ended; nil: it can.
+    func refusal(_ status: Int32) -> String? {
+        if isOverdue { return "has not ended within \(Self.limitMilliseconds / 1000) s" }
+        if linux_wifsignaled(status) != 0 { return "was ended by \(Signal.name(linux_wtermsig(status)))" }
+        let code = linux_wexitstatus(status)
+        if code == 0, said.hasPrefix("spoold ") { return nil }
+        return (code == 0 ? "is not a spoold that can be checked" : "exited with \(code)") + (said.isEmpty ? "" : ": \(said)")
+    }
+
+    /// The first line of what it printed, as far as a pipe holds it.
+    private(set) lazy var said: String = {
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        let count = read(output.raw, &buffer, buffer.count)
+        return String(decoding: buffer.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }()
+
+    /// Ends it for taking too long.
+    func endOverdue() {
+        isOverdue = true
+        kill()
+    }
+
+    /// Only while it is not reaped: until then the number is its own.
+    func kill() { Glibc.kill(-pid, SIGKILL) }
+}

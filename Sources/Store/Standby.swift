@@ -1,0 +1,111 @@
+import Glibc
+import Linux
+
+/// A daemon that waits for the spool to be left by the one that serves it.
+public struct Standby: Sendable, Equatable {
+    public var pid: Int32
+    public var host: String
+    public var version: String
+    /// Since when it waits.
+    public var since: Instant
+
+    public init(pid: Int32, host: String, version: String, since: Instant) {
+        self.pid = pid
+        self.host = host
+        self.version = version
+        self.since = since
+    }
+
+    /// Those of the spool at `path`, the longest waiting first.
+    public static func all(ofSpool path: String) throws(SystemError) -> [Standby] {
+        var all: [Standby] = []
+        try eachFile(ofSpool: path) { (_, file) throws(SystemError) in
+            guard try file.isRecordLocked() else { return }
+            let bytes = try file.read(count: 4096, at: 0)
+            // Damaged by somebody: not told of.
+            guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, let standby = Standby(table) else { return }
+            all.append(standby)
+        }
+        return all.sorted { ($0.since, $0.pid) < ($1.since, $1.pid) }
+    }
+
+    /// Removes the files of those that were killed: nobody holds their locks.
+    public static func removeStale(ofSpool path: String) throws(SystemError) {
+        try eachFile(ofSpool: path) { (name, file) throws(SystemError) in
+            guard try !file.isRecordLocked() else { return }
+            try remove(name, ofSpool: path)
+        }
+    }
+
+    private init?(_ table: Table) {
+        guard let pid = table.whole("pid").flatMap({ Int32(exactly: $0) }), let since = table.instant("since") else { return nil }
+        self.init(pid: pid, host: table.text("host") ?? "?", version: table.text("version") ?? "?", since: since)
+    }
+
+    var json: [UInt8] {
+        var writer = JSONWriter(reserving: 256)
+        writer.beginObject()
+        writer.member("pid", Int(pid))
+        writer.member("host", host)
+        writer.member("version", version)
+        writer.member("since", since)
+        writer.endObject()
+        return writer.bytes + [UInt8(ascii: "\n")]
+    }
+
+    /// `HOST-PID.json`, with a host's name that no file can have made into one.
+    var fileName: String {
+        let host = host.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" }
+        return "\(String(host))-\(pid).json"
+    }
+
+    private static func eachFile(
+        ofSpool path: String, _ body: (String, borrowing FileDescriptor) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        let directory = "\(path)/\(Layout.standby)"
+        let names: [String]
+        do throws(SystemError) { names = try Directory.open(directory).list().map(\.name) } catch {
+            // There has been none.
+            if error.errno == ENOENT { return }
+            throw error
+        }
+        for name in names where name.hasSuffix(".json") && !Name.isUnfinished(name) {
+            do throws(SystemError) {
+                try body(name, try FileDescriptor.open("\(directory)/\(name)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+            } catch where error.errno == ENOENT || error.errno == ELOOP {
+                // Gone meanwhile, or no file.
+            }
+        }
+    }
+
+    fileprivate static func remove(_ name: String, ofSpool path: String) throws(SystemError) {
+        do throws(SystemError) { try Directory.open("\(path)/\(Layout.standby)").unlink(name) } catch where error.errno == ENOENT {}
+    }
+}
+
+/// A standby's file in `state/standby/`, which it keeps locked: one whose lock nobody holds is that of a process that was killed.
+public struct StandbyFile: ~Copyable {
+    private let file: FileDescriptor
+    private let name: String
+    private let spool: String
+
+    /// Makes it, of one piece: it has its name only when it is locked and whole.
+    public static func make(_ standby: Standby, spool path: String) throws(SystemError) -> StandbyFile {
+        let name = standby.fileName
+        do throws(SystemError) { try Directory.open(path).makeDirectory(Layout.standby) } catch where error.errno == EEXIST {}
+        let temporary = "\(path)/\(Layout.temporary)/\(name)"
+        let file = try FileDescriptor.open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        _ = try file.tryRecordLock()
+        try file.write(standby.json)
+        try Directory.open(path).rename("\(Layout.temporary)/\(name)", to: "\(Layout.standby)/\(name)")
+        return StandbyFile(file: file, name: name, spool: path)
+    }
+
+    private init(file: consuming FileDescriptor, name: String, spool: String) {
+        self.file = file
+        self.name = name
+        self.spool = spool
+    }
+
+    public consuming func remove() throws(SystemError) { try Standby.remove(name, ofSpool: spool) }
+}

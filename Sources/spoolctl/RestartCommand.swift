@@ -1,0 +1,33 @@
+import Documents
+import Store
+
+extension Command {
+    static let restart = Command(
+        "restart", "", "let the daemon become its newly installed program",
+        details: [
+            "The same process starts the file anew by which it was started, with the same arguments, and keeps the spool meanwhile: jobs that run go on, no due time is lost, and no standby takes over. The new program is tried first. One that cannot be executed, does not know the spool's format or finds the configuration invalid is refused, and the old one goes on. Comes back when the new one serves the spool, and prints the old and the new version."
+        ],
+        examples: [Example("spoolctl restart", "after new programs were installed over the old ones")]
+    ) { session throws(Failure) in
+        try session.noOperands()
+        guard let holder = try session.daemon() else { throw Failure(ExitCode.failed, "spoold is not running") }
+        let before = try session.daemonTable()?.text("version")
+        // The trial has ten seconds, and reading a large journal takes its time.
+        let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000) { $0.member("do", "restart") }
+        guard let answer else { throw Failure(ExitCode.failed, "spoold has ended meanwhile") }
+        guard answer.code == 0 else { throw Failure(answer.code, "not restarted: \(answer.message)") }
+        if session.isJSON {
+            var writer = JSONWriter(reserving: 128)
+            writer.beginObject()
+            writer.member("pid", Int(holder.pid))
+            writer.member("old_version", before)
+            writer.member("version", answer.message)
+            writer.member("started_at", try session.daemonTable()?.instant("started_at"))
+            writer.endObject()
+            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        } else if !session.isQuiet {
+            session.output.line("restarted spoold, pid \(holder.pid): version \(answer.message), before \(before ?? "?")")
+        }
+        return ExitCode.done
+    }
+}

@@ -1,0 +1,92 @@
+import Glibc
+import Linux
+import Testing
+
+/// A spool that programs of another version wrote: it is left as it is, to the nanosecond.
+@Suite("Formats", .ownThreads)
+struct FormatTests {
+    /// Every name below a directory with what would tell of a change.
+    private static func traces(_ path: String) throws -> [String] {
+        let own = try Files.status(path)
+        let line = "\(path) \(own.kind) \(own.size) \(own.inode) \(own.modifiedNanoseconds) \(own.changedNanoseconds)"
+        guard own.kind == .directory else { return [line, "\(try Files.bytes(path))"] }
+        return try [line] + Files.list(path).flatMap { try traces("\(path)/\($0)") }
+    }
+
+    static let uses: [[String]] = [[], ["--standby"], ["--check"]]
+
+    private static func expectRefusal(_ spool: SpoolUnderTest, saying parts: [String]) throws {
+        let before = try traces(spool.path)
+        for use in uses {
+            let daemon = try Commands.run(
+                "\(SpoolUnderTest.programs)/spoold", ["--spool", spool.path, "--config", spool.configuration] + use)
+            #expect(daemon.code == 1, "\(use)")
+            for part in parts + ["use the spoold that wrote it"] { #expect(daemon.error.contains(part), "\(use): \(daemon.error)") }
+            #expect(try traces(spool.path) == before, "\(use)")
+        }
+    }
+
+    @Test("N2: a spool of another format, newer, older or none that is known, is refused and nothing in it changes", arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"])
+    func spool(_ format: String) throws {
+        let spool = try SpoolUnderTest()
+        _ = try spool.run("command = [\"true\"]")
+        try spool.stop()
+        try spool.drop("job.toml", "command = [\"true\"]")
+        // What a newer one may have made differently must not be made again either.
+        try Files.removeTree("\(spool.path)/state/unique")
+        try Files.write("\(spool.path)/state/format", format)
+        try Self.expectRefusal(spool, saying: ["spoold spool format 1"])
+        let before = try Self.traces(spool.path)
+        #expect(try spool.ctl("submit", "--", "true").code == 1)
+        #expect(try spool.ctl("status").code == 1)
+        #expect(try Self.traces(spool.path) == before)
+        try Files.write("\(spool.path)/state/format", "spoold spool format 1\n")
+        try spool.start()
+        #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    @Test("N2: a journal of another format is refused and nothing in the spool changes")
+    func journal() throws {
+        let spool = try SpoolUnderTest()
+        _ = try spool.run("command = [\"true\"]")
+        try spool.stop()
+        let journal = try #require(try spool.journalFiles.last)
+        let text = try Files.text(journal)
+        let header = try #require(text.split(separator: "\n").first)
+        #expect(header.contains(" segment ") && header.contains(" format=1 "), "\(header)")
+        let rest = String(header.dropFirst(8).replacing(" format=1 ", with: " format=2 "))
+        try Files.write(journal, "\(Self.checksum(rest))\(rest)\nwhatever stands here then\n", mode: 0o600)
+        try spool.drop("job.toml", "command = [\"true\"]")
+        try Self.expectRefusal(spool, saying: ["journal format 2"])
+        try Files.write(journal, text, mode: 0o600)
+        try spool.start()
+        #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    /// CRC-32C bit by bit, as RFC 3720 has it.
+    private static func checksum(_ text: String) -> String {
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in text.utf8 {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
+        }
+        let digits = String(~crc, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    @Test("spoold --check says yes to a spool that it knows, served or not, and to one that is missing, and changes nothing")
+    func check() throws {
+        let spool = try SpoolUnderTest()
+        func check(_ path: String) throws -> Commands.Result {
+            try Commands.run("\(SpoolUnderTest.programs)/spoold", "--check", "--spool", path, "--config", spool.configuration)
+        }
+        let served = try check(spool.path)
+        #expect(served.code == 0 && served.output.hasPrefix("spoold "), "\(served.error)")
+        try spool.stop()
+        let before = try Self.traces(spool.path)
+        #expect(try check(spool.path).code == 0)
+        #expect(try Self.traces(spool.path) == before)
+        #expect(try check("\(spool.base)/missing").code == 0)
+        #expect(!Files.exists("\(spool.base)/missing"))
+    }
+}

@@ -1,0 +1,200 @@
+import CLinux
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// Several spoolds on one spool: one leads, the others wait, and one of them takes over when it is gone.
+@Suite("Standby", .ownThreads)
+struct StandbyTests {
+    static let eachSecond = "[[schedule]]\ncron = \"* * * * * *\"\ncatch_up = \"all\""
+
+    /// How many takeovers are forced; `SPOOLD_TAKEOVERS` says otherwise for the long form.
+    static let takeovers = getenv("SPOOLD_TAKEOVERS").flatMap { Int(String(cString: $0)) } ?? 20
+
+    @Test("A11: 20 times the leader is killed and a standby takes over, and each due second has run exactly once")
+    func takeovers() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("tick", "command = 'echo $SPOOL_DUE >> \(spool.out)/dues'\noverlap = \"allow\"\n\(Self.eachSecond)")
+        try spool.lines("dues", count: 1)
+        for index in 1...Self.takeovers {
+            let standby = try spool.standby()
+            let seen = spool.logLength
+            // Every second death waits for another run, so that the deaths fall before and after due times.
+            if index.isMultiple(of: 2) { try spool.lines("dues", count: spool.linesNow("dues").count + 1) }
+            try spool.crash()
+            spool.lead(standby)
+            try spool.logLine("event=takes-over", "pid=\(standby.pid)", after: seen)
+            try spool.logLine("event=started", "spool=", "pid=\(standby.pid)", after: seen)
+        }
+        try spool.lines("dues", count: spool.linesNow("dues").count + 1)
+        try spool.expectEachSecondOnce(task: "tick")
+        if Self.takeovers > 20 { print("\(Self.takeovers) takeovers, \(try spool.linesNow("dues").count) due times, each run once") }
+    }
+
+    @Test("A11: a running job of the leader that was killed goes on and its end is recorded by the one that took over")
+    func adopts() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let standby = try spool.standby()
+        try spool.drop("job.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'")
+        let pid = try spool.lines("began", count: 1)
+        try spool.crash()
+        spool.lead(standby)
+        try spool.logLine("event=adopted")
+        try gate.release()
+        #expect(try spool.end(of: "job").outcome == "failed exit 7")
+        #expect(try spool.linesNow("began") == pid)
+    }
+
+    @Test("A11: a standby takes over as well when the leader is told to end")
+    func politely() throws {
+        let spool = try SpoolUnderTest()
+        let standby = try spool.standby()
+        #expect(try spool.stop() == 0)
+        spool.lead(standby)
+        try spool.logLine("event=started", "pid=\(standby.pid)")
+        #expect(try spool.runsOn())
+        #expect(try Files.list("\(spool.path)/state/standby").isEmpty)
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("A11: of two standbys one takes over and the other goes on waiting")
+    func two() throws {
+        let spool = try SpoolUnderTest()
+        let standbys = [try spool.standby(), try spool.standby()]
+        try spool.crash()
+        let line = try spool.logLine("event=takes-over")
+        let winner = try #require(standbys.firstIndex { line.hasSuffix("pid=\($0.pid)") })
+        spool.lead(standbys[winner])
+        #expect(try spool.runsOn())
+        let other = standbys[1 - winner]
+        #expect(!other.hasEnded && !spool.log.contains("event=started spool=\(spool.path) pid=\(other.pid)"))
+        try spool.crash()
+        spool.lead(other)
+        #expect(try spool.runsOn("another"))
+    }
+
+    @Test("A11: status shows the leader and who stands by; one that was killed is not shown, and its file goes with the next")
+    func status() throws {
+        let spool = try SpoolUnderTest()
+        let leader = try #require(spool.daemon?.pid)
+        func standbys() throws -> [Int] {
+            let status = try spool.ctl("status", "--json")
+            guard case .table(let table) = try JSON.parse(Array(status.output.utf8)).kind, case .array(let all)? = table["standbys"]?.kind,
+                case .integer(Int64(leader))? = table["pid"]?.kind
+            else { throw spool.failure("no standbys and leader in \(status.output)") }
+            return all.compactMap { one in
+                guard case .table(let one) = one.kind, case .integer(let pid)? = one["pid"]?.kind else { return nil }
+                return Int(pid)
+            }
+        }
+        #expect(try standbys() == [])
+        let first = try spool.standby()
+        #expect(try standbys() == [Int(first.pid)])
+        let second = try spool.standby()
+        #expect(try standbys().sorted() == [Int(first.pid), Int(second.pid)].sorted())
+        let text = try spool.ctl("status").output
+        #expect(text.contains("pid \(leader) on ") && text.contains("pid \(first.pid) on ") && text.contains("pid \(second.pid) on "))
+        first.kill(SIGKILL)
+        #expect(first.exitCode() == 128 + SIGKILL)
+        #expect(try standbys() == [Int(second.pid)])
+        #expect(try Files.list("\(spool.path)/state/standby").count == 2)
+        let third = try spool.standby()
+        #expect(try Files.list("\(spool.path)/state/standby").count == 2)
+        #expect(try standbys().sorted() == [Int(second.pid), Int(third.pid)].sorted())
+    }
+
+    @Test("A11: SIGTERM and SIGINT end a standby at once, with exit code 0, and its file is gone", arguments: [SIGTERM, SIGINT])
+    func ends(_ signal: Int32) throws {
+        let spool = try SpoolUnderTest()
+        let standby = try spool.standby()
+        standby.kill(signal)
+        #expect(standby.exitCode() == 0)
+        #expect(try Files.list("\(spool.path)/state/standby").isEmpty)
+        #expect(try spool.runsOn())
+    }
+
+    @Test("A11: a standby is not woken up while it waits, and SIGHUP does not end it")
+    func sleeps() throws {
+        let spool = try SpoolUnderTest()
+        let standby = try spool.standby()
+        standby.kill(SIGHUP)
+        #expect(try spool.runsOn())
+        func switches() throws -> [Substring] {
+            try Files.list("/proc/\(standby.pid)/task").map { thread in
+                try Files.text("/proc/\(standby.pid)/task/\(thread)/status").split(separator: "\n")
+                    .first { $0.hasPrefix("voluntary_ctxt_switches") } ?? ""
+            }
+        }
+        // Until it has had the signal and gone back to sleep; one that wakes up by itself is never found asleep.
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        var before: [Substring]
+        repeat {
+            before = try switches()
+            #expect(before.count == 2)
+            try awaitClock(Clock.now() + 1500)
+        } while try switches() != before && Clock.monotonicMilliseconds() < end
+        #expect(Clock.monotonicMilliseconds() < end)
+        #expect(!standby.hasEnded)
+    }
+
+    @Test("A11: one that is started with --standby where nobody serves the spool serves it; the next without is refused and told of --standby")
+    func alone() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let daemon = try spool.spoold("--standby")
+        spool.lead(daemon)
+        _ = try spool.notification("READY=1")
+        #expect(try spool.runsOn())
+        #expect(!spool.log.contains("event=standby"))
+        let second = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+        #expect(second.code == 1 && second.error.contains("pid \(daemon.pid) ") && second.error.contains("--standby"))
+    }
+
+    @Test("A11: a standby of a spool that is made anew under its eyes waits for the new one")
+    func madeAnew() throws {
+        let spool = try SpoolUnderTest()
+        let standby = try spool.standby()
+        // Somebody starts over with the lock's file; the next leader locks the new one.
+        try Files.remove("\(spool.path)/state/lock")
+        let leader = try spool.spoold()
+        try spool.logLine("event=started", "pid=\(leader.pid)")
+        let seen = spool.logLength
+        try spool.crash()
+        spool.lead(leader)
+        try spool.logLine("event=standby ", "held_by=\(leader.pid)", after: seen)
+        #expect(!standby.hasEnded)
+        try spool.crash()
+        spool.lead(standby)
+        #expect(try spool.runsOn())
+    }
+}
+
+extension SpoolUnderTest {
+    /// Another spoold on this spool, with the same log.
+    func spoold(_ arguments: String..., program: String = "\(SpoolUnderTest.programs)/spoold") throws -> Child {
+        let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        return try Child(
+            program, ["--spool", path, "--config", configuration, "--worker", "\(Self.programs)/spool-worker"] + arguments,
+            environment: environment + ["NOTIFY_SOCKET=\(base)/notify"], output: log.raw, error: log.raw)
+    }
+
+    /// A spoold that waits until the one that leads is gone. Returns when it waits.
+    func standby() throws -> Child {
+        let standby = try spoold("--standby")
+        try logLine("event=standby ", "pid=\(standby.pid) ")
+        try notification("READY=1\nSTATUS=Standby")
+        return standby
+    }
+
+    /// Each second between the first and the last due time that has run has run once: each is in out/dues once, and the journal
+    /// accounts for each once.
+    func expectEachSecondOnce(task: String) throws {
+        let dues = try linesNow("dues").map { try second($0) }.sorted()
+        let first = try #require(dues.first)
+        let last = try #require(dues.last)
+        #expect(dues == Array(first...last), "\(failure("each second once"))")
+        let accounts = try accounts(ofTask: task)
+        #expect((first...last).allSatisfy { accounts[$0] == "run" }, "\(accounts)")
+    }
+}
