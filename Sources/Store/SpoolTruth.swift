@@ -60,9 +60,14 @@ public struct SpoolTruth<FS: FileSystem> {
                 }
             }
         }
-        repeatFollowUps()
-        for (status, directory) in unknown.sorted(by: { $0.status.createdAt < $1.status.createdAt }) {
-            try takeUp(status, directory)
+        let ended = scheduler.jobs.values.filter { $0.state.isTerminal && $0.parent != nil }.map { ($0.createdAt, Late.known($0)) }
+        let late = ended + unknown.map { ($0.status.createdAt, Late.unknown($0.status, $0.directory)) }
+        // What follows an end was taken up after it.
+        for (_, job) in late.sorted(by: { $0.0 < $1.0 }) {
+            switch job {
+            case .known(let job): repeatFollowUp(job)
+            case .unknown(let status, let directory): try takeUp(status, directory)
+            }
         }
         return entries
     }
@@ -88,20 +93,25 @@ public struct SpoolTruth<FS: FileSystem> {
         entries.append((status.endedAt ?? status.changedAt, .ended(id, Ending(status))))
     }
 
-    /// The follow-ups that the journal knows to have ended: an end that stands behind theirs must not owe them.
-    private mutating func repeatFollowUps() {
-        for job in scheduler.jobs.values.sorted(by: { $0.id < $1.id }) where job.state.isTerminal {
-            guard let parent = job.parent, isEnded.contains(parent.text) else { continue }
-            entries.append((job.createdAt, .accepted(job.accepted)))
-            var ending = Ending(attempt: job.attempt, state: job.state, reason: job.reason)
-            ending.error = job.error
-            ending.startedAt = job.startedAt
-            ending.exitCode = job.exitCode
-            ending.signal = job.signal
-            ending.usage = job.usage
-            ending.pid = job.pid
-            entries.append((job.endedAt ?? job.changedAt, .ended(job.id, ending)))
-        }
+    /// A job that the journal knows to have ended, or one that it does not know.
+    private enum Late {
+        case known(Job)
+        case unknown(JobStatus, String)
+    }
+
+    /// A follow-up that the journal knows to have ended: an end that comes to stand behind its own must not owe it.
+    private mutating func repeatFollowUp(_ job: Job) {
+        guard let parent = job.parent, isEnded.contains(parent.text) else { return }
+        isEnded.insert(job.id.text)
+        entries.append((job.createdAt, .accepted(job.accepted)))
+        var ending = Ending(attempt: job.attempt, state: job.state, reason: job.reason)
+        ending.error = job.error
+        ending.startedAt = job.startedAt
+        ending.exitCode = job.exitCode
+        ending.signal = job.signal
+        ending.usage = job.usage
+        ending.pid = job.pid
+        entries.append((job.endedAt ?? job.changedAt, .ended(job.id, ending)))
     }
 
     /// A job that the journal does not know.

@@ -53,7 +53,7 @@ struct CopyTests {
     @Test("D6: Copied under a stream of jobs, the copy begins nothing that had begun before")
     func stream() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 4")
-        for index in 0..<150 { try spool.drop("job-\(index).toml", "command = 'echo $SPOOL_ID >> \(spool.out)/marks'") }
+        for index in 0..<150 { try spool.drop("job-\(index).toml", "command = 'echo $SPOOL_JOB_ID >> \(spool.out)/marks'") }
         try spool.lines("marks", count: 20)
         let begun = Set(try spool.linesNow("marks"))
         let copy = try Self.copy(spool, "cp")

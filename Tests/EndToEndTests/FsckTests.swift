@@ -9,7 +9,6 @@ import Testing
 private struct FurnishedSpool {
     let spool: SpoolUnderTest
     let gate: Gate
-    var path: String { spool.path }
     /// The directories of the jobs, within the spool.
     let one: String
     let held: String
@@ -38,13 +37,6 @@ private struct FurnishedSpool {
         let waits = try spool.ctl("jobs", "--state", "new", "--quiet").lines
         #expect(waits.count == 1 && waits[0].contains("-later-"), "\(waits)")
         #expect(try spool.stop() == 0)
-    }
-
-    func damage(_ change: (inout [String]) throws -> Void) throws {
-        let journal = try #require(try spool.journalFiles.last)
-        var lines = try Files.text(journal).split(separator: "\n").map(String.init)
-        try change(&lines)
-        try Files.write(journal, lines.map { "\($0)\n" }.joined(), mode: 0o600)
     }
 }
 

@@ -53,7 +53,7 @@ import Testing
         var starts = [0]
         for index in bytes.indices where bytes[index] == 0x0A { starts.append(index + 1) }
         var random = SeededGenerator(seed: 7)
-        for round in 0..<25 {
+        for round in 0..<8 {
             let line = round == 0 ? 1 : round == 1 ? 2000 : Int.random(in: 1...2000, using: &random)
             let text = bytes[starts[line - 1]..<starts[line] - 1]
             let place = Self.places(part, in: text).randomElement(using: &random)!
@@ -66,6 +66,7 @@ import Testing
             }
             #expect(segment.damage.first?.line == line, "line \(line), byte \(place): \(segment.damage)")
             #expect(segment.lines.count == (part == .newline ? 1998 : 1999), "line \(line), byte \(place)")
+            if round > 2 { continue }
             let rewritten = segment.rewritten(spool: "y", at: now).text.bytes
             #expect(SalvagedSegment(path: Self.path, rewritten).damage.isEmpty)
             var stops: JournalDamage?
