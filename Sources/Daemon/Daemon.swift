@@ -73,6 +73,8 @@ public final class Daemon: World {
     let inotify: Inotify
     let notification = Notification()
     let spoolID: String
+    /// What the spool says of where it was made, when that is elsewhere.
+    private let original: SpoolIdentity?
 
     /// What is done in the spool; this class is the world around it.
     lazy var service = Service(spool, zones: zones, log: log, spoolID: spoolID, world: self)
@@ -140,6 +142,13 @@ public final class Daemon: World {
         do {
             let fs = try DiskFileSystem(path: options.spool)
             spool = Spool(fs, host: host)
+            let known = try SpoolIdentity.read(fs)
+            var here = try SpoolIdentity(id: Self.newSpoolID(host: host, path: options.spool), of: fs, path: options.spool)
+            if let known, known.isSamePlace(as: here) { here.id = known.id }
+            // That of a copy is written when the copy has been settled.
+            original = known.flatMap { $0.isSamePlace(as: here) ? nil : $0 }
+            if original == nil, known != here { try here.write(fs) }
+            spoolID = here.id
             let id = getuid()
             let user = try User.find(id: id)
             surroundings = RunSurroundings(
@@ -160,12 +169,21 @@ public final class Daemon: World {
         signal(SIGPIPE, SIG_IGN)
         // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
         _ = linux_set_child_subreaper(1)
-        spoolID = Base32.encode(stableHash("\(host)\u{0}\(options.spool)\u{0}\(Clock.now())"), characters: 8)
+    }
+
+    /// A name for a spool that has none, or another's.
+    private static func newSpoolID(host: String, path: String) -> String {
+        Base32.encode(stableHash("\(host)\u{0}\(path)\u{0}\(Clock.now())"), characters: 8)
     }
 
     private func run() throws(DaemonFailure) {
         startedAt = now
         scheduler.spool = options.spool
+        if let original {
+            service.copy = SpoolCopy(of: original.path) { [spool, spoolID, options] () throws(SystemError) in
+                try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs)
+            }
+        }
         loadConfiguration(isFirst: true)
         do throws(SystemError) {
             try watchSpool()

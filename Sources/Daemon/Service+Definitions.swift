@@ -34,7 +34,7 @@ extension Service {
             if let known = scheduler.tasks[stem]?.definition, known.source == file.source, problems[path] == nil { return }
             let task = try spool.task(file, context)
             problems[path] = nil
-            scheduler.handle(.task(task, since: min(file.changedAt, now)), at: now)
+            scheduler.handle(.task(task, since: since(file)), at: now)
         } catch let problem as DefinitionProblem {
             report(problem: problem.lines, of: path)
             scheduler.handle(.taskUnusable(stem), at: now)
@@ -57,7 +57,7 @@ extension Service {
             if scheduler.definitions[path] == file.source, problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
             let (task, schedule) = try spool.schedule(file, context)
             problems[path] = nil
-            scheduler.handle(.schedule(task: task, schedule, file.source, since: min(file.changedAt, now)), at: now)
+            scheduler.handle(.schedule(task: task, schedule, file.source, since: since(file)), at: now)
         } catch let problem as DefinitionProblem {
             report(problem: problem.lines, of: path)
             scheduler.handle(.scheduleUnusable(id: stem), at: now)
@@ -65,6 +65,10 @@ extension Service {
             report(problem: ["\(error)"], of: path)
         }
     }
+
+    /// From when on a new schedule's due times count. One that a damaged journal has lost is new, and what was due before that
+    /// journal's last record has been dealt with.
+    private func since(_ file: DefinitionFile) -> Instant { min(max(file.changedAt, scheduler.repairedSince ?? file.changedAt), now) }
 
     /// Says once that a definition cannot be used; the last one that could stays in force.
     func report(problem lines: [String], of path: String, inForce: String? = nil) {

@@ -11,12 +11,16 @@ extension Service {
         var count = 0
         var unknown = 0
         var last: Instant?
+        var began: Instant?
         let torn: Int?
         do throws(JournalError) {
             torn = try spool.journal.open { fields in
                 count += 1
                 last = max(last ?? fields.at, fields.at)
-                guard fields.kind != "segment" else { return }
+                guard fields.kind != "segment" else {
+                    began = fields.at
+                    return
+                }
                 if let record = fields.record(ReadingContext(now: fields.at, zones: zones, zone: world.configuration.zone)) {
                     scheduler.restore(record, at: fields.at)
                 } else {
@@ -28,7 +32,7 @@ extension Service {
             case .system(let inner): throw inner
             case .damage(let damage):
                 throw SystemError(
-                    call: "\(damage). The journal is not read past this; look at it, then use another copy or remove the line",
+                    call: "\(damage). Nothing is read past this or changed; spoolctl fsck says more, spoolctl fsck --repair mends it",
                     path: nil, errno: EILSEQ)
             }
         }
@@ -43,9 +47,11 @@ extension Service {
         }
         if let last { spool.journal.add(.recovered(last: min(last, now)), at: now) }
         if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
+        try takeAlongForCopy(since: began ?? now)
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
-        isSameBoot = scheduler.lastBoot == boot
+        // A copy is no more of one moment than what a power cut leaves.
+        isSameBoot = scheduler.lastBoot == boot && copy == nil
         let recovery = try spool.recover(
             // Not one that was set aside for an edited version of itself.
             jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
@@ -56,6 +62,7 @@ extension Service {
             if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
         }
         unaccounted = scheduler.jobs.values.filter { $0.state == .running }
+        if copy != nil { leaveBehind() }
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
@@ -98,7 +105,10 @@ extension Service {
         // need not have reached the disk.
         if !undecided {
             for job in waiting.values {
-                let outcome: RunResult.Outcome = isSameBoot ? .neverBegan : .lost("the machine stopped while it ran")
+                let outcome: RunResult.Outcome =
+                    scheduler.repairedSince != nil
+                    ? .lost("the journal was damaged, and nothing says how it ended")
+                    : isSameBoot ? .neverBegan : .lost("the machine stopped while it ran")
                 end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
             }
             waiting = [:]

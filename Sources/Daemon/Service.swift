@@ -25,6 +25,8 @@ package final class Service<FS: FileSystem, W: World> {
     let spoolID: String
     unowned let world: W
 
+    /// Set before `begin` when the spool is a copy of one that was made elsewhere.
+    package var copy: SpoolCopy?
     /// The machine has not been down since the journal was last written.
     var isSameBoot = true
     /// Running jobs of an earlier daemon whose worker has not been found yet.
@@ -103,6 +105,7 @@ package final class Service<FS: FileSystem, W: World> {
         for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
         // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
         for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
+        try settleCopy()
         scheduler.handle(.started(boot: boot, version: version), at: now)
         nextPrune = now
         try carryOut(try decide())

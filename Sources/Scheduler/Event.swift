@@ -64,6 +64,8 @@ public struct RunResult: Sendable {
         case neverBegan
         /// Nobody could record the end.
         case lost(String)
+        /// The run belongs to the spool that this one is a copy of, and may go on there: it is never taken again.
+        case leftBehind
     }
 
     public var outcome: Outcome

@@ -76,7 +76,7 @@ public final class Job {
     }
 
     /// The accepted record that would bring the job back as it waits.
-    var accepted: AcceptedJob {
+    public var accepted: AcceptedJob {
         var job = AcceptedJob(
             id: id, name: name, task: task, schedule: schedule, due: due, createdAt: createdAt, notBefore: scheduledAt,
             source: source, definition: definition, file: file, retryOf: retryOf,

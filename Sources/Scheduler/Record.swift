@@ -42,6 +42,9 @@ public enum Record: Sendable {
     /// A daemon has read the journal, whose latest record was of this instant: the last sign of the daemon before. Changes
     /// nothing, but tells later for how long nobody looked.
     case recovered(last: Instant)
+    /// The journal was mended after damage. What it does not know of what came before `since`, its last readable record, may have
+    /// happened all the same: a run that nobody accounts for is lost, and due times up to then were dealt with.
+    case repaired(since: Instant)
 }
 
 /// A job that can be run.

@@ -90,8 +90,10 @@ extension Scheduler {
             if case .task(let name) = scope, let state = tasks[name] { releaseHeld(state) }
         case .daemonStarted(let boot, _):
             lastBoot = boot
+            repairedSince = nil
             wasStopped = false
         case .daemonStopped: wasStopped = true
+        case .repaired(let since): repairedSince = since
         case .refused, .recovered: break
         }
     }

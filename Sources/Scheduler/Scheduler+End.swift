@@ -9,7 +9,8 @@ extension Scheduler {
         ending.usage = run.usage
         ending.pid = run.pid
         ending.hasOutput = run.hasOutput
-        var kind: RetryRule.Kind
+        var kind = RetryRule.Kind.lost
+        var mayTryAgain = true
         switch run.outcome {
         case .exited(let code):
             ending.exitCode = code
@@ -44,6 +45,10 @@ extension Scheduler {
             ending.reason = .lost
             ending.error = why
             kind = .lost
+        case .leftBehind:
+            ending.reason = .lost
+            ending.error = "it ran in the spool that this one is a copy of"
+            mayTryAgain = false
         }
         switch job.stopping {
         case .canceled:
@@ -56,7 +61,7 @@ extension Scheduler {
             ending.error = "replaced by a newer run"
         case .killed, nil: break
         }
-        if ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {
+        if mayTryAgain, ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {
             ending.state = .new
             let seed = stableHash("\(id.text)\u{0}\(attempt)")
             ending.notBefore = run.endedAt.advanced(

@@ -48,6 +48,8 @@ public final class Scheduler {
     public internal(set) var runningCount = 0
     /// The boot in which the daemon last ran, as the journal has it.
     public internal(set) var lastBoot: String?
+    /// The last readable record of a journal that was mended since the last daemon.
+    public internal(set) var repairedSince: Instant?
     /// Whether the journal's last daemon ended in order, with every effect of its decisions carried out.
     public internal(set) var wasStopped = false
 

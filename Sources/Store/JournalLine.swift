@@ -24,6 +24,15 @@ struct JournalLine {
         append(kind)
     }
 
+    /// A line whose text after the number is known.
+    mutating func begin(sequence: UInt64, _ rest: ArraySlice<UInt8>) {
+        start = bytes.count
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 8))
+        append(" ")
+        number(sequence)
+        bytes.append(contentsOf: rest)
+    }
+
     mutating func end() {
         let checksum = bytes[(start + 8)...].withUnsafeBufferPointer { crc32c(UnsafeRawBufferPointer($0)) }
         for digit in 0..<8 {

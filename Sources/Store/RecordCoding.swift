@@ -148,6 +148,9 @@ extension JournalLine {
         case .recovered(let last):
             self.begin(sequence: sequence, at: now, "recovered")
             field("last", last)
+        case .repaired(let since):
+            self.begin(sequence: sequence, at: now, "repaired")
+            field("since", since)
         }
         end()
     }
@@ -226,6 +229,7 @@ extension JournalFields {
             return .daemonStarted(boot: boot, version: version)
         case "daemon-stopped": return .daemonStopped
         case "recovered": return instant("last").map { .recovered(last: $0) }
+        case "repaired": return instant("since").map { .repaired(since: $0) }
         default: return nil
         }
     }

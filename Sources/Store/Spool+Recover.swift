@@ -26,7 +26,7 @@ extension Spool {
         func look(_ job: Job, _ state: JobState) throws(SystemError) -> Finding {
             if let names = places[state], !names.contains(job.id.text) { return .nothing }
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
-            return try hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
+            return try fs.hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
         }
         // A name may have been another job's before, which now stands as a directory: it is the last one's.
         var owners: [String: Job] = [:]
@@ -214,13 +214,6 @@ extension Spool {
             try writeSource(job, into: directory)
             recovery.mended.append("rewrote \(path) from the journal")
         }
-    }
-
-    private func hasJobFile(_ directory: String) throws(SystemError) -> Bool {
-        for name in Source.fileNames {
-            if try fs.status("\(directory)/\(name)") != nil { return true }
-        }
-        return false
     }
 
     /// A status that came back empty or old from a power cut is written anew.

@@ -23,7 +23,7 @@ extension Spool {
     /// The job that took the key last, whether or not there still is one of that id.
     public func claimant(ofUnique key: String) throws(SystemError) -> JobID? { try claimant(Layout.holder(ofUnique: key)) }
 
-    private func claimant(_ path: String) throws(SystemError) -> JobID? {
+    func claimant(_ path: String) throws(SystemError) -> JobID? {
         guard case .file(_, let bytes) = try fs.take(path, limit: 4096, ignoringWriters: true) else { return nil }
         return JobID(String(decoding: bytes, as: UTF8.self).trimmedLine)
     }

@@ -4,7 +4,7 @@ extension Command {
         submit, run, backfill, wait, logs, status, jobs, top, cancel, kill, retry,
         progress, result, extend,
         create, update, edit, delete, schedule, unschedule, list, show, next, explain, simulate, why,
-        pause, resume, restart, check, `import`, export, prune, journal, demo,
+        pause, resume, restart, check, `import`, export, prune, fsck, journal, demo,
         completion, version, help,
     ]
 }

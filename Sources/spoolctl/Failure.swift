@@ -36,7 +36,7 @@ struct Failure: Error {
 
     init(_ error: JournalError) {
         switch error {
-        case .damage: self.init(ExitCode.failed, "\(error); spoolctl journal shows what is before it")
+        case .damage: self.init(ExitCode.failed, "\(error); spoolctl fsck says more, spoolctl journal shows what is before it")
         case .system(let error): self.init(error)
         }
     }

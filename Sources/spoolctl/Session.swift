@@ -55,7 +55,7 @@ final class Session {
     }
 
     /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
-    func openSpool() throws(Failure) -> DiskFileSystem {
+    func openSpool(ofAnyFormat: Bool = false) throws(Failure) -> DiskFileSystem {
         let fs: DiskFileSystem
         let spoolPath = try located.get()
         do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
@@ -64,6 +64,7 @@ final class Session {
             }
             throw Failure(error)
         }
+        if ofAnyFormat { return fs }
         let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096, ignoringWriters: true) }
         // Another format is refused by the one that knows how to say so.
         if case .file(_, let bytes) = format, !bytes.isEmpty, bytes != Array(Layout.formatText.utf8) { try prepare(fs) }

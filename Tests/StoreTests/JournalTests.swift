@@ -53,6 +53,7 @@ private func everyRecord() throws -> [Record] {
         records.append(.rejected(RejectedFile(id: id, name: "a", file: text, inode: .max, due: now, error: text)))
         records.append(.paused(.all, note: text))
         records.append(.daemonStarted(boot: text, version: text))
+        records.append(.repaired(since: now))
         records.append(.refused(file: "tasks/t", why: text))
         records.append(.defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8))))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)

@@ -1,0 +1,190 @@
+// What is wrong in a spool, and what would mend it.
+//
+// What holds:
+// - Looking changes nothing. While a daemon serves the spool, only what does not move under its hands is looked at.
+// - What is wrong is told once, by the path where it is. A journal that cannot be read comes first: the jobs are held against it
+//   when it is mended.
+
+import Glibc
+
+/// Something that is wrong.
+public struct Finding: Sendable {
+    public enum Remedy: Sendable, Equatable {
+        case makeDirectory
+        case writeFormat
+        case setAside
+        case remove
+        /// Of a journal's segment, to so many bytes.
+        case cutTail(to: Int64)
+        case rewriteSegment
+        /// The journal is told what the tree says.
+        case takeUp
+        /// The job is brought where the journal has it.
+        case place(JobID)
+        case rewriteStatus
+        case setMode(UInt32)
+        case setOwner(UInt32, group: UInt32)
+        /// A person's part, and which.
+        case none(String)
+
+        /// What a repair does, as said before it is done.
+        public var plan: String {
+            switch self {
+            case .makeDirectory: "makes it"
+            case .writeFormat: "keeps it in \(Layout.lostAndFound)/ and writes it anew"
+            case .setAside: "moves it to \(Layout.lostAndFound)/"
+            case .remove: "removes it"
+            case .cutTail(let size): "cuts it off at byte \(size)"
+            case .rewriteSegment: "keeps the file as it is beside it, named .damaged, and writes it anew without what cannot be read"
+            case .takeUp: "writes that into the journal"
+            case .place: "brings the job where the journal has it"
+            case .rewriteStatus: "keeps it in \(Layout.lostAndFound)/ and writes it anew"
+            case .setMode(let mode): "sets its mode to \(String(mode, radix: 8))"
+            case .setOwner(let owner, _): "gives it to user \(owner)"
+            case .none(let what): "nothing: \(what)"
+            }
+        }
+    }
+
+    /// Within the spool.
+    public var path: String
+    /// In a file of lines.
+    public var line: Int?
+    public var what: String
+    public var remedy: Remedy
+
+    init(_ path: String, line: Int? = nil, _ what: String, _ remedy: Remedy) {
+        self.path = path
+        self.line = line
+        self.what = what
+        self.remedy = remedy
+    }
+}
+
+/// Looks through a spool.
+public struct SpoolCheck<FS: FileSystem> {
+    let fs: FS
+    let context: ReadingContext
+    /// A daemon serves the spool.
+    let isServed: Bool
+    /// Whether a process holds a worker's record file, by its name in `state/workers/`.
+    let isHeld: (String) -> Bool
+    var findings: [Finding] = []
+
+    public init(_ fs: FS, isServed: Bool, _ context: ReadingContext, isHeld: @escaping (String) -> Bool) {
+        self.fs = fs
+        self.isServed = isServed
+        self.context = context
+        self.isHeld = isHeld
+    }
+
+    public static func check(
+        _ fs: FS, isServed: Bool, _ context: ReadingContext, isHeld: @escaping (String) -> Bool
+    ) throws(SystemError) -> [Finding] {
+        var check = SpoolCheck(fs, isServed: isServed, context, isHeld: isHeld)
+        try check.look()
+        return check.findings
+    }
+
+    private mutating func look() throws(SystemError) {
+        guard try lookAtFormat() else { return }
+        try lookAtLayout()
+        try lookAtOwners()
+        let state = try lookAtJournal()
+        if let state {
+            try lookAtJobs(state)
+            try lookAtKeys(state)
+        }
+        if !isServed {
+            try lookAtRemains()
+            try lookAtWorkers()
+        }
+        try lookAtLitter()
+    }
+
+    mutating func add(_ path: String, line: Int? = nil, _ what: String, _ remedy: Finding.Remedy) {
+        findings.append(Finding(path, line: line, what, remedy))
+    }
+
+    // MARK: The journal
+
+    /// What the newest segment says, when all of it can be read and nothing moves; nil: it cannot be held against the tree.
+    private mutating func lookAtJournal() throws(SystemError) -> Scheduler? {
+        var state: Scheduler?
+        let segments = try Journal.segments(fs)
+        for name in segments {
+            let isNewest = name == segments.last
+            let segment = try Journal.salvage(fs, segment: name)
+            if let foreign = segment.foreign {
+                add(segment.path, line: 1, foreign.why, .none("use the programs that wrote it"))
+                continue
+            }
+            for damage in segment.damage { add(segment.path, line: damage.line, damage.why, .rewriteSegment) }
+            guard isNewest, !isServed, segment.damage.isEmpty else { continue }
+            if segment.tornBytes > 0 {
+                add(
+                    segment.path, "ends with \(segment.tornBytes) bytes of a record that was never completed",
+                    .cutTail(to: segment.goodBytes))
+            }
+            state = Spool.replay(fs, segment, before: nil, context)
+        }
+        if segments.isEmpty, !isServed { state = Scheduler(zones: context.zones) }
+        return state
+    }
+
+    // MARK: The layout
+
+    /// What a spool of another version calls its format; nil: it is none of another version.
+    public static func foreignFormat(_ fs: FS) throws(SystemError) -> String? {
+        guard case .file(_, let bytes) = try fs.take(Layout.format, limit: 4096, ignoringWriters: true) else { return nil }
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text != Layout.formatText && text.hasPrefix("spoold spool format ") ? text.trimmedLine : nil
+    }
+
+    /// False: the spool is another program's.
+    private mutating func lookAtFormat() throws(SystemError) -> Bool {
+        if let format = try Self.foreignFormat(fs) {
+            add(Layout.format, "is \"\(format)\", and this program knows \"\(Layout.formatText.trimmedLine)\"", .none("use the programs that wrote the spool"))
+            return false
+        }
+        switch try fs.take(Layout.format, limit: 4096, ignoringWriters: true) {
+        case .file(_, let bytes):
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text == Layout.formatText { return true }
+            add(Layout.format, "does not say what the format of the spool is", .writeFormat)
+        case .missing: add(Layout.format, "is missing", .writeFormat)
+        case .busy, .other, .tooLarge: add(Layout.format, "is no file that could be read", .writeFormat)
+        }
+        return true
+    }
+
+    private mutating func lookAtLayout() throws(SystemError) {
+        for directory in Layout.directories {
+            switch try fs.status(directory)?.kind {
+            case .directory: break
+            case nil: add(directory, "is missing", .makeDirectory)
+            case let kind?: add(directory, "is \(kind.article), not a directory", .none("move it away; then it is made"))
+            }
+        }
+    }
+
+    private mutating func lookAtOwners() throws(SystemError) {
+        guard let root = try fs.status(".") else { return }
+        try lookAtOwner(".", root, of: root)
+        var paths = Layout.directories + [Layout.format, Layout.lock, Layout.daemonStatus, SpoolIdentity.file]
+        for directory in [Layout.tasks, Layout.schedules, Layout.journal, Layout.running, Layout.done, Layout.failed] {
+            paths += try fs.list(directory).filter { !Name.isUnfinished($0.name) }.map { "\(directory)/\($0.name)" }
+        }
+        for path in paths {
+            guard let status = try fs.status(path), status.kind == .file || status.kind == .directory else { continue }
+            try lookAtOwner(path, status, of: root)
+        }
+    }
+
+    private mutating func lookAtOwner(_ path: String, _ status: FileStatus, of root: FileStatus) throws(SystemError) {
+        if status.mode & 0o002 != 0 { add(path, "can be written by others", .setMode(UInt32(status.mode) & ~0o002)) }
+        // Anybody may have written a task for the spool's owner.
+        guard status.owner != root.owner, !path.hasPrefix("\(Layout.tasks)/"), !path.hasPrefix("\(Layout.schedules)/") else { return }
+        add(path, "belongs to user \(status.owner), and the spool to user \(root.owner)", .setOwner(root.owner, group: root.group))
+    }
+}

@@ -1,0 +1,228 @@
+// Mending what `SpoolCheck` finds.
+//
+// Contract:
+// - Whoever repairs holds the spool's lock.
+// - Nothing is deleted but what the programs themselves left half done, or keys that nobody holds. What has no place goes to
+//   `state/lost+found/`, and a damaged segment of the journal stays beside the new one.
+// - Cut anywhere, doing it once more ends in the same spool.
+
+import Glibc
+
+public final class SpoolRepair {
+    private let fs: DiskFileSystem
+    private let spool: Spool<DiskFileSystem>
+    private let context: ReadingContext
+    private let isHeld: (String) -> Bool
+    private let spoolID: String
+    private var refused: Set<String> = []
+
+    /// Something that was wrong, and what was done about it; nil: it is still wrong.
+    public typealias Mended = (finding: Finding, done: String?)
+
+    public init(_ fs: DiskFileSystem, host: String, _ context: ReadingContext, isHeld: @escaping (String) -> Bool) throws(SystemError) {
+        self.fs = fs
+        spool = Spool(fs, host: host)
+        self.context = context
+        self.isHeld = isHeld
+        spoolID = try SpoolIdentity.read(fs)?.id ?? "unknown"
+    }
+
+    /// Looks and mends until nothing is found that can be mended.
+    public func mend() throws(SystemError) -> [Mended] {
+        var mended: [Mended] = []
+        // Each kind that hides another is mended before that is seen. What comes back again and again is left as it is.
+        var passes = 0
+        while true {
+            let found = try SpoolCheck.check(fs, isServed: false, context, isHeld: isHeld).filter { !isRefused($0) }
+            guard passes < 16, let stage = found.compactMap({ $0.remedy.stage }).min() else {
+                return mended + found.map { ($0, nil) }
+            }
+            passes += 1
+            mended += try mend(found.filter { $0.remedy.stage == stage })
+        }
+    }
+
+    private func isRefused(_ finding: Finding) -> Bool { refused.contains("\(finding.path)\u{0}\(finding.what)") }
+
+    private func mend(_ findings: [Finding]) throws(SystemError) -> [Mended] {
+        var mended: [Mended] = []
+        // What is told of many places and done once.
+        var doneOnce: [String: String] = [:]
+        for finding in findings {
+            do throws(SystemError) {
+                switch finding.remedy {
+                case .rewriteSegment:
+                    if doneOnce[finding.path] == nil { doneOnce[finding.path] = "kept as \(try rewrite(finding.path)), and written anew" }
+                    mended.append((finding, doneOnce[finding.path]))
+                case .takeUp:
+                    if doneOnce[""] == nil { doneOnce[""] = try takeUp() }
+                    mended.append((finding, doneOnce[""]))
+                default: mended.append((finding, try mend(finding)))
+                }
+            } catch {
+                // One thing that cannot be mended keeps nobody from mending the rest.
+                refused.insert("\(finding.path)\u{0}\(finding.what)")
+                var finding = finding
+                finding.remedy = .none("\(error)")
+                mended.append((finding, nil))
+            }
+        }
+        try fs.syncAll()
+        return mended
+    }
+
+    private func mend(_ finding: Finding) throws(SystemError) -> String {
+        let path = finding.path
+        switch finding.remedy {
+        case .makeDirectory:
+            try fs.makeDirectory(path)
+            return "made"
+        case .writeFormat:
+            let kept = try fs.status(path).map { _ throws(SystemError) in try fs.setAside(path) }
+            try fs.replace(path, Array(Layout.formatText.utf8))
+            return kept.map { "kept as \($0), and written anew" } ?? "written"
+        case .setAside: return "moved to \(try fs.setAside(path))"
+        case .remove:
+            try fs.removeTree(path)
+            return "removed"
+        case .cutTail(let size):
+            let log = try fs.openLog(path)
+            try log.truncate(to: size)
+            try log.syncData()
+            return "cut off at byte \(size)"
+        case .place(let id): return try place(id)
+        case .rewriteStatus: return try rewriteStatus(path)
+        case .setMode(let mode):
+            try fs.root.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setMode(mode)
+            return "mode \(String(mode, radix: 8))"
+        case .setOwner(let owner, let group):
+            try fs.root.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setOwner(owner, group: group)
+            return "given to user \(owner)"
+        case .rewriteSegment, .takeUp, .none: preconditionFailure("these are done elsewhere, or not at all")
+        }
+    }
+
+    // MARK: The journal
+
+    private func rewrite(_ path: String) throws(SystemError) -> String {
+        let segments = try Journal.segments(fs)
+        guard let index = segments.firstIndex(where: { path == "\(Layout.journal)/\($0)" }) else {
+            throw SystemError(call: "read", path: path, errno: ENOENT)
+        }
+        return try spool.mendJournal(
+            segments[index], isNewest: index == segments.count - 1, before: index > 0 ? segments[index - 1] : nil, spoolID: spoolID, context)
+    }
+
+    /// What the journal says now.
+    private func replay() throws(SystemError) -> Scheduler {
+        guard let newest = try Journal.segments(fs).last else { return Scheduler(zones: context.zones) }
+        return Spool.replay(fs, try Journal.salvage(fs, segment: newest), before: nil, context)
+    }
+
+    private func takeUp() throws(SystemError) -> String {
+        let scheduler = try replay()
+        var truth = SpoolTruth(fs, scheduler, context)
+        let journal = Journal(fs)
+        var last = context.now
+        let isThere: Bool
+        do throws(JournalError) {
+            isThere = try journal.open { last = $0.at } != nil
+        } catch {
+            throw error.asSystemError
+        }
+        if !isThere { try journal.rotate(snapshot: [], spool: spoolID, at: context.now) }
+        for entry in try truth.records(.running) { journal.add(entry.record, at: entry.at) }
+        journal.add(.repaired(since: min(last, context.now)), at: context.now)
+        try journal.commit()
+        return "written into the journal"
+    }
+
+    // MARK: Jobs
+
+    private func place(_ id: JobID) throws(SystemError) -> String {
+        let scheduler = try replay()
+        // No turn holds what waits as a file.
+        guard let job = scheduler.jobs[id] else { throw SystemError(call: "place", path: id.text, errno: ENOENT) }
+        let recovery = try spool.recover([job], isSameBoot: false)
+        return recovery.mended.isEmpty ? "nothing to do any more" : recovery.mended.joined(separator: "; ")
+    }
+
+    /// A status as the journal knows it; else of what can be told of the job where it stands.
+    private func rewriteStatus(_ path: String) throws(SystemError) -> String {
+        let directory = String(path.dropLast(Layout.statusFile.utf8.count + 1))
+        let parts = directory.split(separator: "/")
+        guard parts.count == 2, let state = JobState(rawValue: String(parts[0])), let id = JobID(parts[1]) else {
+            throw SystemError(call: "read", path: path, errno: EINVAL)
+        }
+        var bytes = try journaled(id, state).map { job throws(SystemError) in try spool.status(of: job, in: directory) }
+        if bytes == nil { bytes = try guessed(id, state, directory).json() }
+        let kept = try fs.status(path).map { _ throws(SystemError) in try fs.setAside(path) }
+        try fs.replace(path, bytes ?? [])
+        return kept.map { "kept as \($0), and written anew" } ?? "written"
+    }
+
+    private func journaled(_ id: JobID, _ state: JobState) throws(SystemError) -> Job? {
+        let scheduler = try replay()
+        if let job = scheduler.jobs[id], job.state == state { return job }
+        var reader = RecordsOfJob(id, context)
+        _ = try Journal.scan(fs, since: Instant(milliseconds: 0), into: &reader)
+        return reader.scheduler.jobs[id].flatMap { $0.state == state ? $0 : nil }
+    }
+
+    private func guessed(_ id: JobID, _ state: JobState, _ directory: String) throws(SystemError) -> JobStatus {
+        let changed = try fs.status(directory).map { Instant(milliseconds: $0.modifiedNanoseconds / 1_000_000) } ?? context.now
+        let known = try fs.jobStatus(in: directory)
+        let due = id.instant ?? changed
+        var status = known ?? JobStatus(id: id.text, name: id.name, due: due, createdAt: due, host: spool.host)
+        status.id = id.text
+        if known == nil { status.error = "its status.json was damaged, and the journal no longer tells of it" }
+        if status.state != state, state == .failed, status.reason == nil { status.reason = .lost }
+        status.state = state
+        if state.isTerminal, status.endedAt == nil { status.endedAt = changed }
+        return status
+    }
+}
+
+/// Replays what the journal says of one job.
+private struct RecordsOfJob: JournalReader {
+    let scheduler: Scheduler
+    private let id: [UInt8]
+    private let context: ReadingContext
+
+    init(_ id: JobID, _ context: ReadingContext) {
+        self.id = Array(id.text.utf8)
+        self.context = context
+        scheduler = Scheduler(zones: context.zones)
+    }
+
+    func wants(_ line: JournalGlance) -> Bool { line.id?.utf8.elementsEqual(id) ?? false }
+
+    mutating func take(_ fields: JournalFields) {
+        if let record = fields.record(context) { scheduler.restore(record, at: fields.at) }
+    }
+}
+
+extension Finding.Remedy {
+    /// What is mended first; nil: nothing can be done.
+    fileprivate var stage: Int? {
+        switch self {
+        case .makeDirectory: 0
+        case .writeFormat, .setMode, .setOwner: 1
+        case .cutTail, .rewriteSegment: 2
+        case .takeUp: 3
+        case .setAside: 4
+        case .place: 5
+        case .rewriteStatus, .remove: 6
+        case .none: nil
+        }
+    }
+}
+
+extension JournalError {
+    fileprivate var asSystemError: SystemError {
+        switch self {
+        case .system(let error): error
+        case .damage(let damage): SystemError(call: "\(damage)", path: nil, errno: EILSEQ)
+        }
+    }
+}

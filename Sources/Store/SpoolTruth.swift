@@ -1,0 +1,191 @@
+// What the tree says that a journal does not: after damage, or in a copy whose journal was taken earlier than its directories.
+//
+// What holds:
+// - A job that stands further than the journal has it is as it stands: what ended has ended, what began has begun.
+// - Follow-ups of an end that comes to be known only now are not owed again when they are there already.
+
+/// Reads the tree for what a replayed journal lacks.
+public struct SpoolTruth<FS: FileSystem> {
+    /// Which jobs that the journal does not know are taken up.
+    public enum Scope: Sendable {
+        /// Those in `running/` alone: the journal is whole.
+        case running
+        /// Those that wait as directories, too, and all ended ones that were taken up since an instant, from which the journal has holes.
+        case all(since: Instant)
+    }
+
+    public typealias Entry = (at: Instant, record: Record)
+
+    private let fs: FS
+    private let scheduler: Scheduler
+    private let context: ReadingContext
+    private var entries: [Entry] = []
+    /// Jobs that are taken up because of these records, by id, each with the place that says so.
+    public private(set) var found: [(path: String, what: String)] = []
+    /// Directories in `running/` that no job can be made of.
+    public private(set) var unusable: [String] = []
+    private var isEnded: Set<String> = []
+
+    /// - Parameter scheduler: what the journal says, replayed and not yet finished restoring.
+    public init(_ fs: FS, _ scheduler: Scheduler, _ context: ReadingContext) {
+        self.fs = fs
+        self.scheduler = scheduler
+        self.context = context
+    }
+
+    /// The records that have to be behind those of the journal for it to say what the tree says.
+    public mutating func records(_ scope: Scope) throws(SystemError) -> [Entry] {
+        var unknown: [(status: JobStatus, directory: String)] = []
+        for state in [JobState.done, .failed, .running, .new] {
+            for entry in try fs.list(state.rawValue).sorted(by: { $0.name < $1.name }) where entry.kind == .directory {
+                let directory = "\(state.rawValue)/\(entry.name)"
+                guard let id = JobID(entry.name) else { continue }
+                let job = scheduler.jobs[id]
+                // Most of what has ended is nothing to wonder about.
+                if state.isTerminal, case .running = scope, job?.state.isTerminal ?? true { continue }
+                guard let status = try fs.jobStatus(in: directory), status.id == id.text, status.state == state else {
+                    if state == .running, job == nil { unusable.append(directory) }
+                    continue
+                }
+                if let job {
+                    compare(job, status, directory)
+                } else {
+                    switch (scope, state) {
+                    case (_, .running): unknown.append((status, directory))
+                    case (.all, .new): unknown.append((status, directory))
+                    case (.all(let since), .done), (.all(let since), .failed):
+                        if status.createdAt >= since || status.parent.map(isEnded.contains) ?? false { unknown.append((status, directory)) }
+                    case (.running, _): break
+                    }
+                }
+            }
+        }
+        let ended = scheduler.jobs.values.filter { $0.state.isTerminal && $0.parent != nil }.map { ($0.createdAt, Late.known($0)) }
+        let late = ended + unknown.map { ($0.status.createdAt, Late.unknown($0.status, $0.directory)) }
+        // What follows an end was taken up after it.
+        for (_, job) in late.sorted(by: { $0.0 < $1.0 }) {
+            switch job {
+            case .known(let job): repeatFollowUp(job)
+            case .unknown(let status, let directory): try takeUp(status, directory)
+            }
+        }
+        return entries
+    }
+
+    /// A job that the journal knows, and where it stands.
+    private mutating func compare(_ job: Job, _ status: JobStatus, _ directory: String) {
+        guard !job.state.isTerminal else { return }
+        if status.state.isTerminal {
+            add(directory, "has ended, and the journal says it is \(job.state.rawValue)")
+            end(status)
+        } else if status.state == .running, status.attempt > job.attempt {
+            add(directory, "has begun its try \(status.attempt), and the journal does not know it")
+            entries.append((status.startedAt ?? status.changedAt, .started(job.id, attempt: status.attempt)))
+        } else if status.state == .new, job.state == .running, status.attempt >= job.attempt, status.endedAt != nil {
+            add(directory, "waits for another try, and the journal says it is running")
+            end(status)
+        }
+    }
+
+    private mutating func end(_ status: JobStatus) {
+        guard let id = JobID(status.id) else { return }
+        isEnded.insert(status.id)
+        entries.append((status.endedAt ?? status.changedAt, .ended(id, Ending(status))))
+    }
+
+    /// A job that the journal knows to have ended, or one that it does not know.
+    private enum Late {
+        case known(Job)
+        case unknown(JobStatus, String)
+    }
+
+    /// A follow-up that the journal knows to have ended: an end that comes to stand behind its own must not owe it.
+    private mutating func repeatFollowUp(_ job: Job) {
+        guard let parent = job.parent, isEnded.contains(parent.text) else { return }
+        isEnded.insert(job.id.text)
+        entries.append((job.createdAt, .accepted(job.accepted)))
+        var ending = Ending(attempt: job.attempt, state: job.state, reason: job.reason)
+        ending.error = job.error
+        ending.startedAt = job.startedAt
+        ending.exitCode = job.exitCode
+        ending.signal = job.signal
+        ending.usage = job.usage
+        ending.pid = job.pid
+        entries.append((job.endedAt ?? job.changedAt, .ended(job.id, ending)))
+    }
+
+    /// A job that the journal does not know.
+    private mutating func takeUp(_ status: JobStatus, _ directory: String) throws(SystemError) {
+        guard let job = try accepted(status, directory) else {
+            if status.state == .running { unusable.append(directory) }
+            return
+        }
+        add(directory, "is of no job that the journal knows")
+        entries.append((status.createdAt, .accepted(job)))
+        if status.state == .running {
+            entries.append((status.startedAt ?? status.changedAt, .started(job.id, attempt: max(1, status.attempt))))
+        } else if status.state.isTerminal || status.attempt > 0 {
+            end(status)
+        }
+    }
+
+    private mutating func add(_ directory: String, _ what: String) { found.append((directory, what)) }
+
+    /// A job as its directory has it. Nil when what it should run cannot be read.
+    private func accepted(_ status: JobStatus, _ directory: String) throws(SystemError) -> AcceptedJob? {
+        guard let id = JobID(status.id), let source = try fs.source(in: directory) else { return nil }
+        let spool = Spool(fs, host: "")
+        do throws(Problems) {
+            let (stored, definition, _) = try spool.read(source, context) { name in
+                // A task that cannot be read is as one that is gone: the job that names it cannot be read then.
+                guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
+                    let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)
+                else { return nil }
+                return try? spool.task(file, context)
+            }
+            var job = AcceptedJob(
+                id: id, name: status.name, task: status.task, schedule: status.schedule, due: status.due, createdAt: status.createdAt,
+                notBefore: status.scheduledAt ?? status.due, source: stored, definition: definition, retryOf: status.retryOf,
+                isDirectory: status.schedule == nil)
+            job.parent = status.parent.flatMap { JobID($0) }
+            job.paths = status.paths
+            return job
+        } catch {
+            return nil
+        }
+    }
+}
+
+extension Ending {
+    /// How the last try ended, as a job's `status.json` has it.
+    init(_ status: JobStatus) {
+        self.init(attempt: status.attempt, state: status.state, reason: status.reason)
+        error = status.error
+        startedAt = status.startedAt
+        exitCode = status.exitCode
+        signal = status.signal
+        usage = status.usage
+        pid = status.pid
+        notBefore = status.notBefore
+    }
+}
+
+extension FileSystem {
+    /// The `status.json` in a job's directory; nil when there is none that can be read.
+    func jobStatus(in directory: String) throws(SystemError) -> JobStatus? {
+        guard case .file(_, let bytes) = try take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true),
+            // Not readable as JSON: it says nothing.
+            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind
+        else { return nil }
+        return JobStatus(json: table)
+    }
+
+    /// What the job in a directory runs; nil when there is no such file.
+    func source(in directory: String) throws(SystemError) -> Source? {
+        for name in Source.fileNames {
+            guard case .file(_, let bytes) = try take("\(directory)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else { continue }
+            return Source.format(ofFile: name, firstBytes: bytes, isExecutable: true).map { Source(format: $0, bytes: bytes) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,113 @@
+import Glibc
+import Linux
+import Store
+
+extension Command {
+    static let fsck = Command(
+        "fsck", "[--repair]", "look for what is wrong in the spool, and mend it",
+        details: [
+            "Holds the journal against the directories, and says of each thing that does not fit what is wrong and what --repair would do. Exits with 0 when all is well, with 1 when something is wrong, also after --repair. While a daemon serves the spool, what may be in motion is not looked at.",
+            "--repair wants the daemon stopped. It deletes only files that programs left half written and keys that nobody holds: a damaged segment of the journal is kept as NAME.log.damaged, all else that has no place is moved to state/lost+found/.",
+        ],
+        options: [Option("repair", "mend it, and say what was done")],
+        examples: [
+            Example("spoolctl fsck", "one line for each thing that is wrong"),
+            Example("systemctl stop spoold && spoolctl fsck --repair", "after damage to the disk"),
+        ]
+    ) { session throws(Failure) in try Fsck(session).run() }
+}
+
+private struct Fsck {
+    let session: Session
+    let fs: DiskFileSystem
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        try session.noOperands()
+        fs = try session.openSpool(ofAnyFormat: true)
+    }
+
+    func run() throws(Failure) -> Int32 {
+        if session.arguments.flag("repair") { return try repair() }
+        let findings = try look()
+        write(findings.map { ($0, nil) })
+        return findings.isEmpty ? ExitCode.done : ExitCode.failed
+    }
+
+    private func look() throws(Failure) -> [Finding] {
+        let context = try session.context()
+        while true {
+            let daemon = try session.daemon()
+            if let daemon {
+                session.complain("spoold, pid \(daemon.pid) on \(daemon.host), serves the spool: what may be in motion is not looked at")
+            }
+            let findings = try attempt { () throws(SystemError) in
+                try SpoolCheck.check(fs, isServed: daemon != nil, context, isHeld: isHeld)
+            }
+            // One that came meanwhile may have moved things under our eyes.
+            if daemon != nil { return findings }
+            if try session.daemon() == nil { return findings }
+        }
+    }
+
+    private func repair() throws(Failure) -> Int32 {
+        let context = try session.context()
+        // Anything else than this is not ours to touch.
+        if let format = try attempt({ () throws(SystemError) in try SpoolCheck.foreignFormat(fs) }) {
+            throw Failure(ExitCode.failed, "\(session.spoolPath): the spool's format is \"\(format)\": use the programs that wrote it")
+        }
+        try attempt { () throws(SystemError) in try fs.makeDirectory(Layout.state) }
+        let path = session.spoolPath
+        let host = hostName()
+        guard let lock = try attempt({ () throws(SystemError) in try SpoolLock.acquire(spool: path, host: host) }) else {
+            let holder = try session.daemon()
+            throw Failure(
+                ExitCode.failed, "the spool \(path) is served by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?"); stop it first")
+        }
+        let mended = try attempt { () throws(SystemError) in
+            try SpoolRepair(fs, host: host, context, isHeld: isHeld).mend()
+        }
+        _ = consume lock
+        write(mended)
+        return mended.allSatisfy { $0.done != nil } ? ExitCode.done : ExitCode.failed
+    }
+
+    /// Whether a worker has this record. One that cannot be opened is nobody's.
+    private func isHeld(record: String) -> Bool {
+        guard let file = try? FileDescriptor.open("\(session.spoolPath)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW) else { return false }
+        return (try? file.tryLock()) == false
+    }
+
+    private func hostName() -> String {
+        var name = [UInt8](repeating: 0, count: 256)
+        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
+        return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    // MARK: Printing
+
+    private func write(_ mended: [SpoolRepair.Mended]) {
+        if session.isJSON { return writeJSON(mended) }
+        for (finding, done) in mended {
+            let place = finding.line.map { "\(finding.path):\($0)" } ?? finding.path
+            let remedy = done.map { "repaired: \($0)" } ?? "--repair \(finding.remedy.plan)"
+            session.output.line(session.isQuiet ? place : Output.oneLine("fsck: \(place): \(finding.what); \(remedy)"))
+        }
+    }
+
+    private func writeJSON(_ mended: [SpoolRepair.Mended]) {
+        var writer = JSONWriter(reserving: 4096)
+        writer.beginArray()
+        for (finding, done) in mended {
+            writer.beginObject()
+            writer.member("path", finding.path)
+            writer.member("line", finding.line)
+            writer.member("problem", finding.what)
+            writer.member("repair", finding.remedy.plan)
+            writer.member("done", done)
+            writer.endObject()
+        }
+        writer.endArray()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}
