@@ -55,10 +55,13 @@ struct CommandTableTests {
         Use(command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], invalid: ["t@nonsense"]),
         Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"], json: false),
         Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"], json: false),
+        // Its right use has tests of its own.
+        Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "check", right: [], says: ""),
         Use(command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"], invalid: ["crontab", "FILE"]),
         Use(command: "export", right: ["u", "--crontab"], says: "0 * * * * true", missing: ["u"], tooMuch: ["t", "u", "--crontab"], unknown: ["nosuch", "--crontab"]),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
+        Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
         // Its right use has a test of its own.
         Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),

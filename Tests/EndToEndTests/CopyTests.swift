@@ -33,7 +33,7 @@ struct CopyTests {
         _ = try spool.running("held")
         let copy = try Self.copy(spool, way)
         try copy.start()
-        #expect(copy.log.components(of: "event=copy").count == 1 && copy.log.contains("of=\(spool.path)"))
+        try copy.logLine("event=copy", "of=\(spool.path)")
         let lost = try copy.end(of: "held")
         #expect(lost.outcome == "failed lost" && lost.error.contains("a copy of") && lost.attempt == 1)
         #expect(Files.exists("\(copy.path)/new/later.toml"))
