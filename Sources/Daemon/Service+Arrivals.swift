@@ -68,9 +68,12 @@ extension Service {
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
             guard error.errno != EMFILE, error.errno != ENFILE, error.errno != ENOMEM else { throw error }
-            log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"])
+            if unreadable.insert(name).inserted { log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"]) }
+            // The disk's trouble may pass; a file that may not be read stays so until somebody changes it.
+            if [EIO, ENOSPC, EDQUOT, EROFS].contains(error.errno) { lookAgain(at: name) }
             return
         }
+        unreadable.remove(name)
         switch arrival {
         case .job(let job):
             guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }

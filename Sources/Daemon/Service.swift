@@ -37,6 +37,8 @@ package final class Service<FS: FileSystem, W: World> {
     /// is closed under another name, and no event tells.
     var unready: Set<String> = []
     var unreadyLookAt = Instant(milliseconds: 0)
+    /// Names that could not be read; it is said once of each.
+    var unreadable: Set<String> = []
     /// Names that are being looked at, because another one named them.
     var beingTaken: Set<String> = []
     /// The waiting jobs that stand as files, by name.
