@@ -131,10 +131,10 @@ public final class Journal<FS: FileSystem> {
             guard let newest = try Self.segments(fs).last else { return nil }
             let read = try Self.read(fs, segment: newest, body)
             let log = try fs.openLog("\(Layout.journal)/\(newest)")
-            if read.tornBytes > 0 {
-                try log.truncate(to: read.goodBytes)
-                try log.syncData()
-            }
+            if read.tornBytes > 0 { try log.truncate(to: read.goodBytes) }
+            // What was read may be in memory alone, written by a daemon that was killed before it synced: it must not vanish after
+            // something was done because of it.
+            try log.syncData()
             segment = newest
             self.log = log
             nextSequence = read.lastSequence + 1
