@@ -29,6 +29,15 @@ extension Service {
         return job
     }
 
+    /// Whether what stands there is of a job that the disk has refused to bring to its place: the remains of a directory that was
+    /// begun, or the file that is to go into one. It is no new job.
+    private func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
+        if unplaced.values.contains(where: { $0.job.place == .file(name) && $0.job.state.isTerminal }) { return true }
+        guard let id = JobID(name), unplaced[id]?.job.place == .nowhere else { return false }
+        // A file of that name is what is in the way.
+        return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
+    }
+
     func takeArrivals() throws(SystemError) {
         var count = 0
         while count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
@@ -44,6 +53,7 @@ extension Service {
         // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
         if let known, scheduler.jobs[known] == nil { return }
         if let id = JobID(name), scheduler.endedInTurn[id] != nil { return }
+        if try isOfUnplaced(name) { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
                 waitingFiles[name] = nil

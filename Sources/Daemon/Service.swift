@@ -53,7 +53,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// What is wrong with definitions, by path without ending.
     var problems: [String: [String]] = [:]
     /// Jobs that could not be brought to their place, and when that is tried again.
-    private var unplaced: [JobID: Unplaced] = [:]
+    private(set) var unplaced: [JobID: Unplaced] = [:]
     private var placeAgainAt = Instant(milliseconds: 0)
     private var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
