@@ -74,6 +74,10 @@ package final class Service<FS: FileSystem, W: World> {
         self.world = world
         scheduler = Scheduler(zones: zones)
         scheduler.host = spool.host
+        scheduler.isOnRecord = { [spool] id in
+            // In running/ while the disk refuses to move it. One that cannot be looked at is in the way when the job is brought there.
+            (try? JobState.allCases.contains { try $0 != .new && spool.fs.status(Layout.directory(of: id, $0)) != nil }) ?? false
+        }
     }
 
     var now: Instant { world.now }

@@ -282,8 +282,8 @@ extension Scheduler {
         else { return }
         for due in dues {
             let id = JobID(task: task.name, schedule: schedule.id, due: due)
-            // The clock was set back and the schedule removed and given again: the run of this due time is under way.
-            if jobs[id] != nil {
+            // The clock was set back and the schedule removed and given again: the run of this due time is under way, or was.
+            if jobs[id] != nil || endedInTurn[id] != nil || isOnRecord(id) {
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
             }

@@ -37,6 +37,8 @@ public final class Scheduler {
     public var spool = ""
     public var host = ""
     public var mailCommand: [String] = []
+    /// Whether there is a record of a run that has ended under this id. Asked of each due time that becomes a job.
+    public var isOnRecord: (JobID) -> Bool = { _ in false }
 
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]

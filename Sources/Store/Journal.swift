@@ -132,9 +132,10 @@ public final class Journal<FS: FileSystem> {
             let read = try Self.read(fs, segment: newest, body)
             let log = try fs.openLog("\(Layout.journal)/\(newest)")
             if read.tornBytes > 0 { try log.truncate(to: read.goodBytes) }
-            // What was read may be in memory alone, written by a daemon that was killed before it synced: it must not vanish after
-            // something was done because of it.
+            // What was read may be in memory alone, written by a daemon that was killed before it synced, as may the segment's
+            // name: neither must vanish after something was done because of it.
             try log.syncData()
+            try fs.sync(Layout.journal)
             segment = newest
             self.log = log
             nextSequence = read.lastSequence + 1

@@ -57,9 +57,9 @@ extension Spool {
         let to = "\(directory)/\(Self.jobFileName(for: name, job.source))"
         do throws(SystemError) { try fs.rename(from, to: to) } catch {
             guard error.errno == ENOENT else { throw error }
-            // Withdrawn between the decision and here, or moved before a crash: the text that was read stands for it.
-            if try fs.status(to) == nil { try writeSource(job, into: directory) }
-            return
+            // Withdrawn between the decision and here: the text that was read stands for it. Or this was cut off before: moved, and
+            // perhaps written here since, or a part of it.
+            guard let there = try fs.status(to), try !isWritten(there, for: job, at: to) else { return try writeSource(job, into: directory) }
         }
         // Another file that took its name since it was read is a drop of its own: it goes back, and the text that was read stands
         // for this job. A script, too, must run as it was read.
@@ -80,6 +80,13 @@ extension Spool {
         if job.task != nil { return true }
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
         return bytes == job.source.bytes
+    }
+
+    /// Whether a job's file is what `writeSource` writes, or the beginning of it.
+    private func isWritten(_ status: FileStatus, for job: Job, at path: String) throws(SystemError) -> Bool {
+        if job.file?.inode == status.inode { return false }
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
+        return job.source.bytes.starts(with: bytes)
     }
 
     /// Gives a file back to `new/` under its name, or one like it when that is taken again.

@@ -162,9 +162,10 @@ extension Spool {
             guard isLeft, try isCopy(path, of: "\(Layout.directory(of: job.id, .failed))/\(Self.jobFileName(for: stamp.name, job.source))")
             else { return }
         } else {
-            // What was written after it was read is an edit.
+            // What was written after it was read is an edit, by its time or, as clocks are set back, by what it says.
             guard status.modifiedNanoseconds <= stamp.modifiedNanoseconds else { return }
-            if !isLeft { guard try isTorn(path, status, of: job) else { return } }
+            let isWhole = try !isDamaged(path, status, of: job)
+            guard isWhole ? isLeft : try isTorn(path, status, of: job) else { return }
         }
         try fs.removeFile(path)
         recovery.mended.append("removed \(path), left over by the machine's stop from what became \(job.id)")

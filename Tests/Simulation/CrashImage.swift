@@ -28,11 +28,11 @@ extension SimulatedDisk {
             if survives { apply(change) }
         }
         pending.removeAll()
-        var contents: [UInt64: [UInt8]] = [:]
+        var contents: [UInt64: Content] = [:]
         root = image(of: root, &random, &contents)
     }
 
-    private func image(of node: Node, _ random: inout Random, _ contents: inout [UInt64: [UInt8]]) -> Node {
+    private func image(of node: Node, _ random: inout Random, _ contents: inout [UInt64: Content]) -> Node {
         // What stands in two places is one inode by number, but changing one no longer changes the other.
         let new = Node(inode: node.inode, kind: node.kind, mode: node.mode, at: node.modified)
         new.changed = node.changed
@@ -42,22 +42,30 @@ extension SimulatedDisk {
             }
             new.syncedEntries = new.entries
         } else {
-            new.bytes = contents[node.inode] ?? content(of: node, &random)
-            contents[node.inode] = new.bytes
+            let survivor = contents[node.inode] ?? content(of: node, &random)
+            contents[node.inode] = survivor
+            new.bytes = survivor.bytes
+            new.modified = survivor.modified
             new.syncedCount = new.bytes.count
         }
         return new
     }
 
-    private func content(of node: Node, _ random: inout Random) -> [UInt8] {
-        guard node.syncedCount < node.bytes.count || node.before != nil else { return node.bytes }
+    private func content(of node: Node, _ random: inout Random) -> Content {
+        let all = Content(bytes: node.bytes, modified: node.modified)
+        guard node.syncedCount < node.bytes.count || node.before != nil else { return all }
         switch random.below(4) {
-        case 0: return node.bytes
-        case 1: return node.before ?? Array(node.bytes.prefix(node.syncedCount))
-        default:
-            let torn = node.syncedCount + random.below(node.bytes.count - node.syncedCount + 1)
-            return Array(node.bytes.prefix(torn))
+        case 0: return all
+        case 1: return node.before.map { Content(bytes: $0.bytes, modified: $0.modified) } ?? all.cut(to: node.syncedCount)
+        default: return all.cut(to: node.syncedCount + random.below(node.bytes.count - node.syncedCount + 1))
         }
+    }
+
+    private struct Content {
+        var bytes: [UInt8]
+        var modified: Int64
+
+        func cut(to count: Int) -> Content { Content(bytes: Array(bytes.prefix(count)), modified: modified) }
     }
 }
 

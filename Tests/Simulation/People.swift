@@ -138,7 +138,7 @@ final class People {
         }
         if pick >> 40 % 5 == 0 { text += "locks = [\"one\"]\n" }
         if pick >> 44 % 5 == 0 { text += "priority = \(pick % 10)\n" }
-        if disk.isTold { print("    \(drop.mark) is \(isSynced ? "synced" : "not synced")") }
+        disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
         drops.append(drop)
         // Few names, so that they are taken again and again.
         return (pick >> 48 % 4 == 0 ? "name\(pick % 3).toml" : "name\(drops.count).toml", text)

@@ -28,7 +28,6 @@ package final class Run {
     package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
         self.steps = steps
         world = SimulatedWorld(bug: bug, isTold: isTold)
-        world.disk.isTold = isTold
         people = People(world)
     }
 
@@ -42,7 +41,7 @@ package final class Run {
             try begin()
             for (index, step) in steps.enumerated() {
                 outcome.step = index
-                tell("step \(step)")
+                world.disk.trace?("\(world.now.rfc3339) step \(step)")
                 try take(step)
                 try afterwards()
             }
@@ -56,12 +55,6 @@ package final class Run {
         outcome.succeeded = world.succeeded.count
         outcome.scheduledRuns = world.begun.keys.count { $0.id.contains("-task") }
         return outcome
-    }
-
-    private func tell(_ text: String) {
-        guard world.disk.isTold else { return }
-        world.log.flush()
-        print("\(world.now.rfc3339) \(text)")
     }
 
     private func take(_ step: Step) throws(Violation) {

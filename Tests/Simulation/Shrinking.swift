@@ -9,12 +9,16 @@ package enum Shrinking {
         }
     }
 
-    /// Nil when the steps do not fail. Takes away ever smaller parts, as long as what is left still fails in any way.
+    /// Nil when the steps do not fail. Takes away ever smaller parts, as long as what is left still fails in the same way.
     package static func shrink(_ steps: [Step], bug: SimulatedDisk.Bug? = nil) -> Failure? {
+        var way: [Substring]?
         func failure(_ steps: [Step]) -> Failure? {
-            Run(steps, bug: bug).perform().violation.map { Failure(steps: steps, violation: $0) }
+            guard let violation = Run(steps, bug: bug).perform().violation else { return nil }
+            if let way, self.way(violation) != way { return nil }
+            return Failure(steps: steps, violation: violation)
         }
         guard var best = failure(steps) else { return nil }
+        way = self.way(best.violation)
         var size = max(1, best.steps.count / 2)
         while true {
             var start = 0
@@ -32,5 +36,10 @@ package enum Shrinking {
             if size == 1, !isSmaller { return best }
             size = max(1, size / 2)
         }
+    }
+
+    /// The first words of it, without those that name this or that job.
+    private static func way(_ violation: String) -> [Substring] {
+        Array(violation.split(separator: " ").filter { !$0.contains(where: \.isNumber) }.prefix(3))
     }
 }

@@ -19,8 +19,8 @@ package final class SimulatedDisk: FileSystem {
         var changed: Int64
         /// How many of the bytes at the front would survive a power cut for sure.
         var syncedCount = 0
-        /// What would survive instead, when the content was replaced in place.
-        var before: [UInt8]?
+        /// What would survive instead, when the content was replaced in place, with its time: size and time are of one inode.
+        var before: (bytes: [UInt8], modified: Int64)?
         /// The entries that would survive a power cut for sure.
         var syncedEntries: [String: Node] = [:]
         /// How many people have it open for writing.
@@ -78,8 +78,8 @@ package final class SimulatedDisk: FileSystem {
         case idsAreReused
     }
 
-    /// Each change is printed.
-    var isTold = false
+    /// Takes a line for each change.
+    var trace: ((String) -> Void)?
     var root: Node
     var pending: [Change] = []
     var lastInode: UInt64 = 1
@@ -114,7 +114,7 @@ package final class SimulatedDisk: FileSystem {
     /// Before each change. `half` does what a process leaves that is killed in the middle of it.
     private func change(_ name: String, _ path: String, half: () -> Void = {}) throws(SystemError) {
         try call(name, path)
-        if isTold { print("    \(name) \(path)") }
+        trace?("    \(name) \(path)")
         if let interruption {
             self.interruption = interruption.after > 0 ? (interruption.after - 1, interruption.body) : nil
             if interruption.after == 0 { interruption.body() }
@@ -194,7 +194,7 @@ package final class SimulatedDisk: FileSystem {
     func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
         let (directory, name) = try parent(path)
         if let node = directory.entries[name] {
-            if node.syncedCount > 0 { node.before = node.before ?? Array(node.bytes.prefix(node.syncedCount)) }
+            if node.syncedCount > 0 { node.before = node.before ?? (Array(node.bytes.prefix(node.syncedCount)), node.modified) }
             node.bytes = bytes
             node.syncedCount = 0
             node.modified = time

@@ -86,6 +86,7 @@ package final class SimulatedWorld: World {
         self.configuration = configuration
         now = Self.start
         disk.time = now.milliseconds &* 1_000_000
+        if isTold { disk.trace = { [log] line in log.tell(line) } }
         disk.onChange = { [unowned self] directory, name, what in
             if life > 0, service != nil || isBeginning { events.append((directory, name, what)) }
         }
@@ -371,6 +372,15 @@ package final class SimulatedWorld: World {
     }
 
     private func isAdopted(_ process: Process) -> Bool { adoptions[process.pid]?.life == life }
+}
+
+extension Log {
+    /// Puts a line of the simulator's own among those of the daemon.
+    fileprivate func tell(_ line: String) {
+        flush()
+        print(line)
+        fflush(nil)
+    }
 }
 
 /// Only UTC is used: nothing is read from the machine's database.
