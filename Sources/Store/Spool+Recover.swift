@@ -69,7 +69,11 @@ extension Spool {
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
             for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
-            if !isSameBoot || job.state == .running { try mendSource(of: job, in: job.state, &recovery) }
+            if !isSameBoot || job.state == .running {
+                try mendSource(of: job, in: job.state, &recovery)
+            } else {
+                try completeSource(of: job, &recovery)
+            }
             try mendStatus(of: job, &recovery)
             return
         }
@@ -181,19 +185,21 @@ extension Spool {
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
     /// synced.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        // With a task, the text that is kept holds its keys too.
-        if job.task != nil, let stamp = job.file { return status.size < stamp.size }
         guard case .file(_, var bytes) = try fs.take(path, limit: Source.bytesMax), bytes != job.source.bytes else { return false }
         while bytes.last == 0 { bytes.removeLast() }
-        return job.source.bytes.starts(with: bytes)
+        if job.source.bytes.starts(with: bytes) { return true }
+        // With a task, the text that is kept holds its keys too.
+        if job.task != nil, let stamp = job.file { return status.size < stamp.size }
+        return false
     }
 
     /// Whether a job's file is not what was read.
     private func isDamaged(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return true }
+        if bytes == job.source.bytes { return false }
         // With a task, the text that is kept holds its keys too.
         if job.task != nil, let stamp = job.file { return status.size != stamp.size }
-        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return true }
-        return bytes != job.source.bytes
+        return true
     }
 
     /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
@@ -204,9 +210,10 @@ extension Spool {
         for name in Source.fileNames {
             let path = "\(directory)/\(name)"
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
-            if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode,
-                try !isTorn(path, status, of: job)
-            {
+            let isTorn = try isTorn(path, status, of: job)
+            // Somebody changed what is on record, to have it run again perhaps.
+            if !isTorn, state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 > endedAt.milliseconds { continue }
+            if let stamp = job.file, !isTorn, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
             } else {
@@ -215,6 +222,18 @@ extension Spool {
             try writeSource(job, into: directory)
             recovery.mended.append("rewrote \(path) from the journal")
         }
+    }
+
+    /// A job's file that was being written when the daemon was killed: a script would run as far as it goes.
+    private func completeSource(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
+        guard job.reason != .rejected else { return }
+        let directory = Layout.directory(of: job.id, job.state)
+        let path = "\(directory)/\(job.source.fileName)"
+        guard let status = try fs.status(path), status.size < job.source.bytes.count, try isDamaged(path, status, of: job),
+            try isTorn(path, status, of: job)
+        else { return }
+        try writeSource(job, into: directory)
+        recovery.mended.append("rewrote \(path) from the journal")
     }
 
     /// A status that came back empty or old from a power cut is written anew.

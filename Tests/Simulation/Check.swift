@@ -53,7 +53,7 @@ struct Check {
     private func everyDropHasItsPlace() throws(Violation) {
         for drop in people.drops {
             let places = places(of: drop)
-            if places.isEmpty, !drop.mayBeGone { throw Violation("mark-\(drop.number) is nowhere") }
+            if places.isEmpty, !drop.mayBeGone, try !hasBeenForgotten(drop) { throw Violation("mark-\(drop.number) is nowhere") }
             if places.count > 1, !drop.mayBeTwice { throw Violation("mark-\(drop.number) is in \(places)") }
             guard !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
             let id = String(place.drop { $0 != "/" }.dropFirst())
@@ -75,7 +75,7 @@ struct Check {
     private func whatBeganIsStillThere(_ scheduler: Scheduler) throws(Violation) {
         for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) {
             guard let job = JobID(id), scheduler.jobs[job] == nil else { continue }
-            if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)") { throw Violation("\(id) ran and has no record") }
+            if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)"), try !mayBeForgotten(job) { throw Violation("\(id) ran and has no record") }
         }
     }
 
@@ -98,6 +98,9 @@ struct Check {
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
                 if state == .done, !success { throw Violation("done/\(name) did not succeed") }
+                if table.text("reason") == "lost", String(decoding: entry.jobText, as: UTF8.self).contains("on_crash = \"retry\"") {
+                    throw Violation("failed/\(name) is lost, and on_crash is retry")
+                }
             }
         }
     }
@@ -105,11 +108,10 @@ struct Check {
     // MARK: Due times
 
     private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
-        let facts: [String: DueFacts]
-        do { facts = try DueFacts.read(disk) } catch { throw Violation("the journal cannot be read: \(error)") }
+        let facts = try JournalFacts(disk).due
         for (name, task) in scheduler.tasks where task.definition != nil {
             guard let facts = facts[name], let from = facts.since else { continue }
-            let step: Int64 = facts.isEachMinute ? 60_000 : 300_000
+            let step = facts.stepMilliseconds
             var due = (from.milliseconds / step + 1) * step
             while due <= world.now.milliseconds {
                 let instant = Instant(milliseconds: due)
@@ -121,6 +123,27 @@ struct Check {
                 due += step
             }
         }
+    }
+
+    // MARK: Records whose time is up
+
+    private func hasBeenForgotten(_ drop: People.Drop) throws(Violation) -> Bool {
+        guard drop.isForgotten else { return false }
+        for (id, versions) in try JournalFacts(disk).accepted {
+            guard let text = versions.last?.source.bytes, people.marks(in: text).contains(drop.number) else { continue }
+            if try mayBeForgotten(id) { return true }
+        }
+        return false
+    }
+
+    /// Whether the job said that its record need not be kept until now.
+    private func mayBeForgotten(_ id: JobID) throws(Violation) -> Bool {
+        let facts = try JournalFacts(disk)
+        guard let end = facts.ends[id], let job = facts.accepted[id]?.last else { return false }
+        if let keep = job.definition.keepMilliseconds, end.advanced(byMilliseconds: keep) <= world.latest { return true }
+        guard let count = job.definition.keepCount, let task = job.task else { return false }
+        // The others that have ended, whether or not they are kept.
+        return facts.ends.keys.count { $0 != id && facts.accepted[$0]?.last?.task == task } >= count
     }
 
     // MARK: Looking
@@ -137,43 +160,9 @@ struct Check {
         for state in JobState.allCases {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
             for (name, entry) in directory.entries.sorted(by: { $0.key < $1.key }) {
-                for number in people.marks(in: entry) { places[number, default: []].append("\(state.rawValue)/\(name)") }
+                for number in Set(people.marks(in: entry)) { places[number, default: []].append("\(state.rawValue)/\(name)") }
             }
         }
         return places
-    }
-}
-
-/// What the journal says of a task's due times since it has been as it is.
-private struct DueFacts {
-    var since: Instant?
-    var text = ""
-    var ran: Set<JobID> = []
-    var skipped: [SkippedDue] = []
-
-    var isEachMinute: Bool { text.contains("cron = \"* * * * *\"") }
-
-    static func read(_ disk: SimulatedDisk) throws -> [String: DueFacts] {
-        var facts: [String: DueFacts] = [:]
-        let zones = ZoneDatabase(directories: [])
-        for segment in try Journal<SimulatedDisk>.segments(disk) {
-            _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { fields in
-                switch fields.record(ReadingContext(now: fields.at, zones: zones)) {
-                case .defined(let file, let source):
-                    let name = String(file.dropFirst("tasks/".count))
-                    let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
-                    // Another schedule: what was due before is another's affair.
-                    if facts[name]?.text != text { facts[name] = DueFacts(text: text) }
-                case .scheduled(let task, _, let accounted, _, _):
-                    if facts[task]?.since == nil { facts[task]?.since = accounted }
-                case .unscheduled(let task, _): facts[task]?.since = nil
-                case .accepted(let job):
-                    if let task = job.task, job.schedule != nil { facts[task]?.ran.insert(job.id) }
-                case .skipped(let due): facts[due.task]?.skipped.append(due)
-                default: break
-                }
-            }
-        }
-        return facts
     }
 }

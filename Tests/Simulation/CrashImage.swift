@@ -28,25 +28,26 @@ extension SimulatedDisk {
             if survives { apply(change) }
         }
         pending.removeAll()
-        var contents: [UInt64: Content] = [:]
-        root = image(of: root, &random, &contents)
+        var files: [ObjectIdentifier: Node] = [:]
+        root = image(of: root, &random, &files)
     }
 
-    private func image(of node: Node, _ random: inout Random, _ contents: inout [UInt64: Content]) -> Node {
-        // What stands in two places is one inode by number, but changing one no longer changes the other.
+    /// - Parameter files: those that have been met: a file that stands in two places is one.
+    private func image(of node: Node, _ random: inout Random, _ files: inout [ObjectIdentifier: Node]) -> Node {
+        if let known = files[ObjectIdentifier(node)] { return known }
         let new = Node(inode: node.inode, kind: node.kind, mode: node.mode, at: node.modified)
         new.changed = node.changed
         if node.kind == .directory {
             for (name, entry) in node.syncedEntries.sorted(by: { $0.key < $1.key }) {
-                new.entries[name] = image(of: entry, &random, &contents)
+                new.entries[name] = image(of: entry, &random, &files)
             }
             new.syncedEntries = new.entries
         } else {
-            let survivor = contents[node.inode] ?? content(of: node, &random)
-            contents[node.inode] = survivor
-            new.bytes = survivor.bytes
-            new.modified = survivor.modified
+            let content = content(of: node, &random)
+            new.bytes = content.bytes
+            new.modified = content.modified
             new.syncedCount = new.bytes.count
+            files[ObjectIdentifier(node)] = new
         }
         return new
     }

@@ -14,6 +14,8 @@ final class People {
         /// Somebody had it run again, so that it may be there twice.
         var mayBeTwice = false
         var isBad = false
+        /// Its record is kept for a short time only.
+        var isForgotten = false
         /// A run that nobody recorded the end of is taken again.
         var retriesLost = false
         var tries = 1
@@ -71,6 +73,15 @@ final class People {
             drops[index].mayBeGone = true
             let text = compose(pick, isSynced: false).text
             try rename(into: path, text)
+        case .editRecord:
+            let names = try disk.node(Layout.failed).entries.keys.sorted()
+            guard !names.isEmpty else { return }
+            let path = "\(Layout.failed)/\(names[Int(pick >> 8 % UInt64(names.count))])/job.toml"
+            guard let index = marks(in: try disk.node(path)).first else { return }
+            drops[index].mayBeGone = true
+            let text = compose(pick, isSynced: false).text
+            drops[drops.count - 1].mayBeTwice = true
+            try rename(into: path, text)
         case .remove:
             guard let (path, index) = waiting(pick) else { return }
             drops[index].mayBeGone = true
@@ -122,22 +133,39 @@ final class People {
 
     private func compose(_ pick: UInt64, isSynced: Bool) -> (name: String, text: String) {
         var drop = Drop(number: drops.count, isSynced: isSynced)
-        var text = "description = \"\(drop.mark)\"\ncommand = \":\"\n"
+        var text = "description = \"\(drop.mark)\"\n"
+        if pick >> 12 % 6 == 0 {
+            text += "task = \"task\(pick % 3)\"\ntries = \(pick >> 8 % 3 == 0 ? 2 : 1)\n"
+        } else {
+            text += "command = \":\"\n" + (pick >> 8 % 3 == 0 ? "tries = 2\n" : "")
+        }
         if pick >> 8 % 3 == 0 {
             drop.tries = 2
-            text += "tries = 2\nbackoff = 5\n"
+            text += "backoff = 5\n"
         }
         if pick >> 16 % 3 == 0 {
             drop.retriesLost = true
             text += "on_crash = \"retry\"\n"
+        } else if pick >> 12 % 6 == 0 {
+            // Whatever its task says.
+            text += "on_crash = \"fail\"\n"
         }
         if pick >> 24 % 4 == 0 {
             let start = world.now.advanced(byMilliseconds: Int64(pick >> 32 % 120_000))
             latest = max(latest, start)
             text += "start = \"\(start.rfc3339)\"\n"
         }
-        if pick >> 40 % 5 == 0 { text += "locks = [\"one\"]\n" }
+        if pick >> 40 % 5 == 0 { text += "locks = [\"\(pick >> 42 % 2 == 0 ? "one" : "two")\"]\n" }
         if pick >> 44 % 5 == 0 { text += "priority = \(pick % 10)\n" }
+        if pick >> 20 % 8 == 0 { text += "unique = \"key\(pick >> 22 % 2)\"\n" }
+        if pick >> 28 % 4 == 0, let other = known(pick >> 30) {
+            let whens = ["success", "failure", "end"]
+            text += "after = { all = [\"\(other)\"], when = \"\(whens[Int(pick >> 33 % 3)])\" }\n"
+        }
+        if pick >> 36 % 10 == 0 {
+            drop.isForgotten = true
+            text += "keep = \"\(pick >> 38 % 90)s\"\n"
+        }
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
         drops.append(drop)
         // Few names, so that they are taken again and again.
@@ -170,7 +198,7 @@ final class People {
         // It has been taken away, or the name is another's by now.
         guard let node = try? disk.node(one.path), node === one.node else { return }
         node.bytes = Array("description = \"\(drops[one.drop].mark)\"\ncommand = \":\"\n".utf8)
-        node.modified = disk.time
+        node.modified = disk.tick()
         disk.onChange?(Layout.new, one.path.split(separator: "/").last.map(String.init) ?? "", .closed)
     }
 
@@ -198,12 +226,11 @@ final class People {
     // MARK: Looking
 
     /// The numbers of the marks in a file, or in the job's file of a directory.
-    func marks(in node: SimulatedDisk.Node) -> [Int] {
-        if node.kind == .directory {
-            return Source.fileNames.compactMap { node.entries[$0] }.filter { $0.kind == .file }.flatMap(marks)
-        }
+    func marks(in node: SimulatedDisk.Node) -> [Int] { marks(in: node.jobText) }
+
+    func marks(in text: [UInt8]) -> [Int] {
         var found: [Int] = []
-        var rest = node.bytes[...]
+        var rest = text[...]
         let word = Array("mark-".utf8)
         while let start = rest.firstIndex(of: word[0]) {
             rest = rest[start...]
@@ -217,6 +244,17 @@ final class People {
             if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) { found.append(number) }
         }
         return found
+    }
+
+    /// The id of some job there is, or the name of some task.
+    private func known(_ pick: UInt64) -> String? {
+        if pick % 4 == 0 { return "task\(pick >> 2 % 3)" }
+        var ids: [String] = []
+        for state in JobState.allCases {
+            guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
+            ids += directory.entries.keys.filter { JobID($0) != nil }.sorted()
+        }
+        return ids.isEmpty ? nil : ids[Int(pick >> 2 % UInt64(ids.count))]
     }
 
     /// A waiting file of somebody's.
@@ -234,6 +272,11 @@ final class People {
         let catchUps = ["last", "all", "none"]
         return """
             command = ":"
+            tries = \(1 + pick >> 16 % 2)
+            backoff = 5
+            on_crash = "\(pick >> 18 % 3 == 0 ? "retry" : "fail")"
+            \(pick >> 20 % 4 == 0 ? "locks = [\"one\"]" : "")
+            \(pick >> 24 % 4 == 0 ? "keep = { count = 3 }" : "")
             overlap = "\(overlaps[Int(pick >> 4 % 5)])"
             [[schedule]]
             id = "each-minute"

@@ -22,6 +22,8 @@ package final class Run {
     let people: People
     private let steps: [Step]
     private var powerFailsAtEnd: UInt64?
+    /// What did not hold when a command began.
+    private var violationAtBegin: Violation?
     private var outcome = Outcome()
 
     /// - Parameter isTold: the daemon's log, and each change of the disk, go to standard output.
@@ -29,6 +31,9 @@ package final class Run {
         self.steps = steps
         world = SimulatedWorld(bug: bug, isTold: isTold)
         people = People(world)
+        world.onBegin = { [unowned self] job in
+            do throws(Violation) { try BeginCheck(world, people, job).perform() } catch { violationAtBegin = violationAtBegin ?? error }
+        }
     }
 
     /// A whole seed.
@@ -44,6 +49,7 @@ package final class Run {
                 world.disk.trace?("\(world.now.rfc3339) step \(step)")
                 try take(step)
                 try afterwards()
+                if let violationAtBegin { throw violationAtBegin }
             }
             outcome.step = steps.count
             try end()
@@ -74,8 +80,8 @@ package final class Run {
             let change = pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000)
             world.now = world.now.advanced(byMilliseconds: change)
             world.service?.clockWasSet()
-        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .edit, .remove, .retry, .cancel, .pause, .resume, .defineTask,
-            .editTask, .spoilTask, .removeTask:
+        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
+            .defineTask, .editTask, .spoilTask, .removeTask:
             people.act(step.kind, pick)
         case .interject:
             let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
@@ -96,11 +102,34 @@ package final class Run {
             powerFailsAtEnd = pick
         case .fault:
             outcome.faults += 1
-            let errors: [Int32] = [ENOSPC, ENOSPC, EIO, EMFILE]
-            world.disk.fault = .init(.error(errors[Int(pick % 4)], times: 1 + Int(pick >> 8 % 5)), after: Int(pick >> 16 % 30))
+            world.disk.fault = .init(Self.error(pick), after: Int(pick >> 16 % 30))
+        case .lookFault:
+            outcome.faults += 1
+            world.disk.lookFault = (pick % 2 == 0 ? EIO : EMFILE, times: 1 + Int(pick >> 8 % 3), after: Int(pick >> 16 % 40))
+        case .crashLoop: try crashLoop(pick)
         case .overflow: world.overflow()
         case .recoverTwice: try recoverTwice()
         }
+    }
+
+    /// Once, a few times, or for good: until somebody stops the daemon.
+    private static func error(_ pick: UInt64) -> SimulatedDisk.Fault.Kind {
+        let errors: [Int32] = [ENOSPC, ENOSPC, EIO, EMFILE]
+        let times = pick >> 12 % 8 == 0 ? 100 : 1 + Int(pick >> 8 % 5)
+        return .error(errors[Int(pick % 4)], times: times)
+    }
+
+    /// The daemon starts, and what goes wrong while it recovers goes wrong again.
+    private func crashLoop(_ pick: UInt64) throws(Violation) {
+        var random = Random(pick)
+        for _ in 0...random.below(4) where !world.isUp {
+            let one = random.next()
+            let kinds = [.kill, .killWithin, .killWithin, Self.error(one)]
+            world.disk.fault = .init(kinds[Int(one >> 32 % 4)], after: random.below(20))
+            try begin()
+            if !world.isUp, random.below(2) == 0 { cutPower(one) }
+        }
+        world.disk.fault = nil
     }
 
     /// The power fails where the fault ended the daemon.
@@ -130,6 +159,7 @@ package final class Run {
     private func recoverTwice() throws(Violation) {
         guard !world.isUp else { return }
         world.disk.fault = nil
+        world.disk.lookFault = nil
         for round in 1...2 {
             let before = world.disk.shape()
             let mended = try world.recoverOnly()
@@ -142,6 +172,7 @@ package final class Run {
     /// No more trouble: everything comes to its end.
     private func end() throws(Violation) {
         world.disk.fault = nil
+        world.disk.lookFault = nil
         world.disk.interruption = nil
         powerFailsAtEnd = nil
         people.finishAll()
@@ -149,6 +180,7 @@ package final class Run {
         for _ in 0..<4000 {
             try begin()
             try world.turn()
+            if let violationAtBegin { throw violationAtBegin }
             if world.work(0) { continue }
             guard let service = world.service else { continue }
             if service.hasWork { continue }

@@ -33,6 +33,11 @@ package final class SimulatedDisk: FileSystem {
             modified = time
             changed = time
         }
+
+        /// What a job's file says, or in a job's directory the file of it.
+        var jobText: [UInt8] {
+            kind == .file ? bytes : Source.fileNames.compactMap { entries[$0] }.filter { $0.kind == .file }.flatMap(\.bytes)
+        }
     }
 
     /// A change of a directory that is not durable yet. The two halves of a rename have the same number.
@@ -76,6 +81,10 @@ package final class SimulatedDisk: FileSystem {
         case catchUpTwice
         /// All files look as if they were one.
         case idsAreReused
+        /// `fsync` of a directory does nothing.
+        case directoriesAreNotSynced
+        /// A worker says that a command has ended when it has only begun.
+        case endIsToldEarly
     }
 
     /// Takes a line for each change.
@@ -84,11 +93,14 @@ package final class SimulatedDisk: FileSystem {
     var pending: [Change] = []
     var lastInode: UInt64 = 1
     var lastNumber = 0
+    private var ticks: Int64 = 0
     let bug: Bug?
 
     /// The wall clock, nanoseconds since the epoch.
     var time: Int64 = 0
     package var fault: Fault?
+    /// What goes wrong with a look, and at which of those to come: the system refuses that many.
+    package var lookFault: (errno: Int32, times: Int, after: Int)?
     /// The process that used the disk has ended: every call fails.
     package var isStopped = false
     /// Called before the change with that number from now.
@@ -109,6 +121,29 @@ package final class SimulatedDisk: FileSystem {
 
     private func call(_ name: String, _ path: String) throws(SystemError) {
         if isStopped { throw SystemError(call: name, path: path, errno: EIO) }
+    }
+
+    /// Before each look.
+    private func look(_ name: String, _ path: String) throws(SystemError) {
+        try call(name, path)
+        guard var fault = lookFault else { return }
+        if fault.after > 0 {
+            fault.after -= 1
+            lookFault = fault
+            return
+        }
+        trace?("    \(name) \(path): refused")
+        fault.times -= 1
+        lookFault = fault.times > 0 ? fault : nil
+        throw SystemError(call: name, path: path, errno: fault.errno)
+    }
+
+    /// Looks at the disk as nothing else does that is part of the run.
+    func undisturbed<T>(_ body: () throws -> T) rethrows -> T {
+        let faults = (fault, lookFault, isStopped)
+        (fault, lookFault, isStopped) = (nil, nil, false)
+        defer { (fault, lookFault, isStopped) = faults }
+        return try body()
     }
 
     /// Before each change. `half` does what a process leaves that is killed in the middle of it.
@@ -168,6 +203,12 @@ package final class SimulatedDisk: FileSystem {
 
     // MARK: Changing, without faults
 
+    /// The time of a change. The clock may stand, but no two changes are of one instant.
+    func tick() -> Int64 {
+        ticks = (ticks + 1) % 1_000_000
+        return time + ticks
+    }
+
     private func tell(_ path: String, _ what: DirectoryEvent) {
         let parts = parts(path)
         if parts.count == 2 { onChange?(String(parts[0]), String(parts[1]), what) }
@@ -187,7 +228,7 @@ package final class SimulatedDisk: FileSystem {
 
     private func make(_ kind: FileKind, mode: UInt32) -> Node {
         lastInode += 1
-        return Node(inode: lastInode, kind: kind, mode: mode, at: time)
+        return Node(inode: lastInode, kind: kind, mode: mode, at: tick())
     }
 
     /// Writes as a person or a job does: no fault strikes.
@@ -197,8 +238,8 @@ package final class SimulatedDisk: FileSystem {
             if node.syncedCount > 0 { node.before = node.before ?? (Array(node.bytes.prefix(node.syncedCount)), node.modified) }
             node.bytes = bytes
             node.syncedCount = 0
-            node.modified = time
-            node.changed = time
+            node.modified = tick()
+            node.changed = node.modified
         } else {
             let node = make(.file, mode: mode)
             node.bytes = bytes
@@ -212,7 +253,9 @@ package final class SimulatedDisk: FileSystem {
         let (source, name) = try parent(from)
         guard let node = source.entries[name] else { throw SystemError(call: "rename", path: from, errno: ENOENT) }
         let (target, newName) = try parent(to)
-        if let other = target.entries[newName], other !== node {
+        // rename(2): two names of one file are left as they are.
+        if target.entries[newName] === node { return }
+        if let other = target.entries[newName] {
             if other.kind == .directory {
                 guard node.kind == .directory else { throw SystemError(call: "rename", path: to, errno: EISDIR) }
                 guard other.entries.isEmpty else { throw SystemError(call: "rename", path: to, errno: ENOTEMPTY) }
@@ -224,7 +267,7 @@ package final class SimulatedDisk: FileSystem {
         let number = lastNumber
         add(node, to: target, newName, number: number)
         remove(name, from: source, number: number)
-        node.changed = time
+        node.changed = tick()
         tell(from, .gone)
         tell(to, .movedIn)
     }
@@ -273,7 +316,7 @@ package final class SimulatedDisk: FileSystem {
     // MARK: - FileSystem
 
     package func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
-        try call("open", path)
+        try look("open", path)
         do throws(SystemError) {
             let entries = try node(path).entries.map { DirectoryEntry(name: $0.key, kind: $0.value.kind) }.sorted { $0.name < $1.name }
             return bug == .catchUpTwice && path == Layout.journal && entries.count > 1 ? entries.dropLast() : entries
@@ -291,7 +334,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func status(_ path: String) throws(SystemError) -> FileStatus? {
-        try call("stat", path)
+        try look("stat", path)
         do throws(SystemError) { return status(try node(path)) } catch {
             if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
             throw error
@@ -299,7 +342,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
-        try call("open", path)
+        try look("open", path)
         do throws(SystemError) {
             let node = try node(path)
             guard node.kind == .file else { return .other(node.kind) }
@@ -359,6 +402,7 @@ package final class SimulatedDisk: FileSystem {
 
     package func sync(_ path: String) throws(SystemError) {
         try change("fsync", path)
+        if bug == .directoriesAreNotSynced, try node(path).kind == .directory { return }
         try makeDurable(path)
     }
 
@@ -396,7 +440,7 @@ package final class SimulatedDisk: FileSystem {
                 return
             }
             node.bytes += bytes
-            node.modified = disk.time
+            node.modified = disk.tick()
         }
 
         package func syncData() throws(SystemError) {

@@ -58,7 +58,12 @@ package final class SimulatedWorld: World {
     }
 
     package let disk: SimulatedDisk
-    package var now: Instant { didSet { disk.time = now.milliseconds &* 1_000_000 } }
+    package var now: Instant {
+        didSet {
+            disk.time = now.milliseconds &* 1_000_000
+            latest = max(latest, now)
+        }
+    }
     package let configuration: Configuration
     package private(set) var service: Service<SimulatedDisk, SimulatedWorld>?
     let log: Log
@@ -75,6 +80,12 @@ package final class SimulatedWorld: World {
     /// How often the command of each try was started; and which of them succeeded.
     private(set) var begun: [Try: Int] = [:]
     private(set) var succeeded: Set<Try> = []
+    /// The keys of `unique` that jobs have begun with.
+    private(set) var keys: [JobID: String] = [:]
+    /// Called when a command begins, before it counts as running.
+    var onBegin: ((Job) -> Void)?
+    /// The latest that the clock has shown.
+    private(set) var latest = SimulatedWorld.start
 
     package static let start = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
 
@@ -279,10 +290,22 @@ package final class SimulatedWorld: World {
 
     package func waitForDisk(_ error: SystemError) -> Bool {
         now = now.advanced(byMilliseconds: 1000)
-        return true
+        waits += 1
+        // For good, it seems: somebody stops the daemon.
+        return waits % 20 != 0
     }
 
+    private var waits = 0
+
     // MARK: Workers
+
+    /// The jobs whose commands run now.
+    var running: [Job] {
+        processes.compactMap { process in
+            guard process.isAlive, case .running(let job, _) = process.phase else { return nil }
+            return job
+        }
+    }
 
     /// A worker goes one step on. False: there is none that could.
     package func work(_ pick: UInt64) -> Bool {
@@ -302,9 +325,14 @@ package final class SimulatedWorld: World {
             write(path, record(process, job, started: false))
             process.phase = .recorded(job)
         case .recorded(let job):
+            onBegin?(job)
             begun[Try(id: job.id.text, number: job.attempt), default: 0] += 1
+            if let key = job.definition.unique { keys[job.id] = key }
             write(path, record(process, job, started: true))
             process.phase = .running(job, startedAt: now)
+            if disk.bug == .endIsToldEarly, let service, let own = service.scheduler.jobs[job.id] {
+                service.end(own, attempt: job.attempt, RunResult(outcome: .exited(0), startedAt: now, endedAt: now))
+            }
         case .running(let job, let startedAt):
             var kind = Self.outcome(of: job)
             switch process.stop {

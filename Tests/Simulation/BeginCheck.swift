@@ -1,0 +1,74 @@
+import Daemon
+import Store
+
+/// What must hold when the command of a job begins.
+struct BeginCheck {
+    private let world: SimulatedWorld
+    private let people: People
+    private let job: Job
+
+    init(_ world: SimulatedWorld, _ people: People, _ job: Job) {
+        self.world = world
+        self.people = people
+        self.job = job
+    }
+
+    func perform() throws(Violation) {
+        try itRunsWhatWasRead()
+        if job.definition.onCrash == .fail, job.attempt > job.definition.tries {
+            throw Violation("\(job.id) begins try \(job.attempt) of \(job.definition.tries), and on_crash is fail")
+        }
+        for other in world.running { try mayRun(beside: other) }
+        try whatItWaitsForHasEnded()
+        if job.attempt == 1 { try itsKeyIsItsOwn() }
+    }
+
+    private func itRunsWhatWasRead() throws(Violation) {
+        let directory = Layout.directory(of: job.id, .running)
+        for name in Source.fileNames {
+            guard let bytes = world.disk.bytes("\(directory)/\(name)") else { continue }
+            // With a task, what was dropped is not all that is run.
+            if bytes == job.source.bytes || job.task != nil && job.file != nil { return }
+            throw Violation("\(job.id) begins with \(String(decoding: bytes, as: UTF8.self)), not \(String(decoding: job.source.bytes, as: UTF8.self))")
+        }
+        throw Violation("\(job.id) begins and has no file in running/")
+    }
+
+    private func mayRun(beside other: Job) throws(Violation) {
+        guard other.id != job.id else { throw Violation("\(job.id) begins try \(job.attempt) while try \(other.attempt) runs") }
+        if let lock = job.definition.locks.first(where: other.definition.locks.contains) {
+            throw Violation("\(job.id) begins while \(other.id) holds the lock \(lock)")
+        }
+        if let key = job.definition.unique, other.definition.unique == key {
+            throw Violation("\(job.id) begins while \(other.id) runs with its key \(key)")
+        }
+        if let task = job.task, other.task == task, job.definition.overlap != .allow, other.definition.overlap != .allow {
+            throw Violation("\(job.id) begins while \(other.id) of the same task runs")
+        }
+    }
+
+    private func whatItWaitsForHasEnded() throws(Violation) {
+        guard let after = job.definition.after else { return }
+        var ids = after.all.compactMap { JobID($0) }
+        // Those that a task's name has meant.
+        for version in try JournalFacts(world.disk).accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
+        for id in ids where !people.movedAway.contains(id.text) {
+            if world.running.contains(where: { $0.id == id }) { throw Violation("\(job.id) begins while \(id) runs, which it waits for") }
+            for state in [JobState.new, .running] where world.disk.exists(Layout.directory(of: id, state)) {
+                throw Violation("\(job.id) begins while \(id) is in \(state), which it waits for")
+            }
+            for state in [JobState.done, .failed] where !after.isMet(by: state) && world.disk.exists(Layout.directory(of: id, state)) {
+                throw Violation("\(job.id) begins after the \(after.when) of \(id), which is in \(state)")
+            }
+        }
+    }
+
+    private func itsKeyIsItsOwn() throws(Violation) {
+        guard let key = job.definition.unique else { return }
+        for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf && !people.movedAway.contains(id.text) {
+            for state in [JobState.done, .failed] where world.disk.exists(Layout.directory(of: id, state)) {
+                throw Violation("\(job.id) begins with the key \(key), which \(id) in \(state) has")
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Store
+
+/// What the journal's text says, all segments of it.
+struct JournalFacts {
+    /// A task's due times, since its schedule has been as it is.
+    struct Due {
+        var since: Instant?
+        var text = ""
+        var ran: Set<JobID> = []
+        var skipped: [SkippedDue] = []
+
+        var stepMilliseconds: Int64 { text.contains("cron = \"* * * * *\"") ? 60_000 : 300_000 }
+    }
+
+    private(set) var due: [String: Due] = [:]
+    /// Each version of each job, as it was taken up.
+    private(set) var accepted: [JobID: [AcceptedJob]] = [:]
+    private(set) var ends: [JobID: Instant] = [:]
+
+    init(_ disk: SimulatedDisk) throws(Violation) {
+        let zones = ZoneDatabase(directories: [])
+        do {
+            try disk.undisturbed {
+                for segment in try Journal<SimulatedDisk>.segments(disk) {
+                    _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { fields in
+                        if let record = fields.record(ReadingContext(now: fields.at, zones: zones)) { take(record, at: fields.at) }
+                    }
+                }
+            }
+        } catch {
+            throw Violation("the journal cannot be read: \(error)")
+        }
+    }
+
+    private mutating func take(_ record: Record, at instant: Instant) {
+        switch record {
+        case .defined(let file, let source):
+            let name = String(file.dropFirst("tasks/".count))
+            let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
+            // Another schedule: what was due before is another's affair.
+            if due[name]?.text != text { due[name] = Due(text: text) }
+        case .scheduled(let task, _, let accounted, _, _):
+            if due[task]?.since == nil { due[task]?.since = accounted }
+        case .unscheduled(let task, _): due[task]?.since = nil
+        case .accepted(let job):
+            accepted[job.id, default: []].append(job)
+            if let task = job.task, job.schedule != nil { due[task]?.ran.insert(job.id) }
+        case .ended(let id, let ending): if ending.state.isTerminal { ends[id] = instant }
+        case .skipped(let skipped): due[skipped.task]?.skipped.append(skipped)
+        default: break
+        }
+    }
+}
