@@ -70,6 +70,8 @@ public struct AcceptedJob: Sendable {
     public var forgivenTries = 0
     /// Jobs that `after` names and that have not ended.
     public var waitsFor: [JobID] = []
+    /// Why it cannot run at all: the next record ends it.
+    public var obstacle: Obstacle?
     /// The job whose end this one follows, and how many such steps there were.
     public var parent: JobID?
     public var depth = 0
@@ -94,6 +96,17 @@ public struct AcceptedJob: Sendable {
         self.file = file
         self.retryOf = retryOf
         self.isDirectory = isDirectory || retryOf != nil
+    }
+}
+
+/// Why a job can never run.
+public struct Obstacle: Sendable, Hashable {
+    public var reason: FailureReason
+    public var error: String
+
+    public init(reason: FailureReason, error: String) {
+        self.reason = reason
+        self.error = error
     }
 }
 

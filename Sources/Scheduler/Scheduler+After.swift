@@ -7,19 +7,14 @@
 // - Nothing waits for itself, by however many steps.
 
 extension Scheduler {
-    /// Why a job cannot run at all.
-    struct Obstacle {
-        var reason: FailureReason
-        var error: String
-    }
-
-    /// Takes a job up. One that cannot ever run ends at once, with the reason.
+    /// Takes a job up. One that cannot ever run ends at once, with the reason. Its acceptance has that too: should its end not
+    /// reach the journal, it must not run after all.
     func accept(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
         var job = arrival
-        let obstacle = prepare(&job, onRecord)
-        if obstacle == nil, job.definition.overlap == .replace, let task = job.task { replaceRuns(of: task, by: job.id, at: now) }
+        job.obstacle = prepare(&job, onRecord)
+        if job.obstacle == nil, job.definition.overlap == .replace, let task = job.task { replaceRuns(of: task, by: job.id, at: now) }
         commit(.accepted(job), at: now)
-        if let obstacle, let accepted = jobs[job.id], accepted.state == .new {
+        if let obstacle = job.obstacle, let accepted = jobs[job.id], accepted.state == .new {
             fail(accepted, obstacle.reason, obstacle.error, at: now)
         }
     }
@@ -89,7 +84,7 @@ extension Scheduler {
                 waiter.waitsFor.remove(at: place)
                 if waiter.waitsFor.isEmpty { wait(waiter) }
             } else {
-                broken.append((waiter, Self.broken(after, id, end, reason)))
+                broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason))))
             }
         }
     }
@@ -98,6 +93,6 @@ extension Scheduler {
     func endBroken(at now: Instant) {
         let all = broken
         broken.removeAll()
-        for (job, why) in all where job.state == .new && !job.isDead { fail(job, .dependency, why, at: now) }
+        for (job, why) in all where job.state == .new && !job.isDead { fail(job, why.reason, why.error, at: now) }
     }
 }

@@ -131,6 +131,7 @@ extension Scheduler {
         }
         if job.file == nil { touch(job) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
+        if let obstacle = accepted.obstacle { broken.append((job, obstacle)) }
         for id in job.waitsFor { waiters[id, default: []].append(job) }
         wait(job)
     }

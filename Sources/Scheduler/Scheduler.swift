@@ -59,8 +59,8 @@ public final class Scheduler {
     var locks = Locks()
     /// Jobs that wait for the end of the one of that id. Some may have left meanwhile.
     var waiters: [JobID: [Job]] = [:]
-    /// Those whose wait is in vain, and why.
-    var broken: [(job: Job, why: String)] = []
+    /// Those that will never run, and why.
+    var broken: [(job: Job, why: Obstacle)] = []
     var uniques: [String: Job] = [:]
     var owed: [Debt] = []
     var expectations = Heap<TimedTask>()

@@ -24,6 +24,10 @@ extension JournalLine {
             if job.isDirectory, job.retryOf == nil { field("directory", 1 as Int64) }
             if job.forgivenTries > 0 { field("forgiven", Int64(job.forgivenTries)) }
             if !job.waitsFor.isEmpty { field("waits_for", job.waitsFor.map(\.text).joined(separator: ",")) }
+            if let obstacle = job.obstacle {
+                field("reason", obstacle.reason.rawValue)
+                field("error", obstacle.error)
+            }
             if let parent = job.parent {
                 field("parent", parent.text)
                 field("depth", Int64(job.depth))
@@ -271,6 +275,7 @@ extension JournalFields {
             isDirectory: integer("directory") == 1)
         job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
+        if let reason = self["reason"].flatMap(FailureReason.init) { job.obstacle = Obstacle(reason: reason, error: self["error"] ?? "") }
         job.paths = paths
         job.fingerprints = fingerprints
         job.parent = self["parent"].flatMap { JobID($0) }

@@ -19,6 +19,8 @@ extension Spool {
                 break
             }
             try fs.makeDirectory(target)
+            // What it says is nowhere else: it must not be moved to where a power cut leaves nothing.
+            if job.reason == .rejected { try fs.sync(Layout.directory(job.state)) }
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target)

@@ -28,7 +28,7 @@ struct BeginCheck {
         for name in Source.fileNames {
             guard let bytes = world.disk.bytes("\(directory)/\(name)") else { continue }
             // With a task, what was dropped is not all that is run.
-            if bytes == job.source.bytes || job.task != nil && job.file != nil { return }
+            if bytes == job.source.bytes || job.task != nil && (job.file != nil || job.isDirectory) { return }
             throw Violation("\(job.id) begins with \(String(decoding: bytes, as: UTF8.self)), not \(String(decoding: job.source.bytes, as: UTF8.self))")
         }
         throw Violation("\(job.id) begins and has no file in running/")

@@ -98,7 +98,7 @@ struct Check {
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
                 if state == .done, !success { throw Violation("done/\(name) did not succeed") }
-                if table.text("reason") == "lost", String(decoding: entry.jobText, as: UTF8.self).contains("on_crash = \"retry\"") {
+                if table.text("reason") == "lost", try JournalFacts(disk).accepted[id]?.last?.definition.onCrash == .retry {
                     throw Violation("failed/\(name) is lost, and on_crash is retry")
                 }
             }
@@ -128,7 +128,6 @@ struct Check {
     // MARK: Records whose time is up
 
     private func hasBeenForgotten(_ drop: People.Drop) throws(Violation) -> Bool {
-        guard drop.isForgotten else { return false }
         for (id, versions) in try JournalFacts(disk).accepted {
             guard let text = versions.last?.source.bytes, people.marks(in: text).contains(drop.number) else { continue }
             if try mayBeForgotten(id) { return true }
@@ -141,9 +140,10 @@ struct Check {
         let facts = try JournalFacts(disk)
         guard let end = facts.ends[id], let job = facts.accepted[id]?.last else { return false }
         if let keep = job.definition.keepMilliseconds, end.advanced(byMilliseconds: keep) <= world.latest { return true }
-        guard let count = job.definition.keepCount, let task = job.task else { return false }
-        // The others that have ended, whether or not they are kept.
-        return facts.ends.keys.count { $0 != id && facts.accepted[$0]?.last?.task == task } >= count
+        guard let task = job.task else { return false }
+        // As any of them has said; and whether or not the others are still kept.
+        let others = facts.ends.keys.filter { $0 != id }.compactMap { facts.accepted[$0]?.last }.filter { $0.task == task }
+        return (others + [job]).contains { $0.definition.keepCount.map { $0 <= others.count } ?? false }
     }
 
     // MARK: Looking

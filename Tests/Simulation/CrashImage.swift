@@ -28,18 +28,21 @@ extension SimulatedDisk {
             if survives { apply(change) }
         }
         pending.removeAll()
-        var files: [ObjectIdentifier: Node] = [:]
-        root = image(of: root, &random, &files)
+        var met: [ObjectIdentifier: Node] = [:]
+        root = image(of: root, &random, &met)
     }
 
-    /// - Parameter files: those that have been met: a file that stands in two places is one.
-    private func image(of node: Node, _ random: inout Random, _ files: inout [ObjectIdentifier: Node]) -> Node {
-        if let known = files[ObjectIdentifier(node)] { return known }
+    /// - Parameter met: a file that stands in two places is one. A directory that does becomes two that have nothing in common.
+    private func image(of node: Node, _ random: inout Random, _ met: inout [ObjectIdentifier: Node]) -> Node {
+        if let known = met[ObjectIdentifier(node)] {
+            guard node.kind == .directory else { return known }
+            met = met.filter { $0.value.kind == .directory }
+        }
         let new = Node(inode: node.inode, kind: node.kind, mode: node.mode, at: node.modified)
         new.changed = node.changed
         if node.kind == .directory {
             for (name, entry) in node.syncedEntries.sorted(by: { $0.key < $1.key }) {
-                new.entries[name] = image(of: entry, &random, &files)
+                new.entries[name] = image(of: entry, &random, &met)
             }
             new.syncedEntries = new.entries
         } else {
@@ -47,8 +50,8 @@ extension SimulatedDisk {
             new.bytes = content.bytes
             new.modified = content.modified
             new.syncedCount = new.bytes.count
-            files[ObjectIdentifier(node)] = new
         }
+        met[ObjectIdentifier(node)] = new
         return new
     }
 

@@ -14,8 +14,6 @@ final class People {
         /// Somebody had it run again, so that it may be there twice.
         var mayBeTwice = false
         var isBad = false
-        /// Its record is kept for a short time only.
-        var isForgotten = false
         /// A run that nobody recorded the end of is taken again.
         var retriesLost = false
         var tries = 1
@@ -78,8 +76,10 @@ final class People {
             guard !names.isEmpty else { return }
             let path = "\(Layout.failed)/\(names[Int(pick >> 8 % UInt64(names.count))])/job.toml"
             guard let index = marks(in: try disk.node(path)).first else { return }
-            drops[index].mayBeGone = true
             let text = compose(pick, isSynced: false).text
+            // What was there may come back after a power cut, and after it was run again.
+            drops[index].mayBeGone = true
+            drops[index].mayBeTwice = true
             drops[drops.count - 1].mayBeTwice = true
             try rename(into: path, text)
         case .remove:
@@ -162,10 +162,7 @@ final class People {
             let whens = ["success", "failure", "end"]
             text += "after = { all = [\"\(other)\"], when = \"\(whens[Int(pick >> 33 % 3)])\" }\n"
         }
-        if pick >> 36 % 10 == 0 {
-            drop.isForgotten = true
-            text += "keep = \"\(pick >> 38 % 90)s\"\n"
-        }
+        if pick >> 36 % 10 == 0 { text += "keep = \"\(pick >> 38 % 90)s\"\n" }
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
         drops.append(drop)
         // Few names, so that they are taken again and again.
