@@ -34,10 +34,13 @@ extension SimulatedDisk {
 
     /// - Parameter met: a file that stands in two places is one. A directory that does becomes two that have nothing in common.
     private func image(of node: Node, _ random: inout Random, _ met: inout [ObjectIdentifier: Node]) -> Node {
-        if let known = met[ObjectIdentifier(node)] {
-            guard node.kind == .directory else { return known }
-            met = met.filter { $0.value.kind == .directory }
-        }
+        guard let known = met[ObjectIdentifier(node)] else { return copy(of: node, &random, &met) }
+        if node.kind == .file { return known }
+        var none: [ObjectIdentifier: Node] = [:]
+        return copy(of: node, &random, &none)
+    }
+
+    private func copy(of node: Node, _ random: inout Random, _ met: inout [ObjectIdentifier: Node]) -> Node {
         let new = Node(inode: node.inode, kind: node.kind, mode: node.mode, at: node.modified)
         new.changed = node.changed
         if node.kind == .directory {

@@ -16,6 +16,8 @@ final class People {
         var isBad = false
         /// A run that nobody recorded the end of is taken again.
         var retriesLost = false
+        /// The record whose text it became, and with which it goes.
+        var record: String?
         var tries = 1
 
         var mark: String { "mark-\(number);" }
@@ -81,6 +83,7 @@ final class People {
             drops[index].mayBeGone = true
             drops[index].mayBeTwice = true
             drops[drops.count - 1].mayBeTwice = true
+            drops[drops.count - 1].record = names[Int(pick >> 8 % UInt64(names.count))]
             try rename(into: path, text)
         case .remove:
             guard let (path, index) = waiting(pick) else { return }

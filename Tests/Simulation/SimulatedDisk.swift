@@ -284,8 +284,26 @@ package final class SimulatedDisk: FileSystem {
         node.syncedCount = node.bytes.count
         node.before = nil
         guard node.kind == .directory else { return }
-        for change in pending where change.directory === node { apply(change) }
-        pending.removeAll { $0.directory === node }
+        var isDurable = pending.map { $0.directory === node }
+        var isMore = true
+        while isMore {
+            isMore = false
+            // The loss of an old name takes the new one along, and each change those before it of the same name.
+            for (later, change) in pending.enumerated() where isDurable[later] {
+                for (index, other) in pending.enumerated() where !isDurable[index] {
+                    let isNewName = change.kind == .removed && other.kind == .added && other.number == change.number
+                    guard isNewName || index < later && other.directory === change.directory && other.name == change.name else { continue }
+                    isDurable[index] = true
+                    isMore = true
+                }
+            }
+        }
+        for (index, change) in pending.enumerated() where isDurable[index] { apply(change) }
+        var index = -1
+        pending.removeAll { _ in
+            index += 1
+            return isDurable[index]
+        }
     }
 
     func apply(_ change: Change) {
