@@ -90,6 +90,9 @@ package final class Service<FS: FileSystem, W: World> {
     /// The disk has refused to bring some job to its place.
     package var hasUnplaced: Bool { !unplaced.isEmpty }
 
+    /// Some file in new/ was not ready, or could not be read, and is looked at again.
+    package var hasUnready: Bool { !unready.isEmpty }
+
     /// Those jobs, each with its path and what is in the way.
     var unplacedProblems: [(file: String, message: String)] {
         unplaced.values.sorted { $0.job.id < $1.job.id }.map {

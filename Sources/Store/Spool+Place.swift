@@ -12,7 +12,7 @@ extension Spool {
         let status = job.status(host: host).json()
         switch job.place {
         case .file(let name):
-            if job.reason == .rejected, try isDirectory("\(Layout.new)/\(name)") {
+            if job.isUnread, try isDirectory("\(Layout.new)/\(name)") {
                 // A directory whose job cannot be used goes as it is.
                 try fs.replace("\(Layout.new)/\(name)/\(Layout.statusFile)", status)
                 try fs.rename("\(Layout.new)/\(name)", to: target)
@@ -20,7 +20,7 @@ extension Spool {
             }
             try fs.makeDirectory(target)
             // What it says is nowhere else: it must not be moved to where a power cut leaves nothing.
-            if job.reason == .rejected { try fs.sync(Layout.directory(job.state)) }
+            if job.isUnread { try fs.sync(Layout.directory(job.state)) }
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target)
@@ -76,7 +76,7 @@ extension Spool {
         if stamp.inode == 0 { return true }
         if moved.inode != stamp.inode { return false }
         // A rejected file's text is not kept; it was no job before, and nobody ran it.
-        if job.reason == .rejected || moved.size == stamp.size && moved.modifiedNanoseconds == stamp.modifiedNanoseconds { return true }
+        if job.isUnread || moved.size == stamp.size && moved.modifiedNanoseconds == stamp.modifiedNanoseconds { return true }
         if moved.size != stamp.size { return false }
         // With a task, the text that is kept holds its keys too.
         if job.task != nil { return true }
@@ -127,4 +127,9 @@ extension Spool {
             try fs.create("\(directory)/\(Layout.scriptFile)", Array(text.utf8), mode: 0o700)
         }
     }
+}
+
+extension Job {
+    /// Its file could not be used, and what that says is nowhere else.
+    var isUnread: Bool { reason == .rejected && source.bytes.isEmpty }
 }

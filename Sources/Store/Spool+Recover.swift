@@ -64,6 +64,7 @@ extension Spool {
             found.removeAll { $0 == .new }
             if found.isEmpty { return }
         }
+        if !isSameBoot, found.contains(.new), try isEdited(in: .new, job) { found.removeAll { $0 == .new } }
         if found.contains(job.state) {
             job.place = .directory(job.state)
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
@@ -161,7 +162,7 @@ extension Spool {
             case .file = try fs.take("\(Layout.new)/\(stamp.name)", limit: Source.bytesMax)
         else { return }
         let path = "\(Layout.new)/\(stamp.name)"
-        if job.reason == .rejected {
+        if job.isUnread {
             // Its text is nowhere else than where it was moved to.
             guard isLeft, try isCopy(path, of: "\(Layout.directory(of: job.id, .failed))/\(Self.jobFileName(for: stamp.name, job.source))")
             else { return }
@@ -185,12 +186,23 @@ extension Spool {
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
     /// synced.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
+        if try isBeginning(path, of: job) { return true }
+        // With a task, the text that is kept holds its keys too.
+        guard job.task != nil, let stamp = job.file else { return false }
+        return status.size < stamp.size
+    }
+
+    private func isBeginning(_ path: String, of job: Job) throws(SystemError) -> Bool {
         guard case .file(_, var bytes) = try fs.take(path, limit: Source.bytesMax), bytes != job.source.bytes else { return false }
         while bytes.last == 0 { bytes.removeLast() }
-        if job.source.bytes.starts(with: bytes) { return true }
-        // With a task, the text that is kept holds its keys too.
-        if job.task != nil, let stamp = job.file { return status.size < stamp.size }
-        return false
+        return job.source.bytes.starts(with: bytes)
+    }
+
+    /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
+    private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
+        guard job.state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 > endedAt.milliseconds else { return false }
+        if try isBeginning(path, of: job) { return false }
+        return try isDamaged(path, status, of: job)
     }
 
     /// Whether a job's file is not what was read.
@@ -205,14 +217,13 @@ extension Spool {
     /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
     /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``.
     private func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
-        guard job.reason != .rejected else { return }
+        guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, state)
         for name in Source.fileNames {
             let path = "\(directory)/\(name)"
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
+            if try isEdited(path, status, of: job) { continue }
             let isTorn = try isTorn(path, status, of: job)
-            // Somebody changed what is on record, to have it run again perhaps.
-            if !isTorn, state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 > endedAt.milliseconds { continue }
             if let stamp = job.file, !isTorn, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
@@ -224,9 +235,17 @@ extension Spool {
         }
     }
 
+    private func isEdited(in state: JobState, _ job: Job) throws(SystemError) -> Bool {
+        for name in Source.fileNames {
+            let path = "\(Layout.directory(of: job.id, state))/\(name)"
+            if let status = try fs.status(path), try isEdited(path, status, of: job) { return true }
+        }
+        return false
+    }
+
     /// A job's file that was being written when the daemon was killed: a script would run as far as it goes.
     private func completeSource(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
-        guard job.reason != .rejected else { return }
+        guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, job.state)
         let path = "\(directory)/\(job.source.fileName)"
         guard let status = try fs.status(path), status.size < job.source.bytes.count, try isDamaged(path, status, of: job),

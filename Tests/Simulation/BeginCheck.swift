@@ -51,10 +51,12 @@ struct BeginCheck {
         guard let after = job.definition.after else { return }
         var ids = after.all.compactMap { JobID($0) }
         // Those that a task's name has meant.
-        for version in try JournalFacts(world.disk).accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
+        let facts = try JournalFacts(world.disk)
+        for version in facts.accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
         for id in ids where !people.movedAway.contains(id.text) {
             if world.running.contains(where: { $0.id == id }) { throw Violation("\(job.id) begins while \(id) runs, which it waits for") }
-            for state in [JobState.new, .running] where world.disk.exists(Layout.directory(of: id, state)) {
+            // The disk may refuse for a while to move what has ended.
+            for state in [JobState.new, .running] where facts.ends[id] == nil && world.disk.exists(Layout.directory(of: id, state)) {
                 throw Violation("\(job.id) begins while \(id) is in \(state), which it waits for")
             }
             for state in [JobState.done, .failed] where !after.isMet(by: state) && world.disk.exists(Layout.directory(of: id, state)) {

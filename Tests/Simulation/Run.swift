@@ -184,7 +184,7 @@ package final class Run {
             if world.work(0) { continue }
             guard let service = world.service else { continue }
             if service.hasWork { continue }
-            let waits = service.hasUnplaced || service.scheduler.jobs.values.contains { $0.schedule == nil }
+            let waits = service.hasUnplaced || service.hasUnready || service.scheduler.jobs.values.contains { $0.schedule == nil }
             guard waits || world.now < people.latest else { break }
             if let wake = service.nextWake, wake > world.now { world.now = wake }
         }
