@@ -29,11 +29,11 @@ extension Service {
         return job
     }
 
-    /// Whether what stands there is of a job that the disk has refused to bring to its place: the remains of a directory that was
-    /// begun, or the file that is to go into one. It is no new job.
+    /// Whether what stands there is of a job that the disk has refused to bring to its place: its directory, whole or begun, or the
+    /// file that is to go into one. It is no new job.
     private func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { $0.job.place == .file(name) && $0.job.state.isTerminal }) { return true }
-        guard let id = JobID(name), unplaced[id]?.job.place == .nowhere else { return false }
+        guard let id = JobID(name), let place = unplaced[id]?.job.place, place == .nowhere || place == .directory(.new) else { return false }
         // A file of that name is what is in the way.
         return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
     }

@@ -23,24 +23,7 @@ extension Scheduler {
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
         for (file, source) in definitions { records.append((now, .defined(file: file, source))) }
-        for state in tasks.values {
-            for schedule in state.schedules {
-                records.append(
-                    (
-                        now,
-                        .scheduled(
-                            task: state.name, schedule: schedule.id, accounted: schedule.accounted,
-                            origin: schedule.origin, lastEnd: schedule.lastEnd)
-                    ))
-                if let files = schedule.files, files.isWhole {
-                    records += Self.seenRecords(Array(files.seen), of: schedule).map { (now, $0) }
-                }
-                if let asking = schedule.asking, asking.due != nil || asking.last != nil {
-                    records.append(
-                        (now, .answered(task: state.name, schedule: schedule.id, due: asking.due, last: asking.last)))
-                }
-            }
-        }
+        // Before the schedules: a run of a later due time, from before the clock was set back, leaves these where they are.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
             var accepted = job.accepted
             accepted.forgivenTries = job.forgivenTries
@@ -64,6 +47,24 @@ extension Scheduler {
                 ending.notBefore = job.notBefore
                 records.append((job.endedAt ?? now, .ended(job.id, ending)))
             case .new, .done, .failed: break
+            }
+        }
+        for state in tasks.values {
+            for schedule in state.schedules {
+                records.append(
+                    (
+                        now,
+                        .scheduled(
+                            task: state.name, schedule: schedule.id, accounted: schedule.accounted,
+                            origin: schedule.origin, lastEnd: schedule.lastEnd)
+                    ))
+                if let files = schedule.files, files.isWhole {
+                    records += Self.seenRecords(Array(files.seen), of: schedule).map { (now, $0) }
+                }
+                if let asking = schedule.asking, asking.due != nil || asking.last != nil {
+                    records.append(
+                        (now, .answered(task: state.name, schedule: schedule.id, due: asking.due, last: asking.last)))
+                }
             }
         }
         for state in tasks.values {

@@ -13,8 +13,10 @@ extension SimulatedDisk {
         let order = random.below(4)
         let until = random.below(pending.count + 1)
         var chosen: [Int: Int] = [:]
+        // A change does not survive one before it of the same name that did not; nor a lost old name the new one's loss.
+        var lost: [Change] = []
         for (index, change) in pending.enumerated() {
-            let survives: Bool
+            var survives: Bool
             switch order {
             case 0: survives = index < until
             case 1: survives = true
@@ -25,7 +27,8 @@ extension SimulatedDisk {
                 chosen[change.number] = choice
                 survives = change.kind == .added ? choice > 0 : choice > 1
             }
-            if survives { apply(change) }
+            if lost.contains(where: { $0.number == change.number || $0.directory === change.directory && $0.name == change.name }) { survives = false }
+            if survives { apply(change) } else { lost.append(change) }
         }
         pending.removeAll()
         var met: [ObjectIdentifier: Node] = [:]

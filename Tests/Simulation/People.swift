@@ -83,6 +83,8 @@ final class People {
             drops[index].mayBeGone = true
             drops[index].mayBeTwice = true
             drops[drops.count - 1].mayBeTwice = true
+            // What is older than the end of the run was there before, as far as a clock that was set back can tell.
+            drops[drops.count - 1].mayBeGone = world.now < world.latest
             drops[drops.count - 1].record = names[Int(pick >> 8 % UInt64(names.count))]
             try rename(into: path, text)
         case .remove:
@@ -136,21 +138,20 @@ final class People {
 
     private func compose(_ pick: UInt64, isSynced: Bool) -> (name: String, text: String) {
         var drop = Drop(number: drops.count, isSynced: isSynced)
+        // What runs comes last: of a file that is cut off, nothing does.
         var text = "description = \"\(drop.mark)\"\n"
-        if pick >> 12 % 6 == 0 {
-            text += "task = \"task\(pick % 3)\"\ntries = \(pick >> 8 % 3 == 0 ? 2 : 1)\n"
-        } else {
-            text += "command = \":\"\n" + (pick >> 8 % 3 == 0 ? "tries = 2\n" : "")
-        }
+        let isOfTask = pick >> 12 % 6 == 0
         if pick >> 8 % 3 == 0 {
             drop.tries = 2
-            text += "backoff = 5\n"
+            text += "tries = 2\nbackoff = 5\n"
+        } else if isOfTask {
+            // Whatever its task says, as below.
+            text += "tries = 1\n"
         }
         if pick >> 16 % 3 == 0 {
             drop.retriesLost = true
             text += "on_crash = \"retry\"\n"
-        } else if pick >> 12 % 6 == 0 {
-            // Whatever its task says.
+        } else if isOfTask {
             text += "on_crash = \"fail\"\n"
         }
         if pick >> 24 % 4 == 0 {
@@ -166,6 +167,7 @@ final class People {
             text += "after = { all = [\"\(other)\"], when = \"\(whens[Int(pick >> 33 % 3)])\" }\n"
         }
         if pick >> 36 % 10 == 0 { text += "keep = \"\(pick >> 38 % 90)s\"\n" }
+        text += isOfTask ? "task = \"task\(pick % 3)\"\n" : "command = \":\"\n"
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
         drops.append(drop)
         // Few names, so that they are taken again and again.
