@@ -7,19 +7,40 @@ import WorkerProtocol
 extension Daemon {
     /// Gives a job, which is journaled and in its place, to a worker.
     package func start(_ job: Job) {
-        let worker: Worker
         do {
             var request = try RunRequest(job, surroundings)
             if let limits = job.definition.cgroupLimits, let group = try cgroups.make(for: job.id.text, limits) {
                 request.confinement.append(.cgroup(group))
             }
-            worker = try idleWorkers.popLast() ?? newWorker()
-            worker.job = job
-            try worker.send(.run(request))
+            try give(job, request)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
         } catch {
             notStarted(job, "no worker could be started: \(error)")
+        }
+    }
+
+    /// Gives it to an idle worker, else to a new one. One that has been killed has not read all of it, and so has begun nothing:
+    /// another gets it.
+    private func give(_ job: Job, _ request: RunRequest) throws(SystemError) {
+        var newOnes = 0
+        while true {
+            let worker: Worker
+            if let idle = idleWorkers.popLast() {
+                worker = idle
+            } else {
+                worker = try newWorker()
+                newOnes += 1
+            }
+            worker.job = job
+            do throws(SystemError) {
+                try worker.send(.run(request))
+                return
+            } catch {
+                // That it is gone, its socket will say.
+                worker.job = nil
+                if newOnes == Self.newWorkersMax { throw error }
+            }
         }
     }
 
@@ -32,7 +53,7 @@ extension Daemon {
     private func newWorker() throws(SystemError) -> Worker {
         var number = 1
         while true {
-            if workers[number] == nil {
+            if workers[number] == nil, try !isSpokenFor(record: String(number)) {
                 let record = "\(options.spool)/\(Layout.workers)/\(number)"
                 do throws(SystemError) {
                     let worker = try Worker(program: options.worker, record: record, number: number)
@@ -46,6 +67,14 @@ extension Daemon {
             }
             number += 1
         }
+    }
+
+    /// What this record says of a run has not been taken up yet: its worker, of an earlier daemon, may have written its end and
+    /// gone a moment ago. While runs are sought, every record that is there may be one of theirs.
+    private func isSpokenFor(record: String) throws(SystemError) -> Bool {
+        if adopted.values.contains(where: { $0.record == record }) { return true }
+        if service.unaccounted.isEmpty { return false }
+        return try spool.fs.status("\(Layout.workers)/\(record)") != nil
     }
 
     func takeReport(_ number: Int) {

@@ -43,6 +43,8 @@ public struct DaemonFailure: Error, CustomStringConvertible {
 public final class Daemon: World {
     /// How long a worker without work is kept.
     static let idleWorkerMilliseconds: Int64 = 10_000
+    /// How many new workers are given a job in vain, one after another, before it fails with `spawn`.
+    static let newWorkersMax = 3
     /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
     static let publishMilliseconds: Int64 = 1000
 

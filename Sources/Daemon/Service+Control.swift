@@ -63,7 +63,11 @@ extension Service {
                 try takeArrival(name, arrivals.sighting(of: name)?.union(.settled) ?? .settled)
             }
         }
-        guard let job = scheduler.jobs[id] else { return (3, "no waiting or running job \(text)") }
+        guard let job = scheduler.jobs[id] else {
+            // Carried out by a daemon that was killed before it could say so.
+            if what == "cancel", try isCanceled(id) { return (0, "canceled") }
+            return (3, "no waiting or running job \(text)")
+        }
         switch what {
         case "cancel":
             let wasRunning = job.state == .running
@@ -83,6 +87,14 @@ extension Service {
         case "extend": return extend(job, by: table["by"])
         default: return (4, "unknown action \"\(what)\"")
         }
+    }
+
+    private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
+        let path = "\(Layout.directory(of: id, .failed))/\(Layout.statusFile)"
+        guard case .file(_, let bytes) = try spool.fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
+            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind  // unreadable: it says nothing
+        else { return false }
+        return table.text("reason") == FailureReason.canceled.rawValue
     }
 
     /// Answers those who asked for a restart that it cannot be.

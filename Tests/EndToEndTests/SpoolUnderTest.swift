@@ -65,13 +65,22 @@ final class SpoolUnderTest {
         _ = try notification("READY=1")
     }
 
-    /// Starts spoold, that of the directory `programs`, and does not wait for anything.
-    func launch(environment more: [String] = [], programs: String = SpoolUnderTest.programs) throws {
+    /// Starts spoold, that of the directory `programs`, and does not wait for anything. `tracer` is a program with its arguments that
+    /// is to execute it as its own process.
+    func launch(
+        environment more: [String] = [], programs: String = SpoolUnderTest.programs, tracer: [String] = [], arguments: [String] = []
+    ) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        let line = tracer + ["\(programs)/spoold", "--spool", path, "--config", configuration] + arguments
         daemon = try Child(
-            "\(programs)/spoold", ["--spool", path, "--config", configuration],
-            environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw, error: log.raw)
+            line[0], Array(line.dropFirst()), environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
+            error: log.raw)
+    }
+
+    /// Takes away what earlier daemons have said, so that nobody waits for room to say more.
+    func forgetNotifications() {
+        while notifications.receive() != nil {}
     }
 
     /// Has a daemon that was started beside the last one take its place in this test. The last one has ended.

@@ -1,0 +1,216 @@
+// The programs under load, killed at random moments. Then, counted from outside: nothing is lost, nothing runs twice.
+
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+@Suite("Crashes", .ownThreads)
+struct CrashTests {
+    /// How often somebody is killed; `SPOOLD_KILLS` says otherwise for the long form.
+    static let kills = getenv("SPOOLD_KILLS").flatMap { Int(String(cString: $0)) } ?? 8
+
+    enum Victims: String, CaseIterable { case daemon, workers, both }
+
+    @Test("Killed at random moments under load: no due time, no drop, no cancel is lost, and no try begins twice", arguments: Victims.allCases)
+    func random(_ victims: Victims) throws {
+        let spool = try SpoolUnderTest()
+        let load = try Load(spool)
+        for task in Load.tasks { try spool.acceptedTask(task.name, load.text(of: task, isScheduled: true)) }
+        var random = SystemRandomNumberGenerator()
+        for _ in 1...Self.kills {
+            try load.goOn()
+            // As many changes in the spool, so that death comes in the midst of them, however fast the machine is.
+            try spool.someChanges(Int.random(in: 0...60, using: &random))
+            try spool.killSome(victims, using: &random)
+            if spool.daemon?.hasEnded == true {
+                spool.forgetNotifications()
+                // Every other one may be killed again before it is ready.
+                if Bool.random(using: &random) { try spool.start() } else { try spool.launch() }
+            }
+        }
+        try load.end()
+        // Quiet from here on.
+        try spool.stop()
+        try spool.start()
+        for task in Load.tasks { try spool.acceptedTask(task.name, load.text(of: task, isScheduled: false)) }
+        try spool.wait(for: "nothing to wait or run") { try spool.isEmptied }
+        try spool.stop()
+
+        let faults = try spool.faults(
+            dropped: spool.linesNow("dropped"), acknowledged: spool.linesNow("sent"), canceled: spool.linesNow("canceled"),
+            mayBeLost: victims != .daemon)
+        #expect(faults.isEmpty, "\(spool.failure(faults.joined(separator: "\n")))")
+        for task in Load.tasks {
+            let dues = try spool.dueSeconds(of: task.name)
+            let first = try #require(dues.first)
+            let last = try #require(dues.last)
+            #expect(dues == Array(first...last), "\(spool.failure("each second once"))")
+        }
+        let another = try spool.faultsOfAnotherStart()
+        #expect(another.isEmpty, "\(spool.failure(another.joined(separator: "\n")))")
+        if Self.kills > 8 { print("\(victims): \(Self.kills) kills, \(try load.figures())") }
+    }
+}
+
+/// Tasks that are due each second, and programs that drop, submit, edit and cancel, a little at a time.
+private struct Load {
+    static let tasks = [
+        (name: "fail-each", keys: "on_crash = \"fail\"\noverlap = \"allow\"", argument: "long"),
+        (name: "retry-each", keys: "on_crash = \"retry\"\noverlap = \"queue\"", argument: "long"),
+        (name: "retry-once", keys: "on_crash = \"retry\"\noverlap = \"allow\"\ntries = 2\nbackoff = \"1ms\"", argument: "once"),
+    ]
+
+    let spool: SpoolUnderTest
+    let job: String
+    private let clients: [Commands.Running]
+    private let gates: [Gate]
+
+    /// Each goes through its loop once for each line that it reads.
+    private static let programs = [
+        "drop": """
+            for rule in fail retry; do
+              for size in short long; do
+                printf 'command = ["%s", "%s"]\\non_crash = "%s"\\n' "$job" $size $rule > "$spool/tmp/drop"
+                mv "$spool/tmp/drop" "$spool/new/$rule-$size-$i.toml"
+                echo $rule-$size-$i >> "$out/dropped"
+              done
+            done
+            """,
+        "submit": """
+            id=$("$ctl" submit --name retry-sent-$i --on-crash retry -- "$job") && echo "$id" >> "$out/sent"
+            """,
+        // One that begins before the cancel comes has run, or is stopped; only who waited must never begin.
+        "cancel": """
+            id=$("$ctl" submit --name fail-cancel-$i --in 300ms -- "$job") &&
+              case $("$ctl" cancel "$id") in *": canceled") echo "$id" >> "$out/canceled" ;; esac
+            """,
+        "edit": """
+            for task in fail-each retry-each; do
+              sed "s/^description.*/description = \\"edit $i\\"/" "$spool/tasks/$task.toml" > "$spool/tmp/edit"
+              mv "$spool/tmp/edit" "$spool/tasks/$task.toml"
+            done
+            """,
+    ]
+
+    init(_ spool: SpoolUnderTest) throws {
+        self.spool = spool
+        job = try spool.makeCountingJob()
+        let variables = ["job": job, "spool": spool.path, "out": spool.out, "ctl": "\(SpoolUnderTest.programs)/spoolctl"]
+        var clients: [Commands.Running] = []
+        var gates: [Gate] = []
+        for (name, program) in Self.programs {
+            let gate = try spool.gate(name)
+            let loop = "exec 3< '\(gate.path)'; i=0; while read go <&3 && [ \"$go\" = go ]; do i=$((i + 1))\n\(program)\ndone"
+            clients.append(
+                try Commands.Running("sh", ["-c", loop], environment: spool.environment + variables.map { "\($0.key)=\($0.value)" }))
+            gates.append(gate)
+        }
+        self.clients = clients
+        self.gates = gates
+    }
+
+    func text(of task: (name: String, keys: String, argument: String), isScheduled: Bool) -> String {
+        let schedule = "[[schedule]]\nid = \"each\"\ncron = \"* * * * * *\"\ncatch_up = \"all\"\n"
+        return "description = \"edit 0\"\ncommand = [\"\(job)\", \"\(task.argument)\"]\n\(task.keys)\n\(isScheduled ? schedule : "")"
+    }
+
+    /// Every client does its part once more.
+    func goOn() throws { for gate in gates { try gate.release() } }
+
+    /// Waits until every client has done what it was told to.
+    func end() throws {
+        for gate in gates { try gate.release(1, "end") }
+        for client in clients { _ = try client.end() }
+    }
+
+    func figures() throws -> String {
+        let runs = try spool.linesNow("runs").filter { $0.hasPrefix("began") }.count
+        let ended = try spool.ended()
+        let lost = ended.filter { $0.reason == "lost" }.count
+        let dues = ended.filter { $0.string("schedule") != nil }.count
+        let counts = try ["dropped", "sent", "canceled"].map { "\(try spool.linesNow($0).count) \($0)" }.joined(separator: ", ")
+        return "\(ended.count) jobs ended (\(lost) lost by name), \(runs) runs, \(dues) due seconds, \(counts)"
+    }
+}
+
+extension SpoolUnderTest {
+    /// Waits for so many events in the spool's directories. With a daemon that serves tasks each second they come by themselves.
+    func someChanges(_ count: Int) throws {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        var events: [InotifyEvent] = []
+        _ = try inotify.readEvents(into: &events)
+        events.removeAll()
+        while events.count < count {
+            guard daemon?.hasEnded == false else { throw failure("spoold ended by itself") }
+            guard awaitReadable([inotify.descriptor.raw], until: end) else { throw failure("nothing happens in the spool") }
+            _ = try inotify.readEvents(into: &events)
+        }
+    }
+
+    /// SIGKILL to the daemon, to some of the workers, or to both in any order.
+    fileprivate func killSome(_ victims: CrashTests.Victims, using random: inout some RandomNumberGenerator) throws {
+        let workers = victims == .daemon ? [] : Processes.workers(ofSpool: path)
+        let isDaemonFirst = Bool.random(using: &random)
+        if victims != .workers, isDaemonFirst { try crash() }
+        let all = victims == .both || Bool.random(using: &random)
+        for worker in all ? workers : Array(workers.shuffled(using: &random).prefix(1)) { kill(worker, SIGKILL) }
+        if victims != .workers, !isDaemonFirst { try crash() }
+    }
+}
+
+/// What may happen between a journal's record of a start and the start itself, drawn out by strace(1).
+@Suite("Starts that are drawn out", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
+struct DrawnOutTests {
+    /// A daemon that takes its time to sync. Nothing depends on how long: a faster one only would not be caught in between.
+    private static func slowDaemon(_ spool: SpoolUnderTest) throws {
+        let strace = ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=200000"]
+        spool.forgetNotifications()
+        try spool.launch(tracer: strace)
+        try spool.notification("READY=1")
+    }
+
+    /// Drops a job, and returns when its start is in the journal's file; the daemon, still about to sync that, is stopped.
+    private static func stopAtStart(of name: String, _ spool: SpoolUnderTest) throws {
+        try spool.drop("\(name).toml", "command = [\"true\"]")
+        try spool.wait(for: "\(name) to be journaled") {
+            try spool.journal().contains { $0.kind == "started" && $0.fields["id"]?.contains("-\(name)-") == true }
+        }
+        spool.signal(SIGSTOP)
+    }
+
+    @Test("An idle worker that is killed just before it would be given a job costs nothing: another runs it")
+    func idleWorker() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Self.slowDaemon(spool)
+        _ = try spool.run("command = [\"true\"]", as: "first")
+        let workers = Processes.workers(ofSpool: spool.path)
+        #expect(workers.count == 1)
+        try Self.stopAtStart(of: "second", spool)
+        for worker in workers {
+            kill(worker, SIGKILL)
+            try Processes.awaitEnd(of: worker)
+        }
+        spool.signal(SIGCONT)
+        #expect(try spool.end(of: "second").outcome == "done 0")
+    }
+
+    @Test("What a worker of an earlier daemon recorded last is not written over by a new one before it is taken up")
+    func adoptedRecord() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("held.toml", "command = 'echo $$ >> \(spool.out)/holds; read x < \(gate.path)'")
+        try spool.lines("holds", count: 1)
+        try spool.crash()
+        try Self.slowDaemon(spool)
+        let workers = Processes.workers(ofSpool: spool.path)
+        #expect(workers.count == 1)
+        try Self.stopAtStart(of: "second", spool)
+        try gate.release()
+        for worker in workers { try Processes.awaitEnd(of: worker) }
+        spool.signal(SIGCONT)
+        #expect(try spool.end(of: "second").outcome == "done 0")
+        #expect(try spool.end(of: "held").outcome == "done 0")
+        #expect(try spool.linesNow("holds").count == 1)
+    }
+}

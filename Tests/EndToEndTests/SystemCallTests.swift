@@ -1,0 +1,273 @@
+// Each program is killed before its first system call that changes something, before its second, and so on until it survives its
+// work. Between two of these calls the disk stays as it is, so that this is death at every moment.
+
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+@Suite("Deaths before system calls", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
+struct SystemCallTests {
+    /// Every how many calls somebody dies; `SPOOLD_KILL_STRIDE=1` is the long form.
+    static let stride = getenv("SPOOLD_KILL_STRIDE").flatMap { Int(String(cString: $0)) } ?? 29
+
+    /// strace(1) that kills the program before its call of this number, and writes its trace to a file.
+    static func strace(killingAt number: Int, trace: String) -> [String] {
+        let calls = """
+            openat,write,writev,pwrite64,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat,\
+            fsync,fdatasync,sync,syncfs,ftruncate,fchmod,fchmodat,utimensat,sendto,sendmsg,clone,clone3,fork,vfork,execve,kill,flock
+            """
+        return ["/usr/bin/strace", "-D", "-q", "-o", trace, "-e", "trace=\(calls)", "-e", "inject=\(calls):signal=KILL:when=\(number)"]
+    }
+
+    @Test("spoold killed before each system call: its work is done once, and another start changes nothing")
+    func daemon() throws {
+        let work = try Work()
+        let spool = work.spool
+        var number = 1
+        while true {
+            try work.prepare()
+            try spool.launch(tracer: Self.strace(killingAt: number, trace: "\(spool.base)/trace"))
+            try spool.wait(for: "the work to be done, or death") { try spool.daemon?.hasEnded == true || work.isDone() }
+            let hasSurvived = try spool.stop() == 0
+            try work.finish("spoold, killed before call \(number)", mayBeLost: false)
+            if hasSurvived { break }
+            number += Self.stride
+        }
+        #expect(number > 60, "it was killed while it worked")
+        print("spoold survives with its call \(number)")
+    }
+
+    @Test("A worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that")
+    func worker() throws {
+        let work = try Work()
+        let spool = work.spool
+        try Files.write(spool.configuration, "slots = 1\n")
+        var number = 1
+        while true {
+            try work.prepare()
+            let arguments = ["--worker", try work.mortalWorker(killedAt: number)]
+            try spool.launch(arguments: arguments)
+            try spool.wait(for: "the work to be done") { try work.isDone() }
+            try spool.stop()
+            let hasSurvived = try work.workerSurvived()
+            try work.finish("worker, killed before call \(number)", mayBeLost: !hasSurvived)
+            if hasSurvived { break }
+            number += max(1, Self.stride / 3)
+        }
+        #expect(number > 20, "it was killed while it worked")
+        print("a worker survives with its call \(number)")
+    }
+
+    @Test("A worker without a daemon killed before each system call: its run has ended or is lost by name")
+    func orphanedWorker() throws {
+        let bench = try Bench()
+        let spool = bench.spool
+        let gate = try spool.gate()
+        try spool.stop()
+        try bench.keep()
+        var number = 1
+        while true {
+            try bench.clear()
+            try spool.drop("fail-held.toml", "command = 'echo x >> \(spool.out)/holds; read x < \(gate.path); exec \(bench.job)'")
+            try spool.launch(arguments: ["--worker", try bench.mortalWorker(killedAt: number)])
+            // Death may come before the job can say anything.
+            try spool.wait(for: "the job to hold, or to be lost") {
+                try Files.exists("\(spool.out)/holds") || !spool.ended("fail-held").isEmpty
+            }
+            try spool.crash()
+            try gate.release()
+            let hasSurvived = try bench.workerSurvived()
+            try spool.start()
+            _ = try spool.end(of: "fail-held")
+            try spool.stop()
+            try bench.check("worker alone, killed before call \(number)", dropped: ["fail-held"], mayBeLost: !hasSurvived)
+            if hasSurvived { break }
+            number += max(1, Self.stride / 10)
+        }
+        #expect(number > 5, "it was killed while it worked")
+        print("a worker alone survives with its call \(number)")
+    }
+
+    @Test("spoolctl submit, run and retry killed before each system call: a job is there whole or not at all, and what was told is there")
+    func submitting() throws {
+        let bench = try Bench()
+        let spool = bench.spool
+        try spool.task("retry-task", "command = [\"\(bench.job)\"]\non_crash = \"retry\"")
+        let old = try spool.ctl("submit", "-w", "--name", "retry-old", "--", bench.job)
+        #expect(old.code == 0)
+        let id = try #require(spool.ended("retry-old").first?.id)
+        try spool.stop()
+        var told: [String] = [id]
+        for arguments in [
+            ["submit", "--name", "retry-sent", "--on-crash", "retry", "--payload", "{\"a\": 1}", "--", bench.job], ["run", "retry-task"], ["retry", id],
+            ["submit", "--name", "retry-unique", "--on-crash", "retry", "--unique", "key", "--", bench.job],
+        ] {
+            told += try Self.killedBeforeEachCall(of: arguments, in: spool) { try spool.ctl("jobs", "-q").code == 0 }
+        }
+        try spool.start()
+        try spool.wait(for: "all to end") { try spool.isEmptied }
+        try spool.stop()
+        try bench.check("spoolctl", dropped: ["retry-unique"], acknowledged: told, mayBeLost: false)
+    }
+
+    @Test("spoolctl cancel killed before each system call: what was told to be canceled is, and asking again does it")
+    func canceling() throws {
+        let bench = try Bench()
+        let spool = bench.spool
+        var canceled: [String] = []
+        var number = 1
+        while true {
+            let id = try spool.ctl("submit", "--name", "fail-cancel-\(number)", "--in", "1h", "--", bench.job).id
+            let result = try Self.ctl(["cancel", id], in: spool, killedAt: number)
+            if !result.output.isEmpty { #expect(result.output == "\(id): canceled\n") }
+            if result.code == 0 { break }
+            #expect(result.code == 128 + SIGKILL, "\(result.error)")
+            // The request may stand there already.
+            #expect([0, 1, 3].contains(try spool.ctl("cancel", id).code))
+            canceled.append(id)
+            number += 1
+        }
+        #expect(number > 5, "it was killed while it worked")
+        try spool.wait(for: "all to end") { try spool.isEmptied }
+        try spool.stop()
+        try bench.check("cancel", dropped: [], canceled: canceled, mayBeLost: false)
+    }
+
+    /// A spoolctl that is killed before its call of this number.
+    private static func ctl(_ arguments: [String], in spool: SpoolUnderTest, killedAt number: Int) throws -> Commands.Result {
+        let line = strace(killingAt: number, trace: "\(spool.base)/trace") + ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path]
+        return try Commands.run(line[0], Array(line.dropFirst()) + arguments)
+    }
+
+    /// Runs a command until it survives; what it has told of ids.
+    private static func killedBeforeEachCall(
+        of arguments: [String], in spool: SpoolUnderTest, holds: () throws -> Bool
+    ) throws -> [String] {
+        var told: [String] = []
+        var number = 1
+        while true {
+            let result = try ctl(arguments, in: spool, killedAt: number)
+            told += result.output.split(separator: "\n").map(String.init)
+            #expect(try holds(), "\(arguments), killed before call \(number)")
+            if result.code == 0 { break }
+            #expect(result.code == 128 + SIGKILL, "\(result.error)")
+            number += 1
+        }
+        #expect(number > 5, "it was killed while it worked")
+        return told
+    }
+}
+
+/// A spool for many deaths, which is brought back to what it was before each.
+private class Bench {
+    let spool: SpoolUnderTest
+    let job: String
+
+    init() throws {
+        spool = try SpoolUnderTest()
+        job = try spool.makeCountingJob()
+    }
+
+    /// What is there now is what `clear` brings back. The daemon has ended.
+    func keep() throws { try Commands.succeed("cp", "-a", spool.path, "\(spool.base)/kept") }
+
+    /// The directories stay the same, which the spool knows itself by.
+    func clear() throws {
+        Processes.endAll(ofSpool: spool.path)
+        let script = "cd \"$1\" && find spool -mindepth 2 -delete && find out -type f -delete && rm -rf failed-once/* once trace && cp -a kept/. spool/"
+        try Commands.succeed("sh", "-c", script, "sh", spool.base)
+    }
+
+    func check(_ death: String, dropped: [String], acknowledged: [String] = [], canceled: [String] = [], mayBeLost: Bool) throws {
+        let faults = try spool.faults(dropped: dropped, acknowledged: acknowledged, canceled: canceled, mayBeLost: mayBeLost)
+        #expect(faults.isEmpty, "\(spool.failure("\(death): \(faults.joined(separator: "\n"))"))")
+        let another = try spool.faultsOfAnotherStart()
+        #expect(another.isEmpty, "\(spool.failure("\(death): \(another.joined(separator: "\n"))"))")
+    }
+
+    // MARK: A worker that dies
+
+    /// A worker program whose first process dies before its call of this number; the others live.
+    func mortalWorker(killedAt number: Int) throws -> String {
+        let program = "\(spool.base)/spool-worker"
+        let worker = "\(SpoolUnderTest.programs)/spool-worker"
+        let strace = SystemCallTests.strace(killingAt: number, trace: "\(spool.base)/trace").joined(separator: " ")
+        try Files.write(program, "#!/bin/sh\nmkdir \(spool.base)/once 2>/dev/null || exec \(worker)\nexec \(strace) \(worker)\n", mode: 0o755)
+        return program
+    }
+
+    /// Waits for the end of that process.
+    func workerSurvived() throws -> Bool {
+        try spool.wait(for: "the first worker to end") { () throws -> Bool? in
+            let trace = Files.exists("\(self.spool.base)/trace") ? try Files.text("\(self.spool.base)/trace") : ""
+            if trace.contains("+++ killed by SIGKILL +++") { return false }
+            return trace.contains("+++ exited with") ? true : nil
+        }
+    }
+}
+
+/// A spool with work of every kind that a daemon finds when it starts: dropped files, due times that were missed, an edited task,
+/// a record to run again, a cancel request.
+private final class Work: Bench {
+    /// Missed by the daemon that took the task up.
+    private let dues: ClosedRange<Int>
+    private var again = ""
+    private static let canceled = "20260101T000000.000Z-fail-cancel-1-abcdef"
+    private static let retry = "on_crash = \"retry\"\ntries = 2\nbackoff = \"1ms\""
+    private static let dropped = ["fail-drop", "retry-drop", "retry-once", "retry-again", "fail-cancel-1"]
+
+    override init() throws {
+        let now = Int(Clock.now() / 1000)
+        dues = (now + 2)...(now + 3)
+        try super.init()
+        again = try spool.run("command = [\"\(job)\"]\n\(Self.retry)", as: "retry-again").id
+        try spool.acceptedTask("retry-due", task("before"))
+        try spool.stop()
+        try Files.remove("\(spool.out)/runs")
+        try awaitClock(Int64(dues.upperBound) * 1000)
+        try keep()
+    }
+
+    private func task(_ description: String) -> String {
+        """
+        command = ["\(job)"]
+        description = "\(description)"
+        \(Self.retry)
+        overlap = "queue"
+        [[schedule]]
+        id = "each"
+        cron = "* * * * * *"
+        catch_up = "all"
+        not_before = "@\(dues.lowerBound)"
+        not_after = "@\(dues.upperBound)"
+        """
+    }
+
+    func prepare() throws {
+        try clear()
+        try spool.drop("fail-drop.toml", "command = [\"\(job)\"]")
+        try spool.drop("retry-drop.toml", "command = [\"\(job)\"]\n\(Self.retry)")
+        try spool.drop("retry-once.toml", "command = [\"\(job)\", \"once\"]\n\(Self.retry)")
+        try Files.rename("\(spool.path)/done/\(again)", "\(spool.path)/new/\(again)")
+        try spool.drop("\(Self.canceled).toml", "command = [\"\(job)\"]\nstart = 2099-01-01T00:00:00Z")
+        try spool.define("control/1.request", "{\"do\": \"cancel\", \"id\": \"\(Self.canceled)\"}")
+        try spool.task("retry-due", task("after"))
+    }
+
+    func isDone() throws -> Bool {
+        let ended = Set(try spool.ended().compactMap { SpoolUnderTest.name(inID: $0.id) })
+        return try Self.dropped.allSatisfy { ended.contains($0) } && ended.contains("retry-due") && spool.isEmptied
+            && !Files.exists("\(spool.path)/control/1.request")
+    }
+
+    /// Another daemon finishes the work, and all is as it should be.
+    func finish(_ death: String, mayBeLost: Bool) throws {
+        try spool.start()
+        try spool.wait(for: "the work to be done") { try self.isDone() }
+        try spool.stop()
+        try check(death, dropped: Self.dropped, canceled: [Self.canceled], mayBeLost: mayBeLost)
+        #expect(try spool.dueSeconds(of: "retry-due") == Array(dues), "\(spool.failure(death))")
+        #expect(try Files.text("\(spool.path)/control/1.answer").contains("\"code\":0"), "\(death)")
+    }
+}
