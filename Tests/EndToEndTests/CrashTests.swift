@@ -150,11 +150,14 @@ extension SpoolUnderTest {
 
     /// SIGKILL to the daemon, to some of the workers, or to both in any order.
     fileprivate func killSome(_ victims: CrashTests.Victims, using random: inout some RandomNumberGenerator) throws {
-        let workers = victims == .daemon ? [] : Processes.workers(ofSpool: path)
+        var workers = victims == .daemon ? [] : Processes.workers(ofSpool: path)
+        // Not what a worker has forked off and that is about to become a command.
+        let all = Set(workers)
+        workers.removeAll { pid in ((try? ProcessStatus.read(pid)).map { all.contains($0.parent) }) ?? true }  // gone
         let isDaemonFirst = Bool.random(using: &random)
         if victims != .workers, isDaemonFirst { try crash() }
-        let all = victims == .both || Bool.random(using: &random)
-        for worker in all ? workers : Array(workers.shuffled(using: &random).prefix(1)) { kill(worker, SIGKILL) }
+        let killsAll = victims == .both || Bool.random(using: &random)
+        for worker in killsAll ? workers : Array(workers.shuffled(using: &random).prefix(1)) { kill(worker, SIGKILL) }
         if victims != .workers, !isDaemonFirst { try crash() }
     }
 }
