@@ -57,7 +57,7 @@ struct CrashTests {
 private struct Load {
     static let tasks = [
         (name: "fail-each", keys: "on_crash = \"fail\"\noverlap = \"allow\"", argument: "long"),
-        (name: "retry-each", keys: "on_crash = \"retry\"\noverlap = \"queue\"", argument: "long"),
+        (name: "retry-each", keys: "on_crash = \"retry\"\noverlap = \"queue\"\nbackoff = \"1ms\"", argument: "long"),
         (name: "retry-once", keys: "on_crash = \"retry\"\noverlap = \"allow\"\ntries = 2\nbackoff = \"1ms\"", argument: "once"),
     ]
 
@@ -71,14 +71,14 @@ private struct Load {
         "drop": """
             for rule in fail retry; do
               for size in short long; do
-                printf 'command = ["%s", "%s"]\\non_crash = "%s"\\n' "$job" $size $rule > "$spool/tmp/drop"
+                printf 'command = ["%s", "%s"]\\non_crash = "%s"\\nbackoff = "1ms"\\n' "$job" $size $rule > "$spool/tmp/drop"
                 mv "$spool/tmp/drop" "$spool/new/$rule-$size-$i.toml"
                 echo $rule-$size-$i >> "$out/dropped"
               done
             done
             """,
         "submit": """
-            id=$("$ctl" submit --name retry-sent-$i --on-crash retry -- "$job") && echo "$id" >> "$out/sent"
+            id=$("$ctl" submit --name retry-sent-$i --on-crash retry --backoff 1ms -- "$job") && echo "$id" >> "$out/sent"
             """,
         // One that begins before the cancel comes has run, or is stopped; only who waited must never begin.
         "cancel": """
