@@ -165,9 +165,11 @@ extension SpoolUnderTest {
 /// What may happen between a journal's record of a start and the start itself, drawn out by strace(1).
 @Suite("Starts that are drawn out", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct DrawnOutTests {
-    /// A daemon that takes its time to sync. Nothing depends on how long: a faster one only would not be caught in between.
+    /// A daemon that takes its time to sync, and to look at what has happened. Nothing depends on how long: a faster one only would
+    /// not be caught in between.
     private static func slowDaemon(_ spool: SpoolUnderTest) throws {
-        let strace = ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=200000"]
+        let calls = "fdatasync,?epoll_wait,epoll_pwait"
+        let strace = ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls)", "-e", "inject=\(calls):delay_enter=200000"]
         spool.forgetNotifications()
         try spool.launch(tracer: strace)
         try spool.notification("READY=1")
