@@ -6,6 +6,7 @@
 #define SPOOLD_CLINUX_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <spawn.h>
@@ -149,6 +150,37 @@ static inline pid_t linux_ended_child(void) {
 
 /* The path that execve(2) was given for this program, getauxval(3) AT_EXECFN; null where nobody knows. */
 static inline const char *linux_executed_path(void) { return (const char *)getauxval(31); }
+
+// MARK: Credentials
+
+// unistd.h shows these only with _GNU_SOURCE.
+extern int setresuid(uid_t real, uid_t effective, uid_t saved);
+extern int setresgid(gid_t real, gid_t effective, gid_t saved);
+extern int getresuid(uid_t *real, uid_t *effective, uid_t *saved);
+extern int getresgid(gid_t *real, gid_t *effective, gid_t *saved);
+
+/* capset(2) of the calling thread: none at all, inheritable ones included. */
+static inline int linux_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2] = {{0, 0, 0}, {0, 0, 0}};
+    return (int)syscall(SYS_capset, &header, sets);
+}
+
+/* capget(2) of the calling thread: 1 when it has some, 0 when none, -1 with errno. */
+static inline int linux_has_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct sets[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (syscall(SYS_capget, &header, sets) != 0) { return -1; }
+    uint32_t all = 0;
+    for (int i = 0; i < 2; i++) { all |= sets[i].effective | sets[i].permitted | sets[i].inheritable; }
+    return all != 0;
+}
+
+/* prctl(2) PR_SET_DUMPABLE off: nobody but root can trace the process, dump it or look into its /proc/PID/fd. */
+static inline int linux_close_to_tracing(void) { return prctl(PR_SET_DUMPABLE, 0ul, 0ul, 0ul, 0ul); }
+
+/* keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, empty, instead of the inherited one. */
+static inline int linux_new_session_keyring(void) { return (int)syscall(SYS_keyctl, 1, 0); }
 
 // MARK: Terminals
 

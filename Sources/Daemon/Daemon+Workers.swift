@@ -8,11 +8,12 @@ extension Daemon {
     /// Gives a job, which is journaled and in its place, to a worker.
     package func start(_ job: Job) {
         do {
-            var request = try RunRequest(job, surroundings)
+            let identity = try runAs(job.definition)
+            var request = RunRequest(job, as: identity.user, surroundings)
             if let limits = job.definition.cgroupLimits, let group = try cgroups.make(for: job.id.text, limits) {
                 request.confinement.append(.cgroup(group))
             }
-            try give(job, request)
+            try give(job, request, as: identity.credentials)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
         } catch {
@@ -22,14 +23,14 @@ extension Daemon {
 
     /// Gives it to an idle worker, else to a new one. One that has been killed has not read all of it, and so has begun nothing:
     /// another gets it.
-    private func give(_ job: Job, _ request: RunRequest) throws(SystemError) {
+    private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?) throws(SystemError) {
         var newOnes = 0
         while true {
             let worker: Worker
-            if let idle = idleWorkers.popLast() {
+            if let idle = idleWorker(as: credentials) {
                 worker = idle
             } else {
-                worker = try newWorker()
+                worker = try newWorker(as: credentials)
                 newOnes += 1
             }
             worker.job = job
@@ -50,13 +51,18 @@ extension Daemon {
         service.arrivals.nudge()
     }
 
-    private func newWorker() throws(SystemError) -> Worker {
+    /// One that has nothing to do and serves that user.
+    private func idleWorker(as credentials: Credentials?) -> Worker? {
+        idleWorkers.lastIndex { $0.credentials == credentials }.map { idleWorkers.remove(at: $0) }
+    }
+
+    private func newWorker(as credentials: Credentials?) throws(SystemError) -> Worker {
         var number = 1
         while true {
             if workers[number] == nil, try !isSpokenFor(record: String(number)) {
                 let record = "\(options.spool)/\(Layout.workers)/\(number)"
                 do throws(SystemError) {
-                    let worker = try Worker(program: options.worker, record: record, number: number)
+                    let worker = try Worker(program: options.worker, record: record, number: number, as: credentials)
                     workers[number] = worker
                     try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
                     return worker
@@ -93,6 +99,11 @@ extension Daemon {
                 idleSince = now
                 if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
                 service.end(job, attempt: end.attempt, RunResult(end))
+            case .cannotServe(_, let message):
+                guard let job = worker.job else { continue }
+                // Its end follows, and is nobody's.
+                worker.job = nil
+                notStarted(job, "no worker could become user \(worker.credentials?.user ?? getuid()): \(message)")
             }
         }
     }

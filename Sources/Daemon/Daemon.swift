@@ -186,6 +186,11 @@ public final class Daemon: World {
                 try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs)
             }
         }
+        if geteuid() == 0 {
+            spool.owner = { [unowned self] in owner($0) }
+        } else {
+            service.owner = SpoolOwner.current
+        }
         loadConfiguration(isFirst: true)
         do throws(SystemError) {
             try watchSpool()

@@ -15,8 +15,11 @@ struct RunSurroundings {
     /// Where programs are found when the job does not say: the usual directories, as systemd has them.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// What is in the environment of everything that runs.
-    var variables: [(name: String, value: String)] {
+    /// What is in the environment of everything that the daemon itself runs.
+    var variables: [(name: String, value: String)] { Self.variables(of: user) }
+
+    /// What is in the environment of everything that runs as that user.
+    static func variables(of user: User) -> [(name: String, value: String)] {
         [
             ("HOME", user.home), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
             ("LANG", "C.UTF-8"),
@@ -30,11 +33,11 @@ struct RunNotPrepared: Error {
 }
 
 extension RunRequest {
-    /// The request for a job's current try. Reads `env_file`, so it may fail.
-    init(_ job: Job, _ surroundings: RunSurroundings) throws(RunNotPrepared) {
+    /// The request for a job's current try, as that user.
+    init(_ job: Job, as user: User, _ surroundings: RunSurroundings) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
-        let home = surroundings.user.home
+        let home = user.home
         var arguments: [String]
         switch definition.action {
         case .arguments(let argv): arguments = argv
@@ -49,10 +52,10 @@ extension RunRequest {
         if !working.hasPrefix("/") { working = "\(home)/\(working)" }
 
         var environment = Environment()
-        for (name, value) in surroundings.variables { environment.set(name, value) }
-        if let file = definition.environmentFile {
-            try environment.read(file.hasPrefix("/") ? file : "\(working)/\(file)")
-        }
+        for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
+        // The worker puts what it reads between these and the others.
+        let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
+        if file != nil { environment.keepWhatIsSet() }
         for (name, value) in definition.environment { environment.set(name, value) }
         let payload = definition.payload == nil ? "" : "\(directory)/\(Layout.payloadFile)"
         let started = job.startedAt ?? job.due
@@ -73,7 +76,8 @@ extension RunRequest {
 
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"
-        if input == nil, job.isDirectory, access(brought, F_OK) == 0 { input = brought }
+        // It is the worker that opens it, and what then cannot be opened fails the run.
+        if input == nil, job.isDirectory, (try? FileStatus.read(brought)) != nil { input = brought }
 
         self.init(
             jobID: job.id.text, attempt: job.attempt, jobDirectory: directory, arguments: arguments,
@@ -83,47 +87,24 @@ extension RunRequest {
             timeoutMilliseconds: definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds ?? 0,
             stopSignal: definition.stopSignal, killAfterMilliseconds: definition.killAfterMilliseconds,
             killsLeftovers: definition.leftovers == .kill,
-            outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement)
+            outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement,
+            environmentFile: file, replaceable: environment.kept)
     }
 }
 
 /// Variables in the order they were first set, each once.
 private struct Environment {
     private(set) var lines: [String] = []
+    /// How many lines at the front stay as they are.
+    private(set) var kept = 0
 
     init() { lines.reserveCapacity(24) }
+
+    mutating func keepWhatIsSet() { kept = lines.count }
 
     mutating func set(_ name: String, _ value: String) {
         let line = "\(name)=\(value)"
         let start = "\(name)="
-        if let index = lines.firstIndex(where: { $0.hasPrefix(start) }) { lines[index] = line } else { lines.append(line) }
-    }
-
-    /// Lines of `KEY=value` as systemd's EnvironmentFile= has them: blank lines and those that begin with `#` or `;` say
-    /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name.
-    mutating func read(_ path: String) throws(RunNotPrepared) {
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
-            guard try file.status().kind == .file else { throw SystemError(call: "read", path: path, errno: EINVAL) }
-            bytes = try file.readAll(limit: 1 << 20)
-        } catch {
-            throw RunNotPrepared(why: "env_file \"\(path)\": \(error.message)")
-        }
-        for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            var text = String(decoding: line, as: UTF8.self)
-            while text.last?.isWhitespace == true { text.removeLast() }
-            while text.first?.isWhitespace == true { text.removeFirst() }
-            if text.isEmpty || text.hasPrefix("#") || text.hasPrefix(";") { continue }
-            if text.hasPrefix("export ") { text.removeFirst(7) }
-            guard let equals = text.firstIndex(of: "="), equals != text.startIndex, !text.utf8.contains(0) else {
-                throw RunNotPrepared(why: "env_file \"\(path)\" line \(index + 1): expected KEY=value")
-            }
-            var value = String(text[text.index(after: equals)...])
-            if value.count >= 2, let quote = value.first, quote == "\"" || quote == "'", value.last == quote {
-                value = String(value.dropFirst().dropLast())
-            }
-            set(String(text[..<equals]), value)
-        }
+        if let index = lines[kept...].firstIndex(where: { $0.hasPrefix(start) }) { lines[index] = line } else { lines.append(line) }
     }
 }

@@ -25,6 +25,8 @@ package final class Service<FS: FileSystem, W: World> {
     let spoolID: String
     unowned let world: W
 
+    /// Set before `begin` when the spool is not root's: its jobs run as nobody else.
+    package var owner: SpoolOwner?
     /// Set before `begin` when the spool is a copy of one that was made elsewhere.
     package var copy: SpoolCopy?
     /// The machine has not been down since the journal was last written.
@@ -82,7 +84,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     var now: Instant { world.now }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone) }
+    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner) }
 
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool { !arrivals.isEmpty || pruning != nil || spool.journal.hasPending }

@@ -8,6 +8,8 @@ import WorkerProtocol
 final class Worker {
     let number: Int
     let pid: pid_t
+    /// Whose runs it has, and nobody else's; nil: the daemon's own.
+    let credentials: Credentials?
     private let socket: FileDescriptor
     private var frames = FrameBuffer()
     private var buffer = [UInt8](repeating: 0, count: 4096)
@@ -16,31 +18,46 @@ final class Worker {
 
     /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
     /// worker has that file.
-    init(program: String, record: String, number: Int) throws(SystemError) {
+    init(program: String, record: String, number: Int, as credentials: Credentials?) throws(SystemError) {
         let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker"], environment: [], descriptors: [(pair.second.raw, 3), (file.raw, 4)],
+            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []), environment: [], descriptors: [(pair.second.raw, 3), (file.raw, 4)],
             newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
+        self.credentials = credentials
     }
 
     var descriptor: Int32 { socket.raw }
 
+    /// How long a worker may take to read what it is sent.
+    private static let sendMilliseconds: Int32 = 5000
+
+    /// A worker that another user can stop must not stop the daemon: one that does not read is killed, and its end is on its way.
     func send(_ command: Command) throws(SystemError) {
-        try Self.send(socket.raw, command.frame())
+        if credentials != nil { kill(pid, SIGCONT) }
+        do throws(SystemError) { try Self.send(socket.raw, command.frame(), isPatient: credentials == nil) } catch {
+            if error.errno == EAGAIN { kill(pid, SIGKILL) }
+            throw error
+        }
     }
 
-    private static func send(_ raw: Int32, _ bytes: [UInt8]) throws(SystemError) {
+    private static func send(_ raw: Int32, _ bytes: [UInt8], isPatient: Bool) throws(SystemError) {
         var sent = 0
+        let flags = Int32(MSG_NOSIGNAL) | (isPatient ? 0 : Int32(MSG_DONTWAIT))
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
-                Glibc.send(raw, buffer.baseAddress! + sent, buffer.count - sent, Int32(MSG_NOSIGNAL))
+                Glibc.send(raw, buffer.baseAddress! + sent, buffer.count - sent, flags)
             }
             if count < 0 {
                 if errno == EINTR { continue }
+                if errno == EAGAIN {
+                    var descriptor = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+                    if poll(&descriptor, 1, sendMilliseconds) > 0 { continue }
+                    errno = EAGAIN
+                }
                 throw SystemError(call: "send", path: "worker", errno: errno)
             }
             sent += count

@@ -68,6 +68,14 @@ extension Directory {
         }
     }
 
+    /// Renames into another directory, renameat2(2) RENAME_NOREPLACE: EEXIST when the new name is taken.
+    public borrowing func renameNoReplace(_ old: String, into directory: borrowing Directory, as new: String) throws(SystemError) {
+        let (from, to) = (raw, directory.raw)
+        try attempt("rename", at: old) { oldPath throws(SystemError) in
+            try FileName.withCPath(new) { linux_renameat2(from, oldPath, to, $0, LINUX_RENAME_NOREPLACE) }
+        }
+    }
+
     /// Swaps two names, renameat2(2) RENAME_EXCHANGE.
     public borrowing func exchange(_ first: String, _ second: String) throws(SystemError) {
         let raw = raw

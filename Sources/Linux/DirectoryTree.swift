@@ -71,16 +71,19 @@ extension Directory {
     /// Removes a name and everything below it, without following symbolic links. A name that is missing is ENOENT.
     ///
     /// Uses no recursion and two descriptors however deep the tree: a directory below the first level is renamed up to it
-    /// before its turn comes. Stops at the first error; what is then left is still below `name`.
+    /// before its turn comes. Stops at the first error; what is then left is still below `name`. Root takes a directory that is
+    /// somebody else's over before it looks into it: then nobody adds to it meanwhile.
     public borrowing func removeTree(_ name: String) throws(SystemError) {
         if try removeSingle(name) { return }
         let top = try openDirectory(name)
+        try top.takeOver()
         var moved = 0
         while true {
             let entries = try top.list()
             if entries.isEmpty { break }
             for entry in entries where try !top.removeSingle(entry.name) {
                 let child = try top.openDirectory(entry.name)
+                try child.takeOver()
                 for grandchild in try child.list() where try !child.removeSingle(grandchild.name) {
                     moved = try child.raise(grandchild.name, into: top, after: moved)
                 }
@@ -88,6 +91,14 @@ extension Directory {
             }
         }
         try removeDirectory(name)
+    }
+
+    /// Makes a directory root's alone, if root asks; whoever has it open can then no longer change it.
+    public borrowing func takeOver() throws(SystemError) {
+        guard geteuid() == 0, try descriptor.status().owner != 0 else { return }
+        try descriptor.setOwner(0, group: 0)
+        // Also for whom an access control list names: its mask are these bits of the group.
+        try descriptor.setMode(0o700)
     }
 
     /// Removes a file or an empty directory; false for a directory that has content.

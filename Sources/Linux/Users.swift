@@ -28,30 +28,33 @@ public struct User: Sendable, Equatable {
         }
     }
 
+    /// The groups that the user is in, with `group` as the first, getgrouplist(3).
+    public func groups(with group: gid_t) throws(SystemError) -> [gid_t] {
+        var capacity: Int32 = 64
+        while true {
+            var groups = [gid_t](repeating: 0, count: Int(capacity))
+            var count = capacity
+            let result = name.withCString { getgrouplist($0, group, &groups, &count) }
+            if result >= 0 { return Array(groups.prefix(Int(count))) }
+            // NGROUPS_MAX, credentials(7).
+            guard capacity < 65_536 else { throw SystemError(call: "getgrouplist", path: name, errno: E2BIG) }
+            capacity = min(65_536, max(count, 2 * capacity))
+        }
+    }
+
     private typealias Lookup = (
         UnsafeMutablePointer<passwd>, UnsafeMutablePointer<CChar>, Int, UnsafeMutablePointer<UnsafeMutablePointer<passwd>?>
     ) -> Int32
 
     private static func find(_ call: String, _ lookup: Lookup) throws(SystemError) -> User? {
-        var size = 1024
-        while true {
-            let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: size)
-            defer { buffer.deallocate() }
+        try entry(call) { buffer, size, failure in
             var entry = passwd()
             var result: UnsafeMutablePointer<passwd>?
-            let failure = lookup(&entry, buffer, size, &result)
-            switch failure {
-            case 0:
-                guard result != nil else { return nil }
-                return User(
-                    id: entry.pw_uid, group: entry.pw_gid, name: string(entry.pw_name), home: string(entry.pw_dir),
-                    shell: string(entry.pw_shell))
-            case ERANGE where size < 1 << 20: size *= 2
-            case EINTR: continue
-            // What getpwnam(3) lists as "the given name was not found" in one library or another.
-            case ENOENT, ESRCH, EBADF, EPERM: return nil
-            default: throw SystemError(call: call, errno: failure)
-            }
+            failure = lookup(&entry, buffer, size, &result)
+            guard failure == 0, result != nil else { return nil }
+            return User(
+                id: entry.pw_uid, group: entry.pw_gid, name: string(entry.pw_name), home: string(entry.pw_dir),
+                shell: string(entry.pw_shell))
         }
     }
 
@@ -59,5 +62,49 @@ public struct User: Sendable, Equatable {
         guard let text else { return "" }
         let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).assumingMemoryBound(to: UInt8.self)
         return FileName.string(from: bytes)
+    }
+}
+
+/// A group of the system, as the group database has it.
+public enum Group {
+    /// The name of a group, getgrgid_r(3); nil when there is none.
+    public static func name(of number: gid_t) throws(SystemError) -> String? {
+        try entry("getgrgid") { buffer, size, failure in
+            var entry = group()
+            var result: UnsafeMutablePointer<group>?
+            failure = getgrgid_r(number, &entry, buffer, size, &result)
+            return failure == 0 && result != nil ? String(cString: entry.gr_name) : nil
+        }
+    }
+
+    /// The number of a group, getgrnam_r(3); nil when there is none.
+    public static func number(of name: String) throws(SystemError) -> gid_t? {
+        try entry("getgrnam") { buffer, size, failure in
+            var entry = group()
+            var result: UnsafeMutablePointer<group>?
+            failure = name.withCString { getgrnam_r($0, &entry, buffer, size, &result) }
+            return failure == 0 && result != nil ? entry.gr_gid : nil
+        }
+    }
+}
+
+/// What a lookup finds, with a buffer that is long enough for it.
+private func entry<Found>(
+    _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
+) throws(SystemError) -> Found? {
+    var size = 1024
+    while true {
+        let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: size)
+        defer { buffer.deallocate() }
+        var failure: Int32 = 0
+        let found = lookup(buffer, size, &failure)
+        switch failure {
+        case 0: return found
+        case ERANGE where size < 1 << 20: size *= 2
+        case EINTR: continue
+        // What getpwnam(3) lists as "the given name was not found" in one library or another.
+        case ENOENT, ESRCH, EBADF, EPERM: return nil
+        default: throw SystemError(call: call, errno: failure)
+        }
     }
 }

@@ -24,6 +24,10 @@ public final class JobDefinition: Sendable {
     /// The program and options that come before a command line: `["/bin/sh", "-c"]`.
     public let shell: [String]
     public let umask: UInt32?
+    /// As whom it runs; nil: as the spool's owner.
+    public let user: Account?
+    /// Nil: the user's own.
+    public let group: Account?
     /// What the command is confined to: `nice`, `ionice`, the rlimits of `limits`.
     public let confinement: [Confinement]
     /// The cgroup's part of `limits`; nil: none.
@@ -61,11 +65,15 @@ public final class JobDefinition: Sendable {
     /// Its task is paused when its last try failed.
     public let pausesOnFailure: Bool
 
+    /// It names as whom it runs, who need not be the spool's owner.
+    public var isForAnother: Bool { user != nil || group != nil }
+
     public static let payloadBytesMax = 256 << 10
 
     /// The keys of a job, in the order of the manual.
     public static let keys = [
         "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
+        "user", "group",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after", "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
         "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
@@ -103,6 +111,8 @@ public final class JobDefinition: Sendable {
         environmentFile = reader.string("env_file")
         shell = reader.shell("shell")
         umask = reader.umask("umask")
+        user = reader.user("user")
+        group = reader.group("group")
         let priorities = [reader.nice("nice"), reader.ioPriority("ionice")].compactMap { $0 }
         let limits = reader.limits("limits")
         confinement = priorities + limits.resources

@@ -16,11 +16,14 @@ public struct ReadingContext: Sendable {
     public var zones: ZoneDatabase
     /// The zone of a wall time that names none: the configured one, UTC unless said otherwise.
     public var zone: Zone
+    /// Whose spool it is; nil: root's, or it does not matter any more, as for what has been accepted.
+    public var owner: SpoolOwner?
 
-    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc) {
+    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil) {
         self.now = now
         self.zones = zones
         self.zone = zone
+        self.owner = owner
     }
 }
 

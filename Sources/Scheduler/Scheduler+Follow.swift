@@ -110,12 +110,12 @@ extension Scheduler {
             table.set("tries", Value(.integer(4)))
             table.set("timeout", Value(.string("5m")))
             table.set("backoff", Value(.string("5m")))
-            return table
         case .task: break
         }
-        // It runs where the job ran.
-        let inherited = ["directory", "env", "env_file", "shell", "umask"]
         let own: Table? = if let parent { try parent.source.table() } else { try tasks[what]?.definition?.jobTable() }
+        // It runs where the job ran, and as whoever wrote what it looks at.
+        let isMail = if case .mail = followUp.action { true } else { false }
+        let inherited = ["user", "group"] + (isMail ? [] : ["directory", "env", "env_file", "shell", "umask"])
         for key in inherited {
             if let value = own?[key] { table.set(key, value) }
         }

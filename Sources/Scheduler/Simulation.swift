@@ -107,7 +107,7 @@ public struct Simulation {
     private static func paper(_ task: TaskDefinition, _ context: ReadingContext) throws(Problems) -> TaskDefinition {
         var table = try task.source.table()
         for key in [
-            "script", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
+            "script", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group", "nice", "ionice", "limits",
             "output_limit", "stop_signal", "kill_after", "keep",
         ] {
             table.remove(key)

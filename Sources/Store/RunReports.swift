@@ -62,6 +62,8 @@ extension Spool {
         var status = job.status(host: host)
         // A job that has not begun has said nothing; what its directory holds is of the job that it repeats.
         if job.attempt > 0 {
+            // What another user left in a directory that waits is not looked at: it is the spool owner's now.
+            if job.state == .new, job.definition.isForAnother { return status.json() }
             status.progress = try fs.progress(in: directory)
             if job.state != .running { status.result = try fs.result(in: directory) }
         }

@@ -6,7 +6,8 @@ extension Spool {
     /// Brings the job to the directory that its state names, with a `status.json` that says how it stands.
     ///
     /// The order within matters: a directory is complete before the job's file enters it, and `status.json` is new before
-    /// the directory moves, so that whoever sees a job in a directory sees its truth there.
+    /// the directory moves, so that whoever sees a job in a directory sees its truth there. It becomes the user's as whom the
+    /// job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
     public func place(_ job: Job) throws(SystemError) {
         let target = Layout.directory(of: job.id, job.state)
         let status = job.status(host: host).json()
@@ -24,11 +25,13 @@ extension Spool {
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target)
+            try give(target, of: job)
         case .nowhere:
             try fs.makeDirectory(target)
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try writeSource(job, into: target)
+            try give(target, of: job)
         case .directory(let state):
             let here = Layout.directory(of: job.id, state)
             do throws(SystemError) {
@@ -38,7 +41,9 @@ extension Spool {
                     try writeInputs(job, into: here)
                 }
                 try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
+                if job.state == .new, job.definition.isForAnother { try fs.takeBack(here) }
                 if state != job.state { try fs.rename(here, to: target) }
+                try give(target, of: job)
             } catch {
                 // Somebody removed the directory by hand: put back what is known, so that the job keeps a record.
                 guard error.errno == ENOENT, try fs.status(here) == nil else { throw error }
@@ -46,9 +51,18 @@ extension Spool {
                 try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
                 try writeInputs(job, into: target)
                 try writeSource(job, into: target)
+                try give(target, of: job)
             }
         }
         job.place = .directory(job.state)
+    }
+
+    /// Makes a job's directory the user's as whom it runs. What it brought along goes with it, once; later the files that were written
+    /// for this try, as the others are his or none of his.
+    private func give(_ directory: String, of job: Job) throws(SystemError) {
+        guard job.state != .new, job.definition.isForAnother, let owner = owner(job.definition) else { return }
+        let written = [Layout.statusFile, Layout.payloadFile, Layout.scriptFile]
+        try fs.give(directory, to: owner, only: job.attempt > 1 ? written : nil)
     }
 
     private func isDirectory(_ path: String) throws(SystemError) -> Bool { try fs.status(path)?.kind == .directory }

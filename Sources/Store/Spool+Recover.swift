@@ -39,7 +39,7 @@ extension Spool {
                 try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasStopped: wasStopped, look: look, &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
-                guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES].contains(error.errno) else { throw error }
+                guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
                 recovery.mended.append("could not place \(job.id): \(error)")
             }
         }
@@ -224,7 +224,8 @@ extension Spool {
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
             if try isEdited(path, status, of: job) { continue }
             let isTorn = try isTorn(path, status, of: job)
-            if let stamp = job.file, !isTorn, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
+            // Another user's may be anything; it is nobody's drop.
+            if let stamp = job.file, !isTorn, !job.definition.isForAnother, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
             } else {

@@ -17,6 +17,8 @@ public final class Spool<FS: FileSystem> {
     public let fs: FS
     public let journal: Journal<FS>
     public let host: String
+    /// Whose the directory of a job is while it runs and after its end; nil: the spool owner's, as in a spool that is not root's.
+    public var owner: (JobDefinition) -> FileOwner? = { _ in nil }
     /// Directories in new/ that are no jobs, each said once.
     var ignored: Set<String> = []
     /// The records of tasks that keep a number of them, oldest first.

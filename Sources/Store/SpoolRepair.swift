@@ -93,10 +93,10 @@ public final class SpoolRepair {
         case .place(let id): return try place(id)
         case .rewriteStatus: return try rewriteStatus(path)
         case .setMode(let mode):
-            try fs.root.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setMode(mode)
+            try fs.setMode(path, mode)
             return "mode \(String(mode, radix: 8))"
         case .setOwner(let owner, let group):
-            try fs.root.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setOwner(owner, group: group)
+            try fs.setOwner(path, FileOwner(user: owner, group: group))
             return "given to user \(owner)"
         case .rewriteSegment, .takeUp, .none: preconditionFailure("these are done elsewhere, or not at all")
         }

@@ -48,7 +48,12 @@ public struct FrameBuffer: Sendable {
     public var isEmpty: Bool { start == bytes.count }
 }
 
-private let version: UInt8 = 2
+/// Reports have not changed since version 2. Commands of version 2 are understood too: an older daemon starts whatever worker
+/// stands where its own did.
+private enum Version {
+    static let reports: UInt8 = 2
+    static let commands: UInt8 = 3
+}
 
 private enum Tag {
     static let run: UInt8 = 1
@@ -56,6 +61,7 @@ private enum Tag {
     static let stop: UInt8 = 3
     static let ended: UInt8 = 129
     static let running: UInt8 = 130
+    static let cannotServe: UInt8 = 131
     static let exited: Int64 = 0
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
@@ -69,15 +75,15 @@ extension Command {
     public func frame() -> [UInt8] {
         switch self {
         case .run(let request):
-            var writer = FrameWriter(kind: Tag.run)
+            var writer = FrameWriter(kind: Tag.run, version: Version.commands)
             writer.write(request)
             return writer.finish()
         case .signal(let number):
-            var writer = FrameWriter(kind: Tag.signal)
+            var writer = FrameWriter(kind: Tag.signal, version: Version.commands)
             writer.write(Int64(number))
             return writer.finish()
         case .stop(let killAfterMilliseconds):
-            var writer = FrameWriter(kind: Tag.stop)
+            var writer = FrameWriter(kind: Tag.stop, version: Version.commands)
             writer.write(optional: killAfterMilliseconds) { $0.write($1) }
             return writer.finish()
         }
@@ -114,6 +120,8 @@ extension FrameWriter {
         write(request.killsLeftovers)
         write(request.outputLimitBytes)
         write(request.confinement.map(\.text))
+        write(optional: request.environmentFile) { $0.write($1) }
+        write(Int64(request.replaceable))
     }
 }
 
@@ -128,11 +136,17 @@ extension FrameReader {
     }
 
     fileprivate mutating func request() throws(ProtocolError) -> RunRequest {
-        RunRequest(
+        var request = RunRequest(
             jobID: try jobID(), attempt: try int(), jobDirectory: try text(), arguments: try texts(), environment: try texts(),
             workingDirectory: try text(), umask: try uint32(), stdin: try flag() ? try text() : nil, stdoutName: try text(),
             stderrName: try text(), timeoutMilliseconds: try int64(), stopSignal: try int32(),
             killAfterMilliseconds: try int64(), killsLeftovers: try flag(), outputLimitBytes: try int64(), confinement: try confinement())
+        if version >= 3 {
+            request.environmentFile = try flag() ? try text() : nil
+            request.replaceable = try int()
+        }
+        guard (0...request.environment.count).contains(request.replaceable) else { throw .malformed }
+        return request
     }
 }
 
@@ -143,13 +157,13 @@ extension Report {
     public func frame() -> [UInt8] {
         switch self {
         case .running(let jobID, let attempt, let pid):
-            var writer = FrameWriter(kind: Tag.running)
+            var writer = FrameWriter(kind: Tag.running, version: Version.reports)
             writer.write(jobID)
             writer.write(Int64(attempt))
             writer.write(Int64(pid))
             return writer.finish()
         case .ended(let end):
-            var writer = FrameWriter(kind: Tag.ended)
+            var writer = FrameWriter(kind: Tag.ended, version: Version.reports)
             writer.write(end.jobID)
             writer.write(Int64(end.attempt))
             writer.write(end.kind)
@@ -161,6 +175,11 @@ extension Report {
             writer.write(end.maxRSSBytes)
             writer.write(Int64(end.leftovers))
             writer.write(Int64(end.pid))
+            return writer.finish()
+        case .cannotServe(let errno, let message):
+            var writer = FrameWriter(kind: Tag.cannotServe, version: Version.reports)
+            writer.write(Int64(errno))
+            writer.write(message)
             return writer.finish()
         }
     }
@@ -178,6 +197,7 @@ extension Report {
                     startedAt: try reader.int64(), endedAt: try reader.int64(), wallMilliseconds: try reader.int64(),
                     userMilliseconds: try reader.int64(), systemMilliseconds: try reader.int64(),
                     maxRSSBytes: try reader.int64(), leftovers: try reader.int(), pid: try reader.int32()))
+        case Tag.cannotServe: self = .cannotServe(errno: try reader.int32(), message: try reader.text())
         default: throw .unknownKind(reader.kind)
         }
         try reader.finish()
@@ -240,7 +260,7 @@ extension FrameReader {
 private struct FrameWriter {
     private var bytes: [UInt8]
 
-    init(kind: UInt8) {
+    init(kind: UInt8, version: UInt8) {
         bytes = []
         bytes.reserveCapacity(2048)
         bytes += [0, 0, 0, 0, version, kind]
@@ -277,13 +297,14 @@ private struct FrameWriter {
 }
 
 private struct FrameReader {
+    let version: UInt8
     let kind: UInt8
     private var rest: ArraySlice<UInt8>
 
     init(_ body: ArraySlice<UInt8>) throws(ProtocolError) {
         guard body.count >= 2 else { throw .malformed }
-        let found = body[body.startIndex]
-        guard found == version else { throw .unknownVersion(found) }
+        version = body[body.startIndex]
+        guard (Version.reports...Version.commands).contains(version) else { throw .unknownVersion(version) }
         kind = body[body.startIndex + 1]
         rest = body.dropFirst(2)
     }

@@ -15,8 +15,12 @@ public struct RunRequest: Sendable, Equatable {
     /// The command and its arguments. A command without a slash is searched in the PATH of `environment`; one with a slash and
     /// not absolute is relative to `workingDirectory`.
     public var arguments: [String]
-    /// `NAME=value`, exactly what the job gets.
+    /// `NAME=value`, exactly what the job gets, but for what ``environmentFile`` adds.
     public var environment: [String]
+    /// A file of `KEY=value` lines to read before the command begins, absolute. They take the place of the first ``replaceable``
+    /// of `environment`, and give way to the others.
+    public var environmentFile: String?
+    public var replaceable: Int
     public var workingDirectory: String
     public var umask: UInt32
     /// File for standard input, relative to `workingDirectory` unless absolute; nil is /dev/null.
@@ -41,7 +45,8 @@ public struct RunRequest: Sendable, Equatable {
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
         workingDirectory: String, umask: UInt32 = 0o022, stdin: String? = nil, stdoutName: String = "stdout",
         stderrName: String = "stderr", timeoutMilliseconds: Int64 = 0, stopSignal: Int32 = 15,
-        killAfterMilliseconds: Int64 = 10_000, killsLeftovers: Bool = false, outputLimitBytes: Int64 = 0, confinement: [Confinement] = []
+        killAfterMilliseconds: Int64 = 10_000, killsLeftovers: Bool = false, outputLimitBytes: Int64 = 0, confinement: [Confinement] = [],
+        environmentFile: String? = nil, replaceable: Int = 0
     ) {
         self.jobID = jobID
         self.attempt = attempt
@@ -59,6 +64,8 @@ public struct RunRequest: Sendable, Equatable {
         self.killsLeftovers = killsLeftovers
         self.outputLimitBytes = outputLimitBytes
         self.confinement = confinement
+        self.environmentFile = environmentFile
+        self.replaceable = replaceable
     }
 }
 
@@ -126,6 +133,8 @@ public enum Report: Sendable, Equatable {
     /// The run has lasted a moment and its command is this process. Short runs, which are the many, are not told of.
     case running(jobID: String, attempt: Int, pid: Int32)
     case ended(RunEnd)
+    /// The worker could not become the user it is for, and is gone: no run was or will be begun by it.
+    case cannotServe(errno: Int32, message: String)
 }
 
 /// How a process ended, wait(2).

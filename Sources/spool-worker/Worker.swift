@@ -155,6 +155,7 @@ extension Worker {
                 throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
             }
             record.write(running: request, pid: 0, startedAt: startedAt)
+            let request = try request.withEnvironmentFile()
             let pid = try startCommand(request)
             run = Run(request: request, pid: pid, startedAt: startedAt)
             record.write(running: request, pid: pid, startedAt: startedAt)

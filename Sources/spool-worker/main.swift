@@ -14,15 +14,19 @@
 // - All that a job starts stays below the worker (child subreaper), however often it forks; see Leftovers.swift for whose
 //   each process is. Nothing is signalled that is not the job's.
 //
+// As `spool-worker --user UID:GID:GID,…` it is root's to begin with, becomes that user for good before it does anything else, and
+// serves runs of that user alone. When it cannot become just that, it says so to the daemon and ends.
+//
 // As `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` it is the step between a worker and a command that is
 // confined: it does that to itself and becomes the command. See Confine.swift.
 //
-// Exit codes: 0 done; 1 the daemon spoke something else than the protocol, or a system call that cannot fail did; 2 not
+// Exit codes: 3 could not become the user; 0 done; 1 the daemon spoke something else than the protocol, or a system call that cannot fail did; 2 not
 // started as above.
 
 import CLinux
 import Glibc
 import Linux
+import WorkerProtocol
 
 private let socketDescriptor: Int32 = 3
 private let recordDescriptor: Int32 = 4
@@ -35,9 +39,21 @@ private func refuse(_ message: String) -> Never {
 
 if CommandLine.arguments.dropFirst().first == "--confine" { confine(Array(CommandLine.arguments.dropFirst(2))) }
 
-guard CommandLine.arguments.count == 1, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
+let words = Array(CommandLine.arguments.dropFirst())
+let credentials = words.count == 2 && words[0] == "--user" ? Credentials(words[1]) : nil
+
+guard words.isEmpty || credentials != nil, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
     linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0
 else { refuse("is started by spoold, with its socket and record file, and by nobody else") }
+
+if let credentials {
+    do throws(SystemError) { try credentials.assume() } catch {
+        // A word for the daemon, which goes into the socket whole; if it does not, the end says enough.
+        let frame = Report.cannotServe(errno: error.errno, message: error.description).frame()
+        _ = send(socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        exit(3)
+    }
+}
 
 do throws(SystemError) {
     let worker = try Worker(socket: FileDescriptor(owning: socketDescriptor), record: FileDescriptor(owning: recordDescriptor))

@@ -47,7 +47,7 @@ private struct Check {
         let spool = Spool(fs, host: "")
         if let path = session.configurationPath, access(path, F_OK) == 0 { try file(path) }
         // A wrong configuration has been said; its zone then counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc)
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current)
         var tasks: Set<String> = []
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
@@ -103,7 +103,7 @@ private struct Check {
             return
         }
         // As above: a wrong configuration's zone counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc)
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current)
         let tasks = try knownTasks(to: absolute)
         guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: tasks) }
         count += 1

@@ -80,7 +80,7 @@ private struct Submit {
 
     /// The configuration matters to instants alone, and most jobs have none: it is read only for those.
     private func context(_ job: JobOptions) throws(Problems) -> ReadingContext {
-        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones) }
+        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones, owner: .current) }
         do throws(Failure) { return try session.context() } catch {
             throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
         }

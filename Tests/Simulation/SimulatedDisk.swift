@@ -13,6 +13,8 @@ package final class SimulatedDisk: FileSystem {
         let inode: UInt64
         let kind: FileKind
         var mode: UInt32
+        /// Nil: the spool's owner.
+        var owner: FileOwner?
         var bytes: [UInt8] = []
         var entries: [String: Node] = [:]
         var modified: Int64
@@ -390,6 +392,18 @@ package final class SimulatedDisk: FileSystem {
         guard directory.entries[name] == nil else { return }
         add(make(.directory, mode: 0o700), to: directory, name)
         tell(path, .created)
+    }
+
+    package func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) {
+        try change("chown", path)
+        let node = try node(path)
+        for (name, entry) in node.entries where entry.kind == .file && names?.contains(name) ?? true { entry.owner = owner }
+        node.owner = owner
+    }
+
+    package func takeBack(_ path: String) throws(SystemError) {
+        try change("chown", path)
+        try node(path).owner = nil
     }
 
     package func rename(_ from: String, to: String) throws(SystemError) {

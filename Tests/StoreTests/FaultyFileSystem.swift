@@ -82,6 +82,16 @@ final class FaultyFileSystem: FileSystem {
         try disk.makeDirectory(path)
     }
 
+    func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) {
+        try change("chown", path)
+        try disk.give(path, to: owner, only: names)
+    }
+
+    func takeBack(_ path: String) throws(SystemError) {
+        try change("chown", path)
+        try disk.takeBack(path)
+    }
+
     func rename(_ from: String, to: String) throws(SystemError) {
         try change("rename", from)
         try disk.rename(from, to: to)

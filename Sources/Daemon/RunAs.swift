@@ -1,0 +1,70 @@
+import Glibc
+import Linux
+import Model
+import Scheduler
+import Store
+
+/// As whom a job runs.
+struct RunAs {
+    let user: User
+    /// Nil: the daemon's own.
+    let credentials: Credentials?
+}
+
+extension Daemon {
+    /// Looks up whom a definition names, now: users come and go.
+    func runAs(_ definition: JobDefinition) throws(RunNotPrepared) -> RunAs {
+        let own = surroundings.user
+        guard definition.isForAnother else { return RunAs(user: own, credentials: nil) }
+        let group = try group(definition.group)
+        let (user, isKnown) = try user(definition.user, group: group)
+        let chosen = group ?? user.group
+        // -1 would leave the process as it is: root's.
+        guard user.id != .max, chosen != .max else { throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's") }
+        if user.id == own.id, chosen == own.group { return RunAs(user: user, credentials: nil) }
+        guard geteuid() == 0 else { throw RunNotPrepared(why: "only root's own jobs may run as another user or with another group") }
+        let groups = try isKnown ? look("user \(user.name)") { () throws(SystemError) in try user.groups(with: chosen) } : [chosen]
+        return RunAs(user: user, credentials: Credentials(user: user.id, group: chosen, groups: groups))
+    }
+
+    private func group(_ account: Account?) throws(RunNotPrepared) -> gid_t? {
+        switch account {
+        case nil: return nil
+        case .number(let number)?: return number
+        case .name(let name)?:
+            let number = try look("group \(name)") { () throws(SystemError) in try Group.number(of: name) }
+            guard let number else { throw RunNotPrepared(why: "group \"\(name)\": there is no such group") }
+            return number
+        }
+    }
+
+    /// `isKnown`: the database has an entry, and knows the groups.
+    private func user(_ account: Account?, group: gid_t?) throws(RunNotPrepared) -> (User, isKnown: Bool) {
+        switch account {
+        case nil: return (surroundings.user, true)
+        case .name(let name)?:
+            let found = try look("user \(name)") { () throws(SystemError) in try User.find(name: name) }
+            guard let found else { throw RunNotPrepared(why: "user \"\(name)\": there is no such user") }
+            if found.id == 0, name != "root" { throw RunNotPrepared(why: "user \"\(name)\" is root under another name; only \"root\" is taken for it") }
+            return (found, true)
+        case .number(let number)?:
+            let found = try look("user \(number)") { () throws(SystemError) in try User.find(id: number) }
+            if let found { return (found, true) }
+            guard let group else {
+                throw RunNotPrepared(
+                    why: "user \(number) is not in the user database, so nothing says with which group it runs: give group, too")
+            }
+            return (User(id: number, group: group, name: String(number), home: "/", shell: "/bin/sh"), false)
+        }
+    }
+
+    private func look<Found>(_ what: String, _ body: () throws(SystemError) -> Found) throws(RunNotPrepared) -> Found {
+        do throws(SystemError) { return try body() } catch { throw RunNotPrepared(why: "\(what): \(error)") }
+    }
+
+    /// Whose the directory of such a job is; nil: the daemon's own, as long as there is nobody of that name.
+    func owner(_ definition: JobDefinition) -> FileOwner? {
+        guard geteuid() == 0, let credentials = (try? runAs(definition))?.credentials else { return nil }
+        return FileOwner(user: credentials.user, group: credentials.group)
+    }
+}

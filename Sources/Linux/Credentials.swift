@@ -1,0 +1,66 @@
+import CLinux
+import Glibc
+
+/// The numbers that say who a process is, credentials(7).
+public struct Credentials: Hashable, Sendable {
+    public var user: uid_t
+    public var group: gid_t
+    /// All of them, ``group`` too.
+    public var groups: [gid_t]
+
+    public init(user: uid_t, group: gid_t, groups: [gid_t]) {
+        self.user = user
+        self.group = group
+        self.groups = groups
+    }
+
+    /// As one word: `UID:GID:GID,GID…`.
+    public var text: String { "\(user):\(group):\(groups.map(String.init).joined(separator: ","))" }
+
+    /// Nil for what ``text`` does not write. -1, which the system calls take for "leave it as it is", is no number of anybody.
+    public init?(_ text: String) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 3, let user = uid_t(parts[0]), user != .max, let group = gid_t(parts[1]), group != .max else { return nil }
+        var groups: [gid_t] = []
+        for word in parts[2].split(separator: ",", omittingEmptySubsequences: false) {
+            guard let number = gid_t(word), number != .max else { return nil }
+            groups.append(number)
+        }
+        self.init(user: user, group: group, groups: groups)
+    }
+
+    /// Makes this process, which is root's and has one thread, theirs for good: groups, group, user, in this order, then every
+    /// capability and the session keyring; and looks whether all that came true and there is no way back. What throws has
+    /// stopped halfway: the process must end.
+    public func assume() throws(SystemError) {
+        try check("setgroups", setgroups(groups.count, groups))
+        try check("setresgid", setresgid(group, group, group))
+        try check("setresuid", setresuid(user, user, user))
+        if user != 0 { try check("capset", linux_drop_capabilities()) }
+        // Its record and its socket are out of the reach of whom it now belongs to.
+        try check("prctl", linux_close_to_tracing())
+        // Who may not have one, may not use the inherited one either.
+        if linux_new_session_keyring() < 0, errno != ENOSYS, errno != EPERM { throw SystemError(call: "keyctl", errno: errno) }
+        try verify()
+    }
+
+    private func verify() throws(SystemError) {
+        var users: (uid_t, uid_t, uid_t) = (0, 0, 0)
+        try check("getresuid", getresuid(&users.0, &users.1, &users.2))
+        guard users == (user, user, user) else { throw SystemError(call: "setresuid", errno: EPERM) }
+        var all: (gid_t, gid_t, gid_t) = (0, 0, 0)
+        try check("getresgid", getresgid(&all.0, &all.1, &all.2))
+        guard all == (group, group, group) else { throw SystemError(call: "setresgid", errno: EPERM) }
+        var found = [gid_t](repeating: 0, count: groups.count)
+        // EINVAL: there are more.
+        let count = getgroups(Int32(clamping: found.count), &found)
+        guard count == found.count, Set(found) == Set(groups) else { throw SystemError(call: "setgroups", errno: EPERM) }
+        guard user != 0 else { return }
+        guard linux_has_capabilities() == 0 else { throw SystemError(call: "capset", errno: EPERM) }
+        if setuid(0) == 0 || setresuid(.max, 0, .max) == 0 { throw SystemError(call: "setuid", errno: EPERM) }
+    }
+
+    private func check(_ call: String, _ result: Int32) throws(SystemError) {
+        if result != 0 { throw SystemError(call: call, errno: errno) }
+    }
+}

@@ -1,0 +1,268 @@
+import CLinux
+import Glibc
+import Linux
+
+/// The real disk.
+public final class DiskFileSystem: FileSystem {
+    public let path: String
+    private let top: OpenDirectory
+    private let isRoot = geteuid() == 0
+    /// The directories on the way to those that were given away let everybody through.
+    private var isPassable = false
+
+    /// Opens the spool at an absolute path.
+    public init(path: String) throws(SystemError) {
+        self.path = path
+        top = OpenDirectory(try Directory.open(path))
+        // Whoever opens a file just while `take` keeps writers out has the kernel say so, which would end the process.
+        _ = linux_ignore_signal(SIGIO)
+    }
+
+    public func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
+        do throws(SystemError) { return try top.opened.openDirectory(path).list() } catch {
+            if error.errno == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    public func status(_ path: String) throws(SystemError) -> FileStatus? {
+        do throws(SystemError) { return try top.opened.status(path) } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            throw error
+        }
+    }
+
+    public func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        do throws(SystemError) {
+            // A FIFO or device is told by its name first: opening a device can have effects.
+            let (directory, name) = try place(of: path)
+            let look = try directory.opened.status(name)
+            guard look.kind == .file else { return .other(look.kind) }
+            let file = try directory.opened.openFile(name, flags)
+            // Before anything is known of it, so that all that is known is of one moment.
+            if !ignoringWriters, !file.excludeWriters() { return .busy }
+            // The opened inode decides, whatever the name meant a moment ago.
+            let status = try file.status()
+            guard status.kind == .file, try isOfOwner(status, name, in: directory) else { return .other(status.kind) }
+            guard status.size <= Int64(limit) else { return .tooLarge(status) }
+            let bytes = try file.readAll(limit: limit + 1)
+            guard bytes.count <= limit else { return .tooLarge(status) }
+            return .file(status, bytes)
+        } catch {
+            switch error.errno {
+            case ENOENT: return .missing
+            case ELOOP: return .other(.symbolicLink)
+            case ENXIO: return .other(.socket)
+            case EAGAIN: return .busy
+            default: throw error
+            }
+        }
+    }
+
+    public func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
+        let (directory, name) = try place(of: path)
+        guard directory !== top else { return try top.opened.writeFile(path, bytes, mode: mode) }
+        try directory.opened.writeFresh(name, bytes, mode: mode, asOwnerOf: directory)
+    }
+
+    public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+        try create(path + ".tmp", bytes, mode: 0o600)
+        let (directory, name) = try place(of: path)
+        do throws(SystemError) { try directory.opened.rename(name + ".tmp", to: name) } catch {
+            // A directory in the file's place: whoever put it there finds it beside.
+            guard error.errno == EISDIR, directory !== top else { throw error }
+            try directory.opened.setAside(name)
+            try directory.opened.rename(name + ".tmp", to: name)
+        }
+    }
+
+    /// Gives a file a second name, link(2).
+    public func link(_ existing: String, to new: String) throws(SystemError) { try top.opened.link(existing, to: new) }
+
+    public func makeDirectory(_ path: String) throws(SystemError) {
+        do throws(SystemError) { try top.opened.makeDirectory(path) } catch {
+            if error.errno != EEXIST { throw error }
+        }
+    }
+
+    public func rename(_ from: String, to: String) throws(SystemError) {
+        let (source, name) = try place(of: from)
+        let (target, newName) = try place(of: to)
+        try source.opened.rename(name, into: target.opened, as: newName)
+    }
+
+    public func renameNoReplace(_ from: String, to: String) throws(SystemError) {
+        let (source, name) = try place(of: from)
+        let (target, newName) = try place(of: to)
+        try source.opened.renameNoReplace(name, into: target.opened, as: newName)
+    }
+
+    public func removeFile(_ path: String) throws(SystemError) {
+        let (directory, name) = try place(of: path)
+        try directory.opened.unlink(name)
+    }
+
+    public func removeTree(_ path: String) throws(SystemError) { try top.opened.removeTree(path) }
+
+    public func sync(_ path: String) throws(SystemError) {
+        try top.opened.openFile(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC).sync()
+    }
+
+    func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+        try top.opened.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setMode(mode)
+    }
+
+    func setOwner(_ path: String, _ owner: FileOwner) throws(SystemError) {
+        try top.opened.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setOwner(owner.user, group: owner.group)
+    }
+
+    public func syncAll() throws(SystemError) {
+        guard linux_syncfs(top.opened.raw) == 0 else { throw SystemError(call: "syncfs", path: path, errno: errno) }
+    }
+
+    public func openLog(_ path: String) throws(SystemError) -> DiskLog {
+        let (directory, name) = try place(of: path)
+        guard directory === top else { return try openForeignLog(name, in: directory) }
+        let file = try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
+        return DiskLog(size: try file.status().size, file: file)
+    }
+
+    // MARK: Directories of other users
+
+    /// Where a path's last name is to be looked up.
+    ///
+    /// What stands in a job's directory may be another user's, who puts links, FIFOs and directories there as he likes, and in a
+    /// sticky new/ even in the place of the directory itself. So root's daemon opens it without following a link, and does
+    /// all else by that descriptor. For everybody else, and in the spool's own directories, it is the path as it stands.
+    private func place(of path: String) throws(SystemError) -> (OpenDirectory, String) {
+        guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), path.utf8[..<slash].contains(UInt8(ascii: "/")) else {
+            return (top, path)
+        }
+        return (OpenDirectory(try top.opened.openDirectory(String(path[..<slash]))), String(path[path.utf8.index(after: slash)...]))
+    }
+
+    /// Whether a file in another user's directory is that user's, and not a link to somebody's. A job's own file is root's.
+    private func isOfOwner(_ file: FileStatus, _ name: String, in directory: OpenDirectory) throws(SystemError) -> Bool {
+        guard directory !== top else { return true }
+        let owner = try directory.opened.descriptor.status().owner
+        return owner == 0 || file.owner == owner || file.owner == 0 && file.links == 1 && Source.fileNames.contains(name)
+    }
+
+    private func openForeignLog(_ name: String, in directory: OpenDirectory) throws(SystemError) -> DiskLog {
+        let owner = try directory.opened.descriptor.status()
+        let flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        do throws(SystemError) {
+            let file = try directory.opened.openFile(name, flags)
+            let status = try file.status()
+            guard status.kind == .file, status.owner == owner.owner else { throw SystemError(call: "open", path: name, errno: EPERM) }
+            return DiskLog(size: status.size, file: file)
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            let file = try directory.opened.openFile(name, flags | O_CREAT | O_EXCL)
+            try file.setOwner(owner.owner, group: owner.group)
+            return DiskLog(size: 0, file: file)
+        }
+    }
+
+    public func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) {
+        try makePassable()
+        let directory = try top.opened.openDirectory(path)
+        guard try directory.descriptor.status().owner != owner.user else { return }
+        var all = names ?? []
+        if names == nil { all = try directory.list().map(\.name) }
+        for name in all { try give(name, in: directory, to: owner) }
+        try directory.descriptor.setMode(0o700)
+        try directory.descriptor.setOwner(owner.user, group: owner.group)
+    }
+
+    private func give(_ name: String, in directory: borrowing Directory, to owner: FileOwner) throws(SystemError) {
+        do throws(SystemError) {
+            guard try directory.status(name).kind == .file else { return }
+        } catch {
+            if error.errno == ENOENT { return }
+            throw error
+        }
+        let file = try directory.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        let status = try file.status()
+        guard status.kind == .file, status.owner == 0 else { return }
+        let isJobFile = Source.fileNames.contains(name)
+        if status.links > 1 {
+            // It is somewhere else, too, where it is to stay as it is.
+            let bytes = try file.readAll(limit: Int(status.size) + 1)
+            try directory.unlink(name)
+            let copy = try directory.openFile(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+            try copy.write(bytes)
+            try copy.setMode(isJobFile ? status.mode & 0o777 | 0o444 : status.mode & 0o777)
+            if !isJobFile { try copy.setOwner(owner.user, group: owner.group) }
+        } else if isJobFile {
+            try file.setMode(status.mode & 0o777 | (status.mode & 0o100 == 0 ? 0o444 : 0o555))
+        } else {
+            try file.setOwner(owner.user, group: owner.group)
+        }
+    }
+
+    public func takeBack(_ path: String) throws(SystemError) {
+        let directory = try top.opened.openDirectory(path)
+        guard try directory.descriptor.status().owner != geteuid() else { return }
+        try directory.takeOver()
+    }
+
+    /// Lets everybody through to the directories of jobs; what each holds is its owner's alone.
+    private func makePassable() throws(SystemError) {
+        if isPassable { return }
+        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011)] as [(String, mode_t)] {
+            let directory = try top.opened.openDirectory(path)
+            let mode = try directory.descriptor.status().mode
+            if mode & bits != bits { try directory.descriptor.setMode(mode | bits) }
+        }
+        isPassable = true
+    }
+}
+
+/// A directory that several can hold.
+private final class OpenDirectory {
+    let opened: Directory
+
+    init(_ directory: consuming Directory) { opened = directory }
+}
+
+extension Directory {
+    /// Makes a file under a name in another user's directory, whatever has that name.
+    fileprivate borrowing func writeFresh(
+        _ name: String, _ bytes: [UInt8], mode: UInt32, asOwnerOf directory: OpenDirectory
+    ) throws(SystemError) {
+        let file = try makeFresh(name, mode: mode)
+        let owner = try directory.opened.descriptor.status()
+        do throws(SystemError) {
+            try file.write(bytes)
+            if owner.owner != 0 { try file.setOwner(owner.owner, group: owner.group) }
+        } catch {
+            throw SystemError(call: error.call, path: name, errno: error.errno)
+        }
+    }
+
+    private borrowing func makeFresh(_ name: String, mode: UInt32) throws(SystemError) -> FileDescriptor {
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC
+        // Somebody may put a new one there each time; he loses interest, or his own job its record.
+        for _ in 0..<16 {
+            do throws(SystemError) { return try openFile(name, flags, mode: mode) } catch {
+                guard error.errno == EEXIST else { throw error }
+            }
+            do throws(SystemError) { try unlink(name) } catch {
+                if error.errno == EISDIR { try setAside(name) } else if error.errno != ENOENT { throw error }
+            }
+        }
+        throw SystemError(call: "open", path: name, errno: EEXIST)
+    }
+
+    /// Gives what has a name that is needed another one.
+    fileprivate borrowing func setAside(_ name: String) throws(SystemError) {
+        for number in 1...16 {
+            do throws(SystemError) { return try renameNoReplace(name, to: "\(name).aside\(number)") } catch {
+                guard error.errno == EEXIST else { throw error }
+            }
+        }
+        throw SystemError(call: "rename", path: name, errno: EEXIST)
+    }
+}

@@ -1,0 +1,64 @@
+import Glibc
+import Linux
+import WorkerProtocol
+
+// `env_file`, read by whoever the job runs as.
+
+extension RunRequest {
+    private static let bytesMax = 1 << 20
+
+    /// With what its `environmentFile` says in its environment.
+    ///
+    /// Lines of `KEY=value` as systemd's EnvironmentFile= has them: blank lines and those that begin with `#` or `;` say
+    /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name.
+    func withEnvironmentFile() throws(StartFailure) -> RunRequest {
+        guard let path = environmentFile else { return self }
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            // Whoever stands at the other end of a FIFO may never write.
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+            guard try file.status().kind == .file else { throw SystemError(call: "read", path: path, errno: EINVAL) }
+            bytes = try file.readAll(limit: Self.bytesMax)
+        } catch {
+            throw StartFailure(errno: error.errno, message: "env_file \"\(path)\": \(error.message)")
+        }
+        var lines = Array(environment[..<replaceable])
+        for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            var text = line.trimmed
+            if text.isEmpty || text.first == UInt8(ascii: "#") || text.first == UInt8(ascii: ";") { continue }
+            if text.starts(with: "export ".utf8) { text = text.dropFirst(7) }
+            guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals != text.startIndex, !text.contains(0) else {
+                throw StartFailure(errno: EINVAL, message: "env_file \"\(path)\" line \(index + 1): expected KEY=value")
+            }
+            var value = text[(equals + 1)...]
+            if value.count >= 2, let quote = value.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"), value.last == quote {
+                value = value.dropFirst().dropLast()
+            }
+            lines.set(String(decoding: text[...equals] + value, as: UTF8.self))
+        }
+        for line in environment[replaceable...] { lines.set(line) }
+        var request = self
+        request.environment = lines
+        return request
+    }
+}
+
+extension [String] {
+    /// Adds a variable, or gives it another value where it stands.
+    fileprivate mutating func set(_ line: String) {
+        let name = line.utf8.prefix { $0 != UInt8(ascii: "=") }
+        let known = firstIndex { $0.utf8.starts(with: name) && $0.utf8.dropFirst(name.count).first == UInt8(ascii: "=") }
+        if let known { self[known] = line } else { append(line) }
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Without blanks at its ends.
+    fileprivate var trimmed: ArraySlice<UInt8> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        var text = self
+        while let last = text.last, isBlank(last) { text.removeLast() }
+        while let first = text.first, isBlank(first) { text.removeFirst() }
+        return text
+    }
+}
