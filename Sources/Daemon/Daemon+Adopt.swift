@@ -65,6 +65,10 @@ extension Daemon {
         guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
             status.session == run.jobPID, status.processGroup == run.jobPID
         else { return }
+        // A user who kills his worker may have seen to it that the number is somebody else's now.
+        if let job = JobID(run.jobID).flatMap({ scheduler.jobs[$0] }), let owner = owner(job.definition) {
+            guard (try? FileStatus.read("/proc/\(run.jobPID)"))?.owner == owner.user else { return }  // gone, as above
+        }
         _ = kill(-run.jobPID, SIGKILL)
         log.write(.warning, "killed-orphans", at: now, ["id": run.jobID, "group": "\(run.jobPID)"])
     }

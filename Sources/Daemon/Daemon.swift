@@ -187,6 +187,7 @@ public final class Daemon: World {
             }
         }
         if geteuid() == 0 {
+            spool.isRoots = true
             spool.owner = { [unowned self] in owner($0) }
         } else {
             service.owner = SpoolOwner.current

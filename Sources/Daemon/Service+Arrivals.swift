@@ -86,7 +86,14 @@ extension Service {
         unreadable.remove(name)
         switch arrival {
         case .job(let job):
-            guard let onRecord = try onRecord(for: job) else { return lookAgain(at: job.file?.name ?? job.id.text) }
+            let known: OnRecord?
+            do throws(SystemError) { known = try onRecord(for: job) } catch {
+                // What stands in the place of another job's record.
+                guard error.isOfOnePath else { throw error }
+                if unreadable.insert(name).inserted { log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"]) }
+                known = nil
+            }
+            guard let onRecord = known else { return lookAgain(at: job.file?.name ?? job.id.text) }
             if let file = job.file { waitingFiles[file.name] = job.id }
             for followUp in job.definition.followUps {
                 if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }

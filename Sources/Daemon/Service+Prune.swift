@@ -37,8 +37,12 @@ extension Service {
     /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
     func pruneSome() throws(SystemError) {
         for (id, state) in expiries.takeDue(at: now) {
-            try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))
-            log.write(.info, "forgotten", at: now, ["id": id.text])
+            do throws(SystemError) {
+                try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))
+                log.write(.info, "forgotten", at: now, ["id": id.text])
+            } catch {
+                try notForgotten(id.text, error)
+            }
         }
         if now >= nextPrune {
             nextPrune = now.advanced(byMilliseconds: Self.pruneMilliseconds)
@@ -47,8 +51,15 @@ extension Service {
             try spool.forgetUnused { scheduler.jobs[$0] != nil }
         }
         guard let scan = pruning else { return }
-        let removed = try scan.step(Self.prunePerTurn, spool.fs, keep: world.configuration.keepMilliseconds, at: now)
+        let (removed, failed) = try scan.step(Self.prunePerTurn, spool.fs, keep: world.configuration.keepMilliseconds, at: now)
         for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
+        for (id, error) in failed { try notForgotten(id, error) }
         if scan.isFinished { pruning = nil }
+    }
+
+    /// A record stays that should have gone: what its user put into it is in the way. Tomorrow it is tried again.
+    func notForgotten(_ id: String, _ error: SystemError) throws(SystemError) {
+        guard error.isOfOnePath else { throw error }
+        log.write(.warning, "not-forgotten", at: now, ["id": id, "error": "\(error)"])
     }
 }

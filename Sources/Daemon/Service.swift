@@ -283,7 +283,9 @@ package final class Service<FS: FileSystem, W: World> {
             expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
         }
         if let count = job.definition.keepCount, let task = job.task {
-            try spool.keepLatest(count, of: task, adding: (job.id, job.state))
+            do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) } catch {
+                try notForgotten("\(job.id)", error)
+            }
         }
     }
 

@@ -54,6 +54,8 @@ public final class DiskFileSystem: FileSystem {
             case ENOENT: return .missing
             case ELOOP: return .other(.symbolicLink)
             case ENXIO: return .other(.socket)
+            // What keeps root out is a file system that another user has mounted there.
+            case EACCES where isRoot: return .other(.unknown)
             case EAGAIN: return .busy
             default: throw error
             }
@@ -186,20 +188,19 @@ public final class DiskFileSystem: FileSystem {
         let file = try directory.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         let status = try file.status()
         guard status.kind == .file, status.owner == 0 else { return }
-        let isJobFile = Source.fileNames.contains(name)
-        if status.links > 1 {
-            // It is somewhere else, too, where it is to stay as it is.
-            let bytes = try file.readAll(limit: Int(status.size) + 1)
-            try directory.unlink(name)
-            let copy = try directory.openFile(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
-            try copy.write(bytes)
-            try copy.setMode(isJobFile ? status.mode & 0o777 | 0o444 : status.mode & 0o777)
-            if !isJobFile { try copy.setOwner(owner.user, group: owner.group) }
-        } else if isJobFile {
-            try file.setMode(status.mode & 0o777 | (status.mode & 0o100 == 0 ? 0o444 : 0o555))
-        } else {
-            try file.setOwner(owner.user, group: owner.group)
+        guard Source.fileNames.contains(name) else {
+            // What is somewhere else, too, is not only the job's.
+            if status.links == 1 { try file.setOwner(owner.user, group: owner.group) }
+            return
         }
+        let mode = status.mode & 0o777 | (status.mode & 0o100 == 0 ? 0o444 : 0o555)
+        guard status.links > 1, status.size <= Source.bytesMax else { return try file.setMode(mode) }
+        // Where else it is, it is to stay as it is.
+        let bytes = try file.readAll(limit: Source.bytesMax)
+        try directory.unlink(name)
+        let copy = try directory.openFile(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+        try copy.write(bytes)
+        try copy.setMode(mode)
     }
 
     public func takeBack(_ path: String) throws(SystemError) {
@@ -211,11 +212,14 @@ public final class DiskFileSystem: FileSystem {
     /// Lets everybody through to the directories of jobs; what each holds is its owner's alone.
     private func makePassable() throws(SystemError) {
         if isPassable { return }
-        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011)] as [(String, mode_t)] {
+        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011), (Layout.state, 0o011)] as [(String, mode_t)] {
             let directory = try top.opened.openDirectory(path)
             let mode = try directory.descriptor.status().mode
             if mode & bits != bits { try directory.descriptor.setMode(mode | bits) }
         }
+        // By it a job's own spoolctl knows the spool.
+        let format = try top.opened.openFile(Layout.format, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        try format.setMode(format.status().mode | 0o044)
         isPassable = true
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// One walk over all records in done/ and failed/, some at a time, that removes those whose time is up.
 public final class PruneScan {
     private var names: [(state: JobState, name: String)] = []
@@ -10,22 +12,28 @@ public final class PruneScan {
 
     public var isFinished: Bool { names.isEmpty }
 
-    /// Looks at up to `count` records and returns the ids of those it removed. `keep`: the stay, in milliseconds, of records that
-    /// do not say.
+    /// Looks at up to `count` records and returns the ids of those it removed, and those that could not be. `keep`: the stay, in
+    /// milliseconds, of records that do not say.
     public func step(
         _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant
-    ) throws(SystemError) -> [String] {
+    ) throws(SystemError) -> (removed: [String], failed: [(id: String, error: SystemError)]) {
         var removed: [String] = []
+        var failed: [(id: String, error: SystemError)] = []
         for _ in 0..<count {
             guard let (state, name) = names.popLast() else { break }
             // What began within the last hour and says nothing cannot be old enough to matter today.
             guard JobID(name) != nil else { continue }
             let directory = "\(Layout.directory(state))/\(name)"
-            guard let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
-            try fs.removeTreeIfThere(directory)
-            removed.append(name)
+            do throws(SystemError) {
+                guard let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
+                try fs.removeTreeIfThere(directory)
+                removed.append(name)
+            } catch {
+                guard error.isOfOnePath else { throw error }
+                failed.append((name, error))
+            }
         }
-        return removed
+        return (removed, failed)
     }
 
     /// When the record's stay ends; nil when its status cannot be read, which keeps it.
@@ -37,6 +45,13 @@ public final class PruneScan {
         else { return nil }
         if case .integer(let own)? = status["keep_ms"]?.kind { return endedAt.advanced(byMilliseconds: own) }
         return endedAt.advanced(byMilliseconds: keep)
+    }
+}
+
+extension SystemError {
+    /// It is what stands at a path that is in the way, and not the disk, or that this process lacks something.
+    public var isOfOnePath: Bool {
+        [EACCES, EBUSY, EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EXDEV].contains(errno)
     }
 }
 

@@ -47,6 +47,9 @@ extension Spool {
                     changed: status))
         case .file(let status, let bytes):
             if bytes.isEmpty, !isSettled { return .notYet }
+            if isRoots, status.owner != 0 {
+                return .rejected(rejection(name, stem, context, Self.foreign(status.owner), changed: status))
+            }
             let isExecutable = status.mode & 0o111 != 0
             guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: isExecutable) else {
                 let why =
@@ -254,12 +257,40 @@ extension Spool {
                     id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
                     error: error.all.map { "\(name)/\(found.file):\($0)" }.joined(separator: "\n")))
         }
+        for one in [ownID?.text, old] {
+            guard let writer = try writer(of: found, from: one) else { continue }
+            return .rejected(
+                RejectedFile(
+                    id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
+                    error: "\(name)/\(found.file): \(Self.foreign(writer))"))
+        }
         if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
         var job = AcceptedJob(
             id: id, name: jobName, task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
             source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
         job.paths = paths
         return .job(job)
+    }
+
+    private static func foreign(_ owner: UInt32) -> String {
+        "belongs to user \(owner), who may have written it, and would run as root has it: look at it, then chown it to root"
+    }
+
+    /// Who else than root may have written a job's file: whoever owns it, or the one of the record that it may be a copy of.
+    private func writer(
+        of found: (file: String, status: FileStatus, bytes: [UInt8]), from id: String?
+    ) throws(SystemError) -> UInt32? {
+        guard isRoots else { return nil }
+        if found.status.owner != 0 { return found.status.owner }
+        guard let id, let id = JobID(id) else { return nil }
+        for state in [JobState.done, .failed] {
+            let directory = Layout.directory(of: id, state)
+            guard let status = try fs.status(directory), status.owner != 0 else { continue }
+            guard case .file(let own, let bytes) = try fs.take("\(directory)/\(found.file)", limit: Source.bytesMax, ignoringWriters: true),
+                own.owner == 0 || bytes != found.bytes
+            else { return status.owner }
+        }
+        return nil
     }
 
     /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.

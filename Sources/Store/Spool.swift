@@ -19,6 +19,8 @@ public final class Spool<FS: FileSystem> {
     public let host: String
     /// Whose the directory of a job is while it runs and after its end; nil: the spool owner's, as in a spool that is not root's.
     public var owner: (JobDefinition) -> FileOwner? = { _ in nil }
+    /// It is root's: what others have written is no job of it.
+    public var isRoots = false
     /// Directories in new/ that are no jobs, each said once.
     var ignored: Set<String> = []
     /// The records of tasks that keep a number of them, oldest first.

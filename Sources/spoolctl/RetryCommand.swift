@@ -1,3 +1,4 @@
+import Glibc
 import Store
 
 extension Command {
@@ -37,7 +38,13 @@ extension Session {
         var found: (file: String, mode: UInt32, bytes: [UInt8])?
         for file in Source.fileNames where found == nil {
             let taken = try attempt { () throws(SystemError) in try fs.take("\(old.path)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
-            if case .file(let status, let bytes) = taken { found = (file, status.mode & 0o777, bytes) }
+            if case .file(let status, let bytes) = taken {
+                // Who was given the directory of a job may have put another file there.
+                if geteuid() == 0, status.owner != 0 {
+                    throw Failure(ExitCode.failed, "\(spoolPath)/\(old.path)/\(file) belongs to user \(status.owner), who may have written it; nothing was submitted")
+                }
+                found = (file, status.mode & 0o777, bytes)
+            }
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
         if record.status.reason == .rejected { try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)") }
@@ -49,7 +56,7 @@ extension Session {
             try fs.create("\(directory)/\(Layout.statusFile)", record.json, mode: 0o600)
             // Nobody writes to an input, so that both jobs can have the same.
             let input = "\(old.path)/\(Layout.inputFile)"
-            if try fs.status(input)?.kind == .file { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
+            if let brought = try fs.status(input), brought.kind == .file, try fs.status(old.path)?.owner == brought.owner { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
             try fs.sync("\(directory)/\(found.file)")
             try fs.sync("\(directory)/\(Layout.statusFile)")
             try fs.sync(directory)

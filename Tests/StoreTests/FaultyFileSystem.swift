@@ -178,6 +178,8 @@ final class OneFile: FileSystem {
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) { throw refuse() }
     func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) { throw refuse() }
     func makeDirectory(_ path: String) throws(SystemError) { throw refuse() }
+    func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) { throw refuse() }
+    func takeBack(_ path: String) throws(SystemError) { throw refuse() }
     func rename(_ from: String, to: String) throws(SystemError) { throw refuse() }
     func renameNoReplace(_ from: String, to: String) throws(SystemError) { throw refuse() }
     func removeFile(_ path: String) throws(SystemError) { throw refuse() }

@@ -392,7 +392,7 @@ extension Spool {
         try disk.makeDirectory("done/mine")
         let scan = try PruneScan(disk)
         var removed: [String] = []
-        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now) }
+        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now).removed }
         #expect(removed.sorted() == [old, short].sorted())
         #expect(try temporary.names("done") == [kept, unknown, "mine"].sorted() && temporary.names("failed") == [fresh])
     }
