@@ -28,6 +28,15 @@ public struct User: Sendable, Equatable {
         }
     }
 
+    /// All of them that the system lists, getpwent(3); to be asked by one thread at a time.
+    public static func names() -> [String] {
+        var names: [String] = []
+        setpwent()
+        while let entry = getpwent() { names.append(string(entry.pointee.pw_name)) }
+        endpwent()
+        return names
+    }
+
     /// The groups that the user is in, with `group` as the first, getgrouplist(3).
     public func groups(with group: gid_t) throws(SystemError) -> [gid_t] {
         var capacity: Int32 = 64
@@ -75,6 +84,15 @@ public enum Group {
             failure = getgrgid_r(number, &entry, buffer, size, &result)
             return failure == 0 && result != nil ? String(cString: entry.gr_name) : nil
         }
+    }
+
+    /// All of them that the system lists, getgrent(3); to be asked by one thread at a time.
+    public static func names() -> [String] {
+        var names: [String] = []
+        setgrent()
+        while let entry = getgrent() { names.append(String(cString: entry.pointee.gr_name)) }
+        endgrent()
+        return names
     }
 
     /// The number of a group, getgrnam_r(3); nil when there is none.

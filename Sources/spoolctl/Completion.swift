@@ -1,3 +1,4 @@
+import Linux
 import Store
 
 /// What may stand where the cursor is, by the same tables that dispatch and help are made of.
@@ -139,6 +140,8 @@ struct Completion {
         switch option.value {
         case "FILE", "PATH", "GLOB": return .files
         case "DIR": return .directories
+        case "USER": return .words(User.names().map { ($0, "") })
+        case "GROUP": return .words(Group.names().map { ($0, "") })
         case "SIGNAL": return .words(["TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2", "STOP", "CONT"].map { ($0, "") })
         default: return .words([])
         }

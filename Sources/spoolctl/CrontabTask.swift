@@ -12,16 +12,18 @@ struct CrontabTask {
     }
 
     /// - Parameters:
-    ///   - owner: whose crontab it is.
+    ///   - owner: whose crontab it is; root's tasks may run as anybody.
     ///   - file: where it stands, for the comment that says so.
-    init(_ entry: Crontab.Entry, name: String, owner: String, file: String) throws(Refusal) {
+    init(_ entry: Crontab.Entry, name: String, owner: String, isRoot: Bool, file: String) throws(Refusal) {
         let settings = entry.settings
-        if let user = entry.user, user != owner { throw Refusal(why: "it runs as \(user), and tasks of this spool run as \(owner)") }
+        let user = entry.user ?? owner
+        if user != owner, !isRoot { throw Refusal(why: "it runs as \(user), and tasks of this spool run as \(owner)") }
         guard settings.shell.hasPrefix("/") else { throw Refusal(why: "SHELL is \"\(settings.shell)\", no absolute path") }
         var table = Table()
         if let comment = entry.comment { table.set("description", Value(.string(comment))) }
         table.set("command", Value(.string(try Self.command(entry))))
         if settings.shell != "/bin/sh" { table.set("shell", Value(.string(settings.shell))) }
+        if user != owner { table.set("user", Value(.string(user))) }
         // cron starts a run whatever else of the same line still runs.
         table.set("overlap", Value(.string("allow")))
         var environment = Table()
@@ -32,7 +34,7 @@ struct CrontabTask {
             guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", no absolute path") }
             table.set("directory", Value(.string(home)))
         }
-        let to = settings.mailTo ?? owner
+        let to = settings.mailTo ?? user
         if !to.isEmpty {
             guard !to.contains(where: { $0 == "," || $0.isWhitespace }) else { throw Refusal(why: "MAILTO names several: \"\(to)\"") }
             var mail = Table()

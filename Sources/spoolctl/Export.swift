@@ -58,7 +58,7 @@ struct Export {
     mutating func units() -> String {
         lose(
             keysBut: [
-                "command", "description", "shell", "env", "env_file", "directory", "umask", "nice", "timeout", "kill_after", "stop_signal",
+                "command", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout", "kill_after", "stop_signal",
                 "success", "schedule", "timezone",
             ], to: "a systemd unit")
         let description = "Description=\(Self.oneLine(job.description ?? name).split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%"))"
@@ -76,6 +76,8 @@ struct Export {
         if let file = job.environmentFile { service.append("EnvironmentFile=\(file)") }
         if let directory = job.directory { service.append("WorkingDirectory=\(directory)") }
         if let umask = job.umask { service.append("UMask=0\(String(umask, radix: 8))") }
+        if let user = job.user { service.append("User=\(user)") }
+        if let group = job.group { service.append("Group=\(group)") }
         if let nice = table.whole("nice") { service.append("Nice=\(nice)") }
         if let timeout = job.timeoutMilliseconds { service.append("TimeoutStartSec=\(timeout)ms") }
         if table["kill_after"] != nil { service.append("TimeoutStopSec=\(job.killAfterMilliseconds)ms") }

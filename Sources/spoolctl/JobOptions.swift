@@ -19,6 +19,8 @@ struct JobOptions {
         Option("set-env", "E", value: "NAME=VALUE", "a variable; may be repeated"),
         Option("shell", value: "PATH", "the shell of a command line (/bin/sh)"),
         Option("umask", value: "OCTAL", "the mask of what it creates"),
+        Option("user", value: "USER", "root's jobs: as whom it runs, in that home unless told otherwise"),
+        Option("group", value: "GROUP", "root's jobs: with which group instead of the user's own"),
         Option("nice", value: "N", "its niceness, -20 to 19"),
         Option("ionice", value: "CLASS", "idle, best-effort:0 to 7, or realtime:0 to 7"),
         Option("limit", value: "NAME=VALUE", "a limit: nofile, nproc, core, fsize, cpu, as, memory, cpu_percent, tasks; may be repeated"),
@@ -68,6 +70,7 @@ struct JobOptions {
 
     private static let strings: [(option: String, key: String)] = [
         ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
+        ("user", "user"), ("group", "group"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
         ("unique", "unique"), ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
@@ -192,10 +195,11 @@ struct JobOptions {
 
     // MARK: Where it was submitted
 
-    /// The caller's directory, umask and PATH, or with `everything` the whole environment, below what options say.
+    /// The caller's directory, but for a job of another user, umask and PATH, or with `everything` the whole environment, below what options say.
     mutating func recordSurroundings(everything: Bool) throws(Failure) -> [String] {
         var left: [String] = []
-        if table["directory"] == nil { set("directory", .string(try Self.utf8(currentDirectory(), "directory")), "the directory") }
+        // Where root stands, another may not be able to go.
+        if table["directory"] == nil, table["user"] == nil { set("directory", .string(try Self.utf8(currentDirectory(), "directory")), "the directory") }
         if table["umask"] == nil {
             let mask = Glibc.umask(0)
             _ = Glibc.umask(mask)

@@ -24,14 +24,16 @@ final class WorkerUnderTest {
         return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)]) + "/spool-worker"
     }()
 
-    init() throws {
+    /// `user`: whom it is to become. `by`: a program and its words that start it.
+    init(as user: Credentials? = nil, by launcher: [String] = []) throws {
         temporary = try TemporaryDirectory()
         recordPath = "\(temporary.path)/record"
         let record = try FileDescriptor.open(recordPath, O_RDWR | O_CREAT, mode: 0o600)
         guard try record.tryLock() else { throw SystemError(call: "flock", path: recordPath, errno: EWOULDBLOCK) }
         let pair = try SocketPair(nonBlocking: true)
+        let words = [Self.executable] + (user.map { ["--user", $0.text] } ?? [])
         pid = try Process.spawn(
-            Self.executable, arguments: ["spool-worker"], environment: [],
+            launcher.first ?? Self.executable, arguments: launcher + words, environment: [],
             descriptors: [(pair.second.raw, 3), (record.raw, 4)])
         pidfd = try Process.openPidfd(pid)
         socket = linux_fcntl_int(pair.first.raw, F_DUPFD_CLOEXEC, 3)
@@ -66,6 +68,21 @@ final class WorkerUnderTest {
             let count = recv(socket, buffer.baseAddress, buffer.count, 0)
             if count <= 0 { throw SystemError(call: "the worker hung up", errno: 0) }
             frames.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
+    /// What it says before it ends instead of serving; nil: it serves.
+    func refusal() throws -> String? {
+        while true {
+            while let body = try frames.next() {
+                guard case .cannotServe(_, let message) = try Report(body: body) else { return nil }
+                return message
+            }
+            try awaitReadable(socket)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = recv(socket, &buffer, buffer.count, 0)
+            if count <= 0 { return nil }
+            frames.append(Array(buffer[..<count]))
         }
     }
 

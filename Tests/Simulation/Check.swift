@@ -45,6 +45,7 @@ struct Check {
     // MARK: Jobs
 
     private func eachTryBeganOnce() throws(Violation) {
+        if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
         for (attempt, count) in world.begun where count > 1 {
             throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times")
         }

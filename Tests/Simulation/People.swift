@@ -167,6 +167,7 @@ final class People {
             text += "after = { all = [\"\(other)\"], when = \"\(whens[Int(pick >> 33 % 3)])\" }\n"
         }
         if pick >> 36 % 10 == 0 { text += "keep = \"\(pick >> 38 % 90)s\"\n" }
+        if pick >> 52 % 4 == 0 { text += "user = \"another\"\n" }
         text += isOfTask ? "task = \"task\(pick % 3)\"\n" : "command = \":\"\n"
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
         drops.append(drop)

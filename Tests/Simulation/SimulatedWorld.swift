@@ -87,6 +87,11 @@ package final class SimulatedWorld: World {
     /// The latest that the clock has shown.
     private(set) var latest = SimulatedWorld.start
 
+    /// Whose the jobs are that name a user.
+    static let another = FileOwner(user: 5, group: 60)
+    /// Jobs that were started in a directory that was not their user's.
+    private(set) var misplaced: [String] = []
+
     package static let start = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
 
     package init(bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
@@ -136,8 +141,10 @@ package final class SimulatedWorld: World {
 
     /// A service on the disk as it is.
     func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
+        let spool = Spool(disk, host: "h")
+        spool.owner = { $0.isForAnother ? Self.another : nil }
         let service = Service(
-            Spool(disk, host: "h"), zones: zones, log: log, spoolID: "x", world: self)
+            spool, zones: zones, log: log, spoolID: "x", world: self)
         service.scheduler.handle(.limits(SchedulerLimits(slots: configuration.slots)), at: now)
         return service
     }
@@ -241,6 +248,8 @@ package final class SimulatedWorld: World {
 
     package func start(_ job: Job) {
         guard !disk.isStopped else { return }
+        let directory = try? disk.node(Layout.directory(of: job.id, .running))  // people may have removed it
+        if let directory, directory.owner != (job.definition.isForAnother ? Self.another : nil) { misplaced.append(job.id.text) }
         let own = processes.first { process in
             guard process.isAlive, process.life == life, case .idle = process.phase else { return false }
             return true

@@ -1,0 +1,179 @@
+import CLinux
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// Jobs of another user that put into their own directory whatever may lead root astray.
+@Suite(.enabled(if: geteuid() == 0, "only root's jobs run as another user")) struct HostileJobTests {
+    enum Plant: String, CaseIterable { case symlink, hardLink, fifo, directory }
+
+    /// Every name at which the daemon, its worker or spoolctl look or write.
+    static let names = [
+        "status.json", "status.json.tmp", "result", "progress", "extend", "payload", "script", "stdout", "stderr", "environment", "stdin",
+        "stdout.1", "result.1",
+    ]
+
+    /// Root's, with what would be taken from it: a result, a progress and a status.
+    static let secret = "{\"fraction\": 0.5, \"message\": \"hush\", \"state\": \"done\", \"id\": \"hush\"}\n"
+
+    @Test("U3: links, FIFOs and directories in the place of a job's files lead to nothing of root's, and stop nobody", arguments: Plant.allCases)
+    func plants(_ plant: Plant) throws {
+        let spool = try UserTests.spool()
+        let canary = "\(spool.base)/canary"
+        try Files.write(canary, Self.secret, mode: 0o600)
+        let gate = try spool.gate()
+        #expect(chmod(gate.path, 0o666) == 0)
+        try spool.drop(
+            "job.toml", """
+            command = 'read x <\(gate.path)'
+            directory = "/"
+            user = "games"
+            payload = {a = 1}
+            tries = 2
+            backoff = 0
+            success = [1]
+            timeout = "1h"
+            output_limit = "64K"
+            """)
+        for attempt in 1...2 {
+            let running = try spool.wait(for: "try \(attempt)") { try spool.jobs(in: "running", named: "job").first { $0.attempt == attempt && $0.integer("pid") != nil } }
+            for name in Self.names { try Self.plant(plant, "\(running.directory)/\(name)", canary) }
+            // What root does from outside while it runs.
+            let extend = try spool.ctl("extend", "1h", running.id)
+            #expect(extend.code == 1, "\(extend.output)\(extend.errors)")
+            _ = try spool.ctl("logs", running.id)
+            _ = try spool.ctl("status", running.id)
+            try gate.release()
+        }
+        let job = try spool.wait(for: "the end") { () -> String? in
+            try ["done", "failed"].flatMap { place in try Files.list("\(spool.path)/\(place)").map { "\(place)/\($0)" } }.first
+        }
+        #expect(try spool.runsOn("next-of-root"))
+        let next = try spool.run("command = \"id -un\"\nuser = \"games\"\ndirectory = \"/\"", as: "next")
+        #expect(try next.stdout == "games\n", "\(next.error)")
+        // Neither written nor given away nor told.
+        #expect(try Files.text(canary) == Self.secret)
+        let status = try Files.status(canary)
+        #expect(status.owner == 0 && status.mode == 0o600)
+        let directory = "\(spool.path)/\(job)"
+        let record = try Files.status("\(directory)/status.json")
+        #expect(record.kind == .file && record.owner == 5 && record.links == 1)
+        #expect(try !Files.text("\(directory)/status.json").contains("hush"))
+        for command in ["logs", "status", "why"] { #expect(try !spool.ctl(command, String(job.split(separator: "/")[1])).output.contains("hush"), "\(command)") }
+        // Root removes such a record, and nothing beside it.
+        #expect(try spool.ctl("prune", "--older-than", "0s").code == 0)
+        #expect(!Files.exists(directory))
+        #expect(try Files.text(canary) == Self.secret)
+        #expect(try spool.stop() == 0)
+    }
+
+    private static func plant(_ plant: Plant, _ path: String, _ canary: String) throws {
+        if Files.exists(path) { try Files.removeTree(path) }
+        switch plant {
+        case .symlink: try Files.symlink(canary, path)
+        // As where fs.protected_hardlinks is off.
+        case .hardLink: try Files.link(canary, path)
+        case .fifo:
+            guard mkfifo(path, 0o600) == 0, chown(path, 5, 60) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
+        case .directory:
+            for one in [path, "\(path)/more"] {
+                try Files.makeDirectory(one)
+                guard chown(one, 5, 60) == 0 else { throw SystemError(call: "chown", path: path, errno: errno) }
+            }
+        }
+    }
+
+    @Test("U3: what a user writes over his job's file is never run as root: not after a crash, not by mv, cp -r or retry")
+    func rewrittenFile() throws {
+        let spool = try UserTests.spool()
+        let gate = try spool.gate()
+        #expect(chmod(gate.path, 0o666) == 0)
+        let evil = "command = \"id -un >>\(spool.out)/evil\"\n"
+        try Files.write("\(spool.out)/evil.toml", evil)
+        let first = "cp \(spool.out)/evil.toml $SPOOL_JOB_DIR/x; mv -f $SPOOL_JOB_DIR/x $SPOOL_JOB_DIR/job.toml; echo >\(spool.out)/written; read x <\(gate.path); exit 3"
+        try spool.drop("job.toml", "command = '\(first)'\nuser = \"games\"\ndirectory = \"/\"")
+        try spool.output("written")
+        try spool.crash()
+        try spool.start()
+        try gate.release()
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == "failed exit 3")
+        // The daemon that came after the crash has put root's own back; so once more, after the end.
+        try Self.rewrite("\(job.directory)/job.toml", evil)
+        let retry = try spool.ctl("retry", job.id)
+        #expect(retry.code == 1 && retry.errors.contains("belongs to user 5"), "\(retry.errors)")
+        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+        let copied = try spool.wait(for: "the copy's rejection") { try spool.jobs(in: "failed").first { $0.reason == "rejected" } }
+        #expect(copied.error.contains("belongs to user 5"), "\(copied.error)")
+        try Files.rename(job.directory, "\(spool.path)/new/\(job.id)")
+        let moved = try spool.wait(for: "the other's rejection") {
+            try spool.jobs(in: "failed").first { $0.reason == "rejected" && $0.id != copied.id }
+        }
+        #expect(moved.error.contains("belongs to user 5"), "\(moved.error)")
+        // Nor is a file that another user owns.
+        try spool.drop("dropped.toml", "command = [\"true\"]")
+        #expect(try spool.end(of: "dropped").outcome == "done 0")
+        try Self.rewrite("\(spool.path)/tmp/foreign.toml", evil)
+        try Files.rename("\(spool.path)/tmp/foreign.toml", "\(spool.path)/new/foreign.toml")
+        #expect(try spool.end(of: "foreign").error.hasPrefix("foreign.toml: belongs to user 5"))
+        #expect(try spool.linesNow("evil") == [])
+    }
+
+    private static func rewrite(_ path: String, _ text: String) throws {
+        if Files.exists(path) { try Files.remove(path) }
+        try Files.write(path, text)
+        guard chown(path, 5, 60) == 0 else { throw SystemError(call: "chown", path: path, errno: errno) }
+    }
+
+    @Test("U3: an untouched record of another user's job runs again as that user: by retry, by mv and by cp -r")
+    func again() throws {
+        let spool = try UserTests.spool()
+        let job = try spool.run("command = \"id -un; cat\"\npayload = 1\nuser = \"games\"\ndirectory = \"/\"")
+        #expect(try job.stdout == "games\n1", "\(job.error)")
+        #expect(try spool.ctl("retry", "-w", job.id).code == 0)
+        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+        #expect(try spool.ended("job", count: 3).allSatisfy { try $0.stdout == "games\n1" })
+        try Files.rename(job.directory, "\(spool.path)/new/\(job.id)")
+        let all = try spool.wait(for: "the fourth") { () -> [FoundJob]? in
+            let others = try spool.ended("job").filter { $0.id != job.id }
+            return others.count == 3 ? others : nil
+        }
+        #expect(try all.allSatisfy { try $0.stdout == "games\n1" && Files.status($0.directory).owner == 5 })
+    }
+
+    @Test("U3: a record goes when its time is up, also while a process of its user adds to it")
+    func growing() throws {
+        let spool = try UserTests.spool()
+        // It ends when it cannot make another file.
+        let grow = "(cd $SPOOL_JOB_DIR; mkdir -p a/b; cd a/b; while : >f$i; do i=x$i; [ ${#i} -lt 200 ] || i=; mkdir -p d$i; done; echo >\(spool.out)/over) >/dev/null 2>&1 &"
+        try spool.drop("job.toml", "command = '\(grow)'\nuser = \"games\"\ndirectory = \"/\"\nkeep = \"10ms\"")
+        try spool.logLine("forgotten", "-job-")
+        try spool.output("over")
+        #expect(try spool.runsOn())
+        #expect(try spool.ended("job").isEmpty)
+    }
+
+    @Test("U3: a user who stops his own worker stops nobody else, and cancel ends his run")
+    func stoppedWorker() throws {
+        let spool = try UserTests.spool()
+        try spool.drop("job.toml", "command = 'kill -STOP $PPID; echo >\(spool.out)/stopped'\nuser = \"games\"\ndirectory = \"/\"")
+        try spool.output("stopped")
+        #expect(try spool.runsOn())
+        let running = try spool.running("job")
+        #expect(try spool.ctl("cancel", running.id).code == 0)
+        _ = try spool.end(of: "job")
+        #expect(try spool.run("command = [\"true\"]\nuser = \"games\"\ndirectory = \"/\"", as: "after").outcome == "done 0")
+    }
+
+    @Test("U3: a process limit of the user that is reached is that run's failure, and says so")
+    func processLimit() throws {
+        let spool = try UserTests.spool()
+        // A number that nobody has: the limit counts all processes of a user.
+        let keys = "user = 64117\ngroup = 64117\ndirectory = \"/\"\nlimits = {nproc = 1}"
+        let job = try spool.run("command = \"(true) && true\"\n\(keys)")
+        #expect(job.place == "failed", "\(job.outcome)")
+        #expect(try job.error.contains("Resource temporarily unavailable") || job.stderr.contains("fork"), "\(job.error)")
+        #expect(try spool.runsOn())
+    }
+}
