@@ -10,7 +10,7 @@ extension Daemon {
         do {
             let identity = try runAs(job.definition)
             var request = RunRequest(job, as: identity.user, surroundings)
-            if let limits = job.definition.cgroupLimits, let group = try cgroups.make(for: job.id.text, limits) {
+            if let limits = job.definition.cgroupLimits, let group = try cgroup(job, limits, identity) {
                 request.confinement.append(.cgroup(group))
             }
             try give(job, request, as: identity.credentials)
@@ -43,6 +43,17 @@ extension Daemon {
                 if newOnes == Self.newWorkersMax { throw error }
             }
         }
+    }
+
+    /// The cgroup that the job's command is to enter; nil: none can be had, and none need be.
+    private func cgroup(_ job: Job, _ limits: CgroupLimits, _ identity: RunAs) throws(RunNotPrepared) -> String? {
+        guard identity.credentials == nil else {
+            // cgroups(7): who moves a process must be able to write where it comes from, too.
+            if !limits.isRequired { return nil }
+            throw RunNotPrepared(
+                why: "limits.memory, cpu_percent and tasks: only a worker of root's own can enter a cgroup, not one of user \(identity.user.name); limits.required = false runs it without")
+        }
+        return try cgroups.make(for: job.id.text, limits)
     }
 
     private func notStarted(_ job: Job, _ why: String) {

@@ -14,7 +14,7 @@ public enum Account: Sendable, Hashable, CustomStringConvertible {
             self = .number(number)
         } else {
             // `:` ends a name in passwd(5), `,` one in group(5).
-            guard text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F && $0 != ":" && $0 != "," && $0 != "/" }) else { return nil }
+            guard first != UInt8(ascii: "-"), text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F && $0 != ":" && $0 != "," && $0 != "/" }) else { return nil }
             self = .name(text)
         }
     }

@@ -300,7 +300,8 @@ extension Spool {
     private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {
         guard let status = try fs.status(path) else { return false }
         let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
-        if !isMovedIn, age >= 0, age < Self.settlingMilliseconds { return true }
+        // What is added while this looks is later than the clock was when it began.
+        if !isMovedIn, abs(age) < Self.settlingMilliseconds { return true }
         for entry in try fs.list(path) where entry.kind == .file {
             if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
         }

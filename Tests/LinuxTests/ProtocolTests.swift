@@ -5,7 +5,8 @@ import WorkerProtocol
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
-        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, outputLimitBytes: 1 << 40, confinement: [.nice(-5), .ioPriority(24_576), .limit(resource: 7, 1024), .limit(resource: 4, nil), .cgroup("/sys/fs/cgroup/a=b")])
+        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, outputLimitBytes: 1 << 40, confinement: [.nice(-5), .ioPriority(24_576), .limit(resource: 7, 1024), .limit(resource: 4, nil), .cgroup("/sys/fs/cgroup/a=b")],
+        environmentFile: "/etc/default/x", replaceable: 1)
 
     static let commands: [Command] = [
         .run(request), .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
@@ -54,6 +55,30 @@ import WorkerProtocol
             }
             #expect(throws: ProtocolError.malformed) { try Command(body: (frame + [0])[4...]) }
         }
+    }
+
+    @Test("A daemon of before env_file was the worker's is understood")
+    func commandsOfVersion2() throws {
+        var old = Self.request
+        old.environmentFile = nil
+        old.replaceable = 0
+        var body = Array(Command.run(old).frame()[4...].dropLast(9))
+        body[0] = 2
+        #expect(try Command(body: body[...]) == .run(old))
+        #expect(throws: ProtocolError.unknownVersion(4)) { try Command(body: [4, 1]) }
+    }
+
+    @Test func moreReplaceableThanThereIsIsRefused() {
+        var request = Self.request
+        for count in [3, -1, Int.max] {
+            request.replaceable = count
+            #expect(throws: ProtocolError.malformed) { try Command(body: Command.run(request).frame()[4...]) }
+        }
+    }
+
+    @Test func theRefusalToServeComesBack() throws {
+        let report = Report.cannotServe(errno: 1, message: "setresuid: Operation not permitted")
+        #expect(try Report(body: report.frame()[4...]) == report)
     }
 
     @Test func otherVersionsKindsAndLengthsAreRefused() throws {
