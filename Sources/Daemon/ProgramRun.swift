@@ -43,6 +43,8 @@ final class ProgramRun {
             environment: Self.environment(question, surroundings),
             descriptors: [(nothing.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.raw, 3)],
             directory: directory, newSession: true)
+        // As for jobs; EACCES where the score is that of a user's whole session, ENOENT when it has ended.
+        try? Linux.Process.clearMemoryScore(of: pid)
         let (ownOutput, itsOutput) = output.release()
         let (ownErrors, itsErrors) = errors.release()
         close(itsOutput)

@@ -106,6 +106,13 @@ extension Process {
         try attempt("chdir", at: path) { chdir($0) }
     }
 
+    /// Has the kernel choose a process, when memory runs out, as it does any other: its `oom_score_adj` becomes 0,
+    /// proc_pid_oom_score_adj(5). nil is this process.
+    public static func clearMemoryScore(of pid: pid_t? = nil) throws(SystemError) {
+        let file = try FileDescriptor.open("/proc/\(pid.map(String.init) ?? "self")/oom_score_adj", O_WRONLY)
+        try file.write(Array("0".utf8))
+    }
+
     /// Whether a path can be executed.
     public enum Executability: Sendable {
         case executable, refused, missing

@@ -158,18 +158,10 @@ public struct JournalFields {
 
     /// Nil when the line is damaged in any way. `line` is without its newline.
     public init?(_ line: UnsafeBufferPointer<UInt8>) {
-        guard line.count > 9, line[8] == 0x20 else { return nil }
-        var checksum: UInt32 = 0
-        for byte in line[..<8] {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "a") + 10)
-            default: return nil
-            }
-        }
-        guard crc32c(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[8...]))) == checksum else { return nil }
+        guard Self.holds(line) else { return nil }
         var words = Words(line, from: 9)
-        guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)),
+        // A number past which nobody could count is none of ours.
+        guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)), sequence < 1 << 62,
             let time = words.next(), let at = JournalFields.instant(time), let kind = words.next()
         else { return nil }
         self.sequence = sequence
@@ -181,6 +173,20 @@ public struct JournalFields {
             fields.append((String(decoding: key, as: UTF8.self), value))
         }
         self.fields = fields
+    }
+
+    /// Whether a line has the checksum that it begins with.
+    static func holds(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard line.count > 9, line[8] == 0x20 else { return false }
+        var checksum: UInt32 = 0
+        for byte in line[..<8] {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): checksum = checksum << 4 | UInt32(byte - UInt8(ascii: "a") + 10)
+            default: return false
+            }
+        }
+        return crc32c(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[8...]))) == checksum
     }
 
     /// The one form of an instant that the journal writes: `2026-11-21T02:00:00.000Z`.

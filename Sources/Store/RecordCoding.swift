@@ -175,8 +175,8 @@ extension JournalFields {
                     error: error))
         case "withdrawn": return id.map { .withdrawn($0) }
         case "started":
-            guard let id, let attempt = integer("try") else { return nil }
-            return .started(id, attempt: Int(attempt))
+            guard let id, let attempt = count("try") else { return nil }
+            return .started(id, attempt: attempt)
         case "stopping":
             guard let id, let why = self["why"].flatMap(StopReason.init) else { return nil }
             return .stopping(id, why)
@@ -207,7 +207,7 @@ extension JournalFields {
                 let through = instant("through"), let why = self["why"].flatMap(SkippedDue.Reason.init)
             else { return nil }
             var skipped = SkippedDue(
-                task: task, schedule: schedule, from: from, through: through, count: integer("count").map { Int($0) }, reason: why)
+                task: task, schedule: schedule, from: from, through: through, count: count("count"), reason: why)
             if let path = bytes("path"), let fingerprint = fingerprints.first {
                 skipped.file = ArrivedFile(path: FileName.string(from: path), fingerprint: fingerprint, changedAt: from)
             }
@@ -239,6 +239,9 @@ extension JournalFields {
     }
 
     private var id: JobID? { self["id"].flatMap { JobID($0) } }
+
+    /// How many there are of something. A number that nobody wrote is none: it must not overflow when it is counted on.
+    private func count(_ key: String) -> Int? { integer(key).flatMap { (0...1 << 40).contains($0) ? Int($0) : nil } }
 
     private var fingerprints: [UInt64] { self["seen"]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
 
@@ -273,20 +276,19 @@ extension JournalFields {
             id: id, name: name, task: self["task"], schedule: self["schedule"], due: due, createdAt: created,
             notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"],
             isDirectory: integer("directory") == 1)
-        job.forgivenTries = integer("forgiven").map { Int($0) } ?? 0
+        job.forgivenTries = count("forgiven") ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
         if let reason = self["reason"].flatMap(FailureReason.init) { job.obstacle = Obstacle(reason: reason, error: self["error"] ?? "") }
         job.paths = paths
         job.fingerprints = fingerprints
         job.parent = self["parent"].flatMap { JobID($0) }
-        // A number that nobody wrote must not overflow when it is counted on.
-        job.depth = integer("depth").map { Int(min(max($0, 0), 1000)) } ?? 0
+        job.depth = count("depth") ?? 0
         return job
     }
 
     private var ending: Ending? {
-        guard let attempt = integer("try"), let state = self["state"].flatMap(JobState.init) else { return nil }
-        var ending = Ending(attempt: Int(attempt), state: state, reason: self["reason"].flatMap(FailureReason.init))
+        guard let attempt = count("try"), let state = self["state"].flatMap(JobState.init) else { return nil }
+        var ending = Ending(attempt: attempt, state: state, reason: self["reason"].flatMap(FailureReason.init))
         ending.exitCode = integer("exit_code").map { Int($0) }
         ending.signal = integer("signal").map { Int32(truncatingIfNeeded: $0) }
         ending.error = self["error"]

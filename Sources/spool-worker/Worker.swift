@@ -223,6 +223,8 @@ private func detach() throws(SystemError) {
     if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
     for number in [SIGPIPE, SIGHUP, SIGINT] { _ = linux_ignore_signal(number) }
     _ = umask(0o077)
+    // What protects the daemon when memory runs out is not for jobs. EACCES: the score is that of a user's whole session.
+    try? Process.clearMemoryScore()
     let null = try FileDescriptor.open("/dev/null", O_RDWR)
     // Descriptor 0 is what a job without input inherits.
     for number in Int32(0)...2 where dup2(null.raw, number) < 0 { throw SystemError(call: "dup2", errno: errno) }

@@ -7,6 +7,7 @@ package struct SimulatorCommand {
     private var from: UInt64 = 1
     private var steps = 150
     private var one: UInt64?
+    private var journalRecords: Int?
     private var isWrong = false
 
     package init(_ arguments: some Sequence<String>) {
@@ -26,6 +27,7 @@ package struct SimulatorCommand {
             case "--from": from = value
             case "--steps": steps = Int(clamping: min(value, 1_000_000))
             case "--seed": one = value
+            case "--journal": journalRecords = Int(clamping: min(value, 1_000_000))
             default: isWrong = true
             }
         }
@@ -34,9 +36,10 @@ package struct SimulatorCommand {
     /// Returns the exit code.
     package func run() -> Int32 {
         if isWrong {
-            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever]")
+            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--journal RECORDS]")
             return 2
         }
+        if let journalRecords { return turnBits(records: journalRecords) }
         if let one {
             guard let failure = Shrinking.shrink(Step.plan(one, count: steps)) else {
                 print("seed \(one) passes")
@@ -61,6 +64,18 @@ package struct SimulatorCommand {
         print("seed \(failed.seed) failed: \(failed.why)")
         print("again: Simulator --seed \(failed.seed) --steps \(steps)")
         return 1
+    }
+
+    private func turnBits(records: Int) -> Int32 {
+        do {
+            var journal = try JournalBits(records: records)
+            journal.turn(step: 1, wholeStep: 4999)
+            print("\(journal.records) records, \(journal.turned) bits turned, \(journal.unseen.isEmpty ? "each seen" : "unseen: \(journal.unseen)")")
+            return journal.unseen.isEmpty ? 0 : 1
+        } catch {
+            print("\(error)")
+            return 1
+        }
     }
 
     /// The same on every processor.

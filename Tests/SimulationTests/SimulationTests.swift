@@ -25,4 +25,12 @@ import Testing
     @Test func aPlanIsOfAllThatCanHappen() {
         #expect(Set(Step.plan(1, count: 20_000).map(\.kind)) == Set(Step.Kind.allCases))
     }
+
+    /// Two thousand records, of which every 97th bit is turned; `Simulator --journal` turns them all.
+    @Test func noTurnedBitOfAJournalIsPassedOver() throws {
+        var journal = try JournalBits(records: 2000)
+        journal.turn(step: 97, wholeStep: 40_009)
+        #expect(journal.records >= 2000 && journal.turned > 10_000)
+        #expect(journal.unseen == [])
+    }
 }

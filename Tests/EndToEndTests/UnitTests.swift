@@ -1,0 +1,122 @@
+import Glibc
+import Testing
+
+/// The units of systemd: what is in them, what is not, and what of it reaches jobs.
+@Suite("Units of systemd", .ownThreads)
+struct UnitTests {
+    static func unit(_ scope: String) throws -> String { try Files.text("\(ShippedTextTests.root)/etc/systemd/\(scope)/spoold.service") }
+
+    /// The directives of `[Service]`.
+    static func directives(_ scope: String) throws -> [(key: String, value: String)] {
+        let service = try #require(unit(scope).split(separator: "\n[").first { $0.hasPrefix("Service]\n") })
+        return service.split(separator: "\n").dropFirst().filter { !$0.hasPrefix("#") }.map { line in
+            let parts = line.split(separator: "=", maxSplits: 1)
+            return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+        }
+    }
+
+    /// All that `systemd-analyze security` looks at, and what else of systemd.exec(5), systemd.kill(5) and systemd.resource-control(5)
+    /// would reach jobs.
+    static let hardening = [
+        "User", "DynamicUser", "SupplementaryGroups", "NoNewPrivileges", "RestrictSUIDSGID", "SecureBits", "CapabilityBoundingSet", "AmbientCapabilities",
+        "ProtectSystem", "ProtectHome", "ReadOnlyPaths", "InaccessiblePaths", "RootDirectory", "RootImage", "PrivateTmp", "PrivateDevices", "DevicePolicy",
+        "DeviceAllow", "PrivateNetwork", "IPAddressDeny", "RestrictAddressFamilies", "PrivateUsers", "PrivateMounts", "MountFlags", "PrivateIPC", "RemoveIPC",
+        "ProtectProc", "ProcSubset", "ProtectClock", "ProtectHostname", "ProtectControlGroups", "ProtectKernelLogs", "ProtectKernelModules",
+        "ProtectKernelTunables", "RestrictNamespaces", "RestrictRealtime", "RestrictFileSystems", "SystemCallFilter", "SystemCallArchitectures",
+        "LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "KeyringMode", "IgnoreSIGPIPE", "LimitNOFILE", "Nice", "IOSchedulingClass",
+        "CPUSchedulingPolicy", "MemoryMax", "CPUQuota", "Environment", "StateDirectory", "RuntimeDirectory", "Delegate", "NotifyAccess", "UMask", "KillMode",
+        "OOMScoreAdjust", "OOMPolicy", "TasksMax", "WatchdogSec",
+    ]
+
+    @Test("U12: each directive that hardens a service is in the unit, or its reason for not being there", arguments: hardening)
+    func isSetOrExplained(directive: String) throws {
+        let isSet = try Self.directives("system").contains { $0.key == directive }
+        // `#   PrivateTmp=, PrivateIPC=   why`
+        let reasons = try Self.unit("system").split(separator: "\n").filter { $0.hasPrefix("#   ") && $0.contains("=  ") }
+        let explained = reasons.filter { line in
+            line.dropFirst(4).split(separator: " ").contains { $0.hasPrefix("\(directive)=") }
+        }
+        #expect(isSet ? explained.isEmpty : explained.count == 1, "\(explained)")
+    }
+
+    @Test("U12: the units have what is known to leave jobs alone, and nothing else", arguments: ["system", "user"])
+    func onlyKnown(scope: String) throws {
+        let known = [
+            "Type", "NotifyAccess", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStartSec",
+            "KillMode", "Delegate", "OOMPolicy", "OOMScoreAdjust", "UMask", "StandardError", "SyslogIdentifier", "TasksMax",
+        ]
+        let directives = try Self.directives(scope)
+        #expect(Set(directives.map(\.key)) == Set(known).subtracting(scope == "user" ? ["OOMScoreAdjust"] : []))
+        for (key, value) in directives where key != "ExecStart" {
+            #expect(try Self.directives("system").contains { $0.key == key && $0.value == value }, "\(key)=\(value)")
+        }
+    }
+
+    /// A daemon as the unit starts it, as far as that goes without systemd: what the job sees of it.
+    @Test("U12: of what the unit gives the daemon, its jobs have nothing: privileges, groups, signals, umask, memory score, environment")
+    func jobIsUntouched() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let settings = Dictionary(uniqueKeysWithValues: try Self.directives("system").map { ($0.key, $0.value) })
+        let (umask, score) = (try #require(settings["UMask"]), try #require(settings["OOMScoreAdjust"].flatMap { Int($0) }))
+        // Only root outside of a container may go below 0; above it the kernel does the same.
+        try Files.makeDirectory("\(spool.base)/unit")
+        try Files.write(
+            "\(spool.base)/unit/spoold",
+            """
+            #!/bin/sh
+            trap '' PIPE
+            umask \(umask)
+            (echo \(score) > /proc/$$/oom_score_adj) 2> /dev/null || echo \(abs(score)) > /proc/$$/oom_score_adj
+            export WATCHDOG_PID=$$ SYSTEMD_EXEC_PID=$$ LISTEN_PID=$$
+            exec \(SpoolUnderTest.programs)/spoold "$@"
+            """)
+        try Commands.succeed("chmod", "700", "\(spool.base)/unit/spoold")
+        // What a session has from whoever is above it cannot be taken back.
+        let probe = "echo \(abs(score)) > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj"
+        let isFree = try Commands.run("sh", "-c", probe).code == 0
+        let names = ["WATCHDOG_USEC", "INVOCATION_ID", "LISTEN_FDS", "JOURNAL_STREAM", "MEMORY_PRESSURE_WATCH", "CREDENTIALS_DIRECTORY"]
+        try spool.start(environment: names.map { "\($0)=60000000" }, programs: "\(spool.base)/unit")
+        let daemon = try Files.text("/proc/\(try #require(spool.daemon).pid)/status")
+        #expect(Self.field("SigIgn", of: daemon).hasSuffix("1000"), "the daemon ignores SIGPIPE")
+
+        let job = try spool.run("command = \"umask; cat /proc/self/oom_score_adj; cat /proc/self/status; id -G; env\"")
+        let lines = try job.stdout.split(separator: "\n").map(String.init)
+        let text = try job.stdout
+        #expect(lines.first == "0022")
+        if isFree { #expect(lines.dropFirst().first == "0") }
+        #expect(Self.field("NoNewPrivs", of: text) == "0")
+        #expect(Self.field("Seccomp", of: text) == Self.field("Seccomp", of: try Files.text("/proc/self/status")))
+        for mask in ["SigIgn", "SigBlk", "SigCgt"] { #expect(Self.field(mask, of: text).allSatisfy { $0 == "0" }, "\(mask)") }
+        #expect(Self.field("CapBnd", of: text) == Self.field("CapBnd", of: daemon))
+        #expect(lines.contains(try Commands.run("id", "-G").output.split(separator: "\n").joined()), "its user's groups")
+        for name in names + ["NOTIFY_SOCKET", "WATCHDOG_PID", "SYSTEMD_EXEC_PID", "LISTEN_PID", "MAINPID"] {
+            #expect(!lines.contains { $0.hasPrefix("\(name)=") }, "\(name)")
+        }
+        // Confined jobs go another way.
+        let confined = try spool.run("command = \"umask; cat /proc/self/oom_score_adj; cat /proc/self/status\"\nnice = 3", as: "confined")
+        #expect(try confined.stdout.hasPrefix(isFree ? "0022\n0\n" : "0022\n"))
+        #expect(Self.field("SigIgn", of: try confined.stdout).allSatisfy { $0 == "0" })
+    }
+
+    @Test("U12: the program of a pattern has not the daemon's memory score either")
+    func programIsUntouched() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.makeDirectory("\(spool.base)/unit")
+        try Files.write("\(spool.base)/unit/spoold", "#!/bin/sh\necho 300 > /proc/$$/oom_score_adj\nexec \(SpoolUnderTest.programs)/spoold \"$@\"\n")
+        // The daemon sets it when the program has been started already.
+        try Files.write(
+            "\(spool.path)/patterns/p",
+            "#!/bin/sh\nwhile read score < /proc/$$/oom_score_adj && [ $score = 300 ]; do :; done\necho $score > \(spool.out)/score.tmp\nmv \(spool.out)/score.tmp \(spool.out)/score\necho 2099-01-01\n")
+        try Commands.succeed("chmod", "700", "\(spool.base)/unit/spoold", "\(spool.path)/patterns/p")
+        guard try Commands.run("sh", "-c", "echo 300 > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj").code == 0 else { return }
+        try spool.start(programs: "\(spool.base)/unit")
+        try spool.task("t", "command = [\"true\"]\n[[schedule]]\npattern = \"ext:p:\"")
+        #expect(try spool.output("score") == "0\n")
+    }
+
+    /// The value of a line of /proc/PID/status.
+    private static func field(_ name: String, of status: String) -> String {
+        let line = status.split(separator: "\n").first { $0.hasPrefix("\(name):") } ?? ""
+        return line.split(whereSeparator: \.isWhitespace).dropFirst().joined(separator: " ")
+    }
+}

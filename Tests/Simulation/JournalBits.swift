@@ -1,0 +1,105 @@
+// A journal in which every bit is turned in turn. None may be passed over in silence: each line that is read is one that was
+// written, and whoever reads the segment is told of the line that is not, or, in the last newline alone, of a torn tail.
+
+import Daemon
+import Store
+
+package struct JournalBits {
+    /// The segment, and where its lines begin.
+    private let bytes: [UInt8]
+    private let starts: [Int]
+
+    package private(set) var turned = 0
+    /// What went unseen: the first few.
+    package private(set) var unseen: [String] = []
+
+    package var records: Int { starts.count }
+
+    /// A journal of at least so many records, as a daemon writes it: of tasks, pauses, and jobs that come, run and end.
+    package init(records: Int) throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        let task = "command = [\"true\"]\noverlap = \"allow\"\n[[schedule]]\nevery = \"1s\"\nfrom = \"start\"\n"
+        try world.disk.write("tasks/task.toml", Array(task.utf8))
+        var journal: [UInt8] = []
+        for round in 0... {
+            journal = world.disk.bytes("journal/\(try Journal.segments(world.disk).last ?? "")") ?? []
+            if journal.count(where: { $0 == newline }) >= records { break }
+            try world.disk.write("new/job \(round) é.toml", Array("command = \"echo '\\\"\(round)\\\"'\"\ntries = 2\n".utf8))
+            if round % 10 == 0 { try world.disk.write("control/pause-\(round % 20 == 0 ? "a" : "b")", Array("a \"note\"".utf8)) }
+            try world.turn()
+            while world.work(UInt64(round)) { try world.turn() }
+            world.now = world.now.advanced(byMilliseconds: 700)
+        }
+        bytes = journal
+        starts = [0] + journal.indices.dropLast().filter { journal[$0] == newline }.map { $0 + 1 }
+    }
+
+    private let newline = UInt8(ascii: "\n")
+
+    /// Turns one bit of each `step`: its line, and at the end of one the two that become one, are what readers of a journal look at.
+    /// Of each `wholeStep`, the whole segment is read with it.
+    package mutating func turn(step: Int, wholeStep: Int) {
+        var number = 0
+        for (index, start) in starts.enumerated() {
+            let next = index + 1 < starts.count ? starts[index + 1] : bytes.count
+            let after = index + 2 < starts.count ? starts[index + 2] : bytes.count
+            for place in start..<next {
+                for bit in UInt8(0)..<8 {
+                    number += 1
+                    if number % step == 0 {
+                        // A newline that is none any more joins the line with the one behind it.
+                        var lines = Array(bytes[start..<(place == next - 1 ? after : next)])
+                        lines[place - start] ^= 1 << bit
+                        turned += 1
+                        if !isSeen(lines) { report("bit \(bit) of byte \(place), in line \(index + 1)") }
+                    }
+                    if number % wholeStep == 0 { turnInWhole(place, bit, line: index + 1) }
+                }
+            }
+        }
+    }
+
+    /// None of the lines is one.
+    private func isSeen(_ lines: [UInt8]) -> Bool {
+        lines.split(separator: newline).allSatisfy { line in
+            line.withUnsafeBufferPointer { JournalFields($0) == nil }
+        }
+    }
+
+    private mutating func turnInWhole(_ place: Int, _ bit: UInt8, line: Int) {
+        var damaged = bytes
+        damaged[place] ^= 1 << bit
+        let disk = SimulatedDisk()
+        let segment = "000000000001.log"
+        var count = 0
+        do {
+            try disk.makeDirectory("journal")
+            try disk.write("journal/\(segment)", damaged)
+            let read = try Journal.read(disk, segment: segment) { _ in count += 1 }
+            if place != bytes.count - 1 || count != records - 1 || read.tornBytes == 0 { report("the reader passes bit \(bit) of byte \(place)") }
+        } catch JournalError.damage(let damage) {
+            if damage.line != line || count != line - 1 { report("bit \(bit) of byte \(place), in line \(line), is told as \(damage)") }
+        } catch {
+            report("\(error)")
+        }
+        var reader = Ends()
+        do {
+            // A torn tail is no line, and so nothing that the scan looks at.
+            let damage = try Journal.scan(disk, since: Instant(milliseconds: 0), into: &reader)
+            if damage.isEmpty, place != bytes.count - 1 { report("the scan passes bit \(bit) of byte \(place)") }
+        } catch {
+            report("\(error)")
+        }
+    }
+
+    private mutating func report(_ what: String) {
+        if unseen.count < 10 { unseen.append(what) }
+    }
+
+    /// A reader that is about one kind of record: damage in all others concerns it too, for the bit may be in the kind.
+    private struct Ends: JournalReader {
+        func wants(_ line: JournalGlance) -> Bool { line.kind == "ended" }
+        mutating func take(_ fields: JournalFields) {}
+    }
+}
