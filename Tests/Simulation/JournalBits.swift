@@ -35,8 +35,6 @@ package struct JournalBits {
         starts = [0] + journal.indices.dropLast().filter { journal[$0] == newline }.map { $0 + 1 }
     }
 
-    private let newline = UInt8(ascii: "\n")
-
     /// Turns one bit of each `step`: its line, and at the end of one the two that become one, are what readers of a journal look at.
     /// Of each `wholeStep`, the whole segment is read with it.
     package mutating func turn(step: Int, wholeStep: Int) {
@@ -103,3 +101,5 @@ package struct JournalBits {
         mutating func take(_ fields: JournalFields) {}
     }
 }
+
+private let newline = UInt8(ascii: "\n")

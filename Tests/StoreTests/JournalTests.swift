@@ -135,6 +135,8 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
         "", " ", "x 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00Z started", "1 2026-11-21T02:00:00.000Z",
         "1 2026-11-21T02:00:00.000Z started id=\"x", "1 2026-11-21T02:00:00.000Z started id=\"x\\", "-1 2026-11-21T02:00:00.000Z started",
         "99999999999999999999 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00.000Z started id=\"\\xZZ\"",
+        // One more than these would be none.
+        "18446744073709551615 2026-11-21T02:00:00.000Z daemon-stopped", "9223372036854775807 2026-11-21T02:00:00.000Z daemon-stopped",
     ]
 
     @Test(arguments: malformed) func aLineOfAnotherFormIsDamage(text: String) {
@@ -144,7 +146,8 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     /// Records whose fields say nothing sensible.
     static let senseless = [
         "started id=x try=1", "started id=20261121T020000.000Z-a-000000", "started id=20261121T020000.000Z-a-000000 try=one",
-        "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "stopping id=20261121T020000.000Z-a-000000 why=bored",
+        "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "started id=20261121T020000.000Z-a-000000 try=9223372036854775807",
+        "started id=20261121T020000.000Z-a-000000 try=-1", "ended id=20261121T020000.000Z-a-000000 try=9223372036854775807 state=new", "stopping id=20261121T020000.000Z-a-000000 why=bored",
         "paused scope=../x note=", "paused scope=pause@ note=x", "defined file=tasks/t format=yaml source=x", "resumed", "skipped task=t",
         "accepted id=20261121T020000.000Z-a-000000 name=a due=2026-11-21T02:00:00.000Z created=2026-11-21T02:00:00.000Z start=2026-11-21T02:00:00.000Z format=toml source=tries=x",
     ]
