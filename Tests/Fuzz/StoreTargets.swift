@@ -31,9 +31,24 @@ import WorkerProtocol
     }
     let salvaged = SalvagedSegment(path: "journal/000000000001.log", segment)
     guard salvaged.foreign == nil else { return }
+    let isRead = isReadable(segment)
+    expect(isRead == salvaged.damage.isEmpty, "\(isRead ? "is read" : "is not read"), and salvage finds \(salvaged.damage)")
     let rewritten = salvaged.rewritten(spool: "x", at: context.now).text.bytes
     let again = SalvagedSegment(path: "journal/000000000001.log", rewritten)
     expect(again.damage.isEmpty && again.tornBytes == 0, "what is written anew is whole: \(again.damage)")
+}
+
+/// Whether the daemon would go on with it.
+private func isReadable(_ segment: [UInt8]) -> Bool {
+    let disk = SimulatedDisk()
+    do {
+        try disk.makeDirectory("journal")
+        try disk.create("journal/000000000001.log", segment, mode: 0o600)
+        try Journal.read(disk, segment: "000000000001.log") { _ in }
+        return true
+    } catch {
+        return false
+    }
 }
 
 /// A daemon finds that journal. It starts, or says why not; and what it makes of it is a journal too.

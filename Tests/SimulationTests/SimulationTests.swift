@@ -29,7 +29,7 @@ import Testing
     /// Two thousand records, of which every 97th bit is turned; `Simulator --journal` turns them all.
     @Test func noTurnedBitOfAJournalIsPassedOver() throws {
         var journal = try JournalBits(records: 2000)
-        journal.turn(step: 97, wholeStep: 40_009)
+        journal.turn(step: 97, wholeStep: 400_009)
         #expect(journal.records >= 2000 && journal.turned > 10_000)
         #expect(journal.unseen == [])
     }
