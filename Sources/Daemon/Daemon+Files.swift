@@ -11,11 +11,24 @@ struct Watches {
     var control: Int32 = -1
     var patterns: Int32 = -1
     var configuration: Int32 = -1
+
+    /// The directory that a watch is on, if it is one where users may have theirs.
+    func shared(_ watch: Int32) -> String? {
+        switch watch {
+        case new: Layout.new
+        case tasks: Layout.tasks
+        case schedules: Layout.schedules
+        case control: Layout.control
+        default: nil
+        }
+    }
 }
 
 extension Daemon {
     func watchSpool() throws(SystemError) {
-        let comings: InotifyMask = [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory]
+        var comings: InotifyMask = [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory]
+        // A user's directory may also become one that can be used by chmod(1) or chown(1).
+        if isForEverybody { comings.insert(.attributesChanged) }
         watches.new = try inotify.add("\(options.spool)/\(Layout.new)", comings)
         watches.tasks = try inotify.add("\(options.spool)/\(Layout.tasks)", comings)
         watches.schedules = try inotify.add("\(options.spool)/\(Layout.schedules)", comings)
@@ -37,6 +50,7 @@ extension Daemon {
         var events: [InotifyEvent] = []
         if try inotify.readEvents(into: &events) {
             try service.rescan()
+            lookAtUsers()
             reloadZones()
             return
         }
@@ -46,6 +60,10 @@ extension Daemon {
         var zonesChanged = false
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
+            if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
+                if event.mask.contains(.isDirectory) { try lookAtUser(event.name) } else { try sayForeign("\(shared)/\(event.name)", in: shared) }
+            }
+            if event.mask.contains(.attributesChanged), event.watch != watches.patterns { continue }
             switch event.watch {
             case watches.new:
                 let isComing: InotifyMask = [.created, .movedTo, .closedAfterWriting]
@@ -98,7 +116,11 @@ extension Daemon {
         do throws(Problems) {
             apply(try Configuration(bytes, zones: zones, now: now))
             service.problems[path] = nil
-            if !isFirst { log.write(.notice, "configured", at: now, ["file": path]) }
+            if !isFirst {
+                try? openForEverybody()  // the modes stay as they were, and the next start says why
+                lookAtUsers()
+                log.write(.notice, "configured", at: now, ["file": path])
+            }
         } catch {
             service.report(problem: error.all.map { "\(path):\($0)" }, of: path, inForce: Self.configurationInForce)
         }
@@ -110,7 +132,7 @@ extension Daemon {
         surroundings.outputLimitBytes = new.outputLimitBytes
         scheduler.zone = new.zone
         scheduler.mailCommand = new.mailCommand
-        scheduler.handle(.limits(SchedulerLimits(slots: new.slots, queueSlots: new.queueSlots)), at: now)
+        if let link { grant(link.slots) } else { slotsChanged() }
         service.isPublishDue = true
     }
 }

@@ -10,6 +10,7 @@ extension Daemon {
 
     /// Why nothing may start now; nil when nothing stands against it.
     private func obstacle() -> String? {
+        if let heldByRoot { return heldByRoot }
         if let limit = configuration.maxLoad {
             var load = 0.0
             if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }

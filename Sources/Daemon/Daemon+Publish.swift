@@ -55,7 +55,21 @@ extension Daemon {
             writer.endObject()
         }
         writer.endArray()
-        writer.member("held", held)
+        writer.member("held", heldByRoot ?? held)
+        if isForEverybody {
+            writer.key("users")
+            writer.beginArray()
+            for (name, one) in users.sorted(by: { $0.key < $1.key }) {
+                writer.beginObject()
+                writer.member("name", name)
+                writer.member("pid", one.isRunning ? Int(one.pid) : nil)
+                writer.member("running", one.running)
+                writer.member("waiting", one.waiting)
+                writer.member("slots", shares.limit(name))
+                writer.endObject()
+            }
+            writer.endArray()
+        }
         writer.key("overdue")
         writer.beginArray()
         for one in scheduler.overdue {

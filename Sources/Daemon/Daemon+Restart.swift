@@ -10,6 +10,11 @@ import Store
 extension Daemon {
     /// Begins to look at the successor; the loop goes on.
     func checkProgram() {
+        // A user's daemon ends, and root's starts it anew.
+        if link != nil {
+            isStopping = true
+            return service.arrivals.nudge()
+        }
         guard check == nil, !isRestartDue else { return }
         do throws(SystemError) { check = try ProgramCheck(program) } catch { refuseRestart("\(error)") }
     }

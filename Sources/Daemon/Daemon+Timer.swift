@@ -15,6 +15,7 @@ extension Daemon {
         }
         if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilCheckOverdue { consider(now.advanced(byMilliseconds: left)) }
+        if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let configurationLookAt { consider(configurationLookAt) }
         if held != nil { consider(gateLookAt) }

@@ -23,13 +23,16 @@ public struct DaemonOptions: Sendable {
     public var version: String
     /// Waits while another serves the spool.
     public var isStandby: Bool
+    /// Serves a user's part of a spool that root's daemon serves, which started this one. From the first moment it is that user's.
+    public var user: String?
 
-    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool) {
+    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil) {
         self.spool = spool
         self.configuration = configuration
         self.worker = worker
         self.version = version
-        self.isStandby = isStandby
+        self.isStandby = isStandby || user != nil
+        self.user = user
     }
 }
 
@@ -54,12 +57,16 @@ public final class Daemon: World {
         static let inotify: UInt64 = 3
         static let paths: UInt64 = 4
         static let mounts: UInt64 = 5
+        /// To root's daemon, of a user's.
+        static let link: UInt64 = 6
         /// Workers of this daemon: their number above this.
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
         static let adopted: UInt64 = 2 << 32
         /// Programs of patterns: the question's number above this.
         static let programs: UInt64 = 3 << 32
+        /// To users' daemons, of root's: their number above this.
+        static let users: UInt64 = 4 << 32
     }
 
     let options: DaemonOptions
@@ -109,6 +116,18 @@ public final class Daemon: World {
     var armed: Instant?
     var isStopping = false
 
+    /// The spool is root's, and serves everybody.
+    let isForEverybody: Bool
+    /// The daemons of users, by name.
+    var users: [String: UserDaemon] = [:]
+    var nextUserNumber: UInt64 = 1
+    var shares = FairShare(slots: 0)
+    /// Of whom it has been said that files of theirs do not count, by directory and user.
+    var strangers: Set<String> = []
+    /// To root's daemon, of which this one is a part.
+    var link: UserLink?
+    var heldByRoot: String?
+
     /// The successor that is being looked at before it takes over; and whether it has passed.
     var check: ProgramCheck?
     var isRestartDue = false
@@ -118,8 +137,10 @@ public final class Daemon: World {
     /// Serves the spool until told to end; before that, with `isStandby`, waits until nobody else does.
     public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
-        let place = Place(options)
         do {
+            // Before anything of that user's is looked at.
+            if let name = options.user { try UserSpool.become(name) }
+            let place = Place(options)
             let program = try Linux.Process.ownPath()
             guard let lock = try place.takeLock(program: program) else { return }
             try Daemon(place, lock, program: program).run()
@@ -137,6 +158,8 @@ public final class Daemon: World {
 
     private init(_ place: Place, _ lock: consuming SpoolLock, program: String) throws(DaemonFailure) {
         options = place.options
+        isForEverybody = place.isForEverybody
+        if options.user != nil { link = UserLink() }
         host = place.host
         log = place.log
         self.lock = lock
@@ -165,6 +188,7 @@ public final class Daemon: World {
             try poll.add(signals.descriptor.raw, token: Token.signals)
             try poll.add(timer.descriptor.raw, token: Token.timer)
             try poll.add(inotify.descriptor.raw, token: Token.inotify)
+            if let link { try poll.add(link.raw, token: Token.link) }
         } catch {
             throw DaemonFailure("\(error)")
         }
@@ -194,6 +218,7 @@ public final class Daemon: World {
         }
         loadConfiguration(isFirst: true)
         do throws(SystemError) {
+            try openForEverybody()
             try watchSpool()
             try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
                 log.write(
@@ -207,6 +232,7 @@ public final class Daemon: World {
             // Of what this process was before there may be children that have ended.
             reapChildren()
             askWaiting()
+            lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             try loop()
         } catch {
@@ -236,6 +262,8 @@ public final class Daemon: World {
                 case Token.inotify: try takeFileEvents()
                 case Token.paths: try takePathEvents()
                 case Token.mounts: mountsChanged()
+                case Token.link: takeWords()
+                case Token.users...: takeUserReport(event.token - Token.users)
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
                 default: takeReport(Int(event.token - Token.workers))
@@ -255,6 +283,9 @@ public final class Daemon: World {
             }
             askWaiting()
             endIdleWorkers()
+            tendUsers()
+            shareSlots()
+            reportToRoot()
             publishIfDue()
             try restartIfAsked()
         }
@@ -291,6 +322,7 @@ public final class Daemon: World {
         endAllPrograms()
         check?.kill()
         try service.finish()
+        endUsers()
         publish(state: "stopped")
         log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
         log.flush()

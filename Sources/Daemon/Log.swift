@@ -16,8 +16,12 @@ package final class Log {
     /// Where the lines go; nil: nowhere.
     private let descriptor: Int32?
 
-    package init(isJournal: Bool = false, to descriptor: Int32? = 2) {
+    /// Whose daemon writes, where it is one of several into the same log.
+    private let user: String?
+
+    package init(isJournal: Bool = false, to descriptor: Int32? = 2, user: String? = nil) {
         self.isJournal = isJournal
+        self.user = user
         self.descriptor = descriptor
     }
 
@@ -38,6 +42,10 @@ package final class Log {
             }
         }
         append(event)
+        if let user {
+            append(" user=")
+            self.value(user)
+        }
         for (key, value) in fields {
             guard let value else { continue }
             append(" ")

@@ -9,6 +9,9 @@ struct Place {
     let host: String
     let log: Log
 
+    /// A spool of root's serves everybody.
+    var isForEverybody: Bool { options.user == nil && geteuid() == 0 }
+
     /// What a daemon takes in its loop. Blocked from the first moment it has something to lose.
     static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
 
@@ -17,7 +20,7 @@ struct Place {
         var name = [UInt8](repeating: 0, count: 256)
         _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
         host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
-        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil)
+        log = Log(isJournal: getenv("JOURNAL_STREAM") != nil, user: options.user)
     }
 
     /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
@@ -59,17 +62,39 @@ struct Place {
     }
 
     private func prepare() throws {
-        try Self.makeDirectories(options.spool)
+        if options.user == nil {
+            try Self.makeDirectories(options.spool, isForEverybody: isForEverybody)
+            if isForEverybody { try Self.checkAncestors(options.spool) }
+        }
         let fs = try DiskFileSystem(path: options.spool)
         try Spool.check(fs)
         try Spool.prepare(fs)
     }
 
-    private static func makeDirectories(_ path: String) throws(SystemError) {
+    /// Whoever may write a directory above the spool may put another one in the spool's place.
+    private static func checkAncestors(_ path: String) throws {
+        var above = ""
+        for part in path.split(separator: "/").dropLast() {
+            above += "/\(part)"
+            let status = try FileStatus.read(above, followingLinks: true)
+            guard status.owner == 0 || status.owner == geteuid() else {
+                throw DaemonFailure("\(above), above the spool, belongs to user \(status.owner), who could put another spool in its place")
+            }
+            guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
+                throw DaemonFailure("\(above), above the spool, can be written by others, who could put another spool in its place; chmod go-w it")
+            }
+        }
+    }
+
+    private static func makeDirectories(_ path: String, isForEverybody: Bool) throws(SystemError) {
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"
-            guard mkdir(made, 0o700) == 0 || errno == EEXIST || errno == EROFS || errno == EACCES else {
+            if mkdir(made, 0o700) == 0 {
+                if isForEverybody { chmod(made, 0o755) }  // where that fails, users hear that they may not
+                continue
+            }
+            guard errno == EEXIST || errno == EROFS || errno == EACCES else {
                 throw SystemError(call: "mkdir", path: made, errno: errno)
             }
         }

@@ -23,7 +23,9 @@ extension Service {
                 case .file(_, let note):
                     scheduler.handle(.paused(scope, note: String(decoding: note, as: UTF8.self).trimmed), at: now)
                 case .tooLarge: scheduler.handle(.paused(scope, note: "(its note is too long)"), at: now)
-                case .missing: scheduler.handle(.resumed(scope), at: now)
+                case .missing, .foreign: scheduler.handle(.resumed(scope), at: now)
+                case .refused(_, let why):
+                    if spool.firstTimeIgnored(path) { log.write(.warning, "ignored", at: now, ["file": path, "why": why]) }
                 case .busy, .other: break
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),

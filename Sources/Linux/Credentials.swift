@@ -29,6 +29,16 @@ public struct Credentials: Hashable, Sendable {
         self.init(user: user, group: group, groups: groups)
     }
 
+    /// Does something with their rights and no more, seteuid(2), and is this process, which is root's, again. A process that cannot come back
+    /// ends, for nothing after would be done as meant.
+    public func acting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        var before = [gid_t](repeating: 0, count: 65_536)
+        let count = getgroups(Int32(before.count), &before)
+        guard count >= 0, setgroups(groups.count, groups) == 0, setegid(group) == 0, seteuid(user) == 0 else { abort() }
+        defer { if seteuid(0) != 0 || setegid(0) != 0 || setgroups(Int(count), before) != 0 { abort() } }
+        return try body()
+    }
+
     /// Makes this process, which is root's and has one thread, theirs for good: groups, group, user, in this order, then every
     /// capability and the session keyring; and looks whether all that came true and there is no way back. What throws has
     /// stopped halfway: the process must end.

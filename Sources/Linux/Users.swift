@@ -51,6 +51,12 @@ public struct User: Sendable, Equatable {
         }
     }
 
+    /// Those of a login as this user; of one that the user database does not know, its number and group alone.
+    public func credentials() throws(SystemError) -> Credentials {
+        let isKnown = try User.find(id: id)?.name == name
+        return Credentials(user: id, group: group, groups: isKnown ? try groups(with: group) : [group])
+    }
+
     private typealias Lookup = (
         UnsafeMutablePointer<passwd>, UnsafeMutablePointer<CChar>, Int, UnsafeMutablePointer<UnsafeMutablePointer<passwd>?>
     ) -> Int32

@@ -17,11 +17,20 @@ public struct Configuration: Sendable {
     /// What mails are given to on standard input, with their header.
     public var mailCommand = ["/usr/sbin/sendmail", "-i", "-t"]
 
+    /// In a spool that serves everybody: the users who may use it, besides root; nil: all but those of `deny`.
+    public var allow: [String]?
+    /// Without `allow`: the users who may not use it.
+    public var deny: [String] = []
+
     public static let slotsMax = 4096
+
+    /// Whether a user may use a spool that serves everybody, as at(1) decides by at.allow and at.deny.
+    public func admits(user: String) -> Bool { allow?.contains(user) ?? !deny.contains(user) }
 
     /// All keys, in the order of the manual.
     public static let keys = [
         "slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command", "queues",
+        "allow", "deny",
     ]
 
     public init() {}
@@ -43,6 +52,8 @@ public struct Configuration: Sendable {
                 reader.fail(value.position, "mail_command must begin with an absolute path")
             }
         }
+        allow = reader.strings("allow")
+        deny = reader.strings("deny") ?? deny
         if let value = reader.value("queues") {
             if case .table(let queues) = value.kind {
                 for entry in queues.entries {

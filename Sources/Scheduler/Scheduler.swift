@@ -68,6 +68,8 @@ public final class Scheduler {
     public internal(set) var endedInTurn: [JobID: JobState] = [:]
     /// There is something to start, and the world does not allow it.
     public private(set) var isHeld = false
+    /// Whether the last turn would have started a job if there had been another slot.
+    public private(set) var isShortOfSlots = false
     var delayed = Heap<TimedJob>()
     var deadlines = Heap<TimedJob>()
     var dues = Heap<TimedSchedule>()
@@ -239,9 +241,10 @@ public final class Scheduler {
     }
 
     private func dispatch(at now: Instant, _ isOpen: () -> Bool) {
+        isShortOfSlots = false
         guard pauses[.all] == nil else { return }
         var mayStart: Bool?
-        while runningCount < limits.slots {
+        while true {
             guard let job = ready.popBest(where: { queue, running in
                 pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
             }) else { return }
@@ -255,6 +258,10 @@ public final class Scheduler {
                 releaseLocks(after: job)
                 if let name = job.task, let task = tasks[name] { releaseHeld(task) }
                 continue
+            }
+            guard runningCount < limits.slots else {
+                isShortOfSlots = true
+                return ready.push(job)
             }
             mayStart = mayStart ?? isOpen()
             if mayStart == false {

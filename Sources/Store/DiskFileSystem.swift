@@ -5,6 +5,8 @@ import Linux
 /// The real disk.
 public final class DiskFileSystem: FileSystem {
     public let path: String
+    /// Which files in `new/`, `tasks/`, `schedules/` and `control/` count; nil: all that are there, for nobody else can reach them.
+    public private(set) var trust: Trust?
     private let top: OpenDirectory
     private let isRoot = geteuid() == 0
     /// The directories on the way to those that were given away let everybody through.
@@ -14,15 +16,33 @@ public final class DiskFileSystem: FileSystem {
     public init(path: String) throws(SystemError) {
         self.path = path
         top = OpenDirectory(try Directory.open(path))
+        trust = try Trust(in: top.opened)
         // Whoever opens a file just while `take` keeps writers out has the kernel say so, which would end the process.
         _ = linux_ignore_signal(SIGIO)
     }
 
     public func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
-        do throws(SystemError) { return try top.opened.openDirectory(path).list() } catch {
+        do throws(SystemError) { return try open(path).list() } catch {
             if error.errno == ENOENT { return [] }
             throw error
         }
+    }
+
+    /// The spool has become everybody's, or is so no more.
+    public func rulesChanged() throws(SystemError) { trust = try Trust(in: top.opened) }
+
+    /// The spool itself, for what only a daemon of everybody's does.
+    public func directory() throws(SystemError) -> Directory { try top.opened.openDirectory(".") }
+
+    /// One of the spool's own directories may be a link: it is where whoever made the spool wants it.
+    private func open(_ path: String) throws(SystemError) -> Directory {
+        if path.utf8.contains(UInt8(ascii: "/")) { return try top.opened.openDirectory(path) }
+        return Directory(owning: try top.opened.openFile(path, O_RDONLY | O_DIRECTORY))
+    }
+
+    public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? {
+        guard let trust, let owner = try status(path)?.owner, owner != trust.owner else { return nil }
+        return owner
     }
 
     public func status(_ path: String) throws(SystemError) -> FileStatus? {
@@ -38,6 +58,12 @@ public final class DiskFileSystem: FileSystem {
             // A FIFO or device is told by its name first: opening a device can have effects.
             let (directory, name) = try place(of: path)
             let look = try directory.opened.status(name)
+            let trust = Trust.concerns(path) ? trust : nil
+            if let trust, look.owner != trust.owner {
+                // The record of a job that ran as another user is that user's, and the job's file in it is not.
+                let isRecord = look.kind == .directory && JobID(name) != nil
+                return isRecord ? .other(.directory) : .foreign(look)
+            }
             guard look.kind == .file else { return .other(look.kind) }
             let file = try directory.opened.openFile(name, flags)
             // Before anything is known of it, so that all that is known is of one moment.
@@ -45,6 +71,10 @@ public final class DiskFileSystem: FileSystem {
             // The opened inode decides, whatever the name meant a moment ago.
             let status = try file.status()
             guard status.kind == .file, try isOfOwner(status, name, in: directory) else { return .other(status.kind) }
+            if let trust {
+                if status.owner != trust.owner { return .foreign(status) }
+                if let why = trust.objection(to: status) { return .refused(status, why: why) }
+            }
             guard status.size <= Int64(limit) else { return .tooLarge(status) }
             let bytes = try file.readAll(limit: limit + 1)
             guard bytes.count <= limit else { return .tooLarge(status) }
@@ -108,7 +138,8 @@ public final class DiskFileSystem: FileSystem {
     public func removeTree(_ path: String) throws(SystemError) { try top.opened.removeTree(path) }
 
     public func sync(_ path: String) throws(SystemError) {
-        try top.opened.openFile(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC).sync()
+        let isOwnDirectory = !path.utf8.contains(UInt8(ascii: "/"))
+        try top.opened.openFile(path, O_RDONLY | (isOwnDirectory ? O_DIRECTORY : O_NOFOLLOW)).sync()
     }
 
     func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
@@ -136,11 +167,12 @@ public final class DiskFileSystem: FileSystem {
     ///
     /// What stands in a job's directory may be another user's, who puts links, FIFOs and directories there as he likes, and in a
     /// sticky new/ even in the place of the directory itself. So root's daemon opens it without following a link, and does
-    /// all else by that descriptor. For everybody else, and in the spool's own directories, it is the path as it stands.
+    /// all else by that descriptor; the same in directories where everybody may put something. For everybody else, and in the spool's
+    /// other directories, it is the path as it stands.
     private func place(of path: String) throws(SystemError) -> (OpenDirectory, String) {
-        guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), path.utf8[..<slash].contains(UInt8(ascii: "/")) else {
-            return (top, path)
-        }
+        guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (top, path) }
+        let isDeep = path.utf8[..<slash].contains(UInt8(ascii: "/"))
+        guard isDeep || trust?.isShared == true && Layout.shared.contains(String(path[..<slash])) else { return (top, path) }
         return (OpenDirectory(try top.opened.openDirectory(String(path[..<slash]))), String(path[path.utf8.index(after: slash)...]))
     }
 

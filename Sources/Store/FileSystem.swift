@@ -13,6 +13,8 @@ public protocol FileSystem: AnyObject {
     /// Opens once without following a link and without blocking, looks at what it has opened, and reads at most `limit`.
     /// A file that somebody has open for writing is `busy`, unless writers are ignored.
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
+    /// Whose a name is that does not count, because it is not the owner's; nil when it does.
+    func foreignOwner(_ path: String) throws(SystemError) -> uid_t?
     /// Writes a file that nobody else looks at yet. It belongs to whom its directory belongs to.
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError)
     /// Replaces a file by rename: readers see the old or the new, whole.
@@ -64,6 +66,10 @@ public enum TakenFile {
     case busy
     /// More than the limit, with its size.
     case tooLarge(FileStatus)
+    /// It must not be used, by the rules of ``Trust``.
+    case refused(FileStatus, why: String)
+    /// It is not the owner's, and does not count.
+    case foreign(FileStatus)
     case other(FileKind)
     case missing
 }
@@ -72,6 +78,8 @@ extension FileSystem {
     public func take(_ path: String, limit: Int) throws(SystemError) -> TakenFile {
         try take(path, limit: limit, ignoringWriters: false)
     }
+
+    public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 
     /// Reads a file of the spool's own, of any size, whoever writes it.
     func takeOwn(_ path: String) throws(SystemError) -> TakenFile {

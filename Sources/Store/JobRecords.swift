@@ -148,7 +148,7 @@ public struct JobRecords<FS: FileSystem> {
     private func waitingRecord(at place: JobPlace) throws(SystemError) -> JobRecord? {
         let file = String(place.path.dropFirst(Layout.new.utf8.count + 1))
         switch try fs.take(place.path, limit: Source.bytesMax, ignoringWriters: true) {
-        case .missing: return nil
+        case .missing, .foreign: return nil
         case .file(let status, let bytes):
             let dropped = Instant(milliseconds: status.changedNanoseconds / 1_000_000)
             let id = JobID(place.id)
@@ -179,7 +179,7 @@ public struct JobRecords<FS: FileSystem> {
                 record.error = error.all.map { "\(file):\($0)" }.joined(separator: "\n")
             }
             return JobRecord(place: place, status: record, json: record.json())
-        case .busy, .tooLarge, .other:
+        case .busy, .tooLarge, .other, .refused:
             return bareRecord(at: place)
         }
     }
@@ -216,6 +216,10 @@ public struct JobRecords<FS: FileSystem> {
             places.reserveCapacity(places.count + entries.count)
             for entry in entries where !Name.isUnfinished(entry.name) {
                 let path = "\(state.rawValue)/\(entry.name)"
+                // A user's own directory in a spool of everybody's, and what users leave beside it.
+                if entry.kind != .directory || JobID(entry.name) == nil {
+                    do throws(SystemError) { if try fs.foreignOwner(path) != nil { continue } } catch { throw .system(error) }
+                }
                 if entry.kind == .directory {
                     places.append(JobPlace(id: entry.name, state: state, path: path, isFile: false))
                 } else if state == .new {

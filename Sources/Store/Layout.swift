@@ -22,6 +22,12 @@ public enum Layout {
     public static let format = "state/format"
     public static let daemonStatus = "state/status.json"
 
+    /// In a spool that serves everybody: the spool of each user but root, `users/NAME`, put together of links to the directories
+    /// of that name in `new/`, `tasks/` and so on, and of what concerns nobody else.
+    public static let users = "users"
+    /// Where a user may make the directory of her own name, and everybody else's stay out of reach.
+    public static let shared = [new, tasks, schedules, control, temporary]
+
     public static let directories = [
         tasks, schedules, patterns, temporary, new, running, done, failed, control, journal, state, workers, unique,
     ]

@@ -31,7 +31,7 @@ extension FileSystem {
             if (try? JSON.parse(bytes, limits: limits)) != nil { return JSON.compact(bytes) }
             size = status.size
         case .tooLarge(let status): size = status.size
-        case .missing, .busy, .other: return nil
+        case .missing, .busy, .other, .foreign, .refused: return nil
         }
         var writer = JSONWriter(reserving: 64)
         writer.beginObject()

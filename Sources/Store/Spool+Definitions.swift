@@ -21,6 +21,7 @@ extension Spool {
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
         var files: [String: [String]] = [:]
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
+            if try fs.foreignOwner("\(directory)/\(entry.name)") != nil { continue }
             files[Self.stem(of: entry.name), default: []].append(entry.name)
         }
         return files
@@ -30,7 +31,8 @@ extension Spool {
     public func definitionFiles(in directory: String, stem: String) throws(SystemError) -> [String] {
         var found: [String] = []
         for ending in [".toml", ".json"] {
-            if try fs.status("\(directory)/\(stem)\(ending)") != nil { found.append(stem + ending) }
+            let path = "\(directory)/\(stem)\(ending)"
+            if try fs.status(path) != nil, try fs.foreignOwner(path) == nil { found.append(stem + ending) }
         }
         return found
     }
@@ -58,8 +60,9 @@ extension Spool {
             throw problem(file, "\(error)")
         }
         switch taken {
-        case .missing: throw problem(file, "is gone")
+        case .missing, .foreign: throw problem(file, "is gone")
         case .busy: return nil
+        case .refused(_, let why): throw problem(file, why)
         case .other(let kind): throw problem(file, "is \(kind.article), not a regular file")
         case .tooLarge(let status): throw problem(file, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
         case .file(let status, let bytes):

@@ -33,8 +33,10 @@ extension Spool {
         let path = "\(Layout.new)/\(name)"
         let stem = Self.stem(of: name)
         switch try fs.take(path, limit: Source.bytesMax) {
-        case .missing: return .missing
+        // Somebody else's, who has no say here.
+        case .missing, .foreign: return .missing
         case .busy: return .notYet
+        case .refused(let status, let why): return .rejected(rejection(name, stem, context, why, changed: status))
         case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
         case .other(let kind):
             let status = try fs.status(path)
@@ -224,6 +226,7 @@ extension Spool {
         }
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
+            if try fs.foreignOwner(path) != nil { return .missing }
             return .ignored(why: "a directory without a job's file")
         }
         let ownID = JobID(name)

@@ -41,7 +41,7 @@ extension SpoolCheck {
                 // A worker that has had no job yet has written nothing.
                 if bytes.isEmpty || WorkerRecord.parse(bytes) != nil || isHeld(entry.name) { continue }
                 add(path, "cannot be read as a worker's record", .setAside)
-            case .busy, .tooLarge, .other: add(path, "is no worker's record", .setAside)
+            case .busy, .tooLarge, .other, .foreign, .refused: add(path, "is no worker's record", .setAside)
             }
         }
     }

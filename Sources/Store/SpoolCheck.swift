@@ -153,7 +153,7 @@ public struct SpoolCheck<FS: FileSystem> {
             if text == Layout.formatText { return true }
             add(Layout.format, "does not say what the format of the spool is", .writeFormat)
         case .missing: add(Layout.format, "is missing", .writeFormat)
-        case .busy, .other, .tooLarge: add(Layout.format, "is no file that could be read", .writeFormat)
+        case .busy, .other, .tooLarge, .foreign, .refused: add(Layout.format, "is no file that could be read", .writeFormat)
         }
         return true
     }
@@ -162,6 +162,8 @@ public struct SpoolCheck<FS: FileSystem> {
         for directory in Layout.directories {
             switch try fs.status(directory)?.kind {
             case .directory: break
+            // In a user's part of everybody's spool these are links, which only root can change.
+            case .symbolicLink where !directory.utf8.contains(UInt8(ascii: "/")): break
             case nil: add(directory, "is missing", .makeDirectory)
             case let kind?: add(directory, "is \(kind.article), not a directory", .none("move it away; then it is made"))
             }
@@ -169,7 +171,12 @@ public struct SpoolCheck<FS: FileSystem> {
     }
 
     private mutating func lookAtOwners() throws(SystemError) {
-        guard let root = try fs.status(".") else { return }
+        // Of a user's part of everybody's spool the place itself is root's, and the rest that user's.
+        guard var root = try fs.status(".") else { return }
+        if try fs.status(Layout.new)?.kind == .symbolicLink {
+            guard let own = try fs.status(Layout.state) else { return }
+            root = own
+        }
         try lookAtOwner(".", root, of: root)
         var paths = Layout.directories + [Layout.format, Layout.lock, Layout.daemonStatus, SpoolIdentity.file]
         for directory in [Layout.tasks, Layout.schedules, Layout.journal, Layout.running, Layout.done, Layout.failed] {
@@ -177,12 +184,15 @@ public struct SpoolCheck<FS: FileSystem> {
         }
         for path in paths {
             guard let status = try fs.status(path), status.kind == .file || status.kind == .directory else { continue }
+            // What users have in everybody's spool is theirs.
+            if try fs.foreignOwner(path) != nil, path.utf8.contains(UInt8(ascii: "/")), JobID(String(path.split(separator: "/")[1])) == nil { continue }
             try lookAtOwner(path, status, of: root)
         }
     }
 
     private mutating func lookAtOwner(_ path: String, _ status: FileStatus, of root: FileStatus) throws(SystemError) {
-        if status.mode & 0o002 != 0 { add(path, "can be written by others", .setMode(UInt32(status.mode) & ~0o002)) }
+        let isShared = Layout.shared.contains(path) && status.mode & 0o1000 != 0
+        if status.mode & 0o002 != 0, !isShared { add(path, "can be written by others", .setMode(UInt32(status.mode) & ~0o002)) }
         // Anybody may have written a task for the spool's owner.
         guard status.owner != root.owner, !path.hasPrefix("\(Layout.tasks)/"), !path.hasPrefix("\(Layout.schedules)/") else { return }
         add(path, "belongs to user \(status.owner), and the spool to user \(root.owner)", .setOwner(root.owner, group: root.group))

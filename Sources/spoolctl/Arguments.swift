@@ -12,6 +12,8 @@ struct Arguments {
     private(set) var given: [Given] = []
     private(set) var operands: [String] = []
 
+    mutating func replaceOperands(_ operands: [String]) { self.operands = operands }
+
     func flag(_ name: String) -> Bool { given.contains { $0.name == name } }
     /// The last one counts, so that an alias of a shell can be overridden.
     func value(_ name: String) -> String? { given.last { $0.name == name }?.value }

@@ -20,9 +20,10 @@ struct ControlRequest {
     /// How long a daemon that holds the lock may take to answer.
     static let patienceMilliseconds: Int64 = 10_000
 
-    /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one.
+    /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one; unless one is about to,
+    /// `isComing`.
     func make(
-        patienceMilliseconds: Int64 = Self.patienceMilliseconds, _ write: (inout JSONWriter) -> Void
+        patienceMilliseconds: Int64 = Self.patienceMilliseconds, isComing: Bool = false, _ write: (inout JSONWriter) -> Void
     ) throws(Failure) -> Answer? {
         let inotify = try attempt { () throws(SystemError) -> Inotify in
             let inotify = try Inotify()
@@ -31,7 +32,8 @@ struct ControlRequest {
         }
         let name = try send(write)
         // Asked after the request stands: a daemon that starts from here on finds it.
-        guard try session.daemon() != nil else { return nil }
+        let holder = try session.daemon()
+        guard isComing || holder != nil else { return nil }
         let deadline = Clock.monotonicMilliseconds() + patienceMilliseconds
         while true {
             if let answer = try takeAnswer(to: name) { return answer }

@@ -59,6 +59,13 @@ struct DaemonReport {
                 rows.add("queue \(queue.key)", "\(one.whole("running") ?? 0) of \(one.whole("slots") ?? 0) slots")
             }
         }
+        if case .array(let users)? = table?["users"]?.kind {
+            for case .table(let user) in users.map(\.kind) {
+                let counts = "\(user.whole("running") ?? 0) running, \(user.whole("waiting") ?? 0) waiting, may use \(user.whole("slots") ?? 0) slots"
+                let isServed = user.whole("pid") != nil
+                rows.add([.init("user \(user.text("name") ?? "?")", .dim), .init(isServed ? counts : "is not served", isServed ? nil : .red)])
+            }
+        }
         if case .array(let problems)? = table?["problems"]?.kind {
             for case .table(let problem) in problems.map(\.kind) {
                 rows.add([

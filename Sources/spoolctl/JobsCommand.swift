@@ -1,3 +1,4 @@
+import Glibc
 import Store
 
 extension Command {
@@ -50,9 +51,26 @@ private struct JobList {
     }
 
     func run() throws(Failure) -> Int32 {
+        let parts = [session] + (try EverybodysSpool.users(session))
+        if filter.needsNoStatus, order == nil, limit == 0, isCount || (session.isQuiet && !session.isJSON) {
+            var ids: [(id: String, shown: String)] = []
+            for part in parts { ids += try part.asOwner { () throws(Failure) in try self.ids(part) } }
+            writeIDs(ids.sorted { $0.id < $1.id }.map(\.shown))
+            return ExitCode.done
+        }
+        var found: [JobRecord] = []
+        for part in parts { found += try part.asOwner { () throws(Failure) in try self.records(part) } }
+        if parts.count > 1 { found.sort { $0.place.id < $1.place.id } }
+        if let order { found = sorted(found, by: order.column, isDescending: order.isDescending) }
+        else if limit > 0 { found = Array(found.suffix(limit)) }
+        isCount ? write(count: found.count) : write(found)
+        return ExitCode.done
+    }
+
+    /// Those of one part of the spool, the newest last; with a limit and no order, as many of the newest.
+    private func records(_ session: Session) throws(Failure) -> [JobRecord] {
         var records = try session.records()
         let places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
-        if filter.needsNoStatus, order == nil, limit == 0, isCount || (session.isQuiet && !session.isJSON) { return writeIDs(places) }
         var found: [JobRecord] = []
         var seen: Set<String> = []
         search: for place in places {
@@ -68,24 +86,26 @@ private struct JobList {
                 return try records.record(of: place.id)
             }
             guard let record, filter.matches(record) else { continue }
-            found.append(record)
+            found.append(session.qualified(record))
             if order == nil, limit > 0, found.count == limit { break }
         }
-        found.reverse()
-        if let order { found = sorted(found, by: order.column, isDescending: order.isDescending) }
-        isCount ? write(count: found.count) : write(found)
-        return ExitCode.done
+        return found.reversed()
     }
 
-    /// Ids alone, by nothing but what names say: no file need be read, and they can be told oldest first.
-    private func writeIDs(_ places: [JobPlace]) -> Int32 {
+    /// Ids alone, by nothing but what names say: no file need be read.
+    private func ids(_ session: Session) throws(Failure) -> [(id: String, shown: String)] {
+        var records = try session.records()
+        let places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
         var seen: Set<String> = []
-        for place in places.reversed() {
-            guard case .matches = filter.look(place.id), seen.insert(place.id).inserted else { continue }
-            if !isCount { session.output.line(place.id) }
-        }
-        if isCount { write(count: seen.count) }
-        return ExitCode.done
+        return places.filter { place in
+            guard case .matches = filter.look(place.id) else { return false }
+            return seen.insert(place.id).inserted
+        }.map { ($0.id, session.qualified($0.id)) }
+    }
+
+    private func writeIDs(_ ids: [String]) {
+        if isCount { return write(count: ids.count) }
+        for id in ids { session.output.line(id) }
     }
 
     /// The first of them, as many as are asked for; equal ones stay in the order of their ids.
@@ -139,6 +159,21 @@ private struct JobList {
             }
         }
         output.write(records.isEmpty ? "]\n" : "\n]\n")
+    }
+}
+
+extension Session {
+    /// A record as root sees it: with its user, and names by which root can speak of it.
+    fileprivate func qualified(_ record: JobRecord) -> JobRecord {
+        guard let owner, getuid() == 0 else { return record }
+        var record = record
+        var table = record.table
+        table.set("user", Value(.string(owner.name)))
+        for key in ["name", "task"] { if let name = table.text(key) { table.set(key, Value(.string("\(owner.name)/\(name)"))) } }
+        record.status.name = "\(owner.name)/\(record.status.name)"
+        record.status.task = record.status.task.map { "\(owner.name)/\($0)" }
+        record.json = Array(JSON.write(Value(.table(table))).utf8)
+        return record
     }
 }
 

@@ -11,9 +11,16 @@ extension Command {
         examples: [Example("spoolctl list --offset 10 --limit 20", "the third ten and the fourth")]
     ) { session throws(Failure) in
         try session.noOperands()
-        let catalog = try TaskCatalog(session, withSchedules: !session.isQuiet && !session.arguments.flag("names"))
+        let withSchedules = !session.isQuiet && !session.arguments.flag("names")
+        var parts: [(session: Session, catalog: TaskCatalog, names: [String])] = []
+        for part in [session] + (try EverybodysSpool.users(session)) {
+            try part.asOwner { () throws(Failure) in
+                let catalog = try TaskCatalog(part, withSchedules: withSchedules)
+                parts.append((part, catalog, try catalog.names()))
+            }
+        }
         if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
-            let names = try catalog.names()
+            let names = parts.flatMap { part in part.names.map(part.session.qualified) }
             if session.isJSON {
                 session.output.line(JSON.write(Value(.array(names.map { Value(.string($0)) }))))
             } else {
@@ -23,37 +30,53 @@ extension Command {
         }
         let offset = try session.count("offset", default: 0)
         let limit = try session.count("limit", default: 10)
-        let (page, count) = try catalog.entries((offset, limit))
-        let due = try DueTimes(session, catalog.fs, for: page)
-        if session.isJSON {
-            var writer = JSONWriter(reserving: 4096)
-            writer.beginArray()
-            for entry in page { catalog.write(entry, due, details: false, to: &writer) }
-            writer.endArray()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
-        } else if session.isQuiet {
-            for entry in page { session.output.line(entry.name) }
-        } else {
-            var table = TextTable(["NAME", "NEXT", "SCHEDULES", "STATE", "DESCRIPTION"])
-            for entry in page {
-                let next = due.next([entry], count: 1).first
-                let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
-                table.add([
-                    .init(entry.name), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)), .init(String(entry.schedules.count)),
-                    .init(catalog.state(of: entry), entry.task == nil || catalog.isOverdue(entry) ? .red : catalog.pauseNote(of: entry) == nil ? nil : .yellow),
-                    .init(catalog.description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
-                ])
+        var writer = JSONWriter(reserving: 4096)
+        writer.beginArray()
+        var table = TextTable(["NAME", "NEXT", "SCHEDULES", "STATE", "DESCRIPTION"])
+        var before = 0
+        var shown = 0
+        for part in parts {
+            let first = max(0, offset - before)
+            before += part.names.count
+            guard first < part.names.count, limit == 0 || shown < limit else { continue }
+            try part.session.asOwner { () throws(Failure) in
+                let catalog = part.catalog
+                let page = try catalog.entries((first, limit == 0 ? 0 : limit - shown)).page
+                shown += page.count
+                let due = try DueTimes(part.session, catalog.fs, for: page)
+                for entry in page {
+                    if session.isJSON {
+                        catalog.write(entry, due, details: false, to: &writer)
+                    } else if session.isQuiet {
+                        session.output.line(part.session.qualified(entry.name))
+                    } else {
+                        table.add(catalog.row(entry, due))
+                    }
+                }
             }
-            table.write(to: session.output)
         }
-        let rest = count - offset - page.count
-        if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + page.count)") }
-        for line in catalog.scheduleProblems { session.complain(line) }
+        writer.endArray()
+        if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
+        if !session.isJSON, !session.isQuiet { table.write(to: session.output) }
+        let rest = before - offset - shown
+        if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + shown)") }
+        for part in parts { for line in part.catalog.scheduleProblems { session.complain(part.session.qualified(line)) } }
         return ExitCode.done
     }
 }
 
 extension TaskCatalog {
+    fileprivate func row(_ entry: Entry, _ due: DueTimes) -> [TextTable.Cell] {
+        let next = due.next([entry], count: 1).first
+        let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
+        return [
+            .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)),
+            .init(String(entry.schedules.count)),
+            .init(state(of: entry), entry.task == nil || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
+            .init(description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
+        ]
+    }
+
     func state(of entry: Entry) -> String {
         if entry.task == nil { return "invalid" }
         let isPaused = pauseNote(of: entry) != nil
@@ -69,7 +92,7 @@ extension TaskCatalog {
     /// A task as JSON: what `list --json` and `show --json` print.
     func write(_ entry: Entry, _ due: DueTimes, details: Bool, to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.member("name", entry.name)
+        writer.member("name", session.qualified(entry.name))
         writer.member("state", state(of: entry))
         writer.member("note", pauseNote(of: entry))
         writer.member("description", description(of: entry))

@@ -42,7 +42,13 @@ private struct Next {
             if let name = arguments.operands.first { throw .usage("\(one.spelling) goes without a task, and \"\(name)\" names one") }
             write(try lines(of: one))
         } else {
-            write(try linesOfTasks())
+            var lines = try linesOfTasks(session)
+            if arguments.operands.isEmpty {
+                for part in try EverybodysSpool.users(session) { lines += try part.asOwner { () throws(Failure) in try self.linesOfTasks(part) } }
+                // A stable sort: equal ones stay as they are.
+                lines = Array(lines.enumerated().sorted { ($0.element.due, $0.offset) < ($1.element.due, $1.offset) }.map(\.element).prefix(count))
+            }
+            write(lines)
         }
         return ExitCode.done
     }
@@ -66,7 +72,7 @@ private struct Next {
 
     // MARK: Tasks
 
-    private func linesOfTasks() throws(Failure) -> [Line] {
+    private func linesOfTasks(_ session: Session) throws(Failure) -> [Line] {
         let catalog = try TaskCatalog(session)
         var entries: [TaskCatalog.Entry] = []
         if session.arguments.operands.isEmpty {
@@ -97,7 +103,7 @@ private struct Next {
         return due.next(entries, count: count).map { one in
             let note = [paused[one.task], one.note].compactMap { $0 }.joined(separator: "; ")
             return Line(
-                due: one.instant, zone: one.schedule.zone, task: one.task, schedule: one.schedule.id,
+                due: one.instant, zone: one.schedule.zone, task: session.qualified(one.task), schedule: one.schedule.id,
                 note: note.isEmpty ? nil : note)
         }
     }

@@ -7,6 +7,7 @@ enum Pauses {
             var found: [(scope: PauseScope, note: String)] = []
             for entry in try fs.list(Layout.control) {
                 guard let scope = PauseScope(text: entry.name) else { continue }
+                if try fs.foreignOwner("\(Layout.control)/\(entry.name)") != nil { continue }
                 var note = ""
                 if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
                     note = String(decoding: bytes, as: UTF8.self).trimmed

@@ -13,20 +13,22 @@ extension Command {
         guard let holder = try session.daemon() else { throw Failure(ExitCode.failed, "spoold is not running") }
         let before = try session.daemonTable()?.text("version")
         // The trial has ten seconds, and reading a large journal takes its time.
-        let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000) { $0.member("do", "restart") }
+        // A user's daemon ends for it, and root's starts another.
+        let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000, isComing: session.owner != nil) { $0.member("do", "restart") }
         guard let answer else { throw Failure(ExitCode.failed, "spoold has ended meanwhile") }
         guard answer.code == 0 else { throw Failure(answer.code, "not restarted: \(answer.message)") }
+        let pid = try session.daemon()?.pid ?? holder.pid
         if session.isJSON {
             var writer = JSONWriter(reserving: 128)
             writer.beginObject()
-            writer.member("pid", Int(holder.pid))
+            writer.member("pid", Int(pid))
             writer.member("old_version", before)
             writer.member("version", answer.message)
             writer.member("started_at", try session.daemonTable()?.instant("started_at"))
             writer.endObject()
             session.output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else if !session.isQuiet {
-            session.output.line("restarted spoold, pid \(holder.pid): version \(answer.message), before \(before ?? "?")")
+            session.output.line("restarted spoold, pid \(pid): version \(answer.message), before \(before ?? "?")")
         }
         return ExitCode.done
     }

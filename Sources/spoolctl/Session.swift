@@ -9,6 +9,8 @@ final class Session {
     let output: Output
     let errors: Output
     private let located: Result<String, Failure>
+    /// Whose part of everybody's spool it is about, where that is not all of it.
+    let owner: User?
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
@@ -18,7 +20,17 @@ final class Session {
         self.arguments = arguments
         self.output = output
         self.errors = errors
-        located = Self.locateSpool(arguments.value("spool"))
+        (located, owner) = EverybodysSpool.partOfCaller(Self.locateSpool(arguments.value("spool")))
+    }
+
+    /// The same question, about the part of another user.
+    init(_ session: Session, of user: User, at path: String) {
+        command = session.command
+        arguments = session.arguments
+        output = session.output
+        errors = session.errors
+        located = .success(path)
+        owner = user
     }
 
     /// Empty where nothing says which it is; a command that needs one is told so when it opens it.
@@ -59,6 +71,9 @@ final class Session {
         let fs: DiskFileSystem
         let spoolPath = try located.get()
         do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
+            if error.errno == SystemError.noSuchFile, let owner {
+                throw Failure(ExitCode.failed, "\(owner.name) has nothing in this spool yet; spoolctl submit makes what is needed")
+            }
             if error.errno == SystemError.noSuchFile {
                 throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold makes one, or spoolctl submit")
             }
@@ -74,6 +89,7 @@ final class Session {
     /// The spool for writing, made when it is missing.
     func openSpoolForWriting() throws(Failure) -> DiskFileSystem {
         let path = try located.get()
+        if let owner { try EverybodysSpool.claim(path, owner) }
         let fs = try attempt { () throws(SystemError) -> DiskFileSystem in
             do throws(SystemError) { return try DiskFileSystem(path: path) } catch {
                 guard error.errno == SystemError.noSuchFile else { throw error }
@@ -104,7 +120,7 @@ final class Session {
 
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
-        if geteuid() == 0 { return "/etc/spoold/spoold.toml" }
+        if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
     }

@@ -52,6 +52,7 @@ var configuration: String?
 var worker: String?
 var isStandby = false
 var isCheck = false
+var user: String?
 var arguments = CommandLine.arguments.dropFirst()
 while let argument = arguments.popFirst() {
     func value() -> String {
@@ -64,6 +65,8 @@ while let argument = arguments.popFirst() {
     case "--worker": worker = value()
     case "--standby": isStandby = true
     case "--check": isCheck = true
+    // Between spoold and spoold, see spoold(8).
+    case "--serve-user": user = value()
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
     case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
@@ -111,7 +114,7 @@ guard isExecutable(program) else { fail("the worker \(program) cannot be execute
 do throws(DaemonFailure) {
     let options = DaemonOptions(
         spool: absolute(directory), configuration: configurationFile.map(absolute), worker: program, version: Version.text,
-        isStandby: isStandby)
+        isStandby: isStandby, user: user)
     if isCheck {
         try Daemon.check(options)
         print("spoold \(Version.text)")

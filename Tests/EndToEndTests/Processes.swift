@@ -64,21 +64,28 @@ enum Processes {
         all { pid in
             // Gone, or not ours: none of its workers.
             let record = (try? Directory.open("/proc/\(pid)/fd").readSymbolicLink("4")) ?? ""
-            return record.hasPrefix("\(path)/state/workers/") && contains("/proc/\(pid)/cmdline", "spool-worker")
+            return record.hasPrefix("\(path)/") && record.contains("/state/workers/") && contains("/proc/\(pid)/cmdline", "spool-worker")
         }
     }
 
     /// The pids of what jobs of this spool started.
     static func jobs(ofSpool path: String) -> [pid_t] {
-        all { pid in contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}") && contains("/proc/\(pid)/environ", "SPOOL_JOB_ID=") }
+        all { pid in
+            let isOfSpool = contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}") || contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)/users/")
+            return isOfSpool && contains("/proc/\(pid)/environ", "SPOOL_JOB_ID=")
+        }
     }
+
+    /// The pids of the daemons that serve users of this spool.
+    static func userDaemons(ofSpool path: String) -> [pid_t] { all { contains("/proc/\($0)/cmdline", "\(path)/users/") && contains("/proc/\($0)/cmdline", "--serve-user") } }
 
     /// Kills what jobs left running, and waits until the workers have gone by themselves.
     static func endAll(ofSpool path: String) {
         let end = Clock.monotonicMilliseconds() + guardMilliseconds
         while true {
             for pid in jobs(ofSpool: path) { kill(pid, SIGKILL) }
-            guard let worker = workers(ofSpool: path).first else { return }
+            // The daemons of users end when root's has.
+            guard let worker = workers(ofSpool: path).first ?? userDaemons(ofSpool: path).first else { return }
             // Gone between the two looks: the next round sees it.
             guard let pidfd = try? Process.openPidfd(worker) else { continue }
             if !awaitReadable([pidfd.raw], until: min(end, Clock.monotonicMilliseconds() + 1000)), Clock.monotonicMilliseconds() >= end {

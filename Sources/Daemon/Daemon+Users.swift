@@ -1,0 +1,253 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+// A daemon of root's serves root's own files, and sees to it that each user who has a directory of her name in new/, tasks/, schedules/ or
+// control/ is served by a daemon of her own. It reads nothing of theirs and writes nothing into it: what a user puts into her files is between
+// her and a process that has no more rights than she.
+
+extension Daemon {
+    /// The name by which root's own jobs take part in sharing the slots: no user is called so.
+    private static let own = ""
+
+    /// Makes the spool one for everybody. Before anything is read from it.
+    func openForEverybody() throws(SystemError) {
+        guard isForEverybody else { return }
+        try UserSpool.openSpool(spool.fs.directory(), isForNamedUsers: configuration.allow != nil)
+        try spool.fs.rulesChanged()
+    }
+
+    // MARK: Who is served
+
+    /// Looks at everybody who has something in the spool, and everybody who may.
+    func lookAtUsers() {
+        guard isForEverybody else { return }
+        var names = Set(configuration.allow ?? [])
+        names.formUnion(users.keys)
+        do throws(SystemError) {
+            for directory in UserSpool.claimable + [Layout.users] {
+                for entry in try spool.fs.list(directory) where entry.kind == .directory { names.insert(entry.name) }
+            }
+            for name in names.sorted() { try lookAtUser(name) }
+        } catch {
+            log.write(.error, "unreadable", at: now, ["error": "\(error)"])
+        }
+    }
+
+    /// A directory of this name has come or gone.
+    func lookAtUser(_ name: String) throws(SystemError) {
+        guard isForEverybody, !isStopping, JobID(name) == nil else { return }
+        let place = UserSpool.path(of: name)
+        guard let user = try UserSpool.owner(ofName: name) else {
+            // What root keeps there is not ours to judge.
+            for shared in UserSpool.claimable { try sayForeign("\(shared)/\(name)", in: shared) }
+            return
+        }
+        let directory = try spool.fs.directory()
+        var claims: [UserSpool.Claim] = []
+        for shared in UserSpool.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
+        for case .refused(let why) in claims {
+            note(why, of: place)
+            return letGo(name)
+        }
+        let isNamed = configuration.allow?.contains(name) ?? false
+        let wasServed = try spool.fs.status(place) != nil
+        guard wasServed || isNamed || claims.contains(.directory) else { return }
+        guard configuration.admits(user: name) else {
+            note("user \(name) may not use this spool: allow and deny in the configuration say so", of: place)
+            return letGo(name)
+        }
+        guard users[name] == nil else {
+            // Of what she removed, her daemon needs some.
+            return try UserSpool.make(user, in: directory)
+        }
+        service.problems[place] = nil
+        let one = UserDaemon(user, number: nextUserNumber)
+        nextUserNumber += 1
+        users[name] = one
+        start(one)
+    }
+
+    /// Said once a user and directory: how many names there are is up to that user.
+    func sayForeign(_ path: String, in shared: String) throws(SystemError) {
+        guard let owner = try spool.fs.foreignOwner(path), strangers.insert("\(shared) \(owner)").inserted else { return }
+        log.write(
+            .warning, "ignored", at: now,
+            ["file": path, "why": "belongs to user \(owner); what users put into \(shared)/ counts in the directory of their own name there"])
+    }
+
+    private func note(_ why: String, of place: String) { service.report(problem: [why], of: place, inForce: "nothing of that user is looked at") }
+
+    /// Nothing of the user's is served any more.
+    private func letGo(_ name: String) {
+        guard let one = users[name] else { return }
+        unlink(one)
+        one.letGo()
+        shares.remove(name)
+        if !one.isRunning { users[name] = nil }
+    }
+
+    // MARK: Their daemons
+
+    private func start(_ one: UserDaemon) {
+        let name = one.user.name
+        do throws(SystemError) {
+            try UserSpool.make(one.user, in: spool.fs.directory())
+            var arguments = [program, "--spool", "\(options.spool)/\(UserSpool.path(of: name))", "--worker", options.worker]
+            if let configuration = options.configuration { arguments += ["--config", configuration] }
+            try one.start(program: program, arguments: arguments + ["--serve-user", name], environment: Self.environmentOfUsers())
+            if let descriptor = one.descriptor { try poll.add(descriptor, token: Token.users + one.number) }
+            shares.add(name)
+            service.problems[UserSpool.path(of: name)] = nil
+            log.write(.notice, "serving-user", at: now, ["user": name, "pid": "\(one.pid)"])
+        } catch {
+            if one.isRunning { one.kill() }
+            note("\(error)", of: UserSpool.path(of: name))
+            _ = one.ended()
+        }
+        service.isPublishDue = true
+    }
+
+    /// What of root's daemon's surroundings concerns how the others work, and nothing that it has for itself.
+    private static func environmentOfUsers() -> [String] {
+        var variables = ["PATH=\(RunSurroundings.path)", "LANG=C.UTF-8"]
+        for name in ["JOURNAL_STREAM", "TZDIR"] {
+            if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
+        }
+        return variables
+    }
+
+    /// A child has been reaped. False: it is no user's daemon.
+    func userDaemonEnded(_ pid: pid_t, _ status: Int32) -> Bool {
+        guard let one = users.values.first(where: { $0.pid == pid }) else { return false }
+        let name = one.user.name
+        unlink(one)
+        shares.remove(name)
+        let isWanted = one.descriptor != nil
+        let delay = one.ended()
+        if isWanted, !isStopping {
+            log.write(
+                .warning, "user-daemon-ended", at: now,
+                ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"])
+        } else {
+            users[name] = nil
+        }
+        service.isPublishDue = true
+        return true
+    }
+
+    private func unlink(_ one: UserDaemon) {
+        guard let descriptor = one.descriptor else { return }
+        try? poll.remove(descriptor)  // fails only if it is not there, which is what is wanted
+    }
+
+    /// Starts those again that have ended, and ends those that do not answer.
+    func tendUsers() {
+        let now = Clock.monotonicMilliseconds()
+        for one in users.values.sorted(by: { $0.number < $1.number }) {
+            if let at = one.startAt, at <= now { start(one) }
+            if let by = one.answerBy, by <= now {
+                log.write(.error, "user-daemon-silent", at: self.now, ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"])
+                one.answered()
+                one.kill()
+            }
+        }
+    }
+
+    var millisecondsUntilUsersNeedTending: Int64? {
+        let next = users.values.lazy.flatMap { [$0.startAt, $0.answerBy] }.compactMap(\.self).min()
+        return next.map { max(0, $0 - Clock.monotonicMilliseconds()) }
+    }
+
+    /// Has all of them end in order, and waits for that, but not for ever.
+    func endUsers() {
+        for one in users.values {
+            unlink(one)
+            one.letGo()
+        }
+        let limit = Clock.monotonicMilliseconds() + 5000
+        for one in users.values where one.isRunning {
+            // Without a descriptor for it there is nothing to wait for; it ends by itself.
+            guard let ending = try? Linux.Process.openPidfd(one.pid) else { continue }
+            var descriptor = pollfd(fd: ending.raw, events: Int16(POLLIN), revents: 0)
+            _ = Glibc.poll(&descriptor, 1, Int32(clamping: max(0, limit - Clock.monotonicMilliseconds())))
+        }
+    }
+
+    // MARK: Slots
+
+    /// The configuration is new.
+    func slotsChanged() {
+        shares.slots = configuration.slots
+        guard isForEverybody else { return grant(configuration.slots) }
+        if shares.limit(Self.own) == 0 {
+            // All of them, until somebody else wants some.
+            shares.add(Self.own)
+            reportOwn(isShort: true)
+            settleShares()
+        }
+        grant(shares.limit(Self.own))
+    }
+
+    /// How many root's own jobs, or in a user's daemon the user's, may use.
+    func grant(_ slots: Int) {
+        let slots = min(slots, configuration.slots)
+        scheduler.handle(.limits(SchedulerLimits(slots: slots, queueSlots: configuration.queueSlots)), at: now)
+        service.arrivals.nudge()
+    }
+
+    /// After each turn: shares the slots anew if somebody lacks some.
+    func shareSlots() {
+        guard isForEverybody, !users.isEmpty || shares.limit(Self.own) < configuration.slots else { return }
+        reportOwn(isShort: scheduler.isShortOfSlots)
+        settleShares()
+        let held = scheduler.pauses[.all].map { "everything is paused by root" + ($0.isEmpty ? "" : ": \($0)") }
+        for one in users.values where one.held != held {
+            one.held = held
+            one.send("held \(String((held ?? "").map { $0.isNewline ? " " : $0 }))")
+        }
+    }
+
+    private func reportOwn(isShort: Bool) {
+        shares.report(Self.own, running: scheduler.runningCount, isShort: isShort, number: shares.number(Self.own))
+    }
+
+    private func settleShares() {
+        var grants = shares.settle()
+        while !grants.isEmpty {
+            var isOwnChanged = false
+            for one in grants {
+                if one.user == Self.own {
+                    grant(one.slots)
+                    reportOwn(isShort: scheduler.isShortOfSlots)
+                    isOwnChanged = true
+                } else {
+                    users[one.user]?.send("slots \(one.slots) \(one.number)", isAnswered: true)
+                }
+            }
+            grants = isOwnChanged ? shares.settle() : []
+        }
+    }
+
+    /// A user's daemon says how things stand.
+    func takeUserReport(_ number: UInt64) {
+        guard let one = users.values.first(where: { $0.number == number }) else { return }
+        guard let lines = one.receive() else {
+            // Its end is reaped in a moment. One that lives and closes its link, or says what it never would, is ended.
+            unlink(one)
+            return one.kill()
+        }
+        for line in lines {
+            let words = line.split(separator: " ")
+            guard words.count == 5, words[0] == "needs", let running = Int(words[1]), let isShort = Int(words[2]),
+                let answered = Int(words[3]), let waiting = Int(words[4])
+            else { continue }
+            one.answered()
+            if one.running != running || one.waiting != waiting { service.isPublishDue = true }
+            (one.running, one.waiting) = (running, waiting)
+            shares.report(one.user.name, running: running, isShort: isShort == 1, number: answered)
+        }
+        settleShares()
+    }
+}

@@ -1,0 +1,78 @@
+import CLinux
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// A user's daemon's end of the socket to root's, which says how many slots there are for it. When that ends, so does this one, and its jobs
+/// go on as over any end of a daemon.
+struct UserLink {
+    /// Where the socket is when the process begins.
+    static let descriptor: Int32 = 3
+
+    private let socket = SocketEnd(FileDescriptor(owning: descriptor))
+    private var lines = LineBuffer()
+    private var number = 0
+    private var said = ""
+    /// How many root's daemon gives; none until it has said so.
+    private(set) var slots = 0
+
+    var raw: Int32 { socket.raw }
+
+    enum Word: Equatable {
+        case slots(Int)
+        /// Why nothing may be started; empty: nothing stands against it.
+        case held(String)
+    }
+
+    /// What root's daemon says. Nil: it has ended.
+    mutating func receive() -> [Word]? {
+        guard let lines = lines.receive(socket.raw) else { return nil }
+        var heard: [Word] = []
+        for line in lines {
+            let words = line.split(separator: " ", maxSplits: 2)
+            if words.count == 3, words[0] == "slots", let slots = Int(words[1]), let number = Int(words[2]) {
+                self.number = number
+                self.slots = max(0, slots)
+                heard.append(.slots(slots))
+            } else if words.first == "held" {
+                heard.append(.held(String(line.dropFirst("held ".count))))
+            }
+        }
+        return heard
+    }
+
+    /// Says how things stand, if that is new.
+    mutating func report(running: Int, isShort: Bool, waiting: Int) {
+        let line = "needs \(running) \(isShort ? 1 : 0) \(number) \(waiting)\n"
+        guard line != said else { return }
+        said = line
+        var text = line
+        // Nobody there to hear it: then the end of the stream says so next.
+        _ = text.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+}
+
+extension Daemon {
+    func takeWords() {
+        guard let words = link?.receive() else {
+            isStopping = true
+            return
+        }
+        for word in words {
+            switch word {
+            case .slots(let slots): grant(slots)
+            case .held(let why):
+                heldByRoot = why.isEmpty ? nil : why
+                gateLookAt = min(gateLookAt, now)
+            }
+        }
+        service.isPublishDue = true
+        service.arrivals.nudge()
+    }
+
+    func reportToRoot() {
+        link?.report(
+            running: scheduler.runningCount, isShort: scheduler.isShortOfSlots, waiting: scheduler.jobs.count - scheduler.runningCount)
+    }
+}

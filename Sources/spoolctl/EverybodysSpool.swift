@@ -1,0 +1,116 @@
+import Glibc
+import Linux
+import Store
+
+// A spool of root's serves everybody: to a user it is her part of it, which to spoolctl is a spool like any other; root sees all, and
+// names what is a user's `alice/backup`.
+
+enum EverybodysSpool {
+    /// How long a daemon may take to make room for a user, in milliseconds.
+    private static let claimMilliseconds: Int64 = 10_000
+
+    /// For a user who names everybody's spool: her part of it.
+    static func partOfCaller(_ located: Result<String, Failure>) -> (Result<String, Failure>, User?) {
+        let id = geteuid()
+        guard id != 0, case .success(let path) = located, isEverybodys(path) else { return (located, nil) }
+        // A number without a name stands for itself.
+        let user = (try? User.find(id: id)) ?? User(id: id, group: getegid(), name: String(id), home: "/", shell: "/bin/sh")
+        return (.success("\(path)/\(Layout.users)/\(user.name)"), user)
+    }
+
+    private static func isEverybodys(_ path: String) -> Bool {
+        // What cannot be looked at is not taken for one.
+        guard let users = try? FileStatus.read("\(path)/\(Layout.users)") else { return false }
+        return users.kind == .directory && users.owner == 0
+    }
+
+    // MARK: Making room
+
+    /// Has what a user needs to put files there: she makes the directories of her name, and root's daemon the rest.
+    static func claim(_ path: String, _ user: User) throws(Failure) {
+        if isComplete(path) { return }
+        let spool = path.dropLast(Layout.users.count + user.name.count + 2)
+        for shared in Layout.shared where mkdir("\(spool)/\(shared)/\(user.name)", 0o700) != 0 && errno != EEXIST {
+            throw Failure(SystemError(call: "mkdir", path: "\(spool)/\(shared)/\(user.name)", errno: errno))
+        }
+        let end = Clock.monotonicMilliseconds() + claimMilliseconds
+        let inotify = try attempt { () throws(SystemError) in
+            let inotify = try Inotify()
+            _ = try inotify.add("\(spool)/\(Layout.users)", [.movedTo])
+            return inotify
+        }
+        while true {
+            if isComplete(path) { return }
+            var descriptor = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
+            guard poll(&descriptor, 1, Int32(clamping: max(0, end - Clock.monotonicMilliseconds()))) != 0 else { break }
+            var events: [InotifyEvent] = []
+            _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
+        }
+        throw Failure(
+            ExitCode.failed,
+            "spoold has made no room for \(user.name) in \(spool): it does not run, or may not serve \(user.name) (allow and deny in its configuration)")
+    }
+
+    private static func isComplete(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    // MARK: Root
+
+    /// The users of a spool, each with a session of her part; none for anybody but root.
+    static func users(_ session: Session) throws(Failure) -> [Session] {
+        guard geteuid() == 0, session.owner == nil, isEverybodys(session.spoolPath) else { return [] }
+        let directory = "\(session.spoolPath)/\(Layout.users)"
+        let entries = try attempt { () throws(SystemError) in try Directory.open(directory).list() }
+        var sessions: [Session] = []
+        for name in entries.map(\.name).sorted() {
+            if let user = try owner(of: "\(directory)/\(name)", name) { sessions.append(Session(session, of: user, at: "\(directory)/\(name)")) }
+        }
+        return sessions
+    }
+
+    private static func owner(of part: String, _ name: String) throws(Failure) -> User? {
+        guard let status = try? FileStatus.read("\(part)/\(Layout.state)"), status.owner != 0 else { return nil }  // being made
+        let known = try attempt { () throws(SystemError) in try User.find(id: status.owner) }
+        return known ?? User(id: status.owner, group: status.group, name: name, home: "/", shell: "/bin/sh")
+    }
+
+    /// Commands whose operands are not names of tasks and jobs.
+    private static let otherOperands: Set<String> = ["submit", "check", "import", "demo", "completion", "explain", "__complete"]
+
+    /// Where root names what is a user's, `alice/backup`, this process becomes that user's, and the command is about her part.
+    static func become(_ session: Session) throws(Failure) -> Session {
+        guard geteuid() == 0, !otherOperands.contains(session.command.name) else { return session }
+        let operands = session.arguments.operands
+        let own = operands.prefix(session.command.ownOperands ?? operands.count)
+        let names = own.map { $0.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
+        guard let first = names.first(where: { $0.count == 2 })?[0], Name.isValid(first), isEverybodys(session.spoolPath) else { return session }
+        guard names.allSatisfy({ $0.count == 2 && $0[0] == first }) else {
+            throw .usage("one call is about one user's tasks and jobs: \(own.joined(separator: ", ")) are several's")
+        }
+        let part = "\(session.spoolPath)/\(Layout.users)/\(first)"
+        guard let user = try owner(of: part, first) else {
+            throw .notFound("\(first) has nothing in \(session.spoolPath)")
+        }
+        try attempt { () throws(SystemError) in try user.credentials().assume() }
+        setenv("HOME", user.home, 1)
+        setenv("USER", user.name, 1)
+        setenv("LOGNAME", user.name, 1)
+        var arguments = session.arguments
+        arguments.replaceOperands(names.map { $0[1] } + operands.dropFirst(own.count))
+        return Session(Session(session.command, arguments, output: session.output, errors: session.errors), of: user, at: part)
+    }
+}
+
+extension Session {
+    /// Reads as the user whose part this is: what she has put there is followed with her rights alone.
+    func asOwner<Value>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        guard let owner, geteuid() == 0 else { return try body() }
+        let credentials = try attempt { () throws(SystemError) in try owner.credentials() }
+        return try credentials.acting(body)
+    }
+
+    /// A name as root sees it: `alice/backup`.
+    func qualified(_ name: String) -> String {
+        guard let owner, getuid() == 0 else { return name }
+        return "\(owner.name)/\(name)"
+    }
+}

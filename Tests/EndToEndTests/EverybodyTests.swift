@@ -1,0 +1,324 @@
+import CLinux
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// A spool that root serves to everybody: whose files count, as whom jobs run, and what users can do to one another.
+@Suite("A spool for everybody", .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason))
+struct EverybodyTests {
+    // MARK: As whom
+
+    @Test("A job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
+    func runsAsOwner() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try spool.drop(as: .games, "who.toml", """
+            command = "id -u; id -g; id -Gn; echo $USER $LOGNAME $HOME; umask; grep -E '^(NoNewPrivs|CapEff|CapPrm|SigBlk):' /proc/self/status; ls /proc/self/fd | wc -l"
+            directory = "/"
+            """)
+        try spool.logLine("event=ended", "user=games", "state=done")
+        let done = "\(spool.path)/done/games"
+        let id = try #require(Files.list(done).first)
+        let output = try Files.text("\(done)/\(id)/stdout")
+        #expect(
+            output == """
+                5
+                60
+                games
+                games games /usr/games
+                0022
+                SigBlk:\t0000000000000000
+                CapPrm:\t0000000000000000
+                CapEff:\t0000000000000000
+                NoNewPrivs:\t0
+                4
+
+                """)
+        for path in [done, "\(done)/\(id)"] {
+            let status = try Files.status(path)
+            #expect(status.owner == 5 && status.mode == 0o700, "\(path)")
+        }
+    }
+
+    @Test("A user without a name is known by number, and no name that begins with a digit is a number")
+    func numbers() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try TestUser.games.shell("mkdir -m 700 \(spool.path)/new/0day \(spool.path)/new/5; echo 'command = \"id -u\"' | tee \(spool.path)/new/0day/a.toml > \(spool.path)/new/5/b.toml")
+        try spool.drop(as: .nameless, "who.toml", "command = \"id -u; id -g; id -G; echo $HOME\"")
+        try spool.logLine("event=ended", "user=64101", "state=done")
+        let done = "\(spool.path)/done/64101"
+        #expect(try Files.text("\(done)/\(#require(Files.list(done).first))/stdout") == "64101\n64101\n64101\n/\n")
+        try spool.logLine("event=ignored", "belongs to user 5")
+        #expect(try Files.list("\(spool.path)/users") == ["64101"])
+        #expect(Files.exists("\(spool.path)/new/0day/a.toml") && Files.exists("\(spool.path)/new/5/b.toml"))
+    }
+
+    @Test("Workers and daemons of a user are that user's, and serve nobody else")
+    func ownWorkers() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        for user in [TestUser.games, .daemon] {
+            let result = try spool.ctl(as: user, "submit", "--wait", "--", "sh", "-c", "ps -o uid= -p $PPID; ps -o pid= -p $PPID")
+            #expect(result.code == 0 && result.output.split(whereSeparator: \.isWhitespace).first == "\(user.id)", "\(result)")
+        }
+        #expect(try spool.ctl("submit", "--wait", "--", "sh", "-c", "ps -o uid= -p $PPID").output.contains("0"))
+        for pid in Processes.userDaemons(ofSpool: spool.path) + Processes.workers(ofSpool: spool.path) {
+            let status = try Files.text("/proc/\(pid)/status")
+            // Real, effective, saved and file system's: no way back.
+            let ids = try #require(status.split(separator: "\n").first { $0.hasPrefix("Uid:") }).split(separator: "\t").dropFirst()
+            #expect(Set(ids).count == 1)
+        }
+        #expect(Processes.userDaemons(ofSpool: spool.path).count == 2)
+    }
+
+    // MARK: spoolctl
+
+    @Test("spoolctl as an ordinary user does on everybody's spool what it does on her own")
+    func ctl() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let user = TestUser.games
+        func ok(_ arguments: String..., says: String = "") throws {
+            let result = try user.run("\(SpoolUnderTest.programs)/spoolctl", arguments, environment: ["SPOOL_DIR=\(spool.path)"])
+            #expect(result.code == 0 && (result.output + result.error).contains(says), "\(arguments): \(result)")
+        }
+        try ok("submit", "--wait", "--name", "first", "--", "echo", "hello", says: "hello")
+        try ok("create", "hello", "--every", "1h", "--", "sh", "-c", "echo from hello")
+        try ok("run", "--wait", "hello", says: "from hello")
+        try ok("list", says: "hello")
+        try ok("jobs", "--state", "done", says: "first")
+        try ok("show", "hello", says: "every")
+        try ok("next", says: "hello")
+        try ok("update", "hello", "--timeout", "5m")
+        try ok("pause", "--task", "hello", "--note", "not now")
+        try ok("why", "hello", says: "not now")
+        try ok("resume", "--task", "hello")
+        try ok("status", says: "runs")
+        try ok("journal", says: "hello")
+        try ok("fsck")
+        let failed = try spool.ctl(as: user, "submit", "--wait", "--name", "bad", "--", "false")
+        #expect(failed.code == 1)
+        let id = try #require(Files.list("\(spool.path)/failed/games").first)
+        try ok("logs", id)
+        try ok("retry", id)
+        try ok("restart", says: "restarted")
+        try ok("delete", "-f", "hello")
+        try ok("prune", "--older-than", "0s")
+        #expect(try spool.ctl(as: user, "cancel", "no-such-job").code == 3)
+    }
+
+    @Test("Root sees all, names what is a user's USER/NAME, and acts on it as that user")
+    func root() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        #expect(try spool.ctl(as: .games, "create", "backup", "--every", "1h", "--", "sh", "-c", "id -un").code == 0)
+        #expect(try spool.ctl("create", "backup", "--every", "2h", "--", "id", "-un").code == 0)
+        #expect(try spool.ctl("list", "--names").output == "backup\ngames/backup\n")
+        #expect(try spool.ctl("run", "--wait", "games/backup").output == "games\n")
+        #expect(try spool.ctl("run", "--wait", "backup").output == "root\n")
+        #expect(try spool.ctl("jobs", "--columns", "name,state").output == "games/backup\tdone\nbackup\tdone\n")
+        #expect(try spool.ctl("jobs", "--json").output.contains("\"user\":\"games\""))
+        #expect(try spool.ctl("next", "--json").output.contains("\"task\":\"games/backup\""))
+        let mixed = try spool.ctl("run", "backup", "games/backup")
+        #expect(mixed.code == 2 && mixed.errors.contains("one user's"))
+        #expect(try spool.ctl("show", "nobody/backup").code == 3)
+        #expect(try spool.ctl("status").output.contains("user games"))
+        #expect(try spool.ctl("delete", "-f", "games/backup").code == 0)
+        #expect(try spool.ctl("list", "--names").output == "backup\n")
+        #expect(try spool.ctl("fsck").code == 0)
+        #expect(try Files.status("\(spool.path)/tasks/games").owner == 5)
+    }
+
+    // MARK: One another
+
+    @Test("A user cannot read, cancel, delete or ask for what is another's")
+    func apart() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try spool.drop(as: .games, "secret.toml", "command = 'echo secret; echo $SPOOL_JOB_ID > \(spool.out)/id; read x < \(gate.path)'\ndirectory = \"/\"")
+        let id = try spool.lines("id", count: 1)[0]
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        for line in [
+            "ls \(spool.path)/running", "ls \(spool.path)/running/games", "cat \(spool.path)/running/games/\(id)/stdout",
+            "ls \(spool.path)/new/games", "ls \(spool.path)/users/games/state", "cat \(spool.path)/users/games/journal/000000000001.log",
+            "cat \(spool.path)/journal/000000000001.log", "cat \(spool.path)/state/status.json", "touch \(spool.path)/control/games/pause",
+            "rm -r \(spool.path)/new/games", "mv \(spool.path)/new/games \(spool.path)/new/daemon/x", "rmdir \(spool.path)/control/games",
+            "echo > \(spool.path)/running/games/\(id)/result", "ln -s /tmp \(spool.path)/users/daemon/x", "kill -9 \(Processes.userDaemons(ofSpool: spool.path)[0])",
+        ] {
+            #expect(try TestUser.daemon.run("sh", "-c", line).code != 0, "\(line)")
+        }
+        #expect(try spool.ctl(as: .daemon, "cancel", id).code == 3)
+        #expect(try spool.ctl(as: .daemon, "jobs").output.contains(id) == false)
+        #expect(try TestUser.daemon.run("\(SpoolUnderTest.programs)/spoolctl", "--spool", "\(spool.path)/users/games", "jobs").code != 0)
+        try gate.release()
+        try spool.logLine("event=ended", id, "state=done")
+    }
+
+    @Test("What users put beside their own directories does not count, and is said once a user")
+    func besides() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try TestUser.games.shell("""
+            cd \(spool.path); umask 022
+            for i in 1 2 3 4 5; do echo 'command = "touch \(spool.out)/bad"' > new/a$i.toml; done
+            printf '#!/bin/sh\\ntouch \(spool.out)/bad\\n' > tmp/s; chmod 755 tmp/s; mv tmp/s new/script; ln -s /etc/shadow new/link.toml; mkfifo new/fifo
+            echo 'command = "touch \(spool.out)/bad"' > tasks/bad.toml; echo 'task = "bad"\ncron = "* * * * * *"' > schedules/bad.toml
+            touch control/pause; echo '{"do":"restart"}' > control/x.request; mkdir -m 700 new/daemon new/root new/daemon.d
+            """)
+        try spool.logLine("event=ignored", "new/", "belongs to user 5")
+        #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.ctl("status").output.contains("paused") == false)
+        #expect(try spool.ctl("list", "--names").output == "")
+        #expect(!Files.exists("\(spool.out)/bad"))
+        let said = spool.log.split(separator: "\n").filter { $0.contains("event=ignored") && $0.contains("belongs to user 5") && $0.contains("into new/ counts") }
+        #expect(said.count == 1)
+        #expect(try Files.list("\(spool.path)/failed").isEmpty)
+        // The name is the other's, and so is whatever comes of it: the other is told who has it.
+        #expect(spool.statusText.contains("new/daemon belongs to user 5"))
+    }
+
+    static let unsafe: [(file: String, mode: mode_t, links: Int, why: String)] = [
+        ("group.toml", 0o664, 1, "can be written by others"), ("world.toml", 0o646, 1, "can be written by others"),
+        ("setuid.toml", 0o4755, 1, "setuid"), ("setgid.toml", 0o2755, 1, "setgid"), ("sticky.toml", 0o1644, 1, "sticky"),
+        ("linked.toml", 0o644, 2, "has 2 names"),
+    ]
+
+    @Test("A file of root's that others could have written, or that has other names, is refused where everybody may put files", arguments: unsafe)
+    func refused(_ row: (file: String, mode: mode_t, links: Int, why: String)) throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let path = "\(spool.out)/\(row.file)"
+        try Files.write(path, "command = \"touch \(spool.out)/ran\"")
+        chmod(path, row.mode)
+        if row.links > 1 { try Files.link(path, "\(path).other") }
+        try Files.rename(path, "\(spool.path)/new/\(row.file)")
+        let job = try spool.ended(count: 1)[0]
+        #expect(job.outcome == "failed rejected" && job.error.contains(row.why), "\(job.outcome) \(job.error)")
+        try Files.write("\(spool.out)/t", "command = \"true\"")
+        chmod("\(spool.out)/t", row.mode)
+        if row.links > 1 { try Files.link("\(spool.out)/t", "\(spool.out)/t.other") }
+        try Files.rename("\(spool.out)/t", "\(spool.path)/tasks/t.toml")
+        try spool.logLine("event=refused", "tasks/t", row.why)
+        #expect(!Files.exists("\(spool.out)/ran"))
+    }
+
+    @Test("A user's file that others could have written is refused, and one that is another's is left alone")
+    func refusedOfUser() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+        try Files.write("\(spool.path)/new/games/roots.toml", "command = \"touch \(spool.out)/ran\"")
+        try spool.drop(as: .games, "loose.tmp", "command = \"touch \(spool.out)/ran\"")
+        try TestUser.games.shell("cd \(spool.path)/new/games && chmod 666 loose.tmp && mv loose.tmp loose.toml")
+        try spool.logLine("user=games", "event=rejected", "loose.toml")
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+        #expect(Files.exists("\(spool.path)/new/games/roots.toml"))
+        #expect(!Files.exists("\(spool.out)/ran"))
+    }
+
+    // MARK: Who may
+
+    @Test("deny keeps a user out until the configuration says otherwise, and allow lets nobody else in")
+    func allowAndDeny() throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "deny = [\"games\"]\n")
+        try spool.drop(as: .games, "a.toml", "command = \"true\"")
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        try spool.wait(for: "what is said of games") { spool.statusText.contains("user games may not use this spool") }
+        #expect(Files.exists("\(spool.path)/new/games/a.toml"))
+        try Files.write(spool.configuration, "allow = [\"games\"]\n")
+        try spool.logLine("user=games", "event=ended", "state=done")
+        try spool.wait(for: "what is said of daemon") { spool.statusText.contains("user daemon may not use this spool") }
+        for directory in ["new", "tasks", "schedules", "control", "tmp"] {
+            #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o755)
+        }
+        #expect(try TestUser.daemon.run("mkdir", "\(spool.path)/new/other").code != 0)
+    }
+
+    @Test("Where everybody may have a directory, only those are open, and none else can be listed")
+    func modes() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        for directory in ["new", "tasks", "schedules", "control", "tmp"] { #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o1777) }
+        for directory in ["running", "done", "failed", "journal", "state", "patterns"] { #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o711) }
+    }
+
+    @Test("spoold does not start below a directory in which somebody else could put another spool in its place")
+    func ancestors() throws {
+        let base = try Files.makeTemporaryDirectory()
+        defer { try? Files.removeTree(base) }  // litter at worst
+        chmod(base, 0o777)
+        let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", "\(base)/spool")
+        #expect(result.code == 1 && result.error.contains("\(base), above the spool, can be written by others"), "\(result)")
+        chmod(base, 0o755)
+        #expect(chown(base, 5, 5) == 0)
+        let owned = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", "\(base)/spool")
+        #expect(owned.code == 1 && owned.error.contains("belongs to user 5"), "\(owned)")
+    }
+
+    // MARK: Sharing
+
+    @Test("However many jobs a user has waiting, another's starts as soon as a slot is free")
+    func fairShare() throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 2\n")
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try TestUser.games.shell("""
+            umask 077; mkdir \(spool.path)/tmp/games; cd \(spool.path)/tmp/games
+            for i in $(seq 300); do echo 'command = "echo games >> \(spool.out)/began; read x < \(gate.path)"\ndirectory = "/"' > $i.toml; done
+            mkdir \(spool.path)/new/games; mv *.toml \(spool.path)/new/games
+            """)
+        try spool.lines("began", count: 2)
+        chmod("\(spool.out)/began", 0o666)
+        let other = try spool.startCtl(as: .daemon, "submit", "--wait", "--", "sh", "-c", "echo daemon >> \(spool.out)/began")
+        try spool.wait(for: "the other's want") { spool.log.contains("user=daemon id=") }
+        // Of the 299 that wait at most one comes before: the one that was told to start while the other's word was on its way.
+        try gate.release()
+        try gate.release()
+        #expect(try other.end().code == 0)
+        #expect(try spool.linesNow("began").count <= 5)
+        try gate.release(64)
+    }
+
+    @Test("What root pauses starts for nobody, and everybody hears why")
+    func pause() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.ctl("pause", "--note", "moving house").code == 0)
+        try spool.wait(for: "the word") { try spool.ctl(as: .games, "status").output.contains("moving house") }
+        let waiting = try spool.startCtl(as: .games, "submit", "--wait", "--name", "later", "--", "touch", "\(spool.out)/later")
+        try spool.logLine("user=games", "event=accepted", "later")
+        #expect(!Files.exists("\(spool.out)/later"))
+        #expect(try spool.ctl("resume").code == 0)
+        #expect(try waiting.end().code == 0)
+    }
+
+    // MARK: Deaths
+
+    @Test("A user's daemon that is killed comes back, and root's too; jobs go on, and each end is recorded")
+    func deaths() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try spool.drop(as: .games, "long.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'\ndirectory = \"/\"")
+        let pid = try spool.lines("began", count: 1)
+        var seen = spool.logLength
+        kill(try #require(Processes.userDaemons(ofSpool: spool.path).first), SIGKILL)
+        try spool.logLine("user=games", "event=adopted", after: seen)
+        seen = spool.logLength
+        try spool.crash()
+        for daemon in Processes.userDaemons(ofSpool: spool.path) { try Processes.awaitEnd(of: daemon) }
+        try spool.start()
+        try spool.logLine("user=games", "event=adopted", after: seen)
+        try gate.release()
+        try spool.logLine("user=games", "event=ended", "state=failed", "exit_code=7", after: seen)
+        #expect(try spool.linesNow("began") == pid)
+        seen = spool.logLength
+        #expect(try spool.stop() == 0)
+        #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
+    }
+
+    @Test("A user who stops the daemon that serves her holds no slot by it: it is killed, and another is started")
+    func stopped() throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 1\n")
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+        let daemon = try #require(Processes.userDaemons(ofSpool: spool.path).first)
+        #expect(try TestUser.games.run("kill", "-STOP", "\(daemon)").code == 0)
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        try spool.logLine("event=user-daemon-silent", "user=games")
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+    }
+}

@@ -1,0 +1,184 @@
+@testable import Scheduler
+import Testing
+
+@Suite struct FairShareTests {
+    /// Users who want so many slots, and start as many as they may; carries out what is decided until nothing changes.
+    struct World {
+        var share: FairShare
+        var wants: [String: Int] = [:]
+        var running: [String: Int] = [:]
+        var limits: [String: Int] = [:]
+        var numbers: [String: Int] = [:]
+        var mostRunning = 0
+        var grants = 0
+
+        init(slots: Int, _ users: String...) {
+            share = FairShare(slots: slots)
+            for user in users { share.add(user) }
+        }
+
+        mutating func want(_ user: String, _ count: Int) { wants[user] = count }
+
+        /// So many of a user's jobs end.
+        mutating func end(_ user: String, _ count: Int) {
+            running[user, default: 0] -= count
+            wants[user, default: 0] -= count
+        }
+
+        mutating func settle() {
+            for _ in 0..<1000 {
+                for (user, want) in wants.sorted(by: { $0.key < $1.key }) {
+                    let now = running[user] ?? 0
+                    running[user] = max(now, min(want, limits[user] ?? 0))
+                    share.report(user, running: running[user]!, isShort: want > running[user]!, number: numbers[user] ?? 0)
+                }
+                mostRunning = max(mostRunning, running.values.reduce(0, +))
+                let grants = share.settle()
+                self.grants += grants.count
+                for grant in grants { (limits[grant.user], numbers[grant.user]) = (grant.slots, grant.number) }
+                if grants.isEmpty { return }
+            }
+            Issue.record("it never comes to rest")
+        }
+    }
+
+    @Test func aLoneUserHasAllSlots() {
+        var world = World(slots: 8, "alice", "bob")
+        world.want("alice", 100)
+        world.settle()
+        #expect(world.running == ["alice": 8])
+        #expect(world.grants == 1)
+    }
+
+    @Test func whoComesLaterGetsHalfAsJobsEnd() {
+        var world = World(slots: 8, "alice", "bob")
+        world.want("alice", 100)
+        world.settle()
+        world.want("bob", 100)
+        world.settle()
+        #expect(world.running == ["alice": 8, "bob": 0])
+        for _ in 0..<20 {
+            world.end("alice", min(2, world.running["alice"]!))
+            world.settle()
+        }
+        #expect(world.running == ["alice": 4, "bob": 4])
+        #expect(world.mostRunning == 8)
+    }
+
+    @Test func whoWantsLittleGetsAllOfIt() {
+        var world = World(slots: 9, "alice", "bob", "carol")
+        world.want("alice", 100)
+        world.want("bob", 100)
+        world.want("carol", 1)
+        for _ in 0..<20 {
+            world.settle()
+            for user in ["alice", "bob"] where world.running[user]! > 0 { world.end(user, 1) }
+        }
+        world.settle()
+        #expect(world.running["carol"] == 1)
+        #expect(world.running["alice"] == 4)
+        #expect(world.running["bob"] == 4)
+    }
+
+    @Test func nothingIsSaidWhileNobodyIsShort() {
+        var world = World(slots: 8, "alice", "bob")
+        world.want("alice", 3)
+        world.want("bob", 3)
+        world.settle()
+        #expect(world.running == ["alice": 3, "bob": 3])
+        let grants = world.grants
+        for count in [1, 2, 3, 0, 3] {
+            world.want("alice", count)
+            world.running["alice"] = count
+            world.settle()
+        }
+        #expect(world.grants == grants)
+    }
+
+    /// A limit that was lowered counts as it was until its user has answered: meanwhile it may have started by it.
+    @Test func slotsAreNotGivenTwice() {
+        var share = FairShare(slots: 4)
+        share.add("alice")
+        share.add("bob")
+        share.report("alice", running: 0, isShort: true, number: 0)
+        let first = share.settle()
+        #expect(first == [FairShare.Grant(user: "alice", slots: 4, number: 1)])
+        share.report("bob", running: 0, isShort: true, number: 0)
+        // Alice has not said yet that she took up her four.
+        let lowered = share.settle()
+        #expect(lowered == [FairShare.Grant(user: "alice", slots: 0, number: 2)] || lowered == [FairShare.Grant(user: "alice", slots: 2, number: 2)])
+        #expect(share.settle().isEmpty)
+        share.report("alice", running: 4, isShort: true, number: 1)
+        #expect(!share.settle().contains { $0.user == "bob" && $0.slots > 0 })
+        share.report("alice", running: 4, isShort: true, number: 2)
+        #expect(!share.settle().contains { $0.user == "bob" && $0.slots > 0 })
+        share.report("alice", running: 1, isShort: true, number: share.number("alice"))
+        #expect(share.settle().contains { $0.user == "bob" && $0.slots >= 1 })
+    }
+
+    /// Whatever users say and in whatever order, no more run than there are slots.
+    @Test(arguments: 0..<50) func neverMoreThanThereAre(seed: UInt64) {
+        var random = SplitMix(state: seed)
+        let users = (0..<5).map { "user\($0)" }
+        let slots = random.next(1...12)
+        var share = FairShare(slots: slots)
+        users.forEach { share.add($0) }
+        var running: [String: Int] = [:]
+        var limits: [String: Int] = [:]
+        var numbers: [String: Int] = [:]
+        var wants: [String: Int] = [:]
+        /// Sent and not yet read.
+        var letters: [FairShare.Grant] = []
+        for _ in 0..<2000 {
+            let user = users[random.next(0...4)]
+            switch random.next(0...5) {
+            case 0: wants[user] = max(running[user] ?? 0, random.next(0...20))
+            case 1:
+                if let now = running[user], now > 0 {
+                    running[user] = now - 1
+                    wants[user] = max(0, (wants[user] ?? 0) - 1)
+                }
+            case 2:
+                if let index = letters.firstIndex(where: { $0.user == user }) {
+                    let letter = letters.remove(at: index)
+                    (limits[user], numbers[user]) = (letter.slots, letter.number)
+                }
+            case 3: running[user] = max(running[user] ?? 0, min(wants[user] ?? 0, limits[user] ?? 0))
+            default:
+                share.report(user, running: running[user] ?? 0, isShort: (wants[user] ?? 0) > (running[user] ?? 0), number: numbers[user] ?? 0)
+                letters += share.settle()
+            }
+            #expect(running.values.reduce(0, +) <= slots)
+        }
+        // From here on everybody wants all there is, and jobs end one by one: nobody gets less than half of what another gets.
+        var starts: [String: Int] = [:]
+        for round in 0..<1000 {
+            for letter in letters { (limits[letter.user], numbers[letter.user]) = (letter.slots, letter.number) }
+            letters.removeAll()
+            let ending = users[round % users.count]
+            if let now = running[ending], now > 0 { running[ending] = now - 1 }
+            for user in users {
+                let before = running[user] ?? 0
+                running[user] = max(before, min(20, limits[user] ?? 0))
+                starts[user, default: 0] += running[user]! - before
+                share.report(user, running: running[user]!, isShort: true, number: numbers[user] ?? 0)
+            }
+            letters += share.settle()
+            #expect(running.values.reduce(0, +) <= slots)
+        }
+        let counts = users.map { starts[$0] ?? 0 }
+        #expect(counts.min()! > 20 && 2 * counts.min()! >= counts.max()! - 2, "\(slots) slots: \(counts)")
+    }
+
+    /// Steele, Lea and Flood: small, and the same everywhere.
+    struct SplitMix {
+        var state: UInt64
+        mutating func next(_ range: ClosedRange<Int>) -> Int {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return range.lowerBound + Int((z ^ (z >> 31)) % UInt64(range.count))
+        }
+    }
+}
