@@ -89,7 +89,9 @@ struct ImportTests {
             #expect(result.code == 0 && result.lines == ["pkg", "pkg-2", "pkg-3"], "\(result.output)\(result.errors)")
             #expect(try Files.text("\(spool.path)/tasks/pkg-2.toml").contains("user = \"somebody-else\""))
             #expect(try !Files.text("\(spool.path)/tasks/pkg.toml").contains("user ="))
-            guard chmod(spool.base, 0o755) == 0 else { throw SystemError(call: "chmod", errno: errno) }
+            for path in [spool.base, "\(spool.base)/cron.d"] {
+                guard chmod(path, 0o755) == 0 else { throw SystemError(call: "chmod", path: path, errno: errno) }
+            }
             let other = try Commands.run(
                 "/usr/bin/setpriv",
                 ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "\(SpoolUnderTest.programs)/spoolctl", "import", "crontab", "--dry-run", "\(spool.base)/cron.d"])
