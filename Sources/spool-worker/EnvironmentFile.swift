@@ -20,7 +20,7 @@ func writeEnvironmentFile(_ request: RunRequest) {
     // It is a record for people; the run does not depend on it, and a full disk must not stop it.
     guard
         let file = try? FileDescriptor.open(
-            "\(request.jobDirectory)/environment", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+            "\(request.jobDirectory)/environment", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)
     else { return }
     try? file.write(bytes)  // as above
 }

@@ -67,7 +67,11 @@ private func startConfined(
 private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailure) -> FileDescriptor {
     let path = "\(request.jobDirectory)/\(name)"
     do throws(SystemError) {
-        return try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+        // O_NONBLOCK for opening alone: at a FIFO that an earlier try left there nobody may ever read.
+        let output = try FileDescriptor.open(
+            path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)
+        try output.setBlocking()
+        return output
     } catch {
         throw StartFailure(errno: error.errno, message: "output \"\(path)\": \(error.message)")
     }

@@ -70,19 +70,23 @@ import Testing
     }
 
     private static func plant(_ plant: Plant, _ path: String, _ canary: String) throws {
-        if Files.exists(path) { try Files.removeTree(path) }
-        switch plant {
-        case .symlink: try Files.symlink(canary, path)
-        // As where fs.protected_hardlinks is off.
-        case .hardLink: try Files.link(canary, path)
-        case .fifo:
-            guard mkfifo(path, 0o600) == 0, chown(path, 5, 60) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
-        case .directory:
-            for one in [path, "\(path)/more"] {
-                try Files.makeDirectory(one)
-                guard chown(one, 5, 60) == 0 else { throw SystemError(call: "chown", path: path, errno: errno) }
-            }
+        // The daemon and the worker write there, too: until nothing of theirs comes between.
+        while true {
+            if Files.exists(path) { try Files.removeTree(path) }
+            let failure: Int32 =
+                switch plant {
+                case .symlink: Glibc.symlink(canary, path) == 0 ? 0 : errno
+                // As where fs.protected_hardlinks is off.
+                case .hardLink: Glibc.link(canary, path) == 0 ? 0 : errno
+                case .fifo: mkfifo(path, 0o600) == 0 ? 0 : errno
+                case .directory: mkdir(path, 0o700) == 0 ? 0 : errno
+                }
+            if failure == EEXIST { continue }
+            guard failure == 0 else { throw SystemError(call: "plant", path: path, errno: failure) }
+            break
         }
+        if plant == .directory { try Files.makeDirectory("\(path)/more") }
+        if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // gone already, if the daemon has made way
     }
 
     @Test("U3: what a user writes over his job's file is never run as root: not after a crash, not by mv, cp -r or retry")
