@@ -61,6 +61,8 @@ final class People {
             try disk.write(path, Array(text.prefix { $0 != "\n" }.utf8))
             let node = try disk.node(path)
             node.writers += 1
+            // A power cut may have left it a name in a job's directory too.
+            drops[drops.count - 1].mayBeTwice = disk.names(of: node) > 1
             slow.append(Slow(path: path, node: node, drop: drops.count - 1))
         case .finishSlow:
             guard !slow.isEmpty else { return }

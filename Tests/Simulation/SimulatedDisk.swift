@@ -201,6 +201,13 @@ package final class SimulatedDisk: FileSystem {
 
     func exists(_ path: String) -> Bool { (try? node(path)) != nil }  // an error is a no
 
+    func names(of node: Node) -> Int {
+        func count(_ directory: Node) -> Int {
+            directory.entries.values.reduce(0) { $0 + ($1 === node ? 1 : 0) + ($1.kind == .directory ? count($1) : 0) }
+        }
+        return count(root)
+    }
+
     func bytes(_ path: String) -> [UInt8]? { (try? node(path))?.bytes }  // as above
 
     // MARK: Changing, without faults
