@@ -78,6 +78,8 @@ static inline int linux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pi
 #define LINUX_F_GETLEASE 1025
 #define LINUX_O_TMPFILE (020000000 | O_DIRECTORY)
 #define LINUX_O_PATH 010000000
+#define LINUX_AT_NO_AUTOMOUNT 0x800
+#define LINUX_AT_STATX_DONT_SYNC 0x4000
 
 static inline int linux_set_lease(int descriptor, int type) { return fcntl(descriptor, LINUX_F_SETLEASE, type); }
 

@@ -22,7 +22,9 @@ extension Daemon {
 
     package func isAlive(record: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
-            return try !FileDescriptor.open("\(options.spool)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW).tryLock()
+            return try !spool.fs.opening { () throws(SystemError) in
+                try FileDescriptor.open("\(options.spool)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW)
+            }.tryLock()
         } catch {
             if error.errno == ENOENT { return false }
             throw error
@@ -33,7 +35,7 @@ extension Daemon {
     package func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
         let pidfd: Int32
         do throws(SystemError) {
-            pidfd = try Linux.Process.openPidfd(run.workerPID).release()
+            pidfd = try spool.fs.opening { () throws(SystemError) in try Linux.Process.openPidfd(run.workerPID) }.release()
             // The number may belong to another by now: number and start time are one process.
             guard try Linux.Process.startTime(run.workerPID) == run.workerStartTime else {
                 close(pidfd)

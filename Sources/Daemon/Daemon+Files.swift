@@ -3,56 +3,23 @@ import Linux
 import Scheduler
 import Store
 
-/// Which inotify watch stands for which directory.
-struct Watches {
-    var new: Int32 = -1
-    var tasks: Int32 = -1
-    var schedules: Int32 = -1
-    var control: Int32 = -1
-    var patterns: Int32 = -1
-    var configuration: Int32 = -1
-
-    /// The directory that a watch is on, if it is one where users may have theirs.
-    func shared(_ watch: Int32) -> String? {
-        switch watch {
-        case new: Layout.new
-        case tasks: Layout.tasks
-        case schedules: Layout.schedules
-        case control: Layout.control
-        default: nil
-        }
-    }
-}
-
 extension Daemon {
-    func watchSpool() throws(SystemError) {
-        var comings: InotifyMask = [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory]
-        // A user's directory may also become one that can be used by chmod(1) or chown(1).
-        if isForEverybody { comings.insert(.attributesChanged) }
-        watches.new = try inotify.add("\(options.spool)/\(Layout.new)", comings)
-        watches.tasks = try inotify.add("\(options.spool)/\(Layout.tasks)", comings)
-        watches.schedules = try inotify.add("\(options.spool)/\(Layout.schedules)", comings)
-        watches.control = try inotify.add("\(options.spool)/\(Layout.control)", comings)
-        // A program may also become one by chmod(1).
-        watches.patterns = try inotify.add("\(options.spool)/\(Layout.patterns)", comings.union(.attributesChanged))
-        if let path = options.configuration, let slash = path.lastIndex(of: "/") {
-            do throws(SystemError) {
-                watches.configuration = try inotify.add(
-                    String(path[..<slash]), [.closedAfterWriting, .movedTo, .movedFrom, .deleted, .onlyDirectory])
-            } catch {
-                // No such directory: there is nothing to re-read until SIGHUP says otherwise.
-                guard error.errno == ENOENT || error.errno == EACCES else { throw error }
-            }
-        }
-    }
-
     func takeFileEvents() throws(SystemError) {
+        guard let watcher else { return }
         var events: [InotifyEvent] = []
-        if try inotify.readEvents(into: &events) {
+        if try watcher.inotify.readEvents(into: &events) {
             try service.rescan()
             lookAtUsers()
             reloadZones()
+            isSpoolSuspect = true
             return
+        }
+        // What stands at the spool's paths may be others now than those that are watched.
+        if events.contains(where: isOfPlace) {
+            // A spool that was moved as a whole is watched where it went.
+            if isAtPath { try watchAnew() }
+            isSpoolSuspect = true
+            isLookDue = true
         }
         var stems = Set<String>()
         var scheduleStems = Set<String>()
@@ -86,6 +53,12 @@ extension Daemon {
         for stem in stems.sorted() { service.loadTask(stem) }
         for stem in scheduleStems.sorted() { service.loadSchedule(stem) }
         service.warnOfMissingTasks(changed: stems)
+    }
+
+    /// Whether an event tells that a directory of the spool is gone, or another one.
+    private func isOfPlace(_ event: InotifyEvent) -> Bool {
+        if event.watch == watches.spool { return event.name.isEmpty || Layout.directories.contains(event.name) }
+        return watches.ofSpool.contains(event.watch) && !event.mask.isDisjoint(with: [.selfMoved, .selfDeleted, .unmounted, .ignored])
     }
 
     // MARK: Configuration
@@ -132,7 +105,8 @@ extension Daemon {
         surroundings.outputLimitBytes = new.outputLimitBytes
         scheduler.zone = new.zone
         scheduler.mailCommand = new.mailCommand
-        if let link { grant(link.slots) } else { slotsChanged() }
+        if link == nil { slotsChanged() }
+        limitSlots()
         service.isPublishDue = true
     }
 }

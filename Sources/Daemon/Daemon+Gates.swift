@@ -27,11 +27,14 @@ extension Daemon {
 
     /// A turn that starts nothing while the machine is not to be loaded further.
     func takeTurn() -> Turn {
+        tryMoreStarts()
         var why: String?
         let turn = scheduler.takeTurn(at: now) {
+            if service.troubles[.descriptors] != nil || service.troubles[.spool] != nil { return false }
             why = obstacle()
             return why == nil
         }
+        startsWereTried(by: turn)
         if let why {
             if held == nil {
                 log.write(.warning, "held", at: now, ["why": why])

@@ -74,7 +74,7 @@ extension Daemon {
                 paths.setWay(way, nil, of: user)
                 // A file in the way is watched itself.
                 if error.errno != ENOTDIR { paths.failures[user] = error }
-                return error.errno == ENOSPC || error.errno == ENOMEM
+                return error.errno == ENOSPC || error.isShortage
             }
             here = next
         }
@@ -173,6 +173,7 @@ extension Daemon {
 
     /// Something was mounted or unmounted: directories may be others now, though nobody moved them.
     func mountsChanged() {
+        isSpoolSuspect = true
         guard let paths else { return }
         for path in paths.replacedDirectories() {
             if let directory = paths.directories[path] { paths.stale.formUnion(directory.users.keys) }
@@ -194,9 +195,8 @@ extension Daemon {
         if service.problems[Self.pathProblem] == nil { blindListingAt = Clock.monotonicMilliseconds() + Self.blindListingMilliseconds }
         var lines: [String] = []
         for (user, error) in paths.failures.sorted(by: { $0.key < $1.key }) {
-            let why = error.errno == ENOSPC && error.call == "inotify_add_watch"
-                ? "there are no more watches: sysctl fs.inotify.max_user_watches is too low" : "\(error)"
-            lines.append("\(user) waits for files that cannot be watched: \(why); its paths are listed once a minute")
+            lines.append(
+                "\(user) waits for files that cannot be watched: \(error.whyNotWatched); its paths are listed every \(Self.blindListingMilliseconds / 1000) seconds")
         }
         guard service.problems[Self.pathProblem] != lines else { return }
         service.problems[Self.pathProblem] = lines

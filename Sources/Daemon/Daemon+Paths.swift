@@ -14,7 +14,7 @@ extension Daemon {
     /// How many paths are looked at in a turn.
     private static let looksPerTurn = 256
     /// How often paths that cannot be watched are listed.
-    static let blindListingMilliseconds: Int64 = 60_000
+    static let blindListingMilliseconds: Int64 = 10_000
 
     /// How often a file that somebody writes is looked at before that is done but seldom: its closing is told, as a rule.
     private static let writerLooksMax = 20
@@ -63,11 +63,9 @@ extension Daemon {
         let schedules = scheduler.takeFileSchedules()
         if paths == nil {
             guard !schedules.isEmpty else { return }
-            let new = try PathWatches()
-            try poll.add(new.inotify.descriptor.raw, token: Token.paths)
-            // A /proc that cannot be waited for: mounts are not noticed then.
-            if let mounts = new.mounts { try? poll.add(mounts, .priority, token: Token.mounts) }
-            paths = new
+            paths = PathWatches { [unowned self] inotify throws(SystemError) in
+                try poll.add(inotify.descriptor.raw, token: Token.paths)
+            }
         }
         guard let paths else { return }
         var users: Set<PathWatches.User> = []
@@ -89,9 +87,9 @@ extension Daemon {
     // MARK: Events
 
     func takePathEvents() throws(SystemError) {
-        guard let paths else { return }
+        guard let paths, let watcher = paths.watcher else { return }
         var events: [InotifyEvent] = []
-        if try paths.inotify.readEvents(into: &events) {
+        if try watcher.inotify.readEvents(into: &events) {
             log.write(.warning, "events-lost", at: now, ["effect": "all paths of schedules are listed"])
             paths.stale.formUnion(paths.waiters.keys)
         }

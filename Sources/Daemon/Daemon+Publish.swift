@@ -23,7 +23,7 @@ extension Daemon {
         writer.member("host", host)
         writer.member("version", options.version)
         writer.member("spool", options.spool)
-        writer.member("state", service.isDegraded ? "degraded" : state)
+        writer.member("state", service.troubles.isEmpty || state == "stopped" ? state : "degraded")
         writer.member("started_at", startedAt)
         writer.member("at", now)
         writer.member("slots", configuration.slots)
@@ -56,6 +56,17 @@ extension Daemon {
         }
         writer.endArray()
         writer.member("held", heldByRoot ?? held)
+        writer.key("troubles")
+        writer.beginArray()
+        for (kind, trouble) in service.troubles.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            writer.beginObject()
+            writer.member("of", kind.rawValue)
+            writer.member("since", trouble.since)
+            writer.member("error", trouble.error)
+            writer.member("effect", trouble.effect)
+            writer.endObject()
+        }
+        writer.endArray()
         if isForEverybody {
             writer.key("users")
             writer.beginArray()
@@ -97,9 +108,6 @@ extension Daemon {
         }
         writer.endArray()
         writer.endObject()
-        do throws(SystemError) { try spool.fs.replace(Layout.daemonStatus, writer.bytes + [UInt8(ascii: "\n")]) } catch {
-            // What is published is a convenience: the next change tries again.
-            log.write(.warning, "not-published", at: now, ["error": "\(error)"])
-        }
+        publish(writer.bytes + [UInt8(ascii: "\n")])
     }
 }

@@ -18,7 +18,9 @@ extension Daemon {
         if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let configurationLookAt { consider(configurationLookAt) }
+        if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if held != nil { consider(gateLookAt) }
+        if let startLimit, !startLimit.isTrying { consider(startLimit.againAt) }
         if let watchdog = notification.watchdogMilliseconds {
             notification.send("WATCHDOG=1\n")
             consider(now.advanced(byMilliseconds: watchdog))
@@ -39,6 +41,7 @@ extension Daemon {
         service.clockWasSet()
         configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Service<DiskFileSystem, Daemon>.unreadyMilliseconds)) }
         gateLookAt = min(gateLookAt, now)
+        if let limit = startLimit { startLimit?.againAt = min(limit.againAt, now.advanced(byMilliseconds: limit.delayMilliseconds)) }
         idleSince = idleSince.map { min($0, now) }
         publishedAt = min(publishedAt, now)
         armed = nil

@@ -9,7 +9,7 @@ import Store
 
 extension Daemon {
     /// The name by which root's own jobs take part in sharing the slots: no user is called so.
-    private static let own = ""
+    static let own = ""
 
     /// Makes the spool one for everybody. Before anything is read from it.
     func openForEverybody() throws(SystemError) {
@@ -180,27 +180,17 @@ extension Daemon {
     /// The configuration is new.
     func slotsChanged() {
         shares.slots = configuration.slots
-        guard isForEverybody else { return grant(configuration.slots) }
-        if shares.limit(Self.own) == 0 {
-            // All of them, until somebody else wants some.
-            shares.add(Self.own)
-            reportOwn(isShort: true)
-            settleShares()
-        }
-        grant(shares.limit(Self.own))
-    }
-
-    /// How many root's own jobs, or in a user's daemon the user's, may use.
-    func grant(_ slots: Int) {
-        let slots = min(slots, configuration.slots)
-        scheduler.handle(.limits(SchedulerLimits(slots: slots, queueSlots: configuration.queueSlots)), at: now)
-        service.arrivals.nudge()
+        guard isForEverybody, shares.limit(Self.own) == 0 else { return }
+        // All of them are root's, until somebody else wants some.
+        shares.add(Self.own)
+        reportOwn(isShort: true)
+        settleShares()
     }
 
     /// After each turn: shares the slots anew if somebody lacks some.
     func shareSlots() {
         guard isForEverybody, !users.isEmpty || shares.limit(Self.own) < configuration.slots else { return }
-        reportOwn(isShort: scheduler.isShortOfSlots)
+        reportOwn(isShort: isShortOfSlots)
         settleShares()
         let held = scheduler.pauses[.all].map { "everything is paused by root" + ($0.isEmpty ? "" : ": \($0)") }
         for one in users.values where one.held != held {
@@ -208,6 +198,9 @@ extension Daemon {
             one.send("held \(String((held ?? "").map { $0.isNewline ? " " : $0 }))")
         }
     }
+
+    /// Whether more slots would be used: not while the machine refuses to start more.
+    var isShortOfSlots: Bool { scheduler.isShortOfSlots && startLimit == nil }
 
     private func reportOwn(isShort: Bool) {
         shares.report(Self.own, running: scheduler.runningCount, isShort: isShort, number: shares.number(Self.own))
@@ -219,8 +212,9 @@ extension Daemon {
             var isOwnChanged = false
             for one in grants {
                 if one.user == Self.own {
-                    grant(one.slots)
-                    reportOwn(isShort: scheduler.isShortOfSlots)
+                    limitSlots()
+                    service.arrivals.nudge()
+                    reportOwn(isShort: isShortOfSlots)
                     isOwnChanged = true
                 } else {
                     users[one.user]?.send("slots \(one.slots) \(one.number)", isAnswered: true)

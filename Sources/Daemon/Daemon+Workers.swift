@@ -16,6 +16,8 @@ extension Daemon {
             try give(job, request, as: identity.credentials)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
+        } catch let error as SystemError where error.isRefusedStart {
+            refused(job, "\(error)")
         } catch {
             notStarted(job, "no worker could be started: \(error)")
         }
@@ -67,7 +69,7 @@ extension Daemon {
         idleWorkers.lastIndex { $0.credentials == credentials }.map { idleWorkers.remove(at: $0) }
     }
 
-    private func newWorker(as credentials: Credentials?) throws(SystemError) -> Worker {
+    func newWorker(as credentials: Credentials?) throws(SystemError) -> Worker {
         var number = 1
         while true {
             if workers[number] == nil, try !isSpokenFor(record: String(number)) {
@@ -78,8 +80,8 @@ extension Daemon {
                     try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
                     return worker
                 } catch {
-                    // A worker of an earlier daemon still has that record.
-                    guard error.errno == EWOULDBLOCK else { throw error }
+                    // A worker of an earlier daemon still has that record. The number alone may also mean that no process can be started.
+                    guard error.call == "flock", error.errno == EWOULDBLOCK else { throw error }
                 }
             }
             number += 1
@@ -102,6 +104,7 @@ extension Daemon {
             case .running(let id, let attempt, let pid):
                 guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
                 job.pid = pid
+                startSucceeded(job)
                 refreshStatus(of: job)
             case .ended(let end):
                 guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
@@ -109,6 +112,11 @@ extension Daemon {
                 idleWorkers.append(worker)
                 idleSince = now
                 if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
+                if case .spawnFailed(let errno, let message) = end.kind, SystemError(call: "spawn", errno: errno).isRefusedStart {
+                    refused(job, message)
+                    continue
+                }
+                startSucceeded(job)
                 service.end(job, attempt: end.attempt, RunResult(end))
             case .cannotServe(_, let message):
                 guard let job = worker.job else { continue }
@@ -127,6 +135,7 @@ extension Daemon {
             try spool.fs.replace("\(directory)/\(Layout.statusFile)", try spool.status(of: job, in: directory))
         } catch {
             // The process's number is a convenience, and the next change writes the whole status anew.
+            guard service.troubles[.disk] == nil, !error.isOfDisk else { return }
             log.write(.warning, "status-not-written", at: now, ["id": job.id.text, "error": "\(error)"])
         }
     }
@@ -169,11 +178,14 @@ extension Daemon {
         guard let idleSince, !idleWorkers.isEmpty,
             now >= idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds)
         else { return }
-        for worker in idleWorkers {
+        endIdleWorkers(keeping: 0)
+    }
+
+    func endIdleWorkers(keeping count: Int) {
+        while idleWorkers.count > count, let worker = idleWorkers.popLast() {
             workers[worker.number] = nil
             try? poll.remove(worker.descriptor)  // as above
         }
-        idleWorkers.removeAll()
-        self.idleSince = nil
+        if idleWorkers.isEmpty { idleSince = nil }
     }
 }

@@ -48,18 +48,22 @@ extension Daemon {
             let directory = slash == file.startIndex ? "/" : String(file[..<slash])
             do throws(SystemError) {
                 // A directory that is watched for something else keeps what it is watched for.
-                let watch = try inotify.add(
+                let watch = try self.watch(
                     directory, [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory, .addToMask])
                 names[watch, default: []].insert(String(file[file.index(after: slash)...]))
             } catch {
                 // Not there: its own name is watched, for it to come.
                 guard ![ENOENT, ENOTDIR, EACCES].contains(error.errno) else { continue }
-                log.write(.warning, "not-watched", at: now, ["file": file, "error": "\(error)"])
+                if [ENOSPC, EMFILE, ENFILE, ENOMEM].contains(error.errno) {
+                    notWatched(error)
+                } else {
+                    log.write(.warning, "not-watched", at: now, ["file": file, "error": "\(error)"])
+                }
             }
         }
         for watch in zoneWatches.names.keys where names[watch] == nil && watch != watches.configuration {
             // Its directory is gone, and the watch with it: then nothing is left to remove.
-            try? inotify.remove(watch)
+            try? watcher?.inotify.remove(watch)
         }
         zoneWatches.names = names
     }

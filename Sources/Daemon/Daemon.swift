@@ -2,8 +2,11 @@
 // carries out its turn in order: journal (one sync for all of it), places, starts, stops, answers.
 //
 // What may go wrong, and what then:
-// - The disk is full or read-only: the turn waits and is tried again each second. Running jobs go on, nothing new starts,
-//   nothing is acknowledged; the log says it once, and once more when it is over.
+// - The disk is full or read-only: the turn waits and is tried again each second, the first one too. Running jobs go on,
+//   nothing new starts, nothing is acknowledged.
+// - Descriptors have run out: what is under way is brought to its end with a reserve, and what is dropped waits.
+// - The machine starts no more processes: jobs wait, and one is tried now and then.
+// - Each of these is said once in the log, and once more when it is over; see Trouble.swift.
 // - A failed sync: the daemon ends. What the kernel then has in memory is no longer to be trusted; a restart reads what is
 //   on disk.
 // - The journal is damaged: the daemon does not start, and says file and line.
@@ -79,7 +82,8 @@ public final class Daemon: World {
     let poll: Poll
     let signals: SignalDescriptor
     let timer: Timer
-    let inotify: Inotify
+    /// Nil: the system has none for us now.
+    var watcher: Watcher?
     let notification = Notification()
     let spoolID: String
     /// What the spool says of where it was made, when that is elsewhere.
@@ -92,6 +96,19 @@ public final class Daemon: World {
     let cgroups = Cgroups()
     let log: Log
     var watches = Watches()
+    /// When what cannot be watched is looked at again, in milliseconds of the monotonic clock; nil: all is watched.
+    var unwatchedLookAt: Int64?
+    /// The spool as it was opened.
+    let root: FileStatus
+    /// Has a priority event when something was mounted or unmounted; nil where there is no /proc. Open as long as the daemon runs.
+    let mounts: Int32?
+    /// The spool, or a directory of it, may not be where it was; when that is looked at next, as above; and whether all that is in it
+    /// is looked at then.
+    var isSpoolSuspect = true
+    var spoolLookAt: Int64?
+    var isLookDue = false
+    /// Why there is no spool to serve any more.
+    var lostSpool: String?
     var zoneWatches = ZoneWatches()
     /// For schedules that wait for files; nil: there has been none. Which of them it knows, by the scheduler's count.
     var paths: PathWatches?
@@ -108,6 +125,10 @@ public final class Daemon: World {
     var configurationLookAt: Instant?
     /// Why nothing is started, and when that is looked at again.
     var held: String?
+    /// While the machine refuses to start more processes.
+    var startLimit: StartLimit?
+    /// `state/status.json` could not be written, which has been said.
+    var isUnpublished = false
     var gateLookAt = Instant(milliseconds: 0)
     var startedAt = Instant(milliseconds: 0)
     var publishedAt = Instant(milliseconds: 0)
@@ -184,11 +205,13 @@ public final class Daemon: World {
             poll = try Poll()
             signals = try SignalDescriptor(Place.signals)
             timer = try Timer()
-            inotify = try Inotify()
             try poll.add(signals.descriptor.raw, token: Token.signals)
             try poll.add(timer.descriptor.raw, token: Token.timer)
-            try poll.add(inotify.descriptor.raw, token: Token.inotify)
             if let link { try poll.add(link.raw, token: Token.link) }
+            root = try spool.fs.ownStatus()
+            // In a sandbox without it, mounts are simply not noticed.
+            mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
+            if let mounts { try? poll.add(mounts, .priority, token: Token.mounts) }  // likewise
         } catch {
             throw DaemonFailure("\(error)")
         }
@@ -234,11 +257,13 @@ public final class Daemon: World {
             askWaiting()
             lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
+            spool.fs.reserve.keep(Self.reserveCount)
             try loop()
         } catch {
             log.flush()
             throw DaemonFailure("\(error)")
         }
+        if let lostSpool { throw DaemonFailure("\(lostSpool); what runs is left to its workers") }
     }
 
     package var now: Instant { Instant(milliseconds: Clock.now()) }
@@ -269,6 +294,9 @@ public final class Daemon: World {
                 default: takeReport(Int(event.token - Token.workers))
                 }
             }
+            try lookAtUnwatched()
+            try lookAtSpool()
+            if lostSpool != nil { return }
             endOverduePrograms()
             endOverdueCheck()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
@@ -291,7 +319,7 @@ public final class Daemon: World {
         }
     }
 
-    private func takeSignals() throws(SystemError) {
+    func takeSignals() throws(SystemError) {
         while let signal = try signals.next() {
             switch signal.number {
             case SIGTERM, SIGINT:
@@ -303,16 +331,6 @@ public final class Daemon: World {
             default: break
             }
         }
-    }
-
-    /// Waits for a second or for a signal to end; whatever else happens stays where it is.
-    package func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
-        notification.send("STATUS=\(error)\n")
-        var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
-        _ = Glibc.poll(&descriptor, 1, 1000)
-        if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
-        try takeSignals()
-        return !isStopping
     }
 
     // MARK: Ending

@@ -13,9 +13,11 @@ struct NameQueue {
     private var names: [String] = []
     private var first = 0
     private var sightings: [String: Sighting] = [:]
-    private var isNudged = false
+    private(set) var isNudged = false
 
-    var isEmpty: Bool { first == names.count && !isNudged }
+    var isEmpty: Bool { !hasNames && !isNudged }
+
+    var hasNames: Bool { first < names.count }
 
     mutating func add(_ name: String, _ sighting: Sighting = .settled) {
         if let known = sightings[name] {
@@ -32,8 +34,11 @@ struct NameQueue {
     /// Makes the loop come round once more without waiting.
     mutating func nudge() { isNudged = true }
 
+    /// It has come round.
+    mutating func settle() { isNudged = false }
+
     mutating func next() -> (name: String, sighting: Sighting)? {
-        isNudged = false
+        settle()
         guard first < names.count else { return nil }
         let name = names[first]
         first += 1

@@ -45,9 +45,10 @@ final class PathWatches {
         var files: [ExactPath: Known] = [:]
     }
 
-    let inotify: Inotify
-    /// Has a priority event when something was mounted or unmounted; nil where there is no /proc. Open as long as the daemon runs.
-    let mounts: Int32?
+    /// Nil: there is nothing to watch, or the system has none for us now.
+    private(set) var watcher: Watcher?
+    /// Waits for an instance's events.
+    private let added: (borrowing Inotify) throws(SystemError) -> Void
     private(set) var targets: [Int32: Set<Target>] = [:]
     private var watchOf: [Target: Int32] = [:]
     var directories: [ExactPath: Watched] = [:]
@@ -58,11 +59,7 @@ final class PathWatches {
     /// What could not be watched or listed in the last look at each schedule's paths.
     var failures: [User: SystemError] = [:]
 
-    init() throws(SystemError) {
-        inotify = try Inotify()
-        // In a sandbox without it, mounts are simply not noticed.
-        do throws(SystemError) { mounts = try FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() } catch { mounts = nil }
-    }
+    init(added: @escaping (borrowing Inotify) throws(SystemError) -> Void) { self.added = added }
 
     // MARK: Watches
 
@@ -82,10 +79,18 @@ final class PathWatches {
     func watch(_ target: Target, _ path: ExactPath, isLink: Bool = false) throws(SystemError) {
         var mask = Self.mask(target)
         if isLink { mask.insert(.dontFollow) }
-        let watch = try inotify.add(path.text, mask)
+        let watch = try instance().inotify.add(path.text, mask)
         if let old = watchOf[target], old != watch { unwatch(target) }
         watchOf[target] = watch
         targets[watch, default: []].insert(target)
+    }
+
+    private func instance() throws(SystemError) -> Watcher {
+        if let watcher { return watcher }
+        let new = try Watcher()
+        try added(new.inotify)
+        watcher = new
+        return new
     }
 
     func unwatch(_ target: Target) {
@@ -94,7 +99,7 @@ final class PathWatches {
         guard targets[watch]?.isEmpty ?? false else { return }
         targets[watch] = nil
         // What it watched is gone, and the watch with it: then nothing is left to remove.
-        try? inotify.remove(watch)
+        try? watcher?.inotify.remove(watch)
     }
 
     /// The kernel has ended a watch.

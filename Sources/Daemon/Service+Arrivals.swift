@@ -15,6 +15,11 @@ extension Service {
     /// After lost events: every name is looked at as if it had just come or gone.
     package func rescan() throws(SystemError) {
         log.write(.warning, "events-lost", at: now, ["effect": "the whole spool is looked at again"])
+        try lookAtAll()
+    }
+
+    /// As if everything that stands in the spool had just come, and all that does not had just gone.
+    package func lookAtAll() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }
         for name in waitingFiles.keys { arrivals.add(name) }
         for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
@@ -39,11 +44,30 @@ extension Service {
     }
 
     func takeArrivals() throws(SystemError) {
+        guard canTakeUp() else { return arrivals.settle() }
         var count = 0
-        while count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
+        while intakeAgainAt == nil, count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
             count += 1
             try takeArrival(name, sighting)
+            if !world.canOpenMore() { pauseIntake(SystemError(call: "open", errno: EMFILE)) }
         }
+    }
+
+    /// Whether what has come may be opened: not while descriptors have run out, for what is under way needs those there are.
+    private func canTakeUp() -> Bool {
+        if let intakeAgainAt, now < intakeAgainAt { return false }
+        guard world.canOpenMore() else {
+            pauseIntake(SystemError(call: "open", errno: EMFILE))
+            return false
+        }
+        intakeAgainAt = nil
+        end(.descriptors)
+        return true
+    }
+
+    func pauseIntake(_ error: SystemError) {
+        intakeAgainAt = now.advanced(byMilliseconds: Self.shortageMilliseconds)
+        begin(.descriptors, "\(error)", effect: "nothing is taken up or started until this is over")
     }
 
     func takeArrival(_ name: String, _ sighting: Sighting) throws(SystemError) {
@@ -77,10 +101,13 @@ extension Service {
                 schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
-            guard error.errno != EMFILE, error.errno != ENFILE, error.errno != ENOMEM else { throw error }
+            if error.isShortage {
+                arrivals.add(name, sighting)
+                return pauseIntake(error)
+            }
             if unreadable.insert(name).inserted { log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"]) }
             // The disk's trouble may pass; a file that may not be read stays so until somebody changes it.
-            if [EIO, ENOSPC, EDQUOT, EROFS].contains(error.errno) { lookAgain(at: name) }
+            if error.errno == EIO || error.isOfDisk { lookAgain(at: name) }
             return
         }
         unreadable.remove(name)

@@ -144,7 +144,7 @@ extension Service {
         writer.endObject()
         let path = "\(Layout.control)/\(answer.request.dropLast(".request".count))"
         do throws(SystemError) {
-            try spool.fs.replace("\(path).answer", writer.bytes)
+            try persistently { () throws(SystemError) in try self.spool.fs.replace("\(path).answer", writer.bytes) }
             try spool.fs.removeFile("\(path).request")
         } catch {
             // Whoever asked has gone and taken the request along.

@@ -32,7 +32,7 @@ extension Service {
             if let claimant, claimant != job.id, claimant.text != job.retryOf, try stands(claimant) {
                 onRecord.holder = claimant
             } else if claimant != job.id {
-                try persistently("spool") { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
+                try persistently { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
             }
         }
         return onRecord

@@ -37,7 +37,9 @@ extension Service {
             }
         }
         guard let torn else {
-            try spool.journal.rotate(snapshot: [], spool: spoolID, at: now)
+            try persistently { () throws(SystemError) in
+                try self.spool.journal.rotate(snapshot: [], spool: self.spoolID, at: self.now)
+            }
             return 0
         }
         if torn > 0 {
@@ -52,10 +54,11 @@ extension Service {
         var seen = Set<JobID>()
         // A copy is no more of one moment than what a power cut leaves.
         isSameBoot = scheduler.lastBoot == boot && copy == nil
-        let recovery = try spool.recover(
-            // Not one that was set aside for an edited version of itself.
-            jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }, isSameBoot: isSameBoot,
-            wasStopped: scheduler.wasStopped)
+        // Not one that was set aside for an edited version of itself.
+        let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
+        let recovery = try persistently { () throws(SystemError) in
+            try self.spool.recover(placed, isSameBoot: self.isSameBoot, wasStopped: self.scheduler.wasStopped)
+        }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
         for job in scheduler.jobs.values {

@@ -15,6 +15,8 @@ package final class Service<FS: FileSystem, W: World> {
     static var intakeAtStart: Int { 8192 }
     /// How long after a look at a file that was not ready the next one is due.
     static var unreadyMilliseconds: Int64 { 500 }
+    /// How long nothing is taken up when descriptors have run out.
+    static var shortageMilliseconds: Int64 { 1000 }
     static var placingMillisecondsMin: Int64 { 1000 }
     static var placingMillisecondsMax: Int64 { 60_000 }
 
@@ -65,8 +67,10 @@ package final class Service<FS: FileSystem, W: World> {
     var failedCount = 0
     /// Something changed that `state/status.json` tells.
     var isPublishDue = true
-    /// The disk cannot take changes.
-    var isDegraded = false
+    /// What keeps the daemon from a part of its work now.
+    package internal(set) var troubles: [Trouble.Kind: Trouble] = [:]
+    /// When what has come is taken up again, after descriptors ran out.
+    var intakeAgainAt: Instant?
 
     package init(_ spool: Spool<FS>, zones: ZoneDatabase, log: Log, spoolID: String, world: W) {
         self.spool = spool
@@ -87,7 +91,9 @@ package final class Service<FS: FileSystem, W: World> {
     var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner) }
 
     /// There is something to do without waiting for anything to happen.
-    package var hasWork: Bool { !arrivals.isEmpty || pruning != nil || spool.journal.hasPending }
+    package var hasWork: Bool {
+        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || spool.journal.hasPending
+    }
 
     /// The disk has refused to bring some job to its place.
     package var hasUnplaced: Bool { !unplaced.isEmpty }
@@ -117,6 +123,7 @@ package final class Service<FS: FileSystem, W: World> {
         // The most urgent of what came meanwhile goes first; past this many, the first ones do not wait for the last.
         for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
         try settleCopy()
+        tellOfWrongClock()
         scheduler.handle(.started(boot: boot, version: version), at: now)
         nextPrune = now
         try carryOut(try decide())
@@ -147,6 +154,7 @@ package final class Service<FS: FileSystem, W: World> {
         if let expiry = expiries.next { consider(expiry) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
+        if let intakeAgainAt { consider(intakeAgainAt) }
         if !unplaced.isEmpty { consider(placeAgainAt) }
         consider(nextPrune)
         return wake
@@ -155,9 +163,20 @@ package final class Service<FS: FileSystem, W: World> {
     /// The clock was set: what was meant to be done a while later must not wait for a clock set back to come there again.
     package func clockWasSet() {
         log.write(.notice, "clock-set", at: now)
+        tellOfWrongClock()
+        scheduler.handle(.clockSet, at: now)
         unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
+        intakeAgainAt = intakeAgainAt.map { min($0, now.advanced(byMilliseconds: Self.shortageMilliseconds)) }
         placeAgainAt = min(placeAgainAt, now.advanced(byMilliseconds: placingDelayMilliseconds))
         nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds))
+    }
+
+    private func tellOfWrongClock() {
+        let schedules = scheduler.schedulesAhead(at: now)
+        guard !schedules.isEmpty else { return }
+        log.write(
+            .warning, "clock-was-wrong", at: now,
+            ["schedules": schedules.joined(separator: ","), "effect": "what they ran for lies ahead of the clock: they count from now"])
     }
 
     // MARK: Carrying out
@@ -165,7 +184,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// Does what a turn asks for, in order. Comes back only when it is done.
     func carryOut(_ turn: Turn) throws(SystemError) {
         for (scope, note) in turn.pauses {
-            try persistently("spool") { () throws(SystemError) in
+            try persistently { () throws(SystemError) in
                 let path = "\(Layout.control)/\(scope.text)"
                 try self.spool.fs.replace(path, Array("\(note)\n".utf8))
                 try self.spool.fs.sync(path)
@@ -181,7 +200,7 @@ package final class Service<FS: FileSystem, W: World> {
             report(problem: [refusal.why], of: file)
         }
         if spool.journal.hasPending {
-            try persistently("journal") { () throws(SystemError) in try self.spool.journal.commit() }
+            try persistently { () throws(SystemError) in try self.spool.journal.commit() }
         }
         for job in turn.places { try bringToPlace(job) }
         for job in turn.starts {
@@ -214,7 +233,7 @@ package final class Service<FS: FileSystem, W: World> {
     private func bringToPlace(_ job: Job) throws(SystemError) {
         let before = job.place
         do throws(SystemError) {
-            try persistently("spool") { () throws(SystemError) in try self.spool.place(job) }
+            try persistently { () throws(SystemError) in try self.spool.place(job) }
         } catch {
             guard !isStopping else { throw error }
             if unplaced.isEmpty {
@@ -249,25 +268,18 @@ package final class Service<FS: FileSystem, W: World> {
     private(set) var isStopping = false
 
     /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.
-    func persistently(_ what: String, _ body: () throws(SystemError) -> Void) throws(SystemError) {
+    func persistently<Value>(_ body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
         while true {
             do throws(SystemError) {
-                try body()
-                if isDegraded {
-                    isDegraded = false
-                    log.write(.notice, "recovered", at: now, ["of": what])
-                    log.flush()
-                }
-                return
+                let value = try body()
+                end(.disk)
+                return value
             } catch {
-                guard [ENOSPC, EDQUOT, EROFS, EMFILE, ENFILE, ENOMEM].contains(error.errno), !error.call.contains("sync")
-                else { throw error }
-                if !isDegraded {
-                    isDegraded = true
-                    log.write(
-                        .error, "degraded", at: now,
-                        ["error": "\(error)", "effect": "nothing is started or acknowledged until this is over"])
-                    log.flush()
+                guard error.isOfDisk || error.isShortage, !error.call.contains("sync") else { throw error }
+                if error.isOfDisk {
+                    begin(.disk, "\(error)", effect: "nothing is started or acknowledged until this is over")
+                } else {
+                    pauseIntake(error)
                 }
                 guard try world.waitForDisk(error) else {
                     isStopping = true
@@ -292,7 +304,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// Begins a new segment of the journal with the state as it is now, and removes those that are older than any record is kept.
     package func rotateJournal() throws(SystemError) {
         let snapshot = scheduler.snapshot(at: now)
-        try persistently("journal") { () throws(SystemError) in
+        try persistently { () throws(SystemError) in
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
         }
         try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))

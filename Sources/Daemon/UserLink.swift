@@ -61,7 +61,7 @@ extension Daemon {
         }
         for word in words {
             switch word {
-            case .slots(let slots): grant(slots)
+            case .slots: limitSlots()
             case .held(let why):
                 heldByRoot = why.isEmpty ? nil : why
                 gateLookAt = min(gateLookAt, now)
@@ -73,6 +73,6 @@ extension Daemon {
 
     func reportToRoot() {
         link?.report(
-            running: scheduler.runningCount, isShort: scheduler.isShortOfSlots, waiting: scheduler.jobs.count - scheduler.runningCount)
+            running: scheduler.runningCount, isShort: isShortOfSlots, waiting: scheduler.jobs.count - scheduler.runningCount)
     }
 }

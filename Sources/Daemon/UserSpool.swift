@@ -70,6 +70,8 @@ enum UserSpool {
     /// Whether a directory of the user's stands in a shared one, and is as it must be.
     static func claim(_ user: User, in shared: String, _ spool: borrowing Directory) throws(SystemError) -> Claim {
         let path = "\(shared)/\(user.name)"
+        // What is mounted there is asked nothing: it may be the user's own file system, and never answer.
+        if try spool.isMountPoint(path) { return .refused("\(path): something is mounted there") }
         let status: FileStatus
         do throws(SystemError) { status = try spool.status(path) } catch {
             if error.errno == ENOENT { return .none }
@@ -107,6 +109,7 @@ enum UserSpool {
     /// A directory of the user's, made if it is missing. Root alone can have made one that is root's: that one was cut short.
     private static func give(_ path: String, to user: User, in spool: borrowing Directory) throws(SystemError) {
         do throws(SystemError) { try spool.makeDirectory(path) } catch where error.errno == EEXIST {}
+        if try spool.isMountPoint(path) { throw SystemError(call: "use", path: "\(path), where something is mounted", errno: EPERM) }
         let directory = try spool.openFile(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let status = try directory.status()
         if status.owner == 0 {

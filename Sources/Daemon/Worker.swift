@@ -89,6 +89,8 @@ extension RunResult {
             case .signaled(let number, let coreDumped): .signaled(number, coreDumped: coreDumped)
             case .timedOut(.exited(let code)): .timedOut(exitCode: Int(code), signal: nil)
             case .timedOut(.signaled(let number, _)): .timedOut(exitCode: nil, signal: number)
+            // Not for want of anything of its own: it is due still.
+            case .spawnFailed(let errno, _) where SystemError(call: "spawn", errno: errno).isRefusedStart: .neverBegan
             case .spawnFailed(_, let message): .notSpawned(message)
             }
         self.init(
@@ -97,6 +99,9 @@ extension RunResult {
             usage: Usage(
                 wallMilliseconds: end.wallMilliseconds, userMilliseconds: end.userMilliseconds,
                 systemMilliseconds: end.systemMilliseconds, maxRSSBytes: end.maxRSSBytes))
-        if case .notSpawned = outcome { usage = nil }
+        switch outcome {
+        case .notSpawned, .neverBegan: usage = nil
+        default: break
+        }
     }
 }

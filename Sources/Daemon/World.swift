@@ -32,6 +32,9 @@ package protocol World: AnyObject {
     /// Ends what a lost run left running.
     func endOrphans(of run: WorkerRecord.Running)
 
+    /// Whether descriptors can be had for what comes. False when they have run out; then a look, now and then, tells.
+    func canOpenMore() -> Bool
+
     /// The disk cannot take a change now: comes back when it is time to try again. False when the daemon has been told to stop.
     func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool
 }

@@ -120,6 +120,21 @@ extension Directory {
         return FileStatus(status)
     }
 
+    /// Whether another file system, or another part of this one, is mounted at a name, statx(2) STATX_ATTR_MOUNT_ROOT (Linux 5.8;
+    /// before, never). Nothing is asked of that file system, which may never answer. False when there is no such name.
+    public borrowing func isMountPoint(_ name: String) throws(SystemError) -> Bool {
+        let raw = raw
+        var status = statx()
+        let flags = AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT | LINUX_AT_STATX_DONT_SYNC
+        do throws(SystemError) {
+            try attempt("statx", at: name) { linux_statx(raw, $0, flags, 0, &status) }
+        } catch {
+            if [ENOENT, ENOTDIR, EACCES, ENOSYS].contains(error.errno) { return false }
+            throw error
+        }
+        return status.stx_attributes & UInt64(STATX_ATTR_MOUNT_ROOT) != 0
+    }
+
     /// Where a symbolic link points, readlinkat(2).
     public borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String {
         let raw = raw

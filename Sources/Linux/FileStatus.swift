@@ -3,6 +3,8 @@ import Glibc
 /// What a name stands for.
 public enum FileKind: UInt8, Sendable {
     case file, directory, symbolicLink, fifo, socket, characterDevice, blockDevice, unknown
+    /// Where another file system is mounted, which was not asked.
+    case mountPoint
 
     init(mode: mode_t) {
         self =

@@ -34,6 +34,8 @@ public enum Event {
     /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
     case started(boot: String, version: String)
     case stopped
+    /// The clock was set, forward or back.
+    case clockSet
     /// Nothing but time.
     case tick
 }

@@ -168,6 +168,7 @@ extension Scheduler {
     func start(boot: String, version: String, at now: Instant) {
         let isNewBoot = lastBoot != boot
         commit(.daemonStarted(boot: boot, version: version), at: now)
+        distrustMarksAhead(at: now)
         // What went away while nobody looked.
         for file in definitions.keys.sorted() {
             if file.hasPrefix("tasks/"), tasks[String(file.dropFirst(6))]?.definition == nil {

@@ -121,6 +121,7 @@ public final class Scheduler {
         case .zonesChanged(let changes): reread(changes, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
+        case .clockSet: distrustMarksAhead(at: now)
         case .tick: break
         }
     }

@@ -8,6 +8,8 @@ public final class DiskFileSystem: FileSystem {
     /// Which files in `new/`, `tasks/`, `schedules/` and `control/` count; nil: all that are there, for nobody else can reach them.
     public private(set) var trust: Trust?
     private let top: OpenDirectory
+    /// Spent when nothing more can be opened, so that what is under way comes to its end.
+    public let reserve = DescriptorReserve()
     private let isRoot = geteuid() == 0
     /// The directories on the way to those that were given away let everybody through.
     private var isPassable = false
@@ -21,8 +23,40 @@ public final class DiskFileSystem: FileSystem {
         _ = linux_ignore_signal(SIGIO)
     }
 
+    /// What the system knows of the spool's directory itself, wherever it is now.
+    public func ownStatus() throws(SystemError) -> FileStatus { try top.opened.descriptor.status() }
+
+    /// Whether one of the spool's own directories is there, by way of a link too.
+    public func isDirectory(_ path: String) throws(SystemError) -> Bool {
+        do throws(SystemError) { return try top.opened.status(path, followingLinks: true).kind == .directory } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return false }
+            throw error
+        }
+    }
+
+    /// Does what opens something, again with the reserve when the system can open nothing more.
+    public func opening<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
+        do throws(SystemError) { return try body() } catch {
+            guard error.errno == EMFILE || error.errno == ENFILE, reserve.spend() else { throw error }
+        }
+        return try body()
+    }
+
+    /// Whether something is mounted over a name in new/, or on the way from there. That may be a FUSE file system, and never answer
+    /// what it is asked.
+    private func isHidden(_ path: String) throws(SystemError) -> Bool {
+        guard path.hasPrefix("\(Layout.new)/") else { return false }
+        var way = Layout.new
+        for name in path.utf8.split(separator: UInt8(ascii: "/")).dropFirst() {
+            way += "/\(Substring(name))"
+            if try top.opened.isMountPoint(way) { return true }
+        }
+        return false
+    }
+
     public func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
-        do throws(SystemError) { return try open(path).list() } catch {
+        if try isHidden(path) { return [] }
+        do throws(SystemError) { return try opening { () throws(SystemError) in try open(path).list() } } catch {
             if error.errno == ENOENT { return [] }
             throw error
         }
@@ -46,6 +80,7 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func status(_ path: String) throws(SystemError) -> FileStatus? {
+        if try isHidden(path) { return nil }
         do throws(SystemError) { return try top.opened.status(path) } catch {
             if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
             throw error
@@ -54,6 +89,7 @@ public final class DiskFileSystem: FileSystem {
 
     public func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        if try isHidden(path) { return .other(.mountPoint) }
         do throws(SystemError) {
             // A FIFO or device is told by its name first: opening a device can have effects.
             let (directory, name) = try place(of: path)
@@ -65,7 +101,7 @@ public final class DiskFileSystem: FileSystem {
                 return isRecord ? .other(.directory) : .foreign(look)
             }
             guard look.kind == .file else { return .other(look.kind) }
-            let file = try directory.opened.openFile(name, flags)
+            let file = try opening { () throws(SystemError) in try directory.opened.openFile(name, flags) }
             // Before anything is known of it, so that all that is known is of one moment.
             if !ignoringWriters, !file.excludeWriters() { return .busy }
             // The opened inode decides, whatever the name meant a moment ago.
@@ -94,8 +130,19 @@ public final class DiskFileSystem: FileSystem {
 
     public func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
         let (directory, name) = try place(of: path)
-        guard directory !== top else { return try top.opened.writeFile(path, bytes, mode: mode) }
-        try directory.opened.writeFresh(name, bytes, mode: mode, asOwnerOf: directory)
+        try opening { () throws(SystemError) in
+            guard directory !== top else { return try top.opened.writeFile(path, bytes, mode: mode) }
+            try directory.opened.writeFresh(name, bytes, mode: mode, asOwnerOf: directory)
+        }
+    }
+
+    /// As ``replace(_:_:)`` for a text file on a full disk: written over `spare`, which has its room and changes places with it.
+    /// What it is longer than the text is filled with spaces.
+    public func replace(_ path: String, _ bytes: [UInt8], inRoomOf spare: String) throws(SystemError) {
+        let file = try opening { () throws(SystemError) in try top.opened.openFile(spare, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) }
+        let room = Int(clamping: min(try file.status().size, 1 << 20))
+        try file.write(bytes + [UInt8](repeating: UInt8(ascii: " "), count: max(0, room - bytes.count)), at: 0)
+        try top.opened.exchange(spare, path)
     }
 
     public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
@@ -135,11 +182,15 @@ public final class DiskFileSystem: FileSystem {
         try directory.opened.unlink(name)
     }
 
-    public func removeTree(_ path: String) throws(SystemError) { try top.opened.removeTree(path) }
+    public func removeTree(_ path: String) throws(SystemError) {
+        try opening { () throws(SystemError) in try top.opened.removeTree(path) }
+    }
 
     public func sync(_ path: String) throws(SystemError) {
         let isOwnDirectory = !path.utf8.contains(UInt8(ascii: "/"))
-        try top.opened.openFile(path, O_RDONLY | (isOwnDirectory ? O_DIRECTORY : O_NOFOLLOW)).sync()
+        try opening { () throws(SystemError) in
+            try top.opened.openFile(path, O_RDONLY | (isOwnDirectory ? O_DIRECTORY : O_NOFOLLOW))
+        }.sync()
     }
 
     func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
@@ -157,7 +208,9 @@ public final class DiskFileSystem: FileSystem {
     public func openLog(_ path: String) throws(SystemError) -> DiskLog {
         let (directory, name) = try place(of: path)
         guard directory === top else { return try openForeignLog(name, in: directory) }
-        let file = try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
+        let file = try opening { () throws(SystemError) in
+            try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
+        }
         return DiskLog(size: try file.status().size, file: file)
     }
 
@@ -173,7 +226,8 @@ public final class DiskFileSystem: FileSystem {
         guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (top, path) }
         let isDeep = path.utf8[..<slash].contains(UInt8(ascii: "/"))
         guard isDeep || trust?.isShared == true && Layout.shared.contains(String(path[..<slash])) else { return (top, path) }
-        return (OpenDirectory(try top.opened.openDirectory(String(path[..<slash]))), String(path[path.utf8.index(after: slash)...]))
+        let directory = try opening { () throws(SystemError) in OpenDirectory(try top.opened.openDirectory(String(path[..<slash]))) }
+        return (directory, String(path[path.utf8.index(after: slash)...]))
     }
 
     /// Whether a file in another user's directory is that user's, and not a link to somebody's. A job's own file is root's.

@@ -38,6 +38,8 @@ extension Spool {
         case .busy: return .notYet
         case .refused(let status, let why): return .rejected(rejection(name, stem, context, why, changed: status))
         case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
+        // It cannot be moved to failed/, and to ask it may take for ever.
+        case .other(.mountPoint): return .ignored(why: FileKind.mountPoint.article)
         case .other(let kind):
             let status = try fs.status(path)
             return .rejected(
@@ -341,6 +343,7 @@ extension FileKind {
         case .socket: "a socket"
         case .characterDevice, .blockDevice: "a device"
         case .unknown: "something unknown"
+        case .mountPoint: "where another file system is mounted"
         }
     }
 }

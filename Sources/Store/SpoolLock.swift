@@ -28,12 +28,22 @@ public struct SpoolLock: ~Copyable {
     /// Takes a lock that was opened. Nil also when the file is not the spool's any more, because somebody made the spool anew.
     public static func acquire(_ file: consuming FileDescriptor, spool path: String, host: String) throws(SystemError) -> SpoolLock? {
         guard try file.tryRecordLock(), try isLock(file, ofSpool: path) else { return nil }
-        try file.truncate(to: 0)
-        try file.write(Array("\(getpid()) \(host)\n".utf8), at: 0)
+        let text = Array("\(getpid()) \(host)\n".utf8)
+        do throws(SystemError) {
+            // Over what is there, which needs no room on a full disk.
+            try file.write(text, at: 0)
+            try file.truncate(to: Int64(text.count))
+        } catch {
+            // It is locked all the same; who has it cannot be read in it.
+            guard error.errno == ENOSPC || error.errno == EDQUOT else { throw error }
+        }
         return SpoolLock(file: file)
     }
 
     private init(file: consuming FileDescriptor) { self.file = file }
+
+    /// Whether the lock's file is still the one at its path: else somebody else may have the spool.
+    public borrowing func isInPlace(spool path: String) throws(SystemError) -> Bool { try Self.isLock(file, ofSpool: path) }
 
     private static func isLock(_ file: borrowing FileDescriptor, ofSpool path: String) throws(SystemError) -> Bool {
         let own = try file.status()

@@ -56,7 +56,8 @@ private func startConfined(
     do throws(StartFailure) { try trouble.check() } catch {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        throw error
+        // A limit that the job itself was given is no shortage of the machine's, which would have it wait for better times.
+        throw StartFailure(errno: error.errno == EAGAIN || error.errno == ENOMEM ? ECANCELED : error.errno, message: error.message)
     }
     return pid
 }

@@ -47,6 +47,7 @@ struct DaemonReport {
             rows.add([.init("paused", .dim), .init("\(pause.scope.spoken)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
         if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
+        for trouble in troubles { rows.add([.init("trouble", .dim), .init(trouble, .red)]) }
         if case .array(let tasks)? = table?["overdue"]?.kind {
             for case .table(let one) in tasks.map(\.kind) {
                 let since = one.instant("since").map { " has not succeeded since \(session.time($0))" } ?? ""
@@ -76,6 +77,16 @@ struct DaemonReport {
         }
         rows.write(to: output)
         return ExitCode.done
+    }
+
+    /// What keeps the daemon from a part of its work.
+    private var troubles: [String] {
+        guard holder != nil, case .array(let all)? = table?["troubles"]?.kind else { return [] }
+        return all.compactMap {
+            guard case .table(let one) = $0.kind, let kind = one.text("of"), let error = one.text("error") else { return nil }
+            let since = one.instant("since").map { ", since \(session.time($0))" } ?? ""
+            return "\(kind)\(since): \(error); \(one.text("effect") ?? "")"
+        }
     }
 
     private func writeJSON() throws(Failure) {

@@ -62,6 +62,8 @@ enum Files {
     static func tree(_ path: String, indent: String = "") -> String {
         var text = ""
         for name in (try? list(path)) ?? [] {  // gone meanwhile: not shown
+            // What is mounted there may never answer.
+            if let root = try? Directory.open("/"), (try? root.isMountPoint("\(path)/\(name)")) == true { continue }
             guard let status = try? status("\(path)/\(name)") else { continue }  // likewise
             if status.kind == .directory {
                 text += "\(indent)\(name)/\n" + tree("\(path)/\(name)", indent: indent + "  ")

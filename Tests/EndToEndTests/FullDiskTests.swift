@@ -114,4 +114,81 @@ struct FullDiskTests {
         #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init))
         #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
     }
+
+    @Test("On a disk that is read-only spoold does not start, and says why", .enabled(if: canMount, reason))
+    func readOnly() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        try spool.stop()
+        try Commands.succeed("mount", "-o", "remount,ro", spool.path)
+        try spool.launch()
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains("Read-only file system"))
+        try Commands.succeed("mount", "-o", "remount,rw", spool.path)
+        try spool.start()
+        #expect(try spool.runsOn())
+    }
+
+    @Test("The status says that the disk is full, and that it is no more", .enabled(if: canMount, reason))
+    func statusWhileFull() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        try Files.write("\(spool.path)/tmp/late.toml", "command = 'echo ran >> \(spool.out)/ran'")
+        try fill(spool)
+        try Files.rename("\(spool.path)/tmp/late.toml", "\(spool.path)/new/late.toml")
+        try spool.awaitTrouble("disk")
+        #expect(try spool.ctl("status").output.contains("No space left"))
+        try free(spool)
+        #expect(try spool.end(of: "late").outcome == "done 0")
+        try spool.awaitNoTrouble()
+        // And a second time.
+        try Files.write("\(spool.path)/tmp/later.toml", "command = 'echo ran >> \(spool.out)/ran'")
+        try fill(spool)
+        try Files.rename("\(spool.path)/tmp/later.toml", "\(spool.path)/new/later.toml")
+        try spool.awaitTrouble("disk")
+        try free(spool)
+        #expect(try spool.end(of: "later").outcome == "done 0")
+        #expect(try spool.linesNow("ran").count == 2)
+    }
+
+    @Test("Started on a full disk, spoold says so, starts nothing, and goes on when there is room", .enabled(if: canMount, reason))
+    func startWhileFull() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        try spool.acceptedTask("known", "command = ['true']")
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo $$ > \(spool.out)/began; read x < \(gate.path); exit 5'")
+        let job = try #require(pid_t(try spool.lines("began", count: 1)[0]))
+        try spool.crash()
+        try gate.release()
+        try Processes.awaitEnd(of: job)
+        for index in 0..<20 { try Files.write("\(spool.path)/new/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try fill(spool)
+        try spool.launch()
+        try spool.logLine("event=degraded", "of=disk", "No space left")
+        try spool.awaitTrouble("disk")
+        #expect(try spool.linesNow("ran").isEmpty)
+        try free(spool)
+        try spool.notification("READY=1")
+        try spool.ended(count: 21)
+        #expect(try spool.end(of: "early").outcome == "failed exit 5")
+        #expect(try spool.linesNow("ran").sorted() == (0..<20).map(String.init).sorted(), "each ran once")
+        #expect(spool.count("event=degraded") == 1)
+    }
+
+    @Test("Started where a job could not be brought to its place for want of inodes, spoold waits for them", .enabled(if: canMount, reason))
+    func startWithoutInodes() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        try Files.write("\(spool.path)/tmp/late.toml", "command = 'echo ran >> \(spool.out)/ran'")
+        try Commands.succeed("mount", "-o", "remount,nr_inodes=30", spool.path)
+        var made = 0
+        while mkdir("\(spool.path)/tmp/.filler-\(made)", 0o700) == 0 { made += 1 }
+        try Files.rename("\(spool.path)/tmp/late.toml", "\(spool.path)/new/late.toml")
+        try spool.logLine("event=degraded")
+        try spool.crash()
+        let before = spool.logLength
+        try spool.launch()
+        try spool.logLine("event=degraded", "of=disk", after: before)
+        try Commands.succeed("mount", "-o", "remount,nr_inodes=10000", spool.path)
+        try spool.notification("READY=1")
+        #expect(try spool.end(of: "late").outcome == "done 0")
+        #expect(try spool.linesNow("ran").count == 1)
+    }
 }

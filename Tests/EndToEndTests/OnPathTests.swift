@@ -397,7 +397,7 @@ struct OnPathTests {
     func notWatched() throws {
         let spool = try spool(directory: false)
         try Files.symlink("\(spool.base)/nowhere", "\(spool.base)/in")
-        try spool.logLine("event=paths-not-watched", "t/s", "once a minute")
+        try spool.logLine("event=paths-not-watched", "t/s", "every 10 seconds")
         try spool.wait(for: "it to be published") { try TaskTests.problems(spool).contains { $0.contains("t/s waits for files that cannot be watched") } }
         try Files.remove("\(spool.base)/in")
         try spool.logLine("event=paths-watched")

@@ -297,6 +297,8 @@ package final class SimulatedWorld: World {
 
     package func endOrphans(of run: WorkerRecord.Running) {}
 
+    package func canOpenMore() -> Bool { true }
+
     package func waitForDisk(_ error: SystemError) -> Bool {
         now = now.advanced(byMilliseconds: 1000)
         waits += 1

@@ -1,0 +1,64 @@
+// A FUSE file system that never answers, mounted in new/: whoever asks it anything waits for ever.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A file system that hangs", .ownThreads)
+struct HangingFileSystemTests {
+    @Test(
+        "What is mounted on a name in new/ and never answers is ignored, and all else goes on",
+        .enabled(if: HangingMount.canMount, "needs root and /dev/fuse"), arguments: [true, false])
+    func hangs(isDirectory: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let path = "\(spool.path)/new/hang.toml"
+        // Made elsewhere: it comes when it hangs already.
+        let before = "\(spool.path)/tmp/hang.toml"
+        if isDirectory { try Files.makeDirectory(before) } else { try Files.write(before, "command = ['true']\nstart = '2090-01-01T00:00:00Z'") }
+        try Files.rename(before, path)
+        try spool.logLine(isDirectory ? "event=ignored" : "event=accepted", "hang")
+        let mount = try HangingMount(at: path, isDirectory: isDirectory)
+        try spool.crash()
+        try spool.start()
+        try spool.logLine("event=ignored", "hang.toml", "another file system is mounted")
+        #expect(try spool.runsOn())
+        #expect(try spool.ctl("jobs").code == 0, "spoolctl does not hang either")
+        mount.end()
+        #expect(try spool.runsOn("afterwards"))
+        #expect(try spool.stop() == 0)
+    }
+}
+
+/// Mounted, by hand, and never served.
+final class HangingMount {
+    static let canMount: Bool = {
+        guard isRoot, let directory = try? Files.makeTemporaryDirectory() else { return false }
+        defer { try? Files.removeTree(directory) }  // litter at worst
+        return (try? HangingMount(at: directory, isDirectory: true)) != nil
+    }()
+
+    private let path: String
+    private var server: Int32
+
+    init(at path: String, isDirectory: Bool) throws {
+        self.path = path
+        server = try FileDescriptor.open("/dev/fuse", O_RDWR).release()
+        let options = "fd=\(server),rootmode=\(isDirectory ? "40755" : "100644"),user_id=0,group_id=0,allow_other"
+        guard mount("hanging", path, "fuse", UInt(MS_NOSUID | MS_NODEV), options) == 0 else {
+            let failure = SystemError(call: "mount", path: path, errno: errno)
+            close(server)
+            server = -1
+            throw failure
+        }
+    }
+
+    /// Who waits for it gets an error.
+    func end() {
+        guard server >= 0 else { return }
+        close(server)
+        server = -1
+        umount2(path, Int32(MNT_DETACH))
+    }
+
+    deinit { end() }
+}

@@ -1,0 +1,124 @@
+// The machine has no more descriptors, or starts no more processes. What runs goes on, what waits waits, and it is said once.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A shortage of the machine's", .ownThreads)
+struct ShortageTests {
+    /// The lowest number that the next descriptor of a process would get.
+    private func nextDescriptor(of pid: pid_t) throws -> Int {
+        let used = Set(try Files.list("/proc/\(pid)/fd").compactMap { Int($0) })
+        return (0...).first { !used.contains($0) } ?? 0
+    }
+
+    @Test("Out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
+    func outOfDescriptors() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); exit 3'")
+        try spool.output("began")
+        _ = try spool.wait(for: "the job's process to be known") { try spool.jobs(in: "running").first?.integer("pid") }
+        let pid = try #require(spool.daemon?.pid)
+        let limit = try nextDescriptor(of: pid)
+        try Commands.succeed("prlimit", "--pid", "\(pid)", "--nofile=\(limit):")
+        for index in 0..<10 { try spool.drop("late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try spool.logLine("event=degraded", "of=descriptors", "Too many open files")
+        try spool.awaitTrouble("descriptors")
+        #expect(try spool.ctl("status").output.contains("Too many open files"))
+        try gate.release()
+        #expect(try spool.end(of: "early").outcome == "failed exit 3", "its end is recorded meanwhile")
+        #expect(try Files.list("\(spool.path)/new").count == 10, "nothing is taken up or started")
+        try Commands.succeed("prlimit", "--pid", "\(pid)", "--nofile=1024:")
+        try spool.logLine("event=recovered", "of=descriptors")
+        try spool.ended(count: 11)
+        #expect(try spool.linesNow("ran").sorted() == (0..<10).map(String.init), "each ran once")
+        #expect(spool.count("event=degraded") == 1)
+        #expect(spool.count("event=recovered") == 1)
+        try spool.awaitNoTrouble()
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("Without descriptors from the start, spoold says so and does not hang")
+    func startWithoutDescriptors() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let result = try Commands.run(
+            "prlimit", ["--nofile=6:6", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration])
+        #expect(result.code == 1)
+        #expect(result.error.contains("Too many open files"), "\(result)")
+        try spool.start()
+        #expect(try spool.runsOn())
+    }
+
+    /// `room`: how many processes may be started still. With one it is a worker, which then cannot start its job.
+    @Test("When no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: [0, 1])
+    func noProcesses(room: Int) throws {
+        let spool = try SpoolUnderTest()
+        let limit = try ProcessLimit(try #require(spool.daemon?.pid))
+        try limit.set(room: room)
+        for index in 0..<5 { try spool.drop("job-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try spool.logLine("event=degraded", "of=processes", "temporarily unavailable")
+        try spool.awaitTrouble("processes")
+        #expect(try spool.ctl("status").output.contains("temporarily unavailable"))
+        #expect(try spool.ended().isEmpty)
+        try limit.lift()
+        try spool.ended(count: 5)
+        #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init), "each ran once")
+        #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" && $0.attempt == 1 })
+        try spool.logLine("event=recovered", "of=processes")
+        try spool.awaitNoTrouble()
+        #expect(spool.count("event=degraded") == 1)
+    }
+
+    @Test("As many jobs as the machine lets run do run, one after the other", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason))
+    func fewProcesses() throws {
+        let spool = try SpoolUnderTest()
+        let limit = try ProcessLimit(try #require(spool.daemon?.pid))
+        // A worker and its job at a time.
+        try limit.set(room: 2)
+        for index in 0..<6 { try spool.drop("job-\(index).toml", "command = ['true']") }
+        try spool.ended(count: 6)
+        #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" && $0.attempt == 1 })
+        try limit.lift()
+        #expect(try spool.runsOn())
+    }
+}
+
+/// Keeps spoold and what it starts from having more processes: a control group's limit for root, whom no other binds, and the
+/// user's for anybody else.
+final class ProcessLimit {
+    private static let groups = "/sys/fs/cgroup/pids"
+
+    static let isThere: Bool = !isRoot || Files.exists("\(groups)/cgroup.procs")
+    static let reason: Comment = "for root it needs the pids control group, version 1"
+
+    private let pid: pid_t
+    private var group: String?
+
+    init(_ pid: pid_t) throws {
+        self.pid = pid
+        guard isRoot else { return }
+        let group = "\(Self.groups)/spool-test-\(pid)"
+        try Files.makeDirectory(group)
+        self.group = group
+        try Files.append("\(group)/cgroup.procs", "\(pid)")
+    }
+
+    func set(room: Int) throws {
+        guard let group else { return try Commands.succeed("prlimit", "--pid", "\(pid)", "--nproc=1:") }
+        let count = try #require(Int(try Files.text("\(group)/pids.current").split(separator: "\n")[0]))
+        try Files.append("\(group)/pids.max", "\(count + room)")
+    }
+
+    func lift() throws {
+        guard let group else { return try Commands.succeed("prlimit", "--pid", "\(pid)", "--nproc=unlimited:") }
+        try Files.append("\(group)/pids.max", "max")
+    }
+
+    deinit {
+        guard let group else { return }
+        // What is still in it goes back; a process that has ended meanwhile cannot and need not.
+        for pid in (try? Files.text("\(group)/cgroup.procs").split(separator: "\n")) ?? [] { try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)") }
+        rmdir(group)
+    }
+}

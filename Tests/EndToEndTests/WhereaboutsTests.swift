@@ -1,0 +1,160 @@
+// The spool, or a directory of it, is moved, replaced, unmounted or deleted while spoold serves it.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A spool that is not where it was", .ownThreads)
+struct WhereaboutsTests {
+    @Test("Another directory in the place of new/ is taken for what it is: what is dropped there runs")
+    func newIsReplaced() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.runsOn("first"))
+        try Files.rename("\(spool.path)/new", "\(spool.base)/old")
+        try Files.makeDirectory("\(spool.path)/new")
+        try spool.drop("second.toml", "command = ['true']")
+        // The test's own watch is on the old one; that of done/ tells.
+        #expect(try spool.end(of: "second").outcome == "done 0")
+        // Twice.
+        try Files.rename("\(spool.path)/new", "\(spool.base)/older")
+        try Files.makeDirectory("\(spool.path)/new")
+        try spool.drop("third.toml", "command = ['true']")
+        #expect(try spool.end(of: "third").outcome == "done 0")
+    }
+
+    @Test("Of new/ and another directory that change places, the one that has the name counts")
+    func newIsExchanged() throws {
+        let spool = try SpoolUnderTest()
+        try Files.makeDirectory("\(spool.path)/tmp/other")
+        try Files.write("\(spool.path)/tmp/other/job.toml", "command = ['true']")
+        try Directory.open(spool.path).exchange("new", "tmp/other")
+        #expect(try spool.end(of: "job").outcome == "done 0")
+    }
+
+    @Test("A directory that is removed is missed, said once, and made anew", arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"])
+    func directoryIsRemoved(_ name: String) throws {
+        let spool = try SpoolUnderTest()
+        try Files.removeTree("\(spool.path)/\(name)")
+        try spool.logLine("event=degraded", "of=spool", "\(name)/ is missing")
+        try spool.logLine("event=mended", "\(name)/")
+        try spool.logLine("event=recovered", "of=spool")
+        try spool.watch(name)
+        #expect(try spool.runsOn())
+        #expect(spool.count("event=degraded") == 1)
+    }
+
+    @Test("A journal that is taken away is written anew from memory, and nothing is forgotten")
+    func journalIsRemoved() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 5'")
+        try spool.drop("waiting.toml", "command = 'echo ran >> \(spool.out)/ran'\nstart = '2090-01-01T00:00:00Z'")
+        try spool.output("began")
+        try spool.logLine("event=accepted", "waiting")
+        try Files.rename("\(spool.path)/journal", "\(spool.base)/journal")
+        try spool.logLine("event=degraded", "of=spool", "journal/ is missing")
+        try spool.logLine("event=recovered", "of=spool")
+        try spool.crash()
+        try gate.release()
+        try spool.start()
+        #expect(try spool.end(of: "early").outcome == "failed exit 5", "the run is known")
+        #expect(try spool.jobs(in: "new").isEmpty && Files.exists("\(spool.path)/new/waiting.toml"))
+        #expect(try spool.runsOn())
+        #expect(try Files.text("\(spool.out)/began").utf8.count == 1, "it began once")
+    }
+
+    @Test("While state/ is away nothing is started; when it is back, it goes on")
+    func stateIsAway() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 5'")
+        try spool.output("began")
+        try Files.rename("\(spool.path)/state", "\(spool.base)/state")
+        try spool.logLine("event=degraded", "of=spool", "state/ is missing")
+        try spool.drop("late.toml", "command = ['true']")
+        try spool.logLine("event=accepted", "late")
+        try gate.release()
+        #expect(try spool.end(of: "early").outcome == "failed exit 5", "what ends is recorded")
+        #expect(!Files.exists("\(spool.path)/state"), "it is not made anew, for the lock and the records of runs are in it")
+        #expect(try spool.ended("late").isEmpty)
+        try Files.rename("\(spool.base)/state", "\(spool.path)/state")
+        try spool.logLine("event=recovered", "of=spool")
+        #expect(try spool.end(of: "late").outcome == "done 0")
+        #expect(spool.count("event=degraded") == 1)
+    }
+
+    @Test("A spool that is moved away is served on there but for starts, and at its path again when it is back")
+    func spoolIsMoved() throws {
+        let spool = try SpoolUnderTest()
+        let identity = try Files.text("\(spool.path)/state/identity")
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 5'")
+        try spool.output("began")
+        let away = "\(spool.base)/away"
+        try Files.rename(spool.path, away)
+        try spool.logLine("event=degraded", "of=spool", "moved or unmounted")
+        try Files.write("\(away)/tmp/late.toml", "command = 'echo ran >> \(spool.out)/ran'")
+        try Files.rename("\(away)/tmp/late.toml", "\(away)/new/late.toml")
+        try spool.logLine("event=accepted", "late")
+        try gate.release()
+        try spool.logLine("event=ended", "early", "exit_code=5")
+        #expect(!Files.exists(spool.path), "nothing is written to a stray place")
+        #expect(try spool.linesNow("ran").isEmpty)
+        try Files.rename(away, spool.path)
+        try spool.logLine("event=recovered", "of=spool")
+        #expect(try spool.end(of: "late").outcome == "done 0")
+        #expect(try spool.end(of: "early").outcome == "failed exit 5")
+        #expect(try spool.linesNow("ran").count == 1)
+        #expect(spool.count("event=degraded") == 1)
+        #expect(try Files.text("\(spool.path)/state/identity") == identity)
+        try spool.awaitNoTrouble()
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test("A spool that is unmounted lazily is missed, and served on when it is mounted again", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func spoolIsUnmounted() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 4 << 20)
+        let other = "\(spool.base)/other"
+        try Files.makeDirectory(other)
+        try Commands.succeed("mount", "--bind", spool.path, other)
+        defer { _ = try? Commands.run("umount", "-l", other) }  // what is left shows in the directory
+        try Commands.succeed("umount", "-l", spool.path)
+        try spool.logLine("event=degraded", "of=spool", "moved or unmounted")
+        #expect(try Files.list(spool.path).isEmpty, "nothing is written to what was under it")
+        try Files.write("\(other)/new/late.toml", "command = ['true']")
+        try spool.logLine("event=accepted", "late")
+        try Commands.succeed("mount", "--bind", other, spool.path)
+        try spool.logLine("event=recovered", "of=spool")
+        #expect(try spool.end(of: "late").outcome == "done 0")
+    }
+
+    @Test("A spool that is deleted, or another one in its place, ends spoold with a word about it", arguments: [false, true])
+    func spoolIsGone(isReplaced: Bool) throws {
+        let spool = try SpoolUnderTest()
+        if isReplaced {
+            // Whole at once, as a restored backup is.
+            try Commands.succeed("cp", "-a", spool.path, "\(spool.base)/copy")
+            try Directory.open(spool.base).exchange("spool", "copy")
+        } else {
+            // So that no directory is made anew in it meanwhile.
+            spool.signal(SIGSTOP)
+            try Files.removeTree(spool.path)
+            spool.signal(SIGCONT)
+        }
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains(isReplaced ? "another spool stands at \(spool.path)" : "was deleted"), "\(spool.log)")
+        if isReplaced {
+            try spool.start()
+            #expect(try spool.runsOn())
+        } else {
+            #expect(!Files.exists(spool.path))
+        }
+    }
+}
+
+extension SpoolUnderTest {
+    /// Watches a directory of the spool that is another now.
+    func watch(_ directory: String) throws {
+        _ = try inotify.add("\(path)/\(directory)", [.created, .deleted, .movedFrom, .movedTo, .closedAfterWriting, .modified])
+    }
+}

@@ -1,0 +1,90 @@
+import Testing
+
+@testable import Scheduler
+
+/// The clock is set: forward, back, and by an age.
+@Suite struct ClockSteps {
+    private func world() -> World {
+        let world = World(at: "02:03")
+        world.task("t", "[[schedule]]\nid = \"s\"\ncron = \"*/5 * * * *\"")
+        world.lines()
+        return world
+    }
+
+    private let age = at("2098-07-01T00:00:00.000Z")
+
+    @Test func anHourOrTenYearsForwardIsOneRunThatCatchesUp() {
+        for later in [at("03:03"), at("2036-11-21T02:03:00.000Z")] {
+            let world = world()
+            world.now = later
+            world.handle(.clockSet)
+            let lines = world.lines()
+            #expect(lines.filter { $0.hasPrefix("accepted") }.count == 1, "\(lines)")
+            #expect(world.lines() == [])
+        }
+    }
+
+    @Test func setBackByLessThanADayNothingRunsAgain() {
+        let world = world()
+        #expect(world.until("02:30", endingRuns: true).filter { $0.contains("accepted") }.count == 6)
+        world.now = at("02:03")
+        world.handle(.clockSet)
+        #expect(world.until("02:34", endingRuns: true).filter { $0.contains("accepted") } == [])
+        #expect(world.until("02:36", endingRuns: true).filter { $0.contains("accepted") } == ["02:35:00 accepted t due 02:35:00"])
+    }
+
+    @Test(arguments: [false, true]) func bootedInAnotherAgeAndThenCorrectedItIsNotStuck(isRestarted: Bool) {
+        var world = world()
+        world.until("02:06", endingRuns: true)
+        world.now = age
+        world.handle(.clockSet)
+        world.lines()
+        world.end("t")
+        world.lines()
+        #expect(world.scheduler.schedulesAhead(at: at("02:10")) == ["t/s"])
+        if isRestarted {
+            world = world.restarted(at: "02:10")
+        } else {
+            world.now = at("02:10")
+            world.handle(.clockSet)
+        }
+        #expect(world.scheduler.schedulesAhead(at: at("02:10")) == [])
+        let lines = world.until("02:21", endingRuns: true)
+        #expect(lines.filter { $0.contains("accepted") } == ["02:15:00 accepted t due 02:15:00", "02:20:00 accepted t due 02:20:00"], "\(lines)")
+        // And it is written down.
+        let again = world.restarted(at: "02:22")
+        #expect(again.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:20"))
+    }
+
+    @Test func aTryThatWaitsForAnotherAgeWaitsAsLongAsItWouldHave() {
+        let world = World(at: "02:03")
+        world.now = age
+        world.drop("j", "tries = 2\nbackoff = \"10m\"")
+        world.lines()
+        world.end("j", .exited(1))
+        world.lines()
+        world.now = at("02:10")
+        world.handle(.clockSet)
+        #expect(world.until("02:19").filter { $0.contains("started") } == [])
+        #expect(world.until("02:21").filter { $0.contains("started") } == ["02:20:00 started j 2"])
+    }
+
+    @Test func aDueTimeWhoseRunIsOnRecordDoesNotRunAgain() {
+        let world = world()
+        var recorded: Set<JobID> = []
+        world.scheduler.isOnRecord = { recorded.contains($0) }
+        recorded.insert(JobID(task: "t", schedule: "s", due: at("02:05")))
+        #expect(world.until("02:11", endingRuns: true).filter { $0.contains("accepted") } == ["02:10:00 accepted t due 02:10:00"])
+    }
+
+    @Test func aClockThatIsWrongItselfBringsNothingBack() {
+        let world = world()
+        world.now = at("1970-01-01T00:03:00.000Z")
+        world.handle(.clockSet)
+        #expect(world.lines() == [])
+        #expect(world.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:03"))
+        world.now = at("02:06")
+        world.handle(.clockSet)
+        #expect(world.lines() == ["accepted t due 02:05:00", "started t 1"])
+    }
+}
