@@ -41,7 +41,7 @@ extension Daemon {
         let place = UserSpool.path(of: name)
         guard let user = try UserSpool.owner(ofName: name) else {
             // What root keeps there is not ours to judge.
-            for shared in UserSpool.claimable { try sayForeign("\(shared)/\(name)", in: shared) }
+            for shared in UserSpool.claimable { try lookAtStranger(name, in: shared) }
             return
         }
         let directory = try spool.fs.directory()
@@ -69,12 +69,10 @@ extension Daemon {
         start(one)
     }
 
-    /// Said once a user and directory: how many names there are is up to that user.
-    func sayForeign(_ path: String, in shared: String) throws(SystemError) {
-        guard let owner = try spool.fs.foreignOwner(path), strangers.insert("\(shared) \(owner)").inserted else { return }
-        log.write(
-            .warning, "ignored", at: now,
-            ["file": path, "why": "belongs to user \(owner); what users put into \(shared)/ counts in the directory of their own name there"])
+    /// Something in a shared directory that is no user's own directory.
+    func lookAtStranger(_ name: String, in shared: String) throws(SystemError) {
+        let path = "\(shared)/\(name)"
+        if let owner = try spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
     }
 
     private func note(_ why: String, of place: String) { service.report(problem: [why], of: place, inForce: "nothing of that user is looked at") }

@@ -143,8 +143,6 @@ public final class Daemon: World {
     var users: [String: UserDaemon] = [:]
     var nextUserNumber: UInt64 = 1
     var shares = FairShare(slots: 0)
-    /// Of whom it has been said that files of theirs do not count, by directory and user.
-    var strangers: Set<String> = []
     /// To root's daemon, of which this one is a part.
     var link: UserLink?
     var heldByRoot: String?

@@ -133,11 +133,20 @@ extension Service {
             if spool.firstTimeIgnored(name) {
                 log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
             }
+        case .foreign(let user): sayForeign("\(Layout.new)/\(name)", of: user, in: Layout.new)
         case .notYet:
             guard !Name.isUnfinished(name) else { return }
             lookAgain(at: name)
         case .missing: break
         }
+    }
+
+    /// Said once a user and directory: how many names there are is up to that user.
+    func sayForeign(_ path: String, of user: UInt32, in directory: String) {
+        guard spool.firstTimeIgnored("\(directory) of \(user)") else { return }
+        log.write(
+            .warning, "ignored", at: now,
+            ["file": path, "why": "belongs to user \(user); what users put into \(directory)/ counts in the directory of their own name there"])
     }
 
     private func lookAgain(at name: String) {

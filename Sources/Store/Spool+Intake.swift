@@ -12,6 +12,8 @@ public enum Arrival {
     case again(JobID)
     /// A directory that is no job.
     case ignored(why: String)
+    /// Somebody else's, who has no say here: this user's. It is left alone.
+    case foreign(UInt32)
     case missing
 }
 
@@ -33,8 +35,8 @@ extension Spool {
         let path = "\(Layout.new)/\(name)"
         let stem = Self.stem(of: name)
         switch try fs.take(path, limit: Source.bytesMax) {
-        // Somebody else's, who has no say here.
-        case .missing, .foreign: return .missing
+        case .missing: return .missing
+        case .foreign(let status): return .foreign(status.owner)
         case .busy: return .notYet
         case .refused(let status, let why): return .rejected(rejection(name, stem, context, why, changed: status))
         case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
@@ -228,7 +230,7 @@ extension Spool {
         }
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
-            if try fs.foreignOwner(path) != nil { return .missing }
+            if let owner = try fs.foreignOwner(path) { return .foreign(owner) }
             return .ignored(why: "a directory without a job's file")
         }
         let ownID = JobID(name)

@@ -9,10 +9,19 @@ public struct Trust: Sendable, Equatable {
     public var owner: uid_t
     /// Others may put files beside them: the directory is sticky and everybody's.
     public var isShared: Bool
+    /// Nobody can link to a file of another's that he may not write, proc_sys_fs(5).
+    public var areLinksProtected: Bool
 
-    public init(owner: uid_t, isShared: Bool) {
+    public init(owner: uid_t, isShared: Bool, areLinksProtected: Bool = Self.areLinksProtected()) {
         self.owner = owner
         self.isShared = isShared
+        self.areLinksProtected = areLinksProtected
+    }
+
+    /// What the kernel says; where that cannot be read, they are not.
+    public static func areLinksProtected() -> Bool {
+        guard let setting = try? FileDescriptor.open("/proc/sys/fs/protected_hardlinks", O_RDONLY).readAll(limit: 16) else { return false }
+        return setting.first == UInt8(ascii: "1")
     }
 
     /// The rules of a spool, by what it looks like. Nil where it is one person's, whom nobody else can reach.
@@ -40,7 +49,7 @@ public struct Trust: Sendable, Equatable {
         // The group's bits are also those of an access control list's mask, so this is what anybody but the owner may do at most.
         if status.mode & 0o022 != 0 { return "can be written by others than its owner; chmod go-w it" }
         // Somebody may have given a file of the owner's, from elsewhere, a name here.
-        if isShared, status.links > 1 { return "has \(status.links) names (hard links); copy it instead" }
+        if isShared, !areLinksProtected, status.links > 1 { return "has \(status.links) names (hard links); copy it instead" }
         return nil
     }
 

@@ -13,6 +13,8 @@ enum EverybodysSpool {
     static func partOfCaller(_ located: Result<String, Failure>) -> (Result<String, Failure>, User?) {
         let id = geteuid()
         guard id != 0, case .success(let path) = located, isEverybodys(path) else { return (located, nil) }
+        // A job of root's that runs as another user speaks of root's part, where it stands.
+        if let job = environment("SPOOL_JOB_DIR"), job.hasPrefix("\(path)/\(Layout.running)/") { return (located, nil) }
         // A number without a name stands for itself.
         let user = (try? User.find(id: id)) ?? User(id: id, group: getegid(), name: String(id), home: "/", shell: "/bin/sh")
         return (.success("\(path)/\(Layout.users)/\(user.name)"), user)

@@ -58,7 +58,7 @@ struct CompletionTests {
         #expect(result.code == 0, "\(result.error)")
         let words = result.output.split(separator: "\n").map { String($0.prefix { $0 != "\t" }) }
         let expected = row.candidates.map { candidate in
-            candidate == "JOB" ? job : row.line.contains("=") ? "--task=\(candidate)" : candidate
+            candidate == "JOB" ? job : row.line.contains("=") ? "\(row.line.split(separator: " ").last?.prefix { $0 != "=" } ?? "")=\(candidate)" : candidate
         }
         #expect(Set(words) == Set(expected), "\(row.line): \(result.output)")
     }

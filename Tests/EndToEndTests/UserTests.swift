@@ -153,7 +153,7 @@ import Testing
         }
         #expect(try Self.run(as: "nobody", "ls", job.directory).code != 0)
         // Neither sees what others have.
-        for directory in ["new", "running", "done", "failed", "tasks", "journal", "control"] {
+        for directory in ["running", "done", "failed", "journal", "state", "patterns"] {
             #expect(try Self.run(as: "games", "ls", "\(spool.path)/\(directory)").code != 0, "\(directory)")
         }
         #expect(job.integer("result") == 7)

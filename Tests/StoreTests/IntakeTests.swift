@@ -11,6 +11,7 @@ private func words(_ arrival: Arrival) -> String {
     case .notYet: "not yet"
     case .again: "again"
     case .ignored(let why): "ignored \(why)"
+    case .foreign(let user): "foreign \(user)"
     case .missing: "missing"
     }
 }
