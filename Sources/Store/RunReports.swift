@@ -84,7 +84,9 @@ extension Spool {
                 }
             }
         }
-        for name in [Layout.progressFile, Layout.resultFile, Extension.fileName] {
+        // What another user may have put under the names of the output in a record that is repeated is not written through.
+        let outputs = job.attempt == 1 ? [Layout.outputFile, Layout.errorFile] : []
+        for name in [Layout.progressFile, Layout.resultFile, Extension.fileName] + outputs {
             // EISDIR: somebody's own directory, which is no report.
             do throws(SystemError) { try fs.removeFile("\(directory)/\(name)") } catch {
                 guard error.errno == ENOENT || error.errno == EISDIR else { throw error }

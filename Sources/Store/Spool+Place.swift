@@ -36,7 +36,8 @@ extension Spool {
             let here = Layout.directory(of: job.id, state)
             do throws(SystemError) {
                 if job.state == .running {
-                    try reclaim(here, for: job)
+                    // Another user's record that was moved back into new/ is that user's, and the job in it may be root's now.
+                    if job.isDirectory, job.attempt == 1, !job.definition.isForAnother { try fs.takeBack(here) }
                     try setAsideReports(of: job, in: here)
                     // Again for each try: what a power cut left of them is not to be relied on.
                     try writeInputs(job, into: here)
@@ -64,14 +65,6 @@ extension Spool {
         guard job.state != .new, job.definition.isForAnother, let owner = owner(job.definition) else { return }
         let written = [Layout.statusFile, Layout.payloadFile, Layout.scriptFile]
         try fs.give(directory, to: owner, only: job.attempt > 1 ? written : nil)
-    }
-
-    /// The record of another user's job that was moved back into new/ is that user's, and the job may be root's now: its directory becomes
-    /// root's before anything is written there or run, and what he could have put under the names of its output goes.
-    private func reclaim(_ directory: String, for job: Job) throws(SystemError) {
-        guard job.isDirectory, job.attempt == 1, !job.definition.isForAnother else { return }
-        try fs.takeBack(directory)
-        for name in [Layout.outputFile, Layout.errorFile] { try fs.removeTreeIfThere("\(directory)/\(name)") }
     }
 
     private func isDirectory(_ path: String) throws(SystemError) -> Bool { try fs.status(path)?.kind == .directory }
