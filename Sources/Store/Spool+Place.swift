@@ -114,6 +114,10 @@ extension Spool {
         while true {
             do throws(SystemError) { return try fs.renameNoReplace(path, to: "\(Layout.new)/\(free)") } catch {
                 guard error.errno == EEXIST else { throw error }
+                // It was given back before, and a power cut has kept both names.
+                if let own = try fs.status(path), let other = try fs.status("\(Layout.new)/\(free)"), own.inode == other.inode, own.device == other.device {
+                    return try fs.removeFile(path)
+                }
                 number += 1
                 let stem = Self.stem(of: name)
                 // A name of full length loses its end, not the number.
