@@ -9,7 +9,7 @@ import Testing
 struct EverybodyTests {
     // MARK: As whom
 
-    @Test("A job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
+    @Test("U3: a job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
     func runsAsOwner() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.drop(as: .games, "who.toml", """
@@ -128,7 +128,7 @@ struct EverybodyTests {
 
     // MARK: One another
 
-    @Test("A user cannot read, cancel, delete or ask for what is another's")
+    @Test("U3: a user cannot read, cancel, delete or ask for what is another's")
     func apart() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
@@ -152,7 +152,7 @@ struct EverybodyTests {
         try spool.logLine("event=ended", id, "state=done")
     }
 
-    @Test("What users put beside their own directories does not count, and is said once a user")
+    @Test("U3: what users put beside their own directories does not count, and is said once a user")
     func besides() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try TestUser.games.shell("""
