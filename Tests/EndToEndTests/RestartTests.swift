@@ -403,7 +403,10 @@ struct RestartTests {
 
     @Test("No wake-up, no write, while nothing is to do")
     func idle() throws {
-        let spool = try SpoolUnderTest()
+        let spool = try SpoolUnderTest(starting: false)
+        // What other tests mount is news for a daemon that sees it: this one has its mounts to itself.
+        try spool.launch(tracer: isRoot && Commands.has("unshare") ? ["/usr/bin/unshare", "--mount"] : [])
+        try spool.notification("READY=1")
         #expect(try spool.runsOn())
         let pid = try #require(spool.daemon?.pid)
         // Until the worker that has nothing to do has gone.
