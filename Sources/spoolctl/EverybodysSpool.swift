@@ -42,7 +42,9 @@ enum EverybodysSpool {
             return inotify
         }
         while true {
-            if isComplete(path) { return }
+            // Not there yet: the other watch tells when it is. The daemon writes its number when it has the lock.
+            _ = try? inotify.add("\(path)/\(Layout.state)", [.modified])
+            if isComplete(path), try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) != nil { return }
             var descriptor = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
             guard poll(&descriptor, 1, Int32(clamping: max(0, end - Clock.monotonicMilliseconds()))) != 0 else { break }
             var events: [InotifyEvent] = []
