@@ -265,6 +265,8 @@ private func unescaped(_ word: ArraySlice<UInt8>) -> [UInt8]? {
     var rest = word
     while let byte = rest.popFirst() {
         if byte != percent {
+            // Those are never written as they are, and would take more room when written again.
+            guard byte > space, byte != 0x7F else { return nil }
             bytes.append(byte)
             continue
         }

@@ -159,6 +159,18 @@ import WorkerProtocol
         #expect(WorkerRecord.parse(Array(Self.running.bytes().prefix(length))) == nil)
     }
 
+    /// Written again it would not have fitted in a record, which found a fuzzer.
+    @Test(arguments: [UInt8(0), 1, 0x1F, 0x7F]) func aCharacterThatIsNeverWrittenAsItIsIsNoneOfARecord(byte: UInt8) throws {
+        var bytes = WorkerRecord.running(
+            WorkerRecord.Running(jobID: "aXb", attempt: 1, workerPID: 2, workerStartTime: 3, jobPID: 4, startedAt: 5)
+        ).bytes()
+        bytes[try #require(bytes.firstIndex(of: UInt8(ascii: "X")))] = byte
+        let end = try #require(bytes.dropLast().lastIndex { $0 != 0x20 })
+        let sum = crc32c(bytes[9...end])
+        for index in 0..<8 { bytes[index] = Array("0123456789abcdef".utf8)[Int(sum >> (28 - 4 * UInt32(index)) & 15)] }
+        #expect(WorkerRecord.parse(bytes) == nil)
+    }
+
     @Test func anEmptyOrZeroedFileIsNoRecord() {
         #expect(WorkerRecord.parse([]) == nil)
         #expect(WorkerRecord.parse([UInt8](repeating: 0, count: WorkerRecord.size)) == nil)
