@@ -40,13 +40,9 @@ public struct FairShare: Sendable {
     /// None of the user's jobs can be started any more; what runs is not known and no longer counted.
     public mutating func remove(_ user: String) { parties[user] = nil }
 
-    public func running(_ user: String) -> Int { parties[user]?.running ?? 0 }
-
     public func limit(_ user: String) -> Int { parties[user]?.limit ?? 0 }
 
     public func number(_ user: String) -> Int { parties[user]?.number ?? 0 }
-
-    public var running: Int { parties.values.reduce(0) { $0 + $1.running } }
 
     /// A user's scheduler has told how things stand with it.
     ///
