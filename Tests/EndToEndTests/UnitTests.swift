@@ -104,10 +104,11 @@ struct UnitTests {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/unit")
         try Files.write("\(spool.base)/unit/spoold", "#!/bin/sh\necho 300 > /proc/$$/oom_score_adj\nexec \(SpoolUnderTest.programs)/spoold \"$@\"\n")
-        // The daemon sets it when the program has been started already.
+        // The daemon sets it when the program has been started already. `cat` reads it at once, where `read` would go byte by byte
+        // and find the first half of one number and the second of another.
         try Files.write(
             "\(spool.path)/patterns/p",
-            "#!/bin/sh\nwhile read score < /proc/$$/oom_score_adj && [ $score = 300 ]; do :; done\necho $score > \(spool.out)/score.tmp\nmv \(spool.out)/score.tmp \(spool.out)/score\necho 2099-01-01\n")
+            "#!/bin/sh\nwhile score=$(cat /proc/$$/oom_score_adj) && [ $score = 300 ]; do :; done\necho $score > \(spool.out)/score.tmp\nmv \(spool.out)/score.tmp \(spool.out)/score\necho 2099-01-01\n")
         try Commands.succeed("chmod", "700", "\(spool.base)/unit/spoold", "\(spool.path)/patterns/p")
         guard try Commands.run("sh", "-c", "echo 300 > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj").code == 0 else { return }
         try spool.start(programs: "\(spool.base)/unit")
