@@ -14,6 +14,24 @@ public struct Source: Sendable, Hashable {
         self.bytes = bytes
     }
 
+    /// A table written as TOML, or as JSON where a payload holds a null, which TOML cannot say.
+    public init(writing table: Table) {
+        if Self.holdsNull(Value(.table(table))) {
+            self.init(format: .json, bytes: Array((JSON.write(Value(.table(table)), pretty: true) + "\n").utf8))
+        } else {
+            self.init(format: .toml, bytes: Array(TOML.write(table).utf8))
+        }
+    }
+
+    private static func holdsNull(_ value: Value) -> Bool {
+        switch value.kind {
+        case .null: true
+        case .array(let values): values.contains(where: holdsNull)
+        case .table(let table): table.entries.contains { holdsNull($0.value) }
+        default: false
+        }
+    }
+
     /// Told by the file's name, else by its first bytes; nil when it is none of the three kinds.
     public static func format(ofFile name: String, firstBytes: [UInt8], isExecutable: Bool) -> Format? {
         if name.hasSuffix(".toml") { return .toml }

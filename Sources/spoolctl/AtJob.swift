@@ -56,7 +56,7 @@ struct AtJob {
         // atd.c: nice((tolower(queue) - 'a') * 2), of which the kernel takes 19 at most.
         if let letter = name.queue.lowercased().utf8.first, letter > 0x61 { table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2)))) }
         if let mail = Self.mail(text) { table.set("mail", mail) }
-        let written = JobOptions.file(table)
+        let written = Source(writing: table)
         source = Source(format: written.format, bytes: Array("# From \(path)\n".utf8) + written.bytes)
         guard source.bytes.count <= Source.bytesMax else { throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read") }
         id = JobID(instant: start, name: "at-\(number)", unique: UInt64(number))
@@ -83,8 +83,8 @@ struct AtJob {
         guard let inaccessible = text.firstRange(of: "'Execution directory inaccessible'"),
             let end = text[inaccessible.upperBound...].firstRange(of: "\n}\n")
         else { return nil }
-        let line = text[end.upperBound...].split(separator: "\n").lazy.map { String($0).trimmed }.first { !$0.isEmpty }
+        let line = text[end.upperBound...].split(separator: "\n").lazy.map { $0.drop { $0 == " " || $0 == "\t" } }.first { !$0.isEmpty }
         guard let line else { return nil }
-        return line.count > 60 ? "\(line.prefix(59))…" : line
+        return line.count > 60 ? "\(line.prefix(59))…" : String(line)
     }
 }

@@ -137,7 +137,7 @@ private struct Backfill {
         } catch {
             throw Failure(ExitCode.invalid, "\(error)")
         }
-        return JobOptions.file(table)
+        return Source(writing: table)
     }
 
     private func write(_ runs: [Run], isDry: Bool) {

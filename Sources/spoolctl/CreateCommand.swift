@@ -59,7 +59,7 @@ private struct Create {
         if !schedules.all.isEmpty {
             table.set("schedule", Value(.array(schedules.all.map { Value(.table($0.table)) })))
         }
-        let source = JobOptions.file(table)
+        let source = Source(writing: table)
         do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch {
             throw Failure(ExitCode.invalid, error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
         }

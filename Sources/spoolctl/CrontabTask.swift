@@ -44,7 +44,7 @@ struct CrontabTask {
         }
         table.set("env", Value(.table(environment)))
         table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))
-        let written = JobOptions.file(table)
+        let written = Source(writing: table)
         let note = "# From \(file), line \(entry.line): \(entry.text.filter { !$0.isNewline })\n"
         self.source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
         self.name = name

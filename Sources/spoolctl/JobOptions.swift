@@ -255,23 +255,6 @@ struct JobOptions {
             })
     }
 
-    /// The table as a file: TOML, or JSON where a payload holds a null, which TOML cannot say.
-    static func file(_ table: Table) -> Source {
-        if table.entries.contains(where: { holdsNull($0.value) }) {
-            return Source(format: .json, bytes: Array((JSON.write(Value(.table(table)), pretty: true) + "\n").utf8))
-        }
-        return Source(format: .toml, bytes: Array(TOML.write(table).utf8))
-    }
-
-    private static func holdsNull(_ value: Value) -> Bool {
-        switch value.kind {
-        case .null: true
-        case .array(let values): values.contains(where: holdsNull)
-        case .table(let table): table.entries.contains { holdsNull($0.value) }
-        default: false
-        }
-    }
-
     private func strings(_ words: [String]) -> [Value] { words.map { Value(.string($0), at: nextPosition) } }
 
     private func codesAndWords(_ text: String) -> [Value] {

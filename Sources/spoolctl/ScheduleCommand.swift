@@ -27,7 +27,7 @@ extension Command {
             var table = Table()
             table.set("task", Value(.string(name)))
             for entry in one.table.entries { table.set(entry.key, entry.value) }
-            guard try schedules.add(JobOptions.file(table), stem: id) else {
+            guard try schedules.add(Source(writing: table), stem: id) else {
                 throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
             }
             session.tell(schedule: id)

@@ -62,7 +62,7 @@ private struct Submit {
         try job.setCommand(arguments.operands)
         try record(&job)
         do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
-        return try finish(JobOptions.file(job.table), name: name, takesInput: takesInput(job.table))
+        return try finish(Source(writing: job.table), name: name, takesInput: takesInput(job.table))
     }
 
     /// Whether the caller's standard input is the job's.
@@ -183,7 +183,7 @@ private struct Submit {
         var rest = job.table
         rest.remove("command")
         // What is the same in all jobs is written once, and goes behind the command, for it may end in tables.
-        let common = JobOptions.file(rest)
+        let common = Source(writing: rest)
         guard common.format == .toml else { throw .invalid("--payload: with --lines it may not hold null") }
 
         // One name for all, because ids sort by name within a millisecond and here by line.

@@ -12,7 +12,7 @@ struct TaskRun {
         table.set("task", Value(.string(task)))
         for entry in job.table.entries { table.set(entry.key, entry.value) }
         try check(job.table, task: task) { job.failure($0) }
-        return JobOptions.file(table)
+        return Source(writing: table)
     }
 
     /// Checks a job's file that names a task.

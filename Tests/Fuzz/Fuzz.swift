@@ -23,6 +23,8 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "job": fuzzJob,
     "task": fuzzTask,
     "control": fuzzControl,
+    "crontab": fuzzCrontab,
+    "atjob": fuzzAtJob,
 ]
 
 private let target: @Sendable ([UInt8]) -> Void = {

@@ -160,7 +160,7 @@ private func expectInside(_ error: RecurrenceError, _ text: String) {
 }
 
 extension Instant {
-    fileprivate static let now = Instant(seconds: 1_795_226_400)
+    static let now = Instant(seconds: 1_795_226_400)
     /// The ends of the numbers, of the calendar, and the hours before clocks change.
     fileprivate static let starts = [
         Instant(milliseconds: .min), Instant(milliseconds: 0), Instant(seconds: 1_774_742_400), .now, Instant(seconds: 1_792_886_400),

@@ -1,0 +1,50 @@
+// What other schedulers left behind and `spoolctl import` reads: each line becomes a task that says what the line said, or is
+// refused; so does each job of at.
+
+import Documents
+import Model
+@testable import Recurrence
+import Store
+
+/// A crontab, read as the system's and as a user's.
+@Sendable func fuzzCrontab(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    for isSystem in [true, false] {
+        let crontab = Crontab(text, isSystem: isSystem)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
+        let numbers = crontab.entries.map(\.line) + crontab.problems.map(\.line)
+        expect(Set(numbers).count == numbers.count && numbers.allSatisfy { (1...lines).contains($0) }, "lines \(numbers) of \(lines)")
+        for entry in crontab.entries {
+            do throws(CrontabTask.Refusal) {
+                let task = try CrontabTask(entry, name: "t", owner: "root", isRoot: true, file: "crontab")
+                check(task, entry)
+            } catch { expect(!error.why.isEmpty, "a refusal says why") }
+        }
+    }
+}
+
+/// A task that can be read runs what cron ran, when cron ran it.
+private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
+    let definition: TaskDefinition
+    do throws(Problems) { definition = try TaskDefinition(name: task.name, source: task.source, ReadingContext(now: .now, zones: .none)) } catch { return }
+    expect(definition.schedules.count == 1, "one schedule")
+    guard entry.when != "@reboot", let zone = try? ZoneDatabase.none.zone(entry.settings.zone ?? "local"),
+        let there = try? Recurrence.cron(entry.when, zone: zone, zones: .none, stableSeed: 0), let here = definition.schedules.first
+    else { return }
+    let (one, other) = (there.next(after: .now, origin: .now), here.recurrence.next(after: .now, origin: .now))
+    expect(one == other, "\(entry.when): cron's next is \(one?.rfc3339 ?? "never"), the task's \(other?.rfc3339 ?? "never")")
+}
+
+/// A job of at: the name of its file, then in the lines below it what it says.
+@Sendable func fuzzAtJob(_ bytes: [UInt8]) {
+    let end = bytes.firstIndex(of: 0x0A) ?? bytes.endIndex
+    guard let name = AtJob.Name(String(decoding: bytes[..<end], as: UTF8.self)) else { return }
+    let text = Array(bytes[end...].dropFirst())
+    do throws(AtJob.Refusal) {
+        let job = try AtJob(name, text: text, owner: 0, path: "/var/spool/cron/atjobs/a")
+        let read: Value
+        do throws(DocumentError) { read = try TOML.parse(job.source.bytes) } catch { fatalError("what at's job becomes cannot be read: \(error)") }
+        guard case .table(let table) = read.kind, case .string(let script)? = table["script"]?.kind else { fatalError("at's job has no script") }
+        expect(Array(script.utf8) == text, "the script is at's, byte by byte")
+    } catch { expect(!error.why.isEmpty, "a refusal says why") }
+}
