@@ -107,7 +107,7 @@ extension Service {
             }
             if unreadable.insert(name).inserted { log.write(.error, "unreadable", at: now, ["file": "new/\(name)", "error": "\(error)"]) }
             // The disk's trouble may pass; a file that may not be read stays so until somebody changes it.
-            if error.errno == EIO || error.isOfDisk { lookAgain(at: name) }
+            if error.mayPass { lookAgain(at: name) }
             return
         }
         unreadable.remove(name)
@@ -149,14 +149,30 @@ extension Service {
             ["file": path, "why": "belongs to user \(user); what users put into \(directory)/ counts in the directory of their own name there"])
     }
 
-    private func lookAgain(at name: String) {
+    private func lookAgain(at name: String) { lookAgain(atPath: "\(Layout.new)/\(name)") }
+
+    /// At what stands in one of the directories to which people write, or at all of one of these.
+    func lookAgain(atPath path: String) {
         if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
-        unready.insert(name)
+        unready.insert(path)
     }
 
     func lookAgainAtUnready() {
         guard !unready.isEmpty, now >= unreadyLookAt else { return }
-        for name in unready { arrivals.add(name) }
+        let paths = unready.sorted()
         unready.removeAll()
+        for path in paths {
+            guard let slash = path.firstIndex(of: "/") else {
+                if path == Layout.control { scanControl() } else { loadDefinitions() }
+                continue
+            }
+            let name = String(path[path.index(after: slash)...])
+            switch path[..<slash] {
+            case Layout.control: takeControl(name)
+            case Layout.tasks: loadTask(name)
+            case Layout.schedules: loadSchedule(name)
+            default: arrivals.add(name)
+            }
+        }
     }
 }

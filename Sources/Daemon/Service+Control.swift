@@ -11,7 +11,7 @@ extension Service {
             for name in names { takeControl(name) }
             for scope in scheduler.pauses.keys where !names.contains(scope.text) { takeControl(scope.text) }
         } catch {
-            log.write(.error, "unreadable", at: now, ["file": Layout.control, "error": "\(error)"])
+            unreadable(Layout.control, error)
         }
     }
 
@@ -36,9 +36,16 @@ extension Service {
                 if let (code, message) = try perform(bytes, request: name) { answers.append((name, code, message)) }
                 arrivals.nudge()
             }
+            unreadable.remove(path)
         } catch {
-            log.write(.error, "unreadable", at: now, ["file": path, "error": "\(error)"])
+            unreadable(path, error)
         }
+    }
+
+    /// A pause that somebody made or lifted counts, also when it cannot be looked at now.
+    private func unreadable(_ path: String, _ error: SystemError) {
+        if unreadable.insert(path).inserted { log.write(.error, "unreadable", at: now, ["file": path, "error": "\(error)"]) }
+        if error.mayPass { lookAgain(atPath: path) }
     }
 
     /// Does what a request asks. The answer is an exit code and a sentence; nil: it comes later.

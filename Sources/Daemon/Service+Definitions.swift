@@ -15,6 +15,7 @@ extension Service {
             for (stem, files) in schedules { loadSchedule(stem, files: files) }
             warnOfMissingTasks(changed: Set(tasks.keys))
         } catch {
+            if error.mayPass { lookAgain(atPath: Layout.tasks) }
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
         }
     }
@@ -36,9 +37,11 @@ extension Service {
             problems[path] = nil
             scheduler.handle(.task(task, since: since(file)), at: now)
         } catch let problem as DefinitionProblem {
+            if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { lookAgain(atPath: path) }
             report(problem: problem.lines, of: path)
             scheduler.handle(.taskUnusable(stem), at: now)
         } catch {
+            if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)
         }
     }
@@ -59,9 +62,11 @@ extension Service {
             problems[path] = nil
             scheduler.handle(.schedule(task: task, schedule, file.source, since: since(file)), at: now)
         } catch let problem as DefinitionProblem {
+            if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { lookAgain(atPath: path) }
             report(problem: problem.lines, of: path)
             scheduler.handle(.scheduleUnusable(id: stem), at: now)
         } catch {
+            if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)
         }
     }

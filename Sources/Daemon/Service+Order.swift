@@ -21,7 +21,7 @@ extension Service {
                     // A chain that came in the wrong order is followed this far, the rest of it at the next look.
                     guard beingTaken.count < Self.chainMax else { return nil }
                     try takeArrival(file, .settled)
-                    if unready.contains(file) { return nil }
+                    if unready.contains("\(Layout.new)/\(file)") { return nil }
                 }
             }
             if !isKnown(id), let end = try spool.end(of: id) { onRecord.ends[id] = end }

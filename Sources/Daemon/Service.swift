@@ -37,11 +37,11 @@ package final class Service<FS: FileSystem, W: World> {
     package internal(set) var unaccounted: [Job] = []
     /// Names in new/ to look at, and whether all that is known is that they were created.
     var arrivals = NameQueue()
-    /// Names that were not ready, and when they are looked at again: a file that was linked in while its writer had it open
-    /// is closed under another name, and no event tells.
+    /// Paths that were not ready or could not be looked at, and when they are again: a file that was linked in while its writer had
+    /// it open is closed under another name, and no event tells; nor does one when descriptors are to be had again.
     var unready: Set<String> = []
     var unreadyLookAt = Instant(milliseconds: 0)
-    /// Names that could not be read; it is said once of each.
+    /// Names in new/, and paths elsewhere, that could not be read; it is said once of each.
     var unreadable: Set<String> = []
     /// Names that are being looked at, because another one named them.
     var beingTaken: Set<String> = []
@@ -58,6 +58,8 @@ package final class Service<FS: FileSystem, W: World> {
     var problems: [String: [String]] = [:]
     /// Jobs that could not be brought to their place, and when that is tried again.
     private(set) var unplaced: [JobID: Unplaced] = [:]
+    /// Those of them that were told to end; the next turn takes that up.
+    private var stoppedBeforeStart: [Job] = []
     private var placeAgainAt = Instant(milliseconds: 0)
     private var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
@@ -98,8 +100,8 @@ package final class Service<FS: FileSystem, W: World> {
     /// The disk has refused to bring some job to its place.
     package var hasUnplaced: Bool { !unplaced.isEmpty }
 
-    /// Some file in new/ was not ready, or could not be read, and is looked at again.
-    package var hasUnready: Bool { !unready.isEmpty }
+    /// Some file was not ready, or could not be read, and is looked at again.
+    package var hasUnready: Bool { !unready.isEmpty || intakeAgainAt != nil && arrivals.hasNames }
 
     /// Those jobs, each with its path and what is in the way.
     var unplacedProblems: [(file: String, message: String)] {
@@ -135,8 +137,10 @@ package final class Service<FS: FileSystem, W: World> {
         try takeArrivals()
         try settleUnaccounted()
         try pruneSome()
-        try placeAgain()
+        endStoppedBeforeStart()
         try carryOut(try decide())
+        // Where a job belongs is in the journal by now.
+        try placeAgain()
         // A snapshot holds no job that has ended: each must be in its place by then.
         if spool.journal.wantsRotation, !hasUnplaced { try rotateJournal() }
     }
@@ -209,7 +213,8 @@ package final class Service<FS: FileSystem, W: World> {
         }
         for (job, how) in turn.stops {
             if unplaced[job.id]?.isToStart == true {
-                end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now))
+                unplaced[job.id]?.isToStart = false
+                stoppedBeforeStart.append(job)
                 arrivals.nudge()
             } else {
                 world.stop(job, how)
@@ -225,29 +230,42 @@ package final class Service<FS: FileSystem, W: World> {
     struct Unplaced {
         var job: Job
         var error: SystemError
+        /// The states to whose directories it was to be brought.
+        var begun: Set<JobState> = []
         var isToStart = false
     }
 
     /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
     /// again, ever more seldom.
     private func bringToPlace(_ job: Job) throws(SystemError) {
+        let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
         let before = job.place
+        defer {
+            if case .file(let name) = before, job.place != before { waitingFiles[name] = nil }
+        }
         do throws(SystemError) {
-            try persistently { () throws(SystemError) in try self.spool.place(job) }
+            try persistently { () throws(SystemError) in
+                for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
+                try self.spool.place(job)
+            }
         } catch {
             guard !isStopping else { throw error }
             if unplaced.isEmpty {
                 placingDelayMilliseconds = Self.placingMillisecondsMin
                 placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
             }
-            if unplaced.updateValue(Unplaced(job: job, error: error), forKey: job.id) == nil {
+            if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
                 log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
             }
             return
         }
         unplaced[job.id] = nil
-        if case .file(let name) = before { waitingFiles[name] = nil }
         if job.state.isTerminal { try ended(job) }
+    }
+
+    private func endStoppedBeforeStart() {
+        for job in stoppedBeforeStart { end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)) }
+        stoppedBeforeStart.removeAll()
     }
 
     private func placeAgain() throws(SystemError) {

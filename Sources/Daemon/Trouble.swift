@@ -54,4 +54,7 @@ extension SystemError {
 
     /// The system can open nothing more now.
     package var isShortage: Bool { [EMFILE, ENFILE, ENOMEM].contains(errno) }
+
+    /// What could not be looked at may be looked at another time, though nobody changes it.
+    var mayPass: Bool { errno == EIO || isOfDisk || isShortage }
 }

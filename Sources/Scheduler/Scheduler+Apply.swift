@@ -105,8 +105,10 @@ extension Scheduler {
         case .new: leave(old)
         case .running: return false
         // Only in a replay: its record was removed, and the id was given again.
-        case .done, .failed: turn.places.removeAll { $0 === old }
+        case .done, .failed: break
         }
+        // Where it stands is the new one's affair, also when that has come to its end.
+        if old.isTouched { turn.places.removeAll { $0 === old } }
         return true
     }
 

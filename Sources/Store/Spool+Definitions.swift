@@ -14,6 +14,8 @@ public struct DefinitionFile: Sendable {
 public struct DefinitionProblem: Error, Sendable, Hashable {
     public var stem: String
     public var lines: [String]
+    /// What the system said, where that is why.
+    public var errno: Int32?
 }
 
 extension Spool {
@@ -57,7 +59,7 @@ extension Spool {
         }
         let taken: TakenFile
         do throws(SystemError) { taken = try fs.take("\(directory)/\(file)", limit: Source.bytesMax) } catch {
-            throw problem(file, "\(error)")
+            throw DefinitionProblem(stem: stem, lines: ["\(directory)/\(file): \(error)"], errno: error.errno)
         }
         switch taken {
         case .missing, .foreign: throw problem(file, "is gone")

@@ -25,12 +25,14 @@ extension Spool {
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target)
+            job.place = .directory(job.state)
             try give(target, of: job)
         case .nowhere:
             try fs.makeDirectory(target)
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try writeSource(job, into: target)
+            job.place = .directory(job.state)
             try give(target, of: job)
         case .directory(let state):
             let here = Layout.directory(of: job.id, state)
@@ -45,6 +47,7 @@ extension Spool {
                 try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
                 if job.state == .new, job.definition.isForAnother { try fs.takeBack(here) }
                 if state != job.state { try fs.rename(here, to: target) }
+                job.place = .directory(job.state)
                 try give(target, of: job)
             } catch {
                 // Somebody removed the directory by hand: put back what is known, so that the job keeps a record.
@@ -57,6 +60,21 @@ extension Spool {
             }
         }
         job.place = .directory(job.state)
+    }
+
+    /// Takes up what a placement that failed has left in the directory of the state that the job was in then.
+    public func gather(_ job: Job, from state: JobState) throws(SystemError) {
+        let directory = Layout.directory(of: job.id, state)
+        guard state != job.state, try isDirectory(directory) else { return }
+        switch job.place {
+        case .directory: return
+        case .file where try fs.hasJobFile(directory):
+            // It has been moved there, or what took its name since.
+            var found = Recovery()
+            try mendSource(of: job, in: state, &found)
+            job.place = .directory(state)
+        case .file, .nowhere: try fs.removeTree(directory)
+        }
     }
 
     /// Makes a job's directory the user's as whom it runs. What it brought along goes with it, once; later the files that were written
@@ -107,23 +125,39 @@ extension Spool {
         return job.source.bytes.starts(with: bytes)
     }
 
-    /// Gives a file back to `new/` under its name, or one like it when that is taken again.
+    /// Gives a file back to `new/` under its name, or one like it when that is taken again. On the disk when this returns: it may be
+    /// taken up as another job at once, and a power cut after that must not bring it back here.
     func putBack(_ path: String, as name: String) throws(SystemError) {
+        try moveBack(path, as: name)
+        try makeLossDurable(of: String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
+    }
+
+    /// What has gone from a job's directory back to `new/` does not come back by a power cut.
+    func makeLossDurable(of directory: String) throws(SystemError) {
+        try fs.sync(Layout.new)
+        try fs.sync(directory)
+    }
+
+    private func moveBack(_ path: String, as name: String) throws(SystemError) {
         var number = 1
         var free = name
         while true {
             do throws(SystemError) { return try fs.renameNoReplace(path, to: "\(Layout.new)/\(free)") } catch {
                 guard error.errno == EEXIST else { throw error }
                 // It was given back before, and a power cut has kept both names.
-                if let own = try fs.status(path), let other = try fs.status("\(Layout.new)/\(free)"), own.inode == other.inode, own.device == other.device {
-                    return try fs.removeFile(path)
-                }
+                if try isOneFile(path, "\(Layout.new)/\(free)") { return try fs.removeFile(path) }
                 number += 1
                 let stem = Self.stem(of: name)
                 // A name of full length loses its end, not the number.
                 free = "\(number)-\(String(decoding: FileName.bytes(of: stem).prefix(200), as: UTF8.self))\(name.dropFirst(stem.count))"
             }
         }
+    }
+
+    /// Whether two names are of the same file.
+    func isOneFile(_ path: String, _ other: String) throws(SystemError) -> Bool {
+        guard let one = try fs.status(path), let other = try fs.status(other) else { return false }
+        return one.inode == other.inode && one.device == other.device
     }
 
     static func jobFileName(for dropped: String, _ source: Source) -> String {

@@ -58,7 +58,10 @@ extension Spool {
             case .nothing: break
             }
         }
+        // Its file may have been another's, and gone back to new/ just before the end.
+        if !wasStopped, job.file != nil { for state in remains { try makeLossDurable(of: Layout.directory(of: job.id, state)) } }
         try clear(remains, of: job, hasPlace: !found.isEmpty, &recovery)
+        for state in found where state != .new { try removeSwapped(in: state, of: job, &recovery) }
         // A record that somebody copied or moved back into new/ while nobody watched: it stays there, and is an arrival.
         if isSameBoot, job.state.isTerminal, found.contains(.new), wasStopped || found.count > 1 {
             found.removeAll { $0 == .new }
@@ -83,8 +86,8 @@ extension Spool {
             job.place = .directory(state)
             if !isSameBoot {
                 for other in found where other != state { try removeCopy(of: job, in: other, &recovery) }
-                try mendSource(of: job, in: state, &recovery)
             }
+            if !isSameBoot || job.state == .running { try mendSource(of: job, in: state, &recovery) }
             try place(job)
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
             recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
@@ -176,6 +179,21 @@ extension Spool {
         recovery.mended.append("removed \(path), left over by the machine's stop from what became \(job.id)")
     }
 
+    /// A file that took the name of a dropped one just before that was moved is in `new/` again: it is another drop, and not this job's
+    /// any more, though a power cut has kept its name here too.
+    private func removeSwapped(in state: JobState, of job: Job, _ recovery: inout Recovery) throws(SystemError) {
+        guard let stamp = job.file, stamp.inode != 0 else { return }
+        let directory = Layout.directory(of: job.id, state)
+        for name in Source.fileNames {
+            let path = "\(directory)/\(name)"
+            guard let status = try fs.status(path), status.inode != stamp.inode, try isOneFile(path, "\(Layout.new)/\(stamp.name)") else { continue }
+            try fs.removeFile(path)
+            try makeLossDurable(of: directory)
+            try writeSource(job, into: directory)
+            recovery.mended.append("removed \(path), which is new/\(stamp.name)")
+        }
+    }
+
     private func isCopy(_ path: String, of other: String) throws(SystemError) -> Bool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax),
             case .file(_, let others) = try fs.take(other, limit: Source.bytesMax)
@@ -216,7 +234,7 @@ extension Spool {
 
     /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
     /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``.
-    private func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
+    func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
         guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, state)
         for name in Source.fileNames {

@@ -1,4 +1,5 @@
 import Glibc
+import Store
 import Synchronization
 
 /// What the program does; see its `main.swift`.
@@ -8,14 +9,16 @@ package struct SimulatorCommand {
     private var steps = 150
     private var one: UInt64?
     private var journalRecords: Int?
+    private var isForever = false
     private var isWrong = false
 
     package init(_ arguments: some Sequence<String>) {
         var words = Array(arguments)[...]
+        var first: UInt64?
+        defer { from = first ?? (isForever ? UInt64(clamping: time(nil)) &* 1_000_000 : 1) }
         while let word = words.popFirst() {
             if word == "--forever" {
-                seeds = .max / 2
-                from = UInt64(time(nil)) &* 1_000_000
+                isForever = true
                 continue
             }
             guard let value = words.popFirst().flatMap({ UInt64($0) }) else {
@@ -24,7 +27,7 @@ package struct SimulatorCommand {
             }
             switch word {
             case "--seeds": seeds = value
-            case "--from": from = value
+            case "--from": first = value
             case "--steps": steps = Int(clamping: min(value, 1_000_000))
             case "--seed": one = value
             case "--journal": journalRecords = Int(clamping: min(value, 1_000_000))
@@ -51,20 +54,34 @@ package struct SimulatorCommand {
         }
         let totals = Totals()
         let next = Atomic<UInt64>(from)
-        let until = from &+ seeds
+        let until: UInt64? = isForever ? nil : from &+ seeds
         parallel {
-            while totals.failed == nil {
+            while true {
                 let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard seed < until else { return }
-                totals.add(seed, Run.seed(seed, steps: steps))
+                if let until, seed >= until { return }
+                let outcome = Run.seed(seed, steps: steps)
+                totals.add(outcome)
+                if outcome.violation != nil { tell(seed) }
+                if isForever, seed % 10_000 == 0 { Self.say("\(Self.clock()) seed \(seed): \(totals.text)") }
             }
         }
         print(totals.text)
-        guard let failed = totals.failed else { return 0 }
-        print("seed \(failed.seed) failed: \(failed.why)")
-        print("again: Simulator --seed \(failed.seed) --steps \(steps)")
-        return 1
+        return totals.failed == 0 ? 0 : 1
     }
+
+    /// A seed that fails, with as few steps as do.
+    private func tell(_ seed: UInt64) {
+        let failure = Shrinking.shrink(Step.plan(seed, count: steps)).map { "\($0)" } ?? "it does not fail again"
+        Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)")
+    }
+
+    /// At once, also into a file.
+    private static func say(_ text: String) {
+        print(text)
+        fflush(nil)
+    }
+
+    private static func clock() -> String { Instant(milliseconds: Int64(time(nil)) * 1000).rfc3339 }
 
     private func turnBits(records: Int) -> Int32 {
         do {
@@ -107,32 +124,32 @@ package struct SimulatorCommand {
 private final class Totals: Sendable {
     private struct Sums {
         var seeds = 0
+        var failed = 0
         var sum = Outcome()
-        var failed: (seed: UInt64, why: String)?
     }
 
     private let sums = Mutex(Sums())
 
-    func add(_ seed: UInt64, _ outcome: Outcome) {
+    func add(_ outcome: Outcome) {
         sums.withLock { sums in
             sums.seeds += 1
+            if outcome.violation != nil { sums.failed += 1 }
             sums.sum.began += outcome.began
             sums.sum.succeeded += outcome.succeeded
             sums.sum.scheduledRuns += outcome.scheduledRuns
             sums.sum.cuts += outcome.cuts
             sums.sum.kills += outcome.kills
             sums.sum.faults += outcome.faults
-            if let why = outcome.violation, sums.failed.map({ seed < $0.seed }) ?? true { sums.failed = (seed, why) }
         }
     }
 
-    var failed: (seed: UInt64, why: String)? { sums.withLock { $0.failed } }
+    var failed: Int { sums.withLock { $0.failed } }
 
     var text: String {
         sums.withLock { sums in
             let sum = sums.sum
-            return "\(sums.seeds) seeds: \(sum.began) tries begun, \(sum.succeeded) succeeded, \(sum.scheduledRuns) of them scheduled; "
-                + "\(sum.cuts) power cuts, \(sum.kills) kills, \(sum.faults) faults"
+            return "\(sums.seeds) seeds, \(sums.failed) failed: \(sum.began) tries begun, \(sum.succeeded) succeeded, "
+                + "\(sum.scheduledRuns) of them scheduled; \(sum.cuts) power cuts, \(sum.kills) kills, \(sum.faults) faults"
         }
     }
 }
