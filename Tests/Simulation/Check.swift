@@ -7,6 +7,8 @@ struct Check {
     private let people: People
     private let disk: SimulatedDisk
     private let places: [Int: [String]]
+    /// The journal does not change meanwhile, and is read once.
+    private let journal = LazyFacts()
 
     init(_ world: SimulatedWorld, _ people: People) {
         self.world = world
@@ -105,7 +107,7 @@ struct Check {
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
                 if state == .done, !success { throw Violation("done/\(name) did not succeed") }
-                if table.text("reason") == "lost", try JournalFacts(disk).accepted[id]?.last?.definition.onCrash == .retry {
+                if table.text("reason") == "lost", try journal.facts(disk).accepted[id]?.last?.definition.onCrash == .retry {
                     throw Violation("failed/\(name) is lost, and on_crash is retry")
                 }
             }
@@ -115,7 +117,7 @@ struct Check {
     // MARK: Due times
 
     private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
-        let facts = try JournalFacts(disk).due
+        let facts = try journal.facts(disk).due
         for (name, task) in scheduler.tasks where task.definition != nil {
             guard let facts = facts[name], let from = facts.since else { continue }
             let step = facts.stepMilliseconds
@@ -136,7 +138,7 @@ struct Check {
 
     private func hasBeenForgotten(_ drop: People.Drop) throws(Violation) -> Bool {
         if let id = drop.record.flatMap({ JobID($0) }), try mayBeForgotten(id) { return true }
-        for (id, versions) in try JournalFacts(disk).accepted {
+        for (id, versions) in try journal.facts(disk).accepted {
             guard let text = versions.last?.source.bytes, people.marks(in: text).contains(drop.number) else { continue }
             if try mayBeForgotten(id) { return true }
         }
@@ -145,7 +147,7 @@ struct Check {
 
     /// Whether the job said that its record need not be kept until now.
     private func mayBeForgotten(_ id: JobID) throws(Violation) -> Bool {
-        let facts = try JournalFacts(disk)
+        let facts = try journal.facts(disk)
         guard let end = facts.ends[id], let job = facts.accepted[id]?.last else { return false }
         if let keep = job.definition.keepMilliseconds, end.advanced(byMilliseconds: keep) <= world.latest { return true }
         guard let task = job.task else { return false }

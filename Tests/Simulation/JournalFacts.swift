@@ -1,5 +1,17 @@
 import Store
 
+/// What the journal's text says, read when it is first asked for.
+final class LazyFacts {
+    private var known: JournalFacts?
+
+    func facts(_ disk: SimulatedDisk) throws(Violation) -> JournalFacts {
+        if let known { return known }
+        let facts = try JournalFacts(disk)
+        known = facts
+        return facts
+    }
+}
+
 /// What the journal's text says, all segments of it.
 struct JournalFacts {
     /// A task's due times, since its schedule has been as it is.

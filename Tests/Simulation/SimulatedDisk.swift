@@ -72,7 +72,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     /// Bugs on purpose, to see that they are found.
-    package enum Bug: CaseIterable, Sendable {
+    package enum Bug: String, CaseIterable, Sendable {
         /// `fdatasync` of the journal does nothing.
         case journalIsNotSynced
         /// A record reaches the journal only when the next change to a directory has been made.

@@ -10,6 +10,7 @@ package struct SimulatorCommand {
     private var one: UInt64?
     private var journalRecords: Int?
     private var isForever = false
+    private var bug: SimulatedDisk.Bug?
     private var isWrong = false
 
     package init(_ arguments: some Sequence<String>) {
@@ -19,6 +20,10 @@ package struct SimulatorCommand {
         while let word = words.popFirst() {
             if word == "--forever" {
                 isForever = true
+                continue
+            }
+            if word == "--bug", let bug = words.popFirst().flatMap(SimulatedDisk.Bug.init(rawValue:)) {
+                self.bug = bug
                 continue
             }
             guard let value = words.popFirst().flatMap({ UInt64($0) }) else {
@@ -39,16 +44,17 @@ package struct SimulatorCommand {
     /// Returns the exit code.
     package func run() -> Int32 {
         if isWrong {
-            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--journal RECORDS]")
+            print("usage: Simulator [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--forever] [--bug NAME] [--journal RECORDS]\n"
+                + "bugs: \(SimulatedDisk.Bug.allCases.map(\.rawValue).joined(separator: " "))")
             return 2
         }
         if let journalRecords { return turnBits(records: journalRecords) }
         if let one {
-            guard let failure = Shrinking.shrink(Step.plan(one, count: steps)) else {
+            guard let failure = Shrinking.shrink(Step.plan(one, count: steps), bug: bug) else {
                 print("seed \(one) passes")
                 return 0
             }
-            _ = Run(failure.steps, isTold: true).perform()
+            _ = Run(failure.steps, bug: bug, isTold: true).perform()
             print(failure)
             return 1
         }
@@ -59,7 +65,7 @@ package struct SimulatorCommand {
             while true {
                 let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
                 if let until, seed >= until { return }
-                let outcome = Run.seed(seed, steps: steps)
+                let outcome = Run.seed(seed, steps: steps, bug: bug)
                 totals.add(outcome)
                 if outcome.violation != nil { tell(seed) }
                 if isForever, seed % 10_000 == 0 { Self.say("\(Self.clock()) seed \(seed): \(totals.text)") }
@@ -71,8 +77,8 @@ package struct SimulatorCommand {
 
     /// A seed that fails, with as few steps as do.
     private func tell(_ seed: UInt64) {
-        let failure = Shrinking.shrink(Step.plan(seed, count: steps)).map { "\($0)" } ?? "it does not fail again"
-        Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)")
+        let failure = Shrinking.shrink(Step.plan(seed, count: steps), bug: bug).map { "\($0)" } ?? "it does not fail again"
+        Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(bug.map { " --bug \($0)" } ?? "")")
     }
 
     /// At once, also into a file.
