@@ -31,8 +31,9 @@ extension Service {
                 scheduler.handle(.taskRemoved(stem), at: now)
                 return
             }
-            guard let file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return }
+            guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return }
             if let known = scheduler.tasks[stem]?.definition, known.source == file.source, problems[path] == nil { return }
+            count(&file, at: path)
             let task = try spool.task(file, context)
             problems[path] = nil
             scheduler.handle(.task(task, since: since(file)), at: now)
@@ -56,8 +57,9 @@ extension Service {
                 scheduler.handle(.scheduleRemoved(id: stem), at: now)
                 return
             }
-            guard let file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
-            if scheduler.definitions[path] == file.source, problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
+            guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
+            if scheduler.definitions[path]?.source == file.source, problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
+            count(&file, at: path)
             let (task, schedule) = try spool.schedule(file, context)
             problems[path] = nil
             scheduler.handle(.schedule(task: task, schedule, file.source, since: since(file)), at: now)
@@ -69,6 +71,11 @@ extension Service {
             if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)
         }
+    }
+
+    /// A text that is known counts its relative times as before: a restart, or a `touch`, is no reason to run again.
+    private func count(_ file: inout DefinitionFile, at path: String) {
+        if let known = scheduler.definitions[path], known.source == file.source { file.writtenAt = known.writtenAt }
     }
 
     /// From when on a new schedule's due times count. One that a damaged journal has lost is new, and what was due before that

@@ -19,6 +19,8 @@ public struct ScheduleDefinition: Sendable {
     public let enabled: Bool
     /// Encoded as JSON; takes the place of the task's payload.
     public let payload: [UInt8]?
+    /// From when its relative times count, such as `in 2 hours`.
+    public let writtenAt: Instant
 
     /// The keys that say when, of which a schedule has exactly one.
     public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern", "on_path"]
@@ -97,6 +99,7 @@ public struct ScheduleDefinition: Sendable {
         notAfter = reader.instant("not_after", zone: zone)
         enabled = reader.boolean("enabled") ?? true
         payload = reader.payload("payload")
+        writtenAt = reader.context.now
         let givenID = fileID ?? reader.name("id")
         guard let read else { return nil }
         recurrence = read.recurrence

@@ -4,6 +4,8 @@
 public struct TaskDefinition: Sendable {
     public let name: String
     public let source: Source
+    /// From when its relative times count, such as `in 2 hours`.
+    public let writtenAt: Instant
     public let overlap: Overlap
     /// The file says so; else a file that comes waits its turn, as none may be lost.
     public let saysOverlap: Bool
@@ -69,6 +71,7 @@ public struct TaskDefinition: Sendable {
         guard reader.problems.isEmpty else { throw Problems(reader.problems) }
         self.name = name
         self.source = source
+        writtenAt = context.now
         self.overlap = job.overlap
         saysOverlap = table["overlap"] != nil
         self.schedules = ScheduleDefinition.numbered(schedules)

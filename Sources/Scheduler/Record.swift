@@ -13,7 +13,7 @@ public enum Record: Sendable {
     case ended(JobID, Ending)
     /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path
     /// without ending: `tasks/backup`, `schedules/k3f9ab`.
-    case defined(file: String, Source)
+    case defined(file: String, Source, writtenAt: Instant)
     case undefined(file: String)
     /// A definition's file could not be used; the definition accepted before, if there is one, stays in force. Changes nothing,
     /// but tells later why an edit did not count.

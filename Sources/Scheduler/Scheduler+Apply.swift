@@ -34,7 +34,7 @@ extension Scheduler {
             touch(job)
         case .stopping(let id, let why): jobs[id]?.stopping = why
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
-        case .defined(let file, let source): definitions[file] = source
+        case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):
             definitions[file] = nil
             if file.hasPrefix("tasks/"), let state = tasks[String(file.dropFirst(6))] { forgetIfDone(state) }

@@ -8,12 +8,12 @@ extension Scheduler {
         for schedule in definition.schedules {
             if let why = refusal(schedule, of: definition.name, since: since) {
                 turn.refusals.append((definition.name, schedule.id, why))
-                if definitions["tasks/\(definition.name)"] != definition.source { reinstate(task: definition.name, at: now) }
+                if definitions["tasks/\(definition.name)"]?.source != definition.source { reinstate(task: definition.name, at: now) }
                 return
             }
         }
         let file = "tasks/\(definition.name)"
-        if definitions[file] != definition.source { commit(.defined(file: file, definition.source), at: now) }
+        if definitions[file]?.source != definition.source { commit(.defined(file: file, definition.source, writtenAt: definition.writtenAt), at: now) }
         let state = task(named: definition.name)
         state.definition = definition
         let kept = Set(definition.schedules.map(\.id))
@@ -37,37 +37,37 @@ extension Scheduler {
         recallSchedule(definition.id, of: task, unlike: source, at: now)
         if let why = refusal(definition, of: task, since: since) {
             turn.refusals.append(("", definition.id, why))
-            if definitions["schedules/\(definition.id)"] != source { reinstate(schedule: definition.id, at: now) }
+            if definitions["schedules/\(definition.id)"]?.source != source { reinstate(schedule: definition.id, at: now) }
             return
         }
         if let old = scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
         let file = "schedules/\(definition.id)"
-        if definitions[file] != source { commit(.defined(file: file, source), at: now) }
+        if definitions[file]?.source != source { commit(.defined(file: file, source, writtenAt: definition.writtenAt), at: now) }
         scheduleFiles[definition.id] = task
         attach(definition, to: task, since: since, isFile: true, at: now)
     }
 
     /// Puts the definition that was accepted last back in force, after a restart that found the file unusable.
     func reinstate(task name: String, at now: Instant) {
-        guard tasks[name]?.definition == nil, let source = definitions["tasks/\(name)"] else { return }
+        guard tasks[name]?.definition == nil, let known = definitions["tasks/\(name)"] else { return }
         do throws(Problems) {
-            define(try TaskDefinition(name: name, source: source, at(now)), since: now, at: now)
+            define(try TaskDefinition(name: name, source: known.source, context(known.writtenAt)), since: now, at: now)
         } catch {
             turn.refusals.append((name, "", "the definition accepted earlier cannot be read: \(error)"))
         }
     }
 
     func reinstate(schedule id: String, at now: Instant) {
-        guard scheduleFiles[id] == nil, let source = definitions["schedules/\(id)"] else { return }
+        guard scheduleFiles[id] == nil, let known = definitions["schedules/\(id)"] else { return }
         do throws(Problems) {
-            let (task, definition) = try ScheduleDefinition.file(id: id, source: source, at(now))
-            define(task: task, definition, source, since: now, at: now)
+            let (task, definition) = try ScheduleDefinition.file(id: id, source: known.source, context(known.writtenAt))
+            define(task: task, definition, known.source, since: now, at: now)
         } catch {
             turn.refusals.append(("", id, "the schedule accepted earlier cannot be read: \(error)"))
         }
     }
 
-    func at(_ now: Instant) -> ReadingContext {
+    func context(_ now: Instant) -> ReadingContext {
         ReadingContext(now: now, zones: zones, zone: zone)
     }
 
@@ -94,10 +94,10 @@ extension Scheduler {
 
     /// After a restart that finds a file edited: what its schedules said before, so that the edit is seen as one.
     private func recallSchedules(of task: TaskDefinition, at now: Instant) {
-        guard let state = tasks[task.name], state.definition == nil, let source = definitions["tasks/\(task.name)"],
-            source != task.source,
+        guard let state = tasks[task.name], state.definition == nil, let known = definitions["tasks/\(task.name)"],
+            known.source != task.source,
             // Not readable any more (a zone is gone): then nothing is known of it.
-            let before = try? TaskDefinition(name: task.name, source: source, at(now))
+            let before = try? TaskDefinition(name: task.name, source: known.source, context(known.writtenAt))
         else { return }
         for schedule in before.schedules where state.schedule(schedule.id)?.definition == nil {
             state.schedule(schedule.id)?.definition = schedule
@@ -105,9 +105,9 @@ extension Scheduler {
     }
 
     private func recallSchedule(_ id: String, of task: String, unlike source: Source, at now: Instant) {
-        guard scheduleFiles[id] == nil, let old = definitions["schedules/\(id)"], old != source,
+        guard scheduleFiles[id] == nil, let known = definitions["schedules/\(id)"], known.source != source,
             // As above.
-            let before = try? ScheduleDefinition.file(id: id, source: old, at(now)), before.task == task,
+            let before = try? ScheduleDefinition.file(id: id, source: known.source, context(known.writtenAt)), before.task == task,
             let state = tasks[task]?.schedule(id), state.definition == nil
         else { return }
         state.definition = before.schedule
@@ -297,7 +297,7 @@ extension Scheduler {
             case .replace, .wait, .queue, .skip, .allow: break
             }
             do throws(Problems) {
-                let (source, job) = try task.job(payload: definition.payload, at(due))
+                let (source, job) = try task.job(payload: definition.payload, context(due))
                 let delay = jitter(of: definition, task: task.name, due: due)
                 accept(
                     AcceptedJob(

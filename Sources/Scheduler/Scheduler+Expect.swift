@@ -69,7 +69,7 @@ extension Scheduler {
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
             // First, so that a journal that is cut between the two makes neither of them twice.
             do throws(Problems) {
-                if let followUp = try definition.whenOverdue(at(now)) { followOverdue(followUp, of: state.name, since: since, at: now) }
+                if let followUp = try definition.whenOverdue(context(now)) { followOverdue(followUp, of: state.name, since: since, at: now) }
             } catch {
                 turn.refusals.append((state.name, "", "on_overdue cannot be read: \(error)"))
             }

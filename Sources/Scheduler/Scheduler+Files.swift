@@ -208,7 +208,7 @@ extension Scheduler {
         let what = files.map { String($0.fingerprint, radix: 16) }.joined(separator: " ")
         let unique = stableHash("\(task.name)\u{0}\(schedule.id)\u{0}\(due.milliseconds)\u{0}\(what)")
         do throws(Problems) {
-            let (source, job) = try task.job(payload: payload, at(due))
+            let (source, job) = try task.job(payload: payload, context(due))
             var accepted = AcceptedJob(
                 // Longer than others: many files may come in one millisecond.
                 id: JobID(instant: due, name: task.name, suffix: Base32.encode(unique, characters: 12)), name: task.name, task: task.name,

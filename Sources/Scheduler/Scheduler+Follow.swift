@@ -82,7 +82,7 @@ extension Scheduler {
             table.set("env", Value(.table(environment)))
             // A task that reads a file has no room for it.
             if case .mail = followUp.action {} else if table["stdin"] == nil { table.set("payload", Value(.table(payload))) }
-            let definition = try JobDefinition.read(table, at(now))
+            let definition = try JobDefinition.read(table, context(now))
             job.source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table)), pretty: true).utf8))
             job.definition = definition
             job.notBefore = max(job.notBefore, definition.start ?? job.notBefore)

@@ -22,7 +22,7 @@ extension Scheduler {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
-        for (file, source) in definitions { records.append((now, .defined(file: file, source))) }
+        for (file, known) in definitions { records.append((now, .defined(file: file, known.source, writtenAt: known.writtenAt))) }
         // Before the schedules: a run of a later due time, from before the clock was set back, leaves these where they are.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
             var accepted = job.accepted

@@ -13,7 +13,7 @@ extension Scheduler {
         for name in tasks.keys.sorted() {
             if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
                 do throws(Problems) {
-                    let new = try TaskDefinition(name: name, source: old.source, at(now))
+                    let new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
                     for (before, after) in zip(old.schedules, new.schedules) where isRead(by: before) {
                         carryOver(before, to: after, of: name, at: now)
                     }
@@ -23,9 +23,9 @@ extension Scheduler {
                 }
             }
             for state in tasks[name]?.schedules ?? [] where state.isFile {
-                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"] else { continue }
+                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"]?.source else { continue }
                 do throws(Problems) {
-                    let after = try ScheduleDefinition.file(id: state.id, source: source, at(now)).schedule
+                    let after = try ScheduleDefinition.file(id: state.id, source: source, context(before.writtenAt)).schedule
                     carryOver(before, to: after, of: name, at: now)
                     define(task: name, after, source, since: now, at: now)
                 } catch {

@@ -43,8 +43,8 @@ public final class Scheduler {
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
     public internal(set) var pauses: [PauseScope: String] = [:]
-    /// The text of each definition in force, by its file's path without ending.
-    public internal(set) var definitions: [String: Source] = [:]
+    /// The text of each definition in force, and from when its relative times count, by its file's path without ending.
+    public internal(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
     /// Which task each file in `schedules/` belongs to.
     var scheduleFiles: [String: String] = [:]
     public internal(set) var runningCount = 0

@@ -75,7 +75,7 @@ public struct History: JournalReader {
     /// Each schedule's records in their order; nil: it was removed.
     public private(set) var schedules: [String: [(at: Instant, kept: (accounted: Instant, origin: Instant, lastEnd: Instant?)?)]] = [:]
     /// Definitions by file, in their order; nil: the file was removed.
-    public private(set) var definitions: [String: [(at: Instant, source: Source?)]] = [:]
+    public private(set) var definitions: [String: [(at: Instant, source: Source?, writtenAt: Instant)]] = [:]
     public private(set) var refusals: [(at: Instant, file: String, why: String)] = []
     public private(set) var pauses: [PauseSpan] = []
     public private(set) var downtimes: [Downtime] = []
@@ -150,8 +150,8 @@ public struct History: JournalReader {
         case .scheduled(let name, let id, let accounted, let origin, let lastEnd):
             if name == task { schedules[id, default: []].append((at, (accounted, origin, lastEnd))) }
         case .unscheduled(let name, let id): if name == task { schedules[id, default: []].append((at, nil)) }
-        case .defined(let file, let source): definitions[file, default: []].append((at, source))
-        case .undefined(let file): definitions[file, default: []].append((at, nil))
+        case .defined(let file, let source, let writtenAt): definitions[file, default: []].append((at, source, writtenAt))
+        case .undefined(let file): definitions[file, default: []].append((at, nil, at))
         case .refused(let file, let why): refusals.append((at, file, why))
         case .paused(let scope, let note):
             if let open = pauses.lastIndex(where: { $0.scope == scope && $0.to == nil }) {

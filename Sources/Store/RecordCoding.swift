@@ -74,11 +74,12 @@ extension JournalLine {
                 field("sys_ms", usage.systemMilliseconds)
                 field("max_rss", usage.maxRSSBytes)
             }
-        case .defined(let file, let source):
+        case .defined(let file, let source, let writtenAt):
             self.begin(sequence: sequence, at: now, "defined")
             field("file", file)
             field("format", source.format.rawValue)
             field("source", source.bytes)
+            field("written", writtenAt)
         case .undefined(let file):
             self.begin(sequence: sequence, at: now, "undefined")
             field("file", file)
@@ -185,7 +186,7 @@ extension JournalFields {
             return .ended(id, ending)
         case "defined":
             guard let file = self["file"], let source else { return nil }
-            return .defined(file: file, source)
+            return .defined(file: file, source, writtenAt: instant("written") ?? at)
         case "refused":
             guard let file = self["file"], let why = self["why"] else { return nil }
             return .refused(file: file, why: why)

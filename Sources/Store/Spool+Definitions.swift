@@ -8,6 +8,19 @@ public struct DefinitionFile: Sendable {
     public var stem: String
     public var source: Source
     public var changedAt: Instant
+    /// From when its relative times count: since it was changed, unless the journal says that the same text was there before.
+    public var writtenAt: Instant
+
+    init(file: String, stem: String, source: Source, changedAt: Instant) {
+        (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
+        writtenAt = changedAt
+    }
+
+    func context(_ context: ReadingContext) -> ReadingContext {
+        var context = context
+        context.now = min(writtenAt, context.now)
+        return context
+    }
 }
 
 /// Why a definition cannot be used: lines of `file:line:column: …` for people.
@@ -77,7 +90,7 @@ extension Spool {
 
     /// The task that a file defines.
     public func task(_ file: DefinitionFile, _ context: ReadingContext) throws(DefinitionProblem) -> TaskDefinition {
-        do throws(Problems) { return try TaskDefinition(name: file.stem, source: file.source, context) } catch {
+        do throws(Problems) { return try TaskDefinition(name: file.stem, source: file.source, file.context(context)) } catch {
             throw DefinitionProblem(
                 stem: file.stem, lines: error.all.map { "\(Layout.tasks)/\(file.file):\($0)" })
         }
@@ -87,7 +100,7 @@ extension Spool {
         _ file: DefinitionFile, _ context: ReadingContext
     ) throws(DefinitionProblem) -> (task: String, schedule: ScheduleDefinition) {
         do throws(Problems) {
-            return try ScheduleDefinition.file(id: file.stem, source: file.source, context)
+            return try ScheduleDefinition.file(id: file.stem, source: file.source, file.context(context))
         } catch {
             throw DefinitionProblem(
                 stem: file.stem, lines: error.all.map { "\(Layout.schedules)/\(file.file):\($0)" })

@@ -26,7 +26,7 @@ struct PastDues {
         for (file, changes) in history.definitions.sorted(by: { $0.key < $1.key }) {
             guard let source = history.source(of: file, at: instant) else { continue }
             var context = context
-            context.now = changes.last { $0.at <= instant }?.at ?? changes[0].at
+            context.now = (changes.last { $0.at <= instant } ?? changes[0]).writtenAt
             // What was accepted was readable; a zone that has gone since is the one thing that can make it not.
             if file == "\(Layout.tasks)/\(task)" {
                 let definition = try? TaskDefinition(name: task, source: source, context)

@@ -197,6 +197,28 @@ struct TaskTests {
         #expect(try spool.ended("once").count == 1 && spool.ended("past").isEmpty)
     }
 
+    @Test("A relative `at` counts from when its text was first seen: not anew after a restart or a touch", arguments: ["tasks", "schedules"])
+    func relativeOnce(directory: String) throws {
+        let spool = try SpoolUnderTest()
+        let file = "\(directory)/t.toml"
+        let at = "at = \"in 1 second\""
+        if directory == "schedules" { try spool.define(file, "task = \"t\"\n\(at)") }
+        try spool.task("t", "command = [\"true\"]" + (directory == "tasks" ? "\n[[schedule]]\n\(at)" : ""))
+        _ = try spool.end(of: "t")
+        // Another instant would be taken up as another schedule.
+        func schedules() throws -> Set<[String: String]> { Set(try spool.journal().filter { $0.kind.hasSuffix("scheduled") }.map(\.fields)) }
+        let before = try schedules()
+        #expect(before.count == 1)
+        try spool.restart()
+        #expect(try spool.runsOn())
+        try spool.stop()
+        try Commands.succeed("touch", "\(spool.path)/\(file)")
+        try spool.start()
+        #expect(try spool.runsOn("another-good-job"))
+        #expect(try schedules() == before)
+        #expect(try spool.ended("t").count == 1)
+    }
+
     @Test("M12: an `at` that passes while spoold is down comes when it is up again, once")
     func onceMissed() throws {
         let spool = try SpoolUnderTest()

@@ -168,14 +168,16 @@ final class World {
     /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
         let world = World.restored(from: records, limits: limits, at: at(time), zones: database)
-        for (file, source) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
+        for (file, known) in scheduler.definitions.sorted(by: { $0.key < $1.key }) {
+            var context = world.context
+            context.now = known.writtenAt
             if file.hasPrefix("tasks/") {
-                let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: source, world.context)
+                let task = try! TaskDefinition(name: String(file.dropFirst(6)), source: known.source, context)
                 world.handle(.task(task, since: now))
             } else {
                 let id = String(file.dropFirst(10))
-                let (task, definition) = try! ScheduleDefinition.file(id: id, source: source, world.context)
-                world.handle(.schedule(task: task, definition, source, since: now))
+                let (task, definition) = try! ScheduleDefinition.file(id: id, source: known.source, context)
+                world.handle(.schedule(task: task, definition, known.source, since: now))
             }
         }
         world.handle(.started(boot: boot, version: "1"))
@@ -197,7 +199,7 @@ func line(_ record: Record) -> String {
     case .ended(let id, let ending):
         let next = ending.notBefore.map { " until \(clock($0))" } ?? ""
         return "ended \(name(id)) \(ending.attempt) \(ending.state.rawValue)\(ending.reason.map { " \($0.rawValue)" } ?? "")\(next)"
-    case .defined(let file, _): return "defined \(file)"
+    case .defined(let file, _, _): return "defined \(file)"
     case .undefined(let file): return "undefined \(file)"
     case .scheduled(let task, _, let accounted, _, _): return "scheduled \(task) from \(clock(accounted))"
     case .answered(let task, _, let due, let last):

@@ -46,7 +46,7 @@ struct JournalFacts {
 
     private mutating func take(_ record: Record, at instant: Instant) {
         switch record {
-        case .defined(let file, let source):
+        case .defined(let file, let source, _):
             let name = String(file.dropFirst("tasks/".count))
             let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
             // Another schedule: what was due before is another's affair.
