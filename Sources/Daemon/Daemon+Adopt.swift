@@ -61,11 +61,11 @@ extension Daemon {
         service.conclude(worker.job, record: worker.record)
     }
 
-    /// What a lost run left running is ended, if it can be told for sure to be that: its session is the one that the run began,
-    /// and its first process started with it.
+    /// What a lost run of this boot left running is ended, if it can be told for sure to be that: the process that leads its session is
+    /// the one that the run began, by number and start time, and not a later one of that number.
     package func endOrphans(of run: WorkerRecord.Running) {
         guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
-            status.session == run.jobPID, status.processGroup == run.jobPID
+            status.startTime == run.jobStartTime, status.session == run.jobPID, status.processGroup == run.jobPID
         else { return }
         // A user who kills his worker may have seen to it that the number is somebody else's now.
         if let job = JobID(run.jobID).flatMap({ scheduler.jobs[$0] }), let owner = owner(job.definition) {

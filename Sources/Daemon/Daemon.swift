@@ -244,6 +244,12 @@ public final class Daemon: World {
             try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
                 log.write(
                     .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
+                // Where that cannot be told, nothing is said.
+                if let kind = try? NetworkFileSystem.name(at: options.spool) {
+                    log.write(
+                        .warning, "network-file-system", at: now,
+                        ["kind": kind, "effect": "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine"])
+                }
                 watchNewZones()
                 try lookAtPaths(isStart: true)
                 // Before anybody is answered who asked for the restart.

@@ -98,7 +98,7 @@ extension Service {
                 waiting[id] = nil
                 if isAlive, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
-                lost(job, record: entry.name)
+                lost(job, record: entry.name, isOfThisBoot: isSameBoot)
             case nil:
                 if isAlive { undecided = true }
             }
@@ -128,20 +128,21 @@ extension Service {
         {
             self.end(job, attempt: end.attempt, RunResult(end))
         } else {
-            lost(job, record: record)
+            lost(job, record: record, isOfThisBoot: true)
         }
     }
 
-    private func lost(_ job: Job, record: String?) {
+    /// `isOfThisBoot`: else its processes are gone, and their numbers others'.
+    private func lost(_ job: Job, record: String, isOfThisBoot: Bool) {
         var result = RunResult(
             outcome: .lost("its worker ended without recording how the run ended"), startedAt: job.startedAt, endedAt: now)
         // A record that cannot be read says no more than one that is not there: the run is lost.
-        if let record, case .file(_, let bytes)? = try? spool.fs.take(
+        if case .file(_, let bytes)? = try? spool.fs.take(
             "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
         {
             switch WorkerRecord.parse(bytes) {
             case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
-            case .running(let run) where run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
+            case .running(let run) where isOfThisBoot && run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
             default: break
             }
         }

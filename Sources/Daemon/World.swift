@@ -29,7 +29,7 @@ package protocol World: AnyObject {
     /// Watches a worker of an earlier daemon until it ends and `Service.conclude` is called. False when it has just ended.
     func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool
 
-    /// Ends what a lost run left running.
+    /// Ends what a lost run left running, which began since the machine was started.
     func endOrphans(of run: WorkerRecord.Running)
 
     /// Whether descriptors can be had for what comes. False when they have run out; then a look, now and then, tells.

@@ -18,17 +18,20 @@ public enum WorkerRecord: Sendable, Equatable {
         /// The command's process, leader of its own session and group. A child of the worker: while that lives the number is its.
         /// 0: the worker was about to start it.
         public var jobPID: Int32
+        /// When that process started, as ``workerStartTime``; nil: not known, as in records of before it was written.
+        public var jobStartTime: UInt64?
         /// Wall clock, milliseconds since the epoch.
         public var startedAt: Int64
 
         public init(
-            jobID: String, attempt: Int, workerPID: Int32, workerStartTime: UInt64, jobPID: Int32, startedAt: Int64
+            jobID: String, attempt: Int, workerPID: Int32, workerStartTime: UInt64, jobPID: Int32, jobStartTime: UInt64? = nil, startedAt: Int64
         ) {
             self.jobID = jobID
             self.attempt = attempt
             self.workerPID = workerPID
             self.workerStartTime = workerStartTime
             self.jobPID = jobPID
+            self.jobStartTime = jobStartTime
             self.startedAt = startedAt
         }
     }
@@ -66,6 +69,7 @@ extension WorkerRecord {
         line.append(number: run.workerStartTime)
         line.append(number: run.jobPID)
         line.append(number: run.startedAt)
+        if let start = run.jobStartTime { line.append(number: start) }
     }
 
     private func append(_ end: RunEnd, to line: inout [UInt8]) {
@@ -149,9 +153,14 @@ private struct Words {
         guard let jobID = text(), let attempt = number(Int.self), let workerPID = number(Int32.self),
             let workerStartTime = number(UInt64.self), let jobPID = number(Int32.self), let startedAt = number(Int64.self)
         else { return nil }
+        var jobStartTime: UInt64?
+        if !isEmpty {
+            guard let start = number(UInt64.self) else { return nil }
+            jobStartTime = start
+        }
         return WorkerRecord.Running(
             jobID: jobID, attempt: attempt, workerPID: workerPID, workerStartTime: workerStartTime, jobPID: jobPID,
-            startedAt: startedAt)
+            jobStartTime: jobStartTime, startedAt: startedAt)
     }
 
     mutating func ended() -> RunEnd? {

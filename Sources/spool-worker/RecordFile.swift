@@ -22,7 +22,9 @@ struct RecordFile: ~Copyable {
             .running(
                 WorkerRecord.Running(
                     jobID: request.jobID, attempt: request.attempt, workerPID: workerPID,
-                    workerStartTime: workerStartTime, jobPID: pid, startedAt: startedAt)))
+                    workerStartTime: workerStartTime, jobPID: pid,
+                    // Without /proc the process cannot be told from a later one of its number, and is left alone for that.
+                    jobStartTime: pid == 0 ? nil : try? Process.startTime(pid), startedAt: startedAt)))
     }
 
     borrowing func write(ended end: RunEnd) { write(.ended(end)) }

@@ -133,7 +133,7 @@ import Testing
         #expect(values?.position == Position(line: 2, column: 2))
     }
 
-    @Test func ofTimeIsLinearInTheKeys() throws {
+    @Test("Attack 20: time is linear in the keys") func ofTimeIsLinearInTheKeys() throws {
         // 100,000 keys compared pair by pair would take minutes.
         let count = 100_000
         let keys = (0..<count).map { "k\($0) = 0\n" }.joined()

@@ -54,7 +54,7 @@ struct BadInputTests {
         ("bad", "no shebang", ["bad: ", "#!"]),
     ]
 
-    @Test("A file that cannot be used is rejected, and the error points at the place", arguments: texts)
+    @Test("Attack 21: a file that cannot be used is rejected, and the error points at the place (CVE-2019-9706)", arguments: texts)
     func rejected(_ row: (file: String, text: String, errors: [String])) throws {
         let spool = try SpoolUnderTest()
         try spool.drop(row.file, row.text, mode: row.file.hasSuffix(".sh") || row.file == "bad" ? 0o755 : 0o644)
@@ -67,7 +67,44 @@ struct BadInputTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
-    @Test("A job's file may have 1 MiB and not a byte more", arguments: [1 << 20, 1 << 20 + 1])
+    static let bytes: [(what: String, file: String, bytes: [UInt8], error: String)] = [
+        ("bad UTF-8", "bad.toml", Array("command = \"true\"\ndescription = \"a".utf8) + [0xC3, 0x28] + Array("\"".utf8), "bad.toml:2:"),
+        ("an overlong slash", "bad.json", Array("{\"command\": \"".utf8) + [0xC0, 0xAF] + Array("\"}".utf8), "bad.json:1:"),
+        ("a surrogate", "bad.toml", Array("command = \"".utf8) + [0xED, 0xA0, 0x80] + Array("\"".utf8), "bad.toml:1:"),
+        ("NUL", "bad.toml", Array("command = \"true\"\n\0".utf8), "bad.toml:2:1"),
+        ("NUL in a string", "bad.json", Array("{\"command\": \"a\0b\"}".utf8), "bad.json:1:"),
+        ("NUL by its escape", "bad.toml", Array("command = [\"a\\u0000b\"]".utf8), "bad.toml:1:"),
+        ("two byte order marks", "bad.toml", [0xEF, 0xBB, 0xBF, 0xEF, 0xBB, 0xBF] + Array("command = \"true\"".utf8), "bad.toml:1:"),
+        ("UTF-16", "bad.json", [0xFF, 0xFE, 0x7B, 0, 0x7D, 0], "bad.json:1:"),
+        ("an integer beyond 64 bits", "bad.toml", Array("command = \"true\"\npriority = 9223372036854775808".utf8), "bad.toml:2:"),
+        ("a thousand digits", "bad.json", Array("{\"command\": \"true\", \"priority\": \(String(repeating: "9", count: 1000))}".utf8), "bad.json:1:"),
+        ("a huge exponent", "bad.json", Array("{\"command\": \"true\", \"timeout\": 1e999999999}".utf8), "bad.json:1:"),
+        ("keys that differ only in how a letter is written", "bad.toml", Array("command = \"true\"\n\"caf\u{E9}\" = 1\n\"cafe\u{301}\" = 1".utf8), "bad.toml:2:"),
+    ]
+
+    @Test("Attack 21: bytes that are no text, and numbers that are too large, are errors that point at the place", arguments: bytes)
+    func rejectedBytes(_ row: (what: String, file: String, bytes: [UInt8], error: String)) throws {
+        let spool = try SpoolUnderTest()
+        let directory = try Directory.open("\(spool.path)/tmp")
+        try directory.writeFile(row.file, row.bytes, mode: 0o644)
+        try Files.rename("\(spool.path)/tmp/\(row.file)", "\(spool.path)/new/\(row.file)")
+        let job = try spool.end(of: "bad")
+        #expect(job.outcome == "failed rejected" && job.error.contains(row.error), "\(job.outcome) \(job.error)")
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Attack 20: a file of as many keys as fit is refused at the first that is too many, and soon", arguments: ["toml", "json"])
+    func manyKeys(_ kind: String) throws {
+        let spool = try SpoolUnderTest()
+        let keys = (0..<100_000).map { kind == "toml" ? "a\($0)=1\n" : "\"a\($0)\":1" }
+        try spool.drop("many.\(kind)", kind == "toml" ? keys.joined() : "{\(keys.joined(separator: ","))}")
+        let job = try spool.end(of: "many")
+        #expect(job.outcome == "failed rejected" && job.error.contains("many.\(kind):"), "\(job.error.prefix(200))")
+        #expect(job.error.utf8.count < 100_000)
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Attack 13: a job's file may have 1 MiB and not a byte more (CVE-2019-9704, CVE-2019-9705)", arguments: [1 << 20, 1 << 20 + 1])
     func large(_ size: Int) throws {
         let spool = try SpoolUnderTest()
         let head = "command = [\"true\"]\n#"
@@ -79,7 +116,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A file that claims a terabyte is refused unread")
+    @Test("Attack 13: a file that claims a terabyte is refused unread")
     func sparse() throws {
         let spool = try SpoolUnderTest()
         try Commands.succeed("truncate", "-s", "1T", "\(spool.path)/tmp/huge.json")
@@ -89,7 +126,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Nesting without end is an error, not the daemon's end", arguments: ["toml", "json"])
+    @Test("Attack 20: nesting without end is an error, not the daemon's end", arguments: ["toml", "json"])
     func deep(_ kind: String) throws {
         let spool = try SpoolUnderTest()
         let brackets = String(repeating: "[", count: 300_000)
@@ -112,7 +149,7 @@ struct BadInputTests {
 
     enum Thing: String, CaseIterable { case fifo, symlink, danglingSymlink, socket, device }
 
-    @Test("What is no regular file is set aside unopened, and nobody waits for it", arguments: Thing.allCases)
+    @Test("Attacks 1, 8, 9: what is no regular file is set aside unopened, and nobody waits for it", arguments: Thing.allCases)
     func thing(_ thing: Thing) throws {
         if thing == .device, !isRoot {
             print("skipped: only root can make a device")
@@ -142,7 +179,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A directory is ignored, said once, and left where it is")
+    @Test("Attack 10: a directory is ignored, said once, and left where it is")
     func directory() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.path)/new/folder")
@@ -173,7 +210,7 @@ struct BadInputTests {
         ("a private character that stands for bytes elsewhere", Array("\u{10FF41}.toml".utf8)),
     ]
 
-    @Test("Any name will do: the id is safe, and the log and status.json hold no control character", arguments: names)
+    @Test("Attacks 22, 41: any name will do: the id is safe, and the log and status.json hold no control character (CVE-2018-15686)", arguments: names)
     func name(_ row: (what: String, bytes: [UInt8])) throws {
         let spool = try SpoolUnderTest()
         let file = FileName.string(from: row.bytes)
@@ -191,7 +228,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A rejected file of any name is said in one line, and found again", arguments: names)
+    @Test("Attacks 22, 41: a rejected file of any name is said in one line, and found again", arguments: names)
     func rejectedName(_ row: (what: String, bytes: [UInt8])) throws {
         let spool = try SpoolUnderTest()
         let file = FileName.string(from: row.bytes)
@@ -244,7 +281,7 @@ struct BadInputTests {
         #expect(try spool.ended("job").count == 1)
     }
 
-    @Test("A file that is replaced all the time while spoold looks is each time one whole file or another")
+    @Test("Attack 17: a file that is replaced all the time while spoold looks is each time one whole file or another")
     func replacedQuickly() throws {
         let spool = try SpoolUnderTest()
         // Two files take turns under one name. Each that ever was there is a drop; whichever is taken is taken whole.
@@ -264,7 +301,7 @@ struct BadInputTests {
         #expect(try spool.ended().allSatisfy { $0.place == "done" })
     }
 
-    @Test("The same id with the same text is the same job; with another text it is refused and kept")
+    @Test("Attack 23: the same id with the same text is the same job; with another text it is refused and kept")
     func sameID() throws {
         let spool = try SpoolUnderTest()
         let id = "20260101T000000.000Z-mine-abcd"
@@ -280,7 +317,7 @@ struct BadInputTests {
         #expect(try spool.linesNow("ran") == ["ran"])
     }
 
-    @Test("An event queue that overflows loses nothing")
+    @Test("Attack 43: an event queue that overflows loses nothing")
     func overflow() throws {
         let limit = Int((try? Files.text("/proc/sys/fs/inotify/max_queued_events"))?.split(separator: "\n").first ?? "") ?? 16384
         guard limit <= 20_000 else {

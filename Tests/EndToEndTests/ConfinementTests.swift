@@ -66,7 +66,7 @@ struct ConfinementTests {
         #expect(other.outcome == "done 0")
     }
 
-    @Test("U9: with the controller, a job that takes more memory than its limit is killed, and its cgroup goes with it",
+    @Test("U9: Attack 50: with the controller, a job that takes more memory than its limit is killed, and its cgroup goes with it",
         .enabled(if: controllers.contains("memory") && geteuid() == 0, "the memory controller of cgroup v2 is not delegated here"))
     func withCgroup() throws {
         let spool = try SpoolUnderTest()
@@ -100,7 +100,7 @@ struct ConfinementTests {
         #expect(try job.stderr == (1...10).map { "\($0)\n" }.joined())
     }
 
-    @Test("output_limit: the disk is given back while the job still runs, and the job writes on")
+    @Test("Attack 51: output_limit: the disk is given back while the job still runs, and the job writes on")
     func outputWhileRunning() throws {
         let spool = try SpoolUnderTest()
         // It ends when it has seen that its file takes less than 2 MiB of the disk.

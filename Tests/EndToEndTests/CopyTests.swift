@@ -21,7 +21,7 @@ struct CopyTests {
         try Files.text("\(spool.path)/state/identity").split(separator: " ")[0]
     }
 
-    @Test("What runs in the original is lost in its copy, whatever on_crash says, and goes on where it began", arguments: ["cp", "tar"], ["fail", "retry"])
+    @Test("Attack 75: what runs in the original is lost in its copy, whatever on_crash says, and goes on where it began", arguments: ["cp", "tar"], ["fail", "retry"])
     func running(_ way: String, _ crash: String) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -50,7 +50,7 @@ struct CopyTests {
         #expect(try spool.linesNow("marks").sorted() == ["ended", "held"])
     }
 
-    @Test("Copied under a stream of jobs, the copy begins nothing that had begun before")
+    @Test("Attack 75: copied under a stream of jobs, the copy begins nothing that had begun before")
     func stream() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 4")
         for index in 0..<150 { try spool.drop("job-\(index).toml", "command = 'echo $SPOOL_JOB_ID >> \(spool.out)/marks'") }

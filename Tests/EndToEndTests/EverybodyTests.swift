@@ -9,7 +9,7 @@ import Testing
 struct EverybodyTests {
     // MARK: As whom
 
-    @Test("U3: a job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
+    @Test("U3: Attacks 32, 34: a job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
     func runsAsOwner() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.drop(as: .games, "who.toml", """
@@ -40,7 +40,7 @@ struct EverybodyTests {
         }
     }
 
-    @Test("A user without a name is known by number, and no name that begins with a digit is a number")
+    @Test("Attack 24: a user without a name is known by number, and no name that begins with a digit is a number")
     func numbers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try TestUser.games.shell("mkdir -m 700 \(spool.path)/new/0day \(spool.path)/new/5; echo 'command = \"id -u\"' | tee \(spool.path)/new/0day/a.toml > \(spool.path)/new/5/b.toml")
@@ -128,7 +128,7 @@ struct EverybodyTests {
 
     // MARK: One another
 
-    @Test("U3: a user cannot read, cancel, delete or ask for what is another's")
+    @Test("U3: Attacks 29, 40, 42: a user cannot read, cancel, delete or ask for what is another's")
     func apart() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
@@ -179,7 +179,7 @@ struct EverybodyTests {
         ("setuid.toml", 0o4755, "setuid"), ("setgid.toml", 0o2755, "setgid"), ("sticky.toml", 0o1644, "sticky"),
     ]
 
-    @Test("A file of root's that others could have written is refused where everybody may put files", arguments: unsafe)
+    @Test("Attacks 6, 7: a file of root's that others could have written is refused where everybody may put files", arguments: unsafe)
     func refused(_ row: (file: String, mode: mode_t, why: String)) throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let path = "\(spool.out)/\(row.file)"
@@ -195,7 +195,7 @@ struct EverybodyTests {
         #expect(!Files.exists("\(spool.out)/ran"))
     }
 
-    @Test("A user's file that others could have written is refused, and one that is another's is left alone")
+    @Test("Attack 6: a user's file that others could have written is refused, and one that is another's is left alone")
     func refusedOfUser() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
@@ -233,7 +233,7 @@ struct EverybodyTests {
         for directory in ["running", "done", "failed", "journal", "state", "patterns"] { #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o711) }
     }
 
-    @Test("spoold does not start below a directory in which somebody else could put another spool in its place")
+    @Test("Attack 30: spoold does not start below a directory in which somebody else could put another spool in its place")
     func ancestors() throws {
         let base = try Files.makeTemporaryDirectory()
         defer { try? Files.removeTree(base) }  // litter at worst
@@ -248,7 +248,7 @@ struct EverybodyTests {
 
     // MARK: Sharing
 
-    @Test("However many jobs a user has waiting, another's starts as soon as a slot is free")
+    @Test("Attack 27: however many jobs a user has waiting, another's starts as soon as a slot is free")
     func fairShare() throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 2\n")
         let gate = try spool.gate()

@@ -15,7 +15,7 @@ struct FileManagerTests {
         return (spool, gate)
     }
 
-    @Test("N8: rm new/FILE withdraws a waiting job, with spoold up or down", arguments: [true, false])
+    @Test("N8: Attack 25: rm new/FILE withdraws a waiting job, with spoold up or down", arguments: [true, false])
     func withdraw(isUp: Bool) throws {
         let (spool, gate) = try busySpool()
         try spool.drop("job.toml", "command = 'touch \(spool.out)/ran'")
@@ -102,7 +102,7 @@ struct FileManagerTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A directory of the spool that somebody removes is made again", arguments: ["done", "failed"])
+    @Test("Attack 74: a directory of the spool that somebody removes is made again", arguments: ["done", "failed"])
     func removedDirectory(_ directory: String) throws {
         let spool = try SpoolUnderTest()
         try Files.removeTree("\(spool.path)/\(directory)")

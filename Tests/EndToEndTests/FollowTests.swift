@@ -99,7 +99,7 @@ struct FollowTests {
         #expect(mails.count == (row.isMailed ? 1 : 0))
     }
 
-    @Test("U11: an address that would be more than one line is refused", arguments: ["a@b\\nBcc: c", "a\\r", "\\u0000", "é@b", "", " "])
+    @Test("U11: an address that would be more than one line is refused (CVE-1999-0769)", arguments: ["a@b\\nBcc: c", "a\\r", "\\u0000", "é@b", "", " "])
     func address(_ address: String) throws {
         let job = try SpoolUnderTest().run("command = [\"true\"]\nmail = \"\(address)\"")
         #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:8: mail must be an address"), "\(job.error)")

@@ -26,7 +26,7 @@ struct FormatTests {
         }
     }
 
-    @Test("N2: a spool of another format, newer, older or none that is known, is refused and nothing in it changes", arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"])
+    @Test("N2: Attack 78: a spool of another format, newer, older or none that is known, is refused and nothing in it changes", arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"])
     func spool(_ format: String) throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]")
@@ -45,7 +45,7 @@ struct FormatTests {
         #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
     }
 
-    @Test("N2: a journal of another format is refused and nothing in the spool changes")
+    @Test("N2: Attack 78: a journal of another format is refused and nothing in the spool changes")
     func journal() throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]")
@@ -64,7 +64,7 @@ struct FormatTests {
     }
 
     /// CRC-32C bit by bit, as RFC 3720 has it.
-    private static func checksum(_ text: String) -> String {
+    static func checksum(_ text: String) -> String {
         var crc: UInt32 = 0xFFFF_FFFF
         for byte in text.utf8 {
             crc ^= UInt32(byte)

@@ -32,7 +32,7 @@ struct FullDiskTests {
 
     private func free(_ spool: SpoolUnderTest) throws { try Files.remove("\(spool.path)/tmp/.filler") }
 
-    @Test("Jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room", .enabled(if: canMount, reason))
+    @Test("Attack 46: jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room", .enabled(if: canMount, reason))
     func fullWhileRunning() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
@@ -57,7 +57,7 @@ struct FullDiskTests {
         #expect(try spool.ended().count == 24)
     }
 
-    @Test("Killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason), arguments: [SIGKILL, SIGTERM])
+    @Test("Attack 46: killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason), arguments: [SIGKILL, SIGTERM])
     func endedWhileFull(_ signal: Int32) throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
@@ -100,7 +100,7 @@ struct FullDiskTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Without inodes the same holds", .enabled(if: canMount, reason))
+    @Test("Attack 48: without inodes the same holds", .enabled(if: canMount, reason))
     func noInodes() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
@@ -115,7 +115,7 @@ struct FullDiskTests {
         #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
     }
 
-    @Test("On a disk that is read-only spoold does not start, and says why", .enabled(if: canMount, reason))
+    @Test("Attack 47: on a disk that is read-only spoold does not start, and says why", .enabled(if: canMount, reason))
     func readOnly() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         try spool.stop()
@@ -149,7 +149,7 @@ struct FullDiskTests {
         #expect(try spool.linesNow("ran").count == 2)
     }
 
-    @Test("Started on a full disk, spoold says so, starts nothing, and goes on when there is room", .enabled(if: canMount, reason))
+    @Test("Attacks 46, 79: started on a full disk, spoold says so, starts nothing, and goes on when there is room", .enabled(if: canMount, reason))
     func startWhileFull() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         try spool.acceptedTask("known", "command = ['true']")

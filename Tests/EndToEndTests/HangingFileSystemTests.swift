@@ -7,7 +7,7 @@ import Testing
 @Suite("A file system that hangs", .ownThreads)
 struct HangingFileSystemTests {
     @Test(
-        "What is mounted on a name in new/ and never answers is ignored, and all else goes on",
+        "Attack 12: what is mounted on a name in new/ and never answers is ignored, and all else goes on",
         .enabled(if: HangingMount.canMount, "needs root and /dev/fuse"), arguments: [true, false])
     func hangs(isDirectory: Bool) throws {
         let spool = try SpoolUnderTest()

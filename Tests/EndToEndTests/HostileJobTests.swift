@@ -16,7 +16,7 @@ import Testing
     /// Root's, with what would be taken from it: a result, a progress and a status.
     static let secret = "{\"fraction\": 0.5, \"message\": \"hush\", \"state\": \"done\", \"id\": \"hush\"}\n"
 
-    @Test("U3: links, FIFOs and directories in the place of a job's files lead to nothing of root's, and stop nobody", arguments: Plant.allCases)
+    @Test("U3: Attacks 1, 2, 3, 8: links, FIFOs and directories in the place of a job's files lead to nothing of root's, and stop nobody (CVE-2010-0792, CVE-2014-3537, CVE-2024-35235)", arguments: Plant.allCases)
     func plants(_ plant: Plant) throws {
         let spool = try UserTests.spool()
         let canary = "\(spool.base)/canary"
@@ -89,7 +89,7 @@ import Testing
         if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // gone already, if the daemon has made way
     }
 
-    @Test("U3: what a user writes over his job's file is never run as root: not after a crash, not by mv, cp -r or retry")
+    @Test("U3: Attack 18: what a user writes over his job's file is never run as root: not after a crash, not by mv, cp -r or retry")
     func rewrittenFile() throws {
         let spool = try UserTests.spool()
         let gate = try spool.gate()
@@ -169,7 +169,7 @@ import Testing
         #expect(try spool.run("command = [\"true\"]\nuser = \"games\"\ndirectory = \"/\"", as: "after").outcome == "done 0")
     }
 
-    @Test("U3: a process limit of the user that is reached is that run's failure, and says so")
+    @Test("U3: Attack 33: a process limit of the user that is reached is that run's failure, and says so")
     func processLimit() throws {
         let spool = try UserTests.spool()
         // A number that nobody has: the limit counts all processes of a user.

@@ -68,7 +68,7 @@ struct KeyTests {
         #expect(try spool.end(of: "job").stdout == "new|in quotes|x=y|env")
     }
 
-    @Test("P5: the environment is exactly what the manual says, and nothing of the daemon's")
+    @Test("P5: Attack 36: the environment is exactly what the manual says, and nothing of the daemon's")
     func environment() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.start(environment: ["LEAKED=1", "LD_PRELOAD_NOT=1", "IFS=x"])
@@ -283,7 +283,7 @@ struct KeyTests {
         #expect(try job.stdout == "told\n")
     }
 
-    @Test("E6: a job that ignores its stop signal is killed after kill_after, with everything it started")
+    @Test("E6: Attacks 61, 65: a job that ignores its stop signal is killed after kill_after, with everything it started")
     func killed() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -309,7 +309,7 @@ struct KeyTests {
         #expect(Processes.jobs(ofSpool: spool.path) == [])
     }
 
-    @Test("What a job leaves running stays, or goes with leftovers = \"kill\"; it holds nobody's end up")
+    @Test("Attack 62: what a job leaves running stays, or goes with leftovers = \"kill\"; it holds nobody's end up")
     func leftovers() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

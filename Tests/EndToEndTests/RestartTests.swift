@@ -17,7 +17,7 @@ struct RestartTests {
     enum Order: String, CaseIterable { case endsAfterStart, endsWhileDown }
     enum Way: String, CaseIterable { case kill, term }
 
-    @Test("N2: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
+    @Test("N2: Attack 67: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
     func trueCodes(_ way: Way, _ order: Order) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -100,7 +100,7 @@ struct RestartTests {
 
     // MARK: Workers that die
 
-    @Test("A run whose worker is killed is lost; what it left running is killed; others go on", arguments: [true, false])
+    @Test("Attack 68: a run whose worker is killed is lost; what it left running is killed; others go on", arguments: [true, false])
     func workerKilled(daemonIsUp: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -180,7 +180,7 @@ struct RestartTests {
         #expect(ended.filter { $0.outcome != "done 0" }.map(\.outcome) == [])
     }
 
-    @Test("Killed at its start, again and again, spoold comes up whole")
+    @Test("Attack 79: killed at its start, again and again, spoold comes up whole")
     func killedWhileStarting() throws {
         let spool = try SpoolUnderTest(starting: false)
         for index in 0..<40 { try spool.drop("job-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
@@ -200,7 +200,7 @@ struct RestartTests {
 
     // MARK: The journal
 
-    @Test("A torn last line of the journal is cut off and said; nothing before it is lost", arguments: [true, false])
+    @Test("Attack 71: a torn last line of the journal is cut off and said; nothing before it is lost", arguments: [true, false])
     func tornTail(isHalfRecord: Bool) throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]", as: "before")
@@ -220,7 +220,7 @@ struct RestartTests {
         #expect(try spool.runsOn("after-another"))
     }
 
-    @Test("A flipped byte in the middle stops spoold with file and line, and it changes nothing")
+    @Test("Attack 72: a flipped byte in the middle stops spoold with file and line, and it changes nothing")
     func flippedByte() throws {
         let spool = try SpoolUnderTest()
         for index in 0..<3 { _ = try spool.run("command = [\"true\"]", as: "job-\(index)") }
@@ -277,7 +277,7 @@ struct RestartTests {
 
     // MARK: One at a time
 
-    @Test("A second spoold says who has the spool, by pid, and exits with 1")
+    @Test("Attack 76: a second spoold says who has the spool, by pid, and exits with 1")
     func second() throws {
         let spool = try SpoolUnderTest()
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)

@@ -35,15 +35,9 @@ struct ShippedTextTests {
 
     /// The ids of rows, `M1` to `N10`, with which names of tests begin, by file.
     private static func testedRows() throws -> [(id: String, file: String)] {
-        try files("Tests/EndToEndTests").flatMap { file in
-            try Files.text("\(root)/\(file)").split(separator: "\n").compactMap { line -> (id: String, file: String)? in
-                // `@Test("M1: …`, or the name on a line of its own.
-                let text = line.drop { $0 == " " }
-                guard text.hasPrefix("@Test(\"") || text.hasPrefix("\""), let quote = text.firstIndex(of: "\"") else { return nil }
-                let id = text[text.index(after: quote)...].prefix { $0 != ":" && $0 != " " }
-                guard let letter = id.first, "MEAPUN".contains(letter), Int(id.dropFirst()) != nil, text[id.endIndex...].hasPrefix(": ") else { return nil }
-                return (String(id), String(file.split(separator: "/").last?.dropLast(6) ?? ""))
-            }
+        try TestNames.all().compactMap { test in
+            guard test.file.hasPrefix("EndToEndTests/"), let row = TestNames.row(of: test.name) else { return nil }
+            return (row.id, String(test.file.dropFirst("EndToEndTests/".count)))
         }
     }
 

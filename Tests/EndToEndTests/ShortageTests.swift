@@ -12,7 +12,7 @@ struct ShortageTests {
         return (0...).first { !used.contains($0) } ?? 0
     }
 
-    @Test("Out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
+    @Test("Attack 45: out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
     func outOfDescriptors() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -51,7 +51,7 @@ struct ShortageTests {
     }
 
     /// `room`: how many processes may be started still. With one it is a worker, which then cannot start its job.
-    @Test("When no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: [0, 1])
+    @Test("Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: [0, 1])
     func noProcesses(room: Int) throws {
         let spool = try SpoolUnderTest()
         let limit = try ProcessLimit(try #require(spool.daemon?.pid))

@@ -21,7 +21,7 @@ struct SystemCallTests {
         return ["/usr/bin/strace", "-D", "-q", "-o", trace, "-e", "trace=\(calls)", "-e", "inject=\(calls):signal=KILL:when=\(number)"]
     }
 
-    @Test("spoold killed before each system call: its work is done once, and another start changes nothing")
+    @Test("Attack 69: spoold killed before each system call: its work is done once, and another start changes nothing")
     func daemon() throws {
         let work = try Work()
         let spool = work.spool
@@ -39,7 +39,7 @@ struct SystemCallTests {
         if Self.stride == 1 { print("spoold survives with its call \(number)") }
     }
 
-    @Test("A worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that")
+    @Test("Attack 69: a worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that")
     func worker() throws {
         let work = try Work()
         let spool = work.spool
@@ -60,7 +60,7 @@ struct SystemCallTests {
         if Self.stride == 1 { print("a worker survives with its call \(number)") }
     }
 
-    @Test("A worker without a daemon killed before each system call: its run has ended or is lost by name")
+    @Test("Attack 69: a worker without a daemon killed before each system call: its run has ended or is lost by name")
     func orphanedWorker() throws {
         let bench = try Bench()
         let spool = bench.spool
@@ -90,7 +90,7 @@ struct SystemCallTests {
         if Self.stride == 1 { print("a worker alone survives with its call \(number)") }
     }
 
-    @Test("spoolctl submit, run and retry killed before each system call: a job is there whole or not at all, and what was told is there")
+    @Test("Attack 69: spoolctl submit, run and retry killed before each system call: a job is there whole or not at all, and what was told is there")
     func submitting() throws {
         let bench = try Bench()
         let spool = bench.spool
@@ -112,7 +112,7 @@ struct SystemCallTests {
         try bench.check("spoolctl", dropped: ["retry-unique"], acknowledged: told, mayBeLost: false)
     }
 
-    @Test("spoolctl cancel killed before each system call: what was told to be canceled is, and asking again does it")
+    @Test("Attack 69: spoolctl cancel killed before each system call: what was told to be canceled is, and asking again does it")
     func canceling() throws {
         let bench = try Bench()
         let spool = bench.spool

@@ -234,7 +234,7 @@ struct TaskTests {
         #expect(try spool.ended("once").count == 1)
     }
 
-    @Test("@reboot runs once in a boot, however often spoold starts")
+    @Test("Attack 80: @reboot runs once in a boot, however often spoold starts")
     func reboot() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("boot", "command = [\"true\"]\n[[schedule]]\ncron = \"@reboot\"")

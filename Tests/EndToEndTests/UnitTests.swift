@@ -53,7 +53,7 @@ struct UnitTests {
     }
 
     /// A daemon as the unit starts it, as far as that goes without systemd: what the job sees of it.
-    @Test("U12: of what the unit gives the daemon, its jobs have nothing: privileges, groups, signals, umask, memory score, environment")
+    @Test("U12: Attack 37: of what the unit gives the daemon, its jobs have nothing: privileges, groups, signals, umask, memory score, environment")
     func jobIsUntouched() throws {
         let spool = try SpoolUnderTest(starting: false)
         let settings = Dictionary(uniqueKeysWithValues: try Self.directives("system").map { ($0.key, $0.value) })

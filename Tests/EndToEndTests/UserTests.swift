@@ -18,7 +18,7 @@ import Testing
         return spool
     }
 
-    @Test("U3: a job of root's that names a user runs as that user alone: ids, groups, home, nothing open but 0 to 2, no way back", arguments: [
+    @Test("U3: Attacks 32, 34: a job of root's that names a user runs as that user alone: ids, groups, home, nothing open but 0 to 2, no way back (CVE-2012-6097, CVE-2012-6110)", arguments: [
         "games", "nobody", "postgres",
     ])
     func identity(name: String) throws {
@@ -49,7 +49,7 @@ import Testing
         #expect(try Files.status(job.directory).mode == 0o700)
     }
 
-    @Test("U3: a job starts in its user's home, as that user")
+    @Test("U3: Attack 38: a job starts in its user's home, as that user")
     func home() throws {
         let spool = try Self.spool()
         let job = try spool.run("command = \"pwd -P\"\nuser = \"games\"")
@@ -81,7 +81,7 @@ import Testing
         #expect(try both.stdout == "5\n4\n4\n", "\(both.error)")
     }
 
-    @Test("U3: nobody becomes root, or somebody, by accident", arguments: [
+    @Test("U3: Attack 24: nobody becomes root, or somebody, by accident (CVE-2017-1000082)", arguments: [
         ("user = \"0day\"", "failed spawn", "user \"0day\": there is no such user"),
         ("user = \"no-such-user\"", "failed spawn", "user \"no-such-user\": there is no such user"),
         ("user = \"games\"\ngroup = \"no-such-group\"", "failed spawn", "group \"no-such-group\": there is no such group"),
@@ -130,7 +130,7 @@ import Testing
         return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { uid_t($0) }
     }
 
-    @Test("U3: a program that is setuid root works in a job", .enabled(if: Files.exists("/usr/bin/passwd"), "there is no passwd"))
+    @Test("U3: Attack 39: a program that is setuid root works in a job", .enabled(if: Files.exists("/usr/bin/passwd"), "there is no passwd"))
     func setuid() throws {
         let spool = try Self.spool()
         // It reads /etc/shadow, which its caller cannot.
@@ -139,7 +139,7 @@ import Testing
         #expect(text.hasPrefix("games L") || text.hasPrefix("games P"), "\(text)")
     }
 
-    @Test("U3: its user can read the record and the output, and nobody else")
+    @Test("U3: Attack 40: its user can read the record and the output, and nobody else")
     func reading() throws {
         let spool = try Self.spool()
         let job = try spool.run("command = \"echo out; echo 7 >$SPOOL_RESULT\"\npayload = {a = 1}\nuser = \"games\"\ndirectory = \"/\"")
@@ -233,7 +233,7 @@ import Testing
         #expect(try spool.ctl("run", "later", "-w").code == 125)
     }
 
-    @Test("U3: killing one's own worker loses that run, and nothing else")
+    @Test("U3: Attack 68: killing one's own worker loses that run, and nothing else")
     func killedWorker() throws {
         let spool = try Self.spool()
         let gate = try spool.gate()
@@ -259,7 +259,7 @@ import Testing
         #expect(try spool.end(of: "canceled").reason == "canceled")
     }
 
-    @Test("U3: a daemon that is not root's runs its own jobs alone, and says where another is named")
+    @Test("U3: Attack 26: a daemon that is not root's runs its own jobs alone, and says where another is named")
     func notRoot() throws {
         let spool = try Self.spool(starting: false)
         try Commands.succeed("chown", "-R", "nobody:nogroup", spool.base)

@@ -27,7 +27,7 @@ struct WatchLimitTests {
     }
 
     @Test(
-        "Where there are too few watches or instances the spool is looked at again and again, until there are more",
+        "Attack 44: where there are too few watches or instances the spool is looked at again and again, until there are more",
         .enabled(if: canLimit, reason), arguments: [("max_inotify_watches", 2), ("max_inotify_watches", 0), ("max_inotify_instances", 0)])
     func tooFew(_ name: String, _ value: Int) throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -68,7 +68,7 @@ struct WatchLimitTests {
         #expect(spool.count("event=paths-not-watched") == 1)
     }
 
-    @Test("When more happens than the kernel keeps, the spool is looked at as a whole, and no job is missed")
+    @Test("Attack 43: when more happens than the kernel keeps, the spool is looked at as a whole, and no job is missed")
     func overflow() throws {
         let spool = try SpoolUnderTest()
         let text = try Files.text("/proc/sys/fs/inotify/max_queued_events")

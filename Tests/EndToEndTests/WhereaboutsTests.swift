@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A spool that is not where it was", .ownThreads)
 struct WhereaboutsTests {
-    @Test("Another directory in the place of new/ is taken for what it is: what is dropped there runs")
+    @Test("Attack 28: another directory in the place of new/ is taken for what it is: what is dropped there runs")
     func newIsReplaced() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.runsOn("first"))
@@ -22,7 +22,7 @@ struct WhereaboutsTests {
         #expect(try spool.end(of: "third").outcome == "done 0")
     }
 
-    @Test("Of new/ and another directory that change places, the one that has the name counts")
+    @Test("Attack 28: of new/ and another directory that change places, the one that has the name counts")
     func newIsExchanged() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.path)/tmp/other")
@@ -31,7 +31,7 @@ struct WhereaboutsTests {
         #expect(try spool.end(of: "job").outcome == "done 0")
     }
 
-    @Test("A directory that is removed is missed, said once, and made anew", arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"])
+    @Test("Attack 74: a directory that is removed is missed, said once, and made anew", arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"])
     func directoryIsRemoved(_ name: String) throws {
         let spool = try SpoolUnderTest()
         try Files.removeTree("\(spool.path)/\(name)")

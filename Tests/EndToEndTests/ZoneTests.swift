@@ -50,7 +50,7 @@ struct ZoneTests {
 
     static let ways = ["rename", "in place", "removed and written", "a directory", "the whole database", "a link", "a link's target"]
 
-    @Test("A zone's file that changes, in whatever way, is read again, said once, and plans what is due anew", arguments: ways)
+    @Test("Attack 58: a zone's file that changes, in whatever way, is read again, said once, and plans what is due anew", arguments: ways)
     func changes(_ way: String) throws {
         let spool = try spool(zone: "Test/Zone")
         let database = "\(spool.base)/zoneinfo"

@@ -18,7 +18,7 @@ private let isRoot = geteuid() == 0
     ])
     func refused(text: String) { #expect(Credentials(text) == nil) }
 
-    @Test("The groups of a user are those that id(1) lists", arguments: ["root", "daemon", "nobody", "postgres", "www-data"])
+    @Test("Attack 32: the groups of a user are those that id(1) lists", arguments: ["root", "daemon", "nobody", "postgres", "www-data"])
     func groups(name: String) throws {
         guard let user = try User.find(name: name) else { return }
         let worker = try WorkerUnderTest()
@@ -29,7 +29,7 @@ private let isRoot = geteuid() == 0
         #expect(try user.groups(with: 64102).first == 64102)
     }
 
-    @Test("A worker for a user is that user for good, in exactly those groups, without any capability", .enabled(if: isRoot, "only root can become another user"))
+    @Test("Attack 32: a worker for a user is that user for good, in exactly those groups, without any capability (incron 0.3.4, incron 0.5.7)", .enabled(if: isRoot, "only root can become another user"))
     func becomes() throws {
         let worker = try WorkerUnderTest(as: stranger)
         #expect(chmod(worker.temporary.path, 0o777) == 0)
@@ -54,7 +54,7 @@ private let isRoot = geteuid() == 0
         #expect(try worker.run(worker.shell(script)).kind == .exited(code: 0))
     }
 
-    @Test("When a step fails, or says that it succeeded and did not, no run is begun", .enabled(if: isRoot && access("/usr/bin/strace", X_OK) == 0, "needs root and strace"),
+    @Test("Attack 31: when a step fails, or says that it succeeded and did not, no run is begun (CVE-2006-2607)", .enabled(if: isRoot && access("/usr/bin/strace", X_OK) == 0, "needs root and strace"),
         arguments: [
             "setgroups:error=EPERM", "setresgid:error=EPERM", "setresuid:error=EAGAIN", "capset:error=EPERM", "keyctl:error=EDQUOT",
             "prctl:error=EINVAL:when=1", "getresuid:error=EFAULT", "getresgid:error=EFAULT", "getgroups:error=EFAULT", "capget:error=EFAULT",

@@ -35,7 +35,7 @@ import Testing
         try directory.sync()
     }
 
-    @Test func readingStopsAtTheLimit() throws {
+    @Test("Attack 14: reading stops at the limit") func readingStopsAtTheLimit() throws {
         let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         try temporary.directory.writeFile("big", bytes)
         #expect(try temporary.directory.readFile("big") == bytes)
@@ -97,7 +97,7 @@ import Testing
         #expect(try temporary.directory.list().count == 3000)
     }
 
-    @Test func removingATreeLeavesWhatItsLinksPointTo() throws {
+    @Test("Attack 2: removing a tree leaves what its links point to") func removingATreeLeavesWhatItsLinksPointTo() throws {
         let directory = try Directory.open(temporary.path)
         try directory.makeDirectory("outside")
         try temporary.write("outside/kept", "")

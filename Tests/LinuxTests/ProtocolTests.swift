@@ -123,7 +123,12 @@ import WorkerProtocol
         WorkerRecord.Running(
             jobID: "20261121T020000.000Z-backup-k3f9", attempt: 1, workerPID: 4711, workerStartTime: 123_456, jobPID: 4712,
             startedAt: 1_790_000_000_123))
-    static let records = [running] + ProtocolTests.ends.map { WorkerRecord.ended($0) }
+    /// As workers write it since they tell when the command's process started.
+    static let withStart = WorkerRecord.running(
+        WorkerRecord.Running(
+            jobID: "20261121T020000.000Z-backup-k3f9", attempt: 1, workerPID: 4711, workerStartTime: 123_456, jobPID: 4712,
+            jobStartTime: 123_789, startedAt: 1_790_000_000_123))
+    static let records = [running, withStart] + ProtocolTests.ends.map { WorkerRecord.ended($0) }
 
     @Test("A record comes back from its bytes", arguments: records)
     func roundTrip(_ record: WorkerRecord) {
@@ -135,6 +140,7 @@ import WorkerProtocol
     @Test func itIsALineThatAPersonCanRead() {
         let text = String(decoding: Self.running.bytes(), as: UTF8.self)
         #expect(text.dropFirst(9).hasPrefix("running 20261121T020000.000Z-backup-k3f9 1 4711 123456 4712 1790000000123 "))
+        #expect(String(decoding: Self.withStart.bytes(), as: UTF8.self).contains(" 1790000000123 123789 "))
     }
 
     @Test("No flipped bit goes unnoticed", arguments: records)

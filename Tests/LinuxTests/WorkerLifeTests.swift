@@ -17,7 +17,7 @@ import WorkerProtocol
 
     // MARK: Leftovers
 
-    @Test func leftoversAreLeftUnlessTheJobSaysOtherwise() throws {
+    @Test("Attack 61: leftovers are counted, and left unless the job says otherwise") func leftoversAreLeftUnlessTheJobSaysOtherwise() throws {
         let end = try worker.run(worker.shell("sleep 1000 & echo $! > child"))
         #expect(end.kind == .exited(code: 0) && end.leftovers == 1)
         let left = try pid(in: "child")
@@ -39,7 +39,7 @@ import WorkerProtocol
         #expect(try worker.run(worker.request(["true"]) { $0.killsLeftovers = true }).leftovers == 0)
     }
 
-    @Test func atTheLimitAllGoHoweverTheyHide() throws {
+    @Test("Attack 61: at the limit all go, however they hide") func atTheLimitAllGoHoweverTheyHide() throws {
         let ready = try Pipe(temporary, "ready")
         let script = """
             (setsid sh -c 'trap "" TERM; (sleep 1000 & echo $! > deepest); echo $$ > deep; echo ready > ready; exec sleep 1000' &)
@@ -117,7 +117,7 @@ import WorkerProtocol
         #expect(try worker.exitCode() == 0)
     }
 
-    @Test func withoutADaemonTheRunIsFinishedAndRecorded() throws {
+    @Test("Attack 67: without a daemon the run is finished and recorded") func withoutADaemonTheRunIsFinishedAndRecorded() throws {
         let go = try Pipe(temporary, "go")
         let ready = try Pipe(temporary, "ready")
         try worker.send(.run(worker.shell("echo ready > ready; read x < go; echo done; exit 3") { $0.attempt = 5 }))

@@ -91,7 +91,7 @@ import WorkerProtocol
 
     // MARK: Surroundings
 
-    @Test func aJobGetsWhatItWasPromisedAndNothingElse() throws {
+    @Test("Attacks 34, 36, 37: a job gets what it was promised and nothing else") func aJobGetsWhatItWasPromisedAndNothingElse() throws {
         try temporary.write("input", "from a file\n")
         try temporary.directory.makeDirectory("work")
         let environment = ["PATH=/usr/bin:/bin", "A=", "B=x y\nz", "ODD=\u{10FFFF}é"]
@@ -177,7 +177,7 @@ import WorkerProtocol
         #expect(end.wallMilliseconds >= 50)
     }
 
-    @Test func whoIgnoresTheRequestIsKilled() throws {
+    @Test("Attack 65: who ignores the request is killed") func whoIgnoresTheRequestIsKilled() throws {
         // sleep ignores SIGWINCH by nature, so it cannot be asked before it ignores.
         let end = try worker.run(
             worker.request(["sleep", "1000"]) {
@@ -203,7 +203,7 @@ import WorkerProtocol
         #expect(try worker.report().kind == .exited(code: 3))
     }
 
-    @Test func aStoppedProcessStillEnds() throws {
+    @Test("Attack 64: a stopped process still ends") func aStoppedProcessStillEnds() throws {
         let end = try worker.run(worker.shell("kill -STOP $$") { $0.timeoutMilliseconds = 50 })
         #expect(end.kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)))
     }

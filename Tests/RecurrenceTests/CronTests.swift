@@ -207,7 +207,7 @@ import Testing
         #expect(throws: RecurrenceError(message, offset: offset, hint: hint)) { try cron(text) }
     }
 
-    @Test func randomTextNeverTraps() {
+    @Test("Random text never traps (CVE-2024-43688)") func randomTextNeverTraps() {
         var generator = SeededGenerator(seed: 7)
         let alphabet = Array("0123456789*/,-?LW#H() @everymondayT=¹é\t".unicodeScalars)
         for _ in 0..<20_000 {

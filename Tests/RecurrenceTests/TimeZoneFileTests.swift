@@ -91,7 +91,7 @@ import Testing
         #expect(file.ranges.count > 390)
     }
 
-    @Test func malformedFilesAreRefused() {
+    @Test("Attack 60: malformed files are refused, and those that count leap seconds") func malformedFilesAreRefused() {
         let types: [(Int32, Bool, UInt8)] = [(0, false, 0)]
         let refused: [(String, [UInt8])] = [
             ("empty", []), ("text", Array("Europe/Berlin\n".utf8)),

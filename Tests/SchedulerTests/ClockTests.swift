@@ -13,7 +13,7 @@ import Testing
 
     private let age = at("2098-07-01T00:00:00.000Z")
 
-    @Test func anHourOrTenYearsForwardIsOneRunThatCatchesUp() {
+    @Test("Attack 54: an hour or ten years forward is one run that catches up") func anHourOrTenYearsForwardIsOneRunThatCatchesUp() {
         for later in [at("03:03"), at("2036-11-21T02:03:00.000Z")] {
             let world = world()
             world.now = later
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func setBackByLessThanADayNothingRunsAgain() {
+    @Test("Attack 55: set back by less than a day, nothing runs again") func setBackByLessThanADayNothingRunsAgain() {
         let world = world()
         #expect(world.until("02:30", endingRuns: true).filter { $0.contains("accepted") }.count == 6)
         world.now = at("02:03")
@@ -33,7 +33,7 @@ import Testing
         #expect(world.until("02:36", endingRuns: true).filter { $0.contains("accepted") } == ["02:35:00 accepted t due 02:35:00"])
     }
 
-    @Test(arguments: [false, true]) func bootedInAnotherAgeAndThenCorrectedItIsNotStuck(isRestarted: Bool) {
+    @Test("Attack 59: booted in another age and then corrected, it is not stuck", arguments: [false, true]) func bootedInAnotherAgeAndThenCorrectedItIsNotStuck(isRestarted: Bool) {
         var world = world()
         world.until("02:06", endingRuns: true)
         world.now = age
@@ -77,7 +77,7 @@ import Testing
         #expect(world.until("02:11", endingRuns: true).filter { $0.contains("accepted") } == ["02:10:00 accepted t due 02:10:00"])
     }
 
-    @Test func aClockThatIsWrongItselfBringsNothingBack() {
+    @Test("Attack 59: a clock that is wrong itself brings nothing back") func aClockThatIsWrongItselfBringsNothingBack() {
         let world = world()
         world.now = at("1970-01-01T00:03:00.000Z")
         world.handle(.clockSet)

@@ -214,7 +214,7 @@ import Testing
 
     // MARK: @reboot
 
-    @Test func rebootIsOnceAStartOfTheMachine() {
+    @Test("Attack 80: @reboot is once a start of the machine") func rebootIsOnceAStartOfTheMachine() {
         let world = World()
         world.task("t", "[[schedule]]\ncron = \"@reboot\"")
         world.handle(.started(boot: "b1", version: "1"))
@@ -532,7 +532,7 @@ import Testing
         ("every = 0.001", "catch_up = \"none\"", ["(many) missed"]),
     ]
 
-    @Test(arguments: years)
+    @Test("Attack 54: twenty years of missed seconds are dealt with at once", arguments: years)
     func twentyYearsOfMissedSecondsAreDealtWithAtOnce(schedule: String, rule: String, said: [String]) {
         let world = World()
         world.task("t", "[[schedule]]\n\(schedule)\n\(rule)")
@@ -580,7 +580,7 @@ import Testing
     }
 
     /// A suspend, or a clock set forward, is a downtime that ends without a restart.
-    @Test(arguments: CatchUps.rules)
+    @Test("Attack 54: a step forward is caught up by the schedule's rule", arguments: CatchUps.rules)
     func aStepForwardIsCaughtUpByTheSchedulesRule(_ row: (String, String, [String])) {
         let world = World()
         world.task("t", "[[schedule]]\n\(row.0)\n\(row.1)")
@@ -616,7 +616,7 @@ import Testing
 
     static let kinds = ["pattern = \"10.minutes\"", "pattern = \"**.02.10.00\"", "cron = \"*/10 * * * *\"", "every = \"10m\"", "every = \"10m\"\nfrom = \"start\"", "at = \"2026-11-21T02:10:00Z\""]
 
-    @Test(arguments: kinds)
+    @Test("Attack 55: an hour back fires nothing twice", arguments: kinds)
     func anHourBackFiresNothingTwice(schedule: String) {
         let world = World()
         world.task("t", "[[schedule]]\n\(schedule)")

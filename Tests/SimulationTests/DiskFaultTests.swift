@@ -6,7 +6,7 @@ import Testing
 /// A disk that refuses changes for a while: whichever it refuses, the daemon waits, and nothing is lost or runs twice. Only a sync
 /// that fails, or a journal that cannot be opened, ends it, and then the next start goes on.
 @Suite struct DiskFaults {
-    @Test(arguments: [ENOSPC, EROFS, EDQUOT, EMFILE])
+    @Test("Attacks 46, 47: a disk that takes no changes is waited for", arguments: [ENOSPC, EROFS, EDQUOT, EMFILE])
     func aDiskThatTakesNoChangesIsWaitedFor(errno: Int32) throws {
         for after in 0..<40 {
             let world = SimulatedWorld()
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [ENOSPC, EROFS, EDQUOT])
+    @Test("Attacks 47, 79: a daemon that is started on such a disk waits, too", arguments: [ENOSPC, EROFS, EDQUOT])
     func aDaemonThatIsStartedOnSuchADiskWaitsToo(errno: Int32) throws {
         for after in 0..<30 {
             let world = SimulatedWorld()

@@ -2,7 +2,7 @@ import Simulation
 import Testing
 
 @Suite struct Simulations {
-    @Test(arguments: 0..<8)
+    @Test("Attack 70: nothing is lost and nothing runs twice, whatever part of what was not synced the disk keeps", arguments: 0..<8)
     func nothingIsLostAndNothingRunsTwice(batch: UInt64) {
         for seed in batch * 25 + 1...batch * 25 + 25 {
             if let violation = Run.seed(seed).violation { Issue.record("seed \(seed): \(violation)") }
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Two thousand records, of which every 397th bit is turned; `Simulator --journal` turns them all.
-    @Test func noTurnedBitOfAJournalIsPassedOver() throws {
+    @Test("Attack 72: no turned bit of a journal is passed over") func noTurnedBitOfAJournalIsPassedOver() throws {
         var journal = try JournalBits(records: 2000)
         journal.turn(step: 397, wholeStep: 400_009)
         #expect(journal.records >= 2000 && journal.turned > 5000)

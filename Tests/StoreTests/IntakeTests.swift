@@ -89,7 +89,7 @@ extension Spool {
         #expect(words(try temporary.spool().take("a.toml")) == "job a")
     }
 
-    @Test(arguments: [0, 1])
+    @Test("Attack 13: a file may have one MiB", arguments: [0, 1])
     func aFileMayHaveOneMiB(excess: Int) throws {
         let temporary = try TemporarySpool()
         let head = Array("command = \":\"\n#".utf8)
@@ -98,7 +98,7 @@ extension Spool {
         #expect(taken == (excess == 0 ? "job a" : "rejected a.toml: is 1048577 bytes; a job's file may have 1048576"))
     }
 
-    @Test func whatIsNoRegularFileIsRejectedUnopened() throws {
+    @Test("Attacks 8, 9: what is no regular file is rejected unopened") func whatIsNoRegularFileIsRejectedUnopened() throws {
         let temporary = try TemporarySpool()
         let spool = try temporary.spool()
         try temporary.write("state/secret", "command = \":\"")
@@ -277,7 +277,7 @@ extension Spool {
         #expect(words(try spool.take(name, ReadingContext(now: Instant(milliseconds: changed + 1000), zones: zones))) == "job x")
     }
 
-    @Test func aDirectoryThatIsNoJobIsIgnoredAndSaidOnce() throws {
+    @Test("Attack 10: a directory that is no job is ignored, and said once") func aDirectoryThatIsNoJobIsIgnoredAndSaidOnce() throws {
         let temporary = try TemporarySpool()
         let spool = try temporary.spool()
         for name in ["photos", "20261121T015900.000Z-x-abcd"] {

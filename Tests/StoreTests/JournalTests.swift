@@ -213,7 +213,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     }
 
     /// Every bit of two hundred records: a line with one bit turned is never a line again.
-    @Test func everyBitThatTurnsIsSeen() throws {
+    @Test("Attack 72: every bit that turns is seen") func everyBitThatTurnsIsSeen() throws {
         let bytes = try segment(200)
         var start = 0
         while start < bytes.count {
@@ -263,7 +263,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
         }
     }
 
-    @Test func aTornTailIsCutAtWhateverByteItEnds() throws {
+    @Test("Attack 71: a torn tail is cut at whatever byte it ends") func aTornTailIsCutAtWhateverByteItEnds() throws {
         let bytes = try segment(12)
         for length in 0...bytes.count {
             let (count, torn, damage) = read(Array(bytes[..<length]))
@@ -370,7 +370,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     }
 
     /// A disk that is full in the middle of an append: nothing of it stays, and all of it is there in the end.
-    @Test func aFullDiskLeavesNoTornLine() throws {
+    @Test("Attack 46: a full disk leaves no torn line") func aFullDiskLeavesNoTornLine() throws {
         // A new journal takes six changes, then each record a write and a sync.
         for failing in stride(from: 7, through: 15, by: 2) {
             let temporary = try TemporarySpool()

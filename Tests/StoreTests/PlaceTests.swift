@@ -170,7 +170,7 @@ extension String {
 
     // MARK: Other people
 
-    @Test func aFileThatIsGoneWhenItsJobStartsIsPutBackFromWhatWasRead() throws {
+    @Test("Attack 25: a file that is gone when its job starts is put back from what was read") func aFileThatIsGoneWhenItsJobStartsIsPutBackFromWhatWasRead() throws {
         let way = try Way()
         let job = try way.drop("a.toml", "command = \"x\"")
         try way.temporary.remove("new/a.toml")

@@ -147,7 +147,7 @@ extension TemporarySpool {
 
 @Suite struct Recoveries {
     /// The machine stops before any one change of the disk, or in the middle of it; or only the daemon does.
-    @Test(arguments: [FaultyFileSystem.Fault.stop, .stopWithin], [true, false])
+    @Test("Attack 70: wherever it is cut, everything is in one place, and ends", arguments: [FaultyFileSystem.Fault.stop, .stopWithin], [true, false])
     func whereverItIsCutEverythingIsInOnePlaceAndEnds(fault: FaultyFileSystem.Fault, isSameBoot: Bool) throws {
         var failing = 0
         while true {
@@ -306,7 +306,7 @@ extension TemporarySpool {
         #expect(try restarted(temporary).recovery.mended == ["rewrote new/\(id)/status.json from the journal"])
     }
 
-    @Test func ofTwoCopiesTheJournalDecides() throws {
+    @Test("Attack 73: of two copies the journal decides") func ofTwoCopiesTheJournalDecides() throws {
         let temporary = try TemporarySpool()
         let id = try finished(temporary)
         try temporary.disk().makeDirectory("running/\(id)")

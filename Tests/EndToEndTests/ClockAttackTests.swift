@@ -1,0 +1,74 @@
+// The clock is set while the daemon sleeps, the machine is suspended, booted again and again.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A clock that jumps", .ownThreads)
+struct ClockAttackTests {
+    @Test("Attack 56: when the kernel says that the clock was set, all is computed anew at once", .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func clockIsSet() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("t", "command = [\"true\"]\n" + TaskTests.eachSecond)
+        // timerfd_create(2): with TFD_TIMER_CANCEL_ON_SET, read(2) fails with ECANCELED when the clock was set.
+        try spool.launch(tracer: [
+            "/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-P", "anon_inode:[timerfd]", "-e", "trace=read", "-e", "inject=read:error=ECANCELED:when=2",
+        ])
+        try spool.logLine("event=clock-set")
+        // The due time whose word was swallowed comes all the same.
+        try spool.ended("t", count: 2)
+        try Files.remove("\(spool.path)/tasks/t.toml")
+        try spool.logLine("event=removed", "file=tasks/t")
+        let accounts = try spool.accounts(ofTask: "t")
+        let (first, last) = (try #require(accounts.keys.min()), try #require(accounts.keys.max()))
+        #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")
+        #expect(spool.count("event=clock-set") == 1)
+    }
+
+    /// As the processes of a suspended machine: stopped, while the wall clock goes on.
+    @Test("Attack 57: what fell due while the machine was suspended is decided once, by the schedule's rule", arguments: ["last", "all", "none"])
+    func suspended(_ rule: String) throws {
+        let spool = try SpoolUnderTest()
+        try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + TaskTests.eachSecond + "catch_up = \"\(rule)\"")
+        try spool.ended("t", count: 1)
+        let seen = spool.logLength
+        spool.signal(SIGSTOP)
+        let down = Int(Clock.now() / 1000)
+        try awaitClock(Int64(down + 5) * 1000)
+        spool.signal(SIGCONT)
+        let up = Int(Clock.now() / 1000)
+        try spool.wait(for: "due times afterwards") { try spool.accounts(ofTask: "t").keys.contains { $0 >= up + 1 } }
+        try Files.remove("\(spool.path)/tasks/t.toml")
+        try spool.logLine("event=removed", "file=tasks/t", after: seen)
+        try spool.wait(for: "all runs to end") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
+        let accounts = try spool.accounts(ofTask: "t")
+        let (first, last) = (try #require(accounts.keys.min()), try #require(accounts.keys.max()))
+        #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")
+        let runs = try spool.ended("t").map { try spool.second($0.due) }
+        #expect(runs == accounts.filter { $0.value == "run" }.keys.sorted(), "none is there twice")
+        // A second or two late is late; the first of five is missed.
+        let missed = accounts[down + 2]
+        #expect(missed == (rule == "all" ? "run" : rule == "last" ? "merged" : "missed"), "\(accounts.sorted { $0.key < $1.key })")
+    }
+
+    static let canNameBoots: Bool = isRoot && Commands.has("unshare")
+        && (try? Commands.run("unshare", "-m", "mount", "--bind", "/dev/null", "/proc/sys/kernel/random/boot_id"))?.code == 0
+
+    @Test("Attack 80: start after start, boot after boot, @reboot runs once a boot", .enabled(if: canNameBoots, "needs root and mount namespaces"))
+    func reboots() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.task("boot", "command = [\"true\"]\n[[schedule]]\ncron = \"@reboot\"")
+        for boot in 1...4 {
+            try Files.write("\(spool.base)/boot_id", "0000000\(boot)-0000-4000-8000-000000000000\n")
+            for start in 1...3 {
+                let shell = "mount --bind \(spool.base)/boot_id /proc/sys/kernel/random/boot_id && exec \"$@\""
+                try spool.launch(tracer: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", shell, "sh"])
+                try spool.notification("READY=1")
+                try spool.ended("boot", count: boot)
+                if start == 2 { try spool.crash() } else { try spool.stop() }
+            }
+        }
+        #expect(try spool.ended("boot").count == 4)
+        #expect(try spool.ended("boot").allSatisfy { $0.outcome == "done 0" })
+    }
+}

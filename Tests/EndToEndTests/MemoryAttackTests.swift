@@ -1,0 +1,125 @@
+// No memory for the daemon, for a worker, for a job; and jobs that multiply.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("Memory and processes that run out", .ownThreads)
+struct MemoryAttackTests {
+    @Test("Attack 50: a daemon that gets no more memory ends, and the next one has everything")
+    func daemonWithoutMemory() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); exit 3'")
+        try spool.output("began")
+        _ = try spool.wait(for: "the job's process to be known") { try spool.jobs(in: "running").first?.integer("pid") }
+        let pid = try #require(spool.daemon?.pid)
+        // What it has, and a little.
+        let pages = try #require(Int(try Files.text("/proc/\(pid)/statm").split(separator: " ")[0]))
+        try Commands.succeed("prlimit", "--pid", "\(pid)", "--as=\(pages * Int(sysconf(Int32(_SC_PAGESIZE))) + (4 << 20)):")
+        // Jobs that wait are in memory as their files are.
+        let text = "start = \"2090-01-01T00:00:00Z\"\ncommand = [\"true\"]\n#" + String(repeating: "x", count: 900_000)
+        for index in 0..<60 {
+            try Files.write("\(spool.path)/tmp/large-\(index).toml", text)
+            try Files.rename("\(spool.path)/tmp/large-\(index).toml", "\(spool.path)/new/large-\(index).toml")
+        }
+        #expect(try spool.exitCode() != 0)
+        try gate.release()
+        try spool.start()
+        #expect(try spool.end(of: "early").outcome == "failed exit 3")
+        #expect(try spool.runsOn())
+        #expect(try Files.list("\(spool.path)/new").count == 60, "all wait")
+        #expect(try spool.ctl("jobs", "--state", "new", "-q").lines.count == 60)
+        #expect(try spool.ended().count == 2)
+        #expect(try spool.ctl("fsck").code == 0)
+    }
+
+    @Test("Attack 50: a job that wants more memory than it may have fails alone")
+    func greedyJob() throws {
+        let spool = try SpoolUnderTest()
+        let job = try spool.run("command = \"tail -c 500M /dev/zero > /dev/null\"\nlimits = {as = \"100M\"}", as: "greedy")
+        #expect(job.outcome.hasPrefix("failed"), "\(job.outcome)")
+        #expect(try job.stderr.contains("memory"))
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Attack 50: what the kernel kills for want of memory is on record, a worker too, and the daemon goes on",
+        .enabled(if: MemoryGroup.isThere, MemoryGroup.reason), arguments: [false, true])
+    func outOfMemory(isWorkers: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let group = try MemoryGroup(bytes: 24 << 20)
+        // The job puts itself, or its worker too, where there is little; the shell then grows until the kernel kills one of them.
+        let members = isWorkers ? "echo $PPID > \(group.path)/cgroup.procs; echo 1000 > /proc/$PPID/oom_score_adj; echo -900 > /proc/$$/oom_score_adj" : ":"
+        let job = try spool.run("command = '\(members); echo $$ > \(group.path)/cgroup.procs; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'", as: "greedy")
+        #expect(job.outcome == (isWorkers ? "failed lost" : "failed signal"), "\(job.error)")
+        if !isWorkers { #expect(job.integer("signal") == Int(SIGKILL)) }
+        #expect(try spool.runsOn())
+        #expect(spool.daemon?.hasEnded == false)
+        withExtendedLifetime(group) {}
+    }
+
+    // MARK: Jobs that multiply
+
+    @Test("Attack 53: a fork bomb is held by the limit of its user's processes, and at its timeout nothing of it remains", .enabled(if: isRoot, "only root's jobs run as another user"))
+    func forkBomb() throws {
+        let spool = try UserTests.spool()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        try spool.drop("other.toml", "command = 'read x < \(gate.path); exit 4'\nuser = \"nobody\"\ndirectory = \"/\"")
+        _ = try spool.running("other")
+        // A number that nobody has: the limit counts all processes of a user.
+        let bomb = "b() { b | b & }; b; while :; do sleep 1000; done"
+        let job = try spool.run("command = '\(bomb)'\nuser = 64118\ngroup = 64118\ndirectory = \"/\"\nlimits = {nproc = 40}\ntimeout = \"1s\"\nkill_after = \"100ms\"", as: "bomb")
+        #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
+        let left = try Files.list("/proc").compactMap { pid_t($0) }.filter { pid in
+            // The worker is this user's too, and no part of it.
+            guard (try? FileStatus.read("/proc/\(pid)"))?.owner == 64118, let line = try? Files.text("/proc/\(pid)/cmdline") else { return false }  // gone
+            return !line.contains("spool-worker")
+        }
+        for pid in left { try Processes.awaitEnd(of: pid) }
+        try gate.release()
+        #expect(try spool.end(of: "other").outcome == "failed exit 4")
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Attack 53: with the controller of version 2, a fork bomb is held by limits.tasks and killed with its group",
+        .enabled(if: ConfinementTests.controllers.contains("pids") && isRoot, "the pids controller of cgroup v2 is not delegated here"))
+    func forkBombInGroup() throws {
+        let spool = try SpoolUnderTest()
+        let job = try spool.run("command = 'b() { b | b & }; b; while :; do sleep 1000; done'\nlimits = {tasks = 30}\ntimeout = \"1s\"\nkill_after = \"100ms\"")
+        #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
+        #expect(Processes.jobs(ofSpool: spool.path).isEmpty)
+        #expect(try spool.runsOn())
+    }
+
+    @Test("Attack 53: where that controller is not there, a job that asks for limits.tasks is not run without it",
+        .enabled(if: !ConfinementTests.controllers.contains("pids"), "the pids controller of cgroup v2 is here"))
+    func withoutTasks() throws {
+        let spool = try SpoolUnderTest()
+        let job = try spool.run("command = 'touch \(spool.out)/ran'\nlimits = {tasks = 30}")
+        #expect(job.outcome == "failed spawn" && job.error.hasPrefix("limits") && job.error.contains("required = false"), "\(job.error)")
+        #expect(!Files.exists("\(spool.out)/ran"))
+    }
+}
+
+/// A control group, version 1, with little memory.
+final class MemoryGroup {
+    private static let groups = "/sys/fs/cgroup/memory"
+
+    static let isThere = isRoot && Files.exists("\(groups)/memory.limit_in_bytes") && Files.exists("\(groups)/cgroup.procs")
+    static let reason: Comment = "needs root and the memory control group, version 1"
+
+    let path: String
+
+    init(bytes: Int) throws {
+        path = "\(Self.groups)/spool-test-\(getpid())-\(UInt32.random(in: 0...(.max)))"
+        try Files.makeDirectory(path)
+        try Files.append("\(path)/memory.limit_in_bytes", "\(bytes)")
+    }
+
+    deinit {
+        // What is still in it goes back; a process that has ended meanwhile cannot and need not.
+        for pid in (try? Files.text("\(path)/cgroup.procs").split(separator: "\n")) ?? [] { try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)") }
+        rmdir(path)
+    }
+}

@@ -1,0 +1,88 @@
+// What has happened to other schedulers, where no other test has it.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("What has happened to others", .ownThreads)
+struct OthersHistoryTests {
+    @Test("What a user puts in the place of the copy that spoolctl edit made leads nowhere (CVE-2005-1038, CVE-2010-0424)", .enabled(if: TestUser.areHere, TestUser.reason))
+    func edit() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try Files.write("\(spool.out)/secret", "command = \"true\" # hush", mode: 0o600)
+        let before = try Files.status("\(spool.out)/secret")
+        // The editor is the attacker's moment: the copy becomes a link.
+        let link = "rm -f \"$1\"; ln -s \(spool.out)/secret \"$1\""
+        try Files.write("\(spool.out)/hers", "#!/bin/sh\n\(link)\n", mode: 0o755)
+        let own = ["SPOOL_DIR=\(spool.path)", "EDITOR=\(spool.out)/hers"]
+        let spoolctl = "\(SpoolUnderTest.programs)/spoolctl"
+        #expect(try TestUser.games.run(spoolctl, "create", "t", "--every", "1h", "--", "true", environment: own).code == 0)
+        let hers = try TestUser.games.run(spoolctl, "edit", "t", environment: own)
+        #expect(hers.code != 0 && !(hers.output + hers.error).contains("hush"), "she reads nothing that she could not read: \(hers)")
+        #expect(try !TestUser.games.run(spoolctl, "show", "t", environment: own).output.contains("hush"))
+        // Root's copy nobody else can touch.
+        #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)
+        try Files.write(
+            "\(spool.out)/roots", "#!/bin/sh\nstat -c '%a %u' \"$1\" > \(spool.out)/mode\nsetpriv --reuid 5 --regid 60 --clear-groups sh -c '\(link)' sh \"$1\" 2> /dev/null\nexit 0\n",
+            mode: 0o755)
+        let roots = try Commands.run(spoolctl, ["edit", "t"], environment: ["SPOOL_DIR=\(spool.path)", "EDITOR=\(spool.out)/roots"])
+        #expect(roots.error.contains("nothing was changed"), "\(roots)")
+        #expect(try Files.text("\(spool.out)/mode") == "600 0\n")
+        let after = try Files.status("\(spool.out)/secret")
+        #expect(after.mode == before.mode && after.modifiedNanoseconds == before.modifiedNanoseconds && after.changedNanoseconds == before.changedNanoseconds)
+    }
+
+    @Test("The name of a file that came is data, whatever a shell would make of it (incron #35)", arguments: ["$(touch bad)", "`touch bad`", "a b;touch bad", "x\ntouch bad", "' ; touch bad ; '", "-rf", "*"])
+    func names(_ name: String) throws {
+        let spool = try SpoolUnderTest()
+        try Files.makeDirectory("\(spool.base)/in")
+        try spool.acceptedTask("t", "command = 'printf %s \"$SPOOL_PATH\" > \(spool.out)/path.tmp; mv \(spool.out)/path.tmp \(spool.out)/path'\ndirectory = \"\(spool.out)\"\n[[schedule]]\nid = \"s\"\non_path = \"\(spool.base)/in/*\"")
+        try spool.logLine("event=waits-for-files")
+        try Files.write("\(spool.base)/in/\(name)", "x")
+        #expect(try spool.output("path") == "\(spool.base)/in/\(name)")
+        #expect(try spool.end(of: "t").outcome == "done 0")
+        #expect(!Files.exists("\(spool.out)/bad"))
+    }
+
+    @Test("An empty file on a full disk is no job that is tried without end (at's zero-length job)", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func zeroLength() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
+        try Files.write("\(spool.path)/tmp/.spare", "")
+        let filler = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        let block = [UInt8](repeating: 0x78, count: 4096)
+        while block.withUnsafeBytes({ write(filler.raw, $0.baseAddress, $0.count) }) > 0 {}
+        // As at's own program left it when nothing of the job could be written.
+        try Files.rename("\(spool.path)/tmp/.spare", "\(spool.path)/new/empty.toml")
+        try spool.logLine("event=degraded", "of=disk")
+        let seen = spool.logLength
+        try spool.awaitTrouble("disk")
+        try Files.remove("\(spool.path)/tmp/.filler")
+        close(filler.release())
+        let job = try spool.end(of: "empty")
+        #expect(job.outcome == "failed rejected" && job.error.contains("empty"))
+        #expect(try spool.runsOn())
+        #expect(spool.count("event=rejected") == 1 && spool.count("event=degraded") == 1)
+        #expect(spool.logLength - seen < 8192, "it is not said again and again")
+    }
+
+    @Test("Of two edits within one tick of the clock the second counts, though time and size are the same (cronie's two edits)", arguments: [true, false])
+    func twoEdits(isServed: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let path = "\(spool.path)/tasks/t.toml"
+        func edit(_ what: String) throws {
+            try Files.write(path, "command = 'echo \(what) >> \(spool.out)/ran'\n[[schedule]]\nat = \"2090-01-01T00:00:00Z\"\n")
+            // The same second, and the same nanosecond: utimensat(2).
+            var times = [timespec(tv_sec: 1_700_000_000, tv_nsec: 0), timespec(tv_sec: 1_700_000_000, tv_nsec: 0)]
+            #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
+        }
+        try edit("one")
+        try spool.logLine("event=defined", "tasks/t")
+        if !isServed { try spool.stop() }
+        try edit("two")
+        if !isServed { try spool.start() }
+        try spool.wait(for: "the second edit to count") {
+            _ = try spool.ctl("run", "--wait", "t")
+            return try spool.linesNow("ran").last == "two"
+        }
+    }
+}

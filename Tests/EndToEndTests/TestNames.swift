@@ -1,0 +1,58 @@
+/// The names of the tests, as their sources have them.
+enum TestNames {
+    /// Every name that a test is given, and where: `EndToEndTests/CrashTests`.
+    static func all() throws -> [(name: String, file: String)] {
+        let root = "\(ShippedTextTests.root)/Tests"
+        var found: [(name: String, file: String)] = []
+        for directory in try Files.list(root) where directory.hasSuffix("Tests") {
+            for file in try Files.list("\(root)/\(directory)") where file.hasSuffix(".swift") {
+                var isNext = false
+                for line in try Files.text("\(root)/\(directory)/\(file)").split(separator: "\n") {
+                    // `@Test("M1: …`, or the name on a line of its own.
+                    let text = line.drop { $0 == " " }
+                    if isNext || text.hasPrefix("@Test(\""), let name = firstString(in: text) {
+                        found.append((name, "\(directory)/\(file.dropLast(".swift".count))"))
+                    }
+                    isNext = text == "@Test("
+                }
+            }
+        }
+        return found
+    }
+
+    /// The text between the first quotation mark and the next that is not escaped.
+    private static func firstString(in line: Substring) -> String? {
+        guard let quote = line.firstIndex(of: "\"") else { return nil }
+        var text = ""
+        var isEscaped = false
+        for character in line[line.index(after: quote)...] {
+            if character == "\"", !isEscaped { return text }
+            isEscaped = character == "\\" && !isEscaped
+            text.append(character)
+        }
+        return nil
+    }
+
+    /// What a name begins with: the id of a row of the README's table, `M1` to `N10`, and then the rest of the name.
+    static func row(of name: String) -> (id: String, rest: String)? {
+        guard let colon = name.firstRange(of: ": "), let letter = name.first, "MEAPUN".contains(letter) else { return nil }
+        let id = name[..<colon.lowerBound]
+        return Int(id.dropFirst()) == nil ? nil : (String(id), String(name[colon.upperBound...]))
+    }
+
+    /// The attacks that a name says its test proves: `Attack 17: …`, `Attacks 17, 18: …`, also after the id of a row.
+    static func attacks(of name: String) -> [Int] {
+        let rest = row(of: name)?.rest ?? name
+        guard let colon = rest.firstRange(of: ": ") else { return [] }
+        let words = rest[..<colon.lowerBound].split { " ,".contains($0) }
+        guard words.first == "Attack" || words.first == "Attacks" else { return [] }
+        // 0, which is no attack's number, for what is none.
+        return words.dropFirst().map { Int($0) ?? 0 }
+    }
+
+    /// What stands in parentheses at the end of a name, cut at commas.
+    static func endings(of name: String) -> [String] {
+        guard name.hasSuffix(")"), let parenthesis = name.lastIndex(of: "(") else { return [] }
+        return name[name.index(after: parenthesis)...].dropLast().split(separator: ",").map { String($0.drop { $0 == " " }) }
+    }
+}
