@@ -28,7 +28,8 @@ extension Daemon {
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
             if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
-                if event.mask.contains(.isDirectory) { try lookAtUser(event.name) } else if event.watch != watches.new { try lookAtStranger(event.name, in: shared) }
+                // What takes the place of a served user's directory is no directory, perhaps.
+                if event.mask.contains(.isDirectory) || users[event.name] != nil { try lookAtUser(event.name) } else if event.watch != watches.new { try lookAtStranger(event.name, in: shared) }
             }
             if event.mask.contains(.attributesChanged), event.watch != watches.patterns { continue }
             switch event.watch {

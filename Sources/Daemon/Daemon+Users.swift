@@ -130,6 +130,10 @@ extension Daemon {
                 ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"])
         } else {
             users[name] = nil
+            // What kept her from being served may be over since she was let go.
+            do throws(SystemError) { try lookAtUser(name) } catch {
+                log.write(.error, "unreadable", at: now, ["error": "\(error)"])
+            }
         }
         service.isPublishDue = true
         return true

@@ -1,8 +1,9 @@
 /// Writes JSON as it goes, for records that are written thousands of times a second.
 ///
 /// Commas and colons come by themselves. The bytes are JSON when the calls are: each `begin` has its `end`, and inside an
-/// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F) and
-/// nowhere else.
+/// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F), and where
+/// a character would move a terminal or turn the direction of its line (U+007F to U+009F, U+202A to U+202E, U+2066 to U+2069):
+/// what users write is shown to root.
 public struct JSONWriter {
     public private(set) var bytes: [UInt8]
     private var needsComma = false
@@ -160,9 +161,11 @@ public struct JSONWriter {
             var index = 0
             while index < text.count {
                 let byte = text[index]
-                if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash {
+                let unsafe = byte >= 0x7F ? Self.unsafeCharacter(in: text, at: index) : nil
+                if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash || unsafe != nil {
                     bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<index]))
-                    append(escaping: byte)
+                    if let unsafe { append(escapingUnit: unsafe.unit) } else { append(escaping: byte) }
+                    index += (unsafe?.length ?? 1) - 1
                     copied = index + 1
                 }
                 index += 1
@@ -170,6 +173,23 @@ public struct JSONWriter {
             bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<text.count]))
         }
         bytes.append(Byte.quote)
+    }
+
+    /// A character beyond ASCII's that is not to be written as it is, if one begins here. The text is valid UTF-8.
+    private static func unsafeCharacter(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (unit: UInt16, length: Int)? {
+        switch text[index] {
+        case 0x7F: return (0x7F, 1)
+        case 0xC2 where text[index + 1] < 0xA0: return (UInt16(text[index + 1]), 2)
+        case 0xE2:
+            let unit = 0x2000 | UInt16(text[index + 1] & 0x3F) << 6 | UInt16(text[index + 2] & 0x3F)
+            return (0x202A...0x202E).contains(unit) || (0x2066...0x2069).contains(unit) ? (unit, 3) : nil
+        default: return nil
+        }
+    }
+
+    private mutating func append(escapingUnit unit: UInt16) {
+        append("\\u")
+        for shift in [12, 8, 4, 0] as [UInt16] { bytes.append(Array("0123456789abcdef".utf8)[Int(unit >> shift & 15)]) }
     }
 
     private mutating func append(escaping byte: UInt8) {

@@ -50,7 +50,7 @@ import Testing
         var writer = JSONWriter(reserving: 64)
         writer.beginObject()
         writer.key("id")
-        writer.string("a\"b\\c\u{1}\u{1F}\n\t\u{7F}é")
+        writer.string("a\"b\\c\u{1}\u{1F}\n\t\u{7F}é\u{9B}\u{A0}\u{202E}\u{2069}\u{2070}\u{20AC}")
         writer.key("n")
         writer.beginArray()
         writer.integer(Int64.min)
@@ -69,7 +69,7 @@ import Testing
         writer.endObject()
         #expect(
             String(decoding: writer.bytes, as: UTF8.self)
-                == "{\"id\":\"a\\\"b\\\\c\\u0001\\u001f\\n\\t\u{7F}é\",\"n\":[-9223372036854775808,0,0.1,null,true,null,{\"x\":1},{}],\"e\":[]}")
+                == "{\"id\":\"a\\\"b\\\\c\\u0001\\u001f\\n\\t\\u007fé\\u009b\u{A0}\\u202e\\u2069\u{2070}\u{20AC}\",\"n\":[-9223372036854775808,0,0.1,null,true,null,{\"x\":1},{}],\"e\":[]}")
     }
 
     @Test func prettyIsIndentedByTwo() throws {

@@ -70,7 +70,7 @@ struct ConfinementTests {
         .enabled(if: controllers.contains("memory") && geteuid() == 0, "the memory controller of cgroup v2 is not delegated here"))
     func withCgroup() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.run("command = \"cat /proc/self/cgroup; exec tail -c 200M /dev/zero\"\nlimits = {memory = \"32M\", tasks = 20}")
+        let job = try spool.run("command = 'cat /proc/self/cgroup; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'\nlimits = {memory = \"32M\", tasks = 20}")
         #expect(job.outcome == "failed signal" && job.integer("signal") == Int(SIGKILL), "\(job.outcome) \(job.error)")
         #expect(try job.stdout.contains("/jobs/\(job.id)"))
     }

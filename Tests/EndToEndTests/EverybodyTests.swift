@@ -255,14 +255,14 @@ struct EverybodyTests {
         chmod(gate.path, 0o666)
         try TestUser.games.shell("""
             umask 077; mkdir \(spool.path)/tmp/games; cd \(spool.path)/tmp/games
-            for i in $(seq 300); do echo 'command = "echo games >> \(spool.out)/began; read x < \(gate.path)"\ndirectory = "/"' > $i.toml; done
+            for i in $(seq 2000); do echo 'command = "echo games >> \(spool.out)/began; read x < \(gate.path)"\ndirectory = "/"' > $i.toml; done
             mkdir \(spool.path)/new/games; mv *.toml \(spool.path)/new/games
             """)
         try spool.lines("began", count: 2)
         chmod("\(spool.out)/began", 0o666)
         let other = try spool.startCtl(as: .daemon, "submit", "--wait", "--", "sh", "-c", "echo daemon >> \(spool.out)/began")
         try spool.wait(for: "the other's want") { spool.log.contains("user=daemon id=") }
-        // Of the 299 that wait at most one comes before: the one that was told to start while the other's word was on its way.
+        // Of all that wait at most one comes before: the one that was told to start while the other's word was on its way.
         try gate.release()
         try gate.release()
         #expect(try other.end().code == 0)

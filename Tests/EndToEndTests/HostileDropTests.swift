@@ -49,8 +49,9 @@ struct HostileDropTests {
             """)
         let raw = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(raw) }
-        try bindSocket(raw, "\(new)/socket.toml")
-        #expect(lchown("\(new)/socket.toml", Self.user.id, 60) == 0)
+        try bindSocket(raw, "\(spool.out)/socket.toml")
+        #expect(lchown("\(spool.out)/socket.toml", Self.user.id, 60) == 0)
+        try Files.rename("\(spool.out)/socket.toml", "\(new)/socket.toml")
         // Root alone can make a device, and give it away.
         let canMakeDevices = try Commands.run("mknod", "\(spool.path)/tmp/device", "c", "1", "3").code == 0
         if canMakeDevices {
@@ -144,22 +145,37 @@ struct HostileDropTests {
         try runsOn(spool)
     }
 
+    /// Has two files change places. False: one of them has been taken up.
+    private func exchange(_ first: String, _ second: String) throws -> Bool {
+        do throws(SystemError) {
+            try Directory.open("/").exchange(first, second)
+            return true
+        } catch {
+            if error.errno == ENOENT { return false }
+            throw error
+        }
+    }
+
+    /// Puts a job of this owner under a name.
+    private func put(_ what: String, _ owner: uid_t, at path: String, _ spool: SpoolUnderTest) throws {
+        let made = "\(spool.out)/\(what).toml"
+        try Files.write(made, "command = \"echo \(what) >> \(spool.out)/ran\"\ndirectory = \"/\"")
+        #expect(chown(made, owner, 60) == 0)
+        try Files.rename(made, path)
+    }
+
     /// Under one name stand in turn a file that counts and one of another owner, which never does.
     @Test("Attacks 17, 19: of files of two owners that change places all the time, only the one who may be obeyed is", arguments: [true, false])
     func exchanged(isUsers: Bool) throws {
         let spool = try served()
         let (good, bad) = isUsers ? (Self.user.id, uid_t(0)) : (uid_t(0), Self.user.id)
-        let directory = try Directory.open(isUsers ? new(spool) : "\(spool.path)/new")
-        func write(_ name: String, _ what: String, _ owner: uid_t) throws {
-            try directory.writeFile(name, Array("command = \"echo \(what) >> \(spool.out)/ran\"\ndirectory = \"/\"".utf8), mode: 0o644)
-            #expect(fchownat(directory.raw, name, owner, 60, 0) == 0)
-        }
+        let directory = isUsers ? new(spool) : "\(spool.path)/new"
         for round in 0..<60 {
-            try write(".good", "good", good)
-            try write(".bad", "bad", bad)
-            try directory.rename(".bad", to: "x.toml")
+            try put("good", good, at: "\(directory)/.good", spool)
+            try put("bad", bad, at: "\(directory)/x.toml", spool)
             // One more exchange each round, so that now this, now that stands there when all is quiet.
-            for _ in 0...round { try directory.exchange(".good", "x.toml") }
+            var count = 0
+            while count <= round, try exchange("\(directory)/.good", "\(directory)/x.toml") { count += 1 }
         }
         try spool.wait(for: "the good one to have run") { try spool.linesNow("ran").contains("good") }
         try runsOn(spool)

@@ -59,7 +59,7 @@ struct PrivilegeAttackTests {
         // proc(5): the seventh field, behind the name in parentheses.
         let daemon = try Files.text("/proc/\(try #require(spool.daemon).pid)/stat").split(separator: ")").last?.split(separator: " ")
         #expect(daemon?.dropFirst(4).first != "0", "it has the terminal")
-        let probe = "cut -d ' ' -f 7 /proc/self/stat > \(spool.out)/tty; (exec 3<>/dev/tty) 2> /dev/null && echo open > \(spool.out)/opened; echo > \(spool.out)/over"
+        let probe = "read a b c d e f tty rest < /proc/self/stat; echo $tty > \(spool.out)/tty; (exec 3<>/dev/tty) 2> /dev/null && echo open > \(spool.out)/opened; echo > \(spool.out)/over"
         if isUsers {
             try spool.drop(as: .games, "job.toml", "command = '\(probe)'\ndirectory = \"/\"")
         } else {
@@ -95,7 +95,7 @@ struct PrivilegeAttackTests {
         let spool = try spool()
         let key = "spool-secret-\(getpid())"
         // keyctl(2): 1 is KEYCTL_JOIN_SESSION_KEYRING; add_key(2) to the session's keyring, -3.
-        let perl = "syscall(\(SYS_keyctl), 1, 0) > 0 or die; syscall(\(SYS_add_key), \"user\", \"\(key)\", \"x\", 1, -3) > 0 or die; exec @ARGV"
+        let perl = "my ($type, $key, $text) = ('user', '\(key)', 'x'); syscall(\(SYS_keyctl), 1, 0) > 0 or die; syscall(\(SYS_add_key), $type, $key, $text, 1, -3) > 0 or die; exec @ARGV"
         let before = try Commands.run("perl", "-e", perl, "cat", "/proc/keys")
         guard before.code == 0, before.output.contains(key) else {
             print("skipped: no keys can be made here: \(before.error)")

@@ -32,6 +32,7 @@ import Testing
 
     /// Now is 2026-11-21T07:00:00Z, 08:00 in Berlin.
     @Test(
+        "Attack 60: an instant is read in each form, a leap second as the first of the next minute",
         .tzdata,
         arguments: [
             // RFC 3339, section 5.8 and the freedoms of 5.6.

@@ -1,0 +1,42 @@
+import Testing
+
+@testable import Scheduler
+
+/// What is thrown at a scheduler that only its decisions can answer.
+@Suite struct Attacks {
+    @Test("Attack 52: what has ended is forgotten: a hundred thousand jobs later as much is known as at first")
+    func manyJobs() {
+        let scheduler = Scheduler(limits: SchedulerLimits(slots: 8), zones: zones)
+        let maker = World()
+        var now = at("02:00")
+        maker.task("t", "[[schedule]]\nid = \"s\"\ncron = \"0 3 * * *\"")
+        func runs(_ count: Int) -> Int {
+            for _ in 0..<count {
+                scheduler.handle(.dropped(maker.job("j")), at: now)
+                for start in scheduler.takeTurn(at: now).starts {
+                    scheduler.handle(.ended(start.id, attempt: 1, RunResult(outcome: .exited(0), startedAt: now, endedAt: now)), at: now)
+                }
+                _ = scheduler.takeTurn(at: now)
+                now = now.advanced(byMilliseconds: 1)
+            }
+            #expect(scheduler.jobs.isEmpty)
+            return scheduler.snapshot(at: now).count
+        }
+        let first = runs(100)
+        #expect(runs(100_000) == first)
+    }
+
+    /// The clock of a machine that is told of a leap second shows 23:59:59 twice.
+    @Test("Attack 60: a second that comes twice has its due time once")
+    func repeatedSecond() {
+        let world = World(at: "23:59:50")
+        world.task("t", "overlap = \"allow\"\n[[schedule]]\ncron = \"* * * * * *\"")
+        world.lines()
+        var due = world.until("23:59:59.900", endingRuns: true).filter { $0.contains("accepted") }
+        world.now = at("23:59:59.000")
+        world.handle(.clockSet)
+        due += world.until("2026-11-22T00:00:02.000Z", endingRuns: true).filter { $0.contains("accepted") }
+        #expect(due.count == 12 && Set(due).count == 12, "\(due)")
+        #expect(due.filter { $0.contains("23:59:59") }.count == 1)
+    }
+}
