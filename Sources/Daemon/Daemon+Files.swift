@@ -29,7 +29,7 @@ extension Daemon {
             if zoneWatches.contains(event) { zonesChanged = true }
             if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
                 // What takes the place of a served user's directory is no directory, perhaps.
-                if event.mask.contains(.isDirectory) || users[event.name] != nil { try lookAtUser(event.name) } else if event.watch != watches.new { try lookAtStranger(event.name, in: shared) }
+                if event.mask.contains(.isDirectory) || users[event.name] != nil { lookAtUser(event.name) } else if event.watch != watches.new { lookAtStranger(event.name, in: shared) }
             }
             if event.mask.contains(.attributesChanged), event.watch != watches.patterns { continue }
             switch event.watch {

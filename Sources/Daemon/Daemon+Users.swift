@@ -29,19 +29,31 @@ extension Daemon {
             for directory in UserSpool.claimable + [Layout.users] {
                 for entry in try spool.fs.list(directory) where entry.kind == .directory { names.insert(entry.name) }
             }
-            for name in names.sorted() { try lookAtUser(name) }
         } catch {
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
         }
+        for name in names.sorted() { lookAtUser(name) }
     }
 
-    /// A directory of this name has come or gone.
-    func lookAtUser(_ name: String) throws(SystemError) {
+    /// Something of this name has come or gone. What cannot be done about it now, for it may have changed meanwhile, is tried again: nothing
+    /// that a user does to her directories ends the daemon of all.
+    func lookAtUser(_ name: String) {
         guard isForEverybody, !isStopping, JobID(name) == nil else { return }
         let place = UserSpool.path(of: name)
+        if unsettledUsers.removeValue(forKey: name) != nil { service.problems[place] = nil }
+        do throws(SystemError) { try serve(name, place) } catch {
+            note("\(error)", of: place)
+            unsettledUsers[name] = Clock.monotonicMilliseconds() + Self.unsettledMilliseconds
+        }
+    }
+
+    /// How long after a failure a user's directories are looked at again.
+    private static let unsettledMilliseconds: Int64 = 1000
+
+    private func serve(_ name: String, _ place: String) throws(SystemError) {
         guard let user = try UserSpool.owner(ofName: name) else {
             // What root keeps there is not ours to judge.
-            for shared in UserSpool.claimable { try lookAtStranger(name, in: shared) }
+            for shared in UserSpool.claimable { lookAtStranger(name, in: shared) }
             return
         }
         let directory = try spool.fs.directory()
@@ -70,9 +82,10 @@ extension Daemon {
     }
 
     /// Something in a shared directory that is no user's own directory.
-    func lookAtStranger(_ name: String, in shared: String) throws(SystemError) {
+    func lookAtStranger(_ name: String, in shared: String) {
         let path = "\(shared)/\(name)"
-        if let owner = try spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
+        // What cannot be looked at counts no more than what can.
+        if let owner = try? spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
     }
 
     private func note(_ why: String, of place: String) { service.report(problem: [why], of: place, inForce: "nothing of that user is looked at") }
@@ -131,9 +144,7 @@ extension Daemon {
         } else {
             users[name] = nil
             // What kept her from being served may be over since she was let go.
-            do throws(SystemError) { try lookAtUser(name) } catch {
-                log.write(.error, "unreadable", at: now, ["error": "\(error)"])
-            }
+            lookAtUser(name)
         }
         service.isPublishDue = true
         return true
@@ -147,6 +158,7 @@ extension Daemon {
     /// Starts those again that have ended, and ends those that do not answer.
     func tendUsers() {
         let now = Clock.monotonicMilliseconds()
+        for (name, again) in unsettledUsers where again <= now { lookAtUser(name) }
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
             if let by = one.answerBy, by <= now {
@@ -159,7 +171,8 @@ extension Daemon {
 
     var millisecondsUntilUsersNeedTending: Int64? {
         let next = users.values.lazy.flatMap { [$0.startAt, $0.answerBy] }.compactMap(\.self).min()
-        return next.map { max(0, $0 - Clock.monotonicMilliseconds()) }
+        let again = unsettledUsers.values.min()
+        return [next, again].compactMap(\.self).min().map { max(0, $0 - Clock.monotonicMilliseconds()) }
     }
 
     /// Has all of them end in order, and waits for that, but not for ever.

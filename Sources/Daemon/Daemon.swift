@@ -142,6 +142,8 @@ public final class Daemon: World {
     /// The daemons of users, by name.
     var users: [String: UserDaemon] = [:]
     var nextUserNumber: UInt64 = 1
+    /// Users whose directories could not be looked at or made, and when that is tried again, in milliseconds of the monotonic clock.
+    var unsettledUsers: [String: Int64] = [:]
     var shares = FairShare(slots: 0)
     /// To root's daemon, of which this one is a part.
     var link: UserLink?
