@@ -21,7 +21,12 @@ struct TableReader {
     /// Keys that are legal here but read elsewhere.
     mutating func expect(_ keys: [String]) { asked += keys }
 
+    /// Of a file that is wrong in more places than anybody reads, the first are told.
+    private static let problemsMax = 100
+    private static let unknownKeysMax = 20
+
     mutating func fail(_ position: Position, _ message: String, hint: String? = nil) {
+        guard problems.count < Self.problemsMax else { return }
         problems.append(DocumentError(position: position, message: message, hint: hint))
     }
 
@@ -29,10 +34,14 @@ struct TableReader {
         fail(value.position, "\(key) must be \(expected), not \(value.kind.article)")
     }
 
-    mutating func absorb(_ other: TableReader) { problems += other.problems }
+    mutating func absorb(_ other: TableReader) { problems += other.problems.prefix(max(0, Self.problemsMax - problems.count)) }
 
     mutating func finish() {
-        for entry in table.entries where !asked.contains(entry.key) {
+        let unknown = table.entries.filter { !asked.contains($0.key) }
+        if unknown.count > Self.unknownKeysMax {
+            fail(unknown[Self.unknownKeysMax].keyPosition, "from here on there are \(unknown.count - Self.unknownKeysMax) more unknown keys")
+        }
+        for entry in unknown.prefix(Self.unknownKeysMax) {
             let near = nearest(to: entry.key, among: asked)
             fail(entry.keyPosition, "unknown key \"\(entry.key)\"", hint: near.map { "did you mean \"\($0)\"?" })
         }

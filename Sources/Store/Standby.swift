@@ -93,11 +93,12 @@ public struct StandbyFile: ~Copyable {
     public static func make(_ standby: Standby, spool path: String) throws(SystemError) -> StandbyFile {
         let name = standby.fileName
         do throws(SystemError) { try Directory.open(path).makeDirectory(Layout.standby) } catch where error.errno == EEXIST {}
-        let temporary = "\(path)/\(Layout.temporary)/\(name)"
-        let file = try FileDescriptor.open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        // Not in tmp/, where everybody may have put something of that name.
+        let temporary = ".\(name)"
+        let file = try Directory.open("\(path)/\(Layout.standby)").openFile(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
         _ = try file.tryRecordLock()
         try file.write(standby.json)
-        try Directory.open(path).rename("\(Layout.temporary)/\(name)", to: "\(Layout.standby)/\(name)")
+        try Directory.open("\(path)/\(Layout.standby)").rename(temporary, to: name)
         return StandbyFile(file: file, name: name, spool: path)
     }
 

@@ -93,14 +93,14 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 20: a file of as many keys as fit is refused at the first that is too many, and soon", arguments: ["toml", "json"])
+    @Test("Attack 20: a file of as many keys as fit is refused soon, and not one by one", arguments: ["toml", "json"])
     func manyKeys(_ kind: String) throws {
         let spool = try SpoolUnderTest()
         let keys = (0..<100_000).map { kind == "toml" ? "a\($0)=1\n" : "\"a\($0)\":1" }
         try spool.drop("many.\(kind)", kind == "toml" ? keys.joined() : "{\(keys.joined(separator: ","))}")
         let job = try spool.end(of: "many")
         #expect(job.outcome == "failed rejected" && job.error.contains("many.\(kind):"), "\(job.error.prefix(200))")
-        #expect(job.error.utf8.count < 100_000)
+        #expect(job.error.utf8.count < 10_000)
         #expect(try spool.runsOn())
     }
 

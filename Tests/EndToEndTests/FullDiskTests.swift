@@ -115,6 +115,20 @@ struct FullDiskTests {
         #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
     }
 
+    /// fdatasync(2): after EIO what the kernel holds in memory is not to be trusted.
+    @Test("Attack 47: a disk that says that it has lost what was written ends spoold with a word, and the next start goes on", .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func inputOutputError() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.launch(tracer: ["/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,syncfs", "-e", "inject=fsync,fdatasync,syncfs:error=EIO:when=20+"])
+        try spool.notification("READY=1")
+        for index in 0..<20 { try spool.drop("job-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains("Input/output error"))
+        try spool.start()
+        try spool.ended(count: 20)
+        #expect(try spool.linesNow("ran").sorted() == (0..<20).map(String.init).sorted(), "each ran once")
+    }
+
     @Test("Attack 47: on a disk that is read-only spoold does not start, and says why", .enabled(if: canMount, reason))
     func readOnly() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)

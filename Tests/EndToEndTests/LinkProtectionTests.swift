@@ -133,6 +133,24 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
+    @Test("Attacks 2, 3: what a user puts where a standby of root's would write its file is not written to, and keeps no standby away", arguments: ["ln -s", "ln", "mkfifo", "touch"])
+    func standby(_ way: String) throws {
+        let settings = try KernelSettings(protecting: false)
+        let spool = try SpoolUnderTest.ofEverybody()
+        try Files.write("\(spool.out)/secret", "root's", mode: 0o644)
+        let plant = way == "mkfifo" || way == "touch" ? "\(way) $0" : "\(way) \(spool.out)/secret $0"
+        let script = "setpriv --reuid 5 --regid 60 --clear-groups sh -c '\(plant)' \(spool.path)/tmp/$(uname -n | tr -c 'A-Za-z0-9\\n-' _)-$$.json || exit 9; exec \(SpoolUnderTest.programs)/spoold --standby --spool \(spool.path) --config \(spool.configuration)"
+        let standby = try Commands.Running("sh", ["-c", script])
+        _ = try spool.wait(for: "the standby to be told of") { try spool.ctl("status").output.contains("\(standby.child.pid)") ? true : nil }
+        let file = try #require(try Files.list("\(spool.path)/state/standby").first { $0.hasSuffix("-\(standby.child.pid).json") })
+        let status = try Files.status("\(spool.path)/state/standby/\(file)")
+        #expect(status.kind == .file && status.owner == 0 && status.links == 1)
+        #expect(try Files.text("\(spool.out)/secret") == "root's")
+        standby.child.kill(SIGTERM)
+        #expect(try standby.end().code == 0)
+        withExtendedLifetime(settings) {}
+    }
+
     @Test("Attack 2: whatever a user exchanges while her directories are made and given to her, nothing else is (CVE-2018-15687, CVE-2023-41914)", arguments: [true, false])
     func exchanged(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
