@@ -24,8 +24,8 @@ struct StartLimit {
 }
 
 extension SystemError {
-    /// The machine cannot start a process now.
-    var isRefusedStart: Bool { errno == EAGAIN || isShortage }
+    /// The machine cannot start a process now, or the disk take its record and output.
+    var isRefusedStart: Bool { errno == EAGAIN || isShortage || isOfDisk }
 }
 
 extension Daemon {

@@ -17,6 +17,8 @@ extension Daemon {
     /// Waits for a second or for a signal to end; whatever else happens stays where it is.
     package func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
         if error.isShortage { endIdleWorkers(keeping: 0) }
+        // Taken away to be mended: it is not kept busy.
+        if error.isOfBrokenDisk, !isAtPath { return false }
         if service.isPublishDue { publish(state: "running") }
         // A start that has to wait is not one that hangs.
         notification.send("STATUS=\(error)\nEXTEND_TIMEOUT_USEC=10000000\n")

@@ -54,6 +54,8 @@ extension Daemon {
     /// What of the spool is not where it should be; nil: nothing.
     private func whatIsWrong() throws(SystemError) -> String? {
         guard isAtPath else {
+            // One that is broken there is looked for at its path alone.
+            try holdOnlyIfSound()
             if try spool.fs.status(".")?.links == 0 {
                 lostSpool = "the spool \(options.spool) was deleted while it was served"
             } else if access("\(options.spool)/\(Layout.format)", F_OK) == 0 {
@@ -78,6 +80,7 @@ extension Daemon {
     }
 
     private func makeMissing() throws(SystemError) {
+        if !isAtPath { try holdOnlyIfSound() }
         guard isAtPath, try spool.fs.status(Layout.state) != nil else { return }
         for directory in try missingDirectories() {
             // Something else may stand there, which is not ours to remove.

@@ -118,10 +118,15 @@ extension Daemon {
                 }
                 startSucceeded(job)
                 service.end(job, attempt: end.attempt, RunResult(end))
-            case .cannotServe(_, let message):
+            case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
                 // Its end follows, and is nobody's.
                 worker.job = nil
+                let error = SystemError(call: "serve", errno: errno)
+                if error.isOfDisk || error.isOfBrokenDisk {
+                    refused(job, message)
+                    continue
+                }
                 notStarted(job, "no worker could become user \(worker.credentials?.user ?? getuid()): \(message)")
             }
         }

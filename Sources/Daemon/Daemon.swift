@@ -7,8 +7,8 @@
 // - Descriptors have run out: what is under way is brought to its end with a reserve, and what is dropped waits.
 // - The machine starts no more processes: jobs wait, and one is tried now and then.
 // - Each of these is said once in the log, and once more when it is over; see Trouble.swift.
-// - A failed sync: the daemon ends. What the kernel then has in memory is no longer to be trusted; a restart reads what is
-//   on disk.
+// - A failed sync, blocks that cannot be read or written: what the kernel then has in memory is no longer to be trusted. The daemon
+//   lets go of the spool and waits for a disk that takes changes; see AwaitedSpool.swift.
 // - The journal is damaged: the daemon does not start, and says file and line.
 // - Input that cannot be used is set aside with its reason and stops nothing.
 
@@ -145,6 +145,14 @@ public final class Daemon: World {
     /// Users whose directories could not be looked at or made, and when that is tried again, in milliseconds of the monotonic clock.
     var unsettledUsers: [String: Int64] = [:]
     var shares = FairShare(slots: 0)
+    /// The spool's disk had broken, and this process waited for it.
+    let awaited: AwaitedSpool?
+    /// It has come so far that it serves the spool; and when that was, in milliseconds of the monotonic clock.
+    private(set) var isServing = false
+    private(set) var servingSince: Int64 = 0
+    /// A disk that breaks sooner than this has not been mended.
+    static let provenMilliseconds: Int64 = 60_000
+
     /// To root's daemon, of which this one is a part.
     var link: UserLink?
     var heldByRoot: String?
@@ -163,8 +171,13 @@ public final class Daemon: World {
             if let name = options.user { try UserSpool.become(name) }
             let place = Place(options)
             let program = try Linux.Process.ownPath()
-            guard let lock = try place.takeLock(program: program) else { return }
-            try Daemon(place, lock, program: program).run()
+            do {
+                guard let lock = try place.takeLock(program: program) else { return }
+                try Daemon(place, lock, program: program).run()
+            } catch let error as SystemError {
+                if error.isOfBrokenDisk, let awaited = place.awaited { try awaited.next.hand(to: program) }
+                throw error
+            }
         } catch let failure as DaemonFailure {
             throw failure
         } catch {
@@ -177,44 +190,41 @@ public final class Daemon: World {
         do { try Place(options).check() } catch let failure as DaemonFailure { throw failure } catch { throw DaemonFailure("\(error)") }
     }
 
-    private init(_ place: Place, _ lock: consuming SpoolLock, program: String) throws(DaemonFailure) {
+    private init(_ place: Place, _ lock: consuming SpoolLock, program: String) throws(SystemError) {
         options = place.options
+        awaited = place.awaited
         isForEverybody = place.isForEverybody
         if options.user != nil { link = UserLink() }
         host = place.host
         log = place.log
         self.lock = lock
         self.program = program
-        do {
-            let fs = try DiskFileSystem(path: options.spool)
-            spool = Spool(fs, host: host)
-            let known = try SpoolIdentity.read(fs)
-            var here = try SpoolIdentity(id: Self.newSpoolID(host: host, path: options.spool), of: fs, path: options.spool)
-            if let known, known.isSamePlace(as: here) { here.id = known.id }
-            // That of a copy is written when the copy has been settled.
-            original = known.flatMap { $0.isSamePlace(as: here) ? nil : $0 }
-            if original == nil, known != here { try here.write(fs) }
-            spoolID = here.id
-            let id = getuid()
-            let user = try User.find(id: id)
-            surroundings = RunSurroundings(
-                spool: options.spool,
-                user: user ?? User(
-                    id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "/",
-                    shell: "/bin/sh"))
-            poll = try Poll()
-            signals = try SignalDescriptor(Place.signals)
-            timer = try Timer()
-            try poll.add(signals.descriptor.raw, token: Token.signals)
-            try poll.add(timer.descriptor.raw, token: Token.timer)
-            if let link { try poll.add(link.raw, token: Token.link) }
-            root = try spool.fs.ownStatus()
-            // In a sandbox without it, mounts are simply not noticed.
-            mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
-            if let mounts { try? poll.add(mounts, .priority, token: Token.mounts) }  // likewise
-        } catch {
-            throw DaemonFailure("\(error)")
-        }
+        let fs = try DiskFileSystem(path: options.spool)
+        spool = Spool(fs, host: host)
+        let known = try SpoolIdentity.read(fs)
+        var here = try SpoolIdentity(id: Self.newSpoolID(host: host, path: options.spool), of: fs, path: options.spool)
+        if let known, known.isSamePlace(as: here) { here.id = known.id }
+        // That of a copy is written when the copy has been settled.
+        original = known.flatMap { $0.isSamePlace(as: here) ? nil : $0 }
+        if original == nil, known != here { try here.write(fs) }
+        spoolID = here.id
+        let id = getuid()
+        let user = try User.find(id: id)
+        surroundings = RunSurroundings(
+            spool: options.spool,
+            user: user ?? User(
+                id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "/",
+                shell: "/bin/sh"))
+        poll = try Poll()
+        signals = try SignalDescriptor(Place.signals)
+        timer = try Timer()
+        try poll.add(signals.descriptor.raw, token: Token.signals)
+        try poll.add(timer.descriptor.raw, token: Token.timer)
+        if let link { try poll.add(link.raw, token: Token.link) }
+        root = try spool.fs.ownStatus()
+        // In a sandbox without it, mounts are simply not noticed.
+        mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
+        if let mounts { try? poll.add(mounts, .priority, token: Token.mounts) }  // likewise
         signal(SIGPIPE, SIG_IGN)
         // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
         _ = linux_set_child_subreaper(1)
@@ -225,7 +235,7 @@ public final class Daemon: World {
         Base32.encode(stableHash("\(host)\u{0}\(path)\u{0}\(Clock.now())"), characters: 8)
     }
 
-    private func run() throws(DaemonFailure) {
+    private func run() throws {
         startedAt = now
         scheduler.spool = options.spool
         if let original {
@@ -240,6 +250,7 @@ public final class Daemon: World {
             service.owner = SpoolOwner.current
         }
         loadConfiguration(isFirst: true)
+        service.wasDiskBroken = awaited != nil || AwaitedSpool.wasBroken(spoolID)
         do throws(SystemError) {
             try openForEverybody()
             try watchSpool()
@@ -263,11 +274,16 @@ public final class Daemon: World {
             askWaiting()
             lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
+            isServing = true
+            servingSince = Clock.monotonicMilliseconds()
+            AwaitedSpool.noteServed(spoolID)
+            if awaited != nil { log.write(.notice, "recovered", at: now, ["of": Trouble.Kind.disk.rawValue]) }
             spool.fs.reserve.keep(Self.reserveCount)
             try loop()
         } catch {
             log.flush()
-            throw DaemonFailure("\(error)")
+            try letGo(for: error)
+            throw error
         }
         if let lostSpool { throw DaemonFailure("\(lostSpool); what runs is left to its workers") }
     }

@@ -8,6 +8,8 @@ struct Place {
     let options: DaemonOptions
     let host: String
     let log: Log
+    /// Why this process is not the first one to serve the spool: its disk broke.
+    let awaited = AwaitedSpool.inherited()
 
     /// A spool of root's serves everybody.
     var isForEverybody: Bool { options.user == nil && geteuid() == 0 }
@@ -25,6 +27,7 @@ struct Place {
 
     /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
     func takeLock(program: String) throws -> SpoolLock? {
+        if let awaited, try !awaited.wait(at: self) { return nil }
         try prepare()
         if let lock = try SpoolLock.inherited(spool: options.spool, host: host) { return lock }
         if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }

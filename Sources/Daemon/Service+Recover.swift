@@ -53,7 +53,7 @@ extension Service {
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
         // A copy is no more of one moment than what a power cut leaves.
-        isSameBoot = scheduler.lastBoot == boot && copy == nil
+        isSameBoot = scheduler.lastBoot == boot && copy == nil && !wasDiskBroken
         // Not one that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
@@ -96,7 +96,8 @@ extension Service {
                     continue
                 }
                 waiting[id] = nil
-                if isAlive, try world.adopt(job, run, record: entry.name) { continue }
+                // Its lock need not tell: a disk that was mounted anew knows no locks.
+                if try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
                 lost(job, record: entry.name, isOfThisBoot: isSameBoot)
             case nil:
@@ -111,7 +112,7 @@ extension Service {
                 let outcome: RunResult.Outcome =
                     scheduler.repairedSince != nil
                     ? .lost("the journal was damaged, and nothing says how it ended")
-                    : isSameBoot ? .neverBegan : .lost("the machine stopped while it ran")
+                    : isSameBoot ? .neverBegan : .lost(wasDiskBroken ? "the disk broke while it ran" : "the machine stopped while it ran")
                 end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
             }
             waiting = [:]

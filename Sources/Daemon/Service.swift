@@ -31,6 +31,8 @@ package final class Service<FS: FileSystem, W: World> {
     package var owner: SpoolOwner?
     /// Set before `begin` when the spool is a copy of one that was made elsewhere.
     package var copy: SpoolCopy?
+    /// Set before `begin` when the disk broke while the spool was served: what was not synced may be gone, as after a power cut.
+    var wasDiskBroken = false
     /// The machine has not been down since the journal was last written.
     var isSameBoot = true
     /// Running jobs of an earlier daemon whose worker has not been found yet.

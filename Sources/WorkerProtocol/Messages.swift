@@ -133,7 +133,7 @@ public enum Report: Sendable, Equatable {
     /// The run has lasted a moment and its command is this process. Short runs, which are the many, are not told of.
     case running(jobID: String, attempt: Int, pid: Int32)
     case ended(RunEnd)
-    /// The worker could not become the user it is for, and is gone: no run was or will be begun by it.
+    /// The worker could not become the user it is for, or record a run, and is gone: no run was or will be begun by it.
     case cannotServe(errno: Int32, message: String)
 }
 

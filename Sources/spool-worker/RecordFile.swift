@@ -16,22 +16,20 @@ struct RecordFile: ~Copyable {
         workerStartTime = startTime
     }
 
-    /// `pid` 0: the command is about to be started. That is on record first, so that a job which no record names never began.
-    borrowing func write(running request: RunRequest, pid: pid_t, startedAt: Int64) {
-        write(
-            .running(
-                WorkerRecord.Running(
-                    jobID: request.jobID, attempt: request.attempt, workerPID: workerPID,
-                    workerStartTime: workerStartTime, jobPID: pid,
-                    // Without /proc the process cannot be told from a later one of its number, and is left alone for that.
-                    jobStartTime: pid == 0 ? nil : try? Process.startTime(pid), startedAt: startedAt)))
+    /// `pid` 0: the command is about to be started. That is on record first, so that a job which no record names never began; what
+    /// cannot be recorded must not begin.
+    borrowing func write(running request: RunRequest, pid: pid_t, startedAt: Int64) throws(SystemError) {
+        let record = WorkerRecord.running(
+            WorkerRecord.Running(
+                jobID: request.jobID, attempt: request.attempt, workerPID: workerPID, workerStartTime: workerStartTime, jobPID: pid,
+                // Without /proc the process cannot be told from a later one of its number, and is left alone for that.
+                jobStartTime: pid == 0 ? nil : try? Process.startTime(pid), startedAt: startedAt))
+        try file.write(record.bytes(), at: 0)
     }
 
-    borrowing func write(ended end: RunEnd) { write(.ended(end)) }
-
     // A full disk cannot be told to anybody here, and must not cost the run: the daemon still gets the report, and after its
-    // death a record that could not be written reads as an older one, whose attempt is not the one sought.
-    private borrowing func write(_ record: WorkerRecord) { try? file.write(record.bytes(), at: 0) }
+    // death the end of a run that is only known to have begun is lost.
+    borrowing func write(ended end: RunEnd) { try? file.write(WorkerRecord.ended(end).bytes(), at: 0) }
 
     /// Puts the record on the disk, fdatasync(2). Failing here leaves it to the system, which is all that is left to do.
     borrowing func sync() { try? file.syncData() }

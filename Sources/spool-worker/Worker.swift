@@ -154,11 +154,17 @@ extension Worker {
             if let run {
                 throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
             }
-            record.write(running: request, pid: 0, startedAt: startedAt)
+            do throws(SystemError) { try record.write(running: request, pid: 0, startedAt: startedAt) } catch {
+                // Another worker may have more luck, or a later moment.
+                send(.cannotServe(errno: error.errno, message: "its record cannot be written: \(error.message)"))
+                exitCode = 3
+                return
+            }
             let request = try request.withEnvironmentFile()
             let pid = try startCommand(request)
             run = Run(request: request, pid: pid, startedAt: startedAt)
-            record.write(running: request, pid: pid, startedAt: startedAt)
+            // Of a disk that is full since a moment ago the record still says that it was about to begin.
+            try? record.write(running: request, pid: pid, startedAt: startedAt)
             writeEnvironmentFile(request)
         } catch {
             let end = RunEnd(

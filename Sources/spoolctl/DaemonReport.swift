@@ -8,11 +8,22 @@ struct DaemonReport {
     private let standbys: [Standby]
     private let table: Table?
     private let fs: DiskFileSystem
+    /// What the spool's disk says to a change now: a daemon whose status it does not take cannot tell.
+    private let refusal: SystemError?
 
     init(_ session: Session) throws(Failure) {
         self.session = session
         let fs = try session.openSpool()
         self.fs = fs
+        do throws(SystemError) {
+            try fs.tryWriting(isSynced: false)
+            refusal = nil
+        } catch {
+            guard error.errno != SystemError.inputOutput else {
+                throw Failure(ExitCode.failed, "the disk of \(session.spoolPath) is broken: \(error); \(Self.effect)")
+            }
+            refusal = error
+        }
         holder = try session.daemon()
         let path = session.spoolPath
         standbys = try attempt { () throws(SystemError) in try Standby.all(ofSpool: path) }
@@ -81,19 +92,24 @@ struct DaemonReport {
 
     /// What keeps the daemon from a part of its work.
     private var troubles: [String] {
-        guard holder != nil, case .array(let all)? = table?["troubles"]?.kind else { return [] }
-        return all.compactMap {
-            guard case .table(let one) = $0.kind, let kind = one.text("of"), let error = one.text("error") else { return nil }
+        let refused = refusal.map { ["disk: \($0); \(Self.effect)"] } ?? []
+        guard holder != nil, case .array(let all)? = table?["troubles"]?.kind else { return refused }
+        let published = all.compactMap { (one: Value) -> String? in
+            guard case .table(let one) = one.kind, let kind = one.text("of"), let error = one.text("error") else { return nil }
             let since = one.instant("since").map { ", since \(session.time($0))" } ?? ""
             return "\(kind)\(since): \(error); \(one.text("effect") ?? "")"
         }
+        return published.contains { $0.hasPrefix("disk") } ? published : refused + published
     }
+
+    private static let effect = "nothing can be recorded, so nothing is started or acknowledged until it takes changes"
 
     private func writeJSON() throws(Failure) {
         var report = table ?? Table()
         report.set("spool", Value(.string(session.spoolPath)))
         report.set("is_running", Value(.boolean(holder != nil)))
         if let holder { report.set("pid", Value(.integer(Int64(holder.pid)))) }
+        if let refusal { report.set("disk", Value(.string("\(refusal)"))) }
         if holder == nil { report.set("state", Value(.string("stopped"))) }
         report.set(
             "standbys",

@@ -20,9 +20,12 @@ final class SpoolUnderTest {
     private(set) var daemon: Child?
     private var gates: [Gate] = []
     private var isMounted = false
+    /// The disk that the spool is on, when that is one of its own.
+    private let disk: LoopDisk?
 
     /// Makes a spool, with its layout, and starts spoold on it unless told otherwise.
-    init(configuration: String = "", tmpfsBytes: Int? = nil, starting: Bool = true) throws {
+    init(configuration: String = "", tmpfsBytes: Int? = nil, disk: LoopDisk? = nil, starting: Bool = true) throws {
+        self.disk = disk
         base = try Files.makeTemporaryDirectory()
         inotify = try Inotify()
         notifications = try NotificationSocket(path: "\(base)/notify")
@@ -31,6 +34,7 @@ final class SpoolUnderTest {
             try Commands.succeed("mount", "-t", "tmpfs", "-o", "size=\(tmpfsBytes),mode=700", "tmpfs", path)
             isMounted = true
         }
+        try disk?.mount(at: path)
         let directories = ["tasks", "schedules", "tmp", "new", "running", "done", "failed", "control", "patterns", "journal", "state"]
         for directory in directories { try Files.makeDirectory("\(path)/\(directory)") }
         try Files.write(self.configuration, configuration)
@@ -45,6 +49,7 @@ final class SpoolUnderTest {
         // What a test leaves running on purpose ends here; the workers follow when they have nothing left.
         Processes.endAll(ofSpool: path)
         if isMounted { _ = try? Commands.run("umount", "-l", path) }  // the directory then shows what is left
+        disk?.unmount()
         try? Files.removeTree(base)  // what cannot be removed is litter in the temporary directory
     }
 
@@ -83,6 +88,9 @@ final class SpoolUnderTest {
     func forgetNotifications() {
         while notifications.receive() != nil {}
     }
+
+    /// Has the test wait for what happens in directories of the spool that were not there at the start.
+    func watchAll() throws { for directory in try Files.list(path) where directory != "lost+found" { try watch(directory) } }
 
     /// Has a daemon that was started beside the last one take its place in this test. The last one has ended.
     func lead(_ successor: Child) {

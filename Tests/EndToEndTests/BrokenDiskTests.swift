@@ -1,0 +1,170 @@
+// The spool's disk breaks while it is served: real file systems on loop devices, with real faults.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("A disk that breaks", .ownThreads)
+struct BrokenDiskTests {
+    /// A spool on a disk of its own, with a job that waits at each of these gates; and their pids.
+    private func busySpool(_ disk: LoopDisk, gates names: [String]) throws -> (SpoolUnderTest, [String: Gate], [pid_t]) {
+        let spool = try SpoolUnderTest(disk: disk)
+        var gates: [String: Gate] = [:]
+        for name in names {
+            let gate = try spool.gate("gate-\(name)")
+            gates[name] = gate
+            try spool.drop("\(name).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo \(name) >> \(spool.out)/ran'")
+        }
+        let pids = try spool.lines("began", count: names.count).compactMap { pid_t($0) }
+        return (spool, gates, pids)
+    }
+
+    /// Whether it said once that it was degraded and once that it was not any more, and serves the spool as ever.
+    private func checkRecovered(_ spool: SpoolUnderTest) throws {
+        #expect(spool.count("event=degraded") == 1, "\(spool.log)")
+        #expect(spool.count("event=recovered of=disk") == 1 && spool.count("event=let-go") <= 1, "\(spool.log)")
+        #expect(spool.log.split(separator: "\n").count < 100)
+        try spool.awaitNoTrouble()
+        #expect(try spool.runsOn())
+        #expect(try !spool.ctl("status").output.contains("trouble"))
+        #expect(try spool.stop() == 0)
+    }
+
+    @Test(
+        "A file system that has become read-only is waited for, let go of when it is unmounted, and served again when it is mended",
+        .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
+    func readOnly() throws {
+        let disk = try LoopDisk(.ext4, options: "errors=remount-ro")
+        let (spool, gates, pids) = try busySpool(disk, gates: ["first", "second"])
+        // Once its process is known nothing more is written until one of them ends.
+        try spool.wait(for: "both processes to be known") { try spool.jobs(in: "running").allSatisfy { $0.integer("pid") != nil } }
+        try disk.makeReadOnly()
+        let daemon = try #require(spool.daemon?.pid)
+        let workers = Processes.workers(ofSpool: spool.path)
+        try gates["first"]?.release()
+        try spool.logLine("event=degraded", "of=disk", "Read-only file system")
+        let status = try spool.ctl("status").output
+        #expect(status.contains("runs, pid \(daemon)") && status.contains("Read-only file system"), "\(status)")
+        #expect(try spool.linesNow("ran") == ["first"])
+        #expect(pids.contains { kill($0, 0) == 0 }, "the second goes on")
+        disk.unmount()
+        try spool.logLine("event=let-go")
+        try gates["second"]?.release()
+        for pid in pids + workers { try Processes.awaitEnd(of: pid) }
+        #expect(try spool.lines("ran", count: 2) == ["first", "second"])
+        #expect(try Files.list(spool.path).isEmpty, "nothing is written to what was under it")
+        #expect(spool.daemon?.hasEnded == false)
+        try disk.check()
+        try disk.mount(at: spool.path)
+        try spool.watchAll()
+        try spool.logLine("event=recovered", "of=disk")
+        // What nobody could record is known to be that.
+        #expect(try Set(spool.ended(count: 2).map(\.outcome)) == ["failed lost"])
+        #expect(try spool.linesNow("began").count == 2, "each began once")
+        try checkRecovered(spool)
+    }
+
+    @Test(
+        "A file system that has shut itself down is let go of, and served again when it is mounted anew",
+        .enabled(if: LoopDisk.Kind.ext4.isThere && LoopDisk.Kind.xfs.isThere, LoopDisk.Kind.xfs.reason), arguments: [LoopDisk.Kind.ext4, .xfs])
+    func inputOutputError(_ kind: LoopDisk.Kind) throws {
+        let disk = try LoopDisk(kind)
+        let (spool, gates, pids) = try busySpool(disk, gates: ["first", "second"])
+        try spool.wait(for: "both processes to be known") { try spool.jobs(in: "running").allSatisfy { $0.integer("pid") != nil } }
+        let workers = Processes.workers(ofSpool: spool.path)
+        try disk.shutDown()
+        try gates["first"]?.release()
+        try spool.logLine("event=degraded", "of=disk", "Input/output error")
+        try spool.logLine("event=let-go")
+        let status = try spool.ctl("status")
+        #expect(status.code == 1 && status.errors.contains("Input/output error"), "\(status)")
+        #expect(pids.contains { kill($0, 0) == 0 }, "the second goes on")
+        try gates["second"]?.release()
+        for pid in pids + workers { try Processes.awaitEnd(of: pid) }
+        #expect(try Set(spool.lines("ran", count: 2)) == ["first", "second"])
+        disk.unmount()
+        try disk.mount(at: spool.path)
+        try spool.watchAll()
+        try spool.logLine("event=recovered", "of=disk")
+        #expect(try Set(spool.ended(count: 2).map(\.outcome)) == ["failed lost"], "also where their workers' records are gone with the disk's memory")
+        #expect(try spool.linesNow("began").count == 2, "each began once")
+        try checkRecovered(spool)
+    }
+
+    @Test("A spool that waits for its disk ends when it is told to", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
+    func endsWhileBroken() throws {
+        let disk = try LoopDisk(.ext4)
+        let (spool, gates, pids) = try busySpool(disk, gates: ["only"])
+        let workers = Processes.workers(ofSpool: spool.path)
+        try disk.shutDown()
+        try gates["only"]?.release()
+        for pid in pids + workers { try Processes.awaitEnd(of: pid) }
+        try spool.logLine("event=let-go")
+        #expect(try spool.stop() == 0)
+        disk.unmount()
+        try disk.mount(at: spool.path)
+        try spool.watchAll()
+        try spool.start()
+        #expect(try spool.end(of: "only").outcome == "failed lost", "what the disk forgot is not taken for what never was")
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("began").count == 1)
+    }
+
+    @Test("Another spool that is mounted in the place of a broken one ends spoold with a word about it", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
+    func anotherInItsPlace() throws {
+        let disk = try LoopDisk(.ext4)
+        let (spool, gates, _) = try busySpool(disk, gates: ["only"])
+        let words = try Files.text("\(spool.path)/state/identity").split { $0 == "=" || $0 == " " }
+        // It never learns that its spool is served again.
+        defer { unlink("/dev/shm/spoold-\(geteuid())-\(words[1])") }
+        try disk.shutDown()
+        try gates["only"]?.release()
+        try spool.logLine("event=let-go")
+        disk.unmount()
+        let other = try SpoolUnderTest()
+        try other.stop()
+        try Commands.succeed("cp", "-aT", other.path, spool.path)
+        #expect(try spool.exitCode() == 1)
+        #expect(spool.log.contains("another spool stands at"), "\(spool.log)")
+    }
+
+    @Test("A user's quota that is used up is a full disk, until there is more of it", .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason))
+    func quota() throws {
+        let disk = try LoopDisk(.btrfs)
+        let spool = try SpoolUnderTest(disk: disk, starting: false)
+        try disk.limit(bytes: 16 << 20)
+        for directory in ["tmp", "new"] { try Files.makeDirectory("\(spool.path)/\(directory)") }
+        try spool.start()
+        try spool.watchAll()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 3'")
+        try spool.output("began")
+        for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
+        try disk.setLimit(bytes: 1 << 20, at: spool.path)
+        try fillQuota(of: spool)
+        try gate.release()
+        try spool.logLine("event=degraded", "of=disk", "quota exceeded")
+        #expect(try spool.ctl("status").output.contains("quota exceeded"))
+        #expect(try spool.ctl("submit", "true").code != 0, "nothing is acknowledged")
+        try disk.setLimit(bytes: 64 << 20, at: spool.path)
+        for index in 0..<5 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.logLine("event=recovered", "of=disk")
+        #expect(try spool.end(of: "early").outcome == "failed exit 3")
+        try spool.ended(count: 6)
+        #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init))
+        try checkRecovered(spool)
+    }
+
+    /// Writes until the quota says no: what is written counts when the file system commits it.
+    private func fillQuota(of spool: SpoolUnderTest) throws {
+        let file = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT, mode: 0o600)
+        do throws(SystemError) {
+            while true {
+                try file.write([UInt8](repeating: 0x78, count: 64 << 10))
+                try file.sync()
+            }
+        } catch {
+            guard error.errno == EDQUOT else { throw error }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// A disk of a test's own: a file with a file system on it, on a loop device. Faults that a real one has can be made on it.
+
+import Glibc
+import Linux
+import Testing
+
+final class LoopDisk {
+    enum Kind: String, CaseIterable {
+        case ext4, xfs, btrfs
+
+        /// Whether such a disk can be made here. Found out once, by making one.
+        var isThere: Bool {
+            switch self {
+            case .ext4: Self.canHaveExt4
+            case .xfs: Self.canHaveXFS
+            case .btrfs: Self.canHaveBtrfs
+            }
+        }
+
+        private static let canHaveExt4 = canHave(.ext4)
+        private static let canHaveXFS = canHave(.xfs)
+        private static let canHaveBtrfs = canHave(.btrfs)
+
+        private static func canHave(_ kind: Kind) -> Bool {
+            guard isRoot, Commands.has("mount"), Commands.has("mkfs.\(kind)"), Commands.has("xfs_io") else { return false }
+            // What cannot be made or mounted here is what is asked.
+            guard let disk = try? LoopDisk(kind), let place = try? Files.makeTemporaryDirectory() else { return false }
+            defer {
+                disk.unmount()
+                rmdir(place)
+            }
+            return (try? disk.mount(at: place)) != nil
+        }
+
+        var reason: Comment { "needs root, loop devices, mkfs.\(self) and xfs_io" }
+    }
+
+    let image: String
+    private let kind: Kind
+    private let directory: String
+    private var options: String
+    private var places: [String] = []
+
+    init(_ kind: Kind, options: String = "") throws {
+        self.kind = kind
+        self.options = options
+        directory = try Files.makeTemporaryDirectory()
+        image = "\(directory)/disk"
+        // The least that mkfs.xfs takes. Most of it is a hole.
+        try Commands.succeed("truncate", "-s", "320M", image)
+        try Commands.succeed("mkfs.\(kind)", "-q", image)
+    }
+
+    /// Mounts it. While what was unmounted lazily is still in use, that is tried again.
+    func mount(at place: String) throws {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        while true {
+            let result = try Commands.run("mount", "-t", kind.rawValue, "-o", options.isEmpty ? "loop" : "loop,\(options)", image, place)
+            if result.code == 0 { break }
+            guard places.contains(place), Clock.monotonicMilliseconds() < end else { throw WaitFailed(description: "mount: \(result.error)") }
+        }
+        places.append(place)
+    }
+
+    /// Unmounts it everywhere, whoever uses it.
+    func unmount() {
+        for place in places { _ = try? Commands.run("umount", "-l", place) }  // where it is not mounted any more, nothing is to be done
+        places = []
+    }
+
+    /// The file system refuses all changes from now on, as after an error in its structure.
+    func makeReadOnly() throws {
+        let source = try Commands.run("findmnt", "-n", "-o", "SOURCE", places[0]).output.split(separator: "\n")[0].split(separator: "/")
+        try Files.append("/sys/fs/ext4/\(source[source.count - 1])/trigger_fs_error", "test")
+    }
+
+    /// The file system gives up, as after an error that it cannot work around: EIO.
+    func shutDown() throws { try Commands.succeed("xfs_io", "-x", "-c", "shutdown", places[0]) }
+
+    /// As a person would, when nothing uses it any more.
+    func check() throws {
+        let result = try Commands.run("e2fsck", "-f", "-y", image)
+        guard result.code <= 1 else { throw WaitFailed(description: "e2fsck: \(result.code): \(result.output)\(result.error)") }
+    }
+
+    // MARK: Quota
+
+    /// Has the mounted disk, a btrfs, hold its content in a subvolume that may take so much.
+    func limit(bytes: Int) throws {
+        let place = places[0]
+        try Commands.succeed("btrfs", "quota", "enable", place)
+        try Commands.succeed("btrfs", "subvolume", "create", "\(place)/part")
+        try setLimit(bytes: bytes, at: "\(place)/part")
+        unmount()
+        options = "subvol=part"
+        try mount(at: place)
+    }
+
+    func setLimit(bytes: Int, at place: String) throws { try Commands.succeed("btrfs", "qgroup", "limit", "\(bytes)", place) }
+
+    deinit {
+        unmount()
+        try? Files.removeTree(directory)  // what cannot be removed is litter in the temporary directory
+    }
+}
