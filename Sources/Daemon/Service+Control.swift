@@ -30,7 +30,7 @@ extension Service {
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
                 // Told of twice, by its creation and its closing, it is carried out once.
-                !answers.contains(where: { $0.request == name }), !restartRequests.contains(name),
+                !answers.contains(where: { $0.request == name }), !extensions.contains(where: { $0.request == name }), !restartRequests.contains(name),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
             {
                 if let (code, message) = try perform(bytes, request: name) { answers.append((name, code, message)) }
@@ -77,6 +77,8 @@ extension Service {
             if what == "cancel", try isCanceled(id) { return (0, "canceled") }
             return (3, "no waiting or running job \(text)")
         }
+        // Begun by a daemon that was killed before it could say so; what it began it may not have come to do.
+        if job.requests.contains(request) { return alreadyDone(what, job) }
         switch what {
         case "cancel":
             let wasRunning = job.state == .running
@@ -90,12 +92,23 @@ extension Service {
                 signal = Int32(number)
             }
             guard job.state == .running else { return (1, "is not running") }
+            scheduler.handle(.requested(id, name: request), at: now)
             scheduler.handle(.kill(id, signal: signal), at: now)
             log.write(.notice, "kill", at: now, ["id": text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
-        case "extend": return extend(job, by: table["by"])
+        case "extend": return extend(job, by: table["by"], request: request)
         default: return (4, "unknown action \"\(what)\"")
         }
+    }
+
+    /// The answer to a request that has been taken up before.
+    private func alreadyDone(_ what: String, _ job: Job) -> (Int, String) {
+        let why = "spoold was killed while it did this, and does not do it twice; it may have been done or not"
+        guard what == "extend", let started = job.startedAt, let timeout = timeout(of: job),
+            // What cannot be read says nothing.
+            let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running))
+        else { return (1, why) }
+        return (1, "\(why): the job may run until \(started.advanced(byMilliseconds: timeout).advanced(byMilliseconds: moved).rfc3339)")
     }
 
     private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
@@ -114,7 +127,7 @@ extension Service {
     }
 
     /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
-    private func extend(_ job: Job, by value: Value?) -> (Int, String) {
+    private func extend(_ job: Job, by value: Value?, request: String) -> (Int, String)? {
         let milliseconds: Int64
         do throws(RecurrenceError) {
             switch value?.kind {
@@ -128,18 +141,32 @@ extension Service {
         }
         guard milliseconds > 0 else { return (4, "by: a timeout can only be moved to later") }
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
-        // The configured one may have changed since the job was started; the worker knows the one it was given.
-        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0 else {
-            return (1, "has no timeout")
+        guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
+        scheduler.handle(.requested(job.id, name: request), at: now)
+        extensions.append(TimeoutExtension(request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout)))
+        return nil
+    }
+
+    /// The timeout that the job's worker was given, in milliseconds; nil: none. The configured one may have changed since.
+    private func timeout(of job: Job) -> Int64? {
+        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0 else { return nil }
+        return timeout
+    }
+
+    /// Once it is journaled that they are about to be done: a line added twice would count twice.
+    func carryOutExtensions() {
+        for one in extensions {
+            let id = one.job.id
+            do throws(SystemError) {
+                let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
+                let until = one.limit.advanced(byMilliseconds: moved)
+                log.write(.notice, "extend", at: now, ["id": id.text, "by": "\(Span(milliseconds: one.milliseconds))", "until": until.rfc3339])
+                answers.append((one.request, 0, "may run until \(until.rfc3339)"))
+            } catch {
+                answers.append((one.request, 1, "\(error)"))
+            }
         }
-        do throws(SystemError) {
-            let moved = try spool.fs.extend(Layout.directory(of: job.id, .running), milliseconds: milliseconds)
-            let until = started.advanced(byMilliseconds: timeout).advanced(byMilliseconds: moved)
-            log.write(.notice, "extend", at: now, ["id": job.id.text, "by": "\(Span(milliseconds: milliseconds))", "until": until.rfc3339])
-            return (0, "may run until \(until.rfc3339)")
-        } catch {
-            return (1, "\(error)")
-        }
+        extensions.removeAll()
     }
 
     /// Answers a request that has been carried out and journaled, and removes it.
@@ -168,4 +195,13 @@ extension String {
         while text.first?.isWhitespace == true { text.removeFirst() }
         return String(text)
     }
+}
+
+/// What moves a job's timeout, when the turn is carried out.
+struct TimeoutExtension {
+    var request: String
+    var job: Job
+    var milliseconds: Int64
+    /// When the timeout would strike if it had never been moved.
+    var limit: Instant
 }

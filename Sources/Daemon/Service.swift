@@ -51,6 +51,8 @@ package final class Service<FS: FileSystem, W: World> {
     var waitingFiles: [String: JobID] = [:]
     /// Requests that have been carried out and are answered once that is journaled.
     var answers: [(request: String, code: Int, message: String)] = []
+    /// Requests for more time, which are done and answered once that is journaled.
+    var extensions: [TimeoutExtension] = []
     /// Requests to become the program anew, which whoever owns the service carries out.
     package internal(set) var restartRequests: [String] = []
     /// Set when what stood in control/ at the start has been taken up.
@@ -223,6 +225,7 @@ package final class Service<FS: FileSystem, W: World> {
             }
         }
         for question in turn.questions { world.ask(question) }
+        carryOutExtensions()
         for answer in answers { write(answer) }
         answers.removeAll()
         if !turn.isEmpty { isPublishDue = true }

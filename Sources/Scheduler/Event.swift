@@ -26,6 +26,8 @@ public enum Event {
     case ended(JobID, attempt: Int, RunResult)
     case cancel(JobID)
     case kill(JobID, signal: Int32)
+    /// Something is about to be done for a running job that must not be done twice, because a request of this name asks for it.
+    case requested(JobID, name: String)
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)

@@ -38,6 +38,10 @@ public final class Job {
     public internal(set) var signal: Int32?
     public internal(set) var usage: Usage?
     public internal(set) var stopping: StopReason?
+    /// The latest requests that were carried out for the run.
+    public private(set) var requests: [String] = []
+    /// As many are carried out in one turn, and more.
+    private static let requestsMax = 256
     /// Where it stands on disk, as the store last saw or left it.
     public var place: Place
     /// The process of the current or last try, once known.
@@ -49,6 +53,11 @@ public final class Job {
     var isTouched = false
     /// Set aside for an edited version of itself, or gone.
     var isDead = false
+
+    func noteRequest(_ name: String) {
+        if requests.count == Self.requestsMax { requests.removeFirst() }
+        requests.append(name)
+    }
 
     init(_ accepted: AcceptedJob, arrival: UInt64) {
         id = accepted.id

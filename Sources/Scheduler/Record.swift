@@ -9,6 +9,8 @@ public enum Record: Sendable {
     case started(JobID, attempt: Int)
     /// A running job was told to end; its end will be put down to this.
     case stopping(JobID, StopReason)
+    /// What the request of this name asks for a running job is about to be done, and is done at most once.
+    case requested(JobID, name: String)
     /// A try ended, or the job ended without one. `state` new: it waits for another try.
     case ended(JobID, Ending)
     /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path

@@ -33,6 +33,7 @@ extension Scheduler {
             if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
             touch(job)
         case .stopping(let id, let why): jobs[id]?.stopping = why
+        case .requested(let id, let name): jobs[id]?.noteRequest(name)
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):

@@ -113,6 +113,7 @@ public final class Scheduler {
         case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
+        case .requested(let id, let name): if jobs[id]?.state == .running { commit(.requested(id, name: name), at: now) }
         case .paused(let scope, let note):
             if pauses[scope] != note { commit(.paused(scope, note: note), at: now) }
         case .resumed(let scope):

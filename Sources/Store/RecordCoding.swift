@@ -55,6 +55,10 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "stopping")
             field("id", id.text)
             field("why", why.rawValue)
+        case .requested(let id, let name):
+            self.begin(sequence: sequence, at: now, "requested")
+            field("id", id.text)
+            field("name", name)
         case .ended(let id, let ending):
             self.begin(sequence: sequence, at: now, "ended")
             field("id", id.text)
@@ -181,6 +185,9 @@ extension JournalFields {
         case "stopping":
             guard let id, let why = self["why"].flatMap(StopReason.init) else { return nil }
             return .stopping(id, why)
+        case "requested":
+            guard let id, let name = self["name"] else { return nil }
+            return .requested(id, name: name)
         case "ended":
             guard let id, let ending else { return nil }
             return .ended(id, ending)

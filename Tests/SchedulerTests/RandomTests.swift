@@ -280,6 +280,7 @@ final class RandomRun {
             }
             if !tries.insert("\(id) \(attempt)").inserted { fail("try \(attempt) of \(id) was started twice") }
         case .stopping(let id, _): if !live.contains(id) { fail("\(id) was stopped and not there") }
+        case .requested(let id, _): if !live.contains(id) { fail("something was done for \(id), which was not there") }
         case .ended(let id, let ending):
             if !live.contains(id) { fail("\(id) has ended and was not there") }
             if ending.state.isTerminal {

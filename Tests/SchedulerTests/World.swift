@@ -196,6 +196,7 @@ func line(_ record: Record) -> String {
     case .withdrawn(let id): return "withdrawn \(name(id))"
     case .started(let id, let attempt): return "started \(name(id)) \(attempt)"
     case .stopping(let id, let why): return "stopping \(name(id)) \(why.rawValue)"
+    case .requested(let id, let request): return "requested \(name(id)) \(request)"
     case .ended(let id, let ending):
         let next = ending.notBefore.map { " until \(clock($0))" } ?? ""
         return "ended \(name(id)) \(ending.attempt) \(ending.state.rawValue)\(ending.reason.map { " \($0.rawValue)" } ?? "")\(next)"

@@ -14,7 +14,7 @@ private let hostile = [
 private func everyRecord() throws -> [Record] {
     let id = JobID(instant: now, name: "a", unique: 7)
     var records: [Record] = [
-        .accepted(try accepted("a")), .withdrawn(id), .started(id, attempt: 3), .daemonStopped,
+        .accepted(try accepted("a")), .withdrawn(id), .started(id, attempt: 3), .requested(id, name: "k3f9.request"), .daemonStopped,
         .scheduled(task: "t", schedule: "s", accounted: now, origin: now, lastEnd: nil),
         .scheduled(
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),

@@ -1,0 +1,55 @@
+// Requests in control/ that the daemon does not live to answer.
+
+import Glibc
+import Linux
+import Testing
+
+@Suite("Requests over a crash", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
+struct RequestTests {
+    /// A request that must not be done twice, and the file in which a line stands for each time it was.
+    enum Asking: CaseIterable {
+        case extend, signal
+
+        func request(_ id: String) -> String {
+            switch self {
+            case .extend: "{\"do\": \"extend\", \"id\": \"\(id)\", \"by\": \"20m\"}"
+            case .signal: "{\"do\": \"kill\", \"id\": \"\(id)\", \"signal\": 10}"
+            }
+        }
+    }
+
+    @Test("What was done when spoold was killed before it could remove the request is not done again, and the answer says so", arguments: Asking.allCases)
+    func once(_ asking: Asking) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let gate = try spool.gate()
+        let calls = "?unlink,?unlinkat"
+        // In its own directory, or by way of the spool's.
+        let strace = [
+            "/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-P", "x.request", "-P", "control/x.request", "-e", "trace=\(calls)",
+            "-e", "inject=\(calls):signal=KILL:when=1",
+        ]
+        try spool.launch(tracer: strace)
+        try spool.notification("READY=1")
+        try spool.drop(
+            "job.toml",
+            "timeout = '1h'\ncommand = 'trap \"echo got >> \(spool.out)/signals\" USR1; echo > \(spool.out)/began; while ! read x < \(gate.path); do :; done'")
+        try spool.output("began")
+        let job = try spool.running("job")
+        try spool.define("control/x.request", asking.request(job.id))
+        #expect(try spool.exitCode() == 128 + SIGKILL)
+        #expect(Files.exists("\(spool.path)/control/x.request"), "it stands there as if nothing had been done")
+        try spool.start()
+        // That of the daemon that was killed may be there already.
+        try spool.wait(for: "the request to be gone") { !Files.exists("\(spool.path)/control/x.request") }
+        let answer = try Files.text("\(spool.path)/control/x.answer")
+        #expect(answer.contains("\"code\": 1") || answer.contains("\"code\":1"), "\(answer)")
+        #expect(answer.contains("does not do it twice"), "\(answer)")
+        switch asking {
+        case .extend: #expect(try job.text("extend") == "1200\n")
+        case .signal: try spool.lines("signals", count: 1)
+        }
+        try gate.release()
+        #expect(try spool.end(of: "job").outcome == "done 0")
+        if case .signal = asking { #expect(try spool.linesNow("signals").count == 1) }
+    }
+}
