@@ -106,12 +106,15 @@ extension Service {
         }
         // A worker writes its record before it starts a command. So a job that no record names never began, once no
         // worker is left that might still be about to take it from its socket; unless the machine stopped, for the record
-        // need not have reached the disk.
+        // need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of a run behind it: where
+        // that stands, the run may have begun, and nobody can tell whether it goes on.
         if !undecided {
             for job in waiting.values {
+                let hasOutput = try spool.fs.status("\(Layout.directory(of: job.id, .running))/\(Layout.outputFile)") != nil
                 let outcome: RunResult.Outcome =
                     scheduler.repairedSince != nil
                     ? .lost("the journal was damaged, and nothing says how it ended")
+                    : isSameBoot && hasOutput ? .lost("it had begun, and no worker's record says what became of it")
                     : isSameBoot ? .neverBegan : .lost(wasDiskBroken ? "the disk broke while it ran" : "the machine stopped while it ran")
                 end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
             }

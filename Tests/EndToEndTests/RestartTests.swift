@@ -145,6 +145,24 @@ struct RestartTests {
         try Processes.awaitEnd(of: pid)
     }
 
+    @Test("Where the workers' records are taken away over a restart, no run begins a second time: it is lost", arguments: ["state/workers", "state/workers/1"])
+    func recordsTaken(_ path: String) throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1\n")
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path)'\ntries = 3\nbackoff = '1ms'")
+        let pid = try #require(pid_t(try spool.lines("began", count: 1)[0]))
+        try spool.crash()
+        try Files.removeTree("\(spool.path)/\(path)")
+        try spool.start()
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == "failed lost" && job.error.contains("no worker's record"), "\(job.error)")
+        #expect(kill(pid, 0) == 0, "what runs is left alone")
+        try gate.release()
+        try Processes.awaitEnd(of: pid)
+        #expect(try spool.runsOn())
+        #expect(try spool.linesNow("began").count == 1)
+    }
+
     // MARK: A stream of jobs and a daemon that is killed again and again
 
     @Test("Killed ten times under a stream of jobs, every dropped job has run exactly once")
