@@ -168,6 +168,37 @@ struct StandbyTests {
         spool.lead(standby)
         #expect(try spool.runsOn())
     }
+
+    @Test(
+        "A11: where root's spoold serves everybody, a standby of root's takes over with the users' daemons: jobs go on, each due second runs once",
+        .enabled(if: TestUser.areHere, TestUser.reason))
+    func everybodys() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let standby = try spool.standby()
+        try spool.drop(as: .games, "job.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'\ndirectory = '/'")
+        try TestUser.games.shell(
+            "umask 077; mkdir -p \(spool.path)/tasks/games; cat > \(spool.path)/tasks/games/tick.toml <<'END'\ncommand = 'echo $SPOOL_DUE >> \(spool.out)/dues'\ndirectory = '/'\noverlap = 'allow'\n\(Self.eachSecond)\nEND")
+        let began = try spool.lines("began", count: 1)
+        try spool.lines("dues", count: 2)
+        let before = Processes.userDaemons(ofSpool: spool.path)
+        let seen = spool.logLength
+        try spool.crash()
+        spool.lead(standby)
+        try spool.logLine("event=takes-over", "pid=\(standby.pid)", after: seen)
+        try spool.logLine("event=serving-user", "user=games", after: seen)
+        for pid in before { try Processes.awaitEnd(of: pid) }
+        try spool.logLine("event=adopted", "user=games", after: seen)
+        try gate.release()
+        try spool.logLine("event=ended", "user=games", "exit_code=7", after: seen)
+        #expect(try spool.linesNow("began") == began)
+        try spool.lines("dues", count: spool.linesNow("dues").count + 2)
+        let dues = try spool.linesNow("dues").map { try spool.second($0) }.sorted()
+        #expect(dues == Array(dues[0]...dues[dues.count - 1]), "\(dues)")
+        #expect(try spool.stop() == 0)
+        #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
+    }
 }
 
 extension SpoolUnderTest {
