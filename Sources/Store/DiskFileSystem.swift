@@ -161,7 +161,11 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-        try create(path + ".tmp", bytes, mode: 0o600)
+        do throws(SystemError) { try create(path + ".tmp", bytes, mode: 0o600) } catch {
+            // Of what a full disk has taken a part of, nobody makes anything.
+            try? removeFile(path + ".tmp")  // most often there is none
+            throw error
+        }
         let (directory, name) = try place(of: path)
         do throws(SystemError) { try directory.opened.rename(name + ".tmp", to: name) } catch {
             // A directory in the file's place: whoever put it there finds it beside.

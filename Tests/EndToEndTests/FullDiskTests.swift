@@ -150,6 +150,7 @@ struct FullDiskTests {
         try Files.rename("\(spool.path)/tmp/late.toml", "\(spool.path)/new/late.toml")
         try spool.awaitTrouble("disk")
         #expect(try spool.ctl("status").output.contains("No space left"))
+        #expect(!Files.exists("\(spool.path)/state/status.json.tmp"), "what could not be written whole is taken away")
         try free(spool)
         #expect(try spool.end(of: "late").outcome == "done 0")
         try spool.awaitNoTrouble()
