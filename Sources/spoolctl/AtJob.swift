@@ -36,14 +36,15 @@ struct AtJob {
     let id: JobID
 
     /// - Parameters:
-    ///   - owner: who imports; whoever else's the job is, it is refused.
+    ///   - owner: whose its file is, which atd wants its text to say, too.
+    ///   - user: as whom it is to run; nil: as who imports.
     ///   - path: where it stands, for the comment that says so.
-    init(_ name: Name, text bytes: [UInt8], owner: UInt32, path: String) throws(Refusal) {
+    init(_ name: Name, text bytes: [UInt8], owner: UInt32, user: String?, path: String) throws(Refusal) {
         guard name.queue != "=" else { throw Refusal(why: "it is running") }
         guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else { throw Refusal(why: "it is not UTF-8 text") }
         guard text.hasPrefix("#!") else { throw Refusal(why: "it is no script: it does not begin with #!") }
-        if let user = Self.number(in: text, after: "# atrun uid="), user != owner {
-            throw Refusal(why: "it runs as user \(user), and jobs of this spool run as user \(owner)")
+        if let other = Self.number(in: text, after: "# atrun uid="), other != owner {
+            throw Refusal(why: "it is to run as user \(other), and its file belongs to user \(owner)")
         }
         number = name.number
         start = name.start
@@ -51,6 +52,7 @@ struct AtJob {
         let command = Self.firstCommand(of: text)
         table.set("description", Value(.string("at job \(number)\(command.map { ": \($0)" } ?? "")")))
         table.set("script", Value(.string(text)))
+        if let user { table.set("user", Value(.string(user))) }
         table.set("start", Value(.string(start.rfc3339)))
         table.set("queue", Value(.string(String(name.queue))))
         // atd.c: nice((tolower(queue) - 'a') * 2), of which the kernel takes 19 at most.

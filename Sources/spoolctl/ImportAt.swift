@@ -50,12 +50,10 @@ struct ImportAt {
             throw AtJob.Refusal(why: error.message)
         }
         guard status.kind == .file else { throw AtJob.Refusal(why: "it is not a regular file") }
-        guard status.owner == geteuid() else {
-            throw AtJob.Refusal(why: "it belongs to user \(status.owner), and jobs of this spool run as user \(geteuid())")
-        }
+        let user = try user(of: status.owner)
         // at.c: it becomes executable when it is whole.
         guard status.mode & S_IXUSR != 0 else { throw AtJob.Refusal(why: "it is still being written") }
-        let job = try AtJob(name, text: bytes, owner: geteuid(), path: path)
+        let job = try AtJob(name, text: bytes, owner: status.owner, user: user, path: path)
         do throws(Failure) {
             let context = try session.context()
             do throws(Problems) { _ = try JobDefinition.read(try job.source.table(), context) } catch {
@@ -65,6 +63,16 @@ struct ImportAt {
             throw AtJob.Refusal(why: error.lines.joined(separator: "; "))
         }
         return job
+    }
+
+    /// As whom a job of this user's is to run; nil: as the spool's own. Only root's files may name another.
+    private func user(of id: uid_t) throws(AtJob.Refusal) -> String? {
+        if id == geteuid() { return nil }
+        guard geteuid() == 0 else { throw AtJob.Refusal(why: "it belongs to user \(id), and jobs of this spool run as user \(geteuid())") }
+        let known: User?
+        do throws(SystemError) { known = try User.find(id: id) } catch { throw AtJob.Refusal(why: "\(error)") }
+        guard let known else { throw AtJob.Refusal(why: "it belongs to user \(id), whom nobody here is called by") }
+        return known.name
     }
 
     private func drop(_ jobs: [AtJob]) throws(Failure) {

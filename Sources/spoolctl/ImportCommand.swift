@@ -9,7 +9,7 @@ extension Command {
             "crontab: writes a task for each line, with the comment above it as description and the variables that are in force where it stands. A line that cannot be carried over faithfully is refused, and it is said why; the others are written.",
             "Without FILE it reads crontab -l; - is standard input. In /etc/crontab, in a directory named cron.d and with --system each line names a user: root's tasks then run as that one, anybody else's lines of others are refused. A directory stands for the files in it that cron would read.",
             "A task is named after its file, or in a user's crontab after its program. As cron does, it runs by the machine's clock, makes up for nothing that was missed, and mails its output.",
-            "at: submits a job for each that at(1) has queued, with its script, start time and queue; its id follows from at's number and time, so none comes twice. What is of another user, runs already or cannot be read is refused with the reason. at's own spool is left as it is: standard error has the atrm command that empties it.",
+            "at: submits a job for each that at(1) has queued, with its script, start time and queue; its id follows from at's number and time, so none comes twice. Root's jobs of other users run as these; anybody else's, what runs already or cannot be read is refused with the reason. at's own spool is left as it is: standard error has the atrm command that empties it.",
         ],
         options: [
             Option("system", "crontab: every line names a user"),

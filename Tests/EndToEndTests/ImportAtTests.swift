@@ -57,7 +57,7 @@ struct ImportAtTests {
         #expect(result.code == 4, "\(result.errors)")
         #expect(result.lines == ["20990101T000000.000Z-at-5-000005", "20990101T000000.000Z-at-11-00000b", "20990101T000000.000Z-at-12-00000c"])
         let reasons = [
-            ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it runs as user \(geteuid() + 1), and jobs of this spool run as user \(geteuid())"),
+            ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it is to run as user \(geteuid() + 1), and its file belongs to user \(geteuid())"),
             ("a0000d", "it is not UTF-8 text"), ("a0000e", "it is not a regular file"),
         ]
         for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name)\(Self.minute): \(why)\n"), "\(result.errors)") }
@@ -94,6 +94,25 @@ struct ImportAtTests {
         try spool.start()
         #expect(try spool.runsOn())
         #expect(try spool.linesNow("ran") == ["ran"] && Files.list("\(spool.path)/new").count == 1)
+    }
+
+    @Test("U6: what root imports of other users' runs as these, and of a user whom nobody knows nothing is", .enabled(if: TestUser.areHere, TestUser.reason))
+    func otherUsers() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let directory = try jobs(spool)
+        for (name, uid) in [("a0000100000001", TestUser.games.id), ("a0000200000001", TestUser.nameless.id)] {
+            try Files.write("\(directory)/\(name)", Self.file("id -un", uid: uid, mail: "games -1"), mode: 0o700)
+            #expect(chown("\(directory)/\(name)", uid, uid) == 0)
+        }
+        let result = try spool.ctl("import", "at", "--dir", directory)
+        #expect(result.code == 4 && result.errors.contains("a0000200000001: it belongs to user 64101, whom nobody here is called by"), "\(result.errors)")
+        let id = try #require(result.lines.first)
+        #expect(result.lines.count == 1)
+        #expect(try spool.ctl("wait", id).code == 0)
+        #expect(try spool.ctl("logs", id).output == "games\n")
+        let refused = try TestUser.games.run(
+            "\(SpoolUnderTest.programs)/spoolctl", "import", "at", "--dry-run", "--dir", directory, environment: ["SPOOL_DIR=\(spool.path)"])
+        #expect(refused.code != 0, "\(refused.output)")
     }
 
     @Test("U6: wrong uses of import at, and a directory that is not there")
