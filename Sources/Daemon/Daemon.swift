@@ -166,6 +166,8 @@ public final class Daemon: World {
     /// Serves the spool until told to end; before that, with `isStandby`, waits until nobody else does.
     public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
+        // Each user, worker and watched directory needs one or some.
+        DescriptorLimit.raise()
         do {
             // Before anything of that user's is looked at.
             if let name = options.user { try UserSpool.become(name) }

@@ -48,8 +48,8 @@ public enum Process {
         try check(posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1), nil)
 
         var pid: pid_t = 0
-        let failure = try FileName.withCPath(executable) {
-            posix_spawn(&pid, $0, &actions, &attributes, argumentPointers.base, environmentPointers.base)
+        let failure = try FileName.withCPath(executable) { path in
+            DescriptorLimit.withOriginal { posix_spawn(&pid, path, &actions, &attributes, argumentPointers.base, environmentPointers.base) }
         }
         try check(failure, executable)
         return pid
@@ -59,8 +59,10 @@ public enum Process {
     /// throw. What is not close-on-exec stays open; blocked and waiting signals stay so.
     public static func becomeProgram(_ executable: String) throws(SystemError) -> Never {
         let failure = try FileName.withCPath(executable) { path in
-            execv(path, CommandLine.unsafeArgv)
-            return errno
+            DescriptorLimit.withOriginal {
+                execv(path, CommandLine.unsafeArgv)
+                return errno
+            }
         }
         throw SystemError(call: "exec", path: executable, errno: failure)
     }

@@ -12,6 +12,19 @@ struct ShortageTests {
         return (0...).first { !used.contains($0) } ?? 0
     }
 
+    @Test("spoold may open as many files as its hard limit says, also when it has become its program anew; jobs begin with the soft limit it was given")
+    func descriptorLimits() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.launch(tracer: ["/usr/bin/prlimit", "--nofile=256:4096"])
+        try spool.notification("READY=1")
+        for round in 0..<2 {
+            let limits = try Files.text("/proc/\(try #require(spool.daemon?.pid))/limits").split(separator: "\n").first { $0.hasPrefix("Max open files") }
+            #expect(limits?.split(separator: " ").dropFirst(3).prefix(2) == ["4096", "4096"])
+            #expect(try spool.run("command = 'ulimit -Sn; ulimit -Hn'", as: "job-\(round)").stdout == "256\n4096\n")
+            if round == 0 { #expect(try spool.ctl("restart").code == 0) }
+        }
+    }
+
     @Test("Attack 45: out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
     func outOfDescriptors() throws {
         let spool = try SpoolUnderTest()

@@ -43,7 +43,7 @@ struct UnitTests {
     func onlyKnown(scope: String) throws {
         let known = [
             "Type", "NotifyAccess", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStartSec",
-            "KillMode", "Delegate", "OOMPolicy", "OOMScoreAdjust", "UMask", "StandardError", "SyslogIdentifier", "TasksMax",
+            "KillMode", "Delegate", "OOMPolicy", "OOMScoreAdjust", "UMask", "StandardError", "SyslogIdentifier", "TasksMax", "LimitNOFILE",
         ]
         let directives = try Self.directives(scope)
         #expect(Set(directives.map(\.key)) == Set(known).subtracting(scope == "user" ? ["OOMScoreAdjust"] : []))
