@@ -26,7 +26,7 @@ extension Daemon {
         var names = Set(configuration.allow ?? [])
         names.formUnion(users.keys)
         do throws(SystemError) {
-            for directory in UserSpool.claimable + [Layout.users] {
+            for directory in UserPart.claimable + [Layout.users] {
                 for entry in try spool.fs.list(directory) where entry.kind == .directory { names.insert(entry.name) }
             }
         } catch {
@@ -39,7 +39,7 @@ extension Daemon {
     /// that a user does to her directories ends the daemon of all.
     func lookAtUser(_ name: String) {
         guard isForEverybody, !isStopping, JobID(name) == nil else { return }
-        let place = UserSpool.path(of: name)
+        let place = UserPart.path(of: name)
         if unsettledUsers.removeValue(forKey: name) != nil { service.problems[place] = nil }
         do throws(SystemError) { try serve(name, place) } catch {
             note("\(error)", of: place)
@@ -51,14 +51,14 @@ extension Daemon {
     private static let unsettledMilliseconds: Int64 = 1000
 
     private func serve(_ name: String, _ place: String) throws(SystemError) {
-        guard let user = try UserSpool.owner(ofName: name) else {
+        guard let user = try UserPart.owner(ofName: name) else {
             // What root keeps there is not ours to judge.
-            for shared in UserSpool.claimable { lookAtStranger(name, in: shared) }
+            for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
             return
         }
         let directory = try spool.fs.directory()
         var claims: [UserSpool.Claim] = []
-        for shared in UserSpool.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
+        for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims {
             note(why, of: place)
             return letGo(name)
@@ -105,16 +105,16 @@ extension Daemon {
         let name = one.user.name
         do throws(SystemError) {
             try UserSpool.make(one.user, in: spool.fs.directory())
-            var arguments = [program, "--spool", "\(options.spool)/\(UserSpool.path(of: name))", "--worker", options.worker]
+            var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let configuration = options.configuration { arguments += ["--config", configuration] }
             try one.start(program: program, arguments: arguments + ["--serve-user", name], environment: Self.environmentOfUsers())
             if let descriptor = one.descriptor { try poll.add(descriptor, token: Token.users + one.number) }
             shares.add(name)
-            service.problems[UserSpool.path(of: name)] = nil
+            service.problems[UserPart.path(of: name)] = nil
             log.write(.notice, "serving-user", at: now, ["user": name, "pid": "\(one.pid)"])
         } catch {
             if one.isRunning { one.kill() }
-            note("\(error)", of: UserSpool.path(of: name))
+            note("\(error)", of: UserPart.path(of: name))
             _ = one.ended()
         }
         service.isPublishDue = true

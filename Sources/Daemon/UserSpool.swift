@@ -3,25 +3,14 @@ import Glibc
 import Linux
 import Store
 
-// A user's part of a spool that serves everybody. What people put files into stands where they look for it, `new/alice`, and so do the
-// jobs, `done/alice`; `users/alice` holds links to these and the rest, and is to a daemon and to spoolctl a spool like any other.
-// All of it but `users/alice` itself and its links is hers.
+// Each user's part of a spool that serves everybody, see UserPart: made, and kept hers.
 
 enum UserSpool {
-    /// A directory of hers in one of these is how a user asks to be served.
-    static let claimable = [Layout.new, Layout.tasks, Layout.schedules, Layout.control]
-    /// Directories of jobs and programs: each user's are in one of these, which only root changes.
-    private static let closed = [Layout.running, Layout.done, Layout.failed, Layout.patterns]
-    /// Nobody else looks for anything here.
-    private static let own = [Layout.journal, Layout.state]
-
-    static func path(of name: String) -> String { "\(Layout.users)/\(name)" }
-
     // MARK: Being the user
 
     /// Makes this process, which root's daemon has started, the user's for good.
     static func become(_ name: String) throws {
-        guard geteuid() == 0, let user = try owner(ofName: name) else {
+        guard geteuid() == 0, let user = try UserPart.owner(ofName: name) else {
             throw DaemonFailure("--serve-user is for spoold itself, when root's serves the spool of a user; \(name) cannot be served so")
         }
         try user.credentials().assume()
@@ -46,18 +35,6 @@ enum UserSpool {
     }
 
     // MARK: One user
-
-    /// Who may have a directory of this name: the user called so, or the one of this number if the number has no name.
-    /// Nil: nobody.
-    static func owner(ofName name: String) throws(SystemError) -> User? {
-        if name.utf8.allSatisfy({ (48...57).contains($0) }) {
-            // A name of digits alone is no name: it would be taken for somebody's number.
-            guard let id = uid_t(name), id != 0, id < uid_t.max, String(id) == name, try User.find(id: id) == nil else { return nil }
-            return User(id: id, group: id, name: name, home: "/", shell: "/bin/sh")
-        }
-        guard Name.isValid(name), let user = try User.find(name: name), user.id != 0, user.name == name else { return nil }
-        return user
-    }
 
     /// What a user has put into the shared directories.
     enum Claim: Equatable {
@@ -86,9 +63,9 @@ enum UserSpool {
     /// Makes what is missing of a user's spool. Throws EPERM where something of that name is somebody else's. What there is of a new one
     /// has its name when it is whole.
     static func make(_ user: User, in spool: borrowing Directory) throws(SystemError) {
-        let place = path(of: user.name)
+        let place = UserPart.path(of: user.name)
         do throws(SystemError) { _ = try spool.status(place) } catch where error.errno == ENOENT {
-            let unfinished = path(of: ".\(user.name).tmp")
+            let unfinished = UserPart.path(of: ".\(user.name).tmp")
             do throws(SystemError) { try spool.makeDirectory(unfinished) } catch where error.errno == EEXIST {}
             try fill(unfinished, user, in: spool)
             return try spool.rename(unfinished, to: place)
@@ -98,12 +75,12 @@ enum UserSpool {
 
     private static func fill(_ place: String, _ user: User, in spool: borrowing Directory) throws(SystemError) {
         try set(0o755, of: place, in: spool)
-        for name in Layout.shared + closed {
+        for name in UserPart.linked {
             try give("\(name)/\(user.name)", to: user, in: spool)
             let link = "\(place)/\(name)"
             do throws(SystemError) { try spool.makeSymbolicLink(link, to: "../../\(name)/\(user.name)") } catch where error.errno == EEXIST {}
         }
-        for name in own { try give("\(place)/\(name)", to: user, in: spool) }
+        for name in UserPart.own { try give("\(place)/\(name)", to: user, in: spool) }
     }
 
     /// A directory of the user's, made if it is missing. Root alone can have made one that is root's: that one was cut short.

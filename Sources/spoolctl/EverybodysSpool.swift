@@ -12,18 +12,15 @@ enum EverybodysSpool {
     /// For a user who names everybody's spool: her part of it.
     static func partOfCaller(_ located: Result<String, Failure>) -> (Result<String, Failure>, User?) {
         let id = geteuid()
-        guard id != 0, case .success(let path) = located, isEverybodys(path) else { return (located, nil) }
+        guard id != 0, case .success(let path) = located, UserPart.servesEverybody(path) else { return (located, nil) }
         // A job of root's that runs as another user speaks of root's part, where it stands.
         if let job = environment("SPOOL_JOB_DIR"), job.hasPrefix("\(path)/\(Layout.running)/") { return (located, nil) }
-        // A number without a name stands for itself.
-        let user = (try? User.find(id: id)) ?? User(id: id, group: getegid(), name: String(id), home: "/", shell: "/bin/sh")
-        return (.success("\(path)/\(Layout.users)/\(user.name)"), user)
-    }
-
-    private static func isEverybodys(_ path: String) -> Bool {
-        // What cannot be looked at is not taken for one.
-        guard let users = try? FileStatus.read("\(path)/\(Layout.users)") else { return false }
-        return users.kind == .directory && users.owner == 0
+        do throws(SystemError) {
+            let user = try UserPart.user(id: id, group: getegid())
+            return (.success(UserPart.path(of: user.name, inSpool: path)), user)
+        } catch {
+            return (.failure(Failure(error)), nil)
+        }
     }
 
     // MARK: Making room
@@ -31,7 +28,7 @@ enum EverybodysSpool {
     /// Has what a user needs to put files there: she makes the directories of her name, and root's daemon the rest.
     static func claim(_ path: String, _ user: User) throws(Failure) {
         if isComplete(path) { return }
-        let spool = path.dropLast(Layout.users.count + user.name.count + 2)
+        let spool = UserPart.spool(ofPart: path, of: user.name)
         for shared in Layout.shared where mkdir("\(spool)/\(shared)/\(user.name)", 0o700) != 0 && errno != EEXIST {
             throw Failure(SystemError(call: "mkdir", path: "\(spool)/\(shared)/\(user.name)", errno: errno))
         }
@@ -61,20 +58,16 @@ enum EverybodysSpool {
 
     /// The users of a spool, each with a session of her part; none for anybody but root.
     static func users(_ session: Session) throws(Failure) -> [Session] {
-        guard geteuid() == 0, session.owner == nil, isEverybodys(session.spoolPath) else { return [] }
-        let directory = "\(session.spoolPath)/\(Layout.users)"
-        let entries = try attempt { () throws(SystemError) in try Directory.open(directory).list() }
-        var sessions: [Session] = []
-        for name in entries.map(\.name).sorted() {
-            if let user = try owner(of: "\(directory)/\(name)", name) { sessions.append(Session(session, of: user, at: "\(directory)/\(name)")) }
+        guard geteuid() == 0, session.owner == nil, UserPart.servesEverybody(session.spoolPath) else { return [] }
+        let spool = session.spoolPath
+        return try attempt { () throws(SystemError) in
+            var sessions: [Session] = []
+            for name in try UserPart.names(inSpool: spool) {
+                guard let user = try UserPart.owner(ofPart: name, inSpool: spool) else { continue }
+                sessions.append(Session(session, of: user, at: UserPart.path(of: name, inSpool: spool)))
+            }
+            return sessions
         }
-        return sessions
-    }
-
-    private static func owner(of part: String, _ name: String) throws(Failure) -> User? {
-        guard let status = try? FileStatus.read("\(part)/\(Layout.state)"), status.owner != 0 else { return nil }  // being made
-        let known = try attempt { () throws(SystemError) in try User.find(id: status.owner) }
-        return known ?? User(id: status.owner, group: status.group, name: name, home: "/", shell: "/bin/sh")
     }
 
     /// Commands whose operands are not names of tasks and jobs.
@@ -86,12 +79,12 @@ enum EverybodysSpool {
         let operands = session.arguments.operands
         let own = operands.prefix(session.command.ownOperands ?? operands.count)
         let names = own.map { $0.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
-        guard let first = names.first(where: { $0.count == 2 })?[0], Name.isValid(first), isEverybodys(session.spoolPath) else { return session }
+        guard let first = names.first(where: { $0.count == 2 })?[0], Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else { return session }
         guard names.allSatisfy({ $0.count == 2 && $0[0] == first }) else {
             throw .usage("one call is about one user's tasks and jobs: \(own.joined(separator: ", ")) are several's")
         }
-        let part = "\(session.spoolPath)/\(Layout.users)/\(first)"
-        guard let user = try owner(of: part, first) else {
+        let part = UserPart.path(of: first, inSpool: session.spoolPath)
+        guard let user = try attempt({ () throws(SystemError) in try UserPart.owner(ofPart: first, inSpool: session.spoolPath) }) else {
             throw .notFound("\(first) has nothing in \(session.spoolPath)")
         }
         try attempt { () throws(SystemError) in try user.credentials().assume() }

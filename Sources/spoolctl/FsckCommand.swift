@@ -6,7 +6,7 @@ extension Command {
     static let fsck = Command(
         "fsck", "[--repair]", "look for what is wrong in the spool, and mend it",
         details: [
-            "Holds the journal against the directories, and says of each thing that does not fit what is wrong and what --repair would do. Exits with 0 when all is well, with 1 when something is wrong, also after --repair. While a daemon serves the spool, what may be in motion is not looked at.",
+            "Holds the journal against the directories, and says of each thing that does not fit what is wrong and what --repair would do. Exits with 0 when all is well, with 1 when something is wrong, also after --repair. While a daemon serves the spool, what may be in motion is not looked at. In a spool for everybody root's looks at everybody's part.",
             "--repair wants the daemon stopped. It deletes only files that programs left half written and keys that nobody holds: a damaged segment of the journal is kept as NAME.log.damaged, all else that has no place is moved to state/lost+found/.",
         ],
         options: [Option("repair", "mend it, and say what was done")],
@@ -14,7 +14,22 @@ extension Command {
             Example("spoolctl fsck", "one line for each thing that is wrong"),
             Example("systemctl stop spoold && spoolctl fsck --repair", "after damage to the disk"),
         ]
-    ) { session throws(Failure) in try Fsck(session).run() }
+    ) { session throws(Failure) in
+        try session.noOperands()
+        let fsck = try Fsck(session)
+        var mended = try fsck.run()
+        var isWhole = true
+        // Each user's part is a spool like any other. What is wrong with one says nothing of the next.
+        for part in try EverybodysSpool.users(session) {
+            do throws(Failure) { mended += try part.asOwner { () throws(Failure) in try Fsck(part).run() } } catch {
+                for line in error.lines { session.complain("\(part.qualified(line))") }
+                isWhole = false
+            }
+        }
+        fsck.write(mended)
+        let isWell = session.arguments.flag("repair") ? mended.allSatisfy { $0.done != nil } : mended.isEmpty
+        return isWell && isWhole ? ExitCode.done : ExitCode.failed
+    }
 }
 
 private struct Fsck {
@@ -23,23 +38,28 @@ private struct Fsck {
 
     init(_ session: Session) throws(Failure) {
         self.session = session
-        try session.noOperands()
         fs = try session.openSpool(ofAnyFormat: true)
     }
 
-    func run() throws(Failure) -> Int32 {
-        if session.arguments.flag("repair") { return try repair() }
-        let findings = try look()
-        write(findings.map { ($0, nil) })
-        return findings.isEmpty ? ExitCode.done : ExitCode.failed
+    /// What is wrong, and with `--repair` what was done about it; by paths from the spool of all.
+    func run() throws(Failure) -> [SpoolRepair.Mended] {
+        let found: [SpoolRepair.Mended] = session.arguments.flag("repair") ? try repair() : try look().map { ($0, nil) }
+        guard let owner = session.owner, getuid() == 0 else { return found }
+        return found.map { finding, done in
+            var finding = finding
+            finding.path = "\(UserPart.path(of: owner.name))/\(finding.path)"
+            return (finding, done)
+        }
     }
+
+    private var name: String { session.owner.map { "the part of \($0.name)" } ?? "the spool" }
 
     private func look() throws(Failure) -> [Finding] {
         let context = try session.context()
         while true {
             let daemon = try session.daemon()
             if let daemon {
-                session.complain("spoold, pid \(daemon.pid) on \(daemon.host), serves the spool: what may be in motion is not looked at")
+                session.complain("spoold, pid \(daemon.pid) on \(daemon.host), serves \(name): what may be in motion is not looked at")
             }
             let findings = try attempt { () throws(SystemError) in
                 try SpoolCheck.check(fs, isServed: daemon != nil, context, isHeld: isHeld)
@@ -50,7 +70,7 @@ private struct Fsck {
         }
     }
 
-    private func repair() throws(Failure) -> Int32 {
+    private func repair() throws(Failure) -> [SpoolRepair.Mended] {
         let context = try session.context()
         // Anything else than this is not ours to touch.
         if let format = try attempt({ () throws(SystemError) in try SpoolCheck.foreignFormat(fs) }) {
@@ -68,8 +88,7 @@ private struct Fsck {
             try SpoolRepair(fs, host: host, context, isHeld: isHeld).mend()
         }
         _ = consume lock
-        write(mended)
-        return mended.allSatisfy { $0.done != nil } ? ExitCode.done : ExitCode.failed
+        return mended
     }
 
     /// Whether a worker has this record. One that cannot be opened is nobody's.
@@ -86,7 +105,7 @@ private struct Fsck {
 
     // MARK: Printing
 
-    private func write(_ mended: [SpoolRepair.Mended]) {
+    func write(_ mended: [SpoolRepair.Mended]) {
         if session.isJSON { return writeJSON(mended) }
         for (finding, done) in mended {
             let place = finding.line.map { "\(finding.path):\($0)" } ?? finding.path

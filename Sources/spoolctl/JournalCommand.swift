@@ -6,7 +6,7 @@ extension Command {
     static let journal = Command(
         "journal", "[-f] [options]", "print the journal: every decision, oldest first",
         details: [
-            "What the daemon decided and when: accepted, started, ended, skipped and why. Damage is said with file and line, after what is before it. The texts of definitions are left out but with --json.",
+            "What the daemon decided and when: accepted, started, ended, skipped and why. Damage is said with file and line, after what is before it. The texts of definitions are left out but with --json. In a spool for everybody root sees everybody's, of which --id and --task name one USER/….",
         ],
         options: [
             Option("follow", "f", "go on as decisions are made"),
@@ -20,13 +20,80 @@ extension Command {
         ]
     ) { session throws(Failure) in
         try session.noOperands()
-        var reader = try JournalReader(session)
-        return try reader.run()
+        return try JournalView(session).run()
+    }
+}
+
+/// The journals of a spool: one, or in everybody's spool for root that of each user, too, in the order of time as far as it is known.
+private final class JournalView {
+    private let session: Session
+    private let inotify: Inotify
+    private var readers: [JournalReader] = []
+    private var code = ExitCode.done
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        inotify = try attempt { () throws(SystemError) in try Inotify() }
+        let asked = [session.arguments.value("id"), session.arguments.value("task")].compactMap(\.self)
+        let named = asked.lazy.compactMap { $0.firstIndex(of: "/").map($0.prefix(upTo:)) }.first.map(String.init)
+        let parts = try EverybodysSpool.users(session)
+        if let named, !parts.contains(where: { $0.owner?.name == named }) { throw .notFound("\(named) has nothing in \(session.spoolPath)") }
+        // A task without a user's name before it is root's.
+        let isOwn = named == nil && session.arguments.value("task") != nil
+        for part in [session] + parts where named == nil ? part === session || !isOwn : part.owner?.name == named {
+            try open(part)
+        }
+        if readers.count > 1 { for index in readers.indices { readers[index].isCollecting = true } }
+    }
+
+    private func open(_ part: Session) throws(Failure) {
+        // Before reading, so that nothing is missed between.
+        try attempt { () throws(SystemError) in _ = try self.inotify.add("\(part.spoolPath)/\(Layout.journal)", [.movedTo, .modified]) }
+        readers.append(try part.asOwner { () throws(Failure) in try JournalReader(part) })
+    }
+
+    func run() throws(Failure) -> Int32 {
+        let follows = session.arguments.flag("follow")
+        while true {
+            try readAll()
+            session.output.flush()
+            guard follows else { return code }
+            var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
+            if Glibc.poll(&poll, 1, -1) < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
+            var events: [InotifyEvent] = []
+            do throws(SystemError) { _ = try inotify.readEvents(into: &events) } catch { throw Failure(error) }
+        }
+    }
+
+    private func readAll() throws(Failure) {
+        var lines: [(at: Instant, order: Int, text: String)] = []
+        for index in readers.indices where !readers[index].isDamaged {
+            var reader = readers[index]
+            do throws(Failure) {
+                try reader.session.asOwner { () throws(Failure) in try reader.read() }
+            } catch {
+                // A user's journal is that user's trouble.
+                guard reader.session.owner != nil, readers.count > 1 else { throw error }
+                for line in error.lines { session.complain(reader.session.qualified(line)) }
+                reader.isDamaged = true
+                code = error.code
+            }
+            for one in reader.collected { lines.append((one.at, lines.count, one.text)) }
+            reader.collected = []
+            readers[index] = reader
+        }
+        lines.sort { ($0.at, $0.order) < ($1.at, $1.order) }
+        for line in lines { session.output.line(line.text) }
     }
 }
 
 private struct JournalReader {
-    private let session: Session
+    let session: Session
+    /// Lines are kept for whoever puts them in order, instead of being printed.
+    var isCollecting = false
+    var collected: [(at: Instant, text: String)] = []
+    /// It is read no further.
+    var isDamaged = false
     private let fs: DiskFileSystem
     private let since: Instant?
     private let id: String?
@@ -42,41 +109,30 @@ private struct JournalReader {
     init(_ session: Session) throws(Failure) {
         self.session = session
         fs = try session.openSpool()
-        id = session.arguments.value("id")
-        task = session.arguments.value("task")
+        // Behind the name of the user whose part this is.
+        func own(_ option: String) -> String? {
+            session.arguments.value(option).map { text in text.firstIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text }
+        }
+        id = own("id")
+        task = own("task")
         since = try session.arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
     }
 
-    mutating func run() throws(Failure) -> Int32 {
+    /// Reads what has come since it was read last.
+    mutating func read() throws(Failure) {
         let fs = fs
-        let follows = session.arguments.flag("follow")
-        let directory = "\(session.spoolPath)/\(Layout.journal)"
-        // Before reading, so that nothing is missed between.
-        let inotify = try attempt { () throws(SystemError) -> Inotify in
-            let inotify = try Inotify()
-            _ = try inotify.add(directory, [.movedTo, .modified])
-            return inotify
-        }
-        while true {
-            let segments = try attempt { () throws(SystemError) in try Journal<DiskFileSystem>.segments(fs) }
-            for name in segments where name >= segment {
-                if name != segment {
-                    isFirstSegment = segment.isEmpty
-                    segment = name
-                    offset = 0
-                    segmentBegan = nil
-                    // Whole, with all its checks; what is appended later is read as it comes.
-                    try readWhole(name)
-                } else {
-                    try readAppended()
-                }
+        let segments = try attempt { () throws(SystemError) in try Journal<DiskFileSystem>.segments(fs) }
+        for name in segments where name >= segment {
+            if name != segment {
+                isFirstSegment = segment.isEmpty
+                segment = name
+                offset = 0
+                segmentBegan = nil
+                // Whole, with all its checks; what is appended later is read as it comes.
+                try readWhole(name)
+            } else {
+                try readAppended()
             }
-            session.output.flush()
-            guard follows else { return ExitCode.done }
-            var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            if Glibc.poll(&poll, 1, -1) < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
-            var events: [InotifyEvent] = []
-            do throws(SystemError) { _ = try inotify.readEvents(into: &events) } catch { throw Failure(error) }
         }
     }
 
@@ -89,6 +145,7 @@ private struct JournalReader {
         }
         idsOfTask = reader.idsOfTask
         segmentBegan = reader.segmentBegan
+        collected = reader.collected
     }
 
     private mutating func readAppended() throws(Failure) {
@@ -127,27 +184,32 @@ private struct JournalReader {
     /// Fields that say nothing to a person.
     private static let hidden: Set<String> = ["source", "format", "inode", "size", "mtime", "boot"]
 
-    private func writeLine(_ fields: JournalFields) {
+    private mutating func emit(_ at: Instant, _ text: String) {
+        if isCollecting { collected.append((at, text)) } else { session.output.line(text) }
+    }
+
+    private mutating func writeLine(_ fields: JournalFields) {
         let output = session.output
         if session.isQuiet {
-            if let id = fields["id"] { output.line(id) }
+            if let id = fields["id"] { emit(fields.at, session.qualified(id)) }
             return
         }
         var words: [String] = []
         for (key, value) in fields.fields where !Self.hidden.contains(key) {
-            let text = Output.oneLine(String(decoding: value, as: UTF8.self))
+            var text = Output.oneLine(String(decoding: value, as: UTF8.self))
+            if key == "id" || key == "task" { text = session.qualified(text) }
             words.append(key == "id" ? text : "\(key)=\(text.contains(" ") || text.isEmpty ? "\"\(text)\"" : text)")
         }
         let text = words.joined(separator: " ")
         if output.isTerminal {
             let kind = fields.kind + String(repeating: " ", count: max(0, 14 - fields.kind.count))
-            output.line("\(output.coloured(session.time(fields.at), .dim))  \(output.coloured(kind, .bold))  \(text)")
+            emit(fields.at, "\(output.coloured(session.time(fields.at), .dim))  \(output.coloured(kind, .bold))  \(text)")
         } else {
-            output.line("\(fields.at)\t\(fields.kind)\t\(text)")
+            emit(fields.at, "\(fields.at)\t\(fields.kind)\t\(text)")
         }
     }
 
-    private func writeJSON(_ fields: JournalFields) {
+    private mutating func writeJSON(_ fields: JournalFields) {
         var writer = JSONWriter(reserving: 512)
         writer.beginObject()
         writer.member("sequence", Int(fields.sequence))
@@ -156,10 +218,10 @@ private struct JournalReader {
         for (key, value) in fields.fields where key != "at" && key != "kind" && key != "sequence" {
             let text = String(decoding: value, as: UTF8.self)
             writer.key(key)
-            if Self.numbers.contains(key), let number = Int64(text) { writer.integer(number) } else { writer.string(text) }
+            if Self.numbers.contains(key), let number = Int64(text) { writer.integer(number) } else { writer.string(key == "id" || key == "task" ? session.qualified(text) : text) }
         }
         writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        emit(fields.at, String(decoding: writer.bytes, as: UTF8.self))
     }
 
     private static let numbers: Set<String> = [

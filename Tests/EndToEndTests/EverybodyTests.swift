@@ -126,6 +126,37 @@ struct EverybodyTests {
         #expect(try Files.status("\(spool.path)/tasks/games").owner == 5)
     }
 
+    @Test("Root's journal, why and fsck are about everybody's, and about one user's where that is asked; hers are about her own")
+    func rootsReports() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let own = try spool.ctl("submit", "--wait", "--", "true")
+        #expect(own.code == 0)
+        for user in [TestUser.games, .daemon] { #expect(try spool.ctl(as: user, "submit", "--wait", "--name", "mine", "--", "true").code == 0) }
+        let all = try spool.ctl("journal").lines.filter { $0.contains("\tended\t") }
+        #expect(all.count == 3 && all[0] == all.min() && all[1].contains("\tgames/2") && all[2].contains("\tdaemon/2"), "\(all)")
+        #expect(try spool.ctl("journal", "--json").output.contains("\"id\":\"games/2"))
+        let id = try #require(all[1].split(separator: "\t")[2].split(separator: " ").first.map(String.init))
+        let one = try spool.ctl("journal", "--id", id, "-q").lines
+        #expect(!one.isEmpty && one.allSatisfy { $0 == id }, "\(one)")
+        #expect(try spool.ctl("journal", "--task", "nobody/backup").code == 3)
+        #expect(try spool.ctl("why", id).output.contains("succeeded") || spool.ctl("why", id).output.contains("done"))
+        let hers = try spool.ctl(as: .games, "journal").output
+        #expect(hers.contains("ended") && !hers.contains("daemon/") && !hers.contains("games/"))
+
+        #expect(try spool.stop() == 0)
+        #expect(try spool.ctl("fsck").output == "")
+        try TestUser.games.shell("echo half > \(spool.path)/control/games/x.answer.tmp")
+        let found = try spool.ctl("fsck")
+        #expect(found.code == 1 && found.output.contains("fsck: users/games/control/x.answer.tmp: was never completed"), "\(found.output)\(found.errors)")
+        #expect(try !TestUser.games.run("\(SpoolUnderTest.programs)/spoolctl", ["fsck"], environment: ["SPOOL_DIR=\(spool.path)"]).output.contains("users/"))
+        let mended = try spool.ctl("fsck", "--repair")
+        #expect(mended.code == 0 && mended.output.contains("users/games/control/x.answer.tmp"), "\(mended.output)\(mended.errors)")
+        #expect(try spool.ctl("fsck").output == "")
+        #expect(try Files.status("\(spool.path)/users/games/state/lock").owner == TestUser.games.id)
+        try spool.start()
+        #expect(try spool.runsOn())
+    }
+
     // MARK: One another
 
     @Test("U3: Attacks 29, 40, 42: a user cannot read, cancel, delete or ask for what is another's")

@@ -1,0 +1,59 @@
+// A spool of root's serves everybody, and each user has a part of it. What people put files into stands where they look for it, `new/alice`,
+// and so do the jobs, `done/alice`; `users/alice` holds links to these and the rest, and is to a daemon and to spoolctl a spool like any
+// other. All of it but `users/alice` itself and its links is hers.
+
+import Glibc
+import Linux
+
+/// How a user's part of a spool that serves everybody is laid out, and whose it is.
+public enum UserPart {
+    /// A directory of hers in one of these is how a user asks to be served.
+    public static let claimable = [Layout.new, Layout.tasks, Layout.schedules, Layout.control]
+    /// Where a directory of each user's stands, to which a link in her part leads: those she can make herself, and those that only root
+    /// changes.
+    public static let linked = Layout.shared + [Layout.running, Layout.done, Layout.failed, Layout.patterns]
+    /// What stands in the part itself: nobody else looks for anything there.
+    public static let own = [Layout.journal, Layout.state]
+
+    public static func path(of name: String) -> String { "\(Layout.users)/\(name)" }
+
+    public static func path(of name: String, inSpool spool: String) -> String { "\(spool)/\(path(of: name))" }
+
+    /// The spool of all, by the path of a user's part of it.
+    public static func spool(ofPart part: String, of name: String) -> String { String(part.dropLast(path(of: name).count + 1)) }
+
+    /// Whether the spool at this path serves everybody. What cannot be looked at is not taken for one.
+    public static func servesEverybody(_ spool: String) -> Bool {
+        guard let users = try? FileStatus.read("\(spool)/\(Layout.users)") else { return false }
+        return users.kind == .directory && users.owner == 0
+    }
+
+    // MARK: Whose
+
+    /// A user by number; one whom nobody is called by stands for itself.
+    public static func user(id: uid_t, group: gid_t, name: String? = nil) throws(SystemError) -> User {
+        try User.find(id: id) ?? User(id: id, group: group, name: name ?? String(id), home: "/", shell: "/bin/sh")
+    }
+
+    /// Who may have a part of this name: the user called so, or the one of this number if the number has no name. Nil: nobody.
+    public static func owner(ofName name: String) throws(SystemError) -> User? {
+        if name.utf8.allSatisfy({ (48...57).contains($0) }) {
+            // A name of digits alone is no name: it would be taken for somebody's number.
+            guard let id = uid_t(name), id != 0, id < uid_t.max, String(id) == name, try User.find(id: id) == nil else { return nil }
+            return try user(id: id, group: id)
+        }
+        guard Name.isValid(name), let user = try User.find(name: name), user.id != 0, user.name == name else { return nil }
+        return user
+    }
+
+    /// The user whose part of this name there is, by whom its files belong to; nil: there is none, or it is being made.
+    public static func owner(ofPart name: String, inSpool spool: String) throws(SystemError) -> User? {
+        guard let status = try? FileStatus.read("\(path(of: name, inSpool: spool))/\(Layout.state)"), status.owner != 0 else { return nil }
+        return try user(id: status.owner, group: status.group, name: name)
+    }
+
+    /// The names of the parts that there are, sorted.
+    public static func names(inSpool spool: String) throws(SystemError) -> [String] {
+        try Directory.open("\(spool)/\(Layout.users)").list().map(\.name).sorted()
+    }
+}
