@@ -93,7 +93,8 @@ guard let directory = spool ?? environment("SPOOL_DIR")
 else { fail("no spool: give --spool DIR, or set SPOOL_DIR or HOME", code: 2) }
 let configurationFile = configuration
     ?? (isRoot ? "/etc/spoold/spoold.toml" : userPath("XDG_CONFIG_HOME", ".config").map { "\($0)/spoold/spoold.toml" })
-if let configuration, !isRegular(configuration) { fail("there is no configuration file \(configuration)", code: 1) }
+// Root's daemon names its own to those of users, whether it is there or not.
+if let configuration, user == nil, !isRegular(configuration) { fail("there is no configuration file \(configuration)", code: 1) }
 
 func isRegular(_ path: String) -> Bool { access(path, R_OK) == 0 }
 

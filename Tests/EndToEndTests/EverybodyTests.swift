@@ -105,6 +105,13 @@ struct EverybodyTests {
         #expect(try spool.ctl(as: user, "cancel", "no-such-job").code == 3)
     }
 
+    @Test("Users are served where there is no configuration file, too")
+    func noConfiguration() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try Files.remove(spool.configuration)
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+    }
+
     @Test("Root sees all, names what is a user's USER/NAME, and acts on it as that user")
     func root() throws {
         let spool = try SpoolUnderTest.ofEverybody()
