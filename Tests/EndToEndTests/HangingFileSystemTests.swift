@@ -27,6 +27,23 @@ struct HangingFileSystemTests {
         #expect(try spool.runsOn("afterwards"))
         #expect(try spool.stop() == 0)
     }
+
+    @Test(
+        "Attack 12: what a user has mounted on her own directory, and never answers, holds up nobody else",
+        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"))
+    func hangsOnUsers() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+        let mount = try HangingMount(at: "\(spool.path)/new/games", isDirectory: true)
+        defer { mount.end() }
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.runsOn("before"))
+        try spool.crash()
+        try spool.start()
+        try spool.wait(for: "what is said of it") { spool.statusText.contains("new/games: something is mounted there") }
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.runsOn("after"))
+    }
 }
 
 /// Mounted, by hand, and never served.
