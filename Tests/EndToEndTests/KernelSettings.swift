@@ -8,8 +8,9 @@ import Testing
 
 /// Has settings of the kernel at some values, or as they are, while it lives; nobody else of these tests changes them meanwhile.
 final class KernelSettings {
-    /// What keeps links, and the files of others in directories that all may write, from being a trap.
-    static let protections = ["protected_hardlinks", "protected_symlinks", "protected_fifos", "protected_regular"]
+    /// What keeps links from being a trap. Not protected_fifos and protected_regular, by which users of other tests could not write into
+    /// one another's files any more.
+    static let protections = ["protected_hardlinks", "protected_symlinks"]
 
     static let canChange = isRoot && protections.allSatisfy { access("/proc/sys/fs/\($0)", W_OK) == 0 }
     static let reason: Comment = "only root of the machine itself can change the kernel's settings"
@@ -26,7 +27,7 @@ final class KernelSettings {
         if isRoot { try Self.take(lock, LOCK_SH) }
     }
 
-    /// All protections on, as most distributions have them, or all off.
+    /// Both on, as most distributions have them, or both off.
     init(protecting isOn: Bool) throws {
         lock = try FileDescriptor.open("/run/spoold-tests.lock", O_RDONLY | O_CREAT, mode: 0o600)
         try Self.take(lock, LOCK_EX)
@@ -44,9 +45,7 @@ final class KernelSettings {
         let output = try Pipe()
         // The shell is to wait for its input.
         _ = linux_fcntl_int(input.reading.raw, F_SETFL, 0)
-        let pairs = Self.protections.map { name in
-            "\(name)=\(!isOn ? 0 : name == "protected_fifos" || name == "protected_regular" ? 2 : 1)"
-        }
+        let pairs = Self.protections.map { "\($0)=\(isOn ? 1 : 0)" }
         let child = try Child("/bin/sh", ["-c", script, "sh"] + pairs, environment: [], input: input.reading.raw, output: output.writing.raw, error: 2)
         let ends = input.release()
         close(ends.reading)

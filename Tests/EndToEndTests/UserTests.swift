@@ -240,7 +240,10 @@ import Testing
         #expect(chmod(gate.path, 0o666) == 0)
         try spool.drop("other.toml", "command = 'read x <\(gate.path)'\nuser = \"nobody\"\ndirectory = \"/\"")
         _ = try spool.running("other")
-        let job = try spool.run("command = 'kill -9 $PPID; read x <\(gate.path)'\nuser = \"games\"\ndirectory = \"/\"")
+        // One that dies before it could write down what it started leaves that running: it waits elsewhere.
+        let own = try spool.gate("own")
+        #expect(chmod(own.path, 0o666) == 0)
+        let job = try spool.run("command = 'kill -9 $PPID; read x <\(own.path)'\nuser = \"games\"\ndirectory = \"/\"")
         #expect(job.outcome == "failed lost")
         try gate.release()
         #expect(try spool.end(of: "other").outcome == "done 0")
