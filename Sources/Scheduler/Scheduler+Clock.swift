@@ -3,7 +3,7 @@
 // What holds:
 // - A clock that is set back by less than a day makes nothing run again: what is dealt with stays so until it is later than that.
 // - What lies further ahead was written by a wrong clock, and nothing waits for it: a schedule counts from now, and a job that
-//   waits for its next try waits as long as it would have.
+//   waits for its next try waits as long as it would have, also when its last one ended by that clock.
 // - Unless it is this clock that is wrong: one that shows a time before this program was made is waited for to be corrected.
 // - No due time whose run is on record runs again, whatever the clock has shown.
 
@@ -42,7 +42,9 @@ extension Scheduler {
             }
         }
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
-            guard job.state == .new, job.notBefore > limit, job.definition.start == nil, job.endedAt ?? job.createdAt > limit else { continue }
+            // A time that it asked for itself is waited for, once.
+            let isOfWrongClock = job.endedAt.map { $0 > limit } ?? (job.definition.start == nil && job.createdAt > limit)
+            guard job.state == .new, job.notBefore > limit, isOfWrongClock else { continue }
             var ending = Ending(attempt: job.attempt, state: .new, reason: job.reason)
             ending.error = job.error
             ending.startedAt = job.startedAt

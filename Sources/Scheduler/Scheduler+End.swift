@@ -39,7 +39,7 @@ extension Scheduler {
         case .neverBegan:
             ending.attempt = attempt - 1
             ending.state = job.stopping == nil ? .new : .failed
-            ending.notBefore = job.notBefore
+            ending.notBefore = min(job.notBefore, now)
             kind = .spawn
         case .lost(let why):
             ending.reason = .lost
@@ -64,7 +64,8 @@ extension Scheduler {
         if mayTryAgain, ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {
             ending.state = .new
             let seed = stableHash("\(id.text)\u{0}\(attempt)")
-            ending.notBefore = run.endedAt.advanced(
+            // The clock may have been set back since.
+            ending.notBefore = min(run.endedAt, now).advanced(
                 byMilliseconds: job.definition.backoff.milliseconds(afterTry: attempt, seed: seed))
         }
         commit(.ended(id, ending), at: run.endedAt)

@@ -56,6 +56,22 @@ import Testing
         #expect(again.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:20"))
     }
 
+    /// Also when the clock is set right before it is known how the try ended, and when the job had asked for its start.
+    @Test func noTryIsPutOffByTheClockThatTheOneBeforeEndedBy() {
+        for (keys, outcome) in [("", RunResult.Outcome.neverBegan), ("", .exited(1)), ("start = 2026-11-21T02:04:00Z\n", .exited(1))] {
+            let world = World(at: "02:03")
+            world.now = age
+            let id = world.drop("j", "\(keys)tries = 2\nbackoff = \"10m\"")
+            world.lines()
+            if keys.isEmpty { world.now = at("02:10") }
+            world.handle(.ended(id, attempt: 1, RunResult(outcome: outcome, startedAt: age, endedAt: age)))
+            world.lines()
+            world.now = at("02:10")
+            world.handle(.clockSet)
+            #expect(world["j"].map { $0.notBefore <= at("02:20") } == true, "\(keys)\(outcome)")
+        }
+    }
+
     @Test func aTryThatWaitsForAnotherAgeWaitsAsLongAsItWouldHave() {
         let world = World(at: "02:03")
         world.now = age

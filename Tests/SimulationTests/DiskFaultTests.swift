@@ -3,6 +3,19 @@ import Glibc
 import Store
 import Testing
 
+extension SimulatedWorld {
+    /// A turn in which the disk fails once.
+    fileprivate func takeUpFaults(isLook: Bool, after: Int) throws(Violation) {
+        if isLook { disk.lookFault = (EIO, times: 1, after: after) } else { disk.fault = SimulatedDisk.Fault(.error(EIO, times: 1), after: after) }
+        do throws(Violation) { try turn() } catch {
+            // A sync that failed has ended the daemon.
+            guard !isUp else { throw error }
+        }
+        disk.fault = nil
+        disk.lookFault = nil
+    }
+}
+
 /// A disk that refuses changes for a while: whichever it refuses, the daemon waits, and nothing is lost or runs twice. Only a sync
 /// that fails, or a journal that cannot be opened, ends it, and then the next start goes on.
 @Suite struct DiskFaults {
@@ -34,6 +47,56 @@ import Testing
             try live(world)
             try expectOneRun(of: ["one", "two"], world, "\(SystemError.message(errno)) at change \(after)")
         }
+    }
+
+    /// No event tells when descriptors are to be had again.
+    @Test(arguments: [EIO, EMFILE])
+    func aPauseThatIsLiftedWhileNothingCanBeLookedAtIsOver(errno: Int32) throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        try world.disk.write("\(Layout.control)/pause", Array("note".utf8))
+        try drop("one", world)
+        try world.turn()
+        #expect(world.service?.scheduler.pauses[.all] == "note")
+        try world.disk.unlink("\(Layout.control)/pause")
+        world.disk.lookFault = (errno, times: 1, after: 0)
+        try live(world)
+        try expectOneRun(of: ["one"], world, SystemError.message(errno))
+    }
+
+    @Test(arguments: [EIO, EMFILE])
+    func aTaskThatCouldNotBeReadIsReadLater(errno: Int32) throws {
+        for after in 0..<4 {
+            let world = SimulatedWorld()
+            try world.startDaemon()
+            try world.disk.write("\(Layout.tasks)/one.toml", Array("command = ':'".utf8))
+            world.disk.lookFault = (errno, times: 1, after: after)
+            try live(world)
+            #expect(world.service?.scheduler.tasks["one"]?.definition != nil, "\(SystemError.message(errno)) at look \(after)")
+        }
+    }
+
+    /// Wherever its way to `running/` was cut off, its record is one, and its command is not begun.
+    @Test func aJobThatIsCanceledBeforeItIsInItsPlaceIsNotBegun() throws {
+        var canceled = 0
+        for isLook in [false, true] {
+            for after in 0..<20 {
+                let world = SimulatedWorld()
+                try world.startDaemon()
+                try drop("one", world)
+                try world.takeUpFaults(isLook: isLook, after: after)
+                guard let service = world.service, service.hasUnplaced, let id = service.scheduler.jobs.keys.first else { continue }
+                canceled += 1
+                try world.disk.write("\(Layout.control)/a.request", Array("{\"do\": \"cancel\", \"id\": \"\(id)\"}".utf8))
+                try world.turn()
+                // When it is brought to its place again.
+                world.now = world.now.advanced(byMilliseconds: 1000)
+                try live(world)
+                let places = JobState.allCases.filter { world.disk.exists(Layout.directory(of: id, $0)) }
+                #expect(places == [.failed] && world.begun.isEmpty, "look \(isLook), \(after): \(places), \(world.begun)")
+            }
+        }
+        #expect(canceled > 3)
     }
 
     private func drop(_ name: String, _ world: SimulatedWorld) throws {
