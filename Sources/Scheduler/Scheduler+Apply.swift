@@ -9,6 +9,7 @@ extension Scheduler {
             guard let job = jobs[id] else { return }
             job.changedAt = now
             leave(job)
+            dropPlace(of: job)
             forget(id)
             settle(id, as: .failed, nil)
         case .started(let id, let attempt):
@@ -109,8 +110,13 @@ extension Scheduler {
         case .done, .failed: break
         }
         // Where it stands is the new one's affair, also when that has come to its end.
-        if old.isTouched { turn.places.removeAll { $0 === old } }
+        dropPlace(of: old)
         return true
+    }
+
+    /// Nothing is to be brought anywhere for a job that is no more.
+    private func dropPlace(of job: Job) {
+        if job.isTouched { turn.places.removeAll { $0 === job } }
     }
 
     private func applyAccepted(_ accepted: AcceptedJob) {

@@ -160,6 +160,29 @@ import Testing
         #expect(world.lines() == ["ended a 1 new exit until 02:00:00", "started a 2"])
         #expect(world.turn.places.map(\.name) == ["a"] && world.turn.starts.map(\.name) == ["a"])
     }
+
+    @Test func aJobThatIsWithdrawnIsBroughtNowhere() {
+        let world = World(at: "02:00")
+        let id = world.drop("a")
+        #expect(world.starts() == ["a"])
+        world.handle(.ended(id, attempt: 1, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: world.now)))
+        world.handle(.withdrawn(id))
+        #expect(world.lines().last?.hasPrefix("withdrawn") == true)
+        #expect(world.turn.places.isEmpty)
+    }
+
+    /// Its file was edited after a start that came to nothing, and what it then was has ended.
+    @Test func ofAJobThatWasTakenUpAnewOnlyTheLastHasAPlace() {
+        let scheduler = Scheduler(zones: zones)
+        let world = World(scheduler, at: at("02:00"))
+        let job = world.job("a")
+        let records: [Record] = [
+            .accepted(job), .started(job.id, attempt: 1), .ended(job.id, Ending(attempt: 0, state: .new, reason: nil)),
+            .accepted(job), .ended(job.id, Ending(attempt: 0, state: .failed, reason: .canceled)),
+        ]
+        for record in records { scheduler.restore(record, at: world.now) }
+        #expect(scheduler.finishRestoring().places.map(\.state) == [.failed])
+    }
 }
 
 /// A job's way from its file to its end.
