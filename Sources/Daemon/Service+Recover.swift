@@ -96,8 +96,8 @@ extension Service {
                     continue
                 }
                 waiting[id] = nil
-                // Its lock need not tell: a disk that was mounted anew knows no locks.
-                if try world.adopt(job, run, record: entry.name) { continue }
+                // A disk that broke and was mounted anew, since this boot, knows no locks.
+                if isAlive || wasDiskBroken, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
                 lost(job, record: entry.name, isOfThisBoot: isSameBoot)
             case nil:
