@@ -34,8 +34,31 @@ extension Service {
         }
     }
 
+    /// A clock that has jumped ahead may be wrong, as one is that has lost its battery until the network has told the time: all records would
+    /// seem to be old. So none goes for an hour after it moved by more than two days from one look to the next; a daemon looks once a day at
+    /// least, and what came before it is in the journal.
+    static var clockTrialMilliseconds: Int64 { 3_600_000 }
+
+    private func trustsClock() -> Bool {
+        let jump = 2 * Self.pruneMilliseconds
+        if let seen = clockSeenAt, now.milliseconds - seen.milliseconds > jump {
+            let until = now.advanced(byMilliseconds: Self.clockTrialMilliseconds)
+            keepsRecordsUntil = until
+            pruning = nil
+            nextPrune = until
+            log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
+        }
+        clockSeenAt = now
+        guard let until = keepsRecordsUntil else { return true }
+        // Set back since: that was it.
+        guard now >= until || until.milliseconds - now.milliseconds > Self.clockTrialMilliseconds else { return false }
+        keepsRecordsUntil = nil
+        return true
+    }
+
     /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
     func pruneSome() throws(SystemError) {
+        guard trustsClock() else { return }
         for (id, state) in expiries.takeDue(at: now) {
             do throws(SystemError) {
                 try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))

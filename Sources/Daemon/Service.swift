@@ -69,6 +69,9 @@ package final class Service<FS: FileSystem, W: World> {
     var expiries = Expiries()
     var pruning: PruneScan?
     var nextPrune = Instant(milliseconds: 0)
+    /// When the clock was last looked at, by itself; and until when what it says is too new to remove records for.
+    var clockSeenAt: Instant?
+    var keepsRecordsUntil: Instant?
     var doneCount = 0
     var failedCount = 0
     /// Something changed that `state/status.json` tells.
@@ -159,12 +162,12 @@ package final class Service<FS: FileSystem, W: World> {
     package var nextWake: Instant? {
         var wake = scheduler.nextWake()
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        if let expiry = expiries.next { consider(expiry) }
+        if let expiry = expiries.next { consider(max(expiry, keepsRecordsUntil ?? expiry)) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let intakeAgainAt { consider(intakeAgainAt) }
         if !unplaced.isEmpty { consider(placeAgainAt) }
-        consider(nextPrune)
+        consider(max(nextPrune, keepsRecordsUntil ?? nextPrune))
         return wake
     }
 
