@@ -51,14 +51,14 @@ final class LoopDisk {
         try Commands.succeed("mkfs.\(kind)", "-q", image)
     }
 
-    /// Mounts it. While what was unmounted lazily is still in use, that is tried again.
+    /// Mounts it, anew once nobody uses it any more as it was: another test's process may have all mounts in a namespace of its own,
+    /// and as long as one of them is left the kernel gives the same broken file system again.
     func mount(at place: String) throws {
         let end = Clock.monotonicMilliseconds() + guardMilliseconds
-        while true {
-            let result = try Commands.run("mount", "-t", kind.rawValue, "-o", options.isEmpty ? "loop" : "loop,\(options)", image, place)
-            if result.code == 0 { break }
-            guard places.contains(place), Clock.monotonicMilliseconds() < end else { throw WaitFailed(description: "mount: \(result.error)") }
+        while try !Commands.run("losetup", "-j", image).output.isEmpty {
+            guard Clock.monotonicMilliseconds() < end else { throw WaitFailed(description: "\(image) is still in use") }
         }
+        try Commands.succeed("mount", "-t", kind.rawValue, "-o", options.isEmpty ? "loop" : "loop,\(options)", image, place)
         places.append(place)
     }
 
