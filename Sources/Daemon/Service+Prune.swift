@@ -40,19 +40,25 @@ extension Service {
     static var clockTrialMilliseconds: Int64 { 3_600_000 }
 
     private func trustsClock() -> Bool {
-        let jump = 2 * Self.pruneMilliseconds
-        if let seen = clockSeenAt, now.milliseconds - seen.milliseconds > jump {
-            let until = now.advanced(byMilliseconds: Self.clockTrialMilliseconds)
-            keepsRecordsUntil = until
+        let seen = clockSeenAt
+        if seeClock(now), let seen, let until = keepsRecordsUntil {
             pruning = nil
             nextPrune = until
             log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
         }
-        clockSeenAt = now
         guard let until = keepsRecordsUntil else { return true }
         // Set back since: that was it.
         guard now >= until || until.milliseconds - now.milliseconds > Self.clockTrialMilliseconds else { return false }
         keepsRecordsUntil = nil
+        return true
+    }
+
+    /// True when it has jumped since it was last seen.
+    @discardableResult
+    func seeClock(_ instant: Instant) -> Bool {
+        defer { clockSeenAt = instant }
+        guard let seen = clockSeenAt, instant.milliseconds - seen.milliseconds > 2 * Self.pruneMilliseconds else { return false }
+        keepsRecordsUntil = instant.advanced(byMilliseconds: Self.clockTrialMilliseconds)
         return true
     }
 

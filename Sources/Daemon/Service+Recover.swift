@@ -17,7 +17,7 @@ extension Service {
             torn = try spool.journal.open { fields in
                 count += 1
                 last = max(last ?? fields.at, fields.at)
-                clockSeenAt = fields.at
+                seeClock(fields.at)
                 guard fields.kind != "segment" else {
                     began = fields.at
                     return
