@@ -69,6 +69,8 @@ struct BeginCheck {
         guard let key = job.definition.unique else { return }
         for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf && !people.movedAway.contains(id.text) {
             for state in [JobState.done, .failed] where world.disk.exists(Layout.directory(of: id, state)) {
+                // A power cut has brought back a record that was removed.
+                if try Check(world, people).mayBeForgotten(id) { continue }
                 throw Violation("\(job.id) begins with the key \(key), which \(id) in \(state) has")
             }
         }

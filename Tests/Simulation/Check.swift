@@ -44,11 +44,24 @@ struct Check {
         try everyDueTimeIsAccountedFor(service.scheduler)
     }
 
+    /// When all records have been looked at whose time was up at `since`.
+    func afterPruning(since: Instant) throws(Violation) {
+        for state in [JobState.done, .failed] {
+            guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
+            for name in directory.entries.keys where JobID(name) != nil {
+                // What cannot be looked at is kept.
+                guard let ends = try? PruneScan.stayEnds("\(state)/\(name)", disk, keep: world.configuration.keepMilliseconds) else { continue }
+                if ends <= since { throw Violation("\(state)/\(name) is still there, and was to go at \(ends.rfc3339)") }
+            }
+        }
+    }
+
     // MARK: Jobs
 
     private func eachTryBeganOnce() throws(Violation) {
         if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
-        for (attempt, count) in world.begun where count > 1 {
+        // The record of a due time that somebody moved away tells no more that it has run.
+        for (attempt, count) in world.begun where count > 1 && !(attempt.id.contains("-task") && people.movedAway.contains(attempt.id)) {
             throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times")
         }
     }
@@ -124,9 +137,9 @@ struct Check {
             var due = (from.milliseconds / step + 1) * step
             while due <= world.now.milliseconds {
                 let instant = Instant(milliseconds: due)
-                if !facts.ran.contains(JobID(task: name, schedule: "each-minute", due: instant)),
-                    !facts.skipped.contains(where: { $0.from <= instant && instant <= $0.through })
-                {
+                if let skipped = facts.skipped.first(where: { $0.from <= instant && instant <= $0.through }) {
+                    due = skipped.through.milliseconds / step * step
+                } else if !facts.ran.contains(JobID(task: name, schedule: "each-minute", due: instant)) {
                     throw Violation("\(name) was due at \(instant.rfc3339), of which nothing is known")
                 }
                 due += step
@@ -138,19 +151,26 @@ struct Check {
 
     private func hasBeenForgotten(_ drop: People.Drop) throws(Violation) -> Bool {
         if let id = drop.record.flatMap({ JobID($0) }), try mayBeForgotten(id) { return true }
-        for (id, versions) in try journal.facts(disk).accepted {
+        let facts = try journal.facts(disk)
+        for (name, end) in facts.rejected where name == drop.name || people.movedAway.contains(name) {
+            if end.advanced(byMilliseconds: world.configuration.keepMilliseconds) <= world.latest { return true }
+        }
+        for (id, versions) in facts.accepted {
             guard let text = versions.last?.source.bytes, people.marks(in: text).contains(drop.number) else { continue }
             if try mayBeForgotten(id) { return true }
         }
-        return false
+        let isKnown = facts.accepted.values.contains { $0.contains { people.marks(in: $0.source.bytes).contains(drop.number) } }
+        return !isKnown && world.earliest.advanced(byMilliseconds: world.configuration.keepMilliseconds) <= world.latest
     }
 
     /// Whether the job said that its record need not be kept until now.
-    private func mayBeForgotten(_ id: JobID) throws(Violation) -> Bool {
+    func mayBeForgotten(_ id: JobID) throws(Violation) -> Bool {
         let facts = try journal.facts(disk)
-        guard let end = facts.ends[id], let job = facts.accepted[id]?.last else { return false }
-        if let keep = job.definition.keepMilliseconds, end.advanced(byMilliseconds: keep) <= world.latest { return true }
-        guard let task = job.task else { return false }
+        let job = facts.accepted[id]?.last
+        let keep = job?.definition.keepMilliseconds ?? world.configuration.keepMilliseconds
+        // The journal forgets, too.
+        if (facts.ends[id] ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || facts.ends[id] != nil { return true }
+        guard let job, facts.ends[id] != nil, let task = job.task else { return false }
         // As any of them has said; and whether or not the others are still kept.
         let others = facts.ends.keys.filter { $0 != id }.compactMap { facts.accepted[$0]?.last }.filter { $0.task == task }
         return (others + [job]).contains { $0.definition.keepCount.map { $0 <= others.count } ?? false }

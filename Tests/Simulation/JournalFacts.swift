@@ -17,9 +17,24 @@ struct JournalFacts {
     /// A task's due times, since its schedule has been as it is.
     struct Due {
         var since: Instant?
+        /// Up to when they were dealt with.
+        var accounted: Instant?
         var text = ""
         var ran: Set<JobID> = []
         var skipped: [SkippedDue] = []
+
+        mutating func deal(through instant: Instant) { accounted = max(accounted ?? instant, instant) }
+
+        /// Set back further than any right clock is, it counts from there, whatever was dealt with when the clock was wrong.
+        mutating func begin(_ instant: Instant) {
+            if let accounted, instant.advanced(byMilliseconds: 86_400_000) < accounted {
+                (since, skipped) = (instant, [])
+                self.accounted = instant
+            } else {
+                since = since ?? instant
+                deal(through: instant)
+            }
+        }
 
         var stepMilliseconds: Int64 { text.contains("cron = \"* * * * *\"") ? 60_000 : 300_000 }
     }
@@ -28,6 +43,8 @@ struct JournalFacts {
     /// Each version of each job, as it was taken up.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
     private(set) var ends: [JobID: Instant] = [:]
+    /// Names in new/ that became no job, and when that was first found.
+    private(set) var rejected: [String: Instant] = [:]
 
     init(_ disk: SimulatedDisk) throws(Violation) {
         let zones = ZoneDatabase(directories: [])
@@ -52,13 +69,20 @@ struct JournalFacts {
             // Another schedule: what was due before is another's affair.
             if due[name]?.text != text { due[name] = Due(text: text) }
         case .scheduled(let task, _, let accounted, _, _):
-            if due[task]?.since == nil { due[task]?.since = accounted }
+            due[task]?.begin(accounted)
         case .unscheduled(let task, _): due[task]?.since = nil
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
-            if let task = job.task, job.schedule != nil { due[task]?.ran.insert(job.id) }
+            guard let task = job.task, job.schedule != nil else { return }
+            due[task]?.ran.insert(job.id)
+            due[task]?.deal(through: job.due)
+        case .rejected(let file):
+            rejected[file.file] = min(rejected[file.file] ?? instant, instant)
+            ends[file.id] = instant
         case .ended(let id, let ending): if ending.state.isTerminal { ends[id] = instant }
-        case .skipped(let skipped): due[skipped.task]?.skipped.append(skipped)
+        case .skipped(let skipped):
+            due[skipped.task]?.skipped.append(skipped)
+            due[skipped.task]?.deal(through: skipped.through)
         default: break
         }
     }

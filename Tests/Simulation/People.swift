@@ -7,6 +7,8 @@ final class People {
     /// Something that somebody dropped: its text bears a mark with its number, by which it is found again.
     struct Drop {
         var number: Int
+        /// As what it came into new/, or whose place it took there.
+        var name = ""
         /// It was synced, as `submit` does, before it counted as handed over.
         var isSynced: Bool
         /// Somebody removed or edited it, so that it may be gone.
@@ -57,6 +59,8 @@ final class People {
             let (name, text) = compose(pick, isSynced: false)
             let path = "\(Layout.new)/\(name)"
             replaced(path)
+            // It is written over where it stands: a power cut may bring back what it held, beside the job that this has become.
+            if let node = try? disk.node(path) { for index in marks(in: node.bytes) { drops[index].mayBeTwice = true } }
             // The first line alone is no job.
             try disk.write(path, Array(text.prefix { $0 != "\n" }.utf8))
             let node = try disk.node(path)
@@ -68,12 +72,14 @@ final class People {
             guard !slow.isEmpty else { return }
             finish(slow.remove(at: Int(pick % UInt64(slow.count))))
         case .dropBad:
-            drops.append(Drop(number: drops.count, isSynced: false, isBad: true))
-            try rename(into: "\(Layout.new)/bad\(drops.count).toml", "# \(drops.last?.mark ?? "")\ncomand = 1")
+            let name = "bad\(drops.count + 1).toml"
+            drops.append(Drop(number: drops.count, name: name, isSynced: false, isBad: true))
+            try rename(into: "\(Layout.new)/\(name)", "# \(drops.last?.mark ?? "")\ncomand = 1")
         case .edit:
             guard let (path, index) = waiting(pick), !slow.contains(where: { $0.path == path }) else { return }
             drops[index].mayBeGone = true
             let text = compose(pick, isSynced: false).text
+            drops[drops.count - 1].name = String(path.drop { $0 != "/" }.dropFirst())
             try rename(into: path, text)
         case .editRecord:
             let names = try disk.node(Layout.failed).entries.keys.sorted()
@@ -156,7 +162,7 @@ final class People {
         } else if isOfTask {
             text += "on_crash = \"fail\"\n"
         }
-        if pick >> 24 % 4 == 0 {
+        if pick >> 24 % 4 == 0, !world.isClockWrong {
             let start = world.now.advanced(byMilliseconds: Int64(pick >> 32 % 120_000))
             latest = max(latest, start)
             text += "start = \"\(start.rfc3339)\"\n"
@@ -172,9 +178,10 @@ final class People {
         if pick >> 52 % 4 == 0 { text += "user = \"another\"\n" }
         text += isOfTask ? "task = \"task\(pick % 3)\"\n" : "command = \":\"\n"
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
-        drops.append(drop)
         // Few names, so that they are taken again and again.
-        return (pick >> 48 % 4 == 0 ? "name\(pick % 3).toml" : "name\(drops.count).toml", text)
+        drop.name = pick >> 48 % 4 == 0 ? "name\(pick % 3).toml" : "name\(drops.count + 1).toml"
+        drops.append(drop)
+        return (drop.name, text)
     }
 
     private func rename(into path: String, _ text: String) throws(SystemError) {

@@ -80,6 +80,11 @@ package final class Run {
             let change = pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000)
             world.now = world.now.advanced(byMilliseconds: change)
             world.service?.clockWasSet()
+        case .clockByYears:
+            // No clock shows a time before 1970.
+            let years = 1 + Int64(pick >> 8 % 50)
+            world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
+        case .roots: world.isRoots = pick % 2 == 0
         case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask:
             people.act(step.kind, pick)
@@ -176,8 +181,9 @@ package final class Run {
         world.disk.interruption = nil
         powerFailsAtEnd = nil
         people.finishAll()
+        world.setClock(wrongByYears: 0)
         for scope in ["pause", "pause-task0", "pause-task1", "pause-task2"] { people.lift(scope) }
-        for _ in 0..<4000 {
+        for _ in 0..<20_000 {
             try begin()
             try world.turn()
             if let violationAtBegin { throw violationAtBegin }
@@ -190,6 +196,22 @@ package final class Run {
         }
         try world.turn()
         try Check(world, people).atEnd()
+        try growOld()
+    }
+
+    /// When their time is up, records go.
+    private func growOld() throws(Violation) {
+        world.now = world.now.advanced(byMilliseconds: world.configuration.keepMilliseconds + 86_400_000)
+        let since = world.now
+        try begin()
+        try world.turn()
+        // A clock that has moved so far is believed after an hour.
+        world.now = world.now.advanced(byMilliseconds: 3_600_000)
+        repeat {
+            try begin()
+            try world.turn()
+        } while world.service?.hasWork ?? false
+        try Check(world, people).afterPruning(since: since)
     }
 }
 

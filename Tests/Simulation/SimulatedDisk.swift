@@ -356,7 +356,7 @@ package final class SimulatedDisk: FileSystem {
     private func status(_ node: Node) -> FileStatus {
         let isOne = bug == .idsAreReused && node.kind == .file
         return FileStatus(
-            kind: node.kind, mode: node.mode, size: Int64(node.bytes.count), inode: isOne ? 7 : node.inode, links: 1,
+            kind: node.kind, mode: node.mode, size: Int64(node.bytes.count), inode: isOne ? 7 : node.inode, links: 1, owner: node.owner?.user ?? 0,
             modifiedNanoseconds: isOne ? 0 : node.modified, changedNanoseconds: isOne ? 1_000_000 : node.changed)
     }
 

@@ -61,7 +61,7 @@ package final class SimulatedWorld: World {
     package var now: Instant {
         didSet {
             disk.time = now.milliseconds &* 1_000_000
-            latest = max(latest, now)
+            (earliest, latest) = (min(earliest, now), max(latest, now))
         }
     }
     package let configuration: Configuration
@@ -84,7 +84,8 @@ package final class SimulatedWorld: World {
     private(set) var keys: [JobID: String] = [:]
     /// Called when a command begins, before it counts as running.
     var onBegin: ((Job) -> Void)?
-    /// The latest that the clock has shown.
+    /// The earliest and the latest that the clock has shown.
+    private(set) var earliest = SimulatedWorld.start
     private(set) var latest = SimulatedWorld.start
 
     /// Whose the jobs are that name a user.
@@ -109,6 +110,27 @@ package final class SimulatedWorld: World {
     }
 
     var isUp: Bool { service != nil }
+
+    /// The spool is root's, from the next start of the daemon on.
+    var isRoots = false
+
+    // MARK: A wrong clock
+
+    private var yearsWrong: Int64 = 0
+    /// The latest that a clock has shown that was right within minutes.
+    private var rightUntil = SimulatedWorld.start
+
+    var isClockWrong: Bool { yearsWrong != 0 }
+
+    /// 0: it is right again, and not before what it was when it was last right.
+    func setClock(wrongByYears years: Int64) {
+        guard years != yearsWrong else { return }
+        if !isClockWrong { rightUntil = max(rightUntil, now) }
+        now = now.advanced(byMilliseconds: (years - yearsWrong) * 365 * 86_400_000)
+        yearsWrong = years
+        if !isClockWrong { now = max(now, rightUntil) }
+        service?.clockWasSet()
+    }
 
     // MARK: The daemon's life
 
@@ -142,6 +164,7 @@ package final class SimulatedWorld: World {
     /// A service on the disk as it is.
     func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
         let spool = Spool(disk, host: "h")
+        spool.isRoots = isRoots
         spool.owner = { $0.isForAnother ? Self.another : nil }
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)

@@ -3,9 +3,9 @@
 package struct Step: Sendable, CustomStringConvertible {
     package enum Kind: String, CaseIterable, Sendable {
         // The daemon and its workers.
-        case start, turn, work, stop, rotate
+        case start, turn, work, stop, rotate, roots
         // Time.
-        case pass, wait, clock
+        case pass, wait, clock, clockByYears
         // People.
         case drop, submit, dropSlowly, finishSlow, dropBad, edit, editRecord, remove, retry, cancel, pause, resume
         case defineTask, editTask, spoilTask, removeTask, interject
@@ -19,8 +19,8 @@ package struct Step: Sendable, CustomStringConvertible {
     package var description: String { "\(kind.rawValue) \(pick)" }
 
     private static let weights: [(Kind, Int)] = [
-        (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.rotate, 2),
-        (.pass, 20), (.wait, 8), (.clock, 2),
+        (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.rotate, 2), (.roots, 1),
+        (.pass, 20), (.wait, 8), (.clock, 2), (.clockByYears, 2),
         (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.edit, 4), (.editRecord, 2), (.remove, 4), (.retry, 5),
         (.cancel, 6), (.pause, 2), (.resume, 4),
         (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.interject, 6),
