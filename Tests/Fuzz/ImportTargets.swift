@@ -41,7 +41,7 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     guard let name = AtJob.Name(String(decoding: bytes[..<end], as: UTF8.self)) else { return }
     let text = Array(bytes[end...].dropFirst())
     do throws(AtJob.Refusal) {
-        let job = try AtJob(name, text: text, owner: 0, path: "/var/spool/cron/atjobs/a")
+        let job = try AtJob(name, text: text, owner: 0, user: bytes.count % 2 == 0 ? "alice" : nil, path: "/var/spool/cron/atjobs/a")
         let read: Value
         do throws(DocumentError) { read = try TOML.parse(job.source.bytes) } catch { fatalError("what at's job becomes cannot be read: \(error)") }
         guard case .table(let table) = read.kind, case .string(let script)? = table["script"]?.kind else { fatalError("at's job has no script") }
