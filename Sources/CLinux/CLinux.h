@@ -76,7 +76,7 @@ static inline int linux_pipe2(int *ends, int flags) { return (int)syscall(SYS_pi
 // fcntl(2): F_SETLEASE and O_TMPFILE, hidden without _GNU_SOURCE.
 #define LINUX_F_SETLEASE 1024
 #define LINUX_F_GETLEASE 1025
-#define LINUX_O_TMPFILE (020000000 | O_DIRECTORY)
+static inline int linux_o_tmpfile(void) { return 020000000 | O_DIRECTORY; }
 #define LINUX_O_PATH 010000000
 #define LINUX_AT_NO_AUTOMOUNT 0x800
 #define LINUX_AT_STATX_DONT_SYNC 0x4000

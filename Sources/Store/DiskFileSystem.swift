@@ -68,14 +68,11 @@ public final class DiskFileSystem: FileSystem {
     /// The spool itself, for what only a daemon of everybody's does.
     public func directory() throws(SystemError) -> Directory { try top.opened.openDirectory(".") }
 
-    /// open(2)'s O_TMPFILE, a macro that Swift does not import.
-    private static let unnamed: Int32 = 0o20000000 | O_DIRECTORY
-
     /// Finds out whether the disk takes changes, by a file that has no name: throws what it says. Where the caller may not write, or the
     /// file system knows no such files, nothing is found out and nothing thrown.
     public func tryWriting(isSynced: Bool) throws(SystemError) {
         do throws(SystemError) {
-            let file = try top.opened.openFile(Layout.temporary, O_WRONLY | Self.unnamed)
+            let file = try top.opened.openFile(Layout.temporary, O_WRONLY | linux_o_tmpfile())
             try file.write([UInt8](repeating: 0, count: 4096))
             if isSynced { try file.sync() }
         } catch {

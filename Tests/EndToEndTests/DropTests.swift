@@ -45,7 +45,7 @@ struct DropTests {
             for byte in text.utf8 { try open.write([byte]) }
         case .unnamed:
             // open(2), O_TMPFILE: the file gets its name when it is whole, and nobody sees it being closed under that name.
-            let open = try FileDescriptor.open("\(spool.path)/new", Files.unnamed | O_WRONLY, mode: mode)
+            let open = try FileDescriptor.open("\(spool.path)/new", linux_o_tmpfile() | O_WRONLY, mode: mode)
             try open.write(Array(text.utf8))
             guard linkat(AT_FDCWD, "/proc/self/fd/\(open.raw)", AT_FDCWD, here, AT_SYMLINK_FOLLOW) == 0 else {
                 throw SystemError(call: "linkat", path: here, errno: errno)

@@ -4,9 +4,6 @@ import Linux
 
 /// Files by path, as a shell has them.
 enum Files {
-    /// open(2)'s O_TMPFILE, a macro that Swift does not import.
-    static let unnamed: Int32 = 0o20000000 | O_DIRECTORY
-
     static func makeTemporaryDirectory() throws -> String {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(parent)/spool-test-XXXXXX".utf8CString)

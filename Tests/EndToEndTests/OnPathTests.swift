@@ -94,7 +94,7 @@ struct OnPathTests {
     @Test("U5: A file without a name that is given one counts")
     func unnamed() throws {
         let spool = try spool()
-        let file = try FileDescriptor.open("\(spool.base)/in", O_WRONLY | Files.unnamed, mode: 0o600)
+        let file = try FileDescriptor.open("\(spool.base)/in", O_WRONLY | linux_o_tmpfile(), mode: 0o600)
         try file.write(Array("x".utf8))
         #expect(linkat(AT_FDCWD, "/proc/self/fd/\(file.raw)", AT_FDCWD, "\(spool.base)/in/named", AT_SYMLINK_FOLLOW) == 0)
         _ = consume file
