@@ -177,14 +177,14 @@ public struct JSONWriter {
 
     /// A character beyond ASCII's that is not to be written as it is, if one begins here. The text is valid UTF-8.
     private static func unsafeCharacter(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (unit: UInt16, length: Int)? {
+        let character: (unit: UInt16, length: Int)
         switch text[index] {
-        case 0x7F: return (0x7F, 1)
-        case 0xC2 where text[index + 1] < 0xA0: return (UInt16(text[index + 1]), 2)
-        case 0xE2:
-            let unit = 0x2000 | UInt16(text[index + 1] & 0x3F) << 6 | UInt16(text[index + 2] & 0x3F)
-            return (0x202A...0x202E).contains(unit) || (0x2066...0x2069).contains(unit) ? (unit, 3) : nil
+        case 0x7F: character = (0x7F, 1)
+        case 0xC2: character = (UInt16(text[index + 1]), 2)
+        case 0xE2: character = (0x2000 | UInt16(text[index + 1] & 0x3F) << 6 | UInt16(text[index + 2] & 0x3F), 3)
         default: return nil
         }
+        return TerminalText.isUnsafe(UInt32(character.unit)) ? character : nil
     }
 
     private mutating func append(escapingUnit unit: UInt16) {
@@ -193,16 +193,12 @@ public struct JSONWriter {
     }
 
     private mutating func append(escaping byte: UInt8) {
-        bytes.append(Byte.backslash)
         switch byte {
-        case Byte.newline: bytes.append(UInt8(ascii: "n"))
-        case Byte.carriageReturn: bytes.append(UInt8(ascii: "r"))
-        case Byte.tab: bytes.append(UInt8(ascii: "t"))
-        case Byte.quote, Byte.backslash: bytes.append(byte)
-        default:
-            append("u00")
-            bytes.append(byte < 0x10 ? Byte.zero : Byte.zero + 1)
-            bytes.append(contentsOf: String(byte & 0xF, radix: 16).utf8)
+        case Byte.newline: append("\\n")
+        case Byte.carriageReturn: append("\\r")
+        case Byte.tab: append("\\t")
+        case Byte.quote, Byte.backslash: bytes += [Byte.backslash, byte]
+        default: append(escapingUnit: UInt16(byte))
         }
     }
 }

@@ -1,3 +1,5 @@
+import Store
+
 /// Text of others, made safe to show.
 public enum PlainText {
     /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
@@ -23,13 +25,7 @@ public enum PlainText {
         }
     }
 
-    /// C0, DEL, C1, and the marks that turn the direction of what follows.
-    public static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
-        }
-    }
+    public static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool { TerminalText.isUnsafe(scalar.value) }
 
     /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
     public static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {
