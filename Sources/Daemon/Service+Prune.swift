@@ -19,6 +19,31 @@ struct Expiries {
     }
 }
 
+/// A clock that has jumped ahead may be wrong, as one is that has lost its battery until the network has told the time: all records would
+/// seem to be old. So none goes for an hour after it moved by more than two days from one look to the next.
+struct ClockTrial {
+    private(set) var seenAt: Instant?
+    private(set) var endsAt: Instant?
+
+    private static let jumpMilliseconds: Int64 = 2 * 86_400_000
+    private static let milliseconds: Int64 = 3_600_000
+
+    /// True when it has jumped since it was last seen.
+    @discardableResult
+    mutating func see(_ instant: Instant) -> Bool {
+        defer { seenAt = instant }
+        guard let seenAt, instant.milliseconds - seenAt.milliseconds > Self.jumpMilliseconds else { return false }
+        endsAt = instant.advanced(byMilliseconds: Self.milliseconds)
+        return true
+    }
+
+    /// Not any more either when the clock was set back to before the jump: then that is what was wrong.
+    func isUnderWay(at now: Instant) -> Bool {
+        guard let endsAt else { return false }
+        return now < endsAt && endsAt.milliseconds - now.milliseconds <= Self.milliseconds
+    }
+}
+
 extension Service {
     static var pruneMilliseconds: Int64 { 86_400_000 }
     /// How many records are looked at between two turns.
@@ -34,37 +59,19 @@ extension Service {
         }
     }
 
-    /// A clock that has jumped ahead may be wrong, as one is that has lost its battery until the network has told the time: all records would
-    /// seem to be old. So none goes for an hour after it moved by more than two days from one look to the next; a daemon looks once a day at
-    /// least, and what came before it is in the journal.
-    static var clockTrialMilliseconds: Int64 { 3_600_000 }
-
-    private func trustsClock() -> Bool {
-        let seen = clockSeenAt
-        if seeClock(now), let seen, let until = keepsRecordsUntil {
-            pruning = nil
-            nextPrune = until
-            log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
-        }
-        guard let until = keepsRecordsUntil else { return true }
-        // Set back since: that was it.
-        guard now >= until || until.milliseconds - now.milliseconds > Self.clockTrialMilliseconds else { return false }
-        keepsRecordsUntil = nil
-        return true
-    }
-
-    /// True when it has jumped since it was last seen.
-    @discardableResult
-    func seeClock(_ instant: Instant) -> Bool {
-        defer { clockSeenAt = instant }
-        guard let seen = clockSeenAt, instant.milliseconds - seen.milliseconds > 2 * Self.pruneMilliseconds else { return false }
-        keepsRecordsUntil = instant.advanced(byMilliseconds: Self.clockTrialMilliseconds)
-        return true
+    /// A daemon looks once a day at least, and what came before it is in the journal.
+    private func lookAtClock() {
+        let seen = clockTrial.seenAt
+        guard clockTrial.see(now), let seen, let until = clockTrial.endsAt else { return }
+        pruning = nil
+        nextPrune = until
+        log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
     }
 
     /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
     func pruneSome() throws(SystemError) {
-        guard trustsClock() else { return }
+        lookAtClock()
+        guard !clockTrial.isUnderWay(at: now) else { return }
         for (id, state) in expiries.takeDue(at: now) {
             do throws(SystemError) {
                 try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))

@@ -17,7 +17,7 @@ extension Service {
             torn = try spool.journal.open { fields in
                 count += 1
                 last = max(last ?? fields.at, fields.at)
-                seeClock(fields.at)
+                clockTrial.see(fields.at)
                 guard fields.kind != "segment" else {
                     began = fields.at
                     return
@@ -105,23 +105,25 @@ extension Service {
                 if isAlive { undecided = true }
             }
         }
-        // A worker writes its record before it starts a command. So a job that no record names never began, once no
-        // worker is left that might still be about to take it from its socket; unless the machine stopped, for the record
-        // need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of a run behind it: where
-        // that stands, the run may have begun, and nobody can tell whether it goes on.
+        // Once no worker is left that might still be about to take one of them from its socket.
         if !undecided {
             for job in waiting.values {
-                let hasOutput = try spool.fs.status("\(Layout.directory(of: job.id, .running))/\(Layout.outputFile)") != nil
-                let outcome: RunResult.Outcome =
-                    scheduler.repairedSince != nil
-                    ? .lost("the journal was damaged, and nothing says how it ended")
-                    : isSameBoot && hasOutput ? .lost("it had begun, and no worker's record says what became of it")
-                    : isSameBoot ? .neverBegan : .lost(wasDiskBroken ? "the disk broke while it ran" : "the machine stopped while it ran")
-                end(job, attempt: job.attempt, RunResult(outcome: outcome, startedAt: job.startedAt, endedAt: now))
+                end(job, attempt: job.attempt, RunResult(outcome: try outcome(ofUnrecorded: job), startedAt: job.startedAt, endedAt: now))
             }
             waiting = [:]
         }
         unaccounted = Array(waiting.values)
+    }
+
+    /// A worker writes its record before it starts a command. So a run that no record names never began; unless the machine stopped or the
+    /// disk broke, for the record need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of a
+    /// run behind it: where that stands, the run may have begun, and nobody can tell whether it goes on.
+    private func outcome(ofUnrecorded job: Job) throws(SystemError) -> RunResult.Outcome {
+        if scheduler.repairedSince != nil { return .lost("the journal was damaged, and nothing says how it ended") }
+        if wasDiskBroken { return .lost("the disk broke while it ran") }
+        guard isSameBoot else { return .lost("the machine stopped while it ran") }
+        let hasOutput = try spool.fs.status("\(Layout.directory(of: job.id, .running))/\(Layout.outputFile)") != nil
+        return hasOutput ? .lost("it had begun, and no worker's record says what became of it") : .neverBegan
     }
 
     /// A worker is gone: its record says how its run ended, or the run is lost.

@@ -61,17 +61,15 @@ package final class Service<FS: FileSystem, W: World> {
     /// What is wrong with definitions, by path without ending.
     var problems: [String: [String]] = [:]
     /// Jobs that could not be brought to their place, and when that is tried again.
-    private(set) var unplaced: [JobID: Unplaced] = [:]
+    var unplaced: [JobID: Unplaced] = [:]
     /// Those of them that were told to end; the next turn takes that up.
-    private var stoppedBeforeStart: [Job] = []
-    private var placeAgainAt = Instant(milliseconds: 0)
-    private var placingDelayMilliseconds = placingMillisecondsMin
+    var stoppedBeforeStart: [Job] = []
+    var placeAgainAt = Instant(milliseconds: 0)
+    var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
     var pruning: PruneScan?
     var nextPrune = Instant(milliseconds: 0)
-    /// When the clock was last looked at, by itself; and until when what it says is too new to remove records for.
-    var clockSeenAt: Instant?
-    var keepsRecordsUntil: Instant?
+    var clockTrial = ClockTrial()
     var doneCount = 0
     var failedCount = 0
     /// Something changed that `state/status.json` tells.
@@ -162,12 +160,14 @@ package final class Service<FS: FileSystem, W: World> {
     package var nextWake: Instant? {
         var wake = scheduler.nextWake()
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        if let expiry = expiries.next { consider(max(expiry, keepsRecordsUntil ?? expiry)) }
+        // No record goes before that.
+        let trialEnd = clockTrial.isUnderWay(at: now) ? clockTrial.endsAt : nil
+        if let expiry = expiries.next { consider(max(expiry, trialEnd ?? expiry)) }
         if !unaccounted.isEmpty { consider(now.advanced(byMilliseconds: 20)) }
         if !unready.isEmpty { consider(unreadyLookAt) }
         if let intakeAgainAt { consider(intakeAgainAt) }
         if !unplaced.isEmpty { consider(placeAgainAt) }
-        consider(max(nextPrune, keepsRecordsUntil ?? nextPrune))
+        consider(max(nextPrune, trialEnd ?? nextPrune))
         return wake
     }
 
@@ -234,62 +234,6 @@ package final class Service<FS: FileSystem, W: World> {
         if !turn.isEmpty { isPublishDue = true }
     }
 
-    /// A job that could not be brought to its place.
-    struct Unplaced {
-        var job: Job
-        var error: SystemError
-        /// The states to whose directories it was to be brought.
-        var begun: Set<JobState> = []
-        var isToStart = false
-    }
-
-    /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
-    /// again, ever more seldom.
-    private func bringToPlace(_ job: Job) throws(SystemError) {
-        let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
-        let before = job.place
-        defer {
-            if case .file(let name) = before, job.place != before { waitingFiles[name] = nil }
-        }
-        do throws(SystemError) {
-            try persistently { () throws(SystemError) in
-                for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
-                try self.spool.place(job)
-            }
-        } catch {
-            guard !isStopping else { throw error }
-            if unplaced.isEmpty {
-                placingDelayMilliseconds = Self.placingMillisecondsMin
-                placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
-            }
-            if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
-                log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
-            }
-            return
-        }
-        unplaced[job.id] = nil
-        if job.state.isTerminal { try ended(job) }
-    }
-
-    private func endStoppedBeforeStart() {
-        for job in stoppedBeforeStart { end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)) }
-        stoppedBeforeStart.removeAll()
-    }
-
-    private func placeAgain() throws(SystemError) {
-        guard !unplaced.isEmpty, now >= placeAgainAt else { return }
-        let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
-        for one in waiting {
-            try bringToPlace(one.job)
-            if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
-                log.write(.notice, "placed", at: now, ["id": one.job.id.text])
-                if one.isToStart { world.start(one.job) }
-            }
-        }
-        placingDelayMilliseconds = min(2 * placingDelayMilliseconds, Self.placingMillisecondsMax)
-        placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
-    }
-
     /// The disk did not take a change, and the daemon was told to stop meanwhile.
     private(set) var isStopping = false
 
@@ -315,7 +259,7 @@ package final class Service<FS: FileSystem, W: World> {
         }
     }
 
-    private func ended(_ job: Job) throws(SystemError) {
+    func ended(_ job: Job) throws(SystemError) {
         if job.state == .done { doneCount += 1 } else { failedCount += 1 }
         if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds, let endedAt = job.endedAt {
             expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
@@ -333,6 +277,7 @@ package final class Service<FS: FileSystem, W: World> {
         try persistently { () throws(SystemError) in
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
         }
+        guard !clockTrial.isUnderWay(at: now) else { return }
         try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))
     }
 }

@@ -42,6 +42,9 @@ import Testing
         #expect(try records(world) == 1, "three hours later")
         try move(world, by: Self.tenYears, way)
         #expect(try records(world) == 1, "ahead again")
+        let segments = try world.disk.node(Layout.journal).entries.count
+        try world.rotate()
+        #expect(try world.disk.node(Layout.journal).entries.count == segments + 1, "the journal is as long as the records")
         world.now = world.now.advanced(byMilliseconds: Self.hour - 1)
         try live(world)
         #expect(try records(world) == 1, "within the hour")

@@ -1,0 +1,62 @@
+import Scheduler
+import Store
+
+// Jobs on their way to their place.
+
+extension Service {
+    /// A job that could not be brought to its place.
+    struct Unplaced {
+        var job: Job
+        var error: SystemError
+        /// The states to whose directories it was to be brought.
+        var begun: Set<JobState> = []
+        var isToStart = false
+    }
+
+    /// Something else stands where the job should, or the disk has a bad spot there: that is this job's trouble alone. It is tried
+    /// again, ever more seldom.
+    func bringToPlace(_ job: Job) throws(SystemError) {
+        let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
+        let before = job.place
+        defer {
+            if case .file(let name) = before, job.place != before { waitingFiles[name] = nil }
+        }
+        do throws(SystemError) {
+            try persistently { () throws(SystemError) in
+                for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
+                try self.spool.place(job)
+            }
+        } catch {
+            guard !isStopping else { throw error }
+            if unplaced.isEmpty {
+                placingDelayMilliseconds = Self.placingMillisecondsMin
+                placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+            }
+            if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
+                log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+            }
+            return
+        }
+        unplaced[job.id] = nil
+        if job.state.isTerminal { try ended(job) }
+    }
+
+    func endStoppedBeforeStart() {
+        for job in stoppedBeforeStart { end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)) }
+        stoppedBeforeStart.removeAll()
+    }
+
+    func placeAgain() throws(SystemError) {
+        guard !unplaced.isEmpty, now >= placeAgainAt else { return }
+        let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
+        for one in waiting {
+            try bringToPlace(one.job)
+            if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
+                log.write(.notice, "placed", at: now, ["id": one.job.id.text])
+                if one.isToStart { world.start(one.job) }
+            }
+        }
+        placingDelayMilliseconds = min(2 * placingDelayMilliseconds, Self.placingMillisecondsMax)
+        placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+    }
+}
