@@ -120,6 +120,15 @@ extension SpoolUnderTest {
         try run("command = [\"true\"]", as: name).outcome == "done 0"
     }
 
+    /// Drops the job `early`, which waits at the gate that is returned; let go, it ends with `failed exit 3`. Its process is on record.
+    func jobAtGate() throws -> Gate {
+        let gate = try gate()
+        try drop("early.toml", "command = 'echo > \(out)/began; read x < \(gate.path); exit 3'")
+        try output("began")
+        _ = try wait(for: "the job's process to be known") { try self.jobs(in: "running").first?.integer("pid") }
+        return gate
+    }
+
     /// Writes a task's file elsewhere and renames it into `tasks/`.
     func task(_ name: String, _ text: String) throws { try define("tasks/\(name).toml", text) }
 

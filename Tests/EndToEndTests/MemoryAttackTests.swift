@@ -9,10 +9,7 @@ struct MemoryAttackTests {
     @Test("Attack 50: a daemon that gets no more memory ends, and the next one has everything")
     func daemonWithoutMemory() throws {
         let spool = try SpoolUnderTest()
-        let gate = try spool.gate()
-        try spool.drop("early.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); exit 3'")
-        try spool.output("began")
-        _ = try spool.wait(for: "the job's process to be known") { try spool.jobs(in: "running").first?.integer("pid") }
+        let gate = try spool.jobAtGate()
         let pid = try #require(spool.daemon?.pid)
         // What it has, and a little.
         let pages = try #require(Int(try Files.text("/proc/\(pid)/statm").split(separator: " ")[0]))

@@ -28,10 +28,7 @@ struct ShortageTests {
     @Test("Attack 45: out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
     func outOfDescriptors() throws {
         let spool = try SpoolUnderTest()
-        let gate = try spool.gate()
-        try spool.drop("early.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); exit 3'")
-        try spool.output("began")
-        _ = try spool.wait(for: "the job's process to be known") { try spool.jobs(in: "running").first?.integer("pid") }
+        let gate = try spool.jobAtGate()
         let pid = try #require(spool.daemon?.pid)
         let limit = try nextDescriptor(of: pid)
         try Commands.succeed("prlimit", "--pid", "\(pid)", "--nofile=\(limit):")
