@@ -17,35 +17,17 @@ struct FullDiskTests {
 
     static let reason: Comment = "needs root and the right to mount a tmpfs"
 
-    /// Writes into a file of the spool's disk until nothing more fits.
-    private func fill(_ spool: SpoolUnderTest) throws {
-        let file = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        var block = [UInt8](repeating: 0x78, count: 4096)
-        while true {
-            let count = write(file.raw, &block, block.count)
-            if count < 0 {
-                guard errno == ENOSPC else { throw SystemError(call: "write", errno: errno) }
-                return
-            }
-        }
-    }
-
-    private func free(_ spool: SpoolUnderTest) throws { try Files.remove("\(spool.path)/tmp/.filler") }
-
     @Test("Attack 46: jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room", .enabled(if: canMount, reason))
     func fullWhileRunning() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
         for index in 0..<3 { try spool.drop("early-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit \(index)'") }
         let pids = try spool.lines("began", count: 3).compactMap { pid_t($0) }
-        // Written while there is room, named when there is none: a rename needs no block.
-        for index in 0..<20 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
-        try fill(spool)
-        for index in 0..<20 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.dropOntoFullDisk(20) { "command = 'echo \($0) >> \(spool.out)/ran'" }
         try spool.logLine("event=degraded", "No space left")
         try gate.release(3)
         for pid in pids { try Processes.awaitEnd(of: pid) }
-        try free(spool)
+        try spool.freeDisk()
         try spool.logLine("event=recovered")
         try spool.ended(count: 23)
         for index in 0..<3 { #expect(try spool.end(of: "early-\(index)").outcome == (index == 0 ? "done 0" : "failed exit \(index)")) }
@@ -63,15 +45,13 @@ struct FullDiskTests {
         let gate = try spool.gate()
         try spool.drop("early.toml", "command = 'echo $$ > \(spool.out)/began; read x < \(gate.path); exit 5'")
         let pid = try #require(pid_t(try spool.lines("began", count: 1)[0]))
-        for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
-        try fill(spool)
-        for index in 0..<5 { try Files.rename("\(spool.path)/tmp/late-\(index).toml", "\(spool.path)/new/late-\(index).toml") }
+        try spool.dropOntoFullDisk(5) { "command = 'echo \($0) >> \(spool.out)/ran'" }
         try spool.logLine("event=degraded")
         spool.signal(signal)
         try spool.exitCode()
         try gate.release()
         try Processes.awaitEnd(of: pid)
-        try free(spool)
+        try spool.freeDisk()
         try spool.start()
         #expect(try spool.end(of: "early").outcome == "failed exit 5")
         try spool.ended(count: 6)
@@ -151,23 +131,16 @@ struct FullDiskTests {
     @Test("The status says that the disk is full, and that it is no more", .enabled(if: canMount, reason))
     func statusWhileFull() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
-        try Files.write("\(spool.path)/tmp/late.toml", "command = 'echo ran >> \(spool.out)/ran'")
-        try fill(spool)
-        try Files.rename("\(spool.path)/tmp/late.toml", "\(spool.path)/new/late.toml")
-        try spool.awaitTrouble("disk")
-        #expect(try spool.ctl("status").output.contains("No space left"))
-        #expect(!Files.exists("\(spool.path)/state/status.json.tmp"), "what could not be written whole is taken away")
-        try free(spool)
-        #expect(try spool.end(of: "late").outcome == "done 0")
-        try spool.awaitNoTrouble()
-        // And a second time.
-        try Files.write("\(spool.path)/tmp/later.toml", "command = 'echo ran >> \(spool.out)/ran'")
-        try fill(spool)
-        try Files.rename("\(spool.path)/tmp/later.toml", "\(spool.path)/new/later.toml")
-        try spool.awaitTrouble("disk")
-        try free(spool)
-        #expect(try spool.end(of: "later").outcome == "done 0")
-        #expect(try spool.linesNow("ran").count == 2)
+        for time in 1...2 {
+            try spool.dropOntoFullDisk(5) { "command = 'echo \($0) >> \(spool.out)/ran'" }
+            try spool.awaitTrouble("disk")
+            #expect(try spool.ctl("status").output.contains("No space left"))
+            #expect(!Files.exists("\(spool.path)/state/status.json.tmp"), "what could not be written whole is taken away")
+            try spool.freeDisk()
+            #expect(try spool.ended(count: 5 * time).allSatisfy { $0.outcome == "done 0" })
+            try spool.awaitNoTrouble()
+        }
+        #expect(try spool.linesNow("ran").count == 10)
     }
 
     @Test("Attacks 46, 79: started on a full disk, spoold says so, starts nothing, and goes on when there is room", .enabled(if: canMount, reason))
@@ -181,12 +154,12 @@ struct FullDiskTests {
         try gate.release()
         try Processes.awaitEnd(of: job)
         for index in 0..<20 { try Files.write("\(spool.path)/new/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
-        try fill(spool)
+        try spool.fillDisk()
         try spool.launch()
         try spool.logLine("event=degraded", "of=disk", "No space left")
         try spool.awaitTrouble("disk")
         #expect(try spool.linesNow("ran").isEmpty)
-        try free(spool)
+        try spool.freeDisk()
         try spool.notification("READY=1")
         try spool.ended(count: 21)
         #expect(try spool.end(of: "early").outcome == "failed exit 5")

@@ -10,7 +10,7 @@ struct InsideTests {
 
     // MARK: Timeout
 
-    /// A job with a timeout of a moment, in `running/` and not begun: its worker has been stopped. Lasts longer than its timeout,
+    /// A job with a timeout of a moment, given to its worker and not begun: that has been stopped. Lasts longer than its timeout,
     /// then waits at the gate, and exits with 7.
     private static func heldJob(_ spool: SpoolUnderTest, _ gate: Gate) throws -> (id: String, worker: pid_t) {
         _ = try spool.ctl("submit", "-w", "--", "true")
@@ -19,6 +19,8 @@ struct InsideTests {
         let job = "sleep 0.1; echo > \(spool.out)/alive; read x < \(gate.path); exit 7"
         let id = try spool.ctl("submit", "--timeout", "10ms", "--kill-after", "10ms", job).id
         try spool.wait(for: "the job in running/") { try spool.job(id, in: "running") != nil }
+        // The turn that brought it there gives it to the worker; this is answered in a later one.
+        #expect(try spool.ctl("pause", "--queue", "another").code == 0)
         return (id, worker)
     }
 

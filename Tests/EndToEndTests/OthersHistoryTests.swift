@@ -47,21 +47,15 @@ struct OthersHistoryTests {
     @Test("An empty file on a full disk is no job that is tried without end (at's zero-length job)", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
     func zeroLength() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
-        try Files.write("\(spool.path)/tmp/.spare", "")
-        let filler = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        let block = [UInt8](repeating: 0x78, count: 4096)
-        while block.withUnsafeBytes({ write(filler.raw, $0.baseAddress, $0.count) }) > 0 {}
-        // As at's own program left it when nothing of the job could be written.
-        try Files.rename("\(spool.path)/tmp/.spare", "\(spool.path)/new/empty.toml")
+        // As at's own program left them when nothing of the jobs could be written.
+        try spool.dropOntoFullDisk(5) { _ in "" }
         try spool.logLine("event=degraded", "of=disk")
         let seen = spool.logLength
         try spool.awaitTrouble("disk")
-        try Files.remove("\(spool.path)/tmp/.filler")
-        close(filler.release())
-        let job = try spool.end(of: "empty")
-        #expect(job.outcome == "failed rejected" && job.error.contains("empty"))
+        try spool.freeDisk()
+        #expect(try spool.ended(count: 5).allSatisfy { $0.outcome == "failed rejected" && $0.error.contains("empty") })
         #expect(try spool.runsOn())
-        #expect(spool.count("event=rejected") == 1 && spool.count("event=degraded") == 1)
+        #expect(spool.count("event=rejected") == 5 && spool.count("event=degraded") == 1)
         #expect(spool.logLength - seen < 8192, "it is not said again and again")
     }
 

@@ -1,6 +1,8 @@
 // What spoold says of itself when something is wrong with the machine.
 
 import Documents
+import Glibc
+import Linux
 
 extension SpoolUnderTest {
     /// The kinds of trouble in `state/status.json` now.
@@ -28,4 +30,24 @@ extension SpoolUnderTest {
 
     /// How many lines of the log hold this.
     func count(_ text: String) -> Int { log.split(separator: "\n").count { $0.contains(text) } }
+
+    // MARK: A full disk
+
+    /// Writes into a file of the spool's disk until nothing more fits.
+    func fillDisk() throws {
+        let file = try FileDescriptor.open("\(path)/tmp/.filler", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        let block = [UInt8](repeating: 0x78, count: 4096)
+        while block.withUnsafeBytes({ write(file.raw, $0.baseAddress, $0.count) }) > 0 {}
+        guard errno == ENOSPC else { throw SystemError(call: "write", errno: errno) }
+    }
+
+    func freeDisk() throws { try Files.remove("\(path)/tmp/.filler") }
+
+    /// Drops `late-0.toml` and so on, which are written while there is room and named when there is none: a rename needs no block. A few of
+    /// them, as the daemon still gives back a block or two when a new `status.json` takes the place of the old.
+    func dropOntoFullDisk(_ count: Int, _ text: (Int) -> String) throws {
+        for index in 0..<count { try Files.write("\(path)/tmp/late-\(index).toml", text(index)) }
+        try fillDisk()
+        for index in 0..<count { try Files.rename("\(path)/tmp/late-\(index).toml", "\(path)/new/late-\(index).toml") }
+    }
 }
