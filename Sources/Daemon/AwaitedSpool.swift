@@ -54,15 +54,26 @@ struct AwaitedSpool {
 
     // MARK: For whoever serves it next
 
-    /// Stands there from when the disk broke until the spool is served again, or the machine is restarted: this process may be ended
-    /// before that.
-    private static func mark(of id: String) -> String { "/dev/shm/spoold-\(geteuid())-\(id.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })" }
+    /// Stands there, with the boot's name in it, from when the disk broke until the spool is served again: this process may be ended before
+    /// that.
+    private static func mark(of id: String) -> String {
+        // Only root writes to /run; others have no place of their own that is sure to be there.
+        "\(geteuid() == 0 ? "/run" : "/dev/shm")/spoold-\(geteuid())-\(id.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })"
+    }
 
     /// Where there is no such place, only this process knows.
-    static func noteBroken(_ id: String) { _ = try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600) }
+    static func noteBroken(_ id: String) {
+        guard let boot = try? Process.bootID() else { return }
+        try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600).write(Array(boot.utf8))
+    }
 
-    /// Somebody else's file of that name says nothing.
-    static func wasBroken(_ id: String) -> Bool { (try? FileStatus.read(mark(of: id)))?.owner == geteuid() }
+    /// Somebody else's file of that name says nothing, nor does one that a boot before this one left.
+    static func wasBroken(_ id: String) -> Bool {
+        guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (try? file.status().owner) == geteuid(),
+            let boot = try? Process.bootID(), let text = try? file.readAll(limit: 64)
+        else { return false }
+        return text == Array(boot.utf8)
+    }
 
     static func noteServed(_ id: String) { unlink(mark(of: id)) }
 

@@ -116,7 +116,7 @@ struct BrokenDiskTests {
         let (spool, gates, _) = try busySpool(disk, gates: ["only"])
         let words = try Files.text("\(spool.path)/state/identity").split { $0 == "=" || $0 == " " }
         // It never learns that its spool is served again.
-        defer { unlink("/dev/shm/spoold-\(geteuid())-\(words[1])") }
+        defer { unlink("/run/spoold-\(geteuid())-\(words[1])") }
         try disk.shutDown()
         try gates["only"]?.release()
         try spool.logLine("event=let-go")
