@@ -58,7 +58,7 @@ struct DaemonReport {
             rows.add([.init("paused", .dim), .init("\(pause.scope.spoken)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
         if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
-        for trouble in troubles { rows.add([.init("trouble", .dim), .init(trouble, .red)]) }
+        for trouble in troubles { rows.add([.init("trouble", .dim), .init(line(of: trouble), .red)]) }
         if case .array(let tasks)? = table?["overdue"]?.kind {
             for case .table(let one) in tasks.map(\.kind) {
                 let since = one.instant("since").map { " has not succeeded since \(session.time($0))" } ?? ""
@@ -90,16 +90,25 @@ struct DaemonReport {
         return ExitCode.done
     }
 
-    /// What keeps the daemon from a part of its work.
-    private var troubles: [String] {
-        let refused = refusal.map { ["disk: \($0); \(Self.effect)"] } ?? []
-        guard holder != nil, case .array(let all)? = table?["troubles"]?.kind else { return refused }
-        let published = all.compactMap { (one: Value) -> String? in
-            guard case .table(let one) = one.kind, let kind = one.text("of"), let error = one.text("error") else { return nil }
-            let since = one.instant("since").map { ", since \(session.time($0))" } ?? ""
-            return "\(kind)\(since): \(error); \(one.text("effect") ?? "")"
+    /// What keeps the daemon, and whoever records anything, from a part of their work.
+    private var troubles: [Table] {
+        var troubles: [Table] = []
+        if holder != nil, case .array(let all)? = table?["troubles"]?.kind {
+            for case .table(let one) in all.map(\.kind) { troubles.append(one) }
         }
-        return published.contains { $0.hasPrefix("disk") } ? published : refused + published
+        if let refusal, !troubles.contains(where: { $0.text("of") == "disk" }) {
+            var disk = Table()
+            disk.set("of", Value(.string("disk")))
+            disk.set("error", Value(.string("\(refusal)")))
+            disk.set("effect", Value(.string(Self.effect)))
+            troubles.insert(disk, at: 0)
+        }
+        return troubles
+    }
+
+    private func line(of trouble: Table) -> String {
+        let since = trouble.instant("since").map { ", since \(session.time($0))" } ?? ""
+        return "\(trouble.text("of") ?? "?")\(since): \(trouble.text("error") ?? ""); \(trouble.text("effect") ?? "")"
     }
 
     private static let effect = "nothing can be recorded, so nothing is started or acknowledged until it takes changes"
@@ -109,7 +118,7 @@ struct DaemonReport {
         report.set("spool", Value(.string(session.spoolPath)))
         report.set("is_running", Value(.boolean(holder != nil)))
         if let holder { report.set("pid", Value(.integer(Int64(holder.pid)))) }
-        if let refusal { report.set("disk", Value(.string("\(refusal)"))) }
+        report.set("troubles", Value(.array(troubles.map { Value(.table($0)) })))
         if holder == nil { report.set("state", Value(.string("stopped"))) }
         report.set(
             "standbys",
