@@ -65,10 +65,10 @@ extension Table {
 
     public func instant(_ key: String) -> Instant? { text(key).flatMap { Instant(fixed: $0.utf8) } }
 
-    /// Seconds with a fraction, as milliseconds; 0 for anything that is no reasonable number.
+    /// Seconds with or without a fraction, as milliseconds; 0 for anything that is no reasonable number.
     fileprivate func milliseconds(_ key: String) -> Int64 {
         switch self[key]?.kind {
-        case .integer(let seconds): seconds.multipliedReportingOverflow(by: 1000).partialValue
+        case .integer(let seconds) where seconds.magnitude < 1_000_000_000_000: seconds * 1000
         case .float(let seconds) where abs(seconds) < 1e12: Int64((seconds * 1000).rounded())
         default: 0
         }
