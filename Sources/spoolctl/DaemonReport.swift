@@ -145,7 +145,8 @@ extension Session {
         let fs: DiskFileSystem
         if let opened { fs = opened } else { fs = try openSpool() }
         let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
-        guard case .file(_, let bytes) = taken, case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }
+        guard case .file(_, let bytes) = taken else { return nil }
+        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
         return table
     }
 }

@@ -15,7 +15,7 @@ final class Keyboard {
     static func open() -> Keyboard? {
         if let terminal = try? RawTerminal(STDIN_FILENO) { return Keyboard(STDIN_FILENO, terminal) }
         guard let raw = try? FileDescriptor.open("/dev/tty", O_RDONLY).release() else { return nil }
-        guard let terminal = try? RawTerminal(raw) else {
+        guard let terminal = try? RawTerminal(raw) else {  // not ours to read from
             close(raw)
             return nil
         }
