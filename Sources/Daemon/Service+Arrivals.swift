@@ -133,7 +133,9 @@ extension Service {
             if spool.firstTimeIgnored(name) {
                 log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
             }
-        case .foreign(let user): sayForeign("\(Layout.new)/\(name)", of: user, in: Layout.new)
+        case .foreign(let user):
+            // A user's own directory counts. Where nobody can tell, it is said once too often.
+            if (try? UserPart.owner(ofName: name))?.id != user { sayForeign("\(Layout.new)/\(name)", of: user, in: Layout.new) }
         case .notYet:
             guard !Name.isUnfinished(name) else { return }
             lookAgain(at: name)
