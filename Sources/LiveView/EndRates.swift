@@ -28,6 +28,13 @@ public struct EndRates: Sendable {
         if isFailure { bySecond[second, default: Count()].failed += 1 }
     }
 
+    public mutating func add(_ other: EndRates) {
+        for (second, count) in other.bySecond {
+            bySecond[second, default: Count()].ended += count.ended
+            bySecond[second, default: Count()].failed += count.failed
+        }
+    }
+
     /// Those of the last so many seconds, the one that runs included.
     public func count(seconds: Int64, now: Instant) -> Count {
         let second = now.milliseconds / 1000

@@ -107,17 +107,12 @@ struct Composer {
         }
         parts.append(StyledLine("waiting \(snapshot.waitingCount)"))
         parts.append(rates())
-        for pause in snapshot.surroundings.pauses {
-            let scope: String
-            switch pause.scope {
-            case .all: scope = "everything"
-            case .queue(let name): scope = "queue \(name)"
-            case .task(let name): scope = "task \(name)"
-            }
-            parts.append(StyledLine(PlainText.oneLine("paused: \(scope)\(pause.note.isEmpty ? "" : ", \(pause.note)")"), .yellow))
+        for pause in snapshot.pauses {
+            parts.append(StyledLine(PlainText.oneLine("paused: \(pause.scope.spoken(of: pause.owner))\(pause.note.isEmpty ? "" : ", \(pause.note)")"), .yellow))
         }
         if daemon.pid != nil, let held = snapshot.surroundings.held { parts.append(StyledLine(PlainText.oneLine("nothing starts: \(held)"), .yellow)) }
         if !daemon.overdue.isEmpty { parts.append(StyledLine(PlainText.oneLine("overdue: \(daemon.overdue.joined(separator: ", "))"), .red)) }
+        for why in snapshot.unreadable { parts.append(StyledLine(PlainText.oneLine(why), .red)) }
         if daemon.problems > 0 { parts.append(StyledLine("\(daemon.problems) problems, see spoolctl status", .red)) }
         return parts
     }

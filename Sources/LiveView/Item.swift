@@ -47,9 +47,16 @@ enum Item {
         return status?.name ?? ""
     }
 
+    /// Whose it is, in a spool that serves everybody; nil is root.
+    var owner: String? {
+        if case .due(let due) = self { return UserPart.split(due.task).owner }
+        return status.flatMap { UserPart.split($0.id).owner }
+    }
+
+    /// As its owner calls it.
     var task: String? {
-        if case .due(let due) = self { return due.task }
-        return status?.task
+        if case .due(let due) = self { return UserPart.split(due.task).name }
+        return status?.task.map { UserPart.split($0).name }
     }
 
     var queue: String {
@@ -65,8 +72,11 @@ enum Item {
 
     /// An id without its time, by which other commands find it too: `backup-k3f9ab`.
     static func shortID(_ id: String) -> String {
+        let (owner, own) = UserPart.split(id)
         // 20261121T020000.000Z-
-        JobID(id) == nil ? id : String(id.dropFirst(21))
+        guard JobID(own) != nil else { return id }
+        let short = String(own.dropFirst(21))
+        return owner.map { UserPart.qualified(short, of: $0) } ?? short
     }
 }
 

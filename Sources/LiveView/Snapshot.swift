@@ -80,6 +80,10 @@ public struct Snapshot: Sendable {
     public var waiting: [Waiting] = []
     public var due: [Due] = []
     public var ended: [JobStatus] = []
+    /// By user, of a spool that serves everybody; what is in them is in the lists, too.
+    var parts: [String: Snapshot] = [:]
+    /// Why something of the spool is not shown.
+    public var unreadable: [String] = []
 
     public init(now: Instant, zone: Zone, spool: String) {
         self.now = now
@@ -89,10 +93,16 @@ public struct Snapshot: Sendable {
 
     /// What holds a waiting job now.
     public func holds(on job: Waiting) -> [Hold] {
+        let (owner, id) = UserPart.split(job.status.id)
+        if owner != nil {
+            // It is held by what is in its own part.
+            let part = part(of: owner)
+            return part.waiting.first { $0.status.id == id }.map { part.holds(on: $0) } ?? []
+        }
         var surroundings = surroundings
         surroundings.waitsFor = job.waitsFor
         if !job.locks.isEmpty {
-            for other in running where other.status.id != job.status.id {
+            for other in ownRunning where other.status.id != job.status.id {
                 for lock in job.locks where other.locks.contains(lock) { surroundings.heldLocks.append((lock, other.status.id)) }
             }
         }
@@ -109,10 +119,13 @@ public struct Snapshot: Sendable {
         return holds
     }
 
+    /// Slots and locks of users are theirs alone.
+    private var ownRunning: some Sequence<Running> { running.lazy.filter { UserPart.split($0.status.id).owner == nil } }
+
     /// Slots of all, then of each queue that has its own, and how many of them are taken.
     public var slots: [(queue: String?, used: Int, slots: Int)] {
         var used: [String: Int] = [:]
-        for one in running { used[one.status.queue, default: 0] += 1 }
+        for one in ownRunning { used[one.status.queue, default: 0] += 1 }
         return [(nil, runningCount, surroundings.slots)]
             + surroundings.queueSlots.sorted { $0.key < $1.key }.map { ($0.key, used[$0.key] ?? 0, $0.value) }
     }

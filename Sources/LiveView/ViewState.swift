@@ -6,7 +6,8 @@ import Store
 public enum ViewAction: Equatable, Sendable {
     case quit
     case cancel(String), kill(String), retry(String)
-    case pause(PauseScope), resume(PauseScope)
+    /// In a user's part, or root's own.
+    case pause(PauseScope, of: String?), resume(PauseScope, of: String?)
     /// Shows a job's output.
     case follow(String)
 }
@@ -146,12 +147,18 @@ public struct ViewState: Sendable {
 
     /// A key each for everything, the selected row's queue and its task: what is paused is resumed.
     private mutating func askToPause(_ item: Item?, _ snapshot: Snapshot) {
-        let paused = snapshot.surroundings.pauses.map(\.scope)
-        var choices: [(Character, PauseScope, String)] = [("a", .all, "everything")]
-        if let item { choices.append(("u", .queue(item.queue), "queue \(item.queue)")) }
-        if let task = item?.task { choices.append(("t", .task(task), "task \(task)")) }
-        let words = choices.map { "\($0.0) \(paused.contains($0.1) ? "resume" : "pause") \($0.2)" }
-        let answers = choices.map { (key: $0.0, action: paused.contains($0.1) ? ViewAction.resume($0.1) : .pause($0.1)) }
+        var words: [String] = []
+        var answers: [(key: Character, action: ViewAction)] = []
+        func offer(_ key: Character, _ scope: PauseScope, of owner: String? = nil) {
+            let isPaused = snapshot.pauses.contains { $0.owner == owner && $0.scope == scope }
+            words.append("\(key) \(isPaused ? "resume" : "pause") \(scope.spoken(of: owner))")
+            answers.append((key, isPaused ? .resume(scope, of: owner) : .pause(scope, of: owner)))
+        }
+        offer("a", .all)
+        if let item {
+            offer("u", .queue(item.queue), of: item.owner)
+            if let task = item.task { offer("t", .task(task), of: item.owner) }
+        }
         mode = .question(Question(text: PlainText.oneLine(words.joined(separator: ", ") + ", n nothing"), answers: answers))
     }
 }

@@ -81,6 +81,12 @@ extension FileSystem {
 
     public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 
+    /// Whether a name among jobs is a user's own directory in a spool that serves everybody, or what a user has left beside it.
+    public func isStranger(_ name: String, in directory: String, isDirectory: Bool) throws(SystemError) -> Bool {
+        if isDirectory, JobID(name) != nil { return false }
+        return try foreignOwner("\(directory)/\(name)") != nil
+    }
+
     /// Reads a file of the spool's own, of any size, whoever writes it.
     func takeOwn(_ path: String) throws(SystemError) -> TakenFile {
         try take(path, limit: Int.max - 1, ignoringWriters: true)

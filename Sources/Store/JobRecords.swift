@@ -216,9 +216,8 @@ public struct JobRecords<FS: FileSystem> {
             places.reserveCapacity(places.count + entries.count)
             for entry in entries where !Name.isUnfinished(entry.name) {
                 let path = "\(state.rawValue)/\(entry.name)"
-                // A user's own directory in a spool of everybody's, and what users leave beside it.
-                if entry.kind != .directory || JobID(entry.name) == nil {
-                    do throws(SystemError) { if try fs.foreignOwner(path) != nil { continue } } catch { throw .system(error) }
+                do throws(SystemError) { if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue } } catch {
+                    throw .system(error)
                 }
                 if entry.kind == .directory {
                     places.append(JobPlace(id: entry.name, state: state, path: path, isFile: false))

@@ -28,6 +28,17 @@ public enum UserPart {
         return users.kind == .directory && users.owner == 0
     }
 
+    // MARK: Names
+
+    /// A name of a user's task or job, as root speaks of it: `alice/backup`.
+    public static func qualified(_ name: String, of owner: String) -> String { "\(owner)/\(name)" }
+
+    /// A name as root speaks of it, taken apart; without an owner it is root's own.
+    public static func split(_ name: String) -> (owner: String?, name: String) {
+        guard let slash = name.firstIndex(of: "/") else { return (nil, name) }
+        return (String(name[..<slash]), String(name[name.index(after: slash)...]))
+    }
+
     // MARK: Whose
 
     /// A user by number; one whom nobody is called by stands for itself.
@@ -55,5 +66,16 @@ public enum UserPart {
     /// The names of the parts that there are, sorted.
     public static func names(inSpool spool: String) throws(SystemError) -> [String] {
         try Directory.open("\(spool)/\(Layout.users)").list().map(\.name).sorted()
+    }
+}
+
+extension JobStatus {
+    /// Has it speak of its owner's jobs and tasks as root does.
+    public mutating func qualify(by owner: String) {
+        id = UserPart.qualified(id, of: owner)
+        name = UserPart.qualified(name, of: owner)
+        task = task.map { UserPart.qualified($0, of: owner) }
+        retryOf = retryOf.map { UserPart.qualified($0, of: owner) }
+        parent = parent.map { UserPart.qualified($0, of: owner) }
     }
 }

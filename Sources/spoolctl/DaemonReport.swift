@@ -55,7 +55,7 @@ struct DaemonReport {
             rows.add("next due", "\(session.time(due))\(table?.text("next_task").map { " \($0)" } ?? "")")
         }
         for pause in try Pauses.read(fs) {
-            rows.add([.init("paused", .dim), .init("\(pause.scope.spoken)\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
+            rows.add([.init("paused", .dim), .init("\(pause.scope.spoken())\(pause.note.isEmpty ? "" : ": \(pause.note)")", .yellow)])
         }
         if holder != nil, let why = table?.text("held") { rows.add([.init("held", .dim), .init("nothing starts: \(why)", .yellow)]) }
         for trouble in troubles { rows.add([.init("trouble", .dim), .init(line(of: trouble), .red)]) }
@@ -148,16 +148,6 @@ extension Session {
         guard case .file(_, let bytes) = taken else { return nil }
         guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
         return table
-    }
-}
-
-extension PauseScope {
-    var spoken: String {
-        switch self {
-        case .all: "everything"
-        case .queue(let name): "queue \(name)"
-        case .task(let name): "task \(name)"
-        }
     }
 }
 

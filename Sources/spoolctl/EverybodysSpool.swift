@@ -70,6 +70,15 @@ enum EverybodysSpool {
         }
     }
 
+    /// Does something with all of it: with root's own part, and for root with each user's, as that user. What is wrong with a user's says
+    /// nothing of the others: it is complained of, and the exit code tells.
+    static func each(_ session: Session, _ body: (Session) throws(Failure) -> Void) throws(Failure) -> Int32 {
+        try body(session)
+        var code = ExitCode.done
+        for part in try users(session) where try !session.tolerating(part, { () throws(Failure) in try body(part) }) { code = ExitCode.failed }
+        return code
+    }
+
     /// Commands whose operands are not names of tasks and jobs.
     private static let otherOperands: Set<String> = ["submit", "check", "import", "demo", "completion", "explain", "__complete"]
 
@@ -78,9 +87,9 @@ enum EverybodysSpool {
         guard geteuid() == 0, !otherOperands.contains(session.command.name) else { return session }
         let operands = session.arguments.operands
         let own = operands.prefix(session.command.ownOperands ?? operands.count)
-        let names = own.map { $0.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
-        guard let first = names.first(where: { $0.count == 2 })?[0], Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else { return session }
-        guard names.allSatisfy({ $0.count == 2 && $0[0] == first }) else {
+        let names = own.map { UserPart.split($0) }
+        guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else { return session }
+        guard names.allSatisfy({ $0.owner == first }) else {
             throw .usage("one call is about one user's tasks and jobs: \(own.joined(separator: ", ")) are several's")
         }
         let part = UserPart.path(of: first, inSpool: session.spoolPath)
@@ -92,7 +101,7 @@ enum EverybodysSpool {
         setenv("USER", user.name, 1)
         setenv("LOGNAME", user.name, 1)
         var arguments = session.arguments
-        arguments.replaceOperands(names.map { $0[1] } + operands.dropFirst(own.count))
+        arguments.replaceOperands(names.map(\.name) + operands.dropFirst(own.count))
         return Session(Session(session.command, arguments, output: session.output, errors: session.errors), of: user, at: part)
     }
 }
@@ -105,9 +114,24 @@ extension Session {
         return try credentials.acting(body)
     }
 
+    /// Does something with one part of several, as who owns it. False: it failed, and what is wrong with a user's has been complained of.
+    func tolerating(_ part: Session, _ body: () throws(Failure) -> Void) throws(Failure) -> Bool {
+        do throws(Failure) {
+            try part.asOwner(body)
+            return true
+        } catch {
+            if part === self { throw error }
+            for line in part.troubles(error) { complain(line) }
+            return false
+        }
+    }
+
+    /// What is wrong with a user's part, as root is told.
+    func troubles(_ failure: Failure) -> [String] { failure.lines.map { "\(owner?.name ?? "root"): \($0)" } }
+
     /// A name as root sees it: `alice/backup`.
     func qualified(_ name: String) -> String {
         guard let owner, getuid() == 0 else { return name }
-        return "\(owner.name)/\(name)"
+        return UserPart.qualified(name, of: owner.name)
     }
 }

@@ -16,19 +16,12 @@ extension Command {
         ]
     ) { session throws(Failure) in
         try session.noOperands()
-        let fsck = try Fsck(session)
-        var mended = try fsck.run()
-        var isWhole = true
-        // Each user's part is a spool like any other. What is wrong with one says nothing of the next.
-        for part in try EverybodysSpool.users(session) {
-            do throws(Failure) { mended += try part.asOwner { () throws(Failure) in try Fsck(part).run() } } catch {
-                for line in error.lines { session.complain("\(part.qualified(line))") }
-                isWhole = false
-            }
-        }
-        fsck.write(mended)
+        var mended: [SpoolRepair.Mended] = []
+        // Each user's part is a spool like any other.
+        let code = try EverybodysSpool.each(session) { part throws(Failure) in mended += try Fsck(part).run() }
+        Fsck.write(mended, session)
         let isWell = session.arguments.flag("repair") ? mended.allSatisfy { $0.done != nil } : mended.isEmpty
-        return isWell && isWhole ? ExitCode.done : ExitCode.failed
+        return isWell ? code : ExitCode.failed
     }
 }
 
@@ -105,8 +98,8 @@ private struct Fsck {
 
     // MARK: Printing
 
-    func write(_ mended: [SpoolRepair.Mended]) {
-        if session.isJSON { return writeJSON(mended) }
+    static func write(_ mended: [SpoolRepair.Mended], _ session: Session) {
+        if session.isJSON { return writeJSON(mended, session) }
         for (finding, done) in mended {
             let place = finding.line.map { "\(finding.path):\($0)" } ?? finding.path
             let remedy = done.map { "repaired: \($0)" } ?? "--repair \(finding.remedy.plan)"
@@ -114,7 +107,7 @@ private struct Fsck {
         }
     }
 
-    private func writeJSON(_ mended: [SpoolRepair.Mended]) {
+    private static func writeJSON(_ mended: [SpoolRepair.Mended], _ session: Session) {
         var writer = JSONWriter(reserving: 4096)
         writer.beginArray()
         for (finding, done) in mended {

@@ -51,20 +51,23 @@ private struct JobList {
     }
 
     func run() throws(Failure) -> Int32 {
-        let parts = [session] + (try EverybodysSpool.users(session))
         if filter.needsNoStatus, order == nil, limit == 0, isCount || (session.isQuiet && !session.isJSON) {
             var ids: [(id: String, shown: String)] = []
-            for part in parts { ids += try part.asOwner { () throws(Failure) in try self.ids(part) } }
+            let code = try EverybodysSpool.each(session) { part throws(Failure) in ids += try self.ids(part) }
             writeIDs(ids.sorted { $0.id < $1.id }.map(\.shown))
-            return ExitCode.done
+            return code
         }
         var found: [JobRecord] = []
-        for part in parts { found += try part.asOwner { () throws(Failure) in try self.records(part) } }
-        if parts.count > 1 { found.sort { $0.place.id < $1.place.id } }
+        var parts = 0
+        let code = try EverybodysSpool.each(session) { part throws(Failure) in
+            found += try self.records(part)
+            parts += 1
+        }
+        if parts > 1 { found.sort { $0.place.id < $1.place.id } }
         if let order { found = sorted(found, by: order.column, isDescending: order.isDescending) }
         else if limit > 0 { found = Array(found.suffix(limit)) }
         isCount ? write(count: found.count) : write(found)
-        return ExitCode.done
+        return code
     }
 
     /// Those of one part of the spool, the newest last; with a limit and no order, as many of the newest.
@@ -167,11 +170,12 @@ extension Session {
     fileprivate func qualified(_ record: JobRecord) -> JobRecord {
         guard let owner, getuid() == 0 else { return record }
         var record = record
+        record.status.qualify(by: owner.name)
+        let status = record.status
         var table = record.table
         table.set("user", Value(.string(owner.name)))
-        for key in ["name", "task"] { if let name = table.text(key) { table.set(key, Value(.string("\(owner.name)/\(name)"))) } }
-        record.status.name = "\(owner.name)/\(record.status.name)"
-        record.status.task = record.status.task.map { "\(owner.name)/\($0)" }
+        let names = [("id", status.id), ("name", status.name), ("task", status.task), ("retry_of", status.retryOf), ("parent", status.parent)]
+        for (key, name) in names { if let name { table.set(key, Value(.string(name))) } }
         record.json = Array(JSON.write(Value(.table(table))).utf8)
         return record
     }

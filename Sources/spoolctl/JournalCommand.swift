@@ -35,13 +35,13 @@ private final class JournalView {
         self.session = session
         inotify = try attempt { () throws(SystemError) in try Inotify() }
         let asked = [session.arguments.value("id"), session.arguments.value("task")].compactMap(\.self)
-        let named = asked.lazy.compactMap { $0.firstIndex(of: "/").map($0.prefix(upTo:)) }.first.map(String.init)
+        let named = asked.lazy.compactMap { UserPart.split($0).owner }.first
         let parts = try EverybodysSpool.users(session)
         if let named, !parts.contains(where: { $0.owner?.name == named }) { throw .notFound("\(named) has nothing in \(session.spoolPath)") }
         // A task without a user's name before it is root's.
         let isOwn = named == nil && session.arguments.value("task") != nil
         for part in [session] + parts where named == nil ? part === session || !isOwn : part.owner?.name == named {
-            try open(part)
+            if try !session.tolerating(part, { () throws(Failure) in try self.open(part) }) { code = ExitCode.failed }
         }
         if readers.count > 1 { for index in readers.indices { readers[index].isCollecting = true } }
     }
@@ -49,7 +49,7 @@ private final class JournalView {
     private func open(_ part: Session) throws(Failure) {
         // Before reading, so that nothing is missed between.
         try attempt { () throws(SystemError) in _ = try self.inotify.add("\(part.spoolPath)/\(Layout.journal)", [.movedTo, .modified]) }
-        readers.append(try part.asOwner { () throws(Failure) in try JournalReader(part) })
+        readers.append(try JournalReader(part))
     }
 
     func run() throws(Failure) -> Int32 {

@@ -13,11 +13,9 @@ extension Command {
         try session.noOperands()
         let withSchedules = !session.isQuiet && !session.arguments.flag("names")
         var parts: [(session: Session, catalog: TaskCatalog, names: [String])] = []
-        for part in [session] + (try EverybodysSpool.users(session)) {
-            try part.asOwner { () throws(Failure) in
-                let catalog = try TaskCatalog(part, withSchedules: withSchedules)
-                parts.append((part, catalog, try catalog.names()))
-            }
+        var code = try EverybodysSpool.each(session) { part throws(Failure) in
+            let catalog = try TaskCatalog(part, withSchedules: withSchedules)
+            parts.append((part, catalog, try catalog.names()))
         }
         if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
             let names = parts.flatMap { part in part.names.map(part.session.qualified) }
@@ -26,7 +24,7 @@ extension Command {
             } else {
                 for name in names { session.output.line(name) }
             }
-            return ExitCode.done
+            return code
         }
         let offset = try session.count("offset", default: 0)
         let limit = try session.count("limit", default: 10)
@@ -39,7 +37,7 @@ extension Command {
             let first = max(0, offset - before)
             before += part.names.count
             guard first < part.names.count, limit == 0 || shown < limit else { continue }
-            try part.session.asOwner { () throws(Failure) in
+            let isWhole = try session.tolerating(part.session) { () throws(Failure) in
                 let catalog = part.catalog
                 let page = try catalog.entries((first, limit == 0 ? 0 : limit - shown)).page
                 shown += page.count
@@ -54,6 +52,7 @@ extension Command {
                     }
                 }
             }
+            if !isWhole { code = ExitCode.failed }
         }
         writer.endArray()
         if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
@@ -61,7 +60,7 @@ extension Command {
         let rest = before - offset - shown
         if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + shown)") }
         for part in parts { for line in part.catalog.scheduleProblems { session.complain(part.session.qualified(line)) } }
-        return ExitCode.done
+        return code
     }
 }
 

@@ -38,19 +38,22 @@ private struct Next {
 
     func run() throws(Failure) -> Int32 {
         let arguments = session.arguments
+        var code = ExitCode.done
         if let one = try ScheduleQuestion.given(arguments) {
             if let name = arguments.operands.first { throw .usage("\(one.spelling) goes without a task, and \"\(name)\" names one") }
             write(try lines(of: one))
         } else {
-            var lines = try linesOfTasks(session)
-            if arguments.operands.isEmpty {
-                for part in try EverybodysSpool.users(session) { lines += try part.asOwner { () throws(Failure) in try self.linesOfTasks(part) } }
+            var lines: [Line] = []
+            if !arguments.operands.isEmpty {
+                lines = try linesOfTasks(session)
+            } else {
+                code = try EverybodysSpool.each(session) { part throws(Failure) in lines += try linesOfTasks(part) }
                 // A stable sort: equal ones stay as they are.
                 lines = Array(lines.enumerated().sorted { ($0.element.due, $0.offset) < ($1.element.due, $1.offset) }.map(\.element).prefix(count))
             }
             write(lines)
         }
-        return ExitCode.done
+        return code
     }
 
     // MARK: A schedule of its own
@@ -80,20 +83,20 @@ private struct Next {
         } else {
             for name in session.arguments.operands { entries.append(try catalog.entry(name)) }
         }
-        for entry in entries { for line in entry.problems { session.complain(line) } }
-        for line in catalog.scheduleProblems { session.complain(line) }
+        for entry in entries { for line in entry.problems { session.complain(session.qualified(line)) } }
+        for line in catalog.scheduleProblems { session.complain(session.qualified(line)) }
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
-                if let onPath = schedule.definition.onPath { session.complain("task \(entry.name) is due \(onPath.spoken)") }
+                if let onPath = schedule.definition.onPath { session.complain("task \(session.qualified(entry.name)) is due \(onPath.spoken)") }
                 guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry.name, count: 1).isEmpty
                 else { continue }
-                session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(entry.name) is due, and has not said")
+                session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(session.qualified(entry.name)) is due, and has not said")
             }
         }
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.isNeverDue(after: from) {
-                session.complain("task \(entry.name): \(schedule.definition.expression) never comes after \(from.rfc3339)")
+                session.complain("task \(session.qualified(entry.name)): \(schedule.definition.expression) never comes after \(from.rfc3339)")
             }
         }
         var paused: [String: String] = [:]

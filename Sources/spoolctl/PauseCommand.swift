@@ -16,7 +16,7 @@ extension Command {
         let note = session.arguments.value("note") ?? ""
         guard note.utf8.count <= 4096 else { throw .invalid("--note: is longer than 4096 bytes") }
         try session.pause(scope, note: note)
-        if session.output.isTerminal, !session.isQuiet, !session.isJSON { session.output.line("paused \(scope.spoken)") }
+        if session.output.isTerminal, !session.isQuiet, !session.isJSON { session.output.line("paused \(scope.spoken())") }
         return ExitCode.done
     }
 
@@ -28,9 +28,9 @@ extension Command {
         let scope = try session.scope(mayBeGone: true)
         if try !session.resume(scope) {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
-            session.complain("\(scope.spoken) is not paused")
+            session.complain("\(scope.spoken()) is not paused")
         } else if session.output.isTerminal, !session.isQuiet, !session.isJSON {
-            session.output.line("resumed \(scope.spoken)")
+            session.output.line("resumed \(scope.spoken())")
         }
         return ExitCode.done
     }

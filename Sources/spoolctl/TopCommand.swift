@@ -15,14 +15,15 @@ extension Command {
         ]
     ) { session throws(Failure) in
         try session.noOperands()
-        let feed = try TopFeed(session)
+        let parts = try TopParts(session)
         // Without a screen, or a keyboard, it is shown once.
         guard !session.isJSON, !session.isQuiet, session.output.canRewrite, let keyboard = Keyboard.open() else {
-            try feed.refresh()
-            while feed.isBehind { try feed.refresh() }
-            TopReport(session, feed.snapshot).write()
-            return ExitCode.done
+            try parts.look()
+            while parts.isBehind { try parts.look() }
+            TopReport(session, parts.snapshot).write()
+            for why in parts.snapshot.unreadable { session.complain(why) }
+            return parts.snapshot.unreadable.isEmpty ? ExitCode.done : ExitCode.failed
         }
-        return try TopLoop(session, feed, keyboard).run()
+        return try TopLoop(session, parts, keyboard).run()
     }
 }

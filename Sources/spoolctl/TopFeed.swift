@@ -28,9 +28,10 @@ final class TopFeed {
     /// Ended and not read yet, the latest last.
     private var unread: [JobState: [String]] = [:]
     private var arePausesChanged = true
+    /// Who has a part of the spool.
+    var areUsersChanged = true
     /// Answers to requests that have come.
     var answers: [String] = []
-    private(set) var isLogChanged = false
 
     static let waitingMax = 200
     private static let runningMax = 1000
@@ -56,10 +57,6 @@ final class TopFeed {
     // MARK: All of it
 
     private func load() throws(Failure) {
-        let fs = fs
-        func names(_ directory: String) throws(Failure) -> [DirectoryEntry] {
-            try attempt { () throws(SystemError) in try fs.list(directory).filter { !Name.isUnfinished($0.name) } }
-        }
         runningNames = Set(try names(Layout.running).filter { $0.kind == .directory }.map(\.name))
         for id in runningWatches.keys where !runningNames.contains(id) { unwatch(id) }
         running = [:]
@@ -69,18 +66,27 @@ final class TopFeed {
         ended = [:]
         try loadEnded()
         arePausesChanged = true
+        areUsersChanged = true
         daemon.isChanged = true
         dues.reload()
+    }
+
+    private func names(_ directory: String) throws(Failure) -> [DirectoryEntry] {
+        let fs = fs
+        return try attempt { () throws(SystemError) in
+            var found: [DirectoryEntry] = []
+            for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) {
+                if try !fs.isStranger(entry.name, in: directory, isDirectory: entry.kind == .directory) { found.append(entry) }
+            }
+            return found
+        }
     }
 
     /// The latest ends by when their directories last changed, which is when their status was written.
     private func loadEnded() throws(Failure) {
         var found: [(id: String, state: JobState)] = []
         let fs = fs
-        for state in [JobState.done, .failed] {
-            let entries = try attempt { () throws(SystemError) in try fs.list(state.rawValue) }
-            found += entries.lazy.filter { $0.kind == .directory }.map { ($0.name, state) }
-        }
+        for state in [JobState.done, .failed] { found += try names(state.rawValue).lazy.filter { $0.kind == .directory }.map { ($0.name, state) } }
         let isCut = found.count > Self.countedMax
         if isCut {
             found.sort { $0.id > $1.id }
@@ -112,10 +118,10 @@ final class TopFeed {
         for (place, event) in events {
             switch place {
             case .new:
-                guard !Name.isUnfinished(event.name) else { continue }
+                guard isOfJob(event, in: Layout.new) else { continue }
                 waiting.take(event)
             case .running:
-                guard event.mask.contains(.isDirectory), !Name.isUnfinished(event.name) else { continue }
+                guard event.mask.contains(.isDirectory), isOfJob(event, in: Layout.running) else { continue }
                 if event.isArrival {
                     runningNames.insert(event.name)
                     changedRunning.insert(event.name)
@@ -126,7 +132,7 @@ final class TopFeed {
                     unwatch(event.name)
                 }
             case .ended(let state):
-                guard event.mask.contains(.isDirectory), !Name.isUnfinished(event.name) else { continue }
+                guard event.mask.contains(.isDirectory), isOfJob(event, in: state.rawValue) else { continue }
                 event.isArrival ? end(event.name, state) : forget(event.name, state)
             case .control:
                 if event.name.hasPrefix("pause") { arePausesChanged = true }
@@ -140,9 +146,16 @@ final class TopFeed {
                 let names = [Layout.statusFile, Layout.progressFile, Extension.fileName]
                 if names.contains(event.name) { changedRunning.insert(id) }
             case .record(let place): unread[place.state, default: []].append(place.id)
-            case .log: isLogChanged = true
+            case .users: areUsersChanged = true
+            case .log: break
             }
         }
+    }
+
+    private func isOfJob(_ event: InotifyEvent, in directory: String) -> Bool {
+        guard !Name.isUnfinished(event.name) else { return false }
+        // What is gone, or cannot be looked at, is nobody's.
+        return (try? fs.isStranger(event.name, in: directory, isDirectory: event.mask.contains(.isDirectory))) != true
     }
 
     private func end(_ id: String, _ state: JobState) {
@@ -166,7 +179,6 @@ final class TopFeed {
 
     /// Reads what has changed, and makes the snapshot anew.
     func refresh() throws(Failure) {
-        isLogChanged = false
         snapshot.now = Instant(milliseconds: Clock.now())
         try daemon.refresh(&snapshot)
         if arePausesChanged {

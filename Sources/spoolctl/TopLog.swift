@@ -5,8 +5,9 @@ import Store
 /// The output of one job that `top` follows: the end of what there is, and what comes.
 final class TopLog {
     private(set) var page: LogPage
+    private let id: String
     private let session: Session
-    private let watch: TopWatch
+    private let feed: TopFeed
     private var file = Layout.outputFile
     private var open: (raw: Int32, inode: UInt64, offset: Int64)?
     private var openWatch: Int32?
@@ -14,17 +15,18 @@ final class TopLog {
     /// Of an output that is longer, or grows faster, the end is read.
     private static let bytesMax: Int64 = 1 << 20
 
-    init(_ session: Session, _ watch: TopWatch, id: String) {
+    init(_ session: Session, _ feed: TopFeed, id: String) {
         self.session = session
-        self.watch = watch
-        page = LogPage(id: id)
+        self.feed = feed
+        self.id = id
+        page = LogPage(id: session.qualified(id))
     }
 
     deinit { shut() }
 
     private func shut() {
         if let open { close(open.raw) }
-        if let openWatch { watch.remove(openWatch) }
+        if let openWatch { feed.watch.remove(openWatch) }
         open = nil
         openWatch = nil
     }
@@ -41,7 +43,11 @@ final class TopLog {
     }
 
     /// Looks where the job is by now, and reads what has come.
-    func refresh(_ record: JobRecord?) throws(Failure) {
+    func refresh() throws(Failure) {
+        try session.asOwner { () throws(Failure) in try read(try feed.record(of: id)) }
+    }
+
+    private func read(_ record: JobRecord?) throws(Failure) {
         guard let record else {
             page.title = "is gone"
             return try copy()
@@ -64,7 +70,7 @@ final class TopLog {
             shut()
             page.clear()
             // Before it is read, so that what is written afterwards is told.
-            openWatch = watch.add(path, [.modified], as: .log)
+            openWatch = feed.watch.add(path, [.modified], as: .log)
             open = (opened.release(), status.inode, 0)
         } catch {
             // Not begun, or moved on meanwhile: the next look finds it.

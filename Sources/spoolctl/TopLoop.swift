@@ -11,8 +11,7 @@ import Linux
 import Store
 
 final class TopLoop {
-    private let session: Session
-    private let feed: TopFeed
+    private let parts: TopParts
     private let keyboard: Keyboard
     private let signals: SignalDescriptor
     private var keys = KeyReader()
@@ -20,7 +19,6 @@ final class TopLoop {
     private var size: ScreenSize
     private var state = ViewState()
     private var log: TopLog?
-    private var requests: TopRequests
     /// When the screen changes by the clock alone.
     private var changesAt: Instant?
     /// When the last byte of a key came; monotonic.
@@ -32,11 +30,9 @@ final class TopLoop {
     /// How long the rest of a key's bytes may take.
     private static let keyMilliseconds: Int64 = 50
 
-    init(_ session: Session, _ feed: TopFeed, _ keyboard: Keyboard) throws(Failure) {
-        self.session = session
-        self.feed = feed
+    init(_ session: Session, _ parts: TopParts, _ keyboard: Keyboard) throws(Failure) {
+        self.parts = parts
         self.keyboard = keyboard
-        requests = TopRequests(session)
         screen = Screen(hasColour: session.output.hasColour)
         size = Self.currentSize
         let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP].filter { linux_is_signal_ignored($0) == 0 }
@@ -96,7 +92,7 @@ final class TopLoop {
             lines = log.page.lines(size, message: state.message)
             changesAt = nil
         } else {
-            var snapshot = feed.snapshot
+            var snapshot = parts.snapshot
             snapshot.now = Instant(milliseconds: Clock.now())
             let frame = Frame(snapshot, state, size)
             lines = frame.lines
@@ -126,18 +122,21 @@ final class TopLoop {
         let isLookDue = lookAt <= now
         var deadlines: [Int64] = []
         if keys.isPending { deadlines.append(keyAt + Self.keyMilliseconds) }
-        if !isLookDue || feed.isBehind { deadlines.append(max(now, lookAt)) }
+        if !isLookDue || parts.isBehind { deadlines.append(max(now, lookAt)) }
+        if let again = parts.lookAgainAt { deadlines.append(max(now, again)) }
         if let changesAt { deadlines.append(now + max(0, changesAt.milliseconds - Clock.now())) }
         // poll(2) passes over negative numbers.
-        var polls = [keyboard.raw, signals.descriptor.raw, isLookDue ? feed.watch.raw : -1, feed.daemon.raw]
-            .map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let daemons = parts.daemons
+        let watches = isLookDue ? parts.watches : []
+        var polls = ([keyboard.raw, signals.descriptor.raw] + daemons + watches).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let count = poll(&polls, nfds_t(polls.count), deadlines.min().map { Int32(clamping: max(0, $0 - now)) } ?? -1)
         if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
         guard count > 0 else {
             if keys.isPending, keyAt + Self.keyMilliseconds <= Clock.monotonicMilliseconds() {
                 for key in keys.flush() where try take(key) { return ExitCode.done }
             }
-            if feed.isBehind, lookAt <= Clock.monotonicMilliseconds() { try look() }
+            let time = Clock.monotonicMilliseconds()
+            if lookAt <= time, parts.isBehind || parts.lookAgainAt.map({ $0 <= time }) ?? false { try look() }
             return nil
         }
         if polls[1].revents != 0, let code = try takeSignals() { return code }
@@ -146,12 +145,8 @@ final class TopLoop {
             keyAt = Clock.monotonicMilliseconds()
             for key in keys.take(bytes) where try take(key) { return ExitCode.done }
         }
-        if polls[3].revents != 0 {
-            feed.daemon.hasEnded()
-            try look()
-        } else if polls[2].revents != 0 {
-            try look()
-        }
+        for (raw, poll) in zip(daemons, polls.dropFirst(2)) where poll.revents != 0 { parts.hasEnded(daemon: raw) }
+        if polls.dropFirst(2).contains(where: { $0.revents != 0 }) { try look() }
         return nil
     }
 
@@ -170,11 +165,8 @@ final class TopLoop {
     /// Takes what has happened in the spool; the next look is due when it has cost less than a fifth of the time.
     private func look() throws(Failure) {
         let begin = Clock.monotonicMilliseconds()
-        try feed.drain()
-        try feed.refresh()
-        for name in feed.answers { if let message = try requests.take(answer: name) { state.message = message } }
-        feed.answers = []
-        if let log { try log.refresh(try feed.record(of: log.page.id)) }
+        if let message = try parts.look() { state.message = message }
+        try log?.refresh()
         let end = Clock.monotonicMilliseconds()
         lookAt = end + max(Self.lookMilliseconds, 4 * (end - begin))
     }
@@ -186,31 +178,28 @@ final class TopLoop {
         if let log {
             state.message = nil
             if log.take(key, rows: size.rows) {
-                try log.refresh(try feed.record(of: log.page.id))
+                try log.refresh()
             } else {
                 self.log = nil
             }
             return false
         }
-        switch state.take(key, feed.snapshot, page: max(1, size.rows / 4)) {
+        switch state.take(key, parts.snapshot, page: max(1, size.rows / 4)) {
         case nil: break
         case .quit?: return true
-        case .follow(let id)?: try follow(id)
-        case let action?: state.message = requests.perform(action)
+        case .follow(let id)?: follow(id)
+        case let action?: state.message = parts.perform(action)
         }
         return false
     }
 
-    private func follow(_ text: String) throws(Failure) {
-        var records = try session.records()
-        let id: String
-        // A file that waits may have its id by now, under which it will be found when it has begun.
-        do throws(Failure) { id = try session.job(text, &records).place.id } catch {
+    private func follow(_ id: String) {
+        do throws(Failure) {
+            let log = try parts.log(of: id)
+            try log.refresh()
+            self.log = log
+        } catch {
             state.message = error.lines.first
-            return
         }
-        let log = TopLog(session, feed.watch, id: id)
-        try log.refresh(try feed.record(of: id))
-        self.log = log
     }
 }

@@ -49,7 +49,7 @@ struct TopReport {
         for (name, count) in [("minute", minute), ("hour", hour)] {
             table.add([.init("rate", .dim), .init(name), .init("\(count.ended)\(least) ended"), .init("\(count.failed)\(least) failed")])
         }
-        for pause in snapshot.surroundings.pauses { table.add([.init("paused", .yellow), .init(pause.scope.spoken), .init(pause.note)]) }
+        for pause in snapshot.pauses { table.add([.init("paused", .yellow), .init(pause.scope.spoken(of: pause.owner)), .init(pause.note)]) }
         if let held = snapshot.surroundings.held { table.add([.init("held", .yellow), .init("nothing starts: \(held)")]) }
         for task in daemon.overdue { table.add([.init("overdue", .red), .init(task)]) }
         for one in running {
@@ -105,8 +105,9 @@ struct TopReport {
         writer.endArray()
         writer.key("pauses")
         writer.beginArray()
-        for pause in snapshot.surroundings.pauses {
+        for pause in snapshot.pauses {
             writer.beginObject()
+            if let owner = pause.owner { writer.member("user", owner) }
             writer.member("scope", pause.scope.text)
             writer.member("note", pause.note)
             writer.endObject()

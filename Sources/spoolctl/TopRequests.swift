@@ -8,42 +8,33 @@ struct TopRequests {
 
     init(_ session: Session) { self.session = session }
 
-    /// Does it, and returns what is to be said.
-    mutating func perform(_ action: ViewAction) -> String? {
-        do throws(Failure) {
-            switch action {
-            case .quit, .follow: return nil
-            case .cancel(let id): return try ask("cancel", id, done: "canceled \(id)")
-            case .kill(let id): return try ask("kill", id, done: "killed \(id)")
-            case .retry(let id):
-                let fs = try session.openSpoolForWriting()
-                var records = try session.records()
-                var drop = JobDrop(fs)
-                return "submitted \(try session.retry(try session.job(id, &records), fs, &drop))"
-            case .pause(let scope):
-                try session.pause(scope, note: "")
-                return "paused \(scope.spoken)"
-            case .resume(let scope):
-                return try session.resume(scope) ? "resumed \(scope.spoken)" : "\(scope.spoken) is not paused"
-            }
-        } catch {
-            return error.lines.joined(separator: "; ")
-        }
+    // Each does it, and returns what is to be said.
+
+    mutating func cancel(_ id: String) throws(Failure) -> String { try ask("cancel", id, done: "canceled") }
+
+    mutating func kill(_ id: String) throws(Failure) -> String { try ask("kill", id, done: "killed") }
+
+    func retry(_ id: String) throws(Failure) -> String {
+        let fs = try session.openSpoolForWriting()
+        var records = try session.records()
+        var drop = JobDrop(fs)
+        return "submitted \(session.qualified(try session.retry(try session.job(id, &records), fs, &drop).text))"
     }
 
     private mutating func ask(_ what: String, _ text: String, done: String) throws(Failure) -> String {
         var records = try session.records()
         let record = try session.job(text, &records)
         let id = record.status.id
-        if record.place.state.isTerminal { return "\(id) has already ended: \(record.status.summary)" }
-        if JobID(id) == nil { return "\(id) has not been taken up; remove \(record.place.path) to withdraw it" }
+        let shown = session.qualified(id)
+        if record.place.state.isTerminal { return "\(shown) has already ended: \(record.status.summary)" }
+        if JobID(id) == nil { return "\(shown) has not been taken up; remove \(record.place.path) to withdraw it" }
         let name = try ControlRequest(session).send { writer in
             writer.member("do", what)
             writer.member("id", id)
             if what == "kill" { writer.member("signal", 9) }
         }
-        open[name] = done
-        return try session.daemon() == nil ? "spoold is not running: the request is kept until it does" : "asked spoold to \(what) \(id)"
+        open[name] = "\(done) \(shown)"
+        return try session.daemon() == nil ? "spoold is not running: the request is kept until it does" : "asked spoold to \(what) \(shown)"
     }
 
     /// Takes an answer that has come, and returns what is to be said.

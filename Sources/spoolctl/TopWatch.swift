@@ -5,6 +5,8 @@ import Store
 final class TopWatch {
     enum Place {
         case new, running, ended(JobState), control, state, tasks, schedules
+        /// Of a spool that serves everybody.
+        case users
         /// The directory of a job that runs.
         case job(String)
         /// The directory of one that has ended, whose status is not there yet.
@@ -29,6 +31,7 @@ final class TopWatch {
         for (directory, mask, place) in directories {
             places[try attempt { () throws(SystemError) in try inotify.add("\(spool)/\(directory)", mask) }] = place
         }
+        _ = add(Layout.users, names, as: .users)  // not there: it serves one user
     }
 
     var raw: Int32 { inotify.descriptor.raw }

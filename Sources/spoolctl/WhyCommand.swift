@@ -59,7 +59,7 @@ extension Session {
     }
 
     func text(_ scope: PauseScope, note: String) -> String {
-        scope.spoken + (note.isEmpty ? "" : " (\(note))")
+        scope.spoken() + (note.isEmpty ? "" : " (\(note))")
     }
 
     /// Some of many ids, in a sentence.

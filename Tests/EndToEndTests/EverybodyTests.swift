@@ -53,6 +53,66 @@ struct EverybodyTests {
         #expect(Files.exists("\(spool.path)/new/0day/a.toml") && Files.exists("\(spool.path)/new/5/b.toml"))
     }
 
+    @Test("Root sees in top what everybody runs, by names that keys act on")
+    func top() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let gate = try spool.gate()
+        #expect(try spool.ctl(as: .games, "create", "backup", "--every", "1h", "--", "true").code == 0)
+        chmod(gate.path, 0o666)
+        func submit(_ user: TestUser, lock: String, _ line: String) throws -> String {
+            try #require(try spool.ctl(as: user, "submit", "--lock", lock, line).output.split(separator: "\n").first.map(String.init))
+        }
+        let early = try submit(.games, lock: "l", "echo here; read x < \(gate.path)")
+        let later = try submit(.games, lock: "l", "true")
+        let own = try spool.ctl("submit", "read x < \(gate.path)").id
+        _ = try spool.ctl(as: .games, "pause", "--task", "backup")
+        try spool.logLine("user=games", "event=started", early)
+        let lines = try spool.ctl("top").output.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
+        #expect(Set(lines.filter { $0[0] == "running" }.map { $0[1] }) == [own, "games/\(early)"], "users' own directories are no jobs: \(lines)")
+        #expect(lines.filter { $0[0] == "waiting" }.map { $0[1] } == ["games/\(later)"])
+        #expect(lines.contains { $0[0] == "waiting" && $0.last?.hasPrefix("lock l: ") == true })
+        #expect(lines.contains(["paused", "task games/backup"]) && lines.contains { $0.prefix(2) == ["due", "games/backup"] })
+        #expect(lines.contains(["count", "running", "2"]) && !lines.contains { $0[0] == "ended" })
+        #expect(try spool.ctl("top", "--json").output.contains("\"pauses\":[{\"user\":\"games\",\"scope\":\"pause-backup\""))
+
+        let screen = try TmuxScreen(spool, columns: 140, rows: 40, "exec \(SpoolUnderTest.programs)/spoolctl top")
+        try screen.shows("1 Running 2", "games/\(early.dropFirst(21))", "2 Waiting 1", "games/\(later.dropFirst(21))", "paused: task games/backup")
+        try screen.press("2", "l")
+        try screen.shows("games/\(later)", "it has not begun")
+        try screen.press("q", "c")
+        try screen.shows("Cancel games/\(later)? y/n")
+        try screen.press("y")
+        try screen.shows("2 Waiting 0", "failed 1/min 1/h")
+        // Somebody who comes while it runs.
+        let third = try submit(.daemon, lock: "other", "read x < \(gate.path)")
+        try screen.shows("1 Running 3", "daemon/\(third.dropFirst(21))")
+        try gate.release(3)
+        try screen.shows("1 Running 0", "daemon/\(third.dropFirst(21))")
+        try screen.press("q")
+    }
+
+    @Test("What root cannot read of one user's part is said, and all else is shown")
+    func unreadablePart() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        for user in [TestUser.games, .daemon] {
+            #expect(try spool.ctl(as: user, "create", "backup", "--every", "1h", "--", "true").code == 0)
+            #expect(try spool.ctl(as: user, "run", "--wait", "backup").code == 0)
+        }
+        #expect(try spool.ctl("submit", "--wait", "-n", "own", "true").code == 0)
+        try TestUser.games.shell("chmod 0 \(spool.path)/done/games \(spool.path)/users/games/journal \(spool.path)/users/games/state")
+        for (command, shows) in [(["jobs", "--columns", "name"], ["daemon/backup", "own"]), (["jobs", "-q"], ["daemon/", "-own-"]), (["top"], ["daemon/", "-own-"]), (["journal"], ["daemon/", "-own-"]), (["fsck"], [])] {
+            let result = try spool.ctl(list: command)
+            #expect(result.code == 1 && result.errors.contains("spoolctl: games: ") && result.errors.contains("Permission denied"), "\(command): \(result)")
+            #expect(shows.allSatisfy { result.output.contains($0) } && !result.output.contains("games/"), "\(command): \(result)")
+        }
+        let screen = try TmuxScreen(spool, columns: 140, rows: 40, "exec \(SpoolUnderTest.programs)/spoolctl top")
+        try screen.shows("games: ", "Permission denied", "daemon/backup")
+        try TestUser.games.shell("chmod 700 \(spool.path)/done/games \(spool.path)/users/games/journal \(spool.path)/users/games/state")
+        try screen.shows("games/backup")
+        try screen.showsNoMore("Permission denied")
+        try screen.press("q")
+    }
+
     @Test("Workers and daemons of a user are that user's, and serve nobody else")
     func ownWorkers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
@@ -121,6 +181,9 @@ struct EverybodyTests {
         #expect(try spool.ctl("run", "--wait", "games/backup").output == "games\n")
         #expect(try spool.ctl("run", "--wait", "backup").output == "root\n")
         #expect(try spool.ctl("jobs", "--columns", "name,state").output == "games/backup\tdone\nbackup\tdone\n")
+        let ids = try spool.ctl("jobs", "--columns", "id").output.split(separator: "\n").map(String.init)
+        #expect(try ids.count == 2 && ids[0].hasPrefix("games/") && ids.joined(separator: "\n") + "\n" == spool.ctl("jobs", "-q").output)
+        #expect(try spool.ctl("logs", ids[0]).output == "games\n" && spool.ctl("logs", ids[1]).output == "root\n")
         #expect(try spool.ctl("jobs", "--json").output.contains("\"user\":\"games\""))
         #expect(try spool.ctl("next", "--json").output.contains("\"task\":\"games/backup\""))
         let mixed = try spool.ctl("run", "backup", "games/backup")
@@ -193,7 +256,7 @@ struct EverybodyTests {
     @Test("U3: what users put beside their own directories does not count, and is said once a user")
     func besides() throws {
         let spool = try SpoolUnderTest.ofEverybody()
-        try TestUser.games.shell("mkdir \(spool.path)/new/games \(spool.path)/tasks/games")
+        try TestUser.games.shell("mkdir \(spool.path)/new/games")
         try spool.logLine("event=serving-user", "user=games")
         try TestUser.games.shell("""
             cd \(spool.path); umask 022

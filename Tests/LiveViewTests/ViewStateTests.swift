@@ -35,8 +35,8 @@ struct ViewStateTests {
     static let acts: [(keys: String, actions: [ViewAction])] = [
         ("q", [.quit]), ("cy", [.cancel(id("backup", 0))]), ("cn", []), ("jKy", [.kill(id("report", 1))]), ("jjjjkcy", [.cancel(id("backup", 0))]),
         ("2cy", [.cancel(id("first", 4))]), ("2Ky", []), ("4r", [.retry(id("good", 5))]), ("4jr", [.retry(id("bad", 6))]), ("1r", []), ("3c", []),
-        ("l", [.follow(id("backup", 0))]), ("3l", []), ("pa", [.pause(.all)]), ("pu", [.pause(.queue("disk"))]), ("pn", []), ("pq", []),
-        ("3pt", [.resume(.task("nightly"))]), ("?q", []), ("sl", [.follow(id("backup", 0))]), ("ssl", [.follow(id("backup", 0))]), ("4sssl", [.follow(id("bad", 6))]),
+        ("l", [.follow(id("backup", 0))]), ("3l", []), ("pa", [.pause(.all, of: nil)]), ("pu", [.pause(.queue("disk"), of: nil)]), ("pn", []), ("pq", []),
+        ("3pt", [.resume(.task("nightly"), of: nil)]), ("?q", []), ("sl", [.follow(id("backup", 0))]), ("ssl", [.follow(id("backup", 0))]), ("4sssl", [.follow(id("bad", 6))]),
         ("2sl", [.follow(id("copy", 2))]), ("gGl", [.follow(id("report", 1))]),
     ]
 

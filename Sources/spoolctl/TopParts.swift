@@ -1,0 +1,132 @@
+import Glibc
+import Linux
+import Store
+
+/// What `top` looks at: a spool, and for root in one that serves everybody each user's part of it, as that user. What is wrong with a user's
+/// part is said, and all else is shown without it.
+final class TopParts {
+    private final class Part {
+        let session: Session
+        let feed: TopFeed
+        var requests: TopRequests
+
+        init(_ session: Session) throws(Failure) {
+            self.session = session
+            feed = try TopFeed(session)
+            requests = TopRequests(session)
+        }
+
+        /// Takes what has happened, and returns what is to be said of what was asked for.
+        func look() throws(Failure) -> String? {
+            try feed.drain()
+            try feed.refresh()
+            var message: String?
+            for name in feed.answers { message = try requests.take(answer: name) ?? message }
+            feed.answers = []
+            return message
+        }
+    }
+
+    private let own: Part
+    private var users: [String: Part] = [:]
+    private var sessions: [Session] = []
+    private(set) var snapshot: Snapshot
+    /// When it is looked again at what cannot be read now; monotonic. Nil: there is nothing such.
+    private(set) var lookAgainAt: Int64?
+
+    private static let lookAgainMilliseconds: Int64 = 2000
+
+    init(_ session: Session) throws(Failure) {
+        own = try Part(session)
+        snapshot = own.feed.snapshot
+    }
+
+    /// Readable when something has happened in the spool.
+    var watches: [Int32] { all.map(\.feed.watch.raw) }
+
+    /// Readable when a daemon has ended.
+    var daemons: [Int32] { all.map(\.feed.daemon.raw).filter { $0 >= 0 } }
+
+    private var all: [Part] { [own] + users.values }
+
+    /// Something is known to have changed that has not been read.
+    var isBehind: Bool { all.contains { $0.feed.isBehind } }
+
+    func hasEnded(daemon raw: Int32) {
+        for part in all where part.feed.daemon.raw == raw { part.feed.daemon.hasEnded() }
+    }
+
+    /// Takes what has happened, and returns what is to be said of what was asked for.
+    @discardableResult
+    func look() throws(Failure) -> String? {
+        var message = try own.look()
+        snapshot = own.feed.snapshot
+        lookAgainAt = nil
+        if own.feed.areUsersChanged {
+            own.feed.areUsersChanged = false
+            sessions = try EverybodysSpool.users(own.session)
+        }
+        var looked: [String: Part] = [:]
+        for session in sessions {
+            guard let name = session.owner?.name else { continue }
+            do throws(Failure) {
+                try session.asOwner { () throws(Failure) in
+                    let part: Part
+                    if let known = users[name] { part = known } else { part = try Part(session) }
+                    message = try part.look() ?? message
+                    looked[name] = part
+                }
+            } catch {
+                snapshot.unreadable += session.troubles(error)
+                lookAgainAt = Clock.monotonicMilliseconds() + Self.lookAgainMilliseconds
+            }
+        }
+        users = looked
+        for (name, part) in looked.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
+        return message
+    }
+
+    // MARK: What a key asks for
+
+    /// Does it, and returns what is to be said.
+    func perform(_ action: ViewAction) -> String? {
+        do throws(Failure) {
+            switch action {
+            case .quit, .follow: return nil
+            case .cancel(let id): return try withPart(of: id) { part, id throws(Failure) in try part.requests.cancel(id) }
+            case .kill(let id): return try withPart(of: id) { part, id throws(Failure) in try part.requests.kill(id) }
+            case .retry(let id): return try withPart(of: id) { part, id throws(Failure) in try part.requests.retry(id) }
+            case .pause(let scope, let owner):
+                return try withPart(owner) { part throws(Failure) in
+                    try part.session.pause(scope, note: "")
+                    return "paused \(scope.spoken(of: owner))"
+                }
+            case .resume(let scope, let owner):
+                return try withPart(owner) { part throws(Failure) in
+                    "\(try part.session.resume(scope) ? "resumed" : "not paused:") \(scope.spoken(of: owner))"
+                }
+            }
+        } catch {
+            return error.lines.joined(separator: "; ")
+        }
+    }
+
+    /// The output of a job. A file that waits may have its id by now, under which it will be found when it has begun.
+    func log(of id: String) throws(Failure) -> TopLog {
+        try withPart(of: id) { part, id throws(Failure) in
+            var records = try part.session.records()
+            return TopLog(part.session, part.feed, id: try part.session.job(id, &records).place.id)
+        }
+    }
+
+    private func withPart<Value>(of name: String, _ body: (Part, String) throws(Failure) -> Value) throws(Failure) -> Value {
+        let (owner, own) = UserPart.split(name)
+        return try withPart(owner) { part throws(Failure) in try body(part, own) }
+    }
+
+    private func withPart<Value>(_ owner: String?, _ body: (Part) throws(Failure) -> Value) throws(Failure) -> Value {
+        guard let owner else { return try body(own) }
+        guard let part = users[owner] else { throw .notFound("\(owner) has nothing in \(own.session.spoolPath)") }
+        return try part.session.asOwner { () throws(Failure) in try body(part) }
+    }
+}
