@@ -32,8 +32,8 @@ public final class DescriptorReserve {
         if isWhole { return true }
         var new: [Int32] = []
         while held.count + new.count < 2 * wanted {
-            let raw = linux_openat(AT_FDCWD, "/", LINUX_O_PATH | O_CLOEXEC, 0)
-            guard raw >= 0 else { break }
+            // Whatever the reason, there is none.
+            guard let raw = try? attempt("open", "/", { linux_openat(AT_FDCWD, "/", LINUX_O_PATH | O_CLOEXEC, 0) }) else { break }
             new.append(raw)
         }
         let isEnough = held.count + new.count >= 2 * wanted

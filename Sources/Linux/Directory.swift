@@ -33,6 +33,12 @@ public struct Directory: ~Copyable, Sendable {
 
     /// Puts the names in this directory on the disk, fsync(2).
     public borrowing func sync() throws(SystemError) { try descriptor.sync() }
+
+    /// Puts all of the file system that it is on on the disk, syncfs(2).
+    public borrowing func syncFileSystem() throws(SystemError) {
+        let raw = raw
+        try attempt("syncfs") { linux_syncfs(raw) }
+    }
 }
 
 // MARK: - Names

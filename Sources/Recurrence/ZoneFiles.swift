@@ -11,13 +11,16 @@ enum ZoneFiles {
     /// A regular file's bytes. open(2), fstat(2), read(2).
     static func read(_ path: String) throws(ReadFailure) -> [UInt8] {
         // O_NONBLOCK: a FIFO where a file should be must not stop us.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        var descriptor: Int32
+        repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable(message(errno))
         }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .unreadable(message(errno)) }
+        var result: Int32
+        repeat { result = fstat(descriptor, &status) } while result < 0 && errno == EINTR
+        guard result == 0 else { throw .unreadable(message(errno)) }
         if status.st_mode & S_IFMT == S_IFDIR { throw .missing }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable("not a regular file") }
 

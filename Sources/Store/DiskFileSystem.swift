@@ -217,9 +217,7 @@ public final class DiskFileSystem: FileSystem {
         try top.opened.openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).setOwner(owner.user, group: owner.group)
     }
 
-    public func syncAll() throws(SystemError) {
-        guard linux_syncfs(top.opened.raw) == 0 else { throw SystemError(call: "syncfs", path: path, errno: errno) }
-    }
+    public func syncAll() throws(SystemError) { try top.opened.syncFileSystem() }
 
     public func openLog(_ path: String) throws(SystemError) -> DiskLog {
         let (directory, name) = try place(of: path)

@@ -135,6 +135,40 @@ struct SystemCallTests {
         try bench.check("cancel", dropped: [], canceled: canceled, mayBeLost: false)
     }
 
+    // MARK: Interruptions
+
+    /// strace(1) that has every so-many-th call of each kind fail with EINTR. Not those by which the program is loaded.
+    private static func interrupting(each step: Int) -> [String] {
+        let calls = """
+            openat read pread64 readlinkat getdents64 newfstatat statx write writev pwrite64 renameat renameat2 mkdirat unlinkat linkat symlinkat fsync \
+            fdatasync syncfs ftruncate fallocate flock fchmod fchmodat utimensat sendto sendmsg recvfrom recvmsg accept4 connect poll epoll_wait
+            """.split(separator: " ")
+        let loading = ["openat": 80, "read": 40, "newfstatat": 60, "pread64": 5]
+        let injections = calls.flatMap { ["-e", "inject=?\($0):error=EINTR:when=\(loading[String($0)] ?? 1)+\(step)"] }
+        return ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls.map { "?\($0)" }.joined(separator: ","))"] + injections
+    }
+
+    @Test("Programs whose system calls are interrupted again and again do their work, once, and complain of nothing", arguments: [3, 5, 7])
+    func interrupted(each step: Int) throws {
+        let work = try Work()
+        let spool = work.spool
+        try work.prepare()
+        let strace = Self.interrupting(each: step)
+        let worker = "\(spool.base)/spool-worker"
+        try Files.write(worker, "#!/bin/sh\nexec \(strace.joined(separator: " ")) \(SpoolUnderTest.programs)/spool-worker\n", mode: 0o755)
+        try spool.launch(tracer: strace, arguments: ["--worker", worker])
+        try spool.wait(for: "the work to be done") { try work.isDone() }
+        #expect(try spool.stop() == 0)
+        #expect(spool.count("level=error") == 0, "\(spool.log)")
+        try work.finish("interrupted at each call \(step)", mayBeLost: false)
+        try spool.start()
+        for arguments in [["submit", "--wait", "--", "echo", "x"], ["jobs"], ["list"], ["run", "--wait", "retry-due"], ["journal"], ["why", "retry-due"], ["top"], ["status"]] {
+            let line = strace + ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path] + arguments
+            let result = try Commands.run(line[0], Array(line.dropFirst()))
+            #expect(result.code == 0 && !result.error.contains("nterrupted"), "\(arguments): \(result)")
+        }
+    }
+
     /// A spoolctl that is killed before its call of this number.
     private static func ctl(_ arguments: [String], in spool: SpoolUnderTest, killedAt number: Int) throws -> Commands.Result {
         let line = strace(killingAt: number, trace: "\(spool.base)/trace") + ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path]
