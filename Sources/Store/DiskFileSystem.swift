@@ -42,17 +42,20 @@ public final class DiskFileSystem: FileSystem {
         return try body()
     }
 
-    /// Whether something is mounted over a name in new/, or on the way from there. That may be a FUSE file system, and never answer
-    /// what it is asked.
+    /// Whether something is mounted over a name to which others may write, or on the way from there. That may be a FUSE file system, and
+    /// never answer what it is asked.
     private func isHidden(_ path: String) throws(SystemError) -> Bool {
-        guard path.hasPrefix("\(Layout.new)/") else { return false }
-        var way = Layout.new
-        for name in path.utf8.split(separator: UInt8(ascii: "/")).dropFirst() {
+        let names = path.utf8.split(separator: UInt8(ascii: "/"))
+        guard names.count > 1, UserPart.claimable.contains(String(Substring(names[0]))) else { return false }
+        var way = String(Substring(names[0]))
+        for name in names.dropFirst() {
             way += "/\(Substring(name))"
-            if try top.opened.isMountPoint(way) { return true }
+            if try isMountPoint(way) { return true }
         }
         return false
     }
+
+    public func isMountPoint(_ path: String) throws(SystemError) -> Bool { try top.opened.isMountPoint(path) }
 
     public func list(_ path: String) throws(SystemError) -> [DirectoryEntry] {
         if try isHidden(path) { return [] }

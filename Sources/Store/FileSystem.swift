@@ -15,6 +15,8 @@ public protocol FileSystem: AnyObject {
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
     /// Whose a name is that does not count, because it is not the owner's; nil when it does.
     func foreignOwner(_ path: String) throws(SystemError) -> uid_t?
+    /// Whether another file system is mounted at a path. That is not asked anything: it may never answer.
+    func isMountPoint(_ path: String) throws(SystemError) -> Bool
     /// Writes a file that nobody else looks at yet. It belongs to whom its directory belongs to.
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError)
     /// Replaces a file by rename: readers see the old or the new, whole.
@@ -81,10 +83,15 @@ extension FileSystem {
 
     public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 
-    /// Whether a name among jobs is a user's own directory in a spool that serves everybody, or what a user has left beside it.
+    public func isMountPoint(_ path: String) throws(SystemError) -> Bool { false }
+
+    /// Whether a name among jobs is a user's own directory in a spool that serves everybody, or what a user has left beside it, or
+    /// mounted there.
     public func isStranger(_ name: String, in directory: String, isDirectory: Bool) throws(SystemError) -> Bool {
         if isDirectory, JobID(name) != nil { return false }
-        return try foreignOwner("\(directory)/\(name)") != nil
+        let path = "\(directory)/\(name)"
+        if try isMountPoint(path) { return true }
+        return try foreignOwner(path) != nil
     }
 
     /// Reads a file of the spool's own, of any size, whoever writes it.

@@ -10,6 +10,8 @@ extension SpoolCheck {
     mutating func lookAtLitter() throws(SystemError) {
         let limit = context.now.milliseconds - Self.workMilliseconds
         for entry in try fs.list(Layout.temporary).sorted(by: { $0.name < $1.name }) {
+            // What a user has there is the user's, and so is when it is done with.
+            if try fs.isStranger(entry.name, in: Layout.temporary, isDirectory: true) { continue }
             let path = "\(Layout.temporary)/\(entry.name)"
             guard let status = try fs.status(path), status.changedNanoseconds / 1_000_000 < limit else { continue }
             // The names that the programs give; anything else may be somebody's.
@@ -28,6 +30,7 @@ extension SpoolCheck {
 
     private mutating func lookForTemporaryFiles(_ directory: String, _ isOne: (String) -> Bool) throws(SystemError) {
         for entry in try fs.list(directory).sorted(by: { $0.name < $1.name }) where entry.kind == .file && isOne(entry.name) {
+            if try fs.isStranger(entry.name, in: directory, isDirectory: false) { continue }
             add("\(directory)/\(entry.name)", "was never completed", .remove)
         }
     }

@@ -180,12 +180,13 @@ public struct SpoolCheck<FS: FileSystem> {
         try lookAtOwner(".", root, of: root)
         var paths = Layout.directories + [Layout.format, Layout.lock, Layout.daemonStatus, SpoolIdentity.file]
         for directory in [Layout.tasks, Layout.schedules, Layout.journal, Layout.running, Layout.done, Layout.failed] {
-            paths += try fs.list(directory).filter { !Name.isUnfinished($0.name) }.map { "\(directory)/\($0.name)" }
+            for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) {
+                // What users have in everybody's spool is theirs.
+                if try !fs.isStranger(entry.name, in: directory, isDirectory: true) { paths.append("\(directory)/\(entry.name)") }
+            }
         }
         for path in paths {
             guard let status = try fs.status(path), status.kind == .file || status.kind == .directory else { continue }
-            // What users have in everybody's spool is theirs.
-            if try fs.foreignOwner(path) != nil, path.utf8.contains(UInt8(ascii: "/")), JobID(String(path.split(separator: "/")[1])) == nil { continue }
             try lookAtOwner(path, status, of: root)
         }
     }

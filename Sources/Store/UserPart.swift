@@ -57,8 +57,19 @@ public enum UserPart {
         return user
     }
 
+    /// The first of her directories on which something is mounted. That is not asked anything: it may be her own file system, and never answer.
+    public static func mountPoint(inPart name: String, ofSpool spool: String) throws(SystemError) -> String? {
+        let top = try Directory.open(spool)
+        for directory in own.map({ "\(path(of: name))/\($0)" }) + linked.map({ "\($0)/\(name)" }) {
+            if try top.isMountPoint(directory) { return directory }
+        }
+        return nil
+    }
+
     /// The user whose part of this name there is, by whom its files belong to; nil: there is none, or it is being made.
     public static func owner(ofPart name: String, inSpool spool: String) throws(SystemError) -> User? {
+        // What is mounted there cannot say whose it is.
+        if try mountPoint(inPart: name, ofSpool: spool) != nil { return try owner(ofName: name) }
         guard let status = try? FileStatus.read("\(path(of: name, inSpool: spool))/\(Layout.state)"), status.owner != 0 else { return nil }
         return try user(id: status.owner, group: status.group, name: name)
     }

@@ -110,7 +110,11 @@ extension Session {
     /// Reads as the user whose part this is: what she has put there is followed with her rights alone.
     func asOwner<Value>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         guard let owner, geteuid() == 0 else { return try body() }
-        let credentials = try attempt { () throws(SystemError) in try owner.credentials() }
+        let spool = UserPart.spool(ofPart: spoolPath, of: owner.name)
+        let (credentials, mounted) = try attempt { () throws(SystemError) in
+            (try owner.credentials(), try UserPart.mountPoint(inPart: owner.name, ofSpool: spool))
+        }
+        if let mounted { throw Failure(ExitCode.failed, "something is mounted on \(mounted)") }
         return try credentials.acting(body)
     }
 

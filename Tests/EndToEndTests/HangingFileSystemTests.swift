@@ -28,21 +28,50 @@ struct HangingFileSystemTests {
         #expect(try spool.stop() == 0)
     }
 
+    static let hers = [
+        "new/games", "tasks/games", "schedules/games", "control/games", "tmp/games", "done/games", "running/games", "failed/games", "patterns/games",
+        "users/games/state", "users/games/journal",
+    ]
+
     @Test(
-        "Attack 12: what a user has mounted on her own directory, and never answers, holds up nobody else",
-        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"))
-    func hangsOnUsers() throws {
+        "Attack 12: what a user has mounted on her own directories, and never answers, holds up nobody else",
+        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"), arguments: hers, [true, false])
+    func hangsOnUsers(path: String, isForAll: Bool) throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
-        let mount = try HangingMount(at: "\(spool.path)/new/games", isDirectory: true)
+        let mount = try HangingMount(at: "\(spool.path)/\(path)", isDirectory: true, of: isForAll ? nil : .games)
         defer { mount.end() }
-        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.ctl(as: .daemon, "create", "t", "--every", "1h", "--", "true").code == 0)
+        #expect(try spool.ctl(as: .daemon, "run", "--wait", "t").code == 0)
         #expect(try spool.runsOn("before"))
         try spool.crash()
         try spool.start()
-        try spool.wait(for: "what is said of it") { spool.statusText.contains("new/games: something is mounted there") }
-        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        try spool.wait(for: "what is said of it") { spool.statusText.contains("something is mounted") && spool.statusText.contains(path) }
+        #expect(try spool.ctl(as: .daemon, "run", "--wait", "t").code == 0)
         #expect(try spool.runsOn("after"))
+        // Root sees all else.
+        for command in ["jobs", "list", "next", "top", "fsck", "journal"] {
+            let result = try spool.ctl(command)
+            #expect(result.code == 1 && result.errors.contains("spoolctl: games: something is mounted on \(path)"), "\(command): \(result)")
+            #expect(["fsck", "journal"].contains(command) || result.output.contains("daemon/"), "\(command): \(result)")
+        }
+    }
+
+    @Test(
+        "Attack 12: what a user has mounted on a file beside root's definitions, and never answers, is not asked",
+        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"),
+        arguments: ["tasks/x.toml", "schedules/x.toml", "control/pause", "control/x.request"], [true, false])
+    func hangsBeside(path: String, isForAll: Bool) throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try TestUser.games.shell("touch \(spool.path)/\(path)")
+        let mount = try HangingMount(at: "\(spool.path)/\(path)", isDirectory: false, of: isForAll ? nil : .games)
+        defer { mount.end() }
+        #expect(try spool.runsOn("before"))
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.runsOn("after"))
+        for command in ["jobs", "list", "status", "top", "fsck"] { #expect(try spool.ctl(command).code == 0, "\(command)") }
+        #expect(try spool.stop() == 0)
     }
 }
 
@@ -57,10 +86,11 @@ final class HangingMount {
     private let path: String
     private var server: Int32
 
-    init(at path: String, isDirectory: Bool) throws {
+    /// A user's, as fusermount(1) mounts it, is that user's alone; without one, anybody's.
+    init(at path: String, isDirectory: Bool, of user: TestUser? = nil) throws {
         self.path = path
         server = try FileDescriptor.open("/dev/fuse", O_RDWR).release()
-        let options = "fd=\(server),rootmode=\(isDirectory ? "40755" : "100644"),user_id=0,group_id=0,allow_other"
+        let options = "fd=\(server),rootmode=\(isDirectory ? "40755" : "100644"),\(user.map { "user_id=\($0.id),group_id=\(getpwnam($0.name)?.pointee.pw_gid ?? 0)" } ?? "user_id=0,group_id=0,allow_other")"
         guard mount("hanging", path, "fuse", UInt(MS_NOSUID | MS_NODEV), options) == 0 else {
             let failure = SystemError(call: "mount", path: path, errno: errno)
             close(server)

@@ -1,0 +1,32 @@
+import Glibc
+import Linux
+@testable import Store
+import Testing
+
+@Suite("Litter")
+struct LitterTests {
+    /// What is wrong two days from now, by path.
+    private func findings(_ spool: TemporarySpool) throws -> [String] {
+        let later = ReadingContext(now: Instant(milliseconds: Clock.now() + 2 * 86_400_000), zones: zones)
+        return try SpoolCheck.check(try spool.disk(), isServed: false, later) { _ in false }.map(\.path).filter { $0.contains("/") && !$0.hasPrefix("state/") }.sorted()
+    }
+
+    @Test("What has stood in tmp/ for more than a day, and what was never completed, is litter")
+    func own() throws {
+        let spool = try TemporarySpool()
+        for file in ["tmp/a.tmp", "tmp/somebody's", "control/x.tmp"] { try spool.write(file, "") }
+        #expect(try findings(spool) == ["control/x.tmp", "tmp/a.tmp", "tmp/somebody's"])
+    }
+
+    @Test("What users have in everybody's spool is none of it", .enabled(if: geteuid() == 0, "needs root"))
+    func ofUsers() throws {
+        let spool = try TemporarySpool()
+        let top = try Directory.open(spool.path)
+        try top.makeDirectory("users")
+        for shared in Layout.shared { #expect(chmod("\(spool.path)/\(shared)", 0o1777) == 0) }
+        for directory in ["tmp/games", "control/games"] { try top.makeDirectory(directory) }
+        for file in ["tmp/hers.tmp", "control/x.tmp", "tmp/own.tmp"] { try spool.write(file, "") }
+        for path in ["tmp/games", "control/games", "tmp/hers.tmp", "control/x.tmp"] { #expect(chown("\(spool.path)/\(path)", 5, 60) == 0) }
+        #expect(try findings(spool) == ["tmp/own.tmp"])
+    }
+}
