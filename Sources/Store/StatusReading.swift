@@ -14,15 +14,15 @@ extension JobStatus {
             id: id, name: table.text("name") ?? JobID(id)?.name ?? id, due: table.instant("due") ?? created, createdAt: created,
             host: table.text("host") ?? "")
         description = table.text("description")
-        task = table.text("task")
-        schedule = table.text("schedule")
+        task = table.name("task")
+        schedule = table.name("schedule")
         state = table.text("state").flatMap(JobState.init) ?? .new
         reason = table.text("reason").flatMap(FailureReason.init)
         error = table.text("error")
         attempt = table.whole("try").map { Int($0) } ?? 0
         tries = table.whole("tries").map { Int($0) } ?? 1
         priority = table.whole("priority").map { Int($0) } ?? 0
-        queue = table.text("queue") ?? "default"
+        queue = table.name("queue") ?? "default"
         tags = table.texts("tags")
         if let value = table["payload"], !value.isNull { payload = Array(JSON.write(value).utf8) }
         scheduledAt = table.instant("scheduled_at")
@@ -52,6 +52,9 @@ extension Table {
     public func text(_ key: String) -> String? {
         if case .string(let text)? = self[key]?.kind { text } else { nil }
     }
+
+    /// What others make paths and questions of: anything else is as if it were not there.
+    fileprivate func name(_ key: String) -> String? { text(key).flatMap { Name.isValid($0) ? $0 : nil } }
 
     /// The strings of a list; none when it is anything else.
     public func texts(_ key: String) -> [String] {

@@ -6,6 +6,17 @@ import Testing
 
 @Suite("A status file, read")
 struct StatusReadingTests {
+    private func read(_ bytes: [UInt8]) throws -> JobStatus? {
+        guard case .table(let table) = try JSON.parse(bytes, limits: .status).kind else { return nil }
+        return JobStatus(json: table)
+    }
+
+    @Test("What is no name of a task, schedule or queue is none, whoever wrote it", arguments: ["../../etc/x", "a/b", "", ".", "a\\nb", "-x"])
+    func names(text: String) throws {
+        let status = try #require(try read(Array(#"{"id": "20261121T020000.000Z-a-k3f9ab", "task": "\#(text)", "schedule": "\#(text)", "queue": "\#(text)"}"#.utf8)))
+        #expect(status.task == nil && status.schedule == nil && status.queue == "default")
+    }
+
     @Test("Seconds of usage are milliseconds; what is no reasonable number is none, and what was read is written as it was",
         arguments: [
             ("1", 1000), ("1.25", 1250), ("0.0005", 1), ("-3", -3000), ("999999999999", 999_999_999_999_000),
@@ -13,10 +24,6 @@ struct StatusReadingTests {
             ("1111111111112", 0), ("1111111111112.0", 0), ("9223372036854775807", 0), ("-9223372036854775808", 0), ("1e300", 0), ("\"1\"", 0), ("null", 0),
         ] as [(String, Int64)])
     func usage(text: String, milliseconds: Int64) throws {
-        func read(_ bytes: [UInt8]) throws -> JobStatus? {
-            guard case .table(let table) = try JSON.parse(bytes, limits: .status).kind else { return nil }
-            return JobStatus(json: table)
-        }
         let status = try #require(try read(Array(#"{"version": 1, "id": "20261121T020000Z", "usage": {"user_s": \#(text)}}"#.utf8)))
         #expect(status.usage?.userMilliseconds == milliseconds)
         #expect(try read(status.json())?.usage == status.usage)
