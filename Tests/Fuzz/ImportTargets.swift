@@ -29,7 +29,7 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     do throws(Problems) { definition = try TaskDefinition(name: task.name, source: task.source, ReadingContext(now: .now, zones: .none)) } catch { return }
     expect(definition.schedules.count == 1, "one schedule")
     guard entry.when != "@reboot", let zone = try? ZoneDatabase.none.zone(entry.settings.zone ?? "local"),
-        let there = try? Recurrence.cron(entry.when, zone: zone, zones: .none, stableSeed: 0), let here = definition.schedules.first
+        let there = try? Recurrence.cron(entry.when, zone: zone, zones: .none, stableSeed: stableHash(task.name)), let here = definition.schedules.first
     else { return }
     let (one, other) = (there.next(after: .now, origin: .now), here.recurrence.next(after: .now, origin: .now))
     expect(one == other, "\(entry.when): cron's next is \(one?.rfc3339 ?? "never"), the task's \(other?.rfc3339 ?? "never")")
