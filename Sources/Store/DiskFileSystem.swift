@@ -11,6 +11,8 @@ public final class DiskFileSystem: FileSystem {
     /// Spent when nothing more can be opened, so that what is under way comes to its end.
     public let reserve = DescriptorReserve()
     private let isRoot = geteuid() == 0
+    /// Root looks at a user's part as that user, who may write to all of it.
+    private let isAnothers = getuid() == 0 && geteuid() != 0
     /// The directories on the way to those that were given away let everybody through.
     private var isPassable = false
 
@@ -42,15 +44,17 @@ public final class DiskFileSystem: FileSystem {
         return try body()
     }
 
+    private static let openPrefixes = UserPart.claimable.map { "\($0)/" }
+
     /// Whether something is mounted over a name to which others may write, or on the way from there. That may be a FUSE file system, and
     /// never answer what it is asked.
     private func isHidden(_ path: String) throws(SystemError) -> Bool {
-        let names = path.utf8.split(separator: UInt8(ascii: "/"))
-        guard names.count > 1, UserPart.claimable.contains(String(Substring(names[0]))) else { return false }
-        var way = String(Substring(names[0]))
-        for name in names.dropFirst() {
-            way += "/\(Substring(name))"
-            if try isMountPoint(way) { return true }
+        guard isAnothers || Self.openPrefixes.contains(where: { path.hasPrefix($0) }) else { return false }
+        let slash = UInt8(ascii: "/")
+        var end = path.utf8.firstIndex(of: slash) ?? path.endIndex
+        while end < path.endIndex {
+            end = path.utf8[path.utf8.index(after: end)...].firstIndex(of: slash) ?? path.endIndex
+            if try isMountPoint(String(path[..<end])) { return true }
         }
         return false
     }

@@ -58,6 +58,26 @@ struct HangingFileSystemTests {
     }
 
     @Test(
+        "Attack 12: what a user has mounted within her records, and never answers, holds up no command of root's",
+        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"),
+        arguments: ["", "/status.json", "/stdout"], [true, false])
+    func hangsWithin(file: String, isForAll: Bool) throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        for user in [TestUser.games, .daemon] {
+            #expect(try spool.ctl(as: user, "create", "t", "--every", "1h", "--", "true").code == 0)
+            #expect(try spool.ctl(as: user, "run", "--wait", "t").code == 0)
+        }
+        let record = try #require(try Files.list("\(spool.path)/done/games").first)
+        let mount = try HangingMount(at: "\(spool.path)/done/games/\(record)\(file)", isDirectory: file.isEmpty, of: isForAll ? nil : .games)
+        defer { mount.end() }
+        for command in ["jobs", "list", "next", "top", "fsck", "journal"] {
+            let result = try spool.ctl(command)
+            #expect(["fsck", "journal"].contains(command) || result.output.contains("daemon/"), "\(command): \(result)")
+        }
+        #expect(try spool.runsOn())
+    }
+
+    @Test(
         "Attack 12: what a user has mounted on a file beside root's definitions, and never answers, is not asked",
         .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"),
         arguments: ["tasks/x.toml", "schedules/x.toml", "control/pause", "control/x.request"], [true, false])
