@@ -66,6 +66,8 @@ final class SpoolUnderTest {
 
     /// Starts spoold and waits until it says that it is ready.
     func start(environment more: [String] = [], programs: String = SpoolUnderTest.programs, as user: String? = nil) throws {
+        // What an earlier one said is not this one's word.
+        forgetNotifications()
         let become = user.map { ["/usr/bin/setpriv", "--reuid", $0, "--regid", "nogroup", "--clear-groups"] } ?? []
         try launch(environment: more, programs: programs, tracer: become)
         _ = try notification("READY=1")

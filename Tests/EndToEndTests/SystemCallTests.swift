@@ -81,7 +81,7 @@ struct SystemCallTests {
             let hasSurvived = try bench.workerSurvived()
             try spool.start()
             _ = try spool.end(of: "fail-held")
-            try spool.stop()
+            #expect(try spool.stop() == 0, "\(spool.log)")
             try bench.check("worker alone, killed before call \(number)", dropped: ["fail-held"], mayBeLost: !hasSurvived)
             if hasSurvived { break }
             number += max(1, Self.stride / 10)
