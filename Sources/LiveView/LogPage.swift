@@ -107,7 +107,7 @@ public struct LogPage: Sendable {
             if scalar == "\t" {
                 result += String(repeating: " ", count: 8 - Columns.width(result) % 8)
             } else if scalar != "\r" || index + 1 < scalars.count {
-                if PlainText.isUnsafe(scalar) { result += PlainText.escape(scalar) } else { result.unicodeScalars.append(scalar) }
+                if TerminalText.isUnsafe(scalar.value) { result += PlainText.escape(scalar) } else { result.unicodeScalars.append(scalar) }
             }
             index += 1
         }

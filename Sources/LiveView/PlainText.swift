@@ -5,10 +5,10 @@ public enum PlainText {
     /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
     /// line or pass for a column.
     public static func oneLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
+        guard text.unicodeScalars.contains(where: { TerminalText.isUnsafe($0.value) }) else { return text }
         var result = ""
         for scalar in text.unicodeScalars {
-            if isUnsafe(scalar) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
+            if TerminalText.isUnsafe(scalar.value) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
         }
         return result
     }
@@ -24,8 +24,6 @@ public enum PlainText {
             return "\\u{\(digits)}"
         }
     }
-
-    public static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool { TerminalText.isUnsafe(scalar.value) }
 
     /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
     public static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {

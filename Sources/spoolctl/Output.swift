@@ -1,4 +1,5 @@
 import CLinux
+import Documents
 import Glibc
 import Linux
 @_exported import LiveView
@@ -82,7 +83,7 @@ final class Output {
                 index = end
                 continue
             }
-            if scalar == "\n" || scalar == "\t" || !PlainText.isUnsafe(scalar) {
+            if scalar == "\n" || scalar == "\t" || !TerminalText.isUnsafe(scalar.value) {
                 result.unicodeScalars.append(scalar)
             } else if scalar != "\r" || index + 1 >= scalars.count || scalars[index + 1] != "\n" {
                 result += PlainText.escape(scalar)
