@@ -52,11 +52,11 @@ extension Snapshot {
 extension PauseScope {
     /// `everything`, `queue disk`, `task alice/backup`.
     public func spoken(of owner: String? = nil) -> String {
-        let owners = owner.map { "\($0)/" } ?? ""
+        func shown(_ name: String) -> String { owner.map { UserPart.qualified(name, of: $0) } ?? name }
         return switch self {
         case .all: owner.map { "everything of \($0)" } ?? "everything"
-        case .queue(let name): "queue \(owners)\(name)"
-        case .task(let name): "task \(owners)\(name)"
+        case .queue(let name): "queue \(shown(name))"
+        case .task(let name): "task \(shown(name))"
         }
     }
 }
