@@ -123,6 +123,9 @@ struct FullDiskTests {
         try spool.launch()
         #expect(try spool.exitCode() == 1)
         #expect(spool.log.contains("Read-only file system"))
+        // spoolctl finds out by itself.
+        let status = try spool.ctl("status", "--json").output
+        #expect(status.contains("\"troubles\":[{\"of\":\"disk\"") && status.contains("Read-only file system") && status.contains("\"is_running\":false"), "\(status)")
         try Commands.succeed("mount", "-o", "remount,rw", spool.path)
         try spool.start()
         #expect(try spool.runsOn())
