@@ -67,7 +67,7 @@ struct AwaitedSpool {
         try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600).write(Array(boot.utf8))
     }
 
-    /// Somebody else's file of that name says nothing, nor does one that a boot before this one left.
+    /// Somebody else's file of that name says nothing, nor does one that a boot before this one left, or that cannot be read.
     static func wasBroken(_ id: String) -> Bool {
         guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (try? file.status().owner) == geteuid(),
             let boot = try? Process.bootID(), let text = try? file.readAll(limit: 64)

@@ -123,9 +123,8 @@ final class TopLoop {
         var deadlines: [Int64] = []
         if keys.isPending { deadlines.append(keyAt + Self.keyMilliseconds) }
         if !isLookDue || parts.isBehind { deadlines.append(max(now, lookAt)) }
-        if let again = parts.lookAgainAt { deadlines.append(max(now, again)) }
+        if let again = parts.lookAgainAt { deadlines.append(max(now, lookAt, again)) }
         if let changesAt { deadlines.append(now + max(0, changesAt.milliseconds - Clock.now())) }
-        // poll(2) passes over negative numbers.
         let daemons = parts.daemons
         let watches = isLookDue ? parts.watches : []
         var polls = ([keyboard.raw, signals.descriptor.raw] + daemons + watches).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -166,7 +165,7 @@ final class TopLoop {
     private func look() throws(Failure) {
         let begin = Clock.monotonicMilliseconds()
         if let message = try parts.look() { state.message = message }
-        try log?.refresh()
+        refreshLog()
         let end = Clock.monotonicMilliseconds()
         lookAt = end + max(Self.lookMilliseconds, 4 * (end - begin))
     }
@@ -178,7 +177,7 @@ final class TopLoop {
         if let log {
             state.message = nil
             if log.take(key, rows: size.rows) {
-                try log.refresh()
+                refreshLog()
             } else {
                 self.log = nil
             }
@@ -191,6 +190,14 @@ final class TopLoop {
         case let action?: state.message = parts.perform(action)
         }
         return false
+    }
+
+    /// One that cannot be read any more is left, with a word: that is no reason to end.
+    private func refreshLog() {
+        do throws(Failure) { try log?.refresh() } catch {
+            log = nil
+            state.message = error.lines.first
+        }
     }
 
     private func follow(_ id: String) {

@@ -30,6 +30,8 @@ final class TopParts {
     private let own: Part
     private var users: [String: Part] = [:]
     private var sessions: [Session] = []
+    /// What is wrong with users' parts, by user.
+    private var failures: [String: [String]] = [:]
     private(set) var snapshot: Snapshot
     /// When it is looked again at what cannot be read now; monotonic. Nil: there is nothing such.
     private(set) var lookAgainAt: Int64?
@@ -61,7 +63,11 @@ final class TopParts {
     func look() throws(Failure) -> String? {
         var message = try own.look()
         snapshot = own.feed.snapshot
-        lookAgainAt = nil
+        let now = Clock.monotonicMilliseconds()
+        // A part is read whole when it can be read again: not each time that something happens elsewhere.
+        let isLookDue = lookAgainAt.map { $0 <= now } ?? true
+        let known = failures
+        failures = [:]
         if own.feed.areUsersChanged {
             own.feed.areUsersChanged = false
             sessions = try EverybodysSpool.users(own.session)
@@ -69,6 +75,10 @@ final class TopParts {
         var looked: [String: Part] = [:]
         for session in sessions {
             guard let name = session.owner?.name else { continue }
+            if !isLookDue, let lines = known[name] {
+                failures[name] = lines
+                continue
+            }
             do throws(Failure) {
                 try session.asOwner { () throws(Failure) in
                     let part: Part
@@ -77,11 +87,12 @@ final class TopParts {
                     looked[name] = part
                 }
             } catch {
-                snapshot.unreadable += session.troubles(error)
-                lookAgainAt = Clock.monotonicMilliseconds() + Self.lookAgainMilliseconds
+                failures[name] = session.troubles(error)
             }
         }
         users = looked
+        snapshot.unreadable = failures.sorted { $0.key < $1.key }.flatMap(\.value)
+        if failures.isEmpty { lookAgainAt = nil } else if isLookDue { lookAgainAt = now + Self.lookAgainMilliseconds }
         for (name, part) in looked.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
         return message
     }
@@ -103,7 +114,8 @@ final class TopParts {
                 }
             case .resume(let scope, let owner):
                 return try withPart(owner) { part throws(Failure) in
-                    "\(try part.session.resume(scope) ? "resumed" : "not paused:") \(scope.spoken(of: owner))"
+                    let shown = scope.spoken(of: owner)
+                    return try part.session.resume(scope) ? "resumed \(shown)" : "\(shown) is not paused"
                 }
             }
         } catch {

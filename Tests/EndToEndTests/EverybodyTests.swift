@@ -99,7 +99,7 @@ struct EverybodyTests {
             #expect(try spool.ctl(as: user, "run", "--wait", "backup").code == 0)
         }
         #expect(try spool.ctl("submit", "--wait", "-n", "own", "true").code == 0)
-        try TestUser.games.shell("chmod 0 \(spool.path)/done/games \(spool.path)/users/games/journal \(spool.path)/users/games/state")
+        try TestUser.games.shell("chmod 0 \(spool.path)/done/games \(spool.path)/users/games/journal")
         for (command, shows) in [(["jobs", "--columns", "name"], ["daemon/backup", "own"]), (["jobs", "-q"], ["daemon/", "-own-"]), (["top"], ["daemon/", "-own-"]), (["journal"], ["daemon/", "-own-"]), (["fsck"], [])] {
             let result = try spool.ctl(list: command)
             #expect(result.code == 1 && result.errors.contains("spoolctl: games: ") && result.errors.contains("Permission denied"), "\(command): \(result)")
@@ -107,9 +107,16 @@ struct EverybodyTests {
         }
         let screen = try TmuxScreen(spool, columns: 140, rows: 40, "exec \(SpoolUnderTest.programs)/spoolctl top")
         try screen.shows("games: ", "Permission denied", "daemon/backup")
-        try TestUser.games.shell("chmod 700 \(spool.path)/done/games \(spool.path)/users/games/journal \(spool.path)/users/games/state")
+        try TestUser.games.shell("chmod 700 \(spool.path)/done/games \(spool.path)/users/games/journal")
         try screen.shows("games/backup")
         try screen.showsNoMore("Permission denied")
+        // One whose output is being followed is left, with a word.
+        try screen.press("4", "/", "g", "a", "m", "e", "s", "Enter", "l")
+        try screen.shows("stdout  done")
+        try TestUser.games.shell("chmod 0 \(spool.path)/done/games")
+        #expect(try spool.ctl("submit", "--wait", "-n", "another", "true").code == 0)
+        try screen.shows("4 Ended", "Permission denied")
+        try TestUser.games.shell("chmod 700 \(spool.path)/done/games")
         try screen.press("q")
     }
 
