@@ -80,6 +80,7 @@ static inline int linux_o_tmpfile(void) { return 020000000 | O_DIRECTORY; }
 #define LINUX_O_PATH 010000000
 #define LINUX_AT_NO_AUTOMOUNT 0x800
 #define LINUX_AT_STATX_DONT_SYNC 0x4000
+#define LINUX_AT_EMPTY_PATH 0x1000
 
 static inline int linux_set_lease(int descriptor, int type) { return fcntl(descriptor, LINUX_F_SETLEASE, type); }
 

@@ -29,8 +29,8 @@ extension Daemon {
                 .info, "waits-for-files", at: now,
                 ["task": waiter.schedule.task, "schedule": waiter.schedule.id, "on_path": waiter.glob.text, "there": "\(listing.first.count)"])
             scheduler.handle(.firstFiles(task: waiter.schedule.task, schedule: waiter.schedule.id, listing.first), at: now)
-        } else if !listing.present.isEmpty, paths.failures[user] == nil {
-            // Where there is nothing at all, the file system may not be mounted: that says nothing of its files.
+        } else if paths.failures[user] == nil, paths.waiters[user]?.mayBeHidden == false, !listing.present.isDisjoint(with: waiter.schedule.seenFiles) {
+            // Where there is none at all of them, the file system may not be mounted yet: that says nothing of its files.
             let gone = waiter.schedule.seenFiles.subtracting(listing.present)
             if !gone.isEmpty {
                 scheduler.handle(
@@ -120,8 +120,7 @@ extension Daemon {
                     paths.failures[user] = error
                 }
                 let opened = Directory(owning: try FileDescriptor.open(path.text, O_RDONLY | O_DIRECTORY | (isLink ? O_NOFOLLOW : 0)))
-                let own = try opened.descriptor.status()
-                directory.identity = (own.device, own.inode)
+                paths.identify(directory, try opened.identity())
                 paths.join(path, directory, user, progress)
                 listing.visited.insert(path)
                 for entry in try opened.list() {
@@ -175,8 +174,11 @@ extension Daemon {
     func mountsChanged() {
         isSpoolSuspect = true
         guard let paths else { return }
-        for path in paths.replacedDirectories() {
-            if let directory = paths.directories[path] { paths.stale.formUnion(directory.users.keys) }
+        for (path, directory) in paths.directories {
+            let identity = DirectoryIdentity.read(path.text)
+            guard identity == nil || identity != directory.identity else { continue }
+            paths.identify(directory, identity)
+            paths.stale.formUnion(directory.users.keys)
             paths.remove(path)
         }
         let users = Set(paths.directories.values.flatMap(\.users.keys))

@@ -175,6 +175,8 @@ extension Daemon {
             log.write(.warning, "unreadable", at: now, ["file": path.text, "error": "\(error)"])
             return
         }
+        // Its removal will be told, or something is mounted above it and it has not gone.
+        if status == nil, !reason.wasRemoved { return }
         guard let status, status.kind == .file else {
             directory.files[name] = nil
             if let known { for user in users { gone(known.fingerprint, user, paths, &reports) } }

@@ -29,6 +29,8 @@ final class PathWatches {
         var end: (directory: ExactPath, name: ExactPath)?
         /// Those in which its pattern can match.
         var directories: Set<ExactPath> = []
+        /// Something was mounted in place of one of them, or unmounted: a file that is not found is not one that has gone.
+        var mayBeHidden = false
     }
 
     struct Known {
@@ -38,7 +40,7 @@ final class PathWatches {
 
     final class Watched {
         /// To tell when something else was mounted in its place.
-        var identity: (device: UInt64, inode: UInt64)?
+        var identity: DirectoryIdentity?
         /// How far each schedule's pattern has come with it.
         var users: [User: PathGlob.Progress] = [:]
         /// The files in it that a user waits for, as they looked last.
@@ -163,13 +165,12 @@ final class PathWatches {
         failures[user] = nil
     }
 
-    /// The directories in whose place another stands now, since something was mounted or unmounted.
-    func replacedDirectories() -> [ExactPath] {
-        directories.filter { path, directory in
-            // Not to be looked at: not what it was.
-            guard let status = try? PathStatus.read(path, followingLinks: true) else { return true }
-            return directory.identity.map { $0 != (status.device, status.inode) } ?? true
-        }.map(\.key)
+    /// What stands in the directory's place now; nil: nothing that can be seen. What was there has not gone when that is for a mount.
+    func identify(_ directory: Watched, _ identity: DirectoryIdentity?) {
+        if let known = directory.identity, identity.map({ $0.isElsewhere(than: known) }) ?? true {
+            for user in directory.users.keys { waiters[user]?.mayBeHidden = true }
+        }
+        directory.identity = identity
     }
 }
 

@@ -320,20 +320,54 @@ struct OnPathTests {
         try expect(["in/before.csv", "in/1.csv", "in/2.csv"], spool, last: "in/last.csv")
     }
 
-    @Test("U5: What is mounted over a directory is watched, and what was unmounted has not gone")
-    func mounted() throws {
+    /// What is mounted over in/, twice. `isStopped`: the daemon is told of all at once, when a file is there already.
+    @Test(
+        "U5: What is mounted over a directory is watched, and what was unmounted or is below has not gone",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason), arguments: ["tmpfs", "bind"], [false, true])
+    func mounted(_ kind: String, isStopped: Bool) throws {
         let spool = try spool()
-        func mount() throws { try Commands.succeed("mount", "-t", "tmpfs", "tmpfs", "\(spool.base)/in") }
-        try Files.write("\(spool.base)/in/below", "x")
+        let directory = "\(spool.base)/in"
+        try Files.makeDirectory("\(spool.base)/other")
+        func change(_ command: String, then name: String) throws {
+            if isStopped { spool.signal(SIGSTOP) }
+            try Commands.succeed("sh", "-c", command)
+            try Files.write("\(directory)/\(name)", "x")
+            if isStopped { spool.signal(SIGCONT) }
+        }
+        let mount = kind == "bind" ? "mount --bind \(spool.base)/other \(directory)" : "mount -t tmpfs tmpfs \(directory)"
+        // One that was stopped may have the directory open.
+        let unmount = "umount \(isStopped ? "-l " : "")\(directory)"
+        try Files.write("\(directory)/below", "x")
         try spool.ended("t", count: 1)
-        let seen = spool.logLength
-        try mount()
-        defer { _ = try? Commands.run("umount", "-l", "\(spool.base)/in") }  // not mounted any more: nothing to do
-        try Files.write("\(spool.base)/in/above", "x")
+        defer { _ = try? Commands.run("umount", "-l", directory) }  // not mounted any more: nothing to do
+        try change(mount, then: "above")
         try spool.ended("t", count: 2)
+        try change(unmount, then: "beside")
+        try spool.ended("t", count: 3)
+        try change(mount, then: "again")
+        try spool.ended("t", count: 4)
+        try Commands.succeed("sh", "-c", unmount)
+        try expect(["in/below", "in/above", "in/beside", "in/again"], spool)
+    }
+
+    @Test(
+        "U5: A daemon that starts before its files are mounted takes none of them for gone, though others stand there",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func notMountedYet() throws {
+        let spool = try spool()
+        try Files.makeDirectory("\(spool.base)/disk")
+        func mount() throws { try Commands.succeed("mount", "--bind", "\(spool.base)/disk", "\(spool.base)/in") }
+        try mount()
+        defer { _ = try? Commands.run("umount", "-l", "\(spool.base)/in") }
+        for name in ["a", "b"] { try Files.write("\(spool.base)/in/\(name)", "x") }
+        try spool.ended("t", count: 2)
+        try spool.crash()
         try Commands.succeed("umount", "\(spool.base)/in")
-        try expect(["in/below", "in/above"], spool)
-        #expect(!spool.log.utf8.dropFirst(seen).isEmpty)
+        try Files.write("\(spool.base)/in/stray", "x")
+        try spool.start()
+        try spool.ended("t", count: 3)
+        try mount()
+        try expect(["in/a", "in/b", "in/stray"], spool)
     }
 
     @Test("U5: A task that is paused skips what comes, and says so; why names the files and what became of each")
