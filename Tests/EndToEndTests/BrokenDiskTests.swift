@@ -128,6 +128,39 @@ struct BrokenDiskTests {
         #expect(spool.log.contains("another spool stands at"), "\(spool.log)")
     }
 
+    @Test("What was noted of a broken disk counts until the machine is started again, and once", arguments: [true, false])
+    func noted(isOfThisBoot: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("only.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path)'")
+        let pid = try #require(pid_t(try spool.lines("began", count: 1)[0]))
+        let running = try spool.running("only").id
+        let workers = Processes.workers(ofSpool: spool.path)
+        try spool.crash()
+        for pid in workers + [pid] {
+            kill(pid, SIGKILL)
+            try Processes.awaitEnd(of: pid)
+        }
+        // What says that it began has not reached the disk.
+        for name in try Files.list("\(spool.path)/state/workers") { try Files.remove("\(spool.path)/state/workers/\(name)") }
+        try Files.remove("\(spool.path)/running/\(running)/stdout")
+        let id = try Files.text("\(spool.path)/state/identity").split { $0 == "=" || $0 == " " }[1]
+        let note = "\(isRoot ? "/run" : "/dev/shm")/spoold-\(geteuid())-\(id)"
+        let boot = try Files.text("/proc/sys/kernel/random/boot_id").dropLast()
+        try Files.write(note, isOfThisBoot ? String(boot) : String(boot.reversed()), mode: 0o600)
+        defer { unlink(note) }
+        try spool.start()
+        if isOfThisBoot {
+            let job = try spool.end(of: "only")
+            #expect(job.outcome == "failed lost" && job.error.contains("the disk broke"), "\(job.error)")
+        } else {
+            _ = try spool.lines("began", count: 2)
+            try gate.release()
+            #expect(try spool.end(of: "only").outcome == "done 0")
+        }
+        #expect(!Files.exists(note))
+    }
+
     @Test("A user's quota that is used up is a full disk, until there is more of it", .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason))
     func quota() throws {
         let disk = try LoopDisk(.btrfs)
