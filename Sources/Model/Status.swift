@@ -10,7 +10,7 @@ public enum FailureReason: String, Sendable, CaseIterable {
     case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced
 }
 
-/// What a run used.
+/// What a run used; nothing of it is negative, whoever says so.
 public struct Usage: Sendable, Hashable {
     public var wallMilliseconds: Int64
     public var userMilliseconds: Int64
@@ -18,10 +18,10 @@ public struct Usage: Sendable, Hashable {
     public var maxRSSBytes: Int64
 
     public init(wallMilliseconds: Int64, userMilliseconds: Int64, systemMilliseconds: Int64, maxRSSBytes: Int64) {
-        self.wallMilliseconds = wallMilliseconds
-        self.userMilliseconds = userMilliseconds
-        self.systemMilliseconds = systemMilliseconds
-        self.maxRSSBytes = maxRSSBytes
+        self.wallMilliseconds = max(0, wallMilliseconds)
+        self.userMilliseconds = max(0, userMilliseconds)
+        self.systemMilliseconds = max(0, systemMilliseconds)
+        self.maxRSSBytes = max(0, maxRSSBytes)
     }
 }
 
@@ -204,7 +204,7 @@ extension JSONWriter {
         raw(bytes)
     }
 
-    /// Milliseconds as seconds with three digits: exact, where a Double would not be.
+    /// Milliseconds, not negative, as seconds with three digits: exact, where a Double would not be.
     public mutating func seconds(_ milliseconds: Int64) {
         let rest = String(milliseconds % 1000)
         raw(Array("\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)".utf8))
