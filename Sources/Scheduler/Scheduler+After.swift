@@ -12,7 +12,11 @@ extension Scheduler {
     func accept(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
         var job = arrival
         job.obstacle = prepare(&job, onRecord)
-        if job.obstacle == nil, job.definition.overlap == .replace, let task = job.task { replaceRuns(of: task, by: job.id, at: now) }
+        if job.obstacle == nil, job.definition.overlap == .replace, let task = job.task {
+            replaceRuns(of: task, by: job.id, at: now)
+            // It may have been told to wait for one of them, which has ended now and will not end again.
+            job.obstacle = prepare(&job, onRecord)
+        }
         commit(.accepted(job), at: now)
         if let obstacle = job.obstacle, let accepted = jobs[job.id], accepted.state == .new {
             fail(accepted, obstacle.reason, obstacle.error, at: now)

@@ -120,6 +120,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [("success", "ended b 0 failed dependency"), ("failure", "started b 1"), ("end", "started b 1")])
+    func aJobThatReplacesTheRunForWhichItWaitsIsToldOfItsEnd(when: String, became: String) {
+        let world = World(slots: 1)
+        world.task("t", "overlap = \"replace\"")
+        world.drop("holder")
+        world.lines()
+        let first = world.drop("a", of: "t")
+        world.lines()
+        world.drop("b", "overlap = \"replace\"\nafter = {all = [\"t\"], when = \"\(when)\"}", of: "t")
+        let lines = world.lines()
+        world.end("holder")
+        #expect(world.scheduler.jobs[first] == nil)
+        #expect((lines + world.lines()).filter { $0.contains(" b ") } == [became])
+    }
+
     @Test func itWaitsForAllOfThemAndForItsStart() {
         let world = World()
         let a = world.drop("a")
