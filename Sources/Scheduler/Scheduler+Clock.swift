@@ -2,8 +2,8 @@
 //
 // What holds:
 // - A clock that is set back by less than a day makes nothing run again: what is dealt with stays so until it is later than that.
-// - What lies further ahead was written by a wrong clock, and nothing waits for it: a schedule counts from now, and a job that
-//   waits for its next try waits as long as it would have, also when its last one ended by that clock.
+// - What lies further ahead was written by a wrong clock, and nothing waits for it: a schedule counts from now, or from what it had
+//   come to before, and a job that waits for its next try waits as long as it would have, also when its last one ended by that clock.
 // - Unless it is this clock that is wrong: one that shows a time before this program was made is waited for to be corrected.
 // - No due time whose run is on record runs again, whatever the clock has shown.
 
@@ -29,9 +29,10 @@ extension Scheduler {
         guard let limit = limit(at: now) else { return }
         for state in tasks.values.sorted(by: { $0.name < $1.name }) {
             for schedule in state.schedules where schedule.accounted > limit && schedule.files == nil {
+                let before = schedule.accountedBefore
                 commit(
                     .scheduled(
-                        task: state.name, schedule: schedule.id, accounted: now, origin: min(schedule.origin, now),
+                        task: state.name, schedule: schedule.id, accounted: before > limit ? now : max(before, now), origin: min(schedule.origin, now),
                         lastEnd: schedule.lastEnd.map { min($0, now) }),
                     at: now)
                 plan(schedule, isChanged: true)

@@ -52,13 +52,15 @@ extension Scheduler {
         }
         for state in tasks.values {
             for schedule in state.schedules {
-                records.append(
-                    (
-                        now,
-                        .scheduled(
-                            task: state.name, schedule: schedule.id, accounted: schedule.accounted,
-                            origin: schedule.origin, lastEnd: schedule.lastEnd)
-                    ))
+                for accounted in schedule.accountedMarks {
+                    records.append(
+                        (
+                            now,
+                            .scheduled(
+                                task: state.name, schedule: schedule.id, accounted: accounted, origin: schedule.origin,
+                                lastEnd: schedule.lastEnd)
+                        ))
+                }
                 if let files = schedule.files, files.isWhole {
                     records += Self.seenRecords(Array(files.seen), of: schedule).map { (now, $0) }
                 }

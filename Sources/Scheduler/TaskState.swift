@@ -73,7 +73,11 @@ public final class ScheduleState {
     /// Stands in a file of its own in `schedules/`.
     public internal(set) var isFile = false
     /// Every due time up to this one has become a job or a record that says why not.
-    public internal(set) var accounted: Instant
+    public internal(set) var accounted: Instant {
+        didSet { if Self.isLeap(from: oldValue, to: accounted) { accountedBefore = oldValue } }
+    }
+    /// What that was before it last went on by more than a day at once, as it does by a clock that is wrong.
+    private(set) var accountedBefore: Instant
     /// When it was taken up: the start of a fixed grid.
     public internal(set) var origin: Instant
     /// When its last run ended; nil before the first.
@@ -88,8 +92,16 @@ public final class ScheduleState {
         self.task = task
         self.id = id
         self.accounted = accounted
+        accountedBefore = accounted
         self.origin = origin
     }
+
+    private static func isLeap(from old: Instant, to new: Instant) -> Bool {
+        new.milliseconds - old.milliseconds > Scheduler.clockErrorMilliseconds
+    }
+
+    /// What `accounted` must be, one after the other, for it to be known again what it was before.
+    var accountedMarks: [Instant] { Self.isLeap(from: accountedBefore, to: accounted) ? [accountedBefore, accounted] : [accounted] }
 
     /// What an interval counts from.
     var intervalOrigin: Instant {

@@ -56,6 +56,27 @@ import Testing
         #expect(again.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:20"))
     }
 
+    /// Also when no record tells of it any more, and when the journal was written anew meanwhile.
+    @Test(arguments: [false, true]) func whatRanBeforeTheClockWasWrongDoesNotRunAgainByAClockThatIsBehindThat(isRestarted: Bool) {
+        var world = world()
+        world.until("02:16", endingRuns: true)
+        world.now = at("02:08")
+        world.handle(.clockSet)
+        world.now = age
+        world.handle(.clockSet)
+        world.lines()
+        world.end("t")
+        world.lines()
+        if isRestarted {
+            world.rotate()
+            world = world.restarted(at: "02:09")
+        } else {
+            world.now = at("02:09")
+            world.handle(.clockSet)
+        }
+        #expect(world.until("02:21", endingRuns: true).filter { $0.contains("accepted") } == ["02:20:00 accepted t due 02:20:00"])
+    }
+
     /// Also when the clock is set right before it is known how the try ended, and when the job had asked for its start.
     @Test func noTryIsPutOffByTheClockThatTheOneBeforeEndedBy() {
         for (keys, outcome) in [("", RunResult.Outcome.neverBegan), ("", .exited(1)), ("start = 2026-11-21T02:04:00Z\n", .exited(1))] {

@@ -165,6 +165,9 @@ final class World {
         return World(scheduler, at: now, zones: zones)
     }
 
+    /// The journal begins anew, with how things stand.
+    func rotate() { records = scheduler.snapshot(at: now) }
+
     /// The daemon ends and comes back at `time`: the journal is replayed, the definitions are read, what was missed is caught up.
     func restarted(at time: String, boot: String = "b1", limits: SchedulerLimits = SchedulerLimits()) -> World {
         let world = World.restored(from: records, limits: limits, at: at(time), zones: database)

@@ -40,6 +40,8 @@ struct JournalFacts {
     }
 
     private(set) var due: [String: Due] = [:]
+    /// Of the record before this one, if that was of a schedule: how things stood before it.
+    private var scheduledBefore: (task: String, at: Instant, due: Due?)?
     /// Each version of each job, as it was taken up.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
     private(set) var ends: [JobID: Instant] = [:]
@@ -62,6 +64,8 @@ struct JournalFacts {
     }
 
     private mutating func take(_ record: Record, at instant: Instant) {
+        let scheduled = scheduledBefore
+        scheduledBefore = nil
         switch record {
         case .defined(let file, let source, _):
             let name = String(file.dropFirst("tasks/".count))
@@ -69,6 +73,9 @@ struct JournalFacts {
             // Another schedule: what was due before is another's affair.
             if due[name]?.text != text { due[name] = Due(text: text) }
         case .scheduled(let task, _, let accounted, _, _):
+            // The first of two at once tells only to what it had come before a leap.
+            if let scheduled, scheduled.task == task, scheduled.at == instant { due[task] = scheduled.due }
+            scheduledBefore = (task, instant, due[task])
             due[task]?.begin(accounted)
         case .unscheduled(let task, _): due[task]?.since = nil
         case .accepted(let job):
