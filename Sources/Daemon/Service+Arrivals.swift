@@ -38,7 +38,8 @@ extension Service {
     /// file that is to go into one. It is no new job.
     private func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { $0.job.place == .file(name) && $0.job.state.isTerminal }) { return true }
-        guard let id = JobID(name), let place = unplaced[id]?.job.place, place == .nowhere || place == .directory(.new) else { return false }
+        guard let id = JobID(name), let place = unplaced[id]?.job.place else { return false }
+        if case .directory(let state) = place, state != .new { return false }
         // A file of that name is what is in the way.
         return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
     }
@@ -80,15 +81,13 @@ extension Service {
         if try isOfUnplaced(name) { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
+                // Nobody has taken it away: it stands where it was moved to, and the disk refused the rest.
+                if unplaced[known] != nil { return }
                 waitingFiles[name] = nil
                 scheduler.handle(.withdrawn(known), at: now)
                 return
             }
-            if let stamp = job.file, stamp.inode == status.inode, stamp.size == status.size,
-                stamp.modifiedNanoseconds == status.modifiedNanoseconds
-            {
-                return
-            }
+            if let stamp = job.file, stamp.isOf(status) { return }
         } else if let job = waitingDirectory(name) {
             if try spool.fs.status("\(Layout.new)/\(name)") == nil { scheduler.handle(.withdrawn(job.id), at: now) }
             return

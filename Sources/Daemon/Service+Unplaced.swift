@@ -19,7 +19,8 @@ extension Service {
         let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
         let before = job.place
         defer {
-            if case .file(let name) = before, job.place != before { waitingFiles[name] = nil }
+            // Another that was dropped under its name meanwhile waits there still.
+            if case .file(let name) = before, job.place != before, waitingFiles[name] == job.id { waitingFiles[name] = nil }
         }
         do throws(SystemError) {
             try persistently { () throws(SystemError) in

@@ -28,10 +28,16 @@ extension Spool {
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
             return try fs.hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
         }
-        // A name may have been another job's before, which now stands as a directory: it is the last one's.
+        // A name may have been another job's before, which now stands as a directory: it is the last one's, unless a power cut has brought
+        // back what stood there before.
         var owners: [String: Job] = [:]
         for job in jobs where job.state == .new && job.attempt == 0 {
             if let name = job.file?.name, owners[name].map({ $0.arrival < job.arrival }) ?? true { owners[name] = job }
+        }
+        for job in jobs where job.state == .new && job.attempt == 0 {
+            if let stamp = job.file, owners[stamp.name] !== job, let status = try fs.status("\(Layout.new)/\(stamp.name)"), stamp.isOf(status) {
+                owners[stamp.name] = job
+            }
         }
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
@@ -122,7 +128,7 @@ extension Spool {
     private func isFile(_ status: FileStatus, _ stamp: FileStamp, ownsFile: Bool, trusted: Bool) -> Bool {
         // Another file of that name is an edit, unless the machine stopped, for then its own may have been lost.
         if ownsFile { return trusted || status.inode == stamp.inode }
-        return !trusted && status.inode == stamp.inode && status.size == stamp.size && status.modifiedNanoseconds == stamp.modifiedNanoseconds
+        return !trusted && stamp.isOf(status)
     }
 
     private func removeCopy(of job: Job, in other: JobState, _ recovery: inout Recovery) throws(SystemError) {
@@ -288,5 +294,12 @@ extension Spool {
         }
         try fs.replace(path, try status(of: job, in: Layout.directory(of: job.id, job.state)))
         recovery.mended.append("rewrote \(path) from the journal")
+    }
+}
+
+extension FileStamp {
+    /// Whether that is the file, as it was when it was read.
+    package func isOf(_ status: FileStatus) -> Bool {
+        status.inode == inode && status.size == size && status.modifiedNanoseconds == modifiedNanoseconds
     }
 }
