@@ -158,7 +158,7 @@ struct BrokenDiskTests {
             try gate.release()
             #expect(try spool.end(of: "only").outcome == "done 0")
         }
-        #expect(!Files.exists(note))
+        try spool.wait(for: "the note to be gone") { !Files.exists(note) }
     }
 
     @Test("A user's quota that is used up is a full disk, until there is more of it", .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason))

@@ -36,7 +36,12 @@ struct ProcessAttackTests {
         try spool.drop("job.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'")
         let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
         // Leader of a session and a group of its own, as the job's command was.
-        let bystander = try Commands.Running("sleep", ["1000"])
+        var bystander = try Commands.Running("sleep", ["1000"])
+        // No process gets the number of one that began in the same tick of the clock.
+        while try Process.startTime(bystander.child.pid) == Process.startTime(pid) {
+            bystander.child.kill(SIGKILL)
+            bystander = try Commands.Running("sleep", ["1000"])
+        }
         let workers = Processes.workers(ofSpool: spool.path)
         _ = try spool.wait(for: "the job's process to be on record") { try Files.text(record(spool)).contains(" \(pid) ") ? true : nil }
         spool.signal(SIGSTOP)
