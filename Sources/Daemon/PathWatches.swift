@@ -177,8 +177,8 @@ final class PathWatches {
 /// What stands at a path.
 enum PathStatus {
     /// Nil when nothing does.
-    static func read(_ path: ExactPath, followingLinks: Bool = false) throws(SystemError) -> FileStatus? {
-        do throws(SystemError) { return try FileStatus.read(path.text, followingLinks: followingLinks) } catch {
+    static func read(_ path: ExactPath) throws(SystemError) -> FileStatus? {
+        do throws(SystemError) { return try FileStatus.read(path.text) } catch {
             if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
             throw error
         }

@@ -8,21 +8,10 @@ public struct DirectoryIdentity: Sendable, Equatable {
     public let device: UInt64
     public let inode: UInt64
 
-    /// Nil when nothing stands there, or nothing that can be looked at; follows symbolic links.
+    /// Nil when no directory stands there, or none that can be looked at; follows symbolic links.
     public static func read(_ path: String) -> DirectoryIdentity? {
-        guard let status = try? FileStatus.read(path, followingLinks: true) else { return nil }
-        return DirectoryIdentity(status, mount: mount { linux_statx(AT_FDCWD, path, 0, UInt32(STATX_MNT_ID), &$0) })
-    }
-
-    init(_ status: FileStatus, mount: UInt64) {
-        self.mount = mount
-        device = status.device
-        inode = status.inode
-    }
-
-    static func mount(_ read: (inout statx) -> Int32) -> UInt64 {
-        var status = statx()
-        return read(&status) == 0 && status.stx_mask & UInt32(STATX_MNT_ID) != 0 ? status.stx_mnt_id : 0
+        // Why it cannot be looked at does not matter to whoever asks which one it is.
+        try? Directory(owning: FileDescriptor.open(path, LINUX_O_PATH | O_DIRECTORY)).identity()
     }
 
     /// Whether one of the two is there for something that was mounted or unmounted; else it was moved or made anew.
@@ -30,9 +19,12 @@ public struct DirectoryIdentity: Sendable, Equatable {
 }
 
 extension Directory {
+    /// Which one it is, fstat(2) and statx(2).
     public borrowing func identity() throws(SystemError) -> DirectoryIdentity {
-        let raw = raw
-        return DirectoryIdentity(
-            try descriptor.status(), mount: DirectoryIdentity.mount { linux_statx(raw, "", LINUX_AT_EMPTY_PATH, UInt32(STATX_MNT_ID), &$0) })
+        let own = try descriptor.status()
+        var status = statx()
+        // Before Linux 5.8 the mount is not told, before 4.11 nothing.
+        let isTold = linux_statx(raw, "", LINUX_AT_EMPTY_PATH, UInt32(STATX_MNT_ID), &status) == 0 && status.stx_mask & UInt32(STATX_MNT_ID) != 0
+        return DirectoryIdentity(mount: isTold ? status.stx_mnt_id : 0, device: own.device, inode: own.inode)
     }
 }
