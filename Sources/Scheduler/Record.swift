@@ -21,7 +21,8 @@ public enum Record: Sendable {
     /// but tells later why an edit did not count.
     case refused(file: String, why: String)
     /// A schedule is in force; due times up to `accounted` are dealt with. Intervals count from `lastEnd`, the end of the
-    /// last run, or from `origin`, when it was taken up.
+    /// last run, or from `origin`, when it was taken up. Where a journal begins anew, one that went on by more than a day at once has
+    /// two: what was accounted for before that comes first.
     case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
     case unscheduled(task: String, schedule: String)
     /// The program of a pattern said when the schedule is due next, nil for never; `last` is the due time before that.

@@ -34,10 +34,12 @@ extension Spool {
         for job in jobs where job.state == .new && job.attempt == 0 {
             if let name = job.file?.name, owners[name].map({ $0.arrival < job.arrival }) ?? true { owners[name] = job }
         }
-        for job in jobs where job.state == .new && job.attempt == 0 {
-            if let stamp = job.file, owners[stamp.name] !== job, let status = try fs.status("\(Layout.new)/\(stamp.name)"), stamp.isOf(status) {
-                owners[stamp.name] = job
-            }
+        for job in jobs {
+            guard let stamp = job.file, let owner = owners[stamp.name], owner !== job, let status = try fs.status("\(Layout.new)/\(stamp.name)"),
+                owner.file?.inode != status.inode
+            else { continue }
+            // Of one that could not be used, only the inode is on record.
+            if job.isUnread ? stamp.inode == status.inode : stamp.isOf(status) { owners[stamp.name] = job }
         }
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false

@@ -67,6 +67,14 @@ import Testing
                 "turn 15664883753830992484", "removeTask 5788977199641630106",
             ]
         ),
+        (
+            "A power cut after an orderly end brings back a file that could not be used, under a waiting job's name",
+            [
+                "submit 16712924788265692727", "turn 9463944472368337179", "killWorker 3290469726231910413", "pause 12170456039431117926",
+                "kill 4826357167081983280", "submit 13177636495195990208", "start 15014648882849131317", "cutPowerSoon 18172050237919237925",
+                "stop 16908981406017497861", "recoverTwice 10051517100544504468",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
