@@ -93,10 +93,16 @@ extension Service {
             return
         }
         let arrival: Arrival
+        var isTaskUnready = false
         do throws(SystemError) {
             arrival = try spool.intake(
                 name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
-                isTaken: { self.scheduler.jobs[$0] }, task: { self.scheduler.tasks[$0]?.definition },
+                isTaken: { self.scheduler.jobs[$0] },
+                task: { task in
+                    // It may have come just before the job, and not have been looked at yet.
+                    if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) { isTaskUnready = !self.loadTask(task) }
+                    return self.scheduler.tasks[task]?.definition
+                },
                 schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
         } catch {
             // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
@@ -125,8 +131,12 @@ extension Service {
                 if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
             }
             scheduler.handle(.dropped(job, onRecord), at: now)
+        // Somebody still writes its task.
+        case .rejected where isTaskUnready: lookAgain(at: name)
         case .rejected(let file):
             scheduler.handle(.rejected(file), at: now)
+            // Whoever looks for a job there in this very turn finds that it is about to move.
+            if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
         case .ignored(let why):
             if spool.firstTimeIgnored(name) {

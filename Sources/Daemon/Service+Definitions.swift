@@ -21,7 +21,9 @@ extension Service {
     }
 
     /// Takes up what `tasks/` has for a name now. `files`: what is known to be there; nil: to be looked up.
-    package func loadTask(_ stem: String, files: [String]? = nil) {
+    /// False: somebody still writes it, and its next event will say.
+    @discardableResult
+    package func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
         let path = "\(Layout.tasks)/\(stem)"
         do {
             let files = try files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
@@ -29,10 +31,10 @@ extension Service {
                 problems[path] = nil
                 isPublishDue = true
                 scheduler.handle(.taskRemoved(stem), at: now)
-                return
+                return true
             }
-            guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return }
-            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, problems[path] == nil { return }
+            guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
+            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, problems[path] == nil { return true }
             count(&file, at: path)
             let task = try spool.task(file, context)
             problems[path] = nil
@@ -45,6 +47,7 @@ extension Service {
             if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)
         }
+        return true
     }
 
     package func loadSchedule(_ stem: String, files: [String]? = nil) {

@@ -152,6 +152,9 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// Ends in order: what has happened is journaled, nothing is started any more.
     package func finish() throws(SystemError) {
+        try carryOut(scheduler.takeTurn(at: now, mayStart: false))
+        // Of what stands elsewhere, the next daemon must not think that a person put it there.
+        guard !hasUnplaced else { return }
         scheduler.handle(.stopped, at: now)
         try carryOut(scheduler.takeTurn(at: now, mayStart: false))
     }

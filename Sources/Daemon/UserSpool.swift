@@ -94,8 +94,9 @@ enum UserSpool {
             try directory.setOwner(user.id, group: user.group)
         } else if status.owner != user.id {
             throw SystemError(call: "use", path: "\(path) of user \(status.owner)", errno: EPERM)
-        } else if status.mode & 0o7777 != 0o700, status.mode & 0o022 == 0 {
-            try directory.setMode(0o700)
+        } else if status.mode & 0o7077 != 0, status.mode & 0o022 == 0 {
+            // What she closed to herself stays so: at any other time, too, nobody would open it for her.
+            try directory.setMode(status.mode & 0o700)
         }
     }
 }

@@ -36,10 +36,10 @@ extension Spool {
         }
         for job in jobs {
             guard let stamp = job.file, let owner = owners[stamp.name], owner !== job, let status = try fs.status("\(Layout.new)/\(stamp.name)"),
-                owner.file?.inode != status.inode
+                let owned = owner.file, !owned.isOf(status)
             else { continue }
-            // Of one that could not be used, only the inode is on record.
-            if job.isUnread ? stamp.inode == status.inode : stamp.isOf(status) { owners[stamp.name] = job }
+            // Cut off, it is its inode that tells.
+            if stamp.isOf(status) || stamp.inode == status.inode && owned.inode != status.inode { owners[stamp.name] = job }
         }
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
@@ -168,11 +168,16 @@ extension Spool {
     /// The file that was dropped is not to be taken for another drop: when it is left in new/ besides the job's directory, or when it
     /// came back from a power cut empty or cut off, since nobody had synced it. The journal has its text.
     private func removeDroppedFile(of job: Job, isLeft: Bool, _ recovery: inout Recovery) throws(SystemError) {
-        guard let stamp = job.file, let status = try fs.status("\(Layout.new)/\(stamp.name)"), status.inode == stamp.inode,
-            // Somebody writes it just now: that is an edit too.
-            case .file = try fs.take("\(Layout.new)/\(stamp.name)", limit: Source.bytesMax)
-        else { return }
+        guard let stamp = job.file, let status = try fs.status("\(Layout.new)/\(stamp.name)"), status.inode == stamp.inode else { return }
         let path = "\(Layout.new)/\(stamp.name)"
+        if status.kind == .directory {
+            // One whose job could not be used, and which has gone as it was.
+            guard isLeft, job.isUnread else { return }
+            try fs.removeTree(path)
+            return recovery.mended.append("removed \(path), a second copy of \(Layout.directory(of: job.id, .failed))")
+        }
+        // Somebody writes it just now: that is an edit too.
+        guard case .file = try fs.take(path, limit: Source.bytesMax) else { return }
         if job.isUnread {
             // Its text is nowhere else than where it was moved to.
             guard isLeft, try isCopy(path, of: "\(Layout.directory(of: job.id, .failed))/\(Self.jobFileName(for: stamp.name, job.source))")
@@ -212,22 +217,24 @@ extension Spool {
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
     /// synced.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        if try isBeginning(path, of: job) { return true }
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return false }
+        if isBeginning(bytes, of: job) { return true }
         // With a task, the text that is kept holds its keys too.
         guard job.task != nil, let stamp = job.file else { return false }
-        return status.size < stamp.size
+        return status.size < stamp.size || bytes.last == 0
     }
 
-    private func isBeginning(_ path: String, of job: Job) throws(SystemError) -> Bool {
-        guard case .file(_, var bytes) = try fs.take(path, limit: Source.bytesMax), bytes != job.source.bytes else { return false }
-        while bytes.last == 0 { bytes.removeLast() }
-        return job.source.bytes.starts(with: bytes)
+    /// Whether it is a part of the text that is kept.
+    private func isBeginning(_ bytes: [UInt8], of job: Job) -> Bool {
+        if bytes == job.source.bytes { return false }
+        let end = bytes.lastIndex { $0 != 0 }.map { $0 + 1 } ?? 0
+        return job.source.bytes.starts(with: bytes[..<end])
     }
 
     /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
     private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
         guard job.state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 > endedAt.milliseconds else { return false }
-        if try isBeginning(path, of: job) { return false }
+        if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax), isBeginning(bytes, of: job) { return false }
         return try isDamaged(path, status, of: job)
     }
 
@@ -235,8 +242,8 @@ extension Spool {
     private func isDamaged(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return true }
         if bytes == job.source.bytes { return false }
-        // With a task, the text that is kept holds its keys too.
-        if job.task != nil, let stamp = job.file { return status.size != stamp.size }
+        // With a task, the text that is kept holds its keys too; what is there may be a part of either.
+        if job.task != nil, let stamp = job.file { return status.size != stamp.size || bytes.last == 0 || isBeginning(bytes, of: job) }
         return true
     }
 
@@ -250,8 +257,7 @@ extension Spool {
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
             if try isEdited(path, status, of: job) { continue }
             let isTorn = try isTorn(path, status, of: job)
-            // Another user's may be anything; it is nobody's drop.
-            if let stamp = job.file, !isTorn, !job.definition.isForAnother, try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
+            if let stamp = job.file, !isTorn, try isOwners(directory, of: job), try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
             } else {
@@ -260,6 +266,14 @@ extension Spool {
             try writeSource(job, into: directory)
             recovery.mended.append("rewrote \(path) from the journal")
         }
+    }
+
+    /// Whether a job's directory is the spool owner's and was never another user's: what that one leaves may be anything, and is nobody's
+    /// drop.
+    private func isOwners(_ directory: String, of job: Job) throws(SystemError) -> Bool {
+        guard job.definition.isForAnother else { return true }
+        guard job.attempt == 0 || job.attempt == 1 && job.state == .running else { return false }
+        return try fs.status(directory)?.owner == 0
     }
 
     private func isEdited(in state: JobState, _ job: Job) throws(SystemError) -> Bool {

@@ -73,6 +73,18 @@ struct DropTests {
         #expect(try spool.end(of: "slow").stdout == "whole\n")
     }
 
+    @Test("Attack 15: a run of a task whose file is still being written waits for that")
+    func openTask() throws {
+        let spool = try SpoolUnderTest()
+        let open = try FileDescriptor.open("\(spool.path)/tasks/slow.toml", O_WRONLY | O_CREAT, mode: 0o644)
+        try open.write(Array("command = ['echo', 'whole']\n".utf8))
+        try spool.drop("early.toml", "task = 'slow'")
+        #expect(try spool.runsOn("one"))
+        #expect(try spool.ended("early").isEmpty && Files.exists("\(spool.path)/new/early.toml"))
+        close(open.release())
+        #expect(try spool.end(of: "early").stdout == "whole\n")
+    }
+
     @Test("Attack 15: a file that is being written while spoold starts is left alone too")
     func openAcrossStart() throws {
         let spool = try SpoolUnderTest(starting: false)

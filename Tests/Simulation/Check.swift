@@ -62,7 +62,10 @@ struct Check {
         if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
         // The record of a due time that somebody moved away tells no more that it has run.
         for (attempt, count) in world.begun where count > 1 && !(attempt.id.contains("-task") && people.movedAway.contains(attempt.id)) {
-            throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times")
+            guard let id = JobID(attempt.id), let due = id.instant,
+                // A task that was removed and made anew when the clock had been set back is due then, too.
+                try journal.facts(disk).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
+            else { throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times") }
         }
     }
 

@@ -40,6 +40,9 @@ struct JournalFacts {
     }
 
     private(set) var due: [String: Due] = [:]
+    /// From when a task's due times have counted, each time that it was new: never there before, or removed since.
+    private(set) var beginnings: [String: [Instant]] = [:]
+    private var inForce: Set<String> = []
     /// Of the record before this one, if that was of a schedule: how things stood before it.
     private var scheduledBefore: (task: String, at: Instant, due: Due?)?
     /// Each version of each job, as it was taken up.
@@ -73,11 +76,14 @@ struct JournalFacts {
             // Another schedule: what was due before is another's affair.
             if due[name]?.text != text { due[name] = Due(text: text) }
         case .scheduled(let task, _, let accounted, _, _):
+            if inForce.insert(task).inserted { beginnings[task, default: []].append(accounted) }
             // The first of two at once tells only to what it had come before a leap.
             if let scheduled, scheduled.task == task, scheduled.at == instant { due[task] = scheduled.due }
             scheduledBefore = (task, instant, due[task])
             due[task]?.begin(accounted)
-        case .unscheduled(let task, _): due[task]?.since = nil
+        case .unscheduled(let task, _):
+            due[task]?.since = nil
+            inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
             guard let task = job.task, job.schedule != nil else { return }
