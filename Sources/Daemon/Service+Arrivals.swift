@@ -38,8 +38,12 @@ extension Service {
     /// file that is to go into one. It is no new job.
     private func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { $0.job.place == .file(name) && $0.job.state.isTerminal }) { return true }
-        guard let id = JobID(name), let place = unplaced[id]?.job.place else { return false }
-        if case .directory(let state) = place, state != .new { return false }
+        guard let id = JobID(name), let one = unplaced[id] else { return false }
+        switch one.job.place {
+        case .directory(let state): if state != .new { return false }
+        // What somebody has moved here from where it was to be brought is an arrival.
+        case .file, .nowhere: if !one.begun.contains(.new) { return false }
+        }
         // A file of that name is what is in the way.
         return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
     }

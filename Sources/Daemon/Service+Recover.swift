@@ -62,6 +62,7 @@ extension Service {
         }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
+        try claimAgain()
         for job in scheduler.jobs.values {
             if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
         }
@@ -70,6 +71,14 @@ extension Service {
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
+    }
+
+    /// The key of a job that waits or runs may have been given to another just before the end, of which nothing is on record.
+    private func claimAgain() throws(SystemError) {
+        for job in scheduler.jobs.values {
+            guard let key = job.definition.unique, scheduler.holder(ofUnique: key) == job.id, try spool.claimant(ofUnique: key) != job.id else { continue }
+            try persistently { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
+        }
     }
 
     /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives

@@ -44,7 +44,7 @@ extension Spool {
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
             do throws(SystemError) {
-                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasStopped: wasStopped, look: look, &recovery)
+                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasStopped: wasStopped, among: jobs, look: look, &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
@@ -55,7 +55,8 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasStopped: Bool, look: (Job, JobState) throws(SystemError) -> Finding, _ recovery: inout Recovery
+        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasStopped: Bool, among jobs: [Job], look: (Job, JobState) throws(SystemError) -> Finding,
+        _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
         var remains: [JobState] = []
@@ -76,13 +77,16 @@ extension Spool {
             if found.isEmpty { return }
         }
         if !isSameBoot, found.contains(.new), try isEdited(in: .new, job) { found.removeAll { $0 == .new } }
+        // The daemon may have ended just when it had moved what took the name of the job's file.
+        let isJustMoved = !wasStopped && job.state == .new && job.attempt == 0 && job.file != nil
+        let mayBeAnothers = !isSameBoot || job.state == .running || isJustMoved
         if found.contains(job.state) {
             job.place = .directory(job.state)
             // One directory in two places is how some file systems come back from a power cut. The journal decides.
             for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
-            if !isSameBoot || job.state == .running {
-                try mendSource(of: job, in: job.state, &recovery)
+            if mayBeAnothers {
+                try mendSource(of: job, in: job.state, among: jobs, &recovery)
             } else {
                 try completeSource(of: job, &recovery)
             }
@@ -95,7 +99,7 @@ extension Spool {
             if !isSameBoot {
                 for other in found where other != state { try removeCopy(of: job, in: other, &recovery) }
             }
-            if !isSameBoot || job.state == .running { try mendSource(of: job, in: state, &recovery) }
+            if mayBeAnothers { try mendSource(of: job, in: state, among: jobs, &recovery) }
             try place(job)
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
             recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
@@ -248,8 +252,8 @@ extension Spool {
     }
 
     /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
-    /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``.
-    func mendSource(of job: Job, in state: JobState, _ recovery: inout Recovery) throws(SystemError) {
+    /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``, unless it is back to what another of `jobs` was.
+    func mendSource(of job: Job, in state: JobState, among jobs: [Job] = [], _ recovery: inout Recovery) throws(SystemError) {
         guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, state)
         for name in Source.fileNames {
@@ -257,7 +261,8 @@ extension Spool {
             guard let status = try fs.status(path), try isDamaged(path, status, of: job) else { continue }
             if try isEdited(path, status, of: job) { continue }
             let isTorn = try isTorn(path, status, of: job)
-            if let stamp = job.file, !isTorn, try isOwners(directory, of: job), try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
+            if let stamp = job.file, !isTorn, try !isOfAnother(path, status, than: job, among: jobs), try isOwners(directory, of: job),
+                try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
             } else {
@@ -266,6 +271,14 @@ extension Spool {
             try writeSource(job, into: directory)
             recovery.mended.append("rewrote \(path) from the journal")
         }
+    }
+
+    /// Whether a file is as another job has read it.
+    private func isOfAnother(_ path: String, _ status: FileStatus, than job: Job, among jobs: [Job]) throws(SystemError) -> Bool {
+        for other in jobs where other !== job && other.file?.inode == status.inode && !other.isUnread {
+            if try !isDamaged(path, status, of: other) { return true }
+        }
+        return false
     }
 
     /// Whether a job's directory is the spool owner's and was never another user's: what that one leaves may be anything, and is nobody's

@@ -141,6 +141,45 @@ import Testing
                 "turn 2163897569679857615",
             ]
         ),
+        (
+            "What a power cut brings back in a job's directory is what an earlier job of that name has read",
+            [
+                "drop 7260068768136844606", "cutPowerSoon 14008185357854931218", "dropBad 16117724407137330771", "turn 4215493749383712994",
+                "drop 14715773708411334438", "dropSlowly 3856414228234256398", "drop 3921214281436117060", "start 9989172049880386285",
+                "dropSlowly 2506663567773984308", "finishSlow 6917738760104042020", "turn 14805788876460589103",
+                "cutPower 1103954458152525024", "recoverTwice 9437955590000572141",
+            ]
+        ),
+        (
+            "A key that was given on to a job of which a crash left nothing is still its holder's",
+            [
+                "cutPowerSoon 13688746007113783130", "submit 12798754714951095972", "interject 17095841073437261429",
+                "turn 13473956355553640120", "pass 10858990319571524458", "killSoon 2791689654087238565", "remove 5253713677566401793",
+                "drop 9868991449562635929", "turn 13302249316064989155", "start 15447776765316823299", "pass 14541363457313565200",
+                "pass 2742810026326601211", "work 2605155602894636179", "work 8195988272542406691", "work 6091789559542779934",
+                "work 4270314755650317454", "submit 12600717833287109871",
+            ]
+        ),
+        (
+            "A file that took the name of one that was to wait in a directory, just before a crash",
+            [
+                "cutPower 7646201633725482077", "pause 7763474597357622918", "defineTask 2857136695688237449", "resume 18210886870245588142",
+                "submit 2822451722930759834", "dropBad 17045850893601022836", "dropBad 18091558739318931772",
+                "defineTask 1279866294092891339", "clockByYears 10392510855781224068", "start 17123808419898681540",
+                "cutPower 14997182212991971222", "submit 3624323643069326459", "clock 4165218110526516588", "crashLoop 5290195500620306502",
+                "lookFault 489960310129494080", "pass 945600037040353215", "dropSlowly 5931476232819740180", "dropBad 871520739876339928",
+                "pass 11104230466876174226", "dropBad 11889342515234965644", "turn 5823146469371683744", "clockByYears 17264789164128130027",
+                "turn 888777889037575786", "kill 11806085491018470054",
+            ]
+        ),
+        (
+            "A record that somebody moves back into new/ while the disk refuses the rest of it",
+            [
+                "wait 15036483612062507344", "wait 8070564172685927089", "defineTask 11222646547455191975", "turn 16954822934668311669",
+                "lookFault 15085720513806703936", "dropBad 18445722800880119261", "wait 3120580614183602730", "turn 13793823886528325349",
+                "retry 338429891426488151",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
