@@ -58,7 +58,7 @@ extension Service {
         // Not one that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
-            try self.spool.recover(placed, isSameBoot: self.isSameBoot, wasStopped: self.scheduler.wasStopped)
+            try self.spool.recover(placed, isSameBoot: self.isSameBoot, wasSettled: self.scheduler.wasSettled)
         }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }

@@ -94,7 +94,10 @@ extension Scheduler {
             lastBoot = boot
             repairedSince = nil
             wasStopped = false
-        case .daemonStopped: wasStopped = true
+            touchedSinceStop.removeAll()
+        case .daemonStopped:
+            wasStopped = true
+            touchedSinceStop.removeAll()
         case .repaired(let since): repairedSince = since
         case .refused, .recovered: break
         }
@@ -138,7 +141,7 @@ extension Scheduler {
             state.asking?.account(for: job.due)
             if !accepted.fingerprints.isEmpty { files(of: state).seen.formUnion(accepted.fingerprints) }
         }
-        if job.file == nil { touch(job) }
+        if job.file == nil { touch(job) } else if wasStopped { touchedSinceStop.insert(job.id) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
         if let obstacle = accepted.obstacle { broken.append((job, obstacle)) }
         for id in job.waitsFor { waiters[id, default: []].append(job) }

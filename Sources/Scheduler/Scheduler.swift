@@ -53,7 +53,9 @@ public final class Scheduler {
     /// The last readable record of a journal that was mended since the last daemon.
     public internal(set) var repairedSince: Instant?
     /// Whether the journal's last daemon ended in order, with every effect of its decisions carried out.
-    public internal(set) var wasStopped = false
+    var wasStopped = false
+    /// Of which jobs one has decided since that was killed before it could say that it had started.
+    var touchedSinceStop: Set<JobID> = []
 
     var ready = ReadyQueues()
     var locks = Locks()
@@ -282,7 +284,11 @@ public final class Scheduler {
         apply(record, at: now)
     }
 
+    /// Whether the last daemon ended in order after all that the journal has of the job: it stood where it should.
+    public func wasSettled(_ job: Job) -> Bool { wasStopped && !touchedSinceStop.contains(job.id) }
+
     func touch(_ job: Job) {
+        if wasStopped { touchedSinceStop.insert(job.id) }
         guard !job.isTouched else { return }
         job.isTouched = true
         turn.places.append(job)

@@ -245,7 +245,14 @@ extension Spool {
             paths = status?.texts("paths") ?? []
         }
         let jobName = ownID?.name ?? Name.sanitized(name)
-        var id = JobID(instant: context.now, name: jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"))
+        var unique = stableHash("\(name)\u{0}\(found.status.inode)")
+        var id = JobID(instant: context.now, name: jobName, unique: unique)
+        // What a power cut has doubled is two jobs, also when both come within a tick of the clock.
+        while true {
+            if isTaken(id) == nil, try !stands(id) { break }
+            unique &+= 1
+            id = JobID(instant: context.now, name: jobName, unique: unique)
+        }
         var due = context.now
         if let ownID, ownID.text != old, isTaken(ownID) == nil, try end(of: ownID) == nil {
             id = ownID

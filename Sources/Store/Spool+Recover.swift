@@ -16,8 +16,9 @@ extension Spool {
     /// - Parameter isSameBoot: the machine has not been down since the journal was last written. Then a waiting job's
     ///   missing file was taken away by a person; after a power cut it may be a name that never reached the disk, and
     ///   the journal puts it back.
-    /// - Parameter wasStopped: the last daemon ended in order. Then whatever differs is a person's doing.
-    public func recover(_ jobs: [Job], isSameBoot: Bool, wasStopped: Bool = false) throws(SystemError) -> Recovery {
+    /// - Parameter wasSettled: whether the last daemon ended in order when a job was in its place. Then whatever differs is a person's
+    ///   doing.
+    public func recover(_ jobs: [Job], isSameBoot: Bool, wasSettled: (Job) -> Bool = { _ in false }) throws(SystemError) -> Recovery {
         var recovery = Recovery()
         var places: [JobState: Set<String>] = [:]
         for state in [JobState.new, .running] {
@@ -44,7 +45,7 @@ extension Spool {
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
             do throws(SystemError) {
-                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasStopped: wasStopped, among: jobs, look: look, &recovery)
+                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasSettled: wasSettled(job), among: jobs, look: look, &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
@@ -55,7 +56,7 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasStopped: Bool, among jobs: [Job], look: (Job, JobState) throws(SystemError) -> Finding,
+        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasSettled: Bool, among jobs: [Job], look: (Job, JobState) throws(SystemError) -> Finding,
         _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
@@ -68,17 +69,17 @@ extension Spool {
             }
         }
         // Its file may have been another's, and gone back to new/ just before the end.
-        if !wasStopped, job.file != nil { for state in remains { try makeLossDurable(of: Layout.directory(of: job.id, state)) } }
+        if !wasSettled, job.file != nil { for state in remains { try makeLossDurable(of: Layout.directory(of: job.id, state)) } }
         try clear(remains, of: job, hasPlace: !found.isEmpty, &recovery)
         for state in found where state != .new { try removeSwapped(in: state, of: job, &recovery) }
         // A record that somebody copied or moved back into new/ while nobody watched: it stays there, and is an arrival.
-        if isSameBoot, job.state.isTerminal, found.contains(.new), wasStopped || found.count > 1 {
+        if isSameBoot, job.state.isTerminal, found.contains(.new), wasSettled || found.count > 1 {
             found.removeAll { $0 == .new }
             if found.isEmpty { return }
         }
         if !isSameBoot, found.contains(.new), try isEdited(in: .new, job) { found.removeAll { $0 == .new } }
         // The daemon may have ended just when it had moved what took the name of the job's file.
-        let isJustMoved = !wasStopped && job.state == .new && job.attempt == 0 && job.file != nil
+        let isJustMoved = !wasSettled && job.state == .new && job.attempt == 0 && job.file != nil
         let mayBeAnothers = !isSameBoot || job.state == .running || isJustMoved
         if found.contains(job.state) {
             job.place = .directory(job.state)
@@ -108,7 +109,7 @@ extension Spool {
         if !isSameBoot { try removeDroppedFile(of: job, isLeft: false, &recovery) }
         if let stamp = job.file, job.state == .new, job.attempt == 0 {
             if let status = try fs.status("\(Layout.new)/\(stamp.name)"),
-                isFile(status, stamp, ownsFile: ownsFile, trusted: isSameBoot || wasStopped)
+                isFile(status, stamp, ownsFile: ownsFile, trusted: isSameBoot || wasSettled)
             {
                 job.place = .file(stamp.name)
                 return

@@ -16,7 +16,7 @@ extension SpoolCheck {
                 placed.formUnion(places)
                 continue
             }
-            lookAtPlace(of: job, places, wasStopped: state.wasStopped)
+            lookAtPlace(of: job, places, wasSettled: state.wasSettled(job))
             placed.formUnion(places)
             if places == [Layout.directory(of: job.id, job.state)] { try lookAtStatus(places[0], job) }
         }
@@ -32,11 +32,11 @@ extension SpoolCheck {
         return places
     }
 
-    private mutating func lookAtPlace(of job: Job, _ all: [String], wasStopped: Bool) {
+    private mutating func lookAtPlace(of job: Job, _ all: [String], wasSettled: Bool) {
         let target = Layout.directory(of: job.id, job.state)
         let waiting = Layout.directory(of: job.id, .new)
         // A record that was moved or copied back into new/ runs again.
-        let places = job.state.isTerminal && (wasStopped || all.count > 1) ? all.filter { $0 != waiting } : all
+        let places = job.state.isTerminal && (wasSettled || all.count > 1) ? all.filter { $0 != waiting } : all
         if places.isEmpty {
             // Removed, or pruned: nothing is known against it.
             if job.state.isTerminal { return }

@@ -60,8 +60,13 @@ struct Check {
 
     private func eachTryBeganOnce() throws(Violation) {
         if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
-        // The record of a due time that somebody moved away tells no more that it has run.
-        for (attempt, count) in world.begun where count > 1 && !(attempt.id.contains("-task") && people.movedAway.contains(attempt.id)) {
+        for (attempt, count) in world.begun where count > 1 {
+            if people.movedAway.contains(attempt.id), let id = JobID(attempt.id) {
+                // The record of a due time tells no more that it has run.
+                if attempt.id.contains("-task") { continue }
+                // Of one that was removed, a power cut may have brought back the job's file alone.
+                if try mayBeForgotten(id) { continue }
+            }
             guard let id = JobID(attempt.id), let due = id.instant,
                 // A task that was removed and made anew when the clock had been set back is due then, too.
                 try journal.facts(disk).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
