@@ -102,6 +102,7 @@ extension Spool {
             }
             if mayBeAnothers { try mendSource(of: job, in: state, among: jobs, &recovery) }
             try place(job)
+            if !mayBeAnothers { try completeSource(of: job, &recovery) }
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
             recovery.mended.append("moved \(state.rawValue)/\(job.id) to \(job.state.rawValue)/")
             return

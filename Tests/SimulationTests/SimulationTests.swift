@@ -200,6 +200,14 @@ import Testing
                 "stop 1759031680847887061", "cancel 824334771312267432", "killSoon 7359088708873143207", "start 8309521851564078824",
             ]
         ),
+        (
+            "A text that the disk has cut short, in a record that somebody moves back into new/ just before a crash",
+            [
+                "defineTask 8390417185327347195", "drop 9923664787816931295", "drop 12526173882354738190", "submit 1972786506534695850",
+                "killSoon 8517169458766160339", "turn 628020571297368570", "clockByYears 2148870048173187874", "turn 16060645697083838348",
+                "retry 3546095614506352901", "recoverTwice 6282491643925571717",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
