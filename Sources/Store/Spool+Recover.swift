@@ -178,9 +178,15 @@ extension Spool {
         let path = "\(Layout.new)/\(stamp.name)"
         if status.kind == .directory {
             // One whose job could not be used, and which has gone as it was.
+            let record = Layout.directory(of: job.id, .failed)
             guard isLeft, job.isUnread else { return }
+            // Somebody may have written what is to run again, and that is an edit.
+            for name in Source.fileNames {
+                guard try fs.status("\(path)/\(name)") != nil else { continue }
+                guard try isCopy("\(path)/\(name)", of: "\(record)/\(name)") else { return }
+            }
             try fs.removeTree(path)
-            return recovery.mended.append("removed \(path), a second copy of \(Layout.directory(of: job.id, .failed))")
+            return recovery.mended.append("removed \(path), a second copy of \(record)")
         }
         // Somebody writes it just now: that is an edit too.
         guard case .file = try fs.take(path, limit: Source.bytesMax) else { return }
@@ -213,11 +219,12 @@ extension Spool {
         }
     }
 
+    /// Whether a file says what another does, or the beginning of that.
     private func isCopy(_ path: String, of other: String) throws(SystemError) -> Bool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax),
             case .file(_, let others) = try fs.take(other, limit: Source.bytesMax)
         else { return false }
-        return bytes == others
+        return others.starts(with: bytes)
     }
 
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
@@ -239,7 +246,7 @@ extension Spool {
 
     /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
     private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        guard job.state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 > endedAt.milliseconds else { return false }
+        guard job.state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 >= endedAt.milliseconds else { return false }
         // As it was dropped, or less: clocks are set, and its end may be told as earlier.
         if let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds { return false }
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax), isBeginning(bytes, of: job) { return false }
@@ -316,7 +323,7 @@ extension Spool {
     /// A status that came back empty or old from a power cut is written anew.
     private func mendStatus(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
         let path = "\(Layout.directory(of: job.id, job.state))/\(Layout.statusFile)"
-        if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) {
+        if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) {
             // Not readable as JSON: it is written anew, below.
             if case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let state)? = table["state"]?.kind,
                 state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text,

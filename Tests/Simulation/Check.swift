@@ -64,8 +64,8 @@ struct Check {
             if people.movedAway.contains(attempt.id), let id = JobID(attempt.id) {
                 // The record of a due time tells no more that it has run.
                 if attempt.id.contains("-task") { continue }
-                // Of one that was removed, a power cut may have brought back the job's file alone.
-                if try mayBeForgotten(id) { continue }
+                // Of one that was removed, the job's file may have been left alone, or brought back by a power cut.
+                if try mayBeForgotten(id, endedAt: journal.facts(disk).firstEnds[id]) { continue }
             }
             guard let id = JobID(attempt.id), let due = id.instant,
                 // A task that was removed and made anew when the clock had been set back is due then, too.
@@ -81,7 +81,7 @@ struct Check {
             // What somebody moved may come back after a power cut, and have been run again.
             let isMoved = places.contains { people.movedAway.contains(String($0.drop { $0 != "/" }.dropFirst())) }
             if places.count > 1, !drop.mayBeTwice, !isMoved { throw Violation("mark-\(drop.number) is in \(places)") }
-            guard !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
+            guard !isMoved, !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
             let id = String(place.drop { $0 != "/" }.dropFirst())
             let starts = world.begun.filter { $0.key.id == id }.values.reduce(0, +)
             if starts > 1 { throw Violation("mark-\(drop.number) was run \(starts) times, and on_crash is fail") }
@@ -172,13 +172,14 @@ struct Check {
     }
 
     /// Whether the job said that its record need not be kept until now.
-    func mayBeForgotten(_ id: JobID) throws(Violation) -> Bool {
+    func mayBeForgotten(_ id: JobID, endedAt: Instant? = nil) throws(Violation) -> Bool {
         let facts = try journal.facts(disk)
+        let endedAt = endedAt ?? facts.ends[id]
         let job = facts.accepted[id]?.last
         let keep = job?.definition.keepMilliseconds ?? world.configuration.keepMilliseconds
         // The journal forgets, too.
-        if (facts.ends[id] ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || facts.ends[id] != nil { return true }
-        guard let job, facts.ends[id] != nil, let task = job.task else { return false }
+        if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || endedAt != nil { return true }
+        guard let job, endedAt != nil, let task = job.task else { return false }
         // As any of them has said; and whether or not the others are still kept.
         let others = facts.ends.keys.filter { $0 != id }.compactMap { facts.accepted[$0]?.last }.filter { $0.task == task }
         return (others + [job]).contains { $0.definition.keepCount.map { $0 <= others.count } ?? false }

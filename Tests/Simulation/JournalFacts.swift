@@ -48,6 +48,8 @@ struct JournalFacts {
     /// Each version of each job, as it was taken up.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
     private(set) var ends: [JobID: Instant] = [:]
+    /// The same of a job's first end, of those that have run again under their id.
+    private(set) var firstEnds: [JobID: Instant] = [:]
     /// Names in new/ that became no job, and when that was first found.
     private(set) var rejected: [String: Instant] = [:]
 
@@ -92,7 +94,10 @@ struct JournalFacts {
         case .rejected(let file):
             rejected[file.file] = min(rejected[file.file] ?? instant, instant)
             ends[file.id] = instant
-        case .ended(let id, let ending): if ending.state.isTerminal { ends[id] = instant }
+        case .ended(let id, let ending):
+            guard ending.state.isTerminal else { return }
+            firstEnds[id] = firstEnds[id] ?? instant
+            ends[id] = instant
         case .skipped(let skipped):
             due[skipped.task]?.skipped.append(skipped)
             due[skipped.task]?.deal(through: skipped.through)

@@ -223,6 +223,25 @@ import Testing
                 "cutPowerSoon 2063579090714412829", "defineTask 16861453318970520556", "kill 14755898120629926563",
             ]
         ),
+        (
+            "A record that somebody edits in the tick in which it came",
+            [
+                "submit 5533527032294386531", "turn 1353094206564088494", "cutPower 7267195317840829258",
+                "recoverTwice 10815177794077983171", "lookFault 11831627591519452709", "submit 10333167399909294485",
+                "start 12606212426224174930", "start 11129136978482773188", "fault 7902754666141002802", "start 1931359626815072342",
+                "recoverTwice 12563785855040107392", "editRecord 15981882368450820894",
+            ]
+        ),
+        (
+            "A record that a power cut brought back, edited and moved into new/",
+            [
+                "dropBad 5377555683658873917", "turn 7217302130141396923", "stop 3773745849424237903", "defineTask 4865019846602727698",
+                "drop 16868846512218533382", "retry 6109600030581726637", "start 13004602049212791173", "defineTask 11884646915670865621",
+                "cutPowerSoon 10907232143553324914", "pass 3051136042520917289", "wait 12333938351126054733", "turn 13128746470822458595",
+                "spoilTask 12300356622237571297", "pass 14818992721342113424", "pass 6432976072089294779", "editRecord 7137486581337861247",
+                "retry 12292519568756667575",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
