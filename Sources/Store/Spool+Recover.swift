@@ -230,7 +230,7 @@ extension Spool {
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
     /// synced.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return false }
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
         if isBeginning(bytes, of: job) { return true }
         // With a task, the text that is kept holds its keys too.
         guard job.task != nil, let stamp = job.file else { return false }

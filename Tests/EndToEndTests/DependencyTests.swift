@@ -164,6 +164,25 @@ struct DependencyTests {
         #expect(next.code == 0 && next.id != again)
     }
 
+    @Test("What stands in the place of a key's file keeps no daemon from starting; the key of a job that waits is its own again after a start")
+    func obstructedKey() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        for (name, key) in [("one", "a"), ("two", "b")] { try spool.drop("\(name).toml", "command = 'read x < \(gate.path)'\nunique = \"\(key)\"") }
+        let (one, two) = (try spool.running("one").id, try spool.running("two").id)
+        try spool.crash()
+        let keys = "\(spool.path)/state/unique"
+        try Files.remove("\(keys)/a.id")
+        try Files.makeDirectory("\(keys)/a.id")
+        try Files.write("\(keys)/b.id", "20200101T000000.000Z-gone-abcdef\n")
+        try spool.start()
+        try spool.logLine("event=unreadable", "state/unique/a.id")
+        #expect(try Files.text("\(keys)/b.id") == "\(two)\n")
+        try gate.release(2)
+        #expect(try spool.end(of: "one").id == one && spool.end(of: "two").id == two)
+        #expect(try spool.ctl("submit", "--unique", "b", "--", "true").id == two)
+    }
+
     @Test("U7: spoolctl takes the keys as options, and says of which option what is wrong")
     func options() throws {
         let spool = try SpoolUnderTest(starting: false)
