@@ -25,7 +25,7 @@ extension Service {
         do throws(SystemError) {
             try persistently { () throws(SystemError) in
                 for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
-                try self.spool.place(job)
+                try self.spool.place(job, isAgain: !begun.isEmpty)
             }
         } catch {
             guard !isStopping else { throw error }
@@ -38,7 +38,8 @@ extension Service {
             }
             return
         }
-        unplaced[job.id] = nil
+        // What has taken its name meanwhile has not been looked at.
+        if unplaced.removeValue(forKey: job.id) != nil, case .file(let name) = before { arrivals.add(name) }
         if job.state.isTerminal { try ended(job) }
     }
 

@@ -8,7 +8,9 @@ extension Spool {
     /// The order within matters: a directory is complete before the job's file enters it, and `status.json` is new before
     /// the directory moves, so that whoever sees a job in a directory sees its truth there. It becomes the user's as whom the
     /// job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
-    public func place(_ job: Job) throws(SystemError) {
+    ///
+    /// - Parameter isAgain: the disk has refused it before, and much may have come meanwhile.
+    public func place(_ job: Job, isAgain: Bool = false) throws(SystemError) {
         let target = Layout.directory(of: job.id, job.state)
         let status = job.status(host: host).json()
         switch job.place {
@@ -24,7 +26,7 @@ extension Spool {
             if job.isUnread { try fs.sync(Layout.directory(job.state)) }
             try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
-            try moveFile(name, of: job, into: target)
+            try moveFile(name, of: job, into: target, isAgain: isAgain)
             job.place = .directory(job.state)
             try give(target, of: job)
         case .nowhere:
@@ -88,10 +90,16 @@ extension Spool {
     private func isDirectory(_ path: String) throws(SystemError) -> Bool { try fs.status(path)?.kind == .directory }
 
     /// The dropped file becomes the job's, if it is still the one that was read.
-    private func moveFile(_ name: String, of job: Job, into directory: String) throws(SystemError) {
+    private func moveFile(_ name: String, of job: Job, into directory: String, isAgain: Bool) throws(SystemError) {
         let from = "\(Layout.new)/\(name)"
         let to = "\(directory)/\(Self.jobFileName(for: name, job.source))"
-        do throws(SystemError) { try fs.rename(from, to: to) } catch {
+        do throws(SystemError) {
+            // What has taken its name stays where it is.
+            if isAgain, let stamp = job.file, stamp.inode != 0, let status = try fs.status(from), status.inode != stamp.inode {
+                throw SystemError(call: "rename", path: from, errno: ENOENT)
+            }
+            try fs.rename(from, to: to)
+        } catch {
             guard error.errno == ENOENT else { throw error }
             // Withdrawn between the decision and here: the text that was read stands for it. Or this was cut off before: moved, and
             // perhaps written here since, or a part of it.

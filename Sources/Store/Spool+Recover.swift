@@ -230,10 +230,13 @@ extension Spool {
     /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
     /// synced.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
+        // Somebody writes it: then that is why there is no more of it.
+        guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return false }
         if isBeginning(bytes, of: job) { return true }
         // With a task, the text that is kept holds its keys too.
-        guard job.task != nil, let stamp = job.file else { return false }
+        guard job.task != nil, let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds else {
+            return false
+        }
         return status.size < stamp.size || bytes.last == 0
     }
 

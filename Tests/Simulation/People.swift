@@ -29,6 +29,8 @@ final class People {
         var path: String
         var node: SimulatedDisk.Node
         var drop: Int
+        /// When what stood there before was written; nil: nothing did.
+        var before: Int64?
     }
 
     private unowned let world: SimulatedWorld
@@ -59,6 +61,7 @@ final class People {
             let (name, text) = compose(pick, isSynced: false)
             let path = "\(Layout.new)/\(name)"
             replaced(path)
+            let before = (try? disk.node(path))?.modified  // nothing stands there: it is new
             // It is written over where it stands: a power cut may bring back what it held, beside the job that this has become.
             if let node = try? disk.node(path) { for index in marks(in: node.bytes) { drops[index].mayBeTwice = true } }
             // The first line alone is no job.
@@ -67,7 +70,7 @@ final class People {
             node.writers += 1
             // A power cut may have left it a name in a job's directory too.
             drops[drops.count - 1].mayBeTwice = disk.names(of: node) > 1
-            slow.append(Slow(path: path, node: node, drop: drops.count - 1))
+            slow.append(Slow(path: path, node: node, drop: drops.count - 1, before: before))
         case .finishSlow:
             guard !slow.isEmpty else { return }
             finish(slow.remove(at: Int(pick % UInt64(slow.count))))
@@ -211,6 +214,8 @@ final class People {
         guard let node = try? disk.node(one.path), node === one.node else { return }
         node.bytes = Array("description = \"\(drops[one.drop].mark)\"\ncommand = \":\"\n".utf8)
         node.modified = disk.tick()
+        // Written over by a clock that was set back, it may look like what a power cut left of what stood there.
+        if let before = one.before, node.modified <= before { drops[one.drop].mayBeGone = true }
         disk.onChange?(Layout.new, one.path.split(separator: "/").last.map(String.init) ?? "", .closed)
     }
 

@@ -242,6 +242,25 @@ import Testing
                 "retry 12292519568756667575",
             ]
         ),
+        (
+            "A drop that somebody still writes, which took the name of a task's run just before a crash",
+            [
+                "cutPowerSoon 1861584618394811427", "submit 4305674838577891303", "kill 9033803104945181143",
+                "defineTask 7898968041695733473", "pause 7967136216392761281", "dropBad 12265953684337750959", "cancel 14539690614529160092",
+                "edit 6373415833825020252", "dropSlowly 12929185493033197540", "finishSlow 5438929811309343347", "drop 11271487803694581003",
+                "lookFault 15998134778963439384", "drop 8566929635400373921", "crashLoop 9056950797623829918", "submit 17273673182534518436",
+                "recoverTwice 17640685263002653013", "crashLoop 4353790675412549079", "dropSlowly 6489696465635916431",
+                "killSoon 4509847441677244713", "start 9887037212492532750",
+            ]
+        ),
+        (
+            "A drop that took a job's name while the disk refused that its place, and a power cut",
+            [
+                "defineTask 6358388232208414672", "turn 595835252383147764", "lookFault 18021467456780614234", "drop 16693702991563742943",
+                "pass 13864094496245440045", "turn 14346253585103792452", "submit 8764431197204714006", "submit 8022257725742511811",
+                "lookFault 18215274486882784899", "cutPowerSoon 1781691694017651972", "turn 4059857488132417479",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
