@@ -245,18 +245,13 @@ extension Spool {
             paths = status?.texts("paths") ?? []
         }
         let jobName = ownID?.name ?? Name.sanitized(name)
-        var unique = stableHash("\(name)\u{0}\(found.status.inode)")
-        var id = JobID(instant: context.now, name: jobName, unique: unique)
-        // What a power cut has doubled is two jobs, also when both come within a tick of the clock.
-        while true {
-            if isTaken(id) == nil, try !stands(id) { break }
-            unique &+= 1
-            id = JobID(instant: context.now, name: jobName, unique: unique)
-        }
+        let id: JobID
         var due = context.now
         if let ownID, ownID.text != old, isTaken(ownID) == nil, try end(of: ownID) == nil {
             id = ownID
             due = min(ownID.instant ?? due, due)
+        } else {
+            id = try newID(jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"), context, isTaken: isTaken)
         }
         let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
         guard let directory = try fs.status(path) else { return .missing }
@@ -284,6 +279,16 @@ extension Spool {
             source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
         job.paths = paths
         return .job(job)
+    }
+
+    /// An id for a record that is to run again. What a power cut has doubled is two jobs, also when both come within a tick of the clock.
+    private func newID(_ name: String, unique: UInt64, _ context: ReadingContext, isTaken: (JobID) -> Job?) throws(SystemError) -> JobID {
+        var unique = unique
+        while true {
+            let id = JobID(instant: context.now, name: name, unique: unique)
+            if isTaken(id) == nil, try !stands(id) { return id }
+            unique &+= 1
+        }
     }
 
     private static func foreign(_ owner: UInt32) -> String {
