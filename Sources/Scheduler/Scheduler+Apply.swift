@@ -93,11 +93,8 @@ extension Scheduler {
         case .daemonStarted(let boot, _):
             lastBoot = boot
             repairedSince = nil
-            wasStopped = false
-            touchedSinceStop.removeAll()
-        case .daemonStopped:
-            wasStopped = true
-            touchedSinceStop.removeAll()
+            touchedSinceStop = nil
+        case .daemonStopped: touchedSinceStop = []
         case .repaired(let since): repairedSince = since
         case .refused, .recovered: break
         }
@@ -141,7 +138,7 @@ extension Scheduler {
             state.asking?.account(for: job.due)
             if !accepted.fingerprints.isEmpty { files(of: state).seen.formUnion(accepted.fingerprints) }
         }
-        if job.file == nil { touch(job) } else if wasStopped { touchedSinceStop.insert(job.id) }
+        if job.file == nil { touch(job) } else { touchedSinceStop?.insert(job.id) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
         if let obstacle = accepted.obstacle { broken.append((job, obstacle)) }
         for id in job.waitsFor { waiters[id, default: []].append(job) }

@@ -52,10 +52,9 @@ public final class Scheduler {
     public internal(set) var lastBoot: String?
     /// The last readable record of a journal that was mended since the last daemon.
     public internal(set) var repairedSince: Instant?
-    /// Whether the journal's last daemon ended in order, with every effect of its decisions carried out.
-    var wasStopped = false
-    /// Of which jobs one has decided since that was killed before it could say that it had started.
-    var touchedSinceStop: Set<JobID> = []
+    /// The jobs of which the journal tells since its last daemon ended in order, with every effect of its decisions carried out: another
+    /// was killed before it could say that it had started. Nil: none has ended so.
+    var touchedSinceStop: Set<JobID>?
 
     var ready = ReadyQueues()
     var locks = Locks()
@@ -285,10 +284,10 @@ public final class Scheduler {
     }
 
     /// Whether the last daemon ended in order after all that the journal has of the job: it stood where it should.
-    public func wasSettled(_ job: Job) -> Bool { wasStopped && !touchedSinceStop.contains(job.id) }
+    public func wasSettled(_ job: Job) -> Bool { touchedSinceStop.map { !$0.contains(job.id) } ?? false }
 
     func touch(_ job: Job) {
-        if wasStopped { touchedSinceStop.insert(job.id) }
+        touchedSinceStop?.insert(job.id)
         guard !job.isTouched else { return }
         job.isTouched = true
         turn.places.append(job)

@@ -93,14 +93,7 @@ extension Spool {
     private func moveFile(_ name: String, of job: Job, into directory: String, isAgain: Bool) throws(SystemError) {
         let from = "\(Layout.new)/\(name)"
         let to = "\(directory)/\(Self.jobFileName(for: name, job.source))"
-        do throws(SystemError) {
-            // What has taken its name stays where it is.
-            if isAgain, let stamp = job.file, stamp.inode != 0, let status = try fs.status(from), status.inode != stamp.inode {
-                throw SystemError(call: "rename", path: from, errno: ENOENT)
-            }
-            try fs.rename(from, to: to)
-        } catch {
-            guard error.errno == ENOENT else { throw error }
+        if try !takeIn(from, to: to, of: job, isAgain: isAgain) {
             // Withdrawn between the decision and here: the text that was read stands for it. Or this was cut off before: moved, and
             // perhaps written here since, or a part of it.
             guard let there = try fs.status(to), try !isWritten(there, for: job, at: to) else { return try writeSource(job, into: directory) }
@@ -110,6 +103,16 @@ extension Spool {
         guard let stamp = job.file, let moved = try fs.status(to), try !isSame(moved, as: stamp, of: job, at: to) else { return }
         try putBack(to, as: name)
         try writeSource(job, into: directory)
+    }
+
+    /// False: nothing stands there any more, or what has taken its name since the disk refused it, which stays where it is.
+    private func takeIn(_ from: String, to: String, of job: Job, isAgain: Bool) throws(SystemError) -> Bool {
+        if isAgain, let stamp = job.file, stamp.inode != 0, let status = try fs.status(from), status.inode != stamp.inode { return false }
+        do throws(SystemError) { try fs.rename(from, to: to) } catch {
+            guard error.errno == ENOENT else { throw error }
+            return false
+        }
+        return true
     }
 
     /// Whether what was moved is what was read. Times alone may change afterwards, by programs that copy them last; then

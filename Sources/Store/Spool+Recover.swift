@@ -276,7 +276,8 @@ extension Spool {
             if try isEdited(path, status, of: job) { continue }
             let isTorn = try isTorn(path, status, of: job)
             if let stamp = job.file, !isTorn, try !isOfAnother(path, status, than: job, among: jobs), try isOwners(directory, of: job),
-                try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode {
+                try fs.status("\(Layout.new)/\(stamp.name)")?.inode != status.inode
+            {
                 try putBack(path, as: stamp.name)
                 recovery.mended.append("moved \(path) back to new/, for it is not what was read")
             } else {
