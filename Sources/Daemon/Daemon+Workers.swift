@@ -9,7 +9,7 @@ extension Daemon {
     package func start(_ job: Job) {
         do {
             let identity = try runAs(job.definition)
-            var request = RunRequest(job, as: identity.user, surroundings)
+            var request = try RunRequest(job, as: identity.user, surroundings)
             if let limits = job.definition.cgroupLimits, let group = try cgroup(job, limits, identity) {
                 request.confinement.append(.cgroup(group))
             }

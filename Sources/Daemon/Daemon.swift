@@ -215,7 +215,7 @@ public final class Daemon: World {
         surroundings = RunSurroundings(
             spool: options.spool,
             user: user ?? User(
-                id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "/",
+                id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
                 shell: "/bin/sh"))
         poll = try Poll()
         signals = try SignalDescriptor(Place.signals)

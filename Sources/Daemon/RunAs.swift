@@ -54,7 +54,7 @@ extension Daemon {
                 throw RunNotPrepared(
                     why: "user \(number) is not in the user database, so nothing says with which group it runs: give group, too")
             }
-            return (User(id: number, group: group, name: String(number), home: "/", shell: "/bin/sh"), false)
+            return (User(id: number, group: group, name: String(number), home: "", shell: "/bin/sh"), false)
         }
     }
 

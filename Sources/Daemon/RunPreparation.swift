@@ -21,7 +21,7 @@ struct RunSurroundings {
     /// What is in the environment of everything that runs as that user.
     static func variables(of user: User) -> [(name: String, value: String)] {
         [
-            ("HOME", user.home), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
+            ("HOME", user.homeOrRoot), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
             ("LANG", "C.UTF-8"),
         ]
     }
@@ -34,10 +34,9 @@ struct RunNotPrepared: Error {
 
 extension RunRequest {
     /// The request for a job's current try, as that user.
-    init(_ job: Job, as user: User, _ surroundings: RunSurroundings) {
+    init(_ job: Job, as user: User, _ surroundings: RunSurroundings) throws(RunNotPrepared) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
-        let home = user.home
         var arguments: [String]
         switch definition.action {
         case .arguments(let argv): arguments = argv
@@ -47,9 +46,7 @@ extension RunRequest {
             arguments = text.hasPrefix("#!") ? [file] : [definition.shell[0], file]
         case .droppedScript: arguments = ["\(directory)/job"]
         }
-        var working = definition.directory ?? home
-        if working == "~" || working.hasPrefix("~/") { working = home + working.dropFirst() }
-        if !working.hasPrefix("/") { working = "\(home)/\(working)" }
+        let working = try Self.workingDirectory(definition.directory, of: user)
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
@@ -90,6 +87,25 @@ extension RunRequest {
             outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement,
             environmentFile: file, replaceable: environment.kept)
     }
+
+    /// Where a job runs, from what it says: the user's home where it says nothing, and what counts from the home only if there is one.
+    private static func workingDirectory(_ directory: String?, of user: User) throws(RunNotPrepared) -> String {
+        guard let directory else { return user.homeOrRoot }
+        if directory.hasPrefix("/") { return directory }
+        guard user.hasHome else {
+            throw RunNotPrepared(why: "directory \"\(directory)\" counts from the home of user \(user.name), who has none: give an absolute path")
+        }
+        if directory == "~" || directory.hasPrefix("~/") { return user.home + directory.dropFirst() }
+        return "\(user.home)/\(directory)"
+    }
+}
+
+extension User {
+    /// The user database names one. Nothing is looked for below the root in its place.
+    fileprivate var hasHome: Bool { home.hasPrefix("/") }
+
+    /// login(1): who has no home is in the root directory.
+    fileprivate var homeOrRoot: String { hasHome ? home : "/" }
 }
 
 /// Variables in the order they were first set, each once.

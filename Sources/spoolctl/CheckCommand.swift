@@ -93,7 +93,7 @@ private struct Check {
     mutating func file(_ path: String) throws(Failure) {
         let parts = path.split(separator: "/")
         let name = String(parts.last ?? "")
-        let absolute = path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)"
+        let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
         let isConfiguration = name == "spoold.toml" || path == session.arguments.value("config")
         if isConfiguration {

@@ -85,10 +85,11 @@ struct JobOptions {
         }
         if let path = arguments.value("directory") {
             let text = try Self.utf8(path, "directory")
-            set("directory", .string(text.hasPrefix("/") || text == "~" ? text : "\(currentDirectory())/\(text)"), "--directory")
+            let isInHome = text == "~" || text.hasPrefix("~/")
+            set("directory", .string(isInHome ? text : try absolute(text, "--directory (-C)")), "--directory")
         }
         if let path = arguments.value("stdin"), !path.hasPrefix("/"), arguments.value("directory") == nil {
-            set("stdin", .string("\(currentDirectory())/\(path)"), "--stdin")
+            set("stdin", .string(try absolute(try Self.utf8(path, "stdin"), "--stdin")), "--stdin")
         }
         for option in ["priority", "tries", "nice"] {
             if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
@@ -199,7 +200,10 @@ struct JobOptions {
     mutating func recordSurroundings(everything: Bool) throws(Failure) -> [String] {
         var left: [String] = []
         // Where root stands, another may not be able to go.
-        if table["directory"] == nil, table["user"] == nil { set("directory", .string(try Self.utf8(currentDirectory(), "directory")), "the directory") }
+        if table["directory"] == nil, table["user"] == nil {
+            let here = try currentDirectory("--directory (-C) says where the job is to run")
+            set("directory", .string(try Self.utf8(here, "directory")), "the directory")
+        }
         if table["umask"] == nil {
             let mask = Glibc.umask(0)
             _ = Glibc.umask(mask)

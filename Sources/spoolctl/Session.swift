@@ -63,7 +63,7 @@ final class Session {
             return .failure(.usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says"))
         }
         guard !path.isEmpty else { return .failure(.usage("--spool needs a directory")) }
-        return .success(path.hasPrefix("/") ? path : "\(currentDirectory())/\(path)")
+        do throws(Failure) { return .success(try absolute(path, "the spool")) } catch { return .failure(error) }
     }
 
     /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
@@ -221,17 +221,30 @@ func environment(_ name: String) -> String? {
     return String(cString: value)
 }
 
-/// The caller's home: `HOME`, else what the user database says.
+/// The caller's home: `HOME`, else what the user database says. Who has none there has no home, not the root directory.
 func homeDirectory() -> String? {
+    if let home = environment("HOME") { return home }
     // A database that cannot be read says nothing.
-    environment("HOME") ?? (try? User.find(id: geteuid()))?.home
+    guard let home = (try? User.find(id: geteuid()))?.home, home.hasPrefix("/") else { return nil }
+    return home
 }
 
-func currentDirectory() -> String {
-    guard let path = getcwd(nil, 0) else { return "/" }
+/// Where the caller stands. `remedy` says what does without it: a directory that was removed, or that lies outside of what this process
+/// can see, has no path, and none takes its place.
+func currentDirectory(_ remedy: String) throws(Failure) -> String {
+    guard let path = getcwd(nil, 0) else {
+        throw Failure(ExitCode.failed, "the current directory cannot be told: \(SystemError.message(errno)); \(remedy)")
+    }
     defer { free(path) }
     let bytes = UnsafeRawBufferPointer(start: path, count: strlen(path)).assumingMemoryBound(to: UInt8.self)
     return FileName.string(from: bytes)
+}
+
+/// A path that counts from where the caller stands. `what` it is of, for the error.
+func absolute(_ path: String, _ what: String) throws(Failure) -> String {
+    guard !path.isEmpty else { throw .usage("\(what): an empty path names nothing") }
+    if path.hasPrefix("/") { return path }
+    return "\(try currentDirectory("give the absolute path of \(what) instead of \"\(path)\""))/\(path)"
 }
 
 /// mkdir -p, for the owner alone.

@@ -83,8 +83,8 @@ while let argument = arguments.popFirst() {
 }
 
 let isRoot = getuid() == 0
-// A database that cannot be read says nothing.
-let home = environment("HOME") ?? (try? User.find(id: getuid()))?.home
+// A database that cannot be read says nothing, and one that names no home does not mean the root directory.
+let home = environment("HOME") ?? (try? User.find(id: getuid())).flatMap { $0.home.hasPrefix("/") ? $0.home : nil }
 func userPath(_ variable: String, _ fallback: String) -> String? {
     environment(variable) ?? home.map { "\($0)/\(fallback)" }
 }
