@@ -25,6 +25,7 @@ extension Daemon {
         var scheduleStems = Set<String>()
         var programs = Set<String>()
         var zonesChanged = false
+        var hasRequest = false
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
             if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
@@ -43,12 +44,16 @@ extension Daemon {
             case watches.schedules:
                 if !Name.isUnfinished(event.name) { scheduleStems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.patterns: programs.insert(event.name)
-            case watches.control: service.takeControl(event.name)
+            case watches.control:
+                service.takeControl(event.name)
+                if event.name.hasSuffix(".request") { hasRequest = true }
             case watches.configuration:
                 if let path = options.configuration, path.hasSuffix("/\(event.name)") { loadConfiguration(isFirst: false) }
             default: break
             }
         }
+        // Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
+        if hasRequest { service.scanControl() }
         if zonesChanged { reloadZones() }
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { service.loadTask(stem) }

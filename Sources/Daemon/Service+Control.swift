@@ -5,10 +5,12 @@ import Store
 // being there is the pause.
 
 extension Service {
+    /// All that stands in control/ is taken up in one turn.
     package func scanControl() {
         do throws(SystemError) {
             let names = Set(try spool.fs.list(Layout.control).map(\.name))
-            for name in names { takeControl(name) }
+            // The names that spoolctl gives begin with an instant.
+            for name in names.sorted() { takeControl(name) }
             for scope in scheduler.pauses.keys where !names.contains(scope.text) { takeControl(scope.text) }
         } catch {
             unreadable(Layout.control, error)
@@ -31,9 +33,9 @@ extension Service {
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
                 // Told of twice, by its creation and its closing, it is carried out once.
                 !answers.contains(where: { $0.request == name }), !extensions.contains(where: { $0.request == name }), !restartRequests.contains(name),
-                case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16)
+                case .file(_, let bytes) = try spool.fs.take(path, limit: RequestLimits.bytes)
             {
-                if let (code, message) = try perform(bytes, request: name) { answers.append((name, code, message)) }
+                if let answer = try perform(bytes, request: name) { answers.append(answer) }
                 arrivals.nudge()
             }
             unreadable.remove(path)
@@ -48,63 +50,78 @@ extension Service {
         if error.mayPass { lookAgain(atPath: path) }
     }
 
-    /// Does what a request asks. The answer is an exit code and a sentence; nil: it comes later.
-    private func perform(_ bytes: [UInt8], request: String) throws(SystemError) -> (Int, String)? {
-        let table: Table
+    /// Does what a request asks. Nil: the answer comes later.
+    private func perform(_ bytes: [UInt8], request: String) throws(SystemError) -> RequestAnswer? {
+        let asked: JobRequest
         do throws(DocumentError) {
-            guard case .table(let content) = try JSON.parse(bytes).kind else { return (4, "the request is not an object") }
-            table = content
-        } catch {
-            return (4, "the request cannot be read: \(error)")
-        }
-        if case .string("restart")? = table["do"]?.kind {
-            // What was asked of the one before, this start is.
-            if !hasBegun { return (0, version) }
-            restartRequests.append(request)
-            return nil
-        }
-        guard case .string(let what)? = table["do"]?.kind, case .string(let text)? = table["id"]?.kind, let id = JobID(text)
-        else { return (4, "the request names no action or no id") }
-        // A job that was submitted just before may still be among the names to look at.
-        if scheduler.jobs[id] == nil {
-            for ending in [".toml", ".json", ""] {
-                let name = text + ending
-                try takeArrival(name, arrivals.sighting(of: name)?.union(.settled) ?? .settled)
+            guard case .table(let table) = try JSON.parse(bytes, limits: RequestLimits.reading).kind else {
+                return RequestAnswer(request, 4, "the request is not an object")
             }
+            if case .string("restart")? = table["do"]?.kind {
+                // What was asked of the one before, this start is.
+                if !hasBegun { return RequestAnswer(request, 0, version) }
+                restartRequests.append(request)
+                return nil
+            }
+            do throws(RequestProblem) { asked = try JobRequest(table) } catch { return RequestAnswer(request, 4, error.sentence) }
+        } catch {
+            return RequestAnswer(request, 4, "the request cannot be read: \(error)")
         }
+        if !asked.isForMany {
+            return try perform(asked.action, for: asked.ids[0], request: request).map { RequestAnswer(request, $0.code, $0.message) }
+        }
+        var answers: [JobID: (code: Int, message: String)] = [:]
+        // None that waits is left to take the slot or the lock of one that ends.
+        var running: [JobID] = []
+        for id in asked.ids {
+            try takeIfDropped(id)
+            if scheduler.jobs[id]?.state == .running { running.append(id) } else { answers[id] = try perform(asked.action, for: id, request: request) }
+        }
+        for id in running { answers[id] = try perform(asked.action, for: id, request: request) }
+        return RequestAnswer(request, jobs: asked.ids.compactMap { id in answers[id].map { (id, $0.code, $0.message) } })
+    }
+
+    /// A job that was submitted just before may still be among the names to look at.
+    private func takeIfDropped(_ id: JobID) throws(SystemError) {
+        guard scheduler.jobs[id] == nil else { return }
+        for ending in [".toml", ".json", ""] {
+            let name = id.text + ending
+            try takeArrival(name, arrivals.sighting(of: name)?.union(.settled) ?? .settled)
+        }
+    }
+
+    /// The answer is an exit code and a sentence; nil: it comes later.
+    private func perform(
+        _ action: JobRequest.Action, for id: JobID, request: String
+    ) throws(SystemError) -> (code: Int, message: String)? {
+        try takeIfDropped(id)
         guard let job = scheduler.jobs[id] else {
             // Carried out by a daemon that was killed before it could say so.
-            if what == "cancel", try isCanceled(id) { return (0, "canceled") }
-            return (3, "no waiting or running job \(text)")
+            if case .cancel = action, try isCanceled(id) { return (0, "canceled") }
+            return (3, "no waiting or running job \(id)")
         }
         // Begun by a daemon that was killed before it could say so; what it began it may not have come to do.
-        if job.requests.contains(request) { return alreadyDone(what, job) }
-        switch what {
-        case "cancel":
+        if job.requests.contains(request) { return alreadyDone(action, job) }
+        switch action {
+        case .cancel:
             let wasRunning = job.state == .running
             scheduler.handle(.cancel(id), at: now)
-            log.write(.notice, "cancel", at: now, ["id": text])
+            log.write(.notice, "cancel", at: now, ["id": id.text])
             return (0, wasRunning ? "asked to stop" : "canceled")
-        case "kill":
-            var signal: Int32 = 9
-            if case .integer(let number)? = table["signal"]?.kind {
-                guard (1...64).contains(number) else { return (4, "\(number) is not a signal") }
-                signal = Int32(number)
-            }
+        case .kill(let signal):
             guard job.state == .running else { return (1, "is not running") }
             scheduler.handle(.requested(id, name: request), at: now)
             scheduler.handle(.kill(id, signal: signal), at: now)
-            log.write(.notice, "kill", at: now, ["id": text, "signal": Signal.name(signal)])
+            log.write(.notice, "kill", at: now, ["id": id.text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
-        case "extend": return extend(job, by: table["by"], request: request)
-        default: return (4, "unknown action \"\(what)\"")
+        case .extend(let milliseconds): return extend(job, milliseconds: milliseconds, request: request)
         }
     }
 
     /// The answer to a request that has been taken up before.
-    private func alreadyDone(_ what: String, _ job: Job) -> (Int, String) {
+    private func alreadyDone(_ action: JobRequest.Action, _ job: Job) -> (code: Int, message: String) {
         let why = "spoold was killed while it did this, and does not do it twice; it may have been done or not"
-        guard what == "extend", let started = job.startedAt, let timeout = timeout(of: job),
+        guard case .extend = action, let started = job.startedAt, let timeout = timeout(of: job),
             // What cannot be read says nothing.
             let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running))
         else { return (1, why) }
@@ -121,25 +138,13 @@ extension Service {
 
     /// Answers those who asked for a restart that it cannot be.
     package func refuseRestart(_ why: String) {
-        answers += restartRequests.map { ($0, 1, why) }
+        answers += restartRequests.map { RequestAnswer($0, 1, why) }
         restartRequests.removeAll()
         arrivals.nudge()
     }
 
     /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
-    private func extend(_ job: Job, by value: Value?, request: String) -> (Int, String)? {
-        let milliseconds: Int64
-        do throws(RecurrenceError) {
-            switch value?.kind {
-            case .string(let text)?: milliseconds = try Span.parse(text).approximateMilliseconds
-            case .integer(let seconds)?: milliseconds = try Span(seconds: Double(seconds)).approximateMilliseconds
-            case .float(let seconds)?: milliseconds = try Span(seconds: seconds).approximateMilliseconds
-            default: return (4, "the request says not by how much: by is a duration")
-            }
-        } catch {
-            return (4, "by: \(error)")
-        }
-        guard milliseconds > 0 else { return (4, "by: a timeout can only be moved to later") }
+    private func extend(_ job: Job, milliseconds: Int64, request: String) -> (code: Int, message: String)? {
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
         guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
         scheduler.handle(.requested(job.id, name: request), at: now)
@@ -161,24 +166,19 @@ extension Service {
                 let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
                 let until = one.limit.advanced(byMilliseconds: moved)
                 log.write(.notice, "extend", at: now, ["id": id.text, "by": "\(Span(milliseconds: one.milliseconds))", "until": until.rfc3339])
-                answers.append((one.request, 0, "may run until \(until.rfc3339)"))
+                answers.append(RequestAnswer(one.request, 0, "may run until \(until.rfc3339)"))
             } catch {
-                answers.append((one.request, 1, "\(error)"))
+                answers.append(RequestAnswer(one.request, 1, "\(error)"))
             }
         }
         extensions.removeAll()
     }
 
     /// Answers a request that has been carried out and journaled, and removes it.
-    func write(_ answer: (request: String, code: Int, message: String)) {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("code", answer.code)
-        writer.member("message", answer.message)
-        writer.endObject()
+    func write(_ answer: RequestAnswer) {
         let path = "\(Layout.control)/\(answer.request.dropLast(".request".count))"
         do throws(SystemError) {
-            try persistently { () throws(SystemError) in try self.spool.fs.replace("\(path).answer", writer.bytes) }
+            try persistently { () throws(SystemError) in try self.spool.fs.replace("\(path).answer", answer.json) }
             try spool.fs.removeFile("\(path).request")
         } catch {
             // Whoever asked has gone and taken the request along.

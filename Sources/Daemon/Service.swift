@@ -50,7 +50,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// The waiting jobs that stand as files, by name.
     var waitingFiles: [String: JobID] = [:]
     /// Requests that have been carried out and are answered once that is journaled.
-    var answers: [(request: String, code: Int, message: String)] = []
+    var answers: [RequestAnswer] = []
     /// Requests for more time, which are done and answered once that is journaled.
     var extensions: [TimeoutExtension] = []
     /// Requests to become the program anew, which whoever owns the service carries out.

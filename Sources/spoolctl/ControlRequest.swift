@@ -15,6 +15,13 @@ struct ControlRequest {
     struct Answer {
         var code: Int32
         var message: String
+        /// Of a request for many jobs: the answer for each, by its id.
+        var jobs: [String: JobAnswer] = [:]
+    }
+
+    struct JobAnswer {
+        var code: Int32
+        var message: String
     }
 
     /// How long a daemon that holds the lock may take to answer.
@@ -48,6 +55,33 @@ struct ControlRequest {
         }
     }
 
+    /// Makes a request for many jobs, or as many as it takes, and waits for the answers; one for each job. Nil: no daemon runs, and the
+    /// requests are kept for the next one.
+    func make(for ids: [String], _ write: (inout JSONWriter) -> Void) throws(Failure) -> [String: JobAnswer]? {
+        var answers: [String: JobAnswer]? = [:]
+        for start in stride(from: 0, to: ids.count, by: RequestLimits.jobs) {
+            let some = ids[start..<min(start + RequestLimits.jobs, ids.count)]
+            // The daemon moves each job that waits to `failed/` before it answers.
+            let patience = Self.patienceMilliseconds + 10 * Int64(some.count)
+            let answer = try make(patienceMilliseconds: patience) { writer in
+                write(&writer)
+                // An older daemon knows a request for one job.
+                if ids.count == 1 { return writer.member("id", ids[0]) }
+                writer.key("ids")
+                writer.beginArray()
+                for id in some { writer.string(id) }
+                writer.endArray()
+            }
+            guard let answer else {
+                answers = nil
+                continue
+            }
+            // What is wrong with the request as a whole is so for each.
+            for id in some { answers?[id] = answer.jobs[id] ?? JobAnswer(code: answer.code, message: answer.message) }
+        }
+        return answers
+    }
+
     /// Puts the request there, durable, and returns its name.
     func send(_ write: (inout JSONWriter) -> Void) throws(Failure) -> String {
         var writer = JSONWriter(reserving: 128)
@@ -70,13 +104,20 @@ struct ControlRequest {
     /// Takes the answer away; nil when there is none yet.
     func takeAnswer(to name: String) throws(Failure) -> Answer? {
         let path = "\(Layout.control)/\(name).answer"
-        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: 64 << 10, ignoringWriters: true) }
+        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: RequestLimits.answerBytes, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken else { return nil }
         // Not whole yet: its next event comes.
-        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, let code = table.whole("code") else { return nil }
+        guard case .table(let table)? = (try? JSON.parse(bytes, limits: RequestLimits.readingAnswer))?.kind, let code = table.whole("code") else { return nil }
         try attempt { () throws(SystemError) in
             do throws(SystemError) { try fs.removeFile(path) } catch { if error.errno != SystemError.noSuchFile { throw error } }
         }
-        return Answer(code: Int32(truncatingIfNeeded: code), message: table.text("message") ?? "")
+        var answer = Answer(code: Int32(truncatingIfNeeded: code), message: table.text("message") ?? "")
+        if case .array(let jobs)? = table["jobs"]?.kind {
+            for job in jobs {
+                guard case .table(let job) = job.kind, let id = job.text("id"), let code = job.whole("code") else { continue }
+                answer.jobs[id] = JobAnswer(code: Int32(truncatingIfNeeded: code), message: job.text("message") ?? "")
+            }
+        }
+        return answer
     }
 }

@@ -27,17 +27,27 @@ extension Command {
             _ = try attempt { () throws(SystemError) in try job.fs.extend(job.directory, milliseconds: milliseconds) }
             return ExitCode.done
         }
-        return try session.request(for: ids, pastTense: "extended") { id, writer in
-            writer.member("do", "extend")
-            writer.member("id", id)
-            writer.key("by")
-            writer.seconds(milliseconds)
-        } withoutDaemon: { record throws(Failure) in
-            guard record.place.state == .running else { return ControlRequest.Answer(code: ExitCode.failed, message: "is not running") }
-            let fs = try session.openSpool()
-            _ = try attempt { () throws(SystemError) in try fs.extend(record.place.path, milliseconds: milliseconds) }
-            return ControlRequest.Answer(code: ExitCode.done, message: "extended; spoold is not running, and the job's worker needs none")
+        var requests = JobRequests(session, pastTense: "extended")
+        for job in try requests.open(ids) {
+            if try session.daemon() == nil {
+                try extend(job, milliseconds, session, &requests)
+            } else {
+                try requests.ask(for: [job]) { writer in
+                    writer.member("do", "extend")
+                    writer.key("by")
+                    writer.seconds(milliseconds)
+                }
+            }
         }
+        return requests.code
+    }
+
+    /// What can be done without a daemon.
+    private static func extend(_ job: JobRecord, _ milliseconds: Int64, _ session: Session, _ requests: inout JobRequests) throws(Failure) {
+        guard job.place.state == .running else { return requests.tell(job.status.id, ExitCode.failed, "is not running") }
+        let fs = try session.openSpool()
+        _ = try attempt { () throws(SystemError) in try fs.extend(job.place.path, milliseconds: milliseconds) }
+        requests.tell(job.status.id, ExitCode.done, "extended; spoold is not running, and the job's worker needs none")
     }
 
     /// The duration may stand before the ids, as xargs needs it, or behind them.

@@ -147,13 +147,12 @@ struct JobWait {
     private mutating func interrupted(_ signal: Int32, _ open: [String]) throws(Failure) -> Int32? {
         if session.arguments.flag(Option.cancelOnInterrupt.name), !hasCanceled {
             hasCanceled = true
+            let answers = try ControlRequest(session).make(for: open) { $0.member("do", "cancel") }
+            if answers == nil { complain("spoold is not running on \(session.spoolPath); \(open.joined(separator: ", ")) is canceled when it starts") }
             for id in open {
-                guard let answer = try session.cancel(id) else {
-                    complain("spoold is not running on \(session.spoolPath); \(id) is canceled when it starts")
-                    continue
-                }
                 // 3: it has just ended.
-                if answer.code != ExitCode.done, answer.code != ExitCode.notFound { complain("\(id): \(answer.message)") }
+                guard let answer = answers?[id], answer.code != ExitCode.done, answer.code != ExitCode.notFound else { continue }
+                complain("\(id): \(answer.message)")
             }
             return nil
         }

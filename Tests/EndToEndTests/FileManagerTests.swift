@@ -149,7 +149,9 @@ struct FileManagerTests {
     }
 
     static let requests: [(text: String, code: Int)] = [
-        ("{\"do\": \"cancel\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3), ("{\"do\": \"fly\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3),
+        ("{\"do\": \"cancel\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3), ("{\"do\": \"fly\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 4),
+        ("{\"do\": \"cancel\", \"ids\": [\"20260101T000000.000Z-none-abcd\"]}", 3), ("{\"do\": \"cancel\", \"ids\": [\"../new\"]}", 4),
+        ("{\"do\": \"cancel\", \"ids\": []}", 4), ("{\"do\": \"cancel\", \"ids\": [7]}", 4), ("{\"do\": \"extend\", \"ids\": [\"20260101T000000.000Z-none-abcd\"], \"by\": 0}", 4),
         ("{\"do\": \"cancel\"}", 4), ("not json", 4), ("[]", 4), ("", 4), ("{\"do\": 1, \"id\": 2}", 4),
     ]
 
