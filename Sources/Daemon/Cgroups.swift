@@ -22,7 +22,7 @@ final class Cgroups {
             let (base, controllers) = try prepare()
             if let lacking = needed.first(where: { !controllers.contains($0.controller.rawValue) }) {
                 throw RunNotPrepared(
-                    why: "limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold (Delegate=yes in its unit does that); limits.required = false runs it without")
+                    why: "limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold; Delegate=yes in its unit does that, and limits.required = false runs the job without")
             }
             let directory = "\(base)/jobs/\(id)"
             try Self.makeDirectory(directory)
@@ -43,7 +43,7 @@ final class Cgroups {
     private func prepare() throws(RunNotPrepared) -> (base: String, controllers: Set<String>) {
         if let prepared { return prepared }
         guard let base = try Self.ownDirectory() else {
-            throw RunNotPrepared(why: "limits: no cgroup v2 is mounted; limits.required = false runs it without memory, cpu_percent and tasks")
+            throw RunNotPrepared(why: "limits: no cgroup v2 is mounted; limits.required = false runs the job without memory, cpu_percent and tasks")
         }
         let available = Set(try Self.read("\(base)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
         let wanted = Controller.allCases.map(\.rawValue).filter(available.contains)
@@ -79,21 +79,27 @@ final class Cgroups {
 
     // MARK: Files
 
+    private static let remedy = "Delegate=yes in spoold's unit gives it one, and limits.required = false runs the job without"
+
+    private static func refused(_ path: String, _ why: String) -> RunNotPrepared {
+        RunNotPrepared(why: "limits: spoold needs a cgroup of its own; \(path): \(why); \(remedy)")
+    }
+
     private static func read(_ path: String) throws(RunNotPrepared) -> String {
         do throws(SystemError) { return String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: 4 << 20), as: UTF8.self) } catch {
-            throw RunNotPrepared(why: "limits: \(path): \(error.message)")
+            throw refused(path, error.message)
         }
     }
 
     private static func write(_ text: String, to path: String) throws(RunNotPrepared) {
         do throws(SystemError) { try FileDescriptor.open(path, O_WRONLY).write(Array(text.utf8)) } catch {
-            throw RunNotPrepared(why: "limits: \(path): \(error.message)")
+            throw refused(path, error.message)
         }
     }
 
     private static func makeDirectory(_ path: String) throws(RunNotPrepared) {
         if mkdir(path, 0o755) != 0, errno != EEXIST {
-            throw RunNotPrepared(why: "limits: \(path): \(String(cString: strerror(errno)))")
+            throw refused(path, String(cString: strerror(errno)))
         }
     }
 }

@@ -211,11 +211,12 @@ public final class Daemon: World {
         if original == nil, known != here { try here.write(fs) }
         spoolID = here.id
         let id = getuid()
-        let user = try User.find(id: id)
+        // The user database has the home of the machine's root, which a namespace's root may not enter.
+        let user = place.isNamespaceRoot ? nil : try User.find(id: id)
         surroundings = RunSurroundings(
             spool: options.spool,
             user: user ?? User(
-                id: id, group: getgid(), name: String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
+                id: id, group: getgid(), name: place.isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
                 shell: "/bin/sh"))
         poll = try Poll()
         signals = try SignalDescriptor(Place.signals)

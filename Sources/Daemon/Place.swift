@@ -11,14 +11,18 @@ struct Place {
     /// Why this process is not the first one to serve the spool: its disk broke.
     let awaited = AwaitedSpool.inherited()
 
+    /// This process is root of a user namespace without other users: an ordinary user outside, who can become nobody else.
+    let isNamespaceRoot: Bool
     /// A spool of root's serves everybody.
-    var isForEverybody: Bool { options.user == nil && geteuid() == 0 }
+    let isForEverybody: Bool
 
     /// What a daemon takes in its loop. Blocked from the first moment it has something to lose.
     static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
 
     init(_ options: DaemonOptions) {
         self.options = options
+        isNamespaceRoot = geteuid() == 0 && !UserNamespace.hasOtherUsers()
+        isForEverybody = options.user == nil && geteuid() == 0 && !isNamespaceRoot
         var name = [UInt8](repeating: 0, count: 256)
         _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
         host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)

@@ -61,7 +61,7 @@ struct ShortageTests {
     }
 
     /// `room`: how many processes may be started still. With one it is a worker, which then cannot start its job.
-    @Test("Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: [0, 1])
+    @Test("Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: ProcessLimit.rooms)
     func noProcesses(room: Int) throws {
         let spool = try SpoolUnderTest()
         let limit = try ProcessLimit(try #require(spool.daemon?.pid))
@@ -80,7 +80,7 @@ struct ShortageTests {
         #expect(spool.count("event=degraded") == 1)
     }
 
-    @Test("As many jobs as the machine lets run do run, one after the other", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason))
+    @Test("As many jobs as the machine lets run do run, one after the other", .enabled(if: ProcessLimit.hasGroups, ProcessLimit.reason))
     func fewProcesses() throws {
         let spool = try SpoolUnderTest()
         let limit = try ProcessLimit(try #require(spool.daemon?.pid))
@@ -95,18 +95,24 @@ struct ShortageTests {
 }
 
 /// Keeps spoold and what it starts from having more processes: a control group's limit for root, whom no other binds, and the
-/// user's for anybody else.
+/// user's for anybody else. All processes of a user count for the latter, so it can only forbid every new one.
 final class ProcessLimit {
     private static let groups = "/sys/fs/cgroup/pids"
 
-    static let isThere: Bool = !isRoot || Files.exists("\(groups)/cgroup.procs")
-    static let reason: Comment = "for root it needs the pids control group, version 1"
+    static let hasGroups = isRoot && Files.exists("\(groups)/cgroup.procs")
+    static let isThere = !isRoot || hasGroups
+    static let rooms = hasGroups ? [0, 1] : [0]
+    static let reason: Comment = "needs root and the pids control group, version 1"
 
     private let pid: pid_t
     private var group: String?
+    /// The user's soft limit, as it was.
+    private let original: String
 
     init(_ pid: pid_t) throws {
         self.pid = pid
+        let line = try Files.text("/proc/\(pid)/limits").split(separator: "\n").first { $0.hasPrefix("Max processes") }
+        original = try #require(line?.split(separator: " ").dropFirst(2).first.map(String.init))
         guard isRoot else { return }
         let group = "\(Self.groups)/spool-test-\(pid)"
         try Files.makeDirectory(group)
@@ -121,7 +127,7 @@ final class ProcessLimit {
     }
 
     func lift() throws {
-        guard let group else { return try Commands.succeed("prlimit", "--pid", "\(pid)", "--nproc=unlimited:") }
+        guard let group else { return try Commands.succeed("prlimit", "--pid", "\(pid)", "--nproc=\(original):") }
         try Files.append("\(group)/pids.max", "max")
     }
 
