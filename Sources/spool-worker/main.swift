@@ -28,6 +28,8 @@ import Glibc
 import Linux
 import WorkerProtocol
 
+StandardDescriptors.open()
+
 private let socketDescriptor: Int32 = 3
 private let recordDescriptor: Int32 = 4
 

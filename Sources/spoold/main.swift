@@ -5,6 +5,8 @@ import Glibc
 import Linux
 import Model
 
+StandardDescriptors.open()
+
 let usage = """
     Usage: spoold [--spool DIR] [--config FILE] [--worker PATH] [--standby]
 

@@ -1,0 +1,27 @@
+import CLinux
+import Glibc
+
+/// Descriptors 0, 1 and 2, which whoever starts a program may have closed.
+public enum StandardDescriptors {
+    /// Opens /dev/null for each of 0, 1 and 2 that is closed, so that no file opened later gets its number. The first statement of every
+    /// program: a journal that was opened as 2 would take what is meant for standard error.
+    ///
+    /// Reading 0, or writing 1 or 2, still fails with EBADF as it does on a closed descriptor: 0 is opened for writing, the others for
+    /// reading. Ends the process with 1 where that cannot be done: a program that went on would damage files.
+    public static func open() {
+        for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
+            // The lowest free number is this one: those below are taken.
+            let raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0)
+            if raw == number { continue }
+            let message = "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(String(cString: strerror(errno)))\n"
+            _ = message.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+            exit(1)
+        }
+    }
+
+    /// Whether there is a standard input: what ``open()`` put in place of a closed one is none.
+    public static var hasInput: Bool {
+        let flags = linux_fcntl_int(STDIN_FILENO, F_GETFL, 0)
+        return flags >= 0 && flags & O_ACCMODE != O_WRONLY
+    }
+}
