@@ -60,7 +60,7 @@ struct Place {
 
     /// Whether this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.
     func check() throws {
-        if access(options.spool, F_OK) == 0 { try Spool.check(try DiskFileSystem(path: options.spool)) }
+        if access(options.spool, F_OK) == 0 { try known { fs throws(SpoolError) in try Spool.check(fs) } }
         guard let path = options.configuration, access(path, F_OK) == 0 else { return }
         let bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: Source.bytesMax)
         do throws(Problems) { _ = try Configuration(bytes, zones: ZoneDatabase(), now: Instant(milliseconds: Clock.now())) } catch {
@@ -73,9 +73,19 @@ struct Place {
             try Self.makeDirectories(options.spool, isForEverybody: isForEverybody)
             if isForEverybody { try Self.checkAncestors(options.spool) }
         }
+        try known { fs throws(SpoolError) in
+            try Spool.check(fs)
+            try Spool.prepare(fs)
+        }
+    }
+
+    /// Does what can refuse the spool, and names it then.
+    private func known(_ body: (DiskFileSystem) throws(SpoolError) -> Void) throws {
         let fs = try DiskFileSystem(path: options.spool)
-        try Spool.check(fs)
-        try Spool.prepare(fs)
+        do throws(SpoolError) { try body(fs) } catch {
+            if case .system(let error) = error { throw error }
+            throw DaemonFailure("\(options.spool): \(error)")
+        }
     }
 
     /// Whoever may write a directory above the spool may put another one in the spool's place.

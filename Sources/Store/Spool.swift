@@ -46,6 +46,17 @@ public final class Spool<FS: FileSystem> {
         if let format { throw .format("journal format \(format)") }
     }
 
+    /// Refuses a directory that was never a spool and holds something else: a wrong path must not fill it with directories.
+    private static func checkContent(_ fs: FS) throws(SpoolError) {
+        let names: Set<String>
+        do throws(SystemError) { names = Set(try fs.list(".").map(\.name)) } catch { throw .system(error) }
+        // Somebody has removed state/.
+        if names.isSuperset(of: [Layout.journal, Layout.running, Layout.new]) { return }
+        let own = Set((Layout.directories + [Layout.users]).filter { !$0.contains("/") })
+        // mke2fs(8) makes lost+found in each new file system.
+        if let other = names.subtracting(own).subtracting(["lost+found"]).min() { throw .noSpool(holding: other) }
+    }
+
     private static func checkFormat(_ fs: FS) throws(SpoolError) {
         do throws(SystemError) {
             if case .file(_, let bytes) = try fs.takeOwn(Layout.format) {
@@ -54,11 +65,13 @@ public final class Spool<FS: FileSystem> {
                 guard text == Layout.formatText || text.isEmpty else {
                     throw SystemError(call: "open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
                 }
+                return
             }
         } catch {
             if error.errno == EPROTONOSUPPORT { throw .format(error.path ?? "") }
             throw .system(error)
         }
+        try checkContent(fs)
     }
 
     /// Makes what is missing of the layout, and refuses a spool of another format untouched.
@@ -94,12 +107,16 @@ public final class Spool<FS: FileSystem> {
 public enum SpoolError: Error, Sendable, CustomStringConvertible {
     /// It was written by programs of another format, which calls itself so.
     case format(String)
+    /// The directory holds something, by this name among others, and is no spool.
+    case noSpool(holding: String)
     case system(SystemError)
 
     public var description: String {
         switch self {
         case .format(let found):
             "the spool's format is \"\(found)\", this program knows \"\(Layout.formatText.trimmedLine)\" with journal format \(Layout.journalFormat): use the spoold that wrote it; nothing has been changed"
+        case .noSpool(let name):
+            "the directory is no spool and not empty: it holds \"\(name)\"; name an empty or a new directory; nothing has been changed"
         case .system(let error): "\(error)"
         }
     }

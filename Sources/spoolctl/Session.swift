@@ -104,7 +104,7 @@ final class Session {
     private func prepare(_ fs: DiskFileSystem) throws(Failure) {
         do throws(SpoolError) { try Spool.prepare(fs) } catch {
             switch error {
-            case .format: throw Failure(ExitCode.failed, "\(spoolPath): \(error)")
+            case .format, .noSpool: throw Failure(ExitCode.failed, "\(spoolPath): \(error)")
             case .system(let error): throw Failure(error)
             }
         }

@@ -89,4 +89,35 @@ struct FormatTests {
         #expect(try check("\(spool.base)/missing").code == 0)
         #expect(!Files.exists("\(spool.base)/missing"))
     }
+
+    @Test("A directory that is no spool and holds something is refused, by the daemon and by spoolctl, and nothing in it changes", arguments: [
+        ["etc", "usr"], [".bashrc"], ["new", "cur", "tmp"],
+    ])
+    func noSpool(_ names: [String]) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let path = "\(spool.base)/other"
+        try Files.makeDirectory(path)
+        for name in names { try Files.makeDirectory("\(path)/\(name)") }
+        let before = try Self.traces(path)
+        let other = try #require(names.filter { $0 != "new" && $0 != "tmp" }.min())
+        for use in Self.uses {
+            let daemon = try Commands.run("\(SpoolUnderTest.programs)/spoold", ["--spool", path, "--config", spool.configuration] + use)
+            #expect(daemon.code == 1 && daemon.error.contains("\(path): the directory is no spool and not empty: it holds \"\(other)\""), "\(use): \(daemon)")
+        }
+        let ctl = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["--spool", path, "submit", "--", "true"])
+        #expect(ctl.code == 1 && ctl.error.contains("the directory is no spool"), "\(ctl)")
+        #expect(try Self.traces(path) == before)
+    }
+
+    @Test("A new file system, what a power cut left of the first start, and a spool without its state are spools", arguments: [
+        ["lost+found"], ["new", "tmp"], ["journal", "running", "new", "notes.txt"],
+    ])
+    func isSpool(_ names: [String]) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.removeTree(spool.path)
+        try Files.makeDirectory(spool.path)
+        for name in names { try Files.makeDirectory("\(spool.path)/\(name)") }
+        try spool.start()
+        #expect(try spool.runsOn())
+    }
 }
