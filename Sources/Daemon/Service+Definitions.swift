@@ -66,6 +66,7 @@ extension Service {
             let (task, schedule) = try spool.schedule(file, context)
             problems[path] = nil
             scheduler.handle(.schedule(task: task, schedule, file.source, since: since(file)), at: now)
+            warnIfMissing(task, key: "task", file: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { lookAgain(atPath: path) }
             report(problem: problem.lines, of: path)

@@ -210,8 +210,8 @@ package final class Service<FS: FileSystem, W: World> {
             log.write(record, at: at)
         }
         for refusal in turn.refusals {
-            let file = refusal.task.isEmpty ? "\(Layout.schedules)/\(refusal.schedule)" : "\(Layout.tasks)/\(refusal.task)"
-            report(problem: [refusal.why], of: file)
+            let place = refusal.ending.map { "\(refusal.file).\($0):" } ?? ""
+            report(problem: [place + refusal.why], of: refusal.file)
         }
         if spool.journal.hasPending {
             try persistently { () throws(SystemError) in try self.spool.journal.commit() }

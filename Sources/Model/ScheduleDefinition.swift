@@ -115,6 +115,22 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
+    /// Why it cannot be taken up: it is an `at` that had passed when its file came to be, at `since`. Does not hold for one that was dealt
+    /// with before.
+    public func lateness(since: Instant, position: Position?) -> Problems? {
+        guard let once, once <= since else { return nil }
+        return Problems(DocumentError(position: position ?? Position(line: 1, column: 1), message: "at \(once.rfc3339) is in the past"))
+    }
+
+    /// Likewise of a file in `schedules/`.
+    public func lateness(since: Instant, in source: Source) -> Problems? {
+        // The text was read whole before.
+        lateness(since: since, position: (try? source.table())?["at"]?.position)
+    }
+
+    /// What it says may depend on when its text was written, as `in 2 hours` does, or on what has been accounted for.
+    public var dependsOnWhenWritten: Bool { once != nil || notBefore != nil || notAfter != nil }
+
     /// Whether it repeats and yet has no due time after an instant. What the machine's start, a program or a file decides is not
     /// known to have none; what is disabled is not meant to have any.
     public func isNeverDue(after instant: Instant) -> Bool {

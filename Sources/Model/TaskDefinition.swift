@@ -79,6 +79,21 @@ public struct TaskDefinition: Sendable {
         references = table.taskReferences
     }
 
+    /// Why one of its schedules cannot be taken up; nil when all can. See `ScheduleDefinition.lateness`.
+    ///
+    /// - Parameter isDealtWith: whether due times of a schedule that says the same have been accounted for.
+    public func lateness(since: Instant, isDealtWith: (ScheduleDefinition) -> Bool) -> Problems? {
+        for (index, schedule) in schedules.enumerated() where schedule.once.map({ $0 <= since }) ?? false && !isDealtWith(schedule) {
+            var position: Position?
+            // The text was read whole before.
+            if case .array(let tables)? = (try? source.table())?["schedule"]?.kind, case .table(let table) = tables[index].kind {
+                position = table["at"]?.position
+            }
+            return schedule.lateness(since: since, position: position)
+        }
+        return nil
+    }
+
     /// The task's keys as those of a job, with `overrides` taking precedence.
     public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
         var table = try source.table()

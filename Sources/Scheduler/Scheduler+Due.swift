@@ -5,14 +5,12 @@ extension Scheduler {
 
     func define(_ definition: TaskDefinition, since: Instant, at now: Instant) {
         recallSchedules(of: definition, at: now)
-        for schedule in definition.schedules {
-            if let why = refusal(schedule, of: definition.name, since: since) {
-                turn.refusals.append((definition.name, schedule.id, why))
-                if definitions["tasks/\(definition.name)"]?.source != definition.source { reinstate(task: definition.name, at: now) }
-                return
-            }
-        }
         let file = "tasks/\(definition.name)"
+        if let late = definition.lateness(since: since, isDealtWith: { isDealtWith($0, of: definition.name) }) {
+            turn.refusals.append(Turn.Refusal(file: file, ending: definition.source.format.rawValue, why: "\(late)"))
+            if definitions[file]?.source != definition.source { reinstate(task: definition.name, at: now) }
+            return
+        }
         if definitions[file]?.source != definition.source { commit(.defined(file: file, definition.source, writtenAt: definition.writtenAt), at: now) }
         let state = task(named: definition.name)
         state.definition = definition
@@ -35,13 +33,13 @@ extension Scheduler {
         task: String, _ definition: ScheduleDefinition, _ source: Source, since: Instant, at now: Instant
     ) {
         recallSchedule(definition.id, of: task, unlike: source, at: now)
-        if let why = refusal(definition, of: task, since: since) {
-            turn.refusals.append(("", definition.id, why))
-            if definitions["schedules/\(definition.id)"]?.source != source { reinstate(schedule: definition.id, at: now) }
+        let file = "schedules/\(definition.id)"
+        if !isDealtWith(definition, of: task), let late = definition.lateness(since: since, in: source) {
+            turn.refusals.append(Turn.Refusal(file: file, ending: source.format.rawValue, why: "\(late)"))
+            if definitions[file]?.source != source { reinstate(schedule: definition.id, at: now) }
             return
         }
         if let old = scheduleFiles[definition.id], old != task { remove(schedule: definition.id, at: now) }
-        let file = "schedules/\(definition.id)"
         if definitions[file]?.source != source { commit(.defined(file: file, source, writtenAt: definition.writtenAt), at: now) }
         scheduleFiles[definition.id] = task
         attach(definition, to: task, since: since, isFile: true, at: now)
@@ -53,7 +51,7 @@ extension Scheduler {
         do throws(Problems) {
             define(try TaskDefinition(name: name, source: known.source, context(known.writtenAt)), since: now, at: now)
         } catch {
-            turn.refusals.append((name, "", "the definition accepted earlier cannot be read: \(error)"))
+            turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "the definition accepted earlier cannot be read: \(error)"))
         }
     }
 
@@ -63,7 +61,7 @@ extension Scheduler {
             let (task, definition) = try ScheduleDefinition.file(id: id, source: known.source, context(known.writtenAt))
             define(task: task, definition, known.source, since: now, at: now)
         } catch {
-            turn.refusals.append(("", id, "the schedule accepted earlier cannot be read: \(error)"))
+            turn.refusals.append(Turn.Refusal(file: "schedules/\(id)", why: "the schedule accepted earlier cannot be read: \(error)"))
         }
     }
 
@@ -113,11 +111,10 @@ extension Scheduler {
         state.definition = before.schedule
     }
 
-    /// An `at` that had passed before its file came to be is refused, unless it is one that was dealt with.
-    private func refusal(_ schedule: ScheduleDefinition, of task: String, since: Instant) -> String? {
-        guard let instant = schedule.once, instant <= since else { return nil }
-        if let known = tasks[task]?.schedule(schedule.id), known.definition.map({ $0.isDueAlike(schedule) }) ?? true { return nil }
-        return "at \(instant.rfc3339) is in the past"
+    /// Whether due times of the schedule, as it says them, have been accounted for: an `at` that has passed then stays.
+    private func isDealtWith(_ schedule: ScheduleDefinition, of task: String) -> Bool {
+        guard let known = tasks[task]?.schedule(schedule.id) else { return false }
+        return known.definition.map { $0.isDueAlike(schedule) } ?? true
     }
 
     private func attach(

@@ -71,7 +71,7 @@ extension Scheduler {
             do throws(Problems) {
                 if let followUp = try definition.whenOverdue(context(now)) { followOverdue(followUp, of: state.name, since: since, at: now) }
             } catch {
-                turn.refusals.append((state.name, "", "on_overdue cannot be read: \(error)"))
+                turn.refusals.append(Turn.Refusal(file: "tasks/\(state.name)", why: "on_overdue cannot be read: \(error)"))
             }
             commit(.expecting(task: state.name, since: since, isOverdue: true), at: now)
         }

@@ -19,7 +19,7 @@ extension Scheduler {
                     }
                     define(new, since: now, at: now)
                 } catch {
-                    turn.refusals.append((name, "", "cannot be read with its new time zone: \(error)"))
+                    turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "cannot be read with its new time zone: \(error)"))
                 }
             }
             for state in tasks[name]?.schedules ?? [] where state.isFile {
@@ -29,7 +29,7 @@ extension Scheduler {
                     carryOver(before, to: after, of: name, at: now)
                     define(task: name, after, source, since: now, at: now)
                 } catch {
-                    turn.refusals.append(("", state.id, "cannot be read with its new time zone: \(error)"))
+                    turn.refusals.append(Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with its new time zone: \(error)"))
                 }
             }
         }

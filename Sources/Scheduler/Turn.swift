@@ -16,9 +16,18 @@ public struct Turn {
     public var stops: [(job: Job, how: Stop)] = []
     /// Questions to programs that decide when a schedule is due.
     public var questions: [Question] = []
-    /// Definitions that were read but cannot be taken, and why: a task's file by its name, or, with an empty `task`, a
-    /// schedule's by its id.
-    public var refusals: [(task: String, schedule: String, why: String)] = []
+    /// Definitions that were read but cannot be taken.
+    public var refusals: [Refusal] = []
+
+    /// Why a definition cannot be taken.
+    public struct Refusal: Sendable {
+        /// Its path without ending: `tasks/backup`, `schedules/k3f9ab`.
+        public var file: String
+        /// The ending of the file, where a place in its text is known.
+        public var ending: String?
+        /// `3:8: at 2020-01-01T00:00:00.000Z is in the past`, or without a place.
+        public var why: String
+    }
 
     public var isEmpty: Bool {
         records.isEmpty && places.isEmpty && starts.isEmpty && stops.isEmpty && questions.isEmpty

@@ -49,8 +49,11 @@ public struct JournalGlance {
     }
 
     /// The job it is about, which every record of one names first.
-    public var id: String? {
-        let name = Array(" id=".utf8)
+    public var id: String? { firstValue(of: "id") }
+
+    /// The value of its first field, where that has this name and a value without quotes.
+    public func firstValue(of field: String) -> String? {
+        let name = Array(" \(field)=".utf8)
         let start = afterKind + name.count
         guard start <= line.count, line[afterKind..<start].elementsEqual(name) else { return nil }
         let end = line[start...].firstIndex(of: 0x20) ?? line.count

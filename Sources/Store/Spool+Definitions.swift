@@ -11,7 +11,7 @@ public struct DefinitionFile: Sendable {
     /// From when its relative times count: since it was changed, unless the journal says that the same text was there before.
     public var writtenAt: Instant
 
-    init(file: String, stem: String, source: Source, changedAt: Instant) {
+    public init(file: String, stem: String, source: Source, changedAt: Instant) {
         (self.file, self.stem, self.source, self.changedAt) = (file, stem, source, changedAt)
         writtenAt = changedAt
     }

@@ -44,7 +44,7 @@ private struct Backfill {
         limit = try session.count("limit", default: 1000)
         catalog = try TaskCatalog(session)
         entry = try catalog.entry(name)
-        guard entry.task != nil else { throw Failure(ExitCode.invalid, entry.problems) }
+        _ = try session.inForce(entry)
         guard let from = try session.pastInstant(option: "from") else { throw .usage("backfill needs --from TIME; see spoolctl backfill --help") }
         let to = try session.pastInstant(option: "to") ?? session.now
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
@@ -125,7 +125,6 @@ private struct Backfill {
         var table = Table()
         table.set("task", Value(.string(name)))
         do {
-            // What the daemon would run may be an earlier version; this is the one that is there.
             let job = try entry.task?.job(payload: schedule.payload, try session.context()).definition
             if let payload = schedule.payload { table.set("payload", try JSON.parse(payload)) }
             if job?.overlap == .replace { table.set("overlap", Value(.string(Overlap.queue.rawValue))) }

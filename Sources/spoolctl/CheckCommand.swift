@@ -52,7 +52,9 @@ private struct Check {
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
             if directory == Layout.tasks { tasks = Set(files.keys) }
-            for (stem, names) in files.sorted(by: { $0.key < $1.key }) {
+            let sorted = files.sorted { $0.key < $1.key }.map { (stem: $0.key, files: $0.value) }
+            let late = try attempt { () throws(SystemError) in try spool.late(in: directory, sorted, context) }
+            for (stem, names) in sorted {
                 count += 1
                 do throws(DefinitionProblem) {
                     guard let file = try spool.definition(in: directory, stem: stem, files: names) else { continue }
@@ -66,6 +68,7 @@ private struct Check {
                         }
                         schedules = [read.schedule]
                     }
+                    if let late = late[stem] { addLate(path, late) }
                     for key in Set(schedules.compactMap { $0.recurrence.patternExtension?.key }).sorted() {
                         do throws(SystemError) {
                             if let problem = try spool.problem(ofProgram: key) { add(path, "\(Layout.patterns)/\(key) \(problem)") }
@@ -110,15 +113,20 @@ private struct Check {
         guard let (bytes, _) = read(path, path) else { return }
         let source = Source(format: name.hasSuffix(".toml") ? .toml : .json, bytes: bytes)
         let stem = String(name.dropLast(5))
+        let isInSpool = [Layout.tasks, Layout.schedules].contains { absolute == "\(session.spoolPath)/\($0)/\(name)" }
         if directory == Layout.schedules {
-            _ = readSchedule(source, stem, path, context)
+            if let read = readSchedule(source, stem, path, context) {
+                try refuseLate(path, stem, in: Layout.schedules, isInSpool, context, ifNew: read.schedule.lateness(since: session.now, in: source))
+            }
             return
         }
         let table: Table
         do throws(Problems) { table = try source.table() } catch { return add(path, error) }
         if session.arguments.flag("task") || directory == Layout.tasks || table["schedule"] != nil {
             if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") }
-            readTask(source, stem, path, context, tasks: tasks?.union([stem]))
+            if let task = readTask(source, stem, path, context, tasks: tasks?.union([stem])) {
+                try refuseLate(path, stem, in: Layout.tasks, isInSpool, context, ifNew: task.lateness(since: session.now) { _ in false })
+            }
         } else {
             readJob(source, path, context, tasks: tasks)
         }
@@ -228,6 +236,27 @@ private struct Check {
         }
     }
 
+    /// Adds what keeps a readable definition from being taken up. A file elsewhere is judged as one that is put into a spool now.
+    private mutating func refuseLate(
+        _ path: String, _ stem: String, in directory: String, _ isInSpool: Bool, _ context: ReadingContext, ifNew: Problems?
+    ) throws(Failure) {
+        var late = ifNew
+        if late != nil, isInSpool {
+            let spool = Spool(try session.openSpool(), host: "")
+            late = try attempt { () throws(SystemError) in
+                let files = try spool.definitionFiles(in: directory, stem: stem)
+                return try spool.late(in: directory, [(stem, files)], context)[stem]
+            }
+        }
+        if let late { addLate(path, late) }
+    }
+
+    /// An instant that has passed, in place of the warning that it has.
+    private mutating func addLate(_ file: String, _ late: Problems) {
+        self.problems.removeAll { one in one.isWarning && one.file == file && late.all.contains { $0.position == one.position } }
+        add(file, late)
+    }
+
     // MARK: What was found
 
     private mutating func add(_ file: String, _ message: String, hint: String? = nil) {
@@ -293,5 +322,18 @@ private struct Check {
             if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
         }
         return problems.allSatisfy(\.isWarning) ? ExitCode.done : ExitCode.invalid
+    }
+}
+
+extension Spool {
+    /// The definitions that are right and yet cannot be taken up, since their `at` has passed.
+    fileprivate func late(in directory: String, _ files: Files, _ context: ReadingContext) throws(SystemError) -> [String: Problems] {
+        var late: [String: Problems] = [:]
+        if directory == Layout.tasks {
+            for one in try tasksInForce(files, context).all { late[one.stem] = one.late }
+        } else {
+            for one in try schedulesInForce(files, context).all { late[one.stem] = one.late }
+        }
+        return late
     }
 }

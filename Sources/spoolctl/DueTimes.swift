@@ -57,9 +57,11 @@ struct DueTimes {
     }
 
     /// The next due times of a schedule, `count` at most.
-    func next(_ schedule: TaskCatalog.Schedule, of task: String, count: Int) -> [Due] {
+    func next(_ schedule: TaskCatalog.Schedule, of entry: TaskCatalog.Entry, count: Int) -> [Due] {
         let definition = schedule.definition
-        guard definition.enabled else { return [] }
+        let task = entry.name
+        // A schedule in a file of its own may be there before its task.
+        guard entry.task != nil, definition.enabled else { return [] }
         let recurrence = definition.recurrence
         let known = counting["\(task)/\(definition.id)"]
         let origin = (recurrence.isFromEnd ? known?.lastEnd : nil) ?? known?.origin ?? schedule.changedAt
@@ -90,7 +92,7 @@ struct DueTimes {
     func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {
         var all: [Due] = []
         for entry in entries {
-            for schedule in entry.schedules { all += next(schedule, of: entry.name, count: count) }
+            for schedule in entry.schedules { all += next(schedule, of: entry, count: count) }
         }
         all.sort { ($0.instant, $0.task) < ($1.instant, $1.task) }
         return Array(all.prefix(count))

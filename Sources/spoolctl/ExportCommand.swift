@@ -22,7 +22,7 @@ extension Command {
             throw .usage("export needs --systemd or --crontab, to say as what")
         }
         let entry = try TaskCatalog(session).entry(name)
-        guard let task = entry.task else { throw Failure(ExitCode.invalid, entry.problems) }
+        let task = try session.inForce(entry)
         let job: JobDefinition
         let table: Table
         let context = try session.context()

@@ -59,7 +59,7 @@ extension Command {
         if !session.isJSON, !session.isQuiet { table.write(to: session.output) }
         let rest = before - offset - shown
         if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + shown)") }
-        for part in parts { for line in part.catalog.scheduleProblems { session.complain(part.session.qualified(line)) } }
+        for part in parts { for line in part.catalog.scheduleRemarks { session.complain(part.session.qualified(line)) } }
         return code
     }
 }
@@ -71,16 +71,18 @@ extension TaskCatalog {
         return [
             .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)),
             .init(String(entry.schedules.count)),
-            .init(state(of: entry), entry.task == nil || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
-            .init(description(of: entry) ?? (entry.task == nil ? entry.problems.first ?? "" : "")),
+            .init(state(of: entry), entry.task == nil || entry.isEditRefused || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
+            .init(entry.remarks.first ?? description(of: entry) ?? ""),
         ]
     }
 
     func state(of entry: Entry) -> String {
         if entry.task == nil { return "invalid" }
-        let isPaused = pauseNote(of: entry) != nil
-        if isOverdue(entry) { return isPaused ? "overdue, paused" : "overdue" }
-        return isPaused ? "paused" : "ok"
+        var parts: [String] = []
+        if entry.isEditRefused { parts.append("edit refused") }
+        if isOverdue(entry) { parts.append("overdue") }
+        if pauseNote(of: entry) != nil { parts.append("paused") }
+        return parts.isEmpty ? "ok" : parts.joined(separator: ", ")
     }
 
     func description(of entry: Entry) -> String? {
@@ -97,6 +99,7 @@ extension TaskCatalog {
         writer.member("description", description(of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
         writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+        writer.member("in_force", entry.task != nil)
         writer.member("changed_at", entry.changedAt)
         if details, let table = try? entry.task?.source.table() {  // read whole before, as above
             var definition = table
@@ -114,7 +117,7 @@ extension TaskCatalog {
             writer.member("timezone", definition.zone.name)
             if let onPath = definition.onPath { writer.member("paths", onPath.paths.rawValue) }
             writer.member("enabled", definition.enabled)
-            writer.member("next_due", due.next(schedule, of: entry.name, count: 1).first?.instant)
+            writer.member("next_due", due.next(schedule, of: entry, count: 1).first?.instant)
             writer.member("file", schedule.file.map { "\(session.spoolPath)/\(Layout.schedules)/\($0)" })
             writer.endObject()
         }

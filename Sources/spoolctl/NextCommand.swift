@@ -81,15 +81,14 @@ private struct Next {
         if session.arguments.operands.isEmpty {
             entries = try catalog.entries().page
         } else {
-            for name in session.arguments.operands { entries.append(try catalog.entry(name)) }
+            entries = try catalog.entries(named: session.arguments.operands)
         }
-        for entry in entries { for line in entry.problems { session.complain(session.qualified(line)) } }
-        for line in catalog.scheduleProblems { session.complain(session.qualified(line)) }
+        session.complain(of: entries, catalog)
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
                 if let onPath = schedule.definition.onPath { session.complain("task \(session.qualified(entry.name)) is due \(onPath.spoken)") }
-                guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry.name, count: 1).isEmpty
+                guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry, count: 1).isEmpty
                 else { continue }
                 session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(session.qualified(entry.name)) is due, and has not said")
             }

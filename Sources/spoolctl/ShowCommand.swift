@@ -28,7 +28,7 @@ extension Command {
             table.add("note", catalog.pauseNote(of: entry).flatMap { $0.isEmpty ? nil : $0 })
             table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
-            for line in entry.problems { table.add([.init("problem", .dim), .init(line, .red)]) }
+            for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }
             // Read whole before: its text is a table.
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
                 table.add(key.key, Self.text(key.value))
@@ -39,7 +39,7 @@ extension Command {
         if !entry.schedules.isEmpty || session.arguments.flag("schedules") {
             var table = TextTable(["SCHEDULE", "WHEN", "TIMEZONE", "NEXT", "FILE"])
             for schedule in entry.schedules {
-                let next = due.next(schedule, of: name, count: 1).first?.instant
+                let next = due.next(schedule, of: entry, count: 1).first?.instant
                 let when = schedule.definition.onPath == nil ? session.time(next) : "when a file comes"
                 table.add([
                     .init(schedule.definition.id), .init(schedule.definition.expression), .init(schedule.definition.zone.name),

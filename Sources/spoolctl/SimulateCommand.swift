@@ -51,8 +51,7 @@ private struct Simulate {
         configuration = try session.configuration()
         catalog = try TaskCatalog(session)
         entries = try catalog.entries().page
-        for entry in entries { for line in entry.problems { session.complain(line) } }
-        for line in catalog.scheduleProblems { session.complain(line) }
+        session.complain(of: entries, catalog)
         takes = try runTimes()
     }
 

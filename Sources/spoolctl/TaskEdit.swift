@@ -85,9 +85,10 @@ struct TaskEdit {
     /// Refuses what the daemon would refuse.
     func check(_ source: Source) throws(Failure) {
         let context = try session.context()
-        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch {
-            throw Failure(file: "\(Layout.tasks)/\(file)", error)
-        }
+        let spool = Spool(fs, host: "")
+        let text = DefinitionFile(file: file, stem: name, source: source, changedAt: session.now)
+        let judged = try attempt { () throws(SystemError) in try spool.taskInForce(as: text, context) }
+        if !judged.problems.isEmpty { throw Failure(ExitCode.invalid, judged.problems) }
     }
 
     /// Puts the new text in place, unless somebody else changed the file meanwhile.

@@ -22,11 +22,7 @@ struct TaskRun {
 
     private func check(_ overrides: Table, task name: String, _ failure: (Problems) -> Failure) throws(Failure) {
         let entry = try TaskCatalog(session, withSchedules: false).entry(name)
-        guard let task = entry.task else {
-            // The daemon may have an earlier version of it in force, and then runs that.
-            for line in entry.problems { session.complain(line) }
-            return
-        }
+        let task = try session.inForce(entry)
         let context = try session.context()
         do throws(Problems) { _ = try JobDefinition.read(try task.jobTable(overrides: overrides), context) } catch {
             throw failure(error)

@@ -45,7 +45,7 @@ final class TopDues {
             let times = try DueTimes(session, fs, for: looked, from: snapshot.now)
             for name in stale { due[name] = nil }
             for entry in looked {
-                due[entry.name] = entry.schedules.flatMap { times.next($0, of: entry.name, count: 1) }.map { one in
+                due[entry.name] = entry.schedules.flatMap { times.next($0, of: entry, count: 1) }.map { one in
                     Snapshot.Due(
                         instant: one.instant, task: one.task, queue: queues[one.task] ?? "default", schedule: one.schedule.id, note: one.note)
                 }

@@ -65,7 +65,7 @@ struct WhyTask {
         return entry?.schedules.first?.definition.zone ?? configured
     }
 
-    /// Of wall times in a question: that of the first schedule, also of one whose file cannot be used now.
+    /// Of wall times in a question: that of the first schedule, also of a task whose file is gone.
     private var zone: Zone {
         get throws(Failure) {
             if entry?.schedules.isEmpty == false || session.arguments.value("timezone") != nil { return try Self.zone(entry, session) }
@@ -73,6 +73,9 @@ struct WhyTask {
             return dues.inForce(at: session.now).first?.definition.zone ?? configured
         }
     }
+
+    /// Its schedules that are in force.
+    private var schedules: [TaskCatalog.Schedule] { entry?.task == nil ? [] : entry?.schedules ?? [] }
 
     // MARK: The task
 
@@ -90,7 +93,7 @@ struct WhyTask {
             sentences.append("No due time of \(name) is known since \(session.spoken(max(dues.history.since ?? session.now, floor))).")
         }
         if let first = next.first { sentences.append("It is due next at \(session.spoken(first.instant)).") }
-        for schedule in dues.inForce(at: session.now) where schedule.definition.enabled {
+        for schedule in schedules where schedule.definition.enabled {
             guard let onPath = schedule.definition.onPath else { continue }
             sentences.append("It is due \(onPath.spoken).")
         }
@@ -131,10 +134,9 @@ struct WhyTask {
         }
     }
 
-    /// The coming due times, by what is in force: of a file that cannot be used, what was accepted before.
+    /// The coming due times, by what is in force.
     private func upcoming() throws(Failure) -> [DueTimes.Due] {
-        var entry = entry ?? TaskCatalog.Entry(name: name, files: [])
-        if entry.task == nil || self.entry == nil { entry.schedules = dues.inForce(at: session.now) }
+        guard let entry else { return [] }
         return try DueTimes(session, catalog.fs, for: [entry]).next([entry], count: count)
     }
 
@@ -146,15 +148,14 @@ struct WhyTask {
         let accepted = history.definitions[file]?.last
         if let entry {
             for problem in entry.problems {
-                let inForce = accepted?.source != nil ? "the definition accepted at \(session.spoken(accepted!.at)) or before stays in force" : "no definition of it is in force"
-                sentences.append("Its file can't be used: \(problem); \(inForce).")
+                let isOfTask = problem.hasPrefix("\(Layout.tasks)/")
+                let before = isOfTask ? accepted.map { "the definition accepted at \(session.spoken($0.at)) or before" } : nil
+                let inForce = entry.task == nil ? "no definition of it is in force" : "\(before ?? "what it said before") stays in force"
+                sentences.append("\(isOfTask ? "Its file" : "A schedule's file") can't be used: \(problem); \(inForce).")
             }
         } else {
             let removed = accepted.flatMap { $0.source == nil ? " since \(session.spoken($0.at))" : nil } ?? ""
             sentences.append("There is no task \(name)\(removed): tasks/ has no file of that name.")
-        }
-        for line in catalog.scheduleProblems where history.schedules.keys.contains(where: { line.hasPrefix("\(Layout.schedules)/\($0).") }) {
-            sentences.append("A schedule's file can't be used: \(line); what it said before stays in force.")
         }
         if let down = daemon.down {
             let waiting = last.filter { $0.outcome == .pending }.reduce(0) { $0 + ($1.count ?? 1) }
@@ -166,8 +167,7 @@ struct WhyTask {
             let effect = pause.scope == .task(name) ? "its due times are skipped" : "its runs wait"
             sentences.append("\(session.text(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until that ends.")
         }
-        let schedules = dues.inForce(at: session.now)
-        if entry != nil, schedules.isEmpty {
+        if entry?.task != nil, schedules.isEmpty {
             sentences.append("It has no schedule: it runs when somebody asks (spoolctl run \(name)).")
         }
         for schedule in schedules where !schedule.definition.enabled { sentences.append("Its schedule \(schedule.definition.id) is disabled.") }

@@ -80,11 +80,11 @@ import Testing
     @Test func anInstantThatHadPassedWhenItWasGivenIsRefused() {
         let world = World()
         world.task("t", "[[schedule]]\nat = \"2026-11-21T01:00:00Z\"")
-        #expect(world.lines() == ["refused t at 2026-11-21T01:00:00.000Z is in the past"])
+        #expect(world.lines() == ["refused tasks/t.toml:3:6: at 2026-11-21T01:00:00.000Z is in the past"])
         #expect(world.scheduler.tasks["t"] == nil && world.scheduler.definitions.isEmpty)
         world.task("u", "")
         world.schedule("s", of: "u", "at = \"2026-11-21T01:00:00Z\"")
-        #expect(world.lines() == ["defined tasks/u", "refused s at 2026-11-21T01:00:00.000Z is in the past"])
+        #expect(world.lines() == ["defined tasks/u", "refused schedules/s.toml:2:6: at 2026-11-21T01:00:00.000Z is in the past"])
     }
 
     @Test func anInstantThatWasGivenBeforeItPassedIsCaughtUp() {
@@ -177,7 +177,7 @@ import Testing
             world.task("u", "")
             world.schedule("f", of: "u", "at = \"2026-11-21T01:00:00Z\"")
         }
-        let refusals = ["refused t at 2026-11-21T01:00:00.000Z is in the past", "refused f at 2026-11-21T01:00:00.000Z is in the past"]
+        let refusals = ["refused tasks/t.toml:4:6: at 2026-11-21T01:00:00.000Z is in the past", "refused schedules/f.toml:2:6: at 2026-11-21T01:00:00.000Z is in the past"]
         edit(world)
         #expect(world.lines() == refusals)
         // The same when the edit is found by the next daemon.

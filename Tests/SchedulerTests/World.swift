@@ -113,7 +113,7 @@ final class World {
         turn = scheduler.takeTurn(at: now, mayStart: mayStart)
         records += turn.records
         questions += turn.questions
-        return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.task.isEmpty ? $0.schedule : $0.task) \($0.why)" }
+        return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.file)\($0.ending.map { ".\($0):" } ?? " ")\($0.why)" }
     }
 
     /// Takes a turn and returns the names of the jobs that start, in order.

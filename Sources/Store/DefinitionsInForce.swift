@@ -1,0 +1,185 @@
+// What is in force of tasks/ and schedules/, as their files and the journal tell it. Every question about a task is answered from here.
+//
+// - A file that can be used is in force, or will be as soon as a daemon reads it.
+// - While a file cannot be used, the definition that was accepted last stays in force. When the file is gone, nothing is.
+// - An `at` that has passed is judged by the rule that the scheduler has: see `TaskDefinition.lateness`.
+// - Times that count from when the text was written count from when the journal has that text first.
+//
+// The journal is read once for all names that are asked about, and only when one of them needs it: a file cannot be used, or what it says
+// depends on when it was written.
+
+import Scheduler
+
+/// A definition in force, and what is wrong with its file.
+public struct InForce<Definition: Sendable>: Sendable {
+    /// The task's name or the schedule's id.
+    public var stem: String
+    /// The files of that name: one, or the error is that there are more.
+    public var files: [String]
+    /// Nil: none is in force.
+    public var definition: Definition?
+    /// From when the due times of `definition` count where no daemon has taken it up yet.
+    public var writtenAt: Instant?
+    /// When the file was changed; nil where it cannot be read.
+    public var changedAt: Instant?
+    /// Why the file is not what is in force. Empty: it is.
+    public var problems: [String] = []
+    /// The problem is this `at` that has passed, and nothing else.
+    public var late: Problems?
+}
+
+/// A file in `schedules/`, read.
+public struct ScheduleFile: Sendable {
+    public var task: String
+    public var schedule: ScheduleDefinition
+    let source: Source
+}
+
+extension Spool {
+    public typealias Files = [(stem: String, files: [String])]
+
+    /// What is in force of these files in `tasks/`, in their order, and damage of the journal where that was read.
+    public func tasksInForce(_ files: Files, _ context: ReadingContext) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
+        try inForce(ofTasks(context), files, context) { stem, names throws(DefinitionProblem) in
+            try definition(in: Layout.tasks, stem: stem, files: names)
+        }
+    }
+
+    /// What would be in force if a task's file had this text.
+    public func taskInForce(as text: DefinitionFile, _ context: ReadingContext) throws(SystemError) -> InForce<TaskDefinition> {
+        try inForce(ofTasks(context), [(text.stem, [text.file])], context) { _, _ in text }.all[0]
+    }
+
+    private func ofTasks(_ context: ReadingContext) -> Kind<TaskDefinition> {
+        Kind(
+            directory: Layout.tasks, read: { file throws(DefinitionProblem) in try self.task(file, context) },
+            schedules: { task in task.schedules.map { (task.name, $0) } }, lateness: { $0.lateness(since: $1, isDealtWith: $2) })
+    }
+
+    /// Likewise of these in `schedules/`.
+    public func schedulesInForce(_ files: Files, _ context: ReadingContext) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
+        let kind = Kind<ScheduleFile>(
+            directory: Layout.schedules,
+            read: { file throws(DefinitionProblem) in
+                let read = try self.schedule(file, context)
+                return ScheduleFile(task: read.task, schedule: read.schedule, source: file.source)
+            },
+            schedules: { [($0.task, $0.schedule)] },
+            lateness: { $2($0.schedule) ? nil : $0.schedule.lateness(since: $1, in: $0.source) })
+        return try inForce(kind, files, context) { stem, names throws(DefinitionProblem) in
+            try definition(in: Layout.schedules, stem: stem, files: names)
+        }
+    }
+
+    private struct Kind<Definition: Sendable> {
+        let directory: String
+        let read: (DefinitionFile) throws(DefinitionProblem) -> Definition
+        let schedules: (Definition) -> [(task: String, schedule: ScheduleDefinition)]
+        let lateness: (Definition, Instant, (ScheduleDefinition) -> Bool) -> Problems?
+    }
+
+    private func inForce<Definition>(
+        _ kind: Kind<Definition>, _ files: Files, _ context: ReadingContext,
+        take: (String, [String]) throws(DefinitionProblem) -> DefinitionFile?
+    ) throws(SystemError) -> (all: [InForce<Definition>], damage: [JournalDamage]) {
+        var all: [InForce<Definition>] = []
+        var read: [Int: DefinitionFile] = [:]
+        var unsettled: [Int] = []
+        for (stem, names) in files {
+            var one = InForce<Definition>(stem: stem, files: names)
+            var file: DefinitionFile?
+            do throws(DefinitionProblem) {
+                file = try take(stem, names)
+                one.changedAt = file?.changedAt
+                one.writtenAt = file?.changedAt
+                if let file { one.definition = try kind.read(file) } else { one.problems = ["\(kind.directory)/\(names[0]): is being written"] }
+            } catch {
+                one.problems = error.lines
+            }
+            if one.definition.map({ kind.schedules($0).contains { $0.schedule.dependsOnWhenWritten } }) ?? true {
+                read[all.count] = file
+                unsettled.append(all.count)
+            }
+            all.append(one)
+        }
+        guard !unsettled.isEmpty else { return (all, []) }
+        var accepted = AcceptedDefinitions(of: unsettled.map { "\(kind.directory)/\(all[$0].stem)" }, context)
+        // The newest segment begins with all that is in force.
+        let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &accepted)
+        for index in unsettled { settle(&all[index], read[index], kind, accepted, context) }
+        return (all, damage)
+    }
+
+    /// Decides with what was accepted before. `file`: nil where it cannot be read.
+    private func settle<Definition>(
+        _ one: inout InForce<Definition>, _ file: DefinitionFile?, _ kind: Kind<Definition>, _ accepted: AcceptedDefinitions,
+        _ context: ReadingContext
+    ) {
+        let known = accepted.definitions["\(kind.directory)/\(one.stem)"]
+        var before: Definition?
+        if let known {
+            var text = DefinitionFile(file: one.files[0], stem: one.stem, source: known.source, changedAt: known.writtenAt)
+            text.writtenAt = known.writtenAt
+            // What was accepted was readable; a zone that is gone since is the one thing that can make it not.
+            before = try? kind.read(text)
+        }
+        if var file, one.problems.isEmpty {
+            if let known, known.source == file.source { file.writtenAt = known.writtenAt }
+            do throws(DefinitionProblem) {
+                let definition = try kind.read(file)
+                let late = kind.lateness(definition, min(file.changedAt, context.now)) { schedule in
+                    guard let task = kind.schedules(definition).first?.task, accepted.isAccounted(schedule.id, of: task) else { return false }
+                    let earlier = before.flatMap { kind.schedules($0).first { $0.task == task && $0.schedule.id == schedule.id } }
+                    return earlier.map { $0.schedule.isDueAlike(schedule) } ?? true
+                }
+                guard let late else {
+                    one.definition = definition
+                    one.writtenAt = file.writtenAt
+                    return
+                }
+                one.late = late
+                one.problems = late.all.map { "\(kind.directory)/\(file.file):\($0)" }
+            } catch {
+                one.problems = error.lines
+            }
+        }
+        one.definition = before
+        one.writtenAt = known?.writtenAt
+    }
+}
+
+/// What the journal has accepted of some files, by their paths without ending.
+private struct AcceptedDefinitions: JournalReader {
+    private let files: Set<String>
+    private let ofSchedules: Bool
+    private let context: ReadingContext
+    private(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
+    private var accounted: Set<String> = []
+
+    init(of files: [String], _ context: ReadingContext) {
+        self.context = context
+        self.files = Set(files)
+        ofSchedules = files.first?.hasPrefix("\(Layout.schedules)/") ?? false
+    }
+
+    /// Due times of the schedule have been accounted for.
+    func isAccounted(_ schedule: String, of task: String) -> Bool { accounted.contains("\(task)/\(schedule)") }
+
+    func wants(_ line: JournalGlance) -> Bool {
+        switch line.kind {
+        case "defined", "undefined": line.firstValue(of: "file").map { files.contains($0) } ?? false
+        case "scheduled", "unscheduled": ofSchedules || line.firstValue(of: "task").map { files.contains("\(Layout.tasks)/\($0)") } ?? false
+        default: false
+        }
+    }
+
+    mutating func take(_ fields: JournalFields) {
+        switch fields.record(context) {
+        case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
+        case .undefined(let file): definitions[file] = nil
+        case .scheduled(let task, let schedule, _, _, _): accounted.insert("\(task)/\(schedule)")
+        case .unscheduled(let task, let schedule): accounted.remove("\(task)/\(schedule)")
+        default: break
+        }
+    }
+}
