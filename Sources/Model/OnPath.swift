@@ -39,7 +39,13 @@ extension OnPath {
 
 extension ScheduleDefinition {
     /// The schedule in words, and what is surprising about it.
-    public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? recurrence.explanation(at: now) }
+    public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? recurrence.explanation(at: now, of: text) }
+
+    /// The expression alone, without its key and quotation marks.
+    private var text: String {
+        guard let open = expression.firstIndex(of: "\""), let close = expression.lastIndex(of: "\""), open < close else { return expression }
+        return String(expression[expression.index(after: open)..<close])
+    }
 }
 
 extension TableReader {

@@ -3,6 +3,7 @@ struct CalendarComponentParser {
     private let component: CalendarComponent
     private let end: Int
     private var scanner: ByteScanner
+    private var remarks: [String] = []
 
     init(_ component: CalendarComponent, scanner: ByteScanner, range: Range<Int>) {
         self.component = component
@@ -19,7 +20,10 @@ struct CalendarComponentParser {
         var items = [try item()]
         while take(",") { items.append(try item()) }
         guard next == nil else { throw unexpected() }
-        return CalendarChain(items)
+        var chain = CalendarChain(items)
+        chain.remarks = remarks
+        if items.count == 1 { chain.remarks += component.unevenStep(items[0]) }
+        return chain
     }
 
     private var next: UInt8? { scanner.position < end ? scanner.peek : nil }
@@ -62,6 +66,9 @@ struct CalendarComponentParser {
             // As in systemd what counts is the last value that the steps reach: 8..24/3 is fine for hours.
             guard component.values.contains(last) else {
                 throw outOfRange(from: stopPlaces.lowerBound, to: stopPlaces.upperBound)
+            }
+            if hasStep, last == start, stop > start, component.unit == 1 {
+                remarks.append(StepRemarks.longStep(written, in: start...stop, of: component.name, leaves: start, instead: nil))
             }
             item = last == start ? CalendarItem(start: start) : CalendarItem(start: start, stop: last, step: item.step)
         } else if hasStep {

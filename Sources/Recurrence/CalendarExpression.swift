@@ -18,11 +18,16 @@ struct CalendarExpression {
     var zone: String?
     /// Where the zone stands, in characters; nil when none was written.
     var zoneOffset: Int?
+
+    /// What surprises in the steps that were written and does not show in `fields`.
+    var stepRemarks: [String] { [year, month, day, hour, minute, second].flatMap(\.remarks) }
 }
 
 /// The items of a component; none: any value.
 struct CalendarChain {
     private(set) var items: [CalendarItem]
+    /// What surprises in its steps.
+    var remarks: [String] = []
 
     static let any = CalendarChain([])
     static let everySecond = CalendarChain([CalendarItem(start: 0, step: CalendarComponent.second.unit)])

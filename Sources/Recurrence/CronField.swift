@@ -25,7 +25,7 @@ struct CronField: Sendable {
     let firstName: Int
     /// What to take from a written value for its place in the set: 1 where Sunday is 1, 1970 for years.
     let base: Int
-    /// Quartz and AWS: `a/n` and `/n`, ranges over the end, `?` for a day; steps no longer than the field.
+    /// Quartz and AWS: `/n`, ranges over the end, `?` for a day, no `~`; steps no longer than the field.
     let isExtended: Bool
 
     private init(
@@ -82,12 +82,15 @@ struct CronField: Sendable {
         return kind == .hour || kind == .minute || kind == .second ? values.upperBound : values.upperBound - values.lowerBound + 1
     }
 
+    /// The highest value that no lower one means too: 7 is Sunday as 0 is.
+    var lastOfItsOwn: Int { kind == .dayOfWeek ? values.lowerBound + 6 : values.upperBound }
+
     /// What may stand in the field besides values, for an error to say.
     var forms: String {
         switch kind {
-        case .dayOfMonth: isExtended ? "lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?" : "lists, ranges a-b, steps */n, L, L-n, nW and LW"
-        case .dayOfWeek: isExtended ? "lists, ranges a-b, steps a/n, L, nL, n#k and ?" : "lists, ranges a-b, steps */n, nL and n#k"
-        default: isExtended ? "lists, ranges a-b and steps a/n" : "lists, ranges a-b, steps */n and a-b/n"
+        case .dayOfMonth: isExtended ? "lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?" : "lists, ranges a-b, steps */n and a/n, L, L-n, nW and LW"
+        case .dayOfWeek: isExtended ? "lists, ranges a-b, steps a/n, L, nL, n#k and ?" : "lists, ranges a-b, steps */n and a/n, nL and n#k"
+        default: isExtended ? "lists, ranges a-b and steps a/n" : "lists, ranges a-b, steps */n, a/n and a-b/n"
         }
     }
 }

@@ -5,17 +5,21 @@ struct CronValues {
     var beginsWithStar = false
     /// It is `?`: the other day field decides.
     var isOpen = false
+    /// What surprises in the text and does not show in the set.
+    var remarks: [String] = []
 }
 
-/// Reads one field: a list of `*`, `*/n`, `a`, `a-b`, `a-b/n`; of `H`, `H/n`, `H(a-b)`, `H(a-b)/n`; of `L`, `L-n`, `nW`,
-/// `LW`, `L-nW` for a day of month; of `nL`, `n#k` for a day of week; in the extended dialects of `a/n`, `/n` and ranges over the
-/// end too, or `?`.
+/// Reads one field: a list of `*`, `*/n`, `a`, `a/n`, `a-b`, `a-b/n`; of `H`, `H/n`, `H(a-b)`, `H(a-b)/n`; of `L`, `L-n`, `nW`,
+/// `LW`, `L-nW` for a day of month; of `nL`, `n#k` for a day of week; in the extended dialects of `/n` and ranges over the end too, or
+/// `?`; in the Unix ones of `?` and `?/n`, `~`, `a~`, `~b`, `a~b`, each also with `/n`.
 struct CronFieldParser {
     private let field: CronField
     private let end: Int
     private let word: Range<Int>
     private let stableSeed: UInt64
     private var scanner: ByteScanner
+    /// Where the item begins that is being read.
+    private var itemStart: Int
     private var values = CronValues()
 
     init(_ field: CronField, scanner: ByteScanner, word: Range<Int>, stableSeed: UInt64) {
@@ -25,10 +29,11 @@ struct CronFieldParser {
         self.end = word.upperBound
         self.scanner = scanner
         self.scanner.position = word.lowerBound
+        itemStart = word.lowerBound
     }
 
     mutating func parse() throws(RecurrenceError) -> CronValues {
-        values.beginsWithStar = next == UInt8(ascii: "*") || next == UInt8(ascii: "/")
+        values.beginsWithStar = next == UInt8(ascii: "*") || next == UInt8(ascii: "/") || next == UInt8(ascii: "?")
         if field.isExtended, isDay, next == UInt8(ascii: "?") {
             scanner.advance()
             guard next == nil else { throw unexpected(expected: "? alone") }
@@ -53,6 +58,11 @@ struct CronFieldParser {
         scanner.position < end && scanner.take(character)
     }
 
+    /// Takes the sign of a random range, which Quartz and AWS do not have.
+    private mutating func take(_ character: Unicode.Scalar, in field: CronField) -> Bool {
+        !field.isExtended && take(character)
+    }
+
     /// Takes a letter in either case, unless it begins a longer word.
     private mutating func takeLetter(_ letter: UInt8) -> Bool {
         guard next?.lowercased == letter else { return false }
@@ -65,14 +75,15 @@ struct CronFieldParser {
 
     private mutating func item() throws(RecurrenceError) {
         guard let byte = next else { throw error("\(field.name): a value is missing", at: scanner.position) }
-        if byte == UInt8(ascii: "*") || byte == UInt8(ascii: "/") && field.isExtended {
-            if byte == UInt8(ascii: "*") { scanner.advance() }
-            return insert(field.values, by: try step() ?? 1)
+        itemStart = scanner.position
+        // robfig/cron, which Kubernetes uses: `?` is `*` in every field.
+        if take("*") || !field.isExtended && take("?") || byte == UInt8(ascii: "/") && field.isExtended {
+            return try stride(field.values)
         }
+        if take("~", in: field) { return try random(from: field.values.lowerBound) }
         if takeLetter(UInt8(ascii: "h")) { return try hashed() }
         if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return try daysBeforeLast() }
         if field.kind == .dayOfWeek, byte.lowercased == UInt8(ascii: "l") { return try lastWeekday() }
-        let start = scanner.position
         let low = try value()
         if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "w")) {
             values.special.nearest |= 1 << UInt32(low)
@@ -82,43 +93,58 @@ struct CronFieldParser {
             if takeLetter(UInt8(ascii: "l")) { return insertWeekday(low, number: 0) }
             if take("#") { return insertWeekday(low, number: try ordinal()) }
         }
-        guard take("-") else { return try single(low, from: start) }
+        if take("~", in: field) { return try random(from: low) }
+        guard take("-") else { return try single(low) }
         // `29-L`: to the end of the month, as croniter has it.
-        if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return insert(low...field.values.upperBound, by: try step() ?? 1) }
+        if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return try stride(low...field.values.upperBound) }
         let high = try value()
         if field.kind == .dayOfWeek, low <= high, take("#") {
             let number = try ordinal()
             for weekday in low...high { insertWeekday(weekday, number: number) }
             return
         }
-        let step: Int?
-        if low > high {
-            guard field.isExtended, field.kind != .year else { throw reversed(low, high, from: start) }
-            step = try self.step()
-            insert(low...(high + field.values.count), by: step ?? 1)
-        } else {
-            step = try self.step()
-            insert(low...high, by: step ?? 1)
+        guard low > high else { return try stride(low...high) }
+        guard field.isExtended, field.kind != .year else { throw reversed(low, high) }
+        try stride(low...(high + field.values.count))
+    }
+
+    /// A value alone, or the first of a stride to the end: `5/15`, as Quartz, AWS and Kubernetes have it. No crontab(1) takes that.
+    private mutating func single(_ value: Int) throws(RecurrenceError) {
+        guard next == UInt8(ascii: "/") else { return insert(value...value, by: 1) }
+        try stride(value...max(value, field.lastOfItsOwn))
+    }
+
+    /// Inserts a range, or each nth of it where a step follows.
+    private mutating func stride(_ range: ClosedRange<Int>) throws(RecurrenceError) {
+        guard let step = try step() else { return insert(range, by: 1) }
+        insert(range, by: step)
+        remark(on: step, through: range, leaves: range.lowerBound)
+    }
+
+    /// A step that is longer than what it steps through, or begins anew before a whole step has gone by.
+    private mutating func remark(on step: Int, through range: ClosedRange<Int>, leaves value: Int?) {
+        // `*/100,1-7` is how crontabs say that both day fields must match: its step is meant to be long.
+        let isAlone = itemStart == word.lowerBound && scanner.position == end
+        guard isAlone || !isDay else { return }
+        let all = field.values.lowerBound...field.lastOfItsOwn
+        let range = range == field.values ? all : range
+        if step >= range.count {
+            guard range.count > 1 else { return }
+            values.remarks.append(
+                StepRemarks.longStep(
+                    text(from: itemStart, to: scanner.position), in: range, of: field.name, leaves: value,
+                    instead: range.upperBound == all.upperBound ? field.everyUnit.map { "@every \(step)\($0)" } : nil))
+        } else if isAlone, range.upperBound == all.upperBound, range.lowerBound - all.lowerBound < step {
+            values.remarks += field.unevenStep(step, in: range, of: all.count)
         }
     }
 
-    /// A value alone, or in the extended dialects the first of a stride to the end.
-    private mutating func single(_ value: Int, from start: Int) throws(RecurrenceError) {
-        guard next == UInt8(ascii: "/") else { return insert(value...value, by: 1) }
-        guard !field.isExtended else { return insert(value...field.values.upperBound, by: try step() ?? 1) }
-        let written = text(from: start, to: scanner.position)
-        let step = text(from: scanner.position, to: itemEnd)
-        throw error(
-            "\(field.name): a step needs a range, found \(quoted(written + step))", at: start,
-            hint: "did you mean \(written)-\(field.values.upperBound)\(step) or */\(step.dropFirst())?")
-    }
-
-    private func reversed(_ low: Int, _ high: Int, from start: Int) -> RecurrenceError {
+    private func reversed(_ low: Int, _ high: Int) -> RecurrenceError {
         var hint =
             "write the lower value first, or two ranges: \(low)-\(field.values.upperBound),\(field.values.lowerBound)-\(high)"
         if field.kind == .year { hint = "write the earlier year first" }
         if field.kind == .dayOfWeek, high == 0 { hint = "Sunday at the end of a range is 7: \(low)-7" }
-        return error("\(field.name): range \(text(from: start, to: scanner.position)) is reversed", at: start, hint: hint)
+        return error("\(field.name): range \(text(from: itemStart, to: scanner.position)) is reversed", at: itemStart, hint: hint)
     }
 
     /// Inserts each nth of the values; those past the field's end go on at its beginning.
@@ -244,13 +270,32 @@ struct CronFieldParser {
             guard take(")") else { throw unexpected(expected: "a closing parenthesis") }
             values = low...high
         }
+        try insertHashed(values)
+    }
+
+    /// After `~`: cronie and OpenBSD draw a value of the range each time that they read the crontab; here it stays, as that of `H`.
+    /// OpenBSD's step begins at a random value, as that of `H` does. An end that is left out is the field's.
+    private mutating func random(from low: Int) throws(RecurrenceError) {
+        var high = max(low, field.hashedEnd)
+        if let byte = next, byte != UInt8(ascii: ","), byte != UInt8(ascii: "/") { high = try value() }
+        guard low <= high else {
+            throw error(
+                "\(field.name): range \(text(from: itemStart, to: scanner.position)) is reversed", at: itemStart,
+                hint: "write the lower value first")
+        }
+        try insertHashed(low...high)
+    }
+
+    /// A value of the range, or each nth of it from a first one on.
+    private mutating func insertHashed(_ range: ClosedRange<Int>) throws(RecurrenceError) {
         let hash = Self.mix(stableSeed ^ (UInt64(WallFields.Stars(field.kind).rawValue) << 56))
         guard let step = try step() else {
-            let value = values.lowerBound + Int(hash % UInt64(values.count))
+            let value = range.lowerBound + Int(hash % UInt64(range.count))
             return insert(value...value, by: 1)
         }
-        let shift = Int(hash % UInt64(min(step, values.count)))
-        insert((values.lowerBound + shift)...values.upperBound, by: step)
+        let shift = Int(hash % UInt64(min(step, range.count)))
+        insert((range.lowerBound + shift)...range.upperBound, by: step)
+        if step >= range.count { remark(on: step, through: range, leaves: nil) }
     }
 
     /// The finalizer of SplitMix64: every bit of the seed moves every bit of the result, on every machine alike.
@@ -291,7 +336,8 @@ struct CronFieldParser {
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {
-        case "?": hint = isDay && field.isExtended ? "? stands alone" : "* stands for any value here"
+        case "?": hint = field.isExtended ? isDay ? "? stands alone" : "* stands for any value here" : "? stands for *, alone or before a step"
+        case "~": hint = field.isExtended ? "random ranges belong to the five fields of crontab(5)" : "a random range is written a~b"
         case "L", "l", "W", "w": hint = "\(found) belongs to \(found.uppercased() == "W" ? "a day of month" : "a day")"
         case "#": hint = "# belongs to a day of week: 2#3 is the third Tuesday"
         case "-": hint = "values can't be negative"

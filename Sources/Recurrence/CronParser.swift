@@ -1,7 +1,7 @@
 /// Reads a cron expression into bit sets, or says what is wrong with which field at which position.
 ///
-/// The Unix forms are stricter than most crons where those guess: `5/15`, `*/0`, `?` and reversed ranges are refused, as a
-/// real crontab(1) refuses them.
+/// The Unix forms take what one system alone has and no other reads differently: `0/5` and `?` of Kubernetes (robfig/cron), `0~30` of
+/// cronie and OpenBSD. They refuse what most crons guess at: `*/0` and reversed ranges.
 struct CronParser {
     struct Result {
         enum When {
@@ -13,6 +13,8 @@ struct CronParser {
         var when: When
         /// Of `CRON_TZ=Europe/Berlin 30 2 * * *`.
         var zone: String?
+        /// What surprises in the text and no longer shows in the fields.
+        var remarks: [String] = []
     }
 
     private let stableSeed: UInt64
@@ -43,8 +45,10 @@ struct CronParser {
                 "\(wrapper)…) is EventBridge's wrapping", at: first.lowerBound,
                 hint: wrapper == "cron(" ? "write what is inside" : #"write it as every = "5 minutes" or at = "…""#)
         }
+        try refuseCommand(words)
         let dialect = try dialect(of: words)
-        return Result(when: .fields(try fields(dialect, words), dialect), zone: zone)
+        let read = try fields(dialect, words)
+        return Result(when: .fields(read.fields, dialect), zone: zone, remarks: read.remarks)
     }
 
     /// crontab(5) has `CRON_TZ=`, robfig/cron `TZ=` too.
@@ -55,16 +59,12 @@ struct CronParser {
         return String(word[word.index(after: equals)...])
     }
 
-    /// Five fields are crontab(5). Of six, those with `?` for the third or fifth are AWS's, for the fourth or sixth Quartz's;
-    /// without it they are crontab(5) after seconds. Seven are Quartz's.
+    /// Five fields are crontab(5), with `?` for `*` as Kubernetes has it. Of six, those with `?` for the third or fifth are AWS's, for
+    /// the fourth or sixth Quartz's; without it they are crontab(5) after seconds. Seven are Quartz's.
     private func dialect(of words: [Range<Int>]) throws(RecurrenceError) -> CronDialect {
         let open = words.indices.filter { text(words[$0]) == "?" }
         switch words.count {
-        case 5:
-            if let place = open.first {
-                throw error("? is not part of five-field cron", at: words[place].lowerBound, hint: "* stands for any value here")
-            }
-            return .unix
+        case 5: return .unix
         case 6:
             guard let place = open.first else { return .unixWithSeconds }
             switch open {
@@ -82,6 +82,20 @@ struct CronParser {
                 at: words.count > 5 ? words[5].lowerBound : scanner.bytes.count,
                 hint: words.count > 7 ? "6 begin with a second or end with a year, 7 do both" : Self.shapeHint)
         }
+    }
+
+    /// A crontab's line goes on after its time fields. A path there is no field of any dialect.
+    private func refuseCommand(_ words: [Range<Int>]) throws(RecurrenceError) {
+        guard let place = words.indices.first(where: { $0 >= 5 && Self.isPath(text(words[$0])) }) else { return }
+        throw error(
+            "what follows the time fields is a command, \(quoted(scanner.text(from: words[place].lowerBound, to: scanner.bytes.count)))",
+            at: words[place].lowerBound, hint: "a schedule is the time fields alone: leave the command out")
+    }
+
+    /// `/usr/bin/php`, `./run`, `~/bin/x`. The steps `/5` and `~/5` are none.
+    static func isPath(_ word: String) -> Bool {
+        let rest = word.drop { $0 == "." || $0 == "~" }
+        return rest.hasPrefix("/") && !(rest.dropFirst().first?.isNumber ?? true)
     }
 
     private static let longestText = 4096
@@ -134,14 +148,16 @@ struct CronParser {
 
     // MARK: Fields
 
-    private func fields(_ dialect: CronDialect, _ words: [Range<Int>]) throws(RecurrenceError) -> WallFields {
+    private func fields(_ dialect: CronDialect, _ words: [Range<Int>]) throws(RecurrenceError) -> (fields: WallFields, remarks: [String]) {
         let kinds = dialect.fields
         var fields: [CronField.Kind: CronValues] = [:]
+        var remarks: [String] = []
         var stars: WallFields.Stars = []
         for (kind, word) in zip(kinds, words) {
             var parser = CronFieldParser(kind, scanner: scanner, word: word, stableSeed: stableSeed)
             let values = try parser.parse()
             if values.beginsWithStar { stars.insert(WallFields.Stars(kind.kind)) }
+            remarks += values.remarks
             fields[kind.kind] = values
         }
         func set(_ kind: CronField.Kind) -> UInt64 { fields[kind]?.set.low ?? 0 }
@@ -152,13 +168,14 @@ struct CronParser {
         let week = set(.dayOfWeek) | set(.dayOfWeek) >> 7 & 1
         var years = fields[.year]?.set ?? Bits256()
         if years.runs == [0...(Civil.endYear - 1 - Civil.firstYear)] { years = Bits256() }
-        return WallFields(
+        let rule = WallFields(
             seconds: fields[.second]?.set.low ?? 1, minutes: set(.minute), hours: UInt32(truncatingIfNeeded: set(.hour)),
             days: DayRule(
                 daysOfMonth: UInt32(truncatingIfNeeded: set(.dayOfMonth)), daysOfWeek: UInt8(truncatingIfNeeded: week & 0x7F),
                 combination: stars.isDisjoint(with: [.dayOfMonth, .dayOfWeek]) ? .either : .both),
             months: UInt16(truncatingIfNeeded: set(.month)), stars: stars,
             rare: special == .none && years.isEmpty ? nil : WallFields.Rare(years: years, days: special))
+        return (rule, remarks)
     }
 
     /// Quartz and AWS take a day of month or a day of week, and `?` for the other.

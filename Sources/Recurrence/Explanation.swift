@@ -18,8 +18,8 @@ public struct Explanation: Sendable, Hashable {
 }
 
 extension Recurrence {
-    /// `now` decides whether a rule is over.
-    public func explanation(at now: Instant) -> Explanation {
+    /// `now` decides whether a rule is over. `text`: what it was read from, which shows steps that the rule no longer does.
+    public func explanation(at now: Instant, of text: String) -> Explanation {
         var sentence: String
         var warnings: [String] = []
         let syntax: String
@@ -27,11 +27,11 @@ extension Recurrence {
         case .cron(let schedule, let dialect):
             syntax = dialect.words
             sentence = schedule.rule.words
-            warnings = schedule.rule.warnings(lastDay: "L")
+            warnings = StepRemarks.ofCron(text) + schedule.rule.warnings(lastDay: "L")
         case .calendar(let schedule, _):
             syntax = "a calendar expression as systemd.time(7)"
             sentence = schedule.rule.words
-            warnings = schedule.rule.warnings(lastDay: "~1")
+            warnings = StepRemarks.ofCalendar(text) + schedule.rule.warnings(lastDay: "~1")
         case .pattern(let schedule):
             syntax = "a pattern"
             sentence = schedule.rule.words + ", the next one computed when the run before has ended"
@@ -105,28 +105,36 @@ extension WallFields {
         return found
     }
 
-    /// A step that does not divide its field begins anew before a whole step has gone by.
+    /// A step that does not divide its field begins anew before a whole step has gone by. Two members are a step only to whoever
+    /// read the text: see `StepRemarks`.
     private static func unevenStep(_ members: [Int], of count: Int, _ unit: String, _ whole: String) -> [String] {
         guard let stride = stride(members, of: count), let last = members.last, count % stride.step != 0 else { return [] }
-        let gap = count - last + stride.first
-        return [
-            "the step of \(Words.count(stride.step, unit)) begins anew each \(whole): from \(unit) \(last) to the next \(stride.first) it is \(Words.count(gap, unit))"
-        ]
+        return [StepRemarks.unevenStep(stride.step, from: stride.first, to: last, of: count, unit, whole)]
     }
 
     private func dayWarnings(lastDay: String?) -> [String] {
-        guard rare?.days.hasDaysOfMonth != true, days.combination == .both, !daysOfMonthAreAll else { return [] }
+        guard days.combination == .both, !daysOfMonthAreAll else { return [] }
+        let special = rare?.days ?? .none
         let members = UInt64(days.daysOfMonth).members
-        if let stride = Self.stride(members.map { $0 - 1 }, of: 31), members.count > 6 {
+        if !special.hasDaysOfMonth, members.count > 6, let stride = Self.stride(members.map { $0 - 1 }, of: 31) {
             return ["the step of \(Words.count(stride.step, "day")) begins anew each month, after its 28th to 31st day"]
         }
-        guard let first = members.first, first > 28, first < 32 else { return [] }
+        guard let day = shortestMonthThatMatches, day > 28, day < 32 else { return [] }
         let named = UInt64(months).members
-        let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < first }
-        if named == [2], first == 29 { return ["the 29th of February comes in leap years alone"] }
+        let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < day }
+        if named == [2], day == 29 { return ["the 29th of February comes in leap years alone"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
+        // Each special day says itself how the last one is written that every month has.
+        let last = special.nearest != 0 ? "LW is the last weekday of any month" : lastDay.map { "\($0) is the last day of any month" }
         return [
-            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first))\(lastDay.map { ": \($0) is the last day of any month" } ?? "")"
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(day))\(last.map { ": \($0)" } ?? "")"
         ]
+    }
+
+    /// How many days a month must have for the day-of-month part to name one of them.
+    private var shortestMonthThatMatches: Int? {
+        let special = rare?.days ?? .none
+        let numbered = UInt64(days.daysOfMonth).members + UInt64(special.nearest).members
+        return (numbered + UInt64(special.beforeLast | special.nearestBeforeLast).members.map { $0 + 1 }).min()
     }
 }

@@ -2,7 +2,7 @@
 struct SpecialDays: Sendable, Hashable {
     /// Bit n: the day n days before the last (`L`, `L-3`; `~` of systemd).
     var beforeLast: UInt32 = 0
-    /// Bit n, 1 to 31: the Monday to Friday nearest to the nth, or to the last of a shorter month, within it (`15W`).
+    /// Bit n, 1 to 31: the Monday to Friday nearest to the nth, within the month (`15W`). A month without an nth has none (Quartz).
     var nearest: UInt32 = 0
     /// Bit n: the same, to the day n days before the last (`LW`, `L-3W`).
     var nearestBeforeLast: UInt32 = 0
@@ -25,8 +25,8 @@ struct SpecialDays: Sendable, Hashable {
     func daysOfMonth(first: Int, daysInMonth: Int) -> UInt32 {
         var days: UInt32 = 0
         for n in bits(UInt64(beforeLast)) where n < daysInMonth { days |= 1 << UInt32(daysInMonth - n) }
-        for day in bits(UInt64(nearest)) {
-            days |= 1 << UInt32(Self.nearestWeekday(min(day, daysInMonth), first, daysInMonth))
+        for day in bits(UInt64(nearest)) where day <= daysInMonth {
+            days |= 1 << UInt32(Self.nearestWeekday(day, first, daysInMonth))
         }
         for n in bits(UInt64(nearestBeforeLast)) where n < daysInMonth {
             days |= 1 << UInt32(Self.nearestWeekday(daysInMonth - n, first, daysInMonth))

@@ -120,7 +120,7 @@ private func each(_ bytes: [UInt8], _ read: (String, Zone, DaylightRule) throws(
                 return
             }
             check(recurrence, text)
-            _ = recurrence.explanation(at: .now)
+            _ = recurrence.explanation(at: .now, of: text)
             let normalized = recurrence.normalized
             do throws(RecurrenceError) {
                 // A zone that it names is not in that text.

@@ -111,6 +111,8 @@ import Testing
         ("*/5 9-17 * * mon-fri", "*/5 9-17 * * 1-5"), ("00 03 01,2,3 jan *", "0 3 1-3 1 *"),
         ("0-59 * * * 0-7", "0-59 * * * 0-6"),
         ("*/100,1-7 1 */100,1-7 * 7", "*/60,1-7 1 */31,2-7 * 0"), ("*/30 0 12 * * *", "*/30 0 12 * * *"),
+        ("? ? ? ? ?", "* * * * *"), ("?/15 0 * * ?", "*/15 0 * * *"), ("0 6/8 * * *", "0 6,14,22 * * *"), ("0 0 * * 4/2", "0 0 * * 4,6"),
+        ("0 0 * * sun/3", "0 0 * * 0,3,6"), ("0 0 * * 7/2", "0 0 * * 0"), ("58/1 * * * *", "58,59 * * * *"), ("30~30 5~5 * * *", "30 5 * * *"),
     ])
     func normalizes(_ text: String, _ normalized: String) throws {
         #expect(try cron(text).normalized == normalized)
@@ -131,6 +133,39 @@ import Testing
         #expect(schedule.rule.minutes.nonzeroBitCount == 4)
     }
 
+    @Test("A random range is one value of the range for a task, always the same, and differs between tasks", arguments: [
+        ("0~29 * * * *", 0...29), ("~ * * * *", 0...59), ("~10 * * * *", 0...10), ("50~ * * * *", 50...59), ("40~40 * * * *", 40...40),
+    ])
+    func randomRanges(_ text: String, _ range: ClosedRange<Int>) throws {
+        var seen = Set<Int>()
+        for seed in UInt64(0)..<1000 {
+            let minutes = try Recurrence.cron(text, zone: .utc, zones: database, stableSeed: seed).normalized.split(separator: " ")[0]
+            #expect(try Recurrence.cron(text, zone: .utc, zones: database, stableSeed: seed).normalized.hasPrefix("\(minutes) "))
+            seen.insert(try #require(Int(minutes)))
+        }
+        #expect(seen == Set(range))
+    }
+
+    @Test("A step after a random range begins at a random value and goes on to the range's end, as OpenBSD has it")
+    func randomSteps() throws {
+        var seen = Set<String>()
+        for seed in UInt64(0)..<200 {
+            let minutes = try Recurrence.cron("~/15 5~ * * *", zone: .utc, zones: database, stableSeed: seed).normalized.split(separator: " ")[0]
+            let first = try #require(Int(minutes.prefix { $0 != "," }))
+            #expect(minutes == "\(first),\(first + 15),\(first + 30),\(first + 45)" && first < 15)
+            seen.insert(String(minutes))
+        }
+        #expect(seen.count == 15)
+    }
+
+    @Test("A random day is one that every month has")
+    func randomDays() throws {
+        for seed in UInt64(0)..<500 {
+            let fields = try Recurrence.cron("0 0 ~ * *", zone: .utc, zones: database, stableSeed: seed).normalized.split(separator: " ")
+            #expect((1...28).contains(try #require(Int(fields[2]))))
+        }
+    }
+
     // MARK: Errors
 
     @Test(
@@ -140,12 +175,16 @@ import Testing
             ("* * 0 * *", 4, "day of month 0 is out of range 1-31", nil),
             ("* * * 13 *", 6, "month 13 is out of range 1-12", nil),
             ("* * * * 8", 8, "day of week 8 is out of range 0-7", nil),
-            ("5/15 * * * *", 0, #"minute: a step needs a range, found "5/15""#, "did you mean 5-59/15 or */15?"),
             ("*/0 * * * *", 2, "minute: step 0 is out of range 1-999999", nil),
-            ("0 0 ? * *", 4, "? is not part of five-field cron", "* stands for any value here"),
-            ("? 0 * * *", 0, "? is not part of five-field cron", "* stands for any value here"),
+            ("0? * * * *", 1, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "?""#, "? stands for *, alone or before a step"),
+            ("30~10 * * * *", 0, "minute: range 30~10 is reversed", "write the lower value first"),
+            ("0~60 * * * *", 2, "minute 60 is out of range 0-59", nil),
+            ("0~10~20 * * * *", 4, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "~""#, "a random range is written a~b"),
+            ("0 0~30 0 * * ?", 3, #"minute: expected 0-59, lists, ranges a-b and steps a/n, found "~""#, "random ranges belong to the five fields of crontab(5)"),
+            ("*/5 * * * * /usr/bin/php x", 12, #"what follows the time fields is a command, "/usr/bin/php x""#, "a schedule is the time fields alone: leave the command out"),
+            ("0 4 * * * root ~/bin/x", 15, #"what follows the time fields is a command, "~/bin/x""#, "a schedule is the time fields alone: leave the command out"),
             ("0 0 * L *", 6, #"month: unknown name "L""#, "allowed are 1-12 or jan-dec"),
-            ("L 0 * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "L""#, "L belongs to a day"),
+            ("L 0 * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "L""#, "L belongs to a day"),
             ("0 0 * * L", 8, "day of week: L needs a day before it", "5L is the last Friday of the month"),
             ("0 0 L-31 * *", 6, "day of month: L-31 is out of range L-0 to L-30", nil),
             ("0 0 * * 2#6", 10, "day of week: #6 is out of range #1-#5", nil),
@@ -155,10 +194,10 @@ import Testing
             ("0 0 * * mno", 8, #"day of week: unknown name "mno""#, "did you mean mon?"),
             ("0 0 * * Monday", 8, #"day of week: unknown name "Monday""#, "names have three letters: mon"),
             ("0 0 * janx *", 6, #"month: unknown name "janx""#, "names have three letters: jan"),
-            ("1,,2 * * * *", 2, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found ",""#, nil),
+            ("1,,2 * * * *", 2, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found ",""#, nil),
             ("1, * * * *", 2, "minute: a value is missing", nil),
             (
-                "-1 * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "-""#,
+                "-1 * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "-""#,
                 "values can't be negative"
             ),
             (
@@ -199,7 +238,7 @@ import Testing
             ),
             ("TZ=Mars/Base 0 0 * * *", nil, #"unknown time zone "Mars/Base""#, nil),
             ("CRON_TZ=UTC", nil, "the cron expression is empty", #"for example "30 2 * * *" is every day at 02:30"#),
-            ("é * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n and a-b/n, found "é""#, nil),
+            ("é * * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "é""#, nil),
             ("99999999999999999999 * * * *", 0, "minute 99999999999999999999 is out of range 0-59", nil),
             ("H(50-10) * * * *", 2, "minute: range 50-10 is reversed", nil),
         ] as [(String, Int?, String, String?)])
@@ -209,7 +248,7 @@ import Testing
 
     @Test("Random text never traps (CVE-2024-43688)") func randomTextNeverTraps() {
         var generator = SeededGenerator(seed: 7)
-        let alphabet = Array("0123456789*/,-?LW#H() @everymondayT=¹é\t".unicodeScalars)
+        let alphabet = Array("0123456789*/,-~?LW#H() @everymondayT=¹é\t".unicodeScalars)
         for _ in 0..<20_000 {
             var text = ""
             for _ in 0..<Int.random(in: 0...24, using: &generator) {

@@ -44,6 +44,14 @@ import Testing
         Row("robfig/cron, Usage", "30 * * * *", ["2026-11-20T12:30:00", "2026-11-20T13:30:00"]),
         Row("robfig/cron, Usage", "30 3-6,20-23 * * *", ["2026-11-20T20:30:00", "2026-11-20T21:30:00"]),
         Row("robfig/cron, Usage", "CRON_TZ=Asia/Tokyo 30 04 * * *", ["2026-11-20T19:30:00"]),
+        Row("robfig/cron, as Kubernetes has it: N/step means N-MAX/step", "5/15 * * * *", ["2026-11-20T12:05:00", "2026-11-20T12:20:00", "2026-11-20T12:35:00", "2026-11-20T12:50:00", "2026-11-20T13:05:00"]),
+        Row("robfig/cron: 0/5", "0/5 13 * * *", ["2026-11-20T13:00:00", "2026-11-20T13:05:00"]),
+        Row("robfig/cron: hours from 8 on", "0 8/6 * * *", ["2026-11-20T14:00:00", "2026-11-20T20:00:00", "2026-11-21T08:00:00"]),
+        Row("robfig/cron: days of the week end with 6", "0 0 * * 1/2", ["2026-11-23T00:00:00", "2026-11-25T00:00:00", "2026-11-27T00:00:00", "2026-11-30T00:00:00"]),
+        Row("robfig/cron: ? is *", "0 0 ? * *", ["2026-11-21T00:00:00", "2026-11-22T00:00:00"]),
+        Row("robfig/cron: ? for a day field leaves the other one alone", "0 0 ? * MON", ["2026-11-23T00:00:00", "2026-11-30T00:00:00"]),
+        Row("robfig/cron: ? for a day of week", "0 0 13 * ?", ["2026-12-13T00:00:00", "2027-01-13T00:00:00"]),
+        Row("robfig/cron, WithSeconds: N/step", "0/20 0 13 * * *", ["2026-11-20T13:00:00", "2026-11-20T13:00:20", "2026-11-20T13:00:40", "2026-11-21T13:00:00"]),
         Row("robfig/cron, Time zones", "TZ=America/New_York 0 6 * * *", ["2026-11-21T11:00:00"]),
         Row("robfig/cron, WithSeconds", "15 30 4 * * *", ["2026-11-21T04:30:15"]),
         Row("robfig/cron, Intervals", "@every 1h30m10s", ["2026-11-20T13:30:10", "2026-11-20T15:00:20"]),
@@ -68,6 +76,7 @@ import Testing
             ["2022-12-30T10:15:00", "2023-01-27T10:15:00"], after: "2022-12-01T00:00:00Z"),
         Row("EventBridge, wildcards: 3#2 is the second Tuesday", "0 9 ? * 3#2 *", ["2026-12-08T09:00:00", "2027-01-12T09:00:00"]),
         Row("EventBridge, wildcards: 3W is the weekday closest to the 3rd", "0 9 3W * ? *", ["2026-12-03T09:00:00", "2027-01-04T09:00:00"]),
+        Row("EventBridge: 31W skips months without a 31st", "0 9 31W * ? *", ["2026-12-31T09:00:00", "2027-01-29T09:00:00", "2027-03-31T09:00:00"]),
         Row("EventBridge, wildcards: L is the month's last day", "0 9 L * ? *", ["2026-11-30T09:00:00", "2026-12-31T09:00:00"]),
         Row(
             "Ampt, Wildcards (P2): 1/10 is each tenth minute from the first", "1/10 * * * ? *",
@@ -101,6 +110,16 @@ import Testing
         Row("Quartz, CronExpression: LW is the last weekday", "0 0 0 LW * ?", ["2026-11-30T00:00:00", "2026-12-31T00:00:00", "2027-01-29T00:00:00"]),
         Row("Quartz, CronExpression: 15W", "0 0 0 15W * ?", ["2026-12-15T00:00:00", "2027-01-15T00:00:00", "2027-02-15T00:00:00", "2027-03-15T00:00:00"]),
         Row("Quartz, CronExpression: 1W on a Saturday is Monday the 3rd", "0 0 0 1W * ?", ["2027-05-03T00:00:00"], after: "2027-04-15T00:00:00Z"),
+        Row(
+            "Quartz, CronExpression: 31W skips months without a 31st, as plain 31 does", "0 0 3 31W * ?",
+            ["2026-12-31T03:00:00", "2027-01-29T03:00:00", "2027-03-31T03:00:00", "2027-05-31T03:00:00"]),
+        Row(
+            "Quartz, CronExpression: 30W skips February", "0 0 3 30W * ?", ["2027-01-29T03:00:00", "2027-03-30T03:00:00"],
+            after: "2026-12-30T12:00:00Z"),
+        Row(
+            "Quartz, CronExpression: 29W is in February of leap years alone", "0 0 3 29W 2 ?", ["2028-02-29T03:00:00", "2032-02-27T03:00:00"]),
+        Row("Quartz, CronExpression: L-30 is in months of 31 days alone", "0 0 3 L-30 * ?", ["2026-12-01T03:00:00", "2027-01-01T03:00:00", "2027-03-01T03:00:00"]),
+        Row("Quartz, CronExpression: a fifth Friday is not in each month", "0 0 3 ? * 6#5", ["2027-01-29T03:00:00", "2027-04-30T03:00:00"]),
         Row("Quartz, CronExpression: FRIL", "0 0 0 ? * FRIL", ["2026-11-27T00:00:00"]),
         Row("Quartz, CronExpression: TUE#2", "0 0 0 ? * TUE#2", ["2026-12-08T00:00:00"]),
         Row("Quartz, CronExpression: L alone is Saturday", "0 0 0 ? * L", ["2026-11-21T00:00:00", "2026-11-28T00:00:00"]),
@@ -162,20 +181,23 @@ import Testing
         /// The day of the month's that a text names.
         func named(_ text: String, _ days: [Day]) -> Int? {
             func nearest(_ day: Int) -> Int? {
-                let day = min(day, days.count)
+                guard day <= days.count else { return nil }
                 let workdays = days.filter { 1...5 ~= $0.weekday }
                 // Of two at the same distance the earlier; there are none, as a weekend has two days.
                 return workdays.min { abs($0.day - day) < abs($1.day - day) }?.day
             }
             if text == "LW" { return nearest(days.count) }
-            if text.hasPrefix("L") { return days.count - (Int(text.dropFirst(2)) ?? 0) }
+            if text.hasPrefix("L") {
+                let day = days.count - (Int(text.dropFirst(2)) ?? 0)
+                return day > 0 ? day : nil
+            }
             if text.hasSuffix("W") { return nearest(Int(text.dropLast())!) }
             if text.hasSuffix("L") { return days.last { $0.weekday == Int(text.dropLast())! }?.day }
             let parts = text.split(separator: "#").map { Int($0)! }
             let found = days.filter { $0.weekday == parts[0] }
             return parts[1] <= found.count ? found[parts[1] - 1].day : nil
         }
-        let ofMonth = ["L", "L-1", "L-27", "LW"] + (1...31).map { "\($0)W" }
+        let ofMonth = ["L", "L-1", "L-27", "L-28", "L-30", "LW"] + (1...31).map { "\($0)W" }
         let ofWeek = (0...6).flatMap { weekday in (1...5).map { "\(weekday)#\($0)" } + ["\(weekday)L"] }
         for text in ofMonth + ofWeek {
             let isOfWeek = text.contains("#") || text.hasSuffix("L") && text != "L"

@@ -5,7 +5,7 @@ import Testing
 /// Schedules in words.
 @Suite struct ExplanationTests {
     static func explain(_ text: String, at now: String = "2026-11-20T12:00:00Z") throws -> Explanation {
-        try cron(text).explanation(at: instant(now))
+        try cron(text).explanation(at: instant(now), of: text)
     }
 
     static let sentences = [
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(.tzdata) func theZoneIsNamed() throws {
-        let sentence = try cron("CRON_TZ=Europe/Berlin 30 2 * * *").explanation(at: Instant(milliseconds: 0)).sentence
+        let sentence = try cron("CRON_TZ=Europe/Berlin 30 2 * * *").explanation(at: Instant(milliseconds: 0), of: "CRON_TZ=Europe/Berlin 30 2 * * *").sentence
         #expect(sentence == "At 02:30 every day, in the time of Europe/Berlin")
     }
 
@@ -59,7 +59,30 @@ import Testing
         ("*/7 * * * *", ["the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"]),
         ("*/5 * * * *", []), ("*/30 * * * *", []), ("0 */12 * * *", []), ("0,30 * * * *", []), ("10,40 * * * *", []), ("0,40 * * * *", []),
         ("0 */5 * * *", ["the step of 5 hours begins anew each day: from hour 20 to the next 0 it is 4 hours"]),
-        ("*/45 * * * * *", []),
+        ("*/45 * * * * *", ["the step of 45 seconds begins anew each minute: from second 45 to the next 0 it is 15 seconds"]),
+        ("*/40 * * * *", ["the step of 40 minutes begins anew each hour: from minute 40 to the next 0 it is 20 minutes"]),
+        ("5/40 * * * *", ["the step of 40 minutes begins anew each hour: from minute 45 to the next 5 it is 20 minutes"]),
+        ("0 */23 * * *", ["the step of 23 hours begins anew each day: from hour 23 to the next 0 it is 1 hour"]),
+        ("0 0 */10 * *", ["the step of 10 days begins anew each month, after its 28th to 31st day"]),
+        ("0 0 1 */5 *", ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
+        ("0 0 * * */2", ["the step of 2 days begins anew each week: from Saturday to the next Sunday it is 1 day"]),
+        ("0 0 1 */3 *", []), ("0 0 * * 1/2", []), ("0 0 * * 1-5/2", []), ("0-30/20 * * * *", []), ("7/30 * * * *", []), ("H/15 * * * *", []),
+        ("H/90 * * * *", ["minute: the step of H/90 is longer than 0 to 59, which leaves one value; write @every 90m for equal steps"]),
+        ("*/90 * * * *", ["minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps"]),
+        ("0 */36 * * *", ["hour: the step of */36 is longer than 0 to 23, which leaves 0 alone; write @every 36h for equal steps"]),
+        ("*/60 * * * *", ["minute: the step of */60 is longer than 0 to 59, which leaves 0 alone; write @every 60m for equal steps"]),
+        ("0/75 * * * *", ["minute: the step of 0/75 is longer than 0 to 59, which leaves 0 alone; write @every 75m for equal steps"]),
+        ("0-59/90 * * * *", ["minute: the step of 0-59/90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps"]),
+        ("0 0 */40 * *", ["day of month: the step of */40 is longer than 1 to 31, which leaves 1 alone; write @every 40d for equal steps"]),
+        ("0 0 1 */18 *", ["month: the step of */18 is longer than 1 to 12, which leaves 1 alone"]),
+        ("0 0 * * */7", ["day of week: the step of */7 is longer than 0 to 6, which leaves 0 alone"]),
+        ("0 9-17/12 * * *", ["hour: the step of 9-17/12 is longer than 9 to 17, which leaves 9 alone"]),
+        ("5,*/90 * * * *", ["minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps"]),
+        ("0 0 0 1 1 ? 2030/200", ["year: the step of 2030/200 is longer than 2030 to 2199, which leaves 2030 alone"]),
+        ("0 0 3 31W * ?", ["February, April, June, September and November have no 31st: LW is the last weekday of any month"]),
+        ("0 0 0 30W * ?", ["February has no 30th: LW is the last weekday of any month"]),
+        ("0 0 L-30 * *", ["February, April, June, September and November have no 31st: L is the last day of any month"]),
+        ("0 0 31W,15 * *", []), ("0 0 LW * *", []), ("0 0 15W * *", []),
         ("*/25 * * * * *", ["the step of 25 seconds begins anew each minute: from second 50 to the next 0 it is 10 seconds"]),
         ("0 0 */2 * *", ["the step of 2 days begins anew each month, after its 28th to 31st day"]),
         ("0 0 13 * 5", ["both day fields are restricted: it comes when either matches, not only when both do (crontab(5))"]),
@@ -89,6 +112,10 @@ import Testing
         ("*-*-31", "At 00:00, on the 31st", ["February, April, June, September and November have no 31st: ~1 is the last day of any month"]),
         ("2020-01-01", "At 00:00, on the 1st in January, in 2020", ["it is over: it does not come again"]),
         ("*-02-30", "At 00:00, on the 30th in February", ["it never comes: no date matches"]),
+        ("*:0/40", "At minutes 0 and 40 of every hour", ["the step of 40 minutes begins anew each hour: from minute 40 to the next 0 it is 20 minutes"]),
+        ("*:0..30/45", "Every hour on the hour", ["minute: the step of 0..30/45 is longer than 0 to 30, which leaves 0 alone"]),
+        ("*-1/5-01", "At 00:00, on the 1st in January, June and November", ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
+        ("*:0,40", "At minutes 0 and 40 of every hour", []), ("*:0/30", "At minutes 0 and 30 of every hour", []),
         ("9:00:00.25", "At 09:00:00.25 every day", []),
         ("*:*:0/0.5", "Every 0.5 seconds of every minute", []),
         ("*:0/15:1.5,30.25", "At seconds 1.5 and 30.25, every 15 minutes", []),
@@ -98,7 +125,7 @@ import Testing
 
     @Test(arguments: calendars)
     func calendarExpression(_ text: String, _ words: String, _ warnings: [String]) throws {
-        let explanation = try calendar(text).explanation(at: instant("2026-11-20T12:00:00Z"))
+        let explanation = try calendar(text).explanation(at: instant("2026-11-20T12:00:00Z"), of: text)
         #expect(explanation.sentence == words + ", in UTC")
         #expect(explanation.warnings == warnings)
         #expect(explanation.syntax == "a calendar expression as systemd.time(7)")
@@ -123,7 +150,7 @@ import Testing
 
     @Test(arguments: rules)
     func recurrenceRule(_ text: String, _ start: String?, _ words: String, _ warnings: [String]) throws {
-        let explanation = try rrule(text, from: start).explanation(at: instant("2026-11-20T12:00:00Z"))
+        let explanation = try rrule(text, from: start).explanation(at: instant("2026-11-20T12:00:00Z"), of: text)
         #expect(explanation.sentence == words + ", in UTC")
         #expect(explanation.warnings == warnings)
         #expect(explanation.syntax == "a recurrence rule of iCalendar (RFC 5545)")
