@@ -31,32 +31,6 @@ public struct ScheduleDefinition: Sendable {
         "dst_gap", "dst_repeat",
     ]
 
-    /// The key under which a text that says when most likely belongs, by its form alone.
-    public static func likelyKey(of text: String) -> String {
-        let words = text.split(separator: " ")
-        let first = words.first.map { $0.lowercased() } ?? ""
-        let epoch = Instant(milliseconds: 0)
-        func isInstant() -> Bool {
-            do throws(RecurrenceError) { _ = try Instant.parse(text, zone: .utc, now: epoch) } catch { return false }
-            return true
-        }
-        func isSpan() -> Bool {
-            do throws(RecurrenceError) { _ = try Span.parse(text) } catch { return false }
-            return true
-        }
-        if first.hasPrefix("/") { return "on_path" }
-        if first.contains("freq=") { return "rrule" }
-        // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, the first or last a word or a star.
-        let parts = first.split(separator: ".", omittingEmptySubsequences: false)
-        let isDotted = words.count == 1 && parts.count > 1 && !parts.contains("") && !first.contains(":")
-        let endsInWord = parts.last?.allSatisfy(\.isLetter) ?? false
-        if first.hasPrefix("ext:") || isDotted && (parts.count > 2 || endsInWord) { return "pattern" }
-        if isInstant() { return "at" }
-        if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
-        if isSpan() { return "every" }
-        return first.contains("-") || first.contains("..") || text.contains(":") || words.count == 1 ? "calendar" : "cron"
-    }
-
     /// Reads a file in `schedules/`: the task's name and the schedule's keys.
     public static func file(
         id: String, source: Source, _ context: ReadingContext

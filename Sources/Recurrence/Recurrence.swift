@@ -73,6 +73,18 @@ public struct Recurrence: Sendable {
         return Recurrence(rule: .calendar(schedule, expression.text), namesZone: expression.zoneOffset != nil)
     }
 
+    /// Whether a text is an expression of cron, whatever zone it names.
+    public static func isCron(_ text: String) -> Bool {
+        do throws(RecurrenceError) { _ = try CronParser(text, stableSeed: 0).parse() } catch { return false }
+        return true
+    }
+
+    /// Whether a text is a calendar expression, whatever zone it names.
+    public static func isCalendar(_ text: String) -> Bool {
+        do throws(RecurrenceError) { _ = try CalendarParser(text).parse() } catch { return false }
+        return true
+    }
+
     /// Reads a pattern: an interval `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` (`**` for any, lists with `|`), or
     /// `ext:KEY:ARGS`, which a program decides. All of them count from the end of the last run. The wall-clock forms are
     /// fixed schedules to daylight saving.

@@ -54,7 +54,7 @@ private struct Create {
         run.removeTaskKeys()
         do throws(Problems) { _ = try JobDefinition.read(run, context) } catch { throw job.failure(error) }
         let schedules = try ScheduleOptions(session)
-        for given in schedules.all { try session.check(given, task: name, context) }
+        for given in schedules.all { session.warn(about: [try session.check(given, task: name, context)]) }
         var table = job.table
         if !schedules.all.isEmpty {
             table.set("schedule", Value(.array(schedules.all.map { Value(.table($0.table)) })))
@@ -91,6 +91,7 @@ private struct Create {
             throw Failure(file: shown, error)
         }
         try ScheduleOptions.refusePast(task.schedules, now: session.now, said: shown)
+        session.warn(about: task.schedules)
         return source
     }
 }
@@ -109,8 +110,15 @@ extension Session {
         }
     }
 
+    /// Says what is surprising about schedules that are accepted all the same, as `check` does.
+    func warn(about schedules: [ScheduleDefinition]) {
+        for schedule in schedules where schedule.enabled {
+            for warning in schedule.explanation(at: now).warnings { complain("warning: \(schedule.expression): \(warning)") }
+        }
+    }
+
     /// Checks one schedule given by options.
-    func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) {
+    func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) -> ScheduleDefinition {
         var table = given.table
         table.remove("id")
         table.set("task", Value(.string(task)))
@@ -124,6 +132,7 @@ extension Session {
                 throw Problems(
                     DocumentError(position: Position(line: 1, column: 1), message: "at \"\(once.rfc3339)\" is in the past"))
             }
+            return schedule
         } catch {
             throw Failure(
                 ExitCode.invalid,

@@ -43,7 +43,7 @@ private struct Edit {
                 throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy)")
             }
             do throws(Failure) {
-                try edit.write(Source(format: edit.source.format, bytes: bytes))
+                session.warn(about: try edit.write(Source(format: edit.source.format, bytes: bytes))?.schedules ?? [])
                 _ = unlink(copy)
                 session.tell(task: edit.name)
                 return ExitCode.done

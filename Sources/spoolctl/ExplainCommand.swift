@@ -4,7 +4,7 @@ extension Command {
     static let explain = Command(
         "explain", "SCHEDULE", "say in words when a schedule is due, and what is surprising about it",
         details: [
-            "SCHEDULE is any text that says when; which kind it is shows in its form. The options name the kind where it could be taken for another.",
+            "SCHEDULE is any text that says when; which kind it is shows in its form. The options name the kind where it could be taken for another. A line of a crontab and a setting such as OnCalendar=Mon 05:00 may be pasted whole: what is no part of the schedule is left out, and a warning says what that was.",
             "A schedule that is legal and yet hardly meant gets a warning that says what it really does; check prints the same for the spool's files.",
         ],
         options: ScheduleOptions.whenOptions + ScheduleQuestion.options + [
@@ -13,6 +13,7 @@ extension Command {
         ],
         examples: [
             Example("spoolctl explain '*/7 2 * * mon-fri'", "what it means, when it is due next, and what */7 really does"),
+            Example("spoolctl explain '0 4 * * 7 /usr/local/bin/backup'", "a crontab's line, without its command"),
             Example("spoolctl explain --timezone Europe/Berlin '0 0 12 ? * 6#3'", "Quartz's third Friday"),
         ]
     ) { session throws(Failure) in try Explain(session).run() }
@@ -26,6 +27,7 @@ private struct Explain {
     func run() throws(Failure) -> Int32 {
         let arguments = session.arguments
         let question: ScheduleQuestion
+        var leftOut: String?
         if let given = try ScheduleQuestion.given(arguments) {
             guard arguments.operands.isEmpty else {
                 throw .usage("\(given.spelling) and \"\(arguments.operands[0])\" both say when")
@@ -34,12 +36,13 @@ private struct Explain {
         } else {
             guard !arguments.operands.isEmpty else { throw .usage("explain needs a SCHEDULE; see spoolctl explain --help") }
             // A crontab's fields may come without quotes where the shell finds no files for the stars.
-            let text = arguments.operands.joined(separator: " ")
-            let key = ScheduleDefinition.likelyKey(of: text)
-            question = try ScheduleQuestion(session, key: key, text: text)
+            let pasted = PastedSchedule(arguments.operands.joined(separator: " "))
+            question = try ScheduleQuestion(session, key: pasted.key, text: pasted.text)
+            leftOut = pasted.leftOut
         }
         let from = try arguments.value("from").map { text throws(Failure) in try session.instant(text, option: "from") } ?? session.now
-        let explanation = question.schedule.explanation(at: from)
+        var explanation = question.schedule.explanation(at: from)
+        if let leftOut { explanation.warnings.insert(leftOut, at: 0) }
         let next = question.occurrences(after: from, count: try session.count("count", default: 3))
         write(question, explanation, next)
         return ExitCode.done

@@ -20,7 +20,7 @@ extension Command {
         guard !given.isEmpty else { throw .usage("schedule needs one of \(ScheduleOptions.whenSpellings); see spoolctl schedule --help") }
         _ = try TaskCatalog(session, withSchedules: false).entry(name)
         let context = try session.context()
-        for one in given { try session.check(one, task: name, context) }
+        for one in given { session.warn(about: [try session.check(one, task: name, context)]) }
         let schedules = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.schedules)
         for one in given {
             let id = one.id ?? Base32.encode(.random(in: 0...(.max)), characters: 8)

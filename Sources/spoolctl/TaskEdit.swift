@@ -82,22 +82,25 @@ struct TaskEdit {
         }
     }
 
-    /// Refuses what the daemon would refuse.
-    func check(_ source: Source) throws(Failure) {
+    /// Refuses what the daemon would refuse. Returns what would be in force.
+    func check(_ source: Source) throws(Failure) -> TaskDefinition? {
         let context = try session.context()
         let spool = Spool(fs, host: "")
         let text = DefinitionFile(file: file, stem: name, source: source, changedAt: session.now)
         let judged = try attempt { () throws(SystemError) in try spool.taskInForce(as: text, context) }
         if !judged.problems.isEmpty { throw Failure(ExitCode.invalid, judged.problems) }
+        return judged.definition
     }
 
     /// Puts the new text in place, unless somebody else changed the file meanwhile.
-    func write(_ changed: Source) throws(Failure) {
-        try check(changed)
+    @discardableResult
+    func write(_ changed: Source) throws(Failure) -> TaskDefinition? {
+        let task = try check(changed)
         let taken = try attempt { () throws(SystemError) in try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken, bytes == source.bytes else {
             throw Failure(ExitCode.failed, "\(Layout.tasks)/\(file) was changed meanwhile and is left as it is; try again")
         }
         try DefinitionWriting(fs: fs, directory: Layout.tasks).replace(changed.bytes, file: file)
+        return task
     }
 }

@@ -500,6 +500,36 @@ struct CtlCommandTests {
         #expect(check.lines == ["tasks/a.toml:3:10: warning: cron \"*/7 2 * * *\": \(warning)"])
     }
 
+    @Test("N3: a crontab's line and a unit's setting may be pasted to explain; elsewhere the error says what to leave out")
+    func explainPasted() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let line = try spool.ctl("explain", "*/5 * * * * /usr/bin/php x")
+        #expect(line.code == 0 && line.lines.contains("meaning\tEvery 5 minutes, in UTC"), "\(line.errors)")
+        #expect(line.lines.contains("warning\t\"/usr/bin/php x\" is left out: in a crontab that is the command"))
+        let unit = try spool.ctl("explain", "OnCalendar=Mon 05:00")
+        #expect(unit.code == 0 && unit.lines.contains("meaning\tAt 05:00, on Monday, in UTC"), "\(unit.errors)")
+        let cron = try spool.ctl("create", "t", "--cron", "*/5 * * * * /usr/bin/php x", "--", "true")
+        #expect(cron.code == 4 && cron.errors.hasSuffix("\"/usr/bin/php x\"; a schedule is the time fields alone: leave the command out\n"), "\(cron.errors)")
+        let calendar = try spool.ctl("next", "--calendar", "OnCalendar=Mon 05:00")
+        #expect(calendar.code == 4 && calendar.errors.contains("OnCalendar= names the setting of a timer unit; leave it out"), "\(calendar.errors)")
+    }
+
+    @Test("create, schedule and check warn of a step that is longer than its field, and accept it")
+    func longSteps() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        func warning(_ cron: String, _ rest: String) -> String { "warning: cron \"\(cron)\": \(rest)" }
+        let minutes = warning("*/90 * * * *", "minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps")
+        let days = warning("0 0 */40 * *", "day of month: the step of */40 is longer than 1 to 31, which leaves 1 alone; write @every 40d for equal steps")
+        let create = try spool.ctl("create", "t", "--cron", "*/90 * * * *", "--", "true")
+        #expect(create.code == 0 && create.errors == "spoolctl: \(minutes)\n", "\(create.errors)")
+        let schedule = try spool.ctl("schedule", "t", "--cron", "0 0 */40 * *", "--id", "s")
+        #expect(schedule.code == 0 && schedule.output == "s\n" && schedule.errors == "spoolctl: \(days)\n", "\(schedule.errors)")
+        let check = try spool.ctl("check")
+        #expect(check.code == 0 && check.lines.contains { $0.hasSuffix(": \(minutes)") } && check.lines.contains { $0.hasSuffix(": \(days)") }, "\(check.output)")
+        let none = try spool.ctl("create", "u", "--cron", "*/15 * * * *", "--", "true")
+        #expect(none.code == 0 && none.errors.isEmpty)
+    }
+
     @Test("N3: explain finds the syntax by the form, and an error names the place", arguments: [
         ("30 2 * * *", "cron, five fields as crontab(5)"), ("@daily", "cron, five fields as crontab(5)"),
         ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),

@@ -98,6 +98,6 @@ import Testing
         #expect(all.onPath?.paths == .all && all.id == each.id && all.isDueAlike(each))
         #expect(try schedule("on_path = \"/srv/in/*.txt\"").id != each.id)
         #expect(each.explanation(at: now).sentence == "When a file matching /srv/in/*.csv comes, closed after writing or renamed in, each with a job of its own")
-        #expect(ScheduleDefinition.likelyKey(of: "/srv/in/*.csv") == "on_path")
+        #expect(PastedSchedule("/srv/in/*.csv").key == "on_path")
     }
 }
