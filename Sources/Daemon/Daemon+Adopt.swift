@@ -61,17 +61,16 @@ extension Daemon {
         service.conclude(worker.job, record: worker.record)
     }
 
-    /// What a lost run of this boot left running is ended, if it can be told for sure to be that: the process that leads its session is
-    /// the one that the run began, by number and start time, and not a later one of that number.
+    /// What a lost run of this boot left running is ended.
     package func endOrphans(of run: WorkerRecord.Running) {
-        guard run.jobPID > 1, let status = try? ProcessStatus.read(run.jobPID),  // gone: nothing to end
-            status.startTime == run.jobStartTime, status.session == run.jobPID, status.processGroup == run.jobPID
-        else { return }
-        // A user who kills his worker may have seen to it that the number is somebody else's now.
-        if let job = JobID(run.jobID).flatMap({ scheduler.jobs[$0] }), let owner = owner(job.definition) {
-            guard (try? FileStatus.read("/proc/\(run.jobPID)"))?.owner == owner.user else { return }  // gone, as above
-        }
-        _ = kill(-run.jobPID, SIGKILL)
-        log.write(.warning, "killed-orphans", at: now, ["id": run.jobID, "group": "\(run.jobPID)"])
+        guard let id = JobID(run.jobID) else { return }
+        let job = scheduler.jobs[id]
+        let orphans = Orphans(
+            run: run, directory: "\(options.spool)/\(Layout.directory(of: id, .running))",
+            owner: job.flatMap { owner($0.definition) }?.user)
+        let killed = orphans.kill()
+        guard !killed.isEmpty else { return }
+        log.write(
+            .warning, "killed-orphans", at: now, ["id": run.jobID, "processes": killed.sorted().map(String.init).joined(separator: ",")])
     }
 }

@@ -177,6 +177,16 @@ public struct ProcessStatus: Sendable, Equatable {
         return status
     }
 
+    /// It has ended, and nobody has reaped it yet.
+    public var isZombie: Bool { state == UInt8(ascii: "Z") }
+
+    /// Sends a signal to this very process, and to no later one of its number.
+    public func signal(_ number: Int32) {
+        // ESRCH: it has ended. EPERM: it is another user's by now. Neither can be helped.
+        guard let pidfd = try? Process.openPidfd(pid), let now = try? ProcessStatus.read(pid), now.startTime == startTime else { return }
+        _ = linux_pidfd_send_signal(pidfd.raw, number, nil, 0)
+    }
+
     /// `123 (any ) name) S 1 123 123 …`: the name may hold anything, so the fields begin after the last parenthesis.
     init?(pid: pid_t, _ bytes: [UInt8]) {
         guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }

@@ -32,9 +32,9 @@ public struct RunRequest: Sendable, Equatable {
     public var timeoutMilliseconds: Int64
     /// Signal that asks the job to end, at the limit or when stopped.
     public var stopSignal: Int32
-    /// From `stopSignal` to SIGKILL.
+    /// From `stopSignal` to SIGKILL, for all that the job started.
     public var killAfterMilliseconds: Int64
-    /// Whether what the command left running is killed when it ends; after a timeout it always is.
+    /// Whether what the command left running is ended when it ends; what it left after its limit or a stop always is.
     public var killsLeftovers: Bool
     /// How much of each output file is kept, in bytes; 0 is all. Past it the middle is dropped, which the file then says.
     public var outputLimitBytes: Int64
@@ -123,7 +123,7 @@ public enum Command: Sendable, Equatable {
     case run(RunRequest)
     /// Send this signal to the job's process group.
     case signal(Int32)
-    /// Ask the job to end with its stop signal, and kill everything it started after so long; nil is the run's own
+    /// Ask everything that the job started to end with its stop signal, and kill what is left of it after so long; nil is the run's own
     /// `killAfterMilliseconds`.
     case stop(killAfterMilliseconds: Int64?)
 }

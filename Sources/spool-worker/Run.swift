@@ -5,8 +5,12 @@ import WorkerProtocol
 
 /// The run in progress: its command, its deadlines, and how far its end has come.
 ///
-///     command runs ──limit or stop──> asked to end ──kill_after──> killing everything
-///          └───────────────┴── command ended ──┴── everything gone, given up, or left ──> reported
+///     command runs ──limit, stop──> everything asked to end ──kill_after──> killing everything
+///          │                                  ^        └─ all gone ─┐           │ all gone, or given up
+///          └── command ended ── leftovers=kill┘                     v           v
+///                         └──── nothing left, or leftovers=leave ───────> reported
+///
+/// Once the end was ordered, by the limit, a stop or `leftovers`, the run is reported when nothing that it started is there any more.
 struct Run {
     let request: RunRequest
     /// The command's process, and its session and process group. The number is safe to signal until the command is reaped.
@@ -17,7 +21,7 @@ struct Run {
 
     /// When the limit strikes; nil when there is none or it has. Monotonic nanoseconds, as all below.
     private var limit: Int64?
-    /// When everything is killed, after the command was asked to end.
+    /// When everything is killed, after it was asked to end.
     private var killAt: Int64?
     /// When to look again for what is being killed, and when to stop looking.
     private var retryAt: Int64?
@@ -26,8 +30,21 @@ struct Run {
     private var announceAt: Int64?
     private var outputLimit: OutputLimit?
     private(set) var hasTimedOut = false
-    private var isKilling = false
+    /// All that the run started is to end.
+    private var isEnding = false
+    /// It has not been asked to yet.
+    private var mustAsk = false
+    /// Whether the command's group was asked, and each process that was, so that none is asked twice.
+    private var hasAskedGroup = false
+    private var asked: Set<ProcessID> = []
+    private(set) var isKilling = false
     private var outcome: Outcome?
+
+    /// One process for ever: its number, and when it started.
+    private struct ProcessID: Hashable {
+        var pid: pid_t
+        var startTime: UInt64
+    }
 
     private struct Outcome {
         var status: ExitStatus
@@ -58,8 +75,8 @@ struct Run {
 
     var isCommandEnded: Bool { outcome != nil }
 
-    /// Whether what the command left running must go now.
-    var killsEverything: Bool { isKilling || isCommandEnded && request.killsLeftovers }
+    /// Whether what the command left running must end, too, now that it has ended.
+    var endsLeftovers: Bool { isEnding || request.killsLeftovers }
 
     var hasGivenUp: Bool { giveUpAt.map { $0 <= Clock.monotonicNanoseconds() } ?? false }
 }
@@ -67,7 +84,7 @@ struct Run {
 // MARK: - Deadlines and commands
 
 extension Run {
-    /// Does what is due: the limit asks the command to end, the kill's deadline kills.
+    /// Does what is due: the limit orders the end, the kill's deadline kills.
     mutating func strike() {
         let now = Clock.monotonicNanoseconds()
         if let limit, limit <= now {
@@ -98,20 +115,41 @@ extension Run {
         return !isCommandEnded
     }
 
-    /// Asks the command's group to end, and sets when everything is killed; never later than a stop before it said.
+    /// Orders the end of everything, which is to be asked for now and is enforced after so long; nil is the run's own `kill_after`. A later
+    /// order asks nobody again, and may only shorten the time.
     mutating func stop(killAfterMilliseconds: Int64?) {
         if isKilling { return }
         // The limit has nothing more to do: the end has been ordered.
         limit = nil
         let wait = max(0, killAfterMilliseconds ?? request.killAfterMilliseconds)
         // Who is given no time is not asked either.
-        if wait > 0 {
-            signalGroup(request.stopSignal)
+        if wait > 0 && !isEnding { mustAsk = true }
+        isEnding = true
+        killAt = min(killAt ?? .max, Clock.monotonicNanoseconds().advanced(milliseconds: wait))
+    }
+
+    /// The command has ended and left something: that is to end, too.
+    mutating func stopLeftovers() { if !isEnding { stop(killAfterMilliseconds: nil) } }
+
+    /// Whether it is time to ask everything to end, which is done once.
+    mutating func takeAsking() -> Bool {
+        defer { mustAsk = false }
+        return mustAsk
+    }
+
+    /// Asks the command's group to end, and each of these that is not in it; each process once. `processes` were looked up just before.
+    mutating func ask(_ processes: [ProcessStatus]) {
+        let asksGroup = !isCommandEnded && !hasAskedGroup
+        for process in processes where asked.insert(ProcessID(pid: process.pid, startTime: process.startTime)).inserted {
+            if asksGroup && process.processGroup == pid { continue }
+            process.signal(request.stopSignal)
             // A stopped process gets no signal but this and SIGKILL.
-            signalGroup(SIGCONT)
+            process.signal(SIGCONT)
         }
-        let new = Clock.monotonicNanoseconds().advanced(milliseconds: wait)
-        killAt = min(killAt ?? .max, new)
+        guard asksGroup else { return }
+        hasAskedGroup = true
+        signalGroup(request.stopSignal)
+        signalGroup(SIGCONT)
     }
 
     func signal(_ number: Int32) { signalGroup(number) }
@@ -126,9 +164,9 @@ extension Run {
 // MARK: - Ending
 
 extension Run {
-    /// Kills the command's group as one, atomically, while the command's number is still its own, if all of it must go anyway.
+    /// Kills the command's group as one, atomically, while the command's number is still its own, if everything is being killed.
     func killGroupBeforeReaping() {
-        if isCommandEnded || !(isKilling || request.killsLeftovers) { return }
+        if isCommandEnded || !isKilling { return }
         if linux_has_ended(pid) == 1 { kill(-pid, SIGKILL) }
     }
 
@@ -143,8 +181,6 @@ extension Run {
             status: exit, usage: usage, endedAt: Clock.now(),
             wallNanoseconds: Clock.monotonicNanoseconds() - startedNanoseconds)
         limit = nil
-        // What remains after a stop that was obeyed is up to `leftovers`; after the limit it has until then.
-        if !hasTimedOut { killAt = nil }
     }
 
     mutating func retryKilling() {

@@ -100,17 +100,17 @@ extension Worker {
     private mutating func settle(anyAlive: Bool) {
         guard run?.isCommandEnded == true else { return }
         let mine = anyAlive ? leftovers.children(ofRun: run!.pid) : []
-        if mine.isEmpty || run!.hasGivenUp {
+        if mine.isEmpty || run!.hasGivenUp || !run!.endsLeftovers {
             leftovers.adopt(mine)
             finish(leftovers: mine.count)
-        } else if run!.killsEverything {
+        } else if run!.isKilling {
             Leftovers.kill(mine)
             run!.retryKilling()
-        } else if !run!.hasTimedOut {
-            leftovers.adopt(mine)
-            finish(leftovers: mine.count)
+        } else {
+            // They have until the kill's deadline: every SIGCHLD comes back here.
+            run!.stopLeftovers()
+            if run!.takeAsking() { run!.ask(leftovers.processes(ofRun: run!.pid)) } else { run!.ask(mine) }
         }
-        // Else they were asked to end and have until the kill's deadline: every SIGCHLD comes back here.
     }
 
     private mutating func finish(leftovers: Int) {
@@ -143,7 +143,7 @@ extension Worker {
     private mutating func carryOut(_ command: Command) {
         switch command {
         case .run(let request): start(request)
-        case .signal(let number): run?.signal(number)
+        case .signal(let number): signal(number)
         case .stop(let killAfterMilliseconds): stop(killAfterMilliseconds: killAfterMilliseconds)
         }
     }
@@ -174,9 +174,24 @@ extension Worker {
         }
     }
 
+    private mutating func signal(_ number: Int32) {
+        guard let run else { return }
+        run.signal(number)
+        if run.isCommandEnded {
+            for child in leftovers.children(ofRun: run.pid) where child.processGroup == run.pid { child.signal(number) }
+        }
+    }
+
     private mutating func stop(killAfterMilliseconds: Int64?) {
         run?.stop(killAfterMilliseconds: killAfterMilliseconds)
+        askToEnd()
         enforceDeadlines()
+    }
+
+    /// Asks all that the run has started to end, if that is due.
+    private mutating func askToEnd() {
+        guard run?.takeAsking() == true else { return }
+        run!.ask(leftovers.processes(ofRun: run!.pid))
     }
 
     private mutating func enforceDeadlines() {
@@ -185,8 +200,9 @@ extension Worker {
         if run!.takeAnnouncement() {
             send(.running(jobID: run!.request.jobID, attempt: run!.request.attempt, pid: run!.pid))
         }
+        askToEnd()
         // Also what has left the command's process group, if it is a child of ours by now.
-        if run!.killsEverything && !run!.isCommandEnded { Leftovers.kill(leftovers.children(ofRun: run!.pid)) }
+        if run!.isKilling && !run!.isCommandEnded { Leftovers.kill(leftovers.children(ofRun: run!.pid)) }
         reap()
     }
 }

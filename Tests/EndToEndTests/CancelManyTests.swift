@@ -9,7 +9,7 @@ struct CancelManyTests {
     /// What keeps jobs waiting, apart from the two slots.
     enum Waiting: String, CaseIterable { case slots, locks, after }
 
-    @Test("None of the jobs that one cancel names starts, whatever it waits for", arguments: Waiting.allCases)
+    @Test("E5: None of the jobs that one cancel names starts, whatever it waits for", arguments: Waiting.allCases)
     func noneStarts(_ waiting: Waiting) throws {
         let spool = try SpoolUnderTest(configuration: "slots = \(waiting == .slots ? 2 : 8)")
         var ids: [String] = []

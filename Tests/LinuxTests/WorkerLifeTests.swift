@@ -27,6 +27,7 @@ import WorkerProtocol
         let next = try worker.run(
             worker.shell("sleep 1000 & echo $! > child; (setsid sh -c 'echo $$ > deep; exec sleep 1000' &) ; until [ -s deep ]; do :; done") {
                 $0.killsLeftovers = true
+                $0.killAfterMilliseconds = 50
             })
         #expect(next.kind == .exited(code: 0) && next.leftovers == 0)
         #expect(!isRunning(try pid(in: "child")))
@@ -67,14 +68,77 @@ import WorkerProtocol
         #expect(end.kind == .timedOut(.signaled(number: SIGTERM, coreDumped: false)) && end.leftovers == 0)
     }
 
-    @Test func politeLeftoversOfAStopAreLeft() throws {
+    /// How a process that a command starts gets out of the command's reach.
+    enum Hiding: String, CaseIterable {
+        case notAtAll, ownSession, orphaned, orphanedInOwnSession
+
+        /// A shell script that has `child`, a program in quotes for sh, run so, and waits for its end as far as it can.
+        func script(_ child: String) -> String {
+            switch self {
+            case .notAtAll: "sh -c '\(child)' & exec sleep 1000"
+            // The shell goes on: whoever is below it must be asked all the same.
+            case .ownSession: "trap : TERM; setsid sh -c '\(child)'; :"
+            case .orphaned: "(sh -c '\(child)' &); exec sleep 1000"
+            case .orphanedInOwnSession: "(setsid sh -c '\(child)' &); exec sleep 1000"
+            }
+        }
+    }
+
+    @Test("A stop asks all that the job started, and the run ends when all of it is gone", arguments: Hiding.allCases)
+    func aStopEndsEverything(_ hiding: Hiding) throws {
         let ready = try Pipe(temporary, "ready")
-        try worker.send(.run(worker.shell("setsid sh -c 'echo $$ > child; echo ready > ready; exec sleep 1000' & exec sleep 1000")))
+        let go = try Pipe(temporary, "go")
+        let child = "trap \"echo asked > ready; read x < go; echo \\$x > last; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done"
+        // Longer than the test may take: nothing here is killed.
+        try worker.send(.run(worker.shell(hiding.script(child)) { $0.killAfterMilliseconds = 600_000 }))
+        #expect(try ready.line() == "ready")
+        try worker.send(.stop(killAfterMilliseconds: nil))
+        #expect(try ready.line() == "asked")
+        // Another order asks nobody again: `asked` would be in `last`.
+        try worker.send(.stop(killAfterMilliseconds: nil))
+        try go.write("went")
+        let end = try worker.report()
+        #expect(end.leftovers == 0)
+        #expect(try temporary.text("last") == "went\n", "the end is not reported before it")
+    }
+
+    @Test("Who ignores the request is killed after kill_after, however it hides", arguments: Hiding.allCases)
+    func aStopKillsWhatIgnoresIt(_ hiding: Hiding) throws {
+        let ready = try Pipe(temporary, "ready")
+        let child = "trap \"\" TERM; echo $$ > child; echo ready > ready; exec sleep 1000"
+        try worker.send(.run(worker.shell(hiding.script(child)) { $0.killAfterMilliseconds = 50 }))
         #expect(try ready.line() == "ready")
         try worker.send(.stop(killAfterMilliseconds: nil))
         let end = try worker.report()
-        #expect(end.kind == .signaled(number: SIGTERM, coreDumped: false) && end.leftovers == 1)
-        kill(try pid(in: "child"), SIGKILL)
+        #expect(end.leftovers == 0)
+        #expect(!isRunning(try pid(in: "child")))
+    }
+
+    @Test("A kill during the grace of a stop kills at once")
+    func aKillEndsTheGrace() throws {
+        let ready = try Pipe(temporary, "ready")
+        try worker.send(.run(worker.shell("(trap '' TERM; echo $$ > child; echo ready > ready; exec sleep 1000) & exec sleep 1000") { $0.killAfterMilliseconds = 600_000 }))
+        #expect(try ready.line() == "ready")
+        try worker.send(.stop(killAfterMilliseconds: nil))
+        try worker.send(.stop(killAfterMilliseconds: 0))
+        #expect(try worker.report().leftovers == 0)
+    }
+
+    @Test("leftovers = \"kill\" asks what the command left, and gives it kill_after", arguments: Hiding.allCases.filter { $0 != .ownSession })
+    func leftoversAreAskedFirst(_ hiding: Hiding) throws {
+        let ready = try Pipe(temporary, "ready")
+        let child = "trap \"echo asked > asked; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done"
+        let script = hiding.script(child).replacing("exec sleep 1000", with: "read x < go; exit 3")
+        let go = try Pipe(temporary, "go")
+        try worker.send(.run(worker.shell(script) {
+            $0.killsLeftovers = true
+            $0.killAfterMilliseconds = 600_000
+        }))
+        #expect(try ready.line() == "ready")
+        try go.write("")
+        let end = try worker.report()
+        #expect(end.kind == .exited(code: 3) && end.leftovers == 0)
+        #expect(try temporary.text("asked") == "asked\n")
     }
 
     // MARK: The record

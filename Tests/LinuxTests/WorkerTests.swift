@@ -216,6 +216,13 @@ import WorkerProtocol
         try worker.send(.signal(SIGUSR1))
         let kind = try worker.report().kind
         #expect(kind == .signaled(number: SIGUSR1, coreDumped: false) || kind == .exited(code: 5))
+
+        // Not the command alone.
+        try worker.send(.run(worker.shell("sh -c \"trap 'echo got > ready; exit' USR1; echo ready > ready; while :; do sleep 0.01; done\" & exec sleep 1000")))
+        #expect(try ready.line() == "ready")
+        try worker.send(.signal(SIGUSR1))
+        #expect(try ready.line() == "got")
+        #expect(try worker.report().kind == .signaled(number: SIGUSR1, coreDumped: false))
     }
 
     @Test func theLimitCanBeMovedLater() throws {

@@ -115,9 +115,12 @@ final class People {
             let ids = try disk.node(Layout.new).entries.keys.map { Spool<SimulatedDisk>.stem(of: $0) }
                 + disk.node(Layout.running).entries.keys
             guard !ids.isEmpty else { return }
-            let id = ids.sorted()[Int(pick % UInt64(ids.count))]
+            let first = Int(pick % UInt64(ids.count))
             requests += 1
-            try rename(into: "\(Layout.control)/r\(requests).request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
+            // One, or all from there on.
+            let some = ids.sorted()[first...].prefix(pick >> 8 % 2 == 0 ? 1 : ids.count).map { "\"\($0)\"" }
+            let what = some.count == 1 ? "\"id\": \(some[0])" : "\"ids\": [\(some.joined(separator: ", "))]"
+            try rename(into: "\(Layout.control)/r\(requests).request", "{\"do\": \"cancel\", \(what)}")
         case .pause: try rename(into: "\(Layout.control)/\(pick % 2 == 0 ? "pause" : "pause-task\(pick % 3)")", "note")
         case .resume: lift(pick % 2 == 0 ? "pause" : "pause-task\(pick % 3)")
         case .defineTask:

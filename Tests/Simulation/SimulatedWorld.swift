@@ -193,6 +193,7 @@ package final class SimulatedWorld: World {
             if disk.bug != .overflowIsNotNoticed { try service.rescan() }
             return
         }
+        var hasRequest = false
         for event in events {
             switch event.directory {
             case Layout.new:
@@ -200,10 +201,13 @@ package final class SimulatedWorld: World {
                     event.name, isGone: event.what == .gone, isCreated: event.what == .created,
                     isMovedIn: event.what == .movedIn)
             case Layout.tasks: if !Name.isUnfinished(event.name) { service.loadTask(Spool<SimulatedDisk>.stem(of: event.name)) }
-            case Layout.control: service.takeControl(event.name)
+            case Layout.control:
+                service.takeControl(event.name)
+                if event.name.hasSuffix(".request") { hasRequest = true }
             default: break
             }
         }
+        if hasRequest { service.scanControl() }
     }
 
     /// More happened than inotify can tell.
