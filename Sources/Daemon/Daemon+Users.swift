@@ -27,7 +27,9 @@ extension Daemon {
         names.formUnion(users.keys)
         do throws(SystemError) {
             for directory in UserPart.claimable + [Layout.users] {
-                for entry in try spool.fs.list(directory) where entry.kind == .directory { names.insert(entry.name) }
+                for entry in try spool.fs.list(directory) {
+                    if entry.kind == .directory { names.insert(entry.name) } else if let name = UserPart.denied(byFile: entry.name) { names.insert(name) }
+                }
             }
         } catch {
             log.write(.error, "unreadable", at: now, ["error": "\(error)"])
@@ -57,6 +59,8 @@ extension Daemon {
             return
         }
         let directory = try spool.fs.directory()
+        let isAdmitted = configuration.admits(user: name)
+        if isAdmitted { try UserSpool.admit(name, in: directory) }
         var claims: [UserSpool.Claim] = []
         for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims {
@@ -66,7 +70,8 @@ extension Daemon {
         let isNamed = configuration.allow?.contains(name) ?? false
         let wasServed = try spool.fs.status(place) != nil
         guard wasServed || isNamed || claims.contains(.directory) else { return }
-        guard configuration.admits(user: name) else {
+        guard isAdmitted else {
+            try UserSpool.deny(name, in: directory)
             note("user \(name) may not use this spool: allow and deny in the configuration say so", of: place)
             return letGo(name)
         }

@@ -34,6 +34,18 @@ enum UserSpool {
         if try directory.status().mode != mode { try directory.setMode(mode) }
     }
 
+    // MARK: Who may
+
+    /// Leaves word for the user, who cannot read the configuration, that it keeps the user out.
+    static func deny(_ name: String, in spool: borrowing Directory) throws(SystemError) {
+        _ = try spool.openFile(UserPart.denial(of: name), O_WRONLY | O_CREAT | O_NOFOLLOW)
+    }
+
+    /// Takes that word back.
+    static func admit(_ name: String, in spool: borrowing Directory) throws(SystemError) {
+        do throws(SystemError) { try spool.unlink(UserPart.denial(of: name)) } catch where error.errno == ENOENT {}
+    }
+
     // MARK: One user
 
     /// What a user has put into the shared directories.

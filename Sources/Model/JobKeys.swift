@@ -116,7 +116,7 @@ extension TableReader {
             return .after(span.approximateMilliseconds)
         }
         switch value.kind {
-        case .integer(let number) where number < 100_000_000_000: return span(value, key).map { .after($0.approximateMilliseconds) }
+        case .integer(let number) where number < Instant.bareMillisecondsMin: return span(value, key).map { .after($0.approximateMilliseconds) }
         case .float: return span(value, key).map { .after($0.approximateMilliseconds) }
         case .string, .integer, .dateTime: return instant(value, key, zone: zone).map { .at($0) }
         default:

@@ -1,4 +1,7 @@
 extension Instant {
+    /// From here on a number alone is epoch milliseconds; a smaller one is no instant.
+    public static let bareMillisecondsMin: Int64 = 100_000_000_000
+
     /// Reads an instant between 1970 and the end of 2199:
     ///
     /// - RFC 3339 with any offset, `t`, `z` or a space allowed: `2026-12-24T18:00:00+01:00`;
@@ -17,6 +20,19 @@ extension Instant {
         }
         return instant
     }
+}
+
+extension Instant {
+    /// Whether a text is an instant that the zone decides: one without an offset that does not count from `now` alone.
+    public static func isWallTime(_ text: String, now: Instant) -> Bool {
+        // No instant at all is none of these.
+        guard let here = try? parse(text, zone: .utc, now: now), let there = try? parse(text, zone: anHourEast, now: now) else { return false }
+        return here != there
+    }
+
+    private static let anHourEast = Zone(
+        name: "+01", ranges: [Zone.Range(start: Zone.beforeAll, end: Zone.afterAll, offset: 3600, isDaylight: false, abbreviation: 0)],
+        abbreviations: ["+01"])
 }
 
 struct InstantParser {
@@ -82,7 +98,7 @@ struct InstantParser {
     private mutating func epochMilliseconds() throws(RecurrenceError) -> Instant {
         let start = scanner.position
         guard let value = scanner.number(digitsUpTo: 18) else { throw malformed(at: start) }
-        guard value >= 100_000_000_000 else {
+        guard value >= Instant.bareMillisecondsMin else {
             throw error(
                 "a bare number is epoch milliseconds, and \(value) is too small for that", at: start,
                 hint: "epoch seconds are written @\(value)")

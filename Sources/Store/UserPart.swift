@@ -76,8 +76,24 @@ public enum UserPart {
 
     /// The names of the parts that there are, sorted.
     public static func names(inSpool spool: String) throws(SystemError) -> [String] {
-        try Directory.open("\(spool)/\(Layout.users)").list().map(\.name).sorted()
+        try Directory.open("\(spool)/\(Layout.users)").list().map(\.name).filter { !$0.hasPrefix(".") }.sorted()
     }
+
+    // MARK: Who is kept out
+
+    /// A file that root's daemon keeps for a user who asked to be served and may not be, so that whoever asks again is told at once.
+    public static func denial(of name: String) -> String { "\(Layout.users)/.\(name)\(denialSuffix)" }
+
+    private static let denialSuffix = ".denied"
+
+    /// The user whom a file in `users/` keeps out; nil: it keeps nobody out.
+    public static func denied(byFile name: String) -> String? {
+        guard name.hasPrefix("."), name.hasSuffix(denialSuffix) else { return nil }
+        return String(name.dropFirst().dropLast(denialSuffix.utf8.count))
+    }
+
+    /// Whether root's daemon has said that this user may not use the spool.
+    public static func isDenied(_ name: String, inSpool spool: String) -> Bool { access("\(spool)/\(denial(of: name))", F_OK) == 0 }
 }
 
 extension JobStatus {

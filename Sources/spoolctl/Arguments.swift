@@ -1,4 +1,5 @@
 import Documents
+import Store
 
 /// A command line taken apart by the options that a command knows.
 struct Arguments {
@@ -53,7 +54,7 @@ struct Arguments {
             guard parts.count == 1 else { throw .usage("--\(name) takes no value") }
             given.append(Given(name: option.name, value: "", spelling: "--\(name)"))
         } else if parts.count == 2 {
-            given.append(Given(name: option.name, value: parts[1], spelling: "--\(name)"))
+            try give(option, parts[1], "--\(name)")
         } else {
             try takeValue(option, "--\(name)", &rest)
         }
@@ -73,7 +74,7 @@ struct Arguments {
             } else if letters.isEmpty {
                 try takeValue(option, "-\(letter)", &rest)
             } else {
-                given.append(Given(name: option.name, value: String(letters), spelling: "-\(letter)"))
+                try give(option, String(letters), "-\(letter)")
                 return
             }
         }
@@ -81,6 +82,15 @@ struct Arguments {
 
     private mutating func takeValue(_ option: Option, _ spelling: String, _ rest: inout ArraySlice<String>) throws(Failure) {
         guard let value = rest.popFirst() else { throw .usage("\(spelling) needs \(option.value ?? "a value")") }
+        try give(option, value, spelling)
+    }
+
+    /// Takes a value. The one place that all of them pass, so that none of a duration in days is taken for seconds.
+    private mutating func give(_ option: Option, _ value: String, _ spelling: String) throws(Failure) {
+        // A whole number of this size is an instant, in milliseconds.
+        if let spellings = BareNumber.spellings(of: value, for: option.name), Int64(value).map({ $0 < Instant.bareMillisecondsMin }) ?? true {
+            throw .invalid("\(spelling) \(value): the number has no unit; \(spellings)")
+        }
         given.append(Given(name: option.name, value: value, spelling: spelling))
     }
 

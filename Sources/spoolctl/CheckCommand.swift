@@ -102,7 +102,12 @@ private struct Check {
         if isConfiguration {
             count += 1
             guard let (bytes, _) = read(path, path) else { return }
-            do throws(Problems) { _ = try Configuration(bytes, zones: session.zones, now: session.now) } catch { add(path, error) }
+            do throws(Problems) {
+                _ = try Configuration(bytes, zones: session.zones, now: session.now)
+                warn(path, try Source(format: .toml, bytes: bytes).table().bareNumbers)
+            } catch {
+                add(path, error)
+            }
             return
         }
         // As above: a wrong configuration's zone counts as UTC.
@@ -181,7 +186,9 @@ private struct Check {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
             warn(path, task.references, among: tasks)
-            guard case .array(let tables)? = try source.table()["schedule"]?.kind else { return task }
+            let table = try source.table()
+            warn(path, table.bareNumbers)
+            guard case .array(let tables)? = table["schedule"]?.kind else { return task }
             for (schedule, table) in zip(task.schedules, tables) { warn(path, schedule, table) }
             return task
         } catch {
@@ -195,7 +202,9 @@ private struct Check {
     ) -> (task: String, schedule: ScheduleDefinition)? {
         do throws(Problems) {
             let read = try ScheduleDefinition.file(id: id, source: source, context)
-            warn(path, read.schedule, Value(.table(try source.table())))
+            let table = try source.table()
+            warn(path, table.bareNumbers)
+            warn(path, read.schedule, Value(.table(table)))
             return read
         } catch {
             add(path, error)
@@ -208,6 +217,7 @@ private struct Check {
         do throws(Problems) {
             var table = try source.table()
             warn(path, table.taskReferences, among: tasks)
+            warn(path, table.bareNumbers)
             guard let value = table["task"] else {
                 _ = try JobDefinition.read(table, isScript: source.format == .script, context)
                 return
@@ -272,6 +282,13 @@ private struct Check {
                 Problem(
                     file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"", hint: hint,
                     isWarning: true))
+        }
+    }
+
+    /// What is legal and hardly meant.
+    private mutating func warn(_ file: String, _ warnings: [DocumentError]) {
+        for one in warnings {
+            problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint, isWarning: true))
         }
     }
 

@@ -43,8 +43,10 @@ private struct Edit {
                 throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy)")
             }
             do throws(Failure) {
-                session.warn(about: try edit.write(Source(format: edit.source.format, bytes: bytes))?.schedules ?? [])
+                let edited = Source(format: edit.source.format, bytes: bytes)
+                session.warn(about: try edit.write(edited)?.schedules ?? [])
                 _ = unlink(copy)
+                for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
                 session.tell(task: edit.name)
                 return ExitCode.done
             } catch {

@@ -27,20 +27,22 @@ enum EverybodysSpool {
 
     /// Has what a user needs to put files there: she makes the directories of her name, and root's daemon the rest.
     static func claim(_ path: String, _ user: User) throws(Failure) {
-        if isComplete(path) { return }
         let spool = UserPart.spool(ofPart: path, of: user.name)
+        try refuseDenied(user, spool)
+        if isComplete(path) { return }
         for shared in Layout.shared where mkdir("\(spool)/\(shared)/\(user.name)", 0o700) != 0 && errno != EEXIST {
             throw Failure(SystemError(call: "mkdir", path: "\(spool)/\(shared)/\(user.name)", errno: errno))
         }
         let end = Clock.monotonicMilliseconds() + claimMilliseconds
         let inotify = try attempt { () throws(SystemError) in
             let inotify = try Inotify()
-            _ = try inotify.add("\(spool)/\(Layout.users)", [.movedTo])
+            _ = try inotify.add("\(spool)/\(Layout.users)", [.movedTo, .created])
             return inotify
         }
         while true {
             // Not there yet: the other watch tells when it is. The daemon writes its number when it has the lock.
             _ = try? inotify.add("\(path)/\(Layout.state)", [.modified])
+            try refuseDenied(user, spool)
             if isComplete(path), try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) != nil { return }
             var descriptor = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
             guard poll(&descriptor, 1, Int32(clamping: max(0, end - Clock.monotonicMilliseconds()))) != 0 else { break }
@@ -50,6 +52,12 @@ enum EverybodysSpool {
         throw Failure(
             ExitCode.failed,
             "spoold has made no room for \(user.name) in \(spool): it does not run, or may not serve \(user.name) (allow and deny in its configuration)")
+    }
+
+    /// As at(1): who is kept out hears that, and not that somebody has to wait.
+    static func refuseDenied(_ user: User, _ spool: String) throws(Failure) {
+        guard UserPart.isDenied(user.name, inSpool: spool) else { return }
+        throw Failure(ExitCode.notPermitted, "user \(user.name) may not use the spool \(spool): allow and deny in root's configuration say so")
     }
 
     private static func isComplete(_ path: String) -> Bool { access(path, F_OK) == 0 }

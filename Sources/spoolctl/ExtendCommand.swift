@@ -25,6 +25,7 @@ extension Command {
         if ids == own, session.owner == nil, let spool = try? FileStatus.read(session.spoolPath), spool.owner == 0, geteuid() != 0 {  // gone: below
             let job = try RunningJob(session)
             _ = try attempt { () throws(SystemError) in try job.fs.extend(job.directory, milliseconds: milliseconds) }
+            if session.isJSON { session.tell(job.id) }
             return ExitCode.done
         }
         var requests = JobRequests(session, pastTense: "extended")

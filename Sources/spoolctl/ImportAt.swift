@@ -87,7 +87,7 @@ struct ImportAt {
             }
         }
         try drop.publish(composed)
-        for job in composed { session.tell(job.id) }
+        for job in composed { session.tell(job.id.text) }
         if !jobs.isEmpty {
             session.complain("at still has what it had, and would run it too; to remove it there: atrm \(jobs.map { "\($0.number)" }.joined(separator: " "))")
         }

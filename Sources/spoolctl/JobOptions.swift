@@ -101,6 +101,8 @@ struct JobOptions {
         for option in ["backoff", "keep"] {
             if let text = arguments.value(option) { set(option, try inlineValue(text, option), "--\(option)") }
         }
+        // Of a table; a number alone has been refused before.
+        if let bare = table.bareNumbers.first { throw .invalid("--keep: \(bare.message); \(bare.hint ?? "")") }
         if let text = arguments.value("payload") {
             do throws(DocumentError) { set("payload", try JSON.parse(Array(text.utf8)).kind, "--payload") } catch {
                 throw .invalid("--payload:\(error)")

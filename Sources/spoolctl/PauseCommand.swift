@@ -16,7 +16,11 @@ extension Command {
         let note = session.arguments.value("note") ?? ""
         guard note.utf8.count <= 4096 else { throw .invalid("--note: is longer than 4096 bytes") }
         try session.pause(scope, note: note)
-        if session.output.isTerminal, !session.isQuiet, !session.isJSON { session.output.line("paused \(scope.spoken())") }
+        if session.isJSON {
+            session.tell(scope) { $0.member("note", note) }
+        } else if session.output.isTerminal, !session.isQuiet {
+            session.output.line("paused \(scope.spoken())")
+        }
         return ExitCode.done
     }
 
@@ -26,10 +30,14 @@ extension Command {
         examples: [Example("spoolctl resume --queue heavy", "the queue's jobs start again")]
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
-        if try !session.resume(scope) {
+        let wasPaused = try session.resume(scope)
+        if !wasPaused {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken()) is not paused")
-        } else if session.output.isTerminal, !session.isQuiet, !session.isJSON {
+        }
+        if session.isJSON {
+            session.tell(scope) { $0.member("was_paused", wasPaused) }
+        } else if wasPaused, session.output.isTerminal, !session.isQuiet {
             session.output.line("resumed \(scope.spoken())")
         }
         return ExitCode.done
@@ -37,6 +45,16 @@ extension Command {
 }
 
 extension Session {
+    /// Prints what was paused or resumed, named as in `status --json`.
+    fileprivate func tell(_ scope: PauseScope, _ more: (inout JSONWriter) -> Void) {
+        var writer = JSONWriter(reserving: 128)
+        writer.beginObject()
+        writer.member("scope", scope.text)
+        more(&writer)
+        writer.endObject()
+        output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+
     /// Pauses, in place of a pause that is there already.
     func pause(_ scope: PauseScope, note: String) throws(Failure) {
         let fs = try openSpoolForWriting()

@@ -21,6 +21,7 @@ extension Command {
         Progress(fraction: fraction, message: words.isEmpty ? nil : cut(words), at: session.now).write(to: &writer)
         let bytes = writer.bytes + [UInt8(ascii: "\n")]
         try job.put(Layout.progressFile) { path throws(SystemError) in try job.fs.create(path, bytes, mode: 0o600) }
+        if session.isJSON { session.tell(job.id) }
         return ExitCode.done
     }
 

@@ -29,6 +29,7 @@ extension Command {
             try file.sync()
         }
         if let failure { throw failure }
+        if session.isJSON { session.tell(job.id) }
         return ExitCode.done
     }
 }

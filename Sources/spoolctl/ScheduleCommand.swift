@@ -30,7 +30,7 @@ extension Command {
             guard try schedules.add(Source(writing: table), stem: id) else {
                 throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
             }
-            session.tell(schedule: id)
+            session.tell(id)
         }
         return ExitCode.done
     }
@@ -51,7 +51,7 @@ extension Command {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.schedules, stem: id) }
             if !files.isEmpty {
                 try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
-                session.tell(schedule: id)
+                session.tell(id)
                 return ExitCode.done
             }
         }
@@ -72,21 +72,7 @@ extension Command {
             let files = first.entry.schedules.compactMap { $0.definition.id == id ? $0.file : nil }
             try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
         }
-        session.tell(schedule: id)
+        session.tell(id)
         return ExitCode.done
-    }
-}
-
-extension Session {
-    fileprivate func tell(schedule id: String) {
-        if isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("id", id)
-            writer.endObject()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
-        } else {
-            output.line(id)
-        }
     }
 }

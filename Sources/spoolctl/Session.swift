@@ -72,6 +72,7 @@ final class Session {
         let spoolPath = try located.get()
         do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
             if error.errno == SystemError.noSuchFile, let owner {
+                try EverybodysSpool.refuseDenied(owner, UserPart.spool(ofPart: spoolPath, of: owner.name))
                 throw Failure(ExitCode.failed, "\(owner.name) has nothing in this spool yet; spoolctl submit makes what is needed")
             }
             if error.errno == SystemError.noSuchFile {

@@ -216,7 +216,7 @@ private struct Submit {
     private func publish(_ batch: inout [JobDrop.Composed], _ drop: JobDrop, _ ids: inout [JobID]) throws(Failure) {
         guard !batch.isEmpty else { return }
         try drop.publish(batch)
-        for job in batch { session.tell(job.id) }
+        for job in batch { session.tell(job.id.text) }
         session.output.flush()
         if arguments.flag("wait") { ids += batch.map(\.id) }
         batch.removeAll(keepingCapacity: true)
@@ -244,16 +244,16 @@ extension Session {
         return composed.id
     }
 
-    /// Prints the id of a job that is on the disk now.
-    func tell(_ id: JobID) {
+    /// Prints the id of a job, or of a schedule.
+    func tell(_ id: String) {
         if isJSON {
             var writer = JSONWriter(reserving: 128)
             writer.beginObject()
-            writer.member("id", id.text)
+            writer.member("id", id)
             writer.endObject()
             output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else {
-            output.line(id.text)
+            output.line(id)
         }
     }
 
@@ -263,7 +263,7 @@ extension Session {
         var showing = showing
         if !waits || isQuiet || isJSON { showing = .nothing }
         for id in ids {
-            if case .output = showing { complain("submitted \(id)") } else { tell(id) }
+            if case .output = showing { complain("submitted \(id)") } else { tell(id.text) }
         }
         output.flush()
         return waits ? try wait(for: ids, showing: showing) : ExitCode.done

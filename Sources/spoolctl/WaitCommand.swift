@@ -29,6 +29,20 @@ extension Command {
         var timeout: Int64?
         if let text = session.arguments.value("timeout") { timeout = try session.milliseconds(text, option: "timeout") }
         var wait = try JobWait(session, records, showing: session.arguments.flag("progress") ? .progress : .nothing)
-        return try wait.run(ids, timeoutMilliseconds: timeout, any: any)
+        let code = try wait.run(ids, timeoutMilliseconds: timeout, any: any)
+        if session.isJSON { try session.tellStatuses(of: ids) }
+        return code
+    }
+}
+
+extension Session {
+    /// Prints what is known of each of these jobs now, as `status --json` does, one a line.
+    fileprivate func tellStatuses(of ids: [String]) throws(Failure) {
+        var records = try records()
+        for id in ids {
+            // A record that was removed meanwhile has been complained of.
+            guard let record = try reading({ () throws(JournalError) in try records.record(of: id) }) else { continue }
+            output.line(String(decoding: record.json, as: UTF8.self).trimmed)
+        }
     }
 }

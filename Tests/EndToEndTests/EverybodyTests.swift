@@ -339,6 +339,27 @@ struct EverybodyTests {
         #expect(try TestUser.daemon.run("mkdir", "\(spool.path)/new/other").code != 0)
     }
 
+    @Test("Whom deny keeps out is told so at once, with 5, and is let in when the configuration says so", arguments: [true, false])
+    func deniedAtOnce(isServedBefore: Bool) throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: isServedBefore ? "" : "deny = [\"games\"]\n")
+        if isServedBefore {
+            #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+            try Files.write(spool.configuration, "deny = [\"games\"]\n")
+            try spool.wait(for: "what is said of games") { spool.statusText.contains("user games may not use this spool") }
+        }
+        for words in [["submit", "--", "true"], ["create", "t", "--", "true"], ["pause"]] {
+            let began = Clock.monotonicMilliseconds()
+            let result = try TestUser.games.run(SubmitWaitTests.ctl, words, environment: ["SPOOL_DIR=\(spool.path)"])
+            #expect(result.code == 5 && result.error.contains("user games may not use the spool"), "\(result)")
+            #expect(Clock.monotonicMilliseconds() - began < 10_000, "it has not waited in vain")
+        }
+        // What asked before is gone; the word of it must not outlive the configuration.
+        try TestUser.games.shell("rmdir \(spool.path)/new/games \(spool.path)/tasks/games 2>&- || :")
+        try Files.write(spool.configuration, "slots = 3\n")
+        try spool.wait(for: "the word to be taken back") { !Files.exists("\(spool.path)/users/.games.denied") }
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+    }
+
     @Test("Where everybody may have a directory, only those are open, and none else can be listed")
     func modes() throws {
         let spool = try SpoolUnderTest.ofEverybody()
