@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 import Scheduler
@@ -6,59 +7,63 @@ import WorkerProtocol
 
 // Workers of an earlier daemon that still have a job.
 
-/// A worker that an earlier daemon started and that still has a job.
-struct AdoptedWorker {
-    let job: Job
-    let pid: Int32
-    let record: String
-    /// Owned: closed when the worker has ended.
-    let pidfd: Int32
-}
-
 extension Daemon {
     package func isOwn(record: String) -> Bool {
-        workers.values.contains { String($0.number) == record } || adopted.values.contains { $0.record == record }
+        workers.values.contains { String($0.number) == record } || adopted.has(record: record)
     }
 
     package func isAlive(record: String) throws(SystemError) -> Bool {
-        do throws(SystemError) {
-            return try !spool.fs.opening { () throws(SystemError) in
-                try FileDescriptor.open("\(options.spool)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW)
-            }.tryLock()
-        } catch {
-            if error.errno == ENOENT { return false }
-            throw error
-        }
+        try spool.fs.opening { () throws(SystemError) in try WorkerLock.isHeld(record: record, spool: self.options.spool) }
     }
 
-    /// Watches a worker of an earlier daemon. False when it has just ended.
+    /// Watches a worker of an earlier daemon. False when it has ended.
     package func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
-        let pidfd: Int32
-        do throws(SystemError) {
-            pidfd = try spool.fs.opening { () throws(SystemError) in try Linux.Process.openPidfd(run.workerPID) }.release()
-            // The number may belong to another by now: number and start time are one process.
-            guard try Linux.Process.startTime(run.workerPID) == run.workerStartTime else {
-                close(pidfd)
-                return false
-            }
-        } catch {
-            if error.errno == ESRCH || error.errno == ENOENT { return false }
-            throw error
+        let process = try spool.fs.opening { () throws(SystemError) in
+            try AdoptedWorker.find(run, record: "\(self.options.spool)/\(Layout.workers)/\(record)")
         }
-        job.pid = run.jobPID == 0 ? nil : run.jobPID
-        adopted[Int(run.workerPID)] = AdoptedWorker(job: job, pid: run.workerPID, record: record, pidfd: pidfd)
-        try poll.add(pidfd, token: Token.adopted + UInt64(run.workerPID))
-        log.write(.notice, "adopted", at: now, ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(run.workerPID)"])
+        // It may have ended since its lock was looked at.
+        if process == nil, try !isAlive(record: record) { return false }
+        // Another number than on record is one of another namespace, where the job's process has another one, too.
+        job.pid = run.jobPID == 0 || process?.pid != run.workerPID ? nil : run.jobPID
+        try watch(AdoptedWorker(job: job, record: record, process: process))
+        let effect = process == nil ? "it cannot be seen from here or told to stop: its record's lock tells when it ends" : nil
+        log.write(
+            .notice, "adopted", at: now,
+            ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(process?.pid ?? run.workerPID)", "effect": effect])
         // A stop that was asked for before the restart may not have reached it.
         if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
         return true
     }
 
-    func adoptedEnded(_ pid: Int) throws(SystemError) {
-        guard let worker = adopted.removeValue(forKey: pid) else { return }
-        try poll.remove(worker.pidfd)
-        close(worker.pidfd)
+    func watch(_ worker: AdoptedWorker) throws(SystemError) {
+        let number = adopted.add(worker)
+        if let process = worker.process { try poll.add(process.pidfd.raw, token: Token.adopted + UInt64(number)) }
+    }
+
+    func adoptedEnded(_ number: Int) throws(SystemError) {
+        guard let worker = adopted.remove(number) else { return }
+        if let process = worker.process { try poll.remove(process.pidfd.raw) }
+        // Not the worker, then, but what has its lock after it.
+        if try isAlive(record: worker.record) { return try watch(AdoptedWorker(job: worker.job, record: worker.record, process: nil)) }
         service.conclude(worker.job, record: worker.record)
+    }
+
+    /// Of workers that cannot be seen, the locks tell.
+    func lookAtUnseenWorkers() throws(SystemError) {
+        for worker in try adopted.takeEnded(isAlive: isAlive) { service.conclude(worker.job, record: worker.record) }
+    }
+
+    /// Tells a worker without a socket by signals: SIGTERM to stop its job, SIGUSR1 to kill it.
+    func stop(_ worker: AdoptedWorker, _ how: Turn.Stop) {
+        guard let process = worker.process else {
+            return log.write(
+                .warning, "stop-not-sent", at: now, ["id": worker.job.id.text, "error": "its worker cannot be seen from here: it may be in another PID namespace"])
+        }
+        switch how {
+        case .politely: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGTERM, nil, 0)
+        case .kill: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGUSR1, nil, 0)
+        case .signal(let number): if let pid = worker.job.pid, pid > 1 { kill(-pid, number) }
+        }
     }
 
     /// What a lost run of this boot left running is ended.

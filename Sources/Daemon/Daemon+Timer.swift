@@ -19,6 +19,7 @@ extension Daemon {
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let configurationLookAt { consider(configurationLookAt) }
         if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
+        if let left = adopted.millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if held != nil { consider(gateLookAt) }
         if let startLimit, !startLimit.isTrying { consider(startLimit.againAt) }
         if let watchdog = notification.watchdogMilliseconds {

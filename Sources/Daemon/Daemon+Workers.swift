@@ -91,14 +91,14 @@ extension Daemon {
     /// What this record says of a run has not been taken up yet: its worker, of an earlier daemon, may have written its end and
     /// gone a moment ago. While runs are sought, every record that is there may be one of theirs.
     private func isSpokenFor(record: String) throws(SystemError) -> Bool {
-        if adopted.values.contains(where: { $0.record == record }) { return true }
+        if adopted.has(record: record) { return true }
         if service.unaccounted.isEmpty { return false }
         return try spool.fs.status("\(Layout.workers)/\(record)") != nil
     }
 
-    func takeReport(_ number: Int) {
+    func takeReport(_ number: Int) throws(SystemError) {
         guard let worker = workers[number] else { return }
-        guard let reports = worker.receive() else { return workerGone(worker) }
+        guard let reports = worker.receive() else { return try workerGone(worker) }
         for report in reports {
             switch report {
             case .running(let id, let attempt, let pid):
@@ -145,14 +145,18 @@ extension Daemon {
         }
     }
 
-    private func workerGone(_ worker: Worker) {
+    /// Nothing more is heard of it.
+    private func workerGone(_ worker: Worker) throws(SystemError) {
         workers[worker.number] = nil
         idleWorkers.removeAll { $0 === worker }
         // Removing fails only if it is not there, which is what is wanted.
         try? poll.remove(worker.descriptor)
         if let job = worker.job {
             log.write(.error, "worker-died", at: now, ["worker": "\(worker.pid)", "id": job.id.text])
-            service.conclude(job, record: String(worker.number))
+            let record = String(worker.number)
+            guard try isAlive(record: record) else { return service.conclude(job, record: record) }
+            // It is just ending, or has let go of its socket and goes on.
+            try watch(AdoptedWorker(job: job, record: record, process: nil))
         }
     }
 
@@ -168,13 +172,8 @@ extension Daemon {
                 // Its end is on its way: the socket will say so.
                 log.write(.warning, "stop-not-sent", at: now, ["id": job.id.text, "error": "\(error)"])
             }
-        } else if let worker = adopted.values.first(where: { $0.job === job }) {
-            // Without a socket a worker is told by signals: SIGTERM to stop its job, SIGUSR1 to kill it.
-            switch how {
-            case .politely: kill(worker.pid, SIGTERM)
-            case .kill: kill(worker.pid, SIGUSR1)
-            case .signal(let number): if let pid = job.pid, pid > 1 { kill(-pid, number) }
-            }
+        } else if let worker = adopted.worker(of: job) {
+            stop(worker, how)
         }
     }
 

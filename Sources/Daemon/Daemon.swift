@@ -117,7 +117,7 @@ public final class Daemon: World {
     var blindListingAt: Int64 = 0
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
-    var adopted: [Int: AdoptedWorker] = [:]
+    var adopted = AdoptedWorkers()
     /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
     var programs: [UInt64: ProgramRun] = [:]
     var questions: ArraySlice<Question> = []
@@ -316,12 +316,13 @@ public final class Daemon: World {
                 case Token.users...: takeUserReport(event.token - Token.users)
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
-                default: takeReport(Int(event.token - Token.workers))
+                default: try takeReport(Int(event.token - Token.workers))
                 }
             }
             try lookAtUnwatched()
             try lookAtSpool()
             if lostSpool != nil { return }
+            try lookAtUnseenWorkers()
             endOverduePrograms()
             endOverdueCheck()
             if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }

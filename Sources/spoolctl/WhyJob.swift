@@ -137,11 +137,13 @@ struct WhyJob {
     private mutating func explainRunning() throws(Failure) {
         let fs = fs
         let id = status.id
+        var isAlive = true
         worker = try attempt { () throws(SystemError) -> WorkerRecord.Running? in
             for entry in try fs.list(Layout.workers) {
                 guard case .file(_, let bytes) = try fs.take("\(Layout.workers)/\(entry.name)", limit: 1 << 16, ignoringWriters: true),
                     case .running(let run)? = WorkerRecord.parse(bytes), run.jobID == id
                 else { continue }
+                isAlive = try WorkerLock.isHeld(record: entry.name, spool: session.spoolPath)
                 return run
             }
             return nil
@@ -153,7 +155,7 @@ struct WhyJob {
         if let worker {
             if worker.jobPID != 0 { sentence += ", as process \(worker.jobPID)" }
             sentence += " under worker \(worker.workerPID)"
-            if !isAlive(worker) { sentence += ", which is gone: nobody can record how it ends, and it becomes lost" }
+            if !isAlive { sentence += ", which is gone: nobody can record how it ends, and it becomes lost" }
         }
         let history = try session.history(job: id, since: started ?? status.createdAt, fs)
         if let stopping = history.jobs[id]?.stopping {
@@ -166,11 +168,6 @@ struct WhyJob {
         if let down = try DaemonState(session, fs).down {
             sentence += " The worker records how it ends, though \(session.text(down))."
         }
-    }
-
-    /// A process number alone may belong to another by now.
-    private func isAlive(_ worker: WorkerRecord.Running) -> Bool {
-        (try? Linux.Process.startTime(worker.workerPID)) == worker.workerStartTime  // not to be read: gone
     }
 
     private func timeout() throws(Failure) -> Int64? {

@@ -7,13 +7,13 @@ import Testing
 @Suite("Processes that deceive", .ownThreads)
 struct ProcessAttackTests {
     /// The record of the one worker that has a job, which may have ended.
-    private func record(_ spool: SpoolUnderTest) throws -> String {
+    static func record(_ spool: SpoolUnderTest) throws -> String {
         let names = try Files.list("\(spool.path)/state/workers").filter { try Files.text("\(spool.path)/state/workers/\($0)").contains(" running ") }
         return "\(spool.path)/state/workers/\(try #require(names.first))"
     }
 
     /// Writes another word into a worker's record, with the checksum that it then has.
-    private func rewrite(_ path: String, _ index: Int, _ word: String) throws {
+    static func rewrite(_ path: String, _ index: Int, _ word: String) throws {
         let line = try Files.text(path).dropLast()
         var words = line.split(separator: " ").map(String.init)
         words[index] = word
@@ -43,15 +43,15 @@ struct ProcessAttackTests {
             bystander = try Commands.Running("sleep", ["1000"])
         }
         let workers = Processes.workers(ofSpool: spool.path)
-        _ = try spool.wait(for: "the job's process to be on record") { try Files.text(record(spool)).contains(" \(pid) ") ? true : nil }
+        _ = try spool.wait(for: "the job's process to be on record") { try Files.text(Self.record(spool)).contains(" \(pid) ") ? true : nil }
         spool.signal(SIGSTOP)
         for worker in workers { kill(worker, SIGKILL) }
         for worker in workers { try Processes.awaitEnd(of: worker) }
         try spool.crash()
-        try rewrite(record(spool), 6, "\(bystander.child.pid)")
+        try Self.rewrite(Self.record(spool), 6, "\(bystander.child.pid)")
         if stranger == .otherBoot {
             // Every number is the same, but that the machine was started since.
-            try rewrite(record(spool), 8, "\(Process.startTime(bystander.child.pid))")
+            try Self.rewrite(Self.record(spool), 8, "\(Process.startTime(bystander.child.pid))")
             try Files.write("\(spool.base)/boot_id", "00000001-0000-4000-8000-000000000000\n")
             let shell = "mount --bind \(spool.base)/boot_id /proc/sys/kernel/random/boot_id && exec \"$@\""
             try spool.launch(tracer: ["/usr/bin/unshare", "-m", "/bin/sh", "-c", shell, "sh"])
