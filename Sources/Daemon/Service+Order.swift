@@ -13,9 +13,8 @@ extension Service {
     func onRecord(for job: AcceptedJob) throws(SystemError) -> OnRecord? {
         var onRecord = OnRecord()
         for name in job.definition.after?.all ?? [] {
-            guard let id = JobID(name), id != job.id else { continue }
             // It was dropped first, but may not have been looked at first.
-            if !isKnown(id) {
+            if let id = JobID(name), id != job.id, !isKnown(id) {
                 for file in Spool<FS>.waitingNames(of: id) where !beingTaken.contains(file) {
                     guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
                     // A chain that came in the wrong order is followed this far, the rest of it at the next look.
@@ -24,7 +23,12 @@ extension Service {
                     if unready.contains("\(Layout.new)/\(file)") { return nil }
                 }
             }
-            if !isKnown(id), let end = try spool.end(of: id) { onRecord.ends[id] = end }
+            for id in scheduler.awaited(name) where id != job.id {
+                if isKnown(id) { break }
+                guard let end = try spool.end(of: id) else { continue }
+                onRecord.ends[id] = end
+                break
+            }
         }
         if let key = job.definition.unique, scheduler.holder(ofUnique: key) == nil {
             let claimant = try spool.claimant(ofUnique: key)

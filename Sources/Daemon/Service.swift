@@ -264,8 +264,8 @@ package final class Service<FS: FileSystem, W: World> {
 
     func ended(_ job: Job) throws(SystemError) {
         if job.state == .done { doneCount += 1 } else { failedCount += 1 }
-        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds, let endedAt = job.endedAt {
-            expiries.add(job.id, job.state, at: endedAt.advanced(byMilliseconds: keep))
+        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds {
+            expiries.add(job.id, job.state, at: job.changedAt.advanced(byMilliseconds: keep))
         }
         if let count = job.definition.keepCount, let task = job.task {
             do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) } catch {
@@ -276,6 +276,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// Begins a new segment of the journal with the state as it is now, and removes those that are older than any record is kept.
     package func rotateJournal() throws(SystemError) {
+        scheduler.forgetRetries()
         let snapshot = scheduler.snapshot(at: now)
         try persistently { () throws(SystemError) in
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)

@@ -92,6 +92,8 @@ public struct JobStatus: Sendable {
     public var retryOf: String?
     /// The job whose end this one follows.
     public var parent: String?
+    /// The jobs that it waits for; of one that failed with `dependency`, those that had not ended as it asked.
+    public var waitsFor: [String] = []
     /// The files that came, for which it runs.
     public var paths: [String] = []
     /// How long the record stays after its end, in milliseconds.
@@ -162,6 +164,10 @@ public struct JobStatus: Sendable {
         writer.member("host", host)
         writer.member("retry_of", retryOf)
         writer.member("parent", parent)
+        writer.key("waits_for")
+        writer.beginArray()
+        for id in waitsFor { writer.string(id) }
+        writer.endArray()
         writer.key("paths")
         writer.beginArray()
         for path in paths { writer.string(path) }

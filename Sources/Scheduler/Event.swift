@@ -44,7 +44,7 @@ public enum Event {
 
 /// What the tree knows of jobs that have ended, as far as an arriving job asks.
 public struct OnRecord: Sendable {
-    /// How those ended that `after` names by id.
+    /// How those ended that `after` means, as far as there are records of them.
     public var ends: [JobID: JobState] = [:]
     /// The job that holds the key of its `unique`, unless this one may take it over.
     public var holder: JobID?

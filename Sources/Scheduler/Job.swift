@@ -32,12 +32,16 @@ public final class Job {
     var forgivenTries = 0
     public internal(set) var notBefore: Instant
     public internal(set) var startedAt: Instant?
+    /// The end of the last try; of a job that was canceled between two tries too. Of one without a try, its own end.
     public internal(set) var endedAt: Instant?
+    /// When it last came to a state: of an ended job, its end.
     public internal(set) var changedAt: Instant
     public internal(set) var exitCode: Int?
     public internal(set) var signal: Int32?
     public internal(set) var usage: Usage?
     public internal(set) var stopping: StopReason?
+    /// Of a run that is not the first: how the try before it ended, should this one never begin. At most one; a list takes less room.
+    var tryBefore: [(ending: Ending, endedAt: Instant?)] = []
     /// The latest requests that were carried out for the run.
     public private(set) var requests: [String] = []
     /// As many are carried out in one turn, and more.
@@ -47,7 +51,7 @@ public final class Job {
     /// The process of the current or last try, once known.
     public var pid: Int32?
 
-    /// Jobs that have to end before this one may start.
+    /// Jobs that have to end before this one may start; of one that failed with `dependency`, those that had not ended as it asked.
     public internal(set) var waitsFor: [JobID]
 
     var isTouched = false
@@ -97,6 +101,19 @@ public final class Job {
         return job
     }
 
+    /// How the job stands after its last try, as a record says it.
+    public var ending: Ending {
+        var ending = Ending(attempt: attempt, state: state, reason: reason)
+        ending.error = error
+        ending.startedAt = startedAt
+        ending.exitCode = exitCode
+        ending.signal = signal
+        ending.usage = usage
+        ending.pid = pid
+        ending.notBefore = notBefore
+        return ending
+    }
+
     /// The try that ended last was `lost` and, by `on_crash`, does not count.
     var isLastTryForgiven: Bool { reason == .lost && definition.onCrash == .retry }
 
@@ -127,6 +144,7 @@ public final class Job {
         status.pid = pid
         status.retryOf = retryOf
         status.parent = parent?.text
+        status.waitsFor = waitsFor.map(\.text)
         status.paths = paths
         status.keepMilliseconds = definition.keepMilliseconds
         return status

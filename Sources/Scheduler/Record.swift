@@ -13,6 +13,8 @@ public enum Record: Sendable {
     case requested(JobID, name: String)
     /// A try ended, or the job ended without one. `state` new: it waits for another try.
     case ended(JobID, Ending)
+    /// A job repeats another; only in a snapshot, for else the acceptance of the retry says it.
+    case retried(JobID, of: JobID)
     /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path
     /// without ending: `tasks/backup`, `schedules/k3f9ab`.
     case defined(file: String, Source, writtenAt: Instant)

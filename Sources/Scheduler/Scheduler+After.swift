@@ -5,6 +5,7 @@
 //   then, whatever runs it has later.
 // - A job never starts before all of these have ended as it wants. One that ended otherwise ends it too, with `dependency`.
 // - Nothing waits for itself, by however many steps.
+// - A job's id means the newest of its retries (``Retries``), when a job is accepted that names it and as long as that one waits.
 
 extension Scheduler {
     /// Takes a job up. One that cannot ever run ends at once, with the reason. Its acceptance has that too: should its end not
@@ -34,24 +35,38 @@ extension Scheduler {
         }
         guard let after = job.definition.after else { return nil }
         for name in after.all {
-            guard let id = JobID(name) ?? tasks[name]?.history?.latest?.id else {
-                let why = tasks[name]?.definition == nil ? "there is no job or task of that name" : "the task has not run yet"
-                return Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)")
-            }
-            if let other = jobs[id] {
-                if id == job.id || waits(other, for: job.id) {
-                    return Obstacle(reason: .rejected, error: "after \"\(name)\": the job would wait for itself")
-                }
-                if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
-                continue
-            }
-            guard let end = endedInTurn[id] ?? latestEnd(of: name, id) ?? onRecord.ends[id] else {
-                let why = id == job.id ? "the job would wait for itself" : "there is no such job"
-                return Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)")
-            }
-            if !after.isMet(by: end) { return Obstacle(reason: .dependency, error: Self.broken(after, id, end)) }
+            if let obstacle = wait(&job, for: name, after, onRecord) { return obstacle }
         }
         return nil
+    }
+
+    /// Has the job wait for the one that the name means, unless that has ended. Returns why the job cannot run, if so.
+    private func wait(_ job: inout AcceptedJob, for name: String, _ after: After, _ onRecord: OnRecord) -> Obstacle? {
+        func rejected(_ why: String) -> Obstacle { Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)") }
+        let meant = awaited(name)
+        if meant.isEmpty {
+            return rejected(tasks[name]?.definition == nil ? "there is no job or task of that name" : "the task has not run yet")
+        }
+        if JobID(name) == job.id { return rejected("the job would wait for itself") }
+        for id in meant where id != job.id {
+            if let other = jobs[id] {
+                if waits(other, for: job.id) { return rejected("the job would wait for itself") }
+                if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
+                return nil
+            }
+            guard let end = endedInTurn[id] ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
+            if after.isMet(by: end) { return nil }
+            // The status names it, so that its retry can bring this one back.
+            if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
+            return Obstacle(reason: .dependency, error: Self.broken(after, id, end))
+        }
+        return rejected("there is no such job")
+    }
+
+    /// The jobs that a name in `after` means, the newest retry first: of these, the first one that waits, runs or is on record counts.
+    /// Empty: there is no task of that name, or it has not run.
+    public func awaited(_ name: String) -> [JobID] {
+        (JobID(name) ?? tasks[name]?.history?.latest?.id).map { retries.family(of: $0) } ?? []
     }
 
     private func latestEnd(of task: String, _ id: JobID) -> JobState? {
@@ -88,15 +103,39 @@ extension Scheduler {
                 waiter.waitsFor.remove(at: place)
                 if waiter.waitsFor.isEmpty { wait(waiter) }
             } else {
-                broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason))))
+                broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason)), id))
             }
         }
+    }
+
+    /// A retry takes the place of what it repeats: those that wait for that wait for the retry from now on, also those that have learned
+    /// in this turn that they wait in vain.
+    func takePlaces(_ retry: Job) {
+        for id in retries.family(of: retry.id) where id != retry.id {
+            let waiting = waiters.removeValue(forKey: id) ?? []
+            let staying = waiting.filter { !moveWait($0, from: id, to: retry) }
+            if !staying.isEmpty { waiters[id] = staying }
+            broken.removeAll { $0.by == id && moveWait($0.job, from: id, to: retry) }
+        }
+    }
+
+    private func moveWait(_ waiter: Job, from id: JobID, to retry: Job) -> Bool {
+        guard waiter.state == .new, !waiter.isDead, waiter !== retry, !waits(retry, for: waiter.id),
+            let place = waiter.waitsFor.firstIndex(of: id)
+        else { return false }
+        if waiter.waitsFor.contains(retry.id) {
+            waiter.waitsFor.remove(at: place)
+        } else {
+            waiter.waitsFor[place] = retry.id
+            waiters[retry.id, default: []].append(waiter)
+        }
+        return true
     }
 
     /// Ends those that wait in vain.
     func endBroken(at now: Instant) {
         let all = broken
         broken.removeAll()
-        for (job, why) in all where job.state == .new && !job.isDead { fail(job, why.reason, why.error, at: now) }
+        for (job, why, _) in all where job.state == .new && !job.isDead { fail(job, why.reason, why.error, at: now) }
     }
 }

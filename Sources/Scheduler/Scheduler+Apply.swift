@@ -19,6 +19,7 @@ extension Scheduler {
                 ready.began(job.definition.queue)
                 locks.take(job)
             }
+            if job.attempt > 0, job.state == .new { job.tryBefore = [(job.ending, job.endedAt)] }
             job.state = .running
             job.attempt = attempt
             job.startedAt = now
@@ -36,6 +37,7 @@ extension Scheduler {
         case .stopping(let id, let why): jobs[id]?.stopping = why
         case .requested(let id, let name): jobs[id]?.noteRequest(name)
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
+        case .retried(let id, let original): retries.add(id, of: original)
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):
             definitions[file] = nil
@@ -140,8 +142,15 @@ extension Scheduler {
         }
         if job.file == nil { touch(job) } else { touchedSinceStop?.insert(job.id) }
         if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
-        if let obstacle = accepted.obstacle { broken.append((job, obstacle)) }
-        for id in job.waitsFor { waiters[id, default: []].append(job) }
+        if let obstacle = accepted.obstacle {
+            broken.append((job, obstacle, nil))
+        } else {
+            for id in job.waitsFor { waiters[id, default: []].append(job) }
+        }
+        if let original = job.retryOf.flatMap({ JobID($0) }) {
+            retries.add(job.id, of: original)
+            takePlaces(job)
+        }
         wait(job)
     }
 
@@ -166,7 +175,10 @@ extension Scheduler {
 
     private func applyEnded(_ id: JobID, _ ending: Ending, at now: Instant) {
         guard let job = jobs[id], !job.state.isTerminal else { return }
-        if job.state == .running {
+        let wasRunning = job.state == .running
+        // It was to start, and did not: of its tries, the one before is the last.
+        let neverBegan = wasRunning && ending.attempt < job.attempt
+        if wasRunning {
             runningCount -= 1
             ready.ended(job.definition.queue)
             locks.giveBack(job)
@@ -176,7 +188,11 @@ extension Scheduler {
         job.error = ending.error
         job.attempt = ending.attempt
         job.startedAt = ending.startedAt ?? job.startedAt
-        job.endedAt = now
+        if neverBegan, let before = job.tryBefore.first {
+            job.endedAt = before.endedAt
+        } else if wasRunning || ending.state == .new || job.attempt == 0 || job.endedAt == nil {
+            job.endedAt = now
+        }
         job.changedAt = now
         job.exitCode = ending.exitCode
         job.signal = ending.signal
@@ -184,7 +200,7 @@ extension Scheduler {
         job.pid = ending.pid ?? job.pid
         if ending.state == .new {
             job.notBefore = ending.notBefore ?? now
-            if job.isLastTryForgiven { job.forgivenTries += 1 }
+            if wasRunning, !neverBegan, job.isLastTryForgiven { job.forgivenTries += 1 }
             wait(job)
             touch(job)
             releaseLocks(after: job)

@@ -46,13 +46,7 @@ extension Scheduler {
             // A time that it asked for itself is waited for, once.
             let isOfWrongClock = job.endedAt.map { $0 > limit } ?? (job.definition.start == nil && job.createdAt > limit)
             guard job.state == .new, job.notBefore > limit, isOfWrongClock else { continue }
-            var ending = Ending(attempt: job.attempt, state: .new, reason: job.reason)
-            ending.error = job.error
-            ending.startedAt = job.startedAt
-            ending.exitCode = job.exitCode
-            ending.signal = job.signal
-            ending.usage = job.usage
-            ending.pid = job.pid
+            var ending = job.ending
             let wait = job.notBefore.milliseconds - (job.endedAt ?? job.notBefore).milliseconds
             ending.notBefore = now.advanced(byMilliseconds: max(0, wait))
             commit(.ended(job.id, ending), at: now)

@@ -313,7 +313,7 @@ extension Scheduler {
         // An edited file is the same run still.
         for old in tasks[task]?.active ?? [] where old.id != new {
             switch old.state {
-            case .new: fail(old, .replaced, "replaced by a newer run", at: now)
+            case .new: fail(old, .replaced, Self.sentence("replaced by a newer run", old.ending, of: old), at: now)
             case .running: stop(old, .replaced, at: now)
             case .done, .failed: break
             }

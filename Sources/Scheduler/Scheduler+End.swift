@@ -37,6 +37,7 @@ extension Scheduler {
             ending.error = why
             kind = .spawn
         case .neverBegan:
+            if let before = job.tryBefore.first { ending = before.ending }
             ending.attempt = attempt - 1
             ending.state = job.stopping == nil ? .new : .failed
             ending.notBefore = min(job.notBefore, now)
@@ -54,11 +55,11 @@ extension Scheduler {
         case .canceled:
             ending.state = .failed
             ending.reason = .canceled
-            ending.error = "canceled while it ran"
+            ending.error = ending.attempt < attempt ? Self.sentence("canceled", ending, of: job) : "canceled while it ran"
         case .replaced:
             ending.state = .failed
             ending.reason = .replaced
-            ending.error = "replaced by a newer run"
+            ending.error = ending.attempt < attempt ? Self.sentence("replaced by a newer run", ending, of: job) : "replaced by a newer run"
         case .killed, nil: break
         }
         if mayTryAgain, ending.state == .failed, job.stopping == nil, triesAgain(job, kind, exitCode: ending.exitCode) {

@@ -20,7 +20,7 @@ extension Scheduler {
 
     /// A job has come to its end.
     func owe(_ job: Job, hasOutput: Bool) {
-        guard let endedAt = job.endedAt else { return }
+        let endedAt = job.changedAt
         for followUp in job.definition.followUps where followUp.follows(job.state, job.reason, hasOutput: hasOutput) {
             let name = name(of: followUp, after: job.name)
             let id = JobID(instant: endedAt, name: name, unique: stableHash("\(job.id)\u{0}\(followUp.key)"))
@@ -40,7 +40,7 @@ extension Scheduler {
         owed.removeAll()
         for debt in all where jobs[debt.id] == nil {
             var job = AcceptedJob(
-                id: debt.id, name: debt.name, due: debt.parent.endedAt ?? now, createdAt: now, notBefore: debt.parent.endedAt ?? now,
+                id: debt.id, name: debt.name, due: debt.parent.changedAt, createdAt: now, notBefore: debt.parent.changedAt,
                 source: Source(format: .json, bytes: []), definition: .unusable)
             job.parent = debt.parent.id
             job.depth = debt.parent.depth + 1

@@ -17,19 +17,31 @@ extension Scheduler {
         return turn
     }
 
+    /// Forgets the retries of jobs of which nothing is left: that are not known here, and of which there is no record.
+    public func forgetRetries() {
+        retries.forget { jobs[$0] == nil && endedInTurn[$0] == nil && !isOnRecord($0) }
+    }
+
     /// The records that rebuild the present state, for the head of a new journal segment.
     public func snapshot(at now: Instant) -> [(at: Instant, record: Record)] {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
         for (file, known) in definitions { records.append((now, .defined(file: file, known.source, writtenAt: known.writtenAt))) }
+        for (id, original) in retries.all { records.append((now, .retried(id, of: original))) }
         // Before the schedules: a run of a later due time, from before the clock was set back, leaves these where they are.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
             var accepted = job.accepted
             accepted.forgivenTries = job.forgivenTries
             // The ending below forgives its try once more.
             if job.state == .new, job.attempt > 0, job.isLastTryForgiven { accepted.forgivenTries -= 1 }
+            let before = job.state == .running ? job.tryBefore.first : nil
+            if let before, before.ending.reason == .lost, job.definition.onCrash == .retry { accepted.forgivenTries -= 1 }
             records.append((job.createdAt, .accepted(accepted)))
+            if let before {
+                records.append((before.ending.startedAt ?? now, .started(job.id, attempt: before.ending.attempt)))
+                records.append((before.endedAt ?? now, .ended(job.id, before.ending)))
+            }
             switch job.state {
             case .running:
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
@@ -38,15 +50,7 @@ extension Scheduler {
             case .new where job.attempt > 0:
                 // Begun and not ended for good: it is still its task's current run.
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
-                var ending = Ending(attempt: job.attempt, state: .new, reason: job.reason)
-                ending.error = job.error
-                ending.startedAt = job.startedAt
-                ending.exitCode = job.exitCode
-                ending.signal = job.signal
-                ending.usage = job.usage
-                ending.pid = job.pid
-                ending.notBefore = job.notBefore
-                records.append((job.endedAt ?? now, .ended(job.id, ending)))
+                records.append((job.endedAt ?? now, .ended(job.id, job.ending)))
             case .new, .done, .failed: break
             }
         }

@@ -60,8 +60,9 @@ public final class Scheduler {
     var locks = Locks()
     /// Jobs that wait for the end of the one of that id. Some may have left meanwhile.
     var waiters: [JobID: [Job]] = [:]
-    /// Those that will never run, and why.
-    var broken: [(job: Job, why: Obstacle)] = []
+    /// Those that will never run, and why; with the job whose end is the reason.
+    var broken: [(job: Job, why: Obstacle, by: JobID?)] = []
+    var retries = Retries()
     var uniques: [String: Job] = [:]
     var owed: [Debt] = []
     var expectations = Heap<TimedTask>()
@@ -197,7 +198,7 @@ public final class Scheduler {
     private func cancel(_ id: JobID, at now: Instant) {
         guard let job = jobs[id] else { return }
         switch job.state {
-        case .new: fail(job, .canceled, "canceled before it ran", at: now)
+        case .new: fail(job, .canceled, Self.sentence("canceled", job.ending, of: job), at: now)
         case .running: stop(job, .canceled, at: now)
         case .done, .failed: break
         }
@@ -218,12 +219,20 @@ public final class Scheduler {
         turn.stops.append((job, why == .killed ? .kill : .politely))
     }
 
-    /// Ends a job that never ran, or does not run now.
+    /// Ends a job that never ran, or waits for another try: then what its last try came to stays.
     func fail(_ job: Job, _ reason: FailureReason, _ error: String, at now: Instant) {
-        var ending = Ending(attempt: job.attempt, state: .failed, reason: reason)
+        var ending = job.ending
+        ending.state = .failed
+        ending.reason = reason
         ending.error = error
-        ending.startedAt = job.startedAt
+        ending.notBefore = nil
         commit(.ended(job.id, ending), at: now)
+    }
+
+    /// `canceled before it ran`, or `canceled after try 1 of 3 (exited with 3)`.
+    static func sentence(_ what: String, _ last: Ending, of job: Job) -> String {
+        guard last.attempt > 0 else { return "\(what) before it ran" }
+        return "\(what) after try \(last.attempt) of \(job.definition.tries)\(last.error.map { " (\($0))" } ?? "")"
     }
 
     // MARK: Time

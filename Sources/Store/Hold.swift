@@ -131,7 +131,14 @@ extension JobRecords {
         do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
         guard let newest else { return [:] }
         var all: [String: [String]] = [:]
+        var retries = Retries()
         try Journal<FS>.read(fs, segment: newest) { line in
+            guard line.kind == "accepted" || line.kind == "retried" else { return }
+            if let retry = line["id"].flatMap({ JobID($0) }), let original = line["retry_of"].flatMap({ JobID($0) }) {
+                retries.add(retry, of: original)
+                let family = Set(retries.family(of: retry).map(\.text))
+                all = all.mapValues { ids in ids.map { family.contains($0) ? retry.text : $0 } }
+            }
             guard line.kind == "accepted" else { return }
             for name in [line["id"], line.bytes("file").map { FileName.string(from: $0) }] {
                 guard let name, names.contains(name) else { continue }

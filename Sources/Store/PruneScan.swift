@@ -41,8 +41,10 @@ public final class PruneScan {
         guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
             // Not readable as JSON: nothing says how long it should stay.
             case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind,
-            case .string(let text)? = status["ended_at"]?.kind, let endedAt = Instant(fixed: text.utf8)
+            var endedAt = status.instant("ended_at")
         else { return nil }
+        // It was canceled some time after its last try.
+        endedAt = max(endedAt, status.instant("changed_at") ?? endedAt)
         if case .integer(let own)? = status["keep_ms"]?.kind { return endedAt.advanced(byMilliseconds: own) }
         return endedAt.advanced(byMilliseconds: keep)
     }

@@ -78,6 +78,10 @@ extension JournalLine {
                 field("sys_ms", usage.systemMilliseconds)
                 field("max_rss", usage.maxRSSBytes)
             }
+        case .retried(let id, let original):
+            self.begin(sequence: sequence, at: now, "retried")
+            field("id", id.text)
+            field("retry_of", original.text)
         case .defined(let file, let source, let writtenAt):
             self.begin(sequence: sequence, at: now, "defined")
             field("file", file)
@@ -191,6 +195,9 @@ extension JournalFields {
         case "ended":
             guard let id, let ending else { return nil }
             return .ended(id, ending)
+        case "retried":
+            guard let id, let original = self["retry_of"].flatMap({ JobID($0) }) else { return nil }
+            return .retried(id, of: original)
         case "defined":
             guard let file = self["file"], let source else { return nil }
             return .defined(file: file, source, writtenAt: instant("written") ?? at)

@@ -236,6 +236,7 @@ extension Spool {
         let ownID = JobID(name)
         var old: String?
         var paths: [String] = []
+        var oldTask: String?
         if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
             // One that cannot be read is of the job that the directory is named after, which ran.
             let status = statusTable(bytes)
@@ -243,6 +244,7 @@ extension Spool {
             // Of the job that was to repeat this one when the machine stopped.
             if let ownID, status?.text("retry_of") == ownID.text { old = ownID.text }
             paths = status?.texts("paths") ?? []
+            oldTask = status?.text("task")
         }
         let jobName = ownID?.name ?? Name.sanitized(name)
         let id: JobID
@@ -274,8 +276,10 @@ extension Spool {
                     error: "\(name)/\(found.file): \(Self.foreign(writer))"))
         }
         if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
+        // The file of a scheduled run has its task's keys and not its name. A repeated run is a run of its task all the same.
+        let knownTask = oldTask.flatMap { Name.isValid($0) && task($0) != nil ? $0 : nil }
         var job = AcceptedJob(
-            id: id, name: jobName, task: taskName, due: due, createdAt: context.now, notBefore: definition.start ?? due,
+            id: id, name: jobName, task: taskName ?? knownTask, due: due, createdAt: context.now, notBefore: definition.start ?? due,
             source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
         job.paths = paths
         return .job(job)

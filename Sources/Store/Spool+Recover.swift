@@ -249,7 +249,7 @@ extension Spool {
 
     /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
     private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        guard job.state.isTerminal, let endedAt = job.endedAt, status.modifiedNanoseconds / 1_000_000 >= endedAt.milliseconds else { return false }
+        guard job.state.isTerminal, job.endedAt != nil, status.modifiedNanoseconds / 1_000_000 >= job.changedAt.milliseconds else { return false }
         // As it was dropped, or less: clocks are set, and its end may be told as earlier.
         if let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds { return false }
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax), isBeginning(bytes, of: job) { return false }

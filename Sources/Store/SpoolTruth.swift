@@ -104,14 +104,7 @@ public struct SpoolTruth<FS: FileSystem> {
         guard let parent = job.parent, isEnded.contains(parent.text) else { return }
         isEnded.insert(job.id.text)
         entries.append((job.createdAt, .accepted(job.accepted)))
-        var ending = Ending(attempt: job.attempt, state: job.state, reason: job.reason)
-        ending.error = job.error
-        ending.startedAt = job.startedAt
-        ending.exitCode = job.exitCode
-        ending.signal = job.signal
-        ending.usage = job.usage
-        ending.pid = job.pid
-        entries.append((job.endedAt ?? job.changedAt, .ended(job.id, ending)))
+        entries.append((job.endedAt ?? job.changedAt, .ended(job.id, job.ending)))
     }
 
     /// A job that the journal does not know.

@@ -43,6 +43,7 @@ extension JobStatus {
         pid = table.whole("pid").map { Int32(truncatingIfNeeded: $0) }
         retryOf = table.text("retry_of")
         parent = table.text("parent")
+        waitsFor = table.texts("waits_for")
         paths = table.texts("paths")
         keepMilliseconds = table.whole("keep_ms")
     }

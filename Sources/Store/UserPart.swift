@@ -103,6 +103,7 @@ extension JobStatus {
         name = UserPart.qualified(name, of: owner)
         task = task.map { UserPart.qualified($0, of: owner) }
         retryOf = retryOf.map { UserPart.qualified($0, of: owner) }
+        waitsFor = waitsFor.map { UserPart.qualified($0, of: owner) }
         parent = parent.map { UserPart.qualified($0, of: owner) }
     }
 }

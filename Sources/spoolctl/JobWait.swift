@@ -134,7 +134,8 @@ struct JobWait {
     private func told(_ status: JobStatus) -> Int32 {
         display?.take(status)
         let code = status.exitStatus
-        if status.state == .failed, code == ExitCode.neverRan || code == ExitCode.timeout {
+        let isOfExit = status.reason == .exit || status.reason == .signal
+        if status.state == .failed, !isOfExit || code == ExitCode.neverRan || code == ExitCode.timeout {
             complain("\(status.id): \(status.summary)\(status.error.map { ": \($0)" } ?? "")")
         }
         return code

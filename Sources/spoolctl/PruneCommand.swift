@@ -83,7 +83,8 @@ private struct Prune {
         // A record whose end cannot be read is kept: nothing says how old it is.
         guard record.isComplete, let ended = record.status.endedAt else { return false }
         let stay = ageMilliseconds ?? record.status.keepMilliseconds ?? keep
-        return ended.advanced(byMilliseconds: stay) <= session.now
+        // It was canceled some time after its last try.
+        return max(ended, record.status.changedAt).advanced(byMilliseconds: stay) <= session.now
     }
 
     /// Out of sight by one rename first, so that nobody meets half a record.

@@ -50,7 +50,7 @@ struct VerdictText {
         case .signal: return "failed: ended by \(ending.signal.map { Signal.name($0) } ?? "a signal")\(after)"
         case .timeout: return "failed: its timeout struck\(after)"
         case .canceled: return "was \(ending.error ?? "canceled")"
-        case .replaced: return "was replaced by a newer run"
+        case .replaced: return "was \(ending.error ?? "replaced by a newer run")"
         default: return "failed: \(ending.error ?? ending.reason?.rawValue ?? "nobody noted why")"
         }
     }

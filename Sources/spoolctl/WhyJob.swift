@@ -208,7 +208,9 @@ struct WhyJob {
             successor = history.jobs[status.id].flatMap { history.successor(of: $0) }
             if let successor { text += ": \(successor)" }
         }
-        text += status.endedAt.map { ", at \(session.spoken($0))" } ?? ""
+        // One that was canceled between two tries has come to its end later than its last try.
+        let end = [.canceled, .replaced].contains(status.reason) ? status.changedAt : status.endedAt
+        text += end.map { ", at \(session.spoken($0))" } ?? ""
         if status.tries > 1, status.attempt > 0 { text += "; it was try \(status.attempt) of \(status.tries)" }
         sentence = text + "."
     }

@@ -197,6 +197,123 @@ import Testing
         #expect(world.lines() == ["ended c 1 done", "accepted d", "started d 1"])
     }
 
+    // MARK: Retries
+
+    /// A retry of a job that has ended, and its id.
+    @discardableResult
+    private func retry(_ world: World, _ name: String, of old: JobID, _ keys: String = "", _ onRecord: OnRecord = OnRecord()) -> JobID {
+        var job = world.job(name, keys)
+        job.file = nil
+        job.retryOf = old.text
+        world.handle(.dropped(job, onRecord))
+        return job.id
+    }
+
+    @Test(arguments: [false, true])
+    func theIdOfAJobThatWasRetriedMeansItsRetry(isRotated: Bool) {
+        var world = World()
+        var journal: [(at: Instant, record: Record)] = []
+        func goOn() {
+            journal = isRotated ? world.scheduler.snapshot(at: world.now) : journal + world.records
+            world = World.restored(from: journal, at: world.now)
+        }
+        let b = world.drop("b")
+        world.drop("c", "after = \"\(b)\"")
+        world.lines()
+        world.end("b", .exited(1))
+        #expect(world.lines() == ["ended b 1 failed exit", "ended c 0 failed dependency"])
+        #expect(world.turn.places.last?.status(host: "").waitsFor == [b.text])
+        // The retry fails too, and is retried: the newest counts.
+        let b1 = retry(world, "b1", of: b)
+        world.lines()
+        let early = world.drop("early", "after = \"\(b)\"")
+        #expect(world.scheduler.jobs[early]?.waitsFor == [b1])
+        world.handle(.ended(b1, attempt: 1, RunResult(outcome: .exited(1), startedAt: nil, endedAt: world.now)))
+        #expect(world.lines().contains("ended early 0 failed dependency"))
+        goOn()
+        let b2 = retry(world, "b2", of: b1)
+        world.lines()
+        goOn()
+        let c1 = retry(world, "c1", of: b, "after = \"\(b)\"")
+        world.drop("d", "after = {all = [\"\(c1)\"], when = \"end\"}")
+        #expect(world.starts() == [])
+        #expect(world.scheduler.jobs[c1]?.waitsFor == [b2])
+        world.handle(.ended(b2, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
+        #expect(world.starts() == ["c1"])
+    }
+
+    /// What is on record of a job that was retried twice, and what becomes of one that comes after it.
+    static let records: [(ends: [String: JobState], became: String)] = [
+        (["b": .failed, "b1": .failed, "b2": .done], "started c 1"), (["b2": .done], "started c 1"), (["b": .done, "b2": .failed], "ended c 0 failed dependency"),
+        // The newest was withdrawn, or its record removed.
+        (["b": .failed, "b1": .done], "started c 1"), (["b": .done], "started c 1"), ([:], "ended c 0 failed rejected"),
+    ]
+
+    @Test(arguments: records, [false, true])
+    func ofRetriesThatEndedLongAgoTheNewestOnRecordCounts(_ row: (ends: [String: JobState], became: String), isRotated: Bool) {
+        var world = World()
+        let b = world.drop("b")
+        world.lines()
+        world.end("b")
+        world.lines()
+        var ids = ["b": b]
+        for (name, old) in [("b1", "b"), ("b2", "b1")] {
+            let id = retry(world, name, of: ids[old]!)
+            ids[name] = id
+            world.lines()
+            world.handle(.ended(id, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
+            world.lines()
+        }
+        let ends = Dictionary(uniqueKeysWithValues: row.ends.map { (ids[$0.key]!, $0.value) })
+        if isRotated {
+            world.scheduler.isOnRecord = { ends[$0] != nil }
+            world.scheduler.forgetRetries()
+            world.rotate()
+        }
+        world = World.restored(from: world.records, at: world.now)
+        world.handle(.dropped(world.job("c", "after = \"\(b)\""), OnRecord(ends: ends)))
+        #expect(world.lines().last == row.became)
+    }
+
+    @Test func aRetryInTheTurnOfAnEndKeepsThoseThatWait() {
+        let world = World()
+        let a = world.drop("a")
+        let b = world.drop("b", "after = \"\(a)\"")
+        world.drop("c", "after = \"\(b)\"")
+        world.lines()
+        world.end("a", .exited(1))
+        let again = retry(world, "a1", of: a)
+        #expect(world.lines() == ["ended a 1 failed exit", "accepted a1", "started a1 1"])
+        for one in [world, World.restored(from: world.records, at: world.now), World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now)] {
+            one.handle(.ended(again, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
+            #expect(one.lines() == ["ended a1 1 done", "started b 1"])
+        }
+    }
+
+    @Test func aCopyOfAJobThatHasNotEndedTakesItsPlaceTooAndWaitsForNobodyThatWaitsForIt() {
+        let world = World()
+        let a = world.drop("a")
+        let b = world.drop("b", "after = \"\(a)\"")
+        world.lines()
+        let ring = retry(world, "ring", of: a, "after = \"\(b)\"")
+        #expect(world.lines() == ["accepted ring"])
+        #expect(world.scheduler.jobs[b]?.waitsFor == [a] && world.scheduler.jobs[ring]?.waitsFor == [b])
+        let copy = retry(world, "copy", of: a)
+        #expect(world.starts() == ["copy"])
+        #expect(world.scheduler.jobs[b]?.waitsFor == [copy])
+    }
+
+    @Test func familiesOfWhichNothingIsLeftAreForgotten() {
+        let ids = (0..<200).map { JobID(instant: at("01:00"), name: "r", unique: UInt64($0)) }
+        var retries = Retries()
+        for (index, id) in ids.enumerated().dropFirst() { retries.add(id, of: ids[index - 1]) }
+        #expect(retries.family(of: ids[0]) == ids.reversed())
+        retries.forget { $0 != ids[198] }
+        #expect(retries.family(of: ids[198]).first == ids[198] && retries.family(of: ids[198]).count == Retries.goneMax)
+        retries.forget { _ in true }
+        #expect(retries.family(of: ids[198]) == [ids[198]])
+    }
+
     @Test func aTasksNameMeansItsLatestRun() {
         let world = World()
         world.task("t", "overlap = \"allow\"")

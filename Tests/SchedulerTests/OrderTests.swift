@@ -339,6 +339,42 @@ import Testing
         #expect(world.lines() == ["ended a 1 failed canceled"])
     }
 
+    /// How the first try ended, and what stays of it when the job comes to its end before another.
+    static let lastTries: [(outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String)] = [
+        (.exited(3), 3, nil, "after try 1 of 5 (exited with 3)"), (.signaled(9, coreDumped: false), nil, 9, "after try 1 of 5 (ended by SIGKILL)"),
+        (.timedOut(exitCode: nil, signal: 15), nil, 15, "after try 1 of 5 (ran longer than its timeout)"),
+    ]
+
+    enum Intervention: CaseIterable { case canceled, canceledBeforeItBegan, replaced }
+
+    @Test(arguments: lastTries, Intervention.allCases)
+    func aJobThatEndsBetweenTwoTriesKeepsItsLastTry(_ row: (outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String), by end: Intervention) {
+        for isRotated in [false, true] {
+            var world = World()
+            world.task("t", "overlap = \"replace\"")
+            let id = world.drop("a", "tries = 5\noverlap = \"replace\"\nbackoff = \"1m\"", of: "t")
+            world.lines()
+            let usage = Usage(wallMilliseconds: 5, userMilliseconds: 1, systemMilliseconds: 1, maxRSSBytes: 4096)
+            let started = world.now
+            world.now = at("02:00:05")
+            world.handle(.ended(id, attempt: 1, RunResult(outcome: row.outcome, startedAt: started, endedAt: world.now, pid: 7, usage: usage)))
+            world.lines()
+            world.now = at("02:05")
+            // The second try is decided on, and never begins.
+            if end == .canceledBeforeItBegan { #expect(world.starts() == ["a"]) }
+            if isRotated { world.rotate() }
+            world = World.restored(from: world.records, at: world.now)
+            let job = world.scheduler.jobs[id]!
+            if end == .replaced { world.drop("b", "overlap = \"replace\"", of: "t") } else { world.handle(.cancel(id)) }
+            if end == .canceledBeforeItBegan { world.handle(.ended(id, attempt: 2, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: world.now))) }
+            world.lines()
+            #expect(job.state == .failed && job.attempt == 1 && job.reason == (end == .replaced ? .replaced : .canceled))
+            #expect(job.exitCode == row.exitCode && job.signal == row.signal && job.usage == usage && job.pid == 7)
+            #expect(job.startedAt == started && job.endedAt == at("02:00:05") && job.changedAt == at("02:05"))
+            #expect(job.error == (end == .replaced ? "replaced by a newer run " : "canceled ") + row.error)
+        }
+    }
+
     @Test func aKilledJobIsNotTriedAgain() {
         let world = World()
         let id = world.drop("a", "tries = 5")

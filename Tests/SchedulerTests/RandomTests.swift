@@ -57,6 +57,7 @@ final class RandomRun {
     /// The latest time the clock has shown.
     private var latest = at("02:00")
     private(set) var records: [(at: Instant, record: Record)] = []
+    private var retries = Retries()
     private(set) var limits = SchedulerLimits(slots: 3, queueSlots: ["q": 1, "r": 2])
     private var names = 0
     var stepsBack = true
@@ -128,6 +129,31 @@ final class RandomRun {
             file: chance(80) ? FileStamp(name: name, inode: 1, size: 1, modifiedNanoseconds: 1) : nil)
     }
 
+    /// A job that has ended runs again, and may name others that have ended; what the tree knows of those is what it would be told.
+    private func retry() -> Act {
+        let old = ended.sorted().suffix(20)
+        var job = newJob()
+        guard let original = old.randomElement(using: &random) else { return .drop(job) }
+        job.retryOf = original.text
+        job.isDirectory = true
+        job.file = nil
+        var onRecord = OnRecord()
+        if chance(50), let other = old.randomElement(using: &random) {
+            let keys = jobKeys() + "after = {all = [\"\(other)\"], when = \"\(pick(["success", "failure", "end"]))\"}\n"
+            job.source = text("command = \":\"\n\(keys)")
+            job.definition = try! JobDefinition.read(try! job.source.table(), context)
+        }
+        for name in job.definition.after?.all ?? [] {
+            for id in scheduler.awaited(name) {
+                if scheduler.jobs[id] != nil { break }
+                guard let end = ends[id] else { continue }
+                onRecord.ends[id] = end
+                break
+            }
+        }
+        return .drop(job, onRecord)
+    }
+
     private func afterKey(_ tasks: [String]) -> String {
         var names: [String] = []
         for job in (jobs(.new) + jobs(.running)).shuffled(using: &random).prefix(pick([0, 1, 2])) { names.append(job.id.text) }
@@ -184,7 +210,8 @@ final class RandomRun {
             .signaled(9, coreDumped: false), .lost("x"), .notSpawned("x"),
         ]
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<18: return .drop(newJob())
+        case 0..<15: return .drop(newJob())
+        case 15..<18: return retry()
         case 18..<55:
             guard let job = running.randomElement(using: &random) else { return .drop(newJob()) }
             return .end(job.id, attempt: job.attempt, pick(outcomes))
@@ -251,6 +278,7 @@ final class RandomRun {
         switch record {
         case .accepted(let job):
             waits[job.id] = (job.waitsFor, job.definition.after?.when ?? .end)
+            if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             if job.depth > Scheduler.depthMax + 1 { fail("\(job.id) is follow-up \(job.depth)") }
             if job.parent != nil, live.contains(job.id) || ended.contains(job.id) { fail("\(job.id) follows twice") }
             if job.schedule == nil, ended.contains(job.id) { fail("\(job.id) was accepted after its end") }
@@ -276,7 +304,8 @@ final class RandomRun {
             if !live.contains(id) { fail("\(id) was started and not there") }
             for other in waits[id]?.on ?? [] {
                 let after = After(all: [], when: waits[id]!.when)
-                guard let end = ends[other], after.isMet(by: end) else { fail("\(id) starts before \(other)"); continue }
+                let isMet = retries.family(of: other).contains { ends[$0].map(after.isMet) ?? false }
+                if !isMet { fail("\(id) starts before \(other)") }
             }
             if !tries.insert("\(id) \(attempt)").inserted { fail("try \(attempt) of \(id) was started twice") }
         case .stopping(let id, _): if !live.contains(id) { fail("\(id) was stopped and not there") }
@@ -307,7 +336,7 @@ final class RandomRun {
         case .answered(let task, let schedule, let due, let last):
             if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
             if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
-        case .ran: fail("\(record) outside of a snapshot")
+        case .ran, .retried: fail("\(record) outside of a snapshot")
         case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .repaired, .recovered, .daemonStarted, .daemonStopped: break
         }
     }
