@@ -3,6 +3,7 @@ import Store
 /// Which jobs `spoolctl jobs` is asked for.
 struct JobFilter {
     private(set) var states = JobState.allCases
+    private let saysState: Bool
     private let reasons: [FailureReason]
     private let tasks: [String]
     private let schedules: [String]
@@ -30,7 +31,8 @@ struct JobFilter {
         let arguments = session.arguments
         reasons = try Self.choices("reason", arguments)
         let states: [JobState] = try Self.choices("state", arguments, aliases: ["waiting": "new"])
-        if !states.isEmpty {
+        saysState = !states.isEmpty
+        if saysState {
             self.states = states
         } else if !reasons.isEmpty {
             // What waits for another try has a reason too.
@@ -59,6 +61,18 @@ struct JobFilter {
         }
         return chosen
     }
+
+    /// Keeps to the states that a command can act on; without `--state` to those that it usually acts on.
+    mutating func restrict(to possible: [JobState], usually: [JobState], of command: String) throws(Failure) {
+        if !saysState {
+            states = reasons.isEmpty ? usually : states.filter(possible.contains)
+        } else if let other = states.first(where: { !possible.contains($0) }) {
+            throw .usage("\(command) acts on jobs in \(possible.map(\.rawValue).joined(separator: " and ")), and --state names \(other.rawValue)")
+        }
+    }
+
+    /// Whether `--reason` names it.
+    func asksFor(_ reason: FailureReason) -> Bool { reasons.contains(reason) }
 
     // MARK: By the id alone
 

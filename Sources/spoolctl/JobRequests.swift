@@ -5,6 +5,8 @@ struct JobRequests {
     private let session: Session
     /// What is said of a job for which the answer has no words.
     private let pastTense: String
+    /// Filters have chosen the jobs, and nobody has named them.
+    private var isChosen = false
     /// The first failure.
     private(set) var code = ExitCode.done
 
@@ -24,21 +26,55 @@ struct JobRequests {
                 for line in error.lines { fail(error.code, line) }
                 continue
             }
-            let id = record.status.id
-            if record.place.state.isTerminal {
-                fail(ExitCode.failed, "\(id) has already ended: \(record.status.summary)")
-            } else if JobID(id) == nil {
-                fail(ExitCode.failed, "\(id) has not been taken up; remove \(session.spoolPath)/\(record.place.path) to withdraw it")
-            } else if seen.insert(id).inserted {
-                open.append(record)
-            }
+            if isOpen(record), seen.insert(record.status.id).inserted { open.append(record) }
         }
         return open
     }
 
+    /// Whether the daemon can be asked for the job. Else the user is told why not.
+    private mutating func isOpen(_ record: JobRecord) -> Bool {
+        let id = session.qualified(record.status.id)
+        if record.place.state.isTerminal {
+            fail(ExitCode.failed, "\(id) has already ended: \(record.status.summary)")
+        } else if JobID(record.status.id) == nil {
+            fail(ExitCode.failed, "\(id) has not been taken up; remove \(session.spoolPath)/\(record.place.path) to withdraw it")
+        } else {
+            return true
+        }
+        return false
+    }
+
+    /// Asks for the same for all jobs that a call is about, in each part of the spool. Returns what to exit with.
+    static func ask(
+        _ session: Session, _ selection: JobSelection, pastTense: String, _ write: @escaping (inout JSONWriter) -> Void
+    ) throws(Failure) -> Int32 {
+        guard selection.filter != nil else {
+            var requests = JobRequests(session, pastTense: pastTense)
+            let jobs = try requests.open(session.arguments.operands)
+            try requests.ask(for: jobs, isDry: selection.isDry, write)
+            return requests.code
+        }
+        var code = ExitCode.done
+        var count = 0
+        let failure = try EverybodysSpool.each(session) { part throws(Failure) in
+            var requests = JobRequests(part, pastTense: pastTense)
+            requests.isChosen = true
+            let jobs = try selection.matches(in: part).filter { requests.isOpen($0) }
+            count += jobs.count
+            try requests.ask(for: jobs, isDry: selection.isDry, write)
+            if code == ExitCode.done { code = requests.code }
+        }
+        if count == 0, code == ExitCode.done, !session.isQuiet, !session.isJSON { session.complain("no job matches") }
+        return code == ExitCode.done ? failure : code
+    }
+
     /// Asks for the same for all of these jobs, which the daemon does for all of them in one turn. `write` writes what is asked for.
-    mutating func ask(for records: [JobRecord], _ write: (inout JSONWriter) -> Void) throws(Failure) {
+    mutating func ask(for records: [JobRecord], isDry: Bool = false, _ write: (inout JSONWriter) -> Void) throws(Failure) {
         guard !records.isEmpty else { return }
+        if isDry {
+            for record in records { tell(record.status.id, ExitCode.done, "would be \(pastTense)") }
+            return
+        }
         // What waits is in the first of several requests, and none of it starts because a later one has ended something.
         let ids = (records.filter { $0.place.state != .running } + records.filter { $0.place.state == .running }).map(\.status.id)
         guard let answers = try ControlRequest(session).make(for: ids, write) else {
@@ -47,12 +83,15 @@ struct JobRequests {
         }
         for record in records {
             guard let answer = answers[record.status.id] else { continue }
+            // It has ended since the filters were looked at, and is none of those any more.
+            if isChosen, answer.code == ExitCode.notFound { continue }
             tell(record.status.id, answer.code, answer.message)
         }
     }
 
     /// Prints the answer for a job.
     mutating func tell(_ id: String, _ answer: Int32, _ message: String) {
+        let id = session.qualified(id)
         if answer != 0 { return fail(answer, "\(id): \(message)") }
         if session.isQuiet {
             session.output.line(id)

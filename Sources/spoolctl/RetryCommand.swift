@@ -3,28 +3,117 @@ import Store
 
 extension Command {
     static let retry = Command(
-        "retry", "ID… [-w]", "run ended jobs again, as new jobs, and print their ids",
-        details: ["The new job has the same file and is linked to the old one by retry_of; the old record stays."],
-        options: [Option("wait", "w", "wait for their end and exit with their code"), Option.cancelOnInterrupt],
-        examples: [Example("spoolctl jobs -q --state failed --since 1d | xargs spoolctl retry", "everything that failed today")]
+        "retry", "ID… | [filters] [-w] [--with-dependents]", "run ended jobs again, as new jobs, and print their ids",
+        details: [
+            "The new job has the same file and is linked to the old one by retry_of; the old record stays. It takes the old one's place for all that comes after that: an id in after means the newest retry.",
+            "With filters, which are those of jobs, failed jobs are chosen; --state done chooses others. What has been retried already is left out, and so is what was canceled, or replaced by a newer run, unless --reason names that.",
+        ],
+        options: [
+            Option("failed", "all failed jobs that the other filters match, or all of them"),
+            Option("with-dependents", "the jobs too that failed with dependency because of these"),
+            Option("wait", "w", "wait for their end and exit with their code"), Option.cancelOnInterrupt,
+        ] + JobSelection.options,
+        examples: [
+            Example("spoolctl retry --failed --since 1d", "everything that failed today and was not retried since"),
+            Example("spoolctl retry --with-dependents \"$id\"", "a job, and the chain that it broke"),
+        ]
     ) { session throws(Failure) in
-        let texts = try session.operands("a job's ID")
-        let fs = try session.openSpoolForWriting()
-        var records = try session.records()
+        let selection = try JobSelection(session, states: [.done, .failed], usually: [.failed], flag: "failed")
+        var retry = RetryRun(session, selection)
+        return try retry.run()
+    }
+}
+
+/// One call of `retry`.
+private struct RetryRun {
+    private let session: Session
+    private let selection: JobSelection
+    private var code = ExitCode.done
+    private var retried: [(part: Session, ids: [JobID])] = []
+    private var count = 0
+    private var superseded = 0
+    private var canceled = 0
+
+    init(_ session: Session, _ selection: JobSelection) {
+        self.session = session
+        self.selection = selection
+    }
+
+    mutating func run() throws(Failure) -> Int32 {
+        if let filter = selection.filter {
+            let failure = try EverybodysSpool.each(session) { part throws(Failure) in
+                var plan = RetryPlan(part, try selection.matches(in: part))
+                try plan.leaveOut(filter)
+                superseded += plan.superseded
+                canceled += plan.canceled
+                try retry(plan, part)
+            }
+            if code == ExitCode.done { code = failure }
+            summarize()
+        } else {
+            var chosen: [JobRecord] = []
+            var records = try session.records()
+            for text in session.arguments.operands {
+                do throws(Failure) { chosen.append(try session.job(text, &records)) } catch { complain(error) }
+            }
+            try retry(RetryPlan(session, chosen), session)
+        }
+        guard session.arguments.flag("wait"), !selection.isDry else { return code }
+        for (part, ids) in retried {
+            let waited = try part.asOwner { () throws(Failure) in try part.wait(for: ids) }
+            if code == ExitCode.done { code = waited }
+        }
+        return code
+    }
+
+    /// Runs the records of a plan again, the oldest first, and prints the new ids.
+    private mutating func retry(_ plan: RetryPlan, _ part: Session) throws(Failure) {
+        var plan = plan
+        if session.arguments.flag("with-dependents") { try plan.addDependents() }
+        guard !plan.records.isEmpty else { return }
+        if selection.isDry {
+            for record in plan.records { print(part.qualified(record.place.id)) }
+            count += plan.records.count
+            return
+        }
+        let fs = try part.openSpoolForWriting()
         var drop = JobDrop(fs)
         var ids: [JobID] = []
-        var code = ExitCode.done
-        for text in texts {
+        for record in plan.records {
             do throws(Failure) {
-                let record = try session.job(text, &records)
-                ids.append(try session.retry(record, fs, &drop))
-            } catch {
-                for line in error.lines { session.complain(line) }
-                if code == ExitCode.done { code = error.code }
-            }
+                let id = try part.retry(record, fs, &drop)
+                ids.append(id)
+                print(part.qualified(id.text))
+            } catch { complain(error) }
         }
-        let waited = try session.told(ids)
-        return code == ExitCode.done ? waited : code
+        session.output.flush()
+        count += ids.count
+        retried.append((part, ids))
+    }
+
+    private mutating func complain(_ failure: Failure) {
+        for line in failure.lines { session.complain(line) }
+        if code == ExitCode.done { code = failure.code }
+    }
+
+    /// What a call that chose the jobs by itself has done.
+    private func summarize() {
+        guard !session.isQuiet, !session.isJSON else { return }
+        var left: [String] = []
+        if superseded > 0 { left.append("\(superseded) that \(superseded == 1 ? "has" : "have") been retried") }
+        if canceled > 0 { left.append("\(canceled) that \(canceled == 1 ? "was" : "were") canceled or replaced") }
+        let rest = left.isEmpty ? "" : "; left out \(left.joined(separator: " and "))"
+        if count == 0, code == ExitCode.done { return session.complain("no job to retry matches\(rest)") }
+        session.complain("\(selection.isDry ? "would retry" : "retried") \(count) job\(count == 1 ? "" : "s")\(rest)")
+    }
+
+    private func print(_ id: String) {
+        guard session.isJSON else { return session.output.line(id) }
+        var writer = JSONWriter(reserving: 128)
+        writer.beginObject()
+        writer.member("id", id)
+        writer.endObject()
+        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }
 

@@ -1,0 +1,57 @@
+import Store
+
+/// Which jobs a command acts on: those that its operands name, or those that the filters of `jobs` match.
+struct JobSelection {
+    static let options = JobFilter.options + [
+        Option("dry-run", "print the ids of the jobs that match, and do nothing"),
+    ]
+
+    /// Nil: operands name the jobs.
+    private(set) var filter: JobFilter?
+    let isDry: Bool
+
+    /// - Parameters:
+    ///   - states: the states that the command can act on.
+    ///   - usually: those that it acts on when no filter says which.
+    ///   - flag: an option of the command that chooses jobs by itself, such as `--failed`.
+    init(_ session: Session, states: [JobState], usually: [JobState], flag: String? = nil) throws(Failure) {
+        let arguments = session.arguments
+        isDry = arguments.flag("dry-run")
+        let given = JobFilter.options.first { !arguments.values($0.name).isEmpty }.map { "--\($0.name)" }
+        let chosen = given ?? flag.flatMap { arguments.flag($0) ? "--\($0)" : nil }
+        guard let chosen else {
+            _ = try session.operands("a job's ID, or filters as jobs has them")
+            return
+        }
+        if let first = arguments.operands.first {
+            throw .usage("\(session.command.name) takes IDs or filters, and \"\(first)\" and \(chosen) are both")
+        }
+        var filter = try JobFilter(session)
+        try filter.restrict(to: states, usually: usually, of: session.command.name)
+        self.filter = filter
+    }
+
+    /// The records of one part of the spool that the filters match, the oldest first.
+    func matches(in part: Session) throws(Failure) -> [JobRecord] {
+        guard let filter else { return [] }
+        var records = try part.records()
+        var found: [JobRecord] = []
+        var seen: Set<String> = []
+        let places = try part.reading { () throws(JournalError) in try records.places(in: filter.states) }
+        search: for place in places {
+            guard seen.insert(place.id).inserted else { continue }
+            switch filter.look(place.id) {
+            case .matches: break
+            case .no: continue
+            case .olderThanAll: break search
+            }
+            let record = try part.reading { () throws(JournalError) -> JobRecord? in
+                if let record = try records.record(at: place) { return record }
+                // It moved on since the names were read.
+                return try records.record(of: place.id)
+            }
+            if let record, filter.matches(record) { found.append(record) }
+        }
+        return found.reversed()
+    }
+}
