@@ -74,7 +74,7 @@ extension Service {
         guard !clockTrial.isUnderWay(at: now) else { return }
         for (id, state) in expiries.takeDue(at: now) {
             do throws(SystemError) {
-                try spool.fs.removeTreeIfThere(Layout.directory(of: id, state))
+                try spool.fs.removeRecord(of: id, state)
                 log.write(.info, "forgotten", at: now, ["id": id.text])
             } catch {
                 try notForgotten(id.text, error)

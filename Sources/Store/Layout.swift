@@ -51,4 +51,10 @@ public enum Layout {
     public static func directory(_ state: JobState) -> String { state.rawValue }
 
     public static func directory(of id: JobID, _ state: JobState) -> String { "\(state.rawValue)/\(id.text)" }
+
+    /// Where a job's directory stands before it is whole, and while it is removed: nobody takes a name that begins with a dot for a job.
+    public static func aside(of id: JobID, _ state: JobState) -> String { "\(state.rawValue)/.\(id.text)" }
+
+    /// Whether a name in one of the directories of jobs is such a one. What is left there when the daemon ends is litter.
+    public static func isAside(_ name: String) -> Bool { name.utf8.first == UInt8(ascii: ".") && JobID(name.dropFirst()) != nil }
 }

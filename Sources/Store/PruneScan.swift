@@ -21,12 +21,12 @@ public final class PruneScan {
         var failed: [(id: String, error: SystemError)] = []
         for _ in 0..<count {
             guard let (state, name) = names.popLast() else { break }
-            // What began within the last hour and says nothing cannot be old enough to matter today.
-            guard JobID(name) != nil else { continue }
             let directory = "\(Layout.directory(state))/\(name)"
             do throws(SystemError) {
-                guard let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
-                try fs.removeTreeIfThere(directory)
+                // A daemon that ended meanwhile had begun to make or to remove it.
+                if Layout.isAside(name) { try fs.removeTreeIfThere(directory) }
+                guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
+                try fs.removeRecord(of: id, state)
                 removed.append(name)
             } catch {
                 guard error.isOfOnePath else { throw error }
@@ -64,6 +64,22 @@ extension FileSystem {
             if error.errno != SystemError.noSuchFile { throw error }
         }
     }
+
+    /// Removes a job's directory, out of sight by one rename first, so that nobody meets half a record; one that is gone already is as good.
+    public func removeRecord(of id: JobID, _ state: JobState) throws(SystemError) {
+        let aside = Layout.aside(of: id, state)
+        do throws(SystemError) { try rename(Layout.directory(of: id, state), to: aside) } catch {
+            switch error.errno {
+            case ENOENT: return
+            // An earlier removal failed halfway.
+            case ENOTEMPTY, EEXIST:
+                try removeTree(aside)
+                try rename(Layout.directory(of: id, state), to: aside)
+            default: throw error
+            }
+        }
+        try removeTree(aside)
+    }
 }
 
 extension Spool {
@@ -87,7 +103,7 @@ extension Spool {
         }
         while records.count > count {
             let oldest = records.removeFirst()
-            try fs.removeTreeIfThere(Layout.directory(of: oldest.id, oldest.state))
+            try fs.removeRecord(of: oldest.id, oldest.state)
         }
         recordsOfTask[task] = records
     }

@@ -5,8 +5,8 @@ import Glibc
 extension Spool {
     /// Brings the job to the directory that its state names, with a `status.json` that says how it stands.
     ///
-    /// The order within matters: a directory is complete before the job's file enters it, and `status.json` is new before
-    /// the directory moves, so that whoever sees a job in a directory sees its truth there. It becomes the user's as whom the
+    /// The order within matters: a directory has its `status.json` before it has its name, and the job's file enters it then. A
+    /// `status.json` is new before the directory moves. So whoever sees a job in a directory sees its truth there. It becomes the user's as whom the
     /// job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
     ///
     /// - Parameter isAgain: the disk has refused it before, and much may have come meanwhile.
@@ -21,17 +21,15 @@ extension Spool {
                 try fs.rename("\(Layout.new)/\(name)", to: target)
                 break
             }
-            try fs.makeDirectory(target)
+            try makeRecord(of: job, status)
             // What it says is nowhere else: it must not be moved to where a power cut leaves nothing.
             if job.isUnread { try fs.sync(Layout.directory(job.state)) }
-            try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target, isAgain: isAgain)
             job.place = .directory(job.state)
             try give(target, of: job)
         case .nowhere:
-            try fs.makeDirectory(target)
-            try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
+            try makeRecord(of: job, status)
             try writeInputs(job, into: target)
             try writeSource(job, into: target)
             job.place = .directory(job.state)
@@ -54,8 +52,7 @@ extension Spool {
             } catch {
                 // Somebody removed the directory by hand: put back what is known, so that the job keeps a record.
                 guard error.errno == ENOENT, try fs.status(here) == nil else { throw error }
-                try fs.makeDirectory(target)
-                try fs.create("\(target)/\(Layout.statusFile)", status, mode: 0o600)
+                try makeRecord(of: job, status)
                 try writeInputs(job, into: target)
                 try writeSource(job, into: target)
                 try give(target, of: job)
@@ -64,10 +61,26 @@ extension Spool {
         job.place = .directory(job.state)
     }
 
+    /// Makes the job's directory, with its status in it: by one rename, so that nobody sees the one without the other.
+    private func makeRecord(of job: Job, _ status: [UInt8]) throws(SystemError) {
+        let aside = Layout.aside(of: job.id, job.state)
+        let target = Layout.directory(of: job.id, job.state)
+        try fs.makeDirectory(aside)
+        try fs.create("\(aside)/\(Layout.statusFile)", status, mode: 0o600)
+        do throws(SystemError) { try fs.rename(aside, to: target) } catch {
+            // An earlier placement that failed, or the end of a daemon, has left the directory with something in it.
+            guard error.errno == ENOTEMPTY || error.errno == EEXIST else { throw error }
+            try fs.replace("\(target)/\(Layout.statusFile)", status)
+            try fs.removeTree(aside)
+        }
+    }
+
     /// Takes up what a placement that failed has left in the directory of the state that the job was in then.
     public func gather(_ job: Job, from state: JobState) throws(SystemError) {
         let directory = Layout.directory(of: job.id, state)
-        guard state != job.state, try isDirectory(directory) else { return }
+        guard state != job.state else { return }
+        try fs.removeTreeIfThere(Layout.aside(of: job.id, state))
+        guard try isDirectory(directory) else { return }
         switch job.place {
         case .directory: return
         case .file where try fs.hasJobFile(directory):
@@ -75,7 +88,7 @@ extension Spool {
             var found = Recovery()
             try mendSource(of: job, in: state, &found)
             job.place = .directory(state)
-        case .file, .nowhere: try fs.removeTree(directory)
+        case .file, .nowhere: try fs.removeRecord(of: job.id, state)
         }
     }
 

@@ -24,6 +24,8 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
+        // Those in done/ and failed/ are found when records are looked through.
+        for name in places[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
         func look(_ job: Job, _ state: JobState) throws(SystemError) -> Finding {
             if let names = places[state], !names.contains(job.id.text) { return .nothing }
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
@@ -140,7 +142,7 @@ extension Spool {
     }
 
     private func removeCopy(of job: Job, in other: JobState, _ recovery: inout Recovery) throws(SystemError) {
-        try fs.removeTree(Layout.directory(of: job.id, other))
+        try fs.removeRecord(of: job.id, other)
         recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
     }
 
@@ -165,7 +167,7 @@ extension Spool {
                 try fs.rename(directory, to: target)
                 recovery.mended.append("moved \(directory), without a job's file, to \(target)")
             } else {
-                try fs.removeTree(directory)
+                try fs.removeRecord(of: job.id, state)
                 recovery.mended.append("removed \(directory), which had no job's file")
             }
         }

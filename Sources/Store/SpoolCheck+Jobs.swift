@@ -95,6 +95,8 @@ extension SpoolCheck {
         for place in [JobState.running, .done, .failed] {
             for entry in try fs.list(place.rawValue).sorted(by: { $0.name < $1.name }) {
                 let path = "\(place.rawValue)/\(entry.name)"
+                // Litter, or what a daemon makes just now.
+                if Layout.isAside(entry.name) { continue }
                 // A user's, of whose part this is; that is looked at as a spool of its own.
                 if JobID(entry.name) == nil, try fs.status(UserPart.path(of: entry.name)) != nil { continue }
                 if entry.kind != .directory {

@@ -22,8 +22,13 @@ extension SpoolCheck {
         guard !isServed else { return }
         for directory in [Layout.journal, Layout.state, Layout.control] { try lookForTemporaryFiles(directory) { $0.hasSuffix(".tmp") } }
         for state in JobState.allCases {
-            for entry in try fs.list(state.rawValue) where entry.kind == .directory && JobID(entry.name) != nil {
-                try lookForTemporaryFiles("\(state.rawValue)/\(entry.name)") { $0 == "\(Layout.statusFile).tmp" }
+            for entry in try fs.list(state.rawValue) where entry.kind == .directory {
+                let path = "\(state.rawValue)/\(entry.name)"
+                if JobID(entry.name) != nil {
+                    try lookForTemporaryFiles(path) { $0 == "\(Layout.statusFile).tmp" }
+                } else if state != .new, Layout.isAside(entry.name) {
+                    add(path, "was begun or half removed when the daemon ended", .remove)
+                }
             }
         }
     }

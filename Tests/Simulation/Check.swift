@@ -198,7 +198,7 @@ struct Check {
         var places: [Int: [String]] = [:]
         for state in JobState.allCases {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
-            for (name, entry) in directory.entries.sorted(by: { $0.key < $1.key }) {
+            for (name, entry) in directory.entries.sorted(by: { $0.key < $1.key }) where !Layout.isAside(name) {
                 for number in Set(people.marks(in: entry)) { places[number, default: []].append("\(state.rawValue)/\(name)") }
             }
         }

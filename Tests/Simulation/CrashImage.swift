@@ -33,6 +33,7 @@ extension SimulatedDisk {
         pending.removeAll()
         var met: [ObjectIdentifier: Node] = [:]
         root = image(of: root, &random, &met)
+        noteTorn()
     }
 
     /// - Parameter met: a file that stands in two places is one. A directory that does becomes two that have nothing in common.

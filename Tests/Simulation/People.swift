@@ -85,7 +85,7 @@ final class People {
             drops[drops.count - 1].name = String(path.drop { $0 != "/" }.dropFirst())
             try rename(into: path, text)
         case .editRecord:
-            let names = try disk.node(Layout.failed).entries.keys.sorted()
+            let names = try disk.node(Layout.failed).entries.keys.filter { JobID($0) != nil }.sorted()
             guard !names.isEmpty else { return }
             let path = "\(Layout.failed)/\(names[Int(pick >> 8 % UInt64(names.count))])/job.toml"
             guard let index = marks(in: try disk.node(path)).first else { return }
@@ -105,7 +105,7 @@ final class People {
             try disk.unlink(path)
         case .retry:
             let state = pick % 2 == 0 ? Layout.done : Layout.failed
-            let names = try disk.node(state).entries.keys.sorted()
+            let names = try disk.node(state).entries.keys.filter { JobID($0) != nil }.sorted()
             guard !names.isEmpty else { return }
             let name = names[Int(pick >> 8 % UInt64(names.count))]
             for index in marks(in: try disk.node("\(state)/\(name)")) { drops[index].mayBeTwice = true }

@@ -50,9 +50,11 @@ package final class Run {
                 try take(step)
                 try afterwards()
                 if let violationAtBegin { throw violationAtBegin }
+                try lookAsReader()
             }
             outcome.step = steps.count
             try end()
+            try lookAsReader()
         } catch {
             outcome.violation = error.description
         }
@@ -61,6 +63,10 @@ package final class Run {
         outcome.succeeded = world.succeeded.count
         outcome.scheduledRuns = world.begun.keys.count { $0.id.contains("-task") }
         return outcome
+    }
+
+    private func lookAsReader() throws(Violation) {
+        if let seen = world.disk.seen { throw Violation(seen) }
     }
 
     private func take(_ step: Step) throws(Violation) {

@@ -27,6 +27,8 @@ package final class SimulatedDisk: FileSystem {
         var syncedEntries: [String: Node] = [:]
         /// How many people have it open for writing.
         var writers = 0
+        /// A job's directory that a power cut has left without its status.
+        var isTorn = false
 
         init(inode: UInt64, kind: FileKind, mode: UInt32, at time: Int64) {
             self.inode = inode
@@ -109,6 +111,8 @@ package final class SimulatedDisk: FileSystem {
     var interruption: (after: Int, body: () -> Void)?
     /// Called for each change of a directory of the spool itself: its name, the entry's, and what happened.
     var onChange: ((_ directory: String, _ name: String, _ what: DirectoryEvent) -> Void)?
+    /// What somebody has seen who reads the spool at every moment, and must not see.
+    package private(set) var seen: String?
     /// What the bug `renameBeforeJournal` keeps back.
     private var late: (node: Node, bytes: [UInt8])?
 
@@ -165,13 +169,46 @@ package final class SimulatedDisk: FileSystem {
         self.fault = nil
         switch fault.kind {
         case .kill, .killWithin:
-            if fault.kind == .killWithin { half() }
+            if fault.kind == .killWithin {
+                half()
+                lookAsReader(path)
+            }
             isStopped = true
             throw SystemError(call: name, path: path, errno: EIO)
         case .error(let errno, let times):
             if times > 1 { self.fault = Fault(.error(errno, times: times - 1), after: 0) }
             half()
+            lookAsReader(path)
             throw SystemError(call: name, path: path, errno: errno)
+        }
+    }
+
+    // MARK: Readers
+
+    /// After each change that the daemon makes: a job's directory has a status that can be read, as long as it stands there.
+    private func lookAsReader(_ path: String) {
+        let parts = parts(path)
+        guard parts.count >= 2, let state = JobState(rawValue: String(parts[0])), state != .new, JobID(parts[1]) != nil,
+            // Gone, or a file in its place: there is nothing to see.
+            let node = try? node("\(parts[0])/\(parts[1])"), node.kind == .directory
+        else { return }
+        if Self.isWhole(node) {
+            node.isTorn = false
+        } else if !node.isTorn {
+            seen = seen ?? "\(parts[0])/\(parts[1]) was seen without a whole \(Layout.statusFile), after a change of \(path)"
+        }
+    }
+
+    private static func isWhole(_ directory: Node) -> Bool {
+        guard let bytes = directory.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return false }
+        return JobStatus(json: table) != nil
+    }
+
+    /// What a power cut has torn stays so until the daemon has mended it.
+    func noteTorn() {
+        for state in JobState.allCases {
+            guard let directory = try? node(state.rawValue) else { continue }  // no spool yet
+            for entry in directory.entries.values where entry.kind == .directory { entry.isTorn = !Self.isWhole(entry) }
         }
     }
 
@@ -386,6 +423,7 @@ package final class SimulatedDisk: FileSystem {
         // Half of it is written, or nothing when it cannot be.
         try change("write", path) { try? write(path, Array(bytes.prefix(bytes.count / 2)), mode: mode) }
         try write(path, bytes, mode: mode)
+        lookAsReader(path)
     }
 
     package func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
@@ -399,6 +437,7 @@ package final class SimulatedDisk: FileSystem {
         guard directory.entries[name] == nil else { return }
         add(make(.directory, mode: 0o700), to: directory, name)
         tell(path, .created)
+        lookAsReader(path)
     }
 
     package func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) {
@@ -416,6 +455,8 @@ package final class SimulatedDisk: FileSystem {
     package func rename(_ from: String, to: String) throws(SystemError) {
         try change("rename", from)
         try move(from, to: to)
+        lookAsReader(from)
+        lookAsReader(to)
         flushLate()
     }
 
@@ -423,12 +464,15 @@ package final class SimulatedDisk: FileSystem {
         try change("renameat2", from)
         guard !exists(to) else { throw SystemError(call: "renameat2", path: to, errno: EEXIST) }
         try move(from, to: to)
+        lookAsReader(from)
+        lookAsReader(to)
         flushLate()
     }
 
     package func removeFile(_ path: String) throws(SystemError) {
         try change("unlink", path)
         try unlink(path)
+        lookAsReader(path)
     }
 
     package func removeTree(_ path: String) throws(SystemError) {

@@ -18,6 +18,22 @@ struct LitterTests {
         #expect(try findings(spool) == ["control/x.tmp", "tmp/a.tmp", "tmp/somebody's"])
     }
 
+    @Test("A record that was begun or half removed is litter, and the next look through the records removes it")
+    func asides() throws {
+        let spool = try TemporarySpool()
+        let fs = try spool.disk()
+        let id = "20261121T020000.000Z-backup-k3f9"
+        let paths = ["done/.\(id)", "failed/.\(id)", "running/.\(id)"]
+        for path in paths {
+            try fs.makeDirectory(path)
+            try spool.write("\(path)/job.toml", "")
+        }
+        #expect(try findings(spool) == paths)
+        _ = try PruneScan(fs).step(10, fs, keep: 0, at: Instant(milliseconds: Clock.now()))
+        _ = try Spool(fs, host: "").recover([], isSameBoot: true)
+        #expect(try findings(spool) == [])
+    }
+
     @Test("What users have in everybody's spool is none of it", .enabled(if: geteuid() == 0, "needs root"))
     func ofUsers() throws {
         let spool = try TemporarySpool()
