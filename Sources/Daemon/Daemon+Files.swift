@@ -32,13 +32,15 @@ extension Daemon {
                 // What takes the place of a served user's directory is no directory, perhaps.
                 if event.mask.contains(.isDirectory) || users[event.name] != nil { lookAtUser(event.name) } else if event.watch != watches.new { lookAtStranger(event.name, in: shared) }
             }
-            if event.mask.contains(.attributesChanged), event.watch != watches.patterns { continue }
+            // Of the directory itself.
+            if event.mask.contains(.attributesChanged), event.name.isEmpty { continue }
             switch event.watch {
             case watches.new:
-                let isComing: InotifyMask = [.created, .movedTo, .closedAfterWriting]
+                let isComing: InotifyMask = [.created, .movedTo, .closedAfterWriting, .attributesChanged]
+                // A file whose mode or owner changed need not be written yet.
                 service.noticed(
-                    event.name, isGone: event.mask.isDisjoint(with: isComing), isCreated: event.mask.contains(.created),
-                    isMovedIn: event.mask.contains(.movedTo))
+                    event.name, isGone: event.mask.isDisjoint(with: isComing),
+                    isCreated: !event.mask.isDisjoint(with: [.created, .attributesChanged]), isMovedIn: event.mask.contains(.movedTo))
             case watches.tasks:
                 if !Name.isUnfinished(event.name) { stems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.schedules:

@@ -64,16 +64,14 @@ extension Daemon {
 
     private func addWatches() throws(SystemError) {
         let itself: InotifyMask = [.selfMoved, .selfDeleted, .onlyDirectory]
-        var comings = itself.union([.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted])
-        // A user's directory may also become one that can be used by chmod(1) or chown(1).
-        if isForEverybody { comings.insert(.attributesChanged) }
+        // What is there may also become one that can be used by chmod(1) or chown(1).
+        let comings = itself.union([.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged])
         watches.spool = try watch(options.spool, itself.union([.movedTo, .movedFrom, .created, .deleted]))
         watches.new = try watch("\(options.spool)/\(Layout.new)", comings)
         watches.tasks = try watch("\(options.spool)/\(Layout.tasks)", comings)
         watches.schedules = try watch("\(options.spool)/\(Layout.schedules)", comings)
         watches.control = try watch("\(options.spool)/\(Layout.control)", comings)
-        // A program may also become one by chmod(1).
-        watches.patterns = try watch("\(options.spool)/\(Layout.patterns)", comings.union(.attributesChanged))
+        watches.patterns = try watch("\(options.spool)/\(Layout.patterns)", comings)
         if let path = options.configuration, let slash = path.lastIndex(of: "/") {
             do throws(SystemError) {
                 watches.configuration = try watch(

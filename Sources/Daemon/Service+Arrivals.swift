@@ -152,6 +152,7 @@ extension Service {
         case .notYet:
             guard !Name.isUnfinished(name) else { return }
             lookAgain(at: name)
+        case .soon(let milliseconds): lookAgain(at: name, afterMilliseconds: milliseconds)
         case .missing: break
         }
     }
@@ -164,11 +165,14 @@ extension Service {
             ["file": path, "why": "belongs to user \(user); what users put into \(directory)/ counts in the directory of their own name there"])
     }
 
-    private func lookAgain(at name: String) { lookAgain(atPath: "\(Layout.new)/\(name)") }
+    private func lookAgain(at name: String, afterMilliseconds delay: Int64 = unreadyMilliseconds) {
+        lookAgain(atPath: "\(Layout.new)/\(name)", afterMilliseconds: delay)
+    }
 
     /// At what stands in one of the directories to which people write, or at all of one of these.
-    func lookAgain(atPath path: String) {
-        if unready.isEmpty { unreadyLookAt = now.advanced(byMilliseconds: Self.unreadyMilliseconds) }
+    func lookAgain(atPath path: String, afterMilliseconds delay: Int64 = unreadyMilliseconds) {
+        let due = now.advanced(byMilliseconds: delay)
+        unreadyLookAt = unready.isEmpty ? due : min(unreadyLookAt, due)
         unready.insert(path)
     }
 

@@ -155,6 +155,14 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
+    /// As ``create(_:_:mode:)``, but never over what is there: after a power cut that may be another name of a file that is read.
+    private func createAnew(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+        let (directory, name) = try place(of: path)
+        try opening { () throws(SystemError) in
+            try directory.opened.writeFresh(name, bytes, mode: 0o600, asOwnerOf: directory === top ? nil : directory)
+        }
+    }
+
     /// As ``replace(_:_:)`` for a text file on a full disk: written over `spare`, which has its room and changes places with it.
     /// What it is longer than the text is filled with spaces.
     public func replace(_ path: String, _ bytes: [UInt8], inRoomOf spare: String) throws(SystemError) {
@@ -165,7 +173,7 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-        do throws(SystemError) { try create(path + ".tmp", bytes, mode: 0o600) } catch {
+        do throws(SystemError) { try createAnew(path + ".tmp", bytes) } catch {
             // Of what a full disk has taken a part of, nobody makes anything.
             try? removeFile(path + ".tmp")  // most often there is none
             throw error
@@ -339,15 +347,15 @@ private final class OpenDirectory {
 }
 
 extension Directory {
-    /// Makes a file under a name in another user's directory, whatever has that name.
+    /// Makes a file under a name, in another user's directory perhaps, whatever has that name.
     fileprivate borrowing func writeFresh(
-        _ name: String, _ bytes: [UInt8], mode: UInt32, asOwnerOf directory: OpenDirectory
+        _ name: String, _ bytes: [UInt8], mode: UInt32, asOwnerOf directory: OpenDirectory?
     ) throws(SystemError) {
         let file = try makeFresh(name, mode: mode)
-        let owner = try directory.opened.descriptor.status()
+        let owner = try directory.map { directory throws(SystemError) in try directory.opened.descriptor.status() }
         do throws(SystemError) {
             try file.write(bytes)
-            if owner.owner != 0 { try file.setOwner(owner.owner, group: owner.group) }
+            if let owner, owner.owner != 0 { try file.setOwner(owner.owner, group: owner.group) }
         } catch {
             throw SystemError(call: error.call, path: name, errno: error.errno)
         }

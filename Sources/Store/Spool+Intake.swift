@@ -8,6 +8,8 @@ public enum Arrival {
     case rejected(RejectedFile)
     /// Still being written, or somebody's work in progress: its next event will say.
     case notYet
+    /// Somebody is about to give it its mode: it is looked at when that has happened, or after so many milliseconds.
+    case soon(milliseconds: Int64)
     /// The same job again: its second file was removed, the first stands.
     case again(JobID)
     /// A directory that is no job.
@@ -34,35 +36,45 @@ extension Spool {
         guard !Name.isUnfinished(name) else { return .notYet }
         let path = "\(Layout.new)/\(name)"
         let stem = Self.stem(of: name)
+        /// A waiting job whose file cannot be used any more is what is rejected.
+        func rejection(_ why: String, _ status: FileStatus?) -> RejectedFile {
+            var file = self.rejection(name, stem, context, why, changed: status)
+            if let known { file.id = known }
+            return file
+        }
         switch try fs.take(path, limit: Source.bytesMax) {
         case .missing: return .missing
         case .foreign(let status): return .foreign(status.owner)
         case .busy: return .notYet
-        case .refused(let status, let why): return .rejected(rejection(name, stem, context, why, changed: status))
+        case .refused(let status, let why):
+            if isSettling(status, context) { return .notYet }
+            return .rejected(rejection(why, status))
         case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
         // It cannot be moved to failed/, and to ask it may take for ever.
         case .other(.mountPoint): return .ignored(why: FileKind.mountPoint.article)
         case .other(let kind):
             let status = try fs.status(path)
-            return .rejected(
-                rejection(name, stem, context, "is \(kind.article), not a regular file", changed: status))
+            return .rejected(rejection("is \(kind.article), not a regular file", status))
         case .tooLarge(let status):
-            return .rejected(
-                rejection(
-                    name, stem, context, "is \(status.size) bytes; a job's file may have \(Source.bytesMax)",
-                    changed: status))
+            return .rejected(rejection("is \(status.size) bytes; a job's file may have \(Source.bytesMax)", status))
         case .file(let status, let bytes):
             if bytes.isEmpty, !isSettled { return .notYet }
+            if !isMovedIn, status.mode & 0o777 == 0o600, isSettling(status, context, milliseconds: Self.installMilliseconds) {
+                return .soon(milliseconds: Self.installMilliseconds)
+            }
             if isRoots, status.owner != 0 {
-                return .rejected(rejection(name, stem, context, Self.foreign(status.owner), changed: status))
+                if isSettling(status, context) { return .notYet }
+                return .rejected(rejection(Self.foreign(status.owner), status))
             }
             let isExecutable = status.mode & 0o111 != 0
             guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: isExecutable) else {
+                let isScript = bytes.starts(with: Array("#!".utf8))
+                if isScript, isSettling(status, context) { return .notYet }
                 let why =
-                    bytes.starts(with: Array("#!".utf8))
+                    isScript
                     ? "is a script but not executable; chmod +x it"
                     : "is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!"
-                return .rejected(rejection(name, stem, context, why, changed: status))
+                return .rejected(rejection(why, status))
             }
             let source = Source(format: format, bytes: bytes)
             let identity = identify(name, stem, status, known: known, context, isTaken: isTaken)
@@ -72,7 +84,7 @@ extension Spool {
                     try fs.removeFile(path)
                     return .again(identity.id)
                 case .other:
-                    var file = rejection(name, stem, context, "has the id of another job", changed: status)
+                    var file = rejection("has the id of another job", status)
                     file.id = JobID(
                         instant: context.now, name: identity.name,
                         unique: stableHash("\(name)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)"))
@@ -91,7 +103,7 @@ extension Spool {
                             name: name, inode: status.inode, size: status.size,
                             modifiedNanoseconds: status.modifiedNanoseconds)))
             } catch {
-                var file = rejection(name, stem, context, "", changed: status)
+                var file = rejection("", status)
                 file.id = identity.id
                 file.error = error.all.map { "\(name):\($0)" }.joined(separator: "\n")
                 return .rejected(file)
@@ -270,6 +282,7 @@ extension Spool {
         }
         for one in [ownID?.text, old] {
             guard let writer = try writer(of: found, from: one) else { continue }
+            if isSettling(found.status, context) { return .notYet }
             return .rejected(
                 RejectedFile(
                     id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
@@ -316,8 +329,19 @@ extension Spool {
         return nil
     }
 
-    /// How long nothing must have been added to a directory before it counts as whole, in milliseconds.
+    /// How long nothing must have been added to a directory before it counts as whole, and a file's mode, owner and names must have been
+    /// as they are before it is refused for them, in milliseconds.
     private static var settlingMilliseconds: Int64 { 1000 }
+
+    /// Whether a file that is refused for its mode, its owner or its names may still be given others: `install -m 755`, `cp; chmod +x` and
+    /// `mv; chown` do that when the file is in its place.
+    private func isSettling(_ status: FileStatus, _ context: ReadingContext, milliseconds: Int64 = settlingMilliseconds) -> Bool {
+        abs(context.now.milliseconds - status.changedNanoseconds / 1_000_000) < milliseconds
+    }
+
+    /// install(1) writes a file with mode 0600 and gives it another by its name when it is closed; it fails when that name is gone. So long
+    /// such a file waits for it.
+    private static var installMilliseconds: Int64 { 20 }
 
     /// No event tells when `cp -r` is done. It is not while it adds files, or still writes one.
     private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {

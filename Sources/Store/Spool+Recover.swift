@@ -24,8 +24,13 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
-        // Those in done/ and failed/ are found when records are looked through.
+        // What was begun or half removed is made anew, or gone; what the journal does not tell of is found when records are looked through.
         for name in places[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
+        // In new/ such a name may be somebody's own.
+        for name in places[.new, default: []] where Layout.isAside(name) && jobs.contains(where: { $0.id.text == name.dropFirst() }) {
+            try fs.removeTreeIfThere("\(Layout.new)/\(name)")
+        }
+        for job in jobs where job.state.isTerminal { try fs.removeTreeIfThere(Layout.aside(of: job.id, job.state)) }
         func look(_ job: Job, _ state: JobState) throws(SystemError) -> Finding {
             if let names = places[state], !names.contains(job.id.text) { return .nothing }
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }

@@ -58,6 +58,52 @@ struct DropTests {
         }
     }
 
+    /// Ways of putting a file into new/ under its name, that give it its mode or its owner last.
+    static let modeLast: [(way: String, script: String)] = [
+        ("install", "install -m 755 \"$1\" \"$2\""),
+        ("install by its own name", "install -m 755 -t \"$(dirname \"$2\")\" \"$1\""),
+        ("redirection", "cat \"$1\" > \"$2\"; chmod +x \"$2\""),
+        ("move", "mv \"$1\" \"$2\"; chmod +x \"$2\""),
+        ("link", "ln \"$1\" \"$2\"; rm \"$1\"; chmod 755 \"$2\""),
+        ("a wide mode", "cat \"$1\" > \"$2\"; chmod 777 \"$2\"; chmod 755 \"$2\""),
+    ]
+
+    @Test("A script that becomes executable in its place runs, however it came", arguments: modeLast)
+    func modeComesLast(_ way: (way: String, script: String)) throws {
+        let spool = try SpoolUnderTest()
+        for number in 1...15 {
+            let script = "\(spool.base)/s\(number)"
+            try Files.write(script, "#!/bin/sh\necho hello\n")
+            try Commands.succeed("sh", "-c", way.script, "sh", script, "\(spool.path)/new/s\(number)")
+        }
+        let jobs = try spool.ended(count: 15)
+        #expect(jobs.map(\.outcome) == Array(repeating: "done 0", count: 15), "\(spool.log)")
+        #expect(try Files.list("\(spool.path)/new") == [])
+    }
+
+    @Test("install(1) finds the file there to which it gives a mode last", arguments: ["644", "600", "755"])
+    func install(_ mode: String) throws {
+        let spool = try SpoolUnderTest()
+        try Files.write("\(spool.base)/job.toml", "command = ['true']\n")
+        let script = "for i in $(seq 100); do install -m \(mode) \"$1/job.toml\" \"$1/spool/new/j$i.toml\" || exit; done"
+        try Commands.succeed("sh", "-c", script, "sh", spool.base)
+        #expect(try spool.ended(count: 100).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    @Test("A script that becomes executable while spoold starts runs, and one that does not is rejected")
+    func modeAcrossStart() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.write("\(spool.path)/new/never", "#!/bin/sh\n")
+        for number in 1...20 {
+            try Files.write("\(spool.path)/new/s\(number)", "#!/bin/sh\necho hello\n")
+        }
+        try spool.launch()
+        for number in 1...20 { #expect(chmod("\(spool.path)/new/s\(number)", 0o755) == 0) }
+        try spool.notification("READY=1")
+        #expect(try spool.end(of: "never").string("error")?.contains("not executable") == true)
+        #expect(try spool.ended(count: 21).filter { $0.outcome == "done 0" }.count == 20)
+    }
+
     @Test("Attack 15: a file that is still being written is left alone, and runs when it is closed")
     func openFile() throws {
         let spool = try SpoolUnderTest()

@@ -36,6 +36,10 @@ struct WatchLimitTests {
         try spool.logLine("event=degraded", "of=watches", name.hasSuffix("watches") ? "max_user_watches" : "max_user_instances")
         try spool.awaitTrouble("watches")
         #expect(try spool.runsOn("first"))
+        // A script whose mode comes last, too.
+        try Files.write("\(spool.path)/new/script", "#!/bin/sh\n")
+        #expect(chmod("\(spool.path)/new/script", 0o755) == 0)
+        #expect(try spool.end(of: "script").outcome == "done 0")
         try spool.acceptedTask("t", "command = ['true']\n[[schedule]]\nat = '2090-01-01T00:00:00Z'")
         try Files.write("\(spool.path)/control/pause", "look")
         try spool.logLine("event=paused")

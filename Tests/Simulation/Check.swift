@@ -41,6 +41,11 @@ struct Check {
                 throw Violation("mark-\(drop.number) is left at \(place)")
             }
         }
+        for drop in people.drops where drop.isInTime && !drop.mayBeGone {
+            for place in places(of: drop) where disk.bytes("\(place)/\(Layout.statusFile)").map({ String(decoding: $0, as: UTF8.self).contains("not executable") }) ?? false {
+                throw Violation("mark-\(drop.number) was executable in time, and is at \(place)")
+            }
+        }
         try everyDueTimeIsAccountedFor(service.scheduler)
     }
 

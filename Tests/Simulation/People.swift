@@ -16,6 +16,8 @@ final class People {
         /// Somebody had it run again, so that it may be there twice.
         var mayBeTwice = false
         var isBad = false
+        /// It became a job within the time that it is given for that.
+        var isInTime = false
         /// A run that nobody recorded the end of is taken again.
         var retriesLost = false
         /// The record whose text it became, and with which it goes.
@@ -33,10 +35,20 @@ final class People {
         var before: Int64?
     }
 
+    /// A script that is not executable yet.
+    private struct Script {
+        var path: String
+        var node: SimulatedDisk.Node
+        var drop: Int
+        var droppedAt: Instant
+        var clockChanges: Int
+    }
+
     private unowned let world: SimulatedWorld
     private(set) var drops: [Drop] = []
     /// Files that somebody still writes.
     private var slow: [Slow] = []
+    private var scripts: [Script] = []
     private var requests = 0
     private var written = 0
     /// Jobs whose records somebody moved into new/ again.
@@ -78,6 +90,18 @@ final class People {
             let name = "bad\(drops.count + 1).toml"
             drops.append(Drop(number: drops.count, name: name, isSynced: false, isBad: true))
             try rename(into: "\(Layout.new)/\(name)", "# \(drops.last?.mark ?? "")\ncomand = 1")
+        case .dropScript:
+            let name = "script\(drops.count + 1)"
+            let path = "\(Layout.new)/\(name)"
+            drops.append(Drop(number: drops.count, name: name, isSynced: false))
+            try disk.write(path, Array("#!/bin/sh\n# \(drops[drops.count - 1].mark)\n".utf8))
+            scripts.append(
+                Script(path: path, node: try disk.node(path), drop: drops.count - 1, droppedAt: world.now, clockChanges: world.clockChanges))
+        case .makeExecutable:
+            guard let script = scripts.popLast(), let node = try? disk.node(script.path), node === script.node else { return }
+            let age = world.now.milliseconds - script.droppedAt.milliseconds
+            drops[script.drop].isInTime = world.clockChanges == script.clockChanges && age < 1000
+            try disk.setMode(script.path, 0o700)
         case .edit:
             guard let (path, index) = waiting(pick), !slow.contains(where: { $0.path == path }) else { return }
             drops[index].mayBeGone = true

@@ -85,13 +85,14 @@ package final class Run {
             // An hour forward, or some minutes back.
             let change = pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000)
             world.now = world.now.advanced(byMilliseconds: change)
+            world.clockChanges += 1
             world.service?.clockWasSet()
         case .clockByYears:
             // No clock shows a time before 1970.
             let years = 1 + Int64(pick >> 8 % 50)
             world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
         case .roots: world.isRoots = pick % 2 == 0
-        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
+        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask:
             people.act(step.kind, pick)
         case .interject:

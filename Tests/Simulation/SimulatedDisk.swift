@@ -116,7 +116,7 @@ package final class SimulatedDisk: FileSystem {
     /// What the bug `renameBeforeJournal` keeps back.
     private var late: (node: Node, bytes: [UInt8])?
 
-    enum DirectoryEvent { case created, movedIn, gone, closed }
+    enum DirectoryEvent { case created, movedIn, gone, closed, attributes }
 
     package init(bug: Bug? = nil) {
         self.bug = bug
@@ -278,7 +278,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     /// Writes as a person or a job does: no fault strikes.
-    func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+    func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
         let (directory, name) = try parent(path)
         if let node = directory.entries[name] {
             if node.syncedCount > 0 { node.before = node.before ?? (Array(node.bytes.prefix(node.syncedCount)), node.modified) }
@@ -293,6 +293,13 @@ package final class SimulatedDisk: FileSystem {
             tell(path, .created)
         }
         tell(path, .closed)
+    }
+
+    func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+        let node = try node(path)
+        node.mode = mode
+        node.changed = tick()
+        tell(path, .attributes)
     }
 
     func move(_ from: String, to: String) throws(SystemError) {
@@ -427,6 +434,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
+        if exists(path + ".tmp") { try removeFile(path + ".tmp") }
         try create(path + ".tmp", bytes, mode: 0o600)
         try rename(path + ".tmp", to: path)
     }

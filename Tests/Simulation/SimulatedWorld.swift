@@ -122,9 +122,13 @@ package final class SimulatedWorld: World {
 
     var isClockWrong: Bool { yearsWrong != 0 }
 
+    /// How often the clock was set.
+    var clockChanges = 0
+
     /// 0: it is right again, and not before what it was when it was last right.
     func setClock(wrongByYears years: Int64) {
         guard years != yearsWrong else { return }
+        clockChanges += 1
         if !isClockWrong { rightUntil = max(rightUntil, now) }
         now = now.advanced(byMilliseconds: (years - yearsWrong) * 365 * 86_400_000)
         yearsWrong = years
@@ -198,7 +202,7 @@ package final class SimulatedWorld: World {
             switch event.directory {
             case Layout.new:
                 service.noticed(
-                    event.name, isGone: event.what == .gone, isCreated: event.what == .created,
+                    event.name, isGone: event.what == .gone, isCreated: event.what == .created || event.what == .attributes,
                     isMovedIn: event.what == .movedIn)
             case Layout.tasks: if !Name.isUnfinished(event.name) { service.loadTask(Spool<SimulatedDisk>.stem(of: event.name)) }
             case Layout.control:

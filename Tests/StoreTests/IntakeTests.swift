@@ -9,6 +9,7 @@ private func words(_ arrival: Arrival) -> String {
     case .job(let job): "job \(job.name)\(job.task.map { " of \($0)" } ?? "")\(job.retryOf.map { " again \($0)" } ?? "")"
     case .rejected(let file): "rejected \(file.error)"
     case .notYet: "not yet"
+    case .soon: "soon"
     case .again: "again"
     case .ignored(let why): "ignored \(why)"
     case .foreign(let user): "foreign \(user)"
@@ -49,6 +50,38 @@ extension Spool {
         ("a.toml~", "command = \":\"", 0o600, "not yet"),
         ("a.toml.tmp", "command = \":\"", 0o600, "not yet"),
     ]
+
+    /// How long ago its mode was changed, in milliseconds, and what a script that is not executable is taken for.
+    @Test("A script is given a second to become executable", arguments: [
+        (0, "not yet"), (900, "not yet"), (-900, "not yet"), (1100, "rejected a: is a script but not executable; chmod +x it"),
+        (-1100, "rejected a: is a script but not executable; chmod +x it"),
+    ])
+    func aSecondForTheMode(age: Int64, taken: String) throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/a", "#!/bin/sh\n", mode: 0o644)
+        var context = context
+        let changed = try #require(try temporary.disk().status("new/a")).changedNanoseconds / 1_000_000
+        context.now = Instant(milliseconds: changed + age)
+        #expect(words(try temporary.spool().take("a", context)) == taken)
+        chmod("\(temporary.path)/new/a", 0o700)
+        #expect(words(try temporary.spool().take("a", context)) == "job a")
+    }
+
+    @Test("A file that others can write, in a spool that serves everybody, is given a second to become its owner's alone")
+    func aSecondForTrust() throws {
+        let temporary = try TemporarySpool()
+        try temporary.write("new/a.toml", "command = \":\"")
+        try Directory.open(temporary.path).makeDirectory("users")
+        #expect(chmod("\(temporary.path)/new/a.toml", 0o664) == 0)
+        var context = context
+        let changed = try #require(try temporary.disk().status("new/a.toml")).changedNanoseconds / 1_000_000
+        context.now = Instant(milliseconds: changed + 500)
+        #expect(words(try temporary.spool().take("a.toml", context)) == "not yet")
+        context.now = Instant(milliseconds: changed + 1500)
+        #expect(words(try temporary.spool().take("a.toml", context)) == "rejected a.toml: can be written by others than its owner; chmod go-w it")
+        #expect(chmod("\(temporary.path)/new/a.toml", 0o644) == 0)
+        #expect(words(try temporary.spool().take("a.toml", context)) == "job a")
+    }
 
     @Test(arguments: files)
     func aFileIsTakenForWhatItIs(name: String, text: String, mode: mode_t, taken: String) throws {
