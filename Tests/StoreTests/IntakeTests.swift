@@ -413,6 +413,7 @@ extension Spool {
             let id = JobID(instant: now, name: "a", unique: number).text
             var status = JobStatus(id: id, name: "a", due: now, createdAt: now, host: "h")
             status.endedAt = ended
+            status.changedAt = ended ?? now
             status.keepMilliseconds = keep
             try disk.makeDirectory("\(place)/\(id)")
             try temporary.write("\(place)/\(id)/status.json", status.json())
