@@ -18,7 +18,8 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Recurrence", swiftSettings: strict),
-        .target(name: "Documents", swiftSettings: strict),
+        .target(name: "Lines", swiftSettings: strict),
+        .target(name: "Documents", dependencies: ["Lines"], swiftSettings: strict),
         .target(name: "WorkerProtocol", swiftSettings: strict),
         .target(name: "Model", dependencies: ["Recurrence", "Documents", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
@@ -28,17 +29,18 @@ let package = Package(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
             swiftSettings: strict),
+        .target(name: "Crontabs", dependencies: ["Lines", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
         .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence"], swiftSettings: strict),
         .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
         .executableTarget(
             // The other programs too, so that `swift run spoolctl demo` builds what it starts.
             name: "spoolctl",
             dependencies: [
-                "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
+                "Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "spool-worker", dependencies: ["WorkerProtocol", "Linux", "CLinux"],
+            name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],
             linkerSettings: [.unsafeFlags(fullyStatic)]),
 
@@ -51,6 +53,8 @@ let package = Package(
             dependencies: ["Daemon", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux"],
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(name: "Simulator", dependencies: ["Simulation"], path: "Tests/Simulator", swiftSettings: strict),
+        .testTarget(name: "LinesTests", dependencies: ["Lines"], swiftSettings: strict),
+        .testTarget(name: "CrontabsTests", dependencies: ["Crontabs", "Model", "Documents", "Recurrence", "Linux"], swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: strict),
         .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence"], swiftSettings: strict),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),

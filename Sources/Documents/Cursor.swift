@@ -1,3 +1,5 @@
+import Lines
+
 /// Names for the bytes that TOML and JSON give a meaning.
 enum Byte {
     static let tab: UInt8 = 0x09
@@ -67,11 +69,13 @@ struct Cursor {
         if count > limits.bytes {
             throw failure(at: limits.bytes, "the document is longer than \(limits.bytes) bytes")
         }
+        // Checked first, for those bytes are ASCII or nearly so, and what the language says of a NUL explains nothing.
+        if count >= 2, bytes[0] == 0 || bytes[1] == 0 || bytes[0] >= 0xFE, let other = NotLines(start: Array(bytes.prefix(4))[...]) {
+            throw DocumentError(other)
+        }
         if !isASCII, let place = UTF8Check.firstInvalid(in: bytes) {
-            let isUTF16 = count >= 2 && ((bytes[0] == 0xFF && bytes[1] == 0xFE) || (bytes[0] == 0xFE && bytes[1] == 0xFF))
             throw failure(
-                at: place, "the text is not UTF-8: byte 0x\(String(bytes[place], radix: 16, uppercase: true))",
-                hint: isUTF16 ? "this looks like UTF-16; save the file as UTF-8" : "save the file as UTF-8")
+                at: place, "the text is not UTF-8: byte 0x\(String(bytes[place], radix: 16, uppercase: true))", hint: "save the file as UTF-8")
         }
     }
 

@@ -1,3 +1,5 @@
+import Lines
+
 /// Why a document cannot be used, and where.
 ///
 /// `message` says what was expected and what was found, `hint` what was probably meant. Neither names the file: the caller
@@ -11,6 +13,12 @@ public struct DocumentError: Error, Sendable, Hashable {
         self.position = position
         self.message = message
         self.hint = hint
+    }
+}
+
+extension DocumentError {
+    init(_ problem: NotLines) {
+        self.init(position: Position(line: problem.line, column: problem.column), message: problem.message, hint: problem.hint)
     }
 }
 

@@ -9,7 +9,9 @@
 //     * a JSON object with the same key twice is refused unless the caller asks for the last one;
 //     * a JSON integer beyond 64 bits becomes a float; one beyond the range of a float is refused, in TOML too;
 //     * fractions of a second are cut after the ninth digit; the second 60 is accepted as RFC 3339 allows it;
-//     * `\r\n` inside a TOML multi-line string stays as it is.
+//     * `\r\n` inside a TOML multi-line string is read as `\n`: a script that somebody saved with CR LF is to run. `\r` written as
+//       an escape stays;
+//     * a byte order mark is skipped in TOML and refused in JSON; UTF-16 is refused by its name.
 // - Any input, however damaged, ends in a tree or in a `DocumentError` that says the line and column, what was expected,
 //   what was found, and where it can be guessed, what was meant. No input crashes, and `Limits` bound its cost: time and
 //   memory are linear in the bytes, and nesting is refused long before it could exhaust a stack.

@@ -1,3 +1,5 @@
+import Lines
+
 /// TOML 1.0.0, whole and nothing more (https://toml.io/en/v1.0.0).
 public enum TOML {
     /// Reads a document. The value returned is always a table, at the document's first character; a table made by a
@@ -5,9 +7,14 @@ public enum TOML {
     ///
     /// Throws at the first thing that is not TOML 1.0 or is past a limit. Costs time linear in the bytes.
     public static func parse(_ bytes: [UInt8], limits: Limits = .standard) throws(DocumentError) -> Value {
-        try bytes.withUnsafeBufferPointer { (bytes) throws(DocumentError) -> Value in
-            var parser = try TOMLParser(bytes, limits: limits)
-            return try parser.parseDocument()
+        do throws(DocumentError) {
+            return try bytes.withUnsafeBufferPointer { (bytes) throws(DocumentError) -> Value in
+                var parser = try TOMLParser(bytes, limits: limits)
+                return try parser.parseDocument()
+            }
+        } catch {
+            // The first CR of a file whose lines all end so says less than that they do.
+            throw NotLines(whole: bytes[...]).map(DocumentError.init) ?? error
         }
     }
 

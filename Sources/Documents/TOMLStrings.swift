@@ -69,9 +69,8 @@ extension TOMLParser {
             } else if byte == Byte.backslash {
                 if try !lineEndingBackslash(openedAt: open) { try escape() }
             } else if cursor.isAtNewline {
-                let start = cursor.offset
                 try newline(openedAt: open)
-                scratch.append(contentsOf: cursor.bytes[start..<cursor.offset])
+                scratch.append(Byte.newline)
             } else if byte.isControl {
                 throw unclosed(openedAt: open, quote: "\"\"\"")
             } else {
@@ -87,13 +86,18 @@ extension TOMLParser {
         cursor.offset += 3
         if cursor.isAtNewline { try newline(openedAt: open) }
         let start = cursor.offset
+        var hasReturns = false
         while true {
             let byte = cursor.byte
             if byte == Byte.apostrophe {
                 let run = quotes(Byte.apostrophe)
                 cursor.offset += run
-                if run >= 3 { return cursor.text(start, cursor.offset - 3) }
+                guard run >= 3 else { continue }
+                guard hasReturns else { return cursor.text(start, cursor.offset - 3) }
+                // A CR stands nowhere but before an LF.
+                return String(decoding: cursor.bytes[start..<cursor.offset - 3].filter { $0 != Byte.carriageReturn }, as: UTF8.self)
             } else if cursor.isAtNewline {
+                if byte == Byte.carriageReturn { hasReturns = true }
                 try newline(openedAt: open)
             } else if byte.isControl {
                 throw unclosed(openedAt: open, quote: "'''")

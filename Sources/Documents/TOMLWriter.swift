@@ -111,7 +111,7 @@ struct TOMLWriter {
         var hasApostropheOrControl = false
         for byte in string.utf8 {
             if byte == Byte.quote || byte == Byte.backslash { needsEscape = true }
-            if byte == Byte.apostrophe || byte.isControl { hasApostropheOrControl = true }
+            if byte == Byte.apostrophe || byte.isControl || byte == leadOfBytes { hasApostropheOrControl = true }
         }
         if needsEscape && !hasApostropheOrControl { return "'\(string)'" }
         return "\"\(escaped(string, multiline: false))\""
@@ -124,7 +124,7 @@ struct TOMLWriter {
         var isLiteral = string.utf8.last != Byte.apostrophe
         for byte in string.utf8 {
             apostrophes = byte == Byte.apostrophe ? apostrophes + 1 : 0
-            if apostrophes == 3 || (byte.isControl && byte != Byte.newline) { isLiteral = false }
+            if apostrophes == 3 || (byte.isControl && byte != Byte.newline) || byte == leadOfBytes { isLiteral = false }
         }
         if isLiteral { return "'''\n\(string)'''" }
         return "\"\"\"\n\(escaped(string, multiline: true))\"\"\""
@@ -155,6 +155,20 @@ struct TOMLWriter {
             result.removeLast()
             result += [Byte.backslash, Byte.quote]
         }
-        return String(decoding: result, as: UTF8.self)
+        let text = String(decoding: result, as: UTF8.self)
+        guard result.contains(leadOfBytes) else { return text }
+        // The last private-use characters stand for bytes that are no UTF-8; as escapes they can be seen.
+        var shown = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if scalar.value >= 0x10FF00 {
+                shown.append(contentsOf: "\\U00\(String(scalar.value, radix: 16, uppercase: true))".unicodeScalars)
+            } else {
+                shown.append(scalar)
+            }
+        }
+        return String(shown)
     }
+
+    /// The first byte of every character from U+100000 on.
+    private static let leadOfBytes: UInt8 = 0xF4
 }

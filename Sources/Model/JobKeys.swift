@@ -21,6 +21,11 @@ extension TableReader {
         if let script = string("script") {
             if script.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x0A }), let value = table["script"] {
                 fail(value.position, "script is empty")
+            } else if script.hasPrefix("#!"), script.utf8.prefix(while: { $0 != 0x0A }).last == 0x0D, let value = table["script"] {
+                // execve(2): the interpreter's name reaches to the first LF.
+                fail(
+                    value.position, "script: the first line ends with CR LF, and the kernel takes the CR for a part of the interpreter's name",
+                    hint: "end its lines with LF")
             }
             return .script(script)
         }

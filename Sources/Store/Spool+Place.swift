@@ -202,7 +202,7 @@ extension Spool {
             try fs.create("\(directory)/\(Layout.payloadFile)", payload, mode: 0o600)
         }
         if case .script(let text) = job.definition.action {
-            try fs.create("\(directory)/\(Layout.scriptFile)", Array(text.utf8), mode: 0o700)
+            try fs.create("\(directory)/\(Layout.scriptFile)", FileName.bytes(of: text), mode: 0o700)
         }
     }
 }

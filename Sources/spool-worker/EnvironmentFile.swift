@@ -7,13 +7,14 @@ func writeEnvironmentFile(_ request: RunRequest) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(1024)
     for line in request.environment {
-        let name = line.utf8.prefix { $0 != UInt8(ascii: "=") }
+        let text = FileName.bytes(of: line)
+        let name = text.prefix { $0 != UInt8(ascii: "=") }
         if looksSecret(name) {
             bytes += name
             bytes += "=***".utf8
         } else {
             // A value of several lines stays one line.
-            for byte in line.utf8 { if byte == 0x0A { bytes += "\\n".utf8 } else { bytes.append(byte) } }
+            for byte in text { if byte == 0x0A { bytes += "\\n".utf8 } else { bytes.append(byte) } }
         }
         bytes.append(0x0A)
     }

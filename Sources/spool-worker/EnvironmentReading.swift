@@ -1,4 +1,5 @@
 import Glibc
+import Lines
 import Linux
 import WorkerProtocol
 
@@ -10,7 +11,8 @@ extension RunRequest {
     /// With what its `environmentFile` says in its environment.
     ///
     /// Lines of `KEY=value` as systemd's EnvironmentFile= has them: blank lines and those that begin with `#` or `;` say
-    /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name.
+    /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name. A byte that is not UTF-8 stays
+    /// as it is.
     func withEnvironmentFile() throws(StartFailure) -> RunRequest {
         guard let path = environmentFile else { return self }
         let bytes: [UInt8]
@@ -22,19 +24,24 @@ extension RunRequest {
         } catch {
             throw StartFailure(errno: error.errno, message: "env_file \"\(path)\": \(error.message)")
         }
+        func failure(_ line: Int, _ message: String) -> StartFailure {
+            StartFailure(errno: EINVAL, message: "env_file \"\(path)\" line \(line): \(message)")
+        }
+        let read: Lines
+        do throws(NotLines) { read = try Lines(checking: bytes) } catch { throw failure(error.line, "\(error.message); \(error.hint)") }
         var lines = Array(environment[..<replaceable])
-        for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            var text = line.trimmed
+        for line in read {
+            var text = line.bytes.trimmed
             if text.isEmpty || text.first == UInt8(ascii: "#") || text.first == UInt8(ascii: ";") { continue }
             if text.starts(with: "export ".utf8) { text = text.dropFirst(7) }
             guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals != text.startIndex, !text.contains(0) else {
-                throw StartFailure(errno: EINVAL, message: "env_file \"\(path)\" line \(index + 1): expected KEY=value")
+                throw failure(line.number, "expected KEY=value")
             }
             var value = text[(equals + 1)...]
             if value.count >= 2, let quote = value.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"), value.last == quote {
                 value = value.dropFirst().dropLast()
             }
-            lines.set(String(decoding: text[...equals] + value, as: UTF8.self))
+            lines.set(FileName.string(from: Array(text[...equals] + value)))
         }
         for line in environment[replaceable...] { lines.set(line) }
         var request = self

@@ -1,3 +1,4 @@
+import Linux
 import Store
 
 /// A job that at(1) has queued: a shell script in atd's spool that sets the umask, the environment and the directory of its
@@ -41,7 +42,8 @@ struct AtJob {
     ///   - path: where it stands, for the comment that says so.
     init(_ name: Name, text bytes: [UInt8], owner: UInt32, user: String?, path: String) throws(Refusal) {
         guard name.queue != "=" else { throw Refusal(why: "it is running") }
-        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else { throw Refusal(why: "it is not UTF-8 text") }
+        guard !bytes.contains(0) else { throw Refusal(why: "it is no text: it holds a zero byte") }
+        let text = FileName.string(from: bytes)
         guard text.hasPrefix("#!") else { throw Refusal(why: "it is no script: it does not begin with #!") }
         if let other = Self.number(in: text, after: "# atrun uid="), other != owner {
             throw Refusal(why: "it is to run as user \(other), and its file belongs to user \(owner)")

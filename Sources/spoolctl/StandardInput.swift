@@ -1,12 +1,12 @@
 import Glibc
+import Lines
 import Linux
 
 /// Standard input, or a file in its place, read as a whole or line by line.
 final class StandardInput {
     private let descriptor: Int32
     private let name: String
-    /// The beginning of a line whose end has not been read.
-    private var rest: [UInt8] = []
+    private var reader = LineReader()
     private var isAtEnd = false
 
     init() {
@@ -33,23 +33,18 @@ final class StandardInput {
         return bytes
     }
 
-    /// The lines that are complete with the next piece of input, without their ends; nil at the end. Does not wait for more
-    /// when there are some, so that a slow writer's lines are not held back.
-    func nextLines() throws(Failure) -> [ArraySlice<UInt8>]? {
-        while !isAtEnd {
-            guard let chunk = try nextChunk() else {
-                isAtEnd = true
-                return rest.isEmpty ? nil : [rest[...]]
-            }
-            guard let last = chunk.lastIndex(of: UInt8(ascii: "\n")) else {
-                rest += chunk
-                continue
-            }
-            let whole = rest + chunk[..<last]
-            rest = Array(chunk[(last + 1)...])
-            return whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    /// The lines that are complete with the next piece of input, which may be none; nil at the end. Does not wait for more, so that a
+    /// slow writer's lines are not held back.
+    func nextLines() throws(Failure) -> Lines? {
+        guard !isAtEnd else { return nil }
+        let chunk = try nextChunk()
+        isAtEnd = chunk == nil
+        do throws(NotLines) {
+            if let chunk { return try reader.lines(in: chunk) }
+            return try reader.end()
+        } catch {
+            throw .invalid("\(name):\(error.line):\(error.column): \(error.message); \(error.hint)")
         }
-        return nil
     }
 
     /// What comes next, some of it; nil at the end.

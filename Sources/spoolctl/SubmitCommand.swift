@@ -192,14 +192,15 @@ private struct Submit {
         var drop = JobDrop(try session.openSpoolForWriting())
         var ids: [JobID] = []
         var batch: [JobDrop.Composed] = []
-        var number = 0
         while let lines = try input.nextLines() {
             for line in lines {
-                number += 1
-                guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
-                guard let text = String(validating: line, as: UTF8.self), !line.contains(0) else {
+                guard line.bytes.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { continue }
+                guard let text = String(validating: line.bytes, as: UTF8.self), !line.bytes.contains(0) else {
                     try publish(&batch, drop, &ids)
-                    throw .invalid("\(path == "-" ? "stdin" : path):\(number):1: the line is not UTF-8 text; the lines before it were submitted")
+                    let place = line.bytes.firstIndex(of: 0) ?? line.firstInvalid ?? line.bytes.startIndex
+                    let what = line.bytes[place] == 0 ? "a zero byte" : "the byte 0x\(String(line.bytes[place], radix: 16, uppercase: true)), which is not UTF-8"
+                    throw .invalid(
+                        "\(path == "-" ? "stdin" : path):\(line.number):\(line.column(of: place)): the line holds \(what); the lines before it were submitted")
                 }
                 var command = Table()
                 command.set("command", Value(.string(text)))

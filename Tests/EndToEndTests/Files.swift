@@ -25,9 +25,11 @@ enum Files {
     static func text(_ path: String) throws -> String { String(decoding: try bytes(path), as: UTF8.self) }
 
     /// Creates or overwrites, in place.
-    static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws {
+    static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws { try write(path, Array(text.utf8), mode: mode) }
+
+    static func write(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws {
         let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-        try file.write(Array(text.utf8))
+        try file.write(bytes)
         try file.setMode(mode)
     }
 

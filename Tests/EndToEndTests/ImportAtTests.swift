@@ -58,7 +58,7 @@ struct ImportAtTests {
         #expect(result.lines == ["20990101T000000.000Z-at-5-000005", "20990101T000000.000Z-at-11-00000b", "20990101T000000.000Z-at-12-00000c"])
         let reasons = [
             ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it is to run as user \(geteuid() + 1), and its file belongs to user \(geteuid())"),
-            ("a0000d", "it is not UTF-8 text"), ("a0000e", "it is not a regular file"),
+            ("a0000d", "it is no text: it holds a zero byte"), ("a0000e", "it is not a regular file"),
         ]
         for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name)\(Self.minute): \(why)\n"), "\(result.errors)") }
         #expect(result.errors.hasSuffix("to remove it there: atrm 5 11 12\n"))

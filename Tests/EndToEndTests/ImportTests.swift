@@ -17,6 +17,11 @@ struct ImportTests {
         ("CRON_TZ", "CRON_TZ=Asia/Tokyo\n0 3 * * * tidy\n", "tidy", ["timezone = \"Asia/Tokyo\""]),
         ("RANDOM_DELAY", "RANDOM_DELAY=45\n0 3 * * * tidy\n", "tidy", ["jitter = \"45m\""]),
         ("MAILTO", "MAILTO=ops@example.org\n0 3 * * * tidy\n", "tidy", ["to = \"ops@example.org\"", "when = \"output\""]),
+        ("MAILTO of several", "MAILTO=a@x,b@x\n0 3 * * * tidy\n", "tidy", ["to = \"a@x,b@x\"", "MAILTO = \"a@x,b@x\""]),
+        ("a leading -", "-*/15 * * * * tidy\n", "tidy", ["cron = \"*/15 * * * *\""]),
+        ("cronie's -n", "0 3 * * * -n tidy\n", "tidy", ["command = \"tidy\"", "when = \"failure\""]),
+        ("CR LF", "A=b\r\n# All\r\n0 3 * * * tidy up\r\n", "tidy", ["description = \"All\"", "A = \"b\"", "command = \"tidy up\""]),
+        ("a name behind others", "0 3 * * * cd /srv && flock -n /run/x nice -n 19 /opt/bin/tidy -x\n", "tidy", ["command = \"cd /srv && flock"]),
         ("an escaped %", "0 3 * * * date +\\%F\n", "date", ["command = \"date +%F\""]),
         ("tabs", "0\t3\t*\t*\t*\ttidy  up\n", "tidy", ["cron = \"0 3 * * *\"", "command = \"tidy  up\""]),
     ]
@@ -42,27 +47,72 @@ struct ImportTests {
         let second = try Files.text("\(spool.path)/tasks/run-it-2.toml")
         #expect(first.contains("X = \"1\"") && first.contains("[mail]"))
         #expect(second.contains("X = \"2\"") && !second.contains("mail"))
-        let again = try spool.ctl("import", "crontab", "\(spool.base)/c")
-        #expect(again.code == 1 && again.errors.contains("task \"run-it\" exists"))
+    }
+
+    @Test("U1: a second import skips what is the same, names the rest apart, goes on, and ends with a count")
+    func again() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let file = "\(spool.base)/c"
+        // cron runs a line that is there twice twice.
+        try Files.write(file, "MAILTO=\"\"\n0 1 * * * tidy a\n0 2 * * * tidy b\n0 2 * * * tidy b\n")
+        let first = try spool.ctl("import", "crontab", file)
+        #expect(first.code == 0 && first.lines == ["tidy", "tidy-2", "tidy-3"] && first.errors == "spoolctl: 3 written, 0 the same, 0 refused\n", "\(first.errors)")
+        let same = try spool.ctl("import", "crontab", file)
+        #expect(same.code == 0 && same.lines == [] && same.errors == "spoolctl: 0 written, 3 the same, 0 refused\n", "\(same.errors)")
+        // Another line above it, another comment, another layout: it is still the same task.
+        try Files.write("\(spool.path)/tasks/tidy-2.toml", "# Mine.\n" + Files.text("\(spool.path)/tasks/tidy-2.toml"))
+        try Files.write(file, "MAILTO=\"\"\n\n61 * * * * x\n0 4 * * * tidy new\n0 1 * * * tidy a\n0 2 * * * tidy b\n")
+        let dry = try spool.ctl("import", "crontab", "--dry-run", file)
+        #expect(dry.code == 4 && dry.output.contains("# tasks/tidy-4.toml") && dry.errors.hasSuffix("spoolctl: 1 to be written, 2 the same, 1 refused\n"), "\(dry.errors)")
+        let third = try spool.ctl("import", "crontab", file)
+        #expect(third.code == 4 && third.lines == ["tidy-4"] && third.errors.hasSuffix("spoolctl: 1 written, 2 the same, 1 refused\n"), "\(third.errors)")
+        // A task of that name that is somebody's own stays as it is.
+        try Files.write("\(spool.path)/tasks/other.toml", "command = \"mine\"\n")
+        try Files.write(file, "0 1 * * * other\n")
+        #expect(try spool.ctl("import", "crontab", file).lines == ["other-2"])
+        #expect(try Files.text("\(spool.path)/tasks/other.toml") == "command = \"mine\"\n")
+    }
+
+    @Test("U1: an import that finds nothing says so", arguments: ["", "# nothing\n", "A=b\n"])
+    func nothing(_ text: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Files.write("\(spool.base)/c", text)
+        let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
+        #expect(result.code == 0 && result.errors.contains("\(spool.base)/c: no line of it says what to run"), "\(result.errors)")
     }
 
     @Test("U1: text after % is standard input, and the task runs as the line did")
     func percent() throws {
         let spool = try SpoolUnderTest()
-        try Files.write("\(spool.base)/c", "MAILTO=\"\"\n0 5 * * * cat > \(spool.out)/got; echo 100\\% > \(spool.out)/percent%one%END%\\%three\n")
-        #expect(try spool.ctl("import", "crontab", "\(spool.base)/c").code == 0)
+        try Files.write("\(spool.base)/c", "MAILTO=\"\"\n0 5 * * * cat > \(spool.out)/got; echo 100\\% > \(spool.out)/percent%one%END%\\%three\n0 6 * * * dd of=\(spool.out)/empty%\n")
+        let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
+        #expect(result.code == 0 && result.errors.contains("c:2:") && result.errors.contains("note: the % ends the command"), "\(result.errors)")
         #expect(try spool.ctl("run", "cat", "-w").code == 0)
         #expect(try Files.text("\(spool.out)/got") == "one\nEND\n%three\n")
         #expect(try Files.text("\(spool.out)/percent") == "100%\n")
+        #expect(try spool.ctl("run", "dd", "-w").code == 0)
+        #expect(try Files.text("\(spool.out)/empty") == "", "a % at the end is an empty input")
+    }
+
+    @Test("U1: a command reaches its shell with the bytes that the crontab has, in UTF-8 or not")
+    func latin1() throws {
+        let spool = try SpoolUnderTest()
+        let line = Array("MAILTO=\"\"\nWHO=Jos".utf8) + [0xE9] + Array("\n0 5 * * * printf 'caf".utf8) + [0xE9] + Array("' > \(spool.out)/got; printf \"$WHO\" > \(spool.out)/who\n".utf8)
+        try Files.write("\(spool.base)/c", line)
+        #expect(try spool.ctl("import", "crontab", "\(spool.base)/c").code == 0)
+        #expect(try Files.text("\(spool.path)/tasks/printf.toml").contains("caf\\U0010FFE9"))
+        #expect(try spool.ctl("run", "printf", "-w").code == 0)
+        #expect(try Files.bytes("\(spool.out)/got") == Array("caf".utf8) + [0xE9])
+        #expect(try Files.bytes("\(spool.out)/who") == Array("Jos".utf8) + [0xE9])
     }
 
     static let refused: [(crontab: String, error: String)] = [
-        ("* * * * tidy\n", ":1: is no line of a crontab"), ("\n61 * * * * tidy\n", ":2: cron \"61 * * * *\": minute 61 is out of range 0-59"),
-        ("@dialy tidy\n", ":1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"), ("0 3 * * *\n", ":1: is no line of a crontab"),
-        ("SHELL=bash\n0 3 * * * tidy\n", ":2: SHELL is \"bash\", no absolute path"),
-        ("SHELL=/usr/bin/python3\n0 3 * * * print(1)%x\n", ":2: its % text is standard input"),
-        ("RANDOM_DELAY=soon\n0 3 * * * tidy\n", ":2: RANDOM_DELAY is \"soon\", no number of minutes"),
-        ("CRON_TZ=Mars/Base\n0 3 * * * tidy\n", ":2: timezone: unknown time zone \"Mars/Base\""),
+        ("* * * * tidy\n", ":1:13: is no line of a crontab"), ("\n61 * * * * tidy\n", ":2:1: cron \"61 * * * *\": minute 61 is out of range 0-59"),
+        ("@dialy tidy\n", ":1:1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"), ("0 3 * * *\n", ":1:10: is no line of a crontab"),
+        ("SHELL=bash\n0 3 * * * tidy\n", ":2:1: SHELL is \"bash\", no absolute path"),
+        ("SHELL=/usr/bin/python3\n0 3 * * * print(1)%x\n", ":2:1: its % text is standard input"),
+        ("RANDOM_DELAY=soon\n0 3 * * * tidy\n", ":2:1: RANDOM_DELAY is \"soon\", no number of minutes"),
+        ("CRON_TZ=Mars/Base\n0 3 * * * tidy\n", ":2:1: timezone: unknown time zone \"Mars/Base\""),
     ]
 
     @Test("U1: what cannot be carried over is refused with file, line and reason, and the rest is written", arguments: refused)
@@ -70,7 +120,7 @@ struct ImportTests {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/c", "0 4 * * * good\n" + row.crontab)
         let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
-        #expect(result.code == 4 && result.lines == ["good"])
+        #expect(result.code == 4 && result.lines == ["good"] && result.errors.hasSuffix("spoolctl: 1 written, 0 the same, 1 refused\n"))
         // One line was put before.
         let parts = row.error.split(separator: ":", maxSplits: 1)
         let expected = ":\((Int(parts[0]) ?? 0) + 1):\(parts[1])"
@@ -94,12 +144,59 @@ struct ImportTests {
             }
             let other = try Commands.run(
                 "/usr/bin/setpriv",
-                ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "\(SpoolUnderTest.programs)/spoolctl", "import", "crontab", "--dry-run", "\(spool.base)/cron.d"])
-            #expect(other.code == 4 && other.error.contains("cron.d/pkg:3: it runs as somebody-else"), "\(other.error)")
+                ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "env", "HOME=/nonexistent", "\(SpoolUnderTest.programs)/spoolctl", "import", "crontab", "--dry-run", "\(spool.base)/cron.d"])
+            #expect(other.code == 4 && other.error.contains("cron.d/pkg:3:1: it runs as somebody-else"), "\(other.error)")
         } else {
             #expect(result.code == 4 && result.lines == ["pkg", "pkg-3"], "\(result.output)\(result.errors)")
-            #expect(result.errors.contains("cron.d/pkg:3: it runs as somebody-else"))
+            #expect(result.errors.contains("cron.d/pkg:3:1: it runs as somebody-else"))
         }
+    }
+
+    @Test("U1: root's import of the system's crontabs takes the files that cron(8) takes, and says why not the others", .enabled(if: geteuid() == 0, "only root has files of others"))
+    func trust() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let directory = "\(spool.base)/cron.d"
+        try Files.makeDirectory(directory)
+        func put(_ name: String, mode: mode_t = 0o644, owner: uid_t = 0) throws {
+            try Files.write("\(directory)/\(name)", "1 * * * * root \(name)\n", mode: mode)
+            #expect(chown("\(directory)/\(name)", owner, owner) == 0)
+        }
+        try put("good")
+        try put("world", mode: 0o666)
+        try put("group", mode: 0o664)
+        try put("nobodys", owner: 65534)
+        try put("twice")
+        try Files.link("\(directory)/twice", "\(spool.base)/twice")
+        try put("not.a-name")
+        try Files.write("\(spool.base)/target", "1 * * * * root linked\n")
+        try Files.symlink("\(spool.base)/target", "\(directory)/roots-link")
+        try Files.symlink("\(spool.base)/target", "\(directory)/nobodys-link")
+        #expect(lchown("\(directory)/nobodys-link", 65534, 65534) == 0)
+        try Files.makeDirectory("\(directory)/directory")
+        let result = try spool.ctl("import", "crontab", "--system", directory)
+        #expect(result.code == 4 && result.lines == ["good", "roots-link"], "\(result.output)\(result.errors)")
+        let reasons = [
+            ("group", "its mode 0664 lets others than root write to it"), ("nobodys", "it belongs to user 65534"), ("nobodys-link", "it is a symbolic link of user 65534"),
+            ("twice", "it has 2 hard links"), ("world", "its mode 0666 lets others than root write to it"),
+        ]
+        for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name): cron(8) would not read it: \(why)"), "\(result.errors)") }
+        #expect(result.errors.hasSuffix("spoolctl: 2 written, 0 the same, 5 refused\n"))
+    }
+
+    @Test("U1: a user's crontab in cron's own directory runs as that user, whoever imports it", .enabled(if: TestUser.areHere, TestUser.reason))
+    func spoolOfCron() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for directory in ["cron", "cron/crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
+        let file = "\(spool.base)/cron/crontabs/games"
+        try Files.write(file, "0 1 * * * tidy\n", mode: 0o600)
+        #expect(chown(file, TestUser.games.id, 0) == 0)
+        let result = try spool.ctl("import", "crontab", file)
+        #expect(result.code == 0, "\(result.errors)")
+        let text = try Files.text("\(spool.path)/tasks/tidy.toml")
+        #expect(text.contains("user = \"games\"") && text.contains("to = \"games\""), "\(text)")
+        try Files.write(file, "0 1 * * * tidy\n", mode: 0o644)
+        let readable = try spool.ctl("import", "crontab", file)
+        #expect(readable.code == 4 && readable.errors.contains("its mode is 0644, and cron wants 0600"), "\(readable.errors)")
     }
 
     @Test("U1: --dry-run and --verify write nothing; verify shows 20 equal runs")

@@ -1,26 +1,39 @@
 // What other schedulers left behind and `spoolctl import` reads: each line becomes a task that says what the line said, or is
 // refused; so does each job of at.
 
+import Crontabs
 import Documents
+import Lines
+import Linux
 import Model
 @testable import Recurrence
 import Store
 
 /// A crontab, read as the system's and as a user's.
 @Sendable func fuzzCrontab(_ bytes: [UInt8]) {
-    let text = String(decoding: bytes, as: UTF8.self)
     for isSystem in [true, false] {
-        let crontab = Crontab(text, isSystem: isSystem)
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
+        let crontab = Crontab(bytes, isSystem: isSystem, isUser: { $0 == "root" })
+        let lines = max(1, bytes.split(separator: 0x0A, omittingEmptySubsequences: false).count)
         let numbers = crontab.entries.map(\.line) + crontab.problems.map(\.line)
         expect(Set(numbers).count == numbers.count && numbers.allSatisfy { (1...lines).contains($0) }, "lines \(numbers) of \(lines)")
+        expect((crontab.problems + crontab.remarks).allSatisfy { $0.column >= 1 && !$0.message.isEmpty }, "columns")
         for entry in crontab.entries {
+            checkLine(of: entry)
             do throws(CrontabTask.Refusal) {
-                let task = try CrontabTask(entry, name: "t", owner: "root", isRoot: true, file: "crontab")
+                let task = try CrontabTask(
+                    entry, name: Name.sanitized(ProgramName.of(entry.command).prefix(50)), owner: "root", user: "root", isRoot: true, file: "crontab")
                 check(task, entry)
             } catch { expect(!error.why.isEmpty, "a refusal says why") }
         }
     }
+}
+
+/// What can be written back is read as the same.
+private func checkLine(of entry: Crontab.Entry) {
+    let text: String
+    do throws(CrontabLine.Unsayable) { text = try CrontabLine.text(command: entry.command, input: entry.input) } catch { return }
+    let again = Crontab(FileName.bytes(of: "0 1 * * * \(text)"), isSystem: false, isUser: { _ in false })
+    expect(again.entries.count == 1 && again.entries[0].command == entry.command && again.entries[0].input == entry.input, "\(entry) became \(text)")
 }
 
 /// A task that can be read runs what cron ran, when cron ran it.
@@ -45,6 +58,6 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
         let read: Value
         do throws(DocumentError) { read = try TOML.parse(job.source.bytes) } catch { fatalError("what at's job becomes cannot be read: \(error)") }
         guard case .table(let table) = read.kind, case .string(let script)? = table["script"]?.kind else { fatalError("at's job has no script") }
-        expect(Array(script.utf8) == text, "the script is at's, byte by byte")
+        expect(FileName.bytes(of: script) == text, "the script is at's, byte by byte")
     } catch { expect(!error.why.isEmpty, "a refusal says why") }
 }

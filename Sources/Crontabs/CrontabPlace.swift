@@ -1,0 +1,45 @@
+import Linux
+
+/// Where a crontab stands, which decides whose it is and which files cron(8) takes there: database.c of Debian's cron.
+public enum CrontabPlace: Sendable, Equatable {
+    /// `/etc/crontab` and the files of `/etc/cron.d`: root's, with a user in each line.
+    case system
+    /// `/var/spool/cron/crontabs/NAME`.
+    case user(name: String, id: UInt32)
+
+    /// Why cron would not read the file; nil: it would.
+    ///
+    /// - Parameters:
+    ///   - name: what the path names, without following a link.
+    ///   - file: what was opened.
+    public func refusal(name: FileStatus, file: FileStatus) -> String? {
+        let owners: [UInt32]
+        switch self {
+        case .system:
+            if name.kind == .symbolicLink, name.owner != 0 { return "it is a symbolic link of user \(name.owner), and cron follows root's alone" }
+            owners = [0]
+        case .user(_, let id):
+            if name.kind == .symbolicLink { return "it is a symbolic link, which cron does not follow here" }
+            owners = [id, 0]
+        }
+        if file.kind != .file { return "it is no regular file" }
+        if !owners.contains(file.owner) { return "it belongs to user \(file.owner), and cron wants it to be \(isSystem ? "root's" : "its user's or root's")" }
+        switch self {
+        case .system where file.mode & 0o022 != 0: return "its mode \(octal(file.mode)) lets others than root write to it; chmod go-w"
+        case .user where file.mode != 0o600: return "its mode is \(octal(file.mode)), and cron wants 0600"
+        default: break
+        }
+        if file.links != 1 { return "it has \(file.links) hard links, and cron wants one" }
+        return nil
+    }
+
+    private var isSystem: Bool { self == .system }
+    private func octal(_ mode: UInt32) -> String { "0\(String(mode, radix: 8))" }
+
+    /// run-parts(8): cron reads those files of `/etc/cron.d` whose names are letters, digits, `_` and `-`.
+    public static func isSystemName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x5F || $0 == 0x2D
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Documents
+import Linux
+import Model
+
+/// The task that does what a crontab's line did.
+public struct CrontabTask: Sendable {
+    public let name: String
+    /// With a comment before it that says from which line it comes.
+    public let source: Source
+    public let entry: Crontab.Entry
+
+    /// Why a line is not carried over.
+    public struct Refusal: Error {
+        public var why: String
+
+        public init(why: String) { self.why = why }
+    }
+
+    /// - Parameters:
+    ///   - owner: whose the spool is; root's tasks may run as anybody.
+    ///   - user: as whom cron runs the line, where the line does not say it.
+    ///   - file: where the line stands, for the comment that says so.
+    public init(_ entry: Crontab.Entry, name: String, owner: String, user: String, isRoot: Bool, file: String) throws(Refusal) {
+        let settings = entry.settings
+        let user = entry.user ?? user
+        if user != owner, !isRoot { throw Refusal(why: "it runs as \(user), and tasks of this spool run as \(owner)") }
+        guard settings.shell.hasPrefix("/") else { throw Refusal(why: "SHELL is \"\(settings.shell)\", no absolute path") }
+        var table = Table()
+        if let comment = entry.comment { table.set("description", Value(.string(comment))) }
+        table.set("command", Value(.string(try Self.command(entry))))
+        if settings.shell != "/bin/sh" { table.set("shell", Value(.string(settings.shell))) }
+        if user != owner { table.set("user", Value(.string(user))) }
+        // cron starts a run whatever else of the same line still runs.
+        table.set("overlap", Value(.string("allow")))
+        if let home = settings["HOME"] {
+            guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", no absolute path") }
+            table.set("directory", Value(.string(home)))
+        }
+        let to = settings.mailTo ?? user
+        if !to.isEmpty {
+            var mail = Table()
+            mail.set("to", Value(.string(to)))
+            mail.set("when", Value(.string(entry.mailsFailuresOnly ? "failure" : "output")))
+            table.set("mail", Value(.table(mail)))
+        }
+        var environment = Table()
+        // cron(8): what a job finds when the crontab sets nothing.
+        if settings["PATH"] == nil { environment.set("PATH", Value(.string("/usr/bin:/bin"))) }
+        for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
+        table.set("env", Value(.table(environment)))
+        table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))
+        let written = Source(writing: table)
+        let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" })))\n"
+        source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
+        self.name = name
+        self.entry = entry
+    }
+
+    private static func schedule(_ entry: Crontab.Entry) throws(Refusal) -> Table {
+        var schedule = Table()
+        schedule.set("cron", Value(.string(entry.when)))
+        guard entry.when != "@reboot" else { return schedule }
+        schedule.set("timezone", Value(.string(entry.settings.zone ?? "local")))
+        // What cron misses, it does not make up for.
+        schedule.set("catch_up", Value(.string("none")))
+        if let delay = entry.settings.randomDelay, delay != "0" {
+            guard let minutes = Int(delay), (1...1440).contains(minutes) else { throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", no number of minutes") }
+            schedule.set("jitter", Value(.string("\(minutes)m")))
+        }
+        return schedule
+    }
+
+    /// The command as the shell is to read it. Its standard input comes as a here-document.
+    private static func command(_ entry: Crontab.Entry) throws(Refusal) -> String {
+        // Without a payload a job's input is empty, as cron's is after a % at the end.
+        guard let input = entry.input, !input.isEmpty else { return entry.command }
+        let shell = entry.settings.shell.split(separator: "/").last ?? ""
+        guard ["sh", "bash", "dash", "ksh", "zsh", "ash", "mksh"].contains(shell) else {
+            throw Refusal(why: "its % text is standard input, which \(entry.settings.shell) is not known to read from a here-document")
+        }
+        guard let document = HereDocument(command: entry.command, input: input) else {
+            throw Refusal(why: "its % text is a \\ alone in its last line, which no here-document can hold; cron gives it to the command without a line's end")
+        }
+        return document.text
+    }
+}
+
+/// A command and its standard input as one text for a shell.
+public struct HereDocument: Sendable, Equatable {
+    public let command: String
+    public let input: String
+
+    /// Nil when the input does not end with a line's end.
+    public init?(command: String, input: String) {
+        guard input.utf8.last == UInt8(ascii: "\n") else { return nil }
+        self.command = command
+        self.input = input
+    }
+
+    public var text: String {
+        let lines = input.utf8.split(separator: UInt8(ascii: "\n"))
+        var end = "END"
+        while lines.contains(where: { $0.elementsEqual(end.utf8) }) { end += "_" }
+        return "{ \(command)\n} <<'\(end)'\n\(input)\(end)\n"
+    }
+
+    /// What was written as ``text``; nil: the text is something else.
+    public init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        let mark = Array("\n} <<'".utf8)
+        guard bytes.starts(with: "{ ".utf8), let start = bytes.indices.first(where: { bytes[$0...].starts(with: mark) }) else { return nil }
+        let end = bytes[(start + mark.count)...].prefix { $0 != UInt8(ascii: "'") }
+        let body = bytes[end.endIndex...].dropFirst(2)
+        guard body.count > end.count + 1 else { return nil }
+        self.init(
+            command: String(decoding: bytes[2..<start], as: UTF8.self),
+            input: String(decoding: body.dropLast(end.count + 1), as: UTF8.self))
+        // All of the text is what was written, or it is another one.
+        guard self.text == text else { return nil }
+    }
+}

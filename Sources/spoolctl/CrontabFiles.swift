@@ -1,0 +1,112 @@
+import Crontabs
+import Glibc
+import Linux
+import Store
+
+/// The crontabs that `import crontab` was asked for, read as cron(8) would read them.
+struct CrontabFiles {
+    struct Found {
+        enum Content {
+            case bytes([UInt8])
+            /// cron would not read it.
+            case refused(String)
+        }
+
+        /// As messages name it.
+        var file: String
+        var content: Content
+        /// Each line names a user.
+        var isSystem: Bool
+        /// Whose crontab it is; nil: of who imports it.
+        var user: String?
+    }
+
+    let session: Session
+    private let namesUsers: Bool
+
+    init(_ session: Session) {
+        self.session = session
+        namesUsers = session.arguments.flag("system")
+    }
+
+    func found(_ operands: [String]) throws(Failure) -> [Found] {
+        if operands.isEmpty { return [Found(file: "crontab", content: .bytes(try ownCrontab()), isSystem: namesUsers)] }
+        var found: [Found] = []
+        for operand in operands {
+            if operand == "-" {
+                found.append(Found(file: "stdin", content: .bytes(try StandardInput.readAll(limit: Source.bytesMax)), isSystem: namesUsers))
+            } else {
+                for path in try paths(operand) { found.append(try read(path)) }
+            }
+        }
+        return found
+    }
+
+    /// The file itself, or those in a directory that cron(8) would read.
+    private func paths(_ path: String) throws(Failure) -> [String] {
+        let names: [String]
+        do throws(SystemError) { names = try Directory.open(path).list().filter { $0.kind != .directory }.map(\.name) } catch {
+            if error.errno == ENOTDIR { return [path] }
+            throw Failure(SystemError(call: error.call, path: path, errno: error.errno))
+        }
+        let ofUsers = Self.isDirectoryOfUsers(path.split(separator: "/"))
+        return names.filter { ofUsers ? !$0.hasPrefix(".") : CrontabPlace.isSystemName($0) }.sorted().map { "\(path)/\($0)" }
+    }
+
+    /// Debian's `/var/spool/cron/crontabs`, SUSE's `tabs`, and `/var/spool/cron` itself elsewhere.
+    private static func isDirectoryOfUsers(_ parts: [Substring]) -> Bool {
+        let last = parts.suffix(2)
+        return last == ["cron", "crontabs"] || last == ["cron", "tabs"] || last == ["spool", "cron"]
+    }
+
+    private func read(_ path: String) throws(Failure) -> Found {
+        let parts = path.split(separator: "/")
+        var found = Found(file: path, content: .bytes([]), isSystem: namesUsers || path == "/etc/crontab" || parts.dropLast().last == "cron.d")
+        var place: CrontabPlace? = found.isSystem ? .system : nil
+        if !found.isSystem, Self.isDirectoryOfUsers(Array(parts.dropLast())), let name = parts.last.map(String.init) {
+            guard let user = try attempt({ () throws(SystemError) in try User.find(name: name) }) else {
+                found.content = .refused("there is no user \"\(name)\", and cron reads it as that user's")
+                return found
+            }
+            found.user = user.name
+            place = .user(name: user.name, id: user.id)
+        }
+        // What anybody else imports runs as that user alone, whoever wrote it.
+        if geteuid() != 0 { place = nil }
+        do throws(SystemError) {
+            let name = try FileStatus.read(path)
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+            if let place, let why = place.refusal(name: name, file: try file.status()) {
+                found.content = .refused("cron(8) would not read it: \(why)")
+            } else {
+                found.content = .bytes(try file.readAll(limit: Source.bytesMax))
+            }
+        } catch {
+            throw Failure(SystemError(call: error.call, path: path, errno: error.errno))
+        }
+        return found
+    }
+
+    /// What `crontab -l` prints.
+    private func ownCrontab() throws(Failure) -> [UInt8] {
+        let (bytes, status) = try attempt { () throws(SystemError) -> ([UInt8], Int32) in
+            let pipe = try Pipe()
+            let ends = pipe.release()
+            let reading = FileDescriptor(owning: ends.reading)
+            let writing = FileDescriptor(owning: ends.writing)
+            var words = ["/usr/bin/crontab", "-l"]
+            if Process.executability(words[0]) != .executable { words = ["/bin/crontab", "-l"] }
+            let pid = try Process.spawn(
+                words[0], arguments: words, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"], descriptors: [(writing.raw, 1), (STDERR_FILENO, 2)])
+            close(writing.release())
+            try reading.setBlocking()
+            let bytes = try reading.readAll(limit: Source.bytesMax)
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+            return (bytes, status)
+        }
+        // It says on standard error why.
+        guard status == 0 else { throw Failure(ExitCode.failed, "crontab -l failed; nothing was imported") }
+        return bytes
+    }
+}

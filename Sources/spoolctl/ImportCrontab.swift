@@ -1,0 +1,195 @@
+import Crontabs
+import Glibc
+import Linux
+import Store
+
+/// `spoolctl import crontab`: the lines of crontabs become tasks.
+struct ImportCrontab {
+    let session: Session
+    private let owner: String
+    private let context: ReadingContext
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        let user = try attempt { () throws(SystemError) in try User.find(id: geteuid()) }
+        owner = user?.name ?? String(geteuid())
+        context = try session.context()
+    }
+
+    func run(_ files: [String]) throws(Failure) -> Int32 {
+        if session.isJSON, session.arguments.flag("verify") { throw .usage("--verify shows a table for people; --json does not go with it") }
+        var tasks: [CrontabTask] = []
+        var counts = Counts()
+        for found in try CrontabFiles(session).found(files) {
+            switch found.content {
+            case .refused(let why):
+                session.complain("\(found.file): \(why)")
+                counts.refused += 1
+            case .bytes(let bytes):
+                let crontab = Crontab(bytes, isSystem: found.isSystem, isUser: Self.isUser)
+                var problems = crontab.problems
+                for entry in crontab.entries {
+                    do throws(CrontabTask.Refusal) { tasks.append(try task(entry, of: found)) } catch {
+                        problems.append(Crontab.Problem(line: entry.line, column: 1, message: error.why))
+                    }
+                }
+                counts.refused += problems.count
+                let all = problems + crontab.remarks.map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
+                for problem in all.sorted(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
+                    session.complain("\(found.file):\(problem.line):\(problem.column): \(problem.message)")
+                }
+                if crontab.entries.isEmpty, crontab.problems.isEmpty { session.complain("\(found.file): no line of it says what to run") }
+            }
+        }
+        if session.arguments.flag("verify") {
+            try verify(tasks)
+        } else if session.arguments.flag("dry-run") {
+            try place(tasks, &counts) { (task, name) in
+                session.show(task.source, wouldBe: "\(Layout.tasks)/\(name).\(task.source.format == .json ? "json" : "toml")")
+                return true
+            }
+            counts.tell(session, written: "to be written")
+        } else {
+            let writing = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
+            try place(tasks, &counts) { (task, name) throws(Failure) in
+                guard try writing.add(task.source, stem: name) else { return false }
+                if session.isJSON { session.tell(task: name) } else { session.output.line(name) }
+                return true
+            }
+            counts.tell(session, written: "written")
+        }
+        return counts.refused == 0 ? ExitCode.done : ExitCode.invalid
+    }
+
+    private struct Counts {
+        var written = 0
+        var same = 0
+        var refused = 0
+
+        func tell(_ session: Session, written word: String) {
+            // One refusal alone, or that there is no line, has been said.
+            if written + same == 0, refused < 2 { return }
+            session.complain("\(written) \(word), \(same) the same, \(refused) refused")
+        }
+    }
+
+    /// What the user database does not say is taken for no user.
+    private static func isUser(_ name: String) -> Bool { ((try? User.find(name: name)) ?? nil) != nil }
+
+    // MARK: Tasks
+
+    private func task(_ entry: Crontab.Entry, of found: CrontabFiles.Found) throws(CrontabTask.Refusal) -> CrontabTask {
+        let stem = found.isSystem ? String(found.file.split(separator: "/").last ?? "cron") : ProgramName.of(entry.command)
+        let task = try CrontabTask(
+            entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file)
+        do throws(Problems) { _ = try TaskDefinition(name: task.name, source: task.source, context) } catch {
+            throw CrontabTask.Refusal(why: error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" }.joined(separator: "; "))
+        }
+        return task
+    }
+
+    /// Finds a free name for each task that is not there already: `sysstat`, `sysstat-2`.
+    ///
+    /// - Parameter write: false: somebody took the name meanwhile.
+    private func place(_ tasks: [CrontabTask], _ counts: inout Counts, write: (CrontabTask, String) throws(Failure) -> Bool) throws(Failure) {
+        var known = try KnownTasks(session)
+        for task in tasks {
+            if try known.claim(task) {
+                counts.same += 1
+                continue
+            }
+            while try !write(task, known.freeName(task.name)) {}
+            counts.written += 1
+        }
+    }
+
+    // MARK: Verifying
+
+    private static let runsToVerify = 20
+
+    /// The due times that the crontab's own fields give, beside those of the task as the daemon would read it.
+    private func verify(_ tasks: [CrontabTask]) throws(Failure) {
+        var table = TextTable(["TASK", "CRONTAB", "TASK'S", ""])
+        for task in tasks {
+            let zone: Zone
+            let there: Recurrence
+            do throws(RecurrenceError) {
+                zone = try session.zones.zone(task.entry.settings.zone ?? "local")
+                there = try Recurrence.cron(task.entry.when, zone: zone, zones: session.zones, stableSeed: stableHash(task.name))
+            } catch { throw .invalid("\(task.name): \(error)") }
+            let here: ScheduleDefinition?
+            do throws(Problems) { here = try TaskDefinition(name: task.name, source: task.source, context).schedules.first } catch {
+                throw .invalid("\(task.name): \(error)")
+            }
+            var (one, other): (Instant?, Instant?) = (session.now, session.now)
+            for _ in 0..<Self.runsToVerify {
+                one = one.flatMap { there.next(after: $0, origin: session.now) }
+                other = other.flatMap { here?.recurrence.next(after: $0, origin: session.now) }
+                if one == nil, other == nil { break }
+                table.add([
+                    .init(task.name), .init(one.map { TimeText.local($0, zone) } ?? "-"), .init(other.map { TimeText.local($0, here?.zone ?? zone) } ?? "-"),
+                    .init(one == other ? "" : "differs", .red),
+                ])
+            }
+        }
+        table.write(to: session.output)
+    }
+}
+
+/// The tasks that the spool has, as an import compares them with its own.
+private struct KnownTasks {
+    private var taken: Set<String>
+    /// What the tasks say that no line has claimed, by their names; read when first asked for.
+    private var definitions: [String: [UInt8]] = [:]
+    private let catalog: TaskCatalog?
+
+    init(_ session: Session) throws(Failure) {
+        // A spool that is not there yet has no tasks, and a dry run makes none.
+        let status = try attempt { () throws(SystemError) -> FileStatus? in
+            do throws(SystemError) { return try FileStatus.read("\(session.spoolPath)/\(Layout.tasks)") } catch {
+                if error.errno == SystemError.noSuchFile { return nil }
+                throw error
+            }
+        }
+        catalog = status == nil ? nil : try TaskCatalog(session, withSchedules: false)
+        taken = Set(try catalog?.names() ?? [])
+    }
+
+    /// Whether a task of that name, or of that name and a number, says the same. Each is claimed once, for cron runs a line that stands
+    /// there twice twice.
+    mutating func claim(_ task: CrontabTask) throws(Failure) -> Bool {
+        guard let catalog, let wanted = Self.meaning(of: task.source) else { return false }
+        for name in taken.filter({ Self.isNumbered($0, task.name) }).sorted(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) {
+            if definitions[name] == nil { definitions[name] = try catalog.entry(name).task.flatMap { Self.meaning(of: $0.source) } ?? [] }
+            if definitions[name] == wanted {
+                definitions[name] = []
+                return true
+            }
+        }
+        return false
+    }
+
+    mutating func freeName(_ base: String) -> String {
+        var name = base
+        var number = 1
+        while !taken.insert(name).inserted {
+            number += 1
+            name = "\(base)-\(number)"
+        }
+        // What the import writes is claimed by the line that it is written for.
+        definitions[name] = []
+        return name
+    }
+
+    private static func isNumbered(_ name: String, _ base: String) -> Bool {
+        guard name.hasPrefix(base) else { return false }
+        let rest = name.dropFirst(base.count)
+        return rest.isEmpty || rest.first == "-" && Int(rest.dropFirst()) != nil
+    }
+
+    /// The definition without its comments and its author's layout; nil when it cannot be read.
+    private static func meaning(of source: Source) -> [UInt8]? {
+        guard let table = try? source.table() else { return nil }  // a task that cannot be read is like no other
+        return Source(writing: table).bytes
+    }
+}
