@@ -9,7 +9,8 @@ extension Daemon {
     package func start(_ job: Job) {
         do {
             let identity = try runAs(job.definition)
-            var request = try RunRequest(job, as: identity.user, surroundings)
+            if let remark = identity.remark { note(remark, of: job) }
+            var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
             if let limits = job.definition.cgroupLimits, let group = try cgroup(job, limits, identity) {
                 request.confinement.append(.cgroup(group))
             }
@@ -106,6 +107,9 @@ extension Daemon {
                 job.pid = pid
                 startSucceeded(job)
                 refreshStatus(of: job)
+            case .remark(let id, let attempt, let text):
+                guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
+                note(text, of: job)
             case .ended(let end):
                 guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
                 worker.job = nil
@@ -130,6 +134,13 @@ extension Daemon {
                 notStarted(job, "no worker could become user \(worker.credentials?.user ?? getuid()): \(message)")
             }
         }
+    }
+
+    /// A try was begun otherwise than its job says.
+    private func note(_ remark: String, of job: Job) {
+        job.remark = job.remark.map { "\($0). \(remark)" } ?? remark
+        guard remarksTold.isNew(remark) || job.definition.fallsBack else { return }
+        log.write(.warning, "substituted", at: now, ["id": job.id.text, "what": remark])
     }
 
     /// A running job's process is known: its `status.json` says so from now on.

@@ -125,6 +125,7 @@ public final class Daemon: World {
     var configurationLookAt: Instant?
     /// Why nothing is started, and when that is looked at again.
     var held: String?
+    var remarksTold = RemarksTold()
     /// While the machine refuses to start more processes.
     var startLimit: StartLimit?
     /// `state/status.json` could not be written, which has been said.

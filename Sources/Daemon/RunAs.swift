@@ -9,15 +9,38 @@ struct RunAs {
     let user: User
     /// Nil: the daemon's own.
     let credentials: Credentials?
+    /// Why it is not who the job names.
+    var remark: String?
 }
 
 extension Daemon {
     /// Looks up whom a definition names, now: users come and go.
+    ///
+    /// With `fallback` a group that is not to be had is left out, and nobody takes the place of a user who is not: what was to run as
+    /// another never gets the rights of root.
     func runAs(_ definition: JobDefinition) throws(RunNotPrepared) -> RunAs {
+        do throws(RunNotPrepared) { return try runAs(definition.user, definition.group) } catch {
+            guard definition.fallsBack, geteuid() == 0 else { throw error }
+            // Nor is the user to be had, else.
+            if definition.user != nil, definition.group != nil, var found = try? runAs(definition.user, nil) {
+                found.remark = "\(error.why); it runs with the user's own group"
+                return found
+            }
+            return try nobody("\(error.why); it runs as nobody")
+        }
+    }
+
+    private func nobody(_ remark: String) throws(RunNotPrepared) -> RunAs {
+        let found = try look("user nobody") { () throws(SystemError) in try User.find(name: "nobody") }
+        let user = found ?? User(id: 65_534, group: 65_534, name: "nobody", home: "/", shell: "/bin/sh")
+        return RunAs(user: user, credentials: Credentials(user: user.id, group: user.group, groups: [user.group]), remark: remark)
+    }
+
+    private func runAs(_ account: Account?, _ groupAccount: Account?) throws(RunNotPrepared) -> RunAs {
         let own = surroundings.user
-        guard definition.isForAnother else { return RunAs(user: own, credentials: nil) }
-        let group = try group(definition.group)
-        let (user, isKnown) = try user(definition.user, group: group)
+        guard account != nil || groupAccount != nil else { return RunAs(user: own, credentials: nil) }
+        let group = try group(groupAccount)
+        let (user, isKnown) = try user(account, group: group)
         let chosen = group ?? user.group
         // -1 would leave the process as it is: root's.
         guard user.id != .max, chosen != .max else { throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's") }

@@ -33,8 +33,8 @@ struct RunNotPrepared: Error {
 }
 
 extension RunRequest {
-    /// The request for a job's current try, as that user.
-    init(_ job: Job, as user: User, _ surroundings: RunSurroundings) throws(RunNotPrepared) {
+    /// The request for a job's current try, as that user. `note` is told what it is otherwise than the job says.
+    init(_ job: Job, as user: User, _ surroundings: RunSurroundings, note: (String) -> Void) throws(RunNotPrepared) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
         var arguments: [String]
@@ -46,14 +46,36 @@ extension RunRequest {
             arguments = text.hasPrefix("#!") ? [file] : [definition.shell[0], file]
         case .droppedScript: arguments = ["\(directory)/job"]
         }
-        let working = try Self.workingDirectory(definition.directory, of: user)
+        let home = user.homeOrRoot
+        let working: String
+        do throws(RunNotPrepared) { working = try Self.workingDirectory(definition.directory, of: user) } catch {
+            guard definition.fallsBack else { throw error }
+            working = home
+            note("\(error.why); it runs in \"\(home)\"")
+        }
+
+        var substitutes = Substitutes()
+        // The job names none of these: what takes its place is no surprise.
+        if definition.directory == nil { substitutes.directories = ["/"] }
+        if definition.fallsBack {
+            substitutes.directories = [home, "/"]
+            substitutes.leavesOutEnvironmentFile = true
+            switch definition.action {
+            case .line(let line): substitutes.arguments = ["/bin/sh", "-c", line]
+            case .script(let text) where !text.hasPrefix("#!"): substitutes.arguments = ["/bin/sh", arguments[1]]
+            case .script, .arguments, .droppedScript: break
+            }
+        }
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
         // The worker puts what it reads between these and the others.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
         if file != nil { environment.keepWhatIsSet() }
-        for (name, value) in definition.environment { environment.set(name, value) }
+        for (name, value) in definition.environment {
+            // Programs that are not where the job looks for them are where they are for everybody.
+            environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(RunSurroundings.path)" : value)
+        }
         let payload = definition.payload == nil ? "" : "\(directory)/\(Layout.payloadFile)"
         let started = job.startedAt ?? job.due
         environment.set("SPOOL_DIR", surroundings.spool)
@@ -86,6 +108,7 @@ extension RunRequest {
             killsLeftovers: definition.leftovers == .kill,
             outputLimitBytes: definition.outputLimitBytes ?? surroundings.outputLimitBytes, confinement: definition.confinement,
             environmentFile: file, replaceable: environment.kept)
+        self.substitutes = substitutes
     }
 
     /// Where a job runs, from what it says: the user's home where it says nothing, and what counts from the home only if there is one.

@@ -62,6 +62,8 @@ public final class JobDefinition: Sendable {
     public let keepCount: Int?
     /// What is started when it has ended.
     public let followUps: [FollowUp]
+    /// It runs all the same where its directory, `env_file`, shell or user is not to be had, with what takes their place.
+    public let fallsBack: Bool
     /// Its task is paused when its last try failed.
     public let pausesOnFailure: Bool
 
@@ -73,7 +75,7 @@ public final class JobDefinition: Sendable {
     /// The keys of a job, in the order of the manual.
     public static let keys = [
         "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
-        "user", "group",
+        "user", "group", "fallback",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after", "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
         "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
@@ -113,6 +115,7 @@ public final class JobDefinition: Sendable {
         umask = reader.umask("umask")
         user = reader.user("user")
         group = reader.group("group")
+        fallsBack = reader.boolean("fallback") ?? false
         let priorities = [reader.nice("nice"), reader.ioPriority("ionice")].compactMap { $0 }
         let limits = reader.limits("limits")
         confinement = priorities + limits.resources

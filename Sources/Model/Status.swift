@@ -64,6 +64,8 @@ public struct JobStatus: Sendable {
     public var state = JobState.new
     public var reason: FailureReason?
     public var error: String?
+    /// How the last try was begun otherwise than the job says; nil: as it says.
+    public var remark: String?
     public var attempt = 0
     public var tries = 1
     public var priority = 0
@@ -120,6 +122,7 @@ public struct JobStatus: Sendable {
         writer.member("state", state.rawValue)
         writer.member("reason", reason?.rawValue)
         writer.member("error", error)
+        if let remark { writer.member("remark", remark) }
         writer.member("try", attempt)
         writer.member("tries", tries)
         writer.member("priority", priority)

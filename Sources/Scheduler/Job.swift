@@ -50,6 +50,8 @@ public final class Job {
     public var place: Place
     /// The process of the current or last try, once known.
     public var pid: Int32?
+    /// How that try was begun otherwise than the job says, as its worker told.
+    public var remark: String?
 
     /// Jobs that have to end before this one may start; of one that failed with `dependency`, those that had not ended as it asked.
     public internal(set) var waitsFor: [JobID]
@@ -126,6 +128,7 @@ public final class Job {
         status.state = state
         status.reason = reason
         status.error = error
+        status.remark = remark
         status.attempt = attempt
         status.tries = definition.tries
         status.priority = definition.priority

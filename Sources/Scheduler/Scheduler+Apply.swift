@@ -31,6 +31,7 @@ extension Scheduler {
             job.signal = nil
             job.usage = nil
             job.pid = nil
+            job.remark = nil
             job.stopping = nil
             if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
             touch(job)

@@ -4,6 +4,8 @@
 // - The end of a job owes its follow-ups; each is taken up in the turn of that end, under an id that follows from the job and
 //   the key. A journal that was cut between the two still says what is owed, and the next turn pays it.
 // - After a job's last try only, and never more than `depthMax` steps after one another.
+// - What kept the job from running does not keep its alarm from it: a command falls back where the job's directory, `env_file`,
+//   shell or user is not to be had.
 // - A follow-up that cannot be made is a job too: it has failed as `rejected`, and says why.
 
 /// A follow-up that is not taken up yet.
@@ -119,6 +121,7 @@ extension Scheduler {
         for key in inherited {
             if let value = own?[key] { table.set(key, value) }
         }
+        table.set("fallback", Value(.boolean(true)))
         return table
     }
 

@@ -19,6 +19,7 @@ extension JobStatus {
         state = table.text("state").flatMap(JobState.init) ?? .new
         reason = table.text("reason").flatMap(FailureReason.init)
         error = table.text("error")
+        remark = table.text("remark")
         attempt = table.whole("try").map { Int($0) } ?? 0
         tries = table.whole("tries").map { Int($0) } ?? 1
         priority = table.whole("priority").map { Int($0) } ?? 0

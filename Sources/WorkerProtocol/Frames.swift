@@ -52,7 +52,7 @@ public struct FrameBuffer: Sendable {
 /// stands where its own did.
 private enum Version {
     static let reports: UInt8 = 2
-    static let commands: UInt8 = 3
+    static let commands: UInt8 = 4
 }
 
 private enum Tag {
@@ -62,6 +62,7 @@ private enum Tag {
     static let ended: UInt8 = 129
     static let running: UInt8 = 130
     static let cannotServe: UInt8 = 131
+    static let remark: UInt8 = 132
     static let exited: Int64 = 0
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
@@ -122,6 +123,9 @@ extension FrameWriter {
         write(request.confinement.map(\.text))
         write(optional: request.environmentFile) { $0.write($1) }
         write(Int64(request.replaceable))
+        write(request.substitutes.directories)
+        write(request.substitutes.arguments)
+        write(request.substitutes.leavesOutEnvironmentFile)
     }
 }
 
@@ -144,6 +148,11 @@ extension FrameReader {
         if version >= 3 {
             request.environmentFile = try flag() ? try text() : nil
             request.replaceable = try int()
+        }
+        if version >= 4 {
+            request.substitutes.directories = try texts()
+            request.substitutes.arguments = try texts()
+            request.substitutes.leavesOutEnvironmentFile = try flag()
         }
         guard (0...request.environment.count).contains(request.replaceable) else { throw .malformed }
         return request
@@ -176,6 +185,12 @@ extension Report {
             writer.write(Int64(end.leftovers))
             writer.write(Int64(end.pid))
             return writer.finish()
+        case .remark(let jobID, let attempt, let text):
+            var writer = FrameWriter(kind: Tag.remark, version: Version.reports)
+            writer.write(jobID)
+            writer.write(Int64(attempt))
+            writer.write(text)
+            return writer.finish()
         case .cannotServe(let errno, let message):
             var writer = FrameWriter(kind: Tag.cannotServe, version: Version.reports)
             writer.write(Int64(errno))
@@ -197,6 +212,7 @@ extension Report {
                     startedAt: try reader.int64(), endedAt: try reader.int64(), wallMilliseconds: try reader.int64(),
                     userMilliseconds: try reader.int64(), systemMilliseconds: try reader.int64(),
                     maxRSSBytes: try reader.int64(), leftovers: try reader.int(), pid: try reader.int32()))
+        case Tag.remark: self = .remark(jobID: try reader.text(), attempt: try reader.int(), try reader.text())
         case Tag.cannotServe: self = .cannotServe(errno: try reader.int32(), message: try reader.text())
         default: throw .unknownKind(reader.kind)
         }

@@ -40,6 +40,8 @@ public struct RunRequest: Sendable, Equatable {
     public var outputLimitBytes: Int64
     /// What the command is confined to before it begins; see ``Confinement``.
     public var confinement: [Confinement]
+    /// What takes the place of what is not to be had.
+    public var substitutes = Substitutes()
 
     public init(
         jobID: String, attempt: Int, jobDirectory: String, arguments: [String], environment: [String],
@@ -67,6 +69,18 @@ public struct RunRequest: Sendable, Equatable {
         self.environmentFile = environmentFile
         self.replaceable = replaceable
     }
+}
+
+/// What a run is begun with where it cannot be begun as asked for. Each use of one is told of in a ``Report/remark(jobID:attempt:_:)``.
+public struct Substitutes: Sendable, Equatable {
+    /// Directories, absolute: the first that can be entered takes the place of the `workingDirectory` that cannot.
+    public var directories: [String] = []
+    /// A command, for when that of `arguments` cannot be started; empty: none.
+    public var arguments: [String] = []
+    /// An `environmentFile` that cannot be read is left out.
+    public var leavesOutEnvironmentFile = false
+
+    public init() {}
 }
 
 /// One thing that a process does to itself before it becomes the job's command. As a text it is an argument of
@@ -133,6 +147,8 @@ public enum Report: Sendable, Equatable {
     /// The run has lasted a moment and its command is this process. Short runs, which are the many, are not told of.
     case running(jobID: String, attempt: Int, pid: Int32)
     case ended(RunEnd)
+    /// The run has begun, and one or several of its ``Substitutes`` with it: what was not to be had and why, and what took its place.
+    case remark(jobID: String, attempt: Int, String)
     /// The worker could not become the user it is for, or record a run, and is gone: no run was or will be begun by it.
     case cannotServe(errno: Int32, message: String)
 }

@@ -13,8 +13,18 @@ extension RunRequest {
     /// Lines of `KEY=value` as systemd's EnvironmentFile= has them: blank lines and those that begin with `#` or `;` say
     /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name. A byte that is not UTF-8 stays
     /// as it is.
-    func withEnvironmentFile() throws(StartFailure) -> RunRequest {
+    ///
+    /// A file that is not to be had is left out where the request allows that, which `remarks` then say.
+    func withEnvironmentFile(_ remarks: inout [String]) throws(StartFailure) -> RunRequest {
         guard let path = environmentFile else { return self }
+        do throws(StartFailure) { return try withEnvironmentFile(at: path) } catch {
+            guard substitutes.leavesOutEnvironmentFile else { throw error }
+            remarks.append("\(error.message); it runs without it")
+            return withEnvironment(of: [])
+        }
+    }
+
+    private func withEnvironmentFile(at path: String) throws(StartFailure) -> RunRequest {
         let bytes: [UInt8]
         do throws(SystemError) {
             // Whoever stands at the other end of a FIFO may never write.
@@ -29,7 +39,7 @@ extension RunRequest {
         }
         let read: Lines
         do throws(NotLines) { read = try Lines(checking: bytes) } catch { throw failure(error.line, "\(error.message); \(error.hint)") }
-        var lines = Array(environment[..<replaceable])
+        var given: [String] = []
         for line in read {
             var text = line.bytes.trimmed
             if text.isEmpty || text.first == UInt8(ascii: "#") || text.first == UInt8(ascii: ";") { continue }
@@ -41,9 +51,15 @@ extension RunRequest {
             if value.count >= 2, let quote = value.first, quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'"), value.last == quote {
                 value = value.dropFirst().dropLast()
             }
-            lines.set(FileName.string(from: Array(text[...equals] + value)))
+            given.append(FileName.string(from: Array(text[...equals] + value)))
         }
-        for line in environment[replaceable...] { lines.set(line) }
+        return withEnvironment(of: given)
+    }
+
+    /// With these lines between those that give way to them and those that do not.
+    private func withEnvironment(of given: [String]) -> RunRequest {
+        var lines = Array(environment[..<replaceable])
+        for line in given + environment[replaceable...] { lines.set(line) }
         var request = self
         request.environment = lines
         return request

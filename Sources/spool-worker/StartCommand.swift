@@ -11,16 +11,15 @@ struct StartFailure: Error {
 /// Starts a run's command in its own session; returns its process. The output files exist afterwards even when it fails.
 ///
 /// The worker itself moves to the job's directory and umask for the moment, and the command inherits them: one call each
-/// instead of a check before and an action after the fork.
-func startCommand(_ request: RunRequest) throws(StartFailure) -> pid_t {
+/// instead of a check before and an action after the fork. What took the place of what was not to be had, `remarks` say.
+func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) -> pid_t {
     let output = try openOutput(request.stdoutName, request)
     let hasOneOutput = request.stderrName == request.stdoutName
     let errorOutput = hasOneOutput ? nil : RawBox(try openOutput(request.stderrName, request))
 
     defer { _ = chdir("/") }  // "/" is always there; elsewhere an idle worker would keep a file system busy
-    try enter(request.workingDirectory)
+    try enter(request, &remarks)
     let input: RawBox? = if let path = request.stdin { RawBox(try openInput(path)) } else { nil }
-    let executable = try findCommand(request)
 
     var descriptors: [(from: Int32, to: Int32)] = []
     descriptors.reserveCapacity(3)
@@ -31,6 +30,19 @@ func startCommand(_ request: RunRequest) throws(StartFailure) -> pid_t {
 
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
+    do throws(StartFailure) { return try start(request, descriptors) } catch {
+        // Of a machine that starts nothing now, no other command gets more.
+        let isRefused = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.errno)
+        guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
+        var request = request
+        request.arguments = request.substitutes.arguments
+        remarks.append("\(error.message); \(other) takes its place")
+        return try start(request, descriptors)
+    }
+}
+
+private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)]) throws(StartFailure) -> pid_t {
+    let executable = try findCommand(request)
     guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors) }
     return try spawn(executable, request.arguments, request, descriptors)
 }
@@ -89,12 +101,21 @@ private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
     }
 }
 
-private func enter(_ directory: String) throws(StartFailure) {
+private func enter(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) {
+    let directory = request.workingDirectory
     do throws(SystemError) {
         try Process.changeDirectory(directory)
     } catch {
-        throw StartFailure(errno: error.errno, message: "directory \"\(directory)\": \(error.message)")
+        let failure = StartFailure(errno: error.errno, message: "directory \"\(directory)\": \(error.message)")
+        guard let other = request.substitutes.directories.first(where: canEnter) else { throw failure }
+        remarks.append("\(failure.message); it runs in \"\(other)\"")
     }
+}
+
+/// Enters a directory if it can.
+private func canEnter(_ directory: String) -> Bool {
+    do throws(SystemError) { try Process.changeDirectory(directory) } catch { return false }  // the reason for the first one is told
+    return true
 }
 
 /// A descriptor that may be missing: Optional's own payload cannot be borrowed for its number.

@@ -160,11 +160,13 @@ extension Worker {
                 exitCode = 3
                 return
             }
-            let request = try request.withEnvironmentFile()
-            let pid = try startCommand(request)
+            var remarks: [String] = []
+            let request = try request.withEnvironmentFile(&remarks)
+            let pid = try startCommand(request, &remarks)
             run = Run(request: request, pid: pid, startedAt: startedAt)
             // Of a disk that is full since a moment ago the record still says that it was about to begin.
             try? record.write(running: request, pid: pid, startedAt: startedAt)
+            if !remarks.isEmpty { send(.remark(jobID: request.jobID, attempt: request.attempt, remarks.joined(separator: ". "))) }
             writeEnvironmentFile(request)
         } catch {
             let end = RunEnd(

@@ -61,6 +61,7 @@ extension Session {
             table.add("runs for", TimeText.length(now.milliseconds - started.milliseconds))
         }
         table.add("extended by", extended(record).map { TimeText.length($0) })
+        table.add("remark", status.remark)
         table.add("pid", status.pid.map { String($0) })
         table.add("retry of", status.retryOf)
         table.add("follows", status.parent)

@@ -213,6 +213,7 @@ struct WhyJob {
         text += end.map { ", at \(session.spoken($0))" } ?? ""
         if status.tries > 1, status.attempt > 0 { text += "; it was try \(status.attempt) of \(status.tries)" }
         sentence = text + "."
+        if let remark = status.remark { sentence += " It was begun otherwise than it says: \(remark)." }
     }
 
     private var took: Int64? {

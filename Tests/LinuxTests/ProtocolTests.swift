@@ -2,6 +2,14 @@ import Testing
 import WorkerProtocol
 
 @Suite struct ProtocolTests {
+    static let withSubstitutes: RunRequest = {
+        var request = Self.request
+        request.substitutes.directories = ["/home/me", "/"]
+        request.substitutes.arguments = ["/bin/sh", "-c", "exit 3"]
+        request.substitutes.leavesOutEnvironmentFile = true
+        return request
+    }()
+
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
@@ -9,7 +17,8 @@ import WorkerProtocol
         environmentFile: "/etc/default/x", replaceable: 1)
 
     static let commands: [Command] = [
-        .run(request), .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
+        .run(request), .run(withSubstitutes),
+        .run(RunRequest(jobID: "", attempt: 0, jobDirectory: "", arguments: [], environment: [], workingDirectory: "")),
         .signal(9), .signal(-1), .stop(killAfterMilliseconds: nil), .stop(killAfterMilliseconds: 5),
     ]
 
@@ -57,15 +66,22 @@ import WorkerProtocol
         }
     }
 
-    @Test("A daemon of before env_file was the worker's is understood")
-    func commandsOfVersion2() throws {
+    @Test("A daemon of before env_file was the worker's is understood, and one of before there were substitutes",
+        arguments: [(2, 18), (3, 9)] as [(UInt8, Int)])
+    func olderCommands(version: UInt8, lacking bytes: Int) throws {
         var old = Self.request
         old.environmentFile = nil
         old.replaceable = 0
-        var body = Array(Command.run(old).frame()[4...].dropLast(9))
-        body[0] = 2
+        old.substitutes = Substitutes()
+        var body = Array(Command.run(old).frame()[4...].dropLast(bytes))
+        body[0] = version
         #expect(try Command(body: body[...]) == .run(old))
-        #expect(throws: ProtocolError.unknownVersion(4)) { try Command(body: [4, 1]) }
+        #expect(throws: ProtocolError.unknownVersion(5)) { try Command(body: [5, 1]) }
+    }
+
+    @Test func theRemarkComesBack() throws {
+        let report = Report.remark(jobID: "job", attempt: 2, "directory \"/x\": No such file or directory; it runs in \"/\"")
+        #expect(try Report(body: report.frame()[4...]) == report)
     }
 
     @Test func moreReplaceableThanThereIsIsRefused() {

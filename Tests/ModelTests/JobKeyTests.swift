@@ -188,6 +188,7 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("mail = {to = \"a\", when = \"output\"}", means: "mail output mail(to: \"a\")") { follow($0) },
         Accepted("mail = {to = \"a\", when = \"always\"}", means: "mail end mail(to: \"a\")") { follow($0) },
         Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
+        Accepted("fallback = true", means: "true") { "\($0.fallsBack)" },
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
     ]
 
