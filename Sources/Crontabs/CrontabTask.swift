@@ -44,8 +44,8 @@ public struct CrontabTask: Sendable {
             table.set("mail", Value(.table(mail)))
         }
         var environment = Table()
-        // cron(8): what a job finds when the crontab sets nothing.
-        if settings["PATH"] == nil { environment.set("PATH", Value(.string("/usr/bin:/bin"))) }
+        // cron(8): what a job finds when the crontab sets nothing. Set or not it comes first, wherever the crontab has it.
+        environment.set("PATH", Value(.string(settings["PATH"] ?? "/usr/bin:/bin")))
         for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
         table.set("env", Value(.table(environment)))
         table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))

@@ -27,7 +27,7 @@ public enum Account: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether this names the account of that number and name.
-    func isAccount(_ number: UInt32, _ name: String?) -> Bool {
+    public func isAccount(_ number: UInt32, _ name: String?) -> Bool {
         switch self {
         case .number(let own): own == number
         case .name(let own): own == name

@@ -9,6 +9,8 @@ public struct ScheduleDefinition: Sendable {
     public let onPath: OnPath?
     /// The one that the expression names, else that of `timezone`, of the task, or the configured one.
     public let zone: Zone
+    /// Whether its own `timezone` is `"local"`; nil: it has none.
+    public let saysLocal: Bool?
     /// What was written: `cron "*/5 * * * *"`.
     public let expression: String
     public let jitterMilliseconds: Int64
@@ -66,6 +68,7 @@ public struct ScheduleDefinition: Sendable {
         var zone = outer
         if let read, read.recurrence.namesZone, let named = read.recurrence.zone { zone = named }
         self.zone = zone
+        saysLocal = if case .string(let name)? = reader.table["timezone"]?.kind { name == "local" } else { nil }
         jitterMilliseconds = reader.milliseconds("jitter") ?? 0
         catchUp = reader.choice("catch_up", as: CatchUp.self) ?? .last
         catchUpLimit = reader.integer("catch_up_limit", in: 1...1_000_000) ?? 1000

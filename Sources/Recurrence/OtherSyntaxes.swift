@@ -2,10 +2,12 @@
 
 extension Recurrence {
     /// Expressions for `OnCalendar=` of systemd.timer(5) that together are due when this is; nil when there are none.
-    public var calendarTexts: [String]? {
+    ///
+    /// - Parameter namingZone: false: by the clock of the machine that they are for.
+    public func calendarTexts(namingZone: Bool) -> [String]? {
         switch rule {
-        case .calendar(_, let text): [text]
-        case .cron(let schedule, _), .pattern(let schedule): schedule.rule.calendarTexts?.map { "\($0) \(schedule.zone.name)" }
+        case .calendar(let schedule, let text): [namesZone || !namingZone ? text : "\(text) \(schedule.zone.name)"]
+        case .cron(let schedule, _), .pattern(let schedule): schedule.rule.calendarTexts?.map { namingZone || namesZone ? "\($0) \(schedule.zone.name)" : $0 }
         case .at(let instant): [instant.rfc3339.prefix(19).split(separator: "T").joined(separator: " ") + " UTC"]
         case .interval, .reboot, .ext, .rrule, .event: nil
         }

@@ -1,52 +1,102 @@
+import Linux
 import Store
 
 extension Command {
     static let export = Command(
-        "export", "NAME --systemd|--crontab", "write a task as systemd units or as a line for a crontab",
+        "export", "NAME --systemd | NAME… --crontab", "write a task as systemd units, or tasks as lines for a crontab",
         details: [
-            "The way back. What the other side cannot do is said on standard error, key by key, and the exit code is then 4.",
+            "The way back. What the other side cannot do or would do otherwise is said on standard error, a line for each key, and the exit code is then 4. Notes say what holds for one kind of cron alone.",
+            "--crontab: variables hold for all lines below them, so one call for several tasks sets back what one of them sets. With --system each line names the user that it runs as.",
+            "--systemd: the service of anybody but root has User=, so that it runs as that user whoever installs it. --user leaves that out, for systemctl --user.",
         ],
         options: [
             Option("systemd", "a service and a timer"),
             Option("crontab", "lines for crontab(1)"),
+            Option("system", "--crontab: lines for /etc/cron.d"),
+            Option("user", "--systemd: units for systemctl --user"),
         ],
         examples: [
             Example("spoolctl export backup --crontab", "lines to add to a crontab"),
             Example("spoolctl export backup --systemd", "backup.service and backup.timer, one after the other"),
         ]
     ) { session throws(Failure) in
-        guard let name = session.arguments.operands.first, session.arguments.operands.count == 1 else {
-            throw .usage("export needs one task's NAME; see spoolctl export --help")
+        let arguments = session.arguments
+        let names = arguments.operands
+        let isCrontab = arguments.flag("crontab")
+        guard let name = names.first, isCrontab || names.count == 1 else {
+            throw .usage("export needs \(names.isEmpty ? "a task's NAME" : "one task's NAME with --systemd"); see spoolctl export --help")
         }
-        guard session.arguments.flag("systemd") != session.arguments.flag("crontab") else {
-            throw .usage("export needs --systemd or --crontab, to say as what")
+        guard arguments.flag("systemd") != isCrontab else { throw .usage("export needs --systemd or --crontab, to say as what") }
+        if arguments.flag("system"), !isCrontab { throw .usage("--system goes with --crontab") }
+        if arguments.flag("user"), isCrontab { throw .usage("--user goes with --systemd") }
+        let tasks = try names.map { (name) throws(Failure) in try session.exportedTask(name) }
+        let text: String
+        let losses: ExportLosses
+        if isCrontab {
+            let local = try session.localZone()
+            var export = ExportCrontab(isSystem: arguments.flag("system"), localZone: local)
+            for task in tasks { export.add(task) }
+            (text, losses) = (export.text, export.losses)
+        } else {
+            var export = ExportUnits(tasks[0], isForUser: arguments.flag("user"))
+            text = export.text()
+            losses = export.losses
         }
-        let entry = try TaskCatalog(session).entry(name)
-        let task = try session.inForce(entry)
-        let job: JobDefinition
-        let table: Table
-        let context = try session.context()
-        do throws(Problems) {
-            job = try task.job(context).definition
-            table = try task.source.table()
-        } catch { throw Failure(file: "tasks/\(name)", error) }
-        var export = Export(name: name, job: job, table: table, schedules: entry.schedules.map(\.definition))
-        let text = session.arguments.flag("systemd") ? export.units() : export.crontab()
         if session.isJSON {
             var writer = JSONWriter(reserving: text.utf8.count + 256)
             writer.beginObject()
             writer.member("name", name)
             writer.member("text", text)
-            writer.key("lost")
-            writer.beginArray()
-            for line in export.lost { writer.string(line) }
-            writer.endArray()
+            for (key, lines) in [("lost", losses.lost), ("notes", losses.remarks)] {
+                writer.key(key)
+                writer.beginArray()
+                for line in lines { writer.string(line) }
+                writer.endArray()
+            }
             writer.endObject()
             session.output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else {
-            session.output.write(text)
-            for line in export.lost { session.complain("\(name): \(line)") }
+            session.output.write(bytes: FileName.bytes(of: text))
+            for line in losses.lost + losses.remarks { session.complain(line) }
         }
-        return export.lost.isEmpty ? ExitCode.done : ExitCode.invalid
+        return losses.lost.isEmpty ? ExitCode.done : ExitCode.invalid
+    }
+}
+
+extension Session {
+    fileprivate func exportedTask(_ name: String) throws(Failure) -> ExportedTask {
+        let entry = try TaskCatalog(self).entry(name)
+        guard let task = entry.task else { throw Failure(ExitCode.invalid, entry.problems) }
+        let job: JobDefinition
+        let table: Table
+        let context = try context()
+        do throws(Problems) {
+            job = try task.job(context).definition
+            table = try task.source.table()
+        } catch { throw Failure(file: "tasks/\(name)", error) }
+        let local = try localZone()
+        let ofTask: Bool? = if case .string(let text)? = table["timezone"]?.kind { text == "local" } else { nil }
+        let schedules = entry.schedules.map { schedule in
+            let definition = schedule.definition
+            // A schedule in a file of its own does not go by its task's zone.
+            let says = definition.saysLocal ?? (schedule.file == nil ? ofTask : nil)
+            return ExportedTask.Schedule(
+                definition: definition, isLocal: !definition.recurrence.namesZone && (says ?? (definition.zone.name == local)))
+        }
+        return ExportedTask(name: name, job: job, table: table, schedules: schedules, owner: try spoolOwner())
+    }
+
+    /// What the machine's clock goes by.
+    fileprivate func localZone() throws(Failure) -> String {
+        do throws(RecurrenceError) { return try zones.zone("local").name } catch { throw .invalid("\(error)") }
+    }
+
+    /// As whom the spool's jobs run.
+    private func spoolOwner() throws(Failure) -> User {
+        if let owner { return owner }
+        return try attempt { () throws(SystemError) in
+            let id = try FileStatus.read(spoolPath, followingLinks: true).owner
+            return try User.find(id: id) ?? User(id: id, group: 0, name: String(id), home: "/", shell: "/bin/sh")
+        }
     }
 }

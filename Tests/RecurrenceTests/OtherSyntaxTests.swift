@@ -24,7 +24,7 @@ import Testing
             }
             let text = fields.joined(separator: " ")
             let rule = try cron(text)
-            let lines = try #require(rule.calendarTexts, "\(text)")
+            let lines = try #require(rule.calendarTexts(namingZone: true), "\(text)")
             if text.contains("L") || text.contains("#") { specials += 1 }
             let start = Instant(seconds: Int64.random(in: 946_684_800...4_102_444_800, using: &generator))
             let calendars = try lines.map { try Recurrence.calendar($0, zone: .utc, zones: database) }

@@ -1,0 +1,75 @@
+import Glibc
+import Linux
+import Testing
+
+/// What Debian's cron(8) does with a crontab beside what the tasks do that it becomes: the same commands with the same input, variables
+/// and directory.
+@Suite("cron itself", .ownThreads)
+struct CronPeerTests {
+    static let cron = "/usr/sbin/cron"
+    static let isHere = geteuid() == 0 && access(cron, X_OK) == 0 && access("/usr/bin/unshare", X_OK) == 0
+
+    /// `OUT` is where a line leaves what it saw; `@reboot` runs at once, with cron and with spoold.
+    static let crontab = """
+        MAILTO=""
+        A='x y'
+        B = un  quoted\u{20}
+        C="it's"
+        # The shell's own variables differ by the shell alone.
+        @reboot echo "$A|$B|$C|$PATH|$HOME|$LOGNAME|$SHELL|$MAILTO" >OUT/01; pwd >>OUT/01; id -un >>OUT/01; umask >>OUT/01
+        @reboot cat >OUT/02%
+        @reboot cat >OUT/03%a%b%
+        @reboot cat >OUT/04%a\\%b\\\\%c\\x\\%
+        @reboot cat >OUT/05%%
+        @reboot cat >OUT/06%\u{20}
+        @reboot cat >OUT/07%x\\
+        @reboot cat >OUT/08%END%END_%'%"$A"%`x`
+        @reboot printf '\\%s\\n' a\\\\b 'c\\\\\\\\d' \\\\\\% >OUT/09
+        @reboot echo 100\\% \\a >OUT/10; cat >>OUT/10%\tin
+        @reboot wc -c >OUT/11
+        \t @reboot\t \techo  blanks   >OUT/12
+        HOME=/tmp
+        SHELL=/bin/bash
+        PATH=/usr/bin:/bin:/opt
+        A=again
+        @reboot echo "$A|$PATH|$HOME|$SHELL|${BASH_VERSION:+bash}" >OUT/13; pwd >>OUT/13
+        @reboot printf 'caf\u{E9} é' >OUT/14
+
+        """
+
+    @Test("U1: a crontab's lines run as tasks as cron(8) runs them", .enabled(if: isHere, "needs root and Debian's cron"))
+    func runs() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for directory in ["peer", "crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
+        func text(_ out: String) -> [UInt8] {
+            // One byte of Latin-1 among the UTF-8.
+            Array(Self.crontab.replacing("OUT", with: out).utf8).split(separator: Array("caf\u{E9}".utf8)).joined(separator: Array("caf".utf8) + [0xE9]).map(\.self)
+        }
+        let count = 14
+        try Files.write("\(spool.base)/crontabs/root", text("\(spool.base)/peer"), mode: 0o600)
+        _ = try spool.inotify.add("\(spool.base)/peer", [.created, .closedAfterWriting, .modified])
+        // A place of its own for all that cron reads and writes.
+        let script = """
+            mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
+            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && cd / && exec \(Self.cron) -f
+            """
+        let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
+        let cron = try Child(
+            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment, output: log.raw, error: log.raw)
+        defer { cron.kill(SIGKILL) }
+
+        try Files.write("\(spool.base)/c", text(spool.out))
+        let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
+        #expect(result.code == 0 && result.lines.count == count, "\(result.errors)")
+        try spool.start()
+        try spool.wait(for: "\(count) ended jobs") { try Files.list("\(spool.path)/done").count + Files.list("\(spool.path)/failed").count == count }
+        let names = (1...count).map { $0 < 10 ? "0\($0)" : "\($0)" }
+        func matches(_ name: String) throws -> Bool { try Files.exists("\(spool.base)/peer/\(name)") && Files.bytes("\(spool.base)/peer/\(name)") == Files.bytes("\(spool.out)/\(name)") }
+        // cron says nothing when its jobs end: the files are looked at until they are the same, or the guard ends the wait.
+        do { try spool.wait(for: "the same of cron") { try names.allSatisfy(matches) } } catch {
+            for name in names where try !matches(name) {
+                Issue.record("\(name): cron \((try? Files.text("\(spool.base)/peer/\(name)")) ?? "nothing"), spoold \(try Files.text("\(spool.out)/\(name)"))")
+            }
+        }
+    }
+}
