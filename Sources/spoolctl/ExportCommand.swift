@@ -12,8 +12,8 @@ extension Command {
         options: [
             Option("systemd", "a service and a timer"),
             Option("crontab", "lines for crontab(1)"),
-            Option("system", "--crontab: lines for /etc/cron.d"),
-            Option("user", "--systemd: units for systemctl --user"),
+            Option("system", "with --crontab, lines for /etc/cron.d, which name a user"),
+            Option("user", "with --systemd, units for systemctl --user"),
         ],
         examples: [
             Example("spoolctl export backup --crontab", "lines to add to a crontab"),
