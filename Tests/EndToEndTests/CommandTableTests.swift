@@ -59,7 +59,7 @@ struct CommandTableTests {
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "check", right: [], says: ""),
         Use(command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"], invalid: ["crontab", "FILE"]),
-        Use(command: "export", right: ["u", "--crontab"], says: "0 * * * * true", missing: ["u"], tooMuch: ["t", "u", "--systemd"], unknown: ["nosuch", "--crontab"]),
+        Use(command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"], unknown: ["nosuch", "--crontab"]),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
