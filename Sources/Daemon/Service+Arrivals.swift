@@ -93,7 +93,9 @@ extension Service {
             }
             if let stamp = job.file, stamp.isOf(status) { return }
         } else if let job = waitingDirectory(name) {
-            if try spool.fs.status("\(Layout.new)/\(name)") == nil { scheduler.handle(.withdrawn(job.id), at: now) }
+            guard try spool.fs.status("\(Layout.new)/\(name)") == nil else { return }
+            if let path = try spool.stray(of: job), try putBack(job, from: path) { return }
+            scheduler.handle(.withdrawn(job.id), at: now)
             return
         }
         let arrival: Arrival
@@ -142,6 +144,8 @@ extension Service {
             // Whoever looks for a job there in this very turn finds that it is about to move.
             if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
+        case .strayed(let id):
+            if let job = scheduler.jobs[id] { _ = try putBack(job, from: "\(Layout.new)/\(name)") }
         case .ignored(let why):
             if spool.firstTimeIgnored(name) {
                 log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
@@ -155,6 +159,13 @@ extension Service {
         case .soon(let milliseconds): lookAgain(at: name, afterMilliseconds: milliseconds)
         case .missing: break
         }
+    }
+
+    /// A job's directory goes back to where it belongs. False: it cannot.
+    private func putBack(_ job: Job, from path: String) throws(SystemError) -> Bool {
+        guard let moved = try persistently({ () throws(SystemError) in try self.spool.putBack(job, from: path) }) else { return false }
+        scheduler.handle(.moved(job.id, moved), at: now)
+        return true
     }
 
     /// Said once a user and directory: how many names there are is up to that user.

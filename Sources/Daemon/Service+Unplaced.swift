@@ -43,6 +43,20 @@ extension Service {
         if job.state.isTerminal { try ended(job) }
     }
 
+    /// The status of a job says what was done with its files. What is on its way says so when it is there.
+    func writeMove(_ job: Job) throws(SystemError) {
+        guard unplaced[job.id] == nil, job.place == .directory(job.state) else { return }
+        let directory = Layout.directory(of: job.id, job.state)
+        do throws(SystemError) {
+            try persistently { () throws(SystemError) in
+                try self.spool.fs.replace("\(directory)/\(Layout.statusFile)", try self.spool.status(of: job, in: directory))
+            }
+        } catch {
+            // Somebody was quicker and has moved it again.
+            guard error.isOfOnePath else { throw error }
+        }
+    }
+
     func endStoppedBeforeStart() {
         for job in stoppedBeforeStart { end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)) }
         stoppedBeforeStart.removeAll()

@@ -217,6 +217,7 @@ package final class Service<FS: FileSystem, W: World> {
             try persistently { () throws(SystemError) in try self.spool.journal.commit() }
         }
         for job in turn.places { try bringToPlace(job) }
+        for job in turn.moved { try writeMove(job) }
         for job in turn.starts {
             // What stands elsewhere waits until it does not.
             if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }

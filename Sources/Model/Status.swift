@@ -96,6 +96,10 @@ public struct JobStatus: Sendable {
     public var parent: String?
     /// The jobs that it waits for; of one that failed with `dependency`, those that had not ended as it asked.
     public var waitsFor: [String] = []
+    /// The number of the last try whose output its directory brought along: its own tries are numbered after that.
+    public var earlierTries = 0
+    /// What was done with its files.
+    public var moved: String?
     /// The files that came, for which it runs.
     public var paths: [String] = []
     /// How long the record stays after its end, in milliseconds.
@@ -171,6 +175,8 @@ public struct JobStatus: Sendable {
         writer.beginArray()
         for id in waitsFor { writer.string(id) }
         writer.endArray()
+        writer.member("earlier_tries", earlierTries)
+        writer.member("moved", moved)
         writer.key("paths")
         writer.beginArray()
         for path in paths { writer.string(path) }

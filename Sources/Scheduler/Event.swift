@@ -24,6 +24,8 @@ public enum Event {
     case firstFiles(task: String, schedule: String, [UInt64])
     /// A worker's report on a try, or the conclusion that there will be none.
     case ended(JobID, attempt: Int, RunResult)
+    /// Something was done with a job's files that whoever asks for it should know of.
+    case moved(JobID, String)
     case cancel(JobID)
     case kill(JobID, signal: Int32)
     /// Something is about to be done for a running job that must not be done twice, because a request of this name asks for it.

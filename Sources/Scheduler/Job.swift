@@ -40,6 +40,10 @@ public final class Job {
     public internal(set) var signal: Int32?
     public internal(set) var usage: Usage?
     public internal(set) var stopping: StopReason?
+    /// What was done with its files: by a record, or by the store when it had to make its directory anew.
+    public var moved: String?
+    /// The number of the last try whose output its directory brought along.
+    public let earlierTries: Int
     /// Of a run that is not the first: how the try before it ended, should this one never begin. At most one; a list takes less room.
     var tryBefore: [(ending: Ending, endedAt: Instant?)] = []
     /// The latest requests that were carried out for the run.
@@ -82,6 +86,7 @@ public final class Job {
         paths = accepted.paths
         waitsFor = accepted.waitsFor
         isDirectory = accepted.isDirectory
+        earlierTries = accepted.earlierTries
         file = accepted.file
         place = accepted.file.map { .file($0.name) } ?? (accepted.isDirectory ? .directory(.new) : .nowhere)
         notBefore = accepted.notBefore
@@ -97,6 +102,7 @@ public final class Job {
             source: source, definition: definition, file: file, retryOf: retryOf,
             isDirectory: isDirectory)
         job.waitsFor = waitsFor
+        job.earlierTries = earlierTries
         job.parent = parent
         job.depth = depth
         job.paths = paths
@@ -148,6 +154,8 @@ public final class Job {
         status.retryOf = retryOf
         status.parent = parent?.text
         status.waitsFor = waitsFor.map(\.text)
+        status.earlierTries = earlierTries
+        status.moved = moved
         status.paths = paths
         status.keepMilliseconds = definition.keepMilliseconds
         return status

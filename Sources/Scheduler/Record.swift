@@ -13,6 +13,8 @@ public enum Record: Sendable {
     case requested(JobID, name: String)
     /// A try ended, or the job ended without one. `state` new: it waits for another try.
     case ended(JobID, Ending)
+    /// Something was done with a job's files that whoever asks for it should know of.
+    case moved(JobID, String)
     /// A job repeats another; only in a snapshot, for else the acceptance of the retry says it.
     case retried(JobID, of: JobID)
     /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path
@@ -73,6 +75,8 @@ public struct AcceptedJob: Sendable {
     public var isDirectory: Bool
     /// Tries that ended as `lost` and do not count; other than 0 only in a snapshot.
     public var forgivenTries = 0
+    /// The number of the last try whose output its directory brought along: its own tries are numbered after that.
+    public var earlierTries = 0
     /// Jobs that `after` names and that have not ended.
     public var waitsFor: [JobID] = []
     /// Why it cannot run at all: the next record ends it.

@@ -38,6 +38,10 @@ extension Scheduler {
         case .stopping(let id, let why): jobs[id]?.stopping = why
         case .requested(let id, let name): jobs[id]?.noteRequest(name)
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
+        case .moved(let id, let moved):
+            guard let job = jobs[id] else { return }
+            job.moved = moved
+            turn.moved.append(job)
         case .retried(let id, let original): retries.add(id, of: original)
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):

@@ -42,6 +42,7 @@ extension Scheduler {
                 records.append((before.ending.startedAt ?? now, .started(job.id, attempt: before.ending.attempt)))
                 records.append((before.endedAt ?? now, .ended(job.id, before.ending)))
             }
+            if let moved = job.moved { records.append((now, .moved(job.id, moved))) }
             switch job.state {
             case .running:
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))

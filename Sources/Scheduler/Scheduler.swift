@@ -113,6 +113,7 @@ public final class Scheduler {
         case .files(let report): take(report, at: now)
         case .firstFiles(let task, let schedule, let fingerprints): takeFirstFiles(fingerprints, of: schedule, task, at: now)
         case .ended(let id, let attempt, let run): end(id, attempt: attempt, run, at: now)
+        case .moved(let id, let moved): if jobs[id] != nil { commit(.moved(id, moved), at: now) }
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
         case .requested(let id, let name): if jobs[id]?.state == .running { commit(.requested(id, name: name), at: now) }

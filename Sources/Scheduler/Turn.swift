@@ -12,6 +12,8 @@ public struct Turn {
     /// Pauses whose files are to be there before a record says that they are: a missing one would mean the pause is over.
     public var pauses: [(scope: PauseScope, note: String)] = []
     public var places: [Job] = []
+    /// Jobs whose status says something new where they stand.
+    public var moved: [Job] = []
     public var starts: [Job] = []
     public var stops: [(job: Job, how: Stop)] = []
     /// Questions to programs that decide when a schedule is due.

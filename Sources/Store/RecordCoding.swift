@@ -23,6 +23,7 @@ extension JournalLine {
             field("retry_of", optional: job.retryOf)
             if job.isDirectory, job.retryOf == nil { field("directory", 1 as Int64) }
             if job.forgivenTries > 0 { field("forgiven", Int64(job.forgivenTries)) }
+            if job.earlierTries > 0 { field("earlier", Int64(job.earlierTries)) }
             if !job.waitsFor.isEmpty { field("waits_for", job.waitsFor.map(\.text).joined(separator: ",")) }
             if let obstacle = job.obstacle {
                 field("reason", obstacle.reason.rawValue)
@@ -78,6 +79,10 @@ extension JournalLine {
                 field("sys_ms", usage.systemMilliseconds)
                 field("max_rss", usage.maxRSSBytes)
             }
+        case .moved(let id, let moved):
+            self.begin(sequence: sequence, at: now, "moved")
+            field("id", id.text)
+            field("text", moved)
         case .retried(let id, let original):
             self.begin(sequence: sequence, at: now, "retried")
             field("id", id.text)
@@ -195,6 +200,9 @@ extension JournalFields {
         case "ended":
             guard let id, let ending else { return nil }
             return .ended(id, ending)
+        case "moved":
+            guard let id, let text = self["text"] else { return nil }
+            return .moved(id, text)
         case "retried":
             guard let id, let original = self["retry_of"].flatMap({ JobID($0) }) else { return nil }
             return .retried(id, of: original)
@@ -292,6 +300,7 @@ extension JournalFields {
             notBefore: start, source: source, definition: definition, file: stamp, retryOf: self["retry_of"],
             isDirectory: integer("directory") == 1)
         job.forgivenTries = count("forgiven") ?? 0
+        job.earlierTries = count("earlier") ?? 0
         job.waitsFor = self["waits_for"]?.split(separator: ",").compactMap { JobID($0) } ?? []
         if let reason = self["reason"].flatMap(FailureReason.init) { job.obstacle = Obstacle(reason: reason, error: self["error"] ?? "") }
         job.paths = paths

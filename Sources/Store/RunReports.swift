@@ -3,7 +3,8 @@
 // - `progress` is replaced by rename as often as the run likes, `result` is whatever it leaves; the timeout is moved by `extend`
 //   (WorkerProtocol). None of them needs the daemon, and nothing of them is journaled: the files are the truth, and
 //   each `status.json` takes in what they say when it is written.
-// - They belong to one try: before the next, `result` becomes `result.N` as the output does, the others go.
+// - They belong to one try: before the next, `result` becomes `result.N` as the output does, the others go. A record that is run again
+//   keeps these files: its tries go on counting.
 // - Whoever writes them may write anything. They are read once, without following links, up to a limit.
 
 import Glibc
@@ -70,20 +71,14 @@ extension Spool {
         return status.json()
     }
 
-    /// Before try N the output and the result of try N-1 become `stdout.N-1` and so on; what it said on its way goes. Before
-    /// the first try of a job that repeats another, what that one said goes.
+    /// Before each try the output and the result of the one before become `stdout.N` and so on; what it said on its way goes. N counts
+    /// on from the tries of the jobs that this one repeats, whose output it has brought along; `status.json.N` says how they ended.
     func setAsideReports(of job: Job, in directory: String) throws(SystemError) {
-        guard job.attempt > 1 || job.isDirectory else { return }
-        if job.attempt > 1 {
-            for name in [Layout.outputFile, Layout.errorFile, Layout.resultFile] {
-                do throws(SystemError) {
-                    try fs.renameNoReplace("\(directory)/\(name)", to: "\(directory)/\(name).\(job.attempt - 1)")
-                } catch {
-                    // ENOENT: that try wrote none. EEXIST: done before a crash.
-                    guard error.errno == ENOENT || error.errno == EEXIST else { throw error }
-                }
-            }
+        let last = job.earlierTries + job.attempt - 1
+        if last > 0 {
+            for name in [Layout.outputFile, Layout.errorFile, Layout.resultFile] { try setAside(name, as: last, in: directory) }
         }
+        guard job.attempt > 1 || job.isDirectory else { return }
         // What another user may have put under the names of the output in a record that is repeated is not written through.
         let outputs = job.attempt == 1 ? [Layout.outputFile, Layout.errorFile] : []
         for name in [Layout.progressFile, Layout.resultFile, Extension.fileName] + outputs {
@@ -92,6 +87,36 @@ extension Spool {
                 guard error.errno == ENOENT || error.errno == EISDIR else { throw error }
             }
         }
+    }
+
+    /// The status of the job that this one repeats, which its directory has brought along, stays beside the output of its last try.
+    func setAsideStatus(of job: Job, in directory: String) throws(SystemError) {
+        guard job.earlierTries > 0, job.attempt <= 1, let status = try fs.jobStatus(in: directory), status.id != job.id.text else { return }
+        try setAside(Layout.statusFile, as: job.earlierTries, in: directory)
+    }
+
+    private func setAside(_ name: String, as number: Int, in directory: String) throws(SystemError) {
+        do throws(SystemError) { try fs.renameNoReplace("\(directory)/\(name)", to: "\(directory)/\(name).\(number)") } catch {
+            // ENOENT: that try wrote none. EEXIST: done before a crash.
+            guard error.errno == ENOENT || error.errno == EEXIST else { throw error }
+        }
+    }
+
+    /// The number that the last try has whose output is in a job's directory: of `attempt` tries or more, as there may be those of jobs that
+    /// this one has repeated. 0: there is no output.
+    func lastTry(in directory: String, attempt: Int) throws(SystemError) -> Int {
+        var last = 0
+        var isUnnumbered = false
+        for entry in try fs.list(directory) {
+            for name in [Layout.outputFile, Layout.errorFile, Layout.resultFile] where entry.name.hasPrefix(name) {
+                let rest = entry.name.dropFirst(name.count)
+                if rest.isEmpty { isUnnumbered = true }
+                // Of more digits it is somebody's own.
+                if rest.first == ".", rest.count < 8, let number = Int(rest.dropFirst()) { last = max(last, number) }
+            }
+        }
+        if isUnnumbered { last += 1 }
+        return last == 0 ? 0 : max(last, min(attempt, 1_000_000))
     }
 }
 

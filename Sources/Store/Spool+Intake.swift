@@ -12,6 +12,8 @@ public enum Arrival {
     case soon(milliseconds: Int64)
     /// The same job again: its second file was removed, the first stands.
     case again(JobID)
+    /// The directory of a job that runs or waits, which somebody has moved here.
+    case strayed(JobID)
     /// A directory that is no job.
     case ignored(why: String)
     /// Somebody else's, who has no say here: this user's. It is left alone.
@@ -240,6 +242,8 @@ extension Spool {
                 break
             }
         }
+        // Before all else: it is still written to.
+        if let id = try jobOfStray(path), let job = isTaken(id), try isStray(job) { return .strayed(id) }
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
             if let owner = try fs.foreignOwner(path) { return .foreign(owner) }
@@ -249,6 +253,7 @@ extension Spool {
         var old: String?
         var paths: [String] = []
         var oldTask: String?
+        var attempt = 0
         if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
             // One that cannot be read is of the job that the directory is named after, which ran.
             let status = statusTable(bytes)
@@ -257,6 +262,7 @@ extension Spool {
             if let ownID, status?.text("retry_of") == ownID.text { old = ownID.text }
             paths = status?.texts("paths") ?? []
             oldTask = status?.text("task")
+            attempt = Int(clamping: status?.whole("try") ?? 0)
         }
         let jobName = ownID?.name ?? Name.sanitized(name)
         let id: JobID
@@ -295,6 +301,7 @@ extension Spool {
             id: id, name: jobName, task: taskName ?? knownTask, due: due, createdAt: context.now, notBefore: definition.start ?? due,
             source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
         job.paths = paths
+        if old != nil { job.earlierTries = try lastTry(in: "\(Layout.new)/\(id.text)", attempt: attempt) }
         return .job(job)
     }
 

@@ -36,29 +36,38 @@ extension Spool {
             try give(target, of: job)
         case .directory(let state):
             let here = Layout.directory(of: job.id, state)
-            do throws(SystemError) {
-                if job.state == .running {
-                    // Another user's record that was moved back into new/ is that user's, and the job in it may be root's now.
-                    if job.isDirectory, job.attempt == 1, !job.definition.isForAnother { try fs.takeBack(here) }
-                    try setAsideReports(of: job, in: here)
-                    // Again for each try: what a power cut left of them is not to be relied on.
-                    try writeInputs(job, into: here)
-                }
-                try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
-                if job.state == .new, job.definition.isForAnother { try fs.takeBack(here) }
-                if state != job.state { try fs.rename(here, to: target) }
-                job.place = .directory(job.state)
-                try give(target, of: job)
-            } catch {
-                // Somebody removed the directory by hand: put back what is known, so that the job keeps a record.
+            do throws(SystemError) { try bring(job, from: here, to: target) } catch {
+                // Somebody moved or removed the directory by hand.
                 guard error.errno == ENOENT, try fs.status(here) == nil else { throw error }
-                try makeRecord(of: job, status)
-                try writeInputs(job, into: target)
-                try writeSource(job, into: target)
-                try give(target, of: job)
+                if let stray = try stray(of: job) { try bring(job, from: stray, to: target) } else { try remake(job, at: target) }
             }
         }
         job.place = .directory(job.state)
+    }
+
+    private func bring(_ job: Job, from here: String, to target: String) throws(SystemError) {
+        if job.state == .running {
+            // Another user's record that was moved back into new/ is that user's, and the job in it may be root's now.
+            if job.isDirectory, job.attempt == 1, !job.definition.isForAnother { try fs.takeBack(here) }
+            try setAsideReports(of: job, in: here)
+            // Again for each try: what a power cut left of them is not to be relied on.
+            try writeInputs(job, into: here)
+        }
+        try setAsideStatus(of: job, in: here)
+        try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
+        if job.state == .new, job.definition.isForAnother { try fs.takeBack(here) }
+        if here != target { try fs.rename(here, to: target) }
+        job.place = .directory(job.state)
+        try give(target, of: job)
+    }
+
+    /// Puts back what is known of a job whose directory is gone, so that the job keeps a record, which says so.
+    private func remake(_ job: Job, at target: String) throws(SystemError) {
+        job.moved = "its directory was removed or moved away while it was in use; what it wrote until then is not here"
+        try makeRecord(of: job, job.status(host: host).json())
+        try writeInputs(job, into: target)
+        try writeSource(job, into: target)
+        try give(target, of: job)
     }
 
     /// Makes the job's directory, with its status in it: by one rename, so that nobody sees the one without the other.

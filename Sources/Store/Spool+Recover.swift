@@ -7,6 +7,8 @@ extension Spool {
     public struct Recovery {
         /// Waiting jobs whose file or directory somebody took away while nobody watched.
         public var withdrawn: [Job] = []
+        /// Jobs whose directory somebody had moved, and what is to be said of it.
+        public var putBack: [(job: Job, moved: String)] = []
         /// What was mended, each in a sentence.
         public var mended: [String] = []
     }
@@ -84,6 +86,8 @@ extension Spool {
             found.removeAll { $0 == .new }
             if found.isEmpty { return }
         }
+        // Of one that runs, a copy is an arrival too.
+        if isSameBoot, job.state == .running, found.contains(.running) { found.removeAll { $0 == .new } }
         if !isSameBoot, found.contains(.new), try isEdited(in: .new, job) { found.removeAll { $0 == .new } }
         // The daemon may have ended just when it had moved what took the name of the job's file.
         let isJustMoved = !wasSettled && job.state == .new && job.attempt == 0 && job.file != nil
@@ -101,6 +105,7 @@ extension Spool {
             try mendStatus(of: job, &recovery)
             return
         }
+        if isSameBoot, job.state == .running, try putBackBegun(job, &recovery) { return }
         // Of several that the power left, the one that had come farthest.
         if let state = isSameBoot ? found.first : found.last {
             job.place = .directory(state)
@@ -137,6 +142,21 @@ extension Spool {
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
+    }
+
+    /// A run had begun, and somebody moved its directory while nobody watched: it goes back as it is, for the run may be writing there.
+    /// False: there is no such directory; the run had not begun.
+    private func putBackBegun(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
+        let before = job.place
+        job.place = .directory(.running)
+        if let path = try stray(of: job), let status = try fs.jobStatus(in: path), status.state == .running, status.attempt == job.attempt,
+            let moved = try putBack(job, from: path)
+        {
+            recovery.putBack.append((job, moved))
+            return true
+        }
+        job.place = before
+        return false
     }
 
     /// Whether what stands under the name of a waiting job's file is that job's.

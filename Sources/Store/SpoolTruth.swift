@@ -142,6 +142,7 @@ public struct SpoolTruth<FS: FileSystem> {
                 isDirectory: status.schedule == nil)
             job.parent = status.parent.flatMap { JobID($0) }
             job.paths = status.paths
+            job.earlierTries = status.earlierTries
             return job
         } catch {
             return nil

@@ -45,6 +45,8 @@ extension JobStatus {
         retryOf = table.text("retry_of")
         parent = table.text("parent")
         waitsFor = table.texts("waits_for")
+        earlierTries = table.whole("earlier_tries").map { Int($0) } ?? 0
+        moved = table.text("moved")
         paths = table.texts("paths")
         keepMilliseconds = table.whole("keep_ms")
     }

@@ -48,7 +48,10 @@ final class JobOutput {
         guard !record.place.isFile else { return }
         var names = [file]
         // The last try's output has no number; that of an earlier one has its own.
-        if let attempt, attempt < record.status.attempt || record.place.state == .new { names = ["\(file).\(attempt)", file] }
+        // After those of the jobs that it repeats, whose output it has brought along.
+        if let attempt, attempt < record.status.attempt || record.place.state == .new {
+            names = ["\(file).\(record.status.earlierTries + attempt)", file]
+        }
         for name in names {
             let path = "\(record.place.path)/\(name)"
             do throws(SystemError) {

@@ -26,6 +26,7 @@ struct WhyJob {
         case .running: try explainRunning()
         case .done, .failed: try explainEnd()
         }
+        if let moved = status.moved { sentence += " \(moved.capitalizedFirst)." }
     }
 
     func tell() -> Int32 {
@@ -271,6 +272,7 @@ struct WhyJob {
         writer.member("pid", worker.flatMap { $0.jobPID == 0 ? nil : Int($0.jobPID) })
         writer.member("worker", worker.map { Int($0.workerPID) })
         writer.member("replaced_by", successor)
+        writer.member("moved", status.moved)
         writer.key("holds")
         writer.beginArray()
         for hold in holds {

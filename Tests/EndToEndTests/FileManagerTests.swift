@@ -82,6 +82,112 @@ struct FileManagerTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
+    @Test("What earlier runs wrote stays beside what the next one writes, and how they ended", arguments: Way.allCases)
+    func earlierOutput(_ way: Way) throws {
+        let spool = try SpoolUnderTest()
+        let isDown = way == .copyWhileDown || way == .moveWhileDown
+        func again(_ old: FoundJob) throws -> FoundJob {
+            if isDown { try spool.stop() }
+            switch way {
+            case .move, .moveWhileDown: try Files.rename(old.directory, "\(spool.path)/new/\(old.id)")
+            case .copy, .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
+            }
+            if isDown { try spool.start() }
+            return try spool.wait(for: "another run") { try spool.jobs(in: "failed", named: "job").first { $0.string("retry_of") == old.id } }
+        }
+        try spool.drop("job.toml", "command = 'echo $SPOOL_JOB_ID $SPOOL_TRY; echo error >&2; exit 4'\ntries = 2\nbackoff = 0")
+        let first = try spool.end(of: "job")
+        let second = try again(first)
+        let third = try again(second)
+        #expect(third.attempt == 2 && third.integer("earlier_tries") == 4)
+        #expect(
+            try ["stdout.1", "stdout.2", "stdout.3", "stdout.4", "stdout.5", "stdout"].map { try third.text($0) }
+                == [first, first, second, second, third, third].enumerated().map { "\($1.id) \($0 % 2 + 1)\n" })
+        #expect(try third.text("stderr.4") == "error\n")
+        #expect(try third.text("status.json.2").contains("\"id\":\"\(first.id)\"") && third.text("status.json.4").contains("\"id\":\"\(second.id)\""))
+        #expect(try spool.ctl("logs", third.id, "--try", "1").output == "\(third.id) 1\n")
+        #expect(try spool.ctl("logs", third.id).output == "\(third.id) 2\n")
+        // The command composes a record of its own, and the old one stays.
+        let fourth = try spool.ctl("retry", third.id).id
+        #expect(try spool.ctl("wait", fourth).code == 4)
+        #expect(try spool.jobs(in: "failed").first { $0.id == fourth }?.integer("earlier_tries") == 0)
+    }
+
+    /// Where somebody moves the directory of a running job.
+    static let strays = ["new/ID", "new/other", "done/ID", "failed/ID"]
+
+    @Test("A running job whose directory is moved within the spool is put back, goes on writing there and does not run again", arguments: strays, [true, false])
+    func movedWhileRunning(to target: String, isUp: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; echo before; read x < \(gate.path); echo after'")
+        _ = try spool.lines("ran", count: 1)
+        let job = try spool.running("job")
+        let path = "\(spool.path)/\(target.replacing("ID", with: job.id))"
+        if !isUp { try spool.crash() }
+        try Files.rename(job.directory, path)
+        if !isUp { try spool.start() }
+        if isUp, !target.hasPrefix("new") {
+            // Nobody looks there before its end.
+        } else {
+            try spool.logLine("event=moved", "id=\(job.id)", "put back into running/")
+            let moved = "Somebody moved its directory to \(target.replacing("ID", with: job.id)); it was put back into running/"
+            #expect(try spool.ctl("why", job.id).output.contains(moved))
+        }
+        try gate.release()
+        let ended = try spool.wait(for: "its end") { try spool.jobs(in: "done", named: "job").first { $0.exitCode == 0 } }
+        #expect(ended.id == job.id && ended.outcome == "done 0")
+        #expect(try ended.stdout == "before\nafter\n")
+        if !isUp || target.hasPrefix("new") { #expect(ended.string("moved")?.contains("put back") == true) }
+        #expect(try spool.runsOn())
+        try spool.restart()
+        #expect(try spool.linesNow("ran") == ["ran"])
+        for directory in ["new", "running"] { #expect(try Files.list("\(spool.path)/\(directory)") == []) }
+        #expect(try spool.ended().count == 2)
+    }
+
+    @Test("A copy of a running job's directory is another job, with spoold up or down", arguments: [true, false])
+    func copiedWhileRunning(isUp: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo $SPOOL_JOB_ID; echo ran >> \(spool.out)/ran; read x < \(gate.path)'")
+        _ = try spool.lines("ran", count: 1)
+        let job = try spool.running("job")
+        if !isUp { try spool.crash() }
+        try Commands.succeed("cp", "-r", job.directory, "\(spool.path)/new/")
+        if !isUp { try spool.start() }
+        _ = try spool.lines("ran", count: 2)
+        try gate.release(2)
+        let ended = try spool.ended("job", count: 2)
+        #expect(try ended[0].id == job.id && ended[0].stdout == "\(job.id)\n")
+        #expect(try ended[1].string("retry_of") == job.id && ended[1].text("stdout.1") == "\(job.id)\n" && ended[1].stdout == "\(ended[1].id)\n")
+    }
+
+    @Test("A running job whose directory is moved out of the spool keeps a record, which says so")
+    func movedAway() throws {
+        let (spool, gate) = try busySpool()
+        let job = try spool.running("first")
+        try Files.rename(job.directory, "\(spool.base)/elsewhere")
+        try gate.release()
+        let ended = try spool.end(of: "first")
+        #expect(ended.outcome == "done 0" && ended.string("moved")?.contains("moved away while it was in use") == true)
+        #expect(try spool.ctl("why", ended.id).output.contains("Its directory was removed or moved away"))
+        #expect(try spool.runsOn())
+    }
+
+    @Test("A job between two tries that is moved into another directory of the spool is put back", arguments: ["running", "failed"], [true, false])
+    func movedBetweenTries(to directory: String, isUp: Bool) throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop("job.toml", "command = 'echo try $SPOOL_TRY; test $SPOOL_TRY = 2'\ntries = 2\nbackoff = \"3s\"")
+        let waiting = try spool.wait(for: "the first try") { try spool.jobs(in: "new", named: "job").first { $0.attempt == 1 } }
+        if !isUp { try spool.stop() }
+        try Files.rename(waiting.directory, "\(spool.path)/\(directory)/\(waiting.id)")
+        if !isUp { try spool.start() }
+        let ended = try spool.wait(for: "the second try") { try spool.jobs(in: "done", named: "job").first }
+        #expect(try ended.id == waiting.id && ended.text("stdout.1") == "try 1\n" && ended.stdout == "try 2\n")
+        #expect(try spool.runsOn())
+    }
+
     @Test("N8: rm -r done/ID forgets a record, and spoold does not bring it back")
     func forget() throws {
         let spool = try SpoolUnderTest()

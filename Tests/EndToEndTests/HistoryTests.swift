@@ -14,7 +14,7 @@ struct HistoryTests {
         let keys = [
             "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload", "due",
             "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal", "progress", "result",
-            "usage", "delay_ms", "pid", "host", "retry_of", "parent", "waits_for", "paths", "keep_ms",
+            "usage", "delay_ms", "pid", "host", "retry_of", "parent", "waits_for", "earlier_tries", "moved", "paths", "keep_ms",
         ]
         #expect(status.entries.map(\.key) == keys)
         let times = ["due", "created_at", "started_at", "ended_at", "changed_at"].compactMap { status.text($0) }

@@ -11,6 +11,7 @@ private func words(_ arrival: Arrival) -> String {
     case .notYet: "not yet"
     case .soon: "soon"
     case .again: "again"
+    case .strayed(let id): "strayed \(id)"
     case .ignored(let why): "ignored \(why)"
     case .foreign(let user): "foreign \(user)"
     case .missing: "missing"

@@ -50,7 +50,7 @@ private final class Node<FS: FileSystem> {
                 if let file = job.file { waiting[file.name] = job.id }
                 scheduler.handle(.dropped(job), at: now)
             case .rejected(let file): scheduler.handle(.rejected(file), at: now)
-            case .notYet, .soon, .again, .ignored, .foreign, .missing: break
+            case .notYet, .soon, .again, .strayed, .ignored, .foreign, .missing: break
             }
         }
     }

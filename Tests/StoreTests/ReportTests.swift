@@ -121,7 +121,7 @@ import Testing
         let job = try #require(scheduler.jobs.values.first)
         #expect(try record(job).progress == nil && record(job).result == nil)
         try turn()
-        #expect(try temporary.names("running/\(new)") == ["job.toml", "status.json", "stdin"])
+        #expect(try temporary.names("running/\(new)") == ["job.toml", "result.1", "status.json", "status.json.1", "stdin"])
     }
 
     @Test func aJobThatCameAsADirectoryBringsAllOfItAlong() throws {
