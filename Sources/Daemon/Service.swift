@@ -95,7 +95,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     var now: Instant { world.now }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner) }
+    var context: ReadingContext { ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax) }
 
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool {

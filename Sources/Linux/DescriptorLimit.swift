@@ -8,6 +8,13 @@ public enum DescriptorLimit {
 
     private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 
+    /// To how many files even root can raise a process's limit, proc_sys_fs(5); nil where that cannot be read.
+    public static let kernelMax: Int? = {
+        // Without /proc nothing is known, and the kernel says it at the start.
+        guard let file = try? FileDescriptor.open("/proc/sys/fs/nr_open", O_RDONLY), let bytes = try? file.readAll(limit: 64) else { return nil }
+        return Int(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
+    }()
+
     /// Raises the soft limit to the hard one. Where that is refused it stays as it is.
     public static func raise() {
         var limit = rlimit()

@@ -18,12 +18,15 @@ public struct ReadingContext: Sendable {
     public var zone: Zone
     /// Whose spool it is; nil: root's, or it does not matter any more, as for what has been accepted.
     public var owner: SpoolOwner?
+    /// How many files a process can be allowed to have open at most; nil: it does not matter, as for what has been accepted.
+    public var filesMax: Int?
 
-    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil) {
+    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil) {
         self.now = now
         self.zones = zones
         self.zone = zone
         self.owner = owner
+        self.filesMax = filesMax
     }
 }
 

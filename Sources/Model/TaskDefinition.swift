@@ -139,6 +139,18 @@ extension TaskDefinition {
             }
         }
         let table = try jobTable(overrides: overrides)
-        return (Source(format: .json, bytes: Array(JSON.write(Value(.table(table), at: Position(line: 1, column: 1)), pretty: true).utf8)), try JobDefinition.read(table, context))
+        let bytes = Array(JSON.write(Value(.table(table), at: Position(line: 1, column: 1)), pretty: true).utf8)
+        // The journal would hold what nobody reads again.
+        guard bytes.count <= Source.bytesMax else {
+            throw Problems(
+                DocumentError(position: Position(line: 1, column: 1), message: "a run of the task is \(bytes.count) bytes as JSON; at most \(Source.bytesMax) are allowed"))
+        }
+        return (Source(format: .json, bytes: bytes), try JobDefinition.read(table, context))
+    }
+
+    /// Refuses a task whose runs could not be started, whatever they are given.
+    public func checkRun(_ context: ReadingContext) throws(Problems) {
+        _ = try JobDefinition.accept(try jobTable(), context)
+        _ = try job(context)
     }
 }

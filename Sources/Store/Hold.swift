@@ -148,6 +148,21 @@ extension JobRecords {
         return all
     }
 
+    /// Whether a task has had a run, as the journal's newest segment has it; or has one in new/ that nobody has taken up yet.
+    public mutating func hasRun(_ task: String) throws(JournalError) -> Bool {
+        let newest: String?
+        do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
+        var isFound = false
+        if let newest {
+            try Journal<FS>.read(fs, segment: newest) { line in
+                if ["accepted", "ran"].contains(line.kind), line["task"] == task { isFound = true }
+            }
+        }
+        if isFound { return true }
+        for place in try places(in: [.new]) where try record(at: place)?.status.task == task { return true }
+        return false
+    }
+
     /// Those of these jobs that have not ended.
     public mutating func open(_ ids: [String]) throws(JournalError) -> [String] {
         var open: [String] = []

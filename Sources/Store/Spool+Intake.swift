@@ -94,7 +94,7 @@ extension Spool {
                 }
             }
             do throws(Problems) {
-                let (stored, definition, taskName) = try read(source, context, task: task)
+                let (stored, definition, taskName) = try source.job(context, task: task)
                 let due = identity.due
                 return .job(
                     AcceptedJob(
@@ -111,36 +111,6 @@ extension Spool {
                 return .rejected(file)
             }
         }
-    }
-
-    /// The job's keys, over those of the task it names. The text that stands for it is then both together.
-    func read(
-        _ source: Source, _ context: ReadingContext, task: (String) -> TaskDefinition?
-    ) throws(Problems) -> (source: Source, definition: JobDefinition, task: String?) {
-        let table = try source.table()
-        guard let value = table["task"] else {
-            return (source, try JobDefinition.read(table, isScript: source.format == .script, context), nil)
-        }
-        if source.format == .script {
-            throw Problems(
-                DocumentError(position: value.position, message: "task in a script: the script itself is what runs", hint: nil))
-        }
-        guard case .string(let name) = value.kind else {
-            throw Problems(DocumentError(position: value.position, message: "task must be a task's name", hint: nil))
-        }
-        for key in ["command", "script"] {
-            if let other = table[key] {
-                throw Problems(
-                    DocumentError(position: other.position, message: "\(key) and task are both given", hint: "keep one of them"))
-            }
-        }
-        guard let definition = task(name) else {
-            throw Problems(DocumentError(position: value.position, message: "there is no task \"\(name)\"", hint: nil))
-        }
-        let merged = try definition.jobTable(overrides: table)
-        let job = try JobDefinition.read(merged, context)
-        let root = Value(.table(merged), at: Position(line: 1, column: 1))
-        return (Source(format: .json, bytes: Array(JSON.write(root, pretty: true).utf8)), job, name)
     }
 
     // MARK: Identity
@@ -279,7 +249,7 @@ extension Spool {
         let definition: JobDefinition
         let taskName: String?
         do throws(Problems) {
-            (source, definition, taskName) = try read(Source(format: format, bytes: found.bytes), context, task: task)
+            (source, definition, taskName) = try Source(format: format, bytes: found.bytes).job(context, task: task)
         } catch {
             return .rejected(
                 RejectedFile(

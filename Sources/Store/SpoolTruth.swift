@@ -129,7 +129,7 @@ public struct SpoolTruth<FS: FileSystem> {
         guard let id = JobID(status.id), let source = try fs.source(in: directory) else { return nil }
         let spool = Spool(fs, host: "")
         do throws(Problems) {
-            let (stored, definition, _) = try spool.read(source, context) { name in
+            let (stored, definition, _) = try source.job(context) { name in
                 // A task that cannot be read is as one that is gone: the job that names it cannot be read then.
                 guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
                     let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)

@@ -72,6 +72,7 @@ private struct Backfill {
             var composed: [JobDrop.Composed] = []
             for run in missing { composed.append(try drop.compose(try source(of: run.schedule), id: run.id)) }
             try drop.publish(composed)
+            for job in composed { session.output.did("queued as \(job.id)") }
         }
         write(isDry ? runs : missing, isDry: isDry)
         return ExitCode.done

@@ -47,7 +47,7 @@ private struct Check {
         let spool = Spool(fs, host: "")
         if let path = session.configurationPath, access(path, F_OK) == 0 { try file(path) }
         // A wrong configuration has been said; its zone then counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current)
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current, filesMax: DescriptorLimit.kernelMax)
         var tasks: Set<String> = []
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
@@ -111,7 +111,7 @@ private struct Check {
             return
         }
         // As above: a wrong configuration's zone counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current)
+        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current, filesMax: DescriptorLimit.kernelMax)
         let tasks = try knownTasks(to: absolute)
         guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: tasks) }
         count += 1
@@ -185,6 +185,7 @@ private struct Check {
     ) -> TaskDefinition? {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
+            try task.checkRun(context)
             warn(path, task.references, among: tasks)
             let table = try source.table()
             warn(path, table.bareNumbers)
@@ -219,7 +220,7 @@ private struct Check {
             warn(path, table.taskReferences, among: tasks)
             warn(path, table.bareNumbers)
             guard let value = table["task"] else {
-                _ = try JobDefinition.read(table, isScript: source.format == .script, context)
+                _ = try JobDefinition.accept(table, isScript: source.format == .script, context)
                 return
             }
             guard case .string(let task) = value.kind else {
@@ -240,7 +241,7 @@ private struct Check {
             // The task says what runs; here only the other keys are in question.
             table.remove("task")
             table.set("command", Value(.array([Value(.string("true"))]), at: value.position))
-            _ = try JobDefinition.read(table, context)
+            _ = try JobDefinition.accept(table, context)
         } catch {
             add(path, error)
         }

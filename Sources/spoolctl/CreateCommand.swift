@@ -30,7 +30,7 @@ extension Command {
         guard try tasks.add(source, stem: name) else {
             throw Failure(ExitCode.failed, "task \"\(name)\" exists; spoolctl update changes it")
         }
-        session.tell(task: name)
+        session.tell(task: name, "created task \(name)")
         return ExitCode.done
     }
 }
@@ -52,7 +52,7 @@ private struct Create {
         // Each part is checked by itself first, so that what is wrong is said of the option that brought it.
         var run = job.table
         run.removeTaskKeys()
-        do throws(Problems) { _ = try JobDefinition.read(run, context) } catch { throw job.failure(error) }
+        do throws(Problems) { _ = try JobDefinition.accept(run, context) } catch { throw job.failure(error) }
         let schedules = try ScheduleOptions(session)
         for given in schedules.all { session.warn(about: [try session.check(given, task: name, context)]) }
         var table = job.table
@@ -60,7 +60,7 @@ private struct Create {
             table.set("schedule", Value(.array(schedules.all.map { Value(.table($0.table)) })))
         }
         let source = Source(writing: table)
-        do throws(Problems) { _ = try TaskDefinition(name: name, source: source, context) } catch {
+        do throws(Problems) { try TaskDefinition(name: name, source: source, context).checkRun(context) } catch {
             throw Failure(ExitCode.invalid, error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
         }
         return source
@@ -87,7 +87,10 @@ private struct Create {
         let shown = path == "-" ? "stdin" : path
         let context = try session.context()
         let task: TaskDefinition
-        do throws(Problems) { task = try TaskDefinition(name: name, source: source, context) } catch {
+        do throws(Problems) {
+            task = try TaskDefinition(name: name, source: source, context)
+            try task.checkRun(context)
+        } catch {
             throw Failure(file: shown, error)
         }
         try ScheduleOptions.refusePast(task.schedules, now: session.now, said: shown)
@@ -97,8 +100,9 @@ private struct Create {
 }
 
 extension Session {
-    /// Prints the name of a task that was written.
-    func tell(task name: String) {
+    /// Prints the name of a task that was written or removed, of which `did` says what.
+    func tell(task name: String, _ did: String) {
+        output.did(did)
         if isJSON {
             var writer = JSONWriter(reserving: 128)
             writer.beginObject()

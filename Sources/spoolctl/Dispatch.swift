@@ -11,9 +11,9 @@ enum Dispatch {
             for line in error.lines { errors.line("spoolctl: \(Output.oneLine(line))") }
             code = error.code
         }
-        output.flush()
+        output.finish()
         errors.flush()
-        return code
+        return errors.hasFailed && code == ExitCode.done ? ExitCode.untold : code
     }
 
     private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {

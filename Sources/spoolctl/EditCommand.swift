@@ -47,7 +47,7 @@ private struct Edit {
                 session.warn(about: try edit.write(edited)?.schedules ?? [])
                 _ = unlink(copy)
                 for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
-                session.tell(task: edit.name)
+                session.tell(task: edit.name, "changed task \(edit.name)")
                 return ExitCode.done
             } catch {
                 for line in error.lines { session.complain(line) }

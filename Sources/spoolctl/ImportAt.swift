@@ -56,7 +56,7 @@ struct ImportAt {
         let job = try AtJob(name, text: bytes, owner: status.owner, user: user, path: path)
         do throws(Failure) {
             let context = try session.context()
-            do throws(Problems) { _ = try JobDefinition.read(try job.source.table(), context) } catch {
+            do throws(Problems) { _ = try JobDefinition.accept(try job.source.table(), context) } catch {
                 throw Failure(ExitCode.invalid, error.all.map(\.message))
             }
         } catch {
@@ -87,7 +87,10 @@ struct ImportAt {
             }
         }
         try drop.publish(composed)
-        for job in composed { session.tell(job.id.text) }
+        for job in composed {
+            session.output.did("queued as \(job.id)")
+            session.tell(job.id.text)
+        }
         if !jobs.isEmpty {
             session.complain("at still has what it had, and would run it too; to remove it there: atrm \(jobs.map { "\($0.number)" }.joined(separator: " "))")
         }

@@ -53,7 +53,12 @@ struct ImportCrontab {
             let writing = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
             try place(tasks, &counts) { (task, name) throws(Failure) in
                 guard try writing.add(task.source, stem: name) else { return false }
-                if session.isJSON { session.tell(task: name) } else { session.output.line(name) }
+                if session.isJSON {
+                    session.tell(task: name, "created task \(name)")
+                } else {
+                    session.output.did("created task \(name)")
+                    session.output.line(name)
+                }
                 return true
             }
             counts.tell(session, written: "written")
@@ -82,7 +87,7 @@ struct ImportCrontab {
         let stem = found.isSystem ? String(found.file.split(separator: "/").last ?? "cron") : ProgramName.of(entry.command)
         let task = try CrontabTask(
             entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file)
-        do throws(Problems) { _ = try TaskDefinition(name: task.name, source: task.source, context) } catch {
+        do throws(Problems) { try TaskDefinition(name: task.name, source: task.source, context).checkRun(context) } catch {
             throw CrontabTask.Refusal(why: error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" }.joined(separator: "; "))
         }
         return task

@@ -48,6 +48,7 @@ struct JobDrop {
     /// Drops one job with what it reads on its standard input: a directory of both, renamed into `new/` as one. Without input
     /// it is a file as any other.
     mutating func drop(_ source: Source, name: String, mode: UInt32, input: StandardInput) throws(Failure) -> JobID {
+        try Self.checkReadable(source)
         guard let first = try input.nextChunk() else { return try drop(source, name: name, mode: mode) }
         let id = nextID(name)
         let directory = "\(Layout.temporary)/\(id)"
@@ -88,14 +89,23 @@ struct JobDrop {
         try attempt { () throws(SystemError) in try file.sync() }
     }
 
-    mutating func compose(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Composed {
-        try compose(source, id: nextID(name), mode: mode)
+    mutating func compose(_ source: Source, name: String, mode: UInt32 = 0o600, isReadable: Bool = false) throws(Failure) -> Composed {
+        try compose(source, id: nextID(name), mode: mode, isReadable: isReadable)
     }
 
-    func compose(_ source: Source, id: JobID, mode: UInt32 = 0o600) throws(Failure) -> Composed {
+    /// `isReadable`: it is known to be what the daemon reads.
+    func compose(_ source: Source, id: JobID, mode: UInt32 = 0o600, isReadable: Bool = false) throws(Failure) -> Composed {
+        if !isReadable { try Self.checkReadable(source) }
         let file = Self.fileName(id, source.format)
         try attempt { () throws(SystemError) in try fs.create("\(Layout.temporary)/\(file)", source.bytes, mode: mode) }
         return Composed(id: id, file: file)
+    }
+
+    /// Refuses a text that the daemon would not read: what is in new/ counts as submitted.
+    private static func checkReadable(_ source: Source) throws(Failure) {
+        do throws(Problems) { try source.checkReadable() } catch {
+            throw Failure(ExitCode.invalid, error.all.map { "the job cannot be submitted: \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+        }
     }
 
     /// Syncs what was composed and gives it its names.

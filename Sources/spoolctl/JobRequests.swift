@@ -93,6 +93,7 @@ struct JobRequests {
     mutating func tell(_ id: String, _ answer: Int32, _ message: String) {
         let id = session.qualified(id)
         if answer != 0 { return fail(answer, "\(id): \(message)") }
+        session.output.did("\(id): \(message.isEmpty ? "done" : message)")
         if session.isQuiet {
             session.output.line(id)
         } else if session.isJSON {

@@ -13,8 +13,12 @@ final class Output {
     /// Whether the program ends when nobody reads any more, as is right for one that has nothing to do but write.
     var endsWithReader: Bool
     private var isUnread = false
+    /// What was written has not all been taken, and somebody wants it.
+    private(set) var hasFailed = false
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    /// What the program has done, of which nobody has been told yet, see ``did(_:)``.
+    private var untold: [String] = []
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -39,6 +43,28 @@ final class Output {
         if buffer.count >= 64 << 10 { flush() }
     }
 
+    // MARK: What was done
+
+    /// Notes that the program has changed something, `queued as ID`, before what it says of it is written here. Where that cannot be
+    /// written, standard error says it and the exit code says that it was done: whoever does it again must not do it twice.
+    func did(_ what: String) {
+        untold.append(what)
+        endsWithReader = false
+    }
+
+    /// How many of these are said one by one.
+    private static let untoldMax = 20
+
+    /// Says on standard error what standard output did not take, and ends.
+    private func tellElsewhere(_ why: Int32) -> Never {
+        var text = untold.prefix(Self.untoldMax).map { "spoolctl: \(Output.oneLine($0))\n" }.joined()
+        if untold.count > Self.untoldMax { text += "spoolctl: and \(untold.count - Self.untoldMax) more\n" }
+        text += "spoolctl: that was done, and standard output did not take what it says: \(SystemError.message(why))\n"
+        // Where that fails, too, the exit code remains.
+        _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
+        _exit(ExitCode.untold)
+    }
+
     /// Writes what is buffered. A closed pipe is no error: whoever read has seen enough.
     func flush() {
         var done = 0
@@ -50,12 +76,27 @@ final class Output {
                 if endsWithReader { _exit(ExitCode.done) }
                 isUnread = true
             } else if errno != EINTR {
-                let message = "spoolctl: write: \(SystemError.message(errno))\n"
-                if descriptor != STDERR_FILENO { _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) } }
+                let number = errno
+                if descriptor == STDERR_FILENO {
+                    // There is nobody left to tell, and no reason to leave undone what was asked for. Closed, it is not wanted.
+                    isUnread = true
+                    hasFailed = number != EBADF
+                    break
+                }
+                if !untold.isEmpty { tellElsewhere(number) }
+                let message = "spoolctl: write: \(SystemError.message(number))\n"
+                _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
                 _exit(ExitCode.failed)
             }
         }
         buffer.removeAll(keepingCapacity: true)
+        if !isUnread { untold.removeAll() }
+    }
+
+    /// After the last that is written: who went away has not been told all.
+    func finish() {
+        flush()
+        if isUnread, !untold.isEmpty { tellElsewhere(EPIPE) }
     }
 
     /// The columns of the terminal; 80 where nobody knows.

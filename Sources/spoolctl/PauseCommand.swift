@@ -16,6 +16,7 @@ extension Command {
         let note = session.arguments.value("note") ?? ""
         guard note.utf8.count <= 4096 else { throw .invalid("--note: is longer than 4096 bytes") }
         try session.pause(scope, note: note)
+        session.output.did("paused \(scope.spoken())")
         if session.isJSON {
             session.tell(scope) { $0.member("note", note) }
         } else if session.output.isTerminal, !session.isQuiet {
@@ -31,6 +32,7 @@ extension Command {
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
         let wasPaused = try session.resume(scope)
+        if wasPaused { session.output.did("resumed \(scope.spoken())") }
         if !wasPaused {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken()) is not paused")

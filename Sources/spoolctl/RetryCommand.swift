@@ -83,6 +83,7 @@ private struct RetryRun {
             do throws(Failure) {
                 let id = try part.retry(record, fs, &drop)
                 ids.append(id)
+                session.output.did("queued as \(part.qualified(id.text))")
                 print(part.qualified(id.text))
             } catch { complain(error) }
         }
@@ -136,7 +137,7 @@ extension Session {
             }
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
-        if record.status.reason == .rejected { try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)") }
+        try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")
         let id = drop.nextID(JobID(old.id)?.name ?? Name.sanitized(old.id))
         try attempt { () throws(SystemError) in
             let directory = "\(Layout.temporary)/\(id)"
@@ -155,16 +156,24 @@ extension Session {
         return id
     }
 
-    /// A file that was rejected is only worth another try when it has been mended.
+    /// What the daemon would reject is not submitted: a file that was rejected and has not been mended, or whose task is gone.
     private func refuseInvalid(_ file: String, _ mode: UInt32, _ bytes: [UInt8], _ path: String) throws(Failure) {
         guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
             throw .invalid("\(path): is no job; nothing was submitted")
         }
-        let table: Table
-        do throws(Problems) { table = try Source(format: format, bytes: bytes).table() } catch { throw Failure(file: path, error) }
-        if let task = table.text("task") { return try TaskRun(self).check(table, task: task, file: path) }
+        let source = Source(format: format, bytes: bytes)
         let context = try context()
-        do throws(Problems) { _ = try JobDefinition.read(table, isScript: format == .script, context) } catch {
+        do throws(Problems) {
+            if let name = try source.table().text("task") {
+                let entry: TaskDefinition
+                do throws(Failure) { entry = try inForce(try TaskCatalog(self, withSchedules: false).entry(name)) } catch {
+                    throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
+                }
+                _ = try source.job(context) { _ in entry }
+            } else {
+                _ = try source.job(context) { _ in nil }
+            }
+        } catch {
             throw Failure(file: path, error)
         }
     }

@@ -30,6 +30,7 @@ extension Command {
             guard try schedules.add(Source(writing: table), stem: id) else {
                 throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
             }
+            session.output.did("schedule \(id) was added")
             session.tell(id)
         }
         return ExitCode.done
@@ -51,6 +52,7 @@ extension Command {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.schedules, stem: id) }
             if !files.isEmpty {
                 try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
+                session.output.did("schedule \(id) was removed")
                 session.tell(id)
                 return ExitCode.done
             }
@@ -72,6 +74,7 @@ extension Command {
             let files = first.entry.schedules.compactMap { $0.definition.id == id ? $0.file : nil }
             try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
         }
+        session.output.did("schedule \(id) was removed")
         session.tell(id)
         return ExitCode.done
     }

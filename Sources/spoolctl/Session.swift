@@ -151,7 +151,7 @@ final class Session {
 
     /// What definitions are read with: wall times without a zone mean the configured one.
     func context() throws(Failure) -> ReadingContext {
-        ReadingContext(now: now, zones: zones, zone: try configuration().zone, owner: .current)
+        ReadingContext(now: now, zones: zones, zone: try configuration().zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
     }
 
     /// An instant given on the command line.

@@ -61,16 +61,21 @@ private struct Submit {
         name = try givenName() ?? JobOptions.name(of: arguments.operands)
         try job.setCommand(arguments.operands)
         try record(&job)
-        do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
+        let definition: JobDefinition
+        do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
+        try session.refuseMissingFiles(of: definition, Self.option)
+        try session.refuseUnknown(definition.after, Self.option)
         return try finish(Source(writing: job.table), name: name, takesInput: takesInput(job.table))
     }
+
+    /// How a key is spelled as an option.
+    private static func option(_ key: String) -> String { "--\(key.split(separator: "_").joined(separator: "-"))" }
 
     /// Whether the caller's standard input is the job's.
     private func takesInput(_ table: Table) -> Bool {
         // With a key it may be another's job that is waited for, and that has its own.
         guard arguments.flag("wait"), table["payload"] == nil, table["stdin"] == nil, table["unique"] == nil else { return false }
-        // EBADF: there is none.
-        return isatty(STDIN_FILENO) == 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0
+        return StandardDescriptors.hasInput && isatty(STDIN_FILENO) == 0
     }
 
     private func record(_ job: inout JobOptions) throws(Failure) {
@@ -80,7 +85,7 @@ private struct Submit {
 
     /// The configuration matters to instants alone, and most jobs have none: it is read only for those.
     private func context(_ job: JobOptions) throws(Problems) -> ReadingContext {
-        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones, owner: .current) }
+        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones, owner: .current, filesMax: DescriptorLimit.kernelMax) }
         do throws(Failure) { return try session.context() } catch {
             throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
         }
@@ -95,9 +100,6 @@ private struct Submit {
     }
 
     private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, takesInput: Bool = false) throws(Failure) -> Int32 {
-        guard source.bytes.count <= Source.bytesMax else {
-            throw .invalid("the job is \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
-        }
         var drop = JobDrop(try session.openSpoolForWriting())
         let id = try takesInput ? drop.drop(source, name: name, mode: mode, input: StandardInput()) : session.submit(source, name: name, mode: mode)
         return try session.told([id], showing: .output)
@@ -145,13 +147,14 @@ private struct Submit {
         let table: Table
         do throws(Problems) { table = try source.table() } catch { throw Failure(file: file, error) }
         if let task = table.text("task") {
-            try TaskRun(session).check(table, task: task, file: file)
+            try TaskRun(session).check(source, task: task, file: file)
         } else {
-            do throws(Problems) {
-                _ = try JobDefinition.read(table, isScript: source.format == .script, context)
-            } catch {
+            let definition: JobDefinition
+            do throws(Problems) { definition = try JobDefinition.accept(table, isScript: source.format == .script, context) } catch {
                 throw Failure(file: file, error)
             }
+            try session.refuseMissingFiles(of: definition) { "\(file): \($0)" }
+            try session.refuseUnknown(definition.after) { "\(file): \($0)" }
         }
         // A script runs from the very file that was dropped, so it must be executable, and only its owner may change it.
         // A run of a task gets what its other runs get.
@@ -179,7 +182,10 @@ private struct Submit {
         var job = try JobOptions(session)
         try job.setCommand([": "])
         try record(&job)
-        do throws(Problems) { _ = try JobDefinition.read(job.table, try context(job)) } catch { throw job.failure(error) }
+        let definition: JobDefinition
+        do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
+        try session.refuseMissingFiles(of: definition, Self.option)
+        try session.refuseUnknown(definition.after, Self.option)
         var rest = job.table
         rest.remove("command")
         // What is the same in all jobs is written once, and goes behind the command, for it may end in tables.
@@ -202,10 +208,16 @@ private struct Submit {
                     throw .invalid(
                         "\(path == "-" ? "stdin" : path):\(line.number):\(line.column(of: place)): the line holds \(what); the lines before it were submitted")
                 }
+                guard line.count <= JobDefinition.wordBytesMax else {
+                    try publish(&batch, drop, &ids)
+                    throw .invalid(
+                        "\(path == "-" ? "stdin" : path):\(number):1: the line is \(line.count) bytes, of \(JobDefinition.wordBytesMax) that the kernel takes; the lines before it were submitted")
+                }
                 var command = Table()
                 command.set("command", Value(.string(text)))
                 let source = Source(format: .toml, bytes: Array(TOML.write(command).utf8) + common.bytes)
-                batch.append(try drop.compose(source, name: name))
+                // They differ in a line whose length was looked at, so that the first speaks for all.
+                batch.append(try drop.compose(source, name: name, isReadable: number > 1))
                 if batch.count == Self.batchMax { try publish(&batch, drop, &ids) }
             }
             try publish(&batch, drop, &ids)
@@ -217,7 +229,10 @@ private struct Submit {
     private func publish(_ batch: inout [JobDrop.Composed], _ drop: JobDrop, _ ids: inout [JobID]) throws(Failure) {
         guard !batch.isEmpty else { return }
         try drop.publish(batch)
-        for job in batch { session.tell(job.id.text) }
+        for job in batch {
+            session.output.did("queued as \(job.id)")
+            session.tell(job.id.text)
+        }
         session.output.flush()
         if arguments.flag("wait") { ids += batch.map(\.id) }
         batch.removeAll(keepingCapacity: true)
@@ -264,7 +279,12 @@ extension Session {
         var showing = showing
         if !waits || isQuiet || isJSON { showing = .nothing }
         for id in ids {
-            if case .output = showing { complain("submitted \(id)") } else { tell(id.text) }
+            if case .output = showing {
+                complain("submitted \(id)")
+            } else {
+                output.did("queued as \(id)")
+                tell(id.text)
+            }
         }
         output.flush()
         return waits ? try wait(for: ids, showing: showing) : ExitCode.done

@@ -89,6 +89,7 @@ struct TaskEdit {
         let text = DefinitionFile(file: file, stem: name, source: source, changedAt: session.now)
         let judged = try attempt { () throws(SystemError) in try spool.taskInForce(as: text, context) }
         if !judged.problems.isEmpty { throw Failure(ExitCode.invalid, judged.problems) }
+        do throws(Problems) { try judged.definition?.checkRun(context) } catch { throw Failure(file: "\(Layout.tasks)/\(file)", error) }
         return judged.definition
     }
 

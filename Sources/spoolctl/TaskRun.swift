@@ -7,25 +7,29 @@ struct TaskRun {
     init(_ session: Session) { self.session = session }
 
     /// The job's file: the task's name, and what options change.
-    func source(of task: String, _ job: JobOptions) throws(Failure) -> Source {
+    func source(of name: String, _ job: JobOptions) throws(Failure) -> Source {
         var table = Table()
-        table.set("task", Value(.string(task)))
+        table.set("task", Value(.string(name)))
         for entry in job.table.entries { table.set(entry.key, entry.value) }
-        try check(job.table, task: task) { job.failure($0) }
-        return Source(writing: table)
+        let task = try session.inForce(try TaskCatalog(session, withSchedules: false).entry(name))
+        let context = try session.context()
+        // First as it was typed, so that what is wrong is said of the option that brought it.
+        do throws(Problems) { _ = try JobDefinition.accept(try task.jobTable(overrides: job.table), context) } catch { throw job.failure(error) }
+        let source = Source(writing: table)
+        try check(source, task, context, said: "the job")
+        return source
     }
 
     /// Checks a job's file that names a task.
-    func check(_ table: Table, task: String, file: String) throws(Failure) {
-        try check(table, task: task) { Failure(file: file, $0) }
+    func check(_ source: Source, task name: String, file: String) throws(Failure) {
+        let task = try session.inForce(try TaskCatalog(session, withSchedules: false).entry(name))
+        try check(source, task, try session.context(), said: file)
     }
 
-    private func check(_ overrides: Table, task name: String, _ failure: (Problems) -> Failure) throws(Failure) {
-        let entry = try TaskCatalog(session, withSchedules: false).entry(name)
-        let task = try session.inForce(entry)
-        let context = try session.context()
-        do throws(Problems) { _ = try JobDefinition.read(try task.jobTable(overrides: overrides), context) } catch {
-            throw failure(error)
-        }
+    private func check(_ source: Source, _ task: TaskDefinition, _ context: ReadingContext, said file: String) throws(Failure) {
+        let definition: JobDefinition
+        do throws(Problems) { definition = try source.job(context) { _ in task }.definition } catch { throw Failure(file: file, error) }
+        try session.refuseMissingFiles(of: definition) { "\(file): \($0)" }
+        try session.refuseUnknown(definition.after) { "\(file): \($0)" }
     }
 }

@@ -20,6 +20,8 @@ func commandLine() -> [String] {
     }
 }
 
+StandardDescriptors.open()
+
 // A definition is read under a lease, which tells whether somebody writes it; should one begin just then, fcntl(2) sends this
 // signal, whose default would end us.
 _ = linux_ignore_signal(SIGIO)
