@@ -30,19 +30,30 @@ extension Service {
                 break
             }
         }
-        if let key = job.definition.unique, scheduler.holder(ofUnique: key) == nil {
-            let claimant = try spool.claimant(ofUnique: key)
+        if let unique = job.definition.unique, scheduler.holder(ofUnique: unique.key) == nil {
+            let claim = try spool.claim(ofUnique: unique.key)
             // A retry takes the key from the job that it repeats.
-            if let claimant, claimant != job.id, claimant.text != job.retryOf, try stands(claimant) {
-                onRecord.holder = claimant
-            } else if claimant != job.id {
-                try persistently { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
+            if let claim, claim.id != job.id, claim.id.text != job.retryOf, try isHeld(by: claim) {
+                onRecord.holder = claim.id
+            } else if claim?.id != job.id {
+                try persistently { () throws(SystemError) in try self.spool.claim(unique, for: job.id) }
             }
         }
         return onRecord
     }
 
     private func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
+
+    /// Whether the job that took a key last holds it still.
+    private func isHeld(by claim: UniqueClaim) throws(SystemError) -> Bool {
+        switch claim.holding {
+        case .recorded: return try stands(claim.id)
+        case .active:
+            // One that has just ended may not have left running/ yet; of one that nobody knows, only a file that waits counts.
+            if let job = scheduler.jobs[claim.id] { return !job.state.isTerminal }
+            return try spool.waits(claim.id)
+        }
+    }
 
     private func stands(_ id: JobID) throws(SystemError) -> Bool {
         if isKnown(id) { return true }

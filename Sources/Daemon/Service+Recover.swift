@@ -77,14 +77,14 @@ extension Service {
     /// The key of a job that waits or runs may have been given to another just before the end, of which nothing is on record.
     private func claimAgain() throws(SystemError) {
         for job in scheduler.jobs.values {
-            guard let key = job.definition.unique, scheduler.holder(ofUnique: key) == job.id else { continue }
+            guard let unique = job.definition.unique, scheduler.holder(ofUnique: unique.key) == job.id else { continue }
             do throws(SystemError) {
-                guard try spool.claimant(ofUnique: key) != job.id else { continue }
-                try persistently { () throws(SystemError) in try self.spool.claim(unique: key, for: job.id) }
+                guard try spool.claim(ofUnique: unique.key)?.id != job.id else { continue }
+                try persistently { () throws(SystemError) in try self.spool.claim(unique, for: job.id) }
             } catch {
                 // What stands in the place of that file keeps no daemon from starting.
                 guard error.isOfOnePath else { throw error }
-                log.write(.error, "unreadable", at: now, ["file": Layout.holder(ofUnique: key), "error": "\(error)"])
+                log.write(.error, "unreadable", at: now, ["file": Layout.holder(ofUnique: unique.key), "error": "\(error)"])
             }
         }
     }

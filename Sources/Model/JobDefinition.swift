@@ -44,8 +44,8 @@ public final class JobDefinition: Sendable {
     /// At most one job that holds a name of these runs at a time.
     public let locks: [String]
     public let after: After?
-    /// While a job with this key waits or runs, or its record is kept, there is no other.
-    public let unique: String?
+    /// While it holds this key, there is no other job with it.
+    public let unique: Unique?
 
     public let timeoutMilliseconds: Int64?
     public let killAfterMilliseconds: Int64

@@ -23,7 +23,26 @@ public struct After: Sendable, Hashable {
     }
 }
 
-/// A value of `unique`.
+/// What `unique` says: a key that no two jobs hold at once.
+public struct Unique: Sendable, Hashable {
+    /// For how long a job holds its key.
+    public enum Holding: String, Sendable, CaseIterable {
+        /// While it waits or runs, and then as long as its record is kept.
+        case recorded
+        /// While it waits or runs.
+        case active
+    }
+
+    public var key: String
+    public var holding: Holding
+
+    public init(key: String, holding: Holding = .recorded) {
+        self.key = key
+        self.holding = holding
+    }
+}
+
+/// The key of `unique` as a file's name.
 public enum UniqueKey {
     /// Of its file's name, in bytes.
     public static let lengthMax = 240
@@ -90,12 +109,41 @@ extension TableReader {
         return result
     }
 
-    mutating func unique(_ key: String) -> String? {
-        guard let text = string(key), let value = table[key] else { return nil }
-        if text.isEmpty { fail(value.position, "\(key) is empty") }
+    /// A key, or a table of a key and how long it is held.
+    mutating func unique(_ key: String) -> Unique? {
+        guard case .table(let table)? = table[key]?.kind else { return string(key).map { Unique(key: checked($0, key, at: self.table[key])) } }
+        let place = value(key)
+        var inner = TableReader(table, context)
+        let text = inner.string("key")
+        if table["key"] == nil { inner.fail(place?.position ?? Position(line: 1, column: 1), "\(key) names no key", hint: "add key = \"…\"") }
+        let holding = inner.choice("while", as: Unique.Holding.self) ?? .recorded
+        inner.finish()
+        absorb(inner)
+        return text.map { Unique(key: checked($0, "\(key).key", at: table["key"]), holding: holding) }
+    }
+
+    private mutating func checked(_ text: String, _ shown: String, at value: Value?) -> String {
+        let position = value?.position ?? Position(line: 1, column: 1)
+        if text.isEmpty { fail(position, "\(shown) is empty") }
         if UniqueKey.fileName(text).utf8.count > UniqueKey.lengthMax {
-            fail(value.position, "\(key) is \(text.utf8.count) bytes long; about \(UniqueKey.lengthMax) are allowed", hint: "use a digest of it")
+            fail(position, "\(shown) is \(text.utf8.count) bytes long; about \(UniqueKey.lengthMax) are allowed", hint: "use a digest of it")
         }
         return text
+    }
+}
+
+extension Source {
+    /// What a job's file that has been read before says of `unique`.
+    public var unique: Unique? {
+        // It has been read before.
+        guard let table = try? table() else { return nil }
+        switch table["unique"]?.kind {
+        case .string(let key)?: return Unique(key: key)
+        case .table(let inner)?:
+            guard case .string(let key)? = inner["key"]?.kind else { return nil }
+            guard case .string(let word)? = inner["while"]?.kind, let holding = Unique.Holding(rawValue: word) else { return Unique(key: key) }
+            return Unique(key: key, holding: holding)
+        default: return nil
+        }
     }
 }

@@ -30,7 +30,7 @@ extension Scheduler {
     /// Finds what the job waits for. Returns why it cannot run, if so.
     private func prepare(_ job: inout AcceptedJob, _ onRecord: OnRecord) -> Obstacle? {
         job.waitsFor = []
-        if let key = job.definition.unique {
+        if let key = job.definition.unique?.key {
             if let first = holder(ofUnique: key) ?? onRecord.holder, first != job.id { return Obstacle(reason: .rejected, error: "unique \"\(key)\" is taken by \(first)") }
         }
         guard let after = job.definition.after else { return nil }

@@ -132,7 +132,7 @@ extension Scheduler {
         arrivals += 1
         jobs[job.id] = job
         owed.removeAll { $0.id == job.id }
-        if let key = job.definition.unique, uniques[key] == nil { uniques[key] = job }
+        if let key = job.definition.unique?.key, uniques[key] == nil { uniques[key] = job }
         if let name = job.task {
             let state = task(named: name)
             state.active.append(job)
@@ -236,7 +236,7 @@ extension Scheduler {
     /// A job no longer counts among its task's runs.
     private func leave(_ job: Job) {
         if job.state == .new { job.isDead = true }
-        if let key = job.definition.unique, uniques[key] === job { uniques[key] = nil }
+        if let key = job.definition.unique?.key, uniques[key] === job { uniques[key] = nil }
         releaseLocks(after: job)
         guard let name = job.task, let state = tasks[name] else { return }
         state.active.removeAll { $0 === job }

@@ -1,5 +1,5 @@
-// Which job holds a key of `unique`: a file in `state/unique/`, named after the key, whose text is the job's id. It counts as long
-// as that job stands anywhere, so removing the job's record gives the key back.
+// Which job holds a key of `unique`: a file in `state/unique/`, named after the key, whose first line is the job's id. It counts as long
+// as that job stands anywhere, so removing the job's record gives the key back; with a second line, `active`, as long as it waits or runs.
 
 import Glibc
 
@@ -19,24 +19,39 @@ public final class UniqueLock {
     }
 }
 
+/// A job that took a key, and for how long it holds it.
+public struct UniqueClaim: Sendable, Hashable {
+    public var id: JobID
+    public var holding: Unique.Holding
+}
+
 extension Spool {
     /// The job that took the key last, whether or not there still is one of that id.
-    public func claimant(ofUnique key: String) throws(SystemError) -> JobID? { try claimant(Layout.holder(ofUnique: key)) }
+    public func claim(ofUnique key: String) throws(SystemError) -> UniqueClaim? { try claim(at: Layout.holder(ofUnique: key)) }
 
-    func claimant(_ path: String) throws(SystemError) -> JobID? {
+    func claim(at path: String) throws(SystemError) -> UniqueClaim? {
         guard case .file(_, let bytes) = try fs.take(path, limit: 4096, ignoringWriters: true) else { return nil }
-        return JobID(String(decoding: bytes, as: UTF8.self).trimmedLine)
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        guard let first = lines.first, let id = JobID(String(first)) else { return nil }
+        return UniqueClaim(id: id, holding: lines.count > 1 ? Unique.Holding(rawValue: String(lines[1])) ?? .recorded : .recorded)
     }
 
     /// The key is this job's now; on the disk when this returns.
-    public func claim(unique key: String, for id: JobID) throws(SystemError) {
-        let path = Layout.holder(ofUnique: key)
+    public func claim(_ unique: Unique, for id: JobID) throws(SystemError) {
+        let path = Layout.holder(ofUnique: unique.key)
         // Not beside it: somebody else may be writing there.
         let temporary = "\(Layout.temporary)/\(id).id"
-        try fs.create(temporary, Array("\(id)\n".utf8), mode: 0o600)
+        let holding = unique.holding == .recorded ? "" : "\(unique.holding.rawValue)\n"
+        try fs.create(temporary, Array("\(id)\n\(holding)".utf8), mode: 0o600)
         try fs.sync(temporary)
         try fs.rename(temporary, to: path)
         try fs.sync(Layout.unique)
+    }
+
+    /// Whether a file of this job's waits in new/.
+    public func waits(_ id: JobID) throws(SystemError) -> Bool {
+        for name in Self.waitingNames(of: id) where try fs.status("\(Layout.new)/\(name)") != nil { return true }
+        return false
     }
 
     /// Whether there is a job of this id, other than as a file that waits under another name.
@@ -62,7 +77,7 @@ extension Spool {
     public func forgetUnused(isAlive: (JobID) -> Bool) throws(SystemError) {
         for entry in try fs.list(Layout.unique) where entry.name.hasSuffix(".id") {
             let path = "\(Layout.unique)/\(entry.name)"
-            if let id = try claimant(path) {
+            if let id = try claim(at: path)?.id {
                 if isAlive(id) { continue }
                 if try stands(id) { continue }
             }

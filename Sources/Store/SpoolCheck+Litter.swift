@@ -59,7 +59,7 @@ extension SpoolCheck {
         let spool = Spool(fs, host: "")
         for entry in try fs.list(Layout.unique).sorted(by: { $0.name < $1.name }) where entry.name.hasSuffix(".id") {
             let path = "\(Layout.unique)/\(entry.name)"
-            if let id = try spool.claimant(path) {
+            if let id = try spool.claim(at: path)?.id {
                 if let job = state.jobs[id], !job.state.isTerminal { continue }
                 if try spool.stands(id) { continue }
                 add(path, "is held by \(id), which is gone", .remove)

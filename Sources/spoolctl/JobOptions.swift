@@ -58,7 +58,10 @@ struct JobOptions {
             var option = option
             option.alias = "at"
             return option
-        } + [Option("unique", value: "KEY", "where a job with this key is there, print its id instead")]
+        } + [
+            Option("unique", value: "KEY", "where a job with this key is there, print its id instead"),
+            Option("unique-while", value: "RULE", "held while the job is active, or as long as it is recorded (recorded)"),
+        ]
 
     /// A task's runs start when they are due; what it does when a run is due before the last has ended is its own key.
     static let optionsOfTask =
@@ -73,7 +76,7 @@ struct JobOptions {
         ("user", "user"), ("group", "group"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
-        ("unique", "unique"), ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
+        ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
         ("on-overdue", "on_overdue"),
     ]
 
@@ -110,6 +113,7 @@ struct JobOptions {
         }
         try setStart(session)
         try setOrder(session)
+        try setUnique(arguments)
         try setMail(arguments)
         var variables = Table()
         for assignment in arguments.values("set-env") {
@@ -146,6 +150,18 @@ struct JobOptions {
         guard let when else { return set("after", list.kind, "--after") }
         let entries = [("all", list), ("when", Value(.string(when), at: nextPosition))]
         set("after", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--after-when")
+    }
+
+    private mutating func setUnique(_ arguments: Arguments) throws(Failure) {
+        let holding = arguments.value("unique-while")
+        guard let text = arguments.value("unique") else {
+            if holding != nil { throw .usage("--unique-while says how long the key of --unique is held; there is none") }
+            return
+        }
+        let key = Value(.string(try Self.utf8(text, "unique")), at: nextPosition)
+        guard let holding else { return set("unique", key.kind, "--unique") }
+        let entries = [("key", key), ("while", Value(.string(holding), at: nextPosition))]
+        set("unique", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--unique-while")
     }
 
     private mutating func setMail(_ arguments: Arguments) throws(Failure) {

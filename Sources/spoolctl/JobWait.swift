@@ -47,6 +47,7 @@ struct JobWait {
         let count = Set(ids).count
         if case .progress = showing { display = ProgressDisplay(session, count: count) }
         defer { display?.clear() }
+        let own = try OwnWait(session, ids, any: any, isLimited: timeoutMilliseconds != nil)
         while true {
             var isUnsettled = false
             for id in ids where codes[id] == nil {
@@ -61,12 +62,13 @@ struct JobWait {
             }
             let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
             if rest == 0 { return timedOut(timeoutMilliseconds!) }
-            let isWoken = try watch.wait(
-                for: names.union(ids), or: interrupt.raw,
-                milliseconds: isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest)
+            if let news = try own?.look() { complain(news) }
+            let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
+            let nextLook = own?.nextLook.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
+            let isWoken = try watch.wait(for: names.union(ids), or: interrupt.raw, milliseconds: nextLook ?? until)
             if let signal = try interrupt.take() {
                 if let code = try interrupted(signal, ids.filter { codes[$0] == nil }) { return code }
-            } else if !isWoken {
+            } else if !isWoken, nextLook == nil {
                 guard isUnsettled, rest.map({ $0 > Self.settlingMilliseconds }) ?? true else { return timedOut(timeoutMilliseconds ?? 0) }
                 for id in ids where codes[id] == nil {
                     if case .settling = try look(id, &names) {

@@ -138,6 +138,11 @@ extension Session {
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
         try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")
+        if let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true),
+            let unique = Source(format: format, bytes: found.bytes).unique, let holder = try holder(of: unique, Spool(fs, host: "")), holder.text != old.id
+        {
+            throw Failure(ExitCode.failed, "\(old.id): unique \"\(unique.key)\" is taken by \(holder); nothing was submitted")
+        }
         let id = drop.nextID(JobID(old.id)?.name ?? Name.sanitized(old.id))
         try attempt { () throws(SystemError) in
             let directory = "\(Layout.temporary)/\(id)"

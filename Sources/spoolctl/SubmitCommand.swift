@@ -101,8 +101,9 @@ private struct Submit {
 
     private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, takesInput: Bool = false) throws(Failure) -> Int32 {
         var drop = JobDrop(try session.openSpoolForWriting())
-        let id = try takesInput ? drop.drop(source, name: name, mode: mode, input: StandardInput()) : session.submit(source, name: name, mode: mode)
-        return try session.told([id], showing: .output)
+        let submitted = try takesInput
+            ? Session.Submitted(id: drop.drop(source, name: name, mode: mode, input: StandardInput())) : session.submit(source, name: name, mode: mode)
+        return try session.told(submitted, showing: .output)
     }
 
     // MARK: Files
@@ -177,7 +178,7 @@ private struct Submit {
     private func lines() throws(Failure) -> Int32 {
         guard arguments.operands.count <= 1 else { throw .usage("--lines reads one file; \"\(arguments.operands[1])\" is too many") }
         if arguments.value("file") != nil || arguments.value("task") != nil { throw .usage("--lines goes with neither --file nor --task") }
-        if arguments.value("unique") != nil { throw .usage("--unique does not go with --lines: there would be one job") }
+        if arguments.value("unique") != nil || arguments.value("unique-while") != nil { throw .usage("--unique does not go with --lines: there would be one job") }
         let path = arguments.operands.first ?? "-"
         var job = try JobOptions(session)
         try job.setCommand([": "])
@@ -198,6 +199,7 @@ private struct Submit {
         var drop = JobDrop(try session.openSpoolForWriting())
         var ids: [JobID] = []
         var batch: [JobDrop.Composed] = []
+        var isReadable = false
         while let lines = try input.nextLines() {
             for line in lines {
                 guard line.bytes.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { continue }
@@ -208,16 +210,17 @@ private struct Submit {
                     throw .invalid(
                         "\(path == "-" ? "stdin" : path):\(line.number):\(line.column(of: place)): the line holds \(what); the lines before it were submitted")
                 }
-                guard line.count <= JobDefinition.wordBytesMax else {
+                guard line.bytes.count <= JobDefinition.wordBytesMax else {
                     try publish(&batch, drop, &ids)
                     throw .invalid(
-                        "\(path == "-" ? "stdin" : path):\(number):1: the line is \(line.count) bytes, of \(JobDefinition.wordBytesMax) that the kernel takes; the lines before it were submitted")
+                        "\(path == "-" ? "stdin" : path):\(line.number):1: the line is \(line.bytes.count) bytes, of \(JobDefinition.wordBytesMax) that the kernel takes; the lines before it were submitted")
                 }
                 var command = Table()
                 command.set("command", Value(.string(text)))
                 let source = Source(format: .toml, bytes: Array(TOML.write(command).utf8) + common.bytes)
                 // They differ in a line whose length was looked at, so that the first speaks for all.
-                batch.append(try drop.compose(source, name: name, isReadable: number > 1))
+                batch.append(try drop.compose(source, name: name, isReadable: isReadable))
+                isReadable = true
                 if batch.count == Self.batchMax { try publish(&batch, drop, &ids) }
             }
             try publish(&batch, drop, &ids)
@@ -240,24 +243,38 @@ private struct Submit {
 }
 
 extension Session {
-    /// Drops one job and returns its id; that of the first where the job has a key of `unique` that is taken.
-    func submit(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> JobID {
+    /// A job that a key of `unique` stands for.
+    struct Submitted {
+        var id: JobID
+        /// False: it was there before, and nothing was submitted.
+        var isNew = true
+    }
+
+    /// Drops one job; where the job has a key of `unique` that is taken, says so and returns the job that holds it.
+    func submit(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Submitted {
         let fs = try openSpoolForWriting()
         var drop = JobDrop(fs)
-        // It was read before.
-        guard let key = try? source.table().text("unique") else { return try drop.drop(source, name: name, mode: mode) }
+        guard let unique = source.unique else { return Submitted(id: try drop.drop(source, name: name, mode: mode)) }
         let spool = Spool(fs, host: "")
         // One at a time, so that two who ask at once are told the same id.
         let lock = try attempt { () throws(SystemError) in try UniqueLock(spool: spoolPath) }
         defer { withExtendedLifetime(lock) {} }
-        if let first = try attempt({ () throws(SystemError) in try spool.claimant(ofUnique: key) }) {
-            var records = try records()
-            if try reading({ () throws(JournalError) in try records.place(of: first.text) }) != nil { return first }
+        if let first = try holder(of: unique, spool) {
+            complain("\(first) is there already with unique \"\(unique.key)\"; nothing was submitted")
+            return Submitted(id: first, isNew: false)
         }
         let composed = try drop.compose(source, name: name, mode: mode)
-        try attempt { () throws(SystemError) in try spool.claim(unique: key, for: composed.id) }
+        try attempt { () throws(SystemError) in try spool.claim(unique, for: composed.id) }
         try drop.publish([composed])
-        return composed.id
+        return Submitted(id: composed.id)
+    }
+
+    /// The job that holds a key now; nil: none does.
+    func holder(of unique: Unique, _ spool: Spool<DiskFileSystem>) throws(Failure) -> JobID? {
+        guard let claim = try attempt({ () throws(SystemError) in try spool.claim(ofUnique: unique.key) }) else { return nil }
+        var records = try records()
+        guard let place = try reading({ () throws(JournalError) in try records.place(of: claim.id.text) }) else { return nil }
+        return claim.holding == .active && place.state.isTerminal ? nil : claim.id
     }
 
     /// Prints the id of a job, or of a schedule.
@@ -273,21 +290,19 @@ extension Session {
         }
     }
 
-    /// Prints the ids, and with `--wait` waits for these jobs. One whose output is shown has its id said on standard error.
-    func told(_ ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+    /// Prints the id, and with `--wait` waits for the job. One whose output is shown has its id said on standard error.
+    func told(_ job: Submitted, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
         let waits = arguments.flag("wait")
         var showing = showing
         if !waits || isQuiet || isJSON { showing = .nothing }
-        for id in ids {
-            if case .output = showing {
-                complain("submitted \(id)")
-            } else {
-                output.did("queued as \(id)")
-                tell(id.text)
-            }
+        if case .output = showing {
+            if job.isNew { complain("submitted \(job.id)") }
+        } else {
+            if job.isNew { output.did("queued as \(job.id)") }
+            tell(job.id.text)
         }
         output.flush()
-        return waits ? try wait(for: ids, showing: showing) : ExitCode.done
+        return waits ? try wait(for: [job.id], showing: showing) : ExitCode.done
     }
 
     func wait(for ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {

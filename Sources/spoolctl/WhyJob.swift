@@ -11,6 +11,8 @@ struct WhyJob {
     private var holds: [Hold] = []
     private var sentence = ""
     private var successor: String?
+    /// The jobs that wait for one another in a ring and keep this one from ever going on.
+    private var ring: [WaitRing.Step]?
     private var worker: WorkerRecord.Running?
 
     private var status: JobStatus { record.status }
@@ -55,11 +57,14 @@ struct WhyJob {
             holds = [hold]
         }
         holds += surroundings.holds(on: status, overlap: definition?.overlap ?? .wait, now: session.now)
+        var graph = try WaitRing(session)
+        ring = try graph.ring(of: status.id)
         let clauses = holds.map(clause)
         sentence = clauses.isEmpty ? "It waits for nothing: it is about to start." : "It waits: \(clauses.joined(separator: "; "))."
         if let deadline = status.deadline, status.attempt == 0 {
             sentence += " If it has not started by \(session.spoken(deadline)), it fails with deadline."
         }
+        tellRing()
     }
 
     private func clause(_ hold: Hold) -> String {
@@ -166,9 +171,17 @@ struct WhyJob {
             sentence += "; its timeout of \(TimeText.length(limit)) ends at \(session.spoken(started.advanced(byMilliseconds: limit)))"
         }
         sentence += "."
+        var graph = try WaitRing(session)
+        ring = try graph.ring(of: id)
+        tellRing()
         if let down = try DaemonState(session, fs).down {
             sentence += " The worker records how it ends, though \(session.text(down))."
         }
+    }
+
+    private mutating func tellRing() {
+        guard let ring else { return }
+        sentence += " It waits for ever: \(WaitRing.text(ring)). To end it, cancel one of these jobs, or give more slots."
     }
 
     private func timeout() throws(Failure) -> Int64? {
@@ -273,6 +286,12 @@ struct WhyJob {
         writer.member("worker", worker.map { Int($0.workerPID) })
         writer.member("replaced_by", successor)
         writer.member("moved", status.moved)
+        if let ring {
+            writer.key("ring")
+            writer.beginArray()
+            for step in ring { writer.string(step.job) }
+            writer.endArray()
+        }
         writer.key("holds")
         writer.beginArray()
         for hold in holds {

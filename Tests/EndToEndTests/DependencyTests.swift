@@ -132,12 +132,14 @@ struct DependencyTests {
     func unique(isRunning: Bool) throws {
         let spool = try SpoolUnderTest(starting: isRunning)
         let submit = "\(SpoolUnderTest.programs)/spoolctl submit --unique 'https://example.com/a?b=%2F' --in 1h -- true"
-        let all = "for i in 1 2 3 4 5 6 7 8; do \(submit) >> \(spool.out)/ids 2>&1 & done; wait"
+        let all = "for i in 1 2 3 4 5 6 7 8; do \(submit) >> \(spool.out)/ids 2>> \(spool.base)/said & done; wait"
         let errors = try FileDescriptor.open("\(spool.base)/errors", O_RDWR | O_CREAT, mode: 0o600)
         let shell = try Child("/bin/sh", ["-c", all], environment: spool.environment, output: errors.raw, error: errors.raw)
         #expect(shell.exitCode() == 0)
         let ids = try spool.linesNow("ids")
         #expect(ids.count == 8 && Set(ids).count == 1, "\(ids)")
+        let said = try Files.text("\(spool.base)/said").split(separator: "\n")
+        #expect(said.count == 7 && said.allSatisfy { $0.contains("\(ids[0]) is there already") }, "\(said)")
         #expect(try spool.ctl("submit", "--unique", "other", "--in", "1h", "--", "true").id != ids[0])
         if !isRunning { try spool.start() }
         try spool.logLine("event=accepted", ids[0])

@@ -39,7 +39,7 @@ struct BeginCheck {
         if let lock = job.definition.locks.first(where: other.definition.locks.contains) {
             throw Violation("\(job.id) begins while \(other.id) holds the lock \(lock)")
         }
-        if let key = job.definition.unique, other.definition.unique == key {
+        if let key = job.definition.unique?.key, other.definition.unique?.key == key {
             throw Violation("\(job.id) begins while \(other.id) runs with its key \(key)")
         }
         if let task = job.task, other.task == task, job.definition.overlap != .allow, other.definition.overlap != .allow {
@@ -66,7 +66,7 @@ struct BeginCheck {
     }
 
     private func itsKeyIsItsOwn() throws(Violation) {
-        guard let key = job.definition.unique else { return }
+        guard let key = job.definition.unique?.key else { return }
         for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf && !people.movedAway.contains(id.text) {
             for state in [JobState.done, .failed] where world.disk.exists(Layout.directory(of: id, state)) {
                 // A power cut has brought back a record that was removed.

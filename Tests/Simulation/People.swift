@@ -199,7 +199,10 @@ final class People {
         }
         if pick >> 40 % 5 == 0 { text += "locks = [\"\(pick >> 42 % 2 == 0 ? "one" : "two")\"]\n" }
         if pick >> 44 % 5 == 0 { text += "priority = \(pick % 10)\n" }
-        if pick >> 20 % 8 == 0 { text += "unique = \"key\(pick >> 22 % 2)\"\n" }
+        if pick >> 20 % 8 == 0 {
+            let key = "key\(pick >> 22 % 2)"
+            text += pick >> 26 % 2 == 0 ? "unique = \"\(key)\"\n" : "unique = {key = \"\(key)\", while = \"active\"}\n"
+        }
         if pick >> 28 % 4 == 0, let other = known(pick >> 30) {
             let whens = ["success", "failure", "end"]
             text += "after = { all = [\"\(other)\"], when = \"\(whens[Int(pick >> 33 % 3)])\" }\n"

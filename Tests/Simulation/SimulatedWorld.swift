@@ -80,7 +80,7 @@ package final class SimulatedWorld: World {
     /// How often the command of each try was started; and which of them succeeded.
     private(set) var begun: [Try: Int] = [:]
     private(set) var succeeded: Set<Try> = []
-    /// The keys of `unique` that jobs have begun with.
+    /// The keys of `unique` that jobs have begun with, of those that hold them as long as their records are kept.
     private(set) var keys: [JobID: String] = [:]
     /// Called when a command begins, before it counts as running.
     var onBegin: ((Job) -> Void)?
@@ -369,7 +369,7 @@ package final class SimulatedWorld: World {
         case .recorded(let job):
             onBegin?(job)
             begun[Try(id: job.id.text, number: job.attempt), default: 0] += 1
-            if let key = job.definition.unique { keys[job.id] = key }
+            if let unique = job.definition.unique, unique.holding == .recorded { keys[job.id] = unique.key }
             write(path, record(process, job, started: true))
             process.phase = .running(job, startedAt: now)
             if disk.bug == .endIsToldEarly, let service, let own = service.scheduler.jobs[job.id] {

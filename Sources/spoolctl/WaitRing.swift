@@ -1,0 +1,190 @@
+import Glibc
+import Linux
+import Store
+
+/// Who waits for whom, as far as files tell: commands in running jobs for other jobs, and waiting jobs for those that hold what they need.
+///
+/// A job can go on when, for each thing that it needs, one of those that could give it can go on. The others wait for one another, and
+/// nothing of that ends by itself.
+struct WaitRing {
+    /// Why one job waits for the next of the ring.
+    struct Step: Equatable {
+        enum Cause: Equatable {
+            case command, after, overlap
+            case lock(String)
+            case queue(String, Int)
+            case slots(Int)
+        }
+
+        var job: String
+        var cause: Cause
+    }
+
+    /// Something that a job needs, and the jobs of which one must go on to give it.
+    private struct Need {
+        var cause: Step.Cause
+        var from: [String]
+    }
+
+    private let session: Session
+    private var records: JobRecords<DiskFileSystem>
+    private var surroundings = WaitingSurroundings()
+    private var locks: [(lock: String, job: String)] = []
+    private var needs: [String: [Need]] = [:]
+
+    init(_ session: Session) throws(Failure) {
+        self.session = session
+        records = try session.records()
+        let configuration = try session.configuration()
+        surroundings.slots = configuration.slots
+        surroundings.queueSlots = configuration.queueSlots
+        // What is in force, whatever the file says by now.
+        if let published = try DaemonState(session, records.fs).published {
+            if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
+            if case .table(let queues)? = published["queues"]?.kind {
+                for entry in queues.entries {
+                    guard case .table(let queue) = entry.value.kind, let slots = queue.whole("slots") else { continue }
+                    surroundings.queueSlots[entry.key] = Int(slots)
+                }
+            }
+        }
+        for place in try session.reading({ () throws(JournalError) in try records.places(in: [.running]) }) {
+            let found = records
+            if let definition = try attempt({ () throws(SystemError) in try found.definition(at: place) }) {
+                locks += definition.locks.map { ($0, place.id) }
+            }
+            if let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }) { surroundings.running.append(record.status) }
+        }
+    }
+
+    /// The ring of jobs, each of which waits for the next and the last for the first, that keeps this job from ever going on; nil: none is seen.
+    mutating func ring(of id: String) throws(Failure) -> [Step]? {
+        var next = [id]
+        while let one = next.popLast() {
+            guard needs[one] == nil else { continue }
+            let found = try self.needs(of: one)
+            needs[one] = found
+            next += found.flatMap(\.from)
+        }
+        var going = Set<String>()
+        var isNews = true
+        while isNews {
+            isNews = false
+            for (job, needs) in needs where !going.contains(job) && needs.allSatisfy({ $0.from.contains(where: going.contains) }) {
+                going.insert(job)
+                isNews = true
+            }
+        }
+        guard !going.contains(id) else { return nil }
+        var path: [Step] = []
+        var job = id
+        while true {
+            if let start = path.firstIndex(where: { $0.job == job }) { return Array(path[start...]) }
+            guard let need = needs[job]?.first(where: { !$0.from.contains(where: going.contains) }), let least = need.from.min() else { return nil }
+            path.append(Step(job: job, cause: need.cause))
+            // Of several, the one that is asked about: its own ring is told.
+            job = need.from.contains(id) ? id : least
+        }
+    }
+
+    private mutating func needs(of id: String) throws(Failure) -> [Need] {
+        guard let record = try session.reading({ () throws(JournalError) in try records.record(of: id) }) else { return [] }
+        switch record.place.state {
+        case .done, .failed: return []
+        case .running:
+            return WaitMark.waits(in: record.place.path, records.fs).flatMap { wait in
+                wait.any ? [Need(cause: .command, from: wait.ids)] : wait.ids.map { Need(cause: .command, from: [$0]) }
+            }
+        case .new: return try needs(ofWaiting: record)
+        }
+    }
+
+    private mutating func needs(ofWaiting record: JobRecord) throws(Failure) -> [Need] {
+        let found = records
+        let definition = try attempt { () throws(SystemError) in try found.definition(at: record.place) }
+        var around = surroundings
+        around.heldLocks = locks.filter { definition?.locks.contains($0.lock) ?? false }
+        if definition?.after != nil { around.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: record.status.id) } }
+        return around.holds(on: record.status, overlap: definition?.overlap ?? .wait, now: session.now).flatMap { hold -> [Need] in
+            switch hold.kind {
+            case .after: hold.jobs.map { Need(cause: .after, from: [$0]) }
+            case .overlap: hold.jobs.map { Need(cause: .overlap, from: [$0]) }
+            case .lock: hold.jobs.map { Need(cause: .lock(hold.note ?? ""), from: [$0]) }
+            // A queue that may have all slots waits for those.
+            case .queue where hold.slots == around.slots: []
+            case .queue: [Need(cause: .queue(record.status.queue, hold.slots ?? 0), from: hold.jobs)]
+            case .slots: [Need(cause: .slots(hold.slots ?? 0), from: hold.jobs)]
+            // These end by themselves, or by somebody's doing.
+            case .daemon, .file, .start, .retry, .pause, .gate: []
+            }
+        }
+    }
+}
+
+extension WaitRing {
+    /// Nothing but commands that wait: no slot that becomes free elsewhere, and no other configuration, ends it.
+    static func isOfCommandsAlone(_ ring: [Step]) -> Bool { ring.allSatisfy { $0.cause == .command } }
+
+    /// A ring in words: `A runs and waits for B; B needs a slot, and the only one is taken, as by A`.
+    static func text(_ ring: [Step]) -> String {
+        var parts: [String] = []
+        for (index, step) in ring.enumerated() {
+            let next = ring[(index + 1) % ring.count].job
+            switch step.cause {
+            case .command: parts.append(next == step.job ? "\(step.job) waits for itself" : "\(step.job) runs, and a command in it waits for \(next)")
+            case .after: parts.append("\(step.job) is to start after \(next)")
+            case .overlap: parts.append("\(step.job) waits for \(next), a run of the same task")
+            case .lock(let lock): parts.append("\(step.job) needs lock \(lock), which \(next) holds")
+            case .queue(let queue, let slots): parts.append("\(step.job) needs a slot of queue \(queue), and \(taken(slots)) by jobs that wait, as \(next)")
+            case .slots(let slots): parts.append("\(step.job) needs a slot, and \(taken(slots)) by jobs that wait, as \(next)")
+            }
+        }
+        return parts.joined(separator: "; ")
+    }
+
+    private static func taken(_ slots: Int) -> String { slots == 1 ? "the only one is taken" : "all \(slots) are taken" }
+}
+
+/// A command's own wait, when it runs within a job: its mark, and what it has to say of a ring that it is part of.
+final class OwnWait {
+    private let session: Session
+    private let job: String
+    private let mark: WaitMark
+    private var isTold = false
+    /// When a ring was looked for last, by the monotonic clock.
+    private var lookedAt: Int64?
+
+    /// How often a ring is looked for again that others may have closed, in milliseconds.
+    private static let lookMilliseconds: Int64 = 5000
+
+    /// Nil: the command runs in no job of this spool, or its wait ends by itself. Throws where it would wait for its own end.
+    init?(_ session: Session, _ ids: [String], any: Bool, isLimited: Bool) throws(Failure) {
+        guard let job = environment("SPOOL_JOB_ID"), !ids.isEmpty else { return nil }
+        if any ? ids.allSatisfy({ $0 == job }) : ids.contains(job), access("\(session.spoolPath)/\(Layout.running)/\(job)", F_OK) == 0 {
+            throw Failure(ExitCode.neverRan, "\(job) is the job that this command runs in: it would wait for its own end")
+        }
+        guard !isLimited, let mark = WaitMark(session, job: job, WaitMark.Wait(ids: ids, any: any)) else { return nil }
+        self.session = session
+        self.job = job
+        self.mark = mark
+    }
+
+    /// In how many milliseconds to look again; nil: there is nothing more to say.
+    var nextLook: Int64? {
+        guard !isTold else { return nil }
+        return lookedAt.map { max(0, $0 + Self.lookMilliseconds - Clock.monotonicMilliseconds()) } ?? 0
+    }
+
+    /// Looks for a ring, when it is time to; what there is to say of a new one. A ring of commands alone is an error.
+    func look() throws(Failure) -> String? {
+        guard nextLook == 0 else { return nil }
+        lookedAt = Clock.monotonicMilliseconds()
+        var graph = try WaitRing(session)
+        guard let ring = try graph.ring(of: job) else { return nil }
+        if WaitRing.isOfCommandsAlone(ring), ring.contains(where: { $0.job == job }) {
+            throw Failure(ExitCode.neverRan, "this would wait for ever: \(WaitRing.text(ring))")
+        }
+        isTold = true
+        return "this waits for ever: \(WaitRing.text(ring)); to end it, cancel one of these jobs, or give more slots"
+    }
+}
