@@ -212,10 +212,12 @@ extension FileDescriptor {
     private static let setRecordLock: Int32 = 37
     private static let awaitRecordLock: Int32 = 38
 
-    private borrowing func recordLock(_ command: Int32, _ type: Int32) throws(SystemError) -> flock {
+    private borrowing func recordLock(_ command: Int32, _ type: Int32, from: Int64 = 0, count: Int64 = 0) throws(SystemError) -> flock {
         let raw = raw
         var region = flock()
         region.l_type = Int16(type)
+        region.l_start = off_t(from)
+        region.l_len = off_t(count)
         try attempt("lock") { fcntl(raw, command, &region) }
         return region
     }
@@ -236,6 +238,38 @@ extension FileDescriptor {
     /// Whether another opening of the file holds the lock, F_OFD_GETLK.
     public borrowing func isRecordLocked() throws(SystemError) -> Bool {
         try recordLock(Self.getRecordLock, F_RDLCK).l_type != Int16(F_UNLCK)
+    }
+
+    /// Takes the shared lock on all from `offset` on, F_OFD_SETLK, and lets go of what is before it. EAGAIN when another opening holds
+    /// the exclusive one.
+    public borrowing func lockReading(from offset: Int64) throws(SystemError) {
+        _ = try recordLock(Self.setRecordLock, F_RDLCK, from: offset)
+        if offset > 0 { _ = try recordLock(Self.setRecordLock, F_UNLCK, count: offset) }
+    }
+
+    /// Takes the shared lock on the first `count` bytes, F_OFD_SETLK. EAGAIN when another opening holds the exclusive one.
+    public borrowing func lockReading(count: Int64) throws(SystemError) { _ = try recordLock(Self.setRecordLock, F_RDLCK, count: count) }
+
+    /// Where the first part of `range` begins on which another opening holds a lock, F_OFD_GETLK; nil when none does. Does not wait.
+    public borrowing func firstLocked(in range: Range<Int64>) throws(SystemError) -> Int64? {
+        var found: Int64?
+        var end = range.upperBound
+        // Each answer is one lock of several, in no order; the next question is about what is before it.
+        while end > range.lowerBound {
+            let lock = try recordLock(Self.getRecordLock, F_WRLCK, from: range.lowerBound, count: end == .max ? 0 : end - range.lowerBound)
+            guard lock.l_type != Int16(F_UNLCK) else { break }
+            end = max(range.lowerBound, Int64(lock.l_start))
+            found = end
+        }
+        return found
+    }
+
+    /// The bytes that this user can still write to the file system, fstatvfs(3).
+    public borrowing func freeBytes() throws(SystemError) -> Int64 {
+        let raw = raw
+        var status = statvfs()
+        try attempt("statvfs") { fstatvfs(raw, &status) }
+        return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
     /// Whether the descriptor is closed when this process becomes another program, fcntl(2) F_SETFD.

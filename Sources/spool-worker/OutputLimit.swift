@@ -5,38 +5,45 @@ import WorkerProtocol
 
 /// Keeps a run's output files from filling the disk: of each the beginning and the end stay, half the limit each.
 ///
-/// While the command runs, it appends to the files and holds them open, so what is too much is given back as a hole; when it
-/// has ended, the hole is closed and a line says how much was dropped. The files are looked at each second while they grow,
-/// less often while they do not: a disk that takes a gigabyte a second loses that much to a job before it is noticed.
+/// What holds:
+/// - While the command runs, it appends to the files and holds them open, so what is too much is given back as a hole. The files are
+///   looked at each second while they grow, less often while they do not: a disk that takes a gigabyte a second loses that much
+///   to a job before it is noticed.
+/// - When the command has ended, a shorter file takes the place of a file that is too large, and a line in it says how much was left out.
+/// - A reader holds a lock on the part of a file that it has not read. That part is given back only when it has become larger than what
+///   is free on the file system: a reader that is stopped for ever does not fill the disk. A reader that has the file open when the
+///   shorter one takes its place reads on in the old one.
+/// - Before anything is missing, a file beside the output says what, see `OutputCut`.
 struct OutputLimit {
-    private let paths: [String]
     private let limit: Int64
-    private var sizes: [Int64]
+    private let directory: String
+    private var files: [LimitedOutput]
     private var waitMilliseconds = OutputLimit.shortestWaitMilliseconds
     /// Monotonic nanoseconds.
     private(set) var nextLookAt: Int64
 
     private static let shortestWaitMilliseconds: Int64 = 1000
     private static let longestWaitMilliseconds: Int64 = 30_000
+    /// How long the end of a run waits for a reader that was announced and has not opened the output yet.
+    private static let readerMilliseconds: Int64 = 5000
+    private static let readerLookMicroseconds: UInt32 = 2000
 
     /// Nil when nothing is limited.
     init?(_ request: RunRequest) {
         guard request.outputLimitBytes > 0 else { return nil }
         limit = request.outputLimitBytes
-        paths = Set([request.stdoutName, request.stderrName]).map { "\(request.jobDirectory)/\($0)" }
-        sizes = paths.map { _ in 0 }
+        directory = request.jobDirectory
+        files = Set([request.stdoutName, request.stderrName]).map { LimitedOutput(request, $0) }
         nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
     }
 
     /// Gives back the middle of what has grown too large.
     mutating func look() {
         var hasGrown = false
-        for (place, path) in paths.enumerated() {
-            guard let file = try? open(path), let size = try? file.status().size else { continue }  // removed: no longer ours
-            hasGrown = hasGrown || size != sizes[place]
-            sizes[place] = size
-            // Where the file system has no holes, the file is cut when the command has ended.
-            if size > limit { _ = linux_punch_hole(file.raw, limit / 2, size - limit) }
+        for place in files.indices {
+            // Removed, or replaced by what is no file: it is no longer ours.
+            guard let grown = try? files[place].giveBack(keepingAll: hasWaiter) else { continue }
+            hasGrown = hasGrown || grown
         }
         let longer = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
         waitMilliseconds = hasGrown ? Self.shortestWaitMilliseconds : longer
@@ -45,35 +52,19 @@ struct OutputLimit {
 
     /// Cuts the middle out of what is too large, once the command has ended.
     func finish() {
-        // What cannot be cut stays as it is: more than was asked for, and nothing is lost.
-        for path in paths { try? cut(path) }
-    }
-
-    private func open(_ path: String) throws(SystemError) -> FileDescriptor {
-        try FileDescriptor.open(path, O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
-    }
-
-    private func cut(_ path: String) throws(SystemError) {
-        let file = try open(path)
-        let size = try file.status().size
-        guard size > limit else { return }
-        let notice = Array("\n[spoold: \(size - limit) bytes are left out here; output_limit is \(limit)]\n".utf8)
-        var from = size - limit / 2
-        var to = limit / 2
-        // The tail moves toward the beginning, so it never overwrites what is still to be read, but for the notice's length.
-        var carried = notice
-        while from < size {
-            let chunk = try file.read(count: Int(min(size - from, 1 << 20)), at: from)
-            if chunk.isEmpty { break }
-            from += Int64(chunk.count)
-            carried += chunk
-            // Behind what has been read there is room.
-            let count = Int(min(Int64(carried.count), from - to))
-            try file.write(Array(carried[..<count]), at: to)
-            to += Int64(count)
-            carried.removeFirst(count)
+        var files = files
+        let end = Clock.monotonicMilliseconds() + Self.readerMilliseconds
+        for place in files.indices where files[place].isTooLarge {
+            while hasWaiter, !files[place].hasReader, Clock.monotonicMilliseconds() < end { usleep(Self.readerLookMicroseconds) }
+            // What cannot be cut stays as it is: more than was asked for, and nothing is lost.
+            try? files[place].cut()
         }
-        try file.write(carried, at: to)
-        try file.truncate(to: to + Int64(carried.count))
+    }
+
+    /// A command waits for this job and shows what it writes.
+    private var hasWaiter: Bool {
+        // Not there is the rule; what cannot be asked is as good as nobody.
+        guard let file = try? FileDescriptor.open("\(directory)/\(Waiter.fileName)", O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK) else { return false }
+        return (try? file.firstLocked(in: Waiter.outputByte)) != nil
     }
 }

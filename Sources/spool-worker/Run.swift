@@ -29,6 +29,10 @@ struct Run {
     /// When the daemon is told that the run has lasted a moment; nil once it has been.
     private var announceAt: Int64?
     private var outputLimit: OutputLimit?
+    /// The standard input, where a command gives it while the run lasts.
+    private let input: GivenInput?
+    /// The input has broken off.
+    private var isInputBroken = false
     private(set) var hasTimedOut = false
     /// All that the run started is to end.
     private var isEnding = false
@@ -59,7 +63,8 @@ struct Run {
     private static let retryAfterMilliseconds: Int64 = 10
     private static let announceAfterMilliseconds: Int64 = 50
 
-    init(request: RunRequest, pid: pid_t, startedAt: Int64) {
+    init(request: RunRequest, pid: pid_t, startedAt: Int64, input: GivenInput? = nil) {
+        self.input = input
         self.request = request
         self.pid = pid
         self.startedAt = startedAt
@@ -71,7 +76,7 @@ struct Run {
     }
 
     /// The next moment at which ``strike()`` has something to do.
-    var deadline: Int64? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt].lazy.compactMap(\.self).min() }
+    var deadline: Int64? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min() }
 
     var isCommandEnded: Bool { outcome != nil }
 
@@ -106,6 +111,19 @@ extension Run {
         }
         if let retryAt, retryAt <= now { self.retryAt = nil }
         if let outputLimit, outputLimit.nextLookAt <= now { self.outputLimit?.look() }
+        if let inputLookAt, inputLookAt <= now { lookAtInput() }
+    }
+
+    /// Readable when something has happened to the input; -1 where nothing can.
+    var inputEvents: Int32 { isCommandEnded || isInputBroken ? -1 : input?.raw ?? -1 }
+
+    private var inputLookAt: Int64? { isCommandEnded || isInputBroken ? nil : input?.lookAt }
+
+    /// Looks what became of the input: when it breaks off, everything is to end.
+    mutating func lookAtInput() {
+        guard !isCommandEnded, !isInputBroken, input?.look() == .broken else { return }
+        isInputBroken = true
+        stop(killAfterMilliseconds: nil)
     }
 
     /// Whether it is time to tell the daemon of the run, which is done once and only while the command runs.
@@ -183,6 +201,8 @@ extension Run {
         limit = nil
     }
 
+    private static let inputBroke = "its standard input broke off: the spoolctl submit -w that gave it ended before the end of the input"
+
     mutating func retryKilling() {
         let now = Clock.monotonicNanoseconds()
         killAt = nil
@@ -197,6 +217,7 @@ extension Run {
         let kind: RunEnd.Kind =
             switch outcome.status {
             case let status where hasTimedOut: .timedOut(status)
+            case _ where isInputBroken: .spawnFailed(errno: EPIPE, message: Self.inputBroke)
             case .exited(let code): .exited(code: code)
             case .signaled(let number, let coreDumped): .signaled(number: number, coreDumped: coreDumped)
             }

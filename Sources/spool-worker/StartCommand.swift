@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 import WorkerProtocol
@@ -8,18 +9,21 @@ struct StartFailure: Error {
     var message: String
 }
 
-/// Starts a run's command in its own session; returns its process. The output files exist afterwards even when it fails.
+/// Starts a run's command in its own session; returns its process, and its input where a command gives that meanwhile. The
+/// output files exist afterwards even when it fails.
 ///
 /// The worker itself moves to the job's directory and umask for the moment, and the command inherits them: one call each
 /// instead of a check before and an action after the fork. What took the place of what was not to be had, `remarks` say.
-func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) -> pid_t {
+func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) -> (pid: pid_t, input: GivenInput?) {
     let output = try openOutput(request.stdoutName, request)
     let hasOneOutput = request.stderrName == request.stdoutName
     let errorOutput = hasOneOutput ? nil : RawBox(try openOutput(request.stderrName, request))
 
     defer { _ = chdir("/") }  // "/" is always there; elsewhere an idle worker would keep a file system busy
     try enter(request, &remarks)
-    let input: RawBox? = if let path = request.stdin { RawBox(try openInput(path)) } else { nil }
+    let given: GivenInput? = if let path = request.stdin { try GivenInput(path, request) } else { nil }
+    let input: RawBox? = if let given { given.reader } else if let path = request.stdin { RawBox(try openInput(path)) } else { nil }
+    if let given { try setBlocking(given.reader) }
 
     var descriptors: [(from: Int32, to: Int32)] = []
     descriptors.reserveCapacity(3)
@@ -30,14 +34,14 @@ func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(Start
 
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
-    do throws(StartFailure) { return try start(request, descriptors) } catch {
+    do throws(StartFailure) { return (try start(request, descriptors), given) } catch {
         // Of a machine that starts nothing now, no other command gets more.
         let isRefused = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.errno)
         guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
         var request = request
         request.arguments = request.substitutes.arguments
         remarks.append("\(error.message); \(other) takes its place")
-        return try start(request, descriptors)
+        return (try start(request, descriptors), given)
     }
 }
 
@@ -98,6 +102,14 @@ private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
         return input
     } catch {
         throw StartFailure(errno: error.errno, message: "standard input \"\(path)\": \(error.message)")
+    }
+}
+
+/// As the command expects it.
+private func setBlocking(_ input: RawBox) throws(StartFailure) {
+    let flags = linux_fcntl_int(input.raw, F_GETFL, 0)
+    if flags < 0 || linux_fcntl_int(input.raw, F_SETFL, flags & ~O_NONBLOCK) < 0 {
+        throw StartFailure(errno: errno, message: "standard input: \(SystemError(call: "fcntl", errno: errno).message)")
     }
 }
 

@@ -31,10 +31,14 @@ struct Worker: ~Copyable {
     consuming func serve() -> Int32 {
         while true {
             if run == nil && (daemonIsGone || exitCode != 0) { break }
-            let (hasCommand, hasSignal) = wait()
+            let (hasCommand, hasSignal, hasInput) = wait()
             // Signals first: the end of a run goes out before a command that was meant for it comes in.
             if hasSignal { takeSignal() }
             if hasCommand { takeCommands() }
+            if hasInput {
+                run?.lookAtInput()
+                askToEnd()
+            }
             if run?.deadline != nil { enforceDeadlines() }
         }
         // Nobody may have read the last report, and the daemon's journal then lacks it.
@@ -42,18 +46,19 @@ struct Worker: ~Copyable {
         return exitCode
     }
 
-    private mutating func wait() -> (hasCommand: Bool, hasSignal: Bool) {
+    private mutating func wait() -> (hasCommand: Bool, hasSignal: Bool, hasInput: Bool) {
         // A negative descriptor is skipped by poll(2); a socket at its end would wake it for ever.
         var descriptors = (
             pollfd(fd: daemonIsGone ? -1 : socket.raw, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
+            pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: run?.inputEvents ?? -1, events: Int16(POLLIN), revents: 0)
         )
         let timeout = run?.deadline.map { timeoutMilliseconds(until: $0) } ?? -1
         let count = withUnsafeMutablePointer(to: &descriptors) {
-            $0.withMemoryRebound(to: pollfd.self, capacity: 2) { poll($0, 2, timeout) }
+            $0.withMemoryRebound(to: pollfd.self, capacity: 3) { poll($0, 3, timeout) }
         }
-        guard count > 0 else { return (false, false) }
-        return (descriptors.0.revents != 0, descriptors.1.revents != 0)
+        guard count > 0 else { return (false, false, false) }
+        return (descriptors.0.revents != 0, descriptors.1.revents != 0, descriptors.2.revents != 0)
     }
 
     // Rounded up: a deadline is never early.
@@ -162,8 +167,11 @@ extension Worker {
             }
             var remarks: [String] = []
             let request = try request.withEnvironmentFile(&remarks)
-            let pid = try startCommand(request, &remarks)
-            run = Run(request: request, pid: pid, startedAt: startedAt)
+            let (pid, input) = try startCommand(request, &remarks)
+            input?.begin()
+            run = Run(request: request, pid: pid, startedAt: startedAt, input: input)
+            // It may have been complete, or broken off, before it was watched.
+            run?.lookAtInput()
             // Of a disk that is full since a moment ago the record still says that it was about to begin.
             try? record.write(running: request, pid: pid, startedAt: startedAt)
             if !remarks.isEmpty { send(.remark(jobID: request.jobID, attempt: request.attempt, remarks.joined(separator: ". "))) }

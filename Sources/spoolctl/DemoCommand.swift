@@ -157,7 +157,7 @@ private struct Demo {
             }
             // A status appears in a directory a moment after it: watch those that are not complete.
             for record in records where !record.isComplete { watch.add(record.place.path) }
-            _ = try watch.wait(for: [], or: daemon, milliseconds: rest)
+            _ = try watch.wait(for: [], or: [poll], milliseconds: rest)
         }
     }
 

@@ -12,8 +12,8 @@ final class Interrupt {
         signals = try attempt { () throws(SystemError) in try SignalDescriptor(numbers) }
     }
 
-    /// Readable when one has come.
-    var raw: Int32 { signals.descriptor.raw }
+    /// Ready when one has come.
+    var poll: pollfd { pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0) }
 
     /// The signal that has come; nil when none has.
     func take() throws(Failure) -> Int32? {

@@ -42,37 +42,53 @@ struct JobDrop {
         return composed.id
     }
 
-    /// What of a caller's standard input a job can bring along.
-    private static let inputBytesMax = 64 << 20
+    /// What a job that is waited for reads on its standard input.
+    enum Input {
+        case nothing
+        /// All of it, stored before the job is submitted.
+        case stored(StandardInput)
+        /// Given while the job runs.
+        case given
+    }
 
-    /// Drops one job with what it reads on its standard input: a directory of both, renamed into `new/` as one. Without input
-    /// it is a file as any other.
-    mutating func drop(_ source: Source, name: String, mode: UInt32, input: StandardInput) throws(Failure) -> JobID {
+    /// How much of a caller's standard input can be stored.
+    static let inputBytesMax = 64 << 20
+
+    /// Composes a job that is waited for: a directory of its file, of what tells the worker of who waits, and of its input.
+    mutating func compose(
+        _ source: Source, name: String, mode: UInt32, awaitedWith input: Input, showsOutput: Bool
+    ) throws(Failure) -> (Composed, AwaitedJob) {
         try Self.checkReadable(source)
-        guard let first = try input.nextChunk() else { return try drop(source, name: name, mode: mode) }
         let id = nextID(name)
         let directory = "\(Layout.temporary)/\(id)"
         do throws(Failure) {
             try attempt { () throws(SystemError) in
                 try fs.makeDirectory(directory)
                 try fs.create("\(directory)/\(source.fileName)", source.bytes, mode: mode)
-            }
-            try write(first, input, to: "\(directory)/\(Layout.inputFile)")
-            try attempt { () throws(SystemError) in
                 try fs.sync("\(directory)/\(source.fileName)")
-                try fs.sync(directory)
-                try fs.renameNoReplace(directory, to: "\(Layout.new)/\(id)")
-                try fs.sync(Layout.new)
             }
+            var isGiven = false
+            switch input {
+            case .nothing: break
+            case .stored(let input): try store(input, in: "\(directory)/\(Layout.inputFile)")
+            case .given: isGiven = true
+            }
+            let awaited = try attempt { () throws(SystemError) in
+                let awaited = try AwaitedJob("\(fs.path)/\(directory)", showsOutput: showsOutput, feedsInput: isGiven)
+                // A job whose input is lost in a power cut must not run without it.
+                try fs.sync(directory)
+                return awaited
+            }
+            return (Composed(id: id, file: id.text), awaited)
         } catch {
             // The error is the news; what is left in tmp/ is litter either way.
             try? fs.removeTree(directory)
             throw error
         }
-        return id
     }
 
-    private func write(_ first: [UInt8], _ input: StandardInput, to path: String) throws(Failure) {
+    private func store(_ input: StandardInput, in path: String) throws(Failure) {
+        guard let first = try input.nextChunk() else { return }
         let file = try attempt { () throws(SystemError) in
             try FileDescriptor.open("\(fs.path)/\(path)", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         }
@@ -81,7 +97,7 @@ struct JobDrop {
         while let bytes = chunk {
             count += bytes.count
             guard count <= Self.inputBytesMax else {
-                throw .invalid("stdin: more than 64 MiB; give the job a file with --stdin, or none with < /dev/null")
+                throw .invalid("stdin: more than 64 MiB; give the job a file with --stdin, or none with --no-stdin")
             }
             try attempt { () throws(SystemError) in try file.write(bytes) }
             chunk = try input.nextChunk()

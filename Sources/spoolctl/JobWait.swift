@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Store
 
@@ -21,6 +22,8 @@ struct JobWait {
     /// Directories of running jobs that are watched.
     private var watched: Set<String> = []
     private var hasCanceled = false
+    /// Whether it was acted on that the output cannot be written any more.
+    private var hasLostOutput = false
 
     init(_ session: Session, _ records: JobRecords<DiskFileSystem>, showing: Showing = .nothing) throws(Failure) {
         self.session = session
@@ -28,13 +31,18 @@ struct JobWait {
         self.showing = showing
         watch = try JobWatch(spool: session.spoolPath)
         interrupt = try Interrupt()
-        if case .output = showing {
-            // Its end is waited for even when nobody reads any more.
-            session.output.endsWithReader = false
+        switch showing {
+        case .nothing: break
+        // What becomes of the jobs then is said here.
+        case .progress: session.output.leavesFailureToCaller = true
+        case .output:
+            session.output.leavesFailureToCaller = true
             outputs = [
-                JobOutput(session, Layout.outputFile, to: session.output), JobOutput(session, Layout.errorFile, to: session.errors),
+                JobOutput(session, Layout.outputFile, for: .exact, to: session.output),
+                JobOutput(session, Layout.errorFile, for: .exact, to: session.errors),
             ]
         }
+        if let awaited = session.awaited { try attempt { () throws(SystemError) in try awaited.start() } }
         if try session.daemon() == nil { session.complain("spoold is not running on \(session.spoolPath); waiting for it") }
     }
 
@@ -57,7 +65,9 @@ struct JobWait {
                 case .open: break
                 }
             }
+            if let code = try lostOutput(ids.filter { codes[$0] == nil }) { return code }
             if codes.count == count || (any && !codes.isEmpty) {
+                if let code = missingOutput() { return code }
                 return ids.lazy.compactMap { codes[$0] }.first { $0 != 0 } ?? ExitCode.done
             }
             let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
@@ -65,9 +75,11 @@ struct JobWait {
             if let news = try own?.look() { complain(news) }
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
             let nextLook = own?.nextLook.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
-            let isWoken = try watch.wait(for: names.union(ids), or: interrupt.raw, milliseconds: nextLook ?? until)
+            let isWoken = try watch.wait(
+                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []), milliseconds: nextLook ?? until)
+            if watchesReader { session.output.check() }
             if let signal = try interrupt.take() {
-                if let code = try interrupted(signal, ids.filter { codes[$0] == nil }) { return code }
+                if let code = try interrupted(ids.filter { codes[$0] == nil }, ExitCode.signalBase + signal) { return code }
             } else if !isWoken, nextLook == nil {
                 guard isUnsettled, rest.map({ $0 > Self.settlingMilliseconds }) ?? true else { return timedOut(timeoutMilliseconds ?? 0) }
                 for id in ids where codes[id] == nil {
@@ -103,6 +115,8 @@ struct JobWait {
             complain("\(id) was withdrawn, or its record removed")
             return .ended(ExitCode.neverRan)
         }
+        // Both are open before a slow reader of the one holds up the other.
+        for output in outputs { try output.begin(record, watch) }
         for output in outputs { try output.follow(record, watch) }
         if let name = record.place.path.split(separator: "/").last { names.insert(String(name)) }
         guard record.place.state.isTerminal else {
@@ -145,9 +159,31 @@ struct JobWait {
 
     // MARK: Interrupted
 
-    /// Leaves the jobs to themselves; with `--cancel-on-interrupt` cancels them, the first time. Returns what to exit with;
+    /// Whether somebody who reads what is shown can go: who shows nothing writes nothing to them.
+    private var watchesReader: Bool { if case .nothing = showing { false } else { true } }
+
+    /// What is shown cannot be written any more: the reader is gone, or the disk full. That ends the waiting as ctrl-C does.
+    private mutating func lostOutput(_ open: [String]) throws(Failure) -> Int32? {
+        guard watchesReader, !hasLostOutput, let failure = session.output.failure else { return nil }
+        hasLostOutput = true
+        let code = failure == EPIPE ? ExitCode.signalBase + SIGPIPE : ExitCode.failed
+        if failure != EPIPE { complain("write: \(SystemError.message(failure))") }
+        return open.isEmpty ? code : try interrupted(open, code)
+    }
+
+    /// Says how much of the output could not be shown, because it was gone before it was read.
+    private func missingOutput() -> Int32? {
+        var isAnything = false
+        for (name, output) in zip([Layout.outputFile, Layout.errorFile], outputs) where output.missingBytes > 0 {
+            isAnything = true
+            complain("\(name): \(output.missingBytes) bytes of the job's output are missing here: output_limit took them before they were read")
+        }
+        return isAnything ? ExitCode.neverRan : nil
+    }
+
+    /// Leaves the jobs to themselves; with `--cancel-on-interrupt` cancels them, the first time. Returns what to exit with, which is `code`;
     /// nil: their end is waited for.
-    private mutating func interrupted(_ signal: Int32, _ open: [String]) throws(Failure) -> Int32? {
+    private mutating func interrupted(_ open: [String], _ code: Int32) throws(Failure) -> Int32? {
         if session.arguments.flag(Option.cancelOnInterrupt.name), !hasCanceled {
             hasCanceled = true
             let answers = try ControlRequest(session).make(for: open) { $0.member("do", "cancel") }
@@ -159,9 +195,13 @@ struct JobWait {
             }
             return nil
         }
+        if session.awaited?.breaksOff == true {
+            complain("the job ends if it has begun, and fails when it begins, for its standard input breaks off")
+            return code
+        }
         let spool = session.arguments.value("spool").map { "--spool \($0) " } ?? ""
         let what = open.count == 1 ? "the job goes on; to end it" : "\(open.count) jobs go on; to end them"
         complain("\(what): spoolctl \(spool)cancel \(open.prefix(20).joined(separator: " "))\(open.count > 20 ? " …" : "")")
-        return ExitCode.signalBase + signal
+        return code
     }
 }

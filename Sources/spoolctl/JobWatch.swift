@@ -31,20 +31,16 @@ final class JobWatch {
     }
 
     /// Waits until something happened that concerns one of `names` (when empty: anything), or to what was added, or until
-    /// `other` is readable. False: not within so long.
-    func wait(for names: Set<String>, or other: Int32? = nil, milliseconds: Int64? = nil) throws(Failure) -> Bool {
+    /// one of `others` is ready. False: not within so long.
+    func wait(for names: Set<String>, or others: [pollfd] = [], milliseconds: Int64? = nil) throws(Failure) -> Bool {
         let deadline = milliseconds.map { Clock.monotonicMilliseconds() + $0 }
         while true {
             let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
-            // poll(2) passes over negative numbers.
-            var polls = [
-                pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: other ?? -1, events: Int16(POLLIN), revents: 0),
-            ]
-            let count = Glibc.poll(&polls, 2, Int32(clamping: rest ?? -1))
+            var polls = [pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)] + others
+            let count = Glibc.poll(&polls, nfds_t(polls.count), Int32(clamping: rest ?? -1))
             if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
             if count == 0, let rest, rest < Int64(Int32.max) { return false }
-            if count > 0, polls[1].revents != 0 { return true }
+            if count > 0, polls.dropFirst().contains(where: { $0.revents != 0 }) { return true }
             guard count > 0 else { continue }
             var events: [InotifyEvent] = []
             let overflowed = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }

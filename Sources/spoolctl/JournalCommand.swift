@@ -58,8 +58,9 @@ private final class JournalView {
             try readAll()
             session.output.flush()
             guard follows else { return code }
-            var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            if Glibc.poll(&poll, 1, -1) < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
+            var polls = [pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0), session.output.poll]
+            if Glibc.poll(&polls, 2, -1) < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
+            session.output.check()
             var events: [InotifyEvent] = []
             do throws(SystemError) { _ = try inotify.readEvents(into: &events) } catch { throw Failure(error) }
         }

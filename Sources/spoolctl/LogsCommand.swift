@@ -40,7 +40,7 @@ private struct JobLogs {
         let wantedTry = try session.count("try", default: 0)
         self.wantedTry = wantedTry > 0 ? wantedTry : nil
         let file = session.arguments.flag("stderr") ? Layout.errorFile : Layout.outputFile
-        output = JobOutput(session, file, of: self.wantedTry, to: session.output)
+        output = JobOutput(session, file, for: .reading(attempt: self.wantedTry), to: session.output)
     }
 
     mutating func run() throws(Failure) -> Int32 {
@@ -57,7 +57,8 @@ private struct JobLogs {
             try output.follow(record, watch)
             // The end was seen before the last bytes were read, so nothing comes after these.
             if record.place.state.isTerminal { return ExitCode.done }
-            _ = try watch.wait(for: [id])
+            _ = try watch.wait(for: [id], or: [session.output.poll])
+            session.output.check()
         }
     }
 

@@ -12,7 +12,10 @@ final class Output {
     let canRewrite: Bool
     /// Whether the program ends when nobody reads any more, as is right for one that has nothing to do but write.
     var endsWithReader: Bool
-    private var isUnread = false
+    /// Why nothing is written any more: EPIPE when nobody reads it. Nil while it is.
+    private(set) var failure: Int32?
+    /// Whether the program asks for `failure` and decides itself what becomes of it, as one does that waits for a job.
+    var leavesFailureToCaller = false
     /// What was written has not all been taken, and somebody wants it.
     private(set) var hasFailed = false
     private let descriptor: Int32
@@ -65,38 +68,61 @@ final class Output {
         _exit(ExitCode.untold)
     }
 
-    /// Writes what is buffered. A closed pipe is no error: whoever read has seen enough.
+    /// Writes what is buffered.
     func flush() {
         var done = 0
-        while done < buffer.count, !isUnread {
+        while done < buffer.count, failure == nil {
             let count = buffer[done...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count >= 0 {
                 done += count
-            } else if errno == EPIPE {
-                if endsWithReader { _exit(ExitCode.done) }
-                isUnread = true
+            } else if errno == EAGAIN {
+                // Whoever shares the pipe or terminal made it so.
+                var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = Glibc.poll(&polled, 1, -1)
             } else if errno != EINTR {
-                let number = errno
-                if descriptor == STDERR_FILENO {
-                    // There is nobody left to tell, and no reason to leave undone what was asked for. Closed, it is not wanted.
-                    isUnread = true
-                    hasFailed = number != EBADF
-                    break
-                }
-                if !untold.isEmpty { tellElsewhere(number) }
-                let message = "spoolctl: write: \(SystemError.message(number))\n"
-                _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
-                _exit(ExitCode.failed)
+                fail(errno)
             }
         }
         buffer.removeAll(keepingCapacity: true)
-        if !isUnread { untold.removeAll() }
+        if failure == nil { untold.removeAll() }
     }
 
     /// After the last that is written: who went away has not been told all.
     func finish() {
         flush()
-        if isUnread, !untold.isEmpty { tellElsewhere(EPIPE) }
+        if failure != nil, !untold.isEmpty { tellElsewhere(EPIPE) }
+    }
+
+    // MARK: A reader that goes
+
+    /// Ready when nobody reads any more, also while nothing is written: POLLERR of a pipe, POLLHUP of a socket or a terminal.
+    var poll: pollfd { pollfd(fd: failure == nil ? descriptor : -1, events: 0, revents: 0) }
+
+    /// Looks whether anybody still reads.
+    func check() {
+        var polled = poll
+        // POLLNVAL: it was closed from the beginning, and nobody went.
+        if Glibc.poll(&polled, 1, 0) > 0, polled.revents & Int16(POLLERR | POLLHUP) != 0 { fail(EPIPE) }
+    }
+
+    /// The one place that decides what becomes of the program when its output cannot be written. A closed pipe is no error: whoever read has
+    /// seen enough.
+    private func fail(_ number: Int32) {
+        failure = number
+        if descriptor == STDERR_FILENO {
+            // There is nobody left to tell, and no reason to leave undone what was asked for. Closed, it is not wanted.
+            hasFailed = number != EBADF && number != EPIPE
+            return
+        }
+        if number != EPIPE, !untold.isEmpty { tellElsewhere(number) }
+        if leavesFailureToCaller { return }
+        if number == EPIPE {
+            if endsWithReader { _exit(ExitCode.done) }
+            return
+        }
+        let message = "spoolctl: write: \(SystemError.message(number))\n"
+        _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
+        _exit(ExitCode.failed)
     }
 
     /// The columns of the terminal; 80 where nobody knows.

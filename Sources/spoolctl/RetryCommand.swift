@@ -136,6 +136,10 @@ extension Session {
                 found = (file, status.mode & 0o777, bytes)
             }
         }
+        let input = "\(old.path)/\(Layout.inputFile)"
+        if let given = try attempt({ () throws(SystemError) in try fs.status(input) }), given.kind == .fifo || given.kind == .symbolicLink {
+            throw Failure(ExitCode.failed, "\(old.id): its standard input was given by spoolctl submit -w and is not kept; submit it anew")
+        }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
         try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")
         if let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true),
@@ -150,7 +154,6 @@ extension Session {
             try fs.create("\(directory)/\(found.file)", found.bytes, mode: found.mode)
             try fs.create("\(directory)/\(Layout.statusFile)", record.json, mode: 0o600)
             // Nobody writes to an input, so that both jobs can have the same.
-            let input = "\(old.path)/\(Layout.inputFile)"
             if let brought = try fs.status(input), brought.kind == .file, try fs.status(old.path)?.owner == brought.owner { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
             try fs.sync("\(directory)/\(found.file)")
             try fs.sync("\(directory)/\(Layout.statusFile)")

@@ -14,6 +14,8 @@ final class Session {
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
+    /// The job that was submitted to be waited for.
+    var awaited: AwaitedJob?
 
     init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) {
         self.command = command

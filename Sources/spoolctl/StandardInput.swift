@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Lines
 import Linux
@@ -20,6 +21,27 @@ final class StandardInput {
         descriptor = try attempt { () throws(SystemError) -> Int32 in
             let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
             return file.release()
+        }
+    }
+
+    enum Kind {
+        /// Closed, a terminal, or /dev/null.
+        case none
+        /// A file, and how much of it is left.
+        case file(bytes: Int)
+        case stream
+    }
+
+    /// What the caller has given.
+    static var kind: Kind {
+        var status = stat()
+        guard StandardDescriptors.hasInput, isatty(STDIN_FILENO) == 0, fstat(STDIN_FILENO, &status) == 0 else { return .none }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            // A file that is open for writing alone has no position worth knowing, and its reading fails with the reason.
+            return .file(bytes: max(0, Int(status.st_size) - max(0, lseek(STDIN_FILENO, 0, SEEK_CUR))))
+        case S_IFCHR where status.st_rdev == linux_makedev(1, 3): return .none
+        default: return .stream
         }
     }
 

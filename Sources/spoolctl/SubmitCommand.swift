@@ -9,12 +9,13 @@ extension Command {
             "COMMAND and its words are run without a shell; a single word with a blank or something else for a shell in it is given to the shell. The job records the caller's directory, umask and PATH.",
             "An instant without an offset is read in the configured time zone, which is UTC unless spoold.toml says otherwise.",
             "What was printed is on the disk. The daemon need not run: the job waits for it.",
-            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. Standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is read to its end, at most 64 MiB, and becomes the job's.",
-            "ctrl-C leaves the job to itself, says how to cancel it, and exits with 130.",
+            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. The job is submitted at once, and standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is given to it while it runs. So a loop of `while read` needs --no-stdin, or < /dev/null, as it does with ssh. A file of at most 64 MiB is stored with the job; all other input is stored too, before the job is submitted, if the job has more than one try or is another user's.",
+            "ctrl-C leaves the job to itself, says how to cancel it, and exits with 130; a job whose input is still being given ends then. When nobody reads the output any more it is the same, and the code is 141.",
         ],
         options: [
             Option("wait", "w", "wait for its end, show its output, exit with its code"),
             Option.cancelOnInterrupt,
+            Option("no-stdin", "give the job no standard input, as ssh -n does"),
             Option("name", "n", value: "NAME", "the name in its id (else the program's)"),
             Option("in", value: "TIME", "start so much later"),
             Option("env", "record the whole environment"),
@@ -65,17 +66,27 @@ private struct Submit {
         do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
         try session.refuseMissingFiles(of: definition, Self.option)
         try session.refuseUnknown(definition.after, Self.option)
-        return try finish(Source(writing: job.table), name: name, takesInput: takesInput(job.table))
+        return try finish(Source(writing: job.table), name: name, input: input(of: job.table))
     }
 
     /// How a key is spelled as an option.
     private static func option(_ key: String) -> String { "--\(key.split(separator: "_").joined(separator: "-"))" }
 
-    /// Whether the caller's standard input is the job's.
-    private func takesInput(_ table: Table) -> Bool {
+    /// What of the caller's standard input is the job's.
+    private func input(of table: Table) -> JobDrop.Input {
         // With a key it may be another's job that is waited for, and that has its own.
-        guard arguments.flag("wait"), table["payload"] == nil, table["stdin"] == nil, table["unique"] == nil else { return false }
-        return StandardDescriptors.hasInput && isatty(STDIN_FILENO) == 0
+        guard arguments.flag("wait"), !arguments.flag("no-stdin"), table["payload"] == nil, table["stdin"] == nil, table["unique"] == nil else { return .nothing }
+        switch StandardInput.kind {
+        case .none: return .nothing
+        case .file(let bytes) where bytes <= JobDrop.inputBytesMax: return .stored(StandardInput())
+        case .file, .stream:
+            // What was given once is gone, and only its owner can open it.
+            var isGivenOnce = table["user"] == nil
+            if let tries = table["tries"] { if case .integer(1) = tries.kind {} else { isGivenOnce = false } }
+            if isGivenOnce { return .given }
+            session.complain("reading standard input to its end before the job is submitted; < /dev/null or --no-stdin gives it none")
+            return .stored(StandardInput())
+        }
     }
 
     private func record(_ job: inout JobOptions) throws(Failure) {
@@ -99,11 +110,8 @@ private struct Submit {
         return name
     }
 
-    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, takesInput: Bool = false) throws(Failure) -> Int32 {
-        var drop = JobDrop(try session.openSpoolForWriting())
-        let submitted = try takesInput
-            ? Session.Submitted(id: drop.drop(source, name: name, mode: mode, input: StandardInput())) : session.submit(source, name: name, mode: mode)
-        return try session.told(submitted, showing: .output)
+    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing) throws(Failure) -> Int32 {
+        try session.told(try session.submit(source, name: name, mode: mode, input: input), showing: .output)
     }
 
     // MARK: Files
@@ -159,8 +167,8 @@ private struct Submit {
         }
         // A script runs from the very file that was dropped, so it must be executable, and only its owner may change it.
         // A run of a task gets what its other runs get.
-        let takesInput = mayTakeInput && table["task"] == nil && takesInput(table)
-        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, takesInput: takesInput)
+        let input = mayTakeInput && table["task"] == nil ? input(of: table) : .nothing
+        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, input: input)
     }
 
     private func refuseJobOptions(with what: String) throws(Failure) {
@@ -251,10 +259,16 @@ extension Session {
     }
 
     /// Drops one job; where the job has a key of `unique` that is taken, says so and returns the job that holds it.
-    func submit(_ source: Source, name: String, mode: UInt32 = 0o600) throws(Failure) -> Submitted {
+    func submit(_ source: Source, name: String, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing) throws(Failure) -> Submitted {
         let fs = try openSpoolForWriting()
         var drop = JobDrop(fs)
-        guard let unique = source.unique else { return Submitted(id: try drop.drop(source, name: name, mode: mode)) }
+        guard let unique = source.unique else {
+            guard arguments.flag("wait") else { return Submitted(id: try drop.drop(source, name: name, mode: mode)) }
+            let (composed, awaited) = try drop.compose(source, name: name, mode: mode, awaitedWith: input, showsOutput: !isQuiet && !isJSON)
+            try drop.publish([composed])
+            self.awaited = awaited
+            return Submitted(id: composed.id)
+        }
         let spool = Spool(fs, host: "")
         // One at a time, so that two who ask at once are told the same id.
         let lock = try attempt { () throws(SystemError) in try UniqueLock(spool: spoolPath) }
@@ -306,6 +320,7 @@ extension Session {
     }
 
     func wait(for ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+        defer { awaited?.end() }
         var wait = try JobWait(self, try records(), showing: showing)
         return try wait.run(ids.map(\.text))
     }

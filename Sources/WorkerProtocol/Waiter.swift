@@ -1,0 +1,24 @@
+/// The file `waiter` in a job's directory: a command waits for the job, shows all that it writes, and may give it its standard input.
+///
+/// That command makes the file before the job is submitted and holds shared locks of its bytes, F_OFD_SETLK, until it ends, however it ends.
+/// The first byte is locked by whoever waits, the second by whoever shows the output too. Nobody has the file open for writing: what is
+/// written in `new/` is not taken up. So the worker knows that a reader of the output
+/// comes, before that reader has opened it; and that whoever gives the input is still there.
+///
+/// Input that is given while the job runs goes through a FIFO in the place of the input file. When all has been given, the file becomes
+/// read-only. A waiter that is gone before that has not given all of it.
+public enum Waiter {
+    public static let fileName = "waiter"
+
+    /// The byte of whoever waits.
+    public static let waitingByte: Range<Int64> = 0..<1
+    /// The byte of whoever shows the output.
+    public static let outputByte: Range<Int64> = 1..<2
+
+    /// The file's mode until all input has been given, and from then on.
+    public static let mode: UInt32 = 0o644
+    public static let modeAtEndOfInput: UInt32 = 0o444
+
+    /// What stands in the place of the FIFO once the job has begun: a symbolic link to nothing, for what was given is not kept.
+    public static let inputGone = "given by spoolctl submit -w, and not kept"
+}

@@ -1,0 +1,158 @@
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+/// spoolctl in the middle of a pipeline: all that the job writes comes out, all that comes in reaches the job, and neither end holds it up.
+@Suite("submit -w and logs -f in a pipeline", .ownThreads)
+struct PipelineTests {
+    static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
+
+    private static func shell(_ spool: SpoolUnderTest, _ line: String) throws -> Commands.Result {
+        try Commands.run("sh", ["-c", "cd \(spool.out); \(line)"], environment: spool.environment)
+    }
+
+    // MARK: Output
+
+    /// What a job writes, its limit, and how it is read.
+    static let outputs: [(name: String, limit: String, tries: String, job: String, reader: String, expected: String)] = [
+        ("a slow reader", "1M", "1", "seq 2000000", "{ sleep 1; cat; }", "seq 2000000"),
+        ("a job that outlives several looks", "1K", "1", "seq 200000; sleep 2.5; seq 200000", "{ sleep 4; cat; }", "seq 200000; seq 200000"),
+        ("a small limit and a fast job", "1K", "1", "seq 100000", "cat", "seq 100000"),
+        ("an odd limit", "1025", "1", "seq 1000", "cat", "seq 1000"),
+        ("every try", "1K", "3", "seq 5000; exit 1", "cat", "seq 5000; seq 5000; seq 5000"),
+    ]
+
+    @Test("A pipeline gets every byte of the job's output, past output_limit too", arguments: outputs.indices)
+    func output(_ index: Int) throws {
+        let row = Self.outputs[index]
+        let spool = try SpoolUnderTest()
+        let submit = "\(Self.ctl) submit -w --output-limit \(row.limit) --tries \(row.tries) --backoff 1ms '\(row.job)' < /dev/null"
+        let result = try Self.shell(spool, "\(submit) | \(row.reader) > got; { \(row.expected); } > expected; cmp got expected")
+        #expect(result.code == 0 && result.output.isEmpty, "\(row.name): \(result)")
+    }
+
+    @Test("A reader that is stopped and continued gets every byte; the record keeps what output_limit says")
+    func stoppedReader() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "1K", "echo began; read x < \(gate.path); seq 100000; exit 5"])
+        try waiter.awaitOutput("began\n")
+        waiter.child.kill(SIGSTOP)
+        let id = try spool.running("t").id
+        try gate.release()
+        let job = try spool.wait(for: "the end") { try spool.job(id, in: "failed") }
+        #expect(try job.stdout.contains("[spoold: "))
+        waiter.child.kill(SIGCONT)
+        let result = try waiter.end()
+        #expect(result.code == 5)
+        #expect(result.output == "began\n" + (1...100000).map { "\($0)\n" }.joined())
+    }
+
+    @Test("logs -f goes on when the job truncates its output")
+    func truncated() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let id = try spool.ctl("submit", "echo a longer first line; read x < \(gate.path); : > $SPOOL_JOB_DIR/stdout; echo short; read x < \(gate.path)").id
+        let follower = try spool.startCtl(["logs", "-f", id])
+        try follower.awaitOutput("a longer first line\n")
+        try gate.release()
+        try follower.awaitOutput("short\n")
+        try gate.release()
+        let result = try follower.end()
+        #expect(result.code == 0 && result.output == "a longer first line\nshort\n" && result.errors.contains("truncated"))
+    }
+
+    // MARK: Readers that go
+
+    static let endless = "while :; do echo x; sleep 0.1; done"
+    static let idle = "echo x; sleep 600"
+
+    @Test("submit -w and run -w end when their reader goes, with 141, also while nothing is written", arguments: [endless, idle])
+    func readerGoes(_ job: String) throws {
+        let spool = try SpoolUnderTest()
+        let line = "{ \(Self.ctl) submit -w --name t '\(job)' < /dev/null; echo $? > code; } | head -1; cat code"
+        let result = try Self.shell(spool, line)
+        #expect(result.output == "x\n141\n", "\(result)")
+        #expect(result.error.contains("the job goes on; to end it: spoolctl cancel "))
+        #expect(try spool.ctl("cancel", try spool.running("t").id).code == 0)
+    }
+
+    @Test("With --cancel-on-interrupt the job is canceled when the reader goes")
+    func readerGoesAndCancels() throws {
+        let spool = try SpoolUnderTest()
+        let line = "\(Self.ctl) submit -w --name t --cancel-on-interrupt '\(Self.idle)' < /dev/null | head -1"
+        #expect(try Self.shell(spool, line).output == "x\n")
+        #expect(try spool.jobs(in: "failed", named: "t").first?.reason == "canceled")
+    }
+
+    static let followers = ["logs -f $id", "journal -f", "wait --progress $id"]
+
+    @Test("Commands that print for long end when their reader goes while nothing happens", arguments: followers)
+    func followerEnds(_ command: String) throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "\(Self.ctl) progress 0.5; echo x; sleep 600").id
+        let result = try Self.shell(spool, "id=\(id); \(Self.ctl) \(command) | head -1 | wc -l")
+        #expect(result.code == 0 && result.output == "1\n", "\(result)")
+        #expect(try spool.ctl("cancel", id).code == 0)
+    }
+
+    // MARK: Input
+
+    static let jobs: [(line: String, output: String)] = [
+        ("mkfifo f; exec 3<> f; CTL submit -w -- echo hi <&3", "hi\n"),
+        ("{ echo a; sleep 0.5; echo b; } | CTL submit -w cat", "a\nb\n"),
+        ("head -c 80000000 /dev/zero | CTL submit -w cat | wc -c", "80000000\n"),
+        ("yes | CTL submit -w -- head -1", "y\n"),
+        ("printf 'a\\nb\\n' | while read h; do CTL submit -w --no-stdin -- echo $h; done", "a\nb\n"),
+        (": | CTL submit -w cat", ""),
+        ("printf 'a\\0b' | CTL submit -w cat | od -An -c | tr -d ' '", "a\\0b\n"),
+    ]
+
+    @Test("submit -w submits at once and feeds its input while the job runs", arguments: jobs.indices)
+    func input(_ index: Int) throws {
+        let row = Self.jobs[index]
+        let spool = try SpoolUnderTest()
+        let result = try Self.shell(spool, row.line.replacing("CTL", with: Self.ctl))
+        #expect(result.code == 0 && result.output == row.output, "\(result)")
+    }
+
+    @Test("A job whose input breaks off fails, whether it has begun or not, and nothing of it is run again", arguments: [true, false])
+    func brokenInput(hasBegun: Bool) throws {
+        let spool = try SpoolUnderTest(starting: hasBegun)
+        let (reading, writing) = try Pipe().release()
+        defer { close(writing) }
+        var words = Array("some\n".utf8)
+        try #require(write(writing, &words, words.count) == words.count)
+        let output = try FileDescriptor.open("\(spool.base)/got", O_WRONLY | O_CREAT, mode: 0o600)
+        let caller = try Child(
+            Self.ctl, ["submit", "-w", "cat"], environment: spool.environment, input: reading, output: output.raw, error: output.raw)
+        close(reading)
+        let place = hasBegun ? "running" : "new"
+        let id = try spool.wait(for: "the job") { try Files.list("\(spool.path)/\(place)").first }
+        if hasBegun { try spool.wait(for: "its output") { try Files.text("\(spool.base)/got").contains("some\n") } }
+        caller.kill(SIGKILL)
+        if !hasBegun { try spool.start() }
+        let job = try spool.wait(for: "the failure") { try spool.job(id, in: "failed") }
+        #expect(job.reason == "spawn" && job.error.contains("standard input"), "\(job.error)")
+        let retried = try spool.ctl("retry", id)
+        #expect(retried.code == 1 && retried.errors.contains("is not kept"), "\(retried)")
+        try Files.rename("\(spool.path)/failed/\(id)", "\(spool.path)/new/again")
+        let again = try spool.wait(for: "the second") { try spool.jobs(in: "failed", named: "again").first }
+        #expect(again.error.contains("is not kept"), "\(again.error)")
+    }
+
+    @Test("A job that is fed outlives kill -9 of the daemon, and gets the rest of its input")
+    func daemonDies() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let line = "{ echo a; read x < \(gate.path); echo b; } | \(Self.ctl) submit -w cat"
+        let running = try Commands.Running("sh", ["-c", line], environment: spool.environment)
+        _ = try spool.wait(for: "the beginning") { try Files.list("\(spool.path)/running").first }
+        try spool.crash()
+        try spool.start()
+        try gate.release()
+        let result = try running.end()
+        #expect(result.code == 0 && result.output == "a\nb\n", "\(result)")
+    }
+}

@@ -1,0 +1,23 @@
+import Testing
+import WorkerProtocol
+
+@Suite("The record of what an output file lacks")
+struct OutputCutTests {
+    static let cuts = [
+        OutputCut(jobID: "20261121T020000.000Z-a-k3f9", inode: 7),
+        OutputCut(jobID: "j", inode: .max, givenBack: 512..<4096, notice: 512..<580, leftOutBytes: 90_000_000),
+    ]
+
+    @Test("What is written is read again", arguments: cuts)
+    func read(_ cut: OutputCut) { #expect(OutputCut(cut.text) == cut) }
+
+    @Test("A text that is none is refused", arguments: ["", "j 1 0 0 0 0 0", "j 1 0 0 0 0\n", "j 1 5 4 0 0 0\n", "j 1 -1 4 0 0 0\n", "j x 0 0 0 0 0\n"])
+    func refused(_ text: String) { #expect(OutputCut(text) == nil) }
+
+    @Test("The file that the command writes to lacks what was given back, the shorter file what its notice stands for")
+    func gaps() {
+        let cut = OutputCut(jobID: "j", inode: 7, givenBack: 512..<4096, notice: 512..<580, leftOutBytes: 9000)
+        #expect(cut.gap(inFileOf: 7) == (512..<4096, 3584))
+        #expect(cut.gap(inFileOf: 8) == (512..<580, 9000))
+    }
+}
