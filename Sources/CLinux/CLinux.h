@@ -42,6 +42,12 @@ static inline int linux_openat(int directory, const char *path, int flags, mode_
     return openat(directory, path, flags, mode);
 }
 
+// memmem(3), which needs _GNU_SOURCE.
+static inline const void *linux_memmem(const void *hay, size_t hay_length, const void *needle, size_t needle_length) {
+    extern void *memmem(const void *, size_t, const void *, size_t);
+    return memmem(hay, hay_length, needle, needle_length);
+}
+
 static inline int linux_openat2(int directory, const char *path, const struct open_how *how) {
     return (int)syscall(SYS_openat2, directory, path, how, sizeof *how);
 }

@@ -49,6 +49,7 @@ extension Daemon {
             case watches.control:
                 service.takeControl(event.name)
                 if event.name.hasSuffix(".request") { hasRequest = true }
+            case watches.journal: if event.name == spool.journal.segment { isSpoolSuspect = true }
             case watches.configuration:
                 if let path = options.configuration, path.hasSuffix("/\(event.name)") { loadConfiguration(isFirst: false) }
             default: break

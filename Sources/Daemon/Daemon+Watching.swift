@@ -22,6 +22,8 @@ struct Watches {
     var schedules: Int32 = -1
     var control: Int32 = -1
     var patterns: Int32 = -1
+    /// For somebody who takes the journal away: what it writes itself is told by no event of these.
+    var journal: Int32 = -1
     var configuration: Int32 = -1
 
     /// The directory that a watch is on, if it is one where users may have theirs.
@@ -35,7 +37,7 @@ struct Watches {
         }
     }
 
-    var ofSpool: [Int32] { [spool, new, tasks, schedules, control, patterns] }
+    var ofSpool: [Int32] { [spool, new, tasks, schedules, control, patterns, journal] }
 }
 
 extension Daemon {
@@ -72,6 +74,7 @@ extension Daemon {
         watches.schedules = try watch("\(options.spool)/\(Layout.schedules)", comings)
         watches.control = try watch("\(options.spool)/\(Layout.control)", comings)
         watches.patterns = try watch("\(options.spool)/\(Layout.patterns)", comings)
+        watches.journal = try watch("\(options.spool)/\(Layout.journal)", itself.union([.movedTo, .movedFrom, .deleted]))
         if let path = options.configuration, let slash = path.lastIndex(of: "/") {
             do throws(SystemError) {
                 watches.configuration = try watch(
@@ -110,6 +113,7 @@ extension Daemon {
     func lookAtUnwatched() throws(SystemError) {
         guard let due = unwatchedLookAt, Clock.monotonicMilliseconds() >= due else { return }
         unwatchedLookAt = nil
+        isSpoolSuspect = true
         try watchSpool()
         reloadZones()
         if unwatchedLookAt == nil { service.end(.watches) }

@@ -7,8 +7,10 @@ import Store
 // - All that the daemon writes goes to the spool that it has opened and locked, wherever that is now; nothing goes to what stands
 //   at its path instead.
 // - Nothing is started while the spool is not at its path, for a job finds its directory by path.
-// - A directory that is gone for longer than somebody takes to put another in its place is made anew; the journal from memory. Only
-//   for state/, with the lock and the records of runs, the daemon waits.
+// - A directory that is gone for longer than somebody takes to put another in its place is made anew; the journal from memory, and at once
+//   when it is a segment alone that is gone. For a state/ that was moved away, with the lock and the records of runs, the daemon waits. One
+//   that was removed is made anew: the spool is locked all the while, for the lock hangs on other directories too. What runs goes on, and
+//   its end is told as long as this daemon lives.
 // - It ends, with exit code 1, when there is nothing to come back: the spool was deleted, or another one stands at its path.
 
 extension Daemon {
@@ -39,6 +41,8 @@ extension Daemon {
         spoolLookAt = time + Self.missingMilliseconds
         guard service.troubles[.spool] == nil else { return try makeMissing() }
         service.begin(.spool, why, effect: "nothing is started until this is over")
+        // Nobody replaces the journal of a daemon that runs, and what is in memory alone may be lost any moment.
+        if isAtPath, try missingDirectories().isEmpty, try lock.isInPlace(spool: options.spool) { try makeMissing() }
     }
 
     /// Whether the directory at the spool's path is the one that was opened.
@@ -64,8 +68,8 @@ extension Daemon {
             return "the spool is not at \(options.spool) any more: it was moved or unmounted"
         }
         if let missing = try missingDirectories().first { return "\(missing)/ is missing" }
-        guard try lock.isInPlace(spool: options.spool) else { return "\(Layout.lock) is not the file that this spoold has locked" }
-        guard try isJournalInPlace() else { return "\(Layout.journal)/\(spool.journal.segment) is missing" }
+        guard try lock.isInPlace(spool: options.spool) else { return "\(Layout.lock) or \(Layout.running)/ is not what this spoold has locked" }
+        guard try spool.journal.isInPlace() else { return "\(Layout.journal)/\(spool.journal.segment) is missing, or another file" }
         return nil
     }
 
@@ -75,13 +79,12 @@ extension Daemon {
         return missing
     }
 
-    private func isJournalInPlace() throws(SystemError) -> Bool {
-        try spool.fs.status("\(Layout.journal)/\(spool.journal.segment)") != nil
-    }
-
     private func makeMissing() throws(SystemError) {
         if !isAtPath { try holdOnlyIfSound() }
-        guard isAtPath, try spool.fs.status(Layout.state) != nil else { return }
+        guard isAtPath else { return }
+        let isStateGone = try spool.fs.status(Layout.state) == nil
+        // Moved away, it may come back.
+        if isStateGone, try !lock.isRemoved() { return }
         for directory in try missingDirectories() {
             // Something else may stand there, which is not ours to remove.
             guard try spool.fs.status(directory) == nil else { continue }
@@ -89,10 +92,46 @@ extension Daemon {
             log.write(.warning, "mended", at: now, ["what": "made \(directory)/, which was gone"])
             isSpoolSuspect = true
         }
+        // As at the start: what is everybody's is so again.
+        if isSpoolSuspect { try openForEverybody() }
+        if isStateGone { try fillState() }
+        try renewLock()
+        if lostSpool != nil { return }
         if spool.journal.hasPending { try service.persistently { () throws(SystemError) in try self.spool.journal.commit() } }
-        guard try spool.fs.status(Layout.journal) != nil, try !isJournalInPlace(), !service.hasUnplaced else { return }
+        guard try spool.fs.status(Layout.journal) != nil, try !spool.journal.isInPlace(), !service.hasUnplaced else { return }
+        let gone = "\(Layout.journal)/\(spool.journal.segment)"
         try service.rotateJournal()
         log.write(.warning, "mended", at: now, ["what": "wrote \(Layout.journal)/\(spool.journal.segment) from memory, as the journal was gone"])
+        service.report(
+            problem: ["\(gone) was taken away at \(now.rfc3339); \(spool.journal.segment) was written from memory, and only the records of jobs tell what was before"],
+            of: Layout.journal, inForce: "the state in memory")
+        isSpoolSuspect = true
+    }
+
+    /// Writes what state/ holds besides the lock, as far as this daemon knows it.
+    private func fillState() throws(SystemError) {
+        do throws(SpoolError) { try Spool.prepare(spool.fs) } catch {
+            if case .system(let inner) = error { throw inner }
+            throw SystemError(call: "open", path: Layout.format, errno: EPROTONOSUPPORT)
+        }
+        // By it the spool knows that it is no copy.
+        if service.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs) }
+        try service.claimAgain()
+        // Their records have no name any more: who has none of a run could not be found by the next daemon.
+        endIdleWorkers(keeping: 0)
+        for worker in workers.values { worker.isLast = true }
+        service.isPublishDue = true
+    }
+
+    /// Locks what stands at the spool's path now.
+    private func renewLock() throws(SystemError) {
+        guard try !lock.isInPlace(spool: options.spool) else { return }
+        guard let renewed = try lock.renewed(spool: options.spool, host: host) else {
+            lostSpool = "another spoold has locked \(options.spool)"
+            return
+        }
+        lock = renewed
+        log.write(.warning, "mended", at: now, ["what": "locked the spool anew, as \(Layout.lock) or \(Layout.running)/ was gone"])
         isSpoolSuspect = true
     }
 }

@@ -113,8 +113,13 @@ extension Daemon {
             case .ended(let end):
                 guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
                 worker.job = nil
-                idleWorkers.append(worker)
-                idleSince = now
+                if worker.isLast {
+                    workers[worker.number] = nil
+                    try? poll.remove(worker.descriptor)  // not there, which is what is wanted
+                } else {
+                    idleWorkers.append(worker)
+                    idleSince = now
+                }
                 if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
                 if case .spawnFailed(let errno, let message) = end.kind, SystemError(call: "spawn", errno: errno).isRefusedStart {
                     refused(job, message)

@@ -78,7 +78,7 @@ public final class Daemon: World {
     let host: String
     let spool: Spool<DiskFileSystem>
     let zones = ZoneDatabase()
-    let lock: SpoolLock
+    var lock: SpoolLock
     let poll: Poll
     let signals: SignalDescriptor
     let timer: Timer

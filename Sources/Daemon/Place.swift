@@ -32,17 +32,15 @@ struct Place {
     /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
     func takeLock(program: String) throws -> SpoolLock? {
         if let awaited, try !awaited.wait(at: self) { return nil }
-        try prepare()
-        if let lock = try SpoolLock.inherited(spool: options.spool, host: host) { return lock }
-        if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
-        let holder = try SpoolLock.holder(spool: options.spool)
-        guard options.isStandby else {
-            throw DaemonFailure(
-                """
-                the spool \(options.spool) is held by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?"); \
-                with --standby this one waits and takes over when that one ends
-                """)
+        if let lock = try SpoolLock.inherited(spool: options.spool, host: host) {
+            try prepare()
+            return lock
         }
+        // Before anything is made in it: the one that has it may be about to put back what somebody took away.
+        if !options.isStandby, let holder = try SpoolLock.holder(spool: options.spool) { throw refusal(holder) }
+        try prepare()
+        if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
+        guard options.isStandby else { throw refusal(try SpoolLock.holder(spool: options.spool)) }
         // Whether the one on another machine has ended, its lock there cannot tell for sure.
         if let kind = try NetworkFileSystem.name(at: options.spool) {
             throw DaemonFailure("--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
@@ -56,6 +54,14 @@ struct Place {
             try wait.end()
             return lock
         }
+    }
+
+    private func refusal(_ holder: SpoolLock.Holder?) -> DaemonFailure {
+        DaemonFailure(
+            """
+            the spool \(options.spool) is held by spoold, pid \(holder?.pid ?? 0) on \(holder?.host ?? "?"); \
+            with --standby this one waits and takes over when that one ends
+            """)
     }
 
     /// Whether this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.

@@ -75,7 +75,7 @@ extension Service {
     }
 
     /// The key of a job that waits or runs may have been given to another just before the end, of which nothing is on record.
-    private func claimAgain() throws(SystemError) {
+    func claimAgain() throws(SystemError) {
         for job in scheduler.jobs.values {
             guard let unique = job.definition.unique, scheduler.holder(ofUnique: unique.key) == job.id else { continue }
             do throws(SystemError) {

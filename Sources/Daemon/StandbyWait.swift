@@ -23,12 +23,12 @@ final class StandbyWait {
     }
 
     /// Waits until nobody has the lock, and returns its file, locked. Nil when told to end.
-    func next(program: String) throws -> FileDescriptor? {
+    func next(program: String) throws -> SpoolLockFiles? {
         let spool = place.options.spool
-        let lock = try SpoolLock.open(spool: spool)
+        let lock = try SpoolLockFiles(spool: spool)
         let pipe = try Pipe()
         // What the thread uses stays open as long as it may, in `Wait`.
-        let wait = Wait(lock: try lock.duplicate(), bell: try pipe.writing.duplicate())
+        let wait = Wait(lock: lock, bell: try pipe.writing.duplicate())
         try wait.begin()
         let holder = try SpoolLock.holder(spool: spool)
         place.log.write(
@@ -82,10 +82,10 @@ final class StandbyWait {
 
     /// What the thread waits for, and by what it tells: four bytes in a pipe, 0 or errno.
     private final class Wait: Sendable {
-        private let lock: FileDescriptor
+        private let lock: SpoolLockFiles
         private let bell: FileDescriptor
 
-        init(lock: consuming FileDescriptor, bell: consuming FileDescriptor) {
+        init(lock: SpoolLockFiles, bell: consuming FileDescriptor) {
             self.lock = lock
             self.bell = bell
         }
@@ -105,7 +105,7 @@ final class StandbyWait {
 
         private func run() {
             var failure: Int32 = 0
-            do throws(SystemError) { try lock.awaitRecordLock() } catch { failure = error.errno }
+            do throws(SystemError) { try lock.awaitLock() } catch { failure = error.errno }
             // Nobody hears it: then the process is ending.
             _ = withUnsafeBytes(of: &failure) { write(bell.raw, $0.baseAddress, $0.count) }
         }

@@ -15,6 +15,8 @@ final class Worker {
     private var buffer = [UInt8](repeating: 0, count: 4096)
     /// The run that was given to it and has not ended.
     var job: Job?
+    /// It is given no other run after that.
+    var isLast = false
 
     /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
     /// worker has that file.

@@ -199,6 +199,18 @@ extension FileDescriptor {
         }
     }
 
+    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file holds the exclusive one. One that is held by this
+    /// opening is given up for it. True also where the file system knows no such locks.
+    public borrowing func trySharedLock() throws(SystemError) -> Bool {
+        let raw = raw
+        do throws(SystemError) {
+            try attempt("flock") { linux_flock(raw, LOCK_SH | LOCK_NB) }
+            return true
+        } catch {
+            return error.errno != EWOULDBLOCK
+        }
+    }
+
     /// Takes the exclusive advisory lock, flock(2) LOCK_EX, once its holder has let it go.
     public borrowing func lock() throws(SystemError) {
         let raw = raw

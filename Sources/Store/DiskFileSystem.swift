@@ -87,6 +87,16 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
+    public func recordReader() -> RecordReader? {
+        var directories: [(state: JobState, raw: Int32)] = []
+        for state in [JobState.done, .failed] {
+            // What is not there, or cannot be opened, is looked for by its path.
+            guard let directory = try? top.opened.openFile(Layout.directory(state), O_RDONLY | O_DIRECTORY) else { continue }
+            directories.append((state, directory.release()))
+        }
+        return RecordReader(directories)
+    }
+
     /// One of the spool's own directories may be a link: it is where whoever made the spool wants it.
     private func open(_ path: String) throws(SystemError) -> Directory {
         if path.utf8.contains(UInt8(ascii: "/")) { return try top.opened.openDirectory(path) }
@@ -240,7 +250,7 @@ public final class DiskFileSystem: FileSystem {
         let file = try opening { () throws(SystemError) in
             try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
         }
-        return DiskLog(size: try file.status().size, file: file)
+        return DiskLog(try file.status(), file: file)
     }
 
     // MARK: Directories of other users
@@ -273,12 +283,12 @@ public final class DiskFileSystem: FileSystem {
             let file = try directory.opened.openFile(name, flags)
             let status = try file.status()
             guard status.kind == .file, status.owner == owner.owner else { throw SystemError(call: "open", path: name, errno: EPERM) }
-            return DiskLog(size: status.size, file: file)
+            return DiskLog(status, file: file)
         } catch {
             guard error.errno == ENOENT else { throw error }
             let file = try directory.opened.openFile(name, flags | O_CREAT | O_EXCL)
             try file.setOwner(owner.owner, group: owner.group)
-            return DiskLog(size: 0, file: file)
+            return DiskLog(try file.status(), file: file)
         }
     }
 

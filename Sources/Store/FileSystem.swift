@@ -39,6 +39,8 @@ public protocol FileSystem: AnyObject {
     /// Makes everything written so far durable.
     func syncAll() throws(SystemError)
     func openLog(_ path: String) throws(SystemError) -> Log
+    /// Reads many records quickly; nil where that cannot be done.
+    func recordReader() -> RecordReader?
 }
 
 /// Whose a file is.
@@ -55,6 +57,8 @@ public struct FileOwner: Hashable, Sendable {
 /// A file that grows at its end.
 public protocol AppendLog: AnyObject {
     var size: Int64 { get }
+    /// What was opened, as stat(2) has it.
+    var inode: UInt64 { get }
     /// On failure some of the bytes may have been written: truncate before trying again.
     func append(_ bytes: [UInt8]) throws(SystemError)
     func syncData() throws(SystemError)
@@ -81,6 +85,8 @@ extension FileSystem {
         try take(path, limit: limit, ignoringWriters: false)
     }
 
+    public func recordReader() -> RecordReader? { nil }
+
     public func foreignOwner(_ path: String) throws(SystemError) -> uid_t? { nil }
 
     public func isMountPoint(_ path: String) throws(SystemError) -> Bool { false }
@@ -102,10 +108,12 @@ extension FileSystem {
 
 public final class DiskLog: AppendLog {
     public private(set) var size: Int64
+    public let inode: UInt64
     private let file: FileDescriptor
 
-    init(size: Int64, file: consuming FileDescriptor) {
-        self.size = size
+    init(_ status: FileStatus, file: consuming FileDescriptor) {
+        size = status.size
+        inode = status.inode
         self.file = file
     }
 

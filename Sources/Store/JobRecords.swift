@@ -11,16 +11,26 @@ import Glibc
 public struct JobPlace: Sendable, Hashable {
     public var id: String
     public var state: JobState
-    /// The job's directory, or the file that waits in `new/`.
-    public var path: String
     /// It waits as the file that was dropped.
     public var isFile: Bool
+    /// Where it stands, if not in the directory of its id: there may be very many of them.
+    private var otherPath: String?
+
+    /// The job's directory, or the file that waits in `new/`.
+    public var path: String { otherPath ?? "\(state.rawValue)/\(id)" }
 
     public init(id: String, state: JobState, path: String, isFile: Bool) {
         self.id = id
         self.state = state
-        self.path = path
         self.isFile = isFile
+        if path != "\(state.rawValue)/\(id)" { otherPath = path }
+    }
+
+    /// A job that stands in its directory.
+    init(id: String, state: JobState) {
+        self.id = id
+        self.state = state
+        isFile = false
     }
 }
 
@@ -37,6 +47,8 @@ public struct JobRecord: Sendable {
 public struct JobRecords<FS: FileSystem> {
     public let fs: FS
     let context: ReadingContext
+    /// For records of ended jobs; nil: not made yet.
+    private var reader: RecordReader??
     /// Ids of waiting files whose names are none, from the journal; read when first needed.
     private var accepted: [String: AcceptedFile]?
 
@@ -102,6 +114,7 @@ public struct JobRecords<FS: FileSystem> {
 
     /// What is known of the job that stood at `place`. Nil when it has moved on meanwhile.
     public mutating func record(at place: JobPlace) throws(JournalError) -> JobRecord? {
+        if place.state.isTerminal, let record = quickRecord(at: place) { return record }
         do throws(SystemError) {
             if place.isFile { return try waitingRecord(at: place) }
             switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true) {
@@ -124,6 +137,32 @@ public struct JobRecords<FS: FileSystem> {
         } catch {
             throw .system(error)
         }
+    }
+
+    private mutating func recordReader() -> RecordReader? {
+        if let reader { return reader }
+        let made = fs.recordReader()
+        reader = .some(made)
+        return made
+    }
+
+    /// Of an ended job whose record is this user's own. Nil: it must be read with more care.
+    private mutating func quickRecord(at place: JobPlace) -> JobRecord? {
+        let record = recordReader()?.withStatus(at: place) { status, isOwn -> JobRecord? in
+            guard isOwn else { return nil }
+            let bytes = Array(status)
+            // Not readable: found out again, and told.
+            guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, let status = JobStatus(json: table), status.id == place.id
+            else { return nil }
+            return JobRecord(place: place, status: status, json: bytes)
+        }
+        return record ?? nil
+    }
+
+    /// Looks at the status of an ended job as it is written. True when that cannot be done.
+    public mutating func mayBe(_ place: JobPlace, _ look: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+        guard place.state.isTerminal else { return true }
+        return recordReader()?.withStatus(at: place) { status, _ in look(status) } ?? true
     }
 
     /// The job of that id; nil when there is none.
@@ -215,13 +254,13 @@ public struct JobRecords<FS: FileSystem> {
             do throws(SystemError) { entries = try fs.list(state.rawValue) } catch { throw .system(error) }
             places.reserveCapacity(places.count + entries.count)
             for entry in entries where !Name.isUnfinished(entry.name) {
-                let path = "\(state.rawValue)/\(entry.name)"
                 do throws(SystemError) { if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue } } catch {
                     throw .system(error)
                 }
                 if entry.kind == .directory {
-                    places.append(JobPlace(id: entry.name, state: state, path: path, isFile: false))
+                    places.append(JobPlace(id: entry.name, state: state))
                 } else if state == .new {
+                    let path = "\(Layout.new)/\(entry.name)"
                     places.append(JobPlace(id: try id(ofWaiting: entry.name), state: .new, path: path, isFile: true))
                 }
             }

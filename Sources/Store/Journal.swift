@@ -182,6 +182,12 @@ public final class Journal<FS: FileSystem> {
         self.goodBytes = nil
     }
 
+    /// Whether what is written to has its name still: nobody has removed, moved or replaced the segment.
+    public func isInPlace() throws(SystemError) -> Bool {
+        guard let log else { return true }
+        return try fs.status("\(Layout.journal)/\(segment)")?.inode == log.inode
+    }
+
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
 
     /// Begins a new segment with a snapshot of the state. What older segments say is in the tree, or in the snapshot:

@@ -3,11 +3,12 @@ import Linux
 
 /// The lock by which one daemon at most serves a spool: an open-file-description lock on `state/lock`, which the kernel
 /// lets go of when its holder dies, and which can be asked about without being taken. The file says who holds it.
+/// Somebody may remove that file, so the lock hangs on directories too; see ``SpoolAnchors``.
 ///
-/// A daemon that becomes its successor, exec(3), keeps the lock all the while: the descriptor stays open and its number goes along in
+/// A daemon that becomes its successor, exec(3), keeps the lock all the while: the descriptors stay open and their numbers go along in
 /// the environment.
 public struct SpoolLock: ~Copyable {
-    private let file: FileDescriptor
+    private let held: SpoolLockFiles
 
     /// Who has the spool.
     public struct Holder: Sendable, Equatable {
@@ -15,81 +16,59 @@ public struct SpoolLock: ~Copyable {
         public var host: String
     }
 
-    /// Opens the lock of the spool at `path`, to be waited for.
-    public static func open(spool path: String) throws(SystemError) -> FileDescriptor {
-        try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
-    }
-
     /// Takes the lock of the spool at `path`. Nil when another process has it: `holder` says which.
     public static func acquire(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
-        try acquire(try open(spool: path), spool: path, host: host)
+        try acquire(try SpoolLockFiles(spool: path), spool: path, host: host)
     }
 
-    /// Takes a lock that was opened. Nil also when the file is not the spool's any more, because somebody made the spool anew.
-    public static func acquire(_ file: consuming FileDescriptor, spool path: String, host: String) throws(SystemError) -> SpoolLock? {
-        guard try file.tryRecordLock(), try isLock(file, ofSpool: path) else { return nil }
-        let text = Array("\(getpid()) \(host)\n".utf8)
-        do throws(SystemError) {
-            // Over what is there, which needs no room on a full disk.
-            try file.write(text, at: 0)
-            try file.truncate(to: Int64(text.count))
-        } catch {
-            // It is locked all the same; who has it cannot be read in it.
-            guard error.errno == ENOSPC || error.errno == EDQUOT else { throw error }
-        }
-        return SpoolLock(file: file)
+    /// Takes a lock that was opened. Nil also when what was opened is not the spool's any more, because somebody made it anew.
+    public static func acquire(_ files: SpoolLockFiles, spool path: String, host: String) throws(SystemError) -> SpoolLock? {
+        guard try files.anchors.tryLock(), try files.file.tryRecordLock(), try files.areInPlace(spool: path) else { return nil }
+        try files.name(host)
+        return SpoolLock(held: files)
     }
 
-    private init(file: consuming FileDescriptor) { self.file = file }
+    private init(held: SpoolLockFiles) { self.held = held }
 
-    /// Whether the lock's file is still the one at its path: else somebody else may have the spool.
-    public borrowing func isInPlace(spool path: String) throws(SystemError) -> Bool { try Self.isLock(file, ofSpool: path) }
+    /// Whether what is locked is still what stands at the spool's path: else somebody else may have the spool.
+    public borrowing func isInPlace(spool path: String) throws(SystemError) -> Bool { try held.areInPlace(spool: path) }
 
-    private static func isLock(_ file: borrowing FileDescriptor, ofSpool path: String) throws(SystemError) -> Bool {
-        let own = try file.status()
-        do throws(SystemError) {
-            let named = try FileStatus.read("\(path)/\(Layout.lock)")
-            return named.inode == own.inode && named.device == own.device
-        } catch where error.errno == ENOENT {
-            return false
-        }
+    /// Whether the lock's file has been removed, and not only moved away with `state/`.
+    public borrowing func isRemoved() throws(SystemError) -> Bool { try held.file.status().links == 0 }
+
+    /// The lock of what stands at the spool's path now, of which something was made anew. Nil when another process has it. What has
+    /// been held stays so until this one is let go of.
+    public borrowing func renewed(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
+        let files = try SpoolLockFiles(spool: path, keeping: held)
+        guard try files.anchors.tryLock(), try files.file.tryRecordLock(), try files.areInPlace(spool: path) else { return nil }
+        try files.name(host)
+        return SpoolLock(held: files)
     }
 
     // MARK: Over exec
 
-    private static let variable = "SPOOLD_LOCK"
-
-    /// Lets the descriptor, and the word of it, outlive exec.
-    public borrowing func handOver() throws(SystemError) {
-        try file.setCloseOnExec(false)
-        setenv(Self.variable, String(file.raw), 1)
-    }
+    /// Lets the descriptors, and the word of them, outlive exec.
+    public borrowing func handOver() throws(SystemError) { try held.handOver() }
 
     /// Exec has failed: all as before.
-    public borrowing func keep() throws(SystemError) {
-        unsetenv(Self.variable)
-        try file.setCloseOnExec(true)
-    }
+    public borrowing func keep() throws(SystemError) { try held.keep() }
 
     /// The lock that this process held before it became this program; nil when there is none, or it is another spool's.
     public static func inherited(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
-        guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
-        unsetenv(variable)
-        // Anybody may have set the variable: only a descriptor that is open on the lock file is taken over.
-        guard let raw = Int32(text), raw > 2, fcntl(raw, F_GETFD) >= 0 else { return nil }
-        let file = FileDescriptor(owning: raw)
-        guard try isLock(file, ofSpool: path) else {
-            _ = file.release()
-            return nil
-        }
-        try file.setCloseOnExec(true)
-        return try acquire(file, spool: path, host: host)
+        guard let files = try SpoolLockFiles.inherited(spool: path) else { return nil }
+        return try acquire(files, spool: path, host: host)
     }
 
     // MARK: Asking
 
     /// The daemon that serves the spool now; nil when none does.
     public static func holder(spool path: String) throws(SystemError) -> Holder? {
+        if let named = try namedHolder(spool: path) { return named }
+        // Its lock's file was removed, and it has not made another yet.
+        return try SpoolAnchors.holder(spool: path).map { Holder(pid: $0, host: "this machine") }
+    }
+
+    private static func namedHolder(spool path: String) throws(SystemError) -> Holder? {
         let file: FileDescriptor
         do throws(SystemError) {
             file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDONLY | O_NOFOLLOW)

@@ -13,6 +13,8 @@ struct JobFilter {
     private let texts: [String]
     private let since: Instant?
     private let until: Instant?
+    /// What the status of a job that matches holds.
+    let needles: StatusNeedles
 
     static let options = [
         Option("state", value: "STATE", "only these: new, running, done, failed; several with commas"),
@@ -46,6 +48,9 @@ struct JobFilter {
         texts = arguments.values("text").map { $0.lowercased() }
         since = try arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
         until = try arguments.value("until").map { text throws(Failure) in try session.past(text, option: "until") }
+        var needles = StatusNeedles()
+        for values in [reasons.map(\.rawValue), tasks, schedules, queues, names] + tags.map({ [$0] }) { needles.add(anyOf: values) }
+        self.needles = needles
     }
 
     /// The words of an option, separated by commas; one that is unknown is an error that names the nearest.

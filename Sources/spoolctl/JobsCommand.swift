@@ -57,6 +57,12 @@ private struct JobList {
             writeIDs(ids.sorted { $0.id < $1.id }.map(\.shown))
             return code
         }
+        if order == nil, limit == 0, !isCount, try EverybodysSpool.users(session).isEmpty {
+            var writer = JobListWriter(session, columns)
+            try eachRecord(session, fromOldest: true) { writer.write($0) }
+            writer.end()
+            return ExitCode.done
+        }
         var found: [JobRecord] = []
         var parts = 0
         let code = try EverybodysSpool.each(session) { part throws(Failure) in
@@ -72,27 +78,33 @@ private struct JobList {
 
     /// Those of one part of the spool, the newest last; with a limit and no order, as many of the newest.
     private func records(_ session: Session) throws(Failure) -> [JobRecord] {
-        var records = try session.records()
-        let places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
         var found: [JobRecord] = []
-        var seen: Set<String> = []
-        search: for place in places {
-            guard seen.insert(place.id).inserted else { continue }
-            switch filter.look(place.id) {
-            case .matches: break
-            case .no: continue
-            case .olderThanAll: break search
-            }
+        try eachRecord(session, fromOldest: false, limit: order == nil ? limit : 0) { found.append($0) }
+        return found.reversed()
+    }
+
+    /// Reads those of one part of the spool that match, and keeps none of them.
+    private func eachRecord(_ session: Session, fromOldest: Bool, limit: Int = 0, _ body: (JobRecord) -> Void) throws(Failure) {
+        var records = try session.records()
+        var places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
+        if let end = places.firstIndex(where: { filter.look($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
+        if fromOldest { places.reverse() }
+        var count = 0
+        var previous: String?
+        for place in places where place.id != previous && filter.look(place.id) == .matches {
+            // A job that moved while the names were read stands in two places, one behind the other.
+            previous = place.id
+            guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
             let record = try session.reading { () throws(JournalError) -> JobRecord? in
                 if let record = try records.record(at: place) { return record }
                 // It moved on since the names were read.
                 return try records.record(of: place.id)
             }
             guard let record, filter.matches(record) else { continue }
-            found.append(session.qualified(record))
-            if order == nil, limit > 0, found.count == limit { break }
+            body(session.qualified(record))
+            count += 1
+            if count == limit { return }
         }
-        return found.reversed()
     }
 
     /// Ids alone, by nothing but what names say: no file need be read.
@@ -130,38 +142,9 @@ private struct JobList {
     }
 
     private func write(_ records: [JobRecord]) {
-        let output = session.output
-        if session.isJSON { return writeJSON(records) }
-        if session.isQuiet {
-            for record in records { output.line(record.status.id) }
-            return
-        }
-        let columns = columns ?? JobColumn.usual
-        var table = TextTable(columns.map(\.header))
-        for record in records {
-            let status = record.table
-            table.add(columns.map { $0.cell(record, status, session) })
-        }
-        table.write(to: output)
-    }
-
-    private func writeJSON(_ records: [JobRecord]) {
-        let output = session.output
-        output.write("[")
-        for (index, record) in records.enumerated() {
-            output.write(index == 0 ? "\n" : ",\n")
-            if let columns {
-                var object = Table()
-                let status = record.table
-                for column in columns { object.set(column.name, column.value(record, status, now: session.now)) }
-                output.write(JSON.write(Value(.table(object))))
-            } else {
-                var json = record.json[...]
-                while json.last == UInt8(ascii: "\n") { json.removeLast() }
-                output.write(bytes: json)
-            }
-        }
-        output.write(records.isEmpty ? "]\n" : "\n]\n")
+        var writer = JobListWriter(session, columns)
+        for record in records { writer.write(record) }
+        writer.end()
     }
 }
 
@@ -183,7 +166,7 @@ extension Session {
 
 extension JobRecord {
     /// Its JSON, taken apart.
-    fileprivate var table: Table {
+    var table: Table {
         // It was read from JSON, or has just been written as such.
         guard case .table(let table)? = (try? JSON.parse(json, limits: .status))?.kind else { return Table() }
         return table

@@ -45,6 +45,7 @@ private struct Prune {
         var records = try session.records()
         let keep = try session.configuration().keepMilliseconds
         let places = try session.reading { () throws(JournalError) in try records.places(in: states) }
+        let glance = StayGlance(stayMilliseconds: ageMilliseconds ?? keep, ownCounts: ageMilliseconds == nil, now: session.now)
         var removed: [String] = []
         for (index, place) in places.reversed().enumerated() {
             if index % 1000 == 999 { showProgress(index, of: places.count) }
@@ -54,7 +55,8 @@ private struct Prune {
             {
                 continue
             }
-            guard let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }),
+            guard records.mayBe(place, glance.mayBeOver),
+                let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }),
                 record.place.state.isTerminal, isOver(record, keep)
             else { continue }
             if !isDry { try remove(place, fs) }

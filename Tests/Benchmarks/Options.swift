@@ -11,7 +11,7 @@ struct Options {
     var directory: String?
 
     enum Measure: String, CaseIterable {
-        case drain, peers, latency, punctuality, recurrence, idle, submit
+        case drain, peers, latency, punctuality, recurrence, idle, submit, records
     }
 
     struct Refusal: Error { var message: String }

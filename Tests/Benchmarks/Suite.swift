@@ -55,6 +55,7 @@ final class Suite {
             if options.wants(.punctuality) {
                 try take("punctuality, \(last.name)") { try measurePunctuality($0, on: last) }
             }
+            if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
             if options.wants(.recurrence) { try take("recurrence") { try measureRecurrence($0) } }
             if options.wants(.idle) { try take("idle, \(last.name)") { try measureIdle($0, on: last) } }
         } catch {

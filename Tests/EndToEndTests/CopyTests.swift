@@ -69,6 +69,29 @@ struct CopyTests {
         #expect(try copy.ctl("fsck").code == 0)
     }
 
+    @Test("A copy whose new/ is older than its journal sets aside what has become a job, and runs nothing twice", arguments: ["toml", "script"])
+    func olderNew(_ kind: String) throws {
+        let spool = try SpoolUnderTest()
+        let mark = "echo $SPOOL_NAME >> \(spool.out)/marks"
+        let file = kind == "toml" ? "early.toml" : "early"
+        try Files.write("\(spool.path)/control/pause", "")
+        try spool.logLine("event=paused")
+        try spool.drop(file, kind == "toml" ? "command = '\(mark)'" : "#!/bin/sh\n\(mark)\n", mode: kind == "toml" ? 0o644 : 0o755)
+        try spool.logLine("event=accepted", "early")
+        // First new/, and when all of it has run, the rest.
+        let copy = try SpoolUnderTest(starting: false)
+        try Commands.succeed("cp", "-a", "\(spool.path)/new/.", "\(copy.path)/new")
+        try Files.remove("\(spool.path)/control/pause")
+        #expect(try spool.end(of: "early").outcome == "done 0")
+        try Commands.succeed("sh", "-c", "cd '\(spool.path)' && for d in *; do [ $d = new ] || cp -a $d '\(copy.path)'; done")
+        try copy.start()
+        try copy.logLine("event=copy", "of=\(spool.path)")
+        #expect(try copy.runsOn())
+        #expect(try spool.linesNow("marks") == ["early"], "it ran once, before the copy was taken")
+        #expect(try Files.list("\(copy.path)/new") == [])
+        #expect(try Files.list("\(copy.path)/state/lost+found") == ["new-\(file)"], "nothing is deleted")
+    }
+
     @Test("A spool that is moved is no copy")
     func moved() throws {
         let spool = try SpoolUnderTest()

@@ -54,7 +54,7 @@ struct WatchLimitTests {
 
     @Test(
         "Files that cannot be watched for are found by listing, and it is said of which schedule; later they are watched",
-        .enabled(if: canLimit, reason), arguments: [("max_inotify_instances", 1), ("max_inotify_watches", 8)])
+        .enabled(if: canLimit, reason), arguments: [("max_inotify_instances", 1), ("max_inotify_watches", 9)])
     func pathsTooFew(_ name: String, _ value: Int) throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/in")

@@ -63,6 +63,65 @@ struct WhereaboutsTests {
         #expect(try Files.text("\(spool.out)/began").utf8.count == 1, "it began once")
     }
 
+    @Test("A segment of the journal that is removed, moved or replaced is missed at once, and the state written from memory", arguments: [
+        "rm", "mv", "cp",
+    ])
+    func segmentIsTaken(_ way: String) throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop("waiting.toml", "command = ['true']\nstart = '2090-01-01T00:00:00Z'")
+        try spool.logLine("event=accepted", "waiting")
+        let segment = try #require(try spool.journalFiles.last)
+        switch way {
+        case "rm": try Files.remove(segment)
+        case "mv": try Files.rename(segment, "\(spool.base)/segment")
+        default: try Commands.succeed("sh", "-c", "cp \"$1\" \"$1.tmp\" && mv \"$1.tmp\" \"$1\"", "sh", segment)
+        }
+        try spool.logLine("event=degraded", "of=spool", "is missing, or another file")
+        try spool.logLine("event=mended", "from memory")
+        try spool.logLine("event=recovered", "of=spool")
+        #expect(try spool.runsOn("after"))
+        let id = try #require(try spool.jobs(in: "done").first?.id)
+        try spool.crash()
+        try spool.start()
+        #expect(try spool.ctl("jobs", "--state", "new", "-q").output.contains("-waiting-"))
+        #expect(try spool.ctl("why", id).code == 0)
+        #expect(try spool.runsOn("again"))
+        try spool.stop()
+        #expect(try spool.ctl("fsck").code == 0)
+    }
+
+    @Test("Without state/ the spool is locked all the same, state/ is made anew, and what runs goes on", arguments: [["state"], ["state", "journal"], ["state", "patterns"]])
+    func stateIsRemoved(_ names: [String]) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 5'\nunique = 'one'")
+        try spool.output("began")
+        let identity = try Files.text("\(spool.path)/state/identity")
+        let pid = try #require(spool.daemon?.pid)
+        func isRefused() throws {
+            let second = try Commands.run("timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+            #expect(second.code == 1 && second.error.contains("is held by spoold, pid \(pid)"), "\(second.code) \(second.error)")
+        }
+        // So that it makes nothing anew meanwhile.
+        spool.signal(SIGSTOP)
+        for name in names { try Files.removeTree("\(spool.path)/\(name)") }
+        try isRefused()
+        #expect(!Files.exists("\(spool.path)/state"), "the second one makes nothing")
+        #expect(try spool.ctl("status").output.contains("\(pid)"))
+        spool.signal(SIGCONT)
+        try spool.logLine("event=mended", "locked the spool anew")
+        try spool.logLine("event=recovered", "of=spool")
+        try isRefused()
+        #expect(try Files.text("\(spool.path)/state/identity").split(separator: " ")[0] == identity.split(separator: " ")[0])
+        #expect(try spool.ctl("submit", "--unique", "one", "--", "true").output.contains("-early-"), "the key is held still")
+        try gate.release()
+        #expect(try spool.end(of: "early").outcome == "failed exit 5")
+        #expect(try spool.runsOn("late"))
+        try spool.restart()
+        #expect(!spool.log.contains("event=copy"))
+        #expect(try spool.runsOn("later"))
+    }
+
     @Test("While state/ is away nothing is started; when it is back, it goes on")
     func stateIsAway() throws {
         let spool = try SpoolUnderTest()

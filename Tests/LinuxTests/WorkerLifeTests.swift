@@ -197,6 +197,23 @@ import WorkerProtocol
         #expect(try temporary.text("stdout") == "done\n")
     }
 
+    @Test("Without a daemon the recorded end is on the disk before the worker is gone", .enabled(if: access("/usr/bin/strace", X_OK) == 0, "needs strace"))
+    func withoutADaemonTheEndIsSynced() throws {
+        let traces = try TemporaryDirectory()
+        let calls = ["/usr/bin/strace", "-qq", "-e", "trace=pwrite64,fdatasync", "-o", "\(traces.path)/calls"]
+        let worker = try WorkerUnderTest(by: calls)
+        let go = try Pipe(worker.temporary, "go")
+        let ready = try Pipe(worker.temporary, "ready")
+        try worker.send(.run(worker.shell("echo ready > ready; read x < go; exit 3")))
+        #expect(try ready.line() == "ready")
+        worker.hangUp()
+        try go.write("")
+        #expect(try worker.exitCode() == 0)
+        // What it wrote last to its record, descriptor 4, was synced.
+        let last = try traces.text("calls").split(separator: "\n").filter { $0.hasPrefix("pwrite64(4,") || $0.hasPrefix("fdatasync(4)") }.suffix(2)
+        #expect(last.map { $0.prefix { $0 != "(" } } == ["pwrite64", "fdatasync"], "\(last)")
+    }
+
     @Test func withoutADaemonTheLimitStillHolds() throws {
         try worker.send(.run(worker.request(["sleep", "1000"]) { $0.timeoutMilliseconds = 50 }))
         worker.hangUp()

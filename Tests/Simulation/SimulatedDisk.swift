@@ -522,6 +522,8 @@ package final class SimulatedDisk: FileSystem {
 
         package private(set) var size: Int64
 
+        package var inode: UInt64 { node.inode }
+
         package func append(_ bytes: [UInt8]) throws(SystemError) {
             try disk.change("write", path) { node.bytes += bytes.prefix(bytes.count / 2) }
             size += Int64(bytes.count)

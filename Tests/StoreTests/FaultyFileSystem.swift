@@ -132,6 +132,7 @@ final class FaultyFileSystem: FileSystem {
 
 final class FaultyLog: AppendLog {
     private let log: DiskLog
+    var inode: UInt64 { log.inode }
     private let fs: FaultyFileSystem
     private let path: String
 

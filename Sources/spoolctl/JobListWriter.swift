@@ -1,0 +1,58 @@
+import Store
+
+/// Writes jobs as `spoolctl jobs` shows them, each at once: as one JSON array, as ids, or as lines. Only a table on a terminal waits for all of
+/// them, to know how wide its columns are.
+struct JobListWriter {
+    private let session: Session
+    /// What to show of each; nil: what is usual, in JSON all.
+    private let columns: [JobColumn]?
+    private let shown: [JobColumn]
+    private var table: TextTable
+    private var isFirst = true
+
+    init(_ session: Session, _ columns: [JobColumn]?) {
+        self.session = session
+        self.columns = columns
+        shown = columns ?? JobColumn.usual
+        table = TextTable(shown.map(\.header))
+        if session.isJSON { session.output.write("[") }
+    }
+
+    mutating func write(_ record: JobRecord) {
+        let output = session.output
+        defer { isFirst = false }
+        if session.isJSON { return writeJSON(record) }
+        if session.isQuiet { return output.line(record.status.id) }
+        let status = record.table
+        let row = shown.map { $0.cell(record, status, session) }
+        if output.isTerminal { return table.add(row) }
+        var line = TextTable()
+        line.add(row)
+        line.write(to: output)
+    }
+
+    private func writeJSON(_ record: JobRecord) {
+        let output = session.output
+        output.write(isFirst ? "\n" : ",\n")
+        if let columns {
+            var object = Table()
+            let status = record.table
+            for column in columns { object.set(column.name, column.value(record, status, now: session.now)) }
+            output.write(JSON.write(Value(.table(object))))
+        } else {
+            var json = record.json[...]
+            while json.last == UInt8(ascii: "\n") { json.removeLast() }
+            output.write(bytes: json)
+        }
+        // Whoever reads sees that there are some.
+        if isFirst { output.flush() }
+    }
+
+    func end() {
+        if session.isJSON {
+            session.output.write(isFirst ? "]\n" : "\n]\n")
+        } else if !session.isQuiet {
+            table.write(to: session.output)
+        }
+    }
+}
