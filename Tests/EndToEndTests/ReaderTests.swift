@@ -32,8 +32,9 @@ struct ReaderTests {
         #expect(try writer.end().code == 0)
         #expect(reader.torn.isEmpty)
         #expect(reader.seen.count >= 500)
-        // Nothing is left of what is made or removed.
-        for state in ["running", "done", "failed"] { #expect(try Files.list("\(spool.path)/\(state)").filter { $0.hasPrefix(".") } == []) }
+        try spool.wait(for: "nothing to be left of what is made or removed") {
+            try ["running", "done", "failed"].allSatisfy { try Files.list("\(spool.path)/\($0)").allSatisfy { !$0.hasPrefix(".") } }
+        }
     }
 }
 
