@@ -28,9 +28,6 @@ struct NameQueue {
         }
     }
 
-    /// What is known of a name that waits to be looked at.
-    func sighting(of name: String) -> Sighting? { sightings[name] }
-
     /// Makes the loop come round once more without waiting.
     mutating func nudge() { isNudged = true }
 

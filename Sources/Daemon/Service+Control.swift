@@ -81,13 +81,10 @@ extension Service {
         return RequestAnswer(request, jobs: asked.ids.compactMap { id in answers[id].map { (id, $0.code, $0.message) } })
     }
 
-    /// A job that was submitted just before may still be among the names to look at.
+    /// A job that was submitted just before may still be among the names to look at. Whoever names its id has dropped it, whole.
     private func takeIfDropped(_ id: JobID) throws(SystemError) {
         guard scheduler.jobs[id] == nil else { return }
-        for ending in [".toml", ".json", ""] {
-            let name = id.text + ending
-            try takeArrival(name, arrivals.sighting(of: name)?.union(.settled) ?? .settled)
-        }
+        for ending in [".toml", ".json", ""] { try takeArrival(id.text + ending, [.settled, .movedIn]) }
     }
 
     /// The answer is an exit code and a sentence; nil: it comes later.

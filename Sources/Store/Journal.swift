@@ -63,7 +63,7 @@ public final class Journal<FS: FileSystem> {
         guard let newest = try segments(fs).last, case .file(_, let bytes) = try fs.takeOwn("\(Layout.journal)/\(newest)") else { return nil }
         guard let end = bytes.firstIndex(of: 0x0A) else { return nil }
         let fields = bytes[..<end].withUnsafeBufferPointer { JournalFields($0) }
-        guard let fields, fields.kind == "segment", let format = fields["format"], format != Layout.journalFormat else { return nil }
+        guard let fields, fields.kind == "segment", let format = fields["format"], !Layout.journalFormatsRead.contains(format) else { return nil }
         return format
     }
 
@@ -101,10 +101,10 @@ public final class Journal<FS: FileSystem> {
                         damage = JournalDamage(file: path, line: 1, why: "the segment does not begin with its header")
                         return
                     }
-                    guard fields["format"] == Layout.journalFormat else {
+                    guard Layout.journalFormatsRead.contains(fields["format"] ?? "") else {
                         damage = JournalDamage(
                             file: path, line: 1,
-                            why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormat): use the spoold that wrote it")
+                            why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormatsRead.joined(separator: " and ")): use the spoold that wrote it")
                         return
                     }
                 } else if fields.sequence != last + 1 {
@@ -129,7 +129,11 @@ public final class Journal<FS: FileSystem> {
     public func open(_ body: (JournalFields) -> Void) throws(JournalError) -> Int? {
         do {
             guard let newest = try Self.segments(fs).last else { return nil }
-            let read = try Self.read(fs, segment: newest, body)
+            var format: String?
+            let read = try Self.read(fs, segment: newest) { fields in
+                if fields.kind == "segment" { format = fields["format"] }
+                body(fields)
+            }
             let log = try fs.openLog("\(Layout.journal)/\(newest)")
             if read.tornBytes > 0 { try log.truncate(to: read.goodBytes) }
             // What was read may be in memory alone, written by a daemon that was killed before it synced, as may the segment's
@@ -139,7 +143,8 @@ public final class Journal<FS: FileSystem> {
             segment = newest
             self.log = log
             nextSequence = read.lastSequence + 1
-            rotateAt = max(Self.segmentBytes, log.size)
+            // What is written from now on is refused by the programs of an older format, by the header of its segment.
+            rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, log.size) : 0
             return read.tornBytes
         } catch let error as SystemError {
             throw .system(error)

@@ -60,9 +60,9 @@ public struct SalvagedSegment {
         report(&unreadable, before: fields)
         if number == 1, fields.kind != "segment" {
             damage.append(JournalDamage(file: path, line: 1, why: "the segment does not begin with its header, but with \(fields.summary)"))
-        } else if number == 1, fields["format"] != "1" {
+        } else if number == 1, !Layout.journalFormatsRead.contains(fields["format"] ?? "") {
             foreign = JournalDamage(
-                file: path, line: 1, why: "the journal has format \(fields["format"] ?? "?"), this program reads 1: use the newer spoold")
+                file: path, line: 1, why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormatsRead.joined(separator: " and ")): use the newer spoold")
         }
         if let before = lines.last?.fields {
             if fields.sequence <= before.sequence {

@@ -37,8 +37,11 @@ public enum Layout {
     /// What `state/format` holds: the format of the spool that these programs read and write.
     public static let formatText = "spoold spool format 1\n"
 
-    /// What the header of each segment of the journal says.
-    public static let journalFormat = "1"
+    /// What the header of each segment of the journal says. Format 2 may hold keys that a program of format 1 refuses: a table at `unique`,
+    /// `fallback`.
+    public static let journalFormat = "2"
+    /// Segments of these formats are read; a new one is begun at each start.
+    public static let journalFormatsRead = ["1", "2"]
 
     public static let statusFile = "status.json"
     public static let outputFile = "stdout"

@@ -53,14 +53,33 @@ struct FormatTests {
         let journal = try #require(try spool.journalFiles.last)
         let text = try Files.text(journal)
         let header = try #require(text.split(separator: "\n").first)
-        #expect(header.contains(" segment ") && header.contains(" format=1 "), "\(header)")
-        let rest = String(header.dropFirst(8).replacing(" format=1 ", with: " format=2 "))
+        #expect(header.contains(" segment ") && header.contains(" format=2 "), "\(header)")
+        let rest = String(header.dropFirst(8).replacing(" format=2 ", with: " format=3 "))
         try Files.write(journal, "\(Self.checksum(rest))\(rest)\nwhatever stands here then\n", mode: 0o600)
         try spool.drop("job.toml", "command = [\"true\"]")
-        try Self.expectRefusal(spool, saying: ["journal format 2"])
+        try Self.expectRefusal(spool, saying: ["journal format 3"])
         try Files.write(journal, text, mode: 0o600)
         try spool.start()
         #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
+    }
+
+    @Test("N2: Attack 78: a journal of the format before is read, and goes on in a segment of today's")
+    func olderJournal() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.jobAtGate()
+        try spool.stop()
+        let journal = try #require(try spool.journalFiles.last)
+        let text = try Files.text(journal)
+        let header = String(try #require(text.split(separator: "\n").first))
+        let rest = String(header.dropFirst(8).replacing(" format=2 ", with: " format=1 "))
+        try Files.write(journal, "\(Self.checksum(rest))\(rest)" + text.dropFirst(header.count), mode: 0o600)
+        try spool.start()
+        try gate.release()
+        #expect(try spool.ended(count: 1)[0].outcome == "failed exit 3")
+        let newest = try #require(try spool.journalFiles.last)
+        #expect(newest != journal)
+        #expect(try Files.text(newest).split(separator: "\n")[0].contains(" format=2 "))
+        #expect(try spool.ctl("fsck").code == 0)
     }
 
     /// CRC-32C bit by bit, as RFC 3720 has it.

@@ -402,7 +402,7 @@ extension Spool {
             try Spool.prepare(disk)
             Issue.record("not refused")
         } catch {
-            #expect("\(error)" == "the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal format 1: use the spoold that wrote it; nothing has been changed")
+            #expect("\(error)" == "the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal format 2: use the spoold that wrote it; nothing has been changed")
         }
         #expect(!temporary.exists("tmp"))
     }
