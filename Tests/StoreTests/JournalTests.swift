@@ -295,9 +295,9 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     @Test func aSegmentOfAnotherFormatIsRefused() {
         var line = JournalLine()
         line.begin(sequence: 1, at: now, "segment")
-        line.field("format", "2")
+        line.field("format", "3")
         line.end()
-        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 2, this program reads 1: use the spoold that wrote it")
+        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 3, this program reads 1 and 2: use the spoold that wrote it")
     }
 
     @Test func zerosBehindTheRecordsAreATornTail() throws {
