@@ -66,7 +66,7 @@ extension Command {
 extension Session {
     fileprivate func exportedTask(_ name: String) throws(Failure) -> ExportedTask {
         let entry = try TaskCatalog(self).entry(name)
-        guard let task = entry.task else { throw Failure(ExitCode.invalid, entry.problems) }
+        let task = try inForce(entry)
         let job: JobDefinition
         let table: Table
         let context = try context()
