@@ -1,21 +1,31 @@
 import Scheduler
 import Store
 
-/// Records that end their stay within a day of their end.
+/// Records whose stay ends before the next look at all of them.
 struct Expiries {
-    private var entries: [(at: Instant, id: JobID, state: JobState)] = []
+    private struct Entry: Comparable {
+        let at: Instant
+        let id: JobID
+        let state: JobState
+
+        static func < (a: Self, b: Self) -> Bool { a.at < b.at }
+        static func == (a: Self, b: Self) -> Bool { a.at == b.at }
+    }
+
+    private var entries = Heap<Entry>()
 
     var next: Instant? { entries.first?.at }
 
-    mutating func add(_ id: JobID, _ state: JobState, at instant: Instant) {
-        let index = entries.firstIndex { $0.at > instant } ?? entries.count
-        entries.insert((instant, id, state), at: index)
-    }
+    mutating func add(_ id: JobID, _ state: JobState, at instant: Instant) { entries.insert(Entry(at: instant, id: id, state: state)) }
 
-    mutating func takeDue(at now: Instant) -> [(id: JobID, state: JobState)] {
-        let due = entries.prefix { $0.at <= now }
-        entries.removeFirst(due.count)
-        return due.map { ($0.id, $0.state) }
+    /// The first of those whose stay has ended, `count` at most.
+    mutating func takeDue(at now: Instant, count: Int) -> [(id: JobID, state: JobState)] {
+        var due: [(id: JobID, state: JobState)] = []
+        while due.count < count, let first = entries.first, first.at <= now {
+            entries.removeFirst()
+            due.append((first.id, first.state))
+        }
+        return due
     }
 }
 
@@ -68,11 +78,27 @@ extension Service {
         log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
     }
 
-    /// Removes records whose time is up: those of today as they expire, all others once a day, some at a time.
+    /// A record's stay has ended that is to go now.
+    var hasExpired: Bool { expiries.next.map { $0 <= now } ?? false && !clockTrial.isUnderWay(at: now) }
+
+    /// A job has ended. That it goes before the next look at all records is known without looking.
+    func noteExpiry(of job: Job) {
+        let end = job.changedAt.advanced(byMilliseconds: job.definition.keepMilliseconds ?? world.configuration.keepMilliseconds)
+        if end < nextPrune { expiries.add(job.id, job.state, at: end) }
+    }
+
+    /// Removes records whose time is up, some at a time. All are looked at once a day and when the configured stay has changed; what ends
+    /// its stay before the next look is removed just then.
     func pruneSome() throws(SystemError) {
         lookAtClock()
         guard !clockTrial.isUnderWay(at: now) else { return }
-        for (id, state) in expiries.takeDue(at: now) {
+        let keep = world.configuration.keepMilliseconds
+        if keep != prunedKeepMilliseconds {
+            prunedKeepMilliseconds = keep
+            expiries = Expiries()
+            nextPrune = min(nextPrune, now)
+        }
+        for (id, state) in expiries.takeDue(at: now, count: Self.prunePerTurn) {
             do throws(SystemError) {
                 try spool.fs.removeRecord(of: id, state)
                 log.write(.info, "forgotten", at: now, ["id": id.text])
@@ -87,7 +113,9 @@ extension Service {
             try spool.forgetUnused { scheduler.jobs[$0] != nil }
         }
         guard let scan = pruning else { return }
-        let (removed, failed) = try scan.step(Self.prunePerTurn, spool.fs, keep: world.configuration.keepMilliseconds, at: now)
+        let (removed, failed) = try scan.step(Self.prunePerTurn, spool.fs, keep: keep, at: now) { id, state, end in
+            if end < nextPrune { expiries.add(id, state, at: end) }
+        }
         for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
         for (id, error) in failed { try notForgotten(id, error) }
         if scan.isFinished { pruning = nil }

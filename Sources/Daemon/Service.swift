@@ -69,6 +69,8 @@ package final class Service<FS: FileSystem, W: World> {
     var expiries = Expiries()
     var pruning: PruneScan?
     var nextPrune = Instant(milliseconds: 0)
+    /// The configured stay of records by which all were looked at.
+    var prunedKeepMilliseconds: Int64?
     var clockTrial = ClockTrial()
     var doneCount = 0
     var failedCount = 0
@@ -99,7 +101,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool {
-        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || spool.journal.hasPending
+        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || hasExpired || spool.journal.hasPending
     }
 
     /// The disk has refused to bring some job to its place.
@@ -265,9 +267,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     func ended(_ job: Job) throws(SystemError) {
         if job.state == .done { doneCount += 1 } else { failedCount += 1 }
-        if let keep = job.definition.keepMilliseconds, keep < Self.pruneMilliseconds {
-            expiries.add(job.id, job.state, at: job.changedAt.advanced(byMilliseconds: keep))
-        }
+        noteExpiry(of: job)
         if let count = job.definition.keepCount, let task = job.task {
             do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) } catch {
                 try notForgotten("\(job.id)", error)

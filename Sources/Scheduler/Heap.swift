@@ -1,12 +1,14 @@
 /// A binary heap: the smallest element first. Elements that became void stay until they surface; whoever takes them looks.
-struct Heap<Element: Comparable> {
+package struct Heap<Element: Comparable> {
     private var elements: [Element] = []
 
-    var first: Element? { elements.first }
+    package init() {}
+
+    package var first: Element? { elements.first }
     var count: Int { elements.count }
     var isEmpty: Bool { elements.isEmpty }
 
-    mutating func insert(_ element: Element) {
+    package mutating func insert(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
         while child > 0 {
@@ -18,7 +20,7 @@ struct Heap<Element: Comparable> {
     }
 
     @discardableResult
-    mutating func removeFirst() -> Element? {
+    package mutating func removeFirst() -> Element? {
         guard let smallest = elements.first, let last = elements.popLast() else { return nil }
         if elements.isEmpty { return smallest }
         elements[0] = last

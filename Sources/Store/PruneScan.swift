@@ -13,9 +13,9 @@ public final class PruneScan {
     public var isFinished: Bool { names.isEmpty }
 
     /// Looks at up to `count` records and returns the ids of those it removed, and those that could not be. `keep`: the stay, in
-    /// milliseconds, of records that do not say.
+    /// milliseconds, of records that do not say. `stays`: told of each that stays, and until when.
     public func step(
-        _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant
+        _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant, stays: (JobID, JobState, Instant) -> Void = { _, _, _ in }
     ) throws(SystemError) -> (removed: [String], failed: [(id: String, error: SystemError)]) {
         var removed: [String] = []
         var failed: [(id: String, error: SystemError)] = []
@@ -25,7 +25,11 @@ public final class PruneScan {
             do throws(SystemError) {
                 // A daemon that ended meanwhile had begun to make or to remove it.
                 if Layout.isAside(name) { try fs.removeTreeIfThere(directory) }
-                guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep), ends <= now else { continue }
+                guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep) else { continue }
+                guard ends <= now else {
+                    stays(id, state, ends)
+                    continue
+                }
                 try fs.removeRecord(of: id, state)
                 removed.append(name)
             } catch {

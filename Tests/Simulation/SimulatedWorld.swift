@@ -64,7 +64,7 @@ package final class SimulatedWorld: World {
             (earliest, latest) = (min(earliest, now), max(latest, now))
         }
     }
-    package let configuration: Configuration
+    package var configuration: Configuration
     package private(set) var service: Service<SimulatedDisk, SimulatedWorld>?
     let log: Log
     private(set) var life = 0

@@ -25,6 +25,63 @@ import Testing
 
     private func records(_ world: SimulatedWorld) throws -> Int { try world.disk.node(Layout.done).entries.count }
 
+    /// Also those whose run failed, as runs here do by chance.
+    private func ended(_ world: SimulatedWorld) throws -> Int { try [Layout.done, Layout.failed].reduce(0) { try $0 + world.disk.node($1).entries.count } }
+
+    /// How long records stay, and how long the daemon has served when the job ends.
+    static let stays: [(keep: Int64, servedFor: Int64)] = [(hour, 0), (hour, 5 * hour), (60_000, 30 * hour), (30 * hour, 0), (30 * hour, 23 * hour)]
+
+    @Test("A record goes when its configured stay ends, not a day later, over a restart too; the daemon sleeps until then", arguments: stays, Way.allCases)
+    func aStay(_ row: (keep: Int64, servedFor: Int64), _ way: Way) throws {
+        let world = SimulatedWorld()
+        world.configuration.keepMilliseconds = row.keep
+        try world.startDaemon()
+        // A day passes as the daemon sees it: by the times at which it wakes.
+        func sleep(until instant: Instant) throws {
+            try live(world)
+            while let wake = world.service?.nextWake, wake <= instant {
+                world.now = max(world.now, wake)
+                try live(world)
+            }
+            world.now = instant
+        }
+        try sleep(until: world.now.advanced(byMilliseconds: row.servedFor))
+        try world.disk.write("\(Layout.new)/one.toml", Array("command = ':'".utf8))
+        try world.disk.write("\(Layout.new)/two.toml", Array("command = ':'\nkeep = '40h'".utf8))
+        try live(world)
+        try #require(try ended(world) == 2)
+        let end = world.now
+        if way == .overARestart {
+            world.killDaemon()
+            try world.startDaemon()
+        }
+        try sleep(until: end.advanced(byMilliseconds: row.keep - 1))
+        #expect(try ended(world) == 2, "it stays that long")
+        try sleep(until: end.advanced(byMilliseconds: row.keep + 1000))
+        #expect(try ended(world) == 1, "and no longer")
+        try sleep(until: end.advanced(byMilliseconds: 40 * Self.hour + 1000))
+        #expect(try ended(world) == 0, "nor does one that says so itself")
+    }
+
+    @Test("A configured stay that is made shorter, or longer, counts for the records there are")
+    func aChangedStay() throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        for index in 0..<100 { try world.disk.write("\(Layout.new)/j\(index).toml", Array("command = ':'".utf8)) }
+        for _ in 0..<20 { try live(world) }
+        try #require(try ended(world) == 100)
+        world.configuration.keepMilliseconds = 2 * Self.hour
+        try live(world)
+        world.configuration.keepMilliseconds = 3 * Self.hour
+        try live(world)
+        world.now = world.now.advanced(byMilliseconds: 2 * Self.hour + 1000)
+        try live(world)
+        #expect(try ended(world) == 100)
+        world.configuration.keepMilliseconds = Self.hour
+        for _ in 0..<20 { try live(world) }
+        #expect(try ended(world) == 0)
+    }
+
     @Test("Attacks 54, 59: a clock that jumps ahead by years and is corrected within the hour costs no record; if it stays, they go", arguments: Way.allCases)
     func aJump(_ way: Way) throws {
         let world = SimulatedWorld()
