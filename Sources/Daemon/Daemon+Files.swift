@@ -11,6 +11,7 @@ extension Daemon {
             try service.rescan()
             lookAtUsers()
             reloadZones()
+            loadConfiguration(isFirst: false, isChanged: false)
             isSpoolSuspect = true
             return
         }
@@ -25,9 +26,14 @@ extension Daemon {
         var scheduleStems = Set<String>()
         var programs = Set<String>()
         var zonesChanged = false
+        var configurationLook: (isDue: Bool, isChanged: Bool) = (false, false)
         var hasRequest = false
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
+            if configurationFile?.concerns(event) ?? false {
+                configurationLook.isDue = true
+                if !event.mask.isDisjoint(with: [.closedAfterWriting, .movedTo]) { configurationLook.isChanged = true }
+            }
             if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
                 // What takes the place of a served user's directory is no directory, perhaps.
                 if event.mask.contains(.isDirectory) || users[event.name] != nil { lookAtUser(event.name) } else if event.watch != watches.new { lookAtStranger(event.name, in: shared) }
@@ -50,14 +56,13 @@ extension Daemon {
                 service.takeControl(event.name)
                 if event.name.hasSuffix(".request") { hasRequest = true }
             case watches.journal: if event.name == spool.journal.segment { isSpoolSuspect = true }
-            case watches.configuration:
-                if let path = options.configuration, path.hasSuffix("/\(event.name)") { loadConfiguration(isFirst: false) }
             default: break
             }
         }
         // Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
         if hasRequest { service.scanControl() }
         if zonesChanged { reloadZones() }
+        if configurationLook.isDue { loadConfiguration(isFirst: false, isChanged: configurationLook.isChanged) }
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { service.loadTask(stem) }
         for stem in scheduleStems.sorted() { service.loadSchedule(stem) }
@@ -68,54 +73,5 @@ extension Daemon {
     private func isOfPlace(_ event: InotifyEvent) -> Bool {
         if event.watch == watches.spool { return event.name.isEmpty || Layout.directories.contains(event.name) }
         return watches.ofSpool.contains(event.watch) && !event.mask.isDisjoint(with: [.selfMoved, .selfDeleted, .unmounted, .ignored])
-    }
-
-    // MARK: Configuration
-
-    private static let configurationInForce = "the last configuration that was accepted, or the defaults"
-
-    func loadConfiguration(isFirst: Bool) {
-        guard let path = options.configuration else { return }
-        configurationLookAt = nil
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            let file = try FileDescriptor.open(path, O_RDONLY)
-            // Half a file can be a valid one that means something else. At the start there is none to keep meanwhile.
-            if !file.excludeWriters() {
-                configurationLookAt = now.advanced(byMilliseconds: Service<DiskFileSystem, Daemon>.unreadyMilliseconds)
-                if !isFirst { return }
-            }
-            bytes = try file.readAll(limit: Source.bytesMax)
-        } catch {
-            if error.errno == ENOENT {
-                service.problems[path] = nil
-                apply(Configuration())
-            } else {
-                service.report(problem: ["\(error)"], of: path, inForce: Self.configurationInForce)
-            }
-            return
-        }
-        do throws(Problems) {
-            apply(try Configuration(bytes, zones: zones, now: now))
-            service.problems[path] = nil
-            if !isFirst {
-                try? openForEverybody()  // the modes stay as they were, and the next start says why
-                lookAtUsers()
-                log.write(.notice, "configured", at: now, ["file": path])
-            }
-        } catch {
-            service.report(problem: error.all.map { "\(path):\($0)" }, of: path, inForce: Self.configurationInForce)
-        }
-    }
-
-    private func apply(_ new: Configuration) {
-        configuration = new
-        surroundings.defaultTimeoutMilliseconds = new.defaultTimeoutMilliseconds
-        surroundings.outputLimitBytes = new.outputLimitBytes
-        scheduler.zone = new.zone
-        scheduler.mailCommand = new.mailCommand
-        if link == nil { slotsChanged() }
-        limitSlots()
-        service.isPublishDue = true
     }
 }

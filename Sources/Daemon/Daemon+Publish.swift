@@ -27,6 +27,7 @@ extension Daemon {
         writer.member("started_at", startedAt)
         writer.member("at", now)
         writer.member("slots", configuration.slots)
+        writer.member("granted", grantedSlots)
         writer.member("running", scheduler.runningCount)
         writer.member("waiting", scheduler.jobs.count - scheduler.runningCount)
         writer.member("done", service.doneCount)
@@ -55,6 +56,8 @@ extension Daemon {
             writer.endObject()
         }
         writer.endArray()
+        writer.key("configuration")
+        publishedConfiguration.write(to: &writer)
         writer.member("held", heldByRoot ?? held)
         writer.key("troubles")
         writer.beginArray()

@@ -55,11 +55,13 @@ extension Daemon {
         endIdleWorkers(keeping: max(0, limit.count - scheduler.runningCount))
     }
 
+    /// How many slots may be used here where they are shared: of a user's daemon, what root's gives; of root's, its own share.
+    var grantedSlots: Int? { link?.slots ?? (isForEverybody ? shares.limit(Self.own) : nil) }
+
     /// The slots that the scheduler may fill.
     func limitSlots() {
-        // Of a user's daemon, what root's gives; of root's, its own share.
-        let share = link?.slots ?? (isForEverybody ? shares.limit(Self.own) : .max)
-        let slots = min(configuration.slots, share, startLimit?.count ?? .max)
+        let slots = min(configuration.slots, grantedSlots ?? .max, startLimit?.count ?? .max)
+        service.isPublishDue = true
         scheduler.handle(.limits(SchedulerLimits(slots: slots, queueSlots: configuration.queueSlots)), at: now)
     }
 

@@ -17,7 +17,7 @@ extension Daemon {
         if let left = millisecondsUntilCheckOverdue { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
-        if let configurationLookAt { consider(configurationLookAt) }
+        if let lookAt = configurationFile?.lookAt { consider(lookAt) }
         if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if let left = adopted.millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if held != nil { consider(gateLookAt) }
@@ -40,7 +40,9 @@ extension Daemon {
     /// itself meant to do a while later must not wait for a clock set back to come there again.
     func clockWasSet() {
         service.clockWasSet()
-        configurationLookAt = configurationLookAt.map { min($0, now.advanced(byMilliseconds: Service<DiskFileSystem, Daemon>.unreadyMilliseconds)) }
+        if let lookAt = configurationFile?.lookAt {
+            configurationFile?.lookAt = min(lookAt, now.advanced(byMilliseconds: Service<DiskFileSystem, Daemon>.unreadyMilliseconds))
+        }
         gateLookAt = min(gateLookAt, now)
         if let limit = startLimit { startLimit?.againAt = min(limit.againAt, now.advanced(byMilliseconds: limit.delayMilliseconds)) }
         idleSince = idleSince.map { min($0, now) }

@@ -24,7 +24,6 @@ struct Watches {
     var patterns: Int32 = -1
     /// For somebody who takes the journal away: what it writes itself is told by no event of these.
     var journal: Int32 = -1
-    var configuration: Int32 = -1
 
     /// The directory that a watch is on, if it is one where users may have theirs.
     func shared(_ watch: Int32) -> String? {
@@ -75,15 +74,6 @@ extension Daemon {
         watches.control = try watch("\(options.spool)/\(Layout.control)", comings)
         watches.patterns = try watch("\(options.spool)/\(Layout.patterns)", comings)
         watches.journal = try watch("\(options.spool)/\(Layout.journal)", itself.union([.movedTo, .movedFrom, .deleted]))
-        if let path = options.configuration, let slash = path.lastIndex(of: "/") {
-            do throws(SystemError) {
-                watches.configuration = try watch(
-                    String(path[..<slash]), [.closedAfterWriting, .movedTo, .movedFrom, .deleted, .onlyDirectory])
-            } catch {
-                // No such directory: there is nothing to re-read until SIGHUP says otherwise.
-                guard error.errno == ENOENT || error.errno == EACCES else { throw error }
-            }
-        }
     }
 
     /// Watches what stands at the spool's paths now, not what stood there before.
@@ -92,8 +82,10 @@ extension Daemon {
             // What it watched is gone, and the watch with it: then nothing is left to remove.
             try? watcher?.inotify.remove(watch)
         }
-        watches = Watches(configuration: watches.configuration)
+        watches = Watches()
         try watchSpool()
+        // One of them may have been the configuration's too.
+        loadConfiguration(isFirst: false, isChanged: false)
     }
 
     /// Something cannot be watched: all that is looked at again until it can be.
@@ -116,6 +108,7 @@ extension Daemon {
         isSpoolSuspect = true
         try watchSpool()
         reloadZones()
+        loadConfiguration(isFirst: false, isChanged: false)
         if unwatchedLookAt == nil { service.end(.watches) }
         // Also when all is watched now: what came before was not told.
         try service.lookAtAll()

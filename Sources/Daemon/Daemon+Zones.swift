@@ -61,7 +61,7 @@ extension Daemon {
                 }
             }
         }
-        for watch in zoneWatches.names.keys where names[watch] == nil && watch != watches.configuration {
+        for watch in zoneWatches.names.keys where names[watch] == nil && !(configurationFile?.isWatching(watch) ?? false) {
             // Its directory is gone, and the watch with it: then nothing is left to remove.
             try? watcher?.inotify.remove(watch)
         }

@@ -121,8 +121,7 @@ public final class Daemon: World {
     /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
     var programs: [UInt64: ProgramRun] = [:]
     var questions: ArraySlice<Question> = []
-    /// When the configuration is looked at again, which somebody was writing.
-    var configurationLookAt: Instant?
+    var configurationFile: ConfigurationFile?
     /// Why nothing is started, and when that is looked at again.
     var held: String?
     var remarksTold = RemarksTold()
@@ -198,6 +197,7 @@ public final class Daemon: World {
         awaited = place.awaited
         isForEverybody = place.isForEverybody
         if options.user != nil { link = UserLink() }
+        configurationFile = options.configuration.map { ConfigurationFile(path: $0) }
         host = place.host
         log = place.log
         self.lock = lock
@@ -326,7 +326,7 @@ public final class Daemon: World {
             try lookAtUnseenWorkers()
             endOverduePrograms()
             endOverdueCheck()
-            if let configurationLookAt, now >= configurationLookAt { loadConfiguration(isFirst: false) }
+            if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
             if isStopping {
                 try stop()
                 return

@@ -153,6 +153,7 @@ extension Hold {
         case .lock: return "lock \(note): \(others)"
         case .gate: return note
         case .queue: return "queue is full, \(slots ?? 0)/\(slots ?? 0)"
+        case .slots where !note.isEmpty: return "\(note) have the slots"
         case .slots: return "all slots taken, \(slots ?? 0)/\(slots ?? 0)"
         }
     }

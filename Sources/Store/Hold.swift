@@ -32,7 +32,7 @@ public struct Hold: Sendable, Equatable {
     /// The jobs in its way.
     public var jobs: [String] = []
     public var scope: PauseScope?
-    /// A pause's note, what is wrong with the file, the lock, or why the gate is closed.
+    /// A pause's note, what is wrong with the file, the lock, why the gate is closed, or who else has slots.
     public var note: String?
     /// How many slots there are.
     public var slots: Int?
@@ -59,6 +59,8 @@ public struct WaitingSurroundings: Sendable {
     /// Why the daemon starts nothing, as it last said.
     public var held: String?
     public var slots = Configuration().slots
+    /// How many of these may be used here while other users' jobs have the rest; nil: all.
+    public var granted: Int?
     public var queueSlots: [String: Int] = [:]
 
     public init() {}
@@ -85,6 +87,12 @@ public struct WaitingSurroundings: Sendable {
             holds.append(hold)
         }
         let others = running.filter { $0.id != job.id }
+        if let slots = queueSlots[job.queue] {
+            var hold = Hold(.queue)
+            hold.jobs = others.filter { $0.queue == job.queue }.map(\.id)
+            hold.slots = slots
+            if hold.jobs.count >= slots { holds.append(hold) }
+        }
         if overlap != .allow, let task = job.task {
             var hold = Hold(.overlap)
             hold.jobs = others.filter { $0.task == task }.map(\.id) + betweenTries
@@ -96,16 +104,11 @@ public struct WaitingSurroundings: Sendable {
             hold.jobs = [holder]
             holds.append(hold)
         }
-        if let slots = queueSlots[job.queue] {
-            var hold = Hold(.queue)
-            hold.jobs = others.filter { $0.queue == job.queue }.map(\.id)
-            hold.slots = slots
-            if hold.jobs.count >= slots { holds.append(hold) }
-        }
-        if others.count >= slots {
+        if others.count >= min(slots, granted ?? slots) {
             var hold = Hold(.slots)
             hold.jobs = others.map(\.id)
             hold.slots = slots
+            if others.count < slots { hold.note = "jobs of other users" }
             holds.append(hold)
         }
         // The last thing that is looked at, when all else allows a start.
@@ -115,6 +118,19 @@ public struct WaitingSurroundings: Sendable {
             holds.append(hold)
         }
         return holds
+    }
+}
+
+extension WaitingSurroundings {
+    /// Takes what the daemon that serves the spool has published.
+    public mutating func take(published table: Table) {
+        granted = table.whole("granted").map { Int(clamping: $0) }
+        held = table.text("held")
+        guard held == nil, case .array(let troubles)? = table["troubles"]?.kind else { return }
+        // Of these nothing is started.
+        for case .table(let one) in troubles.map(\.kind) where ["disk", "descriptors", "processes", "spool"].contains(one.text("of")) {
+            held = "\(one.text("error") ?? ""); \(one.text("effect") ?? "")"
+        }
     }
 }
 

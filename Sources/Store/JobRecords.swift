@@ -176,10 +176,18 @@ public struct JobRecords<FS: FileSystem> {
     }
 
     private func bareRecord(at place: JobPlace) -> JobRecord {
-        let instant = JobID(place.id)?.instant ?? Instant(milliseconds: 0)
+        // Gone meanwhile, or not to be looked at: then nothing tells.
+        let changed = (try? fs.status(place.path)).flatMap { $0 }.map { Instant(milliseconds: $0.changedNanoseconds / 1_000_000) }
+        let instant = JobID(place.id)?.instant ?? changed ?? Instant(milliseconds: 0)
         var status = JobStatus(
-            id: place.id, name: JobID(place.id)?.name ?? place.id, due: instant, createdAt: instant, host: "")
+            id: place.id, name: JobID(place.id)?.name ?? place.id, due: instant, createdAt: changed ?? instant, host: "")
         status.state = place.state
+        if place.state == .new, !place.isFile, let path = place.path.split(separator: "/").last,
+            // As above.
+            let names = try? fs.list(place.path).map(\.name), !names.contains(where: Source.fileNames.contains)
+        {
+            status.error = "\(path): \(Spool<FS>.noJobsFile)"
+        }
         return JobRecord(place: place, status: status, json: status.json(), isComplete: false)
     }
 
@@ -229,16 +237,17 @@ public struct JobRecords<FS: FileSystem> {
             return try JobDefinition.read(table, isScript: isScript, context)
         }
         let spool = Spool(fs, host: "")
-        var taken: DefinitionFile?
-        do {
-            taken = try spool.definition(
-                in: Layout.tasks, stem: name, files: try spool.definitionFiles(in: Layout.tasks, stem: name))
-        } catch let error as DefinitionProblem {
-            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
+        func problem(_ message: String) -> Problems { Problems(DocumentError(position: Position(line: 1, column: 1), message: message)) }
+        let task: InForce<TaskDefinition>?
+        do throws(SystemError) {
+            let files = try spool.definitionFiles(in: Layout.tasks, stem: name)
+            task = files.isEmpty ? nil : try spool.tasksInForce([(name, files)], context).all[0]
         } catch {
-            throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(error)"))
+            throw problem("\(error)")
         }
-        var merged = try taken?.source.table() ?? Table()
+        guard let task else { throw problem("there is no task \"\(name)\"") }
+        guard let definition = task.definition else { throw problem(task.problems.joined(separator: "; ")) }
+        var merged = try definition.source.table()
         merged.removeTaskKeys()
         for entry in table.entries where entry.key != "task" { merged.set(entry.key, entry.value) }
         return try JobDefinition.read(merged, context)

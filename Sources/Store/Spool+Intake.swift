@@ -217,7 +217,13 @@ extension Spool {
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
             if let owner = try fs.foreignOwner(path) { return .foreign(owner) }
-            return .ignored(why: "a directory without a job's file")
+            // Made by mkfs(8), or meant for a user, to whom it does not belong yet.
+            let isUsers = isRoots ? try UserPart.owner(ofName: name) != nil : false
+            if name == "lost+found" || isUsers { return .ignored(why: "a directory without a job's file") }
+            guard let status = try fs.status(path) else { return .missing }
+            let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
+            if !isMovedIn, abs(age) < Self.fillingMilliseconds { return .notYet }
+            return .rejected(rejection(name, name, context, Self.noJobsFile, changed: status))
         }
         let ownID = JobID(name)
         var old: String?
@@ -319,6 +325,11 @@ extension Spool {
     /// install(1) writes a file with mode 0600 and gives it another by its name when it is closed; it fails when that name is gone. So long
     /// such a file waits for it.
     private static var installMilliseconds: Int64 { 20 }
+
+    /// How long nothing must have been added to a directory before it counts as one that has no job's file, in milliseconds.
+    private static var fillingMilliseconds: Int64 { 5000 }
+
+    static var noJobsFile: String { "is a directory without a job's file: job.toml, job.json, or an executable job" }
 
     /// No event tells when `cp -r` is done. It is not while it adds files, or still writes one.
     private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {

@@ -98,7 +98,7 @@ private struct Check {
         let name = String(parts.last ?? "")
         let absolute = try absolute(path, "the file")
         let directory = absolute.split(separator: "/").dropLast().last.map(String.init) ?? ""
-        let isConfiguration = name == "spoold.toml" || path == session.arguments.value("config")
+        let isConfiguration = name == "spoold.toml" || path == session.configurationPath
         if isConfiguration {
             count += 1
             guard let (bytes, _) = read(path, path) else { return }

@@ -67,7 +67,7 @@ struct Option: Sendable {
     /// Understood by every command, before and after its name.
     static let global = [
         Option("spool", value: "DIR", "the spool (else $SPOOL_DIR, else the user's or the system's)"),
-        Option("config", value: "FILE", "the configuration that says the default time zone (else the usual spoold.toml)"),
+        Option("config", value: "FILE", "the configuration (else what the daemon of the spool has in force)"),
         Option("json", "print data as JSON"),
         Option("quiet", "q", "print ids or names alone"),
         Option("help", "h", "say how a command is called"),

@@ -50,7 +50,12 @@ struct DaemonReport {
         for standby in standbys {
             rows.add("standby", "pid \(standby.pid) on \(standby.host), version \(standby.version), since \(session.time(standby.since))")
         }
-        for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] { rows.add(key, text(key)) }
+        if let published = table.flatMap({ PublishedConfiguration($0) }) {
+            rows.add("configuration", published.readAt == nil ? "the defaults" : published.file)
+            rows.add("timezone", published.zoneName)
+        }
+        let counts = try holder == nil ? session.countJobs() : [:]
+        for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] { rows.add(key, counts[key].map { String($0) } ?? text(key)) }
         if let due = table?.instant("next_due") {
             rows.add("next due", "\(session.time(due))\(table?.text("next_task").map { " \($0)" } ?? "")")
         }
@@ -71,7 +76,13 @@ struct DaemonReport {
                 rows.add("queue \(queue.key)", "\(one.whole("running") ?? 0) of \(one.whole("slots") ?? 0) slots")
             }
         }
-        if case .array(let users)? = table?["users"]?.kind {
+        if holder == nil {
+            _ = try EverybodysSpool.each(session) { part throws(Failure) in
+                guard let owner = part.owner else { return }
+                let counts = try part.countJobs()
+                rows.add([.init("user \(owner.name)", .dim), .init("is not served: \(counts["running"] ?? 0) running, \(counts["waiting"] ?? 0) waiting", .red)])
+            }
+        } else if case .array(let users)? = table?["users"]?.kind {
             for case .table(let user) in users.map(\.kind) {
                 let counts = "\(user.whole("running") ?? 0) running, \(user.whole("waiting") ?? 0) waiting, may use \(user.whole("slots") ?? 0) slots"
                 let isServed = user.whole("pid") != nil
@@ -119,7 +130,10 @@ struct DaemonReport {
         report.set("is_running", Value(.boolean(holder != nil)))
         if let holder { report.set("pid", Value(.integer(Int64(holder.pid)))) }
         report.set("troubles", Value(.array(troubles.map { Value(.table($0)) })))
-        if holder == nil { report.set("state", Value(.string("stopped"))) }
+        if holder == nil {
+            report.set("state", Value(.string("stopped")))
+            for (key, count) in try session.countJobs() { report.set(key, Value(.integer(Int64(count)))) }
+        }
         report.set(
             "standbys",
             Value(.array(standbys.map { standby in
@@ -139,7 +153,26 @@ struct DaemonReport {
     }
 }
 
+extension DiskFileSystem {
+    /// What stands in new/, running/, done/ or failed/ for a job.
+    func jobNames(in directory: String) throws(SystemError) -> [DirectoryEntry] {
+        var found: [DirectoryEntry] = []
+        for entry in try list(directory) where !Name.isUnfinished(entry.name) {
+            if try !isStranger(entry.name, in: directory, isDirectory: entry.kind == .directory) { found.append(entry) }
+        }
+        return found
+    }
+}
+
 extension Session {
+    /// How many jobs wait and run, as the directories have them.
+    fileprivate func countJobs() throws(Failure) -> [String: Int] {
+        let fs = try openSpool()
+        return try attempt { () throws(SystemError) in
+            ["waiting": try fs.jobNames(in: Layout.new).count, "running": try fs.jobNames(in: Layout.running).count { $0.kind == .directory }]
+        }
+    }
+
     /// What the daemon has published of itself; nil when it never has, or somebody has damaged it: it writes it anew.
     func daemonTable(_ opened: DiskFileSystem? = nil) throws(Failure) -> Table? {
         let fs: DiskFileSystem

@@ -51,6 +51,7 @@ private struct JobList {
     }
 
     func run() throws(Failure) -> Int32 {
+        if !isCount { try session.remarkIfNotServed() }
         if filter.needsNoStatus, order == nil, limit == 0, isCount || (session.isQuiet && !session.isJSON) {
             var ids: [(id: String, shown: String)] = []
             let code = try EverybodysSpool.each(session) { part throws(Failure) in ids += try self.ids(part) }

@@ -17,6 +17,7 @@ extension Command {
             let catalog = try TaskCatalog(part, withSchedules: withSchedules)
             parts.append((part, catalog, try catalog.names()))
         }
+        if !session.arguments.flag("names") { try session.remarkIfNotServed() }
         if session.arguments.flag("names") || (session.isQuiet && session.arguments.value("limit") == nil) {
             let names = parts.flatMap { part in part.names.map(part.session.qualified) }
             if session.isJSON {

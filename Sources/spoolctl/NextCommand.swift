@@ -43,6 +43,7 @@ private struct Next {
             if let name = arguments.operands.first { throw .usage("\(one.spelling) goes without a task, and \"\(name)\" names one") }
             write(try lines(of: one))
         } else {
+            try session.remarkIfNotServed()
             var lines: [Line] = []
             if !arguments.operands.isEmpty {
                 lines = try linesOfTasks(session)

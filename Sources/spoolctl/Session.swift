@@ -16,6 +16,8 @@ final class Session {
     private var configured: Configuration?
     /// The job that was submitted to be waited for.
     var awaited: AwaitedJob?
+    /// What the daemon that serves the spool, or the last one, has published of its configuration.
+    private lazy var published = readPublished()
 
     init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) {
         self.command = command
@@ -121,16 +123,27 @@ final class Session {
 
     // MARK: Reading
 
+    /// The file that the daemon of the spool reads, or has read last; where that is not known, the one that a daemon would look for.
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
+        // What a user has put there says nothing to others.
+        if owner == nil || geteuid() != 0, let file = published?.configuration.file, access(file, F_OK) == 0 { return file }
         if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
     }
 
-    /// `spoold.toml`, or the defaults where there is none.
+    /// What the daemon that serves the spool has in force. Where none does, or `--config` says so, what its file says; where there is none,
+    /// the defaults.
     func configuration() throws(Failure) -> Configuration {
         if let configured { return configured }
+        if let published, published.isInForce, !isOtherNamed(than: published.configuration) {
+            // Of a zone that this machine does not have, the file says what is wrong.
+            if let configuration = try? published.configuration.configuration(zones) {
+                configured = configuration
+                return configuration
+            }
+        }
         var configuration = Configuration()
         if let path = configurationPath, let bytes = try configurationBytes(path) {
             do throws(Problems) { configuration = try Configuration(bytes, zones: zones, now: now) } catch {
@@ -138,7 +151,38 @@ final class Session {
             }
         }
         configured = configuration
+        if let published, published.isInForce, published.configuration.zoneName != configuration.zone.name {
+            complain("the daemon has timezone \(published.configuration.zoneName) in force, and \(configurationPath ?? "the configuration") says \(configuration.zone.name)")
+        }
         return configuration
+    }
+
+    /// `--config` names another file than the daemon's.
+    private func isOtherNamed(than published: PublishedConfiguration) -> Bool {
+        guard let given = arguments.value("config") else { return false }
+        return published.file.map { !Self.isSameFile(given, $0) } ?? true
+    }
+
+    /// Whether two paths lead to one file; of none that is there they do not.
+    private static func isSameFile(_ a: String, _ b: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        return a == b || stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+    }
+
+    /// Has the next question find out anew what is in force.
+    func forgetConfiguration() {
+        configured = nil
+        published = readPublished()
+    }
+
+    /// Nil where there is no spool, or no daemon has said what it has in force: then its file says it.
+    private func readPublished() -> (configuration: PublishedConfiguration, isInForce: Bool)? {
+        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath), let table = try? daemonTable(fs),
+            let published = PublishedConfiguration(table)
+        else { return nil }
+        // What another process published is not what this one has in force.
+        let holder = (try? daemon()).flatMap { $0 }
+        return (published, holder != nil && table.whole("pid") == holder.map { Int64($0.pid) })
     }
 
     /// Nil: there is none, and nobody asked for it.
@@ -149,6 +193,13 @@ final class Session {
             if error.errno == SystemError.noSuchFile, arguments.value("config") == nil { return nil }
             throw Failure(error)
         }
+    }
+
+    /// Says that nothing is being done, where no daemon serves the spool. Data alone is printed to scripts without that.
+    func remarkIfNotServed() throws(Failure) {
+        guard !isJSON, !isQuiet, try daemon() == nil else { return }
+        let seen = try daemonTable()?.instant("at").map { ", and was last seen at \(time($0))" } ?? ""
+        complain("spoold is not running\(seen): nothing runs, and nothing is taken up, until it starts")
     }
 
     /// What definitions are read with: wall times without a zone mean the configured one.

@@ -57,24 +57,12 @@ final class TopDaemon {
         }
         snapshot.daemon = daemon
         // A broken configuration is no reason to show nothing: the daemon's is in force, else the defaults.
+        session.forgetConfiguration()
         let configuration = (try? session.configuration()) ?? Configuration()
         defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
-        var slots = configuration.slots
-        var queues = configuration.queueSlots
-        if isItsOwn {
-            slots = table.whole("slots").map { max(0, Int($0)) } ?? slots
-            if case .table(let published)? = table["queues"]?.kind {
-                queues = [:]
-                for entry in published.entries {
-                    // One that has no slots of its own is published with those of all.
-                    guard case .table(let queue) = entry.value.kind, let own = queue.whole("slots"), own != slots else { continue }
-                    queues[entry.key] = max(0, Int(own))
-                }
-            }
-        }
-        snapshot.surroundings.slots = slots
-        snapshot.surroundings.queueSlots = queues
-        snapshot.surroundings.held = isItsOwn ? table.text("held") : nil
+        snapshot.surroundings.slots = configuration.slots
+        snapshot.surroundings.queueSlots = configuration.queueSlots
+        snapshot.surroundings.take(published: isItsOwn ? table : Table())
         snapshot.surroundings.daemonGoneSince = holder == nil ? table.instant("at") ?? Instant(milliseconds: 0) : nil
     }
 }

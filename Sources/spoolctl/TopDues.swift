@@ -7,6 +7,7 @@ final class TopDues {
     private let session: Session
     private let fs: DiskFileSystem
     private var catalog: TaskCatalog?
+    private var zoneName: String?
     private var entries: [String: TaskCatalog.Entry] = [:]
     private var queues: [String: String] = [:]
     private var due: [String: [Snapshot.Due]] = [:]
@@ -62,6 +63,10 @@ final class TopDues {
     }
 
     private func readTasks() throws(Failure) {
+        // What wall times mean that name no zone; of a configuration that cannot be read, see below.
+        let zone = try? session.configuration().zone.name
+        if zone != zoneName { reload() }
+        zoneName = zone
         guard let catalog else {
             // A configuration that cannot be read, and with it no zone: then no due times.
             guard let read = try? TaskCatalog(session) else { return }

@@ -73,13 +73,7 @@ final class TopFeed {
 
     private func names(_ directory: String) throws(Failure) -> [DirectoryEntry] {
         let fs = fs
-        return try attempt { () throws(SystemError) in
-            var found: [DirectoryEntry] = []
-            for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) {
-                if try !fs.isStranger(entry.name, in: directory, isDirectory: entry.kind == .directory) { found.append(entry) }
-            }
-            return found
-        }
+        return try attempt { () throws(SystemError) in try fs.jobNames(in: directory) }
     }
 
     /// The latest ends by when their directories last changed, which is when their status was written.

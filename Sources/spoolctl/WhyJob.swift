@@ -47,7 +47,7 @@ struct WhyJob {
 
     private mutating func explainWaiting(_ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
         let surroundings = try surroundings(&records)
-        if let error = status.error, record.place.isFile {
+        if let error = status.error, record.place.isFile || !record.isComplete {
             var hold = Hold(.file)
             hold.note = error
             holds = [hold]
@@ -86,7 +86,9 @@ struct WhyJob {
         case .gate: return note
         case .queue:
             return "queue \(status.queue) is full: \(slots(hold)) taken by \(Session.list(hold.jobs))"
-        case .slots: return "\(slots(hold, all: true)) taken, by \(Session.list(hold.jobs))"
+        case .slots:
+            let who = [hold.jobs.isEmpty ? nil : Session.list(hold.jobs), note.isEmpty ? nil : note].compactMap { $0 }
+            return "\(slots(hold, all: true)) taken, by \(who.joined(separator: " and by "))"
         }
     }
 
@@ -104,15 +106,7 @@ struct WhyJob {
         surroundings.slots = configuration.slots
         surroundings.queueSlots = configuration.queueSlots
         if daemon.down == nil, let published = daemon.published {
-            surroundings.held = published.text("held")
-            // What is in force, whatever the file says by now.
-            if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
-            if case .table(let queues)? = published["queues"]?.kind {
-                for entry in queues.entries {
-                    guard case .table(let queue) = entry.value.kind, let slots = queue.whole("slots") else { continue }
-                    surroundings.queueSlots[entry.key] = Int(slots)
-                }
-            }
+            surroundings.take(published: published)
         }
         surroundings.pauses = try Pauses.read(fs)
         if definition?.after != nil { surroundings.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: status.id) } }
@@ -168,7 +162,7 @@ struct WhyJob {
             sentence += "; it was told to end (\(stopping.why.rawValue)) at \(session.spoken(stopping.at))"
         }
         if let limit = try timeout(), let started {
-            sentence += "; its timeout of \(TimeText.length(limit)) ends at \(session.spoken(started.advanced(byMilliseconds: limit)))"
+            sentence += "; its timeout of \(length(limit)) ends at \(session.spoken(started.advanced(byMilliseconds: limit)))"
         }
         sentence += "."
         var graph = try WaitRing(session)
@@ -184,9 +178,21 @@ struct WhyJob {
         sentence += " It waits for ever: \(WaitRing.text(ring)). To end it, cancel one of these jobs, or give more slots."
     }
 
+    /// The limit of its run, moved by what the run asked for.
     private func timeout() throws(Failure) -> Int64? {
         let configured = try session.configuration().defaultTimeoutMilliseconds
-        return definition?.timeoutMilliseconds ?? configured
+        let fs = fs
+        let place = record.place
+        guard let limit = definition?.timeoutMilliseconds ?? configured else { return nil }
+        let moved = place.isFile ? 0 : try attempt { () throws(SystemError) in try fs.extended(place.path) }
+        return limit.addingReportingOverflow(moved).overflow ? .max : limit + moved
+    }
+
+    /// `1h`, or `1h (extended by 30m)`.
+    private func length(_ limit: Int64) -> String {
+        // Read a moment ago.
+        guard let moved = try? fs.extended(record.place.path), moved > 0 else { return TimeText.length(limit) }
+        return "\(TimeText.length(limit)) (extended by \(TimeText.length(moved)))"
     }
 
     // MARK: Ended
@@ -204,7 +210,7 @@ struct WhyJob {
             let history = try session.history(job: status.id, since: status.createdAt, fs)
             if history.jobs[status.id]?.stopping?.why == .killed { text += ", as spoolctl kill asked" }
         case .timeout:
-            text = "It failed: it ran longer than its timeout\(try timeout().map { " of \(TimeText.length($0))" } ?? "")"
+            text = "It failed: it ran longer than its timeout\(try timeout().map { " of \(length($0))" } ?? "")"
             text += status.signal.map { ", and was ended by \(Signal.name($0))" } ?? status.exitCode.map { ", and then exited with \($0)" } ?? ""
         case .deadline:
             text = "It failed: it had not started by its deadline\(status.deadline.map { ", \(session.spoken($0))" } ?? "")"

@@ -179,17 +179,17 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 10: a directory is ignored, said once, and left where it is")
+    @Test("Attack 10: a directory that is no job is set aside with its reason and all that is in it")
     func directory() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.path)/new/folder")
-        try spool.logLine("event=ignored", "new/folder")
-        #expect(try spool.runsOn())
         try Files.write("\(spool.path)/new/folder/notes", "x")
+        #expect(try spool.runsOn())
+        try spool.logLine("event=rejected", "file=folder", "is a directory without a job's file")
         #expect(try spool.runsOn("another"))
-        #expect(spool.log.split(separator: "\n").filter { $0.contains("event=ignored") }.count == 1)
-        #expect(try Files.list("\(spool.path)/new") == ["folder"])
-        #expect(try Files.list("\(spool.path)/failed") == [])
+        let set = try Files.list("\(spool.path)/failed")
+        #expect(set.count == 1 && (try Files.text("\(spool.path)/failed/\(set[0])/notes")) == "x")
+        #expect(try Files.list("\(spool.path)/new") == [])
     }
 
     // MARK: Names

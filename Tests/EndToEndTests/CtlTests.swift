@@ -45,7 +45,7 @@ final class RunningCtl {
         let outputFile = try FileDescriptor.open("\(stem).out", O_RDWR | O_CREAT, mode: 0o600)
         let errorFile = try FileDescriptor.open("\(stem).err", O_RDWR | O_CREAT, mode: 0o600)
         child = try Child(
-            "\(SpoolUnderTest.programs)/spoolctl", ["--config", spool.configuration] + arguments, environment: spool.environment,
+            "\(SpoolUnderTest.programs)/spoolctl", (spool.namesConfiguration ? ["--config", spool.configuration] : []) + arguments, environment: spool.environment,
             input: inputFile.raw, output: output ?? outputFile.raw, error: errorFile.raw)
     }
 

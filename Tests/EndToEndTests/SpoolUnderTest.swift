@@ -15,6 +15,9 @@ final class SpoolUnderTest {
     var configuration: String { "\(base)/spoold.toml" }
     var log: String { (try? Files.text("\(base)/log")) ?? "" }  // none before the first start
 
+    /// spoolctl is told which configuration it is; else it finds out.
+    var namesConfiguration = true
+
     let inotify: Inotify
     private let notifications: NotificationSocket
     private(set) var daemon: Child?
@@ -74,13 +77,14 @@ final class SpoolUnderTest {
     }
 
     /// Starts spoold, that of the directory `programs`, and does not wait for anything. `tracer` is a program with its arguments that
-    /// is to execute it as its own process.
+    /// is to execute it as its own process. Without the test's configuration it looks for one itself.
     func launch(
-        environment more: [String] = [], programs: String = SpoolUnderTest.programs, tracer: [String] = [], arguments: [String] = []
+        environment more: [String] = [], programs: String = SpoolUnderTest.programs, tracer: [String] = [], arguments: [String] = [],
+        withConfiguration: Bool = true
     ) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        let line = tracer + ["\(programs)/spoold", "--spool", path, "--config", configuration] + arguments
+        let line = tracer + ["\(programs)/spoold", "--spool", path] + (withConfiguration ? ["--config", configuration] : []) + arguments
         daemon = try Child(
             line[0], Array(line.dropFirst()), environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
             error: log.raw)

@@ -271,12 +271,12 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         surroundings.pauses = [(.all, "n"), (.queue("q"), ""), (.queue("other"), ""), (.task("t"), ""), (.task("u"), "")]
         surroundings.daemonGoneSince = now
         job.notBefore = now.advanced(byMilliseconds: 1)
-        #expect(kinds() == [.daemon, .start, .pause, .pause, .pause, .overlap, .queue, .slots])
+        #expect(kinds() == [.daemon, .start, .pause, .pause, .pause, .queue, .overlap, .slots])
         #expect(kinds(.allow) == [.daemon, .start, .pause, .pause, .pause, .queue, .slots])
         surroundings.waitsFor = ["b"]
         surroundings.heldLocks = [("disk", "a")]
         surroundings.held = "the load average is 9"
-        #expect(kinds() == [.daemon, .after, .start, .pause, .pause, .pause, .overlap, .lock, .queue, .slots])
+        #expect(kinds() == [.daemon, .after, .start, .pause, .pause, .pause, .queue, .overlap, .lock, .slots])
         var idle = WaitingSurroundings()
         idle.held = "the load average is 9"
         #expect(idle.holds(on: Self.job("j"), overlap: .wait, now: now).map(\.kind) == [.gate])
@@ -293,8 +293,35 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         surroundings.slots = 3
         surroundings.queueSlots = ["q": 2, "default": 2]
         let holds = surroundings.holds(on: Self.job("j", task: "t"), overlap: .wait, now: now)
-        #expect(holds.map(\.jobs) == [["a", "d"], ["a", "c"], ["a", "b", "c"]])
-        #expect(holds.map(\.slots) == [nil, 2, 3])
+        #expect(holds.map(\.jobs) == [["a", "c"], ["a", "d"], ["a", "b", "c"]])
+        #expect(holds.map(\.slots) == [2, nil, 3])
         #expect(surroundings.holds(on: Self.job("j", queue: "q"), overlap: .wait, now: now).map(\.kind) == [.slots])
+    }
+
+    @Test("Slots that other users' jobs have are told apart from those that are free") func slotsOfOthers() {
+        var surroundings = WaitingSurroundings()
+        surroundings.slots = 4
+        func hold() -> Hold? { surroundings.holds(on: Self.job("j"), overlap: .wait, now: now).first }
+        #expect(hold() == nil)
+        surroundings.granted = 2
+        surroundings.running = [Self.job("a")]
+        #expect(hold() == nil)
+        surroundings.running.append(Self.job("b"))
+        #expect(hold()?.kind == .slots && hold()?.jobs == ["a", "b"] && hold()?.slots == 4 && hold()?.note == "jobs of other users")
+        surroundings.granted = 0
+        surroundings.running = []
+        #expect(hold()?.kind == .slots && hold()?.jobs == [])
+        surroundings.granted = 4
+        surroundings.running = ["a", "b", "c", "d"].map { Self.job($0) }
+        #expect(hold()?.note == nil)
+    }
+
+    @Test("What the daemon has published of a shortage holds a job, as its closed gate does", arguments: ["disk", "descriptors", "processes", "spool", "watches"])
+    func troubles(_ kind: String) throws {
+        guard case .table(let table) = try JSON.parse(Array("{\"granted\": 3, \"troubles\": [{\"of\": \"\(kind)\", \"error\": \"E\", \"effect\": \"F\"}]}".utf8)).kind else { return }
+        var surroundings = WaitingSurroundings()
+        surroundings.take(published: table)
+        #expect(surroundings.granted == 3)
+        #expect(surroundings.held == (kind == "watches" ? nil : "E; F"))
     }
 }

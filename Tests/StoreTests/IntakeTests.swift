@@ -311,14 +311,21 @@ extension Spool {
         #expect(words(try spool.take(name, ReadingContext(now: Instant(milliseconds: changed + 1000), zones: zones))) == "job x")
     }
 
-    @Test("Attack 10: a directory that is no job is ignored, and said once") func aDirectoryThatIsNoJobIsIgnoredAndSaidOnce() throws {
+    @Test("Attack 10: a directory that is no job is rejected with its reason once nothing has been added to it for a while")
+    func aDirectoryThatIsNoJobIsRejected() throws {
         let temporary = try TemporarySpool()
         let spool = try temporary.spool()
         for name in ["photos", "20261121T015900.000Z-x-abcd"] {
             try temporary.disk().makeDirectory("new/\(name)")
-            #expect(words(try spool.take(name)) == "ignored a directory without a job's file")
-            #expect(spool.firstTimeIgnored(name) && !spool.firstTimeIgnored(name))
+            let changed = try #require(try temporary.disk().status("new/\(name)")).modifiedNanoseconds / 1_000_000
+            func context(_ milliseconds: Int64) -> ReadingContext { ReadingContext(now: Instant(milliseconds: changed + milliseconds), zones: zones) }
+            let rejected = "rejected \(name): is a directory without a job's file: job.toml, job.json, or an executable job"
+            #expect(words(try spool.take(name, context(4999))) == "not yet")
+            #expect(words(try spool.take(name, isMovedIn: true, context(1))) == rejected, "it came whole")
+            #expect(words(try spool.take(name, context(5000))) == rejected)
         }
+        try temporary.disk().makeDirectory("new/lost+found")
+        #expect(words(try spool.take("lost+found")) == "ignored a directory without a job's file")
         try temporary.write("new/photos/job.toml", "command = 3")
         #expect(
             words(try spool.take("photos"))

@@ -1,0 +1,62 @@
+/// What the daemon has in force of its configuration, as `state/status.json` says it under `configuration`: whoever tells due times,
+/// limits or slots tells those, whatever the file says by now, or which file it was.
+public struct PublishedConfiguration: Sendable {
+    /// The path it is read from.
+    public var file: String?
+    /// When it was read and accepted; nil: the defaults are in force.
+    public var readAt: Instant?
+    /// Why a later text of the file is not in force.
+    public var problems: [String]
+    public var zoneName: String
+    private var values: Configuration
+
+    public init(_ configuration: Configuration, file: String?, readAt: Instant?, problems: [String]) {
+        self.file = file
+        self.readAt = readAt
+        self.problems = problems
+        zoneName = configuration.zone.name
+        values = configuration
+    }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("file", file)
+        writer.member("read_at", readAt)
+        writer.member("timezone", zoneName)
+        writer.member("slots", values.slots)
+        writer.key("queues")
+        writer.beginObject()
+        for (name, slots) in values.queueSlots.sorted(by: { $0.key < $1.key }) { writer.member(name, slots) }
+        writer.endObject()
+        writer.member("default_timeout_ms", values.defaultTimeoutMilliseconds.map { Int($0) })
+        writer.member("keep_ms", Int(values.keepMilliseconds))
+        writer.key("problems")
+        writer.beginArray()
+        for line in problems { writer.string(line) }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    /// Nil where the daemon has published none: it is an older one, or none has ever run.
+    public init?(_ status: Table) {
+        guard case .table(let table)? = status["configuration"]?.kind, let zone = table.text("timezone") else { return nil }
+        file = table.text("file")
+        readAt = table.instant("read_at")
+        zoneName = zone
+        problems = table.texts("problems")
+        values = Configuration()
+        if let slots = table.whole("slots") { values.slots = Int(clamping: slots) }
+        if case .table(let queues)? = table["queues"]?.kind {
+            for entry in queues.entries { if let slots = queues.whole(entry.key) { values.queueSlots[entry.key] = Int(clamping: slots) } }
+        }
+        values.defaultTimeoutMilliseconds = table.whole("default_timeout_ms")
+        if let keep = table.whole("keep_ms") { values.keepMilliseconds = keep }
+    }
+
+    /// The configuration in force, as far as it is published.
+    public func configuration(_ zones: ZoneDatabase) throws(RecurrenceError) -> Configuration {
+        var configuration = values
+        configuration.zone = try zones.zone(zoneName)
+        return configuration
+    }
+}

@@ -1,0 +1,118 @@
+// The configuration that the daemon has in force is the one that everything goes by, and the one that its file holds.
+
+import Documents
+import Glibc
+import Linux
+import Testing
+
+@Suite("Configuration", .ownThreads)
+struct ConfigurationTests {
+    /// Commands that print a wall time that names no zone, three in the morning on the first of January, in UTC.
+    static let commands = [
+        ["next", "t"], ["list"], ["show", "t"], ["why", "t"], ["next", "--calendar", "2099-01-01 03:00"], ["next", "--at", "2099-01-01 03:00"],
+        ["explain", "2099-01-01 03:00"], ["top"],
+    ]
+
+    private func expect(_ spool: SpoolUnderTest, _ time: String, _ when: String) throws {
+        for words in Self.commands {
+            let result = try spool.ctl(list: words)
+            #expect(result.code == 0 && result.output.contains("2099-01-01T\(time)"), "\(when): \(words) \(result)")
+        }
+    }
+
+    private func inForce(_ spool: SpoolUnderTest, zone: String) throws {
+        try spool.wait(for: "\(zone) to be published") {
+            guard case .table(let configuration)? = try spool.daemonStatus()?["configuration"]?.kind else { return false }
+            return configuration.text("timezone") == zone
+        }
+    }
+
+    @Test("Every command tells due times by the configuration that the daemon has in force, whatever its own would be")
+    func published() throws {
+        let spool = try SpoolUnderTest(configuration: "timezone = \"Europe/Berlin\"\nslots = 3\n[queues.q]\nslots = 1\n")
+        spool.namesConfiguration = false
+        // What spoolctl finds by itself, and goes by nowhere.
+        try Commands.succeed("mkdir", "-p", "\(spool.base)/.config/spoold")
+        try Files.write("\(spool.base)/.config/spoold/spoold.toml", "timezone = \"Asia/Tokyo\"")
+        try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncalendar = \"2099-01-01 03:00\"\n")
+        try expect(spool, "02:00", "as started")
+        guard case .table(let simulated) = try spool.ctl("simulate", "--json").json.kind else { throw spool.failure("no object") }
+        #expect(simulated.integer("slots") == 3)
+        #expect(try spool.ctl("submit", "--in", "1h", "true").code == 0)
+        #expect(try spool.ctl("status").output.contains("timezone\tEurope/Berlin"))
+        // Also what a daemon has in force whose file has been broken since.
+        try Files.write(spool.configuration, "timezone = \"Mars/Olympus\"")
+        try spool.wait(for: "the refusal to be published") {
+            guard case .table(let configuration)? = try spool.daemonStatus()?["configuration"]?.kind else { return false }
+            return configuration.text("timezone") == "Europe/Berlin" && JSON.write(configuration["problems"] ?? Value(.null)).contains("spoold.toml:1:12: ")
+        }
+        try expect(spool, "02:00", "after a bad edit")
+        #expect(try spool.ctl("check").output.contains("\(spool.configuration):1:12: "))
+        try Files.write(spool.configuration, "timezone = \"America/New_York\"")
+        try inForce(spool, zone: "America/New_York")
+        try expect(spool, "08:00", "after a good edit")
+        // With the daemon down its file is read, which says more by now.
+        try spool.stop()
+        try expect(spool, "08:00", "down")
+        try Files.write(spool.configuration, "timezone = \"Europe/Berlin\"")
+        try expect(spool, "02:00", "down, edited")
+        // One that is named counts, and that it differs is said.
+        try spool.start()
+        let other = "\(spool.base)/other.toml"
+        try Files.write(other, "timezone = \"Asia/Tokyo\"")
+        let result = try spool.ctl("next", "--config", other)
+        #expect(result.output.contains("2098-12-31T18:00"), "\(result)")
+        #expect(result.errors == "spoolctl: the daemon has timezone Europe/Berlin in force, and \(other) says Asia/Tokyo\n")
+    }
+
+    // MARK: A file that comes later
+
+    /// How a configuration comes, below a directory of its own: first what is there at the start, then what makes it another.
+    static let ways: [(what: String, before: String, change: String)] = [
+        ("the file is made in a directory that is there", "mkdir conf", "echo 'slots = 3' > conf/spoold.toml"),
+        ("the file is moved into a directory that is there", "mkdir conf", "echo 'slots = 3' > x; mv x conf/spoold.toml"),
+        ("the file is linked in", "mkdir conf", "echo 'slots = 3' > x; ln x conf/spoold.toml"),
+        ("its directory comes", ":", "mkdir conf; echo 'slots = 3' > conf/spoold.toml"),
+        ("its directory comes with it", ":", "mkdir x; echo 'slots = 3' > x/spoold.toml; mv x conf"),
+        ("a link to its directory comes", ":", "mkdir x; echo 'slots = 3' > x/spoold.toml; ln -s x conf"),
+        ("its directory is replaced", "mkdir conf; echo 'slots = 2' > conf/spoold.toml", "mkdir x; echo 'slots = 3' > x/spoold.toml; mv conf y; mv x conf"),
+        ("the link to its directory is swapped", "mkdir a b; echo 'slots = 2' > a/spoold.toml; echo 'slots = 3' > b/spoold.toml; ln -s a conf", "ln -s b x; mv -T x conf"),
+        ("the file is a link that is swapped", "mkdir conf; echo 'slots = 2' > a; echo 'slots = 3' > b; ln -s ../a conf/spoold.toml", "ln -s ../b x; mv -T x conf/spoold.toml"),
+        ("a link behind the link is swapped", "mkdir -p conf a b; echo 'slots = 2' > a/f; echo 'slots = 3' > b/f; ln -s a data; ln -s ../data/f conf/spoold.toml", "ln -s b x; mv -T x data"),
+        ("the file behind the link is written", "mkdir conf; echo 'slots = 2' > a; ln -s ../a conf/spoold.toml", "echo 'slots = 3' > a"),
+        ("what the link points to comes", "mkdir conf; ln -s ../a/f conf/spoold.toml", "mkdir a; echo 'slots = 3' > a/f"),
+        ("the file is allowed to be read by chmod", "mkdir conf; echo 'slots = 3' > conf/x; ln -s x conf/spoold.toml; mv conf/x conf/y", "mv conf/y conf/x; chmod 644 conf/x"),
+    ]
+
+    @Test("A configuration that is made, moved in or linked after the start is read, and so is the next change of it", arguments: ways)
+    func comesLater(_ way: (what: String, before: String, change: String)) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let base = "\(spool.base)/etc"
+        try Files.makeDirectory(base)
+        func sh(_ line: String) throws { try Commands.succeed("/bin/sh", "-c", "cd \(base); \(line)") }
+        func slots(_ count: Int64) throws { try spool.wait(for: "\(count) slots") { try spool.daemonStatus()?.integer("slots") == count } }
+        try sh(way.before)
+        // A user's file is looked for where that user says, root's stands in /etc.
+        var become: [String] = []
+        if geteuid() == 0 {
+            try Commands.succeed("chown", "-R", "nobody", spool.base)
+            become = ["/usr/bin/setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+        }
+        try Files.symlink("etc/conf", "\(spool.base)/spoold")
+        try spool.launch(environment: ["XDG_CONFIG_HOME=\(spool.base)"], tracer: become, withConfiguration: false)
+        try spool.notification("READY=1")
+        try slots(way.before.contains("slots = 2") ? 2 : 8)
+        try sh(way.change)
+        try slots(3)
+        try sh("echo 'slots = 4' > conf/spoold.toml")
+        try slots(4)
+        try sh("rm conf/spoold.toml")
+        try slots(8)
+    }
+}
+
+extension Table {
+    fileprivate func integer(_ key: String) -> Int64? {
+        if case .integer(let number)? = self[key]?.kind { number } else { nil }
+    }
+}
