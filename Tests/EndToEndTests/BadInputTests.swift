@@ -188,7 +188,7 @@ struct BadInputTests {
         try spool.logLine("event=rejected", "file=folder", "is a directory without a job's file")
         #expect(try spool.runsOn("another"))
         let set = try Files.list("\(spool.path)/failed")
-        #expect(set.count == 1 && (try Files.text("\(spool.path)/failed/\(set[0])/notes")) == "x")
+        #expect(try set.count == 1 && Files.text("\(spool.path)/failed/\(set[0])/notes") == "x")
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
