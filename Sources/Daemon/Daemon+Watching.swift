@@ -67,7 +67,8 @@ extension Daemon {
         let itself: InotifyMask = [.selfMoved, .selfDeleted, .onlyDirectory]
         // What is there may also become one that can be used by chmod(1) or chown(1).
         let comings = itself.union([.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged])
-        watches.spool = try watch(options.spool, itself.union([.movedTo, .movedFrom, .created, .deleted]))
+        // The configuration may stand there.
+        watches.spool = try watch(options.spool, itself.union([.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted]))
         watches.new = try watch("\(options.spool)/\(Layout.new)", comings)
         watches.tasks = try watch("\(options.spool)/\(Layout.tasks)", comings)
         watches.schedules = try watch("\(options.spool)/\(Layout.schedules)", comings)
