@@ -63,7 +63,7 @@ struct JobRequest {
                 switch value?.kind {
                 case .string(let text)?: try Span.parse(text)
                 case .integer(let seconds)?: try Span(seconds: Double(seconds))
-                case .float(let seconds)?: try Span(seconds: seconds)
+                case .number(let seconds)?: try Span(seconds: seconds.double)
                 default: nil
                 }
         } catch {

@@ -185,11 +185,7 @@ struct JSONParser {
         }
         if cursor.byte.isLetter || cursor.byte == Byte.dot || cursor.byte == Byte.underscore { throw notANumber(at: start) }
         if isInteger && fits { return .integer(integer) }
-        let text = cursor.text(start, cursor.offset)
-        guard let float = Double(text), float.isFinite else {
-            throw cursor.failure(at: start, "the number \(text.utf8.count > 40 ? "" : "\(text) ")is too large")
-        }
-        return .float(float)
+        return .number(Number(text: cursor.text(start, cursor.offset)))
     }
 
     private mutating func digits(ofNumberAt start: Int) throws(DocumentError) {

@@ -84,7 +84,7 @@ public struct JSONWriter {
         switch value.kind {
         case .string(let string): self.string(string)
         case .integer(let integer): self.integer(integer)
-        case .float(let double): self.double(double)
+        case .number(let number): if number.isFinite { raw(number.text.utf8) } else { null() }
         case .boolean(let boolean): self.boolean(boolean)
         case .null: null()
         case .dateTime(let dateTime): string(dateTime.description)

@@ -19,8 +19,8 @@ extension TOMLParser {
 
         if token[place].isLetter {
             switch cursor.text(start + place, cursor.offset) {
-            case "inf": return .float(sign < 0 ? -.infinity : .infinity)
-            case "nan": return .float(sign < 0 ? -.nan : .nan)
+            case "inf": return .number(Number(sign < 0 ? -.infinity : .infinity))
+            case "nan": return .number(Number(.nan))
             default: throw notAValue(at: start)
             }
         }
@@ -36,8 +36,11 @@ extension TOMLParser {
                 at: start, "a number does not begin with a zero, found '\(cursor.text(start, cursor.offset))'",
                 hint: "drop the zero; octal is written 0o17, and text needs quotes: \"\(cursor.text(start, cursor.offset))\"")
         }
-        if digits == token.count { return .integer(try decimalInteger(token, from: place, sign: sign, at: start)) }
-        return .float(try float(token, from: digits, at: start))
+        if digits == token.count {
+            // TOML asks that no integer be altered; one that 64 bits do not hold keeps its text.
+            return decimalInteger(token, from: place, sign: sign).map { .integer($0) } ?? .number(number(token))
+        }
+        return .number(try float(token, from: digits, at: start))
     }
 
     private func radix(of letter: UInt8) -> Int64? {
@@ -65,14 +68,13 @@ extension TOMLParser {
         return place > start ? place : nil
     }
 
-    private func decimalInteger(
-        _ token: UnsafeBufferPointer<UInt8>, from start: Int, sign: Int64, at offset: Int
-    ) throws(DocumentError) -> Int64 {
+    /// Nil: it does not fit.
+    private func decimalInteger(_ token: UnsafeBufferPointer<UInt8>, from start: Int, sign: Int64) -> Int64? {
         var value: Int64 = 0
         for place in start..<token.count where token[place] != Byte.underscore {
             let (tenfold, tooLarge) = value.multipliedReportingOverflow(by: 10)
             let (next, past) = tenfold.addingReportingOverflow(sign * Int64(token[place] - Byte.zero))
-            if tooLarge || past { throw outOfRange(at: offset) }
+            if tooLarge || past { return nil }
             value = next
         }
         return value
@@ -103,11 +105,15 @@ extension TOMLParser {
         cursor.failure(at: offset, "the integer '\(cursor.text(offset, cursor.offset))' does not fit 64 bits")
     }
 
-    /// The fraction and exponent that begin at `start` of the token are checked here, and the whole is converted by the
-    /// standard library, which knows no locale and rounds correctly.
+    /// The token as JSON writes it too.
+    private func number(_ token: UnsafeBufferPointer<UInt8>) -> Number {
+        Number(text: String(decoding: token.drop { $0 == Byte.plus }.filter { $0 != Byte.underscore }, as: UTF8.self))
+    }
+
+    /// Checks the fraction and exponent that begin at `start` of the token.
     private func float(
         _ token: UnsafeBufferPointer<UInt8>, from start: Int, at offset: Int
-    ) throws(DocumentError) -> Double {
+    ) throws(DocumentError) -> Number {
         var place = start
         if token[place] == Byte.dot {
             guard let end = scanDigits(token, from: place + 1) else { throw notAValue(at: offset) }
@@ -120,10 +126,6 @@ extension TOMLParser {
             place = end
         }
         guard place == token.count else { throw notAValue(at: offset) }
-        let text = String(decoding: token.filter { $0 != Byte.underscore }, as: UTF8.self)
-        guard let value = Double(text), value.isFinite else {
-            throw cursor.failure(at: offset, "the float '\(text)' is too large")
-        }
-        return value
+        return number(token)
     }
 }

@@ -137,8 +137,8 @@ extension TOMLParser {
         switch cursor.text(start, cursor.offset) {
         case "true": return .boolean(true)
         case "false": return .boolean(false)
-        case "inf": return .float(.infinity)
-        case "nan": return .float(.nan)
+        case "inf": return .number(Number(.infinity))
+        case "nan": return .number(Number(.nan))
         default: throw notAValue(at: start)
         }
     }

@@ -70,7 +70,7 @@ struct TOMLWriter {
         switch value.kind {
         case .string(let string): text += inline || !multilineStrings ? TOMLWriter.quoted(string) : TOMLWriter.string(string)
         case .integer(let integer): text += String(integer)
-        case .float(let double): text += double.isNaN ? "nan" : double.description
+        case .number(let number): text += number.text
         case .boolean(let boolean): text += boolean ? "true" : "false"
         case .null: break
         case .dateTime(let dateTime): text += dateTime.description

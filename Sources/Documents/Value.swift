@@ -11,7 +11,8 @@ public struct Value: Sendable {
     public enum Kind: Sendable {
         case string(String)
         case integer(Int64)
-        case float(Double)
+        /// Every number but a whole one of 64 bits.
+        case number(Number)
         case boolean(Bool)
         /// JSON only.
         case null
@@ -28,7 +29,7 @@ extension Value {
         switch kind {
         case .string: "a string"
         case .integer: "an integer"
-        case .float: "a float"
+        case .number(let number): number.isWhole ? "an integer beyond 64 bits" : "a float"
         case .boolean: "a boolean"
         case .null: "null"
         case .dateTime(let dateTime): dateTime.kindName

@@ -37,7 +37,7 @@ extension Table {
             switch value?.kind {
             case .string(let string)?: text = string
             case .integer(let number)?: text = String(number)
-            case .float(let number)?: text = String(number)
+            case .number(let number)?: text = number.text
             default: return
             }
             guard let value, let hint = BareNumber.spellings(of: text, for: key) else { return }

@@ -122,7 +122,7 @@ extension TableReader {
         }
         switch value.kind {
         case .integer(let number) where number < Instant.bareMillisecondsMin: return span(value, key).map { .after($0.approximateMilliseconds) }
-        case .float: return span(value, key).map { .after($0.approximateMilliseconds) }
+        case .number: return span(value, key).map { .after($0.approximateMilliseconds) }
         case .string, .integer, .dateTime: return instant(value, key, zone: zone).map { .at($0) }
         default:
             fail(value, key, expected: "a duration such as \"2h\" or an instant")
@@ -190,7 +190,7 @@ extension TableReader {
         let number: Double
         switch value.kind {
         case .integer(let whole): number = Double(whole)
-        case .float(let float): number = float
+        case .number(let written): number = written.double
         default:
             fail(value, key, expected: "a number")
             return nil

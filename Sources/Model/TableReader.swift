@@ -155,7 +155,7 @@ struct TableReader {
             switch value.kind {
             case .string(let text): return try Span.parse(text)
             case .integer(let seconds): return try Span(seconds: Double(seconds))
-            case .float(let seconds): return try Span(seconds: seconds)
+            case .number(let seconds): return try Span(seconds: seconds.double)
             default:
                 fail(value, key, expected: "a duration such as \"90s\", \"1h30m\" or a number of seconds")
             }
@@ -209,7 +209,7 @@ extension Value.Kind {
         switch self {
         case .string: "a string"
         case .integer: "a whole number"
-        case .float: "a number"
+        case .number(let number): number.isWhole ? "a whole number beyond 64 bits" : "a number"
         case .boolean: "a truth value"
         case .null: "null"
         case .dateTime: "a date or time"

@@ -125,7 +125,7 @@ extension Progress {
     public init?(json table: Table) {
         let fraction: Double
         switch table["fraction"]?.kind {
-        case .float(let number)?: fraction = number
+        case .number(let number)?: fraction = number.double
         case .integer(let number)?: fraction = Double(number)
         default: return nil
         }

@@ -76,7 +76,7 @@ extension Table {
     fileprivate func milliseconds(_ key: String) -> Int64 {
         switch self[key]?.kind {
         case .integer(let seconds) where seconds.magnitude < 1_000_000_000_000: seconds * 1000
-        case .float(let seconds) where abs(seconds) < 1e12: Int64((seconds * 1000).rounded())
+        case .number(let seconds) where abs(seconds.double) < 1e12: Int64((seconds.double * 1000).rounded())
         default: 0
         }
     }

@@ -35,9 +35,9 @@ struct JobColumn {
         switch name {
         case "state": return Value(.string(record.place.state.rawValue))
         case "outcome": return status.outcome.map { Value(.string($0)) } ?? Value(.null)
-        case "took": return status.tookMilliseconds(now: now).map { Value(.float(Double($0) / 1000)) } ?? Value(.null)
+        case "took": return status.tookMilliseconds(now: now).map { Value(.number(Number(Double($0) / 1000))) } ?? Value(.null)
         case "cpu":
-            return status.usage.map { Value(.float(Double($0.userMilliseconds + $0.systemMilliseconds) / 1000)) } ?? Value(.null)
+            return status.usage.map { Value(.number(Number(Double($0.userMilliseconds + $0.systemMilliseconds) / 1000))) } ?? Value(.null)
         case "memory": return status.usage.map { Value(.integer($0.maxRSSBytes)) } ?? Value(.null)
         default: return table[name] ?? Value(.null)
         }
@@ -94,7 +94,7 @@ struct JobColumn {
         switch value.kind {
         case .null: return .nothing
         case .integer(let number): return .number(Double(number))
-        case .float(let number): return .number(number)
+        case .number(let number): return .number(number.double)
         case .string(let text): return .text(text)
         default: return .text(JSON.write(value))
         }

@@ -128,7 +128,7 @@ struct JobOptions {
         for assignment in arguments.values("limit") {
             let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { throw .usage("--limit needs NAME=VALUE, not \"\(assignment)\"") }
-            let number: Value.Kind? = Int64(parts[1]).map { .integer($0) } ?? Double(parts[1]).map { .float($0) }
+            let number: Value.Kind? = Int64(parts[1]).map { .integer($0) } ?? Double(parts[1]).map { .number(Number($0)) }
             let text = try Self.utf8(parts[1], "limit")
             limits.set(parts[0], Value(number ?? .string(text)))
         }

@@ -37,7 +37,7 @@ import Testing
         ("[env]\nA = 'x'\n[env]", "3:2: 'env' is defined twice: first at line 1, column 2; put all of its keys under one header"),
         ("[[schedule]]\n[schedule]", "2:2: 'schedule' is defined twice: first at line 1, column 3; a further element is written [[schedule]]"),
         (#""a\nb\u009B" = 1"# + "\n" + #""a\nb\u009B" = 2"#, "2:1: 'a\\nb\\u{009B}' is defined twice: first at line 1, column 1"),
-        ("a = 99999999999999999999", "1:5: the integer '99999999999999999999' does not fit 64 bits"),
+        ("a = 0xFFFFFFFFFFFFFFFFFF", "1:5: the integer '0xFFFFFFFFFFFFFFFFFF' does not fit 64 bits"),
     ])
     func inTOML(text: String, are expected: String) {
         #expect(readingTOML(text) == expected)

@@ -393,6 +393,35 @@ struct CtlCommandTests {
         #expect(try result.objects.allSatisfy { $0["note"] != nil && $0.text("local") != nil })
     }
 
+    @Test("A payload's numbers keep their digits from the command line to the job, its record, a restart and a retry", arguments: [true, false])
+    func payloadNumbers(_ isJSON: Bool) throws {
+        // A null makes the job's file JSON; TOML has none.
+        let payload = "{\"id\":123456789012345678901234567890,\"sum\":0.1000000000000000055511151231257827,\"more\":[-99999999999999999999,1e400,1.10,6E2\(isJSON ? ",null" : "")]}"
+        let spool = try SpoolUnderTest()
+        _ = try spool.ctl("pause")
+        let id = try #require(try spool.ctl("submit", "--payload", payload, "--name", "n", "--", "sh", "-c", "cat; echo; cat $SPOOL_PAYLOAD").lines.first)
+        try spool.wait(for: "the job to be taken up") { try spool.ctl("status", id).code == 0 }
+        // The journal alone knows it after this.
+        try spool.stop()
+        try spool.start()
+        _ = try spool.ctl("resume")
+        let job = try spool.end(of: "n")
+        #expect(try job.stdout == "\(payload)\n\(payload)")
+        #expect(try job.text("status.json").contains("\"payload\":\(payload)"))
+        #expect(try spool.ctl("status", id, "--json").output.contains("\"payload\":\(payload)"))
+        #expect(try spool.ctl("jobs", "--json").output.contains(payload))
+        let retry = try #require(try spool.ctl("retry", id).lines.first)
+        #expect(try spool.ctl("wait", retry).code == 0)
+        #expect(try spool.ctl("logs", retry).output == "\(payload)\n\(payload)")
+        // A task's, and one that is given to a run of it.
+        #expect(try spool.ctl("create", "t", "--payload", payload, "--", "cat").code == 0)
+        #expect(try spool.ctl("run", "-w", "t").output == payload)
+        #expect(try spool.ctl("run", "-w", "t", "--payload", "[18446744073709551616]").output == "[18446744073709551616]")
+        // What a job leaves as its result.
+        #expect(try spool.ctl("submit", "-w", "--name", "r", "--", "sh", "-c", "echo 0.10000000000000000555 | \(SpoolUnderTest.programs)/spoolctl result -").code == 0)
+        #expect(try spool.end(of: "r").text("status.json").contains("\"result\":0.10000000000000000555"))
+    }
+
     @Test("create, schedule and next take calendar expressions")
     func calendars() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -76,7 +76,7 @@ struct HistoryTests {
         #expect(try spool.ctl("jobs", "--columns", "name,outcome,exit_code", "--state", "failed").rows == [["t", "exit 3", "3"], ["slow", "timeout", "-"]])
         #expect(try spool.ctl("jobs", "--columns", "tags,description", "--text", "figures").rows == [["x,y", "The Monthly Figures"]])
         let lengths = try spool.ctl("jobs", "--json", "--columns", "took", "--sort", "-took", "--state", "done,failed").objects.compactMap { job -> Double? in
-            if case .float(let seconds)? = job["took"]?.kind { return seconds }
+            if case .number(let seconds)? = job["took"]?.kind { return seconds.double }
             return nil
         }
         #expect(lengths.count == 4 && lengths == lengths.sorted(by: >), "\(lengths)")

@@ -17,6 +17,10 @@ struct KeyTests {
         ("a script without #! goes to the shell", "script = '''\nread=1\necho \"script $read\"\n'''", "script 1\n"),
         ("a script with #! names its interpreter", "script = '''\n#!/usr/bin/env -S sed -n 2p\nsecond line\n'''", "second line\n"),
         ("a payload is JSON on standard input", "command = [\"cat\"]\npayload = {b = [1, 2.5, true], a = \"ü\"}", #"{"b":[1,2.5,true],"a":"ü"}"#),
+        (
+            "a payload's numbers are the digits that were sent, however many", "command = [\"cat\"]\npayload = [123456789012345678901234567890, 0.1000000000000000055511151231257827, 1e400, 1.10, 18446744073709551616]",
+            "[123456789012345678901234567890,0.1000000000000000055511151231257827,1e400,1.10,18446744073709551616]"
+        ),
         ("and the same is at $SPOOL_PAYLOAD", "command = 'cat \"$SPOOL_PAYLOAD\"'\npayload = \"text\"", #""text""#),
         ("without payload, standard input is empty", "command = 'cat; printf \"<%s>\" \"$SPOOL_PAYLOAD\"'", "<>"),
         ("env sets variables", "command = 'printf \"$A-$B-$C\"'\nenv = {A = \"x y\", B = 3, C = true}", "x y-3-true"),

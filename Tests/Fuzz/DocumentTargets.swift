@@ -80,7 +80,7 @@ func canonical(_ value: Value) -> String {
     switch value.kind {
     case .string(let string): return JSON.write(Value(.string(string)))
     case .integer(let integer): return "\(integer)"
-    case .float(let double): return double.isNaN ? "nan" : "float(\(double))"
+    case .number(let number): return number.double.isNaN ? "nan" : "float(\(number))"
     case .boolean(let boolean): return "\(boolean)"
     case .null: return "null"
     case .dateTime(let dateTime): return "\(dateTime)"

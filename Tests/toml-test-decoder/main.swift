@@ -40,7 +40,7 @@ func encode(_ value: Value, into writer: inout JSONWriter) {
     switch value.kind {
     case .string(let string): leaf("string", string, into: &writer)
     case .integer(let integer): leaf("integer", String(integer), into: &writer)
-    case .float(let double): leaf("float", double.isNaN ? "nan" : String(double), into: &writer)
+    case .number(let number): leaf(number.isWhole ? "integer" : "float", number.text, into: &writer)
     case .boolean(let boolean): leaf("bool", String(boolean), into: &writer)
     case .dateTime(let dateTime):
         let type =
