@@ -30,8 +30,13 @@ public enum Name {
 
     /// Files that are somebody's work in progress and never touched: `.x`, `x~`, `x.tmp`, `x.part`, `x.swp`, `x.lock`.
     public static func isUnfinished(_ file: String) -> Bool {
-        file.utf8.first == UInt8(ascii: ".") || file.utf8.last == UInt8(ascii: "~")
-            || [".tmp", ".part", ".swp", ".lock"].contains { file.hasSuffix($0) }
+        file.utf8.first == UInt8(ascii: ".") || endsUnfinished(file)
+    }
+
+    /// The endings among these.
+    static func endsUnfinished(_ file: String) -> Bool {
+        let bytes = file.utf8
+        return bytes.last == UInt8(ascii: "~") || [".tmp", ".part", ".swp", ".lock"].contains { bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }
     }
 }
 

@@ -97,6 +97,18 @@ struct NamePattern: Sendable {
         return String(name)
     }
 
+    /// What every name that it takes ends in.
+    var writtenEnd: String {
+        var end: [Unicode.Scalar] = []
+        for element in elements.reversed() {
+            guard case .one(let scalar) = element else { break }
+            end.append(scalar)
+        }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: end.reversed())
+        return String(text)
+    }
+
     func matches(_ name: [Unicode.Scalar]) -> Bool {
         if name.first == ".", case .one(".")? = elements.first {} else if name.first == "." { return false }
         var element = 0

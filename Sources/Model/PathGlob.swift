@@ -3,7 +3,8 @@
 /// `*` stands for any characters within one name, `?` for one, `[a-z]` for one of these, `[!a-z]` for one that is none of
 /// these; `\` takes the meaning from what follows. `**` as a whole name stands for directories of any depth, none too; at the
 /// end it takes every file below. Letters count as they are written. A dot at the beginning of a name is matched by a written
-/// dot alone (POSIX.1-2024, XCU 2.14.3).
+/// dot alone (POSIX.1-2024, XCU 2.14.3), and so is the ending of a file that somebody is still writing: `~`, `.tmp` and the others of
+/// `Name.isUnfinished`, which `new/` leaves alone too.
 ///
 /// Matching a name takes at most the product of both lengths.
 public struct PathGlob: Sendable {
@@ -12,6 +13,8 @@ public struct PathGlob: Sendable {
     /// The directory that all of it lies in: the names before the first one that is a pattern, `/` when there is none.
     public let prefix: String
     private let parts: [Part]
+    /// The last name is written with such an ending: `/run/app.lock`, `/srv/*.tmp`.
+    private let takesUnfinished: Bool
 
     enum Part: Sendable {
         case anyDepth
@@ -70,6 +73,7 @@ public struct PathGlob: Sendable {
         self.text = text
         self.prefix = prefix.isEmpty ? "/" : prefix
         self.parts = parts
+        takesUnfinished = if case .name(let last)? = parts.last { Name.endsUnfinished(last.writtenEnd) } else { false }
     }
 
     // MARK: Matching
@@ -93,6 +97,7 @@ public struct PathGlob: Sendable {
     /// Whether a file of this name is meant, in a directory that has come so far.
     public func takes(_ name: String, from progress: Progress) -> Bool {
         guard progress.bits & 1 << UInt64(parts.count - 1) != 0, case .name(let pattern)? = parts.last else { return false }
+        guard takesUnfinished || !Name.endsUnfinished(name) else { return false }
         return pattern.matches(Array(name.unicodeScalars))
     }
 

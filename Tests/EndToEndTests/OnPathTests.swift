@@ -91,6 +91,21 @@ struct OnPathTests {
         try expect(["in/renamed.csv", "in/linked.csv", "in/part.csv"], spool, last: "in/last.csv")
     }
 
+    @Test("U5: What an editor or a copy has not finished does not come, until it has its name; as in new/")
+    func unfinished() throws {
+        let spool = try spool()
+        for name in ["f~", ".f.swp", "f.tmp", "g.part", "h.lock", "i.swp"] { try Files.write("\(spool.base)/in/\(name)", name) }
+        try Files.rename("\(spool.base)/in/g.part", "\(spool.base)/in/g")
+        try expect(["in/g"], spool)
+        // Nor after a restart, which lists the directory.
+        try spool.stop()
+        try Files.write("\(spool.base)/in/j~", "j")
+        try Files.write("\(spool.base)/in/k", "k")
+        try spool.start()
+        let jobs = paths(try spool.ended("t", count: 3))
+        #expect(jobs.map { $0.joined() }.sorted() == ["in/g", "in/k", "in/last"])
+    }
+
     @Test("U5: A file without a name that is given one counts")
     func unnamed() throws {
         let spool = try spool()

@@ -26,6 +26,14 @@ import Testing
         ("/**/in/*.csv", ["/in/a.csv", "/x/y/in/a.csv", "/in/in/a.csv"], ["/in/x/a.csv"]),
         ("/a/*/c/**/d*", ["/a/b/c/d", "/a/b/c/x/y/dd"], ["/a/c/d", "/a/b/x/d"]),
         ("/a/**/.git/config", ["/a/.git/config", "/a/x/.git/config"], ["/a/.x/.git/config"]),
+        // As in new/: what somebody is still writing does not count, unless its ending is written.
+        ("/a/*", ["/a/f", "/a/tmp", "/a/~f", "/a/f.tmp.x"], ["/a/f~", "/a/f.tmp", "/a/f.part", "/a/f.swp", "/a/f.lock", "/a/.f.swp", "/a/~", "/a/.f"]),
+        ("/a/f*", ["/a/f", "/a/f.locks"], ["/a/f~", "/a/f.lock"]),
+        ("/a/**", ["/a/b", "/a/x.tmp/y"], ["/a/b~", "/a/x/b.part"]),
+        ("/a/*.[tp]*", ["/a/b.txt"], ["/a/b.tmp", "/a/b.part"]),
+        ("/a/*k", ["/a/k", "/a/b.ck"], ["/a/b.lock"]),
+        ("/a/*.part", ["/a/b.part"], ["/a/b.tmp", "/a/.b.part"]),
+        ("/a/*~", ["/a/b~"], ["/a/b"]), ("/run/app.lock", ["/run/app.lock"], ["/run/app"]),
         ("/a/*a*b*", ["/a/ab", "/a/xaxbx", "/a/aab"], ["/a/ba", "/a/b"]),
     ]
 
