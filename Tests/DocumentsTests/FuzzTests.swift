@@ -4,7 +4,7 @@
 import Documents
 import Testing
 
-@Suite struct Fuzz {
+@Suite struct FuzzTests {
     private static let ownCorpus = [
         "command = [\"true\"]\nqueue = \"a\"\n", "[a.b]\nc.d = { e = 'x', f = [1, 2.5e3, 0x1F] }\n[[s]]\n[s.t]\n[[s]]\n",
         "s = '''\n# x'''\n# y\n[t]\n# z\n[u]\nv = 1\n", "s = \"\"\"\n\\u00e9 \\\n x\"\"\"\nt = '''a\n'''\nd = 1979-05-27T07:32:00.5-07:00\n", "é = 1\n'é' = \"ü\" # ö\r\nn = nan\n",
@@ -31,18 +31,18 @@ import Testing
 
     private func damaged(_ random: inout SeededGenerator) -> [UInt8] {
         if Int.random(in: 0..<10, using: &random) == 0 {
-            return (0..<Int.random(in: 0..<80, using: &random)).map { _ in Fuzz.interesting.randomElement(using: &random)! }
+            return (0..<Int.random(in: 0..<80, using: &random)).map { _ in FuzzTests.interesting.randomElement(using: &random)! }
         }
-        var bytes = Fuzz.corpus.randomElement(using: &random)!
+        var bytes = FuzzTests.corpus.randomElement(using: &random)!
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             let place = Int.random(in: 0...bytes.count, using: &random)
             let end = min(bytes.count, place + Int.random(in: 0..<12, using: &random))
             switch Int.random(in: 0..<5, using: &random) {
-            case 0: bytes.insert(Fuzz.interesting.randomElement(using: &random)!, at: place)
+            case 0: bytes.insert(FuzzTests.interesting.randomElement(using: &random)!, at: place)
             case 1: bytes.removeSubrange(place..<end)
             case 2: bytes.insert(contentsOf: bytes[place..<end], at: place)
-            case 3: if place < bytes.count { bytes[place] = Fuzz.interesting.randomElement(using: &random)! }
-            default: bytes = Array(bytes[..<place]) + Fuzz.corpus.randomElement(using: &random)!.suffix(60)
+            case 3: if place < bytes.count { bytes[place] = FuzzTests.interesting.randomElement(using: &random)! }
+            default: bytes = Array(bytes[..<place]) + FuzzTests.corpus.randomElement(using: &random)!.suffix(60)
             }
         }
         return bytes

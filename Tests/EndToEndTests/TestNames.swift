@@ -20,6 +20,27 @@ enum TestNames {
         return found
     }
 
+    /// How many functions are tests in each suite of each target: a type by its name, with what its extensions and the suites in it hold.
+    static func suites() throws -> [String: [String: Int]] {
+        let root = "\(ShippedTextTests.root)/Tests"
+        var found: [String: [String: Int]] = [:]
+        for target in try Files.list(root) where target.hasSuffix("Tests") {
+            found[target] = [:]
+            for file in try Files.list("\(root)/\(target)") where file.hasSuffix(".swift") {
+                var suite = ""
+                for line in try Files.text("\(root)/\(target)/\(file)").split(separator: "\n") {
+                    // What is not indented declares a type, or closes one.
+                    let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "@") }
+                    if line.first != " ", let kind = words.lastIndex(where: { ["struct", "enum", "class", "actor", "extension"].contains($0) }) {
+                        suite = words.dropFirst(kind + 1).first.map(String.init) ?? ""
+                    }
+                    if line.first == " ", words.first == "@Test" { found[target]?[suite, default: 0] += 1 }
+                }
+            }
+        }
+        return found
+    }
+
     /// The text between the first quotation mark and the next that is not escaped.
     private static func firstString(in line: Substring) -> String? {
         guard let quote = line.firstIndex(of: "\"") else { return nil }

@@ -4,7 +4,7 @@ import Testing
 @testable import Model
 
 /// spool(5) and spoold.toml(5) know the keys that the programs know.
-@Suite struct Manual {
+@Suite struct ManualTests {
     static func page(_ name: String) throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

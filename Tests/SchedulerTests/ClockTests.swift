@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 /// The clock is set: forward, back, and by an age.
-@Suite struct ClockSteps {
+@Suite struct ClockTests {
     private func world() -> World {
         let world = World(at: "02:03")
         world.task("t", "[[schedule]]\nid = \"s\"\ncron = \"*/5 * * * *\"")

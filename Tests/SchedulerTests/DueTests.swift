@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 /// Due times, and what becomes of each.
-@Suite struct Dues {
+@Suite struct DueTests {
     @Test func aDueTimeBecomesAJobWhenItComes() {
         let world = World(at: "02:03")
         world.task("t", "[[schedule]]\ncron = \"*/5 * * * *\"\npayload = 7")
@@ -262,7 +262,7 @@ import Testing
     }
 }
 
-@Suite struct Overlaps {
+@Suite struct OverlapTests {
     /// What becomes of three due times when the first runs until after the third: said from then on.
     static let rules: [(String, [String])] = [
         ("wait", ["04:00:00 accepted t due 04:00:00", "05:00:00 skipped t 05:00:00 to 05:00:00 (1) overlap", "05:30:00 ended t 1 done", "05:30:00 started t 1"]),
@@ -432,7 +432,7 @@ import Testing
 }
 
 /// What was missed while the daemon was down, by each schedule's rule.
-@Suite struct CatchUps {
+@Suite struct CatchUpTests {
     /// A schedule, the keys of catching up, and what is said when the daemon comes back at 06:30 after having gone at 02:00.
     static let rules: [(String, String, [String])] = [
         ("cron = \"0 * * * *\"", "", ["skipped t 03:00:00 to 05:59:59.999 (3) merged", "accepted t due 06:00:00", "started t 1"]),
@@ -554,7 +554,7 @@ import Testing
 }
 
 /// A clock that somebody sets.
-@Suite struct Clocks {
+@Suite struct ClockJumpTests {
     @Test func anHourForwardIsCaughtUpAsADowntimeIs() {
         let world = World()
         world.task("t", "[[schedule]]\ncron = \"*/10 * * * *\"")
@@ -580,7 +580,7 @@ import Testing
     }
 
     /// A suspend, or a clock set forward, is a downtime that ends without a restart.
-    @Test("Attack 54: a step forward is caught up by the schedule's rule", arguments: CatchUps.rules)
+    @Test("Attack 54: a step forward is caught up by the schedule's rule", arguments: CatchUpTests.rules)
     func aStepForwardIsCaughtUpByTheSchedulesRule(_ row: (String, String, [String])) {
         let world = World()
         world.task("t", "[[schedule]]\n\(row.0)\n\(row.1)")
@@ -640,7 +640,7 @@ import Testing
 }
 
 /// Tasks and schedules that come, change and go.
-@Suite struct Definitions {
+@Suite struct DefinitionTests {
     @Test func theSameFileAgainChangesNothing() {
         let world = World()
         world.task("t", "[[schedule]]\nevery = \"5m\"")

@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 /// Schedules that wait for files.
-@Suite struct FilesThatCome {
+@Suite struct FileTests {
     static let each = "[[schedule]]\nid = \"s\"\non_path = \"/in/*\""
     static let all = each + "\npaths = \"all\""
 

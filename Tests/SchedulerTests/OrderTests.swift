@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 /// What starts when: slots, queues, priority, start times, deadlines, pauses.
-@Suite struct Order {
+@Suite struct OrderTests {
     @Test func noMoreRunThanThereAreSlots() {
         let world = World(slots: 2)
         for name in ["a", "b", "c", "d"] { world.drop(name) }
@@ -186,7 +186,7 @@ import Testing
 }
 
 /// A job's way from its file to its end.
-@Suite struct Lives {
+@Suite struct LifeTests {
     @Test func aJobThatSucceedsIsDone() {
         let world = World()
         let id = world.drop("a")

@@ -458,7 +458,7 @@ final class RandomRun {
     }
 }
 
-@Suite struct RandomRuns {
+@Suite struct RandomTests {
     /// Slots, queues, one start per try, one end per job, one job per due time: after every turn of any history.
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func theRulesHoldInAnyHistory(seed: UInt64) {

@@ -3,7 +3,7 @@ import Store
 import Testing
 
 /// Records go when their time is up by a clock that can be believed.
-@Suite struct RecordKeeping {
+@Suite struct RecordKeepingTests {
     private static let tenYears: Int64 = 3653 * 86_400_000
     private static let hour: Int64 = 3_600_000
 

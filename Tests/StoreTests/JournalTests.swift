@@ -100,7 +100,7 @@ private func bytes(of record: Record, sequence: UInt64 = 17) -> [UInt8] {
 
 private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPointer { JournalFields($0) } }
 
-@Suite struct JournalLines {
+@Suite struct JournalLineTests {
     @Test func everyRecordIsOneLineAndComesBackAsItWas() throws {
         for record in try everyRecord() {
             let line = bytes(of: record)
@@ -180,7 +180,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     }
 }
 
-@Suite struct Damage {
+@Suite struct JournalDamageTests {
     /// A segment of so many records, and what is read of damaged ones.
     private func segment(_ count: Int) throws -> [UInt8] {
         let records = try everyRecord()
@@ -306,7 +306,7 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
     }
 }
 
-@Suite struct Journals {
+@Suite struct JournalTests {
     private func kinds(_ spool: TemporarySpool) throws -> [String] {
         var kinds: [String] = []
         let fs = try spool.disk()

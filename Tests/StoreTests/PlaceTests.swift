@@ -55,7 +55,7 @@ extension String {
     }
 }
 
-@Suite struct Places {
+@Suite struct PlaceTests {
     @Test func aFileBecomesADirectoryThatRunsAndIsDone() throws {
         let way = try Way()
         let job = try way.drop("a.toml", "command = \":\"\npayload = {x = 1}")

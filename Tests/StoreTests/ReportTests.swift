@@ -4,7 +4,7 @@ import Testing
 @testable import Store
 
 /// What a run says of itself by files in its directory.
-@Suite struct RunReportFiles {
+@Suite struct ReportTests {
     let temporary: TemporarySpool
     let spool: Spool<DiskFileSystem>
     let scheduler = Scheduler(zones: zones)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct Salvage {
+@Suite struct SalvageTests {
     private static func segment(_ count: Int) throws -> [UInt8] {
         var line = JournalLine()
         line.beginSegment(sequence: 5, at: now, spool: "x")
