@@ -31,7 +31,9 @@ extension Scheduler {
     private func prepare(_ job: inout AcceptedJob, _ onRecord: OnRecord) -> Obstacle? {
         job.waitsFor = []
         if let key = job.definition.unique?.key {
-            if let first = holder(ofUnique: key) ?? onRecord.holder, first != job.id { return Obstacle(reason: .rejected, error: "unique \"\(key)\" is taken by \(first)") }
+            if let first = holder(ofUnique: key) ?? onRecord.holder, first != job.id {
+                return job.rejection("unique", naming: key, "unique \"\(key)\" is taken by \(first)")
+            }
         }
         guard let after = job.definition.after else { return nil }
         for name in after.all {
@@ -42,7 +44,8 @@ extension Scheduler {
 
     /// Has the job wait for the one that the name means, unless that has ended. Returns why the job cannot run, if so.
     private func wait(_ job: inout AcceptedJob, for name: String, _ after: After, _ onRecord: OnRecord) -> Obstacle? {
-        func rejected(_ why: String) -> Obstacle { Obstacle(reason: .rejected, error: "after \"\(name)\": \(why)") }
+        let text = job
+        func rejected(_ why: String) -> Obstacle { text.rejection("after", naming: name, "after \"\(name)\": \(why)") }
         let meant = awaited(name)
         if meant.isEmpty {
             return rejected(tasks[name]?.definition == nil ? "there is no job or task of that name" : "the task has not run yet")

@@ -68,11 +68,12 @@ struct DependencyTests {
     }
 
     static let refused: [(after: String, error: String)] = [
-        ("[\"20200101T000000.000Z-x-k3f9ab\"]", "after \"20200101T000000.000Z-x-k3f9ab\": there is no such job"),
-        ("\"nobody\"", "after \"nobody\": there is no job or task of that name"),
+        ("[\"20200101T000000.000Z-x-k3f9ab\"]", "job.toml:2:10: after \"20200101T000000.000Z-x-k3f9ab\": there is no such job"),
+        ("\"nobody\"", "job.toml:2:9: after \"nobody\": there is no job or task of that name"),
+        ("{when = \"end\", all = [\"nobody\", \"idle\"]}", "job.toml:2:31: after \"nobody\": there is no job or task of that name"),
         ("[\"a b\"]", "job.toml:2:10: after must hold a job's id or a task's name; \"a b\" is none"),
         ("{when = \"failure\"}", "job.toml:2:9: after names nothing to wait for"),
-        ("\"idle\"", "after \"idle\": the task has not run yet"),
+        ("\"idle\"", "job.toml:2:9: after \"idle\": the task has not run yet"),
     ]
 
     @Test("U7: what nobody knows is refused, with what is wrong", arguments: refused)
@@ -151,7 +152,7 @@ struct DependencyTests {
         let spool = try SpoolUnderTest()
         let first = try spool.run("command = [\"false\"]\nunique = \"k\"", as: "first")
         let second = try spool.run("command = [\"true\"]\nunique = \"k\"", as: "second")
-        #expect(second.outcome == "failed rejected" && second.error == "unique \"k\" is taken by \(first.id)")
+        #expect(second.outcome == "failed rejected" && second.error == "second.toml:2:10: unique \"k\" is taken by \(first.id)", "\(second.error)")
         #expect(try second.text("job.toml").contains("unique"))
         try spool.logLine("event=ended", second.id, "is taken by \(first.id)")
         #expect(try spool.ctl("submit", "--unique", "k", "--", "true").id == first.id)

@@ -31,7 +31,7 @@ struct ShippedTextTests {
             for name in row.split(separator: "`") where name.hasSuffix("Tests") || name.contains("Tests/") {
                 let parts = name.split(separator: "/").map(String.init)
                 // A target as a whole, a suite of a target, or, in the table of what works, a suite of the end-to-end tests.
-                let count =
+                let count: Int? =
                     switch parts.count {
                     case 1: suites[parts[0]].map { $0.values.reduce(0, +) } ?? suites["EndToEndTests"]?[parts[0]]
                     case 2: suites[parts[0]]?[parts[1]]
