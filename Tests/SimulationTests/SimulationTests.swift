@@ -1,7 +1,7 @@
 @testable import Simulation
 import Testing
 
-@Suite struct Simulations {
+@Suite struct SimulationTests {
     @Test("Attack 70: nothing is lost and nothing runs twice, whatever part of what was not synced the disk keeps", arguments: 0..<8)
     func nothingIsLostAndNothingRunsTwice(batch: UInt64) {
         for seed in batch * 25 + 1...batch * 25 + 25 {
