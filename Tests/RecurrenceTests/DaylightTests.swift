@@ -61,6 +61,20 @@ import Testing
         Case(
             zone: "America/Santiago", cron: "0 0 * * sun", after: "2026-09-01 12:00", until: "2026-09-08 12:00",
             due: ["2026-09-06T01:00-03:00"]),
+        // The last second of the first pass and the first one after the overlap: each once.
+        Case(
+            zone: "Europe/Berlin", cron: "59 59 2 * * *", after: "2026-10-25 01:30", until: "2026-10-26 01:00",
+            due: ["2026-10-25T02:59+02:00"]),
+        Case(
+            zone: "Europe/Berlin", cron: "0 0 2,3 * * *", after: "2026-10-25 01:30", until: "2026-10-26 01:00",
+            due: ["2026-10-25T02:00+02:00", "2026-10-25T03:00+01:00"]),
+        Case(
+            zone: "Europe/Berlin", cron: "59 59 1,2 * * *", after: "2026-03-29 00:30", until: "2026-03-29 12:00",
+            due: ["2026-03-29T01:59+01:00", "2026-03-29T03:00+02:00"]),
+        // A gap of three hours is not more than three.
+        Case(
+            zone: "Antarctica/Casey", cron: "30 1 * * *", after: "2016-10-21 12:00", until: "2016-10-22 12:00",
+            due: ["2016-10-22T03:00+11:00"]),
         Case(
             zone: "Antarctica/Troll", cron: "30 1 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
             due: ["2026-03-29T03:00+02:00"]),
@@ -96,6 +110,11 @@ import Testing
         #expect(try note("0 3 * * *", after: "2026-03-28T12:00:00Z") == nil)
         #expect(try note("30 2 * * *", after: "2026-10-24T12:00:00Z") == .firstOfRepeated)
         #expect(try note("30 * * * *", after: "2026-10-25T00:29:00Z") == .firstOfRepeated)
+        // Both ends of the repeated hour: its first second is in it, and the one after its last is not.
+        #expect(try note("0 2 * * *", after: "2026-10-24T12:00:00Z") == .firstOfRepeated)
+        #expect(try note("0 * * * *", after: "2026-10-25T00:30:00Z") == .secondOfRepeated)
+        #expect(try note("59 59 * * * *", after: "2026-10-25T01:30:00Z") == .secondOfRepeated)
+        #expect(try note("0 3 * * *", after: "2026-10-25T01:30:00Z") == nil)
         #expect(try note("30 * * * *", after: "2026-10-25T00:30:00Z") == .secondOfRepeated)
         #expect(try note("30 * * * *", after: "2026-10-25T01:30:00Z") == nil)
     }
@@ -114,6 +133,8 @@ import Testing
             try due("30 2 * * *", DaylightRule(repeated: .both), "2026-10-25")
                 == ["2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00"])
         #expect(try due("30 2 * * *", DaylightRule(repeated: .last), "2026-10-25") == ["2026-10-25T02:30+01:00"])
+        #expect(try due("0 2 * * *", DaylightRule(repeated: .last), "2026-10-25") == ["2026-10-25T02:00+01:00"])
+        #expect(try due("59 59 2 * * *", DaylightRule(repeated: .last), "2026-10-25") == ["2026-10-25T02:59+01:00"])
         #expect(
             try due("30 * * * *", DaylightRule(repeated: .last), "2026-10-25")
                 == ["2026-10-25T01:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T03:30+01:00"])
