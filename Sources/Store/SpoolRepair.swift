@@ -48,7 +48,13 @@ public final class SpoolRepair {
         var mended: [Mended] = []
         // What is told of many places and done once.
         var doneOnce: [String: String] = [:]
+        // What has gone from its place: more may have been found of it, or within it.
+        var gone: [(path: String, done: String)] = []
         for finding in findings {
+            if let one = gone.first(where: { finding.path == $0.path || finding.path.hasPrefix("\($0.path)/") }) {
+                mended.append((finding, one.done))
+                continue
+            }
             do throws(SystemError) {
                 switch finding.remedy {
                 case .rewriteSegment:
@@ -57,7 +63,10 @@ public final class SpoolRepair {
                 case .takeUp:
                     if doneOnce[""] == nil { doneOnce[""] = try takeUp() }
                     mended.append((finding, doneOnce[""]))
-                default: mended.append((finding, try mend(finding)))
+                default:
+                    let done = try mend(finding)
+                    if finding.remedy.takesAway { gone.append((finding.path, done)) }
+                    mended.append((finding, done))
                 }
             } catch {
                 // One thing that cannot be mended keeps nobody from mending the rest.
@@ -203,6 +212,14 @@ private struct RecordsOfJob: JournalReader {
 }
 
 extension Finding.Remedy {
+    /// Nothing stands at the path afterwards.
+    fileprivate var takesAway: Bool {
+        switch self {
+        case .setAside, .remove: true
+        default: false
+        }
+    }
+
     /// What is mended first; nil: nothing can be done.
     fileprivate var stage: Int? {
         switch self {

@@ -101,6 +101,13 @@ struct FsckTests {
             try Files.makeDirectory("\(path)/running/\(ghost)")
             try Files.write("\(path)/running/\(ghost)/job", "#!/bin/sh\n")
         },
+        Wrong(
+            "a directory in running/ of which two things are wrong", ["running/\(ghost): is of no job", "running/\(ghost): has no job's file"],
+            leaves: "state/lost+found/running-\(ghost)/stdout"
+        ) { path, _, _ in
+            try Files.makeDirectory("\(path)/running/\(ghost)")
+            try Files.write("\(path)/running/\(ghost)/stdout", "what it wrote")
+        },
         Wrong("a job in two places", ["is a second place of running/"]) { path, _, held in
             try Commands.succeed("cp", "-a", "\(path)/\(held)", "\(path)/failed/")
         },
