@@ -36,8 +36,11 @@ struct Place {
             try prepare()
             return lock
         }
-        // Before anything is made in it: the one that has it may be about to put back what somebody took away.
-        if !options.isStandby, let holder = try SpoolLock.holder(spool: options.spool) { throw refusal(holder) }
+        if !options.isStandby {
+            // Before anything is made in it: the one that has it may be about to put back what somebody took away.
+            try awaitDeadHolder()
+            if let holder = try SpoolLock.holder(spool: options.spool) { throw refusal(holder) }
+        }
         try prepare()
         if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
         guard options.isStandby else { throw refusal(try SpoolLock.holder(spool: options.spool)) }
@@ -55,6 +58,16 @@ struct Place {
             return lock
         }
     }
+
+    /// A daemon that was killed while it started a worker still has its locks in that child, until the child has become its program.
+    private func awaitDeadHolder() throws(SystemError) {
+        let end = Clock.monotonicMilliseconds() + Self.deadHolderMilliseconds
+        while let holder = try SpoolLock.holder(spool: options.spool), holder.host == host || holder.pid == 0,
+            holder.pid == 0 || Glibc.kill(holder.pid, 0) != 0 && errno == ESRCH, Clock.monotonicMilliseconds() < end
+        { poll(nil, 0, 5) }
+    }
+
+    private static let deadHolderMilliseconds: Int64 = 5_000
 
     private func refusal(_ holder: SpoolLock.Holder?) -> DaemonFailure {
         DaemonFailure(

@@ -12,13 +12,15 @@ struct HangingFileSystemTests {
     func hangs(isDirectory: Bool) throws {
         let spool = try SpoolUnderTest()
         let path = "\(spool.path)/new/hang.toml"
-        // Made elsewhere: it comes when it hangs already.
-        let before = "\(spool.path)/tmp/hang.toml"
-        if isDirectory { try Files.makeDirectory(before) } else { try Files.write(before, "command = ['true']\nstart = '2090-01-01T00:00:00Z'") }
-        try Files.rename(before, path)
-        try spool.logLine(isDirectory ? "event=ignored" : "event=accepted", "hang")
-        let mount = try HangingMount(at: path, isDirectory: isDirectory)
+        if !isDirectory {
+            try Files.write("\(spool.path)/tmp/hang.toml", "command = ['true']\nstart = '2090-01-01T00:00:00Z'")
+            try Files.rename("\(spool.path)/tmp/hang.toml", path)
+            try spool.logLine("event=accepted", "hang")
+        }
         try spool.crash()
+        // An empty directory would be rejected.
+        if isDirectory { try Files.makeDirectory(path) }
+        let mount = try HangingMount(at: path, isDirectory: isDirectory)
         try spool.start()
         try spool.logLine("event=ignored", "hang.toml", "another file system is mounted")
         #expect(try spool.runsOn())

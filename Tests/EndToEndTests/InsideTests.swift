@@ -197,7 +197,7 @@ struct InsideTests {
     // MARK: Result
 
     static let resultCommands: [(command: String, result: String)] = [
-        ("echo '{\"rows\": [1, 2.50]}' | \(ctl) result -", "{\"rows\":[1,2.5]}"), ("echo 42 > $SPOOL_RESULT", "42"),
+        ("echo '{\"rows\": [1, 2.50]}' | \(ctl) result -", "{\"rows\":[1,2.50]}"), ("echo 42 > $SPOOL_RESULT", "42"),
         ("echo '[true]' > r; \(ctl) result r; rm r", "[true]"), ("echo plain | \(ctl) result -", "{\"file\":\"result\",\"bytes\":6}"),
         ("head -c 100000 /dev/zero | \(ctl) result -", "{\"file\":\"result\",\"bytes\":100000}"), ("true", "null"),
     ]
