@@ -15,8 +15,10 @@ struct Locks {
 
     mutating func hold(_ job: Job, at lock: String) { held[lock, default: HeldJobs()].hold(job) }
 
+    /// A lock that another holds stays that one's: a snapshot tells of a job between two tries that it has begun and ended, whoever
+    /// holds its locks by then.
     mutating func take(_ job: Job) {
-        for lock in job.definition.locks { holders[lock] = job }
+        for lock in job.definition.locks where holders[lock] == nil { holders[lock] = job }
     }
 
     mutating func giveBack(_ job: Job) {

@@ -69,6 +69,22 @@ import Testing
         #expect(world.starts() == ["a"])
     }
 
+    @Test func aLockIsHeldOverASnapshotThatTellsOfOneThatHadItBefore() {
+        let world = World()
+        // The one that runs was there before the one that waits for its next try.
+        world.drop("b", "locks = [\"l\"]\nstart = \"2026-11-21T02:00:10Z\"")
+        world.drop("a", "locks = [\"l\"]\ntries = 2\nbackoff = \"1m\"")
+        #expect(world.starts() == ["a"])
+        world.end("a", .exited(1))
+        world.now = at("02:00:10")
+        #expect(world.starts() == ["b"])
+        let again = World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now)
+        again.now = at("02:02")
+        #expect(again.starts() == [])
+        again.end("b")
+        #expect(again.starts() == ["a"])
+    }
+
     @Test func aRunOfATaskThatALockKeepsBackDoesNotKeepBackTheTasksOthers() {
         let world = World()
         world.task("t", "overlap = \"queue\"")

@@ -54,6 +54,8 @@ struct BeginCheck {
         let facts = try JournalFacts(world.disk)
         for version in facts.accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
         for id in ids where !people.movedAway.contains(id.text) {
+            // A retry takes the place of what it repeats.
+            if facts.retries.family(of: id).prefix(while: { $0 != id }).contains(where: { facts.states[$0].map(after.isMet) ?? false }) { continue }
             if world.running.contains(where: { $0.id == id }) { throw Violation("\(job.id) begins while \(id) runs, which it waits for") }
             // The disk may refuse for a while to move what has ended.
             for state in [JobState.new, .running] where facts.ends[id] == nil && world.disk.exists(Layout.directory(of: id, state)) {

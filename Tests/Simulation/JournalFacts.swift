@@ -48,6 +48,9 @@ struct JournalFacts {
     /// Each version of each job, as it was taken up.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
     private(set) var ends: [JobID: Instant] = [:]
+    /// How those have ended that have.
+    private(set) var states: [JobID: JobState] = [:]
+    private(set) var retries = Retries()
     /// The same of a job's first end, of those that have run again under their id.
     private(set) var firstEnds: [JobID: Instant] = [:]
     /// Names in new/ that became no job, and when that was first found.
@@ -88,6 +91,7 @@ struct JournalFacts {
             inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
+            if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             guard let task = job.task, job.schedule != nil else { return }
             due[task]?.ran.insert(job.id)
             due[task]?.deal(through: job.due)
@@ -98,6 +102,8 @@ struct JournalFacts {
             guard ending.state.isTerminal else { return }
             firstEnds[id] = firstEnds[id] ?? instant
             ends[id] = instant
+            states[id] = ending.state
+        case .retried(let id, let original): retries.add(id, of: original)
         case .skipped(let skipped):
             due[skipped.task]?.skipped.append(skipped)
             due[skipped.task]?.deal(through: skipped.through)

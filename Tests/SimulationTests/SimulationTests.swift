@@ -25,6 +25,15 @@ import Testing
     /// What seeds found beyond those that are run each time, and was mended.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A lock is held over a snapshot that tells of a job between two tries",
+            [
+                "cutPower 4316758486692434552", "drop 14715974020455200920", "submit 16008807372608200129", "crashLoop 4125106315389264199",
+                "start 12917698929685219837", "turn 2671040990121850875", "drop 3846921441839837170", "pass 14487256270215915338",
+                "rotate 6119327635159695417", "kill 6124926719381927620", "start 10174400420841302742", "work 6362628844322546348",
+                "work 10921157810507467559",
+            ]
+        ),
+        (
             "A file that takes the name of one whose place the disk refuses is a job of its own, once",
             [
                 "drop 13344403330537382981", "pass 7516234495338936201", "pass 5206186425008360079", "dropSlowly 5595351623781280092",
