@@ -81,8 +81,6 @@ import Testing
         let again = World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now)
         again.now = at("02:02")
         #expect(again.starts() == [])
-        again.end("b")
-        #expect(again.starts() == ["a"])
     }
 
     @Test func aRunOfATaskThatALockKeepsBackDoesNotKeepBackTheTasksOthers() {
