@@ -56,11 +56,11 @@ struct ConfigurationFile {
             }
             let one = Name(directory: directory.isEmpty ? "/" : directory, name: String(part))
             let full = "\(directory)/\(part)"
-            var status = stat()
-            if lstat(full, &status) != 0 { return found.union([one]) }
-            switch status.st_mode & S_IFMT {
-            case S_IFDIR where !rest.isEmpty: directory = full
-            case S_IFLNK:
+            // Missing, or in a directory that cannot be looked into: the watch tells.
+            guard let status = try? FileStatus.read(full) else { return found.union([one]) }
+            switch status.kind {
+            case .directory where !rest.isEmpty: directory = full
+            case .symbolicLink:
                 found.insert(one)
                 links += 1
                 // Gone or replaced meanwhile: the watch tells.
@@ -95,12 +95,15 @@ extension Daemon {
     func loadConfiguration(isFirst: Bool, isChanged: Bool = true) {
         guard let path = configurationFile?.path else { return }
         var names: Set<ConfigurationFile.Name>
+        var rounds = 0
         repeat {
+            rounds += 1
             // Watched before it is read, so that no change falls between.
             names = ConfigurationFile.names(decidingOn: path)
             watch(names)
             readConfiguration(path, isFirst: isFirst, isChanged: isChanged)
-        } while ConfigurationFile.names(decidingOn: path) != names
+            // Somebody who changes it all the time is waited for by the watches.
+        } while rounds < 8 && ConfigurationFile.names(decidingOn: path) != names
     }
 
     private func readConfiguration(_ path: String, isFirst: Bool, isChanged: Bool) {

@@ -136,6 +136,7 @@ package final class Service<FS: FileSystem, W: World> {
         scheduler.handle(.started(boot: boot, version: version), at: now)
         nextPrune = now
         try carryOut(try decide())
+        try rotateIfDue()
     }
 
     /// Takes up what has come, lets the scheduler decide, and carries that out.
@@ -148,6 +149,10 @@ package final class Service<FS: FileSystem, W: World> {
         try carryOut(try decide())
         // Where a job belongs is in the journal by now.
         try placeAgain()
+        try rotateIfDue()
+    }
+
+    private func rotateIfDue() throws(SystemError) {
         // A snapshot holds no job that has ended: each must be in its place by then.
         if spool.journal.wantsRotation, !hasUnplaced { try rotateJournal() }
     }

@@ -11,7 +11,8 @@ public enum StandardDescriptors {
     public static func open() {
         for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
             // The lowest free number is this one: those below are taken.
-            let raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0)
+            var raw: Int32
+            repeat { raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0) } while raw < 0 && errno == EINTR
             if raw == number { continue }
             let message = "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(String(cString: strerror(errno)))\n"
             _ = message.withCString { write(STDERR_FILENO, $0, strlen($0)) }
