@@ -31,7 +31,7 @@ struct LineReading {
         let user = isSystem ? try user(after: when, isUser: isUser) : nil
         let mailsFailuresOnly = try options()
         guard !rest.isEmpty else { throw noLine(at: rest.startIndex) }
-        if !isSystem, isTimeField(rest.prefix { !isBlank($0) }) { throw sixFields() }
+        if !isSystem, Self.isTimeField(rest.prefix { !isBlank($0) }) { throw sixFields() }
         let (command, input) = Self.parts(rest)
         remark(on: command, input, isUser: isUser)
         return Crontab.Entry(
@@ -52,11 +52,11 @@ struct LineReading {
     }
 
     /// Whether a word where a command or a user is expected is one more field of a time: `*`, `?`, `1-5`, `MON-FRI`, `2026`.
-    private func isTimeField(_ word: ArraySlice<UInt8>) -> Bool {
+    static func isTimeField(_ word: ArraySlice<UInt8>) -> Bool {
         if word.first == UInt8(ascii: "*") || word.first == UInt8(ascii: "?") { return true }
         let days: Set = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
         return word.split(omittingEmptySubsequences: false) { "-,/#".utf8.contains($0) }.allSatisfy { part in
-            !part.isEmpty && part.allSatisfy { (0x30...0x39).contains($0) } || days.contains(text(part))
+            !part.isEmpty && part.allSatisfy { (0x30...0x39).contains($0) } || days.contains(String(decoding: part, as: UTF8.self))
         }
     }
 
@@ -96,7 +96,7 @@ struct LineReading {
     private mutating func user(after when: String, isUser: (String) -> Bool) throws(Failure) -> String {
         let start = rest
         guard let word = word() else { throw noLine(at: rest.startIndex) }
-        if isTimeField(word) {
+        if Self.isTimeField(word) {
             rest = start
             throw sixFields()
         }

@@ -13,6 +13,10 @@ public enum CrontabLine {
         let bytes = Array(FileName.bytes(of: command).drop(while: isBlank))
         if bytes.contains(newline) { throw Unsayable(why: "the command has several lines, and a crontab has one for each") }
         if let first = bytes.first, "-*?".utf8.contains(first) { throw Unsayable(why: "the command begins with \(Character(Unicode.Scalar(first)))") }
+        let word = bytes.prefix { !isBlank($0) }
+        if !word.isEmpty, LineReading.isTimeField(word) {
+            throw Unsayable(why: "the command begins with \"\(String(decoding: word, as: UTF8.self))\", which reads as a sixth time field")
+        }
         var line: [UInt8] = []
         for (place, byte) in bytes.enumerated() {
             let next = place + 1 < bytes.count ? bytes[place + 1] : input == nil ? nil : percent
