@@ -19,7 +19,8 @@ extension Suite {
             guard printed == lines else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) printed \(printed) lines, not \(lines)") }
             return seconds
         }
-        let ofTask = try call(["jobs", "--task", "task7"], lines: count / 100)
+        // And a line that no daemon runs.
+        let ofTask = try call(["jobs", "--task", "task7"], lines: count / 100 + 1)
         report.add(
             Row(
                 measure: name, ours: "\(count) records: jobs --task \(decimal(ofTask)) s", bar: "below 2 s", isMet: ofTask < 2))
