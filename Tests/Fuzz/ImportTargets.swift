@@ -32,7 +32,7 @@ import Store
 private func checkLine(of entry: Crontab.Entry) {
     let text: String
     do throws(CrontabLine.Unsayable) { text = try CrontabLine.text(command: entry.command, input: entry.input) } catch { return }
-    let again = Crontab(FileName.bytes(of: "0 1 * * * \(text)"), isSystem: false, isUser: { _ in false })
+    let again = Crontab(FileName.bytes(of: "0 1 * * * \(text)") + [0x0A], isSystem: false, isUser: { _ in false })
     expect(again.entries.count == 1 && again.entries[0].command == entry.command && again.entries[0].input == entry.input, "\(entry) became \(text)")
 }
 
