@@ -38,7 +38,7 @@ public struct Crontab: Sendable {
         public var settings: Settings
     }
 
-    /// What is wrong with a line, or surprising.
+    /// A fault of a line, or a remark about it.
     public struct Problem: Sendable, Equatable {
         public var line: Int
         public var column: Int

@@ -51,7 +51,7 @@ struct LineReading {
         Failure(place: place, message: "is no line of a crontab: expected five time fields or an @word, then \(isSystem ? "a user and " : "")a command")
     }
 
-    /// Whether a word where a command or a user is expected is one more field of a time: `*`, `?`, `1-5`, `MON-FRI`, `2026`.
+    /// True for a word that reads as one more time field where a command or a user is expected: `*`, `?`, `1-5`, `MON-FRI`, `2026`.
     static func isTimeField(_ word: ArraySlice<UInt8>) -> Bool {
         if word.first == UInt8(ascii: "*") || word.first == UInt8(ascii: "?") { return true }
         let days: Set = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]

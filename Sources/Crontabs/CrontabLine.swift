@@ -40,7 +40,7 @@ public enum CrontabLine {
         return FileName.string(from: line)
     }
 
-    /// Whether Debian's cron and cronie read the command of such a line differently.
+    /// Debian's cron and cronie read the command of such a line differently.
     public static func dependsOnDialect(_ line: String) -> Bool { line.contains("\\\\") }
 
     /// `NAME="VALUE"`, in the quotes that the value leaves free.
@@ -53,7 +53,7 @@ public enum CrontabLine {
         throw Unsayable(why: value.utf8.contains(UInt8(ascii: "\n")) ? "its value has several lines" : "its value has quotes of both kinds")
     }
 
-    /// Whether Debian's cron changes the value on its way, against its own manual: it cuts blanks at the end and a second pair of quotes.
+    /// Debian's cron changes the value, against its own manual: it cuts blanks at the end and a second pair of quotes.
     public static func isChangedByDebian(_ value: String) -> Bool {
         guard let first = value.utf8.first, let last = value.utf8.last else { return false }
         return isBlank(last) || value.utf8.count > 1 && first == last && "'\"".utf8.contains(first)

@@ -104,7 +104,7 @@ public struct HereDocument: Sendable, Equatable {
         return "{ \(command)\n} <<'\(end)'\n\(input)\(end)\n"
     }
 
-    /// What was written as ``text``; nil: the text is something else.
+    /// The value that was written as ``text``, or nil when the text is something else.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         let mark = Array("\n} <<'".utf8)

@@ -106,7 +106,7 @@ extension AdoptedWorker {
         }
     }
 
-    /// Whether a process has the file as a worker has its record: at descriptor 4.
+    /// True when a process has the file open as a worker has its record, at descriptor 4.
     private static func holds(_ path: String, _ pid: Int32) -> Bool {
         // Gone, or not to be looked at: it cannot be told to be the worker. What others have open may hang whoever looks at it.
         guard let name = try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64), name == Array("spool-worker\n".utf8),
