@@ -23,9 +23,7 @@ struct Place {
         self.options = options
         isNamespaceRoot = geteuid() == 0 && !UserNamespace.hasOtherUsers()
         isForEverybody = options.user == nil && geteuid() == 0 && !isNamespaceRoot
-        var name = [UInt8](repeating: 0, count: 256)
-        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
-        host = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+        host = Machine.name()
         log = Log(isJournal: getenv("JOURNAL_STREAM") != nil, user: options.user)
     }
 
@@ -36,14 +34,9 @@ struct Place {
             try prepare()
             return lock
         }
-        if !options.isStandby {
-            // Before anything is made in it: the one that has it may be about to put back what somebody took away.
-            try awaitDeadHolder()
-            if let holder = try SpoolLock.holder(spool: options.spool) { throw refusal(holder) }
-        }
+        guard options.isStandby else { return try takeFreeLock() }
         try prepare()
         if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
-        guard options.isStandby else { throw refusal(try SpoolLock.holder(spool: options.spool)) }
         // Whether the one on another machine has ended, its lock there cannot tell for sure.
         if let kind = try NetworkFileSystem.name(at: options.spool) {
             throw DaemonFailure("--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
@@ -59,15 +52,24 @@ struct Place {
         }
     }
 
-    /// A daemon that was killed while it started a worker still has its locks in that child, until the child has become its program.
-    private func awaitDeadHolder() throws(SystemError) {
+    /// Takes the lock of a spool that nobody serves. A daemon that was killed while it started a worker still has its locks in that child,
+    /// until the child has become its program: they are waited for.
+    private func takeFreeLock() throws -> SpoolLock {
         let end = Clock.monotonicMilliseconds() + Self.deadHolderMilliseconds
-        while let holder = try SpoolLock.holder(spool: options.spool), holder.host == host || holder.pid == 0,
-            holder.pid == 0 || Glibc.kill(holder.pid, 0) != 0 && errno == ESRCH, Clock.monotonicMilliseconds() < end
-        { poll(nil, 0, 5) }
+        while true {
+            // Asked before anything is made in the spool: its holder may be about to put back what somebody took away.
+            let holder = try SpoolLock.holder(spool: options.spool)
+            if holder == nil {
+                try prepare()
+                if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
+            }
+            guard holder?.isAlive(asSeenFrom: host) != true, Clock.monotonicMilliseconds() < end else { throw refusal(holder) }
+            poll(nil, 0, Self.deadHolderPauseMilliseconds)
+        }
     }
 
     private static let deadHolderMilliseconds: Int64 = 5_000
+    private static let deadHolderPauseMilliseconds: Int32 = 5
 
     private func refusal(_ holder: SpoolLock.Holder?) -> DaemonFailure {
         DaemonFailure(

@@ -12,8 +12,13 @@ public struct SpoolLock: ~Copyable {
 
     /// Who has the spool.
     public struct Holder: Sendable, Equatable {
+        /// 0: nobody can tell.
         public var pid: Int32
         public var host: String
+
+        /// False when its process has ended, or nobody can tell: a child that it was starting may have the locks for a moment more. One on
+        /// another machine counts as alive.
+        public func isAlive(asSeenFrom own: String) -> Bool { pid > 0 && (host != own || kill(pid, 0) == 0 || errno != ESRCH) }
     }
 
     /// Takes the lock of the spool at `path`. Nil when another process has it: `holder` says which.
@@ -65,7 +70,7 @@ public struct SpoolLock: ~Copyable {
     public static func holder(spool path: String) throws(SystemError) -> Holder? {
         if let named = try namedHolder(spool: path) { return named }
         // Its lock's file was removed, and it has not made another yet.
-        return try SpoolAnchors.holder(spool: path).map { Holder(pid: $0, host: "this machine") }
+        return try SpoolAnchors.holder(spool: path).map { Holder(pid: $0, host: Machine.name()) }
     }
 
     private static func namedHolder(spool path: String) throws(SystemError) -> Holder? {

@@ -71,7 +71,7 @@ private struct Fsck {
         }
         try attempt { () throws(SystemError) in try fs.makeDirectory(Layout.state) }
         let path = session.spoolPath
-        let host = hostName()
+        let host = Machine.name()
         guard let lock = try attempt({ () throws(SystemError) in try SpoolLock.acquire(spool: path, host: host) }) else {
             let holder = try session.daemon()
             throw Failure(
@@ -88,12 +88,6 @@ private struct Fsck {
     private func isHeld(record: String) -> Bool {
         guard let file = try? FileDescriptor.open("\(session.spoolPath)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW) else { return false }
         return (try? file.tryLock()) == false
-    }
-
-    private func hostName() -> String {
-        var name = [UInt8](repeating: 0, count: 256)
-        _ = name.withUnsafeMutableBytes { gethostname($0.bindMemory(to: CChar.self).baseAddress!, $0.count - 1) }
-        return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }
 
     // MARK: Printing
