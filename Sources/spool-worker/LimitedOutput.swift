@@ -5,8 +5,8 @@ import WorkerProtocol
 
 /// One output file of a run, kept from growing past its limit.
 struct LimitedOutput {
-    private let path: String
-    private let cutPath: String
+    private let name: String
+    private let cutName: String
     private let jobID: String
     private let limit: Int64
     private var size: Int64 = 0
@@ -14,37 +14,59 @@ struct LimitedOutput {
     private var recorded: OutputCut?
 
     init(_ request: RunRequest, _ name: String) {
-        path = "\(request.jobDirectory)/\(name)"
-        cutPath = "\(request.jobDirectory)/\(OutputCut.fileName(of: name, attempt: request.attempt))"
+        self.name = name
+        cutName = OutputCut.fileName(of: name, attempt: request.attempt)
         jobID = request.jobID
         limit = request.outputLimitBytes
     }
 
-    private func open() throws(SystemError) -> FileDescriptor {
-        try FileDescriptor.open(path, O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+    private func open(in directory: borrowing Directory, as name: String? = nil) throws(SystemError) -> FileDescriptor {
+        try directory.openFile(name ?? self.name, O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
     }
 
-    var isTooLarge: Bool {
+    /// The inode of the file in the run's directory at this path, if the file is larger than its limit.
+    func inodeIfTooLarge(inDirectory path: String) -> UInt64? {
         // Removed: it is no longer ours.
-        guard let file = try? open(), let status = try? file.status() else { return false }
-        return status.kind == .file && status.size > limit
+        guard let status = try? FileStatus.read("\(path)/\(name)"), status.kind == .file, status.size > limit else { return nil }
+        return status.inode
     }
 
-    /// Whether anybody reads the file, or has read it and still holds it.
-    var hasReader: Bool {
-        guard let file = try? open() else { return false }  // as above
+    /// The name that the file of this inode has by now: the output of a try is renamed when the next one begins.
+    func name(of inode: UInt64, in directory: borrowing Directory) -> String? {
+        let entries: [DirectoryEntry]
+        // A directory that was removed has no files any more.
+        do throws(SystemError) { entries = try directory.list() } catch { return nil }
+        for entry in entries where entry.name == name || entry.name.hasPrefix("\(name).") {
+            if let status = try? directory.status(entry.name), status.inode == inode { return entry.name }  // removed meanwhile: it is gone
+        }
+        return nil
+    }
+
+    /// How a file that is too large stands with its readers.
+    enum Reading {
+        /// Nobody has opened it.
+        case unopened
+        /// Somebody reads it, or has read it and still holds it.
+        case opened
+        /// Nobody has opened it, and what is too much of it is more than is free on the file system.
+        case tooLargeToWait
+    }
+
+    func reading(in directory: borrowing Directory, as name: String) throws(SystemError) -> Reading {
+        let file = try open(in: directory, as: name)
         // A file system without locks: nobody can be seen to read.
-        return (try? file.firstLocked(in: 0..<Int64.max)) != nil
+        if (try? file.firstLocked(in: 0..<Int64.max)) != nil { return .opened }
+        return try file.status().size - limit > file.freeBytes() ? .tooLargeToWait : .unopened
     }
 
     /// Gives the middle back to the disk, as far as no reader still wants it. Returns whether the file has grown.
     /// `keepingAll`: a reader comes that has not opened the file yet.
-    mutating func giveBack(keepingAll: Bool) throws(SystemError) -> Bool {
-        let file = try open()
+    mutating func giveBack(in directory: borrowing Directory, as name: String? = nil, keepingAll: Bool) throws(SystemError) -> Bool {
+        let file = try open(in: directory, as: name)
         let status = try file.status()
         let hasGrown = status.size != size
         size = status.size
-        try forgetWhatWasTruncated(status)
+        try forgetWhatWasTruncated(status, in: directory)
         guard status.kind == .file, size > limit else { return hasGrown }
         var middle = limit / 2..<size - (limit - limit / 2)
         // A file system without locks: nobody can be seen to read.
@@ -59,7 +81,7 @@ struct LimitedOutput {
             guard middle.upperBound > recorded.givenBack.upperBound else { return hasGrown }
             cut.givenBack = min(recorded.givenBack.lowerBound, middle.lowerBound)..<middle.upperBound
         }
-        try write(cut)
+        try write(cut, in: directory)
         recorded = cut
         // Where the file system has no holes, the file is cut when the command has ended.
         _ = linux_punch_hole(file.raw, middle.lowerBound, Int64(middle.count))
@@ -67,54 +89,50 @@ struct LimitedOutput {
     }
 
     /// What the job itself has cut off is not missing.
-    private mutating func forgetWhatWasTruncated(_ status: FileStatus) throws(SystemError) {
+    private mutating func forgetWhatWasTruncated(_ status: FileStatus, in directory: borrowing Directory) throws(SystemError) {
         guard let recorded, recorded.inode != status.inode || status.size < recorded.givenBack.upperBound else { return }
         self.recorded = nil
-        if unlink(cutPath) != 0, errno != ENOENT { throw SystemError(call: "unlink", path: cutPath, errno: errno) }
+        do throws(SystemError) { try directory.unlink(cutName) } catch where error.errno == ENOENT {}
     }
 
-    private func write(_ cut: OutputCut) throws(SystemError) {
-        let composed = "\(cutPath).part"
+    private func write(_ cut: OutputCut, in directory: borrowing Directory) throws(SystemError) {
+        let composed = "\(cutName).part"
         do throws(SystemError) {
-            let file = try FileDescriptor.open(composed, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
+            let file = try directory.openFile(composed, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: 0o600)
             try file.write(Array(cut.text.utf8))
-            try rename(composed, to: cutPath)
+            try directory.rename(composed, to: cutName)
         } catch {
-            _ = unlink(composed)  // the error is the news
+            try? directory.unlink(composed)  // the error is the news
             throw error
         }
     }
 
-    private func rename(_ from: String, to: String) throws(SystemError) {
-        if Glibc.rename(from, to) != 0 { throw SystemError(call: "rename", path: to, errno: errno) }
-    }
-
     // MARK: The end
 
-    /// Puts a shorter file in the place of one that is too large.
-    mutating func cut() throws(SystemError) {
-        let file = try open()
+    /// Puts a shorter file in the place of one that is too large. `name`: what the file is called by now.
+    mutating func cut(in directory: borrowing Directory, as name: String) throws(SystemError) {
+        let file = try open(in: directory, as: name)
         let status = try file.status()
         guard status.kind == .file, status.size > limit else { return }
-        try forgetWhatWasTruncated(status)
+        try forgetWhatWasTruncated(status, in: directory)
         let leftOut = status.size - limit
         let notice = Array("\n[spoold: \(leftOut) bytes are left out here; output_limit is \(limit)]\n".utf8)
         let head = limit / 2
         var cut = recorded ?? OutputCut(jobID: jobID, inode: status.inode)
         cut.notice = head..<head + Int64(notice.count)
         cut.leftOutBytes = leftOut
-        let composed = "\(path).part"
+        let composed = "\(name).part"
         do throws(SystemError) {
-            let kept = try FileDescriptor.open(composed, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: status.mode & 0o777)
+            let kept = try directory.openFile(composed, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: status.mode & 0o777)
             try copy(0..<head, of: file, to: kept)
             try kept.write(notice)
             try copy(status.size - (limit - head)..<status.size, of: file, to: kept)
-            try write(cut)
-            try rename(composed, to: path)
+            try write(cut, in: directory)
+            try directory.rename(composed, to: name)
         } catch {
-            _ = unlink(composed)  // the error is the news
+            try? directory.unlink(composed)  // the error is the news
             // The disk has no room for the shorter file: it gets the middle back.
-            _ = try giveBack(keepingAll: false)
+            _ = try giveBack(in: directory, as: name, keepingAll: false)
             throw error
         }
     }

@@ -12,10 +12,10 @@ import WorkerProtocol
 /// - When the command has ended, a shorter file takes the place of a file that is too large, and a line in it says how much was left out.
 /// - A reader holds a lock on the part of a file that it has not read. That part is given back only when it has become larger than what
 ///   is free on the file system: a reader that is stopped for ever does not fill the disk. A reader that has the file open when the
-///   shorter one takes its place reads on in the old one.
+///   shorter one takes its place reads on in the old one. For a reader that is announced and has not opened it yet, the file stays as it
+///   is: it is cut later, see `LaterCuts`.
 /// - Before anything is missing, a file beside the output says what, see `OutputCut`.
 struct OutputLimit {
-    private let limit: Int64
     private let directory: String
     private var files: [LimitedOutput]
     private var waitMilliseconds = OutputLimit.shortestWaitMilliseconds
@@ -24,14 +24,10 @@ struct OutputLimit {
 
     private static let shortestWaitMilliseconds: Int64 = 1000
     private static let longestWaitMilliseconds: Int64 = 30_000
-    /// How long the end of a run waits for a reader that was announced and has not opened the output yet.
-    private static let readerMilliseconds: Int64 = 5000
-    private static let readerLookMicroseconds: UInt32 = 2000
 
     /// Nil when nothing is limited.
     init?(_ request: RunRequest) {
         guard request.outputLimitBytes > 0 else { return nil }
-        limit = request.outputLimitBytes
         directory = request.jobDirectory
         files = Set([request.stdoutName, request.stderrName]).map { LimitedOutput(request, $0) }
         nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
@@ -40,31 +36,30 @@ struct OutputLimit {
     /// Gives back the middle of what has grown too large.
     mutating func look() {
         var hasGrown = false
-        for place in files.indices {
-            // Removed, or replaced by what is no file: it is no longer ours.
-            guard let grown = try? files[place].giveBack(keepingAll: hasWaiter) else { continue }
-            hasGrown = hasGrown || grown
+        // Removed or moved by somebody: the files are no longer ours, now and at the next look.
+        if let directory = try? Directory.open(directory) {
+            let isAwaited = Waiter.isReaderAnnounced(in: directory)
+            for place in files.indices {
+                // Removed, or replaced by what is no file: as above.
+                guard let grown = try? files[place].giveBack(in: directory, keepingAll: isAwaited) else { continue }
+                hasGrown = hasGrown || grown
+            }
         }
         let longer = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
         waitMilliseconds = hasGrown ? Self.shortestWaitMilliseconds : longer
         nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
     }
 
-    /// Cuts the middle out of what is too large, once the command has ended.
-    func finish() {
-        var files = files
-        let end = Clock.monotonicMilliseconds() + Self.readerMilliseconds
-        for place in files.indices where files[place].isTooLarge {
-            while hasWaiter, !files[place].hasReader, Clock.monotonicMilliseconds() < end { usleep(Self.readerLookMicroseconds) }
-            // What cannot be cut stays as it is: more than was asked for, and nothing is lost.
-            try? files[place].cut()
+    /// Cuts the middle out of what is too large, once the command has ended. Returns what must be cut later.
+    func finish() -> [LaterCut] {
+        var later: [LaterCut] = []
+        for file in files {
+            guard let inode = file.inodeIfTooLarge(inDirectory: directory) else { continue }
+            // Moved by somebody: the file is no longer ours.
+            guard let opened = try? Directory.open(directory) else { continue }
+            let cut = LaterCut(file, inode, in: opened)
+            if !cut.look() { later.append(cut) }
         }
-    }
-
-    /// A command waits for this job and shows what it writes.
-    private var hasWaiter: Bool {
-        // Not there is the rule; what cannot be asked is as good as nobody.
-        guard let file = try? FileDescriptor.open("\(directory)/\(Waiter.fileName)", O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK) else { return false }
-        return (try? file.firstLocked(in: Waiter.outputByte)) != nil
+        return later
     }
 }

@@ -210,9 +210,11 @@ extension Run {
         if giveUpAt == nil { giveUpAt = now.advanced(milliseconds: Run.giveUpAfterMilliseconds) }
     }
 
-    /// The report, once the command has ended; its output files are then as they stay.
+    /// Cuts what is too large of the output, once the command has ended. Returns what must be cut later.
+    func finishOutput() -> [LaterCut] { outputLimit?.finish() ?? [] }
+
+    /// The report, once the command has ended.
     func end(leftovers: Int) -> RunEnd {
-        outputLimit?.finish()
         guard let outcome else { preconditionFailure("a run is reported after its command ended") }
         let kind: RunEnd.Kind =
             switch outcome.status {

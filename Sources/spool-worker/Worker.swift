@@ -12,6 +12,7 @@ struct Worker: ~Copyable {
     private var frames = FrameBuffer()
     private var run: Run?
     private var leftovers = Leftovers()
+    private var laterCuts = LaterCuts()
     /// No more commands come; nobody reads reports.
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
@@ -40,7 +41,9 @@ struct Worker: ~Copyable {
                 askToEnd()
             }
             if run?.deadline != nil { enforceDeadlines() }
+            laterCuts.lookIfDue()
         }
+        laterCuts.lookAtAll()
         // Nobody may have read the last report, and the daemon's journal then lacks it.
         record.sync()
         return exitCode
@@ -53,7 +56,8 @@ struct Worker: ~Copyable {
             pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             pollfd(fd: run?.inputEvents ?? -1, events: Int16(POLLIN), revents: 0)
         )
-        let timeout = run?.deadline.map { timeoutMilliseconds(until: $0) } ?? -1
+        let deadline = [run?.deadline, laterCuts.nextLookAt].lazy.compactMap(\.self).min()
+        let timeout = deadline.map { timeoutMilliseconds(until: $0) } ?? -1
         let count = withUnsafeMutablePointer(to: &descriptors) {
             $0.withMemoryRebound(to: pollfd.self, capacity: 3) { poll($0, 3, timeout) }
         }
@@ -121,7 +125,10 @@ extension Worker {
     private mutating func finish(leftovers: Int) {
         guard let ended = run else { return }
         run = nil
+        // Before the report: what can be cut now is cut when the daemon moves the directory.
+        let later = ended.finishOutput()
         report(ended.end(leftovers: leftovers))
+        laterCuts.add(later)
     }
 }
 

@@ -49,6 +49,53 @@ struct PipelineTests {
         #expect(result.output == "began\n" + (1...100000).map { "\($0)\n" }.joined())
     }
 
+    @Test("A reader that was stopped before it opened the output gets every byte, and its job's slot is free meanwhile")
+    func readerStoppedEarly() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        try Files.write("\(spool.path)/control/pause", "")
+        try spool.logLine("event=paused")
+        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "1K", "seq 100000"])
+        try spool.wait(for: "the id") { try waiter.errors.contains("submitted ") }
+        waiter.child.kill(SIGSTOP)
+        try Files.remove("\(spool.path)/control/pause")
+        let id = try spool.end(of: "t").id
+        try spool.watch("done/\(id)")
+        #expect(try spool.runsOn())
+        #expect(try spool.jobs(in: "done", named: "t").first?.stdout.contains("[spoold: ") == false, "the output is whole until the reader comes")
+        waiter.child.kill(SIGCONT)
+        let result = try waiter.end()
+        #expect(result.code == 0 && result.output == (1...100000).map { "\($0)\n" }.joined(), "\(result.errors)")
+        _ = try spool.wait(for: "the cut") { try spool.jobs(in: "done", named: "t").first?.stdout.contains("[spoold: ") == true }
+    }
+
+    @Test(
+        "What the disk cannot hold for a reader is taken, and both say how much: submit -w with 125, logs with a notice",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    func diskHasNoRoom() throws {
+        let spool = try SpoolUnderTest(tmpfsBytes: 8 << 20)
+        let gate = try spool.gate()
+        let job = "echo began; read x < \(gate.path); head -c 6000000 /dev/zero | tr '\\0' a; read x < \(gate.path); exit 3"
+        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "64K", job])
+        try waiter.awaitOutput("began\n")
+        waiter.child.kill(SIGSTOP)
+        let id = try spool.running("t").id
+        try gate.release()
+        try spool.watch("running/\(id)")
+        let path = "\(spool.path)/running/\(id)/stdout.1.cut"
+        try spool.wait(for: "what is too much to be given back") { Files.exists(path) }
+        let written = "began\n".utf8.count + 6_000_000
+        let missing = written - 65536
+        let shown = try spool.ctl("logs", id)
+        #expect(shown.code == 0 && shown.output.contains("[spoolctl: \(missing) bytes are left out here; see output_limit in spool(5)]"))
+        try gate.release()
+        _ = try spool.end(of: "t")
+        #expect(try spool.ctl("logs", id).output.contains("[spoold: \(missing) bytes are left out here"))
+        waiter.child.kill(SIGCONT)
+        let result = try waiter.end()
+        #expect(result.code == 125 && result.errors.contains("stdout: \(missing) bytes of the job's output are missing here"), "\(result.errors)")
+        #expect(result.output.utf8.count == written - missing && !result.output.contains("\0"))
+    }
+
     @Test("logs -f goes on when the job truncates its output")
     func truncated() throws {
         let spool = try SpoolUnderTest()
