@@ -91,6 +91,8 @@ extension RunResult {
             case .signaled(let number, let coreDumped): .signaled(number, coreDumped: coreDumped)
             case .timedOut(.exited(let code)): .timedOut(exitCode: Int(code), signal: nil)
             case .timedOut(.signaled(let number, _)): .timedOut(exitCode: nil, signal: number)
+            case .inputBroke(.exited(let code)): .inputBroke(exitCode: Int(code), signal: nil)
+            case .inputBroke(.signaled(let number, _)): .inputBroke(exitCode: nil, signal: number)
             // Not for want of anything of its own: it is due still.
             case .spawnFailed(let errno, _) where SystemError(call: "spawn", errno: errno).isRefusedStart: .neverBegan
             case .spawnFailed(_, let message): .notSpawned(message)

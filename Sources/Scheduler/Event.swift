@@ -64,6 +64,8 @@ public struct RunResult: Sendable {
         case signaled(Int32, coreDumped: Bool)
         /// The limit struck; with what the command ended then.
         case timedOut(exitCode: Int?, signal: Int32?)
+        /// Whoever gave the standard input ended before the end of the input; with what the command ended then.
+        case inputBroke(exitCode: Int?, signal: Int32?)
         /// The command could not be started, with the reason for a person.
         case notSpawned(String)
         /// It was decided to start it, but no worker ever began to: the daemon died in between. The try is taken again.

@@ -32,6 +32,12 @@ extension Scheduler {
             ending.reason = .timeout
             ending.error = "ran longer than its timeout"
             kind = .timeout
+        case .inputBroke(let code, let signal):
+            ending.exitCode = code
+            ending.signal = signal
+            ending.reason = signal == nil ? .exit : .signal
+            ending.error = "its standard input broke off: the spoolctl submit -w that gave it ended before the end of the input"
+            kind = signal == nil ? .exit : .signal
         case .notSpawned(let why):
             ending.reason = .spawn
             ending.error = why

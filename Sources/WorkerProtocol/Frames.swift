@@ -67,6 +67,7 @@ private enum Tag {
     static let signaled: Int64 = 1
     static let timedOut: Int64 = 2
     static let spawnFailed: Int64 = 3
+    static let inputBroke: Int64 = 4
 }
 
 // MARK: - Commands
@@ -228,6 +229,9 @@ extension FrameWriter {
         case .timedOut(let status):
             write(Tag.timedOut)
             write(status: status)
+        case .inputBroke(let status):
+            write(Tag.inputBroke)
+            write(status: status)
         case .spawnFailed(let errno, let message):
             write(Tag.spawnFailed)
             write(Int64(errno))
@@ -253,6 +257,7 @@ extension FrameReader {
         let tag = try int64()
         switch tag {
         case Tag.timedOut: return .timedOut(try status(try int64()))
+        case Tag.inputBroke: return .inputBroke(try status(try int64()))
         case Tag.spawnFailed: return .spawnFailed(errno: try int32(), message: try text())
         default:
             switch try status(tag) {

@@ -166,6 +166,8 @@ public struct RunEnd: Sendable, Equatable {
         case signaled(number: Int32, coreDumped: Bool)
         /// The limit struck; how the command then ended.
         case timedOut(ExitStatus)
+        /// Whoever gave the standard input ended before the end of the input; how the command then ended.
+        case inputBroke(ExitStatus)
         /// The command did not start: error number, and a sentence that says what was being done to what.
         case spawnFailed(errno: Int32, message: String)
     }

@@ -90,6 +90,9 @@ extension WorkerRecord {
         case .timedOut(let status):
             line += " timeout".utf8
             append(status, to: &line)
+        case .inputBroke(let status):
+            line += " inputless".utf8
+            append(status, to: &line)
         case .spawnFailed(let errno, let message):
             line += " unstarted".utf8
             line.append(number: errno)
@@ -180,6 +183,9 @@ private struct Words {
         case "timeout":
             guard let word = text(), let status = status(word) else { return nil }
             return .timedOut(status)
+        case "inputless":
+            guard let word = text(), let status = status(word) else { return nil }
+            return .inputBroke(status)
         case "unstarted":
             guard let errno = number(Int32.self), let message = text() else { return nil }
             return .spawnFailed(errno: errno, message: message)

@@ -38,8 +38,12 @@ final class GivenInput {
                 _ = try inotify.add(file, [.attributesChanged, .closedWithoutWriting])
                 waiter = try FileDescriptor.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
                 guard try waiter.firstLocked(in: Waiter.waitingByte) != nil else { throw gone.asSystemError }
-                reader = RawBox(try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY))
-                writer = RawBox(try FileDescriptor.open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY))
+                let reading = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+                let writing = try FileDescriptor.open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+                // All of it was stored meanwhile: it is an input as any.
+                guard try reading.status().kind == .fifo, try writing.status().kind == .fifo else { return nil }
+                reader = RawBox(reading)
+                writer = RawBox(writing)
             } catch {
                 throw error.errno == ENOENT || error.errno == ENXIO ? gone.asSystemError : error
             }
@@ -49,12 +53,19 @@ final class GivenInput {
         }
     }
 
-    /// The command has begun: what it is given cannot be given again.
+    /// The command has begun: what it is given cannot be given again, unless all of it is stored there.
     func begin() {
-        // What cannot be replaced stays a FIFO, which the next run finds without its giver.
-        guard let directory = try? Directory.open(directory) else { return }
-        try? directory.makeSymbolicLink(".stdin.part", to: Waiter.inputGone)
-        try? directory.rename(".stdin.part", to: "stdin")
+        let link = ".stdin.part"
+        do throws(SystemError) {
+            let directory = try Directory.open(directory)
+            try directory.makeSymbolicLink(link, to: Waiter.inputGone)
+            // Exchanged, so that what was stored at this moment is not lost.
+            try directory.exchange(link, "stdin")
+            if try directory.status(link).kind == .file { try directory.exchange(link, "stdin") }
+            try directory.unlink(link)
+        } catch {
+            // What cannot be replaced stays a FIFO, which the next run finds without its giver.
+        }
     }
 
     /// Readable when something has happened to the waiter's file.

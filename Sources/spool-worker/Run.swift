@@ -201,8 +201,6 @@ extension Run {
         limit = nil
     }
 
-    private static let inputBroke = "its standard input broke off: the spoolctl submit -w that gave it ended before the end of the input"
-
     mutating func retryKilling() {
         let now = Clock.monotonicNanoseconds()
         killAt = nil
@@ -219,7 +217,7 @@ extension Run {
         let kind: RunEnd.Kind =
             switch outcome.status {
             case let status where hasTimedOut: .timedOut(status)
-            case _ where isInputBroken: .spawnFailed(errno: EPIPE, message: Self.inputBroke)
+            case let status where isInputBroken: .inputBroke(status)
             case .exited(let code): .exited(code: code)
             case .signaled(let number, let coreDumped): .signaled(number: number, coreDumped: coreDumped)
             }

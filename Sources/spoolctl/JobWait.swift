@@ -181,6 +181,16 @@ struct JobWait {
         return isAnything ? ExitCode.neverRan : nil
     }
 
+    /// Whether a job that goes on misses some of the input that this command gives it.
+    private mutating func breaksOffInput(of open: [String]) throws(Failure) -> Bool {
+        guard let awaited = session.awaited else { return false }
+        // First, so that what has come to its end by now is stored.
+        awaited.end()
+        var hasBegun = false
+        for id in open where !hasBegun { hasBegun = try record(id)?.place.state != .new }
+        return awaited.breaksOff(hasBegun: hasBegun)
+    }
+
     /// Leaves the jobs to themselves; with `--cancel-on-interrupt` cancels them, the first time. Returns what to exit with, which is `code`;
     /// nil: their end is waited for.
     private mutating func interrupted(_ open: [String], _ code: Int32) throws(Failure) -> Int32? {
@@ -195,7 +205,7 @@ struct JobWait {
             }
             return nil
         }
-        if session.awaited?.breaksOff == true {
+        if try breaksOffInput(of: open) {
             complain("the job ends if it has begun, and fails when it begins, for its standard input breaks off")
             return code
         }

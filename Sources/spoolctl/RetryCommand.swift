@@ -138,7 +138,10 @@ extension Session {
         }
         let input = "\(old.path)/\(Layout.inputFile)"
         if let given = try attempt({ () throws(SystemError) in try fs.status(input) }), given.kind == .fifo || given.kind == .symbolicLink {
-            throw Failure(ExitCode.failed, "\(old.id): its standard input was given by spoolctl submit -w and is not kept; submit it anew")
+            throw Failure(
+                ExitCode.failed,
+                "\(old.id): its standard input was given by spoolctl submit -w, and is not kept: it had not come to its end, "
+                    + "or was more than 64 MiB or than the disk had room for; submit the job anew")
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
         try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")

@@ -9,7 +9,7 @@ extension Command {
             "COMMAND and its words are run without a shell; a single word with a blank or something else for a shell in it is given to the shell. The job records the caller's directory, umask and PATH.",
             "An instant without an offset is read in the configured time zone, which is UTC unless spoold.toml says otherwise.",
             "What was printed is on the disk. The daemon need not run: the job waits for it.",
-            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. The job is submitted at once, and standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is given to it while it runs. So a loop of `while read` needs --no-stdin, or < /dev/null, as it does with ssh. A file of at most 64 MiB is stored with the job; all other input is stored too, before the job is submitted, if the job has more than one try or is another user's.",
+            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. The job is submitted at once, and standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is given to it while it runs. So a loop of `while read` needs --no-stdin, or < /dev/null, as it does with ssh. A file of at most 64 MiB is stored with the job, and other input when it has come to its end, for a retry. It is stored before the job is submitted, if the job has more than one try or is another user's.",
             "ctrl-C leaves the job to itself, says how to cancel it, and exits with 130; a job whose input is still being given ends then. When nobody reads the output any more it is the same, and the code is 141.",
         ],
         options: [
@@ -263,10 +263,8 @@ extension Session {
         let fs = try openSpoolForWriting()
         var drop = JobDrop(fs)
         guard let unique = source.unique else {
-            guard arguments.flag("wait") else { return Submitted(id: try drop.drop(source, name: name, mode: mode)) }
-            let (composed, awaited) = try drop.compose(source, name: name, mode: mode, awaitedWith: input, showsOutput: !isQuiet && !isJSON)
+            let composed = try compose(source, name: name, mode: mode, input: input, &drop)
             try drop.publish([composed])
-            self.awaited = awaited
             return Submitted(id: composed.id)
         }
         let spool = Spool(fs, host: "")
@@ -277,10 +275,18 @@ extension Session {
             complain("\(first) is there already with unique \"\(unique.key)\"; nothing was submitted")
             return Submitted(id: first, isNew: false)
         }
-        let composed = try drop.compose(source, name: name, mode: mode)
+        let composed = try compose(source, name: name, mode: mode, input: input, &drop)
         try attempt { () throws(SystemError) in try spool.claim(unique, for: composed.id) }
         try drop.publish([composed])
         return Submitted(id: composed.id)
+    }
+
+    /// Composes a job, with `--wait` one that tells the worker of who waits for it.
+    private func compose(_ source: Source, name: String, mode: UInt32, input: JobDrop.Input, _ drop: inout JobDrop) throws(Failure) -> JobDrop.Composed {
+        guard arguments.flag("wait") else { return try drop.compose(source, name: name, mode: mode) }
+        let (composed, awaited) = try drop.compose(source, name: name, mode: mode, awaitedWith: input, showsOutput: !isQuiet && !isJSON)
+        self.awaited = awaited
+        return composed
     }
 
     /// The job that holds a key now; nil: none does.

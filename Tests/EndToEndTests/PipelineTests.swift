@@ -49,19 +49,22 @@ struct PipelineTests {
         #expect(result.output == "began\n" + (1...100000).map { "\($0)\n" }.joined())
     }
 
-    @Test("A reader that was stopped before it opened the output gets every byte, and its job's slot is free meanwhile")
-    func readerStoppedEarly() throws {
+    @Test(
+        "A reader that was stopped before it opened the output gets every byte, and its job's slot is free meanwhile",
+        arguments: [[], ["--unique", "a key"]])
+    func readerStoppedEarly(_ options: [String]) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         try Files.write("\(spool.path)/control/pause", "")
         try spool.logLine("event=paused")
-        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "1K", "seq 100000"])
+        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "1K"] + options + ["seq 100000"])
         try spool.wait(for: "the id") { try waiter.errors.contains("submitted ") }
         waiter.child.kill(SIGSTOP)
         try Files.remove("\(spool.path)/control/pause")
         let id = try spool.end(of: "t").id
         try spool.watch("done/\(id)")
         #expect(try spool.runsOn())
-        #expect(try spool.jobs(in: "done", named: "t").first?.stdout.contains("[spoold: ") == false, "the output is whole until the reader comes")
+        let stdout = try spool.jobs(in: "done", named: "t").first?.stdout
+        #expect(stdout?.contains("[spoold: ") == false, "the output is whole until the reader comes")
         waiter.child.kill(SIGCONT)
         let result = try waiter.end()
         #expect(result.code == 0 && result.output == (1...100000).map { "\($0)\n" }.joined(), "\(result.errors)")
@@ -92,7 +95,8 @@ struct PipelineTests {
         #expect(try spool.ctl("logs", id).output.contains("[spoold: \(missing) bytes are left out here"))
         waiter.child.kill(SIGCONT)
         let result = try waiter.end()
-        #expect(result.code == 125 && result.errors.contains("stdout: \(missing) bytes of the job's output are missing here"), "\(result.errors)")
+        #expect(result.code == 125)
+        #expect(result.errors.contains("stdout: \(missing) bytes of the job's output are missing here"), "\(result.errors)")
         #expect(result.output.utf8.count == written - missing && !result.output.contains("\0"))
     }
 
@@ -181,7 +185,8 @@ struct PipelineTests {
         caller.kill(SIGKILL)
         if !hasBegun { try spool.start() }
         let job = try spool.wait(for: "the failure") { try spool.job(id, in: "failed") }
-        #expect(job.reason == "spawn" && job.error.contains("standard input"), "\(job.error)")
+        #expect(job.outcome == (hasBegun ? "failed signal" : "failed spawn"))
+        #expect(job.error.contains("standard input"), "\(job.error)")
         let retried = try spool.ctl("retry", id)
         #expect(retried.code == 1 && retried.errors.contains("is not kept"), "\(retried)")
         try Files.rename("\(spool.path)/failed/\(id)", "\(spool.path)/new/again")
@@ -201,5 +206,88 @@ struct PipelineTests {
         try gate.release()
         let result = try running.end()
         #expect(result.code == 0 && result.output == "a\nb\n", "\(result)")
+    }
+
+    // MARK: Input that is kept
+
+    /// The first run ends when all of its input is stored, without having read what `reads` leaves; the second copies all.
+    private static func twice(_ spool: SpoolUnderTest, reads: String = ":") -> String {
+        "if mkdir \(spool.out)/first; then \(reads); until [ -f $SPOOL_JOB_DIR/stdin ]; do sleep 0.01; done; exit 3; fi; cat"
+    }
+
+    static let keptInputs: [(name: String, input: String, reads: String)] = [
+        ("nothing was read", "printf 'a\\0b\\n'", ":"),
+        ("all was read", "seq 1000", "cat > /dev/null"),
+        ("a part was read, of more than a pipe holds", "seq 1000000", "head -c 10 > /dev/null"),
+        ("it is empty", ":", ":"),
+        ("it comes slowly", "{ echo a; sleep 0.3; echo b; }", "cat > /dev/null"),
+    ]
+
+    @Test("A retry gives the job the same piped input again", arguments: keptInputs.indices)
+    func keptInput(_ index: Int) throws {
+        let row = Self.keptInputs[index]
+        let spool = try SpoolUnderTest()
+        let submit = "\(Self.ctl) submit -w --name t '\(Self.twice(spool, reads: row.reads))'"
+        #expect(try Self.shell(spool, "\(row.input) | tee expected | \(submit)").code == 3)
+        let id = try spool.end(of: "t").id
+        let retry = "id=$(\(Self.ctl) retry \(id)) && \(Self.ctl) wait $id"
+        let result = try Self.shell(spool, "\(retry) && cmp \(spool.path)/done/$id/stdout expected")
+        #expect(result.code == 0 && result.output.isEmpty, "\(row.name): \(result)")
+    }
+
+    @Test("More than 64 MiB of input are given whole, and not kept, which retry says")
+    func inputTooLargeToKeep() throws {
+        let spool = try SpoolUnderTest()
+        let result = try Self.shell(spool, "head -c 67108865 /dev/zero | \(Self.ctl) submit -w --name t 'wc -c; exit 3'")
+        #expect(result.code == 3 && result.output == "67108865\n", "\(result)")
+        let retried = try spool.ctl("retry", try spool.end(of: "t").id)
+        #expect(retried.code == 1)
+        #expect(retried.errors.contains("is not kept: it had not come to its end, or was more than 64 MiB"), "\(retried)")
+        #expect(try Files.list("\(spool.path)/tmp") == [])
+    }
+
+    @Test("A job that has not begun when its input has come to its end needs its submitter no more", arguments: [SIGKILL, SIGINT])
+    func storedBeforeTheBeginning(_ signal: Int32) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        // More than a FIFO holds.
+        try Commands.succeed("sh", "-c", "seq 100000 > \(spool.base)/input")
+        let errors = "\(spool.base)/errors"
+        let line = "exec \(Self.ctl) submit -w --name t cat < \(spool.base)/pipe 2> \(errors)"
+        try Commands.succeed("mkfifo", "\(spool.base)/pipe")
+        let nothing = try FileDescriptor.open("/dev/null", O_WRONLY)
+        let submitter = try Child("/bin/sh", ["-c", line], environment: spool.environment, output: nothing.raw, error: nothing.raw)
+        try Commands.succeed("cp", "\(spool.base)/input", "\(spool.base)/pipe")
+        let id = try spool.wait(for: "the job") { try Files.list("\(spool.path)/new").first }
+        try spool.watch("new/\(id)")
+        try spool.wait(for: "its whole input") { (try? FileStatus.read("\(spool.path)/new/\(id)/stdin"))?.kind == .file }
+        submitter.kill(signal)
+        #expect(submitter.exitCode() == (signal == SIGKILL ? 128 + SIGKILL : 130))
+        if signal == SIGINT { #expect(try Files.text(errors).contains("the job goes on; to end it: spoolctl cancel ")) }
+        try spool.start()
+        #expect(try spool.end(of: "t").outcome == "done 0")
+        #expect(try Files.text("\(spool.path)/done/\(id)/stdout") == Files.text("\(spool.base)/input"))
+    }
+
+    @Test("ctrl-C while the input comes ends the job, says so, and the job cannot be retried")
+    func interruptedInput() throws {
+        let spool = try SpoolUnderTest()
+        let (reading, writing) = try Pipe().release()
+        defer { close(writing) }
+        var words = Array("some\n".utf8)
+        try #require(write(writing, &words, words.count) == words.count)
+        let output = try FileDescriptor.open("\(spool.base)/got", O_WRONLY | O_CREAT, mode: 0o600)
+        let errors = try FileDescriptor.open("\(spool.base)/said", O_WRONLY | O_CREAT, mode: 0o600)
+        let caller = try Child(
+            Self.ctl, ["submit", "-w", "--name", "t", "trap 'exit 0' TERM; cat; sleep 600"], environment: spool.environment, input: reading,
+            output: output.raw, error: errors.raw)
+        close(reading)
+        try spool.wait(for: "its output") { try Files.text("\(spool.base)/got").contains("some\n") }
+        caller.kill(SIGINT)
+        #expect(caller.exitCode() == 130)
+        #expect(try Files.text("\(spool.base)/said").contains("the job ends if it has begun"))
+        let job = try spool.wait(for: "the failure") { try spool.jobs(in: "failed", named: "t").first }
+        #expect(job.outcome == "failed exit 0", "whatever the exit code")
+        #expect(job.error.contains("its standard input broke off"), "\(job.error)")
+        #expect(try spool.ctl("retry", job.id).errors.contains("is not kept"))
     }
 }

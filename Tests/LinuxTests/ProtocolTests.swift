@@ -25,6 +25,7 @@ import WorkerProtocol
     static let ends: [RunEnd] = [
         .exited(code: 0), .exited(code: 255), .signaled(number: 9, coreDumped: false), .signaled(number: 11, coreDumped: true),
         .timedOut(.exited(code: 1)), .timedOut(.signaled(number: 15, coreDumped: false)),
+        .inputBroke(.exited(code: 0)), .inputBroke(.signaled(number: 15, coreDumped: false)),
         .spawnFailed(errno: 2, message: "command not found: \"föö\" (PATH=/a b:%20\n)"), .spawnFailed(errno: 0, message: ""),
     ].map { (kind: RunEnd.Kind) in
         RunEnd(

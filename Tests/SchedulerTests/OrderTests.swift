@@ -204,6 +204,7 @@ import Testing
         ("", .exited(0), "done"), ("", .exited(1), "failed exit"), ("success = [0, 3]", .exited(3), "done"),
         ("success = [3]", .exited(0), "failed exit"), ("", .signaled(11, coreDumped: true), "failed signal"),
         ("", .timedOut(exitCode: 0, signal: nil), "failed timeout"), ("", .timedOut(exitCode: nil, signal: 9), "failed timeout"),
+        ("", .inputBroke(exitCode: 0, signal: nil), "failed exit"), ("", .inputBroke(exitCode: nil, signal: 15), "failed signal"),
         ("", .notSpawned("no such file"), "failed spawn"), ("", .lost("gone"), "failed lost"),
         ("success = [15]", .signaled(15, coreDumped: false), "failed signal"),
     ]
