@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <shadow.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/auxv.h>

@@ -28,9 +28,11 @@ extension Daemon {
         var zonesChanged = false
         var configurationLook: (isDue: Bool, isChanged: Bool) = (false, false)
         var hasRequest = false
+        var isOfAccounts = false
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
-            if configurationFile?.concerns(event) ?? false {
+            if accounts.watched.concerns(event) { isOfAccounts = true }
+            if configurationFile?.watched.concerns(event) ?? false {
                 configurationLook.isDue = true
                 if !event.mask.isDisjoint(with: [.closedAfterWriting, .movedTo]) { configurationLook.isChanged = true }
             }
@@ -63,6 +65,7 @@ extension Daemon {
         if hasRequest { service.scanControl() }
         if zonesChanged { reloadZones() }
         if configurationLook.isDue { loadConfiguration(isFirst: false, isChanged: configurationLook.isChanged) }
+        if isOfAccounts { accountsChanged() }
         for name in programs { scheduler.handle(.programChanged(name), at: now) }
         for stem in stems.sorted() { service.loadTask(stem) }
         for stem in scheduleStems.sorted() { service.loadSchedule(stem) }

@@ -28,6 +28,7 @@ extension Daemon {
         writer.member("at", now)
         writer.member("slots", configuration.slots)
         writer.member("granted", grantedSlots)
+        writer.member("user_slots", link == nil ? nil : configuration.slotsOfOneUser)
         writer.member("running", scheduler.runningCount)
         writer.member("waiting", scheduler.jobs.count - scheduler.runningCount)
         writer.member("done", service.doneCount)

@@ -18,6 +18,8 @@ extension Daemon {
         if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let lookAt = configurationFile?.lookAt { consider(lookAt) }
+        if let left = link?.millisecondsUntilReport { consider(now.advanced(byMilliseconds: left)) }
+        if let lookAt = accounts.lookAt { consider(lookAt) }
         if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if let left = adopted.millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
         if held != nil { consider(gateLookAt) }
@@ -47,6 +49,8 @@ extension Daemon {
         if let limit = startLimit { startLimit?.againAt = min(limit.againAt, now.advanced(byMilliseconds: limit.delayMilliseconds)) }
         idleSince = idleSince.map { min($0, now) }
         publishedAt = min(publishedAt, now)
+        // Accounts expire by the clock.
+        lookAtUsers()
         armed = nil
     }
 }

@@ -14,7 +14,7 @@ extension Daemon {
 
     package func canOpenMore() -> Bool { spool.fs.reserve.refill() }
 
-    /// Waits for a second or for a signal to end; whatever else happens stays where it is.
+    /// Waits for a second, for a signal to end or for a word of root's daemon; whatever else happens stays where it is.
     package func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
         if error.isShortage { endIdleWorkers(keeping: 0) }
         // Taken away to be mended: it is not kept busy.
@@ -22,8 +22,11 @@ extension Daemon {
         if service.isPublishDue { publish(state: "running") }
         // A start that has to wait is not one that hangs.
         notification.send("STATUS=\(error)\nEXTEND_TIMEOUT_USEC=10000000\n")
-        var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
-        _ = Glibc.poll(&descriptor, 1, 1000)
+        var descriptors = [signals.descriptor.raw, link?.raw ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        _ = Glibc.poll(&descriptors, 2, 1000)
+        // Root's daemon must not take a user's for one that has stopped.
+        if descriptors[1].revents != 0 { takeWords() }
+        reportToRoot()
         if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
         try takeSignals()
         return !isStopping

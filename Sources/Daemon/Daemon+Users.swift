@@ -9,7 +9,7 @@ import Store
 
 extension Daemon {
     /// The name by which root's own jobs take part in sharing the slots: no user is called so.
-    static let own = ""
+    static let own = FairShare.root
 
     /// Makes the spool one for everybody. Before anything is read from it.
     func openForEverybody() throws(SystemError) {
@@ -42,22 +42,35 @@ extension Daemon {
     func lookAtUser(_ name: String) {
         guard isForEverybody, !isStopping, JobID(name) == nil else { return }
         let place = UserPart.path(of: name)
-        if unsettledUsers.removeValue(forKey: name) != nil { service.problems[place] = nil }
-        do throws(SystemError) { try serve(name, place) } catch {
+        let before = unsettledUsers.removeValue(forKey: name)
+        do throws(SystemError) {
+            if try serve(name, place) { return }
+        } catch {
             note("\(error)", of: place)
-            unsettledUsers[name] = Clock.monotonicMilliseconds() + Self.unsettledMilliseconds
         }
+        let delay = min(2 * (before?.delay ?? Self.unsettledMillisecondsMin / 2), Self.unsettledMillisecondsMax)
+        unsettledUsers[name] = (Clock.monotonicMilliseconds() + delay, delay)
     }
 
-    /// How long after a failure a user's directories are looked at again.
-    private static let unsettledMilliseconds: Int64 = 1000
+    /// How long after a failure a user is looked at again, at first, and after many.
+    private static let unsettledMillisecondsMin: Int64 = 1000
+    private static let unsettledMillisecondsMax: Int64 = 3_600_000
 
-    private func serve(_ name: String, _ place: String) throws(SystemError) {
+    /// False: what was found may be otherwise in a while, and nothing tells when.
+    private func serve(_ name: String, _ place: String) throws(SystemError) -> Bool {
         guard let user = try UserPart.owner(ofName: name) else {
-            // What root keeps there is not ours to judge.
-            for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
-            return
+            let isKnown = try spool.fs.status(place) != nil
+            guard isKnown || users[name] != nil else {
+                // What root keeps there is not ours to judge.
+                for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
+                return true
+            }
+            note("no user is called \(name)", of: place)
+            // A database on another machine that cannot be asked has no users, either.
+            letGo(name)
+            return false
         }
+        let account = try UserAccount(user)
         let directory = try spool.fs.directory()
         let isAdmitted = configuration.admits(user: name)
         if isAdmitted { try UserSpool.admit(name, in: directory) }
@@ -65,25 +78,48 @@ extension Daemon {
         for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims {
             note(why, of: place)
-            return letGo(name)
+            letGo(name)
+            return true
         }
         let isNamed = configuration.allow?.contains(name) ?? false
         let wasServed = try spool.fs.status(place) != nil
-        guard wasServed || isNamed || claims.contains(.directory) else { return }
+        guard wasServed || isNamed || claims.contains(.directory) else {
+            service.problems[place] = nil
+            return true
+        }
         guard isAdmitted else {
             try UserSpool.deny(name, in: directory)
             note("user \(name) may not use this spool: allow and deny in the configuration say so", of: place)
-            return letGo(name)
+            letGo(name)
+            return true
         }
-        guard users[name] == nil else {
+        let today = AccountWatch.day(of: now)
+        accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))
+        if let why = account.aging?.refusal(onDay: today) {
+            note("nothing is run for user \(name): \(why)", of: place)
+            letGo(name)
+            return true
+        }
+        if let one = users[name] {
+            guard one.account.isSame(as: account) else {
+                log.write(.notice, "user-changed", at: now, ["user": name, "effect": "the daemon of that user is begun anew"])
+                letGo(name)
+                if users[name] == nil { return try serve(name, place) }
+                return true
+            }
+            one.account = account
+            one.lookedUpAt = Clock.monotonicMilliseconds()
             // Of what she removed, her daemon needs some.
-            return try UserSpool.make(user, in: directory)
+            try UserSpool.make(user, in: directory)
+            service.problems[place] = nil
+            return true
         }
         service.problems[place] = nil
-        let one = UserDaemon(user, number: nextUserNumber)
+        let one = UserDaemon(account, number: nextUserNumber)
         nextUserNumber += 1
         users[name] = one
         start(one)
+        return true
     }
 
     /// Something in a shared directory that is no user's own directory.
@@ -100,7 +136,8 @@ extension Daemon {
         guard let one = users[name] else { return }
         unlink(one)
         one.letGo()
-        shares.remove(name)
+        // What it has started goes on; how much that is gets counted.
+        shares.leave(name, running: .max)
         if !one.isRunning { users[name] = nil }
     }
 
@@ -138,9 +175,10 @@ extension Daemon {
     func userDaemonEnded(_ pid: pid_t, _ status: Int32) -> Bool {
         guard let one = users.values.first(where: { $0.pid == pid }) else { return false }
         let name = one.user.name
-        unlink(one)
-        shares.remove(name)
+        if one.descriptor != nil { takeUserReport(one.number) }
         let isWanted = one.descriptor != nil
+        unlink(one)
+        shares.leave(name, running: UserProcesses.workers(ofSpool: options.spool)[name] ?? 0)
         let delay = one.ended()
         if isWanted, !isStopping {
             log.write(
@@ -163,10 +201,14 @@ extension Daemon {
     /// Starts those again that have ended, and ends those that do not answer.
     func tendUsers() {
         let now = Clock.monotonicMilliseconds()
-        for (name, again) in unsettledUsers where again <= now { lookAtUser(name) }
+        for (name, again) in unsettledUsers where again.at <= now { lookAtUser(name) }
+        countUntold(now)
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
-            if let by = one.answerBy, by <= now {
+            if let by = one.answerBy, by <= now, one.isRunning {
+                // What it has said meanwhile may not have been read.
+                if one.descriptor != nil { takeUserReport(one.number) }
+                guard one.isSilent(at: now) else { continue }
                 log.write(.error, "user-daemon-silent", at: self.now, ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"])
                 one.answered()
                 one.kill()
@@ -176,8 +218,9 @@ extension Daemon {
 
     var millisecondsUntilUsersNeedTending: Int64? {
         let next = users.values.lazy.flatMap { [$0.startAt, $0.answerBy] }.compactMap(\.self).min()
-        let again = unsettledUsers.values.min()
-        return [next, again].compactMap(\.self).min().map { max(0, $0 - Clock.monotonicMilliseconds()) }
+        let again = unsettledUsers.values.map(\.at).min()
+        let count = shares.untold.isEmpty ? nil : usersCountAt
+        return [next, again, count].compactMap(\.self).min().map { max(0, $0 - Clock.monotonicMilliseconds()) }
     }
 
     /// Has all of them end in order, and waits for that, but not for ever.
@@ -200,16 +243,37 @@ extension Daemon {
     /// The configuration is new.
     func slotsChanged() {
         shares.slots = configuration.slots
-        guard isForEverybody, shares.limit(Self.own) == 0 else { return }
+        shares.userSlots = configuration.slotsOfOneUser
+        guard isForEverybody else { return }
+        countUsersAtStart()
+        guard shares.limit(Self.own) == 0 else { return }
         // All of them are root's, until somebody else wants some.
         shares.add(Self.own)
         reportOwn(isShort: true)
         settleShares()
     }
 
+    /// Before anything is granted: what users' daemons of an earlier one of root's have started goes on, and counts.
+    private func countUsersAtStart() {
+        guard usersCountAt == nil else { return }
+        UserProcesses.endDaemons(ofSpool: options.spool)
+        usersCountAt = Clock.monotonicMilliseconds()
+        for (name, count) in UserProcesses.workers(ofSpool: options.spool) { shares.leave(name, running: count) }
+    }
+
+    /// Counts the jobs that go on without a daemon that tells of them.
+    private func countUntold(_ now: Int64) {
+        guard let due = usersCountAt, due <= now, !shares.untold.isEmpty else { return }
+        usersCountAt = now + Self.countMilliseconds
+        let workers = UserProcesses.workers(ofSpool: options.spool)
+        for name in shares.untold { shares.recount(name, running: workers[name] ?? 0) }
+    }
+
+    private static let countMilliseconds: Int64 = 2000
+
     /// After each turn: shares the slots anew if somebody lacks some.
     func shareSlots() {
-        guard isForEverybody, !users.isEmpty || shares.limit(Self.own) < configuration.slots else { return }
+        guard isForEverybody, !users.isEmpty || shares.limit(Self.own) < configuration.slots || !shares.untold.isEmpty else { return }
         reportOwn(isShort: isShortOfSlots)
         settleShares()
         let held = scheduler.pauses[.all].map { "everything is paused by root" + ($0.isEmpty ? "" : ": \($0)") }
@@ -229,20 +293,35 @@ extension Daemon {
     private func settleShares() {
         var grants = shares.settle()
         while !grants.isEmpty {
-            var isOwnChanged = false
+            var isChanged = false
             for one in grants {
                 if one.user == Self.own {
                     limitSlots()
                     service.arrivals.nudge()
                     reportOwn(isShort: isShortOfSlots)
-                    isOwnChanged = true
-                } else {
+                    isChanged = true
+                } else if one.slots == 0 || isAsServed(one.user) {
                     users[one.user]?.send("slots \(one.slots) \(one.number)", isAnswered: true)
+                } else {
+                    // Others may have them.
+                    isChanged = true
                 }
             }
-            grants = isOwnChanged ? shares.settle() : []
+            grants = isChanged ? shares.settle() : []
         }
     }
+
+    /// Whether a user is still who it was when the user's daemon was started; looks that up unless it was looked up just now.
+    private func isAsServed(_ name: String) -> Bool {
+        guard let one = users[name] else { return false }
+        if Clock.monotonicMilliseconds() - one.lookedUpAt >= Self.lookupMilliseconds {
+            one.lookedUpAt = Clock.monotonicMilliseconds()
+            lookAtUser(name)
+        }
+        return users[name] === one && one.descriptor != nil
+    }
+
+    private static let lookupMilliseconds: Int64 = 1000
 
     /// A user's daemon says how things stand.
     func takeUserReport(_ number: UInt64) {

@@ -61,7 +61,7 @@ extension Daemon {
                 }
             }
         }
-        for watch in zoneWatches.names.keys where names[watch] == nil && !(configurationFile?.isWatching(watch) ?? false) {
+        for watch in zoneWatches.names.keys where names[watch] == nil && !(configurationFile?.watched.isWatching(watch) ?? false) && !accounts.watched.isWatching(watch) {
             // Its directory is gone, and the watch with it: then nothing is left to remove.
             try? watcher?.inotify.remove(watch)
         }

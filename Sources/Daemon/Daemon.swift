@@ -143,8 +143,11 @@ public final class Daemon: World {
     var users: [String: UserDaemon] = [:]
     var nextUserNumber: UInt64 = 1
     /// Users whose directories could not be looked at or made, and when that is tried again, in milliseconds of the monotonic clock.
-    var unsettledUsers: [String: Int64] = [:]
+    var unsettledUsers: [String: (at: Int64, delay: Int64)] = [:]
     var shares = FairShare(slots: 0)
+    /// When the running jobs of users of whom no daemon tells are counted, in milliseconds of the monotonic clock; nil: they never were.
+    var usersCountAt: Int64?
+    var accounts = AccountWatch()
     /// The spool's disk had broken, and this process waited for it.
     let awaited: AwaitedSpool?
     /// It has come so far that it serves the spool; and when that was, in milliseconds of the monotonic clock.
@@ -258,6 +261,7 @@ public final class Daemon: World {
         do throws(SystemError) {
             try openForEverybody()
             try watchSpool()
+            watchAccounts()
             try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
                 log.write(
                     .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
@@ -327,6 +331,7 @@ public final class Daemon: World {
             endOverduePrograms()
             endOverdueCheck()
             if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
+            lookAtAccounts()
             if isStopping {
                 try stop()
                 return

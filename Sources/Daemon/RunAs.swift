@@ -19,15 +19,26 @@ extension Daemon {
     /// With `fallback` a group that is not to be had is left out, and nobody takes the place of a user who is not: what was to run as
     /// another never gets the rights of root.
     func runAs(_ definition: JobDefinition) throws(RunNotPrepared) -> RunAs {
-        do throws(RunNotPrepared) { return try runAs(definition.user, definition.group) } catch {
+        do throws(RunNotPrepared) {
+            let found = try runAs(definition.user, definition.group)
+            try refuseExpired(found.user)
+            return found
+        } catch {
             guard definition.fallsBack, geteuid() == 0 else { throw error }
             // Nor is the user to be had, else.
-            if definition.user != nil, definition.group != nil, var found = try? runAs(definition.user, nil) {
+            if definition.user != nil, definition.group != nil, var found = try? runAs(definition.user, nil), (try? refuseExpired(found.user)) != nil {
                 found.remark = "\(error.why); it runs with the user's own group"
                 return found
             }
             return try nobody("\(error.why); it runs as nobody")
         }
+    }
+
+    /// As cron(8), nothing is begun for an account that has expired.
+    private func refuseExpired(_ user: User) throws(RunNotPrepared) {
+        guard user.id != surroundings.user.id else { return }
+        let aging = try look("user \(user.name)") { () throws(SystemError) in try PasswordAging.find(name: user.name) }
+        if let why = aging?.refusal(onDay: AccountWatch.day(of: now)) { throw RunNotPrepared(why: "user \"\(user.name)\": \(why)") }
     }
 
     private func nobody(_ remark: String) throws(RunNotPrepared) -> RunAs {
@@ -87,7 +98,10 @@ extension Daemon {
 
     /// Whose the directory of such a job is; nil: the daemon's own, as long as there is nobody of that name.
     func owner(_ definition: JobDefinition) -> FileOwner? {
-        guard geteuid() == 0, let credentials = (try? runAs(definition))?.credentials else { return nil }
+        guard geteuid() == 0 else { return nil }
+        // The record of a job whose account has expired since stays where it belongs.
+        let found = definition.fallsBack ? try? runAs(definition) : try? runAs(definition.user, definition.group)
+        guard let credentials = found?.credentials else { return nil }
         return FileOwner(user: credentials.user, group: credentials.group)
     }
 }

@@ -40,10 +40,16 @@ final class StandbyWait {
             var descriptors = [
                 pollfd(fd: pipe.reading.raw, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
+                // Root's daemon has let go of this one, which serves a user.
+                pollfd(fd: place.options.user == nil ? -1 : UserLink.descriptor, events: 0, revents: 0),
             ]
             // Only a watchdog wants a sign of life now and then.
             let timeout = notification.watchdogMilliseconds.map { Int32(clamping: $0) } ?? -1
-            if Glibc.poll(&descriptors, 2, timeout) == 0 { notification.send("WATCHDOG=1\n") }
+            if Glibc.poll(&descriptors, 3, timeout) == 0 { notification.send("WATCHDOG=1\n") }
+            if descriptors[2].revents != 0 {
+                try end()
+                return nil
+            }
             while let signal = try signals.next() {
                 switch signal.number {
                 case SIGTERM, SIGINT:

@@ -6,7 +6,11 @@ import WorkerProtocol
 /// The daemon that serves one user, as root's daemon knows it: a process of that user, which began as root's and gave that up first
 /// thing. Over a socket root's tells it how many slots it has, and it tells how many it uses.
 final class UserDaemon {
-    let user: User
+    /// Whose it is, as the system had that account when it was looked up last.
+    var account: UserAccount
+    var user: User { account.user }
+    /// When that was, in milliseconds of the monotonic clock.
+    var lookedUpAt = Clock.monotonicMilliseconds()
     /// Its part of the tokens of the loop.
     let number: UInt64
     private(set) var pid: pid_t = 0
@@ -17,8 +21,9 @@ final class UserDaemon {
     private(set) var startAt: Int64?
     private var delayMilliseconds: Int64 = 0
     private var startedAt: Int64 = 0
+    private var answer = AnswerDeadline()
     /// When it is ended for not having answered; in milliseconds of the monotonic clock.
-    private(set) var answerBy: Int64?
+    var answerBy: Int64? { answer.by }
 
     /// What it told last.
     var running = 0
@@ -30,10 +35,9 @@ final class UserDaemon {
     private static let delayMillisecondsMax: Int64 = 60_000
     /// One that has lived so long has not ended because of how it was started.
     private static let provenMilliseconds: Int64 = 10_000
-    private static let answerMilliseconds: Int64 = 10_000
 
-    init(_ user: User, number: UInt64) {
-        self.user = user
+    init(_ account: UserAccount, number: UInt64) {
+        self.account = account
         self.number = number
     }
 
@@ -59,7 +63,7 @@ final class UserDaemon {
     func ended() -> Int64 {
         pid = 0
         link = nil
-        answerBy = nil
+        answer.came()
         running = 0
         held = nil
         let now = Clock.monotonicMilliseconds()
@@ -69,11 +73,11 @@ final class UserDaemon {
         return delayMilliseconds
     }
 
-    /// Has it end in order: jobs go on, and nothing is started again.
+    /// Has it end in order: jobs go on, and nothing is started again. One that does not end in a while is ended as one that does not answer.
     func letGo() {
         link = nil
         startAt = nil
-        answerBy = nil
+        if isRunning { answer.isWanted(from: Clock.monotonicMilliseconds()) } else { answer.came() }
     }
 
     /// Only while it is not reaped: until then the number is its own.
@@ -86,15 +90,44 @@ final class UserDaemon {
         guard let link else { return }
         let bytes = Array("\(line)\n".utf8)
         let count = bytes.withUnsafeBytes { Glibc.send(link.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
-        if isAnswered || count != bytes.count { answerBy = answerBy ?? Clock.monotonicMilliseconds() + Self.answerMilliseconds }
+        if isAnswered || count != bytes.count { answer.isWanted(from: Clock.monotonicMilliseconds()) }
     }
 
-    func answered() { answerBy = nil }
+    func answered() { answer.came() }
+
+    /// Whether it has had its time to answer; all that it has said so far has been read.
+    func isSilent(at now: Int64) -> Bool { answer.isOver(at: now) }
 
     /// The lines that have come. Nil: it is gone, or says what it never would.
     func receive() -> [Substring]? {
         guard let link else { return [] }
         return lines.receive(link.raw)
+    }
+}
+
+/// How long a user's daemon may take to answer, in milliseconds of the monotonic clock.
+package struct AnswerDeadline {
+    package static let milliseconds: Int64 = 10_000
+    /// A look that comes so much later than it was meant to says nothing: the one who looks was held up, and perhaps the other by the same.
+    package static let lateMilliseconds: Int64 = 1000
+
+    /// Nil: no answer is wanted.
+    package private(set) var by: Int64?
+
+    package init() {}
+
+    package mutating func isWanted(from now: Int64) { by = by ?? now + Self.milliseconds }
+
+    package mutating func came() { by = nil }
+
+    /// Whether the time is over. After a look that came late it begins anew.
+    package mutating func isOver(at now: Int64) -> Bool {
+        guard let end = by, end <= now else { return false }
+        guard now - end <= Self.lateMilliseconds else {
+            by = now + Self.milliseconds
+            return false
+        }
+        return true
     }
 }
 

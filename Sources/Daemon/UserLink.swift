@@ -42,15 +42,24 @@ struct UserLink {
         return heard
     }
 
-    /// Says how things stand, if that is new.
+    /// Says how things stand, if that is new. Root's daemon may be held up and not read: then there is no room for it in the end, and it is
+    /// said later.
     mutating func report(running: Int, isShort: Bool, waiting: Int) {
         let line = "needs \(running) \(isShort ? 1 : 0) \(number) \(waiting)\n"
-        guard line != said else { return }
-        said = line
+        guard line != said else { return sayAgainAt = nil }
         var text = line
-        // Nobody there to hear it: then the end of the stream says so next.
-        _ = text.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let count = text.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
+        // Of a line so short either all is taken or nothing. Nobody there to hear it: then the end of the stream says so next.
+        if count < 0, errno == EAGAIN { return sayAgainAt = Clock.monotonicMilliseconds() + Self.sayAgainMilliseconds }
+        said = line
+        sayAgainAt = nil
     }
+
+    private static let sayAgainMilliseconds: Int64 = 200
+    /// When that is, in milliseconds of the monotonic clock.
+    private var sayAgainAt: Int64?
+
+    var millisecondsUntilReport: Int64? { sayAgainAt.map { max(0, $0 - Clock.monotonicMilliseconds()) } }
 }
 
 extension Daemon {

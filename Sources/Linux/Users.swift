@@ -113,7 +113,7 @@ public enum Group {
 }
 
 /// What a lookup finds, with a buffer that is long enough for it.
-private func entry<Found>(
+func entry<Found>(
     _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {
     var size = 1024

@@ -2,6 +2,8 @@
 public struct Configuration: Sendable {
     /// How many jobs run at once, over all queues.
     public var slots = 8
+    /// How many of them one user's jobs may have in a spool that serves everybody; nil: all but one.
+    public var userSlots: Int?
     /// The slots of queues that have fewer than all.
     public var queueSlots: [String: Int] = [:]
     public var zone = Zone.utc
@@ -27,9 +29,12 @@ public struct Configuration: Sendable {
     /// Whether a user may use a spool that serves everybody, as at(1) decides by at.allow and at.deny.
     public func admits(user: String) -> Bool { allow?.contains(user) ?? !deny.contains(user) }
 
+    /// How many slots one user's jobs may have: one is left for others, where there are more.
+    public var slotsOfOneUser: Int { min(userSlots ?? max(1, slots - 1), slots) }
+
     /// All keys, in the order of the manual.
     public static let keys = [
-        "slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command", "queues",
+        "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command", "queues",
         "allow", "deny",
     ]
 
@@ -39,6 +44,7 @@ public struct Configuration: Sendable {
         let table = try Source(format: .toml, bytes: bytes).table()
         var reader = TableReader(table, ReadingContext(now: now, zones: zones))
         slots = reader.integer("slots", in: 1...Self.slotsMax) ?? slots
+        userSlots = reader.integer("user_slots", in: 1...Self.slotsMax)
         zone = reader.zone("timezone") ?? zone
         defaultTimeoutMilliseconds = reader.milliseconds("default_timeout")
         keepMilliseconds = reader.milliseconds("keep") ?? keepMilliseconds

@@ -61,6 +61,8 @@ public struct WaitingSurroundings: Sendable {
     public var slots = Configuration().slots
     /// How many of these may be used here while other users' jobs have the rest; nil: all.
     public var granted: Int?
+    /// How many one user's jobs may have, where this is one user's part.
+    public var userSlots: Int?
     public var queueSlots: [String: Int] = [:]
 
     public init() {}
@@ -108,7 +110,11 @@ public struct WaitingSurroundings: Sendable {
             var hold = Hold(.slots)
             hold.jobs = others.map(\.id)
             hold.slots = slots
-            if others.count < slots { hold.note = "jobs of other users" }
+            if let userSlots, others.count >= userSlots {
+                hold.slots = userSlots
+            } else if others.count < slots {
+                hold.note = "jobs of other users"
+            }
             holds.append(hold)
         }
         // The last thing that is looked at, when all else allows a start.
@@ -125,6 +131,7 @@ extension WaitingSurroundings {
     /// Takes what the daemon that serves the spool has published.
     public mutating func take(published table: Table) {
         granted = table.whole("granted").map { Int(clamping: $0) }
+        userSlots = table.whole("user_slots").map { Int(clamping: $0) }
         held = table.text("held")
         guard held == nil, case .array(let troubles)? = table["troubles"]?.kind else { return }
         // Of these nothing is started.

@@ -384,7 +384,7 @@ struct EverybodyTests {
 
     @Test("Attack 27: however many jobs a user has waiting, another's starts as soon as a slot is free")
     func fairShare() throws {
-        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 2\n")
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 2\nuser_slots = 2\n")
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
         try TestUser.games.shell("""
@@ -402,6 +402,54 @@ struct EverybodyTests {
         #expect(try other.end().code == 0)
         #expect(try spool.linesNow("began").count <= 5)
         try gate.release(64)
+    }
+
+    @Test("However long a user's jobs take, they leave a slot to others; user_slots says how many they may have")
+    func leavesRoom() throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 3\n")
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        for _ in 1...3 { #expect(try spool.ctl(as: .games, "submit", "--", "sh", "-c", "echo began >> \(spool.out)/began; read x < \(gate.path)").code == 0) }
+        try spool.lines("began", count: 2)
+        #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.linesNow("began").count == 2)
+        let waiting = try #require(spool.ctl(as: .games, "jobs", "-q", "--state", "new").output.split(separator: "\n").first)
+        let why = try spool.ctl(as: .games, "why", String(waiting)).output
+        #expect(why.contains("all 2 slots are taken, by ") && !why.contains("other users"), "\(why)")
+        try Files.write(spool.configuration, "slots = 3\nuser_slots = 3\n")
+        try spool.lines("began", count: 3)
+        try gate.release(3)
+    }
+
+    @Test("What runs counts while no daemon tells of it: never more than slots run, whichever daemon is killed")
+    func countsWhatRuns() throws {
+        let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 3\n")
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        let line = "echo $$ >> \(spool.out)/began; read x < \(gate.path)"
+        for _ in 1...3 { #expect(try spool.ctl(as: .games, "submit", "--", "sh", "-c", line).code == 0) }
+        chmod("\(spool.out)/began", 0o666)
+        try spool.lines("began", count: 2)
+        func running() throws -> Int { try spool.linesNow("began").compactMap { pid_t($0) }.count { kill($0, 0) == 0 } }
+        for round in 1...2 {
+            // Root's own wait with them: a start gives root all slots unless what runs is known.
+            for _ in 1...3 { #expect(try spool.ctl("submit", "--", "sh", "-c", line).code == 0) }
+            var seen = spool.logLength
+            try spool.crash()
+            try spool.start()
+            try spool.logLine("event=started", "user=games", "pid=", after: seen)
+            #expect(try spool.ctl(as: .games, "status").output.contains("2 of"), "round \(round)")
+            #expect(try running() <= 3, "round \(round)")
+            seen = spool.logLength
+            kill(try #require(Processes.userDaemons(ofSpool: spool.path).first), SIGKILL)
+            try spool.logLine("event=started", "user=games", "pid=", after: seen)
+            #expect(try running() <= 3, "round \(round)")
+        }
+        #expect(try running() == 3)
+        _ = try spool.ctl("cancel", "--state", "new")
+        _ = try spool.ctl(as: .games, "cancel", "--state", "new")
+        try gate.release(3)
     }
 
     @Test("What root pauses starts for nobody, and everybody hears why")

@@ -50,6 +50,71 @@ import Testing
         #expect(world.grants == 1)
     }
 
+    @Test("One user's jobs leave what userSlots leaves, root's own may have all", arguments: [
+        (slots: 8, most: 7, user: "alice", has: 7), (8, 7, "", 8), (8, 3, "alice", 3), (1, 1, "alice", 1), (4, 9, "alice", 4), (4, 0, "alice", 1),
+    ])
+    func noUserHasAll(slots: Int, most: Int, user: String, has: Int) {
+        var world = World(slots: slots, "alice", "bob", "")
+        world.share.userSlots = most
+        world.want(user, 100)
+        world.settle()
+        #expect(world.running[user] == has)
+        world.want("bob", 100)
+        world.settle()
+        #expect(world.running["bob"] == min(slots - has, has))
+        #expect(world.mostRunning <= slots)
+    }
+
+    @Test func aLowerUserSlotsIsToldAtOnce() {
+        var world = World(slots: 8, "alice")
+        world.want("alice", 100)
+        world.settle()
+        world.share.userSlots = 5
+        world.settle()
+        #expect(world.limits["alice"] == 5)
+        world.end("alice", 8)
+        world.settle()
+        #expect(world.running["alice"] == 5)
+    }
+
+    /// What runs without anybody who tells of it counts until it is known to have ended.
+    @Test func whatRunsOnCounts() {
+        var world = World(slots: 8, "alice", "bob")
+        world.want("alice", 6)
+        world.settle()
+        world.share.leave("alice", running: 6)
+        world.wants["alice"] = nil
+        world.want("bob", 100)
+        world.settle()
+        #expect(world.running["bob"] == 2)
+        #expect(world.share.untold == ["alice"])
+        world.share.recount("alice", running: 9)
+        world.share.recount("alice", running: 4)
+        world.settle()
+        #expect(world.running["bob"] == 4)
+        // Another daemon serves her now, which has been sent nothing.
+        world.share.add("alice")
+        (world.limits["alice"], world.numbers["alice"], world.running["alice"]) = (0, 0, 4)
+        world.settle()
+        #expect(world.running["bob"] == 4)
+        world.want("alice", 100)
+        world.settle()
+        #expect(world.running == ["alice": 4, "bob": 4])
+        world.share.leave("alice", running: 0)
+        world.wants["alice"] = nil
+        world.settle()
+        #expect(world.running["bob"] == 8)
+    }
+
+    @Test func whatRanBeforeCountsFromTheStart() {
+        var world = World(slots: 8)
+        world.share.leave("alice", running: 5)
+        world.share.add("")
+        world.want("", 100)
+        world.settle()
+        #expect(world.running[""] == 3)
+    }
+
     @Test func whoComesLaterGetsHalfAsJobsEnd() {
         var world = World(slots: 8, "alice", "bob")
         world.want("alice", 100)

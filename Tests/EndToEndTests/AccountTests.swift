@@ -1,0 +1,127 @@
+import Glibc
+import Linux
+import Testing
+
+/// Users who come, go and become others while root's daemon serves them. The daemon has an /etc of its own, in which this is done.
+@Suite("Accounts that change", .ownThreads, .enabled(if: MachineUnderTest.canBeHere, MachineUnderTest.reason))
+struct AccountTests {
+    @Test("A user's groups are what they are now: a daemon that has others is begun anew")
+    func groups() throws {
+        let machine = try MachineUnderTest()
+        try machine.addUser("spoola")
+        #expect(try machine.submit("spoola", "id -Gn") == "spoola\n")
+        try machine.root("groupadd spoolg && usermod -aG spoolg spoola")
+        try machine.spool.logLine("event=user-changed", "user=spoola")
+        #expect(try machine.submit("spoola", "id -Gn") == "spoola spoolg\n")
+        let seen = machine.spool.logLength
+        try machine.root("gpasswd -d spoola spoolg")
+        try machine.spool.logLine("event=user-changed", "user=spoola", after: seen)
+        #expect(try machine.submit("spoola", "id -Gn") == "spoola\n")
+    }
+
+    @Test("As under cron(8), nothing is begun for an account or password that has expired, until that is taken back", arguments: [
+        ("chage -E 1 spoola", "the account has expired", "chage -E -1 spoola"),
+        ("chage -d 0 spoola", "the password must be changed", "chage -d -1 spoola"),
+        ("chage -d 2020-01-01 -M 10 spoola", "the password has expired", "chage -M -1 spoola"),
+    ])
+    func expired(by change: String, why: String, back: String) throws {
+        let machine = try MachineUnderTest()
+        try machine.addUser("spoola")
+        #expect(try machine.submit("spoola", "echo before") == "before\n")
+        try machine.root(change)
+        try machine.spool.logLine("event=refused", "nothing is run for user spoola: \(why)")
+        try machine.spool.logLine("event=stopped", "user=spoola")
+        #expect(try machine.spool.ctl("status").output.contains(why))
+        // Root's own jobs that name that user are as little to be run.
+        let own = try machine.spool.ctl("submit", "--wait", "--user", "spoola", "--", "true")
+        #expect(own.code == 125 && own.errors.contains(why), "\(own)")
+        let seen = machine.spool.logLength
+        try machine.root(back)
+        try machine.spool.logLine("event=serving-user", "user=spoola", after: seen)
+        #expect(try machine.submit("spoola", "echo after") == "after\n")
+    }
+
+    @Test("As under cron(8), a locked password alone ends nothing")
+    func locked() throws {
+        let machine = try MachineUnderTest()
+        try machine.addUser("spoola")
+        #expect(try machine.submit("spoola", "echo before") == "before\n")
+        try machine.root("usermod -L spoola")
+        #expect(try machine.submit("spoola", "echo after") == "after\n")
+    }
+
+    @Test("With a user's entry that user's daemon goes, and nothing of the user's is run for whoever has the number next")
+    func deleted() throws {
+        let machine = try MachineUnderTest()
+        try machine.addUser("spoola")
+        #expect(try machine.ctl(as: "spoola", "create", "tick", "--cron", "* * * * * *", "--", "sh", "-c", "id -un >> \(machine.spool.out)/ran").code == 0)
+        try machine.spool.lines("ran", count: 1)
+        let daemon = try #require(Processes.userDaemons(ofSpool: machine.spool.path).first)
+        try machine.root("uid=$(id -u spoola) && userdel -f spoola && useradd -u $uid -M -d /tmp spoolb")
+        try machine.spool.logLine("event=refused", "no user is called spoola")
+        try Processes.awaitEnd(of: daemon)
+        let ran = try machine.spool.linesNow("ran")
+        #expect(try machine.submit("spoolb", "id -un") == "spoolb\n")
+        #expect(try machine.spool.linesNow("ran") == ran && !ran.contains("spoolb"))
+        #expect(Processes.userDaemons(ofSpool: machine.spool.path).count == 1)
+        #expect(try machine.spool.ctl("status").output.contains("no user is called spoola"))
+    }
+
+    @Test("A user whose number has changed is not given what the old number has")
+    func renumbered() throws {
+        let machine = try MachineUnderTest()
+        try machine.addUser("spoola")
+        #expect(try machine.submit("spoola", "echo before") == "before\n")
+        let daemon = try #require(Processes.userDaemons(ofSpool: machine.spool.path).first)
+        try machine.root("sed -i 's/^\\(spoola:[^:]*\\):[0-9]*:/\\1:64777:/' /etc/passwd")
+        try machine.spool.logLine("event=refused", "not to spoola")
+        try Processes.awaitEnd(of: daemon)
+        #expect(Processes.userDaemons(ofSpool: machine.spool.path).isEmpty)
+    }
+}
+
+/// A spool of everybody's whose daemon has a copy of /etc in its place, so that a test can add and change users.
+final class MachineUnderTest {
+    let spool: SpoolUnderTest
+
+    static let canBeHere = TestUser.areHere && ["unshare", "nsenter", "useradd", "usermod", "userdel", "chage", "gpasswd"].allSatisfy(Commands.has)
+        && (try? Commands.run("unshare", "-m", "--propagation", "private", "true"))?.code == 0  // no namespaces here
+    static let reason: Comment = "needs root, mount namespaces, unshare, nsenter and the programs of Debian's package passwd"
+
+    init(configuration: String = "") throws {
+        spool = try SpoolUnderTest(configuration: configuration, starting: false)
+        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try Commands.succeed("cp", "-a", "/etc", "\(spool.base)/etc")
+        try start()
+    }
+
+    func start() throws {
+        try spool.launch(tracer: [
+            "/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c", "mount --bind \(spool.base)/etc /etc && exec \"$0\" \"$@\"",
+        ])
+        try spool.notification("READY=1")
+    }
+
+    /// Runs a line of the shell as root, where the daemon is; it must succeed.
+    func root(_ line: String) throws { try Commands.succeed("nsenter", "-m", "-t", daemon, "sh", "-c", line) }
+
+    func addUser(_ name: String) throws { try root("useradd -M -d /tmp \(name)") }
+
+    func ctl(as user: String, _ arguments: String...) throws -> Commands.Result { try ctl(as: user, arguments) }
+
+    private func ctl(as user: String, _ arguments: [String]) throws -> Commands.Result {
+        try Commands.run(
+            "nsenter",
+            ["-m", "-t", daemon, "setpriv", "--reuid=\(user)", "--regid=\(user)", "--init-groups", "\(SpoolUnderTest.programs)/spoolctl"] + arguments,
+            environment: ["SPOOL_DIR=\(spool.path)"])
+    }
+
+    /// What a line of the shell prints that runs as a job of the user's.
+    func submit(_ user: String, _ line: String) throws -> String {
+        let result = try ctl(as: user, ["submit", "--wait", "--", "sh", "-c", line])
+        #expect(result.code == 0, "\(result)")
+        return result.output
+    }
+
+    private var daemon: String { "\(spool.daemon?.pid ?? 0)" }
+}

@@ -1,0 +1,29 @@
+import Daemon
+import Testing
+
+@Suite struct AnswerDeadlineTests {
+    private static let time = AnswerDeadline.milliseconds
+    private static let late = AnswerDeadline.lateMilliseconds
+
+    @Test("Who does not answer in time is silent, and not for a look that comes late", arguments: [
+        (looks: [time - 1], isSilent: false), ([time], true), ([time - 1, time + late], true), ([time + late + 1], false),
+        ([time + late + 1, 2 * time + late], false), ([time + late + 1, 2 * time + late + 1], true),
+    ])
+    func looks(at looks: [Int64], isSilent: Bool) {
+        var answer = AnswerDeadline()
+        answer.isWanted(from: 0)
+        var found = false
+        for look in looks { found = answer.isOver(at: look) }
+        #expect(found == isSilent)
+    }
+
+    @Test("An answer ends the time, and a second question does not lengthen it")
+    func answers() {
+        var answer = AnswerDeadline()
+        answer.isWanted(from: 0)
+        answer.isWanted(from: Self.time - 1)
+        #expect(answer.by == Self.time)
+        answer.came()
+        #expect(answer.by == nil && !answer.isOver(at: Self.time))
+    }
+}
