@@ -143,7 +143,9 @@ extension Daemon {
 
     /// A try was begun otherwise than its job says.
     private func note(_ remark: String, of job: Job) {
-        job.remark = job.remark.map { "\($0). \(remark)" } ?? remark
+        scheduler.handle(.remarked(job.id, remark), at: now)
+        // In the journal at once, so that a later daemon knows of it.
+        service.arrivals.nudge()
         guard remarksTold.isNew(remark) || job.definition.fallsBack else { return }
         log.write(.warning, "substituted", at: now, ["id": job.id.text, "what": remark])
     }

@@ -26,6 +26,8 @@ public enum Event {
     case ended(JobID, attempt: Int, RunResult)
     /// Something was done with a job's files that whoever asks for it should know of.
     case moved(JobID, String)
+    /// The running try was begun otherwise than its job says.
+    case remarked(JobID, String)
     case cancel(JobID)
     case kill(JobID, signal: Int32)
     /// Something is about to be done for a running job that must not be done twice, because a request of this name asks for it.

@@ -54,8 +54,8 @@ public final class Job {
     public var place: Place
     /// The process of the current or last try, once known.
     public var pid: Int32?
-    /// How that try was begun otherwise than the job says, as its worker told.
-    public var remark: String?
+    /// How that try was begun otherwise than the job says.
+    public internal(set) var remark: String?
 
     /// Jobs that have to end before this one may start; of one that failed with `dependency`, those that had not ended as it asked.
     public internal(set) var waitsFor: [JobID]

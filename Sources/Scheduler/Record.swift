@@ -15,6 +15,8 @@ public enum Record: Sendable {
     case ended(JobID, Ending)
     /// Something was done with a job's files that whoever asks for it should know of.
     case moved(JobID, String)
+    /// The running try was begun otherwise than its job says.
+    case remarked(JobID, String)
     /// A job repeats another; only in a snapshot, for else the acceptance of the retry says it.
     case retried(JobID, of: JobID)
     /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path

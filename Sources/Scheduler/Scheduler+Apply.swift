@@ -42,6 +42,9 @@ extension Scheduler {
             guard let job = jobs[id] else { return }
             job.moved = moved
             turn.moved.append(job)
+        case .remarked(let id, let remark):
+            guard let job = jobs[id] else { return }
+            job.remark = job.remark.map { "\($0). \(remark)" } ?? remark
         case .retried(let id, let original): retries.add(id, of: original)
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):

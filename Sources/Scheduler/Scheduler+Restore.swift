@@ -46,11 +46,13 @@ extension Scheduler {
             switch job.state {
             case .running:
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
+                if let remark = job.remark { records.append((now, .remarked(job.id, remark))) }
                 if let why = job.stopping { records.append((now, .stopping(job.id, why))) }
                 for name in job.requests { records.append((now, .requested(job.id, name: name))) }
             case .new where job.attempt > 0:
                 // Begun and not ended for good: it is still its task's current run.
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
+                if let remark = job.remark { records.append((now, .remarked(job.id, remark))) }
                 records.append((job.endedAt ?? now, .ended(job.id, job.ending)))
             case .new, .done, .failed: break
             }

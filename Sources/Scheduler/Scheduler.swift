@@ -116,6 +116,7 @@ public final class Scheduler {
         case .moved(let id, let moved): if jobs[id] != nil { commit(.moved(id, moved), at: now) }
         case .cancel(let id): cancel(id, at: now)
         case .kill(let id, let signal): kill(id, signal: signal, at: now)
+        case .remarked(let id, let remark): if jobs[id]?.state == .running { commit(.remarked(id, remark), at: now) }
         case .requested(let id, let name): if jobs[id]?.state == .running { commit(.requested(id, name: name), at: now) }
         case .paused(let scope, let note):
             if pauses[scope] != note { commit(.paused(scope, note: note), at: now) }

@@ -38,7 +38,7 @@ public enum Layout {
     public static let formatText = "spoold spool format 1\n"
 
     /// What the header of each segment of the journal says. Format 2 may hold keys that a program of format 1 refuses: a table at `unique`,
-    /// `fallback`.
+    /// `fallback`; and records `moved` and `remarked`.
     public static let journalFormat = "2"
     /// Segments of these formats are read; a new one is begun at each start.
     public static let journalFormatsRead = ["1", "2"]

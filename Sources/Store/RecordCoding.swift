@@ -83,6 +83,10 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "moved")
             field("id", id.text)
             field("text", moved)
+        case .remarked(let id, let remark):
+            self.begin(sequence: sequence, at: now, "remarked")
+            field("id", id.text)
+            field("text", remark)
         case .retried(let id, let original):
             self.begin(sequence: sequence, at: now, "retried")
             field("id", id.text)
@@ -203,6 +207,9 @@ extension JournalFields {
         case "moved":
             guard let id, let text = self["text"] else { return nil }
             return .moved(id, text)
+        case "remarked":
+            guard let id, let text = self["text"] else { return nil }
+            return .remarked(id, text)
         case "retried":
             guard let id, let original = self["retry_of"].flatMap({ JobID($0) }) else { return nil }
             return .retried(id, of: original)

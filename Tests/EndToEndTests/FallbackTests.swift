@@ -82,6 +82,29 @@ struct FallbackTests {
         #expect(alarm.string("remark")?.contains("/no/such/disk") == true)
     }
 
+    @Test("What took the place of what was not there is still said when another daemon sees the end", arguments: [SIGKILL, SIGTERM])
+    func restarted(_ signal: Int32) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let failing = "command = ['true']\ndirectory = '/no/such/disk'"
+        let job = try spool.run("\(failing)\non_failure = 'echo > \(spool.out)/began; read x < \(gate.path)'")
+        try spool.output("began")
+        let id = try spool.running("job.on_failure").id
+        try spool.watch("running/\(id)")
+        let remark = try spool.wait(for: "the remark") { try spool.job(id, in: "running")?.string("remark") }
+        #expect(remark.contains("/no/such/disk"))
+        // The second restart reads what the first daemon's end, or the second's beginning, has left.
+        for _ in 0..<2 {
+            spool.signal(signal)
+            try spool.exitCode()
+            try spool.start()
+        }
+        #expect(try spool.job(id, in: "running")?.string("remark") == remark)
+        try gate.release()
+        let alarm = try spool.end(of: "job.on_failure")
+        #expect(alarm.outcome == "done 0" && alarm.string("remark") == remark, "of \(job.id)")
+    }
+
     @Test("A job that asks for it falls back, too; what is there is used as it is")
     func asked() throws {
         let spool = try SpoolUnderTest()

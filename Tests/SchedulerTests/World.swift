@@ -204,6 +204,7 @@ func line(_ record: Record) -> String {
         let next = ending.notBefore.map { " until \(clock($0))" } ?? ""
         return "ended \(name(id)) \(ending.attempt) \(ending.state.rawValue)\(ending.reason.map { " \($0.rawValue)" } ?? "")\(next)"
     case .moved(let id, let moved): return "moved \(name(id)) \(moved)"
+    case .remarked(let id, let remark): return "remarked \(name(id)) \(remark)"
     case .retried(let id, let original): return "retried \(name(original)) as \(name(id))"
     case .defined(let file, _, _): return "defined \(file)"
     case .undefined(let file): return "undefined \(file)"
