@@ -123,12 +123,16 @@ extension SystemError {
 
 extension Daemon {
     /// The daemon cannot go on: if that is for the disk, becomes the program that waits for it. Comes back when it is not.
+    ///
+    /// A user's daemon just ends, as one does that is being ended: who serves the spool next is told all the same.
     func letGo(for error: SystemError) throws(SystemError) {
-        guard isServing, !isStopping, link == nil, error.isOfBrokenDisk else { return }
+        guard error.isOfBrokenDisk else { return }
+        // One that never served may have found it broken, or read-only, and has recorded nothing unless a sync of its own failed.
+        if isServing || error.call.contains("sync") { AwaitedSpool.noteBroken(spoolID) }
+        guard isServing, !isStopping, link == nil else { return }
         service.begin(.disk, "\(error)", effect: "nothing is recorded, started or acknowledged until the spool is at \(options.spool) again and takes changes")
         endUsers()
         log.flush()
-        AwaitedSpool.noteBroken(spoolID)
         // One that breaks again and again is not tried each second.
         let isNew = Clock.monotonicMilliseconds() - servingSince >= Self.provenMilliseconds
         try (isNew ? AwaitedSpool(id: spoolID) : awaited?.next ?? AwaitedSpool(id: spoolID)).hand(to: program)

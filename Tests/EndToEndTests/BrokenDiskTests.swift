@@ -91,6 +91,44 @@ struct BrokenDiskTests {
         try checkRecovered(spool)
     }
 
+    @Test(
+        "What began for a user is not begun again because the disk broke and forgot it",
+        .enabled(if: LoopDisk.Kind.ext4.isThere && TestUser.areHere, LoopDisk.Kind.ext4.reason))
+    func ofUser() throws {
+        let disk = try LoopDisk(.ext4)
+        let spool = try SpoolUnderTest(disk: disk, starting: false)
+        for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
+        try spool.start()
+        let gates = [try spool.gate("gate-user"), try spool.gate("gate-root")]
+        for gate in gates { chmod(gate.path, 0o666) }
+        try spool.drop(as: .games, "users.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gates[0].path)'\ndirectory = '/'")
+        var pids = try spool.lines("began", count: 1)
+        chmod("\(spool.out)/began", 0o666)
+        try spool.drop("roots.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gates[1].path)'")
+        pids = try spool.lines("began", count: 2)
+        let workers = Processes.workers(ofSpool: spool.path)
+        let daemons = Processes.userDaemons(ofSpool: spool.path)
+        try disk.shutDown()
+        for gate in gates { try gate.release() }
+        try spool.logLine("event=let-go")
+        for pid in pids.compactMap({ pid_t($0) }) + workers + daemons { try Processes.awaitEnd(of: pid) }
+        disk.unmount()
+        // What says that it began has not reached the disk.
+        let aside = "\(spool.base)/aside"
+        try Files.makeDirectory(aside)
+        try disk.mount(at: aside)
+        let workersOfUser = "\(aside)/users/games/state/workers"
+        for name in try Files.list(workersOfUser) { try Files.remove("\(workersOfUser)/\(name)") }
+        for id in try Files.list("\(aside)/running/games") { try? Files.remove("\(aside)/running/games/\(id)/stdout") }  // none there, either
+        disk.unmount()
+        try disk.mount(at: spool.path)
+        try spool.watchAll()
+        try spool.logLine("event=recovered", "of=disk")
+        try spool.logLine("user=games", "event=ended", "reason=lost")
+        #expect(try spool.linesNow("began") == pids, "each began once")
+        #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
+    }
+
     @Test("A spool that waits for its disk ends when it is told to", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
     func endsWhileBroken() throws {
         let disk = try LoopDisk(.ext4)
