@@ -29,6 +29,38 @@ struct Expiries {
     }
 }
 
+/// What was put aside to be removed, some of it in each turn: how much a job has left in its directory is up to the job.
+struct Removals {
+    private var paths: ArraySlice<String> = []
+    private var raised = 0
+
+    /// How many names go in one turn.
+    private static let namesPerTurn = 2048
+    /// So many are taken for those of a path of which all went.
+    private static let namesOfOne = 32
+
+    var isEmpty: Bool { paths.isEmpty }
+
+    mutating func add(_ path: String) { paths.append(path) }
+
+    /// Goes on, and returns what could not be removed and why.
+    mutating func step(_ fs: some FileSystem) -> [(path: String, error: SystemError)] {
+        var failed: [(path: String, error: SystemError)] = []
+        var left = Self.namesPerTurn
+        while left > 0, let path = paths.first {
+            left -= Self.namesOfOne
+            do throws(SystemError) {
+                guard try fs.removeTree(path, atMost: left, &raised) else { break }
+            } catch {
+                if error.errno != SystemError.noSuchFile { failed.append((path, error)) }
+            }
+            paths.removeFirst()
+            raised = 0
+        }
+        return failed
+    }
+}
+
 /// A clock that has jumped ahead may be wrong, as one is that has lost its battery until the network has told the time: all records would
 /// seem to be old. So none goes for an hour after it moved by more than two days from one look to the next.
 struct ClockTrial {
@@ -100,7 +132,7 @@ extension Service {
         }
         for (id, state) in expiries.takeDue(at: now, count: Self.prunePerTurn) {
             do throws(SystemError) {
-                try spool.fs.removeRecord(of: id, state)
+                if let aside = try spool.fs.setAside(recordOf: id, state) { removals.add(aside) }
                 log.write(.info, "forgotten", at: now, ["id": id.text])
             } catch {
                 try notForgotten(id.text, error)
@@ -115,10 +147,15 @@ extension Service {
         guard let scan = pruning else { return }
         let (removed, failed) = try scan.step(Self.prunePerTurn, spool.fs, keep: keep, at: now) { id, state, end in
             if end < nextPrune { expiries.add(id, state, at: end) }
-        }
+        } remove: { removals.add($0) }
         for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
         for (id, error) in failed { try notForgotten(id, error) }
         if scan.isFinished { pruning = nil }
+    }
+
+    /// Removes some of what was put aside.
+    func removeSome() throws(SystemError) {
+        for (path, error) in removals.step(spool.fs) { try notForgotten(path, error) }
     }
 
     /// A record stays that should have gone: what its user put into it is in the way. Tomorrow it is tried again.

@@ -67,6 +67,7 @@ package final class Service<FS: FileSystem, W: World> {
     var placeAgainAt = Instant(milliseconds: 0)
     var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
+    var removals = Removals()
     var pruning: PruneScan?
     var nextPrune = Instant(milliseconds: 0)
     /// The configured stay of records by which all were looked at.
@@ -101,7 +102,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool {
-        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || hasExpired || spool.journal.hasPending
+        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || hasExpired || !removals.isEmpty || spool.journal.hasPending
     }
 
     /// The disk has refused to bring some job to its place.
@@ -145,6 +146,7 @@ package final class Service<FS: FileSystem, W: World> {
         try takeArrivals()
         try settleUnaccounted()
         try pruneSome()
+        try removeSome()
         endStoppedBeforeStart()
         try carryOut(try decide())
         // Where a job belongs is in the journal by now.
@@ -274,7 +276,7 @@ package final class Service<FS: FileSystem, W: World> {
         if job.state == .done { doneCount += 1 } else { failedCount += 1 }
         noteExpiry(of: job)
         if let count = job.definition.keepCount, let task = job.task {
-            do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) } catch {
+            do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) { removals.add($0) } } catch {
                 try notForgotten("\(job.id)", error)
             }
         }

@@ -16,14 +16,16 @@ extension Directory {
     /// The names in this directory, in the file system's order, without `.` and `..`; getdents64(2).
     ///
     /// Costs one call for about a thousand names. A name created or removed meanwhile may be in it or not; all others are.
-    public borrowing func list() throws(SystemError) -> [DirectoryEntry] {
+    ///
+    /// With `atMost` it stops when it has about so many.
+    public borrowing func list(atMost most: Int = .max) throws(SystemError) -> [DirectoryEntry] {
         // A descriptor of its own, because reading moves its position.
         let reading = try openFile(".", O_RDONLY | O_DIRECTORY)
         let raw = reading.raw
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
         defer { buffer.deallocate() }
         var entries: [DirectoryEntry] = []
-        while true {
+        while entries.count < most {
             let count = try attempt("getdents64") { linux_getdents64(raw, buffer.baseAddress, buffer.count) }
             if count == 0 { break }
             Directory.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: &entries)
@@ -74,23 +76,38 @@ extension Directory {
     /// before its turn comes. Stops at the first error; what is then left is still below `name`. Root takes a directory that is
     /// somebody else's over before it looks into it: then nobody adds to it meanwhile.
     public borrowing func removeTree(_ name: String) throws(SystemError) {
-        if try removeSingle(name) { return }
+        var raised = 0
+        while try !removeTree(name, atMost: .max, &raised) {}
+    }
+
+    /// Does about so many steps of that, each of which removes or renames a name; true when all is done. Begun anew it goes on. `raised`: how
+    /// many directories were renamed so far.
+    public borrowing func removeTree(_ name: String, atMost most: Int, _ raised: inout Int) throws(SystemError) -> Bool {
+        if try removeSingle(name) { return true }
         let top = try openDirectory(name)
         try top.takeOver()
-        var moved = 0
-        while true {
-            let entries = try top.list()
-            if entries.isEmpty { break }
-            for entry in entries where try !top.removeSingle(entry.name) {
+        var left = most
+        while left > 0 {
+            let entries = try top.list(atMost: left)
+            if entries.isEmpty {
+                try removeDirectory(name)
+                return true
+            }
+            for entry in entries.prefix(left) {
+                left -= 1
+                if try top.removeSingle(entry.name) { continue }
                 let child = try top.openDirectory(entry.name)
                 try child.takeOver()
-                for grandchild in try child.list() where try !child.removeSingle(grandchild.name) {
-                    moved = try child.raise(grandchild.name, into: top, after: moved)
+                for grandchild in try child.list(atMost: max(1, left)).prefix(max(1, left)) {
+                    left -= 1
+                    if try !child.removeSingle(grandchild.name) { raised = try child.raise(grandchild.name, into: top, after: raised) }
                 }
-                try top.removeDirectory(entry.name)
+                // One that has more in it has another turn.
+                _ = try top.removeSingle(entry.name)
+                if left <= 0 { break }
             }
         }
-        try removeDirectory(name)
+        return false
     }
 
     /// Makes a directory root's alone, if root asks; whoever has it open can then no longer change it.

@@ -227,6 +227,12 @@ public final class DiskFileSystem: FileSystem {
         try opening { () throws(SystemError) in try top.opened.removeTree(path) }
     }
 
+    public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
+        var moved = raised
+        defer { raised = moved }
+        return try opening { () throws(SystemError) in try top.opened.removeTree(path, atMost: count, &moved) }
+    }
+
     public func sync(_ path: String) throws(SystemError) {
         let isOwnDirectory = !path.utf8.contains(UInt8(ascii: "/"))
         try opening { () throws(SystemError) in

@@ -34,6 +34,8 @@ public protocol FileSystem: AnyObject {
     func renameNoReplace(_ from: String, to: String) throws(SystemError)
     func removeFile(_ path: String) throws(SystemError)
     func removeTree(_ path: String) throws(SystemError)
+    /// Removes about so many names of a tree; true when all of it is gone. `raised` is kept from one call to the next.
+    func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool
     /// Makes a file's content, or a directory's entries, durable.
     func sync(_ path: String) throws(SystemError)
     /// Makes everything written so far durable.
@@ -41,6 +43,13 @@ public protocol FileSystem: AnyObject {
     func openLog(_ path: String) throws(SystemError) -> Log
     /// Reads many records quickly; nil where that cannot be done.
     func recordReader() -> RecordReader?
+}
+
+extension FileSystem {
+    public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
+        try removeTree(path)
+        return true
+    }
 }
 
 /// Whose a file is.

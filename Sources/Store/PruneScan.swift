@@ -1,6 +1,6 @@
 import Glibc
 
-/// One walk over all records in done/ and failed/, some at a time, that removes those whose time is up.
+/// One walk over all records in done/ and failed/, some at a time, that puts those aside whose time is up.
 public final class PruneScan {
     private var names: [(state: JobState, name: String)] = []
 
@@ -12,10 +12,12 @@ public final class PruneScan {
 
     public var isFinished: Bool { names.isEmpty }
 
-    /// Looks at up to `count` records and returns the ids of those it removed, and those that could not be. `keep`: the stay, in
-    /// milliseconds, of records that do not say. `stays`: told of each that stays, and until when.
+    /// Looks at up to `count` records and returns the ids of those it put aside, and those that could not be. `keep`: the stay, in
+    /// milliseconds, of records that do not say. `stays`: told of each that stays, and until when. `remove`: told of what is to be removed,
+    /// which nobody sees any more.
     public func step(
-        _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant, stays: (JobID, JobState, Instant) -> Void = { _, _, _ in }
+        _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant, stays: (JobID, JobState, Instant) -> Void = { _, _, _ in },
+        remove: (String) -> Void
     ) throws(SystemError) -> (removed: [String], failed: [(id: String, error: SystemError)]) {
         var removed: [String] = []
         var failed: [(id: String, error: SystemError)] = []
@@ -24,13 +26,13 @@ public final class PruneScan {
             let directory = "\(Layout.directory(state))/\(name)"
             do throws(SystemError) {
                 // A daemon that ended meanwhile had begun to make or to remove it.
-                if Layout.isAside(name) { try fs.removeTreeIfThere(directory) }
+                if Layout.isAside(name) { remove(directory) }
                 guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep) else { continue }
                 guard ends <= now else {
                     stays(id, state, ends)
                     continue
                 }
-                try fs.removeRecord(of: id, state)
+                if let aside = try fs.setAside(recordOf: id, state) { remove(aside) }
                 removed.append(name)
             } catch {
                 guard error.isOfOnePath else { throw error }
@@ -71,10 +73,15 @@ extension FileSystem {
 
     /// Removes a job's directory, out of sight by one rename first, so that nobody meets half a record; one that is gone already is as good.
     public func removeRecord(of id: JobID, _ state: JobState) throws(SystemError) {
+        if let aside = try setAside(recordOf: id, state) { try removeTree(aside) }
+    }
+
+    /// Puts a job's directory out of sight and returns where it is then, to be removed; nil: it is gone already.
+    public func setAside(recordOf id: JobID, _ state: JobState) throws(SystemError) -> String? {
         let aside = Layout.aside(of: id, state)
         do throws(SystemError) { try rename(Layout.directory(of: id, state), to: aside) } catch {
             switch error.errno {
-            case ENOENT: return
+            case ENOENT: return nil
             // An earlier removal failed halfway.
             case ENOTEMPTY, EEXIST:
                 try removeTree(aside)
@@ -82,14 +89,16 @@ extension FileSystem {
             default: throw error
             }
         }
-        try removeTree(aside)
+        return aside
     }
 }
 
 extension Spool {
-    /// Keeps the latest `count` records of a task and removes the older ones. The records are listed once a task, then kept
-    /// in mind.
-    public func keepLatest(_ count: Int, of task: String, adding latest: (id: JobID, state: JobState)) throws(SystemError) {
+    /// Keeps the latest `count` records of a task and puts the older ones aside; `remove` is told of each. The records are listed once a
+    /// task, then kept in mind.
+    public func keepLatest(
+        _ count: Int, of task: String, adding latest: (id: JobID, state: JobState), remove: (String) -> Void
+    ) throws(SystemError) {
         var records: [(id: JobID, state: JobState)]
         if let known = recordsOfTask[task] {
             records = known + [latest]
@@ -107,7 +116,7 @@ extension Spool {
         }
         while records.count > count {
             let oldest = records.removeFirst()
-            try fs.removeRecord(of: oldest.id, oldest.state)
+            if let aside = try fs.setAside(recordOf: oldest.id, oldest.state) { remove(aside) }
         }
         recordsOfTask[task] = records
     }

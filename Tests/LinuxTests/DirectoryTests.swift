@@ -162,4 +162,33 @@ import Testing
         let all = try file.readAll()
         #expect(size == 3 && all == Array("012".utf8))
     }
+
+    @Test("A tree is removed some names at a time, whatever it holds", arguments: [1, 7, 100])
+    func removesInSteps(most: Int) throws {
+        let temporary = try TemporaryDirectory()
+        let directory = try Directory.open(temporary.path)
+        try directory.makeDirectory("tree")
+        for number in 0..<60 { _ = try directory.openFile("tree/\(number)", O_WRONLY | O_CREAT) }
+        var path = "tree"
+        for _ in 0..<30 {
+            path += "/deep"
+            try directory.makeDirectory(path)
+            for number in 0..<3 { _ = try directory.openFile("\(path)/.\(number)", O_WRONLY | O_CREAT) }
+        }
+        try directory.makeSymbolicLink("tree/link", to: "..")
+        func count(_ path: String) throws -> Int {
+            try Directory.open(path).list().reduce(0) { try $0 + 1 + ($1.kind == .directory ? count("\(path)/\($1.name)") : 0) }
+        }
+        var before = try count("\(temporary.path)/tree")
+        var (raised, steps) = (0, 0)
+        while try !directory.removeTree("tree", atMost: most, &raised) {
+            let after = try count("\(temporary.path)/tree")
+            #expect(before - after <= 2 * most + 1, "about so many in one step")
+            before = after
+            steps += 1
+            try #require(steps < 1000)
+        }
+        #expect(try directory.list().isEmpty)
+        #expect(steps >= 100 / most)
+    }
 }

@@ -491,6 +491,16 @@ package final class SimulatedDisk: FileSystem {
         try removeFile(path)
     }
 
+    /// So few at a time that a record takes several turns.
+    package func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
+        guard try node(path).kind == .directory, let name = try node(path).entries.keys.min() else {
+            try removeFile(path)
+            return true
+        }
+        try removeTree("\(path)/\(name)")
+        return false
+    }
+
     package func sync(_ path: String) throws(SystemError) {
         try change("fsync", path)
         if bug == .directoriesAreNotSynced, try node(path).kind == .directory { return }

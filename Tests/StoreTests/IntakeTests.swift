@@ -435,7 +435,7 @@ extension Spool {
         try disk.makeDirectory("done/mine")
         let scan = try PruneScan(disk)
         var removed: [String] = []
-        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now).removed }
+        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now, remove: { try? disk.removeTree($0) }).removed }
         #expect(removed.sorted() == [old, short].sorted())
         #expect(try temporary.names("done") == [kept, unknown, "mine"].sorted() && temporary.names("failed") == [fresh])
     }
@@ -450,7 +450,7 @@ extension Spool {
             let id = JobID(instant: now.advanced(byMilliseconds: Int64(number)), name: "t", unique: 0)
             let state: JobState = number % 2 == 0 ? .done : .failed
             try disk.makeDirectory("\(state.rawValue)/\(id)")
-            try spool.keepLatest(2, of: "t", adding: (id, state))
+            try spool.keepLatest(2, of: "t", adding: (id, state)) { try? disk.removeTree($0) }
         }
         let left = try temporary.names("done") + temporary.names("failed")
         #expect(left.map { String($0.prefix(20)) }.sorted() == ["20261121T020000.000Z", "20261121T020000.004Z", "20261121T020000.005Z"])

@@ -29,7 +29,7 @@ struct LitterTests {
             try spool.write("\(path)/job.toml", "")
         }
         #expect(try findings(spool) == paths)
-        _ = try PruneScan(fs).step(10, fs, keep: 0, at: Instant(milliseconds: Clock.now()))
+        _ = try PruneScan(fs).step(10, fs, keep: 0, at: Instant(milliseconds: Clock.now())) { try? fs.removeTree($0) }
         _ = try Spool(fs, host: "").recover([], isSameBoot: true)
         #expect(try findings(spool) == [])
     }
