@@ -33,6 +33,8 @@
 
 #define LINUX_RENAME_NOREPLACE 1u
 #define LINUX_RENAME_EXCHANGE 2u
+// From linux/pidfd.h of Linux 6.9; EINVAL before.
+#define LINUX_PIDFD_SIGNAL_PROCESS_GROUP 4u
 
 static inline int linux_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
                                   unsigned int flags) {

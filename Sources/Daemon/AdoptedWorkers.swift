@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Linux
 import Scheduler
@@ -9,6 +10,17 @@ struct AdoptedWorker {
     let record: String
     /// Its number, and a descriptor that is readable when it has ended. Nil: it holds its record's lock, and cannot be seen from here.
     let process: (pid: Int32, pidfd: PidfdBox)?
+    /// The process of its job's command; nil: it has ended, or cannot be seen from here.
+    var command: PidfdBox?
+
+    /// Sends a signal to the process group of the job's command, and to no later one of its number. False when there is none.
+    func signalJob(_ number: Int32) -> Bool {
+        guard let command else { return false }
+        if linux_pidfd_send_signal(command.raw, number, nil, LINUX_PIDFD_SIGNAL_PROCESS_GROUP) == 0 { return true }
+        // Before Linux 6.9: the number is the command's for as long as its worker has not reaped it.
+        guard errno == EINVAL, let pid = job.pid, pid > 1, linux_pidfd_send_signal(command.raw, 0, nil, 0) == 0 else { return false }
+        return kill(-pid, number) == 0
+    }
 }
 
 /// Closes the descriptor when the worker is not watched any more.
@@ -74,6 +86,12 @@ struct AdoptedWorkers {
 // MARK: - Finding one
 
 extension AdoptedWorker {
+    /// The process of a run's command; nil: it has ended, or cannot be looked at.
+    static func command(of run: WorkerRecord.Running) throws(SystemError) -> PidfdBox? {
+        guard run.jobPID > 1 else { return nil }
+        return try process(run.jobPID) { pid throws(SystemError) in try startTime(pid) == run.jobStartTime }?.pidfd
+    }
+
     /// The process of the worker whose record this is, and which holds its lock; nil: it cannot be seen from here.
     static func find(_ run: WorkerRecord.Running, record path: String) throws(SystemError) -> (pid: Int32, pidfd: PidfdBox)? {
         if let found = try process(run.workerPID, { pid throws(SystemError) in try startTime(pid) == run.workerStartTime || holds(path, pid) }) {

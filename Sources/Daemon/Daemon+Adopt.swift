@@ -25,7 +25,8 @@ extension Daemon {
         if process == nil, try !isAlive(record: record) { return false }
         // Another number than on record is one of another namespace, where the job's process has another one, too.
         job.pid = run.jobPID == 0 || process?.pid != run.workerPID ? nil : run.jobPID
-        try watch(AdoptedWorker(job: job, record: record, process: process))
+        let command = job.pid == nil ? nil : try spool.fs.opening { () throws(SystemError) in try AdoptedWorker.command(of: run) }
+        try watch(AdoptedWorker(job: job, record: record, process: process, command: command))
         let effect = process == nil ? "it cannot be seen from here or told to stop: its record's lock tells when it ends" : nil
         log.write(
             .notice, "adopted", at: now,
@@ -62,7 +63,9 @@ extension Daemon {
         switch how {
         case .politely: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGTERM, nil, 0)
         case .kill: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGUSR1, nil, 0)
-        case .signal(let number): if let pid = worker.job.pid, pid > 1 { kill(-pid, number) }
+        case .signal(let number):
+            if worker.signalJob(number) { return }
+            log.write(.warning, "stop-not-sent", at: now, ["id": worker.job.id.text, "error": "its command has ended, or cannot be seen from here"])
         }
     }
 

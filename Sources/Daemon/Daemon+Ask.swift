@@ -79,6 +79,7 @@ extension Daemon {
             if pid == check?.pid { check?.kill() }
             var status: Int32 = 0
             waitpid(pid, &status, WNOHANG)
+            workers.values.first { $0.pid == pid }?.isReaped = true
             if userDaemonEnded(pid, status) { continue }
             if let run { take(run.answer(status), to: run.question) }
             if pid == check?.pid { checkEnded(status) }

@@ -76,7 +76,7 @@ extension Daemon {
             if workers[number] == nil, try !isSpokenFor(record: String(number)) {
                 let record = "\(options.spool)/\(Layout.workers)/\(number)"
                 do throws(SystemError) {
-                    let worker = try Worker(program: options.worker, record: record, number: number, as: credentials)
+                    let worker = try Worker(program: options.worker, record: record, number: number, as: credentials, isQuiet: link != nil)
                     workers[number] = worker
                     try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
                     return worker

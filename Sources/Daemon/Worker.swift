@@ -17,16 +17,19 @@ final class Worker {
     var job: Job?
     /// It is given no other run after that.
     var isLast = false
+    /// Its number may be somebody else's by now.
+    var isReaped = false
 
     /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
     /// worker has that file.
-    init(program: String, record: String, number: Int, as credentials: Credentials?) throws(SystemError) {
+    /// With `isQuiet` it has the daemon's standard output for its errors, too, and not the daemon's log.
+    init(program: String, record: String, number: Int, as credentials: Credentials?, isQuiet: Bool) throws(SystemError) {
         let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []), environment: [], descriptors: [(pair.second.raw, 3), (file.raw, 4)],
-            newSession: true)
+            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []), environment: [],
+            descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, 3), (file.raw, 4)], newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
         self.credentials = credentials
@@ -39,12 +42,14 @@ final class Worker {
 
     /// A worker that another user can stop must not stop the daemon: one that does not read is killed, and its end is on its way.
     func send(_ command: Command) throws(SystemError) {
-        if credentials != nil { kill(pid, SIGCONT) }
+        if credentials != nil { signal(SIGCONT) }
         do throws(SystemError) { try Self.send(socket.raw, command.frame(), isPatient: credentials == nil) } catch {
-            if error.errno == EAGAIN { kill(pid, SIGKILL) }
+            if error.errno == EAGAIN { signal(SIGKILL) }
             throw error
         }
     }
+
+    private func signal(_ number: Int32) { if !isReaped { kill(pid, number) } }
 
     private static func send(_ raw: Int32, _ bytes: [UInt8], isPatient: Bool) throws(SystemError) {
         var sent = 0
