@@ -18,6 +18,7 @@ extension Daemon {
         if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let lookAt = configurationFile?.lookAt { consider(lookAt) }
+        if let left = log.millisecondsUntilCount { consider(now.advanced(byMilliseconds: left)) }
         if let left = link?.millisecondsUntilReport { consider(now.advanced(byMilliseconds: left)) }
         if let lookAt = accounts.lookAt { consider(lookAt) }
         if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }

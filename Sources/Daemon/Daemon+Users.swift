@@ -46,7 +46,7 @@ extension Daemon {
         do throws(SystemError) {
             if try serve(name, place) { return }
         } catch {
-            note("\(error)", of: place)
+            note("\(error)", of: name)
         }
         let delay = min(2 * (before?.delay ?? Self.unsettledMillisecondsMin / 2), Self.unsettledMillisecondsMax)
         unsettledUsers[name] = (Clock.monotonicMilliseconds() + delay, delay)
@@ -65,7 +65,7 @@ extension Daemon {
                 for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
                 return true
             }
-            note("no user is called \(name)", of: place)
+            note("no user is called \(name)", of: name)
             // A database on another machine that cannot be asked has no users, either.
             letGo(name)
             return false
@@ -77,7 +77,7 @@ extension Daemon {
         var claims: [UserSpool.Claim] = []
         for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
         for case .refused(let why) in claims {
-            note(why, of: place)
+            note(why, of: name)
             letGo(name)
             return true
         }
@@ -89,20 +89,20 @@ extension Daemon {
         }
         guard isAdmitted else {
             try UserSpool.deny(name, in: directory)
-            note("user \(name) may not use this spool: allow and deny in the configuration say so", of: place)
+            note("user \(name) may not use this spool: allow and deny in the configuration say so", of: name)
             letGo(name)
             return true
         }
         let today = AccountWatch.day(of: now)
         accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))
         if let why = account.aging?.refusal(onDay: today) {
-            note("nothing is run for user \(name): \(why)", of: place)
+            note("nothing is run for user \(name): \(why)", of: name)
             letGo(name)
             return true
         }
         if let one = users[name] {
             guard one.account.isSame(as: account) else {
-                log.write(.notice, "user-changed", at: now, ["user": name, "effect": "the daemon of that user is begun anew"])
+                log.write(.notice, "user-changed", at: now, ["user": name, "effect": "the daemon of that user is begun anew"], causedBy: name)
                 letGo(name)
                 if users[name] == nil { return try serve(name, place) }
                 return true
@@ -129,7 +129,9 @@ extension Daemon {
         if let owner = try? spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
     }
 
-    private func note(_ why: String, of place: String) { service.report(problem: [why], of: place, inForce: "nothing of that user is looked at") }
+    private func note(_ why: String, of name: String) {
+        service.report(problem: [why], of: UserPart.path(of: name), inForce: "nothing of that user is looked at", causedBy: name)
+    }
 
     /// Nothing of the user's is served any more.
     private func letGo(_ name: String) {
@@ -153,10 +155,10 @@ extension Daemon {
             if let descriptor = one.descriptor { try poll.add(descriptor, token: Token.users + one.number) }
             shares.add(name)
             service.problems[UserPart.path(of: name)] = nil
-            log.write(.notice, "serving-user", at: now, ["user": name, "pid": "\(one.pid)"])
+            log.write(.notice, "serving-user", at: now, ["user": name, "pid": "\(one.pid)"], causedBy: name)
         } catch {
             if one.isRunning { one.kill() }
-            note("\(error)", of: UserPart.path(of: name))
+            note("\(error)", of: name)
             _ = one.ended()
         }
         service.isPublishDue = true
@@ -183,7 +185,7 @@ extension Daemon {
         if isWanted, !isStopping {
             log.write(
                 .warning, "user-daemon-ended", at: now,
-                ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"])
+                ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"], causedBy: name)
         } else {
             users[name] = nil
             // What kept her from being served may be over since she was let go.
@@ -209,7 +211,7 @@ extension Daemon {
                 // What it has said meanwhile may not have been read.
                 if one.descriptor != nil { takeUserReport(one.number) }
                 guard one.isSilent(at: now) else { continue }
-                log.write(.error, "user-daemon-silent", at: self.now, ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"])
+                log.write(.error, "user-daemon-silent", at: self.now, ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"], causedBy: one.user.name)
                 one.answered()
                 one.kill()
             }

@@ -332,6 +332,7 @@ public final class Daemon: World {
             endOverdueCheck()
             if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
             lookAtAccounts()
+            log.countLeftOut(at: now)
             if isStopping {
                 try stop()
                 return
@@ -374,6 +375,7 @@ public final class Daemon: World {
         try service.finish()
         endUsers()
         publish(state: "stopped")
+        log.countLeftOut(at: now, isLast: true)
         log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
         log.flush()
     }

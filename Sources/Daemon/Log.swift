@@ -8,6 +8,9 @@ import Store
 ///
 /// Lines are gathered and written once a turn, so that a thousand jobs a second are not a thousand writes. Whatever
 /// comes from outside is quoted and escaped: no name or error can forge a line.
+///
+/// Lines that a user causes are limited, see ``LineLimit``: journald leaves out lines of a whole unit, and so of everybody, when there are
+/// too many.
 package final class Log {
     package enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
 
@@ -18,6 +21,7 @@ package final class Log {
 
     /// Whose daemon writes, where it is one of several into the same log.
     private let user: String?
+    private var limit = LineLimit()
 
     package init(isJournal: Bool = false, to descriptor: Int32? = 2, user: String? = nil) {
         self.isJournal = isJournal
@@ -26,8 +30,26 @@ package final class Log {
     }
 
     package func write(
-        _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:]
+        _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:], causedBy cause: String? = nil
     ) {
+        if let cause = cause ?? user, !limit.admits("\(event)", of: cause, at: Clock.monotonicMilliseconds()) { return }
+        append(level, event, at: now, fields)
+    }
+
+    /// How long until it is to be said what was left out; nil: nothing was.
+    var millisecondsUntilCount: Int64? { limit.next.map { max(0, $0 - Clock.monotonicMilliseconds()) } }
+
+    /// Says of users' lines how many were left out.
+    func countLeftOut(at now: Instant, isLast: Bool = false) {
+        guard limit.next != nil else { return }
+        for one in limit.takeOver(at: isLast ? .max : Clock.monotonicMilliseconds()) {
+            append(
+                .warning, "left-out", at: now,
+                ["of": one.kind, "count": "\(one.count)", "by": user == nil ? one.user : nil, "seconds": "\(LineLimit.milliseconds / 1000)"])
+        }
+    }
+
+    private func append(_ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?>) {
         if isJournal {
             append("<")
             bytes.append(UInt8(ascii: "0") + level.rawValue)

@@ -87,7 +87,7 @@ extension Service {
     private func since(_ file: DefinitionFile) -> Instant { min(max(file.changedAt, scheduler.repairedSince ?? file.changedAt), now) }
 
     /// Says once that a definition cannot be used; the last one that could stays in force.
-    func report(problem lines: [String], of path: String, inForce: String? = nil) {
+    func report(problem lines: [String], of path: String, inForce: String? = nil, causedBy user: String? = nil) {
         guard problems[path] != lines else { return }
         problems[path] = lines
         isPublishDue = true
@@ -97,7 +97,7 @@ extension Service {
         for line in lines {
             log.write(
                 .error, "refused", at: now,
-                ["file": path, "error": line, "in_force": inForce])
+                ["file": path, "error": line, "in_force": inForce], causedBy: user)
         }
     }
 }

@@ -465,6 +465,24 @@ struct EverybodyTests {
         #expect(try waiting.end().code == 0)
     }
 
+    @Test("However much a user does, the log has so many lines of it, and how many were left out; root's are all there")
+    func logFlood() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let count = 400
+        try TestUser.games.shell("""
+            umask 077; mkdir -p \(spool.path)/tmp/games \(spool.path)/new/games; cd \(spool.path)/tmp/games
+            for i in $(seq \(count)); do echo 'command = ["true"]' > $i.toml; done; mv *.toml ../../new/games
+            """)
+        try spool.wait(for: "all of them") { try Files.list("\(spool.path)/done/games").count == count }
+        #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)
+        #expect(try spool.stop() == 0)
+        for kind in ["accepted", "started", "ended"] {
+            #expect(spool.log.split(separator: "\n").count { $0.contains("event=\(kind) user=games ") } <= 300 + 2)
+            try spool.logLine("event=left-out user=games", "of=\(kind) count=")
+        }
+        try spool.logLine("event=ended id=")
+    }
+
     // MARK: Deaths
 
     @Test("A user's daemon that is killed comes back, and root's too; jobs go on, and each end is recorded")

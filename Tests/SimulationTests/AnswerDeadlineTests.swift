@@ -24,6 +24,8 @@ import Testing
         answer.isWanted(from: Self.time - 1)
         #expect(answer.by == Self.time)
         answer.came()
-        #expect(answer.by == nil && !answer.isOver(at: Self.time))
+        #expect(answer.by == nil)
+        let isOver = answer.isOver(at: Self.time)
+        #expect(!isOver)
     }
 }

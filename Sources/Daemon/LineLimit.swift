@@ -1,0 +1,62 @@
+/// How many lines of the log a user may cause: so many of a kind in a while, and then one that says how many were left out. Time is that of
+/// the monotonic clock, in milliseconds.
+package struct LineLimit {
+    /// journald leaves out what is more than 10,000 lines of a unit in 30 seconds.
+    package static let lines = 300
+    package static let milliseconds: Int64 = 30_000
+
+    package struct LeftOut: Equatable {
+        package var user: String
+        package var kind: String
+        package var count: Int
+
+        package init(user: String, kind: String, count: Int) {
+            self.user = user
+            self.kind = kind
+            self.count = count
+        }
+    }
+
+    private struct Key: Hashable {
+        var user: String
+        var kind: String
+    }
+
+    private struct Window {
+        var end: Int64
+        var lines = 0
+        var leftOut = 0
+    }
+
+    private var windows: [Key: Window] = [:]
+    /// When the first of the windows ends in which something was left out.
+    package private(set) var next: Int64?
+
+    package init() {}
+
+    /// Whether a line of this kind is to be written.
+    package mutating func admits(_ kind: String, of user: String, at now: Int64) -> Bool {
+        let key = Key(user: user, kind: kind)
+        var window = windows[key] ?? Window(end: now + Self.milliseconds)
+        // What was left out before is said first, by whoever looks when it is due.
+        if window.end <= now, window.leftOut == 0 { window = Window(end: now + Self.milliseconds) }
+        window.lines += 1
+        let isAdmitted = window.lines <= Self.lines
+        if !isAdmitted {
+            window.leftOut += 1
+            next = min(next ?? window.end, window.end)
+        }
+        windows[key] = window
+        return isAdmitted
+    }
+
+    /// What was left out in the windows that have ended, which is said now; of these and of those that left nothing out nothing is kept.
+    package mutating func takeOver(at now: Int64) -> [LeftOut] {
+        guard let due = next, due <= now else { return [] }
+        let ended = windows.filter { $0.value.end <= now }
+        windows = windows.filter { $0.value.end > now }
+        next = windows.values.lazy.filter { $0.leftOut > 0 }.map(\.end).min()
+        return ended.filter { $0.value.leftOut > 0 }.map { LeftOut(user: $0.key.user, kind: $0.key.kind, count: $0.value.leftOut) }
+            .sorted { ($0.user, $0.kind) < ($1.user, $1.kind) }
+    }
+}
