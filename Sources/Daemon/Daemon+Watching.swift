@@ -74,7 +74,9 @@ extension Daemon {
         watches.schedules = try watch("\(options.spool)/\(Layout.schedules)", comings)
         watches.control = try watch("\(options.spool)/\(Layout.control)", comings)
         watches.patterns = try watch("\(options.spool)/\(Layout.patterns)", comings)
-        watches.journal = try watch("\(options.spool)/\(Layout.journal)", itself.union([.movedTo, .movedFrom, .deleted]))
+        // The segment in use is closed by others alone.
+        watches.journal = try watch(
+            "\(options.spool)/\(Layout.journal)", itself.union([.movedTo, .movedFrom, .deleted, .closedAfterWriting]))
     }
 
     /// Watches what stands at the spool's paths now, not what stood there before.

@@ -70,6 +70,9 @@ extension Daemon {
         if let missing = try missingDirectories().first { return "\(missing)/ is missing" }
         guard try lock.isInPlace(spool: options.spool) else { return "\(Layout.lock) or \(Layout.running)/ is not what this spoold has locked" }
         guard try spool.journal.isInPlace() else { return "\(Layout.journal)/\(spool.journal.segment) is missing, or another file" }
+        guard try spool.journal.isAsWritten() else {
+            return "\(Layout.journal)/\(spool.journal.segment) is not what this spoold has written: somebody has cut it off or written to it"
+        }
         return nil
     }
 
@@ -98,12 +101,27 @@ extension Daemon {
         try renewLock()
         if lostSpool != nil { return }
         if spool.journal.hasPending { try service.persistently { () throws(SystemError) in try self.spool.journal.commit() } }
-        guard try spool.fs.status(Layout.journal) != nil, try !spool.journal.isInPlace(), !service.hasUnplaced else { return }
-        let gone = "\(Layout.journal)/\(spool.journal.segment)"
+        guard try spool.fs.status(Layout.journal) != nil, !service.hasUnplaced else { return }
+        try writeJournalAnew()
+    }
+
+    /// Writes the journal from memory where its segment is gone, or is not what was written. Nothing of what stands there is deleted.
+    private func writeJournalAnew() throws(SystemError) {
+        let isInPlace = try spool.journal.isInPlace()
+        if isInPlace, try spool.journal.isAsWritten() { return }
+        let old = "\(Layout.journal)/\(spool.journal.segment)"
         try service.rotateJournal()
-        log.write(.warning, "mended", at: now, ["what": "wrote \(Layout.journal)/\(spool.journal.segment) from memory, as the journal was gone"])
+        var what = "\(old) was taken away"
+        // As a segment of the past it would be a damaged one.
+        if isInPlace {
+            let kept = try service.persistently { () throws(SystemError) in try self.spool.fs.setAside(old) }
+            what = "\(old) was cut off or written to by somebody, and is \(kept) now"
+        }
+        log.write(.warning, "mended", at: now, ["what": "wrote \(Layout.journal)/\(spool.journal.segment) from memory: \(what)"])
         service.report(
-            problem: ["\(gone) was taken away at \(now.rfc3339); \(spool.journal.segment) was written from memory, and only the records of jobs tell what was before"],
+            problem: [
+                "\(what), at \(now.rfc3339); \(spool.journal.segment) was written from memory, and only the records of jobs tell what was before"
+            ],
             of: Layout.journal, inForce: "the state in memory")
         isSpoolSuspect = true
     }

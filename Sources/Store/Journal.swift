@@ -193,6 +193,12 @@ public final class Journal<FS: FileSystem> {
         return try fs.status("\(Layout.journal)/\(segment)")?.inode == log.inode
     }
 
+    /// Whether it is as long as what was written to it: nobody has cut it off, or written to it too.
+    public func isAsWritten() throws(SystemError) -> Bool {
+        guard let log, goodBytes == nil else { return true }
+        return try fs.status("\(Layout.journal)/\(segment)")?.size == log.size
+    }
+
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
 
     /// Begins a new segment with a snapshot of the state. What older segments say is in the tree, or in the snapshot:

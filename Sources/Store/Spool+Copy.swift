@@ -36,7 +36,7 @@ extension Layout {
 
 extension FileSystem {
     /// Moves something to `state/lost+found/`, under a name that says where it stood. Returns where it is now.
-    func setAside(_ path: String) throws(SystemError) -> String {
+    public func setAside(_ path: String) throws(SystemError) -> String {
         try makeDirectory(Layout.lostAndFound)
         let name = String(path.map { $0 == "/" ? "-" : $0 }.suffix(200))
         var number = 1

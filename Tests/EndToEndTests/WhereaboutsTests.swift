@@ -90,6 +90,35 @@ struct WhereaboutsTests {
         #expect(try spool.ctl("fsck").code == 0)
     }
 
+    @Test("A segment of the journal that somebody cuts off or writes to is noticed, set aside, and the state written from memory", arguments: [
+        ": > \"$1\"", "truncate -s 700 \"$1\"", "echo more >> \"$1\"",
+    ])
+    func segmentIsChanged(_ way: String) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("waiting.toml", "command = ['true']\nstart = '2090-01-01T00:00:00Z'")
+        try spool.drop("early.toml", "command = 'echo >> \(spool.out)/began; read x < \(gate.path); exit 5'")
+        try spool.output("began")
+        try spool.logLine("event=accepted", "waiting")
+        let segment = try #require(try spool.journalFiles.last)
+        try Commands.succeed("sh", "-c", way, "sh", segment)
+        try spool.logLine("event=degraded", "of=spool", "cut it off or written to it")
+        try spool.logLine("event=mended", "from memory", "state/lost+found/journal-")
+        try spool.logLine("event=recovered", "of=spool")
+        #expect(!Files.exists(segment), "it is no part of the journal any more")
+        #expect(try spool.runsOn("after"))
+        try spool.crash()
+        try gate.release()
+        try spool.start()
+        #expect(try spool.end(of: "early").outcome == "failed exit 5", "the run is known")
+        #expect(try Files.text("\(spool.out)/began") == "\n", "it began once")
+        #expect(try spool.ctl("jobs", "--state", "new", "-q").output.contains("-waiting-"))
+        #expect(try spool.runsOn("again"))
+        #expect(spool.count("event=degraded") == 1)
+        try spool.stop()
+        #expect(try spool.ctl("fsck").code == 0)
+    }
+
     @Test("Without state/ the spool is locked all the same, state/ is made anew, and what runs goes on", arguments: [["state"], ["state", "journal"], ["state", "patterns"]])
     func stateIsRemoved(_ names: [String]) throws {
         let spool = try SpoolUnderTest()
