@@ -126,7 +126,9 @@ struct JobWait {
         guard record.isComplete, record.status.state.isTerminal else {
             watch.add(record.place.path)
             // It may have been written between reading it and watching it.
-            guard let again = try self.record(id), again.isComplete, again.status.state.isTerminal else { return .settling }
+            guard let again = try self.record(id), again.isComplete else { return .settling }
+            // A job that is in use is not at its end because somebody has moved its directory: its end will be written there.
+            guard again.status.state.isTerminal else { return .open }
             return .ended(told(again.status))
         }
         return .ended(told(record.status))

@@ -146,6 +146,27 @@ struct FileManagerTests {
         #expect(try spool.ended().count == 2)
     }
 
+    @Test("wait gives a job's own end, though its directory is moved to done/ or failed/ while it runs", arguments: ["done", "failed"], [true, false])
+    func waitedWhileMoved(to directory: String, isMovedFirst: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("job.toml", "command = 'echo ran >> \(spool.out)/ran; read x < \(gate.path); exit 3'")
+        _ = try spool.lines("ran", count: 1)
+        let job = try spool.running("job")
+        let move = { () throws in try Files.rename(job.directory, "\(spool.path)/\(directory)/\(job.id)") }
+        if isMovedFirst { try move() }
+        let waiter = try spool.startCtl(["wait", job.id])
+        // Longer than a directory without a status is given.
+        let short = try spool.startCtl(["wait", "--timeout", "4s", job.id])
+        if !isMovedFirst { try move() }
+        let result = try short.end()
+        #expect(result.code == 124, "it runs: \(result.errors)")
+        try gate.release()
+        #expect(try waiter.end().code == 3)
+        let ended = try spool.wait(for: "its place") { try spool.job(job.id, in: "failed") }
+        #expect(ended.outcome == "failed exit 3")
+    }
+
     @Test("A copy of a running job's directory is another job, with spoold up or down", arguments: [true, false])
     func copiedWhileRunning(isUp: Bool) throws {
         let spool = try SpoolUnderTest()
