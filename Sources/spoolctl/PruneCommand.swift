@@ -59,7 +59,10 @@ private struct Prune {
                 let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }),
                 record.place.state.isTerminal, isOver(record, keep)
             else { continue }
-            if !isDry { try remove(place, fs) }
+            if !isDry {
+                try remove(place, fs)
+                session.output.did("removed the record of \(place.id)")
+            }
             removed.append(place.id)
             if session.isQuiet || (isDry && !session.isJSON) { session.output.line(place.id) }
         }

@@ -17,6 +17,7 @@ extension Command {
         let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000, isComing: session.owner != nil) { $0.member("do", "restart") }
         guard let answer else { throw Failure(ExitCode.failed, "spoold has ended meanwhile") }
         guard answer.code == 0 else { throw Failure(answer.code, "not restarted: \(answer.message)") }
+        session.output.did("restarted spoold: version \(answer.message)")
         let pid = try session.daemon()?.pid ?? holder.pid
         if session.isJSON {
             var writer = JSONWriter(reserving: 128)

@@ -13,6 +13,9 @@ struct UntoldTests {
         (["create", "-q", "new", "--", "true"], "created task new"), (["schedule", "t", "--every", "1h"], "schedule "),
         (["pause", "--json"], "paused "), (["cancel", "NEW"], "canceled"),
         (["delete", "-q", "-f", "t"], "deleted task t"),
+        (["prune", "--older-than", "0s", "OLD"], "removed the record of "), (["prune", "-q", "--older-than", "0s", "OLD"], "removed the record of "),
+        (["prune", "--json", "--older-than", "0s", "OLD"], "removed the record of "),
+        (["restart"], "restarted spoold: version "), (["restart", "--json"], "restarted spoold: version "),
     ]
 
     @Test("It is said on standard error that it was done, with 6", arguments: calls, [">&-", ">/dev/full", "| true"])
@@ -22,6 +25,7 @@ struct UntoldTests {
         var words = call.words
         for (index, word) in words.enumerated() {
             if word == "FAILED" { words[index] = try spool.ctl("submit", "-w", "-q", "exit 3").id }
+            if word == "OLD" { _ = try spool.ctl("submit", "-w", "-q", "true") }
             if word == "NEW" { words[index] = try spool.ctl("submit", "--in", "1h", "--", "true").id }
             if word == "LINES" {
                 words[index] = "\(spool.base)/lines"
@@ -29,6 +33,7 @@ struct UntoldTests {
             }
         }
         // With a pipe, the code of the first is asked for when the second has gone.
+        words.removeAll { $0 == "OLD" }
         let script =
             output == "| true"
             ? "mkfifo \"$0\"; : <\"$0\" & exec 4>\"$0\"; wait; exec \"$@\" >&4" : "exec \"$@\" \(output)"
