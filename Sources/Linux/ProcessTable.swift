@@ -30,7 +30,7 @@ public struct ProcessTable {
         return threads.flatMap { thread -> [ProcessStatus] in
             guard let text = try? FileDescriptor.open("/proc/\(parent)/task/\(thread.name)/children", O_RDONLY).readAll() else { return [] }
             return text.split(separator: UInt8(ascii: " ")).compactMap { word in
-                guard let pid = pid_t(String(decoding: word, as: UTF8.self)), let status = try? ProcessStatus.read(pid) else { return nil }
+                guard let pid = pid_t(String(decoding: word, as: UTF8.self)), let status = try? ProcessStatus.read(pid) else { return nil }  // it has ended
                 return status.parent == parent ? status : nil
             }
         }

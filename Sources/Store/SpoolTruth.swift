@@ -134,7 +134,7 @@ public struct SpoolTruth<FS: FileSystem> {
                 guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
                     let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)
                 else { return nil }
-                return try? spool.task(file, context)
+                return try? spool.task(file, context)  // as said above
             }
             var job = AcceptedJob(
                 id: id, name: status.name, task: status.task, schedule: status.schedule, due: status.due, createdAt: status.createdAt,

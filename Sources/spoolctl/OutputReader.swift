@@ -41,8 +41,10 @@ final class OutputReader {
         lock()
     }
 
-    /// A file system without locks: the worker then takes nobody for a reader, and what it cuts is found to be missing.
-    private func lock() { try? file.lockReading(from: position) }
+    private func lock() {
+        // The worker then takes nobody for a reader, and what it cuts is found to be missing.
+        try? file.lockReading(from: position)  // a file system without locks
+    }
 
     /// What comes next; nil when that is all there is by now.
     func next() throws(SystemError) -> Piece? {

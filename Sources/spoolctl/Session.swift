@@ -138,8 +138,7 @@ final class Session {
     func configuration() throws(Failure) -> Configuration {
         if let configured { return configured }
         if let published, published.isInForce, !isOtherNamed(than: published.configuration) {
-            // Of a zone that this machine does not have, the file says what is wrong.
-            if let configuration = try? published.configuration.configuration(zones) {
+            if let configuration = try? published.configuration.configuration(zones) {  // a zone that is not here: the file tells, below
                 configured = configuration
                 return configuration
             }
@@ -177,11 +176,13 @@ final class Session {
 
     /// Nil where there is no spool, or no daemon has said what it has in force: then its file says it.
     private func readPublished() -> (configuration: PublishedConfiguration, isInForce: Bool)? {
-        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath), let table = try? daemonTable(fs),
-            let published = PublishedConfiguration(table)
+        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath),  // no spool, or none that can be opened
+            let table = try? daemonTable(fs), let published = PublishedConfiguration(table)  // not readable: it says nothing
         else { return nil }
+        let holder: SpoolLock.Holder?
+        // Whoever needs the daemon asks again, and is told why it cannot be found out.
+        do throws(Failure) { holder = try daemon() } catch { holder = nil }
         // What another process published is not what this one has in force.
-        let holder = (try? daemon()).flatMap { $0 }
         return (published, holder != nil && table.whole("pid") == holder.map { Int64($0.pid) })
     }
 

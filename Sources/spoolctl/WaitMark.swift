@@ -23,26 +23,33 @@ final class WaitMark {
     /// Nil where there is no such job in this spool, as when the command runs in no job, or in one of another spool.
     init?(_ session: Session, job: String, _ wait: Wait) {
         path = "\(session.spoolPath)/\(Layout.running)/\(job)/\(Self.prefix)\(getpid())"
-        // Whoever cannot make it waits unseen: what is to be done does not depend on it.
-        guard let file = try? FileDescriptor.open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600), (try? file.tryRecordLock()) == true,
-            (try? file.write(Array(("\(wait.any ? "any" : "all")\n" + wait.ids.joined(separator: "\n") + "\n").utf8))) != nil
-        else {
+        let text = "\(wait.any ? "any" : "all")\n" + wait.ids.joined(separator: "\n") + "\n"
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            guard try file.tryRecordLock() else { return nil }
+            try file.write(Array(text.utf8))
+            self.file = file
+        } catch {
+            // Whoever cannot make it waits unseen: what is to be done does not depend on it. What is not locked does not count.
             return nil
         }
-        self.file = file
     }
 
     deinit { unlink(path) }
 
     /// For what commands in a running job wait now.
     static func waits(in directory: String, _ fs: DiskFileSystem) -> [Wait] {
-        // A job that ended meanwhile has none.
-        guard let entries = try? fs.list(directory) else { return [] }
+        guard let entries = try? fs.list(directory) else { return [] }  // a job that ended meanwhile has none
         return entries.filter { $0.name.hasPrefix(prefix) }.compactMap { entry in
-            // The one that waits may take its mark away at any time.
-            guard let file = try? FileDescriptor.open("\(fs.path)/\(directory)/\(entry.name)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
-                (try? file.isRecordLocked()) == true, let bytes = try? file.readAll(limit: bytesMax)
-            else { return nil }
+            let bytes: [UInt8]
+            do throws(SystemError) {
+                let file = try FileDescriptor.open("\(fs.path)/\(directory)/\(entry.name)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+                guard try file.isRecordLocked() else { return nil }
+                bytes = try file.readAll(limit: bytesMax)
+            } catch {
+                // The one that waits may take its mark away at any time.
+                return nil
+            }
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
             let ids = lines.dropFirst().filter { JobID($0) != nil }
             return lines.isEmpty || ids.isEmpty ? nil : Wait(ids: ids, any: lines[0] == "any")
