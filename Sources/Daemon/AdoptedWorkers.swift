@@ -44,6 +44,8 @@ struct AdoptedWorkers {
     private static let delayMillisecondsMin: Int64 = 20
     private static let delayMillisecondsMax: Int64 = 1000
 
+    var isEmpty: Bool { workers.isEmpty }
+
     func has(record: String) -> Bool { workers.values.contains { $0.record == record } }
 
     func worker(of job: Job) -> AdoptedWorker? { workers.values.first { $0.job === job } }

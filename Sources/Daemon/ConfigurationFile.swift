@@ -74,6 +74,7 @@ extension Daemon {
             guard !isFirst, bytes != nil || wasThere else { return }
             try? openForEverybody()  // the modes stay as they were, and the next start says why
             lookAtUsers()
+            wakeAll()
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
             refuseConfiguration(error.all.map { "\(path):\($0)" }, path)

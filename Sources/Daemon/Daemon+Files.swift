@@ -10,6 +10,7 @@ extension Daemon {
         if try watcher.inotify.readEvents(into: &events) {
             try service.rescan()
             lookAtUsers()
+            wakeAll()
             reloadZones()
             loadConfiguration(isFirst: false, isChanged: false)
             isSpoolSuspect = true
@@ -19,6 +20,7 @@ extension Daemon {
         if events.contains(where: isOfPlace) {
             // A spool that was moved as a whole is watched where it went.
             if isAtPath { try watchAnew() }
+            wakeAll()
             isSpoolSuspect = true
             isLookDue = true
         }
@@ -36,6 +38,7 @@ extension Daemon {
                 configurationLook.isDue = true
                 if !event.mask.isDisjoint(with: [.closedAfterWriting, .movedTo]) { configurationLook.isChanged = true }
             }
+            if let name = restingUsers[event.watch], let one = users[name] { wake(one) }
             if isForEverybody, let shared = watches.shared(event.watch), !event.name.isEmpty {
                 // What takes the place of a served user's directory is no directory, perhaps.
                 if event.mask.contains(.isDirectory) || users[event.name] != nil { lookAtUser(event.name) } else if event.watch != watches.new { lookAtStranger(event.name, in: shared) }

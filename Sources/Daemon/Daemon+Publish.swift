@@ -19,11 +19,14 @@ extension Daemon {
         publishedAt = now
         var writer = JSONWriter(reserving: 1024)
         writer.beginObject()
-        writer.member("pid", Int(getpid()))
+        let isResting = state == "resting"
+        writer.member("pid", Int(isResting ? getppid() : getpid()))
+        // Gone: then nobody serves the user, as whoever looks will find.
+        writer.member("pid_start_time", isResting ? (try? Linux.Process.startTime(getppid())).map { Int(clamping: $0) } : nil)
         writer.member("host", host)
         writer.member("version", options.version)
         writer.member("spool", options.spool)
-        writer.member("state", service.troubles.isEmpty || state == "stopped" ? state : "degraded")
+        writer.member("state", service.troubles.isEmpty || state != "running" ? state : "degraded")
         writer.member("started_at", startedAt)
         writer.member("at", now)
         writer.member("slots", configuration.slots)
@@ -78,6 +81,7 @@ extension Daemon {
                 writer.beginObject()
                 writer.member("name", name)
                 writer.member("pid", one.isRunning ? Int(one.pid) : nil)
+                writer.member("resting", one.rest != nil && !one.isRunning)
                 writer.member("running", one.running)
                 writer.member("waiting", one.waiting)
                 writer.member("slots", shares.limit(name))

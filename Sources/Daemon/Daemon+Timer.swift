@@ -18,6 +18,8 @@ extension Daemon {
         if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
         if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
         if let lookAt = configurationFile?.lookAt { consider(lookAt) }
+        if let left = idleTime.millisecondsUntilOver(at: Clock.monotonicMilliseconds()) { consider(now.advanced(byMilliseconds: left)) }
+        if let nextRestEnd { consider(nextRestEnd) }
         if let left = log.millisecondsUntilCount { consider(now.advanced(byMilliseconds: left)) }
         if let left = link?.millisecondsUntilReport { consider(now.advanced(byMilliseconds: left)) }
         if let lookAt = accounts.lookAt { consider(lookAt) }
@@ -52,6 +54,7 @@ extension Daemon {
         publishedAt = min(publishedAt, now)
         // Accounts expire by the clock.
         lookAtUsers()
+        wakeAll()
         armed = nil
     }
 }

@@ -137,6 +137,7 @@ extension Daemon {
     private func letGo(_ name: String) {
         guard let one = users[name] else { return }
         unlink(one)
+        endRest(one)
         one.letGo()
         // What it has started goes on; how much that is gets counted.
         shares.leave(name, running: .max)
@@ -148,6 +149,7 @@ extension Daemon {
     private func start(_ one: UserDaemon) {
         let name = one.user.name
         do throws(SystemError) {
+            endRest(one)
             try UserSpool.make(one.user, in: spool.fs.directory())
             var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let configuration = options.configuration { arguments += ["--config", configuration] }
@@ -177,10 +179,19 @@ extension Daemon {
     func userDaemonEnded(_ pid: pid_t, _ status: Int32) -> Bool {
         guard let one = users.values.first(where: { $0.pid == pid }) else { return false }
         let name = one.user.name
+        one.wasReaped()
         if one.descriptor != nil { takeUserReport(one.number) }
         let isWanted = one.descriptor != nil
         unlink(one)
         shares.leave(name, running: UserProcesses.workers(ofSpool: options.spool)[name] ?? 0)
+        if isWanted, !isStopping, status == 0, let rest = one.rest {
+            one.rests()
+            log.write(.notice, "user-rests", at: now, ["user": name, "pid": "\(pid)"], causedBy: name)
+            if rest.isOver { one.startNow() }
+            service.isPublishDue = true
+            return true
+        }
+        endRest(one)
         let delay = one.ended()
         if isWanted, !isStopping {
             log.write(
@@ -329,16 +340,21 @@ extension Daemon {
     func takeUserReport(_ number: UInt64) {
         guard let one = users.values.first(where: { $0.number == number }) else { return }
         guard let lines = one.receive() else {
-            // Its end is reaped in a moment. One that lives and closes its link, or says what it never would, is ended.
+            // Its end is reaped in a moment. One that closes its link, or says what it never would, and lives on is ended in a while.
             unlink(one)
-            return one.kill()
+            return one.isToEnd()
         }
         for line in lines {
             let words = line.split(separator: " ")
+            if words.count == 2, words[0] == "rest", let until = Int64(words[1]) {
+                grantRest(one, until: Instant(milliseconds: until))
+                continue
+            }
             guard words.count == 5, words[0] == "needs", let running = Int(words[1]), let isShort = Int(words[2]),
                 let answered = Int(words[3]), let waiting = Int(words[4])
             else { continue }
             one.answered()
+            endRest(one)
             if one.running != running || one.waiting != waiting { service.isPublishDue = true }
             (one.running, one.waiting) = (running, waiting)
             shares.report(one.user.name, running: running, isShort: isShort == 1, number: answered)

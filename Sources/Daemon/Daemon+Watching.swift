@@ -116,6 +116,7 @@ extension Daemon {
         // Also when all is watched now: what came before was not told.
         try service.lookAtAll()
         lookAtUsers()
+        wakeAll()
     }
 }
 

@@ -148,6 +148,8 @@ public final class Daemon: World {
     /// When the running jobs of users of whom no daemon tells are counted, in milliseconds of the monotonic clock; nil: they never were.
     var usersCountAt: Int64?
     var accounts = AccountWatch()
+    /// The users whose daemon rests, by the watches of their directories.
+    var restingUsers: [Int32: String] = [:]
     /// The spool's disk had broken, and this process waited for it.
     let awaited: AwaitedSpool?
     /// It has come so far that it serves the spool; and when that was, in milliseconds of the monotonic clock.
@@ -159,6 +161,9 @@ public final class Daemon: World {
     /// To root's daemon, of which this one is a part.
     var link: UserLink?
     var heldByRoot: String?
+    var idleTime = IdleTime()
+    /// It ends because it has nothing to do, and root's daemon starts it again.
+    var isResting = false
 
     /// The successor that is being looked at before it takes over; and whether it has passed.
     var check: ProgramCheck?
@@ -332,6 +337,7 @@ public final class Daemon: World {
             endOverdueCheck()
             if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
             lookAtAccounts()
+            wakeDue()
             log.countLeftOut(at: now)
             if isStopping {
                 try stop()
@@ -348,6 +354,7 @@ public final class Daemon: World {
             shareSlots()
             reportToRoot()
             publishIfDue()
+            try restIfIdle()
             try restartIfAsked()
         }
     }
@@ -374,7 +381,7 @@ public final class Daemon: World {
         check?.kill()
         try service.finish()
         endUsers()
-        publish(state: "stopped")
+        publish(state: isResting ? "resting" : "stopped")
         log.countLeftOut(at: now, isLast: true)
         log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
         log.flush()

@@ -22,6 +22,8 @@ final class UserDaemon {
     private var delayMilliseconds: Int64 = 0
     private var startedAt: Int64 = 0
     private var answer = AnswerDeadline()
+    /// It has nothing to do: it may end, and is started again when there is something.
+    var rest: Rest?
     /// When it is ended for not having answered; in milliseconds of the monotonic clock.
     var answerBy: Int64? { answer.by }
 
@@ -73,6 +75,18 @@ final class UserDaemon {
         return delayMilliseconds
     }
 
+    /// It has ended because it had nothing to do: nothing says when it is started again.
+    func rests() {
+        _ = ended()
+        startAt = nil
+        delayMilliseconds = 0
+    }
+
+    /// Its number may be another's from now on.
+    func wasReaped() { pid = 0 }
+
+    func startNow() { startAt = Clock.monotonicMilliseconds() }
+
     /// Has it end in order: jobs go on, and nothing is started again. One that does not end in a while is ended as one that does not answer.
     func letGo() {
         link = nil
@@ -94,6 +108,9 @@ final class UserDaemon {
     }
 
     func answered() { answer.came() }
+
+    /// It has closed the link, as one does that ends.
+    func isToEnd() { answer.isWanted(from: Clock.monotonicMilliseconds()) }
 
     /// Whether it has had its time to answer; all that it has said so far has been read.
     func isSilent(at now: Int64) -> Bool { answer.isOver(at: now) }

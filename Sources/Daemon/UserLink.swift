@@ -23,6 +23,8 @@ struct UserLink {
         case slots(Int)
         /// Why nothing may be started; empty: nothing stands against it.
         case held(String)
+        /// The user's directories are watched: this daemon may end, if it still has nothing to do.
+        case rest
     }
 
     /// What root's daemon says. Nil: it has ended.
@@ -37,6 +39,8 @@ struct UserLink {
                 heard.append(.slots(slots))
             } else if words.first == "held" {
                 heard.append(.held(String(line.dropFirst("held ".count))))
+            } else if line == "rest" {
+                heard.append(.rest)
             }
         }
         return heard
@@ -53,6 +57,16 @@ struct UserLink {
         if count < 0, errno == EAGAIN { return sayAgainAt = Clock.monotonicMilliseconds() + Self.sayAgainMilliseconds }
         said = line
         sayAgainAt = nil
+    }
+
+    /// Has the next report be made whether it is new or not: it takes back that this daemon has nothing to do.
+    mutating func sayAnew() { said = "" }
+
+    /// Asks whether this daemon may end until then, in milliseconds since 1970.
+    mutating func askForRest(until instant: Instant) {
+        var text = "rest \(instant.milliseconds)\n"
+        // There is no room, or nobody: then there is no answer, and it goes on.
+        _ = text.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
     }
 
     private static let sayAgainMilliseconds: Int64 = 200
@@ -74,6 +88,7 @@ extension Daemon {
             case .held(let why):
                 heldByRoot = why.isEmpty ? nil : why
                 gateLookAt = min(gateLookAt, now)
+            case .rest: idleTime.isGranted = idleTime.isAsked
             }
         }
         service.isPublishDue = true

@@ -16,6 +16,11 @@ public struct SpoolLock: ~Copyable {
         public var pid: Int32
         public var host: String
 
+        public init(pid: Int32, host: String) {
+            self.pid = pid
+            self.host = host
+        }
+
         /// False when its process has ended, or nobody can tell: a child that it was starting may have the locks for a moment more. One on
         /// another machine counts as alive.
         public func isAlive(asSeenFrom own: String) -> Bool { pid > 0 && (host != own || kill(pid, 0) == 0 || errno != ESRCH) }

@@ -85,7 +85,8 @@ struct DaemonReport {
         } else if case .array(let users)? = table?["users"]?.kind {
             for case .table(let user) in users.map(\.kind) {
                 let counts = "\(user.whole("running") ?? 0) running, \(user.whole("waiting") ?? 0) waiting, may use \(user.whole("slots") ?? 0) slots"
-                let isServed = user.whole("pid") != nil
+                var isServed = user.whole("pid") != nil
+                if case .boolean(true)? = user["resting"]?.kind { isServed = true }
                 rows.add([.init("user \(user.text("name") ?? "?")", .dim), .init(isServed ? counts : "is not served", isServed ? nil : .red)])
             }
         }

@@ -118,7 +118,18 @@ final class Session {
     /// The daemon that serves the spool now.
     func daemon() throws(Failure) -> SpoolLock.Holder? {
         let path = try located.get()
-        return try attempt { () throws(SystemError) in try SpoolLock.holder(spool: path) }
+        if let holder = try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) { return holder }
+        return owner == nil ? nil : try servesAtRest()
+    }
+
+    /// Root's daemon where it serves this user's part without a process of the user's, because nothing is to be done.
+    private func servesAtRest() throws(Failure) -> SpoolLock.Holder? {
+        guard access(spoolPath, F_OK) == 0, let table = try daemonTable(), table.text("state") == "resting",
+            let pid = table.whole("pid").flatMap({ pid_t(exactly: $0) }), pid > 1, kill(pid, 0) == 0 || errno == EPERM
+        else { return nil }
+        // Where other users' processes are hidden its number alone is known.
+        if let began = table.whole("pid_start_time"), let now = try? Process.startTime(pid), Int64(clamping: now) != began { return nil }
+        return SpoolLock.Holder(pid: pid, host: table.text("host") ?? "?")
     }
 
     // MARK: Reading

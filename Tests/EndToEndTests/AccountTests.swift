@@ -67,6 +67,35 @@ struct AccountTests {
         #expect(try machine.spool.ctl("status").output.contains("no user is called spoola"))
     }
 
+    @Test("A user for whom there is nothing to do has no process, is served all the same, and can be removed")
+    func rests() throws {
+        let machine = try MachineUnderTest()
+        let spool = machine.spool
+        try machine.addUser("spoola")
+        #expect(try machine.ctl(as: "spoola", "create", "daily", "--every", "1d", "--", "true").code == 0)
+        #expect(try machine.submit("spoola", "echo before") == "before\n")
+        let daemon = try #require(Processes.userDaemons(ofSpool: spool.path).first)
+        try spool.logLine("event=user-rests", "user=spoola", "pid=\(daemon)")
+        try machine.root("! pgrep -u spoola")
+        let status = try machine.ctl(as: "spoola", "status").output
+        #expect(status.contains("runs, pid \(spool.daemon?.pid ?? 0) ") && status.contains("resting") && status.contains("daily"), "\(status)")
+        #expect(try !spool.ctl("status").output.contains("is not served"))
+        // As a person would, by a file; and by a request.
+        var seen = spool.logLength
+        try machine.root("setpriv --reuid=spoola --regid=spoola --clear-groups sh -c 'umask 077; echo command = [\\\"true\\\"] > \(spool.path)/tmp/spoola/x && mv \(spool.path)/tmp/spoola/x \(spool.path)/new/spoola/x.toml'")
+        try spool.logLine("event=ended user=spoola", "state=done", after: seen)
+        seen = spool.logLength
+        try spool.logLine("event=user-rests", "user=spoola", after: seen)
+        #expect(try machine.ctl(as: "spoola", "cancel", "nothing-of-that-name").code == 3)
+        #expect(try machine.ctl(as: "spoola", "pause", "--note", "later").code == 0)
+        #expect(try machine.ctl(as: "spoola", "resume").code == 0)
+        seen = spool.logLength
+        try spool.logLine("event=user-rests", "user=spoola", after: seen)
+        try machine.root("userdel spoola")
+        try spool.logLine("event=refused", "no user is called spoola")
+        #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
+    }
+
     @Test("A user whose number has changed is not given what the old number has")
     func renumbered() throws {
         let machine = try MachineUnderTest()
