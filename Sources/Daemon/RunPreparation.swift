@@ -96,7 +96,14 @@ extension RunRequest {
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"
         // It is the worker that opens it, and what then cannot be opened fails the run.
-        if input == nil, job.isDirectory, (try? FileStatus.read(brought)) != nil { input = brought }
+        if input == nil, job.isDirectory {
+            do throws(SystemError) {
+                _ = try FileStatus.read(brought)
+                input = brought
+            } catch {
+                guard error.errno == ENOENT else { throw RunNotPrepared(why: "its input: \(error)") }
+            }
+        }
 
         self.init(
             jobID: job.id.text, attempt: job.attempt, jobDirectory: directory, arguments: arguments,

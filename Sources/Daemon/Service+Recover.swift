@@ -97,10 +97,13 @@ extension Service {
         for job in unaccounted { waiting[job.id] = job }
         var undecided = false
         for entry in try spool.fs.list(Layout.workers) where !world.isOwn(record: entry.name) {
-            let path = "\(Layout.workers)/\(entry.name)"
             let isAlive = try world.isAlive(record: entry.name)
-            guard case .file(_, let bytes) = try spool.fs.take(path, limit: 1 << 16, ignoringWriters: true) else { continue }
-            switch WorkerRecord.parse(bytes) {
+            let found: WorkerRecord?
+            do throws(SystemError) { found = try recorded(entry.name) } catch {
+                undecided = true
+                continue
+            }
+            switch found {
             case .ended(let end):
                 if let id = JobID(end.jobID), let job = waiting[id], job.attempt == end.attempt {
                     waiting[id] = nil
@@ -117,7 +120,7 @@ extension Service {
                 // A disk that broke and was mounted anew, since this boot, knows no locks.
                 if isAlive || wasDiskBroken, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
-                lost(job, record: entry.name, isOfThisBoot: isSameBoot)
+                if !conclude(job, entry.name, isOfThisBoot: isSameBoot) { waiting[id] = job }
             case nil:
                 if isAlive { undecided = true }
             }
@@ -143,33 +146,41 @@ extension Service {
         return hasOutput ? .lost("it had begun, and no worker's record says what became of it") : .neverBegan
     }
 
-    /// A worker is gone: its record says how its run ended, or the run is lost.
+    /// A worker is gone: its record says how its run ended, or the run is lost. One whose record cannot be read now is looked for again.
     package func conclude(_ job: Job, record: String) {
-        // Unreadable is the same as not there: nobody recorded the end.
-        if case .file(_, let bytes)? = try? spool.fs.take(
-            "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true),
-            case .ended(let end)? = WorkerRecord.parse(bytes), end.jobID == job.id.text, end.attempt == job.attempt
-        {
-            self.end(job, attempt: end.attempt, RunResult(end))
-        } else {
-            lost(job, record: record, isOfThisBoot: true)
-        }
+        guard !conclude(job, record, isOfThisBoot: true) else { return }
+        unaccounted.append(job)
+        arrivals.nudge()
     }
 
-    /// `isOfThisBoot`: else its processes are gone, and their numbers others'.
-    private func lost(_ job: Job, record: String, isOfThisBoot: Bool) {
+    /// False: the record cannot be read now. `isOfThisBoot`: else the run's processes are gone, and their numbers others'.
+    private func conclude(_ job: Job, _ record: String, isOfThisBoot: Bool) -> Bool {
         var result = RunResult(
             outcome: .lost("its worker ended without recording how the run ended"), startedAt: job.startedAt, endedAt: now)
-        // A record that cannot be read says no more than one that is not there: the run is lost.
-        if case .file(_, let bytes)? = try? spool.fs.take(
-            "\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
-        {
-            switch WorkerRecord.parse(bytes) {
-            case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
-            case .running(let run) where isOfThisBoot && run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
-            default: break
-            }
+        let found: WorkerRecord?
+        do throws(SystemError) { found = try recorded(record) } catch { return false }
+        switch found {
+        case .ended(let end) where end.jobID == job.id.text && end.attempt == job.attempt: result = RunResult(end)
+        case .running(let run) where isOfThisBoot && run.jobID == job.id.text && run.attempt == job.attempt: world.endOrphans(of: run)
+        default: break
         }
         end(job, attempt: job.attempt, result)
+        return true
+    }
+
+    /// What a worker's record says; nil: nothing, or nothing that can be read. Throws while that may pass: a success that is on record must
+    /// not become a run that is lost.
+    private func recorded(_ record: String) throws(SystemError) -> WorkerRecord? {
+        do throws(SystemError) {
+            let taken = try spool.fs.take("\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
+            unreadableRecords[record] = nil
+            guard case .file(_, let bytes) = taken else { return nil }
+            return WorkerRecord.parse(bytes)
+        } catch {
+            let since = min(unreadableRecords[record] ?? now, now)
+            guard error.isShortage || error.mayPass && now.milliseconds - since.milliseconds < Self.unreadableMilliseconds else { return nil }
+            unreadableRecords[record] = since
+            throw error
+        }
     }
 }

@@ -17,6 +17,8 @@ package final class Service<FS: FileSystem, W: World> {
     static var unreadyMilliseconds: Int64 { 500 }
     /// How long nothing is taken up when descriptors have run out.
     static var shortageMilliseconds: Int64 { 1000 }
+    /// How long the disk is given to give back a worker's record.
+    static var unreadableMilliseconds: Int64 { 60_000 }
     static var placingMillisecondsMin: Int64 { 1000 }
     static var placingMillisecondsMax: Int64 { 60_000 }
 
@@ -37,6 +39,8 @@ package final class Service<FS: FileSystem, W: World> {
     var isSameBoot = true
     /// Running jobs of an earlier daemon whose worker has not been found yet.
     package internal(set) var unaccounted: [Job] = []
+    /// Records of workers that the disk does not give back, and since when.
+    var unreadableRecords: [String: Instant] = [:]
     /// Names in new/ to look at, and whether all that is known is that they were created.
     var arrivals = NameQueue()
     /// Paths that were not ready or could not be looked at, and when they are again: a file that was linked in while its writer had

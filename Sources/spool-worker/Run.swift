@@ -21,6 +21,10 @@ struct Run {
 
     /// When the limit strikes; nil when there is none or it has. Monotonic nanoseconds, as all below.
     private var limit: Int64?
+    /// How often it could not be read in vain whether the limit was moved, and how often that is tried again.
+    private var unreadLooks = 0
+    private static let unreadLooksMax = 60
+    private static let unreadMilliseconds: Int64 = 1000
     /// When everything is killed, after it was asked to end.
     private var killAt: Int64?
     /// When to look again for what is being killed, and when to stop looking.
@@ -95,8 +99,11 @@ extension Run {
         if let limit, limit <= now {
             // Whoever moved it wrote that down; only now it matters.
             let extended = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
-                .advanced(milliseconds: Extension.milliseconds(inDirectory: request.jobDirectory))
-            if extended > now {
+            let moved = Extension.milliseconds(inDirectory: request.jobDirectory)
+            if moved == nil, unreadLooks < Self.unreadLooksMax {
+                unreadLooks += 1
+                self.limit = now.advanced(milliseconds: Self.unreadMilliseconds)
+            } else if case let extended = extended.advanced(milliseconds: moved ?? 0), extended > now {
                 self.limit = extended
             } else {
                 self.limit = nil

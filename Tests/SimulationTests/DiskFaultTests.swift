@@ -59,7 +59,7 @@ extension SimulatedWorld {
         try world.turn()
         #expect(world.service?.scheduler.pauses[.all] == "note")
         try world.disk.unlink("\(Layout.control)/pause")
-        world.disk.lookFault = (errno, times: 1, after: 0)
+        world.disk.lookFault = (errno, times: 2, after: 0)
         try live(world)
         try expectOneRun(of: ["one"], world, SystemError.message(errno))
     }
@@ -122,6 +122,32 @@ extension SimulatedWorld {
     }
 
     private static func mayEnd(_ error: String) -> Bool { error.contains("sync") || error.contains("open journal/") }
+
+    /// A read that fails once says nothing of what is on record.
+    @Test("An end that is on record is not lost because the record cannot be read at once", arguments: [EIO, EMFILE], [false, true])
+    func aRecordedEndIsNotLost(errno: Int32, isOfEarlierDaemon: Bool) throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        try drop("one", world)
+        try world.turn()
+        while world.running.isEmpty { try #require(world.work(0)) }
+        if isOfEarlierDaemon {
+            world.killDaemon()
+            try world.startDaemon()
+        }
+        // Its command ends, and its worker is killed before it tells.
+        #expect(world.work(0))
+        world.disk.lookFault = (errno, times: 2, after: 0)
+        world.killWorker(0)
+        world.disk.lookFault = nil
+        try live(world)
+        try expectOneRun(of: ["one"], world, "\(SystemError.message(errno))")
+        let failed = try world.disk.node(Layout.failed).entries.keys
+        for id in failed {
+            guard case .file(_, let bytes) = try world.disk.take("\(Layout.failed)/\(id)/status.json", limit: 1 << 20, ignoringWriters: true) else { continue }
+            #expect(!String(decoding: bytes, as: UTF8.self).contains("\"lost\""))
+        }
+    }
 
     private func expectOneRun(of names: [String], _ world: SimulatedWorld, _ what: String) throws {
         #expect(world.isUp && world.gaveUp.allSatisfy(Self.mayEnd), "\(what): \(world.gaveUp)")
