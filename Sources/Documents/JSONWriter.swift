@@ -153,9 +153,21 @@ public struct JSONWriter {
         }
     }
 
+    /// A part of a string as it stands between the quotes, for a text that is not in memory as a whole.
+    public static func inQuotes(_ part: String) -> [UInt8] {
+        var writer = JSONWriter(reserving: part.utf8.count)
+        writer.append(escaping: part)
+        return writer.bytes
+    }
+
     private mutating func append(quoting string: String) {
-        var string = string
         bytes.append(Byte.quote)
+        append(escaping: string)
+        bytes.append(Byte.quote)
+    }
+
+    private mutating func append(escaping string: String) {
+        var string = string
         string.withUTF8 { text in
             var copied = 0
             var index = 0
@@ -172,7 +184,6 @@ public struct JSONWriter {
             }
             bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<text.count]))
         }
-        bytes.append(Byte.quote)
     }
 
     /// A character beyond ASCII's that is not to be written as it is, if one begins here. The text is valid UTF-8.

@@ -24,11 +24,11 @@ public struct Directory: ~Copyable, Sendable {
         Directory(owning: try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     }
 
-    /// Opens a file, openat(2) with O_CLOEXEC. `mode` counts with O_CREAT only.
+    /// Opens a file, openat(2) with O_CLOEXEC. `mode` counts with O_CREAT only. See ``FileDescriptor/withoutWaiting(_:)``.
     public borrowing func openFile(_ name: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
         let raw = raw
         return FileDescriptor(
-            owning: try attempt("open", at: name) { linux_openat(raw, $0, flags | O_CLOEXEC, mode) })
+            owning: try attempt("open", at: name) { linux_openat(raw, $0, FileDescriptor.withoutWaiting(flags) | O_CLOEXEC, mode) })
     }
 
     /// Puts the names in this directory on the disk, fsync(2).
@@ -179,7 +179,7 @@ extension Directory {
     ///
     /// Symbolic links, FIFOs and devices are refused without waiting for anything (O_NOFOLLOW, O_NONBLOCK, O_NOCTTY): ELOOP,
     /// EINVAL; a directory is EISDIR; more than `limit` bytes is EFBIG, found out before they are read.
-    public borrowing func readFile(_ name: String, limit: Int = .max) throws(SystemError) -> [UInt8] {
+    public borrowing func readFile(_ name: String, limit: Int) throws(SystemError) -> [UInt8] {
         let file = try openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         do throws(SystemError) {
             return try file.readRegular(limit: limit)

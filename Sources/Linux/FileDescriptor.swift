@@ -21,10 +21,16 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return raw
     }
 
-    /// Opens a path, open(2) with O_CLOEXEC. `mode` counts with O_CREAT only.
+    /// Opens a path, open(2) with O_CLOEXEC. `mode` counts with O_CREAT only. See ``withoutWaiting(_:)``.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try attempt("open", at: path) { linux_openat(AT_FDCWD, $0, flags | O_CLOEXEC, mode) })
+            owning: try attempt("open", at: path) { linux_openat(AT_FDCWD, $0, withoutWaiting(flags) | O_CLOEXEC, mode) })
+    }
+
+    /// What is opened for reading where no link is followed is to be a regular file, and others may have put a FIFO or a terminal there:
+    /// neither is waited for (O_NONBLOCK), nor made ours (O_NOCTTY).
+    static func withoutWaiting(_ flags: Int32) -> Int32 {
+        flags & O_NOFOLLOW != 0 && flags & O_ACCMODE == O_RDONLY ? flags | O_NONBLOCK | O_NOCTTY : flags
     }
 
     /// A second descriptor for the same open file, fcntl(2) F_DUPFD_CLOEXEC, numbered `minimum` or above.
@@ -43,8 +49,26 @@ extension FileDescriptor {
         return try attempt("read") { Glibc.read(raw, buffer.baseAddress, buffer.count) }
     }
 
-    /// Reads from here to the end of the file. Throws EFBIG when that is more than `limit` bytes.
-    public borrowing func readAll(limit: Int = .max) throws(SystemError) -> [UInt8] {
+    /// Reads once into `buffer` at `offset`, pread(2); 0 at the end of the file.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+        let raw = raw
+        return try attempt("pread") { Glibc.pread(raw, buffer.baseAddress, buffer.count, off_t(offset)) }
+    }
+
+    /// Where the next bytes stand that are no hole of a sparse file, at or behind `offset`, lseek(2) SEEK_DATA; nil: nowhere. `offset` itself
+    /// where the file system does not tell. Moves the place of ``read(into:)``.
+    public borrowing func nextData(from offset: Int64) -> Int64? {
+        let found = lseek(raw, off_t(offset), Self.seekData)
+        if found >= 0 { return Int64(found) }
+        return errno == ENXIO ? nil : offset
+    }
+
+    /// Of unistd.h, shown with _GNU_SOURCE only.
+    private static let seekData: Int32 = 3
+
+    /// Reads from here to the end of the file. Throws EFBIG when that is more than `limit` bytes: the size of what others may have written
+    /// is theirs to choose.
+    public borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
         // One byte more than the size, so that the common case finds the end in the first read and grows nothing.
         let expected = min(Int(try status().size), limit)
         var bytes: [UInt8] = []

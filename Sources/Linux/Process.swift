@@ -170,7 +170,7 @@ public struct ProcessStatus: Sendable, Equatable {
     /// Reads it; ENOENT or ESRCH when there is no such process.
     public static func read(_ pid: pid_t) throws(SystemError) -> ProcessStatus {
         let path = "/proc/\(pid)/stat"
-        let bytes = try FileDescriptor.open(path, O_RDONLY).readAll()
+        let bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: 64 << 10)
         guard let status = ProcessStatus(pid: pid, bytes) else {
             throw SystemError(call: "read", path: path, errno: EINVAL)
         }

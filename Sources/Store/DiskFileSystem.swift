@@ -157,6 +157,43 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
+    /// How much root reads of a file of another user's, in bytes. A segment of the journal is begun anew at 8 MiB, or at twice its first
+    /// part, which holds a hundred thousand jobs in less than this.
+    private static let anothersBytesMax: Int64 = 64 << 20
+
+    public func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile {
+        if try isHidden(path) { return .other(.mountPoint) }
+        do throws(SystemError) {
+            let (directory, name) = try place(of: path)
+            let kind = try directory.opened.status(name).kind
+            guard kind == .file else { return .other(kind) }
+            let file = try opening { () throws(SystemError) in
+                try directory.opened.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            }
+            let status = try file.status()
+            guard status.kind == .file, try isOfOwner(status, name, in: directory) else { return .other(status.kind) }
+            let held = HeldDescriptor(file)
+            let limit = isAnothers ? Self.anothersBytesMax : .max
+            return .file(
+                FileLines(
+                    size: status.size, from: offset, limit: limit, lineMax: Int(min(limit, Int64(FileLines.lineMax))),
+                    nextData: { held.file.nextData(from: $0) }
+                ) { (piece, offset) throws(SystemError) in try held.file.read(into: piece, at: offset) })
+        } catch {
+            switch error.errno {
+            case ENOENT: return .missing
+            case ELOOP: return .other(.symbolicLink)
+            default: throw SystemError(call: error.call, path: path, errno: error.errno)
+            }
+        }
+    }
+
+    public func keep(_ path: String, as name: String) throws(SystemError) -> Bool {
+        if let there = try status(name) { return try status(path)?.inode == there.inode }
+        try top.opened.link(path, to: name)
+        return true
+    }
+
     public func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
         let (directory, name) = try place(of: path)
         try opening { () throws(SystemError) in
@@ -254,7 +291,7 @@ public final class DiskFileSystem: FileSystem {
         let (directory, name) = try place(of: path)
         guard directory === top else { return try openForeignLog(name, in: directory) }
         let file = try opening { () throws(SystemError) in
-            try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
+            try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         }
         return DiskLog(try file.status(), file: file)
     }
@@ -353,6 +390,13 @@ public final class DiskFileSystem: FileSystem {
         try format.setMode(format.status().mode | 0o044)
         isPassable = true
     }
+}
+
+/// A descriptor that a closure can hold.
+private final class HeldDescriptor {
+    let file: FileDescriptor
+
+    init(_ file: consuming FileDescriptor) { self.file = file }
 }
 
 /// A directory that several can hold.

@@ -13,6 +13,11 @@ public protocol FileSystem: AnyObject {
     /// Opens once without following a link and without blocking, looks at what it has opened, and reads at most `limit`.
     /// A file that somebody has open for writing is `busy`, unless writers are ignored.
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
+    /// Opens a file of the spool's own to be read piece by piece, whoever writes it, in the way of ``take``. The journal alone is of any
+    /// size; all else is read by ``take``, whole and within a limit.
+    func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile
+    /// Gives a file a second name. False: that name is another file's.
+    func keep(_ path: String, as name: String) throws(SystemError) -> Bool
     /// Whose a name is that does not count, because it is not the owner's; nil when it does.
     func foreignOwner(_ path: String) throws(SystemError) -> uid_t?
     /// Whether another file system is mounted at a path. That is not asked anything: it may never answer.
@@ -107,11 +112,6 @@ extension FileSystem {
         let path = "\(directory)/\(name)"
         if try isMountPoint(path) { return true }
         return try foreignOwner(path) != nil
-    }
-
-    /// Reads a file of the spool's own, of any size, whoever writes it.
-    func takeOwn(_ path: String) throws(SystemError) -> TakenFile {
-        try take(path, limit: Int.max - 1, ignoringWriters: true)
     }
 }
 

@@ -14,10 +14,34 @@ import Glibc
 /// Why a journal cannot be used.
 public struct JournalDamage: Error, Sendable, CustomStringConvertible {
     public var file: String
-    public var line: Int
+    /// Nil: it is the whole file.
+    public var line: Int?
     public var why: String
 
-    public var description: String { "\(file):\(line): \(why)" }
+    public var description: String { "\(file)\(line.map { ":\($0)" } ?? ""): \(why)" }
+}
+
+extension JournalDamage {
+    static func checksum(_ file: String, _ line: Int, _ place: String = "") -> JournalDamage {
+        JournalDamage(file: file, line: line, why: "the record is damaged: its checksum does not hold\(place)")
+    }
+
+    static func kind(_ kind: FileKind, _ file: String) -> JournalDamage {
+        JournalDamage(file: file, line: nil, why: "is \(kind.article), not a file: nothing of it was read")
+    }
+
+    static func tooLong(_ lines: FileLines, _ file: String, _ line: Int) -> JournalDamage {
+        JournalDamage(file: file, line: line, why: "the record is damaged: it is longer than \(lines.lineMax >> 20) MiB")
+    }
+
+    static func beyondLimit(_ lines: FileLines, _ file: String, _ line: Int) -> JournalDamage {
+        JournalDamage(
+            file: file, line: line, why: "more than \(lines.limit >> 20) MiB: root reads no more of another user's file; ask as that user")
+    }
+
+    static func empty(_ file: String, _ tornBytes: Int) -> JournalDamage {
+        JournalDamage(file: file, line: 1, why: tornBytes == 0 ? "the segment is empty" : "the segment has no whole record")
+    }
 }
 
 /// What went wrong with the journal.
@@ -60,10 +84,10 @@ public final class Journal<FS: FileSystem> {
     /// The format of the newest segment when it is another than this program's; nil when it is not, there is none, or its first
     /// line is damaged, which reading it tells better.
     static func foreignFormat(_ fs: FS) throws(SystemError) -> String? {
-        guard let newest = try segments(fs).last, case .file(_, let bytes) = try fs.takeOwn("\(Layout.journal)/\(newest)") else { return nil }
-        guard let end = bytes.firstIndex(of: 0x0A) else { return nil }
-        let fields = bytes[..<end].withUnsafeBufferPointer { JournalFields($0) }
-        guard let fields, fields.kind == "segment", let format = fields["format"], !Layout.journalFormatsRead.contains(format) else { return nil }
+        guard let newest = try segments(fs).last, case .file(let lines) = try fs.openLines("\(Layout.journal)/\(newest)"),
+            case .line(let line) = try lines.next()
+        else { return nil }
+        guard let fields = JournalFields(line), fields.kind == "segment", let format = fields["format"], !Layout.journalFormatsRead.contains(format) else { return nil }
         return format
     }
 
@@ -73,55 +97,9 @@ public final class Journal<FS: FileSystem> {
     public static func read(
         _ fs: FS, segment: String, _ body: (JournalFields) -> Void
     ) throws(JournalError) -> (goodBytes: Int64, tornBytes: Int, lastSequence: UInt64) {
-        let path = "\(Layout.journal)/\(segment)"
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            guard case .file(_, let content) = try fs.takeOwn(path) else {
-                throw SystemError(call: "read", path: path, errno: ENOENT)
-            }
-            bytes = content
-        } catch {
-            throw .system(error)
-        }
-        var damage: JournalDamage?
-        var start = 0
-        var lineNumber = 0
-        var last: UInt64 = 0
-        bytes.withUnsafeBufferPointer { buffer in
-            while start < buffer.count {
-                guard let found = memchr(buffer.baseAddress! + start, 0x0A, buffer.count - start) else { return }
-                let end = UnsafeRawPointer(found) - UnsafeRawPointer(buffer.baseAddress!)
-                lineNumber += 1
-                guard let fields = JournalFields(UnsafeBufferPointer(rebasing: buffer[start..<end])) else {
-                    damage = JournalDamage(file: path, line: lineNumber, why: "the record is damaged: its checksum does not hold")
-                    return
-                }
-                if lineNumber == 1 {
-                    guard fields.kind == "segment" else {
-                        damage = JournalDamage(file: path, line: 1, why: "the segment does not begin with its header")
-                        return
-                    }
-                    guard Layout.journalFormatsRead.contains(fields["format"] ?? "") else {
-                        damage = JournalDamage(
-                            file: path, line: 1,
-                            why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormatsRead.joined(separator: " and ")): use the spoold that wrote it")
-                        return
-                    }
-                } else if fields.sequence != last + 1 {
-                    damage = JournalDamage(
-                        file: path, line: lineNumber, why: "record \(fields.sequence) follows record \(last): some are missing")
-                    return
-                }
-                last = fields.sequence
-                body(fields)
-                start = end + 1
-            }
-        }
-        if let damage { throw .damage(damage) }
-        if lineNumber == 0 {
-            throw .damage(JournalDamage(file: path, line: 1, why: "the segment is empty"))
-        }
-        return (Int64(start), bytes.count - start, last)
+        var reader = SegmentReader(fs, segment)
+        while let fields = try reader.next() { body(fields) }
+        return (reader.offset, reader.tornBytes, reader.lastSequence)
     }
 
     /// Reads the state's segment and makes ready to append to it. Returns the bytes of a torn tail that were cut off;

@@ -29,7 +29,7 @@ extension Spool {
         _ name: String, isNewest: Bool, before: String?, spoolID: String, _ context: ReadingContext
     ) throws(SystemError) -> String {
         let segment = try Journal.salvage(fs, segment: name)
-        precondition(segment.foreign == nil, "a segment of another format is not damaged")
+        precondition(segment.foreign == nil && segment.unread == nil, "a segment of another format is not damaged, and one that was not read unknown")
         var (text, sequence) = segment.rewritten(spool: spoolID, at: context.now)
         if isNewest {
             let older = try before.map { name throws(SystemError) in try Journal.salvage(fs, segment: name) }
@@ -65,17 +65,16 @@ extension Spool {
         return entries
     }
 
-    /// Keeps a copy of a file beside it, under a name that is free.
+    /// Keeps a file beside itself, under a name that is free.
     private func keep(_ path: String) throws(SystemError) -> String {
-        guard case .file(_, let bytes) = try fs.takeOwn(path) else { throw SystemError(call: "read", path: path, errno: ENOENT) }
         var kept = "\(path).damaged"
         var number = 1
-        while case .file(_, let other) = try fs.takeOwn(kept), other != bytes {
+        while try !fs.keep(path, as: kept) {
             number += 1
             kept = "\(path).damaged.\(number)"
         }
-        try fs.create(kept, bytes, mode: 0o600)
         try fs.sync(kept)
+        try fs.sync(Layout.journal)
         return kept
     }
 }

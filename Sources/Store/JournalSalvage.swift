@@ -8,17 +8,20 @@ public struct SalvagedSegment {
         /// Its record.
         public var fields: JournalFields
         /// Its bytes, without the newline.
-        var bytes: ArraySlice<UInt8>
+        var bytes: [UInt8]
     }
 
     public let path: String
     /// The lines that can be read, the header among them, in order; none stands twice.
     public private(set) var lines: [Line] = []
     /// What is wrong, in order; the reasons say what the records around are about.
-    public private(set) var damage: [JournalDamage] = []
+    public var damage: [JournalDamage] { found.all }
+    private var found: DamageInFile
     /// The file's length without the torn tail.
     public private(set) var goodBytes: Int64 = 0
     public private(set) var tornBytes = 0
+    /// Not all of it was read, and why: nothing is to be written in its place.
+    public private(set) var unread: JournalDamage?
     /// The segment is of another format, which says so here: not damage, and nothing to mend.
     public private(set) var foreign: JournalDamage?
 
@@ -28,50 +31,69 @@ public struct SalvagedSegment {
     /// The latest instant of any record; nil: there is none.
     public var last: Instant? { lines.map(\.fields.at).max() }
 
-    init(path: String, _ bytes: [UInt8]) {
+    init(path: String, _ lines: FileLines) throws(SystemError) {
         self.path = path
-        read(bytes)
+        found = DamageInFile(path)
+        try read(lines)
     }
 
-    private mutating func read(_ bytes: [UInt8]) {
-        var start = 0
+    /// What is no file.
+    init(path: String, _ kind: FileKind) {
+        self.path = path
+        found = DamageInFile(path)
+        unread = .kind(kind, path)
+    }
+
+    private mutating func read(_ file: FileLines) throws(SystemError) {
         var number = 0
         var unreadable: [Int] = []
-        while let end = bytes[start...].firstIndex(of: 0x0A) {
-            let line = bytes[start..<end]
-            start = end + 1
+        while true {
+            goodBytes = file.offset
             number += 1
-            guard let fields = line.withUnsafeBufferPointer({ JournalFields($0) }) else {
-                unreadable.append(number)
-                continue
+            switch try file.next() {
+            case .line(let line):
+                guard let fields = JournalFields(line) else {
+                    unreadable.append(number)
+                    if unreadable.count == Self.unreadableMax { report(&unreadable, before: nil) }
+                    continue
+                }
+                take(Line(fields: fields, bytes: Array(line)), number, after: &unreadable)
+                if foreign != nil { return }
+            case .tooLong: unreadable.append(number)
+            case .beyondLimit:
+                report(&unreadable, before: nil)
+                unread = .beyondLimit(file, path, number)
+                return
+            case .end(let tornBytes):
+                report(&unreadable, before: nil)
+                if number == 1 { found.add(.empty(path, tornBytes)) }
+                self.tornBytes = tornBytes
+                return
             }
-            take(Line(fields: fields, bytes: line), number, after: &unreadable)
-            if foreign != nil { return }
         }
-        report(&unreadable, before: nil)
-        if number == 0 { damage.append(JournalDamage(file: path, line: 1, why: "the segment is empty")) }
-        goodBytes = Int64(start)
-        tornBytes = bytes.count - start
     }
+
+    /// How many damaged lines are looked past for the record that follows them.
+    private static let unreadableMax = 10_000
 
     private mutating func take(_ line: Line, _ number: Int, after unreadable: inout [Int]) {
         let fields = line.fields
         let hadUnreadable = !unreadable.isEmpty
         report(&unreadable, before: fields)
         if number == 1, fields.kind != "segment" {
-            damage.append(JournalDamage(file: path, line: 1, why: "the segment does not begin with its header, but with \(fields.summary)"))
+            found.add(JournalDamage(file: path, line: 1, why: "the segment does not begin with its header, but with \(fields.summary)"))
         } else if number == 1, !Layout.journalFormatsRead.contains(fields["format"] ?? "") {
             foreign = JournalDamage(
                 file: path, line: 1, why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormatsRead.joined(separator: " and ")): use the newer spoold")
         }
         if let before = lines.last?.fields {
             if fields.sequence <= before.sequence {
-                damage.append(JournalDamage(file: path, line: number, why: "\(fields.summary) stands again, behind \(before.summary)"))
+                found.add(JournalDamage(file: path, line: number, why: "\(fields.summary) stands again, behind \(before.summary)"))
                 return
             }
             if fields.sequence != before.sequence + 1, !hadUnreadable {
                 let missing = fields.sequence - before.sequence - 1
-                damage.append(
+                found.add(
                     JournalDamage(file: path, line: number, why: "\(missing) records are missing between \(before.summary) and \(fields.summary)"))
             }
         }
@@ -82,7 +104,7 @@ public struct SalvagedSegment {
         let around = [lines.last.map { "behind \($0.fields.summary)" }, next.map { "before \($0.summary)" }].compactMap(\.self)
         for number in unreadable {
             let place = around.isEmpty ? "" : "; it stands \(around.joined(separator: ", "))"
-            damage.append(JournalDamage(file: path, line: number, why: "the record is damaged: its checksum does not hold\(place)"))
+            found.add(.checksum(path, number, place))
         }
         unreadable.removeAll()
     }
@@ -94,7 +116,7 @@ public struct SalvagedSegment {
         if header == nil { text.beginSegment(sequence: sequence, at: lines.first?.fields.at ?? now, spool: spool) }
         for (index, line) in lines.enumerated() {
             if index > 0 || header == nil { sequence += 1 }
-            text.append(again: line.bytes, sequence: sequence)
+            text.append(again: line.bytes[...], sequence: sequence)
         }
         return (text, sequence + 1)
     }
@@ -129,7 +151,10 @@ extension Journal {
     /// Reads all that can be read of a segment.
     public static func salvage(_ fs: FS, segment: String) throws(SystemError) -> SalvagedSegment {
         let path = "\(Layout.journal)/\(segment)"
-        guard case .file(_, let bytes) = try fs.takeOwn(path) else { throw SystemError(call: "read", path: path, errno: ENOENT) }
-        return SalvagedSegment(path: path, bytes)
+        switch try fs.openLines(path) {
+        case .file(let lines): return try SalvagedSegment(path: path, lines)
+        case .other(let kind): return SalvagedSegment(path: path, kind)
+        case .missing: throw SystemError(call: "read", path: path, errno: ENOENT)
+        }
     }
 }

@@ -73,23 +73,56 @@ extension Journal {
             let path = "\(Layout.journal)/\(name)"
             guard let status = try fs.status(path) else { continue }
             if name != segments.last, status.modifiedNanoseconds / 1_000_000 < since.milliseconds { continue }
-            guard case .file(_, let bytes) = try fs.takeOwn(path) else { continue }
-            bytes.withUnsafeBufferPointer { buffer in
-                var start = 0
-                var number = 0
-                while start < buffer.count, let found = memchr(buffer.baseAddress! + start, 0x0A, buffer.count - start) {
-                    let end = UnsafeRawPointer(found) - UnsafeRawPointer(buffer.baseAddress!)
-                    let line = UnsafeBufferPointer(rebasing: buffer[start..<end])
-                    start = end + 1
-                    number += 1
-                    if !JournalFields.holds(line) {
-                        damage.append(JournalDamage(file: path, line: number, why: "the record is damaged: its checksum does not hold"))
-                    } else if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) {
-                        reader.take(fields)
-                    }
-                }
+            switch try fs.openLines(path) {
+            case .file(let lines): try scan(lines, path, into: &reader, &damage)
+            case .other(let kind): damage.append(.kind(kind, path))
+            case .missing: break
             }
         }
         return damage
+    }
+
+    private static func scan<Reader: JournalReader>(
+        _ lines: FileLines, _ path: String, into reader: inout Reader, _ damage: inout [JournalDamage]
+    ) throws(SystemError) {
+        var found = DamageInFile(path)
+        var number = 0
+        reading: while true {
+            number += 1
+            switch try lines.next() {
+            case .line(let line):
+                if !JournalFields.holds(line) {
+                    found.add(.checksum(path, number))
+                } else if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) {
+                    reader.take(fields)
+                }
+            case .tooLong: found.add(.tooLong(lines, path, number))
+            case .beyondLimit:
+                found.add(.beyondLimit(lines, path, number))
+                break reading
+            case .end: break reading
+            }
+        }
+        damage += found.all
+    }
+}
+
+/// What is wrong in one file, of which so much is told that a person sees it.
+struct DamageInFile {
+    private static let toldMax = 100
+    private let file: String
+    private var told: [JournalDamage] = []
+    private var untoldCount = 0
+
+    init(_ file: String) { self.file = file }
+
+    var isEmpty: Bool { told.isEmpty }
+
+    mutating func add(_ damage: JournalDamage) {
+        if told.count < Self.toldMax { told.append(damage) } else { untoldCount += 1 }
+    }
+
+    var all: [JournalDamage] {
+        untoldCount == 0 ? told : told + [JournalDamage(file: file, line: nil, why: "\(untoldCount) more records are damaged")]
     }
 }

@@ -59,13 +59,16 @@ public final class Spool<FS: FileSystem> {
 
     private static func checkFormat(_ fs: FS) throws(SpoolError) {
         do throws(SystemError) {
-            if case .file(_, let bytes) = try fs.takeOwn(Layout.format) {
+            switch try fs.take(Layout.format, limit: 4096, ignoringWriters: true) {
+            case .file(_, let bytes):
                 let text = String(decoding: bytes, as: UTF8.self)
                 // Empty: what a power cut left of the first start. Nothing can have been kept yet.
                 guard text == Layout.formatText || text.isEmpty else {
                     throw SystemError(call: "open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
                 }
                 return
+            case .tooLarge(let status): throw SystemError(call: "open", path: "\(status.size) bytes", errno: EPROTONOSUPPORT)
+            default: break
             }
         } catch {
             if error.errno == EPROTONOSUPPORT { throw .format(error.path ?? "") }

@@ -119,6 +119,10 @@ public struct SpoolCheck<FS: FileSystem> {
                 add(segment.path, line: 1, foreign.why, .none("use the programs that wrote it"))
                 continue
             }
+            if let unread = segment.unread {
+                add(segment.path, line: unread.line, unread.why, .none("move it away, or ask as the user whose it is"))
+                continue
+            }
             for damage in segment.damage { add(segment.path, line: damage.line, damage.why, .rewriteSegment) }
             guard isNewest, !isServed, segment.damage.isEmpty else { continue }
             if segment.tornBytes > 0 {

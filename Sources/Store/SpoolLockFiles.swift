@@ -8,7 +8,7 @@ public final class SpoolLockFiles: Sendable {
 
     /// Opens what stands at the spool's path now.
     public init(spool path: String) throws(SystemError) {
-        file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+        file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         anchors = try SpoolAnchors(spool: path)
     }
 
@@ -17,7 +17,7 @@ public final class SpoolLockFiles: Sendable {
         if try Self.isLock(held.file, ofSpool: path) {
             file = try held.file.duplicate()
         } else {
-            file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         }
         anchors = try held.anchors.areInPlace(spool: path) ? held.anchors : SpoolAnchors(spool: path, keeping: held.anchors)
     }

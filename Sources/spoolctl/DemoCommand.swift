@@ -211,7 +211,7 @@ private struct Demo {
         let path = "\(examples)/\(file)"
         return try attempt { () throws(SystemError) in
             let descriptor = try FileDescriptor.open(path, O_RDONLY)
-            return (try descriptor.readAll(), try descriptor.status().mode & 0o755)
+            return (try descriptor.readAll(limit: Source.bytesMax), try descriptor.status().mode & 0o755)
         }
     }
 

@@ -45,18 +45,17 @@ final class JobOutput {
         try copy()
     }
 
-    /// What is there by now of the job that was just seen there.
-    func read(_ record: JobRecord) throws(Failure) -> [UInt8] {
-        var bytes: [UInt8] = []
+    /// Hands on what is there by now of the job that was just seen there, piece by piece.
+    func read(_ record: JobRecord, _ take: ([UInt8]) -> Void) throws(Failure) {
         for attempt in attempts(record) { open = try reader(record, attempt, nil).map { ($0, attempt) } }
         try pieces { piece in
             switch piece {
-            case .bytes(let chunk): bytes += chunk
-            case .missing(let count): bytes += Self.remark(count).utf8
-            case .truncated: bytes = []
+            case .bytes(let chunk): take(chunk)
+            case .missing(let count): take(Array(Self.remark(count).utf8))
+            case .hole(let count): take(Array(Self.remark(hole: count).utf8))
+            case .truncated: break
             }
         }
-        return bytes
     }
 
     /// Copies what has come since.
@@ -65,6 +64,8 @@ final class JobOutput {
             switch (piece, purpose) {
             case (.bytes(let chunk), _): sink.writeOutput(chunk, raw: session.arguments.flag("raw"))
             case (.missing(let count), .exact): missingBytes += count
+            case (.hole(let count), .exact): writeZeros(count)
+            case (.hole(let count), .reading): sink.write(Self.remark(hole: count))
             case (.missing(let count), .reading): sink.write(Self.remark(count))
             case (.truncated, _):
                 sink.flush()
@@ -75,6 +76,17 @@ final class JobOutput {
     }
 
     private static func remark(_ count: Int64) -> String { "\n[spoolctl: \(count) bytes are left out here; see output_limit in spool(5)]\n" }
+
+    private static func remark(hole count: Int64) -> String { "\n[spoolctl: the file has a hole of \(count) bytes here, which nobody wrote]\n" }
+
+    private func writeZeros(_ count: Int64) {
+        var rest = count
+        while rest > 0, sink.failure == nil {
+            let some = Int(min(rest, 64 << 10))
+            sink.write(bytes: repeatElement(0, count: some))
+            rest -= Int64(some)
+        }
+    }
 
     private func pieces(_ take: (OutputReader.Piece) -> Void) throws(Failure) {
         guard let reader = open?.reader else { return }

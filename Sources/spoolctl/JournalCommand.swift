@@ -43,7 +43,6 @@ private final class JournalView {
         for part in [session] + parts where named == nil ? part === session || !isOwn : part.owner?.name == named {
             if try !session.tolerating(part, { () throws(Failure) in try self.open(part) }) { code = ExitCode.failed }
         }
-        if readers.count > 1 { for index in readers.indices { readers[index].isCollecting = true } }
     }
 
     private func open(_ part: Session) throws(Failure) {
@@ -66,35 +65,49 @@ private final class JournalView {
         }
     }
 
+    /// Prints what has come in all of them, in the order of time. Of each, a part at a time is in memory.
     private func readAll() throws(Failure) {
-        var lines: [(at: Instant, order: Int, text: String)] = []
-        for index in readers.indices where !readers[index].isDamaged {
-            var reader = readers[index]
-            do throws(Failure) {
-                try reader.session.asOwner { () throws(Failure) in try reader.read() }
-            } catch {
-                // A user's journal is that user's trouble.
-                guard reader.session.owner != nil, readers.count > 1 else { throw error }
-                for line in error.lines { session.complain(reader.session.qualified(line)) }
-                reader.isDamaged = true
-                code = error.code
+        for index in readers.indices { readers[index].look() }
+        while true {
+            for index in readers.indices where readers[index].lines.isEmpty && readers[index].mayHaveMore { try refill(index) }
+            let heads = readers.indices.compactMap { index in readers[index].lines.first.map { (index, $0.at) } }
+            guard let first = heads.min(by: { $0.1 < $1.1 }) else { return }
+            let next = heads.lazy.filter { $0.0 != first.0 }.map(\.1).min()
+            while let line = readers[first.0].lines.first, next.map({ line.at <= $0 }) ?? true {
+                session.output.line(line.text)
+                readers[first.0].lines.removeFirst()
             }
-            for one in reader.collected { lines.append((one.at, lines.count, one.text)) }
-            reader.collected = []
-            readers[index] = reader
         }
-        lines.sort { ($0.at, $0.order) < ($1.at, $1.order) }
-        for line in lines { session.output.line(line.text) }
+    }
+
+    private func refill(_ index: Int) throws(Failure) {
+        var reader = readers[index]
+        var failure: Failure?
+        do throws(Failure) {
+            try reader.session.asOwner { () throws(Failure) in try reader.read() }
+        } catch {
+            reader.isDamaged = true
+            failure = error
+        }
+        readers[index] = reader
+        guard let failure else { return }
+        // A user's journal is that user's trouble.
+        guard reader.session.owner != nil, readers.count > 1 else {
+            for line in reader.lines { session.output.line(line.text) }
+            throw failure
+        }
+        for line in failure.lines { session.complain(reader.session.qualified(line)) }
+        code = failure.code
     }
 }
 
 private struct JournalReader {
     let session: Session
-    /// Lines are kept for whoever puts them in order, instead of being printed.
-    var isCollecting = false
-    var collected: [(at: Instant, text: String)] = []
+    /// What has been read and not printed.
+    var lines: ArraySlice<(at: Instant, text: String)> = []
     /// It is read no further.
     var isDamaged = false
+    private(set) var mayHaveMore = true
     private let fs: DiskFileSystem
     private let since: Instant?
     private let id: String?
@@ -102,7 +115,9 @@ private struct JournalReader {
     /// Jobs of the task asked for, whose later records do not name it.
     private var idsOfTask: Set<String> = []
     private var segment = ""
-    private var offset: Int64 = 0
+    private var current: SegmentReader<DiskFileSystem>?
+    /// The segment behind the current one, whose end is looked at once more: it may have got records before the next one was there.
+    private var following: String?
     /// A segment begins with the state, told by instants before its own: news only in the first one.
     private var segmentBegan: Instant?
     private var isFirstSegment = true
@@ -119,52 +134,45 @@ private struct JournalReader {
         since = try session.arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
     }
 
-    /// Reads what has come since it was read last.
-    mutating func read() throws(Failure) {
-        let fs = fs
-        let segments = try attempt { () throws(SystemError) in try Journal<DiskFileSystem>.segments(fs) }
-        for name in segments where name >= segment {
-            if name != segment {
-                isFirstSegment = segment.isEmpty
-                segment = name
-                offset = 0
-                segmentBegan = nil
-                // Whole, with all its checks; what is appended later is read as it comes.
-                try readWhole(name)
-            } else {
-                try readAppended()
-            }
-        }
-    }
+    /// Something may have come.
+    mutating func look() { mayHaveMore = !isDamaged }
 
-    private mutating func readWhole(_ name: String) throws(Failure) {
-        var reader = self
+    /// How much is read at a time, in bytes.
+    private static let partBytes: Int64 = 1 << 20
+
+    /// Reads some of what has come since it was read last.
+    mutating func read() throws(Failure) {
+        var bytes: Int64 = 0
         do throws(JournalError) {
-            offset = try Journal<DiskFileSystem>.read(fs, segment: name) { reader.take($0) }.goodBytes
+            while bytes < Self.partBytes {
+                let from = current?.offset ?? 0
+                if let fields = try current?.next() {
+                    bytes += current!.offset - from
+                    take(fields)
+                } else if let following {
+                    self.following = nil
+                    begin(following)
+                } else if let newer = try newer() {
+                    if current == nil { begin(newer) } else { following = newer }
+                } else {
+                    mayHaveMore = false
+                    return
+                }
+            }
         } catch {
             throw Failure(ExitCode.failed, "\(error)")
         }
-        idsOfTask = reader.idsOfTask
-        segmentBegan = reader.segmentBegan
-        collected = reader.collected
     }
 
-    private mutating func readAppended() throws(Failure) {
-        let path = "\(session.spoolPath)/\(Layout.journal)/\(segment)"
-        let from = offset
-        let bytes = try attempt { () throws(SystemError) -> [UInt8] in
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW)
-            let size = try file.status().size
-            return size > from ? try file.read(count: Int(size - from), at: from) : []
-        }
-        guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return }
-        for line in bytes[...last].split(separator: UInt8(ascii: "\n")) {
-            guard let fields = line.withUnsafeBufferPointer({ JournalFields($0) }) else {
-                throw Failure(ExitCode.failed, "\(Layout.journal)/\(segment): a record at byte \(offset) or later is damaged")
-            }
-            take(fields)
-        }
-        offset += Int64(last + 1)
+    private mutating func begin(_ name: String) {
+        isFirstSegment = segment.isEmpty
+        segmentBegan = nil
+        segment = name
+        current = SegmentReader(fs, name)
+    }
+
+    private func newer() throws(JournalError) -> String? {
+        do throws(SystemError) { return try Journal<DiskFileSystem>.segments(fs).first { $0 > segment } } catch { throw .system(error) }
     }
 
     // MARK: Records
@@ -185,9 +193,7 @@ private struct JournalReader {
     /// Fields that say nothing to a person.
     private static let hidden: Set<String> = ["source", "format", "inode", "size", "mtime", "boot"]
 
-    private mutating func emit(_ at: Instant, _ text: String) {
-        if isCollecting { collected.append((at, text)) } else { session.output.line(text) }
-    }
+    private mutating func emit(_ at: Instant, _ text: String) { lines.append((at, text)) }
 
     private mutating func writeLine(_ fields: JournalFields) {
         let output = session.output

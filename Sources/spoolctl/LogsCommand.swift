@@ -68,7 +68,7 @@ private struct JobLogs {
             throw .notFound("\(id) has had \(record.status.attempt) tries, not \(wantedTry)")
         }
         if session.isJSON {
-            writeJSON(record, try output.read(record))
+            try writeJSON(record)
             return ExitCode.done
         }
         if record.place.isFile || record.status.attempt == 0, record.place.state == .new {
@@ -79,16 +79,26 @@ private struct JobLogs {
         return ExitCode.done
     }
 
-    private func writeJSON(_ record: JobRecord, _ bytes: [UInt8]) {
-        var writer = JSONWriter(reserving: bytes.count + 256)
+    private func writeJSON(_ record: JobRecord) throws(Failure) {
+        var writer = JSONWriter(reserving: 256)
         writer.beginObject()
         writer.member("id", id)
         writer.member("stream", session.arguments.flag("stderr") ? Layout.errorFile : Layout.outputFile)
         writer.member("try", wantedTry ?? record.status.attempt)
-        // Bytes that are no UTF-8 are replaced: JSON has text alone.
-        writer.member("text", String(decoding: bytes, as: UTF8.self))
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        writer.key("text")
+        session.output.write(bytes: writer.bytes)
+        session.output.write("\"")
+        // A character may be cut by the end of a piece.
+        var rest: [UInt8] = []
+        try output.read(record) { piece in
+            rest += piece
+            let whole = rest.count - UTF8Tail.cutOffCount(rest)
+            // Bytes that are no UTF-8 are replaced: JSON has text alone.
+            session.output.write(bytes: JSONWriter.inQuotes(String(decoding: rest[..<whole], as: UTF8.self)))
+            rest.removeFirst(whole)
+        }
+        session.output.write(bytes: JSONWriter.inQuotes(String(decoding: rest, as: UTF8.self)))
+        session.output.line("\"}")
     }
 
     private mutating func look() throws(Failure) -> JobRecord? {

@@ -12,6 +12,8 @@ final class OutputReader {
         case bytes([UInt8])
         /// So many bytes of the job's output are not there any more.
         case missing(Int64)
+        /// So many bytes come that nobody wrote, as in a file that was made longer than what is in it: they are zeros.
+        case hole(Int64)
         /// The job has cut its output off, and what it wrote afterwards comes next.
         case truncated
     }
@@ -57,6 +59,17 @@ final class OutputReader {
             }
             var chunk = try file.read(count: Int(min(Int64(Self.chunkBytes), size - position)), at: position)
             if chunk.isEmpty { return nil }
+            let chunkBytes = Int64(chunk.count)
+            if chunk.count == Self.chunkBytes, chunk.allSatisfy({ $0 == 0 }), (file.nextData(from: position) ?? size) > position + chunkBytes {
+                // What was cut out is told below.
+                var end = min(file.nextData(from: position) ?? size, size)
+                if let place = try gap(size)?.place, place.upperBound > position { end = min(end, max(place.lowerBound, position)) }
+                if end > position {
+                    defer { position = end }
+                    lock()
+                    return .hole(end - position)
+                }
+            }
             // It is looked for after reading: the worker writes it before anything is missing.
             if let (place, missing) = try gap(size), place.overlaps(position..<position + Int64(chunk.count)) {
                 guard position < place.lowerBound else {

@@ -102,7 +102,7 @@ final class DaemonUnderTest {
 
     private var lastWords: String {
         // Without a log there is nothing more to say.
-        let bytes = (try? FileDescriptor.open(log, O_RDONLY).readAll()) ?? []
+        let bytes = (try? FileDescriptor.open(log, O_RDONLY).readAll(limit: .max)) ?? []
         return bytes.split(separator: UInt8(ascii: "\n")).last.map { String(decoding: $0, as: UTF8.self) } ?? "no log"
     }
 

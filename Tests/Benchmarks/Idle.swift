@@ -35,7 +35,7 @@ extension Suite {
 
     /// The number on the line `name:`, proc(5); sizes are in KiB.
     private func figure(_ name: String, in path: String) throws -> Int {
-        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(), as: UTF8.self)
+        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max), as: UTF8.self)
         for line in text.split(separator: "\n") where line.hasPrefix("\(name):") {
             let digits = line.dropFirst(name.count + 1).drop { $0 == " " || $0 == "\t" }.prefix { $0.isNumber }
             if let number = Int(digits) { return number }

@@ -10,7 +10,7 @@ enum Stamp {
 
     /// What a job has written to this file, nanoseconds since the epoch.
     static func read(_ path: String) throws -> Int64 {
-        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(), as: UTF8.self)
+        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max), as: UTF8.self)
         guard let stamp = Int64(text.prefix { $0 != "\n" }), stamp > 1_000_000_000_000_000_000 else {
             throw Trouble.unavailable("/bin/date does not know %N")
         }
@@ -90,7 +90,7 @@ extension Suite {
 
     /// When a job was due, milliseconds since the epoch, by its status.json.
     private func due(of directory: String) throws -> Int64 {
-        let text = String(decoding: try Directory.open(directory).readFile("status.json"), as: UTF8.self)
+        let text = String(decoding: try Directory.open(directory).readFile("status.json", limit: .max), as: UTF8.self)
         let words = text.split(separator: "\"")
         guard let key = words.firstIndex(of: "due"), key + 2 < words.endIndex else {
             throw Trouble.failed("\(directory)/status.json has no due time")

@@ -15,7 +15,7 @@ extension Suite {
                     control, ["--spool", spool] + arguments, environment: BareProgram.environment, input: "/dev/null", output: output, seconds: 300)
                 guard code == 0 else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) exited with \(code)") }
             }
-            let printed = try FileDescriptor.open(output, O_RDONLY).readAll().count { $0 == UInt8(ascii: "\n") }
+            let printed = try FileDescriptor.open(output, O_RDONLY).readAll(limit: .max).count { $0 == UInt8(ascii: "\n") }
             guard printed == lines else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) printed \(printed) lines, not \(lines)") }
             return seconds
         }

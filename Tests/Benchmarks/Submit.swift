@@ -14,7 +14,7 @@ extension Suite {
             let code = try system.run(
                 control, ["--spool", spool, "submit"] + arguments, environment: environment, input: input, output: output,
                 seconds: 120)
-            let printed = try FileDescriptor.open(output, O_RDONLY).readAll()
+            let printed = try FileDescriptor.open(output, O_RDONLY).readAll(limit: .max)
             let what = "spoolctl submit \(arguments.joined(separator: " "))"
             guard code == 0 else { throw Trouble.unavailable("\(what) exited with \(code)") }
             guard printed.last == UInt8(ascii: "\n") else { throw Trouble.unavailable("\(what) printed no id") }

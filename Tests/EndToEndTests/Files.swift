@@ -20,7 +20,7 @@ enum Files {
     /// Of the name itself: links are not followed.
     static func status(_ path: String) throws -> FileStatus { try Directory.open("/").status(path) }
 
-    static func bytes(_ path: String) throws -> [UInt8] { try FileDescriptor.open(path, O_RDONLY).readAll() }
+    static func bytes(_ path: String) throws -> [UInt8] { try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max) }
 
     static func text(_ path: String) throws -> String { String(decoding: try bytes(path), as: UTF8.self) }
 

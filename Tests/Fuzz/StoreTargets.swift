@@ -29,13 +29,19 @@ import WorkerProtocol
             expect(second.bytes == written.bytes, "\(written) becomes \(second)")
         }
     }
-    let salvaged = SalvagedSegment(path: "journal/000000000001.log", segment)
+    let salvaged = salvage(segment)
     guard salvaged.foreign == nil else { return }
     let isRead = isReadable(segment)
     expect(isRead == salvaged.damage.isEmpty, "\(isRead ? "is read" : "is not read"), and salvage finds \(salvaged.damage)")
     let rewritten = salvaged.rewritten(spool: "x", at: context.now).text.bytes
-    let again = SalvagedSegment(path: "journal/000000000001.log", rewritten)
+    let again = salvage(rewritten)
     expect(again.damage.isEmpty && again.tornBytes == 0, "what is written anew is whole: \(again.damage)")
+}
+
+private func salvage(_ segment: [UInt8]) -> SalvagedSegment {
+    do { return try SalvagedSegment(path: "journal/000000000001.log", FileLines(segment)) } catch {
+        fatalError("bytes in memory can be read: \(error)")
+    }
 }
 
 /// Whether the daemon would go on with it.

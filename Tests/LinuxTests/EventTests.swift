@@ -34,7 +34,7 @@ import Testing
 
     @Test func inotifySaysWhenItLostEvents() throws {
         let settings = try Directory.open("/proc/sys/fs/inotify")
-        let limit = Int(String(decoding: try settings.readFile("max_queued_events").dropLast(), as: UTF8.self))!
+        let limit = Int(String(decoding: try settings.readFile("max_queued_events", limit: .max).dropLast(), as: UTF8.self))!
         let temporary = try TemporaryDirectory()
         let inotify = try Inotify()
         _ = try inotify.add(temporary.path, [.movedFrom, .movedTo])

@@ -18,7 +18,7 @@ final class TemporaryDirectory {
         try? parent?.removeTree(String(path.dropFirst(5)))  // a failed test may have removed it already
     }
 
-    func text(_ name: String) throws -> String { String(decoding: try directory.readFile(name), as: UTF8.self) }
+    func text(_ name: String) throws -> String { String(decoding: try directory.readFile(name, limit: .max), as: UTF8.self) }
 
     func write(_ name: String, _ text: String, mode: mode_t = 0o600) throws {
         try directory.writeFile(name, Array(text.utf8), mode: mode)

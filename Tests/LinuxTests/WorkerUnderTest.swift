@@ -100,7 +100,7 @@ final class WorkerUnderTest {
     // MARK: Looking
 
     var record: WorkerRecord? {
-        guard let file = try? FileDescriptor.open(recordPath, O_RDONLY), let bytes = try? file.readAll() else { return nil }
+        guard let file = try? FileDescriptor.open(recordPath, O_RDONLY), let bytes = try? file.readAll(limit: .max) else { return nil }
         return WorkerRecord.parse(bytes)
     }
 

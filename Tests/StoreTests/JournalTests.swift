@@ -270,7 +270,8 @@ private func fields(_ line: [UInt8]) -> JournalFields? { line.withUnsafeBufferPo
             let whole = bytes[..<length].count { $0 == 0x0A }
             let last = bytes[..<length].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
             if whole == 0 {
-                #expect(damage == "journal/000000000005.log:1: the segment is empty", "\(length) bytes")
+                let why = length == 0 ? "is empty" : "has no whole record"
+                #expect(damage == "journal/000000000005.log:1: the segment \(why)", "\(length) bytes")
             } else {
                 #expect(count == whole && torn == length - last && damage == nil, "\(length) bytes")
             }

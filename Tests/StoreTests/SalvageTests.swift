@@ -23,7 +23,7 @@ import Testing
 
     @Test func aWholeSegmentHasNoDamage() throws {
         let bytes = try Self.segment(50)
-        let segment = SalvagedSegment(path: Self.path, bytes)
+        let segment = try SalvagedSegment(path: Self.path, FileLines(bytes))
         #expect(segment.damage.isEmpty && segment.lines.count == 50 && segment.tornBytes == 0)
         #expect(segment.rewritten(spool: "y", at: now).text.bytes == bytes)
     }
@@ -59,7 +59,7 @@ import Testing
             let place = Self.places(part, in: text).randomElement(using: &random)!
             var damaged = bytes
             damaged[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-            let segment = SalvagedSegment(path: Self.path, damaged)
+            let segment = try SalvagedSegment(path: Self.path, FileLines(damaged))
             if place == bytes.count - 1 {
                 #expect(segment.damage.isEmpty && segment.tornBytes > 0 && segment.lines.count == 999)
                 continue
@@ -68,7 +68,7 @@ import Testing
             #expect(segment.lines.count == (part == .newline ? 998 : 999), "line \(line), byte \(place)")
             if round > 2 { continue }
             let rewritten = segment.rewritten(spool: "y", at: now).text.bytes
-            #expect(SalvagedSegment(path: Self.path, rewritten).damage.isEmpty)
+            #expect(try SalvagedSegment(path: Self.path, FileLines(rewritten)).damage.isEmpty)
             var stops: JournalDamage?
             do throws(JournalError) { try Journal.read(OneFile(damaged), segment: "000000000005.log") { _ in } } catch {
                 if case .damage(let damage) = error { stops = damage }
@@ -100,7 +100,7 @@ import Testing
             let isNew = after != bytes
             seen.insert(isNew)
             if isNew {
-                #expect(SalvagedSegment(path: "x", after).damage.isEmpty, "change \(failing)")
+                #expect(try SalvagedSegment(path: "x", FileLines(after)).damage.isEmpty, "change \(failing)")
                 #expect(try temporary.read("journal/\(journal.segment).damaged") == bytes)
             }
             #expect(try Journal.segments(try temporary.disk()) == [journal.segment])

@@ -64,7 +64,7 @@ final class TemporarySpool {
         while try !root.openFile(name, O_RDONLY | O_NOFOLLOW).excludeWriters() { sched_yield() }
     }
 
-    func read(_ name: String) throws -> [UInt8] { try Directory.open(path).readFile(name) }
+    func read(_ name: String) throws -> [UInt8] { try Directory.open(path).readFile(name, limit: .max) }
 
     func text(_ name: String) -> String? { (try? read(name)).map { String(decoding: $0, as: UTF8.self) } }
 
@@ -89,7 +89,7 @@ final class TemporarySpool {
                 case .directory:
                     lines.append("\(path)/")
                     try walk(path)
-                case .file: lines.append("\(path)=\(String(decoding: try root.readFile(path), as: UTF8.self))")
+                case .file: lines.append("\(path)=\(String(decoding: try root.readFile(path, limit: .max), as: UTF8.self))")
                 default: lines.append("\(path) \(entry.kind)")
                 }
             }

@@ -1,0 +1,166 @@
+// The lines of a file of the spool's own, read piece by piece.
+//
+// Contract:
+// - A file of any size costs one piece and its longest line of memory, and a line that is longer than any that spoold writes is passed
+//   over. The holes of a sparse file cost nothing there.
+// - What was there when the file was opened is read, and no more: somebody may go on writing for ever.
+// - Root reads no more than `limit` bytes of a file that is another user's: see ``FileSystem/readingMax``.
+
+import Glibc
+
+/// What was found where a file of the spool's own is to be.
+public enum OpenedFile {
+    case file(FileLines)
+    case other(FileKind)
+    case missing
+}
+
+public final class FileLines {
+    public enum Next {
+        /// Without its newline. The bytes are valid until the next call.
+        case line(UnsafeBufferPointer<UInt8>)
+        /// A line longer than any that spoold writes has been passed over.
+        case tooLong
+        /// More than the limit has been read. The rest is not.
+        case beyondLimit
+        /// So many bytes follow the last newline.
+        case end(tornBytes: Int)
+    }
+
+    /// Longer than any record: the longest ones hold the text of a job, or the paths of a hundred thousand files.
+    static let lineMax = 1 << 30
+    private static let pieceBytes = 1 << 20
+
+    public let limit: Int64
+    /// Where the line begins that comes next, in bytes from the file's beginning.
+    public private(set) var offset: Int64
+    private let size: Int64
+    private let read: (UnsafeMutableRawBufferPointer, Int64) throws(SystemError) -> Int
+    private let nextData: (Int64) -> Int64?
+    let lineMax: Int
+    private var buffer: UnsafeMutableRawPointer
+    private var capacity = 0
+    private var start = 0
+    private var end = 0
+    private var readBytes: Int64 = 0
+
+    /// - Parameters:
+    ///   - offset: where to begin.
+    ///   - nextData: where the next bytes stand that are no hole, at or behind an offset; nil: nowhere.
+    init(
+        size: Int64, from offset: Int64 = 0, limit: Int64, lineMax: Int = FileLines.lineMax, nextData: @escaping (Int64) -> Int64?,
+        read: @escaping (UnsafeMutableRawBufferPointer, Int64) throws(SystemError) -> Int
+    ) {
+        self.size = size
+        self.offset = offset
+        self.limit = limit
+        self.lineMax = lineMax
+        self.read = read
+        self.nextData = nextData
+        capacity = Int(min(Int64(Self.pieceBytes), max(1, size - offset)))
+        buffer = malloc(capacity)!
+    }
+
+    /// The lines of bytes that are in memory.
+    convenience init(_ bytes: [UInt8]) {
+        self.init(size: Int64(bytes.count), limit: .max, nextData: { $0 }) { (piece, offset) throws(SystemError) in
+            let count = min(piece.count, bytes.count - Int(offset))
+            bytes.withUnsafeBytes { piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + count])) }
+            return count
+        }
+    }
+
+    deinit { free(buffer) }
+
+    public func next() throws(SystemError) -> Next {
+        var searched = start
+        while true {
+            if let found = newline(from: searched) { return .line(take(upTo: found)) }
+            searched = end
+            if end - start > lineMax { return try passOver() }
+            if readBytes > limit { return .beyondLimit }
+            let before = start
+            guard try fill() else { return .end(tornBytes: end - start) }
+            searched -= before - start
+        }
+    }
+
+    private func newline(from index: Int) -> Int? {
+        guard index < end, let found = memchr(buffer + index, 0x0A, end - index) else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(buffer)
+    }
+
+    private func take(upTo newline: Int) -> UnsafeBufferPointer<UInt8> {
+        let line = UnsafeRawBufferPointer(start: buffer + start, count: newline - start).assumingMemoryBound(to: UInt8.self)
+        offset += Int64(newline + 1 - start)
+        start = newline + 1
+        return line
+    }
+
+    /// False at the end.
+    private func fill() throws(SystemError) -> Bool {
+        if start > 0 {
+            memmove(buffer, buffer + start, end - start)
+            end -= start
+            start = 0
+        }
+        if end == capacity {
+            capacity *= 2
+            buffer = realloc(buffer, capacity)!
+        }
+        let place = offset + Int64(end)
+        let room = Int(min(Int64(capacity - end), size - place))
+        guard room > 0 else { return false }
+        let count = try read(UnsafeMutableRawBufferPointer(start: buffer + end, count: room), place)
+        end += count
+        readBytes += Int64(count)
+        return count > 0
+    }
+
+    /// Looks for the end of a line without keeping it.
+    private func passOver() throws(SystemError) -> Next {
+        var place = offset + Int64(end)
+        let begin = offset
+        start = 0
+        end = 0
+        while place < size, let data = nextData(place), data < size {
+            if readBytes > limit { return .beyondLimit }
+            let count = try read(UnsafeMutableRawBufferPointer(start: buffer, count: Int(min(Int64(Self.pieceBytes), size - data))), data)
+            guard count > 0 else { break }
+            readBytes += Int64(count)
+            end = count
+            if let found = newline(from: 0) {
+                start = found + 1
+                offset = data + Int64(start)
+                return .tooLong
+            }
+            end = 0
+            place = data + Int64(count)
+        }
+        offset = size
+        return .end(tornBytes: Int(size - begin))
+    }
+}
+
+extension FileSystem {
+    public func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile {
+        switch try take(path, limit: Int.max - 1, ignoringWriters: true) {
+        case .file(_, let bytes): .file(FileLines(Array(bytes.dropFirst(Int(offset)))))
+        case .other(let kind): .other(kind)
+        default: .missing
+        }
+    }
+
+    public func openLines(_ path: String) throws(SystemError) -> OpenedFile { try openLines(path, from: 0) }
+
+    /// Gives a file a second name. False: that name is another file's.
+    public func keep(_ path: String, as name: String) throws(SystemError) -> Bool {
+        let limit = Int.max - 1
+        guard case .file(_, let bytes) = try take(path, limit: limit, ignoringWriters: true) else {
+            throw SystemError(call: "read", path: path, errno: ENOENT)
+        }
+        if case .file(_, let other) = try take(name, limit: limit, ignoringWriters: true) { return other == bytes }
+        try create(name, bytes, mode: 0o600)
+        return true
+    }
+}
