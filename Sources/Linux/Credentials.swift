@@ -29,14 +29,42 @@ public struct Credentials: Hashable, Sendable {
         self.init(user: user, group: group, groups: groups)
     }
 
-    /// Does something with their rights and no more, seteuid(2), and is this process, which is root's, again. A process that cannot come back
-    /// ends, for nothing after would be done as meant.
+    /// Does something with their rights and no more, and is this process, which is root's, again; see ``Acting``.
     public func acting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
-        var before = [gid_t](repeating: 0, count: 65_536)
-        let count = getgroups(Int32(before.count), &before)
-        guard count >= 0, setgroups(groups.count, groups) == 0, setegid(group) == 0, seteuid(user) == 0 else { abort() }
-        defer { if seteuid(0) != 0 || setegid(0) != 0 || setgroups(Int(count), before) != 0 { abort() } }
+        let acting = Acting(self)
+        defer { acting.end() }
         return try body()
+    }
+
+    /// Has this process, which is root's, act with their rights, seteuid(2). It stays root's to others: the user can neither stop nor end
+    /// it, nor look into it. A process that cannot change ends, for nothing after would be done as meant.
+    public struct Acting: Sendable {
+        private let credentials: Credentials
+        private let groupsBefore: [gid_t]
+
+        public init(_ credentials: Credentials) {
+            var before = [gid_t](repeating: 0, count: 65_536)
+            let count = getgroups(Int32(before.count), &before)
+            guard count >= 0 else { abort() }
+            groupsBefore = Array(before.prefix(Int(count)))
+            self.credentials = credentials
+            begin()
+        }
+
+        private func begin() {
+            guard setgroups(credentials.groups.count, credentials.groups) == 0, setegid(credentials.group) == 0,
+                seteuid(credentials.user) == 0
+            else { abort() }
+        }
+
+        public func end() { if seteuid(0) != 0 || setegid(0) != 0 || setgroups(groupsBefore.count, groupsBefore) != 0 { abort() } }
+
+        /// Does something as root in between.
+        public func pausing<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+            end()
+            defer { begin() }
+            return try body()
+        }
     }
 
     /// Makes this process, which is root's and has one thread, theirs for good: groups, group, user, in this order, then every

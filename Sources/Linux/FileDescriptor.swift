@@ -55,8 +55,8 @@ extension FileDescriptor {
         return try attempt("pread") { Glibc.pread(raw, buffer.baseAddress, buffer.count, off_t(offset)) }
     }
 
-    /// Where the next bytes stand that are no hole of a sparse file, at or behind `offset`, lseek(2) SEEK_DATA; nil: nowhere. `offset` itself
-    /// where the file system does not tell. Moves the place of ``read(into:)``.
+    /// Where the next bytes stand that are no hole of a sparse file, at or behind `offset`, lseek(2) SEEK_DATA; nil: nowhere. It is
+    /// `offset` itself where the file system does not tell. Moves the place of ``read(into:)``.
     public borrowing func nextData(from offset: Int64) -> Int64? {
         let found = lseek(raw, off_t(offset), Self.seekData)
         if found >= 0 { return Int64(found) }

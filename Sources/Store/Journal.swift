@@ -87,8 +87,8 @@ public final class Journal<FS: FileSystem> {
         guard let newest = try segments(fs).last, case .file(let lines) = try fs.openLines("\(Layout.journal)/\(newest)"),
             case .line(let line) = try lines.next()
         else { return nil }
-        guard let fields = JournalFields(line), fields.kind == "segment", let format = fields["format"], !Layout.journalFormatsRead.contains(format) else { return nil }
-        return format
+        guard let fields = JournalFields(line), fields.kind == "segment", let format = fields["format"] else { return nil }
+        return Layout.journalFormatsRead.contains(format) ? nil : format
     }
 
     /// Reads one segment and hands each of its lines on. Returns the size of the good part, which is less than the file's

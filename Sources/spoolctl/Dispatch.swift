@@ -41,7 +41,7 @@ enum Dispatch {
             Help.command(command, output)
             return ExitCode.done
         }
-        return try command.run(try EverybodysSpool.become(Session(command, arguments, output: output, errors: errors)))
+        return try command.run(try EverybodysSpool.actAsOwner(Session(command, arguments, output: output, errors: errors)))
     }
 }
 

@@ -19,40 +19,37 @@ extension Command {
 private struct Edit {
     let session: Session
     let edit: TaskEdit
-    let copy: String
+    let copy: EditedCopy
 
     init(_ session: Session, _ edit: TaskEdit) throws(Failure) {
         self.session = session
         self.edit = edit
-        copy = "\(session.spoolPath)/\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 6)).\(edit.file)"
+        copy = try EditedCopy(session, edit)
     }
 
     func run() throws(Failure) -> Int32 {
-        try attempt { () throws(SystemError) in
-            try FileDescriptor.open(copy, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(edit.source.bytes)
-        }
         while true {
             let isEdited = try openEditor()
-            let bytes = try attempt { () throws(SystemError) in try FileDescriptor.open(copy, O_RDONLY).readAll(limit: Source.bytesMax) }
+            let bytes = try copy.read()
             if bytes == edit.source.bytes {
-                _ = unlink(copy)
+                copy.remove()
                 session.complain(isEdited ? "nothing was changed" : "the editor failed; the task is as it was")
                 return isEdited ? ExitCode.done : ExitCode.failed
             }
             guard isEdited else {
-                throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy)")
+                throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy.path)")
             }
             do throws(Failure) {
                 let edited = Source(format: edit.source.format, bytes: bytes)
                 session.warn(about: try edit.write(edited)?.schedules ?? [])
-                _ = unlink(copy)
+                copy.remove()
                 for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
-                session.tell(task: edit.name, "changed task \(edit.name)")
+                session.tell(task: edit.name, "changed task \(session.qualified(edit.name))")
                 return ExitCode.done
             } catch {
                 for line in error.lines { session.complain(line) }
                 if isatty(STDIN_FILENO) == 1, session.asks("Edit it again?") { continue }
-                session.complain("the task is as it was; what you wrote is kept in \(copy)")
+                session.complain("the task is as it was; what you wrote is kept in \(copy.path)")
                 return error.code
             }
         }
@@ -69,13 +66,53 @@ private struct Edit {
             variables.append(String(cString: text))
             entry += 1
         }
-        let pid = try attempt { () throws(SystemError) in
-            try Process.spawn(
-                "/bin/sh", arguments: ["sh", "-c", "\(editor) \"$1\"", "sh", copy], environment: variables,
-                descriptors: [(0, 0), (1, 1), (2, 2)])
+        let pid = try session.asCaller { () throws(Failure) in
+            try attempt { () throws(SystemError) in
+                try Process.spawn(
+                    "/bin/sh", arguments: ["sh", "-c", "\(editor) \"$1\"", "sh", copy.path], environment: variables,
+                    descriptors: [(0, 0), (1, 1), (2, 2)])
+            }
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return status == 0
+    }
+}
+
+/// What the editor opens: a copy of the task's file in a directory of its own, both the caller's, also where the task is another user's. A
+/// program that ran as that user on the caller's terminal could be made to do what the user wants with it.
+private struct EditedCopy {
+    let session: Session
+    let path: String
+    private let directory: String
+
+    init(_ session: Session, _ edit: TaskEdit) throws(Failure) {
+        self.session = session
+        var spool = session.spoolPath
+        if session.acting != nil, let owner = session.owner { spool = UserPart.spool(ofPart: spool, of: owner.name) }
+        // Beside it, what the editor keeps there is nobody else's, too.
+        let directory = "\(spool)/\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).edit"
+        let path = "\(directory)/\(edit.file)"
+        (self.directory, self.path) = (directory, path)
+        try session.asCaller { () throws(Failure) in
+            try attempt { () throws(SystemError) in
+                if mkdir(directory, 0o700) != 0 { throw SystemError(call: "mkdir", path: directory, errno: errno) }
+                try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(edit.source.bytes)
+            }
+        }
+    }
+
+    func read() throws(Failure) -> [UInt8] {
+        try session.asCaller { () throws(Failure) in
+            try attempt { () throws(SystemError) in try FileDescriptor.open(path, O_RDONLY).readAll(limit: Source.bytesMax) }
+        }
+    }
+
+    func remove() {
+        session.asCaller {
+            // What remains is litter in tmp/, as fsck says.
+            guard let parent = try? Directory.open("/") else { return }
+            try? parent.removeTree(directory)  // litter, as above
+        }
     }
 }

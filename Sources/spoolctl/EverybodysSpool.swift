@@ -90,8 +90,8 @@ enum EverybodysSpool {
     /// Commands whose operands are not names of tasks and jobs.
     private static let otherOperands: Set<String> = ["submit", "check", "import", "demo", "completion", "explain", "__complete"]
 
-    /// Where root names what is a user's, `alice/backup`, this process becomes that user's, and the command is about her part.
-    static func become(_ session: Session) throws(Failure) -> Session {
+    /// Where root names what is a user's, `alice/backup`, this process acts as that user, and the command is about that user's part.
+    static func actAsOwner(_ session: Session) throws(Failure) -> Session {
         guard geteuid() == 0, !otherOperands.contains(session.command.name) else { return session }
         let operands = session.arguments.operands
         let own = operands.prefix(session.command.ownOperands ?? operands.count)
@@ -104,13 +104,12 @@ enum EverybodysSpool {
         guard let user = try attempt({ () throws(SystemError) in try UserPart.owner(ofPart: first, inSpool: session.spoolPath) }) else {
             throw .notFound("\(first) has nothing in \(session.spoolPath)")
         }
-        try attempt { () throws(SystemError) in try user.credentials().assume() }
-        setenv("HOME", user.home, 1)
-        setenv("USER", user.name, 1)
-        setenv("LOGNAME", user.name, 1)
+        let credentials = try attempt { () throws(SystemError) in try user.credentials() }
         var arguments = session.arguments
         arguments.replaceOperands(names.map(\.name) + operands.dropFirst(own.count))
-        return Session(Session(session.command, arguments, output: session.output, errors: session.errors), of: user, at: part)
+        let theirs = Session(session, of: user, at: part, arguments)
+        theirs.acting = Credentials.Acting(credentials)
+        return theirs
     }
 }
 
@@ -124,6 +123,12 @@ extension Session {
         }
         if let mounted { throw Failure(ExitCode.failed, "something is mounted on \(mounted)") }
         return try credentials.acting(body)
+    }
+
+    /// Does something as whoever called, where this process acts as the user whose part this is.
+    func asCaller<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        guard let acting else { return try body() }
+        return try acting.pausing(body)
     }
 
     /// Does something with one part of several, as who owns it. False: it failed, and what is wrong with a user's has been complained of.

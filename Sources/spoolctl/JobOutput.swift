@@ -77,7 +77,9 @@ final class JobOutput {
 
     private static func remark(_ count: Int64) -> String { "\n[spoolctl: \(count) bytes are left out here; see output_limit in spool(5)]\n" }
 
-    private static func remark(hole count: Int64) -> String { "\n[spoolctl: the file has a hole of \(count) bytes here, which nobody wrote]\n" }
+    private static func remark(hole count: Int64) -> String {
+        "\n[spoolctl: the file has a hole of \(count) bytes here, which nobody wrote]\n"
+    }
 
     private func writeZeros(_ count: Int64) {
         var rest = count

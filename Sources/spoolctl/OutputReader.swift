@@ -60,9 +60,10 @@ final class OutputReader {
             var chunk = try file.read(count: Int(min(Int64(Self.chunkBytes), size - position)), at: position)
             if chunk.isEmpty { return nil }
             let chunkBytes = Int64(chunk.count)
-            if chunk.count == Self.chunkBytes, chunk.allSatisfy({ $0 == 0 }), (file.nextData(from: position) ?? size) > position + chunkBytes {
+            if chunk.count == Self.chunkBytes, chunk.allSatisfy({ $0 == 0 }) {
                 // What was cut out is told below.
                 var end = min(file.nextData(from: position) ?? size, size)
+                if end <= position + chunkBytes { end = position }
                 if let place = try gap(size)?.place, place.upperBound > position { end = min(end, max(place.lowerBound, position)) }
                 if end > position {
                     defer { position = end }

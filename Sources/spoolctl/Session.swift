@@ -11,6 +11,8 @@ final class Session {
     private let located: Result<String, Failure>
     /// Whose part of everybody's spool it is about, where that is not all of it.
     let owner: User?
+    /// This process is root's and acts as the owner.
+    var acting: Credentials.Acting?
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
@@ -28,9 +30,9 @@ final class Session {
     }
 
     /// The same question, about the part of another user.
-    init(_ session: Session, of user: User, at path: String) {
+    init(_ session: Session, of user: User, at path: String, _ arguments: Arguments? = nil) {
         command = session.command
-        arguments = session.arguments
+        self.arguments = arguments ?? session.arguments
         output = session.output
         errors = session.errors
         located = .success(path)
@@ -287,9 +289,10 @@ func environment(_ name: String) -> String? {
     return String(cString: value)
 }
 
-/// The caller's home: `HOME`, else what the user database says. Who has none there has no home, not the root directory.
+/// The home of whom this process acts for: the caller's `HOME`, else what the user database says. Who has none there has no home, not the
+/// root directory.
 func homeDirectory() -> String? {
-    if let home = environment("HOME") { return home }
+    if getuid() == geteuid(), let home = environment("HOME") { return home }
     // A database that cannot be read says nothing.
     guard let home = (try? User.find(id: geteuid()))?.home, home.hasPrefix("/") else { return nil }
     return home

@@ -16,7 +16,9 @@ import Testing
     @Test func errorsSayWhatWasDoneToWhat() {
         #expect(SystemError(call: "open", path: "new/x.toml", errno: EACCES).description == "open new/x.toml: Permission denied")
         #expect(SystemError(call: "fork", errno: EAGAIN).description == "fork: Resource temporarily unavailable")
-        #expect(throws: SystemError(call: "open", path: "missing", errno: ENOENT)) { try temporary.directory.readFile("missing", limit: .max) }
+        #expect(throws: SystemError(call: "open", path: "missing", errno: ENOENT)) {
+            try temporary.directory.readFile("missing", limit: .max)
+        }
     }
 
     @Test func writingReadingAndReplacing() throws {

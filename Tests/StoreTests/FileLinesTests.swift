@@ -21,7 +21,9 @@ import Testing
     /// Pieces of `step` bytes at most, so that a line is cut anywhere.
     private func lines(_ text: String, step: Int, limit: Int64 = .max, lineMax: Int = 10) -> FileLines {
         let bytes = Array(text.utf8)
-        return FileLines(size: Int64(bytes.count), limit: limit, lineMax: lineMax, nextData: { $0 }) { (piece, offset) throws(SystemError) in
+        return FileLines(
+            size: Int64(bytes.count), limit: limit, lineMax: lineMax, nextData: { $0 }
+        ) { (piece, offset) throws(SystemError) in
             let count = min(step, piece.count, bytes.count - Int(offset))
             bytes.withUnsafeBytes { piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + count])) }
             return count
