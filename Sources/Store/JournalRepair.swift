@@ -29,7 +29,7 @@ extension Spool {
         _ name: String, isNewest: Bool, before: String?, spoolID: String, _ context: ReadingContext
     ) throws(SystemError) -> String {
         let segment = try Journal.salvage(fs, segment: name)
-        precondition(segment.foreign == nil && segment.unread == nil, "a segment of another format, or one that was not read, is not damaged")
+        precondition(segment.foreign == nil && segment.unread == nil, "what was not read is not damaged")
         var (text, sequence) = segment.rewritten(spool: spoolID, at: context.now)
         if isNewest {
             let older = try before.map { name throws(SystemError) in try Journal.salvage(fs, segment: name) }

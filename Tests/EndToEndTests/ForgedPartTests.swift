@@ -154,7 +154,7 @@ struct ForgedPartTests {
     }
 
     @Test(
-        "Whatever a user puts in the place of any file, each of root's commands ends, with bounded memory, and shows the rest and nothing secret",
+        "Whatever a user puts in the place of any file, each of root's commands ends, in bounded memory, and shows the rest",
         arguments: Forging.allCases)
     func commands(forging: Forging) throws {
         let scene = try Scene()
