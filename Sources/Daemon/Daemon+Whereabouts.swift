@@ -101,7 +101,7 @@ extension Daemon {
         try renewLock()
         if lostSpool != nil { return }
         if spool.journal.hasPending { try service.persistently { () throws(SystemError) in try self.spool.journal.commit() } }
-        guard try spool.fs.status(Layout.journal) != nil, !service.hasUnplaced else { return }
+        guard try spool.fs.status(Layout.journal) != nil else { return }
         try writeJournalAnew()
     }
 

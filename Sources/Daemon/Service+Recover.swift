@@ -61,6 +61,7 @@ extension Service {
             try self.spool.recover(placed, isSameBoot: self.isSameBoot, wasSettled: self.scheduler.wasSettled)
         }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
+        for (job, error) in recovery.unplaced { tryLater(job, error) }
         for (job, moved) in recovery.putBack { scheduler.handle(.moved(job.id, moved), at: now) }
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
         try claimAgain()

@@ -29,18 +29,22 @@ extension Service {
             }
         } catch {
             guard !isStopping else { throw error }
-            if unplaced.isEmpty {
-                placingDelayMilliseconds = Self.placingMillisecondsMin
-                placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
-            }
-            if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
-                log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
-            }
-            return
+            return tryLater(job, error, begun)
         }
         // What has taken its name meanwhile has not been looked at.
         if unplaced.removeValue(forKey: job.id) != nil, case .file(let name) = before { arrivals.add(name) }
         if job.state.isTerminal { try ended(job) }
+    }
+
+    /// A job could not be brought to its place: that is tried again. `begun`: the states to whose directories it was to be brought before.
+    func tryLater(_ job: Job, _ error: SystemError, _ begun: Set<JobState> = []) {
+        if unplaced.isEmpty {
+            placingDelayMilliseconds = Self.placingMillisecondsMin
+            placeAgainAt = now.advanced(byMilliseconds: placingDelayMilliseconds)
+        }
+        if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
+            log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+        }
     }
 
     /// The status of a job says what was done with its files. What is on its way says so when it is there.

@@ -159,8 +159,7 @@ package final class Service<FS: FileSystem, W: World> {
     }
 
     private func rotateIfDue() throws(SystemError) {
-        // A snapshot holds no job that has ended: each must be in its place by then.
-        if spool.journal.wantsRotation, !hasUnplaced { try rotateJournal() }
+        if spool.journal.wantsRotation { try rotateJournal() }
     }
 
     /// Ends in order: what has happened is journaled, nothing is started any more.
@@ -289,7 +288,7 @@ package final class Service<FS: FileSystem, W: World> {
     /// Begins a new segment of the journal with the state as it is now, and removes those that are older than any record is kept.
     package func rotateJournal() throws(SystemError) {
         scheduler.forgetRetries()
-        let snapshot = scheduler.snapshot(at: now)
+        let snapshot = scheduler.snapshot(at: now, unplaced: unplaced.values.map(\.job))
         try persistently { () throws(SystemError) in
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)
         }

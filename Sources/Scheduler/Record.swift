@@ -51,6 +51,8 @@ public enum Record: Sendable {
     /// A daemon has read the journal, whose latest record was of this instant: the last sign of the daemon before. Changes
     /// nothing, but tells later for how long nobody looked.
     case recovered(last: Instant)
+    /// In the head of a segment: all that the jobs above have asked for by ending has been taken up.
+    case followed
     /// The journal was mended after damage. What it does not know of what came before `since`, its last readable record, may have
     /// happened all the same: a run that nobody accounts for is lost, and due times up to then were dealt with.
     case repaired(since: Instant)

@@ -105,6 +105,7 @@ extension Scheduler {
             repairedSince = nil
             touchedSinceStop = nil
         case .daemonStopped: touchedSinceStop = []
+        case .followed: owed.removeAll()
         case .repaired(let since): repairedSince = since
         case .refused, .recovered: break
         }

@@ -22,13 +22,18 @@ extension Scheduler {
         retries.forget { jobs[$0] == nil && endedInTurn[$0] == nil && !isOnRecord($0) }
     }
 
-    /// The records that rebuild the present state, for the head of a new journal segment.
-    public func snapshot(at now: Instant) -> [(at: Instant, record: Record)] {
+    /// The records that rebuild the present state, for the head of a new journal segment. `unplaced`: jobs that have ended, of which nothing is
+    /// known here any more, and that could not be brought to their place.
+    public func snapshot(at now: Instant, unplaced: [Job] = []) -> [(at: Instant, record: Record)] {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
         for (file, known) in definitions { records.append((now, .defined(file: file, known.source, writtenAt: known.writtenAt))) }
         for (id, original) in retries.all { records.append((now, .retried(id, of: original))) }
+        let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }
+        for job in ended { records += Self.endRecords(of: job) }
+        // What follows from them has been accepted, and may have ended and be forgotten.
+        if !ended.isEmpty { records.append((now, .followed)) }
         // Before the schedules: a run of a later due time, from before the clock was set back, leaves these where they are.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
             var accepted = job.accepted
@@ -85,6 +90,21 @@ extension Scheduler {
                 records.append((now, .expecting(task: state.name, since: since, isOverdue: history.isOverdue)))
             }
         }
+        return records
+    }
+
+    /// The records that rebuild a job that has ended.
+    private static func endRecords(of job: Job) -> [(at: Instant, record: Record)] {
+        let endedAt = job.endedAt ?? job.changedAt
+        if job.reason == .rejected, let file = job.file, job.accepted.source.bytes.isEmpty {
+            let rejected = RejectedFile(id: job.id, name: job.name, file: file.name, inode: file.inode, due: job.due, error: job.error ?? "")
+            return [(endedAt, .rejected(rejected))]
+        }
+        var records: [(at: Instant, record: Record)] = [(job.createdAt, .accepted(job.accepted))]
+        if job.attempt > 0 { records.append((job.startedAt ?? endedAt, .started(job.id, attempt: job.attempt))) }
+        if let remark = job.remark { records.append((endedAt, .remarked(job.id, remark))) }
+        if let moved = job.moved { records.append((endedAt, .moved(job.id, moved))) }
+        records.append((endedAt, .ended(job.id, job.ending)))
         return records
     }
 }

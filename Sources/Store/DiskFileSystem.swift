@@ -438,7 +438,9 @@ extension Directory {
     /// Gives what has a name that is needed another one.
     fileprivate borrowing func setAside(_ name: String) throws(SystemError) {
         for number in 1...16 {
-            do throws(SystemError) { return try renameNoReplace(name, to: "\(name).aside\(number)") } catch {
+            // Somebody may have made the first of them; nobody can make all that a number may be.
+            let other = number < 8 ? number : Int.random(in: 1 << 32..<1 << 62)
+            do throws(SystemError) { return try renameNoReplace(name, to: "\(name).aside\(other)") } catch {
                 guard error.errno == EEXIST else { throw error }
             }
         }

@@ -170,6 +170,7 @@ extension JournalLine {
         case .recovered(let last):
             self.begin(sequence: sequence, at: now, "recovered")
             field("last", last)
+        case .followed: self.begin(sequence: sequence, at: now, "followed")
         case .repaired(let since):
             self.begin(sequence: sequence, at: now, "repaired")
             field("since", since)
@@ -263,6 +264,7 @@ extension JournalFields {
             return .daemonStarted(boot: boot, version: version)
         case "daemon-stopped": return .daemonStopped
         case "recovered": return instant("last").map { .recovered(last: $0) }
+        case "followed": return .followed
         case "repaired": return instant("since").map { .repaired(since: $0) }
         default: return nil
         }

@@ -9,6 +9,8 @@ extension Spool {
         public var withdrawn: [Job] = []
         /// Jobs whose directory somebody had moved, and what is to be said of it.
         public var putBack: [(job: Job, moved: String)] = []
+        /// Jobs in whose place something else stands.
+        public var unplaced: [(job: Job, error: SystemError)] = []
         /// What was mended, each in a sentence.
         public var mended: [String] = []
     }
@@ -58,7 +60,7 @@ extension Spool {
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
-                recovery.mended.append("could not place \(job.id): \(error)")
+                recovery.unplaced.append((job, error))
             }
         }
         return recovery

@@ -337,7 +337,7 @@ final class RandomRun {
             if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
             if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
         case .ran, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
-        case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .repaired, .recovered, .daemonStarted, .daemonStopped: break
+        case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .followed, .repaired, .recovered, .daemonStarted, .daemonStopped: break
         }
     }
 

@@ -224,6 +224,7 @@ func line(_ record: Record) -> String {
     case .resumed(let scope): return "resumed \(scope)"
     case .daemonStarted: return "daemon started"
     case .daemonStopped: return "daemon stopped"
+    case .followed: return "followed"
     case .repaired(let since): return "repaired since \(clock(since))"
     case .recovered(let last): return "recovered, last \(clock(last))"
     case .refused(let file, let why): return "refused \(file): \(why)"

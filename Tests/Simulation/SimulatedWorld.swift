@@ -239,7 +239,7 @@ package final class SimulatedWorld: World {
     package func rotate() throws(Violation) {
         // It does so when everything that was decided is carried out.
         try turn()
-        guard let service, !service.hasUnplaced else { return }
+        guard let service else { return }
         do throws(SystemError) { try service.rotateJournal() } catch { try daemonEnded(error) }
     }
 

@@ -99,6 +99,36 @@ extension SimulatedWorld {
         #expect(canceled > 3)
     }
 
+    /// Rotation does not wait for it, nor forget it.
+    @Test(arguments: [false, true])
+    func anEndedJobWhosePlaceIsTakenOutlivesTheJournalsSegment(hasFollowUp: Bool) throws {
+        let world = SimulatedWorld()
+        try world.startDaemon()
+        let followUp = hasFollowUp ? "\non_end = ':'" : ""
+        try world.disk.write("\(Layout.new)/one.toml", Array("command = ':'\(followUp)".utf8))
+        try world.turn()
+        let id = try #require(world.service?.scheduler.jobs.keys.first)
+        let places = [JobState.done, .failed].map { Layout.directory(of: id, $0) }
+        for place in places { try world.disk.write(place, []) }
+        for _ in 0..<10 { try live(world) }
+        #expect(world.service?.hasUnplaced == true)
+        let begun = world.begun.count
+        for _ in 0..<2 {
+            try world.rotate()
+            let service = try #require(world.service)
+            try service.spool.journal.prune(before: world.now.advanced(byMilliseconds: 1 << 40))
+            world.killDaemon()
+            try live(world)
+            #expect(world.service?.hasUnplaced == true && world.service?.scheduler.jobs.isEmpty == true)
+        }
+        for place in places { try world.disk.removeFile(place) }
+        world.now = world.now.advanced(byMilliseconds: 120_000)
+        try live(world)
+        #expect(places.filter { world.disk.exists("\($0)/\(Layout.statusFile)") }.count == 1)
+        #expect(world.begun.count == begun && world.begun.values.allSatisfy { $0 == 1 }, "nothing runs again: \(world.begun)")
+        #expect(world.service?.hasUnplaced == false)
+    }
+
     private func drop(_ name: String, _ world: SimulatedWorld) throws {
         try world.disk.write("\(Layout.temporary)/\(name)", Array("command = ':'".utf8))
         try world.disk.move("\(Layout.temporary)/\(name)", to: "\(Layout.new)/\(name).toml")

@@ -19,7 +19,7 @@ private func everyRecord() throws -> [Record] {
         .scheduled(
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
-        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now),
+        .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now), .followed,
         .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false), .expecting(task: "t", since: now, isOverdue: true),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }
