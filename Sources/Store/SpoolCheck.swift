@@ -200,6 +200,8 @@ public struct SpoolCheck<FS: FileSystem> {
         if status.mode & 0o002 != 0, !isShared { add(path, "can be written by others", .setMode(UInt32(status.mode) & ~0o002)) }
         // Anybody may have written a task for the spool's owner.
         guard status.owner != root.owner, !path.hasPrefix("\(Layout.tasks)/"), !path.hasPrefix("\(Layout.schedules)/") else { return }
+        // Root's jobs have a key `user`. Nobody but root can have given that user the record.
+        if root.owner == 0, [Layout.running, Layout.done, Layout.failed].contains(where: { path.hasPrefix("\($0)/") }) { return }
         add(path, "belongs to user \(status.owner), and the spool to user \(root.owner)", .setOwner(root.owner, group: root.group))
     }
 }

@@ -18,6 +18,24 @@ import Testing
         return spool
     }
 
+    @Test("fsck finds nothing wrong with the record of a job that ran as another user, while it runs and when it has ended")
+    func checked() throws {
+        let spool = try Self.spool()
+        let gate = try spool.gate()
+        chmod(gate.path, 0o666)
+        #expect(try spool.run("command = 'true'\n\(Self.strangers)", as: "ended").outcome == "done 0")
+        try spool.drop("held.toml", "command = 'read x < \(gate.path)'\n\(Self.strangers)")
+        _ = try spool.running("held")
+        let served = try spool.ctl("fsck")
+        #expect(served.code == 0 && served.output.isEmpty, "\(served)")
+        try spool.crash()
+        let repaired = try spool.ctl("fsck", "--repair")
+        #expect(repaired.code == 0 && repaired.output.isEmpty, "\(repaired)")
+        try spool.start()
+        try gate.release()
+        #expect(try spool.end(of: "held").outcome == "done 0")
+    }
+
     @Test("U3: Attacks 32, 34: a job of root's that names a user runs as that user alone: ids, groups, home, nothing open but 0 to 2, no way back (CVE-2012-6097, CVE-2012-6110)", arguments: [
         "games", "nobody", "postgres",
     ])
