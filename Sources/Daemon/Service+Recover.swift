@@ -108,7 +108,7 @@ extension Service {
             case .ended(let end):
                 if let id = JobID(end.jobID), let job = waiting[id], job.attempt == end.attempt {
                     waiting[id] = nil
-                    self.end(job, attempt: end.attempt, RunResult(end))
+                    self.end(job, attempt: end.attempt, Self.resultUnserved(end, of: job))
                     continue
                 }
                 if isAlive { undecided = true }
@@ -134,6 +134,16 @@ extension Service {
             waiting = [:]
         }
         unaccounted = Array(waiting.values)
+    }
+
+    /// How a run ended while no daemon served. When the machine stops, it sends signals to all processes: a run that such a signal ended, and
+    /// that nobody here told to end, is as lost as one whose machine lost its power.
+    private static func resultUnserved(_ end: RunEnd, of job: Job) -> RunResult {
+        var result = RunResult(end)
+        if job.stopping == nil, case .signaled(let number, _) = result.outcome, [SIGHUP, SIGINT, SIGTERM, SIGKILL].contains(number) {
+            result.outcome = .lost("ended by \(Signal.name(number)) while no spoold served the spool, as when the machine stops")
+        }
+        return result
     }
 
     /// A worker writes its record before it starts a command. So a run that no record names never began; unless the machine stopped or the

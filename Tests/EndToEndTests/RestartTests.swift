@@ -130,6 +130,34 @@ struct RestartTests {
         #expect(try spool.linesNow("tries") == ["1", "2"])
     }
 
+    /// What the machine sends to all processes when it stops; whether on_crash has the run taken again; and what becomes of the run then.
+    static let unserved: [(signal: Int32, keys: String, outcome: String, tries: [String])] = [
+        (SIGTERM, "", "failed lost", ["1"]), (SIGKILL, "", "failed lost", ["1"]), (SIGHUP, "", "failed lost", ["1"]),
+        (SIGTERM, "on_crash = 'retry'", "done 0", ["1", "2"]), (SIGKILL, "on_crash = 'retry'", "done 0", ["1", "2"]),
+        // What a program does to itself is its own end.
+        (SIGSEGV, "on_crash = 'retry'", "failed signal", ["1"]), (SIGABRT, "on_crash = 'retry'", "failed signal", ["1"]),
+    ]
+
+    @Test("A run that a signal ended while no daemon served is lost, as after a power cut", arguments: unserved.indices)
+    func endedUnserved(_ index: Int) throws {
+        let row = Self.unserved[index]
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let command = "echo $$ > \(spool.out)/pid; echo $SPOOL_TRY >> \(spool.out)/tries; test $SPOOL_TRY = 2 || read x < \(gate.path)"
+        try spool.drop("job.toml", "command = '\(command)'\nlimits = {core = 0}\n\(row.keys)")
+        try spool.lines("tries", count: 1)
+        let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
+        let worker = try #require(Processes.workers(ofSpool: spool.path).first)
+        try spool.crash()
+        kill(pid, row.signal)
+        try Processes.awaitEnd(of: worker)
+        try spool.start()
+        let job = try spool.end(of: "job")
+        #expect(job.outcome == row.outcome, "\(job.error)")
+        if row.outcome == "failed lost" { #expect(job.error.contains("while no spoold served"), "\(job.error)") }
+        #expect(try spool.linesNow("tries") == row.tries)
+    }
+
     @Test("spoold and the worker killed at once: the run is lost, and said so")
     func bothKilled() throws {
         let spool = try SpoolUnderTest()
