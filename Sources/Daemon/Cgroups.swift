@@ -2,31 +2,34 @@ import Glibc
 import Linux
 import Model
 
-/// A cgroup for each job that asks for one, below the daemon's own: cgroups(7), version 2, where it has been delegated.
-///
-///     <the daemon's>/spoold/     the daemon and its workers: what has children with limits may hold no process itself
-///     <the daemon's>/jobs/ID/    one job, removed when it has ended
+/// A cgroup for each job that asks for one: made with its limits before the job starts, removed when the last process in it has ended.
 final class Cgroups {
     private enum Controller: String, CaseIterable { case memory, cpu, pids }
 
-    /// Set when one was first asked for: where jobs' groups are made, with which controllers; or why they cannot be.
-    private var prepared: (base: String, controllers: Set<String>)?
+    private struct Setting {
+        var key: String
+        var controller: Controller
+        var file: String
+        var value: String
+    }
+
+    /// Set when a group was first asked for: where jobs' groups are, with which controllers.
+    private var prepared: (tree: CgroupTree, controllers: Set<String>)?
+    /// Groups of ended jobs in which something still lives, by the watch on it; and whether the loop listens to those.
+    private var left: [Int32: String] = [:]
+    private let inotify: Inotify
+
+    init() throws(SystemError) { inotify = try Inotify() }
+
+    /// Readable when a group that is left may have become empty.
+    var descriptor: Int32 { inotify.descriptor.raw }
 
     /// Makes the group of a job with its limits. Nil when it cannot be had and need not.
     func make(for id: String, _ limits: CgroupLimits) throws(RunNotPrepared) -> String? {
-        var needed: [(key: String, controller: Controller, file: String, value: String)] = []
-        if let bytes = limits.memoryBytes { needed.append(("memory", .memory, "memory.max", "\(bytes)")) }
-        if let percent = limits.processorPercent { needed.append(("cpu_percent", .cpu, "cpu.max", "\(Int(percent * 1000)) 100000")) }
-        if let tasks = limits.tasks { needed.append(("tasks", .pids, "pids.max", "\(tasks)")) }
         do throws(RunNotPrepared) {
-            let (base, controllers) = try prepare()
-            if let lacking = needed.first(where: { !controllers.contains($0.controller.rawValue) }) {
-                throw RunNotPrepared(
-                    why: "limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold; Delegate=yes in its unit does that, and limits.required = false runs the job without")
-            }
-            let directory = "\(base)/jobs/\(id)"
-            try Self.makeDirectory(directory)
-            for one in needed { try Self.write(one.value, to: "\(directory)/\(one.file)") }
+            let directory = "\(try prepare().tree.jobs)/\(id)"
+            try CgroupTree.makeDirectory(directory)
+            try set(limits, of: directory)
             return directory
         } catch {
             if limits.isRequired { throw error }
@@ -34,72 +37,95 @@ final class Cgroups {
         }
     }
 
-    /// Removes the group of a job that has ended. What the job left running keeps it; it is tried again with the next one.
-    func remove(_ id: String) {
-        guard let prepared else { return }
-        rmdir("\(prepared.base)/jobs/\(id)")
+    /// Sets the limits of a job of an earlier daemon anew: the service manager may have needed them lifted to start this one.
+    func restore(_ id: String, _ limits: CgroupLimits) throws(RunNotPrepared) {
+        guard let tree = try CgroupTree.find(), CgroupTree.exists("\(tree.jobs)/\(id)") else { return }
+        try set(limits, of: "\(try prepare().tree.jobs)/\(id)")
     }
 
-    private func prepare() throws(RunNotPrepared) -> (base: String, controllers: Set<String>) {
+    /// A job has ended, or was not started: its group goes, at once or with the last process that the job left running. Returns how many
+    /// of its processes the kernel killed for want of memory.
+    func leave(_ id: String) -> Int {
+        guard let tree = current else { return 0 }
+        let directory = "\(tree.jobs)/\(id)"
+        let events = (try? CgroupTree.read("\(directory)/memory.events")) ?? ""  // no group, or none with that controller
+        let kills = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }?.split(separator: " ").last
+        remove(directory)
+        return kills.flatMap { Int($0) } ?? 0
+    }
+
+    /// Removes the groups of jobs that ended while no daemon served.
+    func removeEnded(_ hasEnded: (String) -> Bool) {
+        guard let tree = current else { return }
+        for id in CgroupTree.groups(in: tree.jobs) where hasEnded(id) { remove("\(tree.jobs)/\(id)") }
+    }
+
+    /// Groups that are left may have become empty.
+    func takeEvents() throws(SystemError) {
+        var events: [InotifyEvent] = []
+        let isIncomplete = try inotify.readEvents(into: &events)
+        for watch in isIncomplete ? Array(left.keys) : Set(events.map(\.watch)).sorted() {
+            guard let directory = left[watch], Self.isRemoved(directory) else { continue }
+            left[watch] = nil
+        }
+    }
+
+    /// Has systemd able to put a process into the service's own group again; see ``CgroupTree/disable()``.
+    static func release() throws(RunNotPrepared) { try CgroupTree.find()?.disable() }
+
+    // MARK: Making and removing
+
+    private var current: CgroupTree? {
+        if let prepared { return prepared.tree }
+        return (try? CgroupTree.find()) ?? nil  // none can be told of, so this daemon has made none
+    }
+
+    private func prepare() throws(RunNotPrepared) -> (tree: CgroupTree, controllers: Set<String>) {
         if let prepared { return prepared }
-        guard let base = try Self.ownDirectory() else {
+        guard let tree = try CgroupTree.find() else {
             throw RunNotPrepared(why: "limits: no cgroup v2 is mounted; limits.required = false runs the job without memory, cpu_percent and tasks")
         }
-        let available = Set(try Self.read("\(base)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
-        let wanted = Controller.allCases.map(\.rawValue).filter(available.contains)
-        try Self.makeDirectory("\(base)/spoold")
-        try Self.makeDirectory("\(base)/jobs")
-        for pid in try Self.read("\(base)/cgroup.procs").split(separator: "\n") {
-            // One that ended meanwhile cannot be moved and need not.
-            do throws(RunNotPrepared) { try Self.write(String(pid), to: "\(base)/spoold/cgroup.procs") } catch { continue }
-        }
-        if !wanted.isEmpty {
-            let enabling = wanted.map { "+\($0)" }.joined(separator: " ")
-            try Self.write(enabling, to: "\(base)/cgroup.subtree_control")
-            try Self.write(enabling, to: "\(base)/jobs/cgroup.subtree_control")
-        }
-        let found = (base, Set(wanted))
+        let found = (tree, try tree.enable(Controller.allCases.map(\.rawValue)))
         prepared = found
         return found
     }
 
-    /// The daemon's own group: where version 2 is mounted, and its path there.
-    private static func ownDirectory() throws(RunNotPrepared) -> String? {
-        let mounts = try read("/proc/self/mountinfo").split(separator: "\n")
-        // proc(5): fields up to " - ", then the type; the fifth is where it is mounted.
-        guard
-            let mount = mounts.first(where: { $0.firstRange(of: " - cgroup2 ") != nil })?.split(separator: " ").dropFirst(4).first,
-            let own = try read("/proc/self/cgroup").split(separator: "\n").first(where: { $0.hasPrefix("0::") })
-        else { return nil }
-        let path = own.dropFirst(3)
-        // A daemon that was restarted in its own leaf belongs above it.
-        let base = path.hasSuffix("/spoold") ? path.dropLast("/spoold".count) : path
-        return base == "/" ? String(mount) : "\(mount)\(base)"
-    }
-
-    // MARK: Files
-
-    private static let remedy = "Delegate=yes in spoold's unit gives it one, and limits.required = false runs the job without"
-
-    private static func refused(_ path: String, _ why: String) -> RunNotPrepared {
-        RunNotPrepared(why: "limits: spoold needs a cgroup of its own; \(path): \(why); \(remedy)")
-    }
-
-    private static func read(_ path: String) throws(RunNotPrepared) -> String {
-        do throws(SystemError) { return String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: 4 << 20), as: UTF8.self) } catch {
-            throw refused(path, error.message)
+    private func set(_ limits: CgroupLimits, of directory: String) throws(RunNotPrepared) {
+        let controllers = try prepare().controllers
+        let settings = Self.settings(limits)
+        if let lacking = settings.first(where: { !controllers.contains($0.controller.rawValue) }) {
+            throw RunNotPrepared(
+                why: """
+                    limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold; Delegate=yes in its \
+                    unit does that, and limits.required = false runs the job without
+                    """)
         }
+        for one in settings { try CgroupTree.write(one.value, to: "\(directory)/\(one.file)") }
     }
 
-    private static func write(_ text: String, to path: String) throws(RunNotPrepared) {
-        do throws(SystemError) { try FileDescriptor.open(path, O_WRONLY).write(Array(text.utf8)) } catch {
-            throw refused(path, error.message)
+    private static func settings(_ limits: CgroupLimits) -> [Setting] {
+        var settings: [Setting] = []
+        if let bytes = limits.memoryBytes { settings.append(Setting(key: "memory", controller: .memory, file: "memory.max", value: "\(bytes)")) }
+        if let percent = limits.processorPercent {
+            settings.append(Setting(key: "cpu_percent", controller: .cpu, file: "cpu.max", value: "\(Int(percent * 1000)) 100000"))
         }
+        if let tasks = limits.tasks { settings.append(Setting(key: "tasks", controller: .pids, file: "pids.max", value: "\(tasks)")) }
+        return settings
     }
 
-    private static func makeDirectory(_ path: String) throws(RunNotPrepared) {
-        if mkdir(path, 0o755) != 0, errno != EEXIST {
-            throw refused(path, String(cString: strerror(errno)))
-        }
+    private func remove(_ directory: String) {
+        if Self.isRemoved(directory) { return }
+        // A group that cannot be watched goes when the daemon starts the next time.
+        guard let watch = try? inotify.add("\(directory)/cgroup.events", .modified) else { return }
+        left[watch] = directory
+        // The last process may have ended before the watch was there.
+        if Self.isRemoved(directory) { left[watch] = nil }
+    }
+
+    /// False while something in it lives.
+    private static func isRemoved(_ directory: String) -> Bool {
+        // The job may have made groups in it.
+        for name in CgroupTree.groups(in: directory) { _ = isRemoved("\(directory)/\(name)") }
+        return rmdir(directory) == 0 || errno == ENOENT
     }
 }

@@ -31,6 +31,7 @@ extension Daemon {
         log.write(
             .notice, "adopted", at: now,
             ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(process?.pid ?? run.workerPID)", "effect": effect])
+        restoreLimits(of: job)
         // A stop that was asked for before the restart may not have reached it.
         if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
         return true

@@ -11,10 +11,9 @@ extension Daemon {
             let identity = try runAs(job.definition)
             if let remark = identity.remark { note(remark, of: job) }
             var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
-            if let limits = job.definition.cgroupLimits, let group = try cgroup(job, limits, identity) {
-                request.confinement.append(.cgroup(group))
-            }
-            try give(job, request, as: identity.credentials)
+            let group = try group(of: job)
+            if let group { request.confinement.append(.cgroup(group)) }
+            try give(job, request, as: identity.credentials, in: group)
         } catch let error as RunNotPrepared {
             notStarted(job, error.why)
         } catch let error as SystemError where error.isRefusedStart {
@@ -26,16 +25,19 @@ extension Daemon {
 
     /// Gives it to an idle worker, else to a new one. One that has been killed has not read all of it, and so has begun nothing:
     /// another gets it.
-    private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?) throws(SystemError) {
+    private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?, in group: String?) throws(SystemError) {
+        // Only root can open another user's way into a group, and a worker is root's for a moment at its start.
+        let groupToOpen = credentials == nil ? nil : group
         var newOnes = 0
         while true {
             let worker: Worker
-            if let idle = idleWorker(as: credentials) {
+            if groupToOpen == nil, let idle = idleWorker(as: credentials) {
                 worker = idle
             } else {
-                worker = try newWorker(as: credentials)
+                worker = try newWorker(as: credentials, opening: groupToOpen)
                 newOnes += 1
             }
+            worker.isLast = worker.isLast || groupToOpen != nil
             worker.job = job
             do throws(SystemError) {
                 try worker.send(.run(request))
@@ -46,17 +48,6 @@ extension Daemon {
                 if newOnes == Self.newWorkersMax { throw error }
             }
         }
-    }
-
-    /// The cgroup that the job's command is to enter; nil: none can be had, and none need be.
-    private func cgroup(_ job: Job, _ limits: CgroupLimits, _ identity: RunAs) throws(RunNotPrepared) -> String? {
-        guard identity.credentials == nil else {
-            // cgroups(7): who moves a process must be able to write where it comes from, too.
-            if !limits.isRequired { return nil }
-            throw RunNotPrepared(
-                why: "limits.memory, cpu_percent and tasks: only a worker of root's own can enter a cgroup, not one of user \(identity.user.name); limits.required = false runs it without")
-        }
-        return try cgroups.make(for: job.id.text, limits)
     }
 
     private func notStarted(_ job: Job, _ why: String) {
@@ -70,13 +61,14 @@ extension Daemon {
         idleWorkers.lastIndex { $0.credentials == credentials }.map { idleWorkers.remove(at: $0) }
     }
 
-    func newWorker(as credentials: Credentials?) throws(SystemError) -> Worker {
+    func newWorker(as credentials: Credentials?, opening group: String? = nil) throws(SystemError) -> Worker {
         var number = 1
         while true {
             if workers[number] == nil, try !isSpokenFor(record: String(number)) {
                 let record = "\(options.spool)/\(Layout.workers)/\(number)"
                 do throws(SystemError) {
-                    let worker = try Worker(program: options.worker, record: record, number: number, as: credentials, isQuiet: link != nil)
+                    let worker = try Worker(
+                        program: options.worker, record: record, number: number, as: credentials, opening: group, isQuiet: link != nil)
                     workers[number] = worker
                     try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
                     return worker
@@ -120,7 +112,6 @@ extension Daemon {
                     idleWorkers.append(worker)
                     idleSince = now
                 }
-                if job.definition.cgroupLimits != nil { cgroups.remove(job.id.text) }
                 if case .spawnFailed(let errno, let message) = end.kind, SystemError(call: "spawn", errno: errno).isRefusedStart {
                     refused(job, message)
                     continue

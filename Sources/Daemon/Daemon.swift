@@ -62,6 +62,7 @@ public final class Daemon: World {
         static let mounts: UInt64 = 5
         /// To root's daemon, of a user's.
         static let link: UInt64 = 6
+        static let cgroups: UInt64 = 7
         /// Workers of this daemon: their number above this.
         static let workers: UInt64 = 1 << 32
         /// Workers of an earlier daemon.
@@ -93,7 +94,7 @@ public final class Daemon: World {
     lazy var service = Service(spool, zones: zones, log: log, spoolID: spoolID, world: self)
     package internal(set) var configuration = Configuration()
     var surroundings: RunSurroundings
-    let cgroups = Cgroups()
+    let cgroups: Cgroups
     let log: Log
     var watches = Watches()
     /// When what cannot be watched is looked at again, in milliseconds of the monotonic clock; nil: all is watched.
@@ -230,8 +231,10 @@ public final class Daemon: World {
         poll = try Poll()
         signals = try SignalDescriptor(Place.signals)
         timer = try Timer()
+        cgroups = try Cgroups()
         try poll.add(signals.descriptor.raw, token: Token.signals)
         try poll.add(timer.descriptor.raw, token: Token.timer)
+        try poll.add(cgroups.descriptor, token: Token.cgroups)
         if let link { try poll.add(link.raw, token: Token.link) }
         root = try spool.fs.ownStatus()
         // In a sandbox without it, mounts are simply not noticed.
@@ -285,6 +288,7 @@ public final class Daemon: World {
             // Of what this process was before there may be children that have ended.
             reapChildren()
             askWaiting()
+            removeEndedGroups()
             lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
             isServing = true
@@ -323,6 +327,7 @@ public final class Daemon: World {
                 case Token.paths: try takePathEvents()
                 case Token.mounts: mountsChanged()
                 case Token.link: takeWords()
+                case Token.cgroups: try cgroups.takeEvents()
                 case Token.users...: takeUserReport(event.token - Token.users)
                 case Token.programs...: takeOutput(event.token - Token.programs)
                 case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))

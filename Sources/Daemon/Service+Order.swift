@@ -65,6 +65,7 @@ extension Service {
     /// Tells the scheduler how a try ended.
     package func end(_ job: Job, attempt: Int, _ result: RunResult) {
         var result = result
+        result.cause = world.leaveGroup(of: job)
         if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
         scheduler.handle(.ended(job.id, attempt: attempt, result), at: now)
     }

@@ -21,14 +21,16 @@ final class Worker {
     var isReaped = false
 
     /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
-    /// worker has that file.
+    /// worker has that file. Runs of another user enter the cgroup `group`, which the worker opens before it becomes that user.
     /// With `isQuiet` it has the daemon's standard output for its errors, too, and not the daemon's log.
-    init(program: String, record: String, number: Int, as credentials: Credentials?, isQuiet: Bool) throws(SystemError) {
+    init(
+        program: String, record: String, number: Int, as credentials: Credentials?, opening group: String?, isQuiet: Bool
+    ) throws(SystemError) {
         let file = try FileDescriptor.open(record, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []), environment: [],
+            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []) + (group.map { [$0] } ?? []), environment: [],
             descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, 3), (file.raw, 4)], newSession: true)
         socket = try pair.first.duplicate()
         self.number = number

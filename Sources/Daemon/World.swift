@@ -17,6 +17,9 @@ package protocol World: AnyObject {
     /// Asks the worker of a running job, of this daemon or an earlier one, to end it.
     func stop(_ job: Job, _ how: Turn.Stop)
 
+    /// Takes away the cgroup of a try that has ended or never began. Returns what the kernel did to it for its limits, for a person.
+    func leaveGroup(of job: Job) -> String?
+
     /// Asks the program of a pattern for the next due time.
     func ask(_ question: Question)
 

@@ -83,6 +83,8 @@ public struct RunResult: Sendable {
     public var endedAt: Instant
     public var pid: Int32?
     public var usage: Usage?
+    /// Why its processes were ended by somebody else, for a person.
+    public var cause: String?
     /// It wrote something; only looked at where the job asks for mail then.
     public var hasOutput = false
 

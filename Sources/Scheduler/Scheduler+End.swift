@@ -57,6 +57,7 @@ extension Scheduler {
             ending.error = "it ran in the spool that this one is a copy of"
             mayTryAgain = false
         }
+        if let cause = run.cause, let error = ending.error { ending.error = "\(error): \(cause)" }
         switch job.stopping {
         case .canceled:
             ending.state = .failed

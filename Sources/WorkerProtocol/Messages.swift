@@ -92,7 +92,7 @@ public enum Confinement: Sendable, Equatable {
     case ioPriority(Int)
     /// setrlimit(2), soft and hard: the resource's number and its value; nil is no limit.
     case limit(resource: Int, UInt64?)
-    /// The directory of a cgroup to enter.
+    /// The directory of a cgroup to enter; empty: it is open already.
     case cgroup(String)
 
     public var text: String {

@@ -7,11 +7,21 @@ import WorkerProtocol
 // itself again as `--confine`, which does all that and becomes the command. What goes wrong there is written to a pipe on
 // descriptor 3, which closes unused when the command begins.
 
-private let troubleDescriptor: Int32 = 3
+extension Confinement {
+    static let troubleDescriptor: Int32 = 3
+    /// Where the cgroup to enter is open, if somebody else had to open it.
+    static let groupDescriptor: Int32 = 4
+
+    /// As an argument.
+    func text(isGroupOpen: Bool) -> String {
+        if case .cgroup = self, isGroupOpen { return Confinement.cgroup("").text }
+        return text
+    }
+}
 
 /// Confines this process and becomes the command.
 func confine(_ words: [String]) -> Never {
-    _ = linux_fcntl_int(troubleDescriptor, F_SETFD, FD_CLOEXEC)
+    _ = linux_fcntl_int(Confinement.troubleDescriptor, F_SETFD, FD_CLOEXEC)
     guard let end = words.firstIndex(of: "--"), words.count >= end + 3 else { give(up: EINVAL, "is started by spool-worker alone") }
     for word in words[..<end] {
         guard let confinement = Confinement(word) else { give(up: EINVAL, "\(word) is not known") }
@@ -38,7 +48,9 @@ private func apply(_ confinement: Confinement) {
             give(up: errno, "limits.\(name): \(String(cString: strerror(errno)))")
         }
     case .cgroup(let directory):
-        let file = open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        let isOpen = directory.isEmpty
+        let file = isOpen ? Confinement.groupDescriptor : open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        if isOpen { _ = linux_fcntl_int(file, F_SETFD, FD_CLOEXEC) }
         // 0 is the writer itself, cgroups(7).
         if file < 0 || write(file, "0", 1) != 1 { give(up: errno, "cgroup \"\(directory)\": \(String(cString: strerror(errno)))") }
     }
@@ -47,7 +59,7 @@ private func apply(_ confinement: Confinement) {
 /// Tells the worker why, and ends.
 private func give(up number: Int32, _ message: String) -> Never {
     let line = Array("\(number) \(message)".utf8)
-    _ = write(troubleDescriptor, line, line.count)
+    _ = write(Confinement.troubleDescriptor, line, line.count)
     exit(126)
 }
 

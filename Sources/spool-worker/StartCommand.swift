@@ -14,7 +14,10 @@ struct StartFailure: Error {
 ///
 /// The worker itself moves to the job's directory and umask for the moment, and the command inherits them: one call each
 /// instead of a check before and an action after the fork. What took the place of what was not to be had, `remarks` say.
-func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) -> (pid: pid_t, input: GivenInput?) {
+/// A cgroup among what confines it is the one that is open as `group`, if there is that.
+func startCommand(
+    _ request: RunRequest, entering group: RawBox?, _ remarks: inout [String]
+) throws(StartFailure) -> (pid: pid_t, input: GivenInput?) {
     let output = try openOutput(request.stdoutName, request)
     let hasOneOutput = request.stderrName == request.stdoutName
     let errorOutput = hasOneOutput ? nil : RawBox(try openOutput(request.stderrName, request))
@@ -34,20 +37,20 @@ func startCommand(_ request: RunRequest, _ remarks: inout [String]) throws(Start
 
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
-    do throws(StartFailure) { return (try start(request, descriptors), given) } catch {
+    do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch {
         // Of a machine that starts nothing now, no other command gets more.
         let isRefused = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.errno)
         guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
         var request = request
         request.arguments = request.substitutes.arguments
         remarks.append("\(error.message); \(other) takes its place")
-        return (try start(request, descriptors), given)
+        return (try start(request, descriptors, group), given)
     }
 }
 
-private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)]) throws(StartFailure) -> pid_t {
+private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?) throws(StartFailure) -> pid_t {
     let executable = try findCommand(request)
-    guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors) }
+    guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors, group) }
     return try spawn(executable, request.arguments, request, descriptors)
 }
 
@@ -64,11 +67,13 @@ private func spawn(
 
 /// The same by way of `--confine`. Returns when the command has begun.
 private func startConfined(
-    _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)]
+    _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?
 ) throws(StartFailure) -> pid_t {
     var trouble = try Trouble()
-    let words = ["spool-worker", "--confine"] + request.confinement.map(\.text) + ["--", executable] + request.arguments
-    let pid = try spawn("/proc/self/exe", words, request, descriptors + [(trouble.raw, 3)])
+    var descriptors = descriptors + [(trouble.raw, Confinement.troubleDescriptor)]
+    if let group { descriptors.append((group.raw, Confinement.groupDescriptor)) }
+    let words = ["spool-worker", "--confine"] + request.confinement.map { $0.text(isGroupOpen: group != nil) } + ["--", executable]
+    let pid = try spawn("/proc/self/exe", words + request.arguments, request, descriptors)
     do throws(StartFailure) { try trouble.check() } catch {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}

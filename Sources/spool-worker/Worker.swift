@@ -8,6 +8,8 @@ struct Worker: ~Copyable {
     private let socket: FileDescriptor
     private let signals: SignalDescriptor
     private let record: RecordFile
+    /// Open for commands of another user to enter, who could not open it.
+    private let group: RawBox?
     private let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     private var frames = FrameBuffer()
     private var run: Run?
@@ -17,12 +19,13 @@ struct Worker: ~Copyable {
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
 
-    init(socket: consuming FileDescriptor, record: consuming FileDescriptor) throws(SystemError) {
+    init(socket: consuming FileDescriptor, record: consuming FileDescriptor, group: RawBox?) throws(SystemError) {
         let record = try RecordFile(record)
         let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
         try detach()
         self.socket = socket
         self.record = record
+        self.group = group
         self.signals = signals
     }
 
@@ -174,7 +177,7 @@ extension Worker {
             }
             var remarks: [String] = []
             let request = try request.withEnvironmentFile(&remarks)
-            let (pid, input) = try startCommand(request, &remarks)
+            let (pid, input) = try startCommand(request, entering: group, &remarks)
             input?.begin()
             run = Run(request: request, pid: pid, startedAt: startedAt, input: input)
             // It may have been complete, or broken off, before it was watched.
@@ -262,8 +265,6 @@ private func detach() throws(SystemError) {
     if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
     for number in [SIGPIPE, SIGHUP, SIGINT] { _ = linux_ignore_signal(number) }
     _ = umask(0o077)
-    // What protects the daemon when memory runs out is not for jobs. EACCES: the score is that of a user's whole session.
-    try? Process.clearMemoryScore()
     let null = try FileDescriptor.open("/dev/null", O_RDWR)
     // Descriptor 0 is what a job without input inherits.
     for number in Int32(0)...2 where dup2(null.raw, number) < 0 { throw SystemError(call: "dup2", errno: errno) }

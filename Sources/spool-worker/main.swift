@@ -14,8 +14,9 @@
 // - All that a job starts stays below the worker (child subreaper), however often it forks; see Leftovers.swift for whose
 //   each process is. Nothing is signalled that is not the job's.
 //
-// As `spool-worker --user UID:GID:GID,…` it is root's to begin with, becomes that user for good before it does anything else, and
-// serves runs of that user alone. When it cannot become just that, it says so to the daemon and ends.
+// As `spool-worker --user UID:GID:GID,… [CGROUP]` it is root's to begin with, becomes that user for good before it does anything else but
+// open that cgroup for its commands to enter, and serves runs of that user alone. When it cannot become just that, it says so to the
+// daemon and ends.
 //
 // As `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` it is the step between a worker and a command that is
 // confined: it does that to itself and becomes the command. See Confine.swift.
@@ -42,11 +43,20 @@ private func refuse(_ message: String) -> Never {
 if CommandLine.arguments.dropFirst().first == "--confine" { confine(Array(CommandLine.arguments.dropFirst(2))) }
 
 let words = Array(CommandLine.arguments.dropFirst())
-let credentials = words.count == 2 && words[0] == "--user" ? Credentials(words[1]) : nil
+let credentials = 2...3 ~= words.count && words[0] == "--user" ? Credentials(words[1]) : nil
 
 guard words.isEmpty || credentials != nil, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
     linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0
 else { refuse("is started by spoold, with its socket and record file, and by nobody else") }
+
+// What protects the daemon when memory runs out is not for jobs. Who has become another user cannot write it any more.
+try? Process.clearMemoryScore()  // refused where the score is that of a user's whole session, which stays as it is
+
+// Whoever opens the way into a cgroup needs the right to it, and not who takes it, cgroups(7).
+var group: RawBox?
+if words.count == 3 {
+    do throws(SystemError) { group = RawBox(try FileDescriptor.open("\(words[2])/cgroup.procs", O_WRONLY)) } catch { refuse(error.description) }
+}
 
 if let credentials {
     do throws(SystemError) { try credentials.assume() } catch {
@@ -58,7 +68,8 @@ if let credentials {
 }
 
 do throws(SystemError) {
-    let worker = try Worker(socket: FileDescriptor(owning: socketDescriptor), record: FileDescriptor(owning: recordDescriptor))
+    let worker = try Worker(
+        socket: FileDescriptor(owning: socketDescriptor), record: FileDescriptor(owning: recordDescriptor), group: group)
     exit(worker.serve())
 } catch {
     refuse(error.description)

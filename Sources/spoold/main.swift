@@ -20,6 +20,8 @@ let usage = """
       --worker PATH  the spool-worker program; else beside spoold, or in ../libexec/spoold/
       --standby      while another spoold serves the spool, wait, and take over when it ends
       --check        say whether this program could serve the spool, change nothing, and end
+      --release-cgroups
+                     lift the limits that keep systemd from starting the next spoold in its unit, and end
       --help         this text
       --version      the version
 
@@ -72,6 +74,9 @@ while let argument = arguments.popFirst() {
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
     case _ where argument.hasPrefix("--worker="): worker = String(argument.dropFirst(9))
+    case "--release-cgroups":
+        do throws(DaemonFailure) { try Daemon.releaseGroups() } catch { fail("\(error)", code: 1) }
+        exit(0)
     case "--help", "-h":
         print(usage, terminator: "")
         exit(0)
@@ -79,7 +84,7 @@ while let argument = arguments.popFirst() {
         print("spoold \(Version.text)")
         exit(0)
     default:
-        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--standby", "--check", "--help", "--version"])
+        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--standby", "--check", "--release-cgroups", "--help", "--version"])
         fail("unknown argument \"\(argument)\"\(near.map { "; did you mean \"\($0)\"?" } ?? "")", code: 2)
     }
 }

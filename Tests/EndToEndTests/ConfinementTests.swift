@@ -71,7 +71,12 @@ struct ConfinementTests {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = 'cat /proc/self/cgroup; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'\nlimits = {memory = \"32M\", tasks = 20}")
         #expect(job.outcome == "failed signal" && job.integer("signal") == Int(SIGKILL), "\(job.outcome) \(job.error)")
-        #expect(try job.stdout.contains("/jobs/\(job.id)"))
+        let group = try #require(try job.stdout.split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3))
+        #expect(group.hasSuffix("/jobs/\(job.id)"))
+        let mounts = try Files.text("/proc/self/mountinfo").split(separator: "\n")
+        let mount = try #require(mounts.first { $0.contains(" - cgroup2 ") }?.split(separator: " ").dropFirst(4).first)
+        #expect(Files.exists(String(mount)) && !Files.exists("\(mount)\(group)"))
+        #expect(job.error.contains("want of memory"), "\(job.error)")
     }
 
     @Test("U9: spoolctl takes them as options")

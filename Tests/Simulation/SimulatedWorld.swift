@@ -328,6 +328,8 @@ package final class SimulatedWorld: World {
 
     package func endOrphans(of run: WorkerRecord.Running) {}
 
+    package func leaveGroup(of job: Job) -> String? { nil }
+
     package func canOpenMore() -> Bool { true }
 
     package func waitForDisk(_ error: SystemError) -> Bool {
