@@ -14,7 +14,7 @@ import Testing
         var testDescription: String { "\(zone) \(cron) after \(after)" }
     }
 
-    /// SPEC.md, "Daylight saving", verbatim.
+    /// What Debian's cron(8) does when the clocks change, as the manual promises it.
     static let worked = [
         Case(
             zone: "Europe/Berlin", cron: "30 2 * * *", after: "2026-03-28 12:00", until: "2026-03-29 12:00",
