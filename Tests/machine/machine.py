@@ -1,6 +1,7 @@
 """A Debian with systemd as process 1, in QEMU without KVM."""
 
 import base64
+import hashlib
 import os
 import shutil
 import socket
@@ -28,10 +29,17 @@ class Failed(Exception):
 
 
 def make_image(cache):
-    """Makes the image once: CACHE/disk.img, kernel and initrd. It takes a minute or two, and gets Debian's packages."""
-    if os.path.exists(f"{cache}/disk.img"):
-        return
-    os.makedirs(cache, exist_ok=True)
+    """Makes the image once, and again when this file or the agent is another: a directory with disk.img, kernel and initrd. It takes a
+    minute or two, and gets Debian's packages."""
+    made_by = hashlib.sha256()
+    for name in ["machine.py", "agent"]:
+        with open(f"{HERE}/{name}", "rb") as file:
+            made_by.update(file.read())
+    image = f"{cache}/{made_by.hexdigest()[:16]}"
+    if os.path.exists(image):
+        return image
+    shutil.rmtree(cache, ignore_errors=True)
+    os.makedirs(cache)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         root = f"{temporary}/root"
         subprocess.run(["mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", root], check=True)
@@ -45,9 +53,13 @@ def make_image(cache):
             table.write("/dev/vda / ext4 defaults 0 1\n")
         for name, pattern in [("kernel", "vmlinuz-"), ("initrd", "initrd.img-")]:
             found = [one for one in os.listdir(f"{root}/boot") if one.startswith(pattern)]
-            shutil.copy(f"{root}/boot/{found[0]}", f"{cache}/{name}")
+            shutil.copy(f"{root}/boot/{found[0]}", f"{temporary}/{name}")
         make_disk(root, f"{temporary}/disk.img", "3G")
-        os.rename(f"{temporary}/disk.img", f"{cache}/disk.img")
+        os.mkdir(f"{temporary}/image")
+        for name in ["disk.img", "kernel", "initrd"]:
+            os.rename(f"{temporary}/{name}", f"{temporary}/image/{name}")
+        os.rename(f"{temporary}/image", image)
+    return image
 
 
 def make_disk(directory, path, size):
@@ -61,12 +73,12 @@ def make_disk(directory, path, size):
 class Machine:
     """One machine, on a copy of the image, with a second disk that holds `files`."""
 
-    def __init__(self, cache, files, directory):
+    def __init__(self, image, files, directory):
         self.directory = directory
         self.received = b""
         self.number = 0
         # The copy shares its blocks with the image where the file system can.
-        subprocess.run(["cp", "--reflink=auto", "--sparse=always", f"{cache}/disk.img", f"{directory}/disk.img"], check=True)
+        subprocess.run(["cp", "--reflink=auto", "--sparse=always", f"{image}/disk.img", f"{directory}/disk.img"], check=True)
         make_disk(files, f"{directory}/files.img", "200M")
         path = f"{directory}/agent.sock"
         disks = []
@@ -78,7 +90,7 @@ class Machine:
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config"]
             + ["-display", "none", *disks, "-device", "virtio-rng-pci", "-serial", f"file:{directory}/console.log"]
             + ["-chardev", f"socket,id=agent,path={path},server=on,wait=off", "-serial", "chardev:agent"]
-            + ["-kernel", f"{cache}/kernel", "-initrd", f"{cache}/initrd"]
+            + ["-kernel", f"{image}/kernel", "-initrd", f"{image}/initrd"]
             + ["-append", "root=/dev/vda rw console=ttyS0 loglevel=4 random.trust_cpu=on"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
         )
@@ -143,7 +155,7 @@ class Machine:
             raise Failed(f"waited in vain for: {condition}\n{output}\n{self.log()}")
 
     def log(self):
-        return self.run("journalctl -b -u spoold --no-pager -n 40; spoolctl status; spoolctl jobs --all 2>&1 | head -40")[1]
+        return self.run("journalctl -b -u spoold --no-pager -n 40; spoolctl status; spoolctl jobs 2>&1 | head -40")[1]
 
     def console(self):
         with open(f"{self.directory}/console.log", errors="replace") as console:
