@@ -102,28 +102,7 @@ extension Daemon {
         if lostSpool != nil { return }
         if spool.journal.hasPending { try service.persistently { () throws(SystemError) in try self.spool.journal.commit() } }
         guard try spool.fs.status(Layout.journal) != nil else { return }
-        try writeJournalAnew()
-    }
-
-    /// Writes the journal from memory where its segment is gone, or is not what was written. Nothing of what stands there is deleted.
-    private func writeJournalAnew() throws(SystemError) {
-        let isInPlace = try spool.journal.isInPlace()
-        if isInPlace, try spool.journal.isAsWritten() { return }
-        let old = "\(Layout.journal)/\(spool.journal.segment)"
-        try service.rotateJournal()
-        var what = "\(old) was taken away"
-        // As a segment of the past it would be a damaged one.
-        if isInPlace {
-            let kept = try service.persistently { () throws(SystemError) in try self.spool.fs.setAside(old) }
-            what = "\(old) was cut off or written to by somebody, and is \(kept) now"
-        }
-        log.write(.warning, "mended", at: now, ["what": "wrote \(Layout.journal)/\(spool.journal.segment) from memory: \(what)"])
-        service.report(
-            problem: [
-                "\(what), at \(now.rfc3339); \(spool.journal.segment) was written from memory, and only the records of jobs tell what was before"
-            ],
-            of: Layout.journal, inForce: "the state in memory")
-        isSpoolSuspect = true
+        if try service.writeJournalAnew() { isSpoolSuspect = true }
     }
 
     /// Writes what state/ holds besides the lock, as far as this daemon knows it.

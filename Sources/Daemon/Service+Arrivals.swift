@@ -103,7 +103,7 @@ extension Service {
         do throws(SystemError) {
             arrival = try spool.intake(
                 name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
-                isTaken: { self.scheduler.jobs[$0] },
+                isTaken: { self.scheduler.jobs[$0] }, ending: { self.scheduler.endedInTurn[$0] },
                 task: { task in
                     // It may have come just before the job, and not have been looked at yet.
                     if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) { isTaskUnready = !self.loadTask(task) }
@@ -145,6 +145,7 @@ extension Service {
             if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
         case .strayed(let id):
+            // One that has ended is found by whoever brings it to its place.
             if let job = scheduler.jobs[id] { _ = try putBack(job, from: "\(Layout.new)/\(name)") }
         case .ignored(let why):
             if spool.firstTimeIgnored(name) {

@@ -57,7 +57,7 @@ extension Scheduler {
                 if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
                 return nil
             }
-            guard let end = endedInTurn[id] ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
+            guard let end = endedInTurn[id]?.state ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
             if after.isMet(by: end) { return nil }
             // The status names it, so that its retry can bring this one back.
             if !job.waitsFor.contains(id) { job.waitsFor.append(id) }

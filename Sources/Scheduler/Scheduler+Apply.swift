@@ -232,7 +232,7 @@ extension Scheduler {
         leave(job)
         if isRestoring { return }
         forget(job.id)
-        endedInTurn[job.id] = job.state
+        endedInTurn[job.id] = job
     }
 
     func forget(_ id: JobID) { jobs[id] = nil }

@@ -67,7 +67,7 @@ public final class Scheduler {
     var owed: [Debt] = []
     var expectations = Heap<TimedTask>()
     /// Jobs that have come to their end in this turn: the tree does not know yet.
-    public internal(set) var endedInTurn: [JobID: JobState] = [:]
+    public internal(set) var endedInTurn: [JobID: Job] = [:]
     /// There is something to start, and the world does not allow it.
     public private(set) var isHeld = false
     /// Whether the last turn would have started a job if there had been another slot.

@@ -29,11 +29,13 @@ extension Spool {
     ///   - isMovedIn: it was renamed into new/, and so came whole, a directory too.
     ///   - known: the id under which a file of this name already waits.
     ///   - isTaken: whether the scheduler knows a job of this id.
+    ///   - ending: a job that has come to its end and has not been brought to its place yet.
     ///   - task: finds the definition in force of a task.
     ///   - schedules: finds the ids of a task's schedules. A dropped run whose id is that of one of their due times is that run.
     public func intake(
         _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext,
-        isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?, schedules: (String) -> [String] = { _ in [] }
+        isTaken: (JobID) -> Job?, ending: (JobID) -> Job? = { _ in nil }, task: (String) -> TaskDefinition?,
+        schedules: (String) -> [String] = { _ in [] }
     ) throws(SystemError) -> Arrival {
         guard !Name.isUnfinished(name) else { return .notYet }
         let path = "\(Layout.new)/\(name)"
@@ -51,7 +53,10 @@ extension Spool {
         case .refused(let status, let why):
             if isSettling(status, context) { return .notYet }
             return .rejected(rejection(why, status))
-        case .other(.directory): return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
+        case .other(.directory):
+            // It is still written to, or about to be brought to its place.
+            if let id = try jobOfStray(path), let job = isTaken(id) ?? ending(id), try isStray(job) { return .strayed(id) }
+            return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
         // It cannot be moved to failed/, and to ask it may take for ever.
         case .other(.mountPoint): return .ignored(why: FileKind.mountPoint.article)
         case .other(let kind):
@@ -212,8 +217,6 @@ extension Spool {
                 break
             }
         }
-        // Before all else: it is still written to.
-        if let id = try jobOfStray(path), let job = isTaken(id), try isStray(job) { return .strayed(id) }
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
             if let owner = try fs.foreignOwner(path) { return .foreign(owner) }

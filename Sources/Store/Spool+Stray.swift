@@ -9,9 +9,9 @@ extension Spool {
     /// The id that a directory's status has; nil when it has none.
     func jobOfStray(_ path: String) throws(SystemError) -> JobID? { try fs.jobStatus(in: path).flatMap { JobID($0.id) } }
 
-    /// Whether a job's directory is not where it belongs.
+    /// Whether the directory of a job that runs, or has run in this turn, is not where it belongs.
     func isStray(_ job: Job) throws(SystemError) -> Bool {
-        guard job.state == .running, job.place == .directory(.running) else { return false }
+        guard job.place == .directory(.running) else { return false }
         return try fs.status(Layout.directory(of: job.id, .running)) == nil
     }
 

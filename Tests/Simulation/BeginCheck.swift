@@ -51,7 +51,7 @@ struct BeginCheck {
         guard let after = job.definition.after else { return }
         var ids = after.all.compactMap { JobID($0) }
         // Those that a task's name has meant.
-        let facts = try JournalFacts(world.disk)
+        let facts = try JournalFacts(world.disk, taken: world.takenSegments)
         for version in facts.accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
         for id in ids where !people.movedAway.contains(id.text) {
             // A retry takes the place of what it repeats.

@@ -70,11 +70,11 @@ struct Check {
                 // The record of a due time tells no more that it has run.
                 if attempt.id.contains("-task") { continue }
                 // Of one that was removed, the job's file may have been left alone, or brought back by a power cut.
-                if try mayBeForgotten(id, endedAt: journal.facts(disk).firstEnds[id]) { continue }
+                if try mayBeForgotten(id, endedAt: journal.facts(world).firstEnds[id]) { continue }
             }
             guard let id = JobID(attempt.id), let due = id.instant,
                 // A task that was removed and made anew when the clock had been set back is due then, too.
-                try journal.facts(disk).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
+                try journal.facts(world).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
             else { throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times") }
         }
     }
@@ -98,13 +98,15 @@ struct Check {
             var found = JobState.allCases.filter { hasJobFile(Layout.directory(of: job.id, $0)) }.map { Layout.directory(of: job.id, $0) }
             if case .file(let name) = job.place, disk.exists("new/\(name)") { found.append("new/\(name)") }
             let expected = if case .file(let name) = job.place { "new/\(name)" } else { Layout.directory(of: job.id, job.state) }
+            if found.isEmpty, job.state == .running, people.carriedOff.contains(job.id.text) { continue }
             if found != [expected] { throw Violation("\(job.id) is \(job.state) and in \(found), not in \(expected)") }
         }
     }
 
     /// Nothing that ran is forgotten.
     private func whatBeganIsStillThere(_ scheduler: Scheduler) throws(Violation) {
-        for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) {
+        // Of a directory that somebody carried off, nothing tells after a crash whether its job had its record before.
+        for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) && !people.carriedOff.contains(id) {
             guard let job = JobID(id), scheduler.jobs[job] == nil else { continue }
             if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)"), try !mayBeForgotten(job) { throw Violation("\(id) ran and has no record") }
         }
@@ -133,7 +135,7 @@ struct Check {
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
                 if state == .done, !success { throw Violation("done/\(name) did not succeed") }
-                if table.text("reason") == "lost", try journal.facts(disk).accepted[id]?.last?.definition.onCrash == .retry {
+                if table.text("reason") == "lost", try journal.facts(world).accepted[id]?.last?.definition.onCrash == .retry {
                     throw Violation("failed/\(name) is lost, and on_crash is retry")
                 }
             }
@@ -143,7 +145,7 @@ struct Check {
     // MARK: Due times
 
     private func everyDueTimeIsAccountedFor(_ scheduler: Scheduler) throws(Violation) {
-        let facts = try journal.facts(disk).due
+        let facts = try journal.facts(world).due
         for (name, task) in scheduler.tasks where task.definition != nil {
             guard let facts = facts[name], let from = facts.since else { continue }
             let step = facts.stepMilliseconds
@@ -164,7 +166,7 @@ struct Check {
 
     private func hasBeenForgotten(_ drop: People.Drop) throws(Violation) -> Bool {
         if let id = drop.record.flatMap({ JobID($0) }), try mayBeForgotten(id) { return true }
-        let facts = try journal.facts(disk)
+        let facts = try journal.facts(world)
         for (name, end) in facts.rejected where name == drop.name || people.movedAway.contains(name) {
             if end.advanced(byMilliseconds: world.configuration.keepMilliseconds) <= world.latest { return true }
         }
@@ -178,7 +180,7 @@ struct Check {
 
     /// Whether the job said that its record need not be kept until now.
     func mayBeForgotten(_ id: JobID, endedAt: Instant? = nil) throws(Violation) -> Bool {
-        let facts = try journal.facts(disk)
+        let facts = try journal.facts(world)
         let endedAt = endedAt ?? facts.ends[id]
         let job = facts.accepted[id]?.last
         let keep = job?.definition.keepMilliseconds ?? world.configuration.keepMilliseconds

@@ -4,9 +4,9 @@ import Store
 final class LazyFacts {
     private var known: JournalFacts?
 
-    func facts(_ disk: SimulatedDisk) throws(Violation) -> JournalFacts {
+    func facts(_ world: SimulatedWorld) throws(Violation) -> JournalFacts {
         if let known { return known }
-        let facts = try JournalFacts(disk)
+        let facts = try JournalFacts(world.disk, taken: world.takenSegments)
         known = facts
         return facts
     }
@@ -56,19 +56,29 @@ struct JournalFacts {
     /// Names in new/ that became no job, and when that was first found.
     private(set) var rejected: [String: Instant] = [:]
 
-    init(_ disk: SimulatedDisk) throws(Violation) {
+    /// `taken`: what the segments said that somebody has taken away.
+    init(_ disk: SimulatedDisk, taken: [String: [UInt8]]) throws(Violation) {
         let zones = ZoneDatabase(directories: [])
         do {
             try disk.undisturbed {
-                for segment in try Journal<SimulatedDisk>.segments(disk) {
-                    _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { fields in
-                        if let record = fields.record(ReadingContext(now: fields.at, zones: zones)) { take(record, at: fields.at) }
+                let segments = Set(try Journal<SimulatedDisk>.segments(disk)).union(taken.keys)
+                for segment in segments.sorted() {
+                    guard let bytes = taken[segment] else {
+                        _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { take($0, zones) }
+                        continue
+                    }
+                    for line in bytes.split(separator: 0x0A) {
+                        if let fields = line.withUnsafeBufferPointer({ JournalFields($0) }) { take(fields, zones) }
                     }
                 }
             }
         } catch {
             throw Violation("the journal cannot be read: \(error)")
         }
+    }
+
+    private mutating func take(_ fields: JournalFields, _ zones: ZoneDatabase) {
+        if let record = fields.record(ReadingContext(now: fields.at, zones: zones)) { take(record, at: fields.at) }
     }
 
     private mutating func take(_ record: Record, at instant: Instant) {

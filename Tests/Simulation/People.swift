@@ -53,6 +53,11 @@ final class People {
     private var written = 0
     /// Jobs whose records somebody moved into new/ again.
     private(set) var movedAway: Set<String> = []
+    /// Jobs whose directories somebody moved out of the spool's own directories while they ran.
+    private(set) var carriedOff: Set<String> = []
+    private var moves = 0
+    /// Drops whose jobs' directories somebody moved within the spool while they ran.
+    private var moved: Set<Int> = []
     /// The latest start that was asked for.
     private(set) var latest = SimulatedWorld.start
 
@@ -135,6 +140,26 @@ final class People {
             for index in marks(in: try disk.node("\(state)/\(name)")) { drops[index].mayBeTwice = true }
             try disk.move("\(state)/\(name)", to: "\(Layout.new)/\(name)")
             movedAway.insert(name)
+        case .moveRunning:
+            let ids = world.running.map(\.id.text).filter { disk.exists("\(Layout.running)/\($0)") }.sorted()
+            guard !ids.isEmpty else { return }
+            moves += 1
+            let id = ids[Int(pick % UInt64(ids.count))]
+            let targets = ["\(Layout.new)/\(id)", "\(Layout.new)/stray\(moves)", "\(Layout.done)/\(id)", "\(Layout.failed)/\(id)", Self.away(id)]
+            let target = targets[Int(pick >> 8 % UInt64(targets.count))]
+            guard !disk.exists(target) else { return }
+            let marks = marks(in: try disk.node("\(Layout.running)/\(id)"))
+            moved.formUnion(marks)
+            if target == Self.away(id) {
+                for index in marks { drops[index].mayBeGone = true }
+                carriedOff.insert(id)
+            }
+            try disk.move("\(Layout.running)/\(id)", to: target)
+        case .moveBack:
+            let ids = world.running.map(\.id.text).filter { disk.exists(Self.away($0)) && !disk.exists("\(Layout.running)/\($0)") }.sorted()
+            guard !ids.isEmpty else { return }
+            let id = ids[Int(pick % UInt64(ids.count))]
+            try disk.move(Self.away(id), to: "\(Layout.running)/\(id)")
         case .cancel:
             let ids = try disk.node(Layout.new).entries.keys.map { Spool<SimulatedDisk>.stem(of: $0) }
                 + disk.node(Layout.running).entries.keys
@@ -165,6 +190,9 @@ final class People {
         default: break
         }
     }
+
+    /// Where somebody takes the directory of a job.
+    private static func away(_ id: String) -> String { "\(Layout.temporary)/away-\(id)" }
 
     // MARK: Dropping
 
@@ -267,6 +295,8 @@ final class People {
         for one in slow { drops[one.drop].mayBeGone = true }
         slow = []
         for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
+        // The directory may be in both places then.
+        for index in moved { drops[index].mayBeTwice = true }
         // Tasks too: what came of them is looked at by what the journal says.
     }
 

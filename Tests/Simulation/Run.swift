@@ -93,8 +93,9 @@ package final class Run {
             world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
         case .roots: world.isRoots = pick % 2 == 0
         case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
-            .defineTask, .editTask, .spoilTask, .removeTask:
+            .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)
+        case .takeJournal: try world.takeJournal(pick)
         case .interject:
             let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
             let kind = kinds[Int(pick >> 32) % kinds.count]

@@ -243,6 +243,35 @@ package final class SimulatedWorld: World {
         do throws(SystemError) { try service.rotateJournal() } catch { try daemonEnded(error) }
     }
 
+    /// What the segments said that somebody has taken away or cut off, by their names.
+    private(set) var takenSegments: [String: [UInt8]] = [:]
+
+    /// Somebody takes the journal's segment away, or cuts it off, and the daemon is told. While none runs, or the disk refuses to have it
+    /// written anew, what it said is lost, which nothing can mend.
+    func takeJournal(_ pick: UInt64) throws(Violation) {
+        guard disk.fault == nil, disk.lookFault == nil else { return }
+        try turn()
+        guard let service else { return }
+        let segment = service.spool.journal.segment
+        let path = "\(Layout.journal)/\(segment)"
+        guard let node = try? disk.node(path) else { throw Violation("\(path) is not there") }
+        let bytes = node.bytes
+        let isNoticed: Bool
+        do throws(SystemError) {
+            switch pick % 3 {
+            case 0: try disk.unlink(path)
+            case 1: try disk.move(path, to: "\(Layout.temporary)/\(segment).\(life)")
+            default: try disk.write(path, Array(bytes.prefix(Int(pick >> 8 % UInt64(bytes.count)))))
+            }
+            isNoticed = try service.writeJournalAnew()
+        } catch {
+            return try daemonEnded(error)
+        }
+        guard isNoticed else { throw Violation("nobody noticed what became of \(path)") }
+        takenSegments[segment] = bytes
+        if disk.exists(path) { throw Violation("\(path) is still there") }
+    }
+
     /// Reads the journal and mends the tree, and no more; returns how much there was to mend.
     func recoverOnly() throws(Violation) -> Int {
         do {
