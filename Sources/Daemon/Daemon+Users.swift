@@ -28,7 +28,11 @@ extension Daemon {
         do throws(SystemError) {
             for directory in UserPart.claimable + [Layout.users] {
                 for entry in try spool.fs.list(directory) {
-                    if entry.kind == .directory { names.insert(entry.name) } else if let name = UserPart.denied(byFile: entry.name) { names.insert(name) }
+                    if entry.kind == .directory {
+                        names.insert(entry.name)
+                    } else if let name = UserPart.denied(byFile: entry.name) {
+                        names.insert(name)
+                    }
                 }
             }
         } catch {
@@ -102,7 +106,8 @@ extension Daemon {
         }
         if let one = users[name] {
             guard one.account.isSame(as: account) else {
-                log.write(.notice, "user-changed", at: now, ["user": name, "effect": "the daemon of that user is begun anew"], causedBy: name)
+                let effect = "the daemon of that user is begun anew"
+                log.write(.notice, "user-changed", at: now, ["user": name, "effect": effect], causedBy: name)
                 letGo(name)
                 if users[name] == nil { return try serve(name, place) }
                 return true
@@ -222,7 +227,9 @@ extension Daemon {
                 // What it has said meanwhile may not have been read.
                 if one.descriptor != nil { takeUserReport(one.number) }
                 guard one.isSilent(at: now) else { continue }
-                log.write(.error, "user-daemon-silent", at: self.now, ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"], causedBy: one.user.name)
+                log.write(
+                    .error, "user-daemon-silent", at: self.now,
+                    ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"], causedBy: one.user.name)
                 one.answered()
                 one.kill()
             }

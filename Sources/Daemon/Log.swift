@@ -30,7 +30,8 @@ package final class Log {
     }
 
     package func write(
-        _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:], causedBy cause: String? = nil
+        _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:],
+        causedBy cause: String? = nil
     ) {
         if let cause = cause ?? user, !limit.admits("\(event)", of: cause, at: Clock.monotonicMilliseconds()) { return }
         append(level, event, at: now, fields)
@@ -43,9 +44,10 @@ package final class Log {
     func countLeftOut(at now: Instant, isLast: Bool = false) {
         guard limit.next != nil else { return }
         for one in limit.takeOver(at: isLast ? .max : Clock.monotonicMilliseconds()) {
+            let by = user == nil ? one.user : nil
             append(
                 .warning, "left-out", at: now,
-                ["of": one.kind, "count": "\(one.count)", "by": user == nil ? one.user : nil, "seconds": "\(LineLimit.milliseconds / 1000)"])
+                ["of": one.kind, "count": "\(one.count)", "by": by, "seconds": "\(LineLimit.milliseconds / 1000)"])
         }
     }
 

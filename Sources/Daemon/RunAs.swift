@@ -25,8 +25,8 @@ extension Daemon {
             return found
         } catch {
             guard definition.fallsBack, geteuid() == 0 else { throw error }
-            // Nor is the user to be had, else.
-            if definition.user != nil, definition.group != nil, var found = try? runAs(definition.user, nil), (try? refuseExpired(found.user)) != nil {
+            let own = definition.user == nil || definition.group == nil ? nil : try? runAs(definition.user, nil)  // nor is the user to be had
+            if var found = own, (try? refuseExpired(found.user)) != nil {  // nor may the user run anything
                 found.remark = "\(error.why); it runs with the user's own group"
                 return found
             }

@@ -189,7 +189,8 @@ extension Service {
             return WorkerRecord.parse(bytes)
         } catch {
             let since = min(unreadableRecords[record] ?? now, now)
-            guard error.isShortage || error.mayPass && now.milliseconds - since.milliseconds < Self.unreadableMilliseconds else { return nil }
+            let isNew = now.milliseconds - since.milliseconds < Self.unreadableMilliseconds
+            guard error.isShortage || error.mayPass && isNew else { return nil }
             unreadableRecords[record] = since
             throw error
         }

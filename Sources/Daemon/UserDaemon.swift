@@ -87,7 +87,7 @@ final class UserDaemon {
 
     func startNow() { startAt = Clock.monotonicMilliseconds() }
 
-    /// Has it end in order: jobs go on, and nothing is started again. One that does not end in a while is ended as one that does not answer.
+    /// Has it end in order: jobs go on, and nothing is started again. One that does not end in a while is killed as one that does not answer.
     func letGo() {
         link = nil
         startAt = nil

@@ -13,8 +13,9 @@ enum UserProcesses {
         guard let users = realPath("\(spool)/\(Layout.users)") else { return [:] }
         var counts: [String: Int] = [:]
         for pid in pids(named: "spool-worker") {
-            // Gone, or nothing of ours. The record of a worker is open at descriptor 4.
-            guard let record = try? Directory.open("/").readSymbolicLink("/proc/\(pid)/fd/4"), record.hasPrefix("\(users)/") else { continue }
+            // The record of a worker is open at descriptor 4.
+            let record = try? Directory.open("/").readSymbolicLink("/proc/\(pid)/fd/4")  // gone meanwhile, or nothing of ours
+            guard let record, record.hasPrefix("\(users)/") else { continue }
             let parts = record.dropFirst(users.utf8.count + 1).split(separator: "/")
             if parts.count == 4, parts[1...2].joined(separator: "/") == Layout.workers { counts[String(parts[0]), default: 0] += 1 }
         }
@@ -25,8 +26,8 @@ enum UserProcesses {
     static func endDaemons(ofSpool spool: String) {
         let limit = Clock.monotonicMilliseconds() + endMilliseconds
         for pid in pids(named: "spoold") {
-            // Gone meanwhile, or without a descriptor for it: then there is nothing to wait for.
-            guard let ending = try? Linux.Process.openPidfd(pid), isUserDaemon(pid, ofSpool: spool) else { continue }
+            guard let ending = try? Linux.Process.openPidfd(pid) else { continue }  // gone, or no descriptor is to be had: nothing to wait for
+            guard isUserDaemon(pid, ofSpool: spool) else { continue }
             var descriptor = pollfd(fd: ending.raw, events: Int16(POLLIN), revents: 0)
             let isEnded = Glibc.poll(&descriptor, 1, Int32(clamping: max(0, limit - Clock.monotonicMilliseconds()))) > 0
             // Its user has stopped it, perhaps.
@@ -35,19 +36,17 @@ enum UserProcesses {
     }
 
     private static func isUserDaemon(_ pid: pid_t, ofSpool spool: String) -> Bool {
-        // Gone: it is none.
-        guard let bytes = try? FileDescriptor.open("/proc/\(pid)/cmdline", O_RDONLY).readAll(limit: 1 << 16) else { return false }
+        let bytes = try? FileDescriptor.open("/proc/\(pid)/cmdline", O_RDONLY).readAll(limit: 1 << 16)  // gone: it is none
+        guard let bytes else { return false }
         let arguments = bytes.split(separator: 0).map { FileName.string(from: Array($0)) }
         guard let option = arguments.lastIndex(of: "--serve-user"), option + 1 < arguments.count else { return false }
         return arguments.contains(UserPart.path(of: arguments[option + 1], inSpool: spool))
     }
 
     private static func pids(named name: String) -> [pid_t] {
-        // No /proc: nothing is known of them.
-        let entries = (try? Directory.open("/proc").list()) ?? []
+        let entries = (try? Directory.open("/proc").list()) ?? []  // no /proc: nothing is known of them
         return entries.compactMap { pid_t($0.name) }.filter { pid in
-            // Gone meanwhile.
-            (try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64)) == Array("\(name)\n".utf8)
+            (try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64)) == Array("\(name)\n".utf8)  // gone meanwhile
         }
     }
 

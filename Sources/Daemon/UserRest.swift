@@ -52,9 +52,9 @@ struct Rest {
 
 extension Daemon {
     private var hasNothingToDo: Bool {
-        guard scheduler.jobs.isEmpty, workers.count == idleWorkers.count, adopted.isEmpty, programs.isEmpty, questions.isEmpty, paths == nil, check == nil,
-            !service.hasWork, !service.hasUnplaced, !service.hasUnready, service.troubles.isEmpty, unwatchedLookAt == nil, spoolLookAt == nil,
-            configurationFile?.lookAt == nil
+        guard scheduler.jobs.isEmpty, workers.count == idleWorkers.count, adopted.isEmpty, programs.isEmpty, questions.isEmpty, paths == nil,
+            check == nil, !service.hasWork, !service.hasUnplaced, !service.hasUnready, service.troubles.isEmpty, unwatchedLookAt == nil,
+            spoolLookAt == nil, configurationFile?.lookAt == nil
         else { return false }
         return wantedBackAt.milliseconds - now.milliseconds >= IdleTime.restMillisecondsMin
     }
@@ -98,8 +98,8 @@ extension Daemon {
                     try watch(
                         "\(options.spool)/\(path)",
                         [
-                            .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
-                            .dontFollow,
+                            .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted,
+                            .onlyDirectory, .dontFollow,
                         ]))
             }
             // Each day at least it looks at its records.
@@ -129,8 +129,7 @@ extension Daemon {
     /// The user is served by a process, or not at all.
     func endRest(_ one: UserDaemon) {
         for watch in one.rest?.watches ?? [] where restingUsers.removeValue(forKey: watch) != nil {
-            // Its directory is gone, and the watch with it: then nothing is left to remove.
-            try? watcher?.inotify.remove(watch)
+            try? watcher?.inotify.remove(watch)  // its directory is gone, and the watch with it: then nothing is left to remove
         }
         one.rest = nil
     }

@@ -71,8 +71,8 @@ extension Daemon {
                 let watch = try self.watch(
                     one.directory,
                     [
-                        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted, .onlyDirectory,
-                        .addToMask,
+                        .closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .attributesChanged, .selfMoved, .selfDeleted,
+                        .onlyDirectory, .addToMask,
                     ])
                 names[watch, default: []].insert(one.name)
             } catch {

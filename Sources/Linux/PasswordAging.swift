@@ -31,8 +31,8 @@ public struct PasswordAging: Sendable, Equatable {
         }
     }
 
-    /// Why nothing may be run for the account on this day; nil: it may. As pam_unix(8) decides for cron(8): a password that is locked counts
-    /// for nothing, an account that has expired and a password that must be changed do.
+    /// Why nothing may be run for the account on this day; nil: it may. As pam_unix(8) decides for cron(8): a locked password does not
+    /// matter, an account that has expired and a password that must be changed do.
     public func refusal(onDay day: Int) -> String? {
         if let expires, day >= expires { return "the account has expired" }
         guard let lastChange else { return nil }

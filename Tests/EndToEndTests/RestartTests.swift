@@ -17,6 +17,20 @@ struct RestartTests {
     enum Order: String, CaseIterable { case endsAfterStart, endsWhileDown }
     enum Way: String, CaseIterable { case kill, term }
 
+    @Test("A signal that is asked for reaches a job that an earlier daemon started")
+    func signalsAdopted() throws {
+        let spool = try SpoolUnderTest()
+        try spool.drop("trap.toml", "command = 'trap \"exit 3\" USR1; sleep 600 & echo began >> \(spool.out)/began; wait'")
+        try spool.lines("began", count: 1)
+        try spool.crash()
+        let seen = spool.logLength
+        try spool.start()
+        try spool.logLine("event=adopted", after: seen)
+        let killed = try spool.ctl("kill", "-s", "USR1", spool.running("trap").id)
+        #expect(killed.code == 0, "\(killed)")
+        #expect(try spool.end(of: "trap").outcome == "failed exit 3")
+    }
+
     @Test("N2: Attack 67: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
     func trueCodes(_ way: Way, _ order: Order) throws {
         let spool = try SpoolUnderTest()
