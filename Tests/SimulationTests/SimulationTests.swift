@@ -25,6 +25,13 @@ import Testing
     /// What seeds found beyond those that are run each time, and was mended.
     static let found: [(what: String, steps: [String])] = [
         (
+            "A running job whose directory is moved into new/ under another name, and which ends before that is noticed, is one job",
+            [
+                "drop 1681261036353870834", "turn 17664186008848434550", "work 115967787045686720", "work 9093759370760651786",
+                "moveRunning 17250609852808669802", "work 17763624724512645852", "work 14182896262446620011",
+            ]
+        ),
+        (
             "A lock is held over a snapshot that tells of a job between two tries",
             [
                 "cutPower 4316758486692434552", "drop 14715974020455200920", "submit 16008807372608200129", "crashLoop 4125106315389264199",
