@@ -107,6 +107,16 @@ package final class Log {
             bytes.append(contentsOf: text.utf8)
             return
         }
-        bytes.appendQuoted(FileName.bytes(of: text))
+        // What a terminal or the journal's reader would obey, or show as nothing, stands escaped.
+        bytes.append(UInt8(ascii: "\""))
+        for scalar in text.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { bytes.append(UInt8(ascii: "\\")) }
+            if TerminalText.isUnsafe(scalar.value) {
+                bytes.append(contentsOf: TerminalText.escape(scalar).utf8)
+            } else {
+                bytes.append(contentsOf: UTF8.encode(scalar)!)  // every scalar has an encoding
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
     }
 }

@@ -2,8 +2,8 @@
 ///
 /// Commas and colons come by themselves. The bytes are JSON when the calls are: each `begin` has its `end`, and inside an
 /// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F), and where
-/// a character would move a terminal or turn the direction of its line (U+007F to U+009F, U+202A to U+202E, U+2066 to U+2069):
-/// what users write is shown to root.
+/// a character would move a terminal, turn the direction of its line or not be seen (``TerminalText/isUnsafe(_:)``): what users
+/// write is shown to root.
 public struct JSONWriter {
     public private(set) var bytes: [UInt8]
     private var needsComma = false
@@ -176,7 +176,7 @@ public struct JSONWriter {
                 let unsafe = byte >= 0x7F ? Self.unsafeCharacter(in: text, at: index) : nil
                 if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash || unsafe != nil {
                     bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[copied..<index]))
-                    if let unsafe { append(escapingUnit: unsafe.unit) } else { append(escaping: byte) }
+                    if let unsafe { append(escapingScalar: unsafe.scalar) } else { append(escaping: byte) }
                     index += (unsafe?.length ?? 1) - 1
                     copied = index + 1
                 }
@@ -187,15 +187,20 @@ public struct JSONWriter {
     }
 
     /// A character beyond ASCII's that is not to be written as it is, if one begins here. The text is valid UTF-8.
-    private static func unsafeCharacter(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (unit: UInt16, length: Int)? {
-        let character: (unit: UInt16, length: Int)
-        switch text[index] {
-        case 0x7F: character = (0x7F, 1)
-        case 0xC2: character = (UInt16(text[index + 1]), 2)
-        case 0xE2: character = (0x2000 | UInt16(text[index + 1] & 0x3F) << 6 | UInt16(text[index + 2] & 0x3F), 3)
-        default: return nil
-        }
-        return TerminalText.isUnsafe(UInt32(character.unit)) ? character : nil
+    private static func unsafeCharacter(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (scalar: UInt32, length: Int)? {
+        let lead = text[index]
+        if lead == 0x7F { return (0x7F, 1) }
+        guard lead >= 0xC0 else { return nil }
+        let length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2
+        var scalar = UInt32(lead) & (0x7F >> UInt32(length))
+        for next in 1..<length { scalar = scalar << 6 | UInt32(text[index + next] & 0x3F) }
+        return TerminalText.isUnsafe(scalar) ? (scalar, length) : nil
+    }
+
+    private mutating func append(escapingScalar scalar: UInt32) {
+        guard scalar > 0xFFFF else { return append(escapingUnit: UInt16(scalar)) }
+        append(escapingUnit: UInt16(0xD800 + (scalar - 0x10000) >> 10))
+        append(escapingUnit: UInt16(0xDC00 + (scalar - 0x10000) & 0x3FF))
     }
 
     private mutating func append(escapingUnit unit: UInt16) {

@@ -1,10 +1,47 @@
 /// What others wrote and a terminal shows.
 public enum TerminalText {
-    /// C0, DEL, C1, and the marks that turn the direction of what follows: a terminal would not show the character but obey it.
+    /// What a terminal would not show but obey, or would show as nothing, so that one text passes for another: C0, DEL, C1, line and
+    /// paragraph separators, the marks that turn the direction of what follows, and characters without width. Also the scalars that stand
+    /// for the bytes of a file's name that are not UTF-8.
     public static func isUnsafe(_ scalar: UInt32) -> Bool {
         switch scalar {
-        case 0..<0x20, 0x7F..<0xA0, 0x202A...0x202E, 0x2066...0x2069: true
+        case 0x20..<0x7F: false
+        case 0..<0x20, 0x7F..<0xA0, 0xAD: true
+        case ..<0x34F: false
+        // Joiners, fillers and marks of Arabic, Hangul, Khmer and Mongolian.
+        case 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B...0x180F, 0x3164, 0xFFA0: true
+        // Spaces without width, directions, separators, invisible operators.
+        case 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF, 0xFFF0...0xFFFB: true
+        // Shorthand and musical controls, tags.
+        case 0x1BCA0...0x1BCA3, 0x1D173...0x1D17A, 0xE0000...0xE0FFF: true
+        case firstByte...: true
         default: false
         }
+    }
+
+    /// U+10FF00 stands for the byte 0 of a name.
+    private static let firstByte: UInt32 = 0x10FF00
+
+    /// `\n`, `\x1b`, `\u{202e}`; the byte that a scalar of a file's name stands for as `\xff`.
+    public static func escape(_ scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\n": return "\\n"
+        case "\t": return "\\t"
+        case "\r": return "\\r"
+        default:
+            let value = scalar.value >= firstByte ? scalar.value - firstByte : scalar.value
+            let digits = String(value, radix: 16)
+            return value < 0x100 ? "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits : "\\u{\(digits)}"
+        }
+    }
+
+    /// With each unsafe character but those of `but` escaped.
+    public static func safe(_ text: String, but allowed: Set<Unicode.Scalar> = []) -> String {
+        guard text.unicodeScalars.contains(where: { isUnsafe($0.value) && !allowed.contains($0) }) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if isUnsafe(scalar.value), !allowed.contains(scalar) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
+        }
+        return result
     }
 }

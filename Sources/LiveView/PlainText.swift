@@ -4,26 +4,9 @@ import Store
 public enum PlainText {
     /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
     /// line or pass for a column.
-    public static func oneLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { TerminalText.isUnsafe($0.value) }) else { return text }
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if TerminalText.isUnsafe(scalar.value) { result += escape(scalar) } else { result.unicodeScalars.append(scalar) }
-        }
-        return result
-    }
+    public static func oneLine(_ text: String) -> String { TerminalText.safe(text) }
 
-    public static func escape(_ scalar: Unicode.Scalar) -> String {
-        switch scalar {
-        case "\n": return "\\n"
-        case "\t": return "\\t"
-        case "\r": return "\\r"
-        default:
-            let digits = String(scalar.value, radix: 16)
-            if scalar.value < 0x100 { return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits }
-            return "\\u{\(digits)}"
-        }
-    }
+    public static func escape(_ scalar: Unicode.Scalar) -> String { TerminalText.escape(scalar) }
 
     /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
     public static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {

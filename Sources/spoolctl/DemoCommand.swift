@@ -246,7 +246,7 @@ private struct Demo {
         }
         let output = session.output
         if output.isTerminal {
-            if drawnLines > 0 { output.write("\u{1B}[\(drawnLines)A\u{1B}[J") }
+            if drawnLines > 0 { output.control("\u{1B}[\(drawnLines)A\u{1B}[J") }
             drawnLines = all.count + 1
             table(all).write(to: output)
         } else if isLast {

@@ -72,7 +72,7 @@ struct ExportLosses {
 enum ExportWords {
     /// In one line, without what moves a cursor or ends a line.
     static func oneLine(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? " " : $0 }))
+        String(String.UnicodeScalarView(text.unicodeScalars.map { TerminalText.isUnsafe($0.value) ? " " : $0 }))
     }
 
     static func hasControl(_ text: String) -> Bool { text.unicodeScalars.contains(where: isControl) }

@@ -34,16 +34,43 @@ final class Output {
         endsWithReader = descriptor == STDOUT_FILENO
     }
 
-    func write(_ text: String) { write(bytes: text.utf8) }
+    /// Writes text. On a terminal, whatever is in it, nothing of it moves the cursor, is obeyed or cannot be seen: line ends, tabs and the
+    /// colours of ``coloured(_:_:)`` alone are left as they are. All that spoolctl prints comes through here but for the output of jobs,
+    /// see ``writeOutput(_:raw:)``, and what moves the cursor, see ``control(_:)``.
+    func write(_ text: String) { put(isTerminal ? Self.forTerminal(text) : text) }
 
-    func line(_ text: String) {
-        buffer.append(contentsOf: text.utf8)
-        write(bytes: CollectionOfOne(UInt8(ascii: "\n")))
+    func line(_ text: String) { write(text + "\n") }
+
+    /// Text as bytes, which may be no UTF-8.
+    func write(bytes: some Collection<UInt8>) {
+        if isTerminal { return put(Self.forTerminal(FileName.string(from: Array(bytes)))) }
+        append(bytes)
     }
 
-    func write(bytes: some Collection<UInt8>) {
+    /// What moves the cursor, or takes away what was written.
+    func control(_ text: String) { put(text) }
+
+    private func put(_ text: String) { append(text.utf8) }
+
+    private func append(_ bytes: some Collection<UInt8>) {
         buffer.append(contentsOf: bytes)
         if buffer.count >= 64 << 10 { flush() }
+    }
+
+    private static let lineEnds: Set<Unicode.Scalar> = ["\n", "\t"]
+
+    private static func forTerminal(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { TerminalText.isUnsafe($0.value) && !lineEnds.contains($0) }) else { return text }
+        // The colours stand between texts that hold none.
+        var result = ""
+        var rest = Substring(text)
+        while let escape = rest.firstIndex(of: "\u{1B}") {
+            result += TerminalText.safe(String(rest[..<escape]), but: lineEnds)
+            let code = colourCodes.first { rest[escape...].hasPrefix($0) } ?? ""
+            result += code.isEmpty ? TerminalText.escape("\u{1B}") : code
+            rest = rest[escape...].dropFirst(max(1, code.count))
+        }
+        return result + TerminalText.safe(String(rest), but: lineEnds)
     }
 
     // MARK: What was done
@@ -139,7 +166,7 @@ final class Output {
 
     /// A job's output as it came; on a terminal, with control characters escaped but for line ends, tabs and colours.
     func writeOutput(_ bytes: [UInt8], raw: Bool) {
-        guard isTerminal, !raw, bytes.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return write(bytes: bytes) }
+        guard isTerminal, !raw, bytes.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return append(bytes) }
         var result = ""
         let scalars = Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
         var index = 0
@@ -157,12 +184,14 @@ final class Output {
             }
             index += 1
         }
-        write(result)
+        put(result)
     }
 
     // MARK: Colour
 
-    enum Colour: String { case red = "31", green = "32", yellow = "33", bold = "1", dim = "2" }
+    enum Colour: String, CaseIterable { case red = "31", green = "32", yellow = "33", bold = "1", dim = "2" }
+
+    private static let colourCodes = (Colour.allCases.map(\.rawValue) + ["0"]).map { "\u{1B}[\($0)m" }
 
     func coloured(_ text: String, _ colour: Colour?) -> String {
         guard hasColour, let colour, !text.isEmpty else { return text }

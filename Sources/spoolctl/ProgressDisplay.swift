@@ -61,7 +61,7 @@ final class ProgressDisplay {
         if count > 1 { line += "  \(ended.count) of \(count) ended" }
         if !message.isEmpty { line += "  \(Output.oneLine(message))" }
         // A line that goes on to the next cannot be written over.
-        session.output.write("\r\u{1B}[K\(line.prefix(session.output.columns - 1))")
+        session.output.control("\r\u{1B}[K\(line.prefix(session.output.columns - 1))")
         session.output.flush()
         isShown = true
     }
@@ -69,7 +69,7 @@ final class ProgressDisplay {
     /// Takes the bar away, for what is to be said.
     func clear() {
         guard isShown else { return }
-        session.output.write("\r\u{1B}[K")
+        session.output.control("\r\u{1B}[K")
         session.output.flush()
         isShown = false
     }

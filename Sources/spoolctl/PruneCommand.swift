@@ -107,7 +107,7 @@ private struct Prune {
 
     private func showProgress(_ index: Int?, of count: Int) {
         guard session.errors.isTerminal, count >= 1000 else { return }
-        session.errors.write(index.map { "\r\($0 * 100 / count) %" } ?? "\r     \r")
+        session.errors.control(index.map { "\r\($0 * 100 / count) %" } ?? "\r     \r")
         session.errors.flush()
     }
 }

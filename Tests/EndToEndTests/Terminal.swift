@@ -29,6 +29,16 @@ final class Terminal {
         }
     }
 
+    /// All that a program has written to it when that has ended.
+    func text(of child: Child) throws -> String {
+        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        while !child.hasEnded {
+            _ = text
+            guard awaitReadable([master.raw, child.pidfd], until: end) else { throw WaitFailed(description: "does not end:\n\(text)") }
+        }
+        return text
+    }
+
     /// Waits until this has been written to it.
     func shows(_ part: String) throws {
         let end = Clock.monotonicMilliseconds() + guardMilliseconds
