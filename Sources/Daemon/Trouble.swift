@@ -50,7 +50,7 @@ extension Service {
 
 extension SystemError {
     /// The disk takes no change now, and may again.
-    package var isOfDisk: Bool { [ENOSPC, EDQUOT, EROFS].contains(errno) }
+    package var isOfDisk: Bool { [ENOSPC, EDQUOT, EROFS, EFBIG].contains(errno) }
 
     /// The system can open nothing more now.
     package var isShortage: Bool { [EMFILE, ENFILE, ENOMEM].contains(errno) }

@@ -263,7 +263,7 @@ private func detach() throws(SystemError) {
     // EPERM when the daemon started us in a session of our own already.
     setsid()
     if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
-    for number in [SIGPIPE, SIGHUP, SIGINT] { _ = linux_ignore_signal(number) }
+    for number in [SIGPIPE, SIGHUP, SIGINT, SIGXFSZ] { _ = linux_ignore_signal(number) }
     _ = umask(0o077)
     let null = try FileDescriptor.open("/dev/null", O_RDWR)
     // Descriptor 0 is what a job without input inherits.

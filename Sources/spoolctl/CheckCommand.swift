@@ -38,6 +38,9 @@ private struct Check {
     private var problems: [Problem] = []
     private var count = 0
 
+    /// How many files of other users are named: anybody may put any number of them there.
+    private static let strangersMax = 10
+
     init(_ session: Session) { self.session = session }
 
     // MARK: The spool
@@ -86,9 +89,18 @@ private struct Check {
             }
         }
         let waiting = try attempt { () throws(SystemError) in try fs.list(Layout.new) }
+        var strangersCount = 0
         for entry in waiting.sorted(by: { $0.name < $1.name }) where entry.kind != .directory && !Name.isUnfinished(entry.name) {
-            try job("\(session.spoolPath)/\(Layout.new)/\(entry.name)", shown: "\(Layout.new)/\(entry.name)", context, tasks: tasks)
+            let path = "\(Layout.new)/\(entry.name)"
+            if let owner = try attempt({ () throws(SystemError) in try fs.foreignOwner(path) }) {
+                strangersCount += 1
+                if strangersCount <= Self.strangersMax { warn(path, "belongs to user \(owner), and does not count") }
+                continue
+            }
+            try job("\(session.spoolPath)/\(Layout.new)/\(entry.name)", shown: path, context, tasks: tasks)
         }
+        let untold = strangersCount - Self.strangersMax
+        if untold > 0 { warn(Layout.new, "\(untold) more files belong to other users, and do not count") }
     }
 
     // MARK: Single files
@@ -269,6 +281,10 @@ private struct Check {
     }
 
     // MARK: What was found
+
+    private mutating func warn(_ file: String, _ message: String) {
+        problems.append(Problem(file: file, position: nil, message: message, hint: nil, isWarning: true))
+    }
 
     private mutating func add(_ file: String, _ message: String, hint: String? = nil) {
         problems.append(Problem(file: file, position: nil, message: message, hint: hint))

@@ -113,7 +113,12 @@ struct JobDrop {
     func compose(_ source: Source, id: JobID, mode: UInt32 = 0o600, isReadable: Bool = false) throws(Failure) -> Composed {
         if !isReadable { try Self.checkReadable(source) }
         let file = Self.fileName(id, source.format)
-        try attempt { () throws(SystemError) in try fs.create("\(Layout.temporary)/\(file)", source.bytes, mode: mode) }
+        do throws(Failure) {
+            try attempt { () throws(SystemError) in try fs.create("\(Layout.temporary)/\(file)", source.bytes, mode: mode) }
+        } catch {
+            discard([Composed(id: id, file: file)])
+            throw error
+        }
         return Composed(id: id, file: file)
     }
 
@@ -127,6 +132,18 @@ struct JobDrop {
     /// Syncs what was composed and gives it its names.
     func publish(_ jobs: [Composed]) throws(Failure) {
         guard !jobs.isEmpty else { return }
+        do throws(Failure) { try give(jobs) } catch {
+            discard(jobs)
+            throw error
+        }
+    }
+
+    /// Removes what was composed and has no name in `new/`: nobody else would.
+    func discard(_ jobs: [Composed]) {
+        for job in jobs { try? fs.removeTree("\(Layout.temporary)/\(job.file)") }  // gone, or litter: another error is the news
+    }
+
+    private func give(_ jobs: [Composed]) throws(Failure) {
         try attempt { () throws(SystemError) in
             // One syncfs costs less than many fsyncs, and more than a few: it also writes what others have written.
             if jobs.count > 16 {

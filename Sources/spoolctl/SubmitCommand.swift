@@ -276,7 +276,10 @@ extension Session {
             return Submitted(id: first, isNew: false)
         }
         let composed = try compose(source, name: name, mode: mode, input: input, &drop)
-        try attempt { () throws(SystemError) in try spool.claim(unique, for: composed.id) }
+        do throws(Failure) { try attempt { () throws(SystemError) in try spool.claim(unique, for: composed.id) } } catch {
+            drop.discard([composed])
+            throw error
+        }
         try drop.publish([composed])
         return Submitted(id: composed.id)
     }

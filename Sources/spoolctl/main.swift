@@ -27,5 +27,7 @@ StandardDescriptors.open()
 _ = linux_ignore_signal(SIGIO)
 // A reader that went away is told by the write, whose error says what to do about it.
 _ = linux_ignore_signal(SIGPIPE)
+// A file that would be longer than `ulimit -f` allows is told by the write, too.
+_ = linux_ignore_signal(SIGXFSZ)
 
 exit(Dispatch.run(Array(commandLine().dropFirst()), output: Output(STDOUT_FILENO), errors: Output(STDERR_FILENO)))

@@ -1,11 +1,15 @@
 // spoold: the daemon's arguments in, its exit code out.
 
+import CLinux
 import Daemon
 import Glibc
 import Linux
 import Model
 
 StandardDescriptors.open()
+
+// A file that would be longer than `ulimit -f` allows is told by the write, whose error says which; jobs have the default again.
+_ = linux_ignore_signal(SIGXFSZ)
 
 let usage = """
     Usage: spoold [--spool DIR] [--config FILE] [--worker PATH] [--standby]

@@ -242,4 +242,13 @@ struct ForgedPartTests {
         #expect(try Files.text(task).hasPrefix("priority = 7\n") && Files.status(task).owner == TestUser.games.id)
         #expect(try Files.list("\(spool.path)/tmp").filter { $0.hasSuffix(".edit") } == [])
     }
+
+    @Test("Of the files that users put beside root's jobs, check names some and counts the others")
+    func strangers() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        try TestUser.games.shell("for i in $(seq 1 60); do echo 'command = \"true\"' > \(spool.path)/new/x$i.toml; done")
+        let result = try spool.ctl("check")
+        #expect(result.code == 0 && result.lines.count == 11, "\(result)")
+        #expect(result.output.contains("50 more files belong to other users, and do not count"))
+    }
 }

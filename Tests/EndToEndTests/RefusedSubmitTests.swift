@@ -16,6 +16,18 @@ struct RefusedSubmitTests {
         try expectNothing(spool)
     }
 
+    @Test("A submission that fails leaves nothing in tmp/")
+    func failing() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("submit", "true").code == 0)
+        try Files.rename("\(spool.path)/new", "\(spool.path)/new.away")
+        try Files.write("\(spool.path)/new", "")
+        for call in [["submit", "true"], ["submit", "-w", "true"], ["submit", "--unique", "k", "true"]] {
+            #expect(try spool.ctl(list: call).code != 0, "\(call)")
+            #expect(try Files.list("\(spool.path)/tmp") == [], "\(call)")
+        }
+    }
+
     private func expectNothing(_ spool: SpoolUnderTest) throws {
         #expect(try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/tmp").isEmpty)
     }

@@ -12,6 +12,21 @@ struct ShortageTests {
         return (0...).first { !used.contains($0) } ?? 0
     }
 
+    @Test("With ulimit -f the daemon says which write failed and goes on, and what waits runs when the limit is gone")
+    func fileSize() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try spool.launch(tracer: ["/bin/sh", "-c", "ulimit -f 2 && exec \"$@\"", "sh"])
+        try spool.logLine("event=started", "spool=")
+        // Their records are longer than the limit lets the journal be.
+        let ids = try (0..<8).map { _ in try spool.ctl("submit", "--env", "--", "true").id }
+        try spool.logLine("File too large")
+        #expect(try spool.ctl("status").code == 0 && spool.daemon?.hasEnded == false)
+        try spool.crash()
+        try spool.start()
+        for id in ids { try spool.wait(for: id) { Files.exists("\(spool.path)/done/\(id)") || Files.exists("\(spool.path)/failed/\(id)") } }
+        #expect(try Files.list("\(spool.path)/failed").count <= 1)
+    }
+
     @Test("spoold may open as many files as its hard limit says, also when it has become its program anew; jobs begin with the soft limit it was given")
     func descriptorLimits() throws {
         let spool = try SpoolUnderTest(starting: false)
