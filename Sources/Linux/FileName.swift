@@ -36,6 +36,14 @@ public enum FileName {
         return bytes
     }
 
+    /// The String for a name that ends with a NUL, as in an argument or a variable.
+    public static func string(from name: UnsafePointer<CChar>) -> String {
+        string(from: UnsafeRawBufferPointer(start: name, count: strlen(name)).assumingMemoryBound(to: UInt8.self))
+    }
+
+    /// Whether a name is the same in bytes and in text.
+    public static func isUTF8(_ name: String) -> Bool { !name.utf8.contains(escapeLead) || bytes(of: name) == Array(name.utf8) }
+
     /// Calls `body` with the path as the system wants it.
     /// Throws EINVAL for a path that contains a NUL, which the system would take for its end.
     public static func withCPath<Value>(

@@ -69,7 +69,14 @@ final class Session {
             return .failure(.usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says"))
         }
         guard !path.isEmpty else { return .failure(.usage("--spool needs a directory")) }
-        do throws(Failure) { return .success(try absolute(path, "the spool")) } catch { return .failure(error) }
+        do throws(Failure) {
+            let path = try absolute(path, "the spool")
+            // As spoold refuses it.
+            guard FileName.isUTF8(path) else { return .failure(.usage("the spool's path is not UTF-8; give the directory another name")) }
+            return .success(path)
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
@@ -286,7 +293,7 @@ final class Session {
 /// A variable that is set and not empty.
 func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
-    return String(cString: value)
+    return FileName.string(from: value)
 }
 
 /// The home of whom this process acts for: the caller's `HOME`, else what the user database says. Who has none there has no home, not the

@@ -43,14 +43,14 @@ func fail(_ message: String, code: Int32) -> Never {
 
 func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
-    return String(cString: value)
+    return FileName.string(from: value)
 }
 
 func absolute(_ path: String) -> String {
     if path.hasPrefix("/") { return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path }
     guard let here = getcwd(nil, 0) else { fail("the current directory is gone", code: 1) }
     defer { free(here) }
-    return absolute("\(String(cString: here))/\(path)")
+    return absolute("\(FileName.string(from: here))/\(path)")
 }
 
 func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
@@ -61,7 +61,7 @@ var worker: String?
 var isStandby = false
 var isCheck = false
 var user: String?
-var arguments = CommandLine.arguments.dropFirst()
+var arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { FileName.string(from: $0) } }.dropFirst()
 while let argument = arguments.popFirst() {
     func value() -> String {
         guard let value = arguments.popFirst() else { fail("\(argument) needs a value; see spoold --help", code: 2) }
@@ -102,6 +102,8 @@ func userPath(_ variable: String, _ fallback: String) -> String? {
 guard let directory = spool ?? environment("SPOOL_DIR")
     ?? (isRoot ? "/var/spool/spoold" : userPath("XDG_STATE_HOME", ".local/state").map { "\($0)/spoold" })
 else { fail("no spool: give --spool DIR, or set SPOOL_DIR or HOME", code: 2) }
+// The journal, status files and the jobs' variables hold the path as text.
+guard FileName.isUTF8(absolute(directory)) else { fail("the spool's path is not UTF-8; give the directory another name", code: 1) }
 let configurationFile = configuration
     ?? (isRoot ? "/etc/spoold/spoold.toml" : userPath("XDG_CONFIG_HOME", ".config").map { "\($0)/spoold/spoold.toml" })
 // Root's daemon names its own to those of users, whether it is there or not.
