@@ -6,6 +6,9 @@
 //   anew, exec(3), and that waits until the spool stands at its path and its disk takes changes. Then it is served as after a power
 //   cut: what is on the disk counts.
 // - It is said once when it begins and once when the spool is served again.
+// - What a failed sync could not write is in the kernel's memory, reads as ever, and is never written: the next sync of it succeeds. So
+//   the disk is back only when the journal has been written anew, to a file of its own, and what is believed of the records too. A failed
+//   sync is noted for whoever serves the spool next on this boot, also when it met a start, an end or a user's daemon.
 
 import Glibc
 import Linux
@@ -108,6 +111,7 @@ struct AwaitedSpool {
         }
     }
 
+    /// Whether it is worth a try. Serving it begins with the journal, written anew: where that fails, this waits again, and longer.
     private func isBack(at path: String) throws(DaemonFailure) -> Bool {
         // What cannot be opened, read or written now may be later.
         guard let fs = try? DiskFileSystem(path: path), let identity = try? SpoolIdentity.read(fs) else { return false }
@@ -117,8 +121,11 @@ struct AwaitedSpool {
 }
 
 extension SystemError {
+    /// What was written is perhaps not on the disk, and no other sync of the same files tells it.
+    package var isFailedSync: Bool { call.contains("sync") }
+
     /// What the disk holds, and what it would take, can no longer be told.
-    var isOfBrokenDisk: Bool { call.contains("sync") || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
+    var isOfBrokenDisk: Bool { isFailedSync || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
 }
 
 extension Daemon {
@@ -128,7 +135,7 @@ extension Daemon {
     func letGo(for error: SystemError) throws(SystemError) {
         guard error.isOfBrokenDisk else { return }
         // One that never served may have found it broken, or read-only, and has recorded nothing unless a sync of its own failed.
-        if isServing || error.call.contains("sync") { AwaitedSpool.noteBroken(spoolID) }
+        if isServing || error.isFailedSync { AwaitedSpool.noteBroken(spoolID) }
         guard isServing, !isStopping, link == nil else { return }
         service.begin(.disk, "\(error)", effect: "nothing is recorded, started or acknowledged until the spool is at \(options.spool) again and takes changes")
         endUsers()

@@ -43,6 +43,8 @@ extension Service {
             }
             return 0
         }
+        // On the disk before anything is done because of it.
+        try persistently { () throws(SystemError) in try self.spool.journal.settle() }
         if torn > 0 {
             log.write(
                 .warning, "journal-tail-cut", at: now,
@@ -58,8 +60,10 @@ extension Service {
         // Not one that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
-            try self.spool.recover(placed, isSameBoot: self.isSameBoot, wasSettled: self.scheduler.wasSettled)
+            try self.spool.recover(
+                placed, isSameBoot: self.isSameBoot, hasSyncFailed: self.wasDiskBroken, wasSettled: self.scheduler.wasSettled)
         }
+        if wasDiskBroken { try renewPauses() }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for (job, error) in recovery.unplaced { tryLater(job, error) }
         for (job, moved) in recovery.putBack { scheduler.handle(.moved(job.id, moved), at: now) }
@@ -73,6 +77,16 @@ extension Service {
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
+    }
+
+    /// What a failed sync may have left of them is in memory alone.
+    private func renewPauses() throws(SystemError) {
+        try persistently { () throws(SystemError) in
+            for entry in try self.spool.fs.list(Layout.control) where PauseScope(text: entry.name) != nil {
+                try self.spool.renew("\(Layout.control)/\(entry.name)")
+            }
+            try self.spool.fs.sync(Layout.control)
+        }
     }
 
     /// The key of a job that waits or runs may have been given to another just before the end, of which nothing is on record.

@@ -33,8 +33,9 @@ package final class Service<FS: FileSystem, W: World> {
     package var owner: SpoolOwner?
     /// Set before `begin` when the spool is a copy of one that was made elsewhere.
     package var copy: SpoolCopy?
-    /// Set before `begin` when the disk broke while the spool was served: what was not synced may be gone, as after a power cut.
-    var wasDiskBroken = false
+    /// Set before `begin` when the disk broke while the spool was served, or a sync failed: what was not synced may be gone, as after a
+    /// power cut; or it is in memory alone, and stays there.
+    package var wasDiskBroken = false
     /// The machine has not been down since the journal was last written.
     var isSameBoot = true
     /// Running jobs of an earlier daemon whose worker has not been found yet.
@@ -261,7 +262,7 @@ package final class Service<FS: FileSystem, W: World> {
                 end(.disk)
                 return value
             } catch {
-                guard error.isOfDisk || error.isShortage, !error.call.contains("sync") else { throw error }
+                guard error.isOfDisk || error.isShortage, !error.isFailedSync else { throw error }
                 if error.isOfDisk {
                     begin(.disk, "\(error)", effect: "nothing is started or acknowledged until this is over")
                 } else {

@@ -62,8 +62,8 @@ public final class FileLines {
     }
 
     /// The lines of bytes that are in memory.
-    convenience init(_ bytes: [UInt8]) {
-        self.init(size: Int64(bytes.count), limit: .max, nextData: { $0 }) { (piece, offset) throws(SystemError) in
+    convenience init(_ bytes: [UInt8], from offset: Int64 = 0) {
+        self.init(size: Int64(bytes.count), from: offset, limit: .max, nextData: { $0 }) { (piece, offset) throws(SystemError) in
             let count = min(piece.count, bytes.count - Int(offset))
             bytes.withUnsafeBytes { piece.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + count])) }
             return count
@@ -145,7 +145,7 @@ public final class FileLines {
 extension FileSystem {
     public func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile {
         switch try take(path, limit: Int.max - 1, ignoringWriters: true) {
-        case .file(_, let bytes): .file(FileLines(Array(bytes.dropFirst(Int(offset)))))
+        case .file(_, let bytes): .file(FileLines(bytes, from: offset))
         case .other(let kind): .other(kind)
         default: .missing
         }

@@ -113,6 +113,17 @@ extension FileSystem {
         if try isMountPoint(path) { return true }
         return try foreignOwner(path) != nil
     }
+
+    /// Puts another file, with this content, in a file's place. It is on the disk before it has the name; the name is, once its directory
+    /// is synced. After ``replace(_:_:)`` a sync may fail, which leaves under the name what can be read and will never be on the disk.
+    func replaceDurably(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+        let temporary = path + ".tmp"
+        // Not over what an earlier attempt has left: of that nothing may be believed.
+        try removeTreeIfThere(temporary)
+        try create(temporary, bytes, mode: mode)
+        try sync(temporary)
+        try rename(temporary, to: path)
+    }
 }
 
 public final class DiskLog: AppendLog {

@@ -4,8 +4,11 @@
 // - A segment's first record is `segment`, then a snapshot, then what came since. The newest segment alone is the state;
 //   older ones are history. A segment appears under its name only when its snapshot is complete and synced.
 // - Sequence numbers of a segment follow one another without a gap, and every line carries its checksum.
-// - A last line without its newline is what a power cut leaves of an append that was never acknowledged: it is cut off,
-//   and said. Anything else that does not hold is damage: reading stops with file and line, and a person decides.
+// - What one commit writes is a batch, whose end is marked; see `JournalBatch`. A last batch without its end, or with holes, is what a
+//   power cut leaves of an append that was never acknowledged: it is cut off, and said. Anything else that does not hold is damage: reading
+//   stops with file and line, and a person decides.
+// - A daemon goes on with a segment that it has written itself, whole: what another has written and not synced is not on the disk for being
+//   read. After a failed sync nothing more is written to that file.
 // - After a failed append, and at the latest before the next one, the file is cut back to what was there before, so a full disk
 //   leaves no torn line in the middle.
 
@@ -63,6 +66,10 @@ public final class Journal<FS: FileSystem> {
 
     let fs: FS
     private var log: FS.Log?
+    /// A sync of `log` has failed: nothing more is written to it.
+    private var hasFailed = false
+    /// What `open` has read, until `settle` has written it.
+    private var unsettled: [UInt8]?
     private var line = JournalLine()
     private var pendingCount: UInt64 = 0
     /// How long the segment was before an append that failed and may have left a part of itself.
@@ -91,38 +98,31 @@ public final class Journal<FS: FileSystem> {
         return Layout.journalFormatsRead.contains(format) ? nil : format
     }
 
-    /// Reads one segment and hands each of its lines on. Returns the size of the good part, which is less than the file's
-    /// when its tail is torn.
+    /// Reads one segment and hands each of its lines on, those of a torn batch excepted.
     @discardableResult
     public static func read(
-        _ fs: FS, segment: String, _ body: (JournalFields) -> Void
-    ) throws(JournalError) -> (goodBytes: Int64, tornBytes: Int, lastSequence: UInt64) {
-        var reader = SegmentReader(fs, segment)
+        _ fs: FS, segment: String, keepsText: Bool = false, _ body: (JournalFields) -> Void
+    ) throws(JournalError) -> SegmentReader<FS> {
+        var reader = SegmentReader(fs, segment, keepsText: keepsText)
         while let fields = try reader.next() { body(fields) }
-        return (reader.offset, reader.tornBytes, reader.lastSequence)
+        return reader
     }
 
-    /// Reads the state's segment and makes ready to append to it. Returns the bytes of a torn tail that were cut off;
-    /// nil when there is no journal yet.
+    /// Reads the state's segment. Returns the bytes of a torn tail, which is left out; nil when there is no journal yet. Nothing is to be
+    /// done because of what was read before ``settle()``.
     public func open(_ body: (JournalFields) -> Void) throws(JournalError) -> Int? {
         do {
             guard let newest = try Self.segments(fs).last else { return nil }
             var format: String?
-            let read = try Self.read(fs, segment: newest) { fields in
+            let read = try Self.read(fs, segment: newest, keepsText: true) { fields in
                 if fields.kind == "segment" { format = fields["format"] }
                 body(fields)
             }
-            let log = try fs.openLog("\(Layout.journal)/\(newest)")
-            if read.tornBytes > 0 { try log.truncate(to: read.goodBytes) }
-            // What was read may be in memory alone, written by a daemon that was killed before it synced, as may the segment's
-            // name: neither must vanish after something was done because of it.
-            try log.syncData()
-            try fs.sync(Layout.journal)
+            unsettled = read.text
             segment = newest
-            self.log = log
             nextSequence = read.lastSequence + 1
             // What is written from now on is refused by the programs of an older format, by the header of its segment.
-            rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, log.size) : 0
+            rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, read.offset) : 0
             return read.tornBytes
         } catch let error as SystemError {
             throw .system(error)
@@ -131,6 +131,16 @@ public final class Journal<FS: FileSystem> {
         } catch {
             preconditionFailure("the calls above throw nothing else")
         }
+    }
+
+    /// Writes what `open` has read to another file, which takes the segment's name, and makes ready to append to it.
+    ///
+    /// What was read may be in memory alone: the daemon that wrote it was killed before it synced it, or that sync failed. The kernel
+    /// counts as written what a failed sync could not write, and tells the error once. So a sync of the file that was read proves nothing.
+    public func settle() throws(SystemError) {
+        guard let bytes = unsettled else { return }
+        log = try fs.placeDurably(bytes, at: "\(Layout.journal)/\(segment)")
+        unsettled = nil
     }
 
     // MARK: Writing
@@ -144,17 +154,29 @@ public final class Journal<FS: FileSystem> {
 
     public var hasPending: Bool { pendingCount > 0 }
 
-    /// Writes and syncs what was added. After an error nothing of it counts as written and it is kept for another call.
+    /// Writes and syncs what was added, as one batch. After an error nothing of it counts as written and it is kept for another call; after
+    /// a failed sync another journal must be opened.
     public func commit() throws(SystemError) {
+        try settle()
         guard pendingCount > 0, let log else { return }
+        if hasFailed { throw SystemError(call: "fdatasync", path: "\(Layout.journal)/\(segment)", errno: EIO) }
         try cutBack()
         let before = log.size
+        line.endBatch(pendingCount)
         do throws(SystemError) { try log.append(line.bytes) } catch {
+            line.reopenBatch()
             goodBytes = before
             try cutBack()
             throw error
         }
-        try log.syncData()
+        do throws(SystemError) { try log.syncData() } catch {
+            hasFailed = true
+            // Nobody acts on it, so whoever reads it next should not take it for decided. Where that is refused too, what it says has begun
+            // is lost then.
+            goodBytes = before
+            try? cutBack()  // the sync's error is the one to tell
+            throw error
+        }
         line.removeAll()
         pendingCount = 0
     }
@@ -194,12 +216,9 @@ public final class Journal<FS: FileSystem> {
         let digits = String(nextSequence)
         let name = String(repeating: "0", count: max(0, 12 - digits.count)) + digits + ".log"
         let path = "\(Layout.journal)/\(name)"
-        let temporary = path + ".tmp"
-        try fs.create(temporary, text.bytes, mode: 0o600)
-        try fs.sync(temporary)
-        try fs.rename(temporary, to: path)
-        try fs.sync(Layout.journal)
-        log = try fs.openLog(path)
+        text.endBatch(sequence - nextSequence + 1)
+        log = try fs.placeDurably(text.bytes, at: path)
+        (hasFailed, unsettled, goodBytes) = (false, nil, nil)
         segment = name
         nextSequence = sequence + 1
         rotateAt = max(Self.segmentBytes, 2 * Int64(text.bytes.count))
@@ -213,6 +232,15 @@ public final class Journal<FS: FileSystem> {
             guard let status = try fs.status(path), status.modifiedNanoseconds / 1_000_000 < before.milliseconds else { return }
             try fs.removeFile(path)
         }
+    }
+}
+
+extension FileSystem {
+    /// Puts a segment in its place, on the disk when this returns.
+    func placeDurably(_ bytes: [UInt8], at path: String) throws(SystemError) -> Log {
+        try replaceDurably(path, bytes)
+        try sync(Layout.journal)
+        return try openLog(path)
     }
 }
 

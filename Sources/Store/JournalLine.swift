@@ -42,6 +42,17 @@ struct JournalLine {
         append("\n")
     }
 
+    /// Changes the end of the last line, and seals it again.
+    mutating func changeEnd(_ change: (inout JournalLine) -> Void) {
+        bytes.removeLast()
+        change(&self)
+        end()
+    }
+
+    mutating func removeMark() {
+        if let mark = JournalBatch.mark(in: bytes[start...]) { bytes.removeLast(bytes.count - start - mark) }
+    }
+
     mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
     mutating func field(_ key: StaticString, _ value: String) {
@@ -147,6 +158,9 @@ public struct JournalFields {
     public let at: Instant
     public let kind: String
     public let fields: [(key: String, value: [UInt8])]
+    /// With it a batch of so many records ends.
+    let batch: UInt64?
+    public var endsBatch: Bool { batch != nil }
 
     public subscript(key: String) -> String? { bytes(key).map { String(decoding: $0, as: UTF8.self) } }
 
@@ -172,7 +186,20 @@ public struct JournalFields {
             guard let value = words.nextValue() else { return nil }
             fields.append((String(decoding: key, as: UTF8.self), value))
         }
+        if JournalBatch.mark(in: line) != nil {
+            guard let mark = fields.popLast(), let count = UInt64(String(decoding: mark.value, as: UTF8.self)),
+                (1...sequence).contains(count)
+            else { return nil }
+            batch = count
+        } else {
+            batch = nil
+        }
         self.fields = fields
+    }
+
+    /// The number of a line that holds, without taking it apart.
+    static func sequence(of line: UnsafeBufferPointer<UInt8>) -> UInt64? {
+        UInt64(String(decoding: line.dropFirst(9).prefix { $0 != 0x20 }, as: UTF8.self))
     }
 
     /// Whether a line has the checksum that it begins with.

@@ -30,7 +30,7 @@ extension Spool {
     ) throws(SystemError) -> String {
         let segment = try Journal.salvage(fs, segment: name)
         precondition(segment.foreign == nil && segment.unread == nil, "what was not read is not damaged")
-        var (text, sequence) = segment.rewritten(spool: spoolID, at: context.now)
+        var (text, first, sequence) = segment.rewritten(spool: spoolID, at: context.now)
         if isNewest {
             let older = try before.map { name throws(SystemError) in try Journal.salvage(fs, segment: name) }
             for entry in try entries(behind: segment, older, context) {
@@ -39,11 +39,9 @@ extension Spool {
             }
         }
         let kept = try keep(segment.path)
-        let temporary = segment.path + ".tmp"
-        try fs.create(temporary, text.bytes, mode: 0o600)
-        try fs.sync(temporary)
-        try fs.rename(temporary, to: segment.path)
-        try fs.sync(Layout.journal)
+        // All of it is on the disk before it has the name.
+        text.endBatch(sequence - first)
+        _ = try fs.placeDurably(text.bytes, at: segment.path)
         return kept
     }
 

@@ -31,10 +31,18 @@ public struct SalvagedSegment {
     /// The latest instant of any record; nil: there is none.
     public var last: Instant? { lines.map(\.fields.at).max() }
 
-    init(path: String, _ lines: FileLines) throws(SystemError) {
+    /// - Parameters:
+    ///   - end: where what counts ends, and a torn batch begins, of so many bytes; nil: there is damage, or it is not known.
+    ///   - why: what reading it stops at.
+    init(
+        path: String, _ lines: FileLines, until end: Int64? = nil, tornBytes: Int = 0, stoppedBy why: JournalDamage? = nil
+    ) throws(SystemError) {
         self.path = path
         found = DamageInFile(path)
-        try read(lines)
+        try read(lines, until: end)
+        if end != nil { self.tornBytes = tornBytes }
+        // Each of its lines may be one, and yet not one of its batch.
+        if let why, found.isEmpty, foreign == nil, unread == nil { found.add(why) }
     }
 
     /// What is no file.
@@ -44,11 +52,12 @@ public struct SalvagedSegment {
         unread = .kind(kind, path)
     }
 
-    private mutating func read(_ file: FileLines) throws(SystemError) {
+    private mutating func read(_ file: FileLines, until end: Int64?) throws(SystemError) {
         var number = 0
         var unreadable: [Int] = []
         while true {
             goodBytes = file.offset
+            if goodBytes == end { return }
             number += 1
             switch try file.next() {
             case .line(let line):
@@ -110,15 +119,16 @@ public struct SalvagedSegment {
     }
 
     /// The segment with the damage left out, numbered anew from its first number on: a header, and each line as it is.
-    func rewritten(spool: String, at now: Instant) -> (text: JournalLine, next: UInt64) {
+    func rewritten(spool: String, at now: Instant) -> (text: JournalLine, first: UInt64, next: UInt64) {
         var text = JournalLine()
-        var sequence = header?.sequence ?? numberInName
+        let first = header?.sequence ?? numberInName
+        var sequence = first
         if header == nil { text.beginSegment(sequence: sequence, at: lines.first?.fields.at ?? now, spool: spool) }
         for (index, line) in lines.enumerated() {
             if index > 0 || header == nil { sequence += 1 }
             text.append(again: line.bytes[...], sequence: sequence)
         }
-        return (text, sequence + 1)
+        return (text, first, sequence + 1)
     }
 
     /// A segment is named after its first record.
@@ -138,10 +148,10 @@ extension JournalFields {
 }
 
 extension JournalLine {
-    /// A line that was read before, under another number.
+    /// A line that was read before, under another number, and in whatever batch it is now.
     mutating func append(again line: ArraySlice<UInt8>, sequence: UInt64) {
         // Checksum, number, and all that follows them as it is.
-        let rest = line.dropFirst(9).drop { $0 != 0x20 }
+        let rest = line.prefix(JournalBatch.mark(in: line) ?? line.count).dropFirst(9).drop { $0 != 0x20 }
         begin(sequence: sequence, rest)
         end()
     }
@@ -152,7 +162,15 @@ extension Journal {
     public static func salvage(_ fs: FS, segment: String) throws(SystemError) -> SalvagedSegment {
         let path = "\(Layout.journal)/\(segment)"
         switch try fs.openLines(path) {
-        case .file(let lines): return try SalvagedSegment(path: path, lines)
+        case .file(let lines):
+            var reader = SegmentReader(fs, segment)
+            do throws(JournalError) { while try reader.next() != nil {} } catch {
+                switch error {
+                case .system(let error): throw error
+                case .damage(let damage): return try SalvagedSegment(path: path, lines, stoppedBy: damage)
+                }
+            }
+            return try SalvagedSegment(path: path, lines, until: reader.offset, tornBytes: reader.tornBytes)
         case .other(let kind): return SalvagedSegment(path: path, kind)
         case .missing: throw SystemError(call: "read", path: path, errno: ENOENT)
         }

@@ -74,7 +74,9 @@ extension Journal {
             guard let status = try fs.status(path) else { continue }
             if name != segments.last, status.modifiedNanoseconds / 1_000_000 < since.milliseconds { continue }
             switch try fs.openLines(path) {
-            case .file(let lines): try scan(lines, path, into: &reader, &damage)
+            case .file(let lines):
+                // Of the others none was left with a torn batch.
+                try scan(lines, path, tearsOn: name == segments.last ? fs : nil, into: &reader, &damage)
             case .other(let kind): damage.append(.kind(kind, path))
             case .missing: break
             }
@@ -83,18 +85,23 @@ extension Journal {
     }
 
     private static func scan<Reader: JournalReader>(
-        _ lines: FileLines, _ path: String, into reader: inout Reader, _ damage: inout [JournalDamage]
+        _ lines: FileLines, _ path: String, tearsOn fs: FS?, into reader: inout Reader, _ damage: inout [JournalDamage]
     ) throws(SystemError) {
         var found = DamageInFile(path)
         var number = 0
+        // Where the last batch ended whose end is marked, and with which record.
+        var whole: (end: Int64, sequence: UInt64)?
         reading: while true {
             number += 1
             switch try lines.next() {
             case .line(let line):
-                if !JournalFields.holds(line) {
+                if JournalFields.holds(line) {
+                    if JournalBatch.mark(in: line) != nil, let sequence = JournalFields.sequence(of: line) { whole = (lines.offset, sequence) }
+                    if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) { reader.take(fields) }
+                } else if let fs, let whole, try JournalBatch.isTorn(fs, path, behind: whole.end, whole.sequence) {
+                    break reading
+                } else {
                     found.add(.checksum(path, number))
-                } else if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) {
-                    reader.take(fields)
                 }
             case .tooLong: found.add(.tooLong(lines, path, number))
             case .beyondLimit:

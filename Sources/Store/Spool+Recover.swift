@@ -22,7 +22,10 @@ extension Spool {
     ///   the journal puts it back.
     /// - Parameter wasSettled: whether the last daemon ended in order when a job was in its place. Then whatever differs is a person's
     ///   doing.
-    public func recover(_ jobs: [Job], isSameBoot: Bool, wasSettled: (Job) -> Bool = { _ in false }) throws(SystemError) -> Recovery {
+    /// - Parameter hasSyncFailed: what can be read may be in memory alone, and no later sync of the same files puts it on the disk.
+    public func recover(
+        _ jobs: [Job], isSameBoot: Bool, hasSyncFailed: Bool = false, wasSettled: (Job) -> Bool = { _ in false }
+    ) throws(SystemError) -> Recovery {
         var recovery = Recovery()
         var places: [JobState: Set<String>] = [:]
         for state in [JobState.new, .running] {
@@ -62,6 +65,9 @@ extension Spool {
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
                 recovery.unplaced.append((job, error))
             }
+        }
+        if hasSyncFailed {
+            for job in jobs.sorted(by: { $0.id < $1.id }) { if case .directory = job.place { try renew(job) } }
         }
         return recovery
     }
@@ -132,6 +138,7 @@ extension Spool {
         } else if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode == stamp.inode {
             job.place = .file(stamp.name)
             try place(job)
+            try completeSource(of: job, &recovery)
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
             return
         }
@@ -269,11 +276,17 @@ extension Spool {
         return status.size < stamp.size || bytes.last == 0
     }
 
-    /// Whether it is a part of the text that is kept.
+    /// Whether it is a part of the text that is kept, with zeros for blocks that are missing.
     private func isBeginning(_ bytes: [UInt8], of job: Job) -> Bool {
-        if bytes == job.source.bytes { return false }
+        let whole = job.source.bytes
+        if bytes == whole { return false }
         let end = bytes.lastIndex { $0 != 0 }.map { $0 + 1 } ?? 0
-        return job.source.bytes.starts(with: bytes[..<end])
+        guard end <= whole.count else { return false }
+        let size = Int(JournalBatch.blockBytes)
+        return stride(from: 0, to: end, by: size).allSatisfy { start in
+            let block = start..<min(start + size, end)
+            return bytes[block] == whole[block] || bytes[block].allSatisfy { $0 == 0 }
+        }
     }
 
     /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
@@ -341,16 +354,30 @@ extension Spool {
         return false
     }
 
-    /// A job's file that was being written when the daemon was killed: a script would run as far as it goes.
+    /// A job's file that was being written when the daemon was killed, or that the kernel has failed to write since: a script would run as
+    /// far as it goes.
     private func completeSource(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
         guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, job.state)
         let path = "\(directory)/\(job.source.fileName)"
-        guard let status = try fs.status(path), status.size < job.source.bytes.count, try isDamaged(path, status, of: job),
-            try isTorn(path, status, of: job)
+        guard let status = try fs.status(path), status.size < job.source.bytes.count || !job.state.isTerminal,
+            try isDamaged(path, status, of: job), try isTorn(path, status, of: job)
         else { return }
         try writeSource(job, into: directory)
         recovery.mended.append("rewrote \(path) from the journal")
+    }
+
+    /// Writes the files of a record anew that are read as the truth.
+    private func renew(_ job: Job) throws(SystemError) {
+        let directory = Layout.directory(of: job.id, job.state)
+        // In another user's directory the job's file is not to become that user's.
+        for name in (job.definition.isForAnother ? [] : Source.fileNames) + [Layout.statusFile] { try renew("\(directory)/\(name)") }
+    }
+
+    /// Puts another file of the same content in a file's place, on the disk. Nothing, where there is none.
+    public func renew(_ path: String) throws(SystemError) {
+        guard case .file(let status, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return }
+        try fs.replaceDurably(path, bytes, mode: status.mode & 0o777)
     }
 
     /// A status that came back empty or old from a power cut is written anew.

@@ -92,11 +92,10 @@ public final class Spool<FS: FileSystem> {
                 try fs.sync(".")
             }
             if try fs.status(Layout.format)?.size ?? 0 == 0 {
-                do throws(SystemError) { try fs.replace(Layout.format, Array(Layout.formatText.utf8)) } catch {
+                do throws(SystemError) { try fs.replaceDurably(Layout.format, Array(Layout.formatText.utf8)) } catch {
                     // Somebody else makes the same spool at the same time, and was first to give the file its name.
                     guard error.errno == ENOENT, try fs.status(Layout.format) != nil else { throw error }
                 }
-                try fs.sync(Layout.format)
                 try fs.sync(Layout.state)
                 try fs.sync(".")
             }

@@ -127,7 +127,7 @@ public struct SpoolCheck<FS: FileSystem> {
             guard isNewest, !isServed, segment.damage.isEmpty else { continue }
             if segment.tornBytes > 0 {
                 add(
-                    segment.path, "ends with \(segment.tornBytes) bytes of a record that was never completed",
+                    segment.path, "ends with \(segment.tornBytes) bytes of records that were never completed",
                     .cutTail(to: segment.goodBytes))
             }
             state = Spool.replay(fs, segment, before: nil, context)

@@ -53,8 +53,7 @@ public struct SpoolIdentity: Sendable, Equatable {
     }
 
     public func write(_ fs: some FileSystem) throws(SystemError) {
-        try fs.replace(Self.file, bytes)
-        try fs.sync(Self.file)
+        try fs.replaceDurably(Self.file, bytes)
         try fs.sync(Layout.state)
     }
 

@@ -95,9 +95,13 @@ public final class SpoolRepair {
             try fs.removeTree(path)
             return "removed"
         case .cutTail(let size):
-            let log = try fs.openLog(path)
-            try log.truncate(to: size)
-            try log.syncData()
+            let whole: SegmentReader<DiskFileSystem>
+            do throws(JournalError) {
+                whole = try Journal.read(fs, segment: String(path.dropFirst(Layout.journal.utf8.count + 1)), keepsText: true) { _ in }
+            } catch {
+                throw error.asSystemError
+            }
+            _ = try fs.placeDurably(whole.text, at: path)
             return "cut off at byte \(size)"
         case .place(let id): return try place(id)
         case .rewriteStatus: return try rewriteStatus(path)

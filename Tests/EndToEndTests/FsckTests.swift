@@ -73,7 +73,7 @@ struct FsckTests {
     private static let ghost = "20260101T000000.000Z-ghost-abcdef"
 
     static let wrongs: [Wrong] = [
-        Wrong("a torn tail", ["bytes of a record that was never completed", "--repair cuts it off"]) { path, _, _ in
+        Wrong("a torn tail", ["bytes of records that were never completed", "--repair cuts it off"]) { path, _, _ in
             try Files.append(try journal(path), "a1b2c3d4 99 2026-11-2")
         },
         Wrong("a record that is missing", ["records are missing between record", "--repair keeps the file as it is beside it"], leaves: "journal/000000000001.log.damaged") { path, _, _ in

@@ -39,7 +39,12 @@ import WorkerProtocol
 }
 
 private func salvage(_ segment: [UInt8]) -> SalvagedSegment {
-    do { return try SalvagedSegment(path: "journal/000000000001.log", FileLines(segment)) } catch {
+    let disk = SimulatedDisk()
+    do {
+        try disk.makeDirectory("journal")
+        try disk.create("journal/000000000001.log", segment, mode: 0o600)
+        return try Journal.salvage(disk, segment: "000000000001.log")
+    } catch {
         fatalError("bytes in memory can be read: \(error)")
     }
 }

@@ -183,7 +183,9 @@ struct Check {
         let facts = try journal.facts(world)
         let endedAt = endedAt ?? facts.ends[id]
         let job = facts.accepted[id]?.last
-        let keep = job?.definition.keepMilliseconds ?? world.configuration.keepMilliseconds
+        // The record of its first end went by what it said before somebody edited it.
+        let stays = (facts.accepted[id] ?? []).compactMap(\.definition.keepMilliseconds)
+        let keep = (job?.definition.keepMilliseconds == nil ? stays + [world.configuration.keepMilliseconds] : stays).min() ?? 0
         // The journal forgets, too.
         if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || endedAt != nil { return true }
         guard let job, endedAt != nil, let task = job.task else { return false }

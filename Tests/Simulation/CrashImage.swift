@@ -1,15 +1,20 @@
 import Store
 
 extension SimulatedDisk {
+    /// The least that a disk writes whole.
+    static let blockBytes = 512
+
     /// What a power cut leaves: what was synced, and of all else whatever the generator picks.
     ///
     /// Directory changes survive as a file system may have written them: all up to some moment, or each by itself. Of a rename the
     /// new name may survive alone, so that a file stands in both places (seen on btrfs), but never the loss of the old name
-    /// alone. Content that was not synced is there, old, empty, or cut off anywhere.
+    /// alone. Content that was not synced is there, old, empty, cut off anywhere, or full of holes: another process's sync has made the
+    /// file's size durable, and of the blocks behind what was synced any are on the disk and zeros stand for the others.
     package func cutPower(_ random: inout Random) {
         isStopped = false
-        fault = nil
+        (fault, syncFault) = (nil, nil)
         interruption = nil
+        isFailureUntold = false
         let order = random.below(4)
         let until = random.below(pending.count + 1)
         var chosen: [Int: Int] = [:]
@@ -64,12 +69,26 @@ extension SimulatedDisk {
 
     private func content(of node: Node, _ random: inout Random) -> Content {
         let all = Content(bytes: node.bytes, modified: node.modified)
-        guard node.syncedCount < node.bytes.count || node.before != nil else { return all }
-        switch random.below(4) {
+        guard !node.isDurable else { return all }
+        switch random.below(6) {
         case 0: return all
         case 1: return node.before.map { Content(bytes: $0.bytes, modified: $0.modified) } ?? all.cut(to: node.syncedCount)
-        default: return all.cut(to: node.syncedCount + random.below(node.bytes.count - node.syncedCount + 1))
+        case 2, 3: return all.cut(to: node.syncedCount + random.below(node.bytes.count - node.syncedCount + 1))
+        default:
+            let missing = random.below(2) * random.below(node.bytes.count - node.syncedCount + 1)
+            return all.withHoles(behind: node.syncedCount, size: node.bytes.count - missing, &random)
         }
+    }
+
+    /// What is in memory goes, and what is on the disk is read again. The size is known all the while.
+    func forget(_ node: Node, _ random: inout Random) {
+        let all = Content(bytes: node.bytes, modified: node.modified)
+        let old = node.before.map { Array($0.bytes.prefix(all.bytes.count)) } ?? []
+        let kept = all.withHoles(behind: node.syncedCount, size: all.bytes.count, &random)
+        node.bytes = old.isEmpty || random.below(2) == 0 ? kept.bytes : old + [UInt8](repeating: 0, count: all.bytes.count - old.count)
+        node.syncedCount = node.bytes.count
+        node.before = nil
+        node.hasFailed = false
     }
 
     private struct Content {
@@ -77,6 +96,18 @@ extension SimulatedDisk {
         var modified: Int64
 
         func cut(to count: Int) -> Content { Content(bytes: Array(bytes.prefix(count)), modified: modified) }
+
+        /// Of the blocks behind so many bytes, each is there or not.
+        func withHoles(behind synced: Int, size: Int, _ random: inout Random) -> Content {
+            var content = cut(to: size)
+            var at = synced
+            while at < size {
+                let next = min(size, (at / SimulatedDisk.blockBytes + 1) * SimulatedDisk.blockBytes)
+                if random.below(2) == 0 { for place in at..<next { content.bytes[place] = 0 } }
+                at = next
+            }
+            return content
+        }
     }
 }
 

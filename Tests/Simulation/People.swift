@@ -292,12 +292,17 @@ final class People {
 
     /// All that was open is closed, and what was not synced may be gone.
     func powerWasCut() {
-        for one in slow { drops[one.drop].mayBeGone = true }
+        memoryWasNeeded()
         slow = []
-        for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
         // The directory may be in both places then.
         for index in moved { drops[index].mayBeTwice = true }
         // Tasks too: what came of them is looked at by what the journal says.
+    }
+
+    /// What the disk has failed to write may be gone: of a file that nobody synced.
+    func memoryWasNeeded() {
+        for one in slow { drops[one.drop].mayBeGone = true }
+        for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
     }
 
     // MARK: Looking

@@ -25,6 +25,10 @@ package final class Run {
     /// What did not hold when a command began.
     private var violationAtBegin: Violation?
     private var outcome = Outcome()
+    /// Who has taken what was written: syncs that fail, or people the journal.
+    private var brokenBy: Breaker?
+
+    private enum Breaker { case disk, people }
 
     /// - Parameter isTold: the daemon's log, and each change of the disk, go to standard output.
     package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
@@ -95,7 +99,12 @@ package final class Run {
         case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)
-        case .takeJournal: try world.takeJournal(pick)
+        // A journal that is gone, and a disk that does not take the one that is written from memory, are more than anybody mends.
+        case .takeJournal where brokenBy == .disk: break
+        case .syncFault where brokenBy == .people, .writebackFails where brokenBy == .people: break
+        case .takeJournal:
+            brokenBy = .people
+            try world.takeJournal(pick)
         case .interject:
             let kinds: [Step.Kind] = [.drop, .submit, .edit, .remove, .retry, .cancel, .pause, .editTask]
             let kind = kinds[Int(pick >> 32) % kinds.count]
@@ -119,6 +128,21 @@ package final class Run {
         case .lookFault:
             outcome.faults += 1
             world.disk.lookFault = (pick % 2 == 0 ? EIO : EMFILE, times: 1 + Int(pick >> 8 % 3), after: Int(pick >> 16 % 40))
+        case .syncFault:
+            brokenBy = .disk
+            outcome.faults += 1
+            world.disk.syncFault = Int(pick % 8)
+        case .writebackFails:
+            brokenBy = .disk
+            outcome.faults += 1
+            world.disk.failWriteback()
+        case .forget where world.isUp || world.processes.contains { $0.isAlive && $0.job != nil }:
+            // Of what a job or the daemon reads before anybody was told, nothing can be promised.
+            break
+        case .forget:
+            var random = Random(pick)
+            world.disk.forgetFailed(&random)
+            people.memoryWasNeeded()
         case .crashLoop: try crashLoop(pick)
         case .overflow: world.overflow()
         case .recoverTwice: try recoverTwice()
@@ -173,6 +197,7 @@ package final class Run {
         guard !world.isUp else { return }
         world.disk.fault = nil
         world.disk.lookFault = nil
+        world.disk.syncFault = nil
         for round in 1...2 {
             let before = world.disk.shape()
             let mended = try world.recoverOnly()
@@ -186,6 +211,7 @@ package final class Run {
     private func end() throws(Violation) {
         world.disk.fault = nil
         world.disk.lookFault = nil
+        world.disk.syncFault = nil
         world.disk.interruption = nil
         powerFailsAtEnd = nil
         people.finishAll()

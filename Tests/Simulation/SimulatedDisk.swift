@@ -3,6 +3,9 @@
 // It gives no more than POSIX does. A change of a directory is durable once that directory is synced, a file's content once the
 // file is; nothing else makes either durable, and `syncAll` makes all. What is not durable may survive a power cut or not,
 // each change by itself, in any combination that a journaling file system can leave: see `CrashImage`.
+//
+// A sync that fails is not tried again by the kernel: what it could not write counts as written from then on, until it is dropped from
+// memory. The error is told once. A directory's changes stay to be synced: a file system that cannot log those gives up altogether.
 
 import Glibc
 import Store
@@ -23,6 +26,12 @@ package final class SimulatedDisk: FileSystem {
         var syncedCount = 0
         /// What would survive instead, when the content was replaced in place, with its time: size and time are of one inode.
         var before: (bytes: [UInt8], modified: Int64)?
+        /// A sync of it has failed: what was not on the disk then can be read for as long as it is in memory, and no later sync writes it.
+        var hasFailed = false
+        /// The kernel has failed to write it by itself, which the next sync of it tells.
+        var isFailureUntold = false
+        /// Its content would survive a power cut as it is.
+        var isDurable: Bool { syncedCount == bytes.count && before == nil }
         /// The entries that would survive a power cut for sure.
         var syncedEntries: [String: Node] = [:]
         /// How many people have it open for writing.
@@ -105,6 +114,10 @@ package final class SimulatedDisk: FileSystem {
     package var fault: Fault?
     /// What goes wrong with a look, and at which of those to come: the system refuses that many.
     package var lookFault: (errno: Int32, times: Int, after: Int)?
+    /// Which of the syncs to come fails: none before so many of them have been made.
+    package var syncFault: Int?
+    /// The kernel has failed to write something by itself, which the next `syncAll` tells.
+    var isFailureUntold = false
     /// The process that used the disk has ended: every call fails.
     package var isStopped = false
     /// Called before the change with that number from now.
@@ -146,19 +159,28 @@ package final class SimulatedDisk: FileSystem {
 
     /// Looks at the disk as nothing else does that is part of the run.
     func undisturbed<T>(_ body: () throws -> T) rethrows -> T {
-        let faults = (fault, lookFault, isStopped)
-        (fault, lookFault, isStopped) = (nil, nil, false)
-        defer { (fault, lookFault, isStopped) = faults }
+        let faults = (fault, lookFault, syncFault, isStopped)
+        (fault, lookFault, syncFault, isStopped) = (nil, nil, nil, false)
+        defer { (fault, lookFault, syncFault, isStopped) = faults }
         return try body()
     }
 
     /// Before each change. `half` does what a process leaves that is killed in the middle of it.
-    private func change(_ name: String, _ path: String, half: () -> Void = {}) throws(SystemError) {
+    ///
+    /// - Parameter refused: what an error leaves that is not the process's end.
+    private func change(_ name: String, _ path: String, half: () -> Void = {}, refused: () -> Void = {}) throws(SystemError) {
         try call(name, path)
         trace?("    \(name) \(path)")
         if let interruption {
             self.interruption = interruption.after > 0 ? (interruption.after - 1, interruption.body) : nil
             if interruption.after == 0 { interruption.body() }
+        }
+        if name.contains("sync"), let left = syncFault {
+            syncFault = left > 0 ? left - 1 : nil
+            if left == 0 {
+                refused()
+                throw SystemError(call: name, path: path, errno: EIO)
+            }
         }
         guard var fault else { return }
         if fault.after > 0 {
@@ -178,9 +200,47 @@ package final class SimulatedDisk: FileSystem {
         case .error(let errno, let times):
             if times > 1 { self.fault = Fault(.error(errno, times: times - 1), after: 0) }
             half()
+            refused()
             lookAsReader(path)
             throw SystemError(call: name, path: path, errno: errno)
         }
+    }
+
+    /// What a failed sync of a file leaves.
+    private func failSync(of node: Node) {
+        if node.kind == .file, !node.isDurable { node.hasFailed = true }
+    }
+
+    private func failSyncOfAll(_ node: Node) {
+        failSync(of: node)
+        for entry in node.entries.values { failSyncOfAll(entry) }
+    }
+
+    /// The kernel writes what is not on the disk, without being told to, and fails.
+    func failWriteback() {
+        failSyncOfAll(root)
+        func walk(_ node: Node) {
+            node.isFailureUntold = node.hasFailed
+            for entry in node.entries.values { walk(entry) }
+        }
+        walk(root)
+        isFailureUntold = true
+    }
+
+    private func tellFailure(of node: Node, _ name: String, _ path: String) throws(SystemError) {
+        guard node.isFailureUntold else { return }
+        node.isFailureUntold = false
+        throw SystemError(call: name, path: path, errno: EIO)
+    }
+
+    /// The kernel needs the memory: of what a sync could not write, what is on the disk is left.
+    func forgetFailed(_ random: inout Random) {
+        func walk(_ node: Node) {
+            for (_, entry) in node.entries.sorted(by: { $0.key < $1.key }) { walk(entry) }
+            if node.hasFailed { forget(node, &random) }
+        }
+        walk(root)
+        noteTorn()
     }
 
     // MARK: Readers
@@ -284,6 +344,8 @@ package final class SimulatedDisk: FileSystem {
             if node.syncedCount > 0 { node.before = node.before ?? (Array(node.bytes.prefix(node.syncedCount)), node.modified) }
             node.bytes = bytes
             node.syncedCount = 0
+            // To be written again, all of it.
+            node.hasFailed = false
             node.modified = tick()
             node.changed = node.modified
         } else {
@@ -334,8 +396,7 @@ package final class SimulatedDisk: FileSystem {
 
     func makeDurable(_ path: String) throws(SystemError) {
         let node = try node(path)
-        node.syncedCount = node.bytes.count
-        node.before = nil
+        makeContentDurable(node)
         guard node.kind == .directory else { return }
         var isDurable = pending.map { $0.directory === node }
         var isMore = true
@@ -359,6 +420,12 @@ package final class SimulatedDisk: FileSystem {
         }
     }
 
+    private func makeContentDurable(_ node: Node) {
+        guard !node.hasFailed else { return }
+        node.syncedCount = node.bytes.count
+        node.before = nil
+    }
+
     func apply(_ change: Change) {
         switch change.kind {
         case .added: change.directory.syncedEntries[change.name] = change.node
@@ -371,8 +438,7 @@ package final class SimulatedDisk: FileSystem {
         for change in pending { apply(change) }
         pending.removeAll()
         func walk(_ node: Node) {
-            node.syncedCount = node.bytes.count
-            node.before = nil
+            makeContentDurable(node)
             for entry in node.entries.values { walk(entry) }
         }
         walk(root)
@@ -502,13 +568,18 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func sync(_ path: String) throws(SystemError) {
-        try change("fsync", path)
+        try change("fsync", path, refused: { (try? node(path)).map(failSync) })  // what is not there has nothing to lose
+        try tellFailure(of: try node(path), "fsync", path)
         if bug == .directoriesAreNotSynced, try node(path).kind == .directory { return }
         try makeDurable(path)
     }
 
     package func syncAll() throws(SystemError) {
-        try change("syncfs", ".")
+        try change("syncfs", ".", refused: { failSyncOfAll(root) })
+        if isFailureUntold {
+            isFailureUntold = false
+            throw SystemError(call: "syncfs", path: ".", errno: EIO)
+        }
         makeAllDurable()
     }
 
@@ -547,10 +618,10 @@ package final class SimulatedDisk: FileSystem {
         }
 
         package func syncData() throws(SystemError) {
-            try disk.change("fdatasync", path)
+            try disk.change("fdatasync", path, refused: { disk.failSync(of: node) })
+            try disk.tellFailure(of: node, "fdatasync", path)
             if disk.bug == .journalIsNotSynced { return }
-            node.syncedCount = node.bytes.count
-            node.before = nil
+            disk.makeContentDurable(node)
         }
 
         package func truncate(to size: Int64) throws(SystemError) {

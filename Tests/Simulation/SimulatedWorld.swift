@@ -162,8 +162,12 @@ package final class SimulatedWorld: World {
             return false
         }
         if disk.isStopped { killDaemon() }
+        if isUp { hasSyncFailed = false }
         return isUp
     }
+
+    /// A daemon has ended by a sync that failed, since this boot, and none has served since.
+    private var hasSyncFailed = false
 
     /// A service on the disk as it is.
     func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
@@ -173,6 +177,7 @@ package final class SimulatedWorld: World {
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)
         service.scheduler.handle(.limits(SchedulerLimits(slots: configuration.slots)), at: now)
+        service.wasDiskBroken = hasSyncFailed
         return service
     }
 
@@ -289,6 +294,7 @@ package final class SimulatedWorld: World {
         gaveUp.append("\(error)")
         var system = error as? SystemError
         if case .system(let inner)? = error as? SpoolError { system = inner }
+        if system?.isFailedSync ?? false { hasSyncFailed = true }
         guard let system, [EIO, ENOSPC, EMFILE].contains(system.errno) else {
             throw Violation("the daemon ended by itself: \(error)")
         }
@@ -300,6 +306,7 @@ package final class SimulatedWorld: World {
         processes = []
         disk.cutPower(&random)
         boot += 1
+        hasSyncFailed = false
         // It takes a while to come up again.
         now = now.advanced(byMilliseconds: 5000)
     }

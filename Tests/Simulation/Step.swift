@@ -10,7 +10,8 @@ package struct Step: Sendable, CustomStringConvertible {
         case drop, submit, dropSlowly, finishSlow, dropBad, dropScript, makeExecutable, edit, editRecord, remove, retry, cancel, pause, resume
         case defineTask, editTask, spoilTask, removeTask, interject, moveRunning, moveBack, takeJournal
         // Trouble.
-        case kill, killSoon, killWorker, cutPower, cutPowerSoon, fault, lookFault, crashLoop, overflow, recoverTwice
+        case kill, killSoon, killWorker, cutPower, cutPowerSoon, fault, lookFault, syncFault, writebackFails, forget, crashLoop, overflow
+        case recoverTwice
     }
 
     package var kind: Kind
@@ -25,8 +26,8 @@ package struct Step: Sendable, CustomStringConvertible {
         (.cancel, 6), (.pause, 2), (.resume, 4),
         (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.interject, 6),
         (.moveRunning, 4), (.moveBack, 2), (.takeJournal, 2),
-        (.kill, 4), (.killSoon, 10), (.killWorker, 4), (.cutPower, 3), (.cutPowerSoon, 8), (.fault, 6), (.lookFault, 4), (.crashLoop, 4), (.overflow, 3),
-        (.recoverTwice, 4),
+        (.kill, 4), (.killSoon, 10), (.killWorker, 4), (.cutPower, 3), (.cutPowerSoon, 8), (.fault, 6), (.lookFault, 4),
+        (.syncFault, 4), (.writebackFails, 3), (.forget, 3), (.crashLoop, 4), (.overflow, 3), (.recoverTwice, 4),
     ]
 
     /// The steps of a seed.

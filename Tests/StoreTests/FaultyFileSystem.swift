@@ -166,16 +166,24 @@ final class FaultyLog: AppendLog {
 /// A journal's segment as it lies on a disk: these bytes.
 final class OneFile: FileSystem {
     private let bytes: [UInt8]
+    private let names: [DirectoryEntry]
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8], isListed: Bool = false) {
+        self.bytes = bytes
+        names = isListed ? [DirectoryEntry(name: "000000000001.log", kind: .file)] : []
+    }
 
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile { .file(Self.status, bytes) }
 
     private static let status = try! Directory.open("/").status(".")
     private func refuse() -> SystemError { SystemError(call: "change", errno: EROFS) }
 
-    func list(_ path: String) throws(SystemError) -> [DirectoryEntry] { [] }
-    func status(_ path: String) throws(SystemError) -> FileStatus? { nil }
+    func list(_ path: String) throws(SystemError) -> [DirectoryEntry] { names }
+    func status(_ path: String) throws(SystemError) -> FileStatus? {
+        var status = Self.status
+        status.size = Int64(bytes.count)
+        return status
+    }
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) { throw refuse() }
     func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) { throw refuse() }
     func makeDirectory(_ path: String) throws(SystemError) { throw refuse() }
