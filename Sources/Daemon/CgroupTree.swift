@@ -74,7 +74,9 @@ struct CgroupTree {
     }
 
     static func read(_ path: String) throws(RunNotPrepared) -> String {
-        do throws(SystemError) { return String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: 4 << 20), as: UTF8.self) } catch {
+        do throws(SystemError) {
+            return String(decoding: try FileDescriptor.open(path, O_RDONLY).readAll(limit: 4 << 20), as: UTF8.self)
+        } catch {
             throw refused(path, error.message)
         }
     }
@@ -93,10 +95,12 @@ struct CgroupTree {
         RunNotPrepared(why: "limits: spoold needs a cgroup of its own; \(path): \(why); \(remedy)")
     }
 
-    /// What helps: a user's daemon on the machine's spool has no unit of its own.
+    /// A user's daemon on the machine's spool has no unit of its own.
     private static var remedy: String {
-        geteuid() == 0
-            ? "Delegate=yes in spoold's unit gives it one, and limits.required = false runs the job without"
-            : "spoold as a user service, with Delegate=yes and a spool of the user's own, has one, and so have root's tasks with the key user; limits.required = false runs the job without"
+        let unit =
+            geteuid() == 0
+            ? "Delegate=yes in spoold's unit gives it one"
+            : "spoold as a user service, with Delegate=yes and a spool of the user's own, has one, and so have root's tasks with the key user"
+        return "\(unit); limits.required = false runs the job without"
     }
 }

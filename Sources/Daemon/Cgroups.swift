@@ -15,7 +15,7 @@ final class Cgroups {
 
     /// Set when a group was first asked for: where jobs' groups are, with which controllers.
     private var prepared: (tree: CgroupTree, controllers: Set<String>)?
-    /// Groups of ended jobs in which something still lives, by the watch on it; and whether the loop listens to those.
+    /// Groups of ended jobs in which something still lives, by the watch on it.
     private var left: [Int32: String] = [:]
     private let inotify: Inotify
 
@@ -83,7 +83,8 @@ final class Cgroups {
     private func prepare() throws(RunNotPrepared) -> (tree: CgroupTree, controllers: Set<String>) {
         if let prepared { return prepared }
         guard let tree = try CgroupTree.find() else {
-            throw RunNotPrepared(why: "limits: no cgroup v2 is mounted; limits.required = false runs the job without memory, cpu_percent and tasks")
+            throw RunNotPrepared(
+                why: "limits: no cgroup v2 is mounted; limits.required = false runs the job without memory, cpu_percent and tasks")
         }
         let found = (tree, try tree.enable(Controller.allCases.map(\.rawValue)))
         prepared = found
@@ -96,27 +97,27 @@ final class Cgroups {
         if let lacking = settings.first(where: { !controllers.contains($0.controller.rawValue) }) {
             throw RunNotPrepared(
                 why: """
-                    limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold; Delegate=yes in its \
-                    unit does that, and limits.required = false runs the job without
+                    limits.\(lacking.key): the \(lacking.controller) controller of cgroup v2 is not delegated to spoold; \
+                    Delegate=yes in its unit does that, and limits.required = false runs the job without
                     """)
         }
         for one in settings { try CgroupTree.write(one.value, to: "\(directory)/\(one.file)") }
     }
 
     private static func settings(_ limits: CgroupLimits) -> [Setting] {
-        var settings: [Setting] = []
-        if let bytes = limits.memoryBytes { settings.append(Setting(key: "memory", controller: .memory, file: "memory.max", value: "\(bytes)")) }
-        if let percent = limits.processorPercent {
-            settings.append(Setting(key: "cpu_percent", controller: .cpu, file: "cpu.max", value: "\(Int(percent * 1000)) 100000"))
+        let memory = limits.memoryBytes.map { Setting(key: "memory", controller: .memory, file: "memory.max", value: "\($0)") }
+        // So many microseconds of each 100,000.
+        let processor = limits.processorPercent.map {
+            Setting(key: "cpu_percent", controller: .cpu, file: "cpu.max", value: "\(Int($0 * 1000)) 100000")
         }
-        if let tasks = limits.tasks { settings.append(Setting(key: "tasks", controller: .pids, file: "pids.max", value: "\(tasks)")) }
-        return settings
+        let tasks = limits.tasks.map { Setting(key: "tasks", controller: .pids, file: "pids.max", value: "\($0)") }
+        return [memory, processor, tasks].compactMap(\.self)
     }
 
     private func remove(_ directory: String) {
         if Self.isRemoved(directory) { return }
         // A group that cannot be watched goes when the daemon starts the next time.
-        guard let watch = try? inotify.add("\(directory)/cgroup.events", .modified) else { return }
+        guard let watch = try? inotify.add("\(directory)/cgroup.events", .modified) else { return }  // as said
         left[watch] = directory
         // The last process may have ended before the watch was there.
         if Self.isRemoved(directory) { left[watch] = nil }

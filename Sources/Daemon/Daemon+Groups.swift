@@ -5,7 +5,7 @@ import Store
 // The cgroups of jobs with limits.memory, cpu_percent or tasks.
 
 extension Daemon {
-    /// For the service manager, when the daemon has ended: takes back what keeps it from starting the next one; see ``CgroupTree/disable()``.
+    /// For the service manager, when the daemon has ended: lifts what keeps it from starting the next one; see ``CgroupTree/disable()``.
     public static func releaseGroups() throws(DaemonFailure) {
         do throws(RunNotPrepared) { try Cgroups.release() } catch { throw DaemonFailure(error.why) }
     }
@@ -30,7 +30,8 @@ extension Daemon {
         let kills = cgroups.leave(job.id.text)
         guard kills > 0 else { return nil }
         let bytes = limits.memoryBytes.map { ", \($0) bytes," } ?? ""
-        return "the kernel killed \(kills == 1 ? "one of its processes" : "\(kills) of its processes") for want of memory: limits.memory\(bytes) was reached"
+        let processes = kills == 1 ? "one of its processes" : "\(kills) of its processes"
+        return "the kernel killed \(processes) for want of memory: limits.memory\(bytes) was reached"
     }
 
     /// Those of jobs that ended while no daemon served. Only what stands as ended in this spool: another one's jobs may have groups beside.
@@ -38,8 +39,9 @@ extension Daemon {
         guard link == nil else { return }
         cgroups.removeEnded { name in
             guard let id = JobID(name), scheduler.jobs[id]?.state != .running else { return false }
-            // What cannot be looked at is left alone.
-            return [Layout.done, Layout.failed].contains { (try? spool.fs.status("\($0)/\(name)")) ?? nil != nil }
+            return [Layout.done, Layout.failed].contains { directory in
+                (try? spool.fs.status("\(directory)/\(name)")) ?? nil != nil  // left alone where it cannot be looked at
+            }
         }
     }
 }

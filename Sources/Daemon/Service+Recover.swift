@@ -150,8 +150,8 @@ extension Service {
         unaccounted = Array(waiting.values)
     }
 
-    /// How a run ended while no daemon served. When the machine stops, it sends signals to all processes: a run that such a signal ended, and
-    /// that nobody here told to end, is as lost as one whose machine lost its power.
+    /// How a run ended while no daemon served. When the machine stops, it sends signals to all processes: a run that such a signal ended,
+    /// and that nobody here told to end, is as lost as one whose machine lost its power.
     private static func resultUnserved(_ end: RunEnd, of job: Job) -> RunResult {
         var result = RunResult(end)
         if job.stopping == nil, case .signaled(let number, _) = result.outcome, [SIGHUP, SIGINT, SIGTERM, SIGKILL].contains(number) {
