@@ -17,12 +17,10 @@ final class Cgroups {
     private var prepared: (tree: CgroupTree, controllers: Set<String>)?
     /// Groups of ended jobs in which something still lives, by the watch on it.
     private var left: [Int32: String] = [:]
-    private let inotify: Inotify
-
-    init() throws(SystemError) { inotify = try Inotify() }
-
-    /// Readable when a group that is left may have become empty.
-    var descriptor: Int32 { inotify.descriptor.raw }
+    /// Made when a group is left for the first time.
+    private var watcher: Watcher?
+    /// Has the loop call ``takeEvents()`` when this descriptor is readable.
+    var listen: (Int32) throws(SystemError) -> Void = { _ in }
 
     /// Makes the group of a job with its limits. Nil when it cannot be had and need not.
     func make(for id: String, _ limits: CgroupLimits) throws(RunNotPrepared) -> String? {
@@ -62,8 +60,9 @@ final class Cgroups {
 
     /// Groups that are left may have become empty.
     func takeEvents() throws(SystemError) {
+        guard let watcher else { return }
         var events: [InotifyEvent] = []
-        let isIncomplete = try inotify.readEvents(into: &events)
+        let isIncomplete = try watcher.inotify.readEvents(into: &events)
         for watch in isIncomplete ? Array(left.keys) : Set(events.map(\.watch)).sorted() {
             guard let directory = left[watch], Self.isRemoved(directory) else { continue }
             left[watch] = nil
@@ -117,10 +116,18 @@ final class Cgroups {
     private func remove(_ directory: String) {
         if Self.isRemoved(directory) { return }
         // A group that cannot be watched goes when the daemon starts the next time.
-        guard let watch = try? inotify.add("\(directory)/cgroup.events", .modified) else { return }  // as said
+        guard let watch = try? watch("\(directory)/cgroup.events") else { return }  // as said
         left[watch] = directory
         // The last process may have ended before the watch was there.
         if Self.isRemoved(directory) { left[watch] = nil }
+    }
+
+    private func watch(_ file: String) throws(SystemError) -> Int32 {
+        if let watcher { return try watcher.inotify.add(file, .modified) }
+        let new = try Watcher()
+        try listen(new.inotify.descriptor.raw)
+        watcher = new
+        return try new.inotify.add(file, .modified)
     }
 
     /// False while something in it lives.

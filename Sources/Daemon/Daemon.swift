@@ -94,7 +94,7 @@ public final class Daemon: World {
     lazy var service = Service(spool, zones: zones, log: log, spoolID: spoolID, world: self)
     package internal(set) var configuration = Configuration()
     var surroundings: RunSurroundings
-    let cgroups: Cgroups
+    let cgroups = Cgroups()
     let log: Log
     var watches = Watches()
     /// When what cannot be watched is looked at again, in milliseconds of the monotonic clock; nil: all is watched.
@@ -231,10 +231,8 @@ public final class Daemon: World {
         poll = try Poll()
         signals = try SignalDescriptor(Place.signals)
         timer = try Timer()
-        cgroups = try Cgroups()
         try poll.add(signals.descriptor.raw, token: Token.signals)
         try poll.add(timer.descriptor.raw, token: Token.timer)
-        try poll.add(cgroups.descriptor, token: Token.cgroups)
         if let link { try poll.add(link.raw, token: Token.link) }
         root = try spool.fs.ownStatus()
         // In a sandbox without it, mounts are simply not noticed.
@@ -258,6 +256,7 @@ public final class Daemon: World {
                 try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs)
             }
         }
+        cgroups.listen = { [unowned self] raw throws(SystemError) in try poll.add(raw, token: Token.cgroups) }
         if geteuid() == 0 {
             spool.isRoots = true
             spool.owner = { [unowned self] in owner($0) }
