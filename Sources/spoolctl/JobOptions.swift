@@ -84,15 +84,14 @@ struct JobOptions {
     init(_ session: Session) throws(Failure) {
         let arguments = session.arguments
         for (option, key) in Self.strings {
-            if let text = arguments.value(option) { set(key, .string(try Self.utf8(text, option)), "--\(option)") }
+            if let text = arguments.value(option) { set(key, .string(text), "--\(option)") }
         }
         if let path = arguments.value("directory") {
-            let text = try Self.utf8(path, "directory")
-            let isInHome = text == "~" || text.hasPrefix("~/")
-            set("directory", .string(isInHome ? text : try absolute(text, "--directory (-C)")), "--directory")
+            let isInHome = path == "~" || path.hasPrefix("~/")
+            set("directory", .string(isInHome ? path : try absolute(path, "--directory (-C)")), "--directory")
         }
         if let path = arguments.value("stdin"), !path.hasPrefix("/"), arguments.value("directory") == nil {
-            set("stdin", .string(try absolute(try Self.utf8(path, "stdin"), "--stdin")), "--stdin")
+            set("stdin", .string(try absolute(path, "--stdin")), "--stdin")
         }
         for option in ["priority", "tries", "nice"] {
             if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
@@ -120,7 +119,7 @@ struct JobOptions {
             guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
                 throw .usage("--set-env needs NAME=VALUE, not \"\(assignment)\"")
             }
-            let value = try Self.utf8(String(assignment[assignment.index(after: equals)...]), "set-env")
+            let value = String(assignment[assignment.index(after: equals)...])
             variables.set(String(assignment[..<equals]), Value(.string(value)))
         }
         if !variables.isEmpty { set("env", .table(variables), "--set-env") }
@@ -129,8 +128,7 @@ struct JobOptions {
             let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { throw .usage("--limit needs NAME=VALUE, not \"\(assignment)\"") }
             let number: Value.Kind? = Int64(parts[1]).map { .integer($0) } ?? Double(parts[1]).map { .number(Number($0)) }
-            let text = try Self.utf8(parts[1], "limit")
-            limits.set(parts[0], Value(number ?? .string(text)))
+            limits.set(parts[0], Value(number ?? .string(parts[1])))
         }
         if !limits.isEmpty { set("limits", .table(limits), "--limit") }
     }
@@ -158,7 +156,7 @@ struct JobOptions {
             if holding != nil { throw .usage("--unique-while says how long the key of --unique is held; there is none") }
             return
         }
-        let key = Value(.string(try Self.utf8(text, "unique")), at: nextPosition)
+        let key = Value(.string(text), at: nextPosition)
         guard let holding else { return set("unique", key.kind, "--unique") }
         let entries = [("key", key), ("while", Value(.string(holding), at: nextPosition))]
         set("unique", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--unique-while")
@@ -171,7 +169,7 @@ struct JobOptions {
             if when != nil { throw .usage("--mail-when says when the address of --mail is written to; there is none") }
             return
         }
-        let to = Value(.string(try Self.utf8(address, "mail")), at: nextPosition)
+        let to = Value(.string(address), at: nextPosition)
         guard let when else { return set("mail", to.kind, "--mail") }
         let entries = [("to", to), ("when", Value(.string(when), at: nextPosition))]
         set("mail", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--mail-when")
@@ -194,9 +192,6 @@ struct JobOptions {
 
     /// One word with something for a shell in it is a line for the shell; anything else an argv, run without one.
     mutating func setCommand(_ words: [String]) throws(Failure) {
-        for word in words where FileName.bytes(of: word) != Array(word.utf8) {
-            throw .invalid("the command is not UTF-8, and a job's file holds nothing else; submit a script that holds it")
-        }
         if words.count == 1, words[0].utf8.contains(where: Self.isForShell) {
             set("command", .string(words[0]), "COMMAND")
         } else {
@@ -215,12 +210,11 @@ struct JobOptions {
     // MARK: Where it was submitted
 
     /// The caller's directory, but for a job of another user, umask and PATH, or with `everything` the whole environment, below what options say.
-    mutating func recordSurroundings(everything: Bool) throws(Failure) -> [String] {
-        var left: [String] = []
+    mutating func recordSurroundings(everything: Bool) throws(Failure) {
         // Where root stands, another may not be able to go.
         if table["directory"] == nil, table["user"] == nil {
             let here = try currentDirectory("--directory (-C) says where the job is to run")
-            set("directory", .string(try Self.utf8(here, "directory")), "the directory")
+            set("directory", .string(here), "the directory")
         }
         if table["umask"] == nil {
             let mask = Glibc.umask(0)
@@ -233,22 +227,18 @@ struct JobOptions {
             var entry = environ
             while let text = entry.pointee {
                 entry += 1
-                guard let assignment = String(validatingCString: text), let equals = assignment.firstIndex(of: "="),
-                    equals != assignment.startIndex
-                else {
-                    left.append(String(String(cString: text).prefix { $0 != "=" }))
-                    continue
-                }
+                let assignment = FileName.string(from: text)
+                // What has no name cannot be a variable of the job's.
+                guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else { continue }
                 variables.set(String(assignment[..<equals]), Value(.string(String(assignment[assignment.index(after: equals)...]))))
             }
-        } else if let path = getenv("PATH").flatMap({ String(validatingCString: $0) }) {
-            variables.set("PATH", Value(.string(path)))
+        } else if let path = getenv("PATH") {
+            variables.set("PATH", Value(.string(FileName.string(from: path))))
         }
         if case .table(let given)? = table["env"]?.kind {
             for one in given.entries { variables.set(one.key, one.value) }
         }
         if !variables.isEmpty { set("env", .table(variables), "the environment") }
-        return left
     }
 
     // MARK: Values and their places
@@ -309,12 +299,5 @@ struct JobOptions {
             return Value(.table(Table(entries)), at: nextPosition)
         default: return Value(value.kind, at: nextPosition)
         }
-    }
-
-    static func utf8(_ text: String, _ option: String) throws(Failure) -> String {
-        guard FileName.bytes(of: text) == Array(text.utf8) else {
-            throw .invalid("--\(option): is not UTF-8, and a job's file holds nothing else")
-        }
-        return text
     }
 }

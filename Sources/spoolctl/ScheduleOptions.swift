@@ -68,7 +68,7 @@ struct ScheduleOptions {
             var table = Table()
             // An instant is written down as one: what `in 2h` counts from is now.
             let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
-            table.set(key, Value(.string(try JobOptions.utf8(text, given.name))))
+            table.set(key, Value(.string(text)))
             if key == "on_path", let paths = arguments.value("paths") { table.set("paths", Value(.string(paths))) }
             if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
             if given.name == "rrule" { try session.setRRuleTimes(in: &table) }
@@ -111,7 +111,6 @@ extension Session {
     /// Sets what `--dtstart` and `--exdate` say. What counts from now is written down as what it is now.
     func setRRuleTimes(in table: inout Table) throws(Failure) {
         func time(_ text: String, _ option: String) throws(Failure) -> Value {
-            let text = try JobOptions.utf8(text, option)
             do throws(RecurrenceError) {
                 let time = try RRuleTime.parse(text, zone: try zoneForArguments(), now: now)
                 return Value(.string(time.isRelative ? time.description : text))

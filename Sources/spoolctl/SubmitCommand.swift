@@ -61,7 +61,7 @@ private struct Submit {
         guard !arguments.operands.isEmpty else { throw .usage("submit needs a COMMAND; see spoolctl submit --help") }
         name = try givenName() ?? JobOptions.name(of: arguments.operands)
         try job.setCommand(arguments.operands)
-        try record(&job)
+        try job.recordSurroundings(everything: arguments.flag("env"))
         let definition: JobDefinition
         do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
         try session.refuseMissingFiles(of: definition, Self.option)
@@ -87,11 +87,6 @@ private struct Submit {
             session.complain("reading standard input to its end before the job is submitted; < /dev/null or --no-stdin gives it none")
             return .stored(StandardInput())
         }
-    }
-
-    private func record(_ job: inout JobOptions) throws(Failure) {
-        let left = try job.recordSurroundings(everything: arguments.flag("env"))
-        for name in left { session.complain("the variable \(name) is not UTF-8 and was left out") }
     }
 
     /// The configuration matters to instants alone, and most jobs have none: it is read only for those.
@@ -190,7 +185,7 @@ private struct Submit {
         let path = arguments.operands.first ?? "-"
         var job = try JobOptions(session)
         try job.setCommand([": "])
-        try record(&job)
+        try job.recordSurroundings(everything: arguments.flag("env"))
         let definition: JobDefinition
         do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
         try session.refuseMissingFiles(of: definition, Self.option)

@@ -23,7 +23,7 @@ extension Command {
         var job = try JobOptions(session)
         if let line = session.arguments.value("command") {
             guard words.isEmpty else { throw .usage("--command and COMMAND both say what to run") }
-            job.set("command", .string(try JobOptions.utf8(line, "command")), "--command")
+            job.set("command", .string(line), "--command")
         } else if !words.isEmpty {
             try job.setCommand(words)
         }

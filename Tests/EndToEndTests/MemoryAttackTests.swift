@@ -57,6 +57,9 @@ struct MemoryAttackTests {
 
     // MARK: Jobs that multiply
 
+    /// Starts itself twice, over and over. The job itself starts one process at its beginning, for which there is room, and waits.
+    private static func bomb(_ gate: Gate) -> String { "b() { b | b & }; b & read x < \(gate.path)" }
+
     @Test("Attack 53: a fork bomb is held by the limit of its user's processes, and at its timeout nothing of it remains", .enabled(if: isRoot, "only root's jobs run as another user"))
     func forkBomb() throws {
         let spool = try UserTests.spool()
@@ -65,7 +68,9 @@ struct MemoryAttackTests {
         try spool.drop("other.toml", "command = 'read x < \(gate.path); exit 4'\nuser = \"nobody\"\ndirectory = \"/\"")
         _ = try spool.running("other")
         // A number that nobody has: the limit counts all processes of a user.
-        let bomb = "b() { b | b & }; b; while :; do sleep 1000; done"
+        let never = try spool.gate("never")
+        chmod(never.path, 0o666)
+        let bomb = Self.bomb(never)
         let job = try spool.run("command = '\(bomb)'\nuser = 64118\ngroup = 64118\ndirectory = \"/\"\nlimits = {nproc = 40}\ntimeout = \"1s\"\nkill_after = \"100ms\"", as: "bomb")
         #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
         let left = try Files.list("/proc").compactMap { pid_t($0) }.filter { pid in
@@ -83,7 +88,7 @@ struct MemoryAttackTests {
         .enabled(if: ConfinementTests.controllers.contains("pids") && isRoot, "the pids controller of cgroup v2 is not delegated here"))
     func forkBombInGroup() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.run("command = 'b() { b | b & }; b; while :; do sleep 1000; done'\nlimits = {tasks = 30}\ntimeout = \"1s\"\nkill_after = \"100ms\"")
+        let job = try spool.run("command = '\(Self.bomb(try spool.gate("never")))'\nlimits = {tasks = 30}\ntimeout = \"1s\"\nkill_after = \"100ms\"")
         #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
         #expect(Processes.jobs(ofSpool: spool.path).isEmpty)
         #expect(try spool.runsOn())
