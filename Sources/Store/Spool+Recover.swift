@@ -59,7 +59,10 @@ extension Spool {
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
             do throws(SystemError) {
-                try recover(job, ownsFile: ownsFile, isSameBoot: isSameBoot, wasSettled: wasSettled(job), among: jobs, look: look, &recovery)
+                let isUpSince = isSameBoot || hasSyncFailed
+                try recover(
+                    job, ownsFile: ownsFile, isSameBoot: isSameBoot, isUpSince: isUpSince, wasSettled: wasSettled(job), among: jobs, look: look,
+                    &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
@@ -73,8 +76,8 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, ownsFile: Bool, isSameBoot: Bool, wasSettled: Bool, among jobs: [Job], look: (Job, JobState) throws(SystemError) -> Finding,
-        _ recovery: inout Recovery
+        _ job: Job, ownsFile: Bool, isSameBoot: Bool, isUpSince: Bool, wasSettled: Bool, among jobs: [Job],
+        look: (Job, JobState) throws(SystemError) -> Finding, _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
         var remains: [JobState] = []
@@ -113,7 +116,10 @@ extension Spool {
             try mendStatus(of: job, &recovery)
             return
         }
-        if isSameBoot, job.state == .running, try putBackBegun(job, &recovery) { return }
+        if isUpSince, job.state == .running, try putBackBegun(job, &recovery) {
+            try mendSource(of: job, in: .running, among: jobs, &recovery)
+            return try mendStatus(of: job, &recovery)
+        }
         // Of several that the power left, the one that had come farthest.
         if let state = isSameBoot ? found.first : found.last {
             job.place = .directory(state)
@@ -135,8 +141,10 @@ extension Spool {
                 job.place = .file(stamp.name)
                 return
             }
-        } else if let stamp = job.file, try fs.status("\(Layout.new)/\(stamp.name)")?.inode == stamp.inode {
+        } else if let stamp = job.file, let dropped = try fs.status("\(Layout.new)/\(stamp.name)"), dropped.inode == stamp.inode {
             job.place = .file(stamp.name)
+            // A directory takes the place as it is, which a power cut may have left with a part of the record in it.
+            if dropped.kind == .directory, remains.contains(job.state) { try fs.removeRecord(of: job.id, job.state) }
             try place(job)
             try completeSource(of: job, &recovery)
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")

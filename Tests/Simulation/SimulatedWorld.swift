@@ -403,6 +403,9 @@ package final class SimulatedWorld: World {
             if process.life != life || service == nil { end(process) }
         case .given(let job):
             write(path, record(process, job, started: false))
+            // The outputs are opened before the command starts. Somebody may have moved the directory.
+            let directory = Layout.directory(of: job.id, .running)
+            if disk.exists(directory) { write("\(directory)/\(Layout.outputFile)", []) }
             process.phase = .recorded(job)
         case .recorded(let job):
             onBegin?(job)
