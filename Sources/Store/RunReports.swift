@@ -92,7 +92,9 @@ extension Spool {
     /// The status of the job that this one repeats, which its directory has brought along, stays beside the output of its last try.
     func setAsideStatus(of job: Job, in directory: String) throws(SystemError) {
         guard job.earlierTries > 0, job.attempt <= 1, let status = try fs.jobStatus(in: directory), status.id != job.id.text else { return }
-        try setAside(Layout.statusFile, as: job.earlierTries, in: directory)
+        // Whoever looks meanwhile finds a status under its own name, too.
+        let path = "\(directory)/\(Layout.statusFile)"
+        _ = try fs.keep(path, as: "\(path).\(job.earlierTries)")
     }
 
     private func setAside(_ name: String, as number: Int, in directory: String) throws(SystemError) {

@@ -378,8 +378,14 @@ extension Spool {
     /// Writes the files of a record anew that are read as the truth.
     private func renew(_ job: Job) throws(SystemError) {
         let directory = Layout.directory(of: job.id, job.state)
+        try renew("\(directory)/\(Layout.statusFile)")
         // In another user's directory the job's file is not to become that user's.
-        for name in (job.definition.isForAnother ? [] : Source.fileNames) + [Layout.statusFile] { try renew("\(directory)/\(name)") }
+        guard !job.definition.isForAnother else { return }
+        for name in Source.fileNames {
+            // What somebody has written there since is known as such by its time.
+            guard case .file(_, let bytes) = try fs.take("\(directory)/\(name)", limit: Source.bytesMax), bytes == job.source.bytes else { continue }
+            try renew("\(directory)/\(name)")
+        }
     }
 
     /// Puts another file of the same content in a file's place, on the disk. Nothing, where there is none.
