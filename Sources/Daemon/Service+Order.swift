@@ -30,12 +30,13 @@ extension Service {
                 break
             }
         }
-        if let unique = job.definition.unique, scheduler.holder(ofUnique: unique.key) == nil {
+        // One that waits and is edited may have its key, and say otherwise how long it is to hold it.
+        if let unique = job.definition.unique, [nil, job.id].contains(scheduler.holder(ofUnique: unique.key)) {
             let claim = try spool.claim(ofUnique: unique.key)
             // A retry takes the key from the job that it repeats.
             if let claim, claim.id != job.id, claim.id.text != job.retryOf, try isHeld(by: claim) {
                 onRecord.holder = claim.id
-            } else if claim?.id != job.id {
+            } else if claim?.id != job.id || claim?.holding != unique.holding {
                 try persistently { () throws(SystemError) in try self.spool.claim(unique, for: job.id) }
             }
         }

@@ -56,12 +56,14 @@ extension Service {
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
         // A copy is no more of one moment than what a power cut leaves.
-        isSameBoot = scheduler.lastBoot == boot && copy == nil && !wasDiskBroken
+        let hasStayedUp = scheduler.lastBoot == boot && copy == nil
+        isSameBoot = hasStayedUp && !wasDiskBroken
         // Not one that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
             try self.spool.recover(
-                placed, isSameBoot: self.isSameBoot, hasSyncFailed: self.wasDiskBroken, wasSettled: self.scheduler.wasSettled)
+                placed, isSameBoot: self.isSameBoot, hasStayedUp: hasStayedUp, hasSyncFailed: self.wasDiskBroken,
+                wasSettled: self.scheduler.wasSettled)
         }
         if wasDiskBroken { try renewPauses() }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }

@@ -22,9 +22,10 @@ extension Spool {
     ///   the journal puts it back.
     /// - Parameter wasSettled: whether the last daemon ended in order when a job was in its place. Then whatever differs is a person's
     ///   doing.
+    /// - Parameter hasStayedUp: the machine has not been down, though the disk may have failed.
     /// - Parameter hasSyncFailed: what can be read may be in memory alone, and no later sync of the same files puts it on the disk.
     public func recover(
-        _ jobs: [Job], isSameBoot: Bool, hasSyncFailed: Bool = false, wasSettled: (Job) -> Bool = { _ in false }
+        _ jobs: [Job], isSameBoot: Bool, hasStayedUp: Bool = false, hasSyncFailed: Bool = false, wasSettled: (Job) -> Bool = { _ in false }
     ) throws(SystemError) -> Recovery {
         var recovery = Recovery()
         var places: [JobState: Set<String>] = [:]
@@ -59,10 +60,9 @@ extension Spool {
         for job in jobs {
             let ownsFile = job.file.map { owners[$0.name] === job } ?? false
             do throws(SystemError) {
-                let isUpSince = isSameBoot || hasSyncFailed
                 try recover(
-                    job, ownsFile: ownsFile, isSameBoot: isSameBoot, isUpSince: isUpSince, wasSettled: wasSettled(job), among: jobs, look: look,
-                    &recovery)
+                    job, ownsFile: ownsFile, isSameBoot: isSameBoot, hasStayedUp: isSameBoot || hasStayedUp, wasSettled: wasSettled(job),
+                    among: jobs, look: look, &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
                 guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
@@ -76,7 +76,7 @@ extension Spool {
     }
 
     private func recover(
-        _ job: Job, ownsFile: Bool, isSameBoot: Bool, isUpSince: Bool, wasSettled: Bool, among jobs: [Job],
+        _ job: Job, ownsFile: Bool, isSameBoot: Bool, hasStayedUp: Bool, wasSettled: Bool, among jobs: [Job],
         look: (Job, JobState) throws(SystemError) -> Finding, _ recovery: inout Recovery
     ) throws(SystemError) {
         var found: [JobState] = []
@@ -116,7 +116,7 @@ extension Spool {
             try mendStatus(of: job, &recovery)
             return
         }
-        if isUpSince, job.state == .running, try putBackBegun(job, &recovery) {
+        if hasStayedUp, job.state == .running, try putBackBegun(job, &recovery) {
             try mendSource(of: job, in: .running, among: jobs, &recovery)
             return try mendStatus(of: job, &recovery)
         }
@@ -146,6 +146,8 @@ extension Spool {
             // A directory takes the place as it is, which a power cut may have left with a part of the record in it.
             if dropped.kind == .directory, remains.contains(job.state) { try fs.removeRecord(of: job.id, job.state) }
             try place(job)
+            let directory = Layout.directory(of: job.id, job.state)
+            if dropped.kind == .directory, try !fs.hasJobFile(directory) { try writeSource(job, into: directory) }
             try completeSource(of: job, &recovery)
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
             return

@@ -119,7 +119,10 @@ struct Check {
                 guard let id = JobID(name), hasJobFile("\(state)/\(name)") else { continue }
                 if !state.isTerminal {
                     // In new/ it may be one that somebody has just moved in.
-                    if state == .running, scheduler.jobs[id]?.state != .running { throw Violation("running/\(name) does not run") }
+                    // A power cut may bring back what somebody had moved out of running/.
+                    if state == .running, scheduler.jobs[id]?.state != .running, !people.movedAway.contains(name) {
+                        throw Violation("running/\(name) does not run")
+                    }
                     continue
                 }
                 guard scheduler.jobs[id] == nil else { throw Violation("\(state)/\(name) has not ended") }

@@ -136,7 +136,7 @@ package final class Run {
             brokenBy = .disk
             outcome.faults += 1
             world.disk.failWriteback()
-        case .forget where world.isUp || world.processes.contains { $0.isAlive && $0.job != nil }:
+        case .forget where world.isUp || world.disk.isFailureUntold || world.processes.contains { $0.isAlive && $0.job != nil }:
             // Of what a job or the daemon reads before anybody was told, nothing can be promised.
             break
         case .forget:
