@@ -39,7 +39,13 @@ extension Spool {
             do throws(SystemError) { try bring(job, from: here, to: target) } catch {
                 // Somebody moved or removed the directory by hand.
                 guard error.errno == ENOENT, try fs.status(here) == nil else { throw error }
-                if let stray = try stray(of: job) { try bring(job, from: stray, to: target) } else { try remake(job, at: target) }
+                guard let stray = try stray(of: job) else {
+                    try remake(job, at: target)
+                    break
+                }
+                // Back first, as it is: a crash in between then finds what it would find without.
+                try fs.renameNoReplace(stray, to: here)
+                try bring(job, from: here, to: target)
             }
         }
         job.place = .directory(job.state)

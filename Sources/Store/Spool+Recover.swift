@@ -156,6 +156,7 @@ extension Spool {
             recovery.withdrawn.append(job)
             return
         }
+        if hasStayedUp, !wasSettled, job.state.isTerminal, job.attempt > 0, try placeCarriedOff(job, &recovery) { return }
         // A finished job whose record is gone: somebody removed it, or it was pruned. One that was never anywhere is put there.
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         job.place = .nowhere
@@ -168,14 +169,32 @@ extension Spool {
     private func putBackBegun(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
         let before = job.place
         job.place = .directory(.running)
-        if let path = try stray(of: job), let status = try fs.jobStatus(in: path), status.state == .running, status.attempt == job.attempt,
-            let moved = try putBack(job, from: path)
-        {
+        if let path = try strayRun(of: job), let moved = try putBack(job, from: path) {
             recovery.putBack.append((job, moved))
             return true
         }
         job.place = before
         return false
+    }
+
+    /// A run has ended, and somebody had moved its directory before it came to its place. False: there is no such directory.
+    private func placeCarriedOff(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
+        let before = job.place
+        job.place = .directory(.running)
+        guard let path = try strayRun(of: job), try putBack(job, from: path) != nil else {
+            job.place = before
+            return false
+        }
+        try place(job)
+        recovery.mended.append("moved \(path) to \(job.state.rawValue)/\(job.id)")
+        return true
+    }
+
+    /// Where the directory of a job's run is that is not in running/.
+    private func strayRun(of job: Job) throws(SystemError) -> String? {
+        guard let path = try stray(of: job), let status = try fs.jobStatus(in: path), status.state == .running, status.attempt == job.attempt
+        else { return nil }
+        return path
     }
 
     /// Whether what stands under the name of a waiting job's file is that job's.
