@@ -111,7 +111,8 @@ struct AwaitedSpool {
         }
     }
 
-    /// Whether it is worth a try. Serving it begins with the journal, written anew: where that fails, this waits again, and longer.
+    /// True when serving the spool is worth a try. A daemon writes the journal anew before it serves; if that fails, it waits again, and
+    /// longer.
     private func isBack(at path: String) throws(DaemonFailure) -> Bool {
         // What cannot be opened, read or written now may be later.
         guard let fs = try? DiskFileSystem(path: path), let identity = try? SpoolIdentity.read(fs) else { return false }
@@ -121,10 +122,10 @@ struct AwaitedSpool {
 }
 
 extension SystemError {
-    /// What was written is perhaps not on the disk, and no other sync of the same files tells it.
+    /// A sync failed. The data may not be on the disk, and a later sync of the same files does not report that.
     package var isFailedSync: Bool { call.contains("sync") }
 
-    /// What the disk holds, and what it would take, can no longer be told.
+    /// The disk is broken: nobody knows what it holds.
     var isOfBrokenDisk: Bool { isFailedSync || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
 }
 

@@ -100,7 +100,7 @@ struct CgroupTree {
         let unit =
             geteuid() == 0
             ? "Delegate=yes in spoold's unit gives it one"
-            : "spoold as a user service, with Delegate=yes and a spool of the user's own, has one, and so have root's tasks with the key user"
+            : "spoold as a user service, with Delegate=yes and a spool of the user's own, has one; root's tasks with the key user have one too"
         return "\(unit); limits.required = false runs the job without"
     }
 }

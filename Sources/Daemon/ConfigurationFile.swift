@@ -100,7 +100,7 @@ extension Daemon {
         publishedAt = Instant(milliseconds: 0)
     }
 
-    /// What is in force, for `state/status.json`.
+    /// The configuration in force, as `state/status.json` publishes it.
     var publishedConfiguration: PublishedConfiguration {
         PublishedConfiguration(
             configuration, file: configurationFile?.path, readAt: configurationFile?.readAt, problems: configurationFile?.problems ?? [])

@@ -66,7 +66,9 @@ extension Daemon {
         case .kill: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGUSR1, nil, 0)
         case .signal(let number):
             if worker.signalJob(number) { return }
-            log.write(.warning, "stop-not-sent", at: now, ["id": worker.job.id.text, "error": "its command has ended, or cannot be seen from here"])
+            log.write(
+                .warning, "stop-not-sent", at: now,
+                ["id": worker.job.id.text, "error": "its command has ended, or cannot be seen from here"])
         }
     }
 

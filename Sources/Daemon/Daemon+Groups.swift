@@ -34,7 +34,8 @@ extension Daemon {
         return "the kernel killed \(processes) for want of memory: limits.memory\(bytes) was reached"
     }
 
-    /// Those of jobs that ended while no daemon served. Only what stands as ended in this spool: another one's jobs may have groups beside.
+    /// Removes the groups of jobs that ended while no daemon served. It takes only jobs whose record is in `done/` or `failed/` of this
+    /// spool, because the jobs of another spool may have their groups in the same directory.
     func removeEndedGroups() {
         guard link == nil else { return }
         cgroups.removeEnded { name in

@@ -21,8 +21,8 @@ extension Daemon {
         writer.beginObject()
         let isResting = state == "resting"
         writer.member("pid", Int(isResting ? getppid() : getpid()))
-        // Gone: then nobody serves the user, as whoever looks will find.
-        writer.member("pid_start_time", isResting ? (try? Linux.Process.startTime(getppid())).map { Int(clamping: $0) } : nil)
+        let began = isResting ? try? Linux.Process.startTime(getppid()) : nil  // root's daemon has ended: nobody serves the user
+        writer.member("pid_start_time", began.map { Int(clamping: $0) })
         writer.member("host", host)
         writer.member("version", options.version)
         writer.member("spool", options.spool)

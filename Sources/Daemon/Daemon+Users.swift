@@ -331,7 +331,7 @@ extension Daemon {
         }
     }
 
-    /// Whether a user is still who it was when the user's daemon was started; looks that up unless it was looked up just now.
+    /// True when a user's account is the one that the user's daemon was started for. Looks the account up at most once a second.
     private func isAsServed(_ name: String) -> Bool {
         guard let one = users[name] else { return false }
         if Clock.monotonicMilliseconds() - one.lookedUpAt >= Self.lookupMilliseconds {

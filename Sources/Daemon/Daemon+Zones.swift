@@ -61,7 +61,8 @@ extension Daemon {
                 }
             }
         }
-        for watch in zoneWatches.names.keys where names[watch] == nil && !(configurationFile?.watched.isWatching(watch) ?? false) && !accounts.watched.isWatching(watch) {
+        for watch in zoneWatches.names.keys where names[watch] == nil {
+            if configurationFile?.watched.isWatching(watch) ?? false || accounts.watched.isWatching(watch) { continue }
             // Its directory is gone, and the watch with it: then nothing is left to remove.
             try? watcher?.inotify.remove(watch)
         }

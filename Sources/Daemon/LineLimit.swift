@@ -34,7 +34,7 @@ package struct LineLimit {
 
     package init() {}
 
-    /// Whether a line of this kind is to be written.
+    /// True when a line of this kind may be written; counts it.
     package mutating func admits(_ kind: String, of user: String, at now: Int64) -> Bool {
         let key = Key(user: user, kind: kind)
         var window = windows[key] ?? Window(end: now + Self.milliseconds)

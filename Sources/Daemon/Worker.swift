@@ -30,8 +30,8 @@ final class Worker {
         guard try file.tryLock() else { throw SystemError(call: "flock", path: record, errno: EWOULDBLOCK) }
         let pair = try SocketPair()
         pid = try Linux.Process.spawn(
-            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []) + (group.map { [$0] } ?? []), environment: [],
-            descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, 3), (file.raw, 4)], newSession: true)
+            program, arguments: ["spool-worker"] + (credentials.map { ["--user", $0.text] } ?? []) + (group.map { [$0] } ?? []),
+            environment: [], descriptors: [(isQuiet ? 1 : 2, 2), (pair.second.raw, 3), (file.raw, 4)], newSession: true)
         socket = try pair.first.duplicate()
         self.number = number
         self.credentials = credentials

@@ -192,8 +192,8 @@ extension Spool {
 
     /// Where the directory of a job's run is that is not in running/.
     private func strayRun(of job: Job) throws(SystemError) -> String? {
-        guard let path = try stray(of: job), let status = try fs.jobStatus(in: path), status.state == .running, status.attempt == job.attempt
-        else { return nil }
+        guard let path = try stray(of: job), let status = try fs.jobStatus(in: path) else { return nil }
+        guard status.state == .running, status.attempt == job.attempt else { return nil }
         return path
     }
 
@@ -404,8 +404,8 @@ extension Spool {
         guard !job.definition.isForAnother else { return }
         for name in Source.fileNames {
             // What somebody has written there since is known as such by its time.
-            guard case .file(_, let bytes) = try fs.take("\(directory)/\(name)", limit: Source.bytesMax), bytes == job.source.bytes else { continue }
-            try renew("\(directory)/\(name)")
+            let path = "\(directory)/\(name)"
+            if case .file(_, job.source.bytes) = try fs.take(path, limit: Source.bytesMax) { try renew(path) }
         }
     }
 

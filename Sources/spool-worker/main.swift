@@ -55,7 +55,11 @@ try? Process.clearMemoryScore()  // refused where the score is that of a user's 
 // Whoever opens the way into a cgroup needs the right to it, and not who takes it, cgroups(7).
 var group: RawBox?
 if words.count == 3 {
-    do throws(SystemError) { group = RawBox(try FileDescriptor.open("\(words[2])/cgroup.procs", O_WRONLY)) } catch { refuse(error.description) }
+    do throws(SystemError) {
+        group = RawBox(try FileDescriptor.open("\(words[2])/cgroup.procs", O_WRONLY))
+    } catch {
+        refuse(error.description)
+    }
 }
 
 if let credentials {

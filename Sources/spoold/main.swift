@@ -88,7 +88,9 @@ while let argument = arguments.popFirst() {
         print("spoold \(Version.text)")
         exit(0)
     default:
-        let near = nearest(to: argument, among: ["--spool", "--config", "--worker", "--standby", "--check", "--release-cgroups", "--help", "--version"])
+        let near = nearest(
+            to: argument,
+            among: ["--spool", "--config", "--worker", "--standby", "--check", "--release-cgroups", "--help", "--version"])
         fail("unknown argument \"\(argument)\"\(near.map { "; did you mean \"\($0)\"?" } ?? "")", code: 2)
     }
 }
