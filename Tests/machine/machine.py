@@ -14,6 +14,7 @@ PACKAGES = [
     "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "udev", "tzdata", "procps", "passwd",
     "linux-image-cloud-amd64", "python3-minimal", "libpython3-stdlib",
 ]
+QEMU_SECONDS = 60
 BOOT_SECONDS = 600
 AGENT_UNIT = """[Unit]
 After=basic.target
@@ -86,25 +87,23 @@ class Machine:
             disks += ["-drive", f"file={directory}/{name},format=raw,if=none,id=d{number},cache=unsafe"]
             disks += ["-device", f"virtio-blk-pci,drive=d{number}"]
         errors = open(f"{directory}/qemu.log", "w+")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(QEMU_SECONDS)
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-no-user-config"]
             + ["-display", "none", *disks, "-device", "virtio-rng-pci", "-serial", f"file:{directory}/console.log"]
-            + ["-chardev", f"socket,id=agent,path={path},server=on,wait=off", "-serial", "chardev:agent"]
+            + ["-chardev", f"socket,id=agent,path={path}", "-serial", "chardev:agent"]
             + ["-kernel", f"{image}/kernel", "-initrd", f"{image}/initrd"]
             + ["-append", "root=/dev/vda rw console=ttyS0 loglevel=4 random.trust_cpu=on"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
         )
-        self.link = socket.socket(socket.AF_UNIX)
-        end = time.monotonic() + BOOT_SECONDS
-        while True:
-            try:
-                self.link.connect(path)
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                if time.monotonic() > end or self.process.poll() is not None:
-                    errors.seek(0)
-                    raise Failed(f"qemu does not start: {errors.read()}") from None
-                time.sleep(0.05)
+        try:
+            self.link, _ = listener.accept()
+        except socket.timeout:
+            errors.seek(0)
+            raise Failed(f"qemu does not start: {errors.read()}") from None
         self.await_boot()
 
     def _line(self, end):
