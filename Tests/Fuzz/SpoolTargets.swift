@@ -80,7 +80,7 @@ private func settle(_ world: SimulatedWorld) {
         try live(world)
         expect(world.service != nil, "the daemon goes on")
         for state in [JobState.running, .done, .failed] {
-            for entry in try world.disk.list(Layout.directory(state)) {
+            for entry in try world.disk.list(Layout.directory(state)) where !Layout.isAside(entry.name) {
                 let path = "\(Layout.directory(state))/\(entry.name)/\(Layout.statusFile)"
                 guard case .file(_, let bytes) = try world.disk.take(path, limit: .max, ignoringWriters: false),
                     case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, JobStatus(json: table) != nil
