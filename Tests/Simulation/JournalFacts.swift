@@ -56,11 +56,12 @@ struct JournalFacts {
     /// Names in new/ that became no job, and when that was first found.
     private(set) var rejected: [String: Instant] = [:]
 
-    /// `taken`: what the segments said that somebody has taken away.
+    /// `taken`: the text of the segments that somebody has taken away. Those that the daemon would have removed by now count no more.
     init(_ disk: SimulatedDisk, taken: [String: [UInt8]]) throws(Violation) {
         let zones = ZoneDatabase(directories: [])
         do {
             try disk.undisturbed {
+                let taken = taken.filter { $0.key > disk.lastPrunedSegment }
                 let segments = Set(try Journal<SimulatedDisk>.segments(disk)).union(taken.keys)
                 for segment in segments.sorted() {
                     guard let bytes = taken[segment] else {

@@ -456,4 +456,21 @@ extension Spool {
         #expect(left.map { String($0.prefix(20)) }.sorted() == ["20261121T020000.000Z", "20261121T020000.004Z", "20261121T020000.005Z"])
         #expect(left.contains(other.text))
     }
+
+    @Test("A record that somebody removed, or that ended a second time, leaves no other one less", arguments: [false, true])
+    func theCountIsOfRecordsThatAreThere(removed: Bool) throws {
+        let temporary = try TemporarySpool()
+        let disk = try temporary.disk()
+        let spool = try temporary.spool()
+        let ids = (0..<4).map { JobID(instant: now.advanced(byMilliseconds: Int64($0)), name: "t", unique: 0) }
+        func end(_ id: JobID) throws {
+            if try disk.status("done/\(id)") == nil { try disk.makeDirectory("done/\(id)") }
+            try spool.keepLatest(3, of: "t", adding: (id, .done)) { try? disk.removeTree($0) }  // none has anything in it
+        }
+        for id in ids[..<3] { try end(id) }
+        if removed { try disk.removeTree("done/\(ids[1])") } else { try end(ids[1]) }
+        try end(ids[3])
+        let left = removed ? [ids[0], ids[2], ids[3]] : [ids[1], ids[2], ids[3]]
+        #expect(try temporary.names("done") == left.map(\.text))
+    }
 }

@@ -101,7 +101,7 @@ extension Spool {
     ) throws(SystemError) {
         var records: [(id: JobID, state: JobState)]
         if let known = recordsOfTask[task] {
-            records = known + [latest]
+            records = known.filter { $0.id != latest.id } + [latest]
         } else {
             records = []
             for state in [JobState.done, .failed] {
@@ -113,6 +113,12 @@ extension Spool {
             }
             records.sort { $0.id < $1.id }
             records.append(latest)
+        }
+        if records.count > count {
+            // Records that somebody has removed or moved do not count.
+            var present: [(id: JobID, state: JobState)] = []
+            for record in records where try fs.status(Layout.directory(of: record.id, record.state)) != nil { present.append(record) }
+            records = present
         }
         while records.count > count {
             let oldest = records.removeFirst()
