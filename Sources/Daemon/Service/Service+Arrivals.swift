@@ -34,10 +34,10 @@ extension Service {
         return job
     }
 
-    /// Whether what stands there is of a job that the disk has refused to bring to its place: its directory, whole or begun, or the
-    /// file that is to go into one. It is no new job.
+    /// True for the directory, whole or begun, of a job that the disk has refused to bring to its place, and for the name of the file that
+    /// is to go into one. Neither is a new job. A file that takes this name meanwhile is read when the job is in its place.
     private func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
-        if unplaced.values.contains(where: { $0.job.place == .file(name) && $0.job.state.isTerminal }) { return true }
+        if unplaced.values.contains(where: { $0.job.place == .file(name) }) { return true }
         guard let id = JobID(name), let one = unplaced[id] else { return false }
         switch one.job.place {
         case .directory(let state): if state != .new { return false }
