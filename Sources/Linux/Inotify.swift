@@ -83,7 +83,6 @@ public struct InotifyMask: OptionSet, Sendable {
     public var rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    public static let accessed = Self(rawValue: 0x1)
     public static let modified = Self(rawValue: 0x2)
     public static let attributesChanged = Self(rawValue: 0x4)
     public static let closedAfterWriting = Self(rawValue: 0x8)

@@ -36,26 +36,14 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-// MARK: - Frequent errors
+// MARK: - Numbers by name
 
 extension SystemError {
     public static let noSuchFile: Int32 = ENOENT
     public static let exists: Int32 = EEXIST
-    public static let notEmpty: Int32 = ENOTEMPTY
-    public static let isDirectory: Int32 = EISDIR
-    public static let notDirectory: Int32 = ENOTDIR
     public static let permissionDenied: Int32 = EACCES
     public static let notPermitted: Int32 = EPERM
-    public static let noSpace: Int32 = ENOSPC
     public static let inputOutput: Int32 = EIO
-    public static let wouldBlock: Int32 = EAGAIN
-    public static let invalid: Int32 = EINVAL
-    public static let tooManyLinks: Int32 = ELOOP
-    public static let tooLarge: Int32 = EFBIG
-    public static let brokenPipe: Int32 = EPIPE
-    public static let crossDevice: Int32 = EXDEV
-    public static let noSuchProcess: Int32 = ESRCH
-    public static let notSupported: Int32 = EOPNOTSUPP
 }
 
 // MARK: - Calling

@@ -15,10 +15,10 @@ final class GivenInput {
     private let inotify: Inotify
     private var writer: RawBox?
     private let directory: String
-    /// When to look again: the file is closed a moment before its lock goes. Monotonic nanoseconds.
-    private(set) var lookAt: Int64?
+    /// When to look again: the file is closed a moment before its lock goes.
+    private(set) var lookAt: MonotonicInstant?
 
-    private static let lockNanoseconds: Int64 = 10_000_000
+    private static let lockMilliseconds: Int64 = 10
 
     /// Nil: the job's input is no FIFO of this kind.
     init?(_ path: String, _ request: RunRequest) throws(StartFailure) {
@@ -85,7 +85,7 @@ final class GivenInput {
             return .complete
         }
         if !isThere { return .broken }
-        if events.contains(where: { $0.mask.contains(.closedWithoutWriting) }) { lookAt = Clock.monotonicNanoseconds() + Self.lockNanoseconds }
+        if events.contains(where: { $0.mask.contains(.closedWithoutWriting) }) { lookAt = .now().advanced(byMilliseconds: Self.lockMilliseconds) }
         return .open
     }
 }

@@ -9,8 +9,8 @@ import WorkerProtocol
 struct LaterCuts {
     private var cuts: [LaterCut] = []
     private var waitMilliseconds = LaterCuts.shortestWaitMilliseconds
-    /// Monotonic nanoseconds; nil when nothing waits.
-    private(set) var nextLookAt: Int64?
+    /// Nil when nothing waits.
+    private(set) var nextLookAt: MonotonicInstant?
 
     private static let shortestWaitMilliseconds: Int64 = 50
     private static let longestWaitMilliseconds: Int64 = 30_000
@@ -19,15 +19,15 @@ struct LaterCuts {
         guard !more.isEmpty else { return }
         cuts += more
         waitMilliseconds = Self.shortestWaitMilliseconds
-        nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
+        nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
     /// Cuts what waits for nobody any more.
     mutating func lookIfDue() {
-        guard let nextLookAt, nextLookAt <= Clock.monotonicNanoseconds() else { return }
+        guard let nextLookAt, nextLookAt <= .now() else { return }
         lookAtAll()
         waitMilliseconds = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
-        self.nextLookAt = cuts.isEmpty ? nil : Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
+        self.nextLookAt = cuts.isEmpty ? nil : .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
     mutating func lookAtAll() { cuts.removeAll { $0.look() } }

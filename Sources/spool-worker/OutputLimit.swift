@@ -19,8 +19,7 @@ struct OutputLimit {
     private let directory: String
     private var files: [LimitedOutput]
     private var waitMilliseconds = OutputLimit.shortestWaitMilliseconds
-    /// Monotonic nanoseconds.
-    private(set) var nextLookAt: Int64
+    private(set) var nextLookAt: MonotonicInstant
 
     private static let shortestWaitMilliseconds: Int64 = 1000
     private static let longestWaitMilliseconds: Int64 = 30_000
@@ -30,7 +29,7 @@ struct OutputLimit {
         guard request.outputLimitBytes > 0 else { return nil }
         directory = request.jobDirectory
         files = Set([request.stdoutName, request.stderrName]).map { LimitedOutput(request, $0) }
-        nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
+        nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
     /// Gives back the middle of what has grown too large.
@@ -47,7 +46,7 @@ struct OutputLimit {
         }
         let longer = min(waitMilliseconds * 2, Self.longestWaitMilliseconds)
         waitMilliseconds = hasGrown ? Self.shortestWaitMilliseconds : longer
-        nextLookAt = Clock.monotonicNanoseconds() + waitMilliseconds * 1_000_000
+        nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
     /// Cuts the middle out of what is too large, once the command has ended. Returns what must be cut later.

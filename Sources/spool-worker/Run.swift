@@ -17,21 +17,21 @@ struct Run {
     let pid: pid_t
     /// Milliseconds since the epoch.
     let startedAt: Int64
-    private let startedNanoseconds = Clock.monotonicNanoseconds()
+    private let began = MonotonicInstant.now()
 
-    /// When the limit strikes; nil when there is none or it has. Monotonic nanoseconds, as all below.
-    private var limit: Int64?
+    /// When the limit strikes; nil when there is none or it has.
+    private var limit: MonotonicInstant?
     /// How often it could not be read in vain whether the limit was moved, and how often that is tried again.
     private var unreadLooks = 0
     private static let unreadLooksMax = 60
     private static let unreadMilliseconds: Int64 = 1000
     /// When everything is killed, after it was asked to end.
-    private var killAt: Int64?
+    private var killAt: MonotonicInstant?
     /// When to look again for what is being killed, and when to stop looking.
-    private var retryAt: Int64?
-    private var giveUpAt: Int64?
+    private var retryAt: MonotonicInstant?
+    private var giveUpAt: MonotonicInstant?
     /// When the daemon is told that the run has lasted a moment; nil once it has been.
-    private var announceAt: Int64?
+    private var announceAt: MonotonicInstant?
     private var outputLimit: OutputLimit?
     /// The standard input, where a command gives it while the run lasts.
     private let input: GivenInput?
@@ -72,22 +72,22 @@ struct Run {
         self.request = request
         self.pid = pid
         self.startedAt = startedAt
-        announceAt = startedNanoseconds.advanced(milliseconds: Run.announceAfterMilliseconds)
+        announceAt = began.advanced(byMilliseconds: Run.announceAfterMilliseconds)
         outputLimit = OutputLimit(request)
         if request.timeoutMilliseconds > 0 {
-            limit = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
+            limit = began.advanced(byMilliseconds: request.timeoutMilliseconds)
         }
     }
 
     /// The next moment at which ``strike()`` has something to do.
-    var deadline: Int64? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min() }
+    var deadline: MonotonicInstant? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min() }
 
     var isCommandEnded: Bool { outcome != nil }
 
     /// Whether what the command left running must end, too, now that it has ended.
     var endsLeftovers: Bool { isEnding || request.killsLeftovers }
 
-    var hasGivenUp: Bool { giveUpAt.map { $0 <= Clock.monotonicNanoseconds() } ?? false }
+    var hasGivenUp: Bool { giveUpAt.map { $0 <= .now() } ?? false }
 }
 
 // MARK: - Deadlines and commands
@@ -95,15 +95,15 @@ struct Run {
 extension Run {
     /// Does what is due: the limit orders the end, the kill's deadline kills.
     mutating func strike() {
-        let now = Clock.monotonicNanoseconds()
+        let now = MonotonicInstant.now()
         if let limit, limit <= now {
             // Whoever moved it wrote that down; only now it matters.
-            let extended = startedNanoseconds.advanced(milliseconds: request.timeoutMilliseconds)
+            let extended = began.advanced(byMilliseconds: request.timeoutMilliseconds)
             let moved = Extension.milliseconds(inDirectory: request.jobDirectory)
             if moved == nil, unreadLooks < Self.unreadLooksMax {
                 unreadLooks += 1
-                self.limit = now.advanced(milliseconds: Self.unreadMilliseconds)
-            } else if case let extended = extended.advanced(milliseconds: moved ?? 0), extended > now {
+                self.limit = now.advanced(byMilliseconds: Self.unreadMilliseconds)
+            } else if case let extended = extended.advanced(byMilliseconds: moved ?? 0), extended > now {
                 self.limit = extended
             } else {
                 self.limit = nil
@@ -124,7 +124,7 @@ extension Run {
     /// Readable when something has happened to the input; -1 where nothing can.
     var inputEvents: Int32 { isCommandEnded || isInputBroken ? -1 : input?.raw ?? -1 }
 
-    private var inputLookAt: Int64? { isCommandEnded || isInputBroken ? nil : input?.lookAt }
+    private var inputLookAt: MonotonicInstant? { isCommandEnded || isInputBroken ? nil : input?.lookAt }
 
     /// Looks what became of the input: when it breaks off, everything is to end.
     mutating func lookAtInput() {
@@ -135,7 +135,7 @@ extension Run {
 
     /// Whether it is time to tell the daemon of the run, which is done once and only while the command runs.
     mutating func takeAnnouncement() -> Bool {
-        guard let announceAt, announceAt <= Clock.monotonicNanoseconds() || isCommandEnded else { return false }
+        guard let announceAt, announceAt <= .now() || isCommandEnded else { return false }
         self.announceAt = nil
         return !isCommandEnded
     }
@@ -150,7 +150,8 @@ extension Run {
         // Who is given no time is not asked either.
         if wait > 0 && !isEnding { mustAsk = true }
         isEnding = true
-        killAt = min(killAt ?? .max, Clock.monotonicNanoseconds().advanced(milliseconds: wait))
+        let end = MonotonicInstant.now().advanced(byMilliseconds: wait)
+        killAt = min(killAt ?? end, end)
     }
 
     /// The command has ended and left something: that is to end, too.
@@ -204,15 +205,15 @@ extension Run {
             }
         outcome = Outcome(
             status: exit, usage: usage, endedAt: Clock.now(),
-            wallNanoseconds: Clock.monotonicNanoseconds() - startedNanoseconds)
+            wallNanoseconds: MonotonicInstant.now().nanoseconds(since: began))
         limit = nil
     }
 
     mutating func retryKilling() {
-        let now = Clock.monotonicNanoseconds()
+        let now = MonotonicInstant.now()
         killAt = nil
-        retryAt = now.advanced(milliseconds: Run.retryAfterMilliseconds)
-        if giveUpAt == nil { giveUpAt = now.advanced(milliseconds: Run.giveUpAfterMilliseconds) }
+        retryAt = now.advanced(byMilliseconds: Run.retryAfterMilliseconds)
+        if giveUpAt == nil { giveUpAt = now.advanced(byMilliseconds: Run.giveUpAfterMilliseconds) }
     }
 
     /// Cuts what is too large of the output, once the command has ended. Returns what must be cut later.
@@ -237,12 +238,3 @@ extension Run {
 }
 
 private func milliseconds(_ time: timeval) -> Int64 { Int64(time.tv_sec) * 1000 + Int64(time.tv_usec) / 1000 }
-
-extension Int64 {
-    /// Nanoseconds later by milliseconds; the end of time where that is too far.
-    fileprivate func advanced(milliseconds: Int64) -> Int64 {
-        let (nanoseconds, isTooLong) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
-        let (sum, isTooFar) = addingReportingOverflow(nanoseconds)
-        return isTooLong || isTooFar ? .max : sum
-    }
-}

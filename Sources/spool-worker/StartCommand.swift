@@ -38,8 +38,8 @@ func startCommand(
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
     do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch {
-        // Of a machine that starts nothing now, no other command gets more.
-        let isRefused = [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(error.errno)
+        // A machine that starts nothing now would not start the other command either.
+        let isRefused = SystemError(call: "spawn", errno: error.errno).isRefusedProcess
         guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
         var request = request
         request.arguments = request.substitutes.arguments

@@ -60,18 +60,12 @@ struct Worker: ~Copyable {
             pollfd(fd: run?.inputEvents ?? -1, events: Int16(POLLIN), revents: 0)
         )
         let deadline = [run?.deadline, laterCuts.nextLookAt].lazy.compactMap(\.self).min()
-        let timeout = deadline.map { timeoutMilliseconds(until: $0) } ?? -1
+        let timeout = deadline.map { $0.pollTimeout() } ?? -1
         let count = withUnsafeMutablePointer(to: &descriptors) {
             $0.withMemoryRebound(to: pollfd.self, capacity: 3) { poll($0, 3, timeout) }
         }
         guard count > 0 else { return (false, false, false) }
         return (descriptors.0.revents != 0, descriptors.1.revents != 0, descriptors.2.revents != 0)
-    }
-
-    // Rounded up: a deadline is never early.
-    private func timeoutMilliseconds(until deadline: Int64) -> Int32 {
-        let left = max(0, deadline - Clock.monotonicNanoseconds())
-        return Int32(clamping: left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1))
     }
 }
 
@@ -215,7 +209,7 @@ extension Worker {
     }
 
     private mutating func enforceDeadlines() {
-        guard let deadline = run?.deadline, deadline <= Clock.monotonicNanoseconds() else { return }
+        guard let deadline = run?.deadline, deadline <= .now() else { return }
         run!.strike()
         if run!.takeAnnouncement() {
             send(.running(jobID: run!.request.jobID, attempt: run!.request.attempt, pid: run!.pid))

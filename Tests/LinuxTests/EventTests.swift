@@ -145,8 +145,21 @@ import Testing
     }
 
     @Test func clocksGoForward() {
-        let first = Clock.monotonicNanoseconds()
-        #expect(Clock.monotonicNanoseconds() >= first)
+        let first = MonotonicInstant.now()
+        #expect(MonotonicInstant.now() >= first)
         #expect(Clock.now() > 1_700_000_000_000)
+    }
+
+    @Test("A wait is over when its moment has come, and not before", arguments: [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (-5, 0)])
+    func waitsAreRoundedUp(nanoseconds: Int64, milliseconds: Int64) {
+        let now = MonotonicInstant(milliseconds: 7)
+        #expect(now.advanced(byNanoseconds: nanoseconds).millisecondsLeft(at: now) == milliseconds)
+    }
+
+    @Test func endlessWaitsStayEndless() {
+        let now = MonotonicInstant(milliseconds: 7)
+        #expect(now.advanced(byMilliseconds: .max) == MonotonicInstant(nanoseconds: .max))
+        #expect(now.advanced(byMilliseconds: .max).pollTimeout(at: now) == .max)
+        #expect(now.advanced(byMilliseconds: 3).milliseconds(since: now) == 3 && now.milliseconds(since: now.advanced(byMilliseconds: 3)) == -3)
     }
 }

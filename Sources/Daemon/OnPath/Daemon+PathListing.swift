@@ -74,7 +74,7 @@ extension Daemon {
                 paths.setWay(way, nil, of: user)
                 // A file in the way is watched itself.
                 if error.errno != ENOTDIR { paths.failures[user] = error }
-                return error.errno == ENOSPC || error.isShortage
+                return error.isOutOfWatches
             }
             here = next
         }
@@ -116,7 +116,7 @@ extension Daemon {
             let isLink = path.text != glob.prefix
             do throws(SystemError) {
                 do throws(SystemError) { try paths.watch(.directory(path), path, isLink: isLink) } catch {
-                    guard ![ENOENT, ENOTDIR, EACCES].contains(error.errno) else { throw error }
+                    guard !error.isOutOfReach else { throw error }
                     paths.failures[user] = error
                 }
                 let opened = Directory(owning: try FileDescriptor.open(path.text, O_RDONLY | O_DIRECTORY | (isLink ? O_NOFOLLOW : 0)))

@@ -47,14 +47,3 @@ extension Service {
         isPublishDue = true
     }
 }
-
-extension SystemError {
-    /// The disk takes no change now, and may again.
-    package var isOfDisk: Bool { [ENOSPC, EDQUOT, EROFS, EFBIG].contains(errno) }
-
-    /// The system can open nothing more now.
-    package var isShortage: Bool { [EMFILE, ENFILE, ENOMEM].contains(errno) }
-
-    /// What could not be looked at may be looked at another time, though nobody changes it.
-    var mayPass: Bool { errno == EIO || isOfDisk || isShortage }
-}

@@ -121,14 +121,6 @@ struct AwaitedSpool {
     }
 }
 
-extension SystemError {
-    /// A sync failed. The data may not be on the disk, and a later sync of the same files does not report that.
-    package var isFailedSync: Bool { call.contains("sync") }
-
-    /// The disk is broken: nobody knows what it holds.
-    var isOfBrokenDisk: Bool { isFailedSync || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
-}
-
 extension Daemon {
     /// The daemon cannot go on: if that is for the disk, becomes the program that waits for it. Comes back when it is not.
     ///

@@ -45,11 +45,13 @@ extension Daemon {
 
     func watchSpool() throws(SystemError) {
         do throws(SystemError) { try addWatches() } catch {
-            switch error.errno {
-            case ENOSPC, EMFILE, ENFILE, ENOMEM: notWatched(error)
-            // That one is not there is found out and told of by itself.
-            case ENOENT, ENOTDIR: isSpoolSuspect = true
-            default: throw error
+            if error.isOutOfWatches {
+                notWatched(error)
+            } else if error.isMissing {
+                // The look at the spool that follows reports what is missing.
+                isSpoolSuspect = true
+            } else {
+                throw error
             }
         }
     }

@@ -53,8 +53,8 @@ extension Daemon {
                 names[watch, default: []].insert(String(file[file.index(after: slash)...]))
             } catch {
                 // Not there: its own name is watched, for it to come.
-                guard ![ENOENT, ENOTDIR, EACCES].contains(error.errno) else { continue }
-                if [ENOSPC, EMFILE, ENFILE, ENOMEM].contains(error.errno) {
+                if error.isOutOfReach { continue }
+                if error.isOutOfWatches {
                     notWatched(error)
                 } else {
                     log.write(.warning, "not-watched", at: now, ["file": file, "error": "\(error)"])

@@ -76,11 +76,12 @@ extension Daemon {
                     ])
                 names[watch, default: []].insert(one.name)
             } catch {
-                switch error.errno {
                 // Gone since: the names are found out again.
-                case ENOENT, ENOTDIR: break
-                case ENOSPC, EMFILE, ENFILE, ENOMEM: notWatched(error)
-                default: log.write(.warning, "not-watched", at: now, ["file": "\(one.directory)/\(one.name)", "error": "\(error)"])
+                if error.isMissing { continue }
+                if error.isOutOfWatches {
+                    notWatched(error)
+                } else {
+                    log.write(.warning, "not-watched", at: now, ["file": "\(one.directory)/\(one.name)", "error": "\(error)"])
                 }
             }
         }

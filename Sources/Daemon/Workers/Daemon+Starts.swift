@@ -23,11 +23,6 @@ struct StartLimit {
     var trial: JobID?
 }
 
-extension SystemError {
-    /// The machine cannot start a process now, or the disk take its record and output.
-    var isRefusedStart: Bool { errno == EAGAIN || isShortage || isOfDisk }
-}
-
 extension Daemon {
     /// A job could not be started, through no fault of its own: it waits on.
     func refused(_ job: Job, _ error: String) {

@@ -47,7 +47,7 @@ final class SpoolAnchors: Sendable {
             return file
         } catch {
             // Missing, or another user's: it says nothing.
-            if [ENOENT, ENOTDIR, EACCES].contains(error.errno) { return nil }
+            if error.isOutOfReach { return nil }
             throw error
         }
     }

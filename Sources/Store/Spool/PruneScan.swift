@@ -56,13 +56,6 @@ public final class PruneScan {
     }
 }
 
-extension SystemError {
-    /// It is what stands at a path that is in the way, and not the disk, or that this process lacks something.
-    public var isOfOnePath: Bool {
-        [EACCES, EBUSY, EEXIST, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EXDEV].contains(errno)
-    }
-}
-
 extension FileSystem {
     /// Removes a directory and all in it; one that is gone already is as good.
     public func removeTreeIfThere(_ path: String) throws(SystemError) {

@@ -65,7 +65,7 @@ extension Spool {
                     among: jobs, look: look, &recovery)
             } catch {
                 // One job whose place is taken by something else must not keep all others from running.
-                guard [EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ENAMETOOLONG, EPERM, EACCES, ELOOP, EBUSY, ENXIO, EXDEV].contains(error.errno) else { throw error }
+                guard error.isInTheWay else { throw error }
                 recovery.unplaced.append((job, error))
             }
         }
