@@ -2,7 +2,7 @@
 //
 // Contract:
 // - A file of any size costs one piece and its longest line of memory, and a line that is longer than any that spoold writes is passed
-//   over. The holes of a sparse file cost nothing there.
+//   over. So is a line with a hole. The holes of a sparse file cost nothing.
 // - What was there when the file was opened is read, and no more: somebody may go on writing for ever.
 // - Root reads no more than `limit` bytes of a file that is another user's: see ``FileSystem/readingMax``.
 
@@ -77,12 +77,20 @@ public final class FileLines {
         while true {
             if let found = newline(from: searched) { return .line(take(upTo: found)) }
             searched = end
-            if end - start > lineMax { return try passOver() }
+            if end - start > lineMax || isBeforeHole { return try passOver() }
             if readBytes > limit { return .beyondLimit }
             let before = start
             guard try fill() else { return .end(tornBytes: end - start) }
             searched -= before - start
         }
+    }
+
+    /// A full buffer is followed by a hole. No line that spoold writes has one.
+    private var isBeforeHole: Bool {
+        let place = offset + Int64(end - start)
+        guard end == capacity, place < size else { return false }
+        guard let data = nextData(place) else { return true }
+        return data - place >= Int64(Self.pieceBytes)
     }
 
     private func newline(from index: Int) -> Int? {
