@@ -2,43 +2,30 @@ import Linux
 import Scheduler
 import Store
 
-// The one timer by the wall clock, which also tells when that clock is set.
-
-extension Daemon {
-    /// Sets the timer to whatever comes first.
-    func armTimer() throws(SystemError) {
-        var wake = service.nextWake
-        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
+extension Daemon: Part {
+    package var wakeAt: Wake {
+        var wake = Wake(wall: service.nextWake)
+        func consider(_ instant: Instant) { wake.include(Wake(wall: instant)) }
+        func consider(left: Int64) { wake.include(Wake(monotonic: .now().advanced(byMilliseconds: left))) }
         if service.isPublishDue { consider(publishedAt.advanced(byMilliseconds: Self.publishMilliseconds)) }
         if let idleSince, !idleWorkers.isEmpty {
             consider(idleSince.advanced(byMilliseconds: Self.idleWorkerMilliseconds))
         }
-        if let left = millisecondsUntilOverdue { consider(now.advanced(byMilliseconds: left)) }
-        if let left = millisecondsUntilCheckOverdue { consider(now.advanced(byMilliseconds: left)) }
-        if let left = millisecondsUntilUsersNeedTending { consider(now.advanced(byMilliseconds: left)) }
-        if let left = millisecondsUntilPathLook { consider(now.advanced(byMilliseconds: left)) }
+        if let left = millisecondsUntilCheckOverdue { consider(left: left) }
+        if let left = millisecondsUntilUsersNeedTending { consider(left: left) }
+        if let left = millisecondsUntilPathLook { consider(left: left) }
         if let lookAt = configurationFile?.lookAt { consider(lookAt) }
-        if let left = idleTime.millisecondsUntilOver(at: Clock.monotonicMilliseconds()) { consider(now.advanced(byMilliseconds: left)) }
+        if let left = idleTime.millisecondsUntilOver(at: Clock.monotonicMilliseconds()) { consider(left: left) }
         if let nextRestEnd { consider(nextRestEnd) }
-        if let left = log.millisecondsUntilCount { consider(now.advanced(byMilliseconds: left)) }
-        if let left = link?.millisecondsUntilReport { consider(now.advanced(byMilliseconds: left)) }
+        if let left = log.millisecondsUntilCount { consider(left: left) }
+        if let left = link?.millisecondsUntilReport { consider(left: left) }
         if let lookAt = accounts.lookAt { consider(lookAt) }
-        if let left = millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
-        if let left = adopted.millisecondsUntilLook { consider(now.advanced(byMilliseconds: left)) }
+        if let left = millisecondsUntilLook { consider(left: left) }
+        if let left = adopted.millisecondsUntilLook { consider(left: left) }
         if held != nil { consider(gateLookAt) }
         if let startLimit, !startLimit.isTrying { consider(startLimit.againAt) }
-        if let watchdog = notification.watchdogMilliseconds {
-            notification.send("WATCHDOG=1\n")
-            consider(now.advanced(byMilliseconds: watchdog))
-        }
-        guard wake != armed else { return }
-        armed = wake
-        guard let wake else { return try timer.disarm() }
-        // The clock was set since the timer last looked: the loop comes round again without waiting.
-        if try timer.set(milliseconds: wake.milliseconds) {
-            clockWasSet()
-            service.arrivals.nudge()
-        }
+        if let watchdog = notification.watchdogMilliseconds { consider(left: watchdog) }
+        return wake
     }
 
     /// By a person, by NTP, or by waking from suspend. The turn that follows plans by what the clock shows now; what the daemon
@@ -55,6 +42,5 @@ extension Daemon {
         // Accounts expire by the clock.
         lookAtUsers()
         wakeAll()
-        armed = nil
     }
 }

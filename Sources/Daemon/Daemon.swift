@@ -46,6 +46,8 @@ public struct DaemonFailure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
+typealias SpoolService = Service<DiskFileSystem, Daemon>
+
 public final class Daemon: World {
     /// How long a worker without work is kept.
     static let idleWorkerMilliseconds: Int64 = 10_000
@@ -54,25 +56,6 @@ public final class Daemon: World {
     /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
     static let publishMilliseconds: Int64 = 1000
 
-    enum Token {
-        static let signals: UInt64 = 1
-        static let timer: UInt64 = 2
-        static let inotify: UInt64 = 3
-        static let paths: UInt64 = 4
-        static let mounts: UInt64 = 5
-        /// To root's daemon, of a user's.
-        static let link: UInt64 = 6
-        static let cgroups: UInt64 = 7
-        /// Workers of this daemon: their number above this.
-        static let workers: UInt64 = 1 << 32
-        /// Workers of an earlier daemon.
-        static let adopted: UInt64 = 2 << 32
-        /// Programs of patterns: the question's number above this.
-        static let programs: UInt64 = 3 << 32
-        /// To users' daemons, of root's: their number above this.
-        static let users: UInt64 = 4 << 32
-    }
-
     let options: DaemonOptions
     /// The path that this program was started by, at which its successor is found.
     let program: String
@@ -80,9 +63,8 @@ public final class Daemon: World {
     let spool: Spool<DiskFileSystem>
     let zones = ZoneDatabase()
     var lock: SpoolLock
-    let poll: Poll
+    let loop: EventLoop
     let signals: SignalDescriptor
-    let timer: Timer
     /// Nil: the system has none for us now.
     var watcher: Watcher?
     let notification = Notification()
@@ -119,9 +101,7 @@ public final class Daemon: World {
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted = AdoptedWorkers()
-    /// Programs of patterns that have not answered yet, by the question's number; and questions that wait for room.
-    var programs: [UInt64: ProgramRun] = [:]
-    var questions: ArraySlice<Question> = []
+    private(set) lazy var programs = PatternPrograms(loop, service, surroundings, log)
     var configurationFile: ConfigurationFile?
     /// Why nothing is started, and when that is looked at again.
     var held: String?
@@ -134,8 +114,6 @@ public final class Daemon: World {
     var startedAt = Instant(milliseconds: 0)
     var publishedAt = Instant(milliseconds: 0)
     var idleSince: Instant?
-    /// What the timer is set to.
-    var armed: Instant?
     var isStopping = false
 
     /// The spool is root's, and serves everybody.
@@ -228,16 +206,14 @@ public final class Daemon: World {
             user: user ?? User(
                 id: id, group: getgid(), name: place.isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
                 shell: "/bin/sh"))
-        poll = try Poll()
+        loop = try EventLoop()
         signals = try SignalDescriptor(Place.signals)
-        timer = try Timer()
-        try poll.add(signals.descriptor.raw, token: Token.signals)
-        try poll.add(timer.descriptor.raw, token: Token.timer)
-        if let link { try poll.add(link.raw, token: Token.link) }
         root = try spool.fs.ownStatus()
         // In a sandbox without it, mounts are simply not noticed.
         mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
-        if let mounts { try? poll.add(mounts, .priority, token: Token.mounts) }  // likewise
+        _ = try loop.add(signals.descriptor.raw) { [unowned self] () throws(SystemError) in try takeSignals() }
+        if let link { _ = try loop.add(link.raw) { [unowned self] in takeWords() } }
+        if let mounts { _ = try? loop.add(mounts, .priority) { [unowned self] in mountsChanged() } }  // likewise
         signal(SIGPIPE, SIG_IGN)
         // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
         _ = linux_set_child_subreaper(1)
@@ -256,7 +232,12 @@ public final class Daemon: World {
                 try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs)
             }
         }
-        cgroups.listen = { [unowned self] raw throws(SystemError) in try poll.add(raw, token: Token.cgroups) }
+        loop.add(self)
+        loop.add(programs)
+        loop.clockWasSet = { [unowned self] in clockWasSet() }
+        cgroups.listen = { [unowned self] raw throws(SystemError) in
+            _ = try loop.add(raw) { [unowned self] () throws(SystemError) in try cgroups.takeEvents() }
+        }
         if geteuid() == 0 {
             spool.isRoots = true
             spool.owner = { [unowned self] in owner($0) }
@@ -286,7 +267,7 @@ public final class Daemon: World {
             }
             // Of what this process was before there may be children that have ended.
             reapChildren()
-            askWaiting()
+            startPrograms()
             removeEndedGroups()
             lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -295,7 +276,7 @@ public final class Daemon: World {
             AwaitedSpool.noteServed(spoolID)
             if awaited != nil { log.write(.notice, "recovered", at: now, ["of": Trouble.Kind.disk.rawValue]) }
             spool.fs.reserve.keep(Self.reserveCount)
-            try loop()
+            try serve()
         } catch {
             log.flush()
             try letGo(for: error)
@@ -310,34 +291,16 @@ public final class Daemon: World {
 
     // MARK: The loop
 
-    private func loop() throws(SystemError) {
-        var ready: [Poll.Event] = []
+    private func serve() throws(SystemError) {
         while true {
-            try armTimer()
+            if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
             log.flush()
-            try poll.wait(timeoutMilliseconds: service.hasWork ? 0 : -1, into: &ready)
-            for event in ready {
-                switch event.token {
-                case Token.signals: try takeSignals()
-                case Token.timer:
-                    armed = nil
-                    if try timer.read() == .clockChanged { clockWasSet() }
-                case Token.inotify: try takeFileEvents()
-                case Token.paths: try takePathEvents()
-                case Token.mounts: mountsChanged()
-                case Token.link: takeWords()
-                case Token.cgroups: try cgroups.takeEvents()
-                case Token.users...: takeUserReport(event.token - Token.users)
-                case Token.programs...: takeOutput(event.token - Token.programs)
-                case Token.adopted...: try adoptedEnded(Int(event.token - Token.adopted))
-                default: try takeReport(Int(event.token - Token.workers))
-                }
-            }
+            try loop.wait(isBusy: service.hasWork)
             try lookAtUnwatched()
             try lookAtSpool()
             if lostSpool != nil { return }
             try lookAtUnseenWorkers()
-            endOverduePrograms()
+            programs.endOverdue()
             endOverdueCheck()
             if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
             lookAtAccounts()
@@ -352,7 +315,7 @@ public final class Daemon: World {
                 try lookAtPaths()
                 return takeTurn()
             }
-            askWaiting()
+            startPrograms()
             endIdleWorkers()
             tendUsers()
             shareSlots()
@@ -377,11 +340,29 @@ public final class Daemon: World {
         }
     }
 
+    /// Reaps all children that have ended: workers and what these left behind, programs, users' daemons, the successor's check.
+    func reapChildren() {
+        while case let pid = linux_ended_child(), pid > 0 {
+            let run = programs.childEnded(pid)
+            if pid == check?.pid { check?.kill() }
+            var status: Int32 = 0
+            waitpid(pid, &status, WNOHANG)
+            workers.values.first { $0.pid == pid }?.isReaped = true
+            if userDaemonEnded(pid, status) { continue }
+            if let run { programs.take(status, of: run) }
+            if pid == check?.pid { checkEnded(status) }
+        }
+    }
+
+    private func startPrograms() { if programs.startWaiting() { service.arrivals.nudge() } }
+
+    package func ask(_ question: Question) { programs.ask(question) }
+
     // MARK: Ending
 
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
-        endAllPrograms()
+        programs.endAll()
         check?.kill()
         try service.finish()
         endUsers()

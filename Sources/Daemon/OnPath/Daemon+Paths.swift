@@ -64,7 +64,7 @@ extension Daemon {
         if paths == nil {
             guard !schedules.isEmpty else { return }
             paths = PathWatches { [unowned self] inotify throws(SystemError) in
-                try poll.add(inotify.descriptor.raw, token: Token.paths)
+                _ = try loop.add(inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takePathEvents() }
             }
         }
         guard let paths else { return }

@@ -4,18 +4,18 @@ import Linux
 import Scheduler
 import Store
 
-/// A program of a pattern that was asked and has not answered yet: a process in a session of its own, and what it has
-/// written so far.
+/// A program of a pattern that was asked and has not answered yet: a process in a session of its own, and the output that it
+/// has written so far.
 final class ProgramRun {
     let question: Question
     let pid: pid_t
-    /// Monotonic nanoseconds.
-    let deadline = Clock.monotonicNanoseconds() + limitSeconds * 1_000_000_000
+    /// When the program has taken too long.
+    let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitSeconds * 1000)
     private var output: Stream
     private var errors: Stream
 
     static let limitSeconds: Int64 = 10
-    /// Of standard error, which is shown when it fails.
+    /// The limit of standard error, whose first line is shown when the program fails.
     private static let errorBytesMax = 64 << 10
 
     /// One end of a pipe, and what came out of it.
@@ -28,8 +28,8 @@ final class ProgramRun {
 
     /// Starts `patterns/KEY`.
     ///
-    /// It is opened once, without following a link, and what was opened is what is looked at and executed, by way of /proc/self/fd,
-    /// whatever becomes of the name meanwhile.
+    /// The program is opened once, without following a link. The opened file is checked and executed, by way of /proc/self/fd, so that
+    /// nobody can put another file in its place between the two.
     init(_ question: Question, _ surroundings: RunSurroundings) throws {
         self.question = question
         let directory = "\(surroundings.spool)/\(Layout.patterns)"
@@ -43,20 +43,19 @@ final class ProgramRun {
             environment: Self.environment(question, surroundings),
             descriptors: [(nothing.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.raw, 3)],
             directory: directory, newSession: true)
-        // As for jobs; EACCES where the score is that of a user's whole session, ENOENT when it has ended.
-        try? Linux.Process.clearMemoryScore(of: pid)
+        try? Linux.Process.clearMemoryScore(of: pid)  // refused where the score is that of a user's whole session, or the program has ended
         let (ownOutput, itsOutput) = output.release()
         let (ownErrors, itsErrors) = errors.release()
         close(itsOutput)
         close(itsErrors)
-        // A byte more than it may print, so that one too many is seen.
+        // One byte more than the program may print, so that the excess is noticed.
         self.output = Stream(descriptor: ownOutput, bytesMax: PatternExtension.answerBytesMax + 1)
         self.errors = Stream(descriptor: ownErrors, bytesMax: Self.errorBytesMax)
     }
 
     deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
 
-    /// Why it could not be started.
+    /// Why the program could not be started, after its name.
     static func describe(_ error: any Error) -> String {
         guard let error = error as? SystemError else { return (error as? RunNotPrepared)?.why ?? "\(error)" }
         return switch error.errno {
@@ -76,11 +75,11 @@ final class ProgramRun {
         return (surroundings.variables + own).map { "\($0)=\($1)" }
     }
 
-    // MARK: What it says
+    // MARK: Its answer
 
     var descriptors: [Int32] { [output.descriptor, errors.descriptor] }
 
-    /// Takes what it has written. Nil as long as it may go on.
+    /// Reads what the program has written. Returns an answer only when the program has written too much.
     func read() -> Answer? {
         Self.read(&output)
         Self.read(&errors)
@@ -104,7 +103,7 @@ final class ProgramRun {
         }
     }
 
-    /// Its answer, once it has ended.
+    /// The answer of a program that has ended.
     func answer(_ status: Int32) -> Answer {
         if let failure = read() { return failure }
         if linux_wifsignaled(status) != 0 { return .failed("was ended by \(Signal.name(linux_wtermsig(status)))\(complaint)") }
@@ -117,12 +116,12 @@ final class ProgramRun {
         }
     }
 
-    /// `: ` and the first line of what it wrote to standard error.
+    /// `: ` and the first line that the program wrote to standard error.
     private var complaint: String {
         let line = errors.bytes.split(separator: UInt8(ascii: "\n")).first ?? []
         return line.isEmpty ? "" : ": \(String(decoding: line, as: UTF8.self).prefix(200))"
     }
 
-    /// Ends it and all that is in its process group. Only while it is not reaped: until then the number is its own.
+    /// Kills the program and its process group. Only while the program is not reaped: until then the number is its own.
     func kill() { Glibc.kill(-pid, SIGKILL) }
 }

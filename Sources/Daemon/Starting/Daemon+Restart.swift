@@ -41,8 +41,8 @@ extension Daemon {
         guard isRestartDue else { return }
         isRestartDue = false
         notification.send("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicNanoseconds() / 1000)\nSTATUS=Restarting\n")
-        // They would never be asked for their answers; the successor asks again.
-        for run in programs.values { run.kill() }
+        // Nobody would read their answers: the successor asks again. If there is none, their ends are answers.
+        programs.killAll()
         try service.finish()
         log.flush()
         do throws(SystemError) {

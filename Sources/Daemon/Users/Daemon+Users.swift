@@ -159,7 +159,8 @@ extension Daemon {
             var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
             if let configuration = options.configuration { arguments += ["--config", configuration] }
             try one.start(program: program, arguments: arguments + ["--serve-user", name], environment: Self.environmentOfUsers())
-            if let descriptor = one.descriptor { try poll.add(descriptor, token: Token.users + one.number) }
+            let number = one.number
+            if let descriptor = one.descriptor { one.token = try loop.add(descriptor) { [unowned self] in takeUserReport(number) } }
             shares.add(name)
             service.problems[UserPart.path(of: name)] = nil
             log.write(.notice, "serving-user", at: now, ["user": name, "pid": "\(one.pid)"], causedBy: name)
@@ -212,8 +213,9 @@ extension Daemon {
     }
 
     private func unlink(_ one: UserDaemon) {
-        guard let descriptor = one.descriptor else { return }
-        try? poll.remove(descriptor)  // fails only if it is not there, which is what is wanted
+        guard let descriptor = one.descriptor, let token = one.token else { return }
+        loop.remove(descriptor, token)
+        one.token = nil
     }
 
     /// Starts those again that have ended, and ends those that do not answer.

@@ -15,6 +15,8 @@ final class UserDaemon {
     let number: UInt64
     private(set) var pid: pid_t = 0
     private var link: SocketEnd?
+    /// Of the link, in the loop.
+    var token: EventLoop.Token?
     private var lines = LineBuffer()
 
     /// When it is started again, having ended; in milliseconds of the monotonic clock.

@@ -60,7 +60,7 @@ extension Daemon {
     func watch(_ path: String, _ mask: InotifyMask) throws(SystemError) -> Int32 {
         if let watcher { return try watcher.inotify.add(path, mask) }
         let new = try Watcher()
-        try poll.add(new.inotify.descriptor.raw, token: Token.inotify)
+        _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeFileEvents() }
         watcher = new
         return try new.inotify.add(path, mask)
     }

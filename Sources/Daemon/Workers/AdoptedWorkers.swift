@@ -10,6 +10,8 @@ struct AdoptedWorker {
     let record: String
     /// Its number, and a descriptor that is readable when it has ended. Nil: it holds its record's lock, and cannot be seen from here.
     let process: (pid: Int32, pidfd: PidfdBox)?
+    /// Of its process, in the loop.
+    var token: EventLoop.Token?
     /// The process of its job's command; nil: it has ended, or cannot be seen from here.
     var command: PidfdBox?
 
@@ -60,6 +62,8 @@ struct AdoptedWorkers {
         }
         return lastNumber
     }
+
+    mutating func setToken(_ token: EventLoop.Token, of number: Int) { workers[number]?.token = token }
 
     mutating func remove(_ number: Int) -> AdoptedWorker? { workers.removeValue(forKey: number) }
 

@@ -39,12 +39,15 @@ extension Daemon {
 
     func watch(_ worker: AdoptedWorker) throws(SystemError) {
         let number = adopted.add(worker)
-        if let process = worker.process { try poll.add(process.pidfd.raw, token: Token.adopted + UInt64(number)) }
+        if let process = worker.process {
+            let token = try loop.add(process.pidfd.raw) { [unowned self] () throws(SystemError) in try adoptedEnded(number) }
+            adopted.setToken(token, of: number)
+        }
     }
 
     func adoptedEnded(_ number: Int) throws(SystemError) {
         guard let worker = adopted.remove(number) else { return }
-        if let process = worker.process { try poll.remove(process.pidfd.raw) }
+        if let process = worker.process, let token = worker.token { loop.remove(process.pidfd.raw, token) }
         // Not the worker, then, but what has its lock after it.
         if try isAlive(record: worker.record) { return try watch(AdoptedWorker(job: worker.job, record: worker.record, process: nil)) }
         service.conclude(worker.job, record: worker.record)

@@ -70,7 +70,7 @@ extension Daemon {
                     let worker = try Worker(
                         program: options.worker, record: record, number: number, as: credentials, opening: group, isQuiet: link != nil)
                     workers[number] = worker
-                    try poll.add(worker.descriptor, token: Token.workers + UInt64(number))
+                    worker.token = try loop.add(worker.descriptor) { [unowned self] () throws(SystemError) in try takeReport(number) }
                     return worker
                 } catch {
                     // A worker of an earlier daemon still has that record. The number alone may also mean that no process can be started.
@@ -107,7 +107,7 @@ extension Daemon {
                 worker.job = nil
                 if worker.isLast {
                     workers[worker.number] = nil
-                    try? poll.remove(worker.descriptor)  // not there, which is what is wanted
+                    hearNoMore(of: worker)
                 } else {
                     idleWorkers.append(worker)
                     idleSince = now
@@ -158,8 +158,7 @@ extension Daemon {
     private func workerGone(_ worker: Worker) throws(SystemError) {
         workers[worker.number] = nil
         idleWorkers.removeAll { $0 === worker }
-        // Removing fails only if it is not there, which is what is wanted.
-        try? poll.remove(worker.descriptor)
+        hearNoMore(of: worker)
         if let job = worker.job {
             log.write(.error, "worker-died", at: now, ["worker": "\(worker.pid)", "id": job.id.text])
             let record = String(worker.number)
@@ -167,6 +166,10 @@ extension Daemon {
             // It is just ending, or has let go of its socket and goes on.
             try watch(AdoptedWorker(job: job, record: record, process: nil))
         }
+    }
+
+    private func hearNoMore(of worker: Worker) {
+        if let token = worker.token { loop.remove(worker.descriptor, token) }
     }
 
     package func stop(_ job: Job, _ how: Turn.Stop) {
@@ -197,7 +200,7 @@ extension Daemon {
     func endIdleWorkers(keeping count: Int) {
         while idleWorkers.count > count, let worker = idleWorkers.popLast() {
             workers[worker.number] = nil
-            try? poll.remove(worker.descriptor)  // as above
+            hearNoMore(of: worker)
         }
         if idleWorkers.isEmpty { idleSince = nil }
     }

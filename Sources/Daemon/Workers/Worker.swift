@@ -15,6 +15,8 @@ final class Worker {
     private var buffer = [UInt8](repeating: 0, count: 4096)
     /// The run that was given to it and has not ended.
     var job: Job?
+    /// Of its socket, in the loop.
+    var token: EventLoop.Token?
     /// It is given no other run after that.
     var isLast = false
     /// Its number may be somebody else's by now.
