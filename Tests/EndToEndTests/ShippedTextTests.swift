@@ -22,10 +22,10 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("Every name in the README's tables runs at least one test: swift test --filter TARGET.SUITE")
+    @Test("Every name in the tables of Tests/README.md runs at least one test: swift test --filter TARGET.SUITE")
     func promises() throws {
         let suites = try TestNames.suites()
-        let rows = try Files.text("\(Self.root)/README.md").split(separator: "\n").filter { $0.hasPrefix("| ") }
+        let rows = try Files.text("\(Self.root)/Tests/README.md").split(separator: "\n").filter { $0.hasPrefix("| ") }
         var named = 0
         for row in rows {
             for name in row.split(separator: "`") where name.hasSuffix("Tests") || name.contains("Tests/") {
@@ -52,9 +52,9 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("Each row of the README's \"What works\" names tests that bear its id, and each id that a test bears has its row")
+    @Test("Each row of \"What works\" in Tests/README.md names tests that bear its id, and each id that a test bears has its row")
     func rows() throws {
-        let readme = try Files.text("\(Self.root)/README.md")
+        let readme = try Files.text("\(Self.root)/Tests/README.md")
         let table = try #require(readme.firstRange(of: "\n## What works\n")).upperBound
         let tested = try Self.testedRows()
         var named: [String] = []

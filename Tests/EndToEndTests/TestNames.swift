@@ -54,7 +54,7 @@ enum TestNames {
         return nil
     }
 
-    /// What a name begins with: the id of a row of the README's table, `M1` to `N10`, and then the rest of the name.
+    /// The id of a row of the table in Tests/README.md that a name begins with, `M1` to `N10`, and the rest of the name.
     static func row(of name: String) -> (id: String, rest: String)? {
         guard let colon = name.firstRange(of: ": "), let letter = name.first, "MEAPUN".contains(letter) else { return nil }
         let id = name[..<colon.lowerBound]
