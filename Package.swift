@@ -32,13 +32,12 @@ let package = Package(
         .target(name: "Crontabs", dependencies: ["Lines", "Linux", "Model", "Recurrence", "Documents"], swiftSettings: strict),
         .target(name: "LiveView", dependencies: ["Store", "Scheduler", "Model", "Recurrence"], swiftSettings: strict),
         .executableTarget(name: "spoold", dependencies: ["Daemon", "Store", "Model", "Linux"], swiftSettings: strict),
-        .executableTarget(
-            // The other programs too, so that `swift run spoolctl demo` builds what it starts.
-            name: "spoolctl",
-            dependencies: [
-                "Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux", "spoold", "spool-worker",
-            ],
+        .target(
+            name: "SpoolCommands",
+            dependencies: ["Crontabs", "Lines", "LiveView", "Store", "Scheduler", "Model", "Recurrence", "Documents", "Linux", "CLinux"],
             swiftSettings: strict),
+        // The other programs too, so that `swift run spoolctl demo` builds what it starts.
+        .executableTarget(name: "spoolctl", dependencies: ["SpoolCommands", "spoold", "spool-worker"], swiftSettings: strict),
         .executableTarget(
             name: "spool-worker", dependencies: ["WorkerProtocol", "Lines", "Linux", "CLinux"],
             swiftSettings: strict + [.unsafeFlags(["-static-executable"])],

@@ -6,8 +6,10 @@ import Documents
 import Lines
 import Linux
 import Model
-@testable import Recurrence
 import Store
+
+@testable import Recurrence
+@testable import SpoolCommands
 
 /// A crontab, read as the system's and as a user's.
 @Sendable func fuzzCrontab(_ bytes: [UInt8]) {
