@@ -13,7 +13,6 @@ extension Daemon: Part {
         }
         if let left = millisecondsUntilCheckOverdue { consider(left: left) }
         if let left = millisecondsUntilUsersNeedTending { consider(left: left) }
-        if let left = millisecondsUntilPathLook { consider(left: left) }
         if let lookAt = configurationFile?.lookAt { consider(lookAt) }
         if let left = idleTime.millisecondsUntilOver(at: Clock.monotonicMilliseconds()) { consider(left: left) }
         if let nextRestEnd { consider(nextRestEnd) }

@@ -93,11 +93,7 @@ public final class Daemon: World {
     /// Why there is no spool to serve any more.
     var lostSpool: String?
     var zoneWatches = ZoneWatches()
-    /// For schedules that wait for files; nil: there has been none. Which of them it knows, by the scheduler's count.
-    var paths: PathWatches?
-    var pathSchedulesVersion = 0
-    /// When paths that cannot be watched are listed again, in milliseconds of the monotonic clock.
-    var blindListingAt: Int64 = 0
+    private(set) lazy var paths = PathWatcher(loop, service, log)
     var workers: [Int: Worker] = [:]
     var idleWorkers: [Worker] = []
     var adopted = AdoptedWorkers()
@@ -213,10 +209,14 @@ public final class Daemon: World {
         mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
         _ = try loop.add(signals.descriptor.raw) { [unowned self] () throws(SystemError) in try takeSignals() }
         if let link { _ = try loop.add(link.raw) { [unowned self] in takeWords() } }
-        if let mounts { _ = try? loop.add(mounts, .priority) { [unowned self] in mountsChanged() } }  // likewise
         signal(SIGPIPE, SIG_IGN)
         // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
         _ = linux_set_child_subreaper(1)
+        guard let mounts else { return }
+        _ = try? loop.add(mounts, .priority) { [unowned self] in  // likewise
+            isSpoolSuspect = true
+            paths.mountsChanged()
+        }
     }
 
     /// A name for a spool that has none, or another's.
@@ -234,6 +234,7 @@ public final class Daemon: World {
         }
         loop.add(self)
         loop.add(programs)
+        loop.add(paths)
         loop.clockWasSet = { [unowned self] in clockWasSet() }
         cgroups.listen = { [unowned self] raw throws(SystemError) in
             _ = try loop.add(raw) { [unowned self] () throws(SystemError) in try cgroups.takeEvents() }
@@ -260,7 +261,7 @@ public final class Daemon: World {
                         ["kind": kind, "effect": "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine"])
                 }
                 watchNewZones()
-                try lookAtPaths(isStart: true)
+                paths.look(isStart: true)
                 // Before anybody is answered who asked for the restart.
                 publish(state: "running")
                 return takeTurn()
@@ -312,7 +313,7 @@ public final class Daemon: World {
             }
             try service.turn { () throws(SystemError) in
                 watchNewZones()
-                try lookAtPaths()
+                paths.look()
                 return takeTurn()
             }
             startPrograms()

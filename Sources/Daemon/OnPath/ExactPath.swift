@@ -1,4 +1,4 @@
-/// A path, or a name in one, told from others by its bytes: é in its two spellings is one String, and two files.
+/// A path, or a name in one, compared by its bytes: the two spellings of é are one String and two files.
 struct ExactPath: Hashable, CustomStringConvertible {
     let text: String
 
@@ -16,14 +16,14 @@ struct ExactPath: Hashable, CustomStringConvertible {
     /// The path of a name in this directory.
     func appending(_ name: String) -> ExactPath { ExactPath(text == "/" ? "/\(name)" : "\(text)/\(name)") }
 
-    /// The directory that it lies in and its name there. The path must not be `/`.
+    /// The path's directory, and its name there. The path must not be `/`.
     var split: (directory: ExactPath, name: ExactPath) {
         let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) ?? text.startIndex
         let directory = slash == text.startIndex ? "/" : String(text[..<slash])
         return (ExactPath(directory), ExactPath(String(text[text.utf8.index(after: slash)...])))
     }
 
-    /// Whether it lies below a directory, however deep.
+    /// True below a directory, however deep.
     func lies(below directory: ExactPath) -> Bool {
         directory.text == "/" || text.utf8.starts(with: "\(directory.text)/".utf8)
     }

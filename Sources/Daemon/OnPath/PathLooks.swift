@@ -2,38 +2,38 @@ import Linux
 
 /// Paths to look at, each once at a time: now, or when a while has passed.
 struct PathLooks {
-    /// What is known of a path that is to be looked at.
+    /// Why a path is to be looked at.
     struct Reason {
-        /// It was seen to be removed or moved away since the last look.
+        /// An event reported since the last look that the file was removed or moved away.
         var wasRemoved = false
-        /// An event told of it, not a listing.
+        /// An event reported the file, not a listing.
         var isEvent = false
-        /// It came while no daemon looked.
+        /// The file came while no daemon looked.
         var isMissed = false
-        /// It has come anew, though it looks as it did before.
+        /// The file was replaced, though it has the same fingerprint.
         var isReplaced = false
-        /// The fingerprint that it had at the last look: if it still has it, it has stood long enough.
+        /// The fingerprint at the last look. A file that still has it is not being changed.
         var settled: UInt64?
-        /// How often it was found to be open for writing.
+        /// How many looks found the file open for writing.
         var writerLooks = 0
     }
 
     enum Wait: CaseIterable {
         case none
-        /// For the file system's clock to go on: what is changed after this has another time. It steps with the kernel's tick, at
-        /// most 10 ms (time(7), HZ).
+        /// Until the file system's clock has advanced, so that a later change gives the file another time. That clock advances with the
+        /// kernel's tick, of at most 10 ms (time(7), HZ).
         case tick
-        /// For somebody who has it open for writing and whose closing may not be told: it was linked in.
+        /// For a writer whose close may not be reported, because the file was linked in.
         case writer
-        /// For one who takes long.
+        /// For a writer who takes long.
         case longWriter
 
-        var nanoseconds: Int64 {
+        var milliseconds: Int64 {
             switch self {
             case .none: 0
-            case .tick: 20_000_000
-            case .writer: 500_000_000
-            case .longWriter: 60_000_000_000
+            case .tick: 20
+            case .writer: 500
+            case .longWriter: 60_000
             }
         }
     }
@@ -41,10 +41,10 @@ struct PathLooks {
     private struct Entry {
         var path: ExactPath
         var number: UInt64
-        var at: Int64
+        var at: MonotonicInstant
     }
 
-    /// In the order of their time, as each wait is always as long.
+    /// In the order of their times, because all waits of a kind are equally long.
     private struct Queue {
         var entries: [Entry] = []
         var first = 0
@@ -64,7 +64,10 @@ struct PathLooks {
     private var queues: [Wait: Queue] = [:]
     private var number: UInt64 = 0
 
-    /// To be looked at after a wait; what waits for it already and no longer, stays.
+    /// The clock has passed this moment.
+    private static let atOnce = MonotonicInstant(nanoseconds: 0)
+
+    /// Has a path looked at after a wait. An earlier request that is due sooner keeps its time.
     mutating func add(_ path: ExactPath, _ reason: Reason = Reason(), after wait: Wait = .none) {
         var reason = reason
         if let known = waiting[path] {
@@ -72,7 +75,7 @@ struct PathLooks {
             reason.isReplaced = reason.isReplaced || known.reason.isReplaced
             reason.isEvent = reason.isEvent || known.reason.isEvent
             reason.isMissed = reason.isMissed && known.reason.isMissed
-            if known.wait.nanoseconds <= wait.nanoseconds {
+            if known.wait.milliseconds <= wait.milliseconds {
                 waiting[path]?.reason = reason
                 return
             }
@@ -80,11 +83,11 @@ struct PathLooks {
         number += 1
         waiting[path] = (reason, wait, number)
         queues[wait, default: Queue()].entries.append(
-            Entry(path: path, number: number, at: wait == .none ? 0 : Clock.monotonicNanoseconds() + wait.nanoseconds))
+            Entry(path: path, number: number, at: wait == .none ? Self.atOnce : .now().advanced(byMilliseconds: wait.milliseconds)))
     }
 
-    /// The next one whose time has come.
-    mutating func next(at time: Int64) -> (path: ExactPath, reason: Reason)? {
+    /// The next path whose time has come.
+    mutating func next(at time: MonotonicInstant) -> (path: ExactPath, reason: Reason)? {
         for wait in Wait.allCases {
             while let entry = queues[wait]?.head, entry.at <= time {
                 queues[wait]?.removeFirst()
@@ -96,9 +99,9 @@ struct PathLooks {
         return nil
     }
 
-    /// When the next one's time comes, in nanoseconds of the monotonic clock, 0 for at once; nil: there is none.
-    mutating func nextTime() -> Int64? {
-        var time: Int64?
+    /// When the next look is due; nil when none is.
+    mutating func nextTime() -> MonotonicInstant? {
+        var time: MonotonicInstant?
         for wait in Wait.allCases {
             while let entry = queues[wait]?.head {
                 if waiting[entry.path]?.number == entry.number {

@@ -1,18 +1,18 @@
-// Which directories are watched for schedules that wait for files, and what was seen in them.
-//
-// - A schedule's watches are on all directories in which its pattern can match, on the way there (a directory on it may be
-//   moved, removed, or be a link that is changed), and, while that way ends too soon, on the last directory of it.
-// - One inotify watch serves all schedules, and all paths, that lead to the same directory.
-
 import Glibc
 import Linux
 import Scheduler
 
+/// Which directories are watched for `on_path` schedules, and the files that were seen in them.
+///
+/// What must hold:
+/// - For each schedule, all directories in which its pattern can match are watched, and each name on the way there: a directory may be
+///   moved or removed, a link changed. While that way ends too soon, its last directory is watched too.
+/// - One inotify watch serves all schedules, and all paths, that lead to the same directory.
 final class PathWatches {
     /// `TASK/ID` of a schedule.
     typealias User = String
 
-    /// What a watch is for.
+    /// The purpose of a watch.
     enum Target: Hashable {
         /// A name on the way to a pattern's files, a link itself.
         case way(ExactPath)
@@ -25,11 +25,11 @@ final class PathWatches {
         var schedule: ScheduleState
         var glob: PathGlob
         var way: Set<ExactPath> = []
-        /// Where its way ends too soon, and the name that it waits for.
+        /// The directory where the way ends too soon, and the name that is missing there.
         var end: (directory: ExactPath, name: ExactPath)?
-        /// Those in which its pattern can match.
+        /// The directories in which its pattern can match.
         var directories: Set<ExactPath> = []
-        /// Something was mounted in place of one of them, or unmounted: a file that is not found is not one that has gone.
+        /// Something was mounted in place of one of them, or unmounted: a file that is not found may still exist.
         var mayBeHidden = false
     }
 
@@ -39,29 +39,25 @@ final class PathWatches {
     }
 
     final class Watched {
-        /// To tell when something else was mounted in its place.
+        /// Changes when something else is mounted in the directory's place.
         var identity: DirectoryIdentity?
-        /// How far each schedule's pattern has come with it.
+        /// How far each schedule's pattern has matched at this directory.
         var users: [User: PathGlob.Progress] = [:]
-        /// The files in it that a user waits for, as they looked last.
+        /// The files in it that some schedule waits for, as the last look found them.
         var files: [ExactPath: Known] = [:]
     }
 
-    /// Nil: there is nothing to watch, or the system has none for us now.
-    private(set) var watcher: Watcher?
-    /// Waits for an instance's events.
-    private let added: (borrowing Inotify) throws(SystemError) -> Void
+    /// Made when the first path is to be watched.
+    private var watcher: Watcher?
     private(set) var targets: [Int32: Set<Target>] = [:]
     private var watchOf: [Target: Int32] = [:]
-    var directories: [ExactPath: Watched] = [:]
-    var waiters: [User: Waiter] = [:]
-    var looks = PathLooks()
-    /// Schedules whose paths are to be listed.
-    var stale: Set<User> = []
-    /// What could not be watched or listed in the last look at each schedule's paths.
-    var failures: [User: SystemError] = [:]
+    private(set) var directories: [ExactPath: Watched] = [:]
+    private(set) var waiters: [User: Waiter] = [:]
+    private let loop: EventLoop
+    /// Called when events wait.
+    var takeEvents: EventLoop.Handler = {}
 
-    init(added: @escaping (borrowing Inotify) throws(SystemError) -> Void) { self.added = added }
+    init(_ loop: EventLoop) { self.loop = loop }
 
     // MARK: Watches
 
@@ -90,9 +86,14 @@ final class PathWatches {
     private func instance() throws(SystemError) -> Watcher {
         if let watcher { return watcher }
         let new = try Watcher()
-        try added(new.inotify)
+        _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
         watcher = new
         return new
+    }
+
+    /// True when events were lost.
+    func readEvents(into events: inout [InotifyEvent]) throws(SystemError) -> Bool {
+        try watcher?.inotify.readEvents(into: &events) ?? false
     }
 
     func unwatch(_ target: Target) {
@@ -100,8 +101,7 @@ final class PathWatches {
         targets[watch]?.remove(target)
         guard targets[watch]?.isEmpty ?? false else { return }
         targets[watch] = nil
-        // What it watched is gone, and the watch with it: then nothing is left to remove.
-        try? watcher?.inotify.remove(watch)
+        try? watcher?.inotify.remove(watch)  // fails when the directory is gone, and the watch with it
     }
 
     /// The kernel has ended a watch.
@@ -111,7 +111,12 @@ final class PathWatches {
 
     // MARK: Schedules
 
-    /// Schedules on whose way the path is.
+    /// The schedule waits for files that match. Its paths are still to be listed.
+    func wait(for glob: PathGlob, _ schedule: ScheduleState, _ user: User) {
+        if waiters[user] == nil { waiters[user] = Waiter(schedule: schedule, glob: glob) } else { waiters[user]?.schedule = schedule }
+    }
+
+    /// The schedules on whose way the path is.
     func users(onWay path: ExactPath) -> [User] { waiters.filter { $0.value.way.contains(path) }.map(\.key) }
 
     func users(endingAt directory: ExactPath, for name: ExactPath) -> [User] {
@@ -123,7 +128,7 @@ final class PathWatches {
         directory.users.filter { waiters[$0.key]?.glob.takes(name.text, from: $0.value) ?? false }.map(\.key)
     }
 
-    /// A schedule's way is another now: watches that nobody has any more end.
+    /// Replaces a schedule's way, and ends the watches that nobody needs any more.
     func setWay(_ way: Set<ExactPath>, _ end: (directory: ExactPath, name: ExactPath)?, of user: User) {
         guard let old = waiters[user] else { return }
         waiters[user]?.way = way
@@ -143,14 +148,14 @@ final class PathWatches {
         waiters[user]?.directories.insert(path)
     }
 
-    /// The schedule has nothing to do with the directory any more.
+    /// The schedule does not need the directory any more.
     func leave(_ path: ExactPath, _ user: User) {
         waiters[user]?.directories.remove(path)
         guard let directory = directories[path], directory.users.removeValue(forKey: user) != nil, directory.users.isEmpty else { return }
         remove(path)
     }
 
-    /// The directory is there no more.
+    /// The directory does not exist any more.
     func remove(_ path: ExactPath) {
         guard let directory = directories.removeValue(forKey: path) else { return }
         for user in directory.users.keys { waiters[user]?.directories.remove(path) }
@@ -161,26 +166,13 @@ final class PathWatches {
         setWay([], nil, of: user)
         for path in waiters[user]?.directories ?? [] { leave(path, user) }
         waiters[user] = nil
-        stale.remove(user)
-        failures[user] = nil
     }
 
-    /// What stands in the directory's place now; nil: nothing that can be seen. What was there has not gone when that is for a mount.
+    /// Notes what is in the directory's place now; nil when nothing can be seen there. After a mount the files that were there still exist.
     func identify(_ directory: Watched, _ identity: DirectoryIdentity?) {
         if let known = directory.identity, identity.map({ $0.isElsewhere(than: known) }) ?? true {
             for user in directory.users.keys { waiters[user]?.mayBeHidden = true }
         }
         directory.identity = identity
-    }
-}
-
-/// What stands at a path.
-enum PathStatus {
-    /// Nil when nothing does.
-    static func read(_ path: ExactPath) throws(SystemError) -> FileStatus? {
-        do throws(SystemError) { return try FileStatus.read(path.text) } catch {
-            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
-            throw error
-        }
     }
 }

@@ -52,7 +52,7 @@ struct Rest {
 
 extension Daemon {
     private var hasNothingToDo: Bool {
-        guard scheduler.jobs.isEmpty, workers.count == idleWorkers.count, adopted.isEmpty, programs.isIdle, paths == nil,
+        guard scheduler.jobs.isEmpty, workers.count == idleWorkers.count, adopted.isEmpty, programs.isIdle, paths.isIdle,
             check == nil, !service.hasWork, !service.hasUnplaced, !service.hasUnready, service.troubles.isEmpty, unwatchedLookAt == nil,
             spoolLookAt == nil, configurationFile?.lookAt == nil
         else { return false }
