@@ -190,7 +190,9 @@ struct Check {
         let stays = (facts.accepted[id] ?? []).compactMap(\.definition.keepMilliseconds)
         let keep = (job?.definition.keepMilliseconds == nil ? stays + [world.configuration.keepMilliseconds] : stays).min() ?? 0
         // The journal forgets, too.
-        if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || endedAt != nil { return true }
+        if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || endedAt != nil || facts.takenAway.contains(id) {
+            return true
+        }
         guard let job, endedAt != nil, let task = job.task else { return false }
         // As any of them has said; and whether or not the others are still kept.
         let others = facts.ends.keys.filter { $0 != id }.compactMap { facts.accepted[$0]?.last }.filter { $0.task == task }

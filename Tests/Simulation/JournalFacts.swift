@@ -43,10 +43,14 @@ struct JournalFacts {
     /// From when a task's due times have counted, each time that it was new: never there before, or removed since.
     private(set) var beginnings: [String: [Instant]] = [:]
     private var inForce: Set<String> = []
+    /// Those of the segment that is being read.
+    private var acceptedHere: Set<JobID> = []
     /// Of the record before this one, if that was of a schedule: how things stood before it.
     private var scheduledBefore: (task: String, at: Instant, due: Due?)?
     /// Each version of each job, as it was taken up.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
+    /// Jobs that only segments speak of that somebody has taken away. The daemon may have removed the segment that told of their end.
+    private(set) var takenAway: Set<JobID> = []
     private(set) var ends: [JobID: Instant] = [:]
     /// How those have ended that have.
     private(set) var states: [JobID: JobState] = [:]
@@ -56,21 +60,24 @@ struct JournalFacts {
     /// Names in new/ that became no job, and when that was first found.
     private(set) var rejected: [String: Instant] = [:]
 
-    /// `taken`: the text of the segments that somebody has taken away. Those that the daemon would have removed by now count no more.
+    /// `taken`: the text of the segments that somebody has taken away.
     init(_ disk: SimulatedDisk, taken: [String: [UInt8]]) throws(Violation) {
         let zones = ZoneDatabase(directories: [])
         do {
             try disk.undisturbed {
-                let taken = taken.filter { $0.key > disk.lastPrunedSegment }
                 let segments = Set(try Journal<SimulatedDisk>.segments(disk)).union(taken.keys)
                 for segment in segments.sorted() {
                     guard let bytes = taken[segment] else {
                         _ = try Journal<SimulatedDisk>.read(disk, segment: segment) { take($0, zones) }
+                        takenAway.subtract(acceptedHere)
+                        acceptedHere = []
                         continue
                     }
                     for line in bytes.split(separator: 0x0A) {
                         if let fields = line.withUnsafeBufferPointer({ JournalFields($0) }) { take(fields, zones) }
                     }
+                    takenAway.formUnion(acceptedHere)
+                    acceptedHere = []
                 }
             }
         } catch {
@@ -102,6 +109,7 @@ struct JournalFacts {
             inForce.remove(task)
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
+            acceptedHere.insert(job.id)
             if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             guard let task = job.task, job.schedule != nil else { return }
             due[task]?.ran.insert(job.id)

@@ -543,13 +543,9 @@ package final class SimulatedDisk: FileSystem {
         flushLate()
     }
 
-    /// The newest segment of the journal that the daemon has removed, because its records are older than any record is kept.
-    private(set) var lastPrunedSegment = ""
-
     package func removeFile(_ path: String) throws(SystemError) {
         try change("unlink", path)
         try unlink(path)
-        if path.hasPrefix("\(Layout.journal)/") { lastPrunedSegment = max(lastPrunedSegment, String(path.dropFirst(Layout.journal.count + 1))) }
         lookAsReader(path)
     }
 
