@@ -1,6 +1,6 @@
-extension Command {
+extension SpoolCommand {
     /// All commands, in the order in which help lists them: jobs, from inside a job, tasks, looking, holding, looking after.
-    static let all: [Command] = [
+    static let all: [SpoolCommand] = [
         submit, run, backfill, wait, logs, status, jobs, top, cancel, kill, retry,
         progress, result, extend,
         create, update, edit, delete, schedule, unschedule, list, show, next, explain, simulate, why,

@@ -18,7 +18,7 @@ struct Completion {
     /// What of it stands and is not to be completed: `--task=`.
     private var standing = ""
     /// The command, once its word stands; nil also for a word that is none.
-    private var command: Command?
+    private var command: SpoolCommand?
     private var hasCommandWord = false
     /// The option whose value is being typed.
     private var option: Option?
@@ -35,7 +35,7 @@ struct Completion {
         while let word = rest.popFirst() {
             if isLiteral || !word.hasPrefix("-") || word == "-" {
                 if word == "=" { continue }
-                if hasCommandWord { operands.append(word) } else { command = Command.named(word) }
+                if hasCommandWord { operands.append(word) } else { command = SpoolCommand.named(word) }
                 hasCommandWord = true
             } else if word == "--" {
                 isLiteral = true
@@ -68,9 +68,9 @@ struct Completion {
         self.session = spool.isEmpty ? session : Session(session.command, arguments, output: session.output, errors: session.errors)
     }
 
-    private static func options(of command: Command?) -> [Option] { (command?.options ?? []) + Option.global }
+    private static func options(of command: SpoolCommand?) -> [Option] { (command?.options ?? []) + Option.global }
 
-    private static func option(_ word: String, of command: Command?) -> Option? {
+    private static func option(_ word: String, of command: SpoolCommand?) -> Option? {
         let name = word.split(separator: "=", maxSplits: 1)[0]
         return options(of: command).first { option in
             name == "--\(option.name)" || option.alias.map { name == "--\($0)" } ?? false || option.short.map { name == "-\($0)" } ?? false
@@ -93,10 +93,10 @@ struct Completion {
                 [("--\(option.name)", option.help)] + (option.short.map { [("-\($0)", option.help)] } ?? [])
             })
         }
-        guard hasCommandWord else { return .words(Command.all.map { ($0.name, $0.summary) }) }
+        guard hasCommandWord else { return .words(SpoolCommand.all.map { ($0.name, $0.summary) }) }
         guard let command else { return .words([]) }
         switch command.name {
-        case "help": return .words(Command.all.map { ($0.name, $0.summary) })
+        case "help": return .words(SpoolCommand.all.map { ($0.name, $0.summary) })
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
         case "import": return operands.isEmpty ? .words([("crontab", ""), ("at", "")]) : operands.first == "crontab" ? .files : .words([])
         case "unschedule": return .words(schedules())

@@ -29,8 +29,8 @@ enum Dispatch {
             Help.overview(output)
             return ExitCode.done
         }
-        guard let command = Command.named(name) else {
-            let near = nearest(to: name, among: Command.all.map(\.name))
+        guard let command = SpoolCommand.named(name) else {
+            let near = nearest(to: name, among: SpoolCommand.all.map(\.name))
             throw .usage("unknown command \"\(name)\"; \(near.map { "did you mean \"\($0)\"?" } ?? "spoolctl --help lists them")")
         }
         let leading = words.prefix(words.count - before.operands.count)
@@ -45,6 +45,6 @@ enum Dispatch {
     }
 }
 
-extension Command {
-    static func named(_ name: String) -> Command? { all.first { $0.name == name } }
+extension SpoolCommand {
+    static func named(_ name: String) -> SpoolCommand? { all.first { $0.name == name } }
 }

@@ -3,8 +3,8 @@ enum Help {
     static func overview(_ output: Output) {
         output.line("usage: spoolctl [--spool DIR] COMMAND …")
         output.line("")
-        let width = Command.all.map(\.name.count).max() ?? 0
-        for command in Command.all {
+        let width = SpoolCommand.all.map(\.name.count).max() ?? 0
+        for command in SpoolCommand.all {
             output.line("  \(padded(command.name, width))  \(command.summary)")
         }
         output.line("")
@@ -15,7 +15,7 @@ enum Help {
         output.line("5 not permitted; with wait and -w the job's own, 128+n for signal n, 124 timeout, 125 never ran.")
     }
 
-    static func command(_ command: Command, _ output: Output) {
+    static func command(_ command: SpoolCommand, _ output: Output) {
         output.line("usage: spoolctl \(command.name)\(command.arguments.isEmpty ? "" : " ")\(command.arguments)")
         output.line("")
         output.line("\(command.summary.prefix(1).uppercased())\(command.summary.dropFirst()).")

@@ -154,17 +154,6 @@ struct DaemonReport {
     }
 }
 
-extension DiskFileSystem {
-    /// What stands in new/, running/, done/ or failed/ for a job.
-    func jobNames(in directory: String) throws(SystemError) -> [DirectoryEntry] {
-        var found: [DirectoryEntry] = []
-        for entry in try list(directory) where !Name.isUnfinished(entry.name) {
-            if try !isStranger(entry.name, in: directory, isDirectory: entry.kind == .directory) { found.append(entry) }
-        }
-        return found
-    }
-}
-
 extension Session {
     /// How many jobs wait and run, as the directories have them.
     fileprivate func countJobs() throws(Failure) -> [String: Int] {
@@ -174,22 +163,4 @@ extension Session {
         }
     }
 
-    /// What the daemon has published of itself; nil when it never has, or somebody has damaged it: it writes it anew.
-    func daemonTable(_ opened: DiskFileSystem? = nil) throws(Failure) -> Table? {
-        let fs: DiskFileSystem
-        if let opened { fs = opened } else { fs = try openSpool() }
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
-        guard case .file(_, let bytes) = taken else { return nil }
-        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
-        return table
-    }
-}
-
-extension String {
-    var trimmed: String {
-        var text = self[...]
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
-    }
 }

@@ -18,3 +18,58 @@ enum Pauses {
         }
     }
 }
+
+extension Session {
+    /// Pauses, in place of a pause that is there already.
+    func pause(_ scope: PauseScope, note: String) throws(Failure) {
+        let fs = try openSpoolForWriting()
+        try attempt { () throws(SystemError) in
+            let temporary = "\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(scope.text)"
+            try fs.create(temporary, Array((note.isEmpty ? "" : note + "\n").utf8), mode: 0o600)
+            try fs.sync(temporary)
+            try fs.rename(temporary, to: "\(Layout.control)/\(scope.text)")
+            try fs.sync(Layout.control)
+        }
+    }
+
+    /// Ends a pause; false when there was none.
+    func resume(_ scope: PauseScope) throws(Failure) -> Bool {
+        let fs = try openSpool()
+        return try attempt { () throws(SystemError) -> Bool in
+            do throws(SystemError) { try fs.removeFile("\(Layout.control)/\(scope.text)") } catch {
+                if error.errno == SystemError.noSuchFile { return false }
+                throw error
+            }
+            try fs.sync(Layout.control)
+            return true
+        }
+    }
+
+    /// What is to be paused. `mayBeGone`: the pause of a task that was deleted must still be possible to end.
+    func scope(mayBeGone: Bool = false) throws(Failure) -> PauseScope {
+        try noOperands()
+        let queue = arguments.value("queue")
+        let task = arguments.value("task")
+        if queue != nil, task != nil { throw .usage("--queue and --task are two pauses; ask for each") }
+        if let queue {
+            guard Name.isValid(queue) else { throw .invalid("--queue: \"\(queue)\" is not a name") }
+            return .queue(queue)
+        }
+        if let task {
+            guard Name.isValid(task) else { throw .invalid("--task: \"\(task)\" is not a name") }
+            if !mayBeGone { _ = try TaskCatalog(self, withSchedules: false).entry(task) }
+            return .task(task)
+        }
+        return .all
+    }
+
+    /// Prints what was paused or resumed, named as in `status --json`.
+    func tell(_ scope: PauseScope, _ more: (inout JSONWriter) -> Void) {
+        var writer = JSONWriter(reserving: 128)
+        writer.beginObject()
+        writer.member("scope", scope.text)
+        more(&writer)
+        writer.endObject()
+        output.line(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}

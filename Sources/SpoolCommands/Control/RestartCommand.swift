@@ -1,8 +1,8 @@
 import Documents
 import Store
 
-extension Command {
-    static let restart = Command(
+extension SpoolCommand {
+    static let restart = SpoolCommand(
         "restart", "", "let the daemon become its newly installed program",
         details: [
             "The same process starts the file anew by which it was started, with the same arguments, and keeps the spool meanwhile: jobs that run go on, no due time is lost, and no standby takes over. The new program is tried first. One that cannot be executed, does not know the spool's format or finds the configuration invalid is refused, and the old one goes on. Comes back when the new one serves the spool, and prints the old and the new version."

@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let status = Command(
+extension SpoolCommand {
+    static let status = SpoolCommand(
         "status", "[ID…]", "show a job, or the daemon",
         details: [
             "With an ID all that is known of the job; without, what the daemon says of itself. The beginning or the end of an ID will do where only one job has it."
@@ -87,16 +87,5 @@ extension Session {
     /// An instant with its distance from now, for a person; alone in a pipe.
     private func moment(_ instant: Instant) -> String {
         output.isTerminal ? "\(time(instant)) (\(TimeText.distance(instant, from: now)))" : time(instant)
-    }
-}
-
-extension JobStatus {
-    var colour: Output.Colour? {
-        switch state {
-        case .new: nil
-        case .running: .yellow
-        case .done: .green
-        case .failed: .red
-        }
     }
 }

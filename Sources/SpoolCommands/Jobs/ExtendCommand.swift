@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Store
 
-extension Command {
-    static let extend = Command(
+extension SpoolCommand {
+    static let extend = SpoolCommand(
         "extend", "DURATION [ID…]", "give running jobs more time before their timeout",
         details: [
             "Moves the timeout of the try that runs to so much later; without ID, of the job this is called from. A timeout that has struck is over.",

@@ -100,16 +100,3 @@ struct JobColumn {
         }
     }
 }
-
-extension JobStatus {
-    /// How it ended, or how far it has come; nil when there is nothing to say.
-    var outcome: String? {
-        if state.isTerminal { return summary }
-        return state == .running ? progress.map { "\($0.percent)%" } : nil
-    }
-
-    /// How long the last try took, or has been running.
-    func tookMilliseconds(now: Instant) -> Int64? {
-        usage?.wallMilliseconds ?? (state == .running ? startedAt.map { now.milliseconds - $0.milliseconds } : nil)
-    }
-}

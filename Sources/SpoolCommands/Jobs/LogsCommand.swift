@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let logs = Command(
+extension SpoolCommand {
+    static let logs = SpoolCommand(
         "logs", "ID [-f] [--stderr] [--try N]", "print a job's output",
         details: [
             "Prints standard output, or with --stderr standard error; of the last try, unless --try names another. On a terminal control characters other than colours are escaped, unless --raw is given.",

@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let progress = Command(
+extension SpoolCommand {
+    static let progress = SpoolCommand(
         "progress", "FRACTION [MESSAGE…] [--job ID]", "from inside a job: say how far it has come",
         details: [
             "FRACTION is 0 to 1, or a percentage such as 40%. status, jobs and wait --progress show it, and the record keeps the last one of the last try. Of MESSAGE 1000 bytes are kept.",

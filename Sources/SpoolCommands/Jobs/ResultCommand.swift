@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Store
 
-extension Command {
-    static let result = Command(
+extension SpoolCommand {
+    static let result = SpoolCommand(
         "result", "FILE|- [--job ID]", "from inside a job: leave its result",
         details: [
             "The same as writing to the file that $SPOOL_RESULT names, but whole and synced. When the try has ended, JSON of up to 64 KiB is result in its status; anything else stays a file in the job's directory, of which result tells name and length.",

@@ -1,8 +1,8 @@
 import Glibc
 import Store
 
-extension Command {
-    static let retry = Command(
+extension SpoolCommand {
+    static let retry = SpoolCommand(
         "retry", "ID… | [filters] [-w] [--with-dependents]", "run ended jobs again, as new jobs, and print their ids",
         details: [
             "The new job has the same file and is linked to the old one by retry_of; the old record stays. It takes the old one's place for all that comes after that: an id in after means the newest retry.",
@@ -115,77 +115,5 @@ private struct RetryRun {
         writer.member("id", id)
         writer.endObject()
         session.output.line(String(decoding: writer.bytes, as: UTF8.self))
-    }
-}
-
-extension Session {
-    /// Composes the job's directory anew in tmp/ and gives it its name in new/ by one rename.
-    func retry(_ record: JobRecord, _ fs: DiskFileSystem, _ drop: inout JobDrop) throws(Failure) -> JobID {
-        let old = record.place
-        guard old.state.isTerminal, record.status.state.isTerminal else {
-            throw Failure(ExitCode.failed, "\(old.id) has not ended: it is \(old.state.rawValue)")
-        }
-        var found: (file: String, mode: UInt32, bytes: [UInt8])?
-        for file in Source.fileNames where found == nil {
-            let taken = try attempt { () throws(SystemError) in try fs.take("\(old.path)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
-            if case .file(let status, let bytes) = taken {
-                // Who was given the directory of a job may have put another file there.
-                if geteuid() == 0, status.owner != 0 {
-                    throw Failure(ExitCode.failed, "\(spoolPath)/\(old.path)/\(file) belongs to user \(status.owner), who may have written it; nothing was submitted")
-                }
-                found = (file, status.mode & 0o777, bytes)
-            }
-        }
-        let input = "\(old.path)/\(Layout.inputFile)"
-        if let given = try attempt({ () throws(SystemError) in try fs.status(input) }), given.kind == .fifo || given.kind == .symbolicLink {
-            throw Failure(
-                ExitCode.failed,
-                "\(old.id): its standard input was given by spoolctl submit -w, and is not kept: it had not come to its end, "
-                    + "or was more than 64 MiB or than the disk had room for; submit the job anew")
-        }
-        guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
-        try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")
-        if let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true),
-            let unique = Source(format: format, bytes: found.bytes).unique, let holder = try holder(of: unique, Spool(fs, host: "")), holder.text != old.id
-        {
-            throw Failure(ExitCode.failed, "\(old.id): unique \"\(unique.key)\" is taken by \(holder); nothing was submitted")
-        }
-        let id = drop.nextID(JobID(old.id)?.name ?? Name.sanitized(old.id))
-        try attempt { () throws(SystemError) in
-            let directory = "\(Layout.temporary)/\(id)"
-            try fs.makeDirectory(directory)
-            try fs.create("\(directory)/\(found.file)", found.bytes, mode: found.mode)
-            try fs.create("\(directory)/\(Layout.statusFile)", record.json, mode: 0o600)
-            // Nobody writes to an input, so that both jobs can have the same.
-            if let brought = try fs.status(input), brought.kind == .file, try fs.status(old.path)?.owner == brought.owner { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
-            try fs.sync("\(directory)/\(found.file)")
-            try fs.sync("\(directory)/\(Layout.statusFile)")
-            try fs.sync(directory)
-            try fs.renameNoReplace(directory, to: "\(Layout.new)/\(id)")
-            try fs.sync(Layout.new)
-        }
-        return id
-    }
-
-    /// What the daemon would reject is not submitted: a file that was rejected and has not been mended, or whose task is gone.
-    private func refuseInvalid(_ file: String, _ mode: UInt32, _ bytes: [UInt8], _ path: String) throws(Failure) {
-        guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
-            throw .invalid("\(path): is no job; nothing was submitted")
-        }
-        let source = Source(format: format, bytes: bytes)
-        let context = try context()
-        do throws(Problems) {
-            if let name = try source.table().text("task") {
-                let entry: TaskDefinition
-                do throws(Failure) { entry = try inForce(try TaskCatalog(self, withSchedules: false).entry(name)) } catch {
-                    throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
-                }
-                _ = try source.job(context) { _ in entry }
-            } else {
-                _ = try source.job(context) { _ in nil }
-            }
-        } catch {
-            throw Failure(file: path, error)
-        }
     }
 }

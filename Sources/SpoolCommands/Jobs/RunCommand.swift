@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let run = Command(
+extension SpoolCommand {
+    static let run = SpoolCommand(
         "run", "NAME [options]", "run a task now and print the job's id",
         details: ["The job runs in exactly the environment of a scheduled run. Options change single keys for this run."],
         options: [

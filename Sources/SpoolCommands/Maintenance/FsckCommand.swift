@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Store
 
-extension Command {
-    static let fsck = Command(
+extension SpoolCommand {
+    static let fsck = SpoolCommand(
         "fsck", "[--repair]", "look for what is wrong in the spool, and mend it",
         details: [
             "Holds the journal against the directories, and says of each thing that does not fit what is wrong and what --repair would do. Exits with 0 when all is well, with 1 when something is wrong, also after --repair. While a daemon serves the spool, what may be in motion is not looked at. In a spool for everybody root's looks at everybody's part.",

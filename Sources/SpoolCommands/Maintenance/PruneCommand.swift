@@ -1,8 +1,8 @@
 import Glibc
 import Store
 
-extension Command {
-    static let prune = Command(
+extension SpoolCommand {
+    static let prune = SpoolCommand(
         "prune", "[options]", "remove records of ended jobs whose time is up",
         details: [
             "A record stays as long as its job's keep says, else as configured, else 14 days. The daemon does this by itself; the command does it now, and with --older-than by another measure.",

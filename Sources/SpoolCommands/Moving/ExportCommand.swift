@@ -1,8 +1,8 @@
 import Linux
 import Store
 
-extension Command {
-    static let export = Command(
+extension SpoolCommand {
+    static let export = SpoolCommand(
         "export", "NAME --systemd | NAME… --crontab", "write a task as systemd units, or tasks as lines for a crontab",
         details: [
             "The way back. What the other side cannot do or would do otherwise is said on standard error, a line for each key, and the exit code is then 4. Notes say what holds for one kind of cron alone.",
@@ -60,43 +60,5 @@ extension Command {
             for line in losses.lost + losses.remarks { session.complain(line) }
         }
         return losses.lost.isEmpty ? ExitCode.done : ExitCode.invalid
-    }
-}
-
-extension Session {
-    fileprivate func exportedTask(_ name: String) throws(Failure) -> ExportedTask {
-        let entry = try TaskCatalog(self).entry(name)
-        let task = try inForce(entry)
-        let job: JobDefinition
-        let table: Table
-        let context = try context()
-        do throws(Problems) {
-            job = try task.job(context).definition
-            table = try task.source.table()
-        } catch { throw Failure(file: "tasks/\(name)", error) }
-        let local = try localZone()
-        let ofTask: Bool? = if case .string(let text)? = table["timezone"]?.kind { text == "local" } else { nil }
-        let schedules = entry.schedules.map { schedule in
-            let definition = schedule.definition
-            // A schedule in a file of its own does not go by its task's zone.
-            let says = definition.saysLocal ?? (schedule.file == nil ? ofTask : nil)
-            return ExportedTask.Schedule(
-                definition: definition, isLocal: !definition.recurrence.namesZone && (says ?? (definition.zone.name == local)))
-        }
-        return ExportedTask(name: name, job: job, table: table, schedules: schedules, owner: try spoolOwner())
-    }
-
-    /// What the machine's clock goes by.
-    fileprivate func localZone() throws(Failure) -> String {
-        do throws(RecurrenceError) { return try zones.zone("local").name } catch { throw .invalid("\(error)") }
-    }
-
-    /// As whom the spool's jobs run.
-    private func spoolOwner() throws(Failure) -> User {
-        if let owner { return owner }
-        return try attempt { () throws(SystemError) in
-            let id = try FileStatus.read(spoolPath, followingLinks: true).owner
-            return try User.find(id: id) ?? User(id: id, group: 0, name: String(id), home: "/", shell: "/bin/sh")
-        }
     }
 }

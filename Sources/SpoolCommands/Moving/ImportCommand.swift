@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let `import` = Command(
+extension SpoolCommand {
+    static let `import` = SpoolCommand(
         "import", "crontab [FILE…] | at", "turn a crontab's lines into tasks, or at's queue into jobs",
         details: [
             "crontab: writes a task for each line, with the comment above it as description and the variables that are in force where it stands. A line that cannot be carried over faithfully is refused with its line, column and reason, and the others are written. Standard error ends with a count: 16 written, 1 the same, 2 refused. The exit code is 4 when something was refused.",
@@ -34,19 +34,5 @@ extension Command {
         default:
             throw .usage("import needs crontab or at; see spoolctl import --help")
         }
-    }
-}
-
-extension Session {
-    /// Prints a file that an import would write.
-    func show(_ source: Source, wouldBe file: String) {
-        let text = String(decoding: source.bytes, as: UTF8.self)
-        guard isJSON else { return output.line("# \(file)\n\(text)") }
-        var writer = JSONWriter(reserving: text.utf8.count + 256)
-        writer.beginObject()
-        writer.member("file", file)
-        writer.member("text", text)
-        writer.endObject()
-        output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }

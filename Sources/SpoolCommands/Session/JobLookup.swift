@@ -48,22 +48,3 @@ extension Session {
     /// For reading what waits, a broken configuration is no reason to say nothing.
     private func zoneOrUTC() -> Zone { (try? configuration().zone) ?? .utc }
 }
-
-extension JobStatus {
-    /// What `wait` exits with: the job's own code, or why there is none.
-    var exitStatus: Int32 {
-        switch reason {
-        case .timeout: return ExitCode.timeout
-        case .rejected, .deadline, .spawn, .lost, .dependency: return ExitCode.neverRan
-        case .signal, .canceled, .replaced, .exit, nil: break
-        }
-        if let signal { return ExitCode.signalBase + signal }
-        guard let exitCode else { return state == .done ? ExitCode.done : ExitCode.neverRan }
-        // A job whose `success` does not hold 0 can fail with it; that must not look like success.
-        if state == .failed, exitCode == 0 { return ExitCode.failed }
-        return Int32(truncatingIfNeeded: exitCode)
-    }
-
-    /// `exit 3`, `done`, `new`.
-    var summary: String { brief }
-}

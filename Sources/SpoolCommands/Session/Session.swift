@@ -5,7 +5,7 @@ import Store
 /// One call of spoolctl: its arguments, the spool it is about, and where it prints.
 final class Session {
     let arguments: Arguments
-    let command: Command
+    let command: SpoolCommand
     let output: Output
     let errors: Output
     private let located: Result<String, Failure>
@@ -21,7 +21,7 @@ final class Session {
     /// What the daemon that serves the spool, or the last one, has published of its configuration.
     private lazy var published = readPublished()
 
-    init(_ command: Command, _ arguments: Arguments, output: Output, errors: Output) {
+    init(_ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output) {
         self.command = command
         self.arguments = arguments
         self.output = output
@@ -285,50 +285,5 @@ final class Session {
 
     func noOperands() throws(Failure) {
         if let first = arguments.operands.first { throw .usage("\(command.name) takes no operands, and \"\(first)\" is one") }
-    }
-}
-
-// MARK: - The process
-
-/// A variable that is set and not empty.
-func environment(_ name: String) -> String? {
-    guard let value = getenv(name), value.pointee != 0 else { return nil }
-    return FileName.string(from: value)
-}
-
-/// The home of whom this process acts for: the caller's `HOME`, else what the user database says. Who has none there has no home, not the
-/// root directory.
-func homeDirectory() -> String? {
-    if getuid() == geteuid(), let home = environment("HOME") { return home }
-    // A database that cannot be read says nothing.
-    guard let home = (try? User.find(id: geteuid()))?.home, home.hasPrefix("/") else { return nil }
-    return home
-}
-
-/// Where the caller stands. `remedy` says what does without it: a directory that was removed, or that lies outside of what this process
-/// can see, has no path, and none takes its place.
-func currentDirectory(_ remedy: String) throws(Failure) -> String {
-    guard let path = getcwd(nil, 0) else {
-        throw Failure(ExitCode.failed, "the current directory cannot be told: \(SystemError.message(errno)); \(remedy)")
-    }
-    defer { free(path) }
-    let bytes = UnsafeRawBufferPointer(start: path, count: strlen(path)).assumingMemoryBound(to: UInt8.self)
-    return FileName.string(from: bytes)
-}
-
-/// A path that counts from where the caller stands. `what` it is of, for the error.
-func absolute(_ path: String, _ what: String) throws(Failure) -> String {
-    guard !path.isEmpty else { throw .usage("\(what): an empty path names nothing") }
-    if path.hasPrefix("/") { return path }
-    return "\(try currentDirectory("give the absolute path of \(what) instead of \"\(path)\""))/\(path)"
-}
-
-/// mkdir -p, for the owner alone.
-func makeDirectories(_ path: String) throws(SystemError) {
-    var prefix = path.hasPrefix("/") ? "" : "."
-    for part in path.split(separator: "/") {
-        prefix += "/\(part)"
-        let failure = try FileName.withCPath(prefix) { mkdir($0, 0o700) == 0 ? 0 : errno }
-        if failure != 0, failure != EEXIST { throw SystemError(call: "mkdir", path: prefix, errno: failure) }
     }
 }

@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let backfill = Command(
+extension SpoolCommand {
+    static let backfill = SpoolCommand(
         "backfill", "NAME --from TIME [--to TIME]", "run a task for each due time of a past period",
         details: [
             "From --from, itself included, to --to, itself not: a job for each due time between, in their order, whose id and SPOOL_DUE are those of exactly that due time. So one that has run is not run again, whatever became of it (spoolctl retry does that).",

@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Store
 
-extension Command {
-    static let create = Command(
+extension SpoolCommand {
+    static let create = SpoolCommand(
         "create", "NAME [options] [--] COMMAND…", "create a task",
         details: [
             "Writes tasks/NAME.toml, checked as the daemon would read it. COMMAND is read as for submit; the task runs in a clean environment, not in the caller's.",
@@ -96,51 +96,5 @@ private struct Create {
         try ScheduleOptions.refusePast(task.schedules, now: session.now, said: shown)
         session.warn(about: task.schedules)
         return source
-    }
-}
-
-extension Session {
-    /// Prints the name of a task that was written or removed, of which `did` says what.
-    func tell(task name: String, _ did: String) {
-        output.did(did)
-        if isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("name", name)
-            writer.endObject()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
-        } else if isQuiet || output.isTerminal {
-            output.line(name)
-        }
-    }
-
-    /// Says what is surprising about schedules that are accepted all the same, as `check` does.
-    func warn(about schedules: [ScheduleDefinition]) {
-        for schedule in schedules where schedule.enabled {
-            for warning in schedule.explanation(at: now).warnings { complain("warning: \(schedule.expression): \(warning)") }
-        }
-    }
-
-    /// Checks one schedule given by options.
-    func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) -> ScheduleDefinition {
-        var table = given.table
-        table.remove("id")
-        table.set("task", Value(.string(task)))
-        let id = given.id ?? "given"
-        guard Name.isValid(id) else { throw .invalid("--schedule-id: \"\(id)\" is not a name") }
-        do throws(Problems) {
-            let schedule = try ScheduleDefinition.file(
-                id: id, source: Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8)), context)
-                .schedule
-            if let once = schedule.once, once <= now {
-                throw Problems(
-                    DocumentError(position: Position(line: 1, column: 1), message: "at \"\(once.rfc3339)\" is in the past"))
-            }
-            return schedule
-        } catch {
-            throw Failure(
-                ExitCode.invalid,
-                error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
-        }
     }
 }

@@ -1,8 +1,8 @@
 import Glibc
 import Store
 
-extension Command {
-    static let delete = Command(
+extension SpoolCommand {
+    static let delete = SpoolCommand(
         "delete", "NAME [-f]", "delete a task and its schedules",
         details: ["Removes tasks/NAME.* and its files in schedules/. Records of its runs stay; a run that goes on is not stopped."],
         options: [Option("force", "f", "do not ask")],
@@ -25,16 +25,5 @@ extension Command {
         try DefinitionWriting(fs: catalog.fs, directory: Layout.tasks).remove(entry.files)
         session.tell(task: name, "deleted task \(name)")
         return ExitCode.done
-    }
-}
-
-extension Session {
-    /// Asks on the terminal; anything but a yes is a no.
-    func asks(_ question: String) -> Bool {
-        output.flush()
-        errors.write("\(question) [y/N] ")
-        errors.flush()
-        let answer = readLine()?.lowercased() ?? ""
-        return answer == "y" || answer == "yes"
     }
 }

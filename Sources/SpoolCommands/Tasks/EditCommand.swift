@@ -3,8 +3,8 @@ import Glibc
 import Linux
 import Store
 
-extension Command {
-    static let edit = Command(
+extension SpoolCommand {
+    static let edit = SpoolCommand(
         "edit", "NAME", "edit a task's file, checked before it counts",
         details: [
             "Opens a copy in $VISUAL, else $EDITOR, else vi. What is saved is checked and then put in place whole. When it is wrong, spoolctl says why and offers to edit it again; off a terminal the copy is kept, and the task stays as it was.",

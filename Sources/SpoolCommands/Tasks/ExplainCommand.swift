@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let explain = Command(
+extension SpoolCommand {
+    static let explain = SpoolCommand(
         "explain", "SCHEDULE", "say in words when a schedule is due, and what is surprising about it",
         details: [
             "SCHEDULE is any text that says when; which kind it is shows in its form. The options name the kind where it could be taken for another. A line of a crontab and a setting such as OnCalendar=Mon 05:00 may be pasted whole: what is no part of the schedule is left out, and a warning says what that was.",

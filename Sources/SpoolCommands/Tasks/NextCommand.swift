@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let next = Command(
+extension SpoolCommand {
+    static let next = SpoolCommand(
         "next", "[NAME…] | --cron E | --every D | …", "show coming due times",
         details: [
             "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",

@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let show = Command(
+extension SpoolCommand {
+    static let show = SpoolCommand(
         "show", "NAME [--schedules]", "show a task and its schedules",
         options: [Option("schedules", "the schedules alone")],
         examples: [Example("spoolctl show backup", "its file, and when it is due next")]

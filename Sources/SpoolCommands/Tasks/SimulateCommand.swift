@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let simulate = Command(
+extension SpoolCommand {
+    static let simulate = SpoolCommand(
         "simulate", "[--from TIME] [--to TIME]", "play all schedules forward, on paper",
         details: [
             "Every task by its schedules, with the configured slots and queues, from --from to --to: how often each runs, how long runs wait, which due times are skipped, and when all slots are taken. The spool is read and not touched.",

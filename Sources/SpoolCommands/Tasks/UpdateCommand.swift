@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let update = Command(
+extension SpoolCommand {
+    static let update = SpoolCommand(
         "update", "NAME [options] [--] [COMMAND…]", "change keys of a task",
         details: [
             "Changes the keys that are given and nothing else: comments, layout and schedules stay as they are. Variables of --set-env are added to those there are.",

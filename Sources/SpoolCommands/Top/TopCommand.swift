@@ -1,8 +1,8 @@
 import Linux
 import Store
 
-extension Command {
-    static let top = Command(
+extension SpoolCommand {
+    static let top = SpoolCommand(
         "top", "", "watch the spool: what runs, waits, is due and has ended",
         details: [
             "Shows what runs with its progress, what waits and for what, when tasks are due next and what has ended last. A change in the spool is on the screen at once; while nothing moves, nothing is done. Needs no daemon.",

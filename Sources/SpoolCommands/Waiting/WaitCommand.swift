@@ -1,7 +1,7 @@
 import Store
 
-extension Command {
-    static let wait = Command(
+extension SpoolCommand {
+    static let wait = SpoolCommand(
         "wait", "ID… [options]", "wait for jobs to end and exit with their code",
         details: [
             "Exits with the job's own code, 128+n when signal n ended it, 124 for a timeout, 125 when it never ran. Of several jobs it is the first code in the order given that is not 0.",

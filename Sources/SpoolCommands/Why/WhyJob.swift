@@ -319,7 +319,3 @@ struct WhyJob {
         session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }
-
-extension String {
-    var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
-}

@@ -1,5 +1,5 @@
 /// One subcommand: how it is called, what it says of itself, and what it does. Dispatch and all help are made of these.
-struct Command: Sendable {
+struct SpoolCommand: Sendable {
     var name: String
     /// What follows the name, as in a manual: `[options] [--] COMMAND…`.
     var arguments: String

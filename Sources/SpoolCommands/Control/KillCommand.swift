@@ -1,0 +1,24 @@
+import Store
+
+extension SpoolCommand {
+    static let kill = SpoolCommand(
+        "kill", "ID… | filters [-s SIGNAL]", "send a signal to running jobs",
+        details: ["To the whole process group of the job. SIGKILL unless another is named. With filters, which are those of jobs, to the running jobs that match."],
+        options: [Option("signal", "s", value: "SIGNAL", "a name or number, such as TERM, USR1 or 10")] + JobSelection.options,
+        examples: [Example("spoolctl kill -s HUP \"$id\"", "what the job does then is its own affair")]
+    ) { session throws(Failure) in
+        var signal: Int32 = 9
+        if let text = session.arguments.value("signal") {
+            guard let number = Signal.number(text) else {
+                let near = nearest(to: text.uppercased(), among: Signal.names.map(\.name))
+                throw .usage("--signal: \"\(text)\" is not a signal" + (near.map { "; did you mean \"\($0)\"?" } ?? ""))
+            }
+            signal = number
+        }
+        let selection = try JobSelection(session, states: [.running], usually: [.running])
+        return try JobRequests.ask(session, selection, pastTense: "sent \(Signal.name(signal))") { writer in
+            writer.member("do", "kill")
+            writer.member("signal", Int(signal))
+        }
+    }
+}

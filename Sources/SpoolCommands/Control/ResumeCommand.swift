@@ -1,0 +1,23 @@
+import Store
+
+extension SpoolCommand {
+    static let resume = SpoolCommand(
+        "resume", "[--queue Q | --task NAME]", "end a pause",
+        options: pauseScopes,
+        examples: [Example("spoolctl resume --queue heavy", "the queue's jobs start again")]
+    ) { session throws(Failure) in
+        let scope = try session.scope(mayBeGone: true)
+        let wasPaused = try session.resume(scope)
+        if wasPaused { session.output.did("resumed \(scope.spoken())") }
+        if !wasPaused {
+            if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
+            session.complain("\(scope.spoken()) is not paused")
+        }
+        if session.isJSON {
+            session.tell(scope) { $0.member("was_paused", wasPaused) }
+        } else if wasPaused, session.output.isTerminal, !session.isQuiet {
+            session.output.line("resumed \(scope.spoken())")
+        }
+        return ExitCode.done
+    }
+}

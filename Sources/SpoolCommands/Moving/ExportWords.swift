@@ -1,0 +1,29 @@
+import LiveView
+import Store
+
+/// Words as other programs read them.
+enum ExportWords {
+    /// In one line, without what moves a cursor or ends a line.
+    static func oneLine(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { TerminalText.isUnsafe($0.value) ? " " : $0 }))
+    }
+
+    static func hasControl(_ text: String) -> Bool { text.unicodeScalars.contains(where: isControl) }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || scalar.value == 0x7F }
+
+    /// For a shell: as it is where nothing in it means anything to one.
+    static func quoted(_ word: String) -> String {
+        if isPlain(word) { return word }
+        return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    static func isPlain(_ word: String) -> Bool {
+        !word.isEmpty && word.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "_-./:=@,+".utf8.contains(byte)
+            }
+        }
+    }
+}

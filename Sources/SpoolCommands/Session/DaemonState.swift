@@ -1,0 +1,37 @@
+import Linux
+import Store
+
+/// Whether a daemon serves the spool, and since when none does.
+struct DaemonState {
+    /// Nil: one does.
+    let down: Downtime?
+    /// What the daemon published last.
+    let published: Table?
+
+    init(_ session: Session, _ fs: DiskFileSystem) throws(Failure) {
+        let isUp = try session.daemon() != nil
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        var table: Table?
+        // Damaged or never written: the lock says whether a daemon is there.
+        if case .file(_, let bytes) = taken, case .table(let content)? = (try? JSON.parse(bytes))?.kind { table = content }
+        published = table
+        if isUp {
+            down = nil
+        } else {
+            down = Downtime(
+                from: table?.instant("at") ?? Instant(milliseconds: 0), wasStopped: table?.text("state") == "stopped", to: nil)
+        }
+    }
+}
+
+extension Session {
+    /// What the daemon has published of itself; nil when it never has, or somebody has damaged it: it writes it anew.
+    func daemonTable(_ opened: DiskFileSystem? = nil) throws(Failure) -> Table? {
+        let fs: DiskFileSystem
+        if let opened { fs = opened } else { fs = try openSpool() }
+        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        guard case .file(_, let bytes) = taken else { return nil }
+        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
+        return table
+    }
+}

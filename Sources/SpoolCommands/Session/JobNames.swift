@@ -1,0 +1,13 @@
+import Linux
+import Store
+
+extension DiskFileSystem {
+    /// What stands in new/, running/, done/ or failed/ for a job.
+    func jobNames(in directory: String) throws(SystemError) -> [DirectoryEntry] {
+        var found: [DirectoryEntry] = []
+        for entry in try list(directory) where !Name.isUnfinished(entry.name) {
+            if try !isStranger(entry.name, in: directory, isDirectory: entry.kind == .directory) { found.append(entry) }
+        }
+        return found
+    }
+}

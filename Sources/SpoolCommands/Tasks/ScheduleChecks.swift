@@ -1,0 +1,34 @@
+import Store
+
+extension Session {
+
+    /// Says what is surprising about schedules that are accepted all the same, as `check` does.
+    func warn(about schedules: [ScheduleDefinition]) {
+        for schedule in schedules where schedule.enabled {
+            for warning in schedule.explanation(at: now).warnings { complain("warning: \(schedule.expression): \(warning)") }
+        }
+    }
+
+    /// Checks one schedule given by options.
+    func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) -> ScheduleDefinition {
+        var table = given.table
+        table.remove("id")
+        table.set("task", Value(.string(task)))
+        let id = given.id ?? "given"
+        guard Name.isValid(id) else { throw .invalid("--schedule-id: \"\(id)\" is not a name") }
+        do throws(Problems) {
+            let schedule = try ScheduleDefinition.file(
+                id: id, source: Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8)), context)
+                .schedule
+            if let once = schedule.once, once <= now {
+                throw Problems(
+                    DocumentError(position: Position(line: 1, column: 1), message: "at \"\(once.rfc3339)\" is in the past"))
+            }
+            return schedule
+        } catch {
+            throw Failure(
+                ExitCode.invalid,
+                error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+        }
+    }
+}

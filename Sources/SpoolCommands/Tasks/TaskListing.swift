@@ -1,0 +1,67 @@
+import Store
+
+extension TaskCatalog {
+    func row(_ entry: Entry, _ due: DueTimes) -> [TextTable.Cell] {
+        let next = due.next([entry], count: 1).first
+        let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
+        return [
+            .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)),
+            .init(String(entry.schedules.count)),
+            .init(state(of: entry), entry.task == nil || entry.isEditRefused || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
+            .init(entry.remarks.first ?? description(of: entry) ?? ""),
+        ]
+    }
+
+    func state(of entry: Entry) -> String {
+        if entry.task == nil { return "invalid" }
+        var parts: [String] = []
+        if entry.isEditRefused { parts.append("edit refused") }
+        if isOverdue(entry) { parts.append("overdue") }
+        if pauseNote(of: entry) != nil { parts.append("paused") }
+        return parts.isEmpty ? "ok" : parts.joined(separator: ", ")
+    }
+
+    func description(of entry: Entry) -> String? {
+        // The task was read whole, so its text can be read again.
+        (try? entry.task?.source.table())?.text("description")
+    }
+
+    /// A task as JSON: what `list --json` and `show --json` print.
+    func write(_ entry: Entry, _ due: DueTimes, details: Bool, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("name", session.qualified(entry.name))
+        writer.member("state", state(of: entry))
+        writer.member("note", pauseNote(of: entry))
+        writer.member("description", description(of: entry))
+        writer.member("next_due", due.next([entry], count: 1).first?.instant)
+        writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
+        writer.member("in_force", entry.task != nil)
+        writer.member("changed_at", entry.changedAt)
+        if details, let table = try? entry.task?.source.table() {  // read whole before, as above
+            var definition = table
+            definition.remove("schedule")
+            writer.key("definition")
+            writer.value(Value(.table(definition)))
+        }
+        writer.key("schedules")
+        writer.beginArray()
+        for schedule in entry.schedules {
+            let definition = schedule.definition
+            writer.beginObject()
+            writer.member("id", definition.id)
+            writer.member("when", definition.expression)
+            writer.member("timezone", definition.zone.name)
+            if let onPath = definition.onPath { writer.member("paths", onPath.paths.rawValue) }
+            writer.member("enabled", definition.enabled)
+            writer.member("next_due", due.next(schedule, of: entry, count: 1).first?.instant)
+            writer.member("file", schedule.file.map { "\(session.spoolPath)/\(Layout.schedules)/\($0)" })
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.key("problems")
+        writer.beginArray()
+        for line in entry.problems { writer.string(line) }
+        writer.endArray()
+        writer.endObject()
+    }
+}
