@@ -16,7 +16,7 @@ struct CrashTests {
     func random(_ victims: Victims) throws {
         let spool = try SpoolUnderTest()
         let load = try Load(spool)
-        for task in Load.tasks { try spool.acceptedTask(task.name, load.text(of: task, isScheduled: true)) }
+        for task in Load.tasks { try load.define(task, isScheduled: true) }
         var random = SystemRandomNumberGenerator()
         for _ in 1...Self.kills {
             try load.goOn()
@@ -29,27 +29,74 @@ struct CrashTests {
                 if Bool.random(using: &random) { try spool.start() } else { try spool.launch() }
             }
         }
-        try load.end()
-        // Quiet from here on.
-        try spool.stop()
-        try spool.start()
-        for task in Load.tasks { try spool.acceptedTask(task.name, load.text(of: task, isScheduled: false)) }
-        try spool.wait(for: "nothing to wait or run") { try spool.isEmptied }
-        try spool.stop()
-
-        let faults = try spool.faults(
-            dropped: spool.linesNow("dropped"), acknowledged: spool.linesNow("sent"), canceled: spool.linesNow("canceled"),
-            mayBeLost: victims != .daemon)
-        #expect(faults.isEmpty, "\(spool.failure(faults.joined(separator: "\n")))")
-        for task in Load.tasks {
-            let dues = try spool.dueSeconds(of: task.name)
-            let first = try #require(dues.first)
-            let last = try #require(dues.last)
-            #expect(dues == Array(first...last), "\(spool.failure("each second once"))")
-        }
-        let another = try spool.faultsOfAnotherStart()
-        #expect(another.isEmpty, "\(spool.failure(another.joined(separator: "\n")))")
+        try load.expectNothingLost(mayBeLost: victims != .daemon)
         if Self.kills > 8 { print("\(victims): \(Self.kills) kills, \(try load.figures())") }
+    }
+
+    @Test("Killed at random moments, the daemon that serves, the one that stands by, and workers: nothing is lost, and no try begins twice")
+    func standbys() throws {
+        let spool = try SpoolUnderTest()
+        let load = try Load(spool)
+        for task in Load.tasks { try load.define(task, isScheduled: true) }
+        var random = SystemRandomNumberGenerator()
+        var pair = [try #require(spool.daemon), try spool.standby()]
+        for _ in 1...Self.kills {
+            try load.goOn()
+            try spool.someChanges(Int.random(in: 0...60, using: &random))
+            if Bool.random(using: &random) { try spool.killSome(.workers, using: &random) }
+            spool.forgetNotifications()
+            // Either of the two may be the one that serves: the lock is whose it is.
+            pair.shuffle(using: &random)
+            let killsBoth = Int.random(in: 0..<4, using: &random) == 0
+            for victim in killsBoth ? pair : [pair[0]] {
+                victim.kill(SIGKILL)
+                #expect(victim.exitCode() == 128 + SIGKILL)
+            }
+            let first = killsBoth ? try spool.spoold("--standby") : pair[1]
+            pair = [first, try spool.spoold("--standby")]
+            if spool.daemon?.hasEnded == true { spool.lead(first) }
+        }
+        // Whichever serves ends first or last.
+        for daemon in pair.shuffled(using: &random) {
+            daemon.kill(SIGTERM)
+            #expect(daemon.exitCode() != nil)
+        }
+        try spool.start()
+        try load.expectNothingLost(mayBeLost: true)
+        if Self.kills > 8 { print("standby: \(Self.kills) kills, \(try load.figures())") }
+    }
+
+    @Test(
+        "Killed at random moments, root's daemon, a user's, and that user's workers: nothing is lost, and no try begins twice",
+        .enabled(if: TestUser.areHere, TestUser.reason))
+    func everybody() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let user = TestUser.games
+        try user.shell("mkdir -m 700 \(spool.path)/tasks/\(user.name)")
+        try spool.logLine("event=started", "user=\(user.name)")
+        spool.part = user.name
+        try spool.watchAll()
+        let load = try Load(spool, as: user)
+        for task in Load.tasks { try load.define(task, isScheduled: true) }
+        var random = SystemRandomNumberGenerator()
+        for _ in 1...Self.kills {
+            try load.goOn()
+            try spool.someChanges(Int.random(in: 0...60, using: &random))
+            let daemons = Processes.userDaemons(ofSpool: spool.whole)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: for daemon in daemons { kill(daemon, SIGKILL) }
+            case 1: try spool.killSome(.workers, using: &random)
+            case 2: try spool.killSome(.both, using: &random)
+            default:
+                try spool.killSome(.daemon, using: &random)
+                for daemon in daemons { kill(daemon, SIGKILL) }
+            }
+            guard spool.daemon?.hasEnded == true else { continue }
+            spool.forgetNotifications()
+            if Bool.random(using: &random) { try spool.start() } else { try spool.launch() }
+        }
+        try load.expectNothingLost(mayBeLost: true)
+        if Self.kills > 8 { print("everybody: \(Self.kills) kills, \(try load.figures())") }
     }
 }
 
@@ -63,6 +110,8 @@ private struct Load {
 
     let spool: SpoolUnderTest
     let job: String
+    /// Who does all this, in a part of a spool for everybody.
+    private let user: TestUser?
     private let clients: [Commands.Running]
     private let gates: [Gate]
 
@@ -93,17 +142,20 @@ private struct Load {
             """,
     ]
 
-    init(_ spool: SpoolUnderTest) throws {
+    init(_ spool: SpoolUnderTest, as user: TestUser? = nil) throws {
         self.spool = spool
+        self.user = user
         job = try spool.makeCountingJob()
         let variables = ["job": job, "spool": spool.path, "out": spool.out, "ctl": "\(SpoolUnderTest.programs)/spoolctl"]
         var clients: [Commands.Running] = []
         var gates: [Gate] = []
         for (name, program) in Self.programs {
             let gate = try spool.gate(name)
+            if user != nil { chmod(gate.path, 0o666) }
             let loop = "exec 3< '\(gate.path)'; i=0; while read go <&3 && [ \"$go\" = go ]; do i=$((i + 1))\n\(program)\ndone"
+            let environment = spool.environment + variables.map { "\($0.key)=\($0.value)" }
             clients.append(
-                try Commands.Running("sh", ["-c", loop], environment: spool.environment + variables.map { "\($0.key)=\($0.value)" }))
+                try user?.start("sh", ["-c", loop], environment: environment) ?? Commands.Running("sh", ["-c", loop], environment: environment))
             gates.append(gate)
         }
         self.clients = clients
@@ -115,6 +167,16 @@ private struct Load {
         return "description = \"edit 0\"\ncommand = [\"\(job)\", \"\(task.argument)\"]\n\(task.keys)\n\(isScheduled ? schedule : "")"
     }
 
+    /// Defines a task and waits until spoold has it.
+    func define(_ task: (name: String, keys: String, argument: String), isScheduled: Bool) throws {
+        let text = text(of: task, isScheduled: isScheduled)
+        guard let user else { return try spool.acceptedTask(task.name, text) }
+        let seen = spool.logLength
+        let draft = "\(spool.path)/tmp/definition"
+        try user.shell("cat > \(draft) <<'END'\n\(text)\nEND\nmv \(draft) \(spool.path)/tasks/\(task.name).toml")
+        try spool.logLine("event=defined", "file=tasks/\(task.name)", after: seen)
+    }
+
     /// Every client does its part once more.
     func goOn() throws { for gate in gates { try gate.release() } }
 
@@ -122,6 +184,27 @@ private struct Load {
     func end() throws {
         for gate in gates { try gate.release(1, "end") }
         for client in clients { _ = try client.end() }
+    }
+
+    /// Ends all that comes, waits until all that came has ended, and counts.
+    func expectNothingLost(mayBeLost: Bool) throws {
+        try end()
+        try spool.stop()
+        try spool.start()
+        for task in Load.tasks { try define(task, isScheduled: false) }
+        try spool.wait(for: "nothing to wait or run") { try spool.isEmptied }
+        try spool.stop()
+        let faults = try spool.faults(
+            dropped: spool.linesNow("dropped"), acknowledged: spool.linesNow("sent"), canceled: spool.linesNow("canceled"), mayBeLost: mayBeLost)
+        #expect(faults.isEmpty, "\(spool.failure(faults.joined(separator: "\n")))")
+        for task in Load.tasks {
+            let dues = try spool.dueSeconds(of: task.name)
+            let first = try #require(dues.first)
+            let last = try #require(dues.last)
+            #expect(dues == Array(first...last), "\(spool.failure("each second once"))")
+        }
+        let another = try spool.faultsOfAnotherStart()
+        #expect(another.isEmpty, "\(spool.failure(another.joined(separator: "\n")))")
     }
 
     func figures() throws -> String {

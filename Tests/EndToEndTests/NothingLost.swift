@@ -19,6 +19,7 @@ extension SpoolUnderTest {
     func makeCountingJob() throws -> String {
         let program = "\(base)/job"
         try Files.makeDirectory("\(base)/failed-once")
+        chmod("\(base)/failed-once", 0o1777)
         let text = """
             #!/bin/sh
             echo "began $SPOOL_JOB_ID $SPOOL_TRY" >> '\(out)/runs'

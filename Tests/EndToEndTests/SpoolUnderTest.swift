@@ -9,7 +9,11 @@ import Linux
 final class SpoolUnderTest {
     /// Holds everything of the test: the spool, the configuration, what jobs write, spoold's log.
     let base: String
-    var path: String { "\(base)/spool" }
+    var path: String { part.map { "\(whole)/users/\($0)" } ?? whole }
+    /// The spool that spoold serves.
+    var whole: String { "\(base)/spool" }
+    /// The user whose part of a spool for everybody this test looks at, once that is there.
+    var part: String?
     /// Where jobs of tests write what the test looks at; watched, so that it can be waited for.
     var out: String { "\(base)/out" }
     var configuration: String { "\(base)/spoold.toml" }
@@ -50,8 +54,8 @@ final class SpoolUnderTest {
         if let daemon, !daemon.hasEnded { daemon.kill(SIGKILL) }
         gates.removeAll()
         // What a test leaves running on purpose ends here; the workers follow when they have nothing left.
-        Processes.endAll(ofSpool: path)
-        if isMounted { _ = try? Commands.run("umount", "-l", path) }  // the directory then shows what is left
+        Processes.endAll(ofSpool: whole)
+        if isMounted { _ = try? Commands.run("umount", "-l", whole) }  // the directory then shows what is left
         disk?.unmount()
         try? Files.removeTree(base)  // what cannot be removed is litter in the temporary directory
     }
@@ -84,7 +88,7 @@ final class SpoolUnderTest {
     ) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
-        let line = tracer + ["\(programs)/spoold", "--spool", path] + (withConfiguration ? ["--config", configuration] : []) + arguments
+        let line = tracer + ["\(programs)/spoold", "--spool", whole] + (withConfiguration ? ["--config", configuration] : []) + arguments
         daemon = try Child(
             line[0], Array(line.dropFirst()), environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
             error: log.raw)

@@ -204,7 +204,7 @@ extension SpoolUnderTest {
     func spoold(_ arguments: String..., program: String = "\(SpoolUnderTest.programs)/spoold") throws -> Child {
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         return try Child(
-            program, ["--spool", path, "--config", configuration, "--worker", "\(Self.programs)/spool-worker"] + arguments,
+            program, ["--spool", whole, "--config", configuration, "--worker", "\(Self.programs)/spool-worker"] + arguments,
             environment: environment + ["NOTIFY_SOCKET=\(base)/notify"], output: log.raw, error: log.raw)
     }
 
