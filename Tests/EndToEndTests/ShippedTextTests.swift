@@ -170,15 +170,25 @@ struct ShippedTextTests {
         }
     }
 
-    @Test("The demo runs all examples to their ends and leaves nothing running")
+    @Test("The installed demo runs all examples to their ends and leaves nothing running; without examples it says where they belong")
     func demo() throws {
         let spool = try SpoolUnderTest(starting: false)
-        let demo = try spool.ctl("demo", "--examples", "\(Self.root)/examples")
-        #expect(demo.code == 0, "\(demo.errors)")
+        // As the README installs the programs and the examples.
+        let (bin, share) = ("\(spool.base)/installed/bin", "\(spool.base)/installed/share/doc/spoold")
+        try Commands.succeed("mkdir", "-p", bin, share)
+        for program in ["spoold", "spoolctl", "spool-worker"] {
+            try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(program)", "\(bin)/\(program)")
+        }
+        let refused = try Commands.run("\(bin)/spoolctl", "demo")
+        #expect(refused.code == 1 && refused.error.contains("\(share)/examples does not exist"), "\(refused.error)")
+        try Commands.succeed("cp", "-r", "\(Self.root)/examples", "\(share)/examples")
+        let demo = try Commands.run("\(bin)/spoolctl", "demo")
+        #expect(demo.code == 0, "\(demo.error)")
         for end in ["flaky\tdone\t3/3", "too-slow\tfailed\t1/1\ttimeout", "typo\tfailed\t0/1\trejected", "csv-report\tdone"] {
             #expect(demo.output.contains(end), "\(end) in:\n\(demo.output)")
         }
-        let kept = try #require(demo.lines.last { $0.contains("rm -r ") }?.split(separator: " ").last.map(String.init))
+        let last = demo.output.split(separator: "\n").last { $0.contains("rm -r ") }
+        let kept = try #require(last?.split(separator: " ").last.map(String.init))
         #expect(try spool.ctl("--spool", kept, "status").output.contains("not running"))
         try Files.removeTree(kept)
     }

@@ -42,19 +42,24 @@ struct Demo {
         return FileName.string(from: bytes).parentDirectory
     }
 
+    /// The examples of an installed program are in `share/doc/spoold` beside its `bin`; those of a built one are in its checkout.
     private static func examples(_ session: Session, _ here: String) throws(Failure) -> String {
         if let given = session.arguments.value("examples") {
             guard isDirectory("\(given)/new") else { throw .usage("--examples: \(given) holds no directory new") }
             return given
         }
+        // Not any directory named examples above the program: that may be somebody's own.
+        let installed = "\(here.parentDirectory)/share/doc/spoold/examples"
+        if isDirectory("\(installed)/new") { return installed }
         var directory = here
         while !directory.isEmpty {
-            for candidate in ["\(directory)/examples", "\(directory)/share/doc/spoold/examples"] where isDirectory("\(candidate)/new") {
-                return candidate
-            }
+            let candidate = "\(directory)/examples"
+            if access("\(directory)/Package.swift", F_OK) == 0, isDirectory("\(candidate)/new") { return candidate }
             directory = directory.parentDirectory
         }
-        throw Failure(ExitCode.failed, "no examples were found near \(here); say where they are with --examples")
+        throw Failure(
+            ExitCode.failed,
+            "the examples are not installed: \(installed) does not exist; copy the directory examples of the source there, or name it with --examples")
     }
 
     private static func isDirectory(_ path: String) -> Bool {

@@ -5,9 +5,10 @@ extension SpoolCommand {
     static let demo = SpoolCommand(
         "demo", "[--examples DIR]", "show a spool at work, with the examples, in less than 20 seconds",
         details: [
-            "Starts spoold on a new temporary spool, drops the files of examples/ into it, and shows them moving until all have ended. Nothing is left running; the spool stays for looking.",
+            "Starts spoold on a new temporary spool, drops the example files into it, and shows their jobs until all have ended. "
+                + "Nothing is left running; the spool stays, so that you can look at its files.",
         ],
-        options: [Option("examples", value: "DIR", "the examples (else those found near the program)")],
+        options: [Option("examples", value: "DIR", "the examples (else those installed with the program, or of its checkout)")],
         examples: [Example("spoolctl demo", "needs no preparation")]
     ) { session throws(Failure) in
         try session.noOperands()
