@@ -170,6 +170,46 @@ struct ShippedTextTests {
         }
     }
 
+    /// The literal blocks in the EXAMPLES of a page, as a reader sees them.
+    static func literalExamples(_ page: String) throws -> [String] {
+        let lines = try Files.text("\(root)/man/\(page)").split(separator: "\n", omittingEmptySubsequences: false)
+        let begin = try #require(lines.firstIndex(of: ".Sh EXAMPLES"))
+        var blocks: [String] = []
+        var isLiteral = false
+        for line in lines[(begin + 1)...].prefix(while: { !$0.hasPrefix(".Sh ") }) {
+            if line.hasPrefix(".Bd -literal") { blocks.append("") }
+            if line.hasPrefix(".Bd") || line.hasPrefix(".Ed") {
+                isLiteral = line.hasPrefix(".Bd -literal")
+            } else if isLiteral {
+                blocks[blocks.count - 1] += line.replacing("\\e", with: "\\") + "\n"
+            }
+        }
+        return blocks
+    }
+
+    @Test("Every file in the examples of the manual is read without a complaint", arguments: ["spool.5", "spool-schedule.7", "spoold.toml.5"])
+    func examplesOfTheManual(_ page: String) throws {
+        let spool = try SpoolUnderTest(starting: false)
+        // Those of the shell have no key.
+        let files = try Self.literalExamples(page).filter { $0.split(separator: "\n").contains { $0.contains(" = ") && !$0.hasPrefix("spoolctl ") } }
+        #expect(files.count >= (page == "spoold.toml.5" ? 1 : 5))
+        for text in files where !text.contains("<<") {
+            // The one instant that must not have passed never passes.
+            let (directory, name, prefix) =
+                if page == "spoold.toml.5" { ("", "spoold.toml", "") }
+                else if page == "spool-schedule.7" { ("tasks/", "example.toml", "command = \"true\"\n") }
+                else if text.hasPrefix("#!") { ("new/", "example", "") }
+                else if text.contains("[[schedule]]") { ("tasks/", "example.toml", "") }
+                else if text.contains("\ncron = ") { ("schedules/", "example.toml", "") }
+                else { ("new/", "example.toml", "") }
+            let path = "\(spool.base)/\(directory)\(name)"
+            if !directory.isEmpty { try Commands.succeed("mkdir", "-p", "\(spool.base)/\(directory)") }
+            try Files.write(path, prefix + text.replacing("at = \"2027-", with: "at = \"2199-"), mode: text.hasPrefix("#!") ? 0o755 : 0o644)
+            let check = try spool.ctl("check", path)
+            #expect(check.code == 0 && check.output.isEmpty && check.errors.isEmpty, "\(check.output)\(check.errors) in:\n\(text)")
+        }
+    }
+
     @Test("The installed demo runs all examples to their ends and leaves nothing running; without examples it says where they belong")
     func demo() throws {
         let spool = try SpoolUnderTest(starting: false)
