@@ -210,6 +210,19 @@ struct ShippedTextTests {
         }
     }
 
+    @Test("Every command in the examples of spoolctl(1) and spool-schedule(7) succeeds", arguments: ["spoolctl.1", "spool-schedule.7"])
+    func commandsOfTheManual(_ page: String) throws {
+        let spool = try SpoolUnderTest()
+        let blocks = try Self.literalExamples(page).filter { $0.contains("spoolctl ") }
+        #expect(blocks.count >= (page == "spoolctl.1" ? 10 : 1))
+        for block in blocks {
+            let result = try Commands.run(
+                "/bin/sh", ["-ec", block],
+                environment: ["PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "SPOOL_DIR=\(spool.path)", "HOME=\(spool.base)"])
+            #expect(result.code == 0, "\(result.error) in:\n\(block)")
+        }
+    }
+
     @Test("The installed demo runs all examples to their ends and leaves nothing running; without examples it says where they belong")
     func demo() throws {
         let spool = try SpoolUnderTest(starting: false)
