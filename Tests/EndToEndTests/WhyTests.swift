@@ -85,7 +85,7 @@ struct WhyTests {
         #expect(text.hasPrefix("It runs since ") && text.contains(", as process \(pid) under worker "), "\(text)")
         #expect(text.contains("its timeout of 1h00m ends at "))
         try spool.crash()
-        #expect(try why(spool, id).contains("The worker records how it ends, though spoold is not running since "))
+        #expect(try why(spool, id).contains("The worker records how it ends, though spoold has not been running since "))
         try gate.release()
         try spool.start()
         #expect(try spool.ctl("wait", id).code == 0)
@@ -161,7 +161,7 @@ struct WhyTests {
         // A due time passes, and another, so that one is merged into it.
         try awaitClock((killedAt / 1000 + 4) * 1000 + 100)
         let down = try why(spool, "t")
-        #expect(down.contains("spoold is not running since ") && down.contains(" due times of the task wait for it."), "\(down)")
+        #expect(down.contains("spoold has not been running since ") && down.contains(" due times of the task wait for it."), "\(down)")
         #expect(down.contains("pending\ts\thas not been dealt with"))
         let missed = "@\(killedAt / 1000 + 2)"
         #expect(objects(try json(spool, "t@\(missed)"), "due_times").map { $0.text("outcome") } == ["pending"])
@@ -171,7 +171,7 @@ struct WhyTests {
         #expect(due.map { $0.text("outcome") } == ["merged"])
         #expect(due.first?.text("down_from") != nil && due.first?.text("down_to") != nil && due.first?.text("job") != nil)
         let text = try why(spool, "t@\(missed)")
-        #expect(text.contains(" was missed, as spoold was not running from ") && text.contains(" (its last sign) to ") && text.contains(", stands for it."), "\(text)")
+        #expect(text.contains(" was missed, as spoold was not running from ") && text.contains(" (its last sign of life) to ") && text.contains(", stands for it."), "\(text)")
     }
 
     @Test("N7: why NAME@TIME says which run one was skipped for, and since when that ran")
@@ -206,7 +206,7 @@ struct WhyTests {
             #expect(text.contains("Its file can't be used: tasks/t.toml:4:") && text.contains("stays in force."), "\(text)")
             #expect(text.contains("It is due next at ") && text.contains("T02:30:00Z"))
             let tomorrow = try why(spool, "t@tomorrow 02:30")
-            #expect(tomorrow.contains(isUp ? " is to come." : " is to come, but spoold is not running since ") && tomorrow.contains("could not be used: tasks/t.toml:4:"), "\(tomorrow)")
+            #expect(tomorrow.contains(isUp ? " is to come." : " is to come, but spoold has not been running since ") && tomorrow.contains("could not be used: tasks/t.toml:4:"), "\(tomorrow)")
         }
     }
 

@@ -20,6 +20,12 @@ struct Arguments {
     func value(_ name: String) -> String? { given.last { $0.name == name }?.value }
     func values(_ name: String) -> [String] { given.filter { $0.name == name }.map(\.value) }
 
+    /// Refuses each of these options beside `what`, a file that says the same.
+    func refuse(_ options: [String], with what: String) throws(Failure) {
+        guard let option = given.first(where: { options.contains($0.name) }) else { return }
+        throw .usage("\(option.spelling) does not go with \(what): the file says it")
+    }
+
     /// Takes `words` apart. `ownOperands`: after more operands than this, or after `--`, everything is an operand.
     init(_ words: some Sequence<String>, options: [Option], ownOperands: Int?, command: String?) throws(Failure) {
         var rest = Array(words)[...]

@@ -13,7 +13,7 @@ enum Dispatch {
         }
         output.finish()
         errors.flush()
-        return errors.hasFailed && code == ExitCode.done ? ExitCode.untold : code
+        return errors.hasFailed && code == ExitCode.done ? ExitCode.unreported : code
     }
 
     private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {
@@ -30,8 +30,8 @@ enum Dispatch {
             return ExitCode.done
         }
         guard let command = SpoolCommand.named(name) else {
-            let near = nearest(to: name, among: SpoolCommand.all.map(\.name))
-            throw .usage("unknown command \"\(name)\"; \(near.map { "did you mean \"\($0)\"?" } ?? "spoolctl --help lists them")")
+            let hint = suggestion(for: name, among: SpoolCommand.all.map(\.name)) ?? "spoolctl --help lists them"
+            throw .usage("unknown command \"\(name)\"; \(hint)")
         }
         let leading = words.prefix(words.count - before.operands.count)
         let arguments = try Arguments(

@@ -10,7 +10,7 @@ enum ExitCode {
     static let invalid: Int32 = 4
     static let notPermitted: Int32 = 5
     /// It was done, and its answer could not be written to standard output; standard error says what was done.
-    static let untold: Int32 = 6
+    static let unreported: Int32 = 6
     /// As timeout(1) has it.
     static let timeout: Int32 = 124
     /// The job never ran, or nobody knows how it ended.

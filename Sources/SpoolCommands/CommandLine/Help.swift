@@ -64,11 +64,11 @@ enum Help {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
-    private static func wrapped(_ text: String) -> [String] {
+    static func wrapped(_ text: String, columns: Int = 100) -> [String] {
         var lines: [String] = []
         var line = ""
         for word in text.split(separator: " ") {
-            if !line.isEmpty, line.count + word.count + 1 > 100 {
+            if !line.isEmpty, line.count + word.count + 1 > columns {
                 lines.append(line)
                 line = ""
             }

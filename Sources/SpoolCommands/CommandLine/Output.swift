@@ -20,8 +20,8 @@ final class Output {
     private(set) var hasFailed = false
     private let descriptor: Int32
     private var buffer: [UInt8] = []
-    /// What the program has done, of which nobody has been told yet, see ``did(_:)``.
-    private var untold: [String] = []
+    /// What the program has done, of which nobody has been told yet, see ``noteChange(_:)``.
+    private var unreported: [String] = []
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
@@ -77,22 +77,22 @@ final class Output {
 
     /// Notes that the program has changed something, `queued as ID`, before what it says of it is written here. Where that cannot be
     /// written, standard error says it and the exit code says that it was done: whoever does it again must not do it twice.
-    func did(_ what: String) {
-        untold.append(what)
+    func noteChange(_ what: String) {
+        unreported.append(what)
         endsWithReader = false
     }
 
     /// How many of these are said one by one.
-    private static let untoldMax = 20
+    private static let unreportedMax = 20
 
     /// Says on standard error what standard output did not take, and ends.
-    private func tellElsewhere(_ why: Int32) -> Never {
-        var text = untold.prefix(Self.untoldMax).map { "spoolctl: \(Output.oneLine($0))\n" }.joined()
-        if untold.count > Self.untoldMax { text += "spoolctl: and \(untold.count - Self.untoldMax) more\n" }
+    private func reportChangesOnStandardError(_ why: Int32) -> Never {
+        var text = unreported.prefix(Self.unreportedMax).map { "spoolctl: \(Output.oneLine($0))\n" }.joined()
+        if unreported.count > Self.unreportedMax { text += "spoolctl: and \(unreported.count - Self.unreportedMax) more\n" }
         text += "spoolctl: that was done, and standard output did not take what it says: \(SystemError.message(why))\n"
         // Where that fails, too, the exit code remains.
         _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
-        _exit(ExitCode.untold)
+        _exit(ExitCode.unreported)
     }
 
     /// Writes what is buffered.
@@ -111,13 +111,13 @@ final class Output {
             }
         }
         buffer.removeAll(keepingCapacity: true)
-        if failure == nil { untold.removeAll() }
+        if failure == nil { unreported.removeAll() }
     }
 
     /// After the last that is written: who went away has not been told all.
     func finish() {
         flush()
-        if failure != nil, !untold.isEmpty { tellElsewhere(EPIPE) }
+        if failure != nil, !unreported.isEmpty { reportChangesOnStandardError(EPIPE) }
     }
 
     // MARK: A reader that goes
@@ -141,7 +141,7 @@ final class Output {
             hasFailed = number != EBADF && number != EPIPE
             return
         }
-        if number != EPIPE, !untold.isEmpty { tellElsewhere(number) }
+        if number != EPIPE, !unreported.isEmpty { reportChangesOnStandardError(number) }
         if leavesFailureToCaller { return }
         if number == EPIPE {
             if endsWithReader { _exit(ExitCode.done) }

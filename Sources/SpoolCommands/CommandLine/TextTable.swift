@@ -27,30 +27,30 @@ struct TextTable {
     }
 
     func write(to output: Output) {
-        let rows = rows.map { row in row.map { Cell(Output.oneLine($0.text), $0.colour) } }
-        guard output.isTerminal else {
-            for row in rows { output.line(row.map(\.text).joined(separator: "\t")) }
-            return
-        }
-        var widths = header.map(\.count)
+        for line in lines(isForTerminal: output.isTerminal, coloured: output.coloured) { output.line(line) }
+    }
+
+    /// The table as lines; `coloured` wraps a cell's text in its colour.
+    func lines(isForTerminal: Bool, coloured: (String, Output.Colour?) -> String = { text, _ in text }) -> [String] {
+        var rows = rows.map { row in row.map { Cell(Output.oneLine($0.text), $0.colour) } }
+        guard isForTerminal else { return rows.map { row in row.map(\.text).joined(separator: "\t") } }
+        // An empty table is its header: it says what there is none of.
+        if !header.isEmpty { rows.insert(header.map { Cell($0, .bold) }, at: 0) }
+        var widths: [Int] = []
         for row in rows {
             for (column, cell) in row.enumerated() {
                 if column >= widths.count { widths.append(0) }
                 widths[column] = max(widths[column], cell.text.count)
             }
         }
-        // An empty table is its header: it says what there is none of.
-        if !header.isEmpty { writeRow(header.map { Cell($0, .bold) }, widths, to: output) }
-        for row in rows { writeRow(row, widths, to: output) }
-    }
-
-    private func writeRow(_ row: [Cell], _ widths: [Int], to output: Output) {
-        var line = ""
-        for (column, cell) in row.enumerated() {
-            line += output.coloured(cell.text, cell.colour)
-            if column + 1 < row.count { line += String(repeating: " ", count: widths[column] - cell.text.count + 2) }
+        return rows.map { row in
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                line += coloured(cell.text, cell.colour)
+                if column + 1 < row.count { line += String(repeating: " ", count: widths[column] - cell.text.count + 2) }
+            }
+            while line.last == " " { line.removeLast() }
+            return line
         }
-        while line.last == " " { line.removeLast() }
-        output.line(line)
     }
 }

@@ -8,13 +8,11 @@ extension SpoolCommand {
     ) { session throws(Failure) in
         try session.noOperands()
         if session.isJSON {
-            var writer = JSONWriter(reserving: 64)
-            writer.beginObject()
-            writer.member("version", Version.text)
-            // The last word of `spoold spool format 1`.
-            writer.member("format", Layout.formatText.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) })
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("version", Version.text)
+                // The last word of `spoold spool format 1`.
+                writer.member("format", Layout.formatText.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) })
+            }
         } else {
             session.output.line("spoolctl \(Version.text)")
         }

@@ -67,10 +67,7 @@ struct ControlRequest {
                 write(&writer)
                 // An older daemon knows a request for one job.
                 if ids.count == 1 { return writer.member("id", ids[0]) }
-                writer.key("ids")
-                writer.beginArray()
-                for id in some { writer.string(id) }
-                writer.endArray()
+                writer.member("ids", texts: some)
             }
             guard let answer else {
                 answers = nil
@@ -85,9 +82,7 @@ struct ControlRequest {
     /// Puts the request there, durable, and returns its name.
     func send(_ write: (inout JSONWriter) -> Void) throws(Failure) -> String {
         var writer = JSONWriter(reserving: 128)
-        writer.beginObject()
-        write(&writer)
-        writer.endObject()
+        writer.object(write)
         let bytes = writer.bytes
         let random = Base32.encode(.random(in: 0...(.max)), characters: 8)
         let name = "\(session.now.compact)-\(getpid())-\(random)"

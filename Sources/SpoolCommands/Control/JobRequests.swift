@@ -33,14 +33,8 @@ struct JobRequests {
 
     /// Whether the daemon can be asked for the job. Else the user is told why not.
     private mutating func isOpen(_ record: JobRecord) -> Bool {
-        let id = session.qualified(record.status.id)
-        if record.place.state.isTerminal {
-            fail(ExitCode.failed, "\(id) has already ended: \(record.status.summary)")
-        } else if JobID(record.status.id) == nil {
-            fail(ExitCode.failed, "\(id) has not been taken up; remove \(session.spoolPath)/\(record.place.path) to withdraw it")
-        } else {
-            return true
-        }
+        guard let why = session.refusal(ofRequestFor: record) else { return true }
+        fail(ExitCode.failed, why)
         return false
     }
 
@@ -72,7 +66,7 @@ struct JobRequests {
     mutating func ask(for records: [JobRecord], isDry: Bool = false, _ write: (inout JSONWriter) -> Void) throws(Failure) {
         guard !records.isEmpty else { return }
         if isDry {
-            for record in records { tell(record.status.id, ExitCode.done, "would be \(pastTense)") }
+            for record in records { printAnswer(record.status.id, ExitCode.done, "would be \(pastTense)") }
             return
         }
         // What waits is in the first of several requests, and none of it starts because a later one has ended something.
@@ -85,24 +79,22 @@ struct JobRequests {
             guard let answer = answers[record.status.id] else { continue }
             // It has ended since the filters were looked at, and is none of those any more.
             if isChosen, answer.code == ExitCode.notFound { continue }
-            tell(record.status.id, answer.code, answer.message)
+            printAnswer(record.status.id, answer.code, answer.message)
         }
     }
 
     /// Prints the answer for a job.
-    mutating func tell(_ id: String, _ answer: Int32, _ message: String) {
+    mutating func printAnswer(_ id: String, _ answer: Int32, _ message: String) {
         let id = session.qualified(id)
         if answer != 0 { return fail(answer, "\(id): \(message)") }
-        session.output.did("\(id): \(message.isEmpty ? "done" : message)")
+        session.output.noteChange("\(id): \(message.isEmpty ? "done" : message)")
         if session.isQuiet {
             session.output.line(id)
         } else if session.isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("id", id)
-            writer.member("message", message)
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("id", id)
+                writer.member("message", message)
+            }
         } else {
             session.output.line("\(id): \(message.isEmpty ? pastTense : message)")
         }
@@ -111,5 +103,15 @@ struct JobRequests {
     private mutating func fail(_ failure: Int32, _ line: String) {
         session.complain(line)
         if code == ExitCode.done { code = failure }
+    }
+}
+
+extension Session {
+    /// Why the daemon cannot be asked to do something with a job; nil when it can.
+    func refusal(ofRequestFor record: JobRecord) -> String? {
+        let id = qualified(record.status.id)
+        if record.place.state.isTerminal { return "\(id) has already ended: \(record.status.brief)" }
+        if JobID(record.status.id) != nil { return nil }
+        return "\(id) has not been taken up; remove \(spoolPath)/\(record.place.path) to withdraw it"
     }
 }

@@ -40,17 +40,12 @@ struct JobSelection {
         let places = try part.reading { () throws(JournalError) in try records.places(in: filter.states) }
         search: for place in places {
             guard seen.insert(place.id).inserted else { continue }
-            switch filter.look(place.id) {
+            switch filter.judge(place.id) {
             case .matches: break
             case .no: continue
             case .olderThanAll: break search
             }
-            let record = try part.reading { () throws(JournalError) -> JobRecord? in
-                if let record = try records.record(at: place) { return record }
-                // It moved on since the names were read.
-                return try records.record(of: place.id)
-            }
-            if let record, filter.matches(record) { found.append(record) }
+            if let record = try part.record(at: place, &records), filter.matches(record) { found.append(record) }
         }
         return found.reversed()
     }

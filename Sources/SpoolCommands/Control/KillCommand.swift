@@ -10,8 +10,7 @@ extension SpoolCommand {
         var signal: Int32 = 9
         if let text = session.arguments.value("signal") {
             guard let number = Signal.number(text) else {
-                let near = nearest(to: text.uppercased(), among: Signal.names.map(\.name))
-                throw .usage("--signal: \"\(text)\" is not a signal" + (near.map { "; did you mean \"\($0)\"?" } ?? ""))
+                throw .usage("--signal: \"\(text)\" is not a signal".suggesting(text.uppercased(), among: Signal.names.map(\.name)))
             }
             signal = number
         }

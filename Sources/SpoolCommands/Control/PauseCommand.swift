@@ -16,9 +16,9 @@ extension SpoolCommand {
         let note = session.arguments.value("note") ?? ""
         guard note.utf8.count <= 4096 else { throw .invalid("--note: is longer than 4096 bytes") }
         try session.pause(scope, note: note)
-        session.output.did("paused \(scope.spoken())")
+        session.output.noteChange("paused \(scope.spoken())")
         if session.isJSON {
-            session.tell(scope) { $0.member("note", note) }
+            session.printPause(scope) { $0.member("note", note) }
         } else if session.output.isTerminal, !session.isQuiet {
             session.output.line("paused \(scope.spoken())")
         }

@@ -9,7 +9,8 @@ enum Pauses {
                 guard let scope = PauseScope(text: entry.name) else { continue }
                 if try fs.foreignOwner("\(Layout.control)/\(entry.name)") != nil { continue }
                 var note = ""
-                if case .file(_, let bytes) = try fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
+                // The pause holds also when its note cannot be read.
+                if case .file(_, let bytes)? = try? fs.take("\(Layout.control)/\(entry.name)", limit: 64 << 10, ignoringWriters: true) {
                     note = String(decoding: bytes, as: UTF8.self).trimmed
                 }
                 found.append((scope, note))
@@ -52,11 +53,11 @@ extension Session {
         let task = arguments.value("task")
         if queue != nil, task != nil { throw .usage("--queue and --task are two pauses; ask for each") }
         if let queue {
-            guard Name.isValid(queue) else { throw .invalid("--queue: \"\(queue)\" is not a name") }
+            try Name.check(queue, option: "--queue")
             return .queue(queue)
         }
         if let task {
-            guard Name.isValid(task) else { throw .invalid("--task: \"\(task)\" is not a name") }
+            try Name.check(task, option: "--task")
             if !mayBeGone { _ = try TaskCatalog(self, withSchedules: false).entry(task) }
             return .task(task)
         }
@@ -64,12 +65,10 @@ extension Session {
     }
 
     /// Prints what was paused or resumed, named as in `status --json`.
-    func tell(_ scope: PauseScope, _ more: (inout JSONWriter) -> Void) {
-        var writer = JSONWriter(reserving: 128)
-        writer.beginObject()
-        writer.member("scope", scope.text)
-        more(&writer)
-        writer.endObject()
-        output.line(String(decoding: writer.bytes, as: UTF8.self))
+    func printPause(_ scope: PauseScope, _ more: (inout JSONWriter) -> Void) {
+        output.jsonObject { writer in
+            writer.member("scope", scope.text)
+            more(&writer)
+        }
     }
 }

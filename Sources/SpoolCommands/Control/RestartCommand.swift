@@ -17,17 +17,15 @@ extension SpoolCommand {
         let answer = try ControlRequest(session).make(patienceMilliseconds: 120_000, isComing: session.owner != nil) { $0.member("do", "restart") }
         guard let answer else { throw Failure(ExitCode.failed, "spoold has ended meanwhile") }
         guard answer.code == 0 else { throw Failure(answer.code, "not restarted: \(answer.message)") }
-        session.output.did("restarted spoold: version \(answer.message)")
+        session.output.noteChange("restarted spoold: version \(answer.message)")
         let pid = try session.daemon()?.pid ?? holder.pid
         if session.isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("pid", Int(pid))
-            writer.member("old_version", before)
-            writer.member("version", answer.message)
-            writer.member("started_at", try session.daemonTable()?.instant("started_at"))
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            try session.output.jsonObject { writer throws(Failure) in
+                writer.member("pid", Int(pid))
+                writer.member("old_version", before)
+                writer.member("version", answer.message)
+                writer.member("started_at", try session.daemonTable()?.instant("started_at"))
+            }
         } else if !session.isQuiet {
             session.output.line("restarted spoold, pid \(pid): version \(answer.message), before \(before ?? "?")")
         }

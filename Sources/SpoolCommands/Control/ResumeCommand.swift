@@ -8,13 +8,13 @@ extension SpoolCommand {
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
         let wasPaused = try session.resume(scope)
-        if wasPaused { session.output.did("resumed \(scope.spoken())") }
+        if wasPaused { session.output.noteChange("resumed \(scope.spoken())") }
         if !wasPaused {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
             session.complain("\(scope.spoken()) is not paused")
         }
         if session.isJSON {
-            session.tell(scope) { $0.member("was_paused", wasPaused) }
+            session.printPause(scope) { $0.member("was_paused", wasPaused) }
         } else if wasPaused, session.output.isTerminal, !session.isQuiet {
             session.output.line("resumed \(scope.spoken())")
         }

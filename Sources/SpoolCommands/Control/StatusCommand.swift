@@ -16,14 +16,14 @@ extension SpoolCommand {
         for (index, text) in session.arguments.operands.enumerated() {
             let record = try session.job(text, &records)
             if index > 0, session.output.isTerminal, !session.isJSON { session.output.line("") }
-            session.show(record)
+            session.printStatus(record)
         }
         return ExitCode.done
     }
 }
 
 extension Session {
-    fileprivate func show(_ record: JobRecord) {
+    fileprivate func printStatus(_ record: JobRecord) {
         let status = record.status
         if isQuiet { return output.line(status.id) }
         if isJSON { return output.write(bytes: record.json) }

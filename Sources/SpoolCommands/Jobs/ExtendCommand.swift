@@ -25,7 +25,7 @@ extension SpoolCommand {
         if ids == own, session.owner == nil, let spool = try? FileStatus.read(session.spoolPath), spool.owner == 0, geteuid() != 0 {  // gone: below
             let job = try RunningJob(session)
             _ = try attempt { () throws(SystemError) in try job.fs.extend(job.directory, milliseconds: milliseconds) }
-            if session.isJSON { session.tell(job.id) }
+            if session.isJSON { session.printID(job.id) }
             return ExitCode.done
         }
         var requests = JobRequests(session, pastTense: "extended")
@@ -45,14 +45,14 @@ extension SpoolCommand {
 
     /// What can be done without a daemon.
     private static func extend(_ job: JobRecord, _ milliseconds: Int64, _ session: Session, _ requests: inout JobRequests) throws(Failure) {
-        guard job.place.state == .running else { return requests.tell(job.status.id, ExitCode.failed, "is not running") }
+        guard job.place.state == .running else { return requests.printAnswer(job.status.id, ExitCode.failed, "is not running") }
         let fs = try session.openSpool()
         _ = try attempt { () throws(SystemError) in try fs.extend(job.place.path, milliseconds: milliseconds) }
-        requests.tell(job.status.id, ExitCode.done, "extended; spoold is not running, and the job's worker needs none")
+        requests.printAnswer(job.status.id, ExitCode.done, "extended; spoold is not running, and the job's worker needs none")
     }
 
     /// The duration may stand before the ids, as xargs needs it, or behind them.
-    private static func duration(_ operands: [String]) throws(Failure) -> (Int64, [String])? {
+    static func duration(_ operands: [String]) throws(Failure) -> (Int64, [String])? {
         guard let first = operands.first, let last = operands.last else { return nil }
         if let span = try? Span.parse(first) { return (span.approximateMilliseconds, Array(operands.dropFirst())) }  // an id, perhaps
         do throws(RecurrenceError) {

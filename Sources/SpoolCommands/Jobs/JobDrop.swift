@@ -125,7 +125,7 @@ struct JobDrop {
     /// Refuses a text that the daemon would not read: what is in new/ counts as submitted.
     private static func checkReadable(_ source: Source) throws(Failure) {
         do throws(Problems) { try source.checkReadable() } catch {
-            throw Failure(ExitCode.invalid, error.all.map { "the job cannot be submitted: \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+            throw Failure(ExitCode.invalid, error.all.map { "the job cannot be submitted: \($0.text)" })
         }
     }
 

@@ -84,10 +84,10 @@ struct JobFilter {
     /// Whether ids say all that is asked.
     var needsNoStatus: Bool { reasons.isEmpty && tasks.isEmpty && schedules.isEmpty && queues.isEmpty && tags.isEmpty && texts.isEmpty }
 
-    enum Look { case matches, no, olderThanAll }
+    enum Judgement { case matches, no, olderThanAll }
 
     /// What the id says, without reading anything. A name that is no id says nothing.
-    func look(_ id: String) -> Look {
+    func judge(_ id: String) -> Judgement {
         guard let job = JobID(id), let instant = job.instant else { return .matches }
         // Ids sort by time, so what follows is older still.
         if let since, instant < since { return .olderThanAll }
@@ -116,7 +116,6 @@ struct JobFilter {
 extension Failure {
     /// A word that is none of a few.
     static func unknown(_ word: String, of option: String, among words: [String]) -> Failure {
-        let near = nearest(to: word, among: words).map { "; did you mean \"\($0)\"?" } ?? ""
-        return .usage("--\(option) \"\(word)\" is none of \(words.joined(separator: ", "))\(near)")
+        .usage("--\(option) \"\(word)\" is none of \(words.joined(separator: ", "))".suggesting(word, among: words))
     }
 }

@@ -38,7 +38,7 @@ struct JobList {
         if order == nil, limit == 0, !isCount, try EverybodysSpool.users(session).isEmpty {
             var writer = JobListWriter(session, columns)
             try eachRecord(session, fromOldest: true) { writer.write($0) }
-            writer.end()
+            writer.finish()
             return ExitCode.done
         }
         var found: [JobRecord] = []
@@ -65,20 +65,15 @@ struct JobList {
     func eachRecord(_ session: Session, fromOldest: Bool, limit: Int = 0, _ body: (JobRecord) -> Void) throws(Failure) {
         var records = try session.records()
         var places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
-        if let end = places.firstIndex(where: { filter.look($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
+        if let end = places.firstIndex(where: { filter.judge($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
         if fromOldest { places.reverse() }
         var count = 0
         var previous: String?
-        for place in places where place.id != previous && filter.look(place.id) == .matches {
+        for place in places where place.id != previous && filter.judge(place.id) == .matches {
             // A job that moved while the names were read stands in two places, one behind the other.
             previous = place.id
             guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
-            let record = try session.reading { () throws(JournalError) -> JobRecord? in
-                if let record = try records.record(at: place) { return record }
-                // It moved on since the names were read.
-                return try records.record(of: place.id)
-            }
-            guard let record, filter.matches(record) else { continue }
+            guard let record = try session.record(at: place, &records), filter.matches(record) else { continue }
             body(session.qualified(record))
             count += 1
             if count == limit { return }
@@ -91,7 +86,7 @@ struct JobList {
         let places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
         var seen: Set<String> = []
         return places.filter { place in
-            guard case .matches = filter.look(place.id) else { return false }
+            guard case .matches = filter.judge(place.id) else { return false }
             return seen.insert(place.id).inserted
         }.map { ($0.id, session.qualified($0.id)) }
     }
@@ -112,17 +107,15 @@ struct JobList {
 
     func write(count: Int) {
         guard session.isJSON else { return session.output.line(String(count)) }
-        var writer = JSONWriter(reserving: 32)
-        writer.beginObject()
-        writer.member("count", count)
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+        session.output.jsonObject { writer in
+            writer.member("count", count)
+        }
     }
 
     func write(_ records: [JobRecord]) {
         var writer = JobListWriter(session, columns)
         for record in records { writer.write(record) }
-        writer.end()
+        writer.finish()
     }
 }
 

@@ -48,7 +48,7 @@ struct JobListWriter {
         if isFirst { output.flush() }
     }
 
-    func end() {
+    func finish() {
         if session.isJSON {
             session.output.write(isFirst ? "]\n" : "\n]\n")
         } else if !session.isQuiet {

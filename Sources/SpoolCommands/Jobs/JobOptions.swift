@@ -104,7 +104,7 @@ struct JobOptions {
             if let text = arguments.value(option) { set(option, try inlineValue(text, option), "--\(option)") }
         }
         // Of a table; a number alone has been refused before.
-        if let bare = table.bareNumbers.first { throw .invalid("--keep: \(bare.message); \(bare.hint ?? "")") }
+        if let bare = table.bareNumbers.first { throw .invalid("--keep: \(bare.text)") }
         if let text = arguments.value("payload") {
             do throws(DocumentError) { set("payload", try JSON.parse(Array(text.utf8)).kind, "--payload") } catch {
                 throw .invalid("--payload:\(error)")
@@ -224,10 +224,7 @@ struct JobOptions {
         }
         var variables = Table()
         if everything {
-            var entry = environ
-            while let text = entry.pointee {
-                entry += 1
-                let assignment = FileName.string(from: text)
+            for assignment in environmentAssignments() {
                 // What has no name cannot be a variable of the job's.
                 guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else { continue }
                 variables.set(String(assignment[..<equals]), Value(.string(String(assignment[assignment.index(after: equals)...]))))
@@ -257,13 +254,12 @@ struct JobOptions {
         Failure(
             ExitCode.invalid,
             problems.all.map { problem in
-                let hint = problem.hint.map { "; \($0)" } ?? ""
                 let place = problem.position.line - Self.firstLine
-                guard spellings.indices.contains(place) else { return "\(problem.message)\(hint)" }
+                guard spellings.indices.contains(place) else { return problem.text }
                 // The option says already what the key is.
                 let key = table.entries.first { $0.value.position == problem.position }?.key ?? ""
-                let message = problem.message.hasPrefix("\(key): ") ? problem.message.dropFirst(key.count + 2) : problem.message[...]
-                return "\(spellings[place]): \(message)\(hint)"
+                let text = problem.text
+                return "\(spellings[place]): \(text.hasPrefix("\(key): ") ? text.dropFirst(key.count + 2) : text[...])"
             })
     }
 

@@ -3,8 +3,15 @@ import Store
 extension JobStatus {
     /// How it ended, or how far it has come; nil when there is nothing to say.
     var outcome: String? {
-        if state.isTerminal { return summary }
+        if state.isTerminal { return brief }
         return state == .running ? progress.map { "\($0.percent)%" } : nil
+    }
+
+    /// How long the last try ran; nil when it has not ended, or nobody knows when.
+    var ranMilliseconds: Int64? {
+        if let usage { return usage.wallMilliseconds }
+        guard let startedAt, let endedAt else { return nil }
+        return endedAt.milliseconds - startedAt.milliseconds
     }
 
     /// How long the last try took, or has been running.
@@ -25,9 +32,6 @@ extension JobStatus {
         if state == .failed, exitCode == 0 { return ExitCode.failed }
         return Int32(truncatingIfNeeded: exitCode)
     }
-
-    /// `exit 3`, `done`, `new`.
-    var summary: String { brief }
 
     var colour: Output.Colour? {
         switch state {

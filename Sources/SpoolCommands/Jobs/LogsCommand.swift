@@ -48,7 +48,7 @@ private struct JobLogs {
         if session.isJSON { throw .usage("--json tells what is there by now, and does not go with --follow") }
         let watch = try JobWatch(spool: session.spoolPath)
         while true {
-            guard let record = try look() else {
+            guard let record = try readRecord() else {
                 // Withdrawn, or its record was removed while we followed it.
                 try output.copy()
                 return ExitCode.done
@@ -63,7 +63,7 @@ private struct JobLogs {
     }
 
     private mutating func printOnce() throws(Failure) -> Int32 {
-        guard let record = try look() else { throw .notFound("there is no job \"\(id)\" any more") }
+        guard let record = try readRecord() else { throw .notFound("there is no job \"\(id)\" any more") }
         if let wantedTry, wantedTry > max(record.status.attempt, 1) {
             throw .notFound("\(id) has had \(record.status.attempt) tries, not \(wantedTry)")
         }
@@ -101,7 +101,7 @@ private struct JobLogs {
         session.output.line("\"}")
     }
 
-    private mutating func look() throws(Failure) -> JobRecord? {
-        do throws(JournalError) { return try records.record(of: id) } catch { throw Failure(error) }
+    private mutating func readRecord() throws(Failure) -> JobRecord? {
+        try session.reading { () throws(JournalError) in try records.record(of: id) }
     }
 }

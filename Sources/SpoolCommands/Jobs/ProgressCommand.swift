@@ -21,19 +21,19 @@ extension SpoolCommand {
         Progress(fraction: fraction, message: words.isEmpty ? nil : cut(words), at: session.now).write(to: &writer)
         let bytes = writer.bytes + [UInt8(ascii: "\n")]
         try job.put(Layout.progressFile) { path throws(SystemError) in try job.fs.create(path, bytes, mode: 0o600) }
-        if session.isJSON { session.tell(job.id) }
+        if session.isJSON { session.printID(job.id) }
         return ExitCode.done
     }
 
     /// `0.4` and `40%`; nil for anything that is not from 0 to 1.
-    private static func fraction(_ text: String) -> Double? {
+    static func fraction(_ text: String) -> Double? {
         let number = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
         guard let number, (0...1).contains(number) else { return nil }
         return number
     }
 
     /// Whole characters, as many as are kept.
-    private static func cut(_ message: String) -> String {
+    static func cut(_ message: String) -> String {
         guard message.utf8.count > Progress.messageBytesMax else { return message }
         var kept = ""
         for character in message {

@@ -29,7 +29,7 @@ extension SpoolCommand {
             try file.sync()
         }
         if let failure { throw failure }
-        if session.isJSON { session.tell(job.id) }
+        if session.isJSON { session.printID(job.id) }
         return ExitCode.done
     }
 }

@@ -72,7 +72,7 @@ private struct RetryRun {
         if session.arguments.flag("with-dependents") { try plan.addDependents() }
         guard !plan.records.isEmpty else { return }
         if selection.isDry {
-            for record in plan.records { print(part.qualified(record.place.id)) }
+            for record in plan.records { session.printID(part.qualified(record.place.id)) }
             count += plan.records.count
             return
         }
@@ -83,8 +83,8 @@ private struct RetryRun {
             do throws(Failure) {
                 let id = try part.retry(record, fs, &drop)
                 ids.append(id)
-                session.output.did("queued as \(part.qualified(id.text))")
-                print(part.qualified(id.text))
+                session.output.noteChange("queued as \(part.qualified(id.text))")
+                session.printID(part.qualified(id.text))
             } catch { complain(error) }
         }
         session.output.flush()
@@ -108,12 +108,4 @@ private struct RetryRun {
         session.complain("\(selection.isDry ? "would retry" : "retried") \(count) job\(count == 1 ? "" : "s")\(rest)")
     }
 
-    private func print(_ id: String) {
-        guard session.isJSON else { return session.output.line(id) }
-        var writer = JSONWriter(reserving: 128)
-        writer.beginObject()
-        writer.member("id", id)
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
-    }
 }

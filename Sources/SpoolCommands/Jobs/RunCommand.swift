@@ -16,6 +16,6 @@ extension SpoolCommand {
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let source = try TaskRun(session).source(of: name, try JobOptions(session))
-        return try session.told(try session.submit(source, name: name), showing: .output)
+        return try session.finishSubmission(try session.submit(source, name: name), showing: .output)
     }
 }

@@ -52,22 +52,22 @@ extension Session {
     }
 
     /// Prints the id, and with `--wait` waits for the job. One whose output is shown has its id said on standard error.
-    func told(_ job: Submitted, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+    func finishSubmission(_ job: Submitted, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
         let waits = arguments.flag("wait")
         var showing = showing
         if !waits || isQuiet || isJSON { showing = .nothing }
         if case .output = showing {
             if job.isNew { complain("submitted \(job.id)") }
         } else {
-            if job.isNew { output.did("queued as \(job.id)") }
-            tell(job.id.text)
+            if job.isNew { output.noteChange("queued as \(job.id)") }
+            printID(job.id.text)
         }
         output.flush()
         return waits ? try wait(for: [job.id], showing: showing) : ExitCode.done
     }
 
     func wait(for ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
-        defer { awaited?.end() }
+        defer { awaited?.stopWaiting() }
         var wait = try JobWait(self, try records(), showing: showing)
         return try wait.run(ids.map(\.text))
     }

@@ -42,8 +42,7 @@ extension Session {
                     throw .invalid("\(spelled("after")): there is no job \"\(name)\" in \(spoolPath)")
                 }
             } else if !tasks.contains(name) {
-                let near = nearest(to: name, among: tasks).map { "; did you mean \"\($0)\"?" } ?? ""
-                throw .invalid("\(spelled("after")): there is no job or task \"\(name)\" in \(spoolPath)\(near)")
+                throw .invalid("\(spelled("after")): there is no job or task \"\(name)\" in \(spoolPath)".suggesting(name, among: tasks))
             } else if try reading({ () throws(JournalError) in try records.hasRun(name) }) == false {
                 throw .invalid("\(spelled("after")): task \"\(name)\" has not run yet, so there is nothing to wait for")
             }

@@ -99,14 +99,12 @@ private struct Submit {
 
     private func givenName() throws(Failure) -> String? {
         guard let name = arguments.value("name") else { return nil }
-        guard Name.isValid(name) else {
-            throw .invalid("--name: \"\(name)\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
-        }
+        try Name.check(name, option: "--name")
         return name
     }
 
     private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing) throws(Failure) -> Int32 {
-        try session.told(try session.submit(source, name: name, mode: mode, input: input), showing: .output)
+        try session.finishSubmission(try session.submit(source, name: name, mode: mode, input: input), showing: .output)
     }
 
     // MARK: Files
@@ -114,19 +112,12 @@ private struct Submit {
     private func submitFile(_ path: String) throws(Failure) -> Int32 {
         try refuseJobOptions(with: "--file")
         if path == "-" { return try submitStandardInput() }
-        let (bytes, mode) = try attempt { () throws(SystemError) -> ([UInt8], UInt32) in
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
-            let status = try file.status()
-            do throws(SystemError) { return (try file.readAll(limit: Source.bytesMax), status.mode) } catch {
-                throw SystemError(call: error.call, path: path, errno: error.errno)
-            }
-        }
+        let (bytes, status) = try readFile(path)
+        let mode = status.mode
         let file = String(path.split(separator: "/").last ?? "job")
         guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
-            throw .invalid(
-                bytes.starts(with: Array("#!".utf8))
-                    ? "\(path): is a script but not executable; chmod +x it"
-                    : "\(path): is no job; expected NAME.toml, NAME.json, or an executable script that begins with #!")
+            let (message, hint) = Source.refusal(firstBytes: bytes)
+            throw .invalid("\(path): \(message)\(hint.map { "; \($0)" } ?? "")")
         }
         var stem = file
         if format != .script { stem.removeLast(5) }
@@ -137,12 +128,7 @@ private struct Submit {
     private func submitStandardInput() throws(Failure) -> Int32 {
         try refuseJobOptions(with: "-")
         let bytes = try StandardInput.readAll(limit: Source.bytesMax)
-        let format: Source.Format
-        if bytes.starts(with: Array("#!".utf8)) {
-            format = .script
-        } else {
-            format = bytes.first { $0 > 0x20 } == UInt8(ascii: "{") ? .json : .toml
-        }
+        let format = bytes.starts(with: Array("#!".utf8)) ? .script : Source.format(ofText: bytes)
         return try submit(Source(format: format, bytes: bytes), file: "stdin", name: try givenName() ?? "stdin", mode: 0o700)
     }
 
@@ -167,10 +153,7 @@ private struct Submit {
     }
 
     private func refuseJobOptions(with what: String) throws(Failure) {
-        let names = JobOptions.optionsOfRun.map(\.name) + ["in", "env", "task"]
-        if let option = arguments.given.first(where: { names.contains($0.name) }) {
-            throw .usage("\(option.spelling) does not go with \(what): the file says it")
-        }
+        try arguments.refuse(JobOptions.optionsOfRun.map(\.name) + ["in", "env", "task"], with: what)
     }
 
     // MARK: Lines
@@ -236,8 +219,8 @@ private struct Submit {
         guard !batch.isEmpty else { return }
         try drop.publish(batch)
         for job in batch {
-            session.output.did("queued as \(job.id)")
-            session.tell(job.id.text)
+            session.output.noteChange("queued as \(job.id)")
+            session.printID(job.id.text)
         }
         session.output.flush()
         if arguments.flag("wait") { ids += batch.map(\.id) }

@@ -108,22 +108,15 @@ struct Demo {
         return try attempt { () throws(SystemError) in
             let log = try FileDescriptor.open("\(path)/spoold.log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
             let null = try FileDescriptor.open("/dev/null", O_RDWR)
-            var variables: [String] = []
-            var entry = environ
-            while let text = entry.pointee {
-                variables.append(String(cString: text))
-                entry += 1
-            }
             return try Process.spawn(
-                program, arguments: [program, "--spool", path, "--config", "\(path)/spoold.toml"], environment: variables,
+                program, arguments: [program, "--spool", path, "--config", "\(path)/spoold.toml"], environment: environmentAssignments(),
                 descriptors: [(null.raw, 0), (null.raw, 1), (log.raw, 2)], directory: path)
         }
     }
 
     func stopDaemon(_ pid: pid_t) {
         Glibc.kill(pid, SIGTERM)
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        _ = exitStatus(of: pid)
     }
 
     /// Shows what moves until all has ended. False: the time was up, or the daemon is gone.
@@ -226,13 +219,11 @@ struct Demo {
     @discardableResult
     private mutating func show(isLast: Bool) throws(Failure) -> [JobRecord] {
         var records = JobRecords(fs, ReadingContext(now: session.now, zones: session.zones))
-        let all = try session.reading { () throws(JournalError) -> [JobRecord] in
-            var all: [JobRecord] = []
-            var seen: Set<String> = []
-            for place in try records.places(in: JobState.allCases) where seen.insert(place.id).inserted {
-                if let record = try records.record(at: place) { all.append(record) } else if let record = try records.record(of: place.id) { all.append(record) }
-            }
-            return all.reversed()
+        var all: [JobRecord] = []
+        var seen: Set<String> = []
+        let places = try session.reading { () throws(JournalError) in try records.places(in: JobState.allCases) }
+        for place in places.reversed() where seen.insert(place.id).inserted {
+            if let record = try session.record(at: place, &records) { all.append(record) }
         }
         let output = session.output
         if output.isTerminal {
@@ -269,7 +260,7 @@ struct Demo {
     }
 
     func result(_ record: JobRecord) -> String {
-        if record.status.state.isTerminal { return record.status.summary }
+        if record.status.state.isTerminal { return record.status.brief }
         if record.place.state == .new, record.status.attempt > 0 { return "waits for its next try" }
         return record.place.state == .running ? "runs" : "waits"
     }
@@ -303,7 +294,7 @@ struct Demo {
         if let record = all.first(where: { $0.status.reason == .rejected }) ?? all.first(where: { $0.place.state == .failed }) {
             output.line("")
             output.line("Why \(record.status.name) failed, from \(record.place.path)/status.json:")
-            output.line("  \(Output.oneLine(record.status.error ?? record.status.summary))")
+            output.line("  \(Output.oneLine(record.status.error ?? record.status.brief))")
         }
         output.line("")
         output.line("Nothing of this is running any more. Look around:")

@@ -36,7 +36,7 @@ private struct Fsck {
 
     /// What is wrong, and with `--repair` what was done about it; by paths from the spool of all.
     func run() throws(Failure) -> [SpoolRepair.Mended] {
-        let found: [SpoolRepair.Mended] = session.arguments.flag("repair") ? try repair() : try look().map { ($0, nil) }
+        let found: [SpoolRepair.Mended] = session.arguments.flag("repair") ? try repair() : try check().map { ($0, nil) }
         guard let owner = session.owner, getuid() == 0 else { return found }
         return found.map { finding, done in
             var finding = finding
@@ -47,7 +47,7 @@ private struct Fsck {
 
     private var name: String { session.owner.map { "the part of \($0.name)" } ?? "the spool" }
 
-    private func look() throws(Failure) -> [Finding] {
+    private func check() throws(Failure) -> [Finding] {
         let context = try session.context()
         while true {
             let daemon = try session.daemon()
@@ -102,18 +102,13 @@ private struct Fsck {
     }
 
     private static func writeJSON(_ mended: [SpoolRepair.Mended], _ session: Session) {
-        var writer = JSONWriter(reserving: 4096)
-        writer.beginArray()
-        for (finding, done) in mended {
-            writer.beginObject()
+        session.output.jsonArray(mended) { writer, one in
+            let (finding, done) = one
             writer.member("path", finding.path)
             writer.member("line", finding.line)
             writer.member("problem", finding.what)
             writer.member("repair", finding.remedy.plan)
             writer.member("done", done)
-            writer.endObject()
         }
-        writer.endArray()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }

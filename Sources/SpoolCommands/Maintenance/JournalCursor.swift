@@ -35,7 +35,7 @@ struct JournalCursor {
     }
 
     /// Something may have come.
-    mutating func look() { mayHaveMore = !isDamaged }
+    mutating func expectMore() { mayHaveMore = !isDamaged }
 
     /// How much is read at a time, in bytes.
     private static let partBytes: Int64 = 1 << 20

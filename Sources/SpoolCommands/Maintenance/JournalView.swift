@@ -45,7 +45,7 @@ final class JournalView {
 
     /// Prints what has come in all of them, in the order of time. Of each, a part at a time is in memory.
     func readAll() throws(Failure) {
-        for index in readers.indices { readers[index].look() }
+        for index in readers.indices { readers[index].expectMore() }
         while true {
             for index in readers.indices where readers[index].lines.isEmpty && readers[index].mayHaveMore { try refill(index) }
             let heads = readers.indices.compactMap { index in readers[index].lines.first.map { (index, $0.at) } }

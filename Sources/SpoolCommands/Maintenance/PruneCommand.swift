@@ -61,22 +61,17 @@ private struct Prune {
             else { continue }
             if !isDry {
                 try remove(place, fs)
-                session.output.did("removed the record of \(place.id)")
+                session.output.noteChange("removed the record of \(place.id)")
             }
             removed.append(place.id)
             if session.isQuiet || (isDry && !session.isJSON) { session.output.line(place.id) }
         }
         showProgress(nil, of: places.count)
         if session.isJSON {
-            var writer = JSONWriter(reserving: 4096)
-            writer.beginObject()
-            writer.member("removed", isDry ? 0 : removed.count)
-            writer.key("ids")
-            writer.beginArray()
-            for id in removed { writer.string(id) }
-            writer.endArray()
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("removed", isDry ? 0 : removed.count)
+                writer.member("ids", texts: removed)
+            }
         } else if !session.isQuiet {
             let count = "\(removed.count) record\(removed.count == 1 ? "" : "s")"
             if isDry { session.complain("would remove \(count)") } else { session.output.line("removed \(count)") }

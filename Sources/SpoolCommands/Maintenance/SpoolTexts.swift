@@ -26,8 +26,7 @@ struct Check {
         let fs = try session.openSpool()
         let spool = Spool(fs, host: "")
         if let path = session.configurationPath, access(path, F_OK) == 0 { try file(path) }
-        // A wrong configuration has been said; its zone then counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        let context = session.contextInAnyCase()
         var tasks: Set<String> = []
         for directory in [Layout.tasks, Layout.schedules] {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: directory) }
@@ -44,7 +43,7 @@ struct Check {
                         schedules = readTask(file.source, stem, path, context, tasks: tasks)?.schedules ?? []
                     } else if let read = readSchedule(file.source, stem, path, context) {
                         if !tasks.contains(read.task) {
-                            add(path, "there is no task \"\(read.task)\"", near: nearest(to: read.task, among: tasks))
+                            add(path, "there is no task \"\(read.task)\"", hint: suggestion(for: read.task, among: tasks))
                         }
                         schedules = [read.schedule]
                     }
@@ -99,8 +98,7 @@ struct Check {
             }
             return
         }
-        // As above: a wrong configuration's zone counts as UTC.
-        let context = ReadingContext(now: session.now, zones: session.zones, zone: (try? session.configuration().zone) ?? .utc, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        let context = session.contextInAnyCase()
         let tasks = try knownTasks(to: absolute)
         guard name.hasSuffix(".toml") || name.hasSuffix(".json") else { return try job(path, shown: path, context, tasks: tasks) }
         count += 1
@@ -117,7 +115,7 @@ struct Check {
         let table: Table
         do throws(Problems) { table = try source.table() } catch { return add(path, error) }
         if session.arguments.flag("task") || directory == Layout.tasks || table["schedule"] != nil {
-            if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") }
+            if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: \(Name.form)") }
             if let task = readTask(source, stem, path, context, tasks: tasks?.union([stem])) {
                 try refuseLate(path, stem, in: Layout.tasks, isInSpool, context, ifNew: task.lateness(since: session.now) { _ in false })
             }
@@ -137,12 +135,8 @@ struct Check {
         guard let (bytes, mode) = read(path, shown) else { return }
         let name = String(path.split(separator: "/").last ?? "")
         guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
-            if bytes.starts(with: Array("#!".utf8)) {
-                add(shown, "is a script but not executable", hint: "chmod +x it")
-            } else {
-                add(shown, "is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!")
-            }
-            return
+            let (message, hint) = Source.refusal(firstBytes: bytes)
+            return add(shown, message, hint: hint)
         }
         readJob(Source(format: format, bytes: bytes), shown, context, tasks: tasks)
     }
@@ -216,11 +210,10 @@ struct Check {
                 throw Problems(DocumentError(position: value.position, message: "task must be a task's name"))
             }
             if let tasks, !tasks.contains(task) {
-                let near = nearest(to: task, among: tasks)
                 throw Problems(
                     DocumentError(
                         position: value.position, message: "there is no task \"\(task)\"",
-                        hint: near.map { "did you mean \"\($0)\"?" }))
+                        hint: suggestion(for: task, among: tasks)))
             }
             for key in ["command", "script"] {
                 if let other = table[key] {
@@ -271,7 +264,7 @@ struct Check {
     private mutating func warn(_ file: String, _ references: [TaskReference], among tasks: Set<String>?) {
         guard let tasks else { return }
         for reference in references where !tasks.contains(reference.task) {
-            let hint = nearest(to: reference.task, among: tasks).map { "did you mean \"\($0)\"?" }
+            let hint = suggestion(for: reference.task, among: tasks)
             problems.append(
                 Problem(
                     file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"", hint: hint,
@@ -284,10 +277,6 @@ struct Check {
         for one in warnings {
             problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint, isWarning: true))
         }
-    }
-
-    private mutating func add(_ file: String, _ message: String, near: String?) {
-        add(file, message, hint: near.map { "did you mean \"\($0)\"?" })
     }
 
     private mutating func add(_ file: String, _ problems: Problems) {
@@ -308,20 +297,14 @@ struct Check {
     func report() -> Int32 {
         let output = session.output
         if session.isJSON {
-            var writer = JSONWriter(reserving: 1024)
-            writer.beginArray()
-            for problem in problems {
-                writer.beginObject()
+            output.jsonArray(problems) { writer, problem in
                 writer.member("file", problem.file)
                 writer.member("line", problem.position?.line)
                 writer.member("column", problem.position?.column)
                 writer.member("message", problem.message)
                 writer.member("hint", problem.hint)
                 writer.member("severity", problem.isWarning ? "warning" : "error")
-                writer.endObject()
             }
-            writer.endArray()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else if session.isQuiet {
             var shown: Set<String> = []
             for problem in problems where !problem.isWarning && shown.insert(problem.file).inserted { output.line(problem.file) }

@@ -47,7 +47,7 @@ struct CrontabFiles {
         let names: [String]
         do throws(SystemError) { names = try Directory.open(path).list().filter { $0.kind != .directory }.map(\.name) } catch {
             if error.errno == ENOTDIR { return [path] }
-            throw Failure(SystemError(call: error.call, path: path, errno: error.errno))
+            throw Failure(error.at(path))
         }
         let ofUsers = Self.isDirectoryOfUsers(path.split(separator: "/"))
         return names.filter { ofUsers ? !$0.hasPrefix(".") : CrontabPlace.isSystemName($0) }.sorted().map { "\(path)/\($0)" }
@@ -82,7 +82,7 @@ struct CrontabFiles {
                 found.content = .bytes(try file.readAll(limit: Source.bytesMax))
             }
         } catch {
-            throw Failure(SystemError(call: error.call, path: path, errno: error.errno))
+            throw Failure(error.at(path))
         }
         return found
     }
@@ -101,9 +101,7 @@ struct CrontabFiles {
             close(writing.release())
             try reading.setBlocking()
             let bytes = try reading.readAll(limit: Source.bytesMax)
-            var status: Int32 = 0
-            while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-            return (bytes, status)
+            return (bytes, exitStatus(of: pid))
         }
         // It says on standard error why.
         guard status == 0 else { throw Failure(ExitCode.failed, "crontab -l failed; nothing was imported") }

@@ -43,18 +43,13 @@ extension SpoolCommand {
             losses = export.losses
         }
         if session.isJSON {
-            var writer = JSONWriter(reserving: text.utf8.count + 256)
-            writer.beginObject()
-            writer.member("name", name)
-            writer.member("text", text)
-            for (key, lines) in [("lost", losses.lost), ("notes", losses.remarks)] {
-                writer.key(key)
-                writer.beginArray()
-                for line in lines { writer.string(line) }
-                writer.endArray()
+            session.output.jsonObject { writer in
+                writer.member("name", name)
+                writer.member("text", text)
+                for (key, lines) in [("lost", losses.lost), ("notes", losses.remarks)] {
+                    writer.member(key, texts: lines)
+                }
             }
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else {
             session.output.write(bytes: FileName.bytes(of: text))
             for line in losses.lost + losses.remarks { session.complain(line) }

@@ -22,7 +22,7 @@ struct ImportAt {
             }
         }
         if session.arguments.flag("dry-run") {
-            for job in jobs { session.show(job.source, wouldBe: "\(Layout.new)/\(JobDrop.fileName(job.id, job.source.format))") }
+            for job in jobs { session.printFile(job.source, wouldBe: "\(Layout.new)/\(JobDrop.fileName(job.id, job.source.format))") }
         } else {
             try drop(jobs)
         }
@@ -33,7 +33,7 @@ struct ImportAt {
     private func files(_ directory: String) throws(Failure) -> [(file: String, name: AtJob.Name)] {
         let entries = try attempt { () throws(SystemError) in
             do throws(SystemError) { return try Directory.open(directory).list() } catch {
-                throw SystemError(call: error.call, path: directory, errno: error.errno)
+                throw error.at(directory)
             }
         }
         return entries.compactMap { entry in AtJob.Name(entry.name).map { (entry.name, $0) } }.sorted { $0.1.number < $1.1.number }
@@ -88,8 +88,8 @@ struct ImportAt {
         }
         try drop.publish(composed)
         for job in composed {
-            session.output.did("queued as \(job.id)")
-            session.tell(job.id.text)
+            session.output.noteChange("queued as \(job.id)")
+            session.printID(job.id.text)
         }
         if !jobs.isEmpty {
             session.complain("at still has what it had, and would run it too; to remove it there: atrm \(jobs.map { "\($0.number)" }.joined(separator: " "))")

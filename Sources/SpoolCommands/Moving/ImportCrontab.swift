@@ -45,23 +45,23 @@ struct ImportCrontab {
             try verify(tasks)
         } else if session.arguments.flag("dry-run") {
             try place(tasks, &counts) { (task, name) in
-                session.show(task.source, wouldBe: "\(Layout.tasks)/\(name).\(task.source.format == .json ? "json" : "toml")")
+                session.printFile(task.source, wouldBe: "\(Layout.tasks)/\(name).\(task.source.format == .json ? "json" : "toml")")
                 return true
             }
-            counts.tell(session, written: "to be written")
+            counts.print(session, written: "to be written")
         } else {
             let writing = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
             try place(tasks, &counts) { (task, name) throws(Failure) in
                 guard try writing.add(task.source, stem: name) else { return false }
                 if session.isJSON {
-                    session.tell(task: name, "created task \(name)")
+                    session.printTask(name, change: "created task \(name)")
                 } else {
-                    session.output.did("created task \(name)")
+                    session.output.noteChange("created task \(name)")
                     session.output.line(name)
                 }
                 return true
             }
-            counts.tell(session, written: "written")
+            counts.print(session, written: "written")
         }
         return counts.refused == 0 ? ExitCode.done : ExitCode.invalid
     }
@@ -71,7 +71,7 @@ struct ImportCrontab {
         var same = 0
         var refused = 0
 
-        func tell(_ session: Session, written word: String) {
+        func print(_ session: Session, written word: String) {
             // One refusal alone, or that there is no line, has been said.
             if written + same == 0, refused < 2 { return }
             session.complain("\(written) \(word), \(same) the same, \(refused) refused")
@@ -88,7 +88,7 @@ struct ImportCrontab {
         let task = try CrontabTask(
             entry, name: Name.sanitized(stem.prefix(50)), owner: owner, user: found.user ?? owner, isRoot: geteuid() == 0, file: found.file)
         do throws(Problems) { try TaskDefinition(name: task.name, source: task.source, context).checkRun(context) } catch {
-            throw CrontabTask.Refusal(why: error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" }.joined(separator: "; "))
+            throw CrontabTask.Refusal(why: error.all.map(\.text).joined(separator: "; "))
         }
         return task
     }

@@ -2,27 +2,23 @@ import Store
 
 extension Session {
     /// Prints the id of a job, or of a schedule.
-    func tell(_ id: String) {
+    func printID(_ id: String) {
         if isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("id", id)
-            writer.endObject()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
+            output.jsonObject { writer in
+                writer.member("id", id)
+            }
         } else {
             output.line(id)
         }
     }
 
     /// Prints the name of a task that was written or removed, of which `did` says what.
-    func tell(task name: String, _ did: String) {
-        output.did(did)
+    func printTask(_ name: String, change: String) {
+        output.noteChange(change)
         if isJSON {
-            var writer = JSONWriter(reserving: 128)
-            writer.beginObject()
-            writer.member("name", name)
-            writer.endObject()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
+            output.jsonObject { writer in
+                writer.member("name", name)
+            }
         } else if isQuiet || output.isTerminal {
             output.line(name)
         }
@@ -40,14 +36,12 @@ extension Session {
 
 extension Session {
     /// Prints a file that an import would write.
-    func show(_ source: Source, wouldBe file: String) {
+    func printFile(_ source: Source, wouldBe file: String) {
         let text = String(decoding: source.bytes, as: UTF8.self)
         guard isJSON else { return output.line("# \(file)\n\(text)") }
-        var writer = JSONWriter(reserving: text.utf8.count + 256)
-        writer.beginObject()
-        writer.member("file", file)
-        writer.member("text", text)
-        writer.endObject()
-        output.line(String(decoding: writer.bytes, as: UTF8.self))
+        output.jsonObject { writer in
+            writer.member("file", file)
+            writer.member("text", text)
+        }
     }
 }

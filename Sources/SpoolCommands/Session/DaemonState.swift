@@ -10,10 +10,7 @@ struct DaemonState {
 
     init(_ session: Session, _ fs: DiskFileSystem) throws(Failure) {
         let isUp = try session.daemon() != nil
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
-        var table: Table?
-        // Damaged or never written: the lock says whether a daemon is there.
-        if case .file(_, let bytes) = taken, case .table(let content)? = (try? JSON.parse(bytes))?.kind { table = content }
+        let table = try session.daemonTable(fs)
         published = table
         if isUp {
             down = nil

@@ -16,16 +16,17 @@ extension Session {
                 let names = matches.prefix(3).map(\.id).joined(separator: ", ") + (matches.count > 3 ? ", …" : "")
                 throw .notFound("\"\(text)\" may mean several jobs: \(names)")
             }
-            if let match = matches.first,
-                let record = try reading({ () throws(JournalError) -> JobRecord? in
-                    if let record = try records.record(of: match.id) { return record }
-                    return try records.record(at: match)
-                })
-            {
-                return record
-            }
+            if let match = matches.first, let record = try record(at: match, &records) { return record }
         }
         throw .notFound("there is no job \"\(text)\" in \(spoolPath)")
+    }
+
+    /// The record of a job at the place where it was listed or, when the job has moved since, where it is now.
+    func record(at place: JobPlace, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> JobRecord? {
+        try reading { () throws(JournalError) in
+            if let record = try records.record(at: place) { return record }
+            return try records.record(of: place.id)
+        }
     }
 
     /// What `after` may name: a task, or the whole id of the job that a person means.
@@ -42,9 +43,6 @@ extension Session {
     }
 
     func records() throws(Failure) -> JobRecords<DiskFileSystem> {
-        JobRecords(try openSpool(), ReadingContext(now: now, zones: zones, zone: zoneOrUTC()))
+        JobRecords(try openSpool(), contextInAnyCase())
     }
-
-    /// For reading what waits, a broken configuration is no reason to say nothing.
-    private func zoneOrUTC() -> Zone { (try? configuration().zone) ?? .utc }
 }

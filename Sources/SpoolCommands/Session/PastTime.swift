@@ -1,24 +1,25 @@
 import Store
 
-extension Session {
-    /// An instant that is most likely over: `02:30` is the last time it was that late, `2h` and `2h ago` are two hours ago.
-    func pastInstant(_ text: String, zone: Zone) throws(Failure) -> Instant {
+extension Instant {
+    /// An instant that is most likely over: `02:30` is the last time it was that late, `2h` and `2h ago` are two hours ago, and
+    /// anything else is what it is elsewhere.
+    static func past(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> Instant {
         var words = text.trimmed
         if words.hasSuffix(" ago") { words = String(words.dropLast(4)).trimmed }
-        if let span = try? Span.parse(words) { return now - span }  // no duration: an instant, below
-        do throws(RecurrenceError) {
-            if Self.isTimeOfDay(words) {
-                let today = try Instant.parse("today \(words)", zone: zone, now: now)
-                return today <= now ? today : try Instant.parse("yesterday \(words)", zone: zone, now: now)
-            }
-            return try Instant.parse(words, zone: zone, now: now)
-        } catch {
-            throw .invalid("\(error)")
-        }
+        if let span = try? Span.parse(words) { return now - span }  // not a duration: an instant, below
+        guard isTimeOfDay(words) else { return try parse(words, zone: zone, now: now) }
+        let today = try parse("today \(words)", zone: zone, now: now)
+        return today <= now ? today : try parse("yesterday \(words)", zone: zone, now: now)
     }
 
     private static func isTimeOfDay(_ text: String) -> Bool {
         text.contains(":") && text.allSatisfy { $0.isNumber || $0 == ":" || $0 == "." }
+    }
+}
+
+extension Session {
+    func pastInstant(_ text: String, zone: Zone) throws(Failure) -> Instant {
+        do throws(RecurrenceError) { return try Instant.past(text, zone: zone, now: now) } catch { throw .invalid("\(error)") }
     }
 
     /// As an option's value: `--from 7d` is a week ago.

@@ -228,6 +228,18 @@ final class Session {
         ReadingContext(now: now, zones: zones, zone: try configuration().zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
     }
 
+    /// The same where a configuration that cannot be read must not keep the command from its work: wall times then mean UTC.
+    func contextInAnyCase() -> ReadingContext {
+        let zone = (try? configuration().zone) ?? .utc  // the error is reported by whoever needs the configuration itself
+        return ReadingContext(now: now, zones: zones, zone: zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
+    }
+
+    /// An instant given by an option; nil when the option is not given.
+    func instant(option: String) throws(Failure) -> Instant? {
+        guard let text = arguments.value(option) else { return nil }
+        return try instant(text, option: option)
+    }
+
     /// An instant given on the command line.
     func instant(_ text: String, option: String) throws(Failure) -> Instant {
         do throws(RecurrenceError) { return try Instant.parse(text, zone: try zoneForArguments(), now: now) } catch {

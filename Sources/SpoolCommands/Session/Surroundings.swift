@@ -8,6 +8,24 @@ func environment(_ name: String) -> String? {
     return FileName.string(from: value)
 }
 
+/// All variables of this process, as `NAME=VALUE`.
+func environmentAssignments() -> [String] {
+    var assignments: [String] = []
+    var entry = environ
+    while let text = entry.pointee {
+        assignments.append(FileName.string(from: text))
+        entry += 1
+    }
+    return assignments
+}
+
+/// Waits for a child process to end. Returns its status as waitpid(2) has it.
+func exitStatus(of child: pid_t) -> Int32 {
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0, errno == EINTR {}
+    return status
+}
+
 /// The home of whom this process acts for: the caller's `HOME`, else what the user database says. Who has none there has no home, not the
 /// root directory.
 func homeDirectory() -> String? {
@@ -42,5 +60,18 @@ func makeDirectories(_ path: String) throws(SystemError) {
         prefix += "/\(part)"
         let failure = try FileName.withCPath(prefix) { mkdir($0, 0o700) == 0 ? 0 : errno }
         if failure != 0, failure != EEXIST { throw SystemError(call: "mkdir", path: prefix, errno: failure) }
+    }
+}
+
+extension SystemError {
+    /// The same error, said of this path: a call on an open file does not know the path.
+    func at(_ path: String) -> SystemError { SystemError(call: call, path: path, errno: errno) }
+}
+
+/// A file that the caller names, read whole. It may be a pipe; errors name the path.
+func readFile(_ path: String) throws(Failure) -> (bytes: [UInt8], status: FileStatus) {
+    try attempt { () throws(SystemError) in
+        let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
+        do throws(SystemError) { return (try file.readAll(limit: Source.bytesMax), try file.status()) } catch { throw error.at(path) }
     }
 }

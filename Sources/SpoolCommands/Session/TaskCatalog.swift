@@ -33,7 +33,7 @@ struct TaskCatalog {
     let fs: DiskFileSystem
     let spool: Spool<DiskFileSystem>
     private let context: ReadingContext
-    private let pauses: Set<String>
+    private let pauses: [(scope: PauseScope, note: String)]
     /// Tasks that the daemon says have not succeeded within their time.
     private let overdue: Set<String>
     /// What is wrong with files in schedules/, of which some belong to no task.
@@ -48,8 +48,7 @@ struct TaskCatalog {
         self.fs = fs
         spool = Spool(fs, host: "")
         context = try session.context()
-        let control = try attempt { () throws(SystemError) in try fs.list(Layout.control) }
-        pauses = Set(control.map(\.name).filter { $0.hasPrefix("pause") })
+        pauses = try Pauses.read(fs)
         var overdue: Set<String> = []
         if case .array(let tasks)? = try session.daemonTable(fs)?["overdue"]?.kind {
             for case .table(let one) in tasks.map(\.kind) { overdue.formUnion([one.text("task")].compactMap { $0 }) }
@@ -123,9 +122,8 @@ struct TaskCatalog {
     }
 
     static func unknown(_ name: String, among names: [String]) -> Failure {
-        // Of names of one letter every one is near.
-        let near = name.utf8.count > 1 ? nearest(to: name, among: names) : nil
-        return .notFound("there is no task \"\(name)\"" + (near.map { "; did you mean \"\($0)\"?" } ?? ""))
+        // Every name of one letter is near to a name of one letter.
+        .notFound("there is no task \"\(name)\"".suggesting(name, among: name.utf8.count > 1 ? names : []))
     }
 
     private func entries(_ files: Spool<DiskFileSystem>.Files) throws(Failure) -> [Entry] {
@@ -150,12 +148,7 @@ struct TaskCatalog {
     func pauseNote(of entry: Entry) -> String? {
         var scopes: [PauseScope] = [.task(entry.name), .all]
         if let job = try? entry.task?.job(context) { scopes.append(.queue(job.definition.queue)) }  // unusable: no queue to be paused
-        for scope in scopes where pauses.contains(scope.text) {
-            // Not readable: it is paused all the same.
-            guard case .file(_, let bytes)? = try? fs.take("\(Layout.control)/\(scope.text)", limit: 64 << 10, ignoringWriters: true) else { return "" }
-            return String(decoding: bytes, as: UTF8.self).trimmed
-        }
-        return nil
+        return scopes.lazy.compactMap { scope in pauses.first { $0.scope == scope }?.note }.first
     }
 }
 

@@ -72,7 +72,7 @@ private struct Backfill {
             var composed: [JobDrop.Composed] = []
             for run in missing { composed.append(try drop.compose(try source(of: run.schedule), id: run.id)) }
             try drop.publish(composed)
-            for job in composed { session.output.did("queued as \(job.id)") }
+            for job in composed { session.output.noteChange("queued as \(job.id)") }
         }
         write(isDry ? runs : missing, isDry: isDry)
         return ExitCode.done
@@ -143,18 +143,12 @@ private struct Backfill {
     private func write(_ runs: [Run], isDry: Bool) {
         let output = session.output
         if session.isJSON {
-            var writer = JSONWriter(reserving: 1024)
-            writer.beginArray()
-            for run in runs {
-                writer.beginObject()
+            output.jsonArray(runs) { writer, run in
                 writer.member("id", run.id.text)
                 writer.member("due", run.due)
                 writer.member("schedule", run.schedule.id)
                 writer.member("state", run.existing)
-                writer.endObject()
             }
-            writer.endArray()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
         } else if isDry, !session.isQuiet {
             var table = TextTable(["ID", "DUE", "SCHEDULE", "STATE"])
             for run in runs {

@@ -22,15 +22,13 @@ extension SpoolCommand {
         guard let name = session.arguments.operands.first else {
             throw .usage("create needs a task's NAME; see spoolctl create --help")
         }
-        guard Name.isValid(name) else {
-            throw .invalid("\"\(name)\" is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")
-        }
+        try Name.check(name)
         let source = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
         let tasks = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
         guard try tasks.add(source, stem: name) else {
             throw Failure(ExitCode.failed, "task \"\(name)\" exists; spoolctl update changes it")
         }
-        session.tell(task: name, "created task \(name)")
+        session.printTask(name, change: "created task \(name)")
         return ExitCode.done
     }
 }
@@ -61,29 +59,16 @@ private struct Create {
         }
         let source = Source(writing: table)
         do throws(Problems) { try TaskDefinition(name: name, source: source, context).checkRun(context) } catch {
-            throw Failure(ExitCode.invalid, error.all.map { "\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+            throw Failure(ExitCode.invalid, error.all.map(\.text))
         }
         return source
     }
 
     private func file(_ path: String, _ name: String) throws(Failure) -> Source {
-        let names = (ScheduleOptions.options + JobOptions.optionsOfTask).map(\.name)
-        if let option = session.arguments.given.first(where: { names.contains($0.name) }) {
-            throw .usage("\(option.spelling) does not go with --file: the file says it")
-        }
-        let bytes: [UInt8]
-        if path == "-" {
-            bytes = try StandardInput.readAll(limit: Source.bytesMax)
-        } else {
-            bytes = try attempt { () throws(SystemError) in
-                let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
-                do throws(SystemError) { return try file.readAll(limit: Source.bytesMax) } catch {
-                    throw SystemError(call: error.call, path: path, errno: error.errno)
-                }
-            }
-        }
-        let isJSON = path.hasSuffix(".json") || (!path.hasSuffix(".toml") && bytes.first { $0 > 0x20 } == UInt8(ascii: "{"))
-        let source = Source(format: isJSON ? .json : .toml, bytes: bytes)
+        try session.arguments.refuse((ScheduleOptions.options + JobOptions.optionsOfTask).map(\.name), with: "--file")
+        let bytes = path == "-" ? try StandardInput.readAll(limit: Source.bytesMax) : try readFile(path).bytes
+        let format: Source.Format = path.hasSuffix(".json") ? .json : path.hasSuffix(".toml") ? .toml : Source.format(ofText: bytes)
+        let source = Source(format: format, bytes: bytes)
         let shown = path == "-" ? "stdin" : path
         let context = try session.context()
         let task: TaskDefinition

@@ -23,7 +23,7 @@ extension SpoolCommand {
         // The schedules first: a crash between the two leaves a task without some of them, not schedules without a task.
         if !schedules.isEmpty { try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(schedules) }
         try DefinitionWriting(fs: catalog.fs, directory: Layout.tasks).remove(entry.files)
-        session.tell(task: name, "deleted task \(name)")
+        session.printTask(name, change: "deleted task \(name)")
         return ExitCode.done
     }
 }

@@ -44,7 +44,7 @@ private struct Edit {
                 session.warn(about: try edit.write(edited)?.schedules ?? [])
                 copy.remove()
                 for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
-                session.tell(task: edit.name, "changed task \(session.qualified(edit.name))")
+                session.printTask(edit.name, change: "changed task \(session.qualified(edit.name))")
                 return ExitCode.done
             } catch {
                 for line in error.lines { session.complain(line) }
@@ -60,22 +60,14 @@ private struct Edit {
     private func openEditor() throws(Failure) -> Bool {
         session.output.flush()
         let editor = environment("VISUAL") ?? environment("EDITOR") ?? "vi"
-        var variables: [String] = []
-        var entry = environ
-        while let text = entry.pointee {
-            variables.append(String(cString: text))
-            entry += 1
-        }
         let pid = try session.asCaller { () throws(Failure) in
             try attempt { () throws(SystemError) in
                 try Process.spawn(
-                    "/bin/sh", arguments: ["sh", "-c", "\(editor) \"$1\"", "sh", copy.path], environment: variables,
+                    "/bin/sh", arguments: ["sh", "-c", "\(editor) \"$1\"", "sh", copy.path], environment: environmentAssignments(),
                     descriptors: [(0, 0), (1, 1), (2, 2)])
             }
         }
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        return status == 0
+        return exitStatus(of: pid) == 0
     }
 }
 

@@ -40,7 +40,7 @@ private struct Explain {
             question = try ScheduleQuestion(session, key: pasted.key, text: pasted.text)
             leftOut = pasted.leftOut
         }
-        let from = try arguments.value("from").map { text throws(Failure) in try session.instant(text, option: "from") } ?? session.now
+        let from = try session.instant(option: "from") ?? session.now
         var explanation = question.schedule.explanation(at: from)
         if let leftOut { explanation.warnings.insert(leftOut, at: 0) }
         let next = question.occurrences(after: from, count: try session.count("count", default: 3))
@@ -52,30 +52,20 @@ private struct Explain {
         let output = session.output
         let zone = question.schedule.zone
         if session.isJSON {
-            var writer = JSONWriter(reserving: 1024)
-            writer.beginObject()
-            writer.member("expression", question.text)
-            writer.member("key", question.key)
-            writer.member("syntax", explanation.syntax)
-            writer.member("normalized", explanation.normalized)
-            writer.member("timezone", zone.name)
-            writer.member("meaning", explanation.sentence)
-            writer.key("next")
-            writer.beginArray()
-            for one in next {
-                writer.beginObject()
-                writer.member("due", one.instant)
-                writer.member("local", one.instant.rfc3339(in: zone))
-                writer.member("note", one.note.map { "\($0)" })
-                writer.endObject()
+            return output.jsonObject { writer in
+                writer.member("expression", question.text)
+                writer.member("key", question.key)
+                writer.member("syntax", explanation.syntax)
+                writer.member("normalized", explanation.normalized)
+                writer.member("timezone", zone.name)
+                writer.member("meaning", explanation.sentence)
+                writer.member("next", objects: next) { writer, one in
+                    writer.member("due", one.instant)
+                    writer.member("local", one.instant.rfc3339(in: zone))
+                    writer.member("note", one.note.map { "\($0)" })
+                }
+                writer.member("warnings", texts: explanation.warnings)
             }
-            writer.endArray()
-            writer.key("warnings")
-            writer.beginArray()
-            for warning in explanation.warnings { writer.string(warning) }
-            writer.endArray()
-            writer.endObject()
-            return output.line(String(decoding: writer.bytes, as: UTF8.self))
         }
         if session.isQuiet { return output.line(explanation.sentence) }
         var table = TextTable()

@@ -45,7 +45,7 @@ extension SpoolCommand {
                 let due = try DueTimes(part.session, catalog.fs, for: page)
                 for entry in page {
                     if session.isJSON {
-                        catalog.write(entry, due, details: false, to: &writer)
+                        writer.object { catalog.write(entry, due, details: false, to: &$0) }
                     } else if session.isQuiet {
                         session.output.line(part.session.qualified(entry.name))
                     } else {

@@ -33,7 +33,7 @@ private struct Next {
     init(_ session: Session) throws(Failure) {
         self.session = session
         count = try session.count("count", default: 5)
-        from = try session.arguments.value("from").map { text throws(Failure) in try session.instant(text, option: "from") } ?? session.now
+        from = try session.instant(option: "from") ?? session.now
     }
 
     func run() throws(Failure) -> Int32 {
@@ -116,19 +116,13 @@ private struct Next {
     private func write(_ lines: [Line]) {
         let output = session.output
         if session.isJSON {
-            var writer = JSONWriter(reserving: 1024)
-            writer.beginArray()
-            for line in lines {
-                writer.beginObject()
+            output.jsonArray(lines) { writer, line in
                 writer.member("due", line.due)
                 writer.member("local", line.due.rfc3339(in: line.zone))
                 writer.member("note", line.note)
                 if let task = line.task { writer.member("task", task) }
                 if let schedule = line.schedule { writer.member("schedule", schedule) }
-                writer.endObject()
             }
-            writer.endArray()
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
             return
         }
         if session.isQuiet {

@@ -15,7 +15,7 @@ extension Session {
         table.remove("id")
         table.set("task", Value(.string(task)))
         let id = given.id ?? "given"
-        guard Name.isValid(id) else { throw .invalid("--schedule-id: \"\(id)\" is not a name") }
+        try Name.check(id, option: "--schedule-id")
         do throws(Problems) {
             let schedule = try ScheduleDefinition.file(
                 id: id, source: Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8)), context)
@@ -28,7 +28,7 @@ extension Session {
         } catch {
             throw Failure(
                 ExitCode.invalid,
-                error.all.map { "\(given.spelling): \($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+                error.all.map { "\(given.spelling): \($0.text)" })
         }
     }
 }

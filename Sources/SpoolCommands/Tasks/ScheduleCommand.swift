@@ -30,8 +30,8 @@ extension SpoolCommand {
             guard try schedules.add(Source(writing: table), stem: id) else {
                 throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
             }
-            session.output.did("schedule \(id) was added")
-            session.tell(id)
+            session.output.noteChange("schedule \(id) was added")
+            session.printID(id)
         }
         return ExitCode.done
     }

@@ -12,9 +12,7 @@ extension SpoolCommand {
         let due = try DueTimes(session, catalog.fs, for: [entry])
         let output = session.output
         if session.isJSON {
-            var writer = JSONWriter(reserving: 4096)
-            catalog.write(entry, due, details: true, to: &writer)
-            output.line(String(decoding: writer.bytes, as: UTF8.self))
+            output.jsonObject { catalog.write(entry, due, details: true, to: &$0) }
             return ExitCode.done
         }
         if session.isQuiet {

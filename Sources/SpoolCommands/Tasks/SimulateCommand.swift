@@ -41,12 +41,8 @@ private struct Simulate {
     init(_ session: Session) throws(Failure) {
         self.session = session
         try session.noOperands()
-        func instant(_ option: String) throws(Failure) -> Instant? {
-            guard let text = session.arguments.value(option) else { return nil }
-            return try session.instant(text, option: option)
-        }
-        from = try instant("from") ?? session.now
-        to = try instant("to") ?? from.advanced(byMilliseconds: 7 * 86_400_000)
+        from = try session.instant(option: "from") ?? session.now
+        to = try session.instant(option: "to") ?? from.advanced(byMilliseconds: 7 * 86_400_000)
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
         configuration = try session.configuration()
         catalog = try TaskCatalog(session)
@@ -127,9 +123,7 @@ private struct Simulate {
     /// Nil: it never began, or nobody knows when it ended.
     private static func length(_ status: JobStatus) -> Int64? {
         if status.reason == .lost { return nil }
-        if let usage = status.usage { return usage.wallMilliseconds }
-        guard let started = status.startedAt, let ended = status.endedAt, ended >= started else { return nil }
-        return ended.milliseconds - started.milliseconds
+        return status.ranMilliseconds.flatMap { $0 >= 0 ? $0 : nil }
     }
 
     // MARK: Writing
@@ -176,47 +170,35 @@ private struct Simulate {
     }
 
     private func writeJSON(_ simulation: Simulation) {
-        var writer = JSONWriter(reserving: 4096)
-        writer.beginObject()
-        writer.member("from", from)
-        writer.member("to", simulation.reached)
-        writer.member("slots", configuration.slots)
-        writer.member("most_running", simulation.mostRunning)
-        writer.key("tasks")
-        writer.beginArray()
-        for (name, report) in simulation.tasks.sorted(by: { $0.key < $1.key }) {
-            writer.beginObject()
-            writer.member("name", name)
-            writer.member("runs", report.runs)
-            writer.member("run_time_ms", Int(takes[name]?.milliseconds ?? 0))
-            writer.member("run_time_of", takes[name]?.runs ?? 0)
-            writer.member("longest_wait_ms", Int(report.longestWaitMilliseconds))
-            writer.member("longest_wait_due", report.longestWaitDue)
-            writer.member("mean_wait_ms", Int(report.meanWaitMilliseconds))
-            writer.member("latest_ms", Int(report.latestMilliseconds))
-            writer.key("skipped")
-            writer.beginObject()
-            for reason in SkippedDue.Reason.allCases { if let count = report.skipped[reason] { writer.member(reason.rawValue, count) } }
-            writer.endObject()
-            writer.member("missed_deadlines", report.missedDeadlines)
-            writer.member("replaced", report.replaced)
-            writer.member("waiting", report.waiting)
-            writer.endObject()
+        session.output.jsonObject { writer in
+            writer.member("from", from)
+            writer.member("to", simulation.reached)
+            writer.member("slots", configuration.slots)
+            writer.member("most_running", simulation.mostRunning)
+            writer.member("tasks", objects: simulation.tasks.sorted { $0.key < $1.key }) { writer, task in
+                let (name, report) = task
+                writer.member("name", name)
+                writer.member("runs", report.runs)
+                writer.member("run_time_ms", Int(takes[name]?.milliseconds ?? 0))
+                writer.member("run_time_of", takes[name]?.runs ?? 0)
+                writer.member("longest_wait_ms", Int(report.longestWaitMilliseconds))
+                writer.member("longest_wait_due", report.longestWaitDue)
+                writer.member("mean_wait_ms", Int(report.meanWaitMilliseconds))
+                writer.member("latest_ms", Int(report.latestMilliseconds))
+                writer.member("skipped", object: { writer in
+                    for reason in SkippedDue.Reason.allCases { if let count = report.skipped[reason] { writer.member(reason.rawValue, count) } }
+                })
+                writer.member("missed_deadlines", report.missedDeadlines)
+                writer.member("replaced", report.replaced)
+                writer.member("waiting", report.waiting)
+            }
+            writer.member("full", objects: simulation.full) { writer, time in
+                writer.member("queue", time.queue)
+                writer.member("from", time.from)
+                writer.member("to", time.to)
+                writer.member("waiting", time.waiting)
+            }
         }
-        writer.endArray()
-        writer.key("full")
-        writer.beginArray()
-        for time in simulation.full {
-            writer.beginObject()
-            writer.member("queue", time.queue)
-            writer.member("from", time.from)
-            writer.member("to", time.to)
-            writer.member("waiting", time.waiting)
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }
 

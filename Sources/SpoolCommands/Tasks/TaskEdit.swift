@@ -29,8 +29,7 @@ struct TaskEdit {
     /// The text with keys set and removed.
     func changing(set table: Table, remove keys: [String]) throws(Failure) -> Source {
         for key in keys where !JobDefinition.keys.contains(key) {
-            let near = nearest(to: key, among: JobDefinition.keys)
-            throw .usage("--unset: there is no key \"\(key)\"" + (near.map { "; did you mean \"\($0)\"?" } ?? ""))
+            throw .usage("--unset: there is no key \"\(key)\"".suggesting(key, among: JobDefinition.keys))
         }
         let old = try self.table()
         var entries = table.entries

@@ -26,9 +26,8 @@ extension TaskCatalog {
         (try? entry.task?.source.table())?.text("description")
     }
 
-    /// A task as JSON: what `list --json` and `show --json` print.
+    /// The members of a task as JSON object: what `list --json` and `show --json` print.
     func write(_ entry: Entry, _ due: DueTimes, details: Bool, to writer: inout JSONWriter) {
-        writer.beginObject()
         writer.member("name", session.qualified(entry.name))
         writer.member("state", state(of: entry))
         writer.member("note", pauseNote(of: entry))
@@ -43,11 +42,8 @@ extension TaskCatalog {
             writer.key("definition")
             writer.value(Value(.table(definition)))
         }
-        writer.key("schedules")
-        writer.beginArray()
-        for schedule in entry.schedules {
+        writer.member("schedules", objects: entry.schedules) { writer, schedule in
             let definition = schedule.definition
-            writer.beginObject()
             writer.member("id", definition.id)
             writer.member("when", definition.expression)
             writer.member("timezone", definition.zone.name)
@@ -55,13 +51,7 @@ extension TaskCatalog {
             writer.member("enabled", definition.enabled)
             writer.member("next_due", due.next(schedule, of: entry, count: 1).first?.instant)
             writer.member("file", schedule.file.map { "\(session.spoolPath)/\(Layout.schedules)/\($0)" })
-            writer.endObject()
         }
-        writer.endArray()
-        writer.key("problems")
-        writer.beginArray()
-        for line in entry.problems { writer.string(line) }
-        writer.endArray()
-        writer.endObject()
+        writer.member("problems", texts: entry.problems)
     }
 }

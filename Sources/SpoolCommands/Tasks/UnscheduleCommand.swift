@@ -17,8 +17,8 @@ extension SpoolCommand {
             let files = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.schedules, stem: id) }
             if !files.isEmpty {
                 try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
-                session.output.did("schedule \(id) was removed")
-                session.tell(id)
+                session.output.noteChange("schedule \(id) was removed")
+                session.printID(id)
                 return ExitCode.done
             }
         }
@@ -39,8 +39,8 @@ extension SpoolCommand {
             let files = first.entry.schedules.compactMap { $0.definition.id == id ? $0.file : nil }
             try DefinitionWriting(fs: catalog.fs, directory: Layout.schedules).remove(files)
         }
-        session.output.did("schedule \(id) was removed")
-        session.tell(id)
+        session.output.noteChange("schedule \(id) was removed")
+        session.printID(id)
         return ExitCode.done
     }
 }

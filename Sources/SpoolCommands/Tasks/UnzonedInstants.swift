@@ -14,13 +14,13 @@ struct UnzonedInstants {
         // What is known to be right is read again; of an earlier text that is wrong nothing is known.
         known = (try? before.table()).map { Set(Self.texts(in: $0)) } ?? []
         guard let table = try? source.table() else { return }
-        look(at: table, try session.context().zone, "the spool's zone")
+        collect(from: table, try session.context().zone, "the spool's zone")
     }
 
     /// The keys of a task and of its schedules that take instants.
     private static let keys = ["start", "deadline", "at", "not_before", "not_after", "dtstart", "exdate"]
 
-    private mutating func look(at table: Table, _ outer: Zone, _ outerOrigin: String) {
+    private mutating func collect(from table: Table, _ outer: Zone, _ outerOrigin: String) {
         var (zone, origin) = (outer, outerOrigin)
         // A name that is no zone has been refused before.
         if let text = table.text("timezone"), let own = try? session.zones.zone(text) { (zone, origin) = (own, "its timezone") }
@@ -30,7 +30,7 @@ struct UnzonedInstants {
                 lines.append("\(key) \"\(text)\" has no zone and means \(TimeText.local(instant, zone)), by \(origin) \(zone.name)")
             }
         }
-        for schedule in Self.schedules(of: table) { look(at: schedule, zone, origin) }
+        for schedule in Self.schedules(of: table) { collect(from: schedule, zone, origin) }
     }
 
     private static func schedules(of table: Table) -> [Table] {

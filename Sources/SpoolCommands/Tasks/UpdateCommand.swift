@@ -31,7 +31,7 @@ extension SpoolCommand {
         guard !job.table.isEmpty || !unset.isEmpty else { throw .usage("update changes nothing without an option") }
         let edit = try TaskEdit(session, name)
         try edit.write(try edit.changing(set: job.table, remove: unset))
-        session.tell(task: name, "changed task \(name)")
+        session.printTask(name, change: "changed task \(name)")
         return ExitCode.done
     }
 }

@@ -18,8 +18,8 @@ extension SpoolCommand {
         let parts = try TopParts(session)
         // Without a screen, or a keyboard, it is shown once.
         guard !session.isJSON, !session.isQuiet, session.output.canRewrite, let keyboard = Keyboard.open() else {
-            try parts.look()
-            while parts.isBehind { try parts.look() }
+            try parts.refresh()
+            while parts.isBehind { try parts.refresh() }
             TopReport(session, parts.snapshot).write()
             for why in parts.snapshot.unreadable { session.complain(why) }
             return parts.snapshot.unreadable.isEmpty ? ExitCode.done : ExitCode.failed

@@ -7,7 +7,7 @@ final class TopDaemon {
     private let session: Session
     private let fs: DiskFileSystem
     var isChanged = true
-    private var end: (pid: Int32, raw: Int32)?
+    private var exit: (pid: Int32, raw: Int32)?
     /// One that has ended and holds the lock: not the process of that number here, but of another machine or namespace.
     private var foreign: Int32?
     private(set) var defaultTimeoutMilliseconds: Int64?
@@ -17,16 +17,16 @@ final class TopDaemon {
         self.fs = fs
     }
 
-    deinit { if let end { close(end.raw) } }
+    deinit { if let exit { close(exit.raw) } }
 
     /// Readable when the daemon has ended; -1 when there is nothing to wait for.
-    var raw: Int32 { end?.raw ?? -1 }
+    var raw: Int32 { exit?.raw ?? -1 }
 
-    func hasEnded() {
-        guard let end else { return }
-        close(end.raw)
-        foreign = end.pid
-        self.end = nil
+    func noteExit() {
+        guard let exit else { return }
+        close(exit.raw)
+        foreign = exit.pid
+        self.exit = nil
         isChanged = true
     }
 
@@ -35,17 +35,13 @@ final class TopDaemon {
         isChanged = false
         let holder = try session.daemon()
         if holder == nil { foreign = nil }
-        if let holder, holder.pid > 0, holder.pid != foreign, end?.pid != holder.pid {
-            if let end { close(end.raw) }
-            end = nil
+        if let holder, holder.pid > 0, holder.pid != foreign, exit?.pid != holder.pid {
+            if let exit { close(exit.raw) }
+            exit = nil
             // Not to be watched: its files tell of a good end.
-            if let file = try? Process.openPidfd(holder.pid) { end = (holder.pid, file.release()) }
+            if let file = try? Process.openPidfd(holder.pid) { exit = (holder.pid, file.release()) }
         }
-        let fs = fs
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
-        var table = Table()
-        // Never written, or damaged: the lock says whether a daemon is there.
-        if case .file(_, let bytes) = taken, case .table(let content)? = (try? JSON.parse(bytes))?.kind { table = content }
+        let table = try session.daemonTable(fs) ?? Table()
         let isItsOwn = holder != nil && table.whole("pid") == holder.map { Int64($0.pid) }
         var daemon = Snapshot.Daemon()
         daemon.pid = holder?.pid

@@ -31,7 +31,7 @@ final class TopDues {
     }
 
     /// A job of that name has ended.
-    func ended(_ name: String) {
+    func noteEnd(ofJobNamed name: String) {
         guard let entry = entries[name] else { return }
         if entry.schedules.contains(where: { $0.definition.recurrence.isFromEnd || $0.definition.recurrence.patternExtension != nil }) {
             stale.insert(name)
@@ -42,10 +42,10 @@ final class TopDues {
         try readTasks()
         for one in merged.prefix(while: { $0.instant <= snapshot.now }) { stale.insert(one.task) }
         if !stale.isEmpty {
-            let looked = stale.compactMap { entries[$0] }
-            let times = try DueTimes(session, fs, for: looked, from: snapshot.now)
+            let reread = stale.compactMap { entries[$0] }
+            let times = try DueTimes(session, fs, for: reread, from: snapshot.now)
             for name in stale { due[name] = nil }
-            for entry in looked {
+            for entry in reread {
                 due[entry.name] = entry.schedules.flatMap { times.next($0, of: entry, count: 1) }.map { one in
                     Snapshot.Due(
                         instant: one.instant, task: one.task, queue: queues[one.task] ?? "default", schedule: one.schedule.id, note: one.note)

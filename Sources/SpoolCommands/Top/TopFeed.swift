@@ -127,7 +127,7 @@ final class TopFeed {
                 }
             case .ended(let state):
                 guard event.mask.contains(.isDirectory), isOfJob(event, in: state.rawValue) else { continue }
-                event.isArrival ? end(event.name, state) : forget(event.name, state)
+                event.isArrival ? noteEnd(event.name, state) : forget(event.name, state)
             case .control:
                 if event.name.hasPrefix("pause") { arePausesChanged = true }
                 if event.isArrival, event.name.hasSuffix(".answer") { answers.append(String(event.name.dropLast(7))) }
@@ -152,11 +152,11 @@ final class TopFeed {
         return (try? fs.isStranger(event.name, in: directory, isDirectory: event.mask.contains(.isDirectory))) != true
     }
 
-    private func end(_ id: String, _ state: JobState) {
+    private func noteEnd(_ id: String, _ state: JobState) {
         snapshot.rates.add(at: Instant(milliseconds: Clock.now()), isFailure: state == .failed)
         unread[state, default: []].append(id)
         if let count = unread[state]?.count, count > 4 * Self.readMax { unread[state]?.removeFirst(count - Self.readMax) }
-        if let name = JobID(id)?.name { dues.ended(name) }
+        if let name = JobID(id)?.name { dues.noteEnd(ofJobNamed: name) }
     }
 
     private func forget(_ id: String, _ state: JobState) {
@@ -231,11 +231,11 @@ final class TopFeed {
     }
 
     private func read(_ place: JobPlace) throws(Failure) -> JobRecord? {
-        do throws(JournalError) { return try records.record(at: place) } catch { throw Failure(error) }
+        try session.reading { () throws(JournalError) in try records.record(at: place) }
     }
 
     /// Where a job stands and what is known of it, wherever it is.
     func record(of id: String) throws(Failure) -> JobRecord? {
-        do throws(JournalError) { return try records.record(of: id) } catch { throw Failure(error) }
+        try session.reading { () throws(JournalError) in try records.record(of: id) }
     }
 }

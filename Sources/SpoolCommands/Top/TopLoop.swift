@@ -24,9 +24,9 @@ final class TopLoop {
     /// When the last byte of a key came; monotonic.
     private var keyAt: Int64 = 0
     /// Before this the spool is not looked at; monotonic.
-    private var lookAt: Int64 = 0
+    private var refreshAt: Int64 = 0
 
-    private static let lookMilliseconds: Int64 = 100
+    private static let refreshMilliseconds: Int64 = 100
     /// How long the rest of a key's bytes may take.
     private static let keyMilliseconds: Int64 = 50
 
@@ -47,7 +47,7 @@ final class TopLoop {
     func run() throws(Failure) -> Int32 {
         try enter()
         defer { leave() }
-        try look()
+        try refresh()
         while true {
             guard draw() else { return ExitCode.done }
             if let code = try wait() { return code }
@@ -119,14 +119,14 @@ final class TopLoop {
     /// Waits for something to happen and takes it. Returns what to exit with, when it is the end.
     private func wait() throws(Failure) -> Int32? {
         let now = Clock.monotonicMilliseconds()
-        let isLookDue = lookAt <= now
+        let isRefreshDue = refreshAt <= now
         var deadlines: [Int64] = []
         if keys.isPending { deadlines.append(keyAt + Self.keyMilliseconds) }
-        if !isLookDue || parts.isBehind { deadlines.append(max(now, lookAt)) }
-        if let again = parts.lookAgainAt { deadlines.append(max(now, lookAt, again)) }
+        if !isRefreshDue || parts.isBehind { deadlines.append(max(now, refreshAt)) }
+        if let again = parts.retryAt { deadlines.append(max(now, refreshAt, again)) }
         if let changesAt { deadlines.append(now + max(0, changesAt.milliseconds - Clock.now())) }
         let daemons = parts.daemons
-        let watches = isLookDue ? parts.watches : []
+        let watches = isRefreshDue ? parts.watches : []
         var polls = ([keyboard.raw, signals.descriptor.raw] + daemons + watches).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let count = poll(&polls, nfds_t(polls.count), deadlines.min().map { Int32(clamping: max(0, $0 - now)) } ?? -1)
         if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
@@ -135,7 +135,7 @@ final class TopLoop {
                 for key in keys.flush() where try take(key) { return ExitCode.done }
             }
             let time = Clock.monotonicMilliseconds()
-            if lookAt <= time, parts.isBehind || parts.lookAgainAt.map({ $0 <= time }) ?? false { try look() }
+            if refreshAt <= time, parts.isBehind || parts.retryAt.map({ $0 <= time }) ?? false { try refresh() }
             return nil
         }
         if polls[1].revents != 0, let code = try takeSignals() { return code }
@@ -144,8 +144,8 @@ final class TopLoop {
             keyAt = Clock.monotonicMilliseconds()
             for key in keys.take(bytes) where try take(key) { return ExitCode.done }
         }
-        for (raw, poll) in zip(daemons, polls.dropFirst(2)) where poll.revents != 0 { parts.hasEnded(daemon: raw) }
-        if polls.dropFirst(2).contains(where: { $0.revents != 0 }) { try look() }
+        for (raw, poll) in zip(daemons, polls.dropFirst(2)) where poll.revents != 0 { parts.noteExit(ofDaemon: raw) }
+        if polls.dropFirst(2).contains(where: { $0.revents != 0 }) { try refresh() }
         return nil
     }
 
@@ -162,12 +162,12 @@ final class TopLoop {
     }
 
     /// Takes what has happened in the spool; the next look is due when it has cost less than a fifth of the time.
-    private func look() throws(Failure) {
+    private func refresh() throws(Failure) {
         let begin = Clock.monotonicMilliseconds()
-        if let message = try parts.look() { state.message = message }
+        if let message = try parts.refresh() { state.message = message }
         refreshLog()
         let end = Clock.monotonicMilliseconds()
-        lookAt = end + max(Self.lookMilliseconds, 4 * (end - begin))
+        refreshAt = end + max(Self.refreshMilliseconds, 4 * (end - begin))
     }
 
     // MARK: Keys

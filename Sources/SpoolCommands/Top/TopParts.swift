@@ -17,7 +17,7 @@ final class TopParts {
         }
 
         /// Takes what has happened, and returns what is to be said of what was asked for.
-        func look() throws(Failure) -> String? {
+        func refresh() throws(Failure) -> String? {
             try feed.drain()
             try feed.refresh()
             var message: String?
@@ -33,10 +33,10 @@ final class TopParts {
     /// What is wrong with users' parts, by user.
     private var failures: [String: [String]] = [:]
     private(set) var snapshot: Snapshot
-    /// When it is looked again at what cannot be read now; monotonic. Nil: there is nothing such.
-    private(set) var lookAgainAt: Int64?
+    /// When it is refreshed again at what cannot be read now; monotonic. Nil: there is nothing such.
+    private(set) var retryAt: Int64?
 
-    private static let lookAgainMilliseconds: Int64 = 2000
+    private static let retryMilliseconds: Int64 = 2000
 
     init(_ session: Session) throws(Failure) {
         own = try Part(session)
@@ -54,28 +54,28 @@ final class TopParts {
     /// Something is known to have changed that has not been read.
     var isBehind: Bool { all.contains { $0.feed.isBehind } }
 
-    func hasEnded(daemon raw: Int32) {
-        for part in all where part.feed.daemon.raw == raw { part.feed.daemon.hasEnded() }
+    func noteExit(ofDaemon raw: Int32) {
+        for part in all where part.feed.daemon.raw == raw { part.feed.daemon.noteExit() }
     }
 
     /// Takes what has happened, and returns what is to be said of what was asked for.
     @discardableResult
-    func look() throws(Failure) -> String? {
-        var message = try own.look()
+    func refresh() throws(Failure) -> String? {
+        var message = try own.refresh()
         snapshot = own.feed.snapshot
         let now = Clock.monotonicMilliseconds()
         // A part is read whole when it can be read again: not each time that something happens elsewhere.
-        let isLookDue = lookAgainAt.map { $0 <= now } ?? true
+        let isRetryDue = retryAt.map { $0 <= now } ?? true
         let known = failures
         failures = [:]
         if own.feed.areUsersChanged {
             own.feed.areUsersChanged = false
             sessions = try EverybodysSpool.users(own.session)
         }
-        var looked: [String: Part] = [:]
+        var refreshed: [String: Part] = [:]
         for session in sessions {
             guard let name = session.owner?.name else { continue }
-            if !isLookDue, let lines = known[name] {
+            if !isRetryDue, let lines = known[name] {
                 failures[name] = lines
                 continue
             }
@@ -83,17 +83,17 @@ final class TopParts {
                 try session.asOwner { () throws(Failure) in
                     let part: Part
                     if let known = users[name] { part = known } else { part = try Part(session) }
-                    message = try part.look() ?? message
-                    looked[name] = part
+                    message = try part.refresh() ?? message
+                    refreshed[name] = part
                 }
             } catch {
                 failures[name] = session.troubles(error)
             }
         }
-        users = looked
+        users = refreshed
         snapshot.unreadable = failures.sorted { $0.key < $1.key }.flatMap(\.value)
-        if failures.isEmpty { lookAgainAt = nil } else if isLookDue { lookAgainAt = now + Self.lookAgainMilliseconds }
-        for (name, part) in looked.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
+        if failures.isEmpty { retryAt = nil } else if isRetryDue { retryAt = now + Self.retryMilliseconds }
+        for (name, part) in refreshed.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
         return message
     }
 

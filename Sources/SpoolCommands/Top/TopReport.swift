@@ -80,103 +80,73 @@ struct TopReport {
     // MARK: JSON
 
     private func writeJSON() {
-        var writer = JSONWriter(reserving: 4096)
-        writer.beginObject()
-        writer.member("at", snapshot.now)
-        writer.member("spool", snapshot.spool)
-        let daemon = snapshot.daemon
-        writer.key("daemon")
-        writer.beginObject()
-        writer.member("is_running", daemon.pid != nil)
-        writer.member("pid", daemon.pid.map(Int.init))
-        writer.member(daemon.pid == nil ? "last_seen" : "since", daemon.since)
-        writer.member("problems", daemon.problems)
-        writer.endObject()
-        writer.key("slots")
-        writer.beginArray()
-        for (queue, used, slots) in snapshot.slots {
-            writer.beginObject()
-            writer.member("queue", queue)
-            writer.member("used", used)
-            writer.member("free", max(0, slots - used))
-            writer.member("slots", slots)
-            writer.endObject()
+        session.output.jsonObject { writer in
+            writer.member("at", snapshot.now)
+            writer.member("spool", snapshot.spool)
+            let daemon = snapshot.daemon
+            writer.member("daemon", object: { writer in
+                writer.member("is_running", daemon.pid != nil)
+                writer.member("pid", daemon.pid.map(Int.init))
+                writer.member(daemon.pid == nil ? "last_seen" : "since", daemon.since)
+                writer.member("problems", daemon.problems)
+            })
+            writer.member("slots", objects: snapshot.slots) { writer, one in
+                let (queue, used, slots) = one
+                writer.member("queue", queue)
+                writer.member("used", used)
+                writer.member("free", max(0, slots - used))
+                writer.member("slots", slots)
+            }
+            writer.member("pauses", objects: snapshot.pauses) { writer, pause in
+                if let owner = pause.owner { writer.member("user", owner) }
+                writer.member("scope", pause.scope.text)
+                writer.member("note", pause.note)
+            }
+            writer.member("held", snapshot.surroundings.held)
+            writer.member("overdue", texts: daemon.overdue)
+            writer.member("running_count", snapshot.runningCount)
+            writer.member("waiting_count", snapshot.waitingCount)
+            writer.member("rates_are_least", snapshot.ratesAreLeast)
+            for (name, count) in [("last_minute", minute), ("last_hour", hour)] {
+                writer.member(name, object: { writer in
+                    writer.member("ended", count.ended)
+                    writer.member("failed", count.failed)
+                })
+            }
+            writeLists(&writer)
         }
-        writer.endArray()
-        writer.key("pauses")
-        writer.beginArray()
-        for pause in snapshot.pauses {
-            writer.beginObject()
-            if let owner = pause.owner { writer.member("user", owner) }
-            writer.member("scope", pause.scope.text)
-            writer.member("note", pause.note)
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.member("held", snapshot.surroundings.held)
-        writer.key("overdue")
-        writer.beginArray()
-        for task in daemon.overdue { writer.string(task) }
-        writer.endArray()
-        writer.member("running_count", snapshot.runningCount)
-        writer.member("waiting_count", snapshot.waitingCount)
-        writer.member("rates_are_least", snapshot.ratesAreLeast)
-        for (name, count) in [("last_minute", minute), ("last_hour", hour)] {
-            writer.key(name)
-            writer.beginObject()
-            writer.member("ended", count.ended)
-            writer.member("failed", count.failed)
-            writer.endObject()
-        }
-        writeLists(&writer)
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 
     /// Jobs are objects with the keys that are theirs here, and their `status.json`.
     private func writeLists(_ writer: inout JSONWriter) {
-        func list<Element>(_ name: String, _ elements: [Element], _ body: (Element) -> Void) {
-            writer.key(name)
-            writer.beginArray()
-            for element in elements {
-                writer.beginObject()
-                body(element)
-                writer.endObject()
-            }
-            writer.endArray()
-        }
-        func status(_ status: JobStatus) {
-            writer.key("status")
-            writer.raw(status.json().dropLast())
-        }
-        list("running", running) { one in
+        writer.member("running", objects: running) { writer, one in
             writer.member("id", one.status.id)
             writer.member("elapsed_ms", Int(snapshot.now.milliseconds - one.startedAt.milliseconds))
             writer.member("timeout_ms", one.timeoutMilliseconds.map { Int($0) })
-            status(one.status)
+            Self.write(one.status, to: &writer)
         }
-        list("waiting", waiting) { one in
+        writer.member("waiting", objects: waiting) { writer, one in
             writer.member("id", one.status.id)
-            writer.key("holds")
-            writer.beginArray()
-            for hold in snapshot.holds(on: one) {
-                writer.beginObject()
+            writer.member("holds", objects: snapshot.holds(on: one)) { writer, hold in
                 writer.member("kind", hold.kind.rawValue)
                 writer.member("text", hold.brief(one.status, now: snapshot.now))
-                writer.endObject()
             }
-            writer.endArray()
-            status(one.status)
+            Self.write(one.status, to: &writer)
         }
-        list("due", snapshot.due) { due in
+        writer.member("due", objects: snapshot.due) { writer, due in
             writer.member("task", due.task)
             writer.member("schedule", due.schedule)
             writer.member("due", due.instant)
             writer.member("note", due.note)
         }
-        list("ended", ended) { one in
+        writer.member("ended", objects: ended) { writer, one in
             writer.member("id", one.id)
-            status(one)
+            Self.write(one, to: &writer)
         }
+    }
+
+    private static func write(_ status: JobStatus, to writer: inout JSONWriter) {
+        writer.key("status")
+        writer.raw(status.json().dropLast())
     }
 }

@@ -26,8 +26,7 @@ struct TopRequests {
         let record = try session.job(text, &records)
         let id = record.status.id
         let shown = session.qualified(id)
-        if record.place.state.isTerminal { return "\(shown) has already ended: \(record.status.summary)" }
-        if JobID(id) == nil { return "\(shown) has not been taken up; remove \(record.place.path) to withdraw it" }
+        if let why = session.refusal(ofRequestFor: record) { return why }
         let name = try ControlRequest(session).send { writer in
             writer.member("do", what)
             writer.member("id", id)

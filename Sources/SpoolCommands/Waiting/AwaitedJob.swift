@@ -31,7 +31,7 @@ final class AwaitedJob {
     }
 
     /// It is not waited for any more.
-    func end() {
+    func stopWaiting() {
         input?.finish()
         try? directory.unlink(Waiter.fileName)  // ENOENT: the record was removed
     }

@@ -59,7 +59,7 @@ struct JobWait {
         while true {
             var isUnsettled = false
             for id in ids where codes[id] == nil {
-                switch try look(id, &names) {
+                switch try observe(id, &names) {
                 case .ended(let code): codes[id] = code
                 case .settling: isUnsettled = true
                 case .open: break
@@ -72,18 +72,18 @@ struct JobWait {
             }
             let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
             if rest == 0 { return timedOut(timeoutMilliseconds!) }
-            if let news = try own?.look() { complain(news) }
+            if let news = try own?.checkForRing() { complain(news) }
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
-            let nextLook = own?.nextLook.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
+            let nextCheck = own?.millisecondsToNextCheck.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
             let isWoken = try watch.wait(
-                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []), milliseconds: nextLook ?? until)
+                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []), milliseconds: nextCheck ?? until)
             if watchesReader { session.output.check() }
             if let signal = try interrupt.take() {
                 if let code = try interrupted(ids.filter { codes[$0] == nil }, ExitCode.signalBase + signal) { return code }
-            } else if !isWoken, nextLook == nil {
+            } else if !isWoken, nextCheck == nil {
                 guard isUnsettled, rest.map({ $0 > Self.settlingMilliseconds }) ?? true else { return timedOut(timeoutMilliseconds ?? 0) }
                 for id in ids where codes[id] == nil {
-                    if case .settling = try look(id, &names) {
+                    if case .settling = try observe(id, &names) {
                         complain("\(id) has ended, and its status cannot be read")
                         codes[id] = ExitCode.neverRan
                     }
@@ -105,11 +105,11 @@ struct JobWait {
         session.complain(line)
     }
 
-    // MARK: Looking
+    // MARK: Observing
 
-    private enum Look { case ended(Int32), settling, open }
+    private enum Observation { case ended(Int32), settling, open }
 
-    private mutating func look(_ id: String, _ names: inout Set<String>) throws(Failure) -> Look {
+    private mutating func observe(_ id: String, _ names: inout Set<String>) throws(Failure) -> Observation {
         guard let record = try watchedRecord(id) else {
             for output in outputs { try output.copy() }
             complain("\(id) was withdrawn, or its record removed")
@@ -129,13 +129,13 @@ struct JobWait {
             guard let again = try self.record(id), again.isComplete else { return .settling }
             // A job that is in use is not at its end because somebody has moved its directory: its end will be written there.
             guard again.status.state.isTerminal else { return .open }
-            return .ended(told(again.status))
+            return .ended(finished(again.status))
         }
-        return .ended(told(record.status))
+        return .ended(finished(record.status))
     }
 
     private mutating func record(_ id: String) throws(Failure) -> JobRecord? {
-        do throws(JournalError) { return try records.record(of: id) } catch { throw Failure(error) }
+        try session.reading { () throws(JournalError) in try records.record(of: id) }
     }
 
     /// The job, read after its directory is watched where what happens in there matters.
@@ -149,12 +149,12 @@ struct JobWait {
     }
 
     /// A failure that no exit code speaks of is said in words.
-    private func told(_ status: JobStatus) -> Int32 {
+    private func finished(_ status: JobStatus) -> Int32 {
         display?.take(status)
         let code = status.exitStatus
         let isOfExit = status.reason == .exit || status.reason == .signal
         if status.state == .failed, !isOfExit || code == ExitCode.neverRan || code == ExitCode.timeout {
-            complain("\(status.id): \(status.summary)\(status.error.map { ": \($0)" } ?? "")")
+            complain("\(status.id): \(status.brief)\(status.error.map { ": \($0)" } ?? "")")
         }
         return code
     }
@@ -187,7 +187,7 @@ struct JobWait {
     private mutating func breaksOffInput(of open: [String]) throws(Failure) -> Bool {
         guard let awaited = session.awaited else { return false }
         // First, so that what has come to its end by now is stored.
-        awaited.end()
+        awaited.stopWaiting()
         var hasBegun = false
         for id in open where !hasBegun { hasBegun = try record(id)?.place.state != .new }
         return awaited.breaksOff(hasBegun: hasBegun)

@@ -7,12 +7,12 @@ final class OwnWait {
     private let session: Session
     private let job: String
     private let mark: WaitMark
-    private var isTold = false
+    private var isReported = false
     /// When a ring was looked for last, by the monotonic clock.
-    private var lookedAt: Int64?
+    private var checkedAt: Int64?
 
     /// How often a ring is looked for again that others may have closed, in milliseconds.
-    private static let lookMilliseconds: Int64 = 5000
+    private static let checkMilliseconds: Int64 = 5000
 
     /// Nil: the command runs in no job of this spool, or its wait ends by itself. Throws where it would wait for its own end.
     init?(_ session: Session, _ ids: [String], any: Bool, isLimited: Bool) throws(Failure) {
@@ -27,21 +27,21 @@ final class OwnWait {
     }
 
     /// In how many milliseconds to look again; nil: there is nothing more to say.
-    var nextLook: Int64? {
-        guard !isTold else { return nil }
-        return lookedAt.map { max(0, $0 + Self.lookMilliseconds - Clock.monotonicMilliseconds()) } ?? 0
+    var millisecondsToNextCheck: Int64? {
+        guard !isReported else { return nil }
+        return checkedAt.map { max(0, $0 + Self.checkMilliseconds - Clock.monotonicMilliseconds()) } ?? 0
     }
 
     /// Looks for a ring, when it is time to; what there is to say of a new one. A ring of commands alone is an error.
-    func look() throws(Failure) -> String? {
-        guard nextLook == 0 else { return nil }
-        lookedAt = Clock.monotonicMilliseconds()
+    func checkForRing() throws(Failure) -> String? {
+        guard millisecondsToNextCheck == 0 else { return nil }
+        checkedAt = Clock.monotonicMilliseconds()
         var graph = try WaitRing(session)
         guard let ring = try graph.ring(of: job) else { return nil }
         if WaitRing.isOfCommandsAlone(ring), ring.contains(where: { $0.job == job }) {
             throw Failure(ExitCode.neverRan, "this would wait for ever: \(WaitRing.text(ring))")
         }
-        isTold = true
+        isReported = true
         return "this waits for ever: \(WaitRing.text(ring)); to end it, cancel one of these jobs, or give more slots"
     }
 }

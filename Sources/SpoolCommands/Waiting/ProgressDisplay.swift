@@ -33,13 +33,11 @@ final class ProgressDisplay {
 
     private func write(_ id: String, _ progress: Progress) {
         if session.isJSON {
-            var writer = JSONWriter(reserving: 256)
-            writer.beginObject()
-            writer.member("id", id)
-            writer.key("progress")
-            progress.write(to: &writer)
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("id", id)
+                writer.key("progress")
+                progress.write(to: &writer)
+            }
         } else {
             session.output.line("\(id)\t\(progress.fraction)\t\(Output.oneLine(progress.message ?? ""))")
         }

@@ -30,14 +30,14 @@ extension SpoolCommand {
         if let text = session.arguments.value("timeout") { timeout = try session.milliseconds(text, option: "timeout") }
         var wait = try JobWait(session, records, showing: session.arguments.flag("progress") ? .progress : .nothing)
         let code = try wait.run(ids, timeoutMilliseconds: timeout, any: any)
-        if session.isJSON { try session.tellStatuses(of: ids) }
+        if session.isJSON { try session.printStatuses(of: ids) }
         return code
     }
 }
 
 extension Session {
     /// Prints what is known of each of these jobs now, as `status --json` does, one a line.
-    fileprivate func tellStatuses(of ids: [String]) throws(Failure) {
+    fileprivate func printStatuses(of ids: [String]) throws(Failure) {
         var records = try records()
         for id in ids {
             // A record that was removed meanwhile has been complained of.

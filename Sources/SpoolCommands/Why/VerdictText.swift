@@ -2,7 +2,7 @@ import Store
 
 /// What became of a due time, in words.
 struct VerdictText {
-    let session: Session
+    let wording: Wording
 
     /// The files that came, as the subject of what became of them; nothing for a time that came.
     func files(_ verdict: DueVerdict) -> String {
@@ -19,21 +19,21 @@ struct VerdictText {
             let text = verdict.outcome == .ran ? "ran as job \(job)" : "ran \(TimeText.length(late)) late as job \(job)\(delay(verdict))"
             return "\(text); it \(verdict.job?.ending.map { Self.outcome($0.1) } ?? "has not ended")"
         case .merged:
-            return "was missed\(because(verdict.downtime)); " + (verdict.job.map { "job \($0.id), due \(session.spoken($0.due)), stands for it" } ?? "a later run stands for it")
+            return "was missed\(because(verdict.downtime)); " + (verdict.job.map { "job \($0.id), due \(wording.instant($0.due)), stands for it" } ?? "a later run stands for it")
         case .skipped: return skipped(verdict, job)
         case .lost: return "ran as job \(job), which is lost: \(verdict.job?.ending?.1.error ?? "nobody recorded how it ended")"
         case .waiting:
-            let reason = verdict.downtime.flatMap { $0.to == nil ? $0 : nil }.map { ": \(session.text($0))" } ?? "; spoolctl why \(job) says for what"
+            let reason = verdict.downtime.flatMap { $0.to == nil ? $0 : nil }.map { ": \(wording.downtime($0))" } ?? "; spoolctl why \(job) says for what"
             return "became job \(job), which waits\(reason)"
         case .running:
             let late = verdict.lateMilliseconds ?? 0
             return "\(late > Scheduler.missedAfterMilliseconds ? "began \(TimeText.length(late)) late" : "began") as job \(job)\(delay(verdict)), and has not ended"
         case .pending:
             guard let down = verdict.downtime else { return "is being dealt with" }
-            return "has not been dealt with: \(session.text(down))"
+            return "has not been dealt with: \(wording.downtime(down))"
         case .coming:
-            let pause = verdict.pause.map { ", but \(session.text($0.scope, note: $0.note)) is paused" } ?? ""
-            return "is to come\(pause)\(verdict.downtime.map { ", but \(session.text($0))" } ?? "")"
+            let pause = verdict.pause.map { ", but \(wording.pause($0.scope, note: $0.note)) is paused" } ?? ""
+            return "is to come\(pause)\(verdict.downtime.map { ", but \(wording.downtime($0))" } ?? "")"
         case .none: return absence(verdict)
         case .unknown:
             return verdict.why == .forgotten ? "is before what the journal still knows" : "is not accounted for in the journal"
@@ -55,14 +55,14 @@ struct VerdictText {
         }
     }
 
-    private func because(_ down: Downtime?) -> String { down.map { ", as \(session.text($0))" } ?? "" }
+    private func because(_ down: Downtime?) -> String { down.map { ", as \(wording.downtime($0))" } ?? "" }
 
     /// Why it was late.
     private func delay(_ verdict: DueVerdict) -> String {
         guard verdict.outcome == .late || (verdict.lateMilliseconds ?? 0) > Scheduler.missedAfterMilliseconds else { return "" }
-        if let job = verdict.job, job.wasDropped { return ", asked for at \(session.spoken(job.acceptedAt))" }
-        if let down = verdict.downtime { return ": \(session.text(down))" }
-        if let pause = verdict.pause { return ": \(session.text(pause.scope, note: pause.note)) was paused \(session.span(pause.from, pause.to))" }
+        if let job = verdict.job, job.wasDropped { return ", asked for at \(wording.instant(job.acceptedAt))" }
+        if let down = verdict.downtime { return ": \(wording.downtime(down))" }
+        if let pause = verdict.pause { return ": \(wording.pause(pause.scope, note: pause.note)) was paused \(wording.span(pause.from, pause.to))" }
         if let other = verdict.other { return ": run \(other.id) had not ended" }
         if let job = verdict.job, job.acceptedAt.milliseconds - job.due.milliseconds > Scheduler.missedAfterMilliseconds {
             return ": the machine slept, or its clock was set"
@@ -74,17 +74,17 @@ struct VerdictText {
         switch verdict.why {
         case .overlap:
             guard let other = verdict.other else { return "was skipped: an earlier run had not ended" }
-            let since = other.startedAt.map { "running since \(session.spoken($0))" } ?? "waiting since \(session.spoken(other.acceptedAt))"
+            let since = other.startedAt.map { "running since \(wording.instant($0))" } ?? "waiting since \(wording.instant(other.acceptedAt))"
             return "was skipped: run \(other.id), \(since), had not ended"
         case .missed: return "was missed\(because(verdict.downtime)), and its schedule does not catch it up"
         case .paused:
             guard let pause = verdict.pause else { return "was skipped: the task was paused" }
-            return "was skipped: \(session.text(pause.scope, note: pause.note)) was paused \(session.span(pause.from, pause.to))"
+            return "was skipped: \(wording.pause(pause.scope, note: pause.note)) was paused \(wording.span(pause.from, pause.to))"
         case .unusable: return "was skipped: the task could not be made into a job"
         case .disabled: return "was skipped: its schedule is disabled"
         case .deadline:
-            let why = verdict.downtime.map { ": \(session.text($0))" } ?? verdict.other.map { ": run \($0.id) had not ended" } ?? ""
-            return "became job \(job), which had not started by its deadline\(verdict.pause.map { ": \(session.text($0.scope, note: $0.note)) was paused" } ?? why)"
+            let why = verdict.downtime.map { ": \(wording.downtime($0))" } ?? verdict.other.map { ": run \($0.id) had not ended" } ?? ""
+            return "became job \(job), which had not started by its deadline\(verdict.pause.map { ": \(wording.pause($0.scope, note: $0.note)) was paused" } ?? why)"
         case .withdrawn: return "became job \(job), whose file was taken out of new/"
         case .replaced: return "became job \(job), which a newer run replaced before it began"
         default: return "became job \(job), which was canceled before it ran"
@@ -92,7 +92,7 @@ struct VerdictText {
     }
 
     private func absence(_ verdict: DueVerdict) -> String {
-        let at = verdict.at.map { session.spoken($0) } ?? "?"
+        let at = verdict.at.map { wording.instant($0) } ?? "?"
         switch verdict.why {
         case .later where verdict.at == nil: return "no spoold has taken up its schedule yet"
         case .later: return "the schedule counts from \(at), when it was taken up or last changed"
@@ -105,9 +105,9 @@ struct VerdictText {
 
     // MARK: JSON
 
+    /// The members of a JSON object that says what became of a due time.
     func write(_ verdict: DueVerdict, to writer: inout JSONWriter) {
         let job = verdict.job
-        writer.beginObject()
         writer.member("due", verdict.due)
         writer.member("through", verdict.through)
         writer.member("count", verdict.count)
@@ -116,10 +116,7 @@ struct VerdictText {
         writer.member("why", verdict.why?.rawValue)
         writer.member("text", predicate(verdict))
         writer.member("note", verdict.note)
-        writer.key("paths")
-        writer.beginArray()
-        for path in verdict.paths { writer.string(path) }
-        writer.endArray()
+        writer.member("paths", texts: verdict.paths)
         writer.member("job", job?.id)
         writer.member("state", job?.ending?.1.state.rawValue)
         writer.member("reason", job?.ending?.1.reason?.rawValue)
@@ -133,6 +130,5 @@ struct VerdictText {
         writer.member("pause_note", verdict.pause?.note)
         writer.member("other_job", verdict.other?.id)
         writer.member("at", verdict.at)
-        writer.endObject()
     }
 }

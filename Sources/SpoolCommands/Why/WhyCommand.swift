@@ -23,17 +23,17 @@ extension SpoolCommand {
         let text = words.first?.contains("@") == true ? words.joined(separator: " ") : try session.operand("an ID, a NAME or NAME@TIME")
         if let at = text.firstIndex(of: "@") {
             let time = String(text[text.index(after: at)...])
-            return try WhyTask(session, String(text[..<at]), around: time).tellDue(at: time)
+            return try WhyTask(session, String(text[..<at]), around: time).printDue(at: time)
         }
         let isTask = Name.isValid(text) ? try WhyTask.isKnown(session, text) : false
-        if isTask { return try WhyTask(session, text).tellTask() }
+        if isTask { return try WhyTask(session, text).printTask() }
         var records = try session.records()
         do throws(Failure) {
-            return try WhyJob(session, try session.job(text, &records), &records).tell()
+            return try WhyJob(session, try session.job(text, &records), &records).print()
         } catch {
             guard error.code == ExitCode.notFound else { throw error }
-            if let code = try WhyJob.tellGone(session, text) { return code }
-            if Name.isValid(text), try WhyTask.wasKnown(session, text) { return try WhyTask(session, text).tellTask() }
+            if let code = try WhyJob.printGone(session, text) { return code }
+            if Name.isValid(text), try WhyTask.wasKnown(session, text) { return try WhyTask(session, text).printTask() }
             throw error.lines.first?.contains("several") == true ? error : .notFound("there is no job and no task \"\(text)\" in \(session.spoolPath)")
         }
     }

@@ -16,6 +16,7 @@ struct WhyJob {
     private var worker: WorkerRecord.Running?
 
     private var status: JobStatus { record.status }
+    private var wording: Wording { session.wording }
 
     init(_ session: Session, _ record: JobRecord, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
         self.session = session
@@ -31,7 +32,7 @@ struct WhyJob {
         if let moved = status.moved { sentence += " \(moved.capitalizedFirst)." }
     }
 
-    func tell() -> Int32 {
+    func print() -> Int32 {
         let output = session.output
         if session.isQuiet {
             output.line(status.id)
@@ -62,9 +63,9 @@ struct WhyJob {
         let clauses = holds.map(clause)
         sentence = clauses.isEmpty ? "It waits for nothing: it is about to start." : "It waits: \(clauses.joined(separator: "; "))."
         if let deadline = status.deadline, status.attempt == 0 {
-            sentence += " If it has not started by \(session.spoken(deadline)), it fails with deadline."
+            sentence += " If it has not started by \(wording.instant(deadline)), it fails with deadline."
         }
-        tellRing()
+        addRing()
     }
 
     private func clause(_ hold: Hold) -> String {
@@ -73,21 +74,21 @@ struct WhyJob {
         case .daemon:
             let since = hold.instant ?? session.now
             return since.milliseconds == 0
-                ? "no spoold has ever run on this spool" : "spoold is not running, and was last seen at \(session.spoken(since))"
+                ? "no spoold has ever run on this spool" : "spoold is not running, and was last seen at \(wording.instant(since))"
         case .file: return "its file can't be taken up: \(note)"
-        case .start: return "it starts at \(session.spoken(hold.instant ?? session.now))"
+        case .start: return "it starts at \(wording.instant(hold.instant ?? session.now))"
         case .retry:
-            return "try \(status.attempt + 1) of \(status.tries) starts at \(session.spoken(hold.instant ?? session.now)), after the last one \(status.error ?? "failed")"
-        case .pause: return "\(session.text(hold.scope ?? .all, note: note)) is paused"
+            return "try \(status.attempt + 1) of \(status.tries) starts at \(wording.instant(hold.instant ?? session.now)), after the last one \(status.error ?? "failed")"
+        case .pause: return "\(wording.pause(hold.scope ?? .all, note: note)) is paused"
         case .overlap:
-            return "a run of its task has not ended yet: \(Session.list(hold.jobs))"
-        case .after: return "it comes after \(Session.list(hold.jobs))"
-        case .lock: return "\(Session.list(hold.jobs)) holds lock \(note)"
+            return "a run of its task has not ended yet: \(Wording.list(hold.jobs))"
+        case .after: return "it comes after \(Wording.list(hold.jobs))"
+        case .lock: return "\(Wording.list(hold.jobs)) holds lock \(note)"
         case .gate: return note
         case .queue:
-            return "queue \(status.queue) is full: \(slots(hold)) taken by \(Session.list(hold.jobs))"
+            return "queue \(status.queue) is full: \(slots(hold)) taken by \(Wording.list(hold.jobs))"
         case .slots:
-            let who = [hold.jobs.isEmpty ? nil : Session.list(hold.jobs), note.isEmpty ? nil : note].compactMap { $0 }
+            let who = [hold.jobs.isEmpty ? nil : Wording.list(hold.jobs), note.isEmpty ? nil : note].compactMap { $0 }
             return "\(slots(hold, all: true)) taken, by \(who.joined(separator: " and by "))"
         }
     }
@@ -150,7 +151,7 @@ struct WhyJob {
         }
         let started = worker.map { Instant(milliseconds: $0.startedAt) } ?? status.startedAt
         sentence = "It runs"
-        if let started { sentence += " since \(session.spoken(started))" }
+        if let started { sentence += " since \(wording.instant(started))" }
         if status.tries > 1 { sentence += ", try \(status.attempt) of \(status.tries)" }
         if let worker {
             if worker.jobPID != 0 { sentence += ", as process \(worker.jobPID)" }
@@ -159,21 +160,21 @@ struct WhyJob {
         }
         let history = try session.history(job: id, since: started ?? status.createdAt, fs)
         if let stopping = history.jobs[id]?.stopping {
-            sentence += "; it was told to end (\(stopping.why.rawValue)) at \(session.spoken(stopping.at))"
+            sentence += "; it was told to end (\(stopping.why.rawValue)) at \(wording.instant(stopping.at))"
         }
         if let limit = try timeout(), let started {
-            sentence += "; its timeout of \(length(limit)) ends at \(session.spoken(started.advanced(byMilliseconds: limit)))"
+            sentence += "; its timeout of \(length(limit)) ends at \(wording.instant(started.advanced(byMilliseconds: limit)))"
         }
         sentence += "."
         var graph = try WaitRing(session)
         ring = try graph.ring(of: id)
-        tellRing()
+        addRing()
         if let down = try DaemonState(session, fs).down {
-            sentence += " The worker records how it ends, though \(session.text(down))."
+            sentence += " The worker records how it ends, though \(wording.downtime(down))."
         }
     }
 
-    private mutating func tellRing() {
+    private mutating func addRing() {
         guard let ring else { return }
         sentence += " It waits for ever: \(WaitRing.text(ring)). To end it, cancel one of these jobs, or give more slots."
     }
@@ -198,7 +199,7 @@ struct WhyJob {
     // MARK: Ended
 
     private mutating func explainEnd() throws(Failure) {
-        let after = took.map { " after \(TimeText.length($0))" } ?? ""
+        let after = status.ranMilliseconds.map { " after \(TimeText.length($0))" } ?? ""
         var text: String
         switch status.reason {
         case nil:
@@ -213,13 +214,13 @@ struct WhyJob {
             text = "It failed: it ran longer than its timeout\(try timeout().map { " of \(length($0))" } ?? "")"
             text += status.signal.map { ", and was ended by \(Signal.name($0))" } ?? status.exitCode.map { ", and then exited with \($0)" } ?? ""
         case .deadline:
-            text = "It failed: it had not started by its deadline\(status.deadline.map { ", \(session.spoken($0))" } ?? "")"
+            text = "It failed: it had not started by its deadline\(status.deadline.map { ", \(wording.instant($0))" } ?? "")"
             let history = try session.history(job: status.id, since: status.createdAt, fs)
-            if let down = history.downtime(at: status.deadline ?? status.changedAt) { text += "; \(session.text(down))" }
+            if let down = history.downtime(at: status.deadline ?? status.changedAt) { text += "; \(wording.downtime(down))" }
         case .canceled: text = "It was \(status.error ?? "canceled")"
         case .rejected: text = "Its file could not be used: \(status.error ?? "nobody noted why")"
         case .lost:
-            text = "It is lost: it was started\(status.startedAt.map { " at \(session.spoken($0))" } ?? ""), and \(status.error ?? "nobody recorded how it ended")"
+            text = "It is lost: it was started\(status.startedAt.map { " at \(wording.instant($0))" } ?? ""), and \(status.error ?? "nobody recorded how it ended")"
         case .spawn: text = "It failed: its command could not be started: \(status.error ?? "nobody noted why")"
         case .dependency: text = "It did not run: \(status.error ?? "a job that it comes after did not end as it should")"
         case .replaced:
@@ -230,42 +231,35 @@ struct WhyJob {
         }
         // One that was canceled between two tries has come to its end later than its last try.
         let end = [.canceled, .replaced].contains(status.reason) ? status.changedAt : status.endedAt
-        text += end.map { ", at \(session.spoken($0))" } ?? ""
+        text += end.map { ", at \(wording.instant($0))" } ?? ""
         if status.tries > 1, status.attempt > 0 { text += "; it was try \(status.attempt) of \(status.tries)" }
         sentence = text + "."
         if let remark = status.remark { sentence += " It was begun otherwise than it says: \(remark)." }
     }
 
-    private var took: Int64? {
-        if let usage = status.usage { return usage.wallMilliseconds }
-        guard let started = status.startedAt, let ended = status.endedAt else { return nil }
-        return ended.milliseconds - started.milliseconds
-    }
-
     // MARK: Gone
 
     /// A job whose record is there no more, as the journal has it. Nil: nor has the journal.
-    static func tellGone(_ session: Session, _ text: String) throws(Failure) -> Int32? {
+    static func printGone(_ session: Session, _ text: String) throws(Failure) -> Int32? {
         guard let id = JobID(text) else { return nil }
+        let wording = session.wording
         let fs = try session.openSpool()
         let history = try session.history(job: id.text, since: Instant(milliseconds: 0), fs)
         guard let job = history.jobs[id.text] else { return nil }
         var sentence = "Its record is gone."
         if let withdrawn = job.withdrawnAt {
-            sentence = "It was withdrawn at \(session.spoken(withdrawn)), when its file was taken out of new/."
+            sentence = "It was withdrawn at \(wording.instant(withdrawn)), when its file was taken out of new/."
         } else if let (at, ending) = job.ending {
-            sentence = "It \(VerdictText.outcome(ending)) at \(session.spoken(at)); its record is gone."
+            sentence = "It \(VerdictText.outcome(ending)) at \(wording.instant(at)); its record is gone."
         }
         if session.isJSON {
-            var writer = JSONWriter(reserving: 256)
-            writer.beginObject()
-            writer.member("kind", "job")
-            writer.member("id", id.text)
-            writer.member("state", job.withdrawnAt == nil ? "gone" : "withdrawn")
-            writer.member("reason", job.ending?.1.reason?.rawValue)
-            writer.member("sentence", sentence)
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("kind", "job")
+                writer.member("id", id.text)
+                writer.member("state", job.withdrawnAt == nil ? "gone" : "withdrawn")
+                writer.member("reason", job.ending?.1.reason?.rawValue)
+                writer.member("sentence", sentence)
+            }
         } else {
             session.output.line(session.isQuiet ? id.text : Output.oneLine(sentence))
         }
@@ -275,47 +269,32 @@ struct WhyJob {
     // MARK: JSON
 
     private func writeJSON() {
-        var writer = JSONWriter(reserving: 1024)
-        writer.beginObject()
-        writer.member("kind", "job")
-        writer.member("id", status.id)
-        writer.member("state", record.place.state.rawValue)
-        writer.member("reason", status.reason?.rawValue)
-        writer.member("sentence", sentence)
-        writer.member("error", status.error)
-        writer.member("exit_code", status.exitCode)
-        writer.member("signal", status.signal.map(Int.init))
-        writer.member("try", status.attempt)
-        writer.member("tries", status.tries)
-        writer.member("deadline", status.deadline)
-        writer.member("pid", worker.flatMap { $0.jobPID == 0 ? nil : Int($0.jobPID) })
-        writer.member("worker", worker.map { Int($0.workerPID) })
-        writer.member("replaced_by", successor)
-        writer.member("moved", status.moved)
-        if let ring {
-            writer.key("ring")
-            writer.beginArray()
-            for step in ring { writer.string(step.job) }
-            writer.endArray()
+        session.output.jsonObject { writer in
+            writer.member("kind", "job")
+            writer.member("id", status.id)
+            writer.member("state", record.place.state.rawValue)
+            writer.member("reason", status.reason?.rawValue)
+            writer.member("sentence", sentence)
+            writer.member("error", status.error)
+            writer.member("exit_code", status.exitCode)
+            writer.member("signal", status.signal.map(Int.init))
+            writer.member("try", status.attempt)
+            writer.member("tries", status.tries)
+            writer.member("deadline", status.deadline)
+            writer.member("pid", worker.flatMap { $0.jobPID == 0 ? nil : Int($0.jobPID) })
+            writer.member("worker", worker.map { Int($0.workerPID) })
+            writer.member("replaced_by", successor)
+            writer.member("moved", status.moved)
+            if let ring { writer.member("ring", texts: ring.map(\.job)) }
+            writer.member("holds", objects: holds) { writer, hold in
+                writer.member("kind", hold.kind.rawValue)
+                writer.member("text", clause(hold))
+                writer.member("at", hold.instant)
+                writer.member("scope", hold.scope?.text)
+                writer.member("note", hold.note)
+                writer.member("slots", hold.slots)
+                writer.member("jobs", texts: hold.jobs)
+            }
         }
-        writer.key("holds")
-        writer.beginArray()
-        for hold in holds {
-            writer.beginObject()
-            writer.member("kind", hold.kind.rawValue)
-            writer.member("text", clause(hold))
-            writer.member("at", hold.instant)
-            writer.member("scope", hold.scope?.text)
-            writer.member("note", hold.note)
-            writer.member("slots", hold.slots)
-            writer.key("jobs")
-            writer.beginArray()
-            for job in hold.jobs { writer.string(job) }
-            writer.endArray()
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 }

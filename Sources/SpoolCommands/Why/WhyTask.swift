@@ -11,6 +11,7 @@ struct WhyTask {
     private let dues: PastDues
     private let count: Int
     private let floor: Instant
+    private let wording: Wording
     private let text: VerdictText
 
     /// How far back a task's due times are looked for: as long as records are kept, unless configured otherwise.
@@ -20,7 +21,8 @@ struct WhyTask {
     init(_ session: Session, _ name: String, around time: String? = nil) throws(Failure) {
         self.session = session
         self.name = name
-        text = VerdictText(session: session)
+        wording = session.wording
+        text = VerdictText(wording: session.wording)
         count = max(1, try session.count("count", default: 5))
         catalog = try TaskCatalog(session)
         entry = try Self.isKnown(session, name) ? try catalog.entry(name) : nil
@@ -79,7 +81,7 @@ struct WhyTask {
 
     // MARK: The task
 
-    func tellTask() throws(Failure) -> Int32 {
+    func printTask() throws(Failure) -> Int32 {
         let last = dues.last(count, floor: floor)
         let next = try upcoming()
         var sentences = try troubles(last)
@@ -90,9 +92,9 @@ struct WhyTask {
                     ? "\(name) was due last \(when(latest)): that \(text.predicate(latest))."
                     : "\(name) was due last \(when(latest)), for \(files): that \(text.predicate(latest)).")
         } else if last.isEmpty {
-            sentences.append("No due time of \(name) is known since \(session.spoken(max(dues.history.since ?? session.now, floor))).")
+            sentences.append("No due time of \(name) is known since \(wording.instant(max(dues.history.since ?? session.now, floor))).")
         }
-        if let first = next.first { sentences.append("It is due next at \(session.spoken(first.instant)).") }
+        if let first = next.first { sentences.append("It is due next at \(wording.instant(first.instant)).") }
         for schedule in schedules where schedule.definition.enabled {
             guard let onPath = schedule.definition.onPath else { continue }
             sentences.append("It is due \(onPath.spoken).")
@@ -118,7 +120,7 @@ struct WhyTask {
     }
 
     private func when(_ verdict: DueVerdict) -> String {
-        "at \(session.spoken(verdict.due))" + (verdict.through.map { ", and \(verdict.count.map { "\($0) times" } ?? "often") up to \(session.spoken($0))" } ?? "")
+        "at \(wording.instant(verdict.due))" + (verdict.through.map { ", and \(verdict.count.map { "\($0) times" } ?? "often") up to \(wording.instant($0))" } ?? "")
     }
 
     private func of(_ verdict: DueVerdict) -> String {
@@ -149,23 +151,23 @@ struct WhyTask {
         if let entry {
             for problem in entry.problems {
                 let isOfTask = problem.hasPrefix("\(Layout.tasks)/")
-                let before = isOfTask ? accepted.map { "the definition accepted at \(session.spoken($0.at)) or before" } : nil
+                let before = isOfTask ? accepted.map { "the definition accepted at \(wording.instant($0.at)) or before" } : nil
                 let inForce = entry.task == nil ? "no definition of it is in force" : "\(before ?? "what it said before") stays in force"
                 sentences.append("\(isOfTask ? "Its file" : "A schedule's file") can't be used: \(problem); \(inForce).")
             }
         } else {
-            let removed = accepted.flatMap { $0.source == nil ? " since \(session.spoken($0.at))" : nil } ?? ""
+            let removed = accepted.flatMap { $0.source == nil ? " since \(wording.instant($0.at))" : nil } ?? ""
             sentences.append("There is no task \(name)\(removed): tasks/ has no file of that name.")
         }
         if let down = daemon.down {
             let waiting = last.filter { $0.outcome == .pending }.reduce(0) { $0 + ($1.count ?? 1) }
             let those = waiting == 0 ? "nothing runs until it starts" : "\(waiting) due time\(waiting == 1 ? "" : "s") of the task wait\(waiting == 1 ? "s" : "") for it"
-            sentences.append("\(session.text(down)); \(those).")
+            sentences.append("\(wording.downtime(down)); \(those).")
         }
         let queue = (try? entry?.task?.job(try session.context()))?.definition.queue  // unusable: no queue to be paused
         for pause in try Pauses.read(catalog.fs) where [.all, .task(name)].contains(pause.scope) || queue.map({ pause.scope == .queue($0) }) ?? false {
             let effect = pause.scope == .task(name) ? "its due times are skipped" : "its runs wait"
-            sentences.append("\(session.text(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until that ends.")
+            sentences.append("\(wording.pause(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until that ends.")
         }
         if entry?.task != nil, schedules.isEmpty {
             sentences.append("It has no schedule: it runs when somebody asks (spoolctl run \(name)).")
@@ -175,39 +177,26 @@ struct WhyTask {
     }
 
     private func writeTask(_ sentences: [String], _ last: [DueVerdict], _ next: [DueTimes.Due]) {
-        var writer = JSONWriter(reserving: 4096)
-        writer.beginObject()
-        writer.member("kind", "task")
-        writer.member("name", name)
-        writer.member("state", entry.map { catalog.state(of: $0) } ?? "missing")
-        writer.member("sentence", sentences.joined(separator: " "))
-        writer.key("problems")
-        writer.beginArray()
-        for problem in entry?.problems ?? [] { writer.string(problem) }
-        writer.endArray()
-        writer.member("daemon_down_since", daemon.down?.from)
-        writer.member("known_since", dues.history.since)
-        writer.key("last")
-        writer.beginArray()
-        for verdict in last { text.write(verdict, to: &writer) }
-        writer.endArray()
-        writer.key("next")
-        writer.beginArray()
-        for due in next {
-            writer.beginObject()
-            writer.member("due", due.instant)
-            writer.member("schedule", due.schedule.id)
-            writer.member("note", due.note)
-            writer.endObject()
+        session.output.jsonObject { writer in
+            writer.member("kind", "task")
+            writer.member("name", name)
+            writer.member("state", entry.map { catalog.state(of: $0) } ?? "missing")
+            writer.member("sentence", sentences.joined(separator: " "))
+            writer.member("problems", texts: entry?.problems ?? [])
+            writer.member("daemon_down_since", daemon.down?.from)
+            writer.member("known_since", dues.history.since)
+            writer.member("last", objects: last) { text.write($1, to: &$0) }
+            writer.member("next", objects: next) { writer, due in
+                writer.member("due", due.instant)
+                writer.member("schedule", due.schedule.id)
+                writer.member("note", due.note)
+            }
         }
-        writer.endArray()
-        writer.endObject()
-        session.output.line(String(decoding: writer.bytes, as: UTF8.self))
     }
 
     // MARK: One due time
 
-    func tellDue(at time: String) throws(Failure) -> Int32 {
+    func printDue(at time: String) throws(Failure) -> Int32 {
         let zone = try self.zone
         let asked = try session.pastInstant(time, zone: zone)
         var verdicts = dues.nearest(to: asked)
@@ -217,7 +206,7 @@ struct WhyTask {
         for index in verdicts.indices { try lookUp(&verdicts[index]) }
         var sentences = missing(asked, zone, verdicts)
         for verdict in verdicts {
-            let due = session.spoken(verdict.due) + (verdict.paths.isEmpty ? "" : ", when \(text.files(verdict)) came,")
+            let due = wording.instant(verdict.due) + (verdict.paths.isEmpty ? "" : ", when \(text.files(verdict)) came,")
             sentences.append(
                 verdict.outcome == .none
                     ? "\(name) was not due at \(due): \(text.predicate(verdict))." : "\(name)'s due time \(due) \(text.predicate(verdict)).")
@@ -226,19 +215,14 @@ struct WhyTask {
         sentences += edits(asked)
         let isNone = verdicts.allSatisfy { $0.outcome == .none }
         if session.isJSON {
-            var writer = JSONWriter(reserving: 2048)
-            writer.beginObject()
-            writer.member("kind", "due")
-            writer.member("name", name)
-            writer.member("asked", asked)
-            writer.member("sentence", sentences.joined(separator: " "))
-            writer.member("known_since", dues.history.since)
-            writer.key("due_times")
-            writer.beginArray()
-            for verdict in verdicts { text.write(verdict, to: &writer) }
-            writer.endArray()
-            writer.endObject()
-            session.output.line(String(decoding: writer.bytes, as: UTF8.self))
+            session.output.jsonObject { writer in
+                writer.member("kind", "due")
+                writer.member("name", name)
+                writer.member("asked", asked)
+                writer.member("sentence", sentences.joined(separator: " "))
+                writer.member("known_since", dues.history.since)
+                writer.member("due_times", objects: verdicts) { text.write($1, to: &$0) }
+            }
         } else if session.isQuiet {
             for verdict in verdicts { if let job = verdict.job { session.output.line(job.id) } }
         } else {
@@ -259,7 +243,7 @@ struct WhyTask {
     /// Why nothing was due just then.
     private func missing(_ asked: Instant, _ zone: Zone, _ verdicts: [DueVerdict]) -> [String] {
         if let first = verdicts.first, abs(first.due.milliseconds - asked.milliseconds) < 60_000 { return [] }
-        var text = "\(name) was not due at \(session.spoken(asked))"
+        var text = "\(name) was not due at \(wording.instant(asked))"
         let before = zone.offsetSeconds(at: asked.advanced(byMilliseconds: -1))
         // A wall time that the clock skips is read as the first instant after the gap.
         if zone.offsetSeconds(at: asked) > before { text += ", when the clock in \(zone.name) was set forward" }
@@ -269,10 +253,10 @@ struct WhyTask {
     /// The edit of its file before an instant that did not count.
     private func edits(_ asked: Instant) -> [String] {
         if let refusal = dues.history.refusal(of: "\(Layout.tasks)/\(name)", at: asked) {
-            return ["Its file was edited at \(session.spoken(refusal.at)) and could not be used: \(refusal.why); what it said before stayed in force."]
+            return ["Its file was edited at \(wording.instant(refusal.at)) and could not be used: \(refusal.why); what it said before stayed in force."]
         }
         guard let changedAt = entry?.changedAt, changedAt <= asked else { return [] }
-        return (entry?.problems ?? []).map { "Its file was edited at \(session.spoken(changedAt)) and can't be used: \($0)." }
+        return (entry?.problems ?? []).map { "Its file was edited at \(wording.instant(changedAt)) and can't be used: \($0)." }
     }
 }
 

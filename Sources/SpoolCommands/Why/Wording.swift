@@ -1,32 +1,41 @@
-import Linux
 import Store
 
-extension Session {
-    /// An instant in a sentence: the viewer's clock on a terminal, UTC in a pipe.
-    func spoken(_ instant: Instant) -> String {
-        output.isTerminal
-            ? "\(TimeText.wall(instant, viewerZone)) (\(TimeText.distance(instant, from: now)))" : TimeText.local(instant, .utc, asZulu: true)
+/// How instants, spans, pauses and jobs are written within a sentence.
+struct Wording {
+    let now: Instant
+    /// The zone of the person who reads.
+    let zone: Zone
+    /// On a terminal instants are written by the reader's clock and with their distance; in a pipe in UTC.
+    let isForTerminal: Bool
+
+    func instant(_ instant: Instant) -> String {
+        isForTerminal
+            ? "\(TimeText.wall(instant, zone)) (\(TimeText.distance(instant, from: now)))" : TimeText.local(instant, .utc, asZulu: true)
     }
 
-    /// `from A to B`, `since A`.
+    /// `from A to B`, or `since A`.
     func span(_ from: Instant, _ to: Instant?) -> String {
-        to.map { "from \(spoken(from)) to \(spoken($0))" } ?? "since \(spoken(from))"
+        to.map { "from \(instant(from)) to \(instant($0))" } ?? "since \(instant(from))"
     }
 
-    /// Why there was no daemon for a time: a subject and its predicate.
-    func text(_ down: Downtime) -> String {
+    /// When there was no daemon: a subject and its predicate.
+    func downtime(_ down: Downtime) -> String {
         if down.from.milliseconds == 0 { return "spoold has never run on this spool" }
-        let from = spoken(down.from) + (down.wasStopped ? "" : " (its last sign)")
-        return down.to.map { "spoold was not running from \(from) to \(spoken($0))" } ?? "spoold is not running since \(from)"
+        let from = instant(down.from) + (down.wasStopped ? "" : " (its last sign of life)")
+        return down.to.map { "spoold was not running from \(from) to \(instant($0))" } ?? "spoold has not been running since \(from)"
     }
 
-    func text(_ scope: PauseScope, note: String) -> String {
+    /// What a pause holds, with the pause's note.
+    func pause(_ scope: PauseScope, note: String) -> String {
         scope.spoken() + (note.isEmpty ? "" : " (\(note))")
     }
 
-    /// Some of many ids, in a sentence.
+    /// The first three of many ids, and how many more there are.
     static func list(_ ids: [String]) -> String {
         ids.prefix(3).joined(separator: ", ") + (ids.count > 3 ? " and \(ids.count - 3) more" : "")
     }
+}
 
+extension Session {
+    var wording: Wording { Wording(now: now, zone: viewerZone, isForTerminal: output.isTerminal) }
 }
