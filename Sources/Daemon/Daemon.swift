@@ -251,24 +251,10 @@ public final class Daemon: World {
             try openForEverybody()
             try watchSpool()
             watchAccounts()
-            try service.begin(boot: try Linux.Process.bootID(), version: options.version) { () throws(SystemError) in
-                log.write(
-                    .notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
-                // Where that cannot be told, nothing is said.
-                if let kind = try? NetworkFileSystem.name(at: options.spool) {
-                    log.write(
-                        .warning, "network-file-system", at: now,
-                        ["kind": kind, "effect": "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine"])
-                }
-                watchNewZones()
-                paths.look(isStart: true)
-                // Before anybody is answered who asked for the restart.
-                publish(state: "running")
-                return takeTurn()
-            }
+            try service.begin(boot: try Linux.Process.bootID(), version: options.version)
             // Of what this process was before there may be children that have ended.
             reapChildren()
-            startPrograms()
+            programs.startWaiting()
             removeEndedGroups()
             lookAtUsers()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
@@ -296,7 +282,7 @@ public final class Daemon: World {
         while true {
             if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
             log.flush()
-            try loop.wait(isBusy: service.hasWork)
+            try loop.wait(isBusy: service.hasWork || programs.canStartMore || isStopping)
             try lookAtUnwatched()
             try lookAtSpool()
             if lostSpool != nil { return }
@@ -311,12 +297,8 @@ public final class Daemon: World {
                 try stop()
                 return
             }
-            try service.turn { () throws(SystemError) in
-                watchNewZones()
-                paths.look()
-                return takeTurn()
-            }
-            startPrograms()
+            try service.turn()
+            programs.startWaiting()
             endIdleWorkers()
             tendUsers()
             shareSlots()
@@ -355,7 +337,26 @@ public final class Daemon: World {
         }
     }
 
-    private func startPrograms() { if programs.startWaiting() { service.arrivals.nudge() } }
+    package func gather(isFirst: Bool) throws(SystemError) {
+        if isFirst { logStart() }
+        watchNewZones()
+        paths.look(isStart: isFirst)
+        // Before anybody is answered who asked for the restart.
+        if isFirst { publish(state: "running") }
+        tryMoreStarts()
+    }
+
+    private func logStart() {
+        log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
+        // Where the kind of file system cannot be found out, nothing is logged.
+        guard let kind = try? NetworkFileSystem.name(at: options.spool) else { return }
+        log.write(
+            .warning, "network-file-system", at: now,
+            [
+                "kind": kind,
+                "effect": "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine",
+            ])
+    }
 
     package func ask(_ question: Question) { programs.ask(question) }
 

@@ -8,6 +8,18 @@ package struct Heap<Element: Comparable> {
     var count: Int { elements.count }
     var isEmpty: Bool { elements.isEmpty }
 
+    /// The elements for which `isIncluded` holds, in no order. It must hold of every element that is smaller than one of them.
+    func all(while isIncluded: (Element) -> Bool) -> [Element] {
+        var found: [Element] = []
+        var open = [0]
+        while let index = open.popLast() {
+            guard index < elements.count, isIncluded(elements[index]) else { continue }
+            found.append(elements[index])
+            open += [2 * index + 1, 2 * index + 2]
+        }
+        return found
+    }
+
     package mutating func insert(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
@@ -64,6 +76,8 @@ struct TimedSchedule: Comparable {
     let schedule: ScheduleState
 
     var isValid: Bool { schedule.next == instant }
+
+    func isMissed(at now: Instant) -> Bool { now.milliseconds - instant.milliseconds > Scheduler.missedAfterMilliseconds }
 
     /// Of one instant by name, for the same reason.
     static func < (a: Self, b: Self) -> Bool {

@@ -34,6 +34,8 @@ public struct Retries: Sendable {
         members.sorted { $0.key < $1.key }.flatMap { first, members in members.dropFirst().map { ($0, first) } }
     }
 
+    var allMembers: [JobID] { members.values.flatMap { $0 } }
+
     /// Forgets families of which nothing is left, and members that nobody can name any more.
     mutating func forget(where isGone: (JobID) -> Bool) {
         guard !members.isEmpty else { return }

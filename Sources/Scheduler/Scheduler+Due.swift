@@ -179,32 +179,95 @@ extension Scheduler {
                 commit(.unscheduled(task: state.name, schedule: schedule.id), at: now)
             }
         }
-        for state in tasks.values.sorted(by: { $0.name < $1.name }) {
-            for schedule in state.schedules {
-                guard let definition = schedule.definition else { continue }
-                if definition.recurrence.isReboot {
-                    if isNewBoot, definition.enabled, state.definition != nil { fire(schedule, [now], at: now) }
-                } else if let next = schedule.next, next <= now {
-                    catchUp(schedule, isMissed: true, at: now)
-                }
+        pendingStart = PendingStart(isNewBoot: isNewBoot)
+    }
+
+    /// The start of a daemon whose missed due times the next turn takes up.
+    struct PendingStart {
+        var isNewBoot: Bool
+    }
+
+    /// The schedules that the first turn after the start of a daemon takes up, in this order.
+    private func schedulesMissed(since start: PendingStart, at now: Instant) -> [ScheduleState] {
+        tasks.values.sorted { $0.name < $1.name }.flatMap { state in
+            state.schedules.filter { schedule in
+                guard let definition = schedule.definition else { return false }
+                if definition.recurrence.isReboot { return start.isNewBoot && definition.enabled && state.definition != nil }
+                return schedule.next.map { $0 <= now } ?? false
+            }
+        }
+    }
+
+    private func catchUpAfterStart(_ recorded: Set<JobID>, at now: Instant) {
+        guard let start = pendingStart else { return }
+        pendingStart = nil
+        for schedule in schedulesMissed(since: start, at: now) {
+            if schedule.definition?.recurrence.isReboot == true {
+                fire(schedule, [now], recorded, at: now)
+            } else {
+                catchUp(schedule, isMissed: true, recorded, at: now)
             }
         }
     }
 
     // MARK: Due times
 
-    func fireDue(at now: Instant) {
+    /// The ids of the jobs that a turn at this instant may make of due times. The caller looks for records of them in the spool: a clock
+    /// that was set back brings due times again whose runs have ended.
+    public func runsDue(at now: Instant) -> [JobID] {
+        var ids: [JobID] = []
+        func add(_ schedule: ScheduleState, _ runs: [Instant]) {
+            ids += runs.map { JobID(task: schedule.task, schedule: schedule.id, due: $0) }
+        }
+        if let start = pendingStart {
+            for schedule in schedulesMissed(since: start, at: now) {
+                let isReboot = schedule.definition?.recurrence.isReboot == true
+                add(schedule, isReboot ? [now] : backlog(of: schedule, isMissed: true, at: now)?.runs ?? [])
+            }
+        } else {
+            for due in dues.all(while: { $0.instant <= now }) where due.isValid {
+                add(due.schedule, backlog(of: due.schedule, isMissed: due.isMissed(at: now), at: now)?.runs ?? [])
+            }
+        }
+        return ids
+    }
+
+    /// Deals with all due times up to now.
+    ///
+    /// - Parameter recorded: of `runsDue(at: now)`, the ids of which the spool has a record.
+    func takeDue(_ recorded: Set<JobID>, at now: Instant) {
+        catchUpAfterStart(recorded, at: now)
+        fireDue(recorded, at: now)
+    }
+
+    private func fireDue(_ recorded: Set<JobID>, at now: Instant) {
+        // `recorded` says nothing of the due time that follows one whose run is on record: it is left to the next turn.
+        var unasked: Set<ObjectIdentifier> = []
+        var left: [TimedSchedule] = []
         while let top = dues.first, top.instant <= now || !top.isValid {
             dues.removeFirst()
             guard top.isValid else { continue }
-            let late = now.milliseconds - top.instant.milliseconds
-            catchUp(top.schedule, isMissed: late > Self.missedAfterMilliseconds, at: now)
+            guard !unasked.contains(ObjectIdentifier(top.schedule)) else {
+                left.append(top)
+                continue
+            }
+            if catchUp(top.schedule, isMissed: top.isMissed(at: now), recorded, at: now) { unasked.insert(ObjectIdentifier(top.schedule)) }
         }
+        for one in left { dues.insert(one) }
     }
 
-    /// Deals with every due time of a schedule up to now, by its rule for those that were missed.
-    private func catchUp(_ schedule: ScheduleState, isMissed: Bool, at now: Instant) {
-        guard let definition = schedule.definition, let first = schedule.next else { return }
+    /// The due times of a schedule up to now that are not accounted for.
+    private struct Backlog {
+        let first: Instant
+        /// Those that become jobs, in their order.
+        var runs: [Instant] = []
+        /// Those from the first one on that become none: up to when, how many (nil: too many to count), and why.
+        var skipped: (through: Instant, count: Int?, reason: SkippedDue.Reason)?
+    }
+
+    /// Divides the due times of a schedule by its rule for those that were missed. Nil: there are none.
+    private func backlog(of schedule: ScheduleState, isMissed: Bool, at now: Instant) -> Backlog? {
+        guard let definition = schedule.definition, let first = schedule.next else { return nil }
         let isPaused = pauses[.task(schedule.task)] != nil
         let runsNone = isPaused || definition.catchUp == .none && isMissed
         let limit = definition.catchUp == .all ? definition.catchUpLimit : 1
@@ -212,21 +275,28 @@ extension Scheduler {
         let (dues, earlier) =
             definition.recurrence.isFromEnd && definition.recurrence.isInterval && !runsNone
             ? ([first], 0) : latestDues(of: schedule, through: now, limit: limit)
-        guard let last = dues.last else { return }
-        if isPaused {
-            skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .paused, at: now)
-        } else if runsNone {
-            skip(schedule, from: first, through: last, count: earlier.map { $0 + dues.count }, .missed, at: now)
+        guard let kept = dues.first, let last = dues.last else { return nil }
+        var backlog = Backlog(first: first)
+        if runsNone {
+            backlog.skipped = (last, earlier.map { $0 + dues.count }, isPaused ? .paused : .missed)
         } else {
-            if earlier != 0, let kept = dues.first {
-                // The record covers the due times from the first one up to the one before those that run.
-                skip(
-                    schedule, from: first, through: kept.advanced(byMilliseconds: -1), count: earlier,
-                    definition.catchUp == .all ? .missed : .merged, at: now)
-            }
-            fire(schedule, dues, at: now)
+            // Up to the one before those that run.
+            if earlier != 0 { backlog.skipped = (kept.advanced(byMilliseconds: -1), earlier, definition.catchUp == .all ? .missed : .merged) }
+            backlog.runs = dues
         }
+        return backlog
+    }
+
+    /// Deals with every due time of a schedule up to now. Returns whether a run of one was on record.
+    @discardableResult
+    private func catchUp(_ schedule: ScheduleState, isMissed: Bool, _ recorded: Set<JobID>, at now: Instant) -> Bool {
+        guard let backlog = backlog(of: schedule, isMissed: isMissed, at: now) else { return false }
+        if let (through, count, reason) = backlog.skipped {
+            skip(schedule, from: backlog.first, through: through, count: count, reason, at: now)
+        }
+        fire(schedule, backlog.runs, recorded, at: now)
         plan(schedule)
+        return !recorded.isEmpty && backlog.runs.contains { recorded.contains(JobID(task: schedule.task, schedule: schedule.id, due: $0)) }
     }
 
     /// The last `limit` due times up to `now` that are not accounted for, and how many came before them (nil: many).
@@ -275,13 +345,13 @@ extension Scheduler {
     }
 
     /// Turns due times into jobs, by the task's overlap rule.
-    private func fire(_ schedule: ScheduleState, _ dues: [Instant], at now: Instant) {
+    private func fire(_ schedule: ScheduleState, _ dues: [Instant], _ recorded: Set<JobID>, at now: Instant) {
         guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition
         else { return }
         for due in dues {
-            let id = JobID(task: task.name, schedule: schedule.id, due: due)
+            let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
             // The clock was set back and the schedule removed and given again: the run of this due time is under way, or was.
-            if jobs[id] != nil || endedInTurn[id] != nil || isOnRecord(id) {
+            if jobs[id] != nil || endedInTurn[id] != nil || recorded.contains(id) {
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
             }

@@ -17,9 +17,14 @@ extension Scheduler {
         return turn
     }
 
-    /// Forgets the retries of jobs of which nothing is left: that are not known here, and of which there is no record.
-    public func forgetRetries() {
-        retries.forget { jobs[$0] == nil && endedInTurn[$0] == nil && !isOnRecord($0) }
+    /// The jobs that repeat others or were repeated, and have ended before this turn.
+    public var endedRetries: [JobID] { retries.allMembers.filter { jobs[$0] == nil && endedInTurn[$0] == nil } }
+
+    /// Forgets the retries of jobs of which nothing is left.
+    ///
+    /// - Parameter gone: those of `endedRetries` that have no record.
+    public func forgetRetries(gone: Set<JobID>) {
+        retries.forget { gone.contains($0) }
     }
 
     /// The records that rebuild the present state, for the head of a new journal segment. `unplaced`: jobs that have ended, of which nothing is

@@ -4,9 +4,9 @@ extension Scheduler {
     /// Zones say something else than before: definitions in force that read one of them are read again, and their schedules
     /// planned anew. What is accounted for stays so: of a fixed schedule the wall times that have been, of a wildcard schedule all
     /// instants up to now.
-    func reread(_ changes: [ZoneDatabase.Change], at now: Instant) {
-        // What was due until now was due by the old ones.
-        fireDue(at: now)
+    func reread(_ changes: [ZoneDatabase.Change], _ recorded: Set<JobID>, at now: Instant) {
+        // The due times up to now are those of the old zones.
+        takeDue(recorded, at: now)
         func isRead(by schedule: ScheduleDefinition) -> Bool {
             changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
         }

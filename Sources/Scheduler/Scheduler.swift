@@ -37,9 +37,6 @@ public final class Scheduler {
     public var spool = ""
     public var host = ""
     public var mailCommand: [String] = []
-    /// Whether there is a record of a run that has ended under this id. Asked of each due time that becomes a job.
-    public var isOnRecord: (JobID) -> Bool = { _ in false }
-
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
     public internal(set) var pauses: [PauseScope: String] = [:]
@@ -87,6 +84,8 @@ public final class Scheduler {
     /// Those that have files for a run to come.
     var collecting: [ScheduleState] = []
     var turn = Turn()
+    /// The daemon has started, and the next turn catches up with what was missed.
+    var pendingStart: PendingStart?
     var isRestoring = false
 
     public init(limits: SchedulerLimits = SchedulerLimits(), zones: ZoneDatabase) {
@@ -123,7 +122,7 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
-        case .zonesChanged(let changes): reread(changes, at: now)
+        case .zonesChanged(let changes, let recorded): reread(changes, recorded, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
         case .clockSet: distrustMarksAhead(at: now)
@@ -135,10 +134,13 @@ public final class Scheduler {
     ///
     /// - Parameters:
     ///   - mayStart: false: nothing new is started (the daemon is ending).
+    ///   - recorded: of `runsDue(at:)` at the same instant, the ids of which the spool has a record.
     ///   - isOpen: whether the world allows to start something now; asked once at most, and only when there is something.
-    public func takeTurn(at now: Instant, mayStart: Bool = true, isOpen: () -> Bool = { true }) -> Turn {
+    public func takeTurn(
+        at now: Instant, mayStart: Bool = true, recorded: Set<JobID> = [], isOpen: () -> Bool = { true }
+    ) -> Turn {
         if mayStart {
-            fireDue(at: now)
+            takeDue(recorded, at: now)
             checkExpectations(at: now)
         }
         repeat {

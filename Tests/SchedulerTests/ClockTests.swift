@@ -108,9 +108,7 @@ import Testing
 
     @Test func aDueTimeWhoseRunIsOnRecordDoesNotRunAgain() {
         let world = world()
-        var recorded: Set<JobID> = []
-        world.scheduler.isOnRecord = { recorded.contains($0) }
-        recorded.insert(JobID(task: "t", schedule: "s", due: at("02:05")))
+        world.recorded.insert(JobID(task: "t", schedule: "s", due: at("02:05")))
         #expect(world.until("02:11", endingRuns: true).filter { $0.contains("accepted") } == ["02:10:00 accepted t due 02:10:00"])
     }
 

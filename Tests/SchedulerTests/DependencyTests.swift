@@ -280,8 +280,7 @@ import Testing
         }
         let ends = Dictionary(uniqueKeysWithValues: row.ends.map { (ids[$0.key]!, $0.value) })
         if isRotated {
-            world.scheduler.isOnRecord = { ends[$0] != nil }
-            world.scheduler.forgetRetries()
+            world.scheduler.forgetRetries(gone: Set(world.scheduler.endedRetries.filter { ends[$0] == nil }))
             world.rotate()
         }
         world = World.restored(from: world.records, at: world.now)

@@ -31,6 +31,8 @@ final class World {
     private(set) var questions: [Question] = []
     /// Records of the schedulers that this one was restored from.
     var earlier: [(at: Instant, record: Record)] = []
+    /// Jobs whose records are in the spool.
+    var recorded: Set<JobID> = []
     private var count: UInt64 = 0
     private var ids: [String: JobID] = [:]
 
@@ -110,7 +112,7 @@ final class World {
     /// Takes a turn and returns what was decided, a line each.
     @discardableResult
     func lines(mayStart: Bool = true) -> [String] {
-        turn = scheduler.takeTurn(at: now, mayStart: mayStart)
+        turn = scheduler.takeTurn(at: now, mayStart: mayStart, recorded: recorded.intersection(scheduler.runsDue(at: now)))
         records += turn.records
         questions += turn.questions
         return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.file)\($0.ending.map { ".\($0):" } ?? " ")\($0.why)" }

@@ -60,7 +60,7 @@ import Testing
         let (world, database) = try world("cron = \"0 9 * * *\"", hours: 1)
         world.task("u", "[[schedule]]\nevery = \"5m\"")
         world.lines()
-        guard case .zonesChanged(let none) = try database.set(hours: 1) else { return }
+        guard case .zonesChanged(let none, _) = try database.set(hours: 1) else { return }
         #expect(none.isEmpty)
         world.handle(try database.set(hours: 2))
         #expect(world.lines() == [])

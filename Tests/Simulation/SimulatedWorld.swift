@@ -156,7 +156,7 @@ package final class SimulatedWorld: World {
             try Spool.prepare(disk)
             let service = makeService()
             self.service = service
-            try service.begin(boot: "boot-\(boot)", version: "1") { service.scheduler.takeTurn(at: now) }
+            try service.begin(boot: "boot-\(boot)", version: "1")
         } catch {
             try daemonEnded(error)
             return false
@@ -176,7 +176,7 @@ package final class SimulatedWorld: World {
         spool.owner = { $0.isForAnother ? Self.another : nil }
         let service = Service(
             spool, zones: zones, log: log, spoolID: "x", world: self)
-        service.scheduler.handle(.limits(SchedulerLimits(slots: configuration.slots)), at: now)
+        service.submit(.limits(SchedulerLimits(slots: configuration.slots)))
         service.wasDiskBroken = hasSyncFailed
         return service
     }
@@ -186,7 +186,7 @@ package final class SimulatedWorld: World {
         guard let service else { return }
         do throws(SystemError) {
             try takeEvents(service)
-            try service.turn { service.scheduler.takeTurn(at: now) }
+            try service.turn()
         } catch {
             return try daemonEnded(error)
         }
@@ -202,21 +202,17 @@ package final class SimulatedWorld: World {
             if disk.bug != .overflowIsNotNoticed { try service.rescan() }
             return
         }
-        var hasRequest = false
         for event in events {
             switch event.directory {
             case Layout.new:
                 service.noticed(
                     event.name, isGone: event.what == .gone, isCreated: event.what == .created || event.what == .attributes,
                     isMovedIn: event.what == .movedIn)
-            case Layout.tasks: if !Name.isUnfinished(event.name) { service.loadTask(Spool<SimulatedDisk>.stem(of: event.name)) }
-            case Layout.control:
-                service.takeControl(event.name)
-                if event.name.hasSuffix(".request") { hasRequest = true }
+            case Layout.tasks: if !Name.isUnfinished(event.name) { service.noticed(task: Spool<SimulatedDisk>.stem(of: event.name)) }
+            case Layout.control: service.noticed(control: event.name)
             default: break
             }
         }
-        if hasRequest { service.scanControl() }
     }
 
     /// More happened than inotify can tell.
@@ -312,6 +308,12 @@ package final class SimulatedWorld: World {
     }
 
     // MARK: World
+
+    package func gather(isFirst: Bool) {}
+
+    package func obstacle() -> String? { nil }
+
+    package func decided(_ turn: Turn, obstacle: String?) {}
 
     package func start(_ job: Job) {
         guard !disk.isStopped else { return }
@@ -414,7 +416,7 @@ package final class SimulatedWorld: World {
             write(path, record(process, job, started: true))
             process.phase = .running(job, startedAt: now)
             if disk.bug == .endIsToldEarly, let service, let own = service.scheduler.jobs[job.id] {
-                service.end(own, attempt: job.attempt, RunResult(outcome: .exited(0), startedAt: now, endedAt: now))
+                service.submit(.ended(own.id, attempt: job.attempt, RunResult(outcome: .exited(0), startedAt: now, endedAt: now)))
             }
         case .running(let job, let startedAt):
             var kind = Self.outcome(of: job)
@@ -433,8 +435,7 @@ package final class SimulatedWorld: World {
         case .ended(let job, let end):
             process.phase = .idle
             guard let service, process.life == life else { return self.end(process) }
-            // What it tells of is the daemon's own job.
-            if let own = service.scheduler.jobs[job.id] { service.end(own, attempt: end.attempt, RunResult(end)) }
+            service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
         }
     }
 
@@ -448,9 +449,9 @@ package final class SimulatedWorld: World {
     private func concluded(_ process: Process) {
         guard let service else { return }
         if process.life == life {
-            if let job = process.job { service.conclude(job, record: process.record) }
+            if let job = process.job { service.workerIsGone(job, record: process.record) }
         } else if let adoption = adoptions.removeValue(forKey: process.pid), adoption.life == life {
-            service.conclude(adoption.job, record: process.record)
+            service.workerIsGone(adoption.job, record: process.record)
         }
     }
 

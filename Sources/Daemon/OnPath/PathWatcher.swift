@@ -60,7 +60,11 @@ final class PathWatcher: Part {
             blindListingAt = .now().advanced(byMilliseconds: Self.blindListingMilliseconds)
             stale.formUnion(failures.keys)
         }
-        for user in stale.sorted() { list(user, isMissed: isStart) }
+        let listed = stale.sorted()
+        let isAnyFirst = listed.contains { watches.waiters[$0]?.schedule.wantsFirstFiles ?? false }
+        for user in listed { list(user, isMissed: isStart) }
+        // The scheduler must know the first files of a schedule before other files are reported: the next turn looks for these.
+        if isAnyFirst { return }
         let time = MonotonicInstant.now()
         var reports: Reports = [:]
         var count = 0
@@ -72,7 +76,7 @@ final class PathWatcher: Part {
     }
 
     private func send(_ reports: Reports) {
-        for (_, report) in reports.sorted(by: { $0.key < $1.key }) { scheduler.handle(.files(report), at: now) }
+        for (_, report) in reports.sorted(by: { $0.key < $1.key }) { service.submit(.files(report)) }
     }
 
     var wakeAt: Wake {
@@ -123,12 +127,12 @@ final class PathWatcher: Part {
             log.write(
                 .info, "waits-for-files", at: now,
                 ["task": schedule.task, "schedule": schedule.id, "on_path": waiter.glob.text, "there": "\(listing.first.count)"])
-            scheduler.handle(.firstFiles(task: schedule.task, schedule: schedule.id, listing.first), at: now)
+            service.submit(.firstFiles(task: schedule.task, schedule: schedule.id, listing.first))
         } else if listing.failure == nil, watches.waiters[user]?.mayBeHidden == false, !listing.present.isDisjoint(with: schedule.seenFiles) {
             // When none of the files is there, the file system may not be mounted yet: that says nothing about its files.
             let gone = schedule.seenFiles.subtracting(listing.present)
             if !gone.isEmpty {
-                scheduler.handle(.files(FileReport(task: schedule.task, schedule: schedule.id, gone: gone.sorted())), at: now)
+                service.submit(.files(FileReport(task: schedule.task, schedule: schedule.id, gone: gone.sorted())))
             }
         }
         reportFailures()
@@ -315,7 +319,7 @@ final class PathWatcher: Part {
             var report = reports[user] ?? FileReport(task: schedule.task, schedule: schedule.id)
             if report.came.isEmpty { report.isMissed = reason.isMissed } else if report.isMissed != reason.isMissed {
                 // Files that were missed and others are in separate reports.
-                scheduler.handle(.files(report), at: now)
+                service.submit(.files(report))
                 report = FileReport(task: schedule.task, schedule: schedule.id, isMissed: reason.isMissed)
             }
             report.came.append(ArrivedFile(path: path.text, fingerprint: fingerprint, changedAt: came))

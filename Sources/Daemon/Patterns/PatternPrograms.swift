@@ -50,15 +50,17 @@ final class PatternPrograms: Part {
         waiting.append(question)
     }
 
-    /// Starts programs while there is room. True when more could be started at once, in the next turn.
-    func startWaiting() -> Bool {
+    /// There is room for a question that waits.
+    var canStartMore: Bool { running.count < Self.runningMax && !waiting.isEmpty }
+
+    /// Starts programs while there is room, not too many in one turn.
+    func startWaiting() {
         var count = 0
         while running.count < Self.runningMax, count < Self.startsPerTurn, let question = waiting.popFirst() {
             count += 1
             guard service.scheduler.awaits(question) else { continue }
             do { try start(question) } catch { take(.failed(ProgramRun.describe(error)), to: question) }
         }
-        return running.count < Self.runningMax && !waiting.isEmpty
     }
 
     private func start(_ question: Question) throws {
@@ -120,8 +122,7 @@ final class PatternPrograms: Part {
 
     private func take(_ answer: Answer, to question: Question) {
         guard service.scheduler.awaits(question) else { return }
-        let now = service.now
-        service.scheduler.handle(.answered(question, answer), at: now)
+        service.submit(.answered(question, answer))
         let program = "\(Layout.patterns)/\(question.program.key)"
         var due: String?
         var error: String?
@@ -131,10 +132,8 @@ final class PatternPrograms: Part {
         case .failed(let why): error = why
         }
         log.write(
-            error == nil ? .info : .warning, error == nil ? "answered" : "unanswered", at: now,
+            error == nil ? .info : .warning, error == nil ? "answered" : "unanswered", at: service.now,
             ["program": program, "task": question.task, "schedule": question.schedule, "due": due, "error": error])
         service.isPublishDue = true
-        // The answer is taken up in the next turn, which must not wait for another event.
-        service.arrivals.nudge()
     }
 }

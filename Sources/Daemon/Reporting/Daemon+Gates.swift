@@ -8,8 +8,7 @@ extension Daemon {
     /// How long after a look at the machine that did not allow a start the next one is due.
     private static let gateMilliseconds: Int64 = 5000
 
-    /// Why nothing may start now; nil when nothing stands against it.
-    private func obstacle() -> String? {
+    package func obstacle() -> String? {
         if let heldByRoot { return heldByRoot }
         if let limit = configuration.maxLoad {
             var load = 0.0
@@ -25,15 +24,8 @@ extension Daemon {
         return nil
     }
 
-    /// A turn that starts nothing while the machine is not to be loaded further.
-    func takeTurn() -> Turn {
-        tryMoreStarts()
-        var why: String?
-        let turn = scheduler.takeTurn(at: now) {
-            if service.troubles[.descriptors] != nil || service.troubles[.spool] != nil { return false }
-            why = obstacle()
-            return why == nil
-        }
+    /// Says when the machine is not to be loaded further, and when it may be again.
+    package func decided(_ turn: Turn, obstacle why: String?) {
         startsWereTried(by: turn)
         if let why {
             if held == nil {
@@ -47,6 +39,5 @@ extension Daemon {
             service.isPublishDue = true
             log.write(.notice, "released", at: now)
         }
-        return turn
     }
 }

@@ -7,7 +7,7 @@ extension Daemon {
     /// Writes `state/status.json` when something changed: at once when the spool has come to rest, else once a second.
     func publishIfDue() {
         guard service.isPublishDue else { return }
-        let isAtRest = scheduler.runningCount == 0 && service.arrivals.isEmpty
+        let isAtRest = service.isAtRest
         guard isAtRest || now.milliseconds - publishedAt.milliseconds >= Self.publishMilliseconds
             || now < publishedAt
         else { return }

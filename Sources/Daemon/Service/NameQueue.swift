@@ -13,9 +13,8 @@ struct NameQueue {
     private var names: [String] = []
     private var first = 0
     private var sightings: [String: Sighting] = [:]
-    private(set) var isNudged = false
 
-    var isEmpty: Bool { !hasNames && !isNudged }
+    var isEmpty: Bool { !hasNames }
 
     var hasNames: Bool { first < names.count }
 
@@ -28,14 +27,7 @@ struct NameQueue {
         }
     }
 
-    /// Makes the loop come round once more without waiting.
-    mutating func nudge() { isNudged = true }
-
-    /// It has come round.
-    mutating func settle() { isNudged = false }
-
     mutating func next() -> (name: String, sighting: Sighting)? {
-        settle()
         guard first < names.count else { return nil }
         let name = names[first]
         first += 1

@@ -23,9 +23,29 @@ extension Service {
         for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }
         for name in waitingFiles.keys { arrivals.add(name) }
         for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
-        loadDefinitions()
-        scheduler.handle(.programChanged(nil), at: now)
-        scanControl()
+        noticed.addAll()
+        submit(.programChanged(nil))
+    }
+
+    /// A name in control/ has come, changed or gone.
+    package func noticed(control name: String) { noticed.control.append(name) }
+
+    /// A file in tasks/ has come, changed or gone: its name without the ending.
+    package func noticed(task stem: String) { noticed.tasks.insert(stem) }
+
+    /// The same of schedules/.
+    package func noticed(schedule stem: String) { noticed.schedules.insert(stem) }
+
+    /// Reads what has come, changed or gone in control/, tasks/ and schedules/.
+    func takeNoticed() {
+        let names = noticed.takeAll()
+        for name in names.control { takeControl(name) }
+        // Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
+        if names.isAllOfControl || names.control.contains(where: { $0.hasSuffix(".request") }) { scanControl() }
+        if names.areAllDefinitions { return loadDefinitions() }
+        for stem in names.tasks.sorted() { loadTask(stem) }
+        for stem in names.schedules.sorted() { loadSchedule(stem) }
+        warnOfMissingTasks(changed: names.tasks)
     }
 
     /// A waiting job of this name, which stands as a directory.
@@ -49,7 +69,7 @@ extension Service {
     }
 
     func takeArrivals() throws(SystemError) {
-        guard canTakeUp() else { return arrivals.settle() }
+        guard canTakeUp() else { return }
         var count = 0
         while intakeAgainAt == nil, count < Self.intakePerTurn, let (name, sighting) = arrivals.next() {
             count += 1
@@ -88,14 +108,14 @@ extension Service {
                 // Nobody has taken it away: it stands where it was moved to, and the disk refused the rest.
                 if unplaced[known] != nil { return }
                 waitingFiles[name] = nil
-                scheduler.handle(.withdrawn(known), at: now)
+                handle(.withdrawn(known))
                 return
             }
             if let stamp = job.file, stamp.isOf(status) { return }
         } else if let job = waitingDirectory(name) {
             guard try spool.fs.status("\(Layout.new)/\(name)") == nil else { return }
             if let path = try spool.stray(of: job), try putBack(job, from: path) { return }
-            scheduler.handle(.withdrawn(job.id), at: now)
+            handle(.withdrawn(job.id))
             return
         }
         let arrival: Arrival
@@ -136,11 +156,11 @@ extension Service {
             for followUp in job.definition.followUps {
                 if case .task(let task) = followUp.action { warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
             }
-            scheduler.handle(.dropped(job, onRecord), at: now)
+            handle(.dropped(job, onRecord))
         // Somebody still writes its task.
         case .rejected where isTaskUnready: lookAgain(at: name)
         case .rejected(let file):
-            scheduler.handle(.rejected(file), at: now)
+            handle(.rejected(file))
             // Whoever looks for a job there in this very turn finds that it is about to move.
             if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
@@ -165,7 +185,7 @@ extension Service {
     /// A job's directory goes back to where it belongs. False: it cannot.
     private func putBack(_ job: Job, from path: String) throws(SystemError) -> Bool {
         guard let moved = try persistently({ () throws(SystemError) in try self.spool.putBack(job, from: path) }) else { return false }
-        scheduler.handle(.moved(job.id, moved), at: now)
+        handle(.moved(job.id, moved))
         return true
     }
 

@@ -6,7 +6,7 @@ import Store
 
 extension Service {
     /// All that stands in control/ is taken up in one turn.
-    package func scanControl() {
+    func scanControl() {
         do throws(SystemError) {
             let names = Set(try spool.fs.list(Layout.control).map(\.name))
             // The names that spoolctl gives begin with an instant.
@@ -17,15 +17,15 @@ extension Service {
         }
     }
 
-    package func takeControl(_ name: String) {
+    func takeControl(_ name: String) {
         let path = "\(Layout.control)/\(name)"
         do throws(SystemError) {
             if let scope = PauseScope(text: name) {
                 switch try spool.fs.take(path, limit: 4096, ignoringWriters: true) {
                 case .file(_, let note):
-                    scheduler.handle(.paused(scope, note: String(decoding: note, as: UTF8.self).trimmed), at: now)
-                case .tooLarge: scheduler.handle(.paused(scope, note: "(its note is too long)"), at: now)
-                case .missing, .foreign: scheduler.handle(.resumed(scope), at: now)
+                    handle(.paused(scope, note: String(decoding: note, as: UTF8.self).trimmed))
+                case .tooLarge: handle(.paused(scope, note: "(its note is too long)"))
+                case .missing, .foreign: handle(.resumed(scope))
                 case .refused(_, let why):
                     if spool.firstTimeIgnored(path) { log.write(.warning, "ignored", at: now, ["file": path, "why": why]) }
                 case .busy, .other: break
@@ -36,7 +36,6 @@ extension Service {
                 case .file(_, let bytes) = try spool.fs.take(path, limit: RequestLimits.bytes)
             {
                 if let answer = try perform(bytes, request: name) { answers.append(answer) }
-                arrivals.nudge()
             }
             unreadable.remove(path)
         } catch {
@@ -102,13 +101,13 @@ extension Service {
         switch action {
         case .cancel:
             let wasRunning = job.state == .running
-            scheduler.handle(.cancel(id), at: now)
+            handle(.cancel(id))
             log.write(.notice, "cancel", at: now, ["id": id.text])
             return (0, wasRunning ? "asked to stop" : "canceled")
         case .kill(let signal):
             guard job.state == .running else { return (1, "is not running") }
-            scheduler.handle(.requested(id, name: request), at: now)
-            scheduler.handle(.kill(id, signal: signal), at: now)
+            handle(.requested(id, name: request))
+            handle(.kill(id, signal: signal))
             log.write(.notice, "kill", at: now, ["id": id.text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
         case .extend(let milliseconds): return extend(job, milliseconds: milliseconds, request: request)
@@ -137,14 +136,13 @@ extension Service {
     package func refuseRestart(_ why: String) {
         answers += restartRequests.map { RequestAnswer($0, 1, why) }
         restartRequests.removeAll()
-        arrivals.nudge()
     }
 
     /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
     private func extend(_ job: Job, milliseconds: Int64, request: String) -> (code: Int, message: String)? {
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
         guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
-        scheduler.handle(.requested(job.id, name: request), at: now)
+        handle(.requested(job.id, name: request))
         extensions.append(TimeoutExtension(request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout)))
         return nil
     }

@@ -4,7 +4,7 @@ import Store
 // What tasks/ and schedules/ hold, read into definitions.
 
 extension Service {
-    package func loadDefinitions() {
+    func loadDefinitions() {
         do throws(SystemError) {
             let tasks = try spool.definitionFiles(in: Layout.tasks)
             for (stem, files) in tasks { loadTask(stem, files: files) }
@@ -23,14 +23,14 @@ extension Service {
     /// Takes up what `tasks/` has for a name now. `files`: what is known to be there; nil: to be looked up.
     /// False: somebody still writes it, and its next event will say.
     @discardableResult
-    package func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
+    func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
         let path = "\(Layout.tasks)/\(stem)"
         do {
             let files = try files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
             guard !files.isEmpty else {
                 problems[path] = nil
                 isPublishDue = true
-                scheduler.handle(.taskRemoved(stem), at: now)
+                handle(.taskRemoved(stem))
                 return true
             }
             guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
@@ -38,11 +38,11 @@ extension Service {
             count(&file, at: path)
             let task = try spool.task(file, context)
             problems[path] = nil
-            scheduler.handle(.task(task, since: since(file)), at: now)
+            handle(.task(task, since: since(file)))
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { lookAgain(atPath: path) }
             report(problem: problem.lines, of: path)
-            scheduler.handle(.taskUnusable(stem), at: now)
+            handle(.taskUnusable(stem))
         } catch {
             if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)
@@ -50,14 +50,14 @@ extension Service {
         return true
     }
 
-    package func loadSchedule(_ stem: String, files: [String]? = nil) {
+    func loadSchedule(_ stem: String, files: [String]? = nil) {
         let path = "\(Layout.schedules)/\(stem)"
         do {
             let files = try files ?? spool.definitionFiles(in: Layout.schedules, stem: stem)
             guard !files.isEmpty else {
                 problems[path] = nil
                 isPublishDue = true
-                scheduler.handle(.scheduleRemoved(id: stem), at: now)
+                handle(.scheduleRemoved(id: stem))
                 return
             }
             guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
@@ -65,12 +65,12 @@ extension Service {
             count(&file, at: path)
             let (task, schedule) = try spool.schedule(file, context)
             problems[path] = nil
-            scheduler.handle(.schedule(task: task, schedule, file.source, since: since(file)), at: now)
+            handle(.schedule(task: task, schedule, file.source, since: since(file)))
             warnIfMissing(task, key: "task", file: path)
         } catch let problem as DefinitionProblem {
             if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { lookAgain(atPath: path) }
             report(problem: problem.lines, of: path)
-            scheduler.handle(.scheduleUnusable(id: stem), at: now)
+            handle(.scheduleUnusable(id: stem))
         } catch {
             if (error as? SystemError)?.mayPass == true { lookAgain(atPath: path) }
             report(problem: ["\(error)"], of: path)

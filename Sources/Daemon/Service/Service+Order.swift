@@ -63,12 +63,14 @@ extension Service {
 
     // MARK: An ended try
 
-    /// Tells the scheduler how a try ended.
-    package func end(_ job: Job, attempt: Int, _ result: RunResult) {
+    func end(_ job: Job, attempt: Int, _ result: RunResult) { handle(.ended(job.id, attempt: attempt, result)) }
+
+    /// How a try ended, with what its worker does not know.
+    func completed(_ result: RunResult, of job: Job) -> RunResult {
         var result = result
         result.cause = world.leaveGroup(of: job)
         if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
-        scheduler.handle(.ended(job.id, attempt: attempt, result), at: now)
+        return result
     }
 
     private func hasOutput(_ job: Job) -> Bool {

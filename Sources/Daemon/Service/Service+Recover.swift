@@ -68,8 +68,8 @@ extension Service {
         if wasDiskBroken { try renewPauses() }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
         for (job, error) in recovery.unplaced { tryLater(job, error) }
-        for (job, moved) in recovery.putBack { scheduler.handle(.moved(job.id, moved), at: now) }
-        for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
+        for (job, moved) in recovery.putBack { handle(.moved(job.id, moved)) }
+        for job in recovery.withdrawn { handle(.withdrawn(job.id)) }
         try claimAgain()
         for job in scheduler.jobs.values {
             if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
@@ -173,11 +173,11 @@ extension Service {
         return hasOutput ? .lost("it had begun, and no worker's record says what became of it") : .neverBegan
     }
 
-    /// A worker is gone: its record says how its run ended, or the run is lost. One whose record cannot be read now is looked for again.
-    package func conclude(_ job: Job, record: String) {
-        guard !conclude(job, record, isOfThisBoot: true) else { return }
-        unaccounted.append(job)
-        arrivals.nudge()
+    /// Finds out how the runs of workers that have ended came out. A run whose worker's record cannot be read now is looked for again.
+    func concludeGone() {
+        let gone = goneWorkers
+        goneWorkers = []
+        for (job, record) in gone where !conclude(job, record, isOfThisBoot: true) { unaccounted.append(job) }
     }
 
     /// False: the record cannot be read now. `isOfThisBoot`: else the run's processes are gone, and their numbers others'.

@@ -61,11 +61,6 @@ extension Service {
         }
     }
 
-    func endStoppedBeforeStart() {
-        for job in stoppedBeforeStart { end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)) }
-        stoppedBeforeStart.removeAll()
-    }
-
     func placeAgain() throws(SystemError) {
         guard !unplaced.isEmpty, now >= placeAgainAt else { return }
         let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }

@@ -29,6 +29,13 @@ package final class Service<FS: FileSystem, W: World> {
     let spoolID: String
     unowned let world: W
 
+    /// Events that the next turn gives to the scheduler.
+    private var submitted = EventQueue()
+    /// Names in control/, and what the names in tasks/ and schedules/ stand for, that the next turn reads.
+    var noticed = NoticedNames()
+    /// Workers that have ended in the middle of a run, whose records the next turn reads.
+    var goneWorkers: [(job: Job, record: String)] = []
+
     /// Set before `begin` when the spool is not root's: its jobs run as nobody else.
     package var owner: SpoolOwner?
     /// Set before `begin` when the spool is a copy of one that was made elsewhere.
@@ -67,8 +74,6 @@ package final class Service<FS: FileSystem, W: World> {
     var problems: [String: [String]] = [:]
     /// Jobs that could not be brought to their place, and when that is tried again.
     var unplaced: [JobID: Unplaced] = [:]
-    /// Those of them that were told to end; the next turn takes that up.
-    var stoppedBeforeStart: [Job] = []
     var placeAgainAt = Instant(milliseconds: 0)
     var placingDelayMilliseconds = placingMillisecondsMin
     var expiries = Expiries()
@@ -95,10 +100,6 @@ package final class Service<FS: FileSystem, W: World> {
         self.world = world
         scheduler = Scheduler(zones: zones)
         scheduler.host = spool.host
-        scheduler.isOnRecord = { [spool] id in
-            // In running/ while the disk refuses to move it. One that cannot be looked at is in the way when the job is brought there.
-            (try? JobState.allCases.contains { try $0 != .new && spool.fs.status(Layout.directory(of: id, $0)) != nil }) ?? false
-        }
     }
 
     var now: Instant { world.now }
@@ -107,8 +108,18 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// There is something to do without waiting for anything to happen.
     package var hasWork: Bool {
-        arrivals.isNudged || arrivals.hasNames && intakeAgainAt == nil || pruning != nil || hasExpired || !removals.isEmpty || spool.journal.hasPending
+        arrivals.hasNames && intakeAgainAt == nil || hasInput || !answers.isEmpty || pruning != nil || hasExpired || !removals.isEmpty
+            || spool.journal.hasPending
     }
+
+    /// Something has happened that no turn has taken up yet, besides names in new/.
+    private var hasInput: Bool { !submitted.isEmpty || !noticed.isEmpty || !goneWorkers.isEmpty }
+
+    /// Nothing runs, and nothing waits to be taken up.
+    package var isAtRest: Bool { scheduler.runningCount == 0 && !arrivals.hasNames && !hasInput }
+
+    /// How many jobs run, without those whose end has been submitted.
+    package var runningCount: Int { scheduler.runningCount - submitted.ending.count { scheduler.jobs[$0]?.state == .running } }
 
     /// The disk has refused to bring some job to its place.
     package var hasUnplaced: Bool { !unplaced.isEmpty }
@@ -128,8 +139,9 @@ package final class Service<FS: FileSystem, W: World> {
     /// Reads the journal and the tree, and catches up.
     ///
     /// - Parameter boot: what the kernel calls the time since the machine was started.
-    package func begin(boot: String, version: String, _ decide: () throws(SystemError) -> Turn) throws(SystemError) {
+    package func begin(boot: String, version: String) throws(SystemError) {
         self.version = version
+        handleSubmitted()
         try recover(boot: boot)
         loadDefinitions()
         scanControl()
@@ -139,21 +151,27 @@ package final class Service<FS: FileSystem, W: World> {
         for _ in 0..<Self.intakeAtStart / Self.intakePerTurn where !arrivals.isEmpty { try takeArrivals() }
         try settleCopy()
         tellOfWrongClock()
-        scheduler.handle(.started(boot: boot, version: version), at: now)
+        handle(.started(boot: boot, version: version))
         nextPrune = now
-        try carryOut(try decide())
+        try carryOut(try decide(isFirst: true))
         try rotateIfDue()
     }
 
+    /// Something has happened. The next turn gives it to the scheduler, and follows at once.
+    package func submit(_ event: Event) { submitted.add(event) }
+
+    /// A worker has ended in the middle of a run: its record says how the run ended, or the run is lost.
+    package func workerIsGone(_ job: Job, record: String) { goneWorkers.append((job, record)) }
+
     /// Takes up what has come, lets the scheduler decide, and carries that out.
-    package func turn(_ decide: () throws(SystemError) -> Turn) throws(SystemError) {
+    package func turn() throws(SystemError) {
+        takeInput()
         lookAgainAtUnready()
         try takeArrivals()
         try settleUnaccounted()
         try pruneSome()
         try removeSome()
-        endStoppedBeforeStart()
-        try carryOut(try decide())
+        try carryOut(try decide(isFirst: false))
         // Where a job belongs is in the journal by now.
         try placeAgain()
         try rotateIfDue()
@@ -163,12 +181,56 @@ package final class Service<FS: FileSystem, W: World> {
         if spool.journal.wantsRotation { try rotateJournal() }
     }
 
+    /// In the order in which things must be known: that a run has ended before a request for it, a task before a job that names it.
+    private func takeInput() {
+        handleSubmitted()
+        concludeGone()
+        takeNoticed()
+    }
+
+    private func handleSubmitted() {
+        for event in submitted.takeAll() { handle(event) }
+    }
+
+    /// Gives an event to the scheduler, with what the disk knows of it: the only place that does.
+    func handle(_ event: Event) {
+        let now = now
+        var event = event
+        switch event {
+        case .ended(let id, let attempt, let result):
+            guard let job = scheduler.jobs[id], job.state == .running, job.attempt == attempt else { break }
+            event = .ended(id, attempt: attempt, completed(result, of: job))
+        case .zonesChanged(let changes, _): event = .zonesChanged(changes, recorded: recordedRuns(dueAt: now))
+        default: break
+        }
+        scheduler.handle(event, at: now)
+    }
+
+    /// The due times up to now whose runs are on record.
+    private func recordedRuns(dueAt now: Instant) -> Set<JobID> { Set(scheduler.runsDue(at: now).filter(spool.isOnRecord)) }
+
+    /// Has the scheduler decide what follows from all that has been taken up.
+    private func decide(isFirst: Bool) throws(SystemError) -> Turn {
+        try world.gather(isFirst: isFirst)
+        handleSubmitted()
+        let now = now
+        var obstacle: String?
+        let turn = scheduler.takeTurn(at: now, recorded: recordedRuns(dueAt: now)) {
+            if troubles[.descriptors] != nil || troubles[.spool] != nil { return false }
+            obstacle = world.obstacle()
+            return obstacle == nil
+        }
+        world.decided(turn, obstacle: obstacle)
+        return turn
+    }
+
     /// Ends in order: what has happened is journaled, nothing is started any more.
     package func finish() throws(SystemError) {
+        takeInput()
         try carryOut(scheduler.takeTurn(at: now, mayStart: false))
         // Of what stands elsewhere, the next daemon must not think that a person put it there.
         guard !hasUnplaced else { return }
-        scheduler.handle(.stopped, at: now)
+        handle(.stopped)
         try carryOut(scheduler.takeTurn(at: now, mayStart: false))
     }
 
@@ -191,7 +253,7 @@ package final class Service<FS: FileSystem, W: World> {
     package func clockWasSet() {
         log.write(.notice, "clock-set", at: now)
         tellOfWrongClock()
-        scheduler.handle(.clockSet, at: now)
+        submit(.clockSet)
         unreadyLookAt = min(unreadyLookAt, now.advanced(byMilliseconds: Self.unreadyMilliseconds))
         intakeAgainAt = intakeAgainAt.map { min($0, now.advanced(byMilliseconds: Self.shortageMilliseconds)) }
         placeAgainAt = min(placeAgainAt, now.advanced(byMilliseconds: placingDelayMilliseconds))
@@ -238,8 +300,7 @@ package final class Service<FS: FileSystem, W: World> {
         for (job, how) in turn.stops {
             if unplaced[job.id]?.isToStart == true {
                 unplaced[job.id]?.isToStart = false
-                stoppedBeforeStart.append(job)
-                arrivals.nudge()
+                submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)))
             } else {
                 world.stop(job, how)
             }
@@ -288,7 +349,7 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// Begins a new segment of the journal with the state as it is now, and removes those that are older than any record is kept.
     package func rotateJournal() throws(SystemError) {
-        scheduler.forgetRetries()
+        scheduler.forgetRetries(gone: Set(scheduler.endedRetries.filter { !spool.isOnRecord($0) }))
         let snapshot = scheduler.snapshot(at: now, unplaced: unplaced.values.map(\.job))
         try persistently { () throws(SystemError) in
             try self.spool.journal.rotate(snapshot: snapshot, spool: self.spoolID, at: self.now)

@@ -11,7 +11,20 @@ package protocol World: AnyObject {
     /// The configuration in force.
     var configuration: Configuration { get }
 
-    /// Gives a job, which is journaled and in its place, to a worker. If that cannot be, `Service.end` says so.
+    /// Looks at what only the world can see, and submits what it finds. Called in each turn, before the scheduler decides.
+    ///
+    /// - Parameter isFirst: the daemon has just started: what is found has been missed.
+    func gather(isFirst: Bool) throws(SystemError)
+
+    /// Why no job may be started now; nil when nothing stands against it. Asked only when there is a job to start.
+    func obstacle() -> String?
+
+    /// The scheduler has decided, and nothing of it is carried out yet.
+    ///
+    /// - Parameter obstacle: what kept it from starting jobs.
+    func decided(_ turn: Turn, obstacle: String?)
+
+    /// Gives a job, which is journaled and in its place, to a worker. If that fails, the world submits the end of the try.
     func start(_ job: Job)
 
     /// Asks the worker of a running job, of this daemon or an earlier one, to end it.
@@ -29,7 +42,7 @@ package protocol World: AnyObject {
     /// Whether the worker of an earlier daemon that has this record file still lives.
     func isAlive(record: String) throws(SystemError) -> Bool
 
-    /// Watches a worker of an earlier daemon until it ends and `Service.conclude` is called. False when it has just ended.
+    /// Watches a worker of an earlier daemon until it ends and `Service.workerIsGone` is called. False when it has just ended.
     func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool
 
     /// Ends what a lost run left running, which began since the machine was started.

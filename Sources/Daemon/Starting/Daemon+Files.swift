@@ -24,12 +24,8 @@ extension Daemon {
             isSpoolSuspect = true
             isLookDue = true
         }
-        var stems = Set<String>()
-        var scheduleStems = Set<String>()
-        var programs = Set<String>()
         var zonesChanged = false
         var configurationLook: (isDue: Bool, isChanged: Bool) = (false, false)
-        var hasRequest = false
         var isOfAccounts = false
         for event in events {
             if zoneWatches.contains(event) { zonesChanged = true }
@@ -53,26 +49,18 @@ extension Daemon {
                     event.name, isGone: event.mask.isDisjoint(with: isComing),
                     isCreated: !event.mask.isDisjoint(with: [.created, .attributesChanged]), isMovedIn: event.mask.contains(.movedTo))
             case watches.tasks:
-                if !Name.isUnfinished(event.name) { stems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
+                if !Name.isUnfinished(event.name) { service.noticed(task: Spool<DiskFileSystem>.stem(of: event.name)) }
             case watches.schedules:
-                if !Name.isUnfinished(event.name) { scheduleStems.insert(Spool<DiskFileSystem>.stem(of: event.name)) }
-            case watches.patterns: programs.insert(event.name)
-            case watches.control:
-                service.takeControl(event.name)
-                if event.name.hasSuffix(".request") { hasRequest = true }
+                if !Name.isUnfinished(event.name) { service.noticed(schedule: Spool<DiskFileSystem>.stem(of: event.name)) }
+            case watches.patterns: service.submit(.programChanged(event.name))
+            case watches.control: service.noticed(control: event.name)
             case watches.journal: if event.name == spool.journal.segment { isSpoolSuspect = true }
             default: break
             }
         }
-        // Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
-        if hasRequest { service.scanControl() }
         if zonesChanged { reloadZones() }
         if configurationLook.isDue { loadConfiguration(isFirst: false, isChanged: configurationLook.isChanged) }
         if isOfAccounts { accountsChanged() }
-        for name in programs { scheduler.handle(.programChanged(name), at: now) }
-        for stem in stems.sorted() { service.loadTask(stem) }
-        for stem in scheduleStems.sorted() { service.loadSchedule(stem) }
-        service.warnOfMissingTasks(changed: stems)
     }
 
     /// Whether an event tells that a directory of the spool is gone, or another one.

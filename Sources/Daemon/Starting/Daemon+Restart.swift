@@ -13,7 +13,7 @@ extension Daemon {
         // A user's daemon ends, and root's starts it anew.
         if link != nil {
             isStopping = true
-            return service.arrivals.nudge()
+            return
         }
         guard check == nil, !isRestartDue else { return }
         do throws(SystemError) { check = try ProgramCheck(program) } catch { refuseRestart("\(error)") }
@@ -54,8 +54,7 @@ extension Daemon {
         }
         notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
         // The journal says that the daemon has stopped.
-        scheduler.handle(.started(boot: try Linux.Process.bootID(), version: options.version), at: now)
-        service.arrivals.nudge()
+        service.submit(.started(boot: try Linux.Process.bootID(), version: options.version))
     }
 
     private func refuseRestart(_ why: String) {

@@ -319,7 +319,6 @@ extension Daemon {
             for one in grants {
                 if one.user == Self.own {
                     limitSlots()
-                    service.arrivals.nudge()
                     reportOwn(isShort: isShortOfSlots)
                     isChanged = true
                 } else if one.slots == 0 || isAsServed(one.user) {

@@ -92,7 +92,8 @@ extension Daemon {
             }
         }
         service.isPublishDue = true
-        service.arrivals.nudge()
+        // What may start has changed.
+        service.submit(.tick)
     }
 
     func reportToRoot() {

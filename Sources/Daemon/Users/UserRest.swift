@@ -75,7 +75,7 @@ extension Daemon {
         if idleTime.isGranted {
             isResting = true
             isStopping = true
-            return service.arrivals.nudge()
+            return
         }
         if idleTime.isOver(at: Clock.monotonicMilliseconds()) { link?.askForRest(until: wantedBackAt) }
     }

@@ -36,7 +36,7 @@ extension Daemon {
                 .notice, "zones-changed", at: now, ["zones": Set(changes.map(\.new.name)).sorted().joined(separator: ",")])
             if let change = changes.first(where: { $0.old === configuration.zone }) { configuration.zone = change.new }
             scheduler.zone = configuration.zone
-            scheduler.handle(.zonesChanged(changes), at: now)
+            service.submit(.zonesChanged(changes))
             service.isPublishDue = true
         } while zones.files != files
     }

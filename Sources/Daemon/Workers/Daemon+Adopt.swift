@@ -50,12 +50,12 @@ extension Daemon {
         if let process = worker.process, let token = worker.token { loop.remove(process.pidfd.raw, token) }
         // Not the worker, then, but what has its lock after it.
         if try isAlive(record: worker.record) { return try watch(AdoptedWorker(job: worker.job, record: worker.record, process: nil)) }
-        service.conclude(worker.job, record: worker.record)
+        service.workerIsGone(worker.job, record: worker.record)
     }
 
     /// Of workers that cannot be seen, the locks tell.
     func lookAtUnseenWorkers() throws(SystemError) {
-        for worker in try adopted.takeEnded(isAlive: isAlive) { service.conclude(worker.job, record: worker.record) }
+        for worker in try adopted.takeEnded(isAlive: isAlive) { service.workerIsGone(worker.job, record: worker.record) }
     }
 
     /// Tells a worker without a socket by signals: SIGTERM to stop its job, SIGUSR1 to kill it.

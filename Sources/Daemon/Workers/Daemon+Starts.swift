@@ -26,16 +26,14 @@ struct StartLimit {
 extension Daemon {
     /// A job could not be started, through no fault of its own: it waits on.
     func refused(_ job: Job, _ error: String) {
-        service.end(job, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now))
-        // The turn that follows must not wait for another event.
-        service.arrivals.nudge()
+        service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)))
         limitStarts(error)
     }
 
     private func limitStarts(_ error: String) {
         var limit = startLimit ?? StartLimit(count: .max, againAt: now)
         // What went well before the trial still may.
-        limit.count = limit.isTrying ? limit.count - 1 : min(limit.count, scheduler.runningCount)
+        limit.count = limit.isTrying ? limit.count - 1 : min(limit.count, service.runningCount)
         // Several that are refused at once are one refusal.
         if startLimit == nil || limit.isTrying || now >= limit.againAt {
             limit.againAt = now.advanced(byMilliseconds: limit.delayMilliseconds)
@@ -47,7 +45,7 @@ extension Daemon {
         service.begin(.processes, error, effect: "what cannot be started waits, and is tried now and then")
         limitSlots()
         // Those that would not be used make room for what would.
-        endIdleWorkers(keeping: max(0, limit.count - scheduler.runningCount))
+        endIdleWorkers(keeping: max(0, limit.count - service.runningCount))
     }
 
     /// How many slots may be used here where they are shared: of a user's daemon, what root's gives; of root's, its own share.
@@ -57,7 +55,7 @@ extension Daemon {
     func limitSlots() {
         let slots = min(configuration.slots, grantedSlots ?? .max, startLimit?.count ?? .max)
         service.isPublishDue = true
-        scheduler.handle(.limits(SchedulerLimits(slots: slots, queueSlots: configuration.queueSlots)), at: now)
+        service.submit(.limits(SchedulerLimits(slots: slots, queueSlots: configuration.queueSlots)))
     }
 
     /// Before a turn: lets one more job start when it is time to try.

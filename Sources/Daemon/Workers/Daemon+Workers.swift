@@ -51,9 +51,7 @@ extension Daemon {
     }
 
     private func notStarted(_ job: Job, _ why: String) {
-        service.end(job, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now))
-        // The turn that follows must not wait for another event.
-        service.arrivals.nudge()
+        service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .notSpawned(why), startedAt: nil, endedAt: now)))
     }
 
     /// One that has nothing to do and serves that user.
@@ -117,7 +115,7 @@ extension Daemon {
                     continue
                 }
                 startSucceeded(job)
-                service.end(job, attempt: end.attempt, RunResult(end))
+                service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
                 // Its end follows, and is nobody's.
@@ -134,9 +132,7 @@ extension Daemon {
 
     /// A try was begun otherwise than its job says.
     private func note(_ remark: String, of job: Job) {
-        scheduler.handle(.remarked(job.id, remark), at: now)
-        // In the journal at once, so that a later daemon knows of it.
-        service.arrivals.nudge()
+        service.submit(.remarked(job.id, remark))
         guard remarksTold.isNew(remark) || job.definition.fallsBack else { return }
         log.write(.warning, "substituted", at: now, ["id": job.id.text, "what": remark])
     }
@@ -162,7 +158,7 @@ extension Daemon {
         if let job = worker.job {
             log.write(.error, "worker-died", at: now, ["worker": "\(worker.pid)", "id": job.id.text])
             let record = String(worker.number)
-            guard try isAlive(record: record) else { return service.conclude(job, record: record) }
+            guard try isAlive(record: record) else { return service.workerIsGone(job, record: record) }
             // It is just ending, or has let go of its socket and goes on.
             try watch(AdoptedWorker(job: job, record: record, process: nil))
         }

@@ -62,6 +62,12 @@ extension Spool {
         return false
     }
 
+    /// The spool has a record of the job: in running/ too, where a record stays while the disk refuses to move it. A record that cannot be
+    /// read counts as none; it is in the way when another job of this id is to be brought there.
+    public func isOnRecord(_ id: JobID) -> Bool {
+        (try? [JobState.running, .done, .failed].contains { try fs.status(Layout.directory(of: id, $0)) != nil }) ?? false  // as said
+    }
+
     /// How the job ended; nil: it has not, or there is no record of it.
     public func end(of id: JobID) throws(SystemError) -> JobState? {
         for state in [JobState.done, .failed] {
