@@ -71,6 +71,38 @@ struct ShippedTextTests {
         #expect(Set(tested.map(\.id)).subtracting(named) == [] && named.count > 60)
     }
 
+    /// Every file below a directory of the project, as a path from the project's root.
+    static func tree(_ directory: String) throws -> [String] {
+        try files(directory).flatMap { path in
+            try Files.status("\(root)/\(path)").kind == .directory ? [path] + tree(path) : [path]
+        }
+    }
+
+    @Test("Every file, folder and name in Sources/README.md is in the sources")
+    func map() throws {
+        let paths = try Self.tree("Sources") + Self.tree("Tests")
+        var words: Set<String> = []
+        for path in paths where path.hasPrefix("Sources/") && path.hasSuffix(".swift") {
+            let bytes = try Files.bytes("\(Self.root)/\(path)")
+            for word in bytes.split(whereSeparator: { !(Character(UnicodeScalar($0)).isLetter || Character(UnicodeScalar($0)).isNumber || $0 == 0x5F) }) {
+                words.insert(String(decoding: word, as: UTF8.self))
+            }
+        }
+        let map = try Files.text("\(Self.root)/Sources/README.md").split(separator: "```").enumerated().filter { $0.offset % 2 == 0 }
+        var named = 0
+        for part in map.flatMap({ $0.element.split(separator: "`", omittingEmptySubsequences: false).enumerated() }) where part.offset % 2 == 1 {
+            let name = part.element
+            named += 1
+            let isPath = paths.contains { $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") }
+            // Files of the spool and the shell's are not of the sources.
+            if isPath || name.contains(where: { "/ =[".contains($0) }) || name == "status.json" { continue }
+            // `Scheduler.takeTurn`, `next(after:)`.
+            let members = name.prefix { $0 != "(" }.split(separator: ".").map(String.init)
+            #expect(members.allSatisfy { words.contains($0) || paths.contains("Sources/\($0)") }, "\(name)")
+        }
+        #expect(named > 80)
+    }
+
     /// The commands that `spoolctl --help` lists.
     static func commands(_ spool: SpoolUnderTest) throws -> [String] {
         try spool.ctl("--help").lines.compactMap { line in
