@@ -73,7 +73,9 @@ struct BeginCheck {
 
     private func itsKeyIsItsOwn() throws(Violation) {
         guard let key = job.definition.unique?.key else { return }
-        for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf && !people.movedAway.contains(id.text) {
+        for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf {
+            // Whoever takes a job's directory away gives its key back. A power cut may bring the directory back.
+            if people.movedAway.contains(id.text) || people.carriedOff.contains(id.text) { continue }
             for state in [JobState.done, .failed] where world.disk.exists(Layout.directory(of: id, state)) {
                 // A power cut has brought back a record that was removed.
                 if try Check(world, people).mayBeForgotten(id) { continue }

@@ -123,7 +123,7 @@ extension Service {
         do throws(SystemError) {
             arrival = try spool.intake(
                 name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
-                isTaken: { self.scheduler.jobs[$0] }, ending: { self.scheduler.endedInTurn[$0] },
+                isTaken: { self.scheduler.jobs[$0] }, ending: { self.scheduler.endedInTurn[$0] ?? self.unplaced[$0]?.job },
                 task: { task in
                     // It may have come just before the job, and not have been looked at yet.
                     if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) { isTaskUnready = !self.loadTask(task) }

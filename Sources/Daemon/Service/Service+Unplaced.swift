@@ -28,7 +28,8 @@ extension Service {
                 try self.spool.place(job, isAgain: !begun.isEmpty)
             }
         } catch {
-            guard !isStopping else { throw error }
+            // After a failed sync nobody knows what of it is on the disk: that is not this job's trouble alone.
+            guard !isStopping, !error.isFailedSync else { throw error }
             return tryLater(job, error, begun)
         }
         // What has taken its name meanwhile has not been looked at.
