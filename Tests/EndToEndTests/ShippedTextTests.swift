@@ -93,7 +93,7 @@ struct ShippedTextTests {
         for part in map.flatMap({ $0.element.split(separator: "`", omittingEmptySubsequences: false).enumerated() }) where part.offset % 2 == 1 {
             let name = part.element
             named += 1
-            let isPath = paths.contains { $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") }
+            let isPath = paths.contains { $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") || $0.hasSuffix("/\(name).swift") }
             // Files of the spool and the shell's are not of the sources.
             if isPath || name.contains(where: { "/ =[".contains($0) }) || name == "status.json" { continue }
             // `Scheduler.takeTurn`, `next(after:)`.
