@@ -24,7 +24,7 @@ struct Demo {
         let here = Self.programDirectory()
         daemonProgram = "\(here)/spoold"
         guard access(daemonProgram, X_OK) == 0 else {
-            throw Failure(ExitCode.failed, "there is no spoold beside spoolctl in \(here); build it with: swift build")
+            throw Failure(ExitCode.failed, "there is no spoold beside spoolctl in \(here): install it there, or build it with swift build")
         }
         examples = try Self.examples(session, here)
         path = try Self.temporaryDirectory()
