@@ -60,7 +60,7 @@ let package = Package(
         .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
         .testTarget(name: "SchedulerTests", dependencies: ["Scheduler"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler"], swiftSettings: strict),
         .testTarget(name: "LiveViewTests", dependencies: ["LiveView"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
     ]

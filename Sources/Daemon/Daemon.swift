@@ -1,17 +1,3 @@
-// spoold: one thread around one epoll set. Each turn gathers what happened as events, lets the scheduler decide, and
-// carries out its turn in order: journal (one sync for all of it), places, starts, stops, answers.
-//
-// What may go wrong, and what then:
-// - The disk is full or read-only: the turn waits and is tried again each second, the first one too. Running jobs go on,
-//   nothing new starts, nothing is acknowledged.
-// - Descriptors have run out: what is under way is brought to its end with a reserve, and what is dropped waits.
-// - The machine starts no more processes: jobs wait, and one is tried now and then.
-// - Each of these is said once in the log, and once more when it is over; see Trouble.swift.
-// - A failed sync, blocks that cannot be read or written: what the kernel then has in memory is no longer to be trusted. The daemon
-//   lets go of the spool and waits for a disk that takes changes; see AwaitedSpool.swift.
-// - The journal is damaged: the daemon does not start, and says file and line.
-// - Input that cannot be used is set aside with its reason and stops nothing.
-
 import CLinux
 import Glibc
 import Linux
@@ -19,148 +5,70 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-public struct DaemonOptions: Sendable {
-    public var spool: String
-    public var configuration: String?
-    public var worker: String
-    public var version: String
-    /// Waits while another serves the spool.
-    public var isStandby: Bool
-    /// Serves a user's part of a spool that root's daemon serves, which started this one. From the first moment it is that user's.
-    public var user: String?
+/// spoold: one thread around one epoll set. Each turn gathers what happened as events, lets the scheduler decide, and carries out the
+/// decisions in order: journal (one sync for all of them), places, starts, stops, answers.
+///
+/// This class builds the parts, connects them, and runs the loop. Each part keeps its own state and reaches others by what it was given; so
+/// there are more constants here than in other types, and no other state than why the daemon ends.
+///
+/// What may go wrong, and what then:
+/// - The disk is full or read-only: the turn waits and is tried again each second, the first one too. Running jobs go on, nothing new
+///   starts, nothing is acknowledged.
+/// - Descriptors have run out: what is under way is finished with a reserve, and dropped files wait.
+/// - The machine starts no more processes: jobs wait, and one is tried now and then.
+/// - The log reports each of these once when it begins and once when it is over; see Trouble.swift.
+/// - A sync fails, or blocks cannot be read or written: the kernel's memory of the disk cannot be trusted any more. The daemon lets go of the
+///   spool and waits for a disk that takes changes; see AwaitedSpool.swift.
+/// - The journal is damaged: the daemon does not start, and names file and line.
+/// - Input that cannot be used is set aside with its reason, and stops nothing.
+public final class Daemon {
+    /// How many descriptors are kept in reserve. What is under way needs few at once.
+    private static let reserveCount = 8
 
-    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil) {
-        self.spool = spool
-        self.configuration = configuration
-        self.worker = worker
-        self.version = version
-        self.isStandby = isStandby || user != nil
-        self.user = user
-    }
-}
+    private let options: DaemonOptions
+    private let log: Log
+    private let notification = Notification()
+    private let signals: SignalDescriptor
+    private let loop: EventLoop
+    private let world = RealWorld()
+    private let service: SpoolService
+    private let configuration: ConfigurationFile
+    private let location: SpoolLocation
+    private let zones: ZoneWatch
+    private let paths: PathWatcher
+    private let programs: PatternPrograms
+    private let workers: WorkerPool
+    private let gate: StartGate
+    /// Only where the spool is root's and serves everybody.
+    private let users: UserDaemons?
+    /// Only in the daemon of one user, which root's daemon has started.
+    private let link: UserLink?
+    private let status: StatusFile
+    private let upgrade: Upgrade
+    private let disk: BrokenDisk
 
-/// Why the daemon cannot go on; for standard error and exit code 1.
-public struct DaemonFailure: Error, CustomStringConvertible {
-    public var description: String
-
-    init(_ description: String) { self.description = description }
-}
-
-typealias SpoolService = Service<DiskFileSystem, Daemon>
-
-public final class Daemon: World {
-    /// How long a worker without work is kept.
-    static let idleWorkerMilliseconds: Int64 = 10_000
-    /// How many new workers are given a job in vain, one after another, before it fails with `spawn`.
-    static let newWorkersMax = 3
-    /// How soon after a change `state/status.json` is written anew at the latest, and how often at most.
-    static let publishMilliseconds: Int64 = 1000
-
-    let options: DaemonOptions
-    /// The path that this program was started by, at which its successor is found.
-    let program: String
-    let host: String
-    let spool: Spool<DiskFileSystem>
-    let zones = ZoneDatabase()
-    var lock: SpoolLock
-    let loop: EventLoop
-    let signals: SignalDescriptor
-    /// Nil: the system has none for us now.
-    var watcher: Watcher?
-    let notification = Notification()
-    let spoolID: String
-    /// What the spool says of where it was made, when that is elsewhere.
-    private let original: SpoolIdentity?
-
-    /// What is done in the spool; this class is the world around it.
-    lazy var service = Service(spool, zones: zones, log: log, spoolID: spoolID, world: self)
-    package internal(set) var configuration = Configuration()
-    var surroundings: RunSurroundings
-    let cgroups = Cgroups()
-    let log: Log
-    var watches = Watches()
-    /// When what cannot be watched is looked at again, in milliseconds of the monotonic clock; nil: all is watched.
-    var unwatchedLookAt: Int64?
-    /// The spool as it was opened.
-    let root: FileStatus
-    /// Has a priority event when something was mounted or unmounted; nil where there is no /proc. Open as long as the daemon runs.
-    let mounts: Int32?
-    /// The spool, or a directory of it, may not be where it was; when that is looked at next, as above; and whether all that is in it
-    /// is looked at then.
-    var isSpoolSuspect = true
-    var spoolLookAt: Int64?
-    var isLookDue = false
-    /// Why there is no spool to serve any more.
-    var lostSpool: String?
-    var zoneWatches = ZoneWatches()
-    private(set) lazy var paths = PathWatcher(loop, service, log)
-    var workers: [Int: Worker] = [:]
-    var idleWorkers: [Worker] = []
-    var adopted = AdoptedWorkers()
-    private(set) lazy var programs = PatternPrograms(loop, service, surroundings, log)
-    var configurationFile: ConfigurationFile?
-    /// Why nothing is started, and when that is looked at again.
-    var held: String?
-    var remarksTold = RemarksTold()
-    /// While the machine refuses to start more processes.
-    var startLimit: StartLimit?
-    /// `state/status.json` could not be written, which has been said.
-    var isUnpublished = false
-    var gateLookAt = Instant(milliseconds: 0)
-    var startedAt = Instant(milliseconds: 0)
-    var publishedAt = Instant(milliseconds: 0)
-    var idleSince: Instant?
-    var isStopping = false
-
-    /// The spool is root's, and serves everybody.
-    let isForEverybody: Bool
-    /// The daemons of users, by name.
-    var users: [String: UserDaemon] = [:]
-    var nextUserNumber: UInt64 = 1
-    /// Users whose directories could not be looked at or made, and when that is tried again, in milliseconds of the monotonic clock.
-    var unsettledUsers: [String: (at: Int64, delay: Int64)] = [:]
-    var shares = FairShare(slots: 0)
-    /// When the running jobs of users of whom no daemon tells are counted, in milliseconds of the monotonic clock; nil: they never were.
-    var usersCountAt: Int64?
-    var accounts = AccountWatch()
-    /// The users whose daemon rests, by the watches of their directories.
-    var restingUsers: [Int32: String] = [:]
-    /// The spool's disk had broken, and this process waited for it.
-    let awaited: AwaitedSpool?
-    /// It has come so far that it serves the spool; and when that was, in milliseconds of the monotonic clock.
-    private(set) var isServing = false
-    private(set) var servingSince: Int64 = 0
-    /// A disk that breaks sooner than this has not been mended.
-    static let provenMilliseconds: Int64 = 60_000
-
-    /// To root's daemon, of which this one is a part.
-    var link: UserLink?
-    var heldByRoot: String?
-    var idleTime = IdleTime()
-    /// It ends because it has nothing to do, and root's daemon starts it again.
-    var isResting = false
-
-    /// The successor that is being looked at before it takes over; and whether it has passed.
-    var check: ProgramCheck?
-    var isRestartDue = false
+    /// The next turn is the last one.
+    private var isStopping = false
+    /// This is because there is nothing to do, and root's daemon starts this one again.
+    private var isResting = false
 
     // MARK: Starting
 
     /// Serves the spool until told to end; before that, with `isStandby`, waits until nobody else does.
     public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
-        // Each user, worker and watched directory needs one or some.
+        // Each user, worker and watched directory needs at least one.
         DescriptorLimit.raise()
         do {
-            // Before anything of that user's is looked at.
+            // Before anything of that user's is opened.
             if let name = options.user { try UserSpool.become(name) }
-            let place = Place(options)
+            let startup = Startup(options)
             let program = try Linux.Process.ownPath()
             do {
-                guard let lock = try place.takeLock(program: program) else { return }
-                try Daemon(place, lock, program: program).run()
+                guard let lock = try startup.takeLock(program: program) else { return }
+                try Daemon(startup, lock, program: program).run()
             } catch let error as SystemError {
-                if error.isOfBrokenDisk, let awaited = place.awaited { try awaited.next.hand(to: program) }
+                if error.isOfBrokenDisk, let awaited = startup.awaited { try awaited.next.hand(to: program) }
                 throw error
             }
         } catch let failure as DaemonFailure {
@@ -172,205 +80,237 @@ public final class Daemon: World {
 
     /// Finds out whether this program could serve the spool, and changes nothing.
     public static func check(_ options: DaemonOptions) throws(DaemonFailure) {
-        do { try Place(options).check() } catch let failure as DaemonFailure { throw failure } catch { throw DaemonFailure("\(error)") }
+        do { try Startup(options).check() } catch let failure as DaemonFailure { throw failure } catch { throw DaemonFailure("\(error)") }
     }
 
-    private init(_ place: Place, _ lock: consuming SpoolLock, program: String) throws(SystemError) {
-        options = place.options
-        awaited = place.awaited
-        isForEverybody = place.isForEverybody
-        if options.user != nil { link = UserLink() }
-        configurationFile = options.configuration.map { ConfigurationFile(path: $0) }
-        host = place.host
-        log = place.log
-        self.lock = lock
-        self.program = program
-        let fs = try DiskFileSystem(path: options.spool)
-        spool = Spool(fs, host: host)
-        let known = try SpoolIdentity.read(fs)
-        var here = try SpoolIdentity(id: Self.newSpoolID(host: host, path: options.spool), of: fs, path: options.spool)
-        if let known, known.isSamePlace(as: here) { here.id = known.id }
-        // That of a copy is written when the copy has been settled.
-        original = known.flatMap { $0.isSamePlace(as: here) ? nil : $0 }
-        if original == nil, known != here { try here.write(fs) }
-        spoolID = here.id
-        let id = getuid()
-        // The user database has the home of the machine's root, which a namespace's root may not enter.
-        let user = place.isNamespaceRoot ? nil : try User.find(id: id)
-        surroundings = RunSurroundings(
-            spool: options.spool,
-            user: user ?? User(
-                id: id, group: getgid(), name: place.isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
-                shell: "/bin/sh"))
+    /// For the service manager, when the daemon has ended: lifts what keeps it from starting the next one; see ``CgroupTree/disable()``.
+    public static func releaseGroups() throws(DaemonFailure) {
+        do throws(RunNotPrepared) { try Cgroups.release() } catch { throw DaemonFailure(error.why) }
+    }
+
+    private init(_ startup: Startup, _ lock: consuming SpoolLock, program: String) throws(SystemError) {
+        options = startup.options
+        log = startup.log
+        let path = options.spool
+        let spool = Spool(try DiskFileSystem(path: path), host: startup.host)
+        let identity = try SpoolIdentity.settle(of: spool, path: path)
+        let database = ZoneDatabase()
+        service = SpoolService(spool, zones: database, log: log, spoolID: identity.id, world: world)
+        service.copy = identity.copy
+        service.scheduler.spool = path
         loop = try EventLoop()
-        signals = try SignalDescriptor(Place.signals)
-        root = try spool.fs.ownStatus()
-        // In a sandbox without it, mounts are simply not noticed.
-        mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release()
-        _ = try loop.add(signals.descriptor.raw) { [unowned self] () throws(SystemError) in try takeSignals() }
-        if let link { _ = try loop.add(link.raw) { [unowned self] in takeWords() } }
+        signals = try SignalDescriptor(Startup.signals)
+
+        let files = FileWatches(loop, service, log)
+        configuration = ConfigurationFile(path: options.configuration, database, files, service, log)
+        let watch = SpoolWatch(path: path, files, service)
+        location = try SpoolLocation(path: path, id: identity.id, lock, watch, service, log)
+        zones = ZoneWatch(database, files, configuration, service, log)
+        let slots = SlotLimit(isShared: startup.isForEverybody || options.user != nil, service)
+        let surroundings = RunSurroundings(spool: path, user: try startup.ownUser())
+        programs = PatternPrograms(loop, service, surroundings, log)
+        paths = PathWatcher(loop, service, log)
+        gate = StartGate(path: path, configuration, service, log)
+        for part in [service, notification, files, location, configuration, programs, paths, gate] as [any Part] { loop.add(part) }
+        for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
+        workers = WorkerPool(
+            surroundings, program: options.worker, isQuiet: options.user != nil, loop, slots, configuration, service, log)
+        users = startup.isForEverybody
+            ? UserDaemons(options, program: program, loop, files, watch, slots, configuration, service, log) : nil
+        link = options.user == nil ? nil : UserLink(loop, files, slots, gate, service)
+        status = StatusFile(options, configuration, slots, gate, users, service, log)
+        upgrade = Upgrade(program: program, options, location, programs, notification, service, log)
+        if let link { loop.add(link) }
+        for part in [status, log, upgrade] as [any Part] { loop.add(part) }
+        disk = BrokenDisk(startup.awaited, spoolID: identity.id, program: program, options, service, log)
+
+        connect(slots)
+        try listen()
         signal(SIGPIPE, SIG_IGN)
-        // What a dead worker leaves behind comes to us, so that it can be ended and reaped.
+        // The processes that a dead worker leaves behind become our children, so that they can be killed and reaped.
         _ = linux_set_child_subreaper(1)
-        guard let mounts else { return }
-        _ = try? loop.add(mounts, .priority) { [unowned self] in  // likewise
-            isSpoolSuspect = true
+    }
+
+    /// Has each part reach the others.
+    private func connect(_ slots: SlotLimit) {
+        let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
+        world.connect(configuration, workers, programs, gate, service.spool.fs.reserve)
+        world.gathering = { [unowned self] in gather(isFirst: $0) }
+        world.diskWait = { [unowned self] error throws(SystemError) in try waitForDisk(error) }
+        if geteuid() == 0 {
+            service.spool.isRoots = true
+            service.spool.owner = { [unowned workers] in workers.owner($0) }
+        } else {
+            service.owner = SpoolOwner.current
+        }
+        configuration.onChange = { new in
+            service.scheduler.zone = new.zone
+            service.scheduler.mailCommand = new.mailCommand
+            workers.configure(new)
+            slots.configure(new)
+            users?.configure(new)
+        }
+        configuration.onReload = { users?.configurationChanged() }
+        configuration.onNews = { status.hurry() }
+        location.onMove = {
+            configuration.load(isChanged: false)
+            users?.wakeAll()
+        }
+        location.onReturn = {
+            configuration.load(isChanged: false)
+            users?.lookAtAll()
+        }
+        location.onNewState = { workers.forgetRecords() }
+        location.onNewDirectories = { () throws(SystemError) in try users?.openSpool() }
+        link?.onEnd = { [unowned self] in isStopping = true }
+        link?.onRest = { [unowned self] in
+            isResting = true
+            isStopping = true
+        }
+        upgrade.onEnd = { [unowned self] in isStopping = true }
+        loop.clockWasSet = {
+            service.clockWasSet()
+            // Accounts expire by the clock.
+            users?.lookAtAll()
+            users?.wakeAll()
+        }
+    }
+
+    private func listen() throws(SystemError) {
+        _ = try loop.add(signals.descriptor.raw) { [unowned self] () throws(SystemError) in try takeSignals() }
+        if let link { _ = try loop.add(link.raw) { [unowned link] in link.takeWords() } }
+        // In a sandbox without /proc, mounts are not noticed.
+        guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }
+        // Open as long as the daemon runs.
+        _ = try loop.add(mounts, .priority) { [unowned self] in
+            location.suspect()
             paths.mountsChanged()
         }
     }
 
-    /// A name for a spool that has none, or another's.
-    private static func newSpoolID(host: String, path: String) -> String {
-        Base32.encode(stableHash("\(host)\u{0}\(path)\u{0}\(Clock.now())"), characters: 8)
-    }
-
     private func run() throws {
-        startedAt = now
-        scheduler.spool = options.spool
-        if let original {
-            service.copy = SpoolCopy(of: original.path) { [spool, spoolID, options] () throws(SystemError) in
-                try SpoolIdentity(id: spoolID, of: spool.fs, path: options.spool).write(spool.fs)
-            }
-        }
-        loop.add(self)
-        loop.add(programs)
-        loop.add(paths)
-        loop.clockWasSet = { [unowned self] in clockWasSet() }
-        cgroups.listen = { [unowned self] raw throws(SystemError) in
-            _ = try loop.add(raw) { [unowned self] () throws(SystemError) in try cgroups.takeEvents() }
-        }
-        if geteuid() == 0 {
-            spool.isRoots = true
-            spool.owner = { [unowned self] in owner($0) }
-        } else {
-            service.owner = SpoolOwner.current
-        }
-        loadConfiguration(isFirst: true)
-        service.wasDiskBroken = awaited != nil || AwaitedSpool.wasBroken(spoolID)
+        configuration.load(isFirst: true)
+        service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {
-            try openForEverybody()
-            try watchSpool()
-            watchAccounts()
+            try users?.openSpool()
+            try location.begin()
+            users?.begin()
             try service.begin(boot: try Linux.Process.bootID(), version: options.version)
-            // Of what this process was before there may be children that have ended.
+            // This process may have children of the program that it was before, and some may have ended.
             reapChildren()
             programs.startWaiting()
-            removeEndedGroups()
-            lookAtUsers()
+            if link == nil { workers.removeEndedGroups() }
+            users?.lookAtAll()
             notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
-            isServing = true
-            servingSince = Clock.monotonicMilliseconds()
-            AwaitedSpool.noteServed(spoolID)
-            if awaited != nil { log.write(.notice, "recovered", at: now, ["of": Trouble.Kind.disk.rawValue]) }
-            spool.fs.reserve.keep(Self.reserveCount)
+            disk.served()
+            service.spool.fs.reserve.keep(Self.reserveCount)
             try serve()
         } catch {
             log.flush()
-            try letGo(for: error)
+            try disk.letGo(for: error, isStopping: isStopping) { users?.end() }
             throw error
         }
-        if let lostSpool { throw DaemonFailure("\(lostSpool); what runs is left to its workers") }
+        if let lost = location.lost { throw DaemonFailure("\(lost); what runs is left to its workers") }
     }
 
-    package var now: Instant { Instant(milliseconds: Clock.now()) }
+    /// Before the scheduler decides.
+    private func gather(isFirst: Bool) {
+        if isFirst { logStart() }
+        zones.watchNew()
+        paths.look(isStart: isFirst)
+        // Before anybody is answered who asked for the restart.
+        if isFirst { status.write(.running) }
+        workers.prepareTurn()
+    }
 
-    var scheduler: Scheduler { service.scheduler }
+    private func logStart() {
+        log.write(
+            .notice, "started", at: service.now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
+        // Nothing is logged where that cannot be found out.
+        guard let kind = try? NetworkFileSystem.name(at: options.spool) else { return }
+        let effect = "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine"
+        log.write(.warning, "network-file-system", at: service.now, ["kind": kind, "effect": effect])
+    }
 
     // MARK: The loop
 
     private func serve() throws(SystemError) {
         while true {
-            if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
+            notification.isAlive()
             log.flush()
             try loop.wait(isBusy: service.hasWork || programs.canStartMore || isStopping)
-            try lookAtUnwatched()
-            try lookAtSpool()
-            if lostSpool != nil { return }
-            try lookAtUnseenWorkers()
-            programs.endOverdue()
-            endOverdueCheck()
-            if let lookAt = configurationFile?.lookAt, now >= lookAt { loadConfiguration(isFirst: false) }
-            lookAtAccounts()
-            wakeDue()
-            log.countLeftOut(at: now)
-            if isStopping {
-                try stop()
-                return
-            }
+            try loop.beforeTurn()
+            if location.lost != nil { return }
+            if isStopping { return try stop() }
             try service.turn()
-            programs.startWaiting()
-            endIdleWorkers()
-            tendUsers()
-            shareSlots()
-            reportToRoot()
-            publishIfDue()
-            try restIfIdle()
-            try restartIfAsked()
+            try loop.afterTurn()
         }
     }
 
-    func takeSignals() throws(SystemError) {
+    private func takeSignals() throws(SystemError) {
         while let signal = try signals.next() {
             switch signal.number {
             case SIGTERM, SIGINT:
-                if !isStopping { log.write(.notice, "stopping", at: now, ["signal": Signal.name(signal.number)]) }
+                if !isStopping { log.write(.notice, "stopping", at: service.now, ["signal": Signal.name(signal.number)]) }
                 isStopping = true
-            case SIGHUP: loadConfiguration(isFirst: false)
-            case SIGUSR2: checkProgram()
+            case SIGHUP: configuration.load()
+            case SIGUSR2: upgrade.begin()
             case SIGCHLD: reapChildren()
             default: break
             }
         }
     }
 
-    /// Reaps all children that have ended: workers and what these left behind, programs, users' daemons, the successor's check.
-    func reapChildren() {
+    /// Reaps all children that have ended: workers and the processes that these left behind, programs, users' daemons, the successor's check.
+    private func reapChildren() {
         while case let pid = linux_ended_child(), pid > 0 {
             let run = programs.childEnded(pid)
-            if pid == check?.pid { check?.kill() }
+            upgrade.childEnded(pid)
             var status: Int32 = 0
             waitpid(pid, &status, WNOHANG)
-            workers.values.first { $0.pid == pid }?.isReaped = true
-            if userDaemonEnded(pid, status) { continue }
+            workers.childEnded(pid)
+            if users?.childEnded(pid, status) ?? false { continue }
             if let run { programs.take(status, of: run) }
-            if pid == check?.pid { checkEnded(status) }
+            upgrade.childReaped(pid, status)
         }
     }
 
-    package func gather(isFirst: Bool) throws(SystemError) {
-        if isFirst { logStart() }
-        watchNewZones()
-        paths.look(isStart: isFirst)
-        // Before anybody is answered who asked for the restart.
-        if isFirst { publish(state: "running") }
-        tryMoreStarts()
+    /// Waits for a second, for a signal to end or for a word of root's daemon; other events stay where they are. False: the daemon was told to
+    /// stop, or the disk was taken away.
+    private func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
+        if error.isShortage { workers.endIdle(keeping: 0) }
+        // A broken disk that was taken away to be mended is not kept busy.
+        if error.isOfBrokenDisk, !location.isAtPath { return false }
+        if service.isPublishDue { status.write(.running) }
+        // A start that has to wait is not one that hangs.
+        notification.send("STATUS=\(error)\nEXTEND_TIMEOUT_USEC=10000000\n")
+        var descriptors = [signals.descriptor.raw, link?.raw ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        _ = Glibc.poll(&descriptors, 2, 1000)
+        // Root's daemon must not take this one for one that has stopped.
+        if descriptors[1].revents != 0 { link?.takeWords() }
+        link?.report()
+        notification.isAlive()
+        try takeSignals()
+        return !isStopping
     }
-
-    private func logStart() {
-        log.write(.notice, "started", at: now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
-        // Where the kind of file system cannot be found out, nothing is logged.
-        guard let kind = try? NetworkFileSystem.name(at: options.spool) else { return }
-        log.write(
-            .warning, "network-file-system", at: now,
-            [
-                "kind": kind,
-                "effect": "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine",
-            ])
-    }
-
-    package func ask(_ question: Question) { programs.ask(question) }
 
     // MARK: Ending
 
     private func stop() throws(SystemError) {
         notification.send("STOPPING=1\n")
         programs.endAll()
-        check?.kill()
+        upgrade.end()
         try service.finish()
-        endUsers()
-        publish(state: isResting ? "resting" : "stopped")
-        log.countLeftOut(at: now, isLast: true)
-        log.write(.notice, "stopped", at: now, ["running": "\(scheduler.runningCount)"])
+        users?.end()
+        status.write(isResting ? .resting : .stopped)
+        log.countLeftOut(isLast: true)
+        log.write(.notice, "stopped", at: service.now, ["running": "\(service.scheduler.runningCount)"])
         log.flush()
     }
+}
+
+extension Service: Part {
+    package var wakeAt: Wake { Wake(wall: nextWake) }
+
+    package var isIdle: Bool { scheduler.jobs.isEmpty && !hasWork && !hasUnplaced && !hasUnready && troubles.isEmpty }
 }

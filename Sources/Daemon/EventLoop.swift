@@ -19,16 +19,30 @@ package struct Wake: Equatable {
     }
 }
 
-/// A part of the daemon with state of its own, and with deadlines of its own.
+/// A part of the daemon, with state and deadlines of its own.
 package protocol Part: AnyObject {
+    /// When ``beforeTurn()`` or ``afterTurn()`` has something to do although no event comes.
     var wakeAt: Wake { get }
+    /// False while something is under way that a daemon has to run for.
+    var isIdle: Bool { get }
+    /// Does what is due, before the service's turn.
+    func beforeTurn() throws(SystemError)
+    /// Does what is due, after the service's turn.
+    func afterTurn() throws(SystemError)
 }
 
-/// Waits for whatever comes first: an event of a descriptor, or the least `wakeAt` of the daemon's parts.
+extension Part {
+    package var isIdle: Bool { true }
+    package func beforeTurn() {}
+    package func afterTurn() {}
+}
+
+/// Waits for whatever comes first: an event of a descriptor, or the least `wakeAt` of the daemon's parts. Then the parts do what is due.
 ///
 /// One epoll set and one timer by the wall clock, which also reports that this clock was set. What must hold:
 /// - A descriptor's events go to the handler it was added with, and to none after it was removed: no number is used twice.
-/// - Every part that has deadlines is in the loop's list; the loop asks each of them before it waits.
+/// - The loop asks every part for its deadline before it waits, and has every part do what is due before and after each turn, in the order
+///   in which they were added.
 package final class EventLoop {
     package typealias Handler = () throws(SystemError) -> Void
 
@@ -54,8 +68,14 @@ package final class EventLoop {
         try poll.add(timer.descriptor.raw, token: Self.timerNumber)
     }
 
-    /// Has the loop wake up when the part wants it.
+    /// Has the loop wake up for the part.
     package func add(_ part: any Part) { parts.append(part) }
+
+    /// Nothing is under way in any part.
+    package var isIdle: Bool { parts.allSatisfy(\.isIdle) }
+
+    package func beforeTurn() throws(SystemError) { for part in parts { try part.beforeTurn() } }
+    package func afterTurn() throws(SystemError) { for part in parts { try part.afterTurn() } }
 
     /// Calls `handler` in each turn in which the descriptor has an event.
     package func add(_ raw: Int32, _ flags: Poll.Flags = .readable, _ handler: @escaping Handler) throws(SystemError) -> Token {
@@ -96,7 +116,9 @@ package final class EventLoop {
         for part in parts { least.include(part.wakeAt) }
         var wall = least.wall
         if let monotonic = least.monotonic {
-            let instant = Instant(milliseconds: Clock.now()).advanced(byMilliseconds: monotonic.millisecondsLeft())
+            let left = monotonic.millisecondsLeft()
+            // The wall clock shows the millisecond that has begun: with one more, the timer is never early.
+            let instant = Instant(milliseconds: Clock.now()).advanced(byMilliseconds: left == 0 ? 0 : left + 1)
             if let later = wall, instant <= later {
                 least.wall = nil
                 wall = instant

@@ -199,7 +199,7 @@ package final class SimulatedWorld: World {
         self.events = []
         if isOverflown {
             isOverflown = false
-            if disk.bug != .overflowIsNotNoticed { try service.rescan() }
+            if disk.bug != .overflowIsNotNoticed { try service.lookAtAll() }
             return
         }
         for event in events {

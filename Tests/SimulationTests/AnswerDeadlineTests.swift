@@ -1,4 +1,5 @@
 import Daemon
+import Linux
 import Testing
 
 @Suite struct AnswerDeadlineTests {
@@ -11,21 +12,21 @@ import Testing
     ])
     func looks(at looks: [Int64], isSilent: Bool) {
         var answer = AnswerDeadline()
-        answer.isWanted(from: 0)
+        answer.isWanted(from: MonotonicInstant(milliseconds: 0))
         var found = false
-        for look in looks { found = answer.isOver(at: look) }
+        for look in looks { found = answer.isOver(at: MonotonicInstant(milliseconds: look)) }
         #expect(found == isSilent)
     }
 
     @Test("An answer ends the time, and a second question does not lengthen it")
     func answers() {
         var answer = AnswerDeadline()
-        answer.isWanted(from: 0)
-        answer.isWanted(from: Self.time - 1)
-        #expect(answer.by == Self.time)
+        answer.isWanted(from: MonotonicInstant(milliseconds: 0))
+        answer.isWanted(from: MonotonicInstant(milliseconds: Self.time - 1))
+        #expect(answer.by == MonotonicInstant(milliseconds: Self.time))
         answer.came()
         #expect(answer.by == nil)
-        let isOver = answer.isOver(at: Self.time)
+        let isOver = answer.isOver(at: MonotonicInstant(milliseconds: Self.time))
         #expect(!isOver)
     }
 }

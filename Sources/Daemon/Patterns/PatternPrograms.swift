@@ -53,6 +53,8 @@ final class PatternPrograms: Part {
     /// There is room for a question that waits.
     var canStartMore: Bool { running.count < Self.runningMax && !waiting.isEmpty }
 
+    func afterTurn() { startWaiting() }
+
     /// Starts programs while there is room, not too many in one turn.
     func startWaiting() {
         var count = 0
@@ -88,7 +90,7 @@ final class PatternPrograms: Part {
     var wakeAt: Wake { Wake(monotonic: running.values.lazy.map(\.run.deadline).min()) }
 
     /// Kills the programs that have taken too long.
-    func endOverdue() {
+    func beforeTurn() {
         guard !running.isEmpty else { return }
         let now = MonotonicInstant.now()
         for one in running.values where one.run.deadline <= now {

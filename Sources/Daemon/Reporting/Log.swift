@@ -6,20 +6,20 @@ import Store
 /// The daemon's log: one line an event, `key=value`, on standard error. Under systemd each line carries its priority and
 /// leaves the time to the journal (sd-daemon(3)); elsewhere it begins with the time.
 ///
-/// Lines are gathered and written once a turn, so that a thousand jobs a second are not a thousand writes. Whatever
-/// comes from outside is quoted and escaped: no name or error can forge a line.
+/// Lines are gathered and written once a turn, so that a thousand jobs a second are not a thousand writes. Texts from outside are quoted
+/// and escaped: no name or error can forge a line.
 ///
-/// Lines that a user causes are limited, see ``LineLimit``: journald leaves out lines of a whole unit, and so of everybody, when there are
-/// too many.
-package final class Log {
+/// Lines that a user causes are limited, see ``LineLimit``: when there are too many lines, journald drops those of the whole unit, and so
+/// of everybody.
+package final class Log: Part {
     package enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
 
     private var bytes: [UInt8] = []
     private let isJournal: Bool
-    /// Where the lines go; nil: nowhere.
+    /// Where the lines are written; nil: nowhere.
     private let descriptor: Int32?
 
-    /// Whose daemon writes, where it is one of several into the same log.
+    /// The user whose daemon writes, where several daemons write to the same log.
     private let user: String?
     private var limit = LineLimit()
 
@@ -33,17 +33,19 @@ package final class Log {
         _ level: Level, _ event: StaticString, at now: Instant, _ fields: KeyValuePairs<StaticString, String?> = [:],
         causedBy cause: String? = nil
     ) {
-        if let cause = cause ?? user, !limit.admits("\(event)", of: cause, at: Clock.monotonicMilliseconds()) { return }
+        if let cause = cause ?? user, !limit.admits("\(event)", of: cause, at: .now()) { return }
         append(level, event, at: now, fields)
     }
 
-    /// How long until it is to be said what was left out; nil: nothing was.
-    var millisecondsUntilCount: Int64? { limit.next.map { max(0, $0 - Clock.monotonicMilliseconds()) } }
+    package var wakeAt: Wake { Wake(monotonic: limit.next) }
 
-    /// Says of users' lines how many were left out.
-    func countLeftOut(at now: Instant, isLast: Bool = false) {
+    package func beforeTurn() { countLeftOut() }
+
+    /// Writes how many lines of users were left out, when the time for that has come, or at the end.
+    func countLeftOut(isLast: Bool = false) {
         guard limit.next != nil else { return }
-        for one in limit.takeOver(at: isLast ? .max : Clock.monotonicMilliseconds()) {
+        let now = Instant(milliseconds: Clock.now())
+        for one in limit.takeOver(at: isLast ? MonotonicInstant(nanoseconds: .max) : .now()) {
             let by = user == nil ? one.user : nil
             append(
                 .warning, "left-out", at: now,
@@ -87,7 +89,7 @@ package final class Log {
             var rest = buffer[...]
             while !rest.isEmpty {
                 let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                // A log that nobody takes any more must not stop the spool.
+                // A log that nobody reads any more must not stop the spool.
                 if count < 0 { if errno == EINTR { continue } else { break } }
                 rest = rest.dropFirst(count)
             }
@@ -107,7 +109,7 @@ package final class Log {
             bytes.append(contentsOf: text.utf8)
             return
         }
-        // What a terminal or the journal's reader would obey, or show as nothing, stands escaped.
+        // Characters that a terminal or the journal's reader would obey, or not show, are escaped.
         bytes.append(UInt8(ascii: "\""))
         for scalar in text.unicodeScalars {
             if scalar == "\"" || scalar == "\\" { bytes.append(UInt8(ascii: "\\")) }

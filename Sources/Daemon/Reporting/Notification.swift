@@ -2,17 +2,28 @@ import CLinux
 import Glibc
 import Linux
 
-/// What systemd is told of the service's state, sd_notify(3). Silent when nobody asked (`$NOTIFY_SOCKET` is not set).
-struct Notification {
+/// Reports the service's state to systemd, sd_notify(3). Silent when `$NOTIFY_SOCKET` is not set.
+final class Notification: Part {
     private let address: String?
-    /// Half of what the watchdog allows, in milliseconds; nil when there is no watchdog.
+    /// Half the time that the watchdog allows; nil when there is no watchdog.
     let watchdogMilliseconds: Int64?
+    /// When the watchdog had its last sign of life.
+    private var aliveAt = MonotonicInstant(nanoseconds: 0)
 
     init() {
         address = getenv("NOTIFY_SOCKET").map { String(cString: $0) }
         let limit = getenv("WATCHDOG_USEC").flatMap { Int64(String(cString: $0)) }
         let isOurs = getenv("WATCHDOG_PID").map { Int32(String(cString: $0)) == getpid() } ?? true
         watchdogMilliseconds = isOurs ? limit.map { max(1, $0 / 2000) } : nil
+    }
+
+    var wakeAt: Wake { Wake(monotonic: watchdogMilliseconds.map { aliveAt.advanced(byMilliseconds: $0) }) }
+
+    /// Gives the watchdog a sign of life, if there is one.
+    func isAlive() {
+        guard watchdogMilliseconds != nil else { return }
+        aliveAt = .now()
+        send("WATCHDOG=1\n")
     }
 
     func send(_ state: String) {
@@ -33,7 +44,7 @@ struct Notification {
         withUnsafePointer(to: &target) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
                 var message = state
-                // Nobody there to hear it: then nobody waits for it either.
+                // When nobody reads it, nobody waits for it.
                 _ = message.withUTF8 { sendto(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL), target, length) }
             }
         }

@@ -12,12 +12,6 @@ extension Service {
         arrivals.add(name, isMovedIn ? [.settled, .movedIn] : isCreated ? [] : .settled)
     }
 
-    /// After lost events: every name is looked at as if it had just come or gone.
-    package func rescan() throws(SystemError) {
-        log.write(.warning, "events-lost", at: now, ["effect": "the whole spool is looked at again"])
-        try lookAtAll()
-    }
-
     /// As if everything that stands in the spool had just come, and all that does not had just gone.
     package func lookAtAll() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }

@@ -1,14 +1,13 @@
 // The disk may break under a daemon: a sync fails, blocks cannot be read or written, the file system shuts itself down or stays
-// read-only once it is unmounted. What holds then:
-// - Nothing that was not recorded is acknowledged or started. What runs goes on with its worker; what ends and could not be recorded is
-//   `lost`.
+// read-only once it is unmounted. What must hold then:
+// - Nothing that was not recorded is acknowledged or started. Runs go on with their workers. A run that ends unrecorded is `lost`.
 // - The daemon keeps nothing of the spool open, so that the disk can be unmounted, checked and mounted again: it becomes its program
-//   anew, exec(3), and that waits until the spool stands at its path and its disk takes changes. Then it is served as after a power
-//   cut: what is on the disk counts.
-// - It is said once when it begins and once when the spool is served again.
-// - What a failed sync could not write is in the kernel's memory, reads as ever, and is never written: the next sync of it succeeds. So
-//   the disk is back only when the journal has been written anew, to a file of its own, and what is believed of the records too. A failed
-//   sync is noted for whoever serves the spool next on this boot, also when it met a start, an end or a user's daemon.
+//   anew, exec(3), and waits until the spool is at its path and its disk takes changes. Then the spool is served as after a power cut:
+//   only what is on the disk counts.
+// - The log reports the beginning once, and the end once.
+// - Data that a failed sync could not write stays in the kernel's memory, reads as ever, and is never written: the next sync succeeds. So
+//   the disk counts as mended only when the journal has been written anew, to a file of its own, and the records that are relied on too. A
+//   failed sync is noted for the daemon that serves the spool next on this boot, also when a start, an end or a user's daemon met it.
 
 import Glibc
 import Linux
@@ -17,9 +16,9 @@ import Store
 
 /// A spool that was served until its disk broke.
 struct AwaitedSpool {
-    /// What the spool calls itself.
+    /// The spool's own name.
     var id: String
-    /// How long nothing is tried.
+    /// How long to wait before the first try.
     var delayMilliseconds: Int64
 
     static let delayMillisecondsMin: Int64 = 1000
@@ -31,7 +30,7 @@ struct AwaitedSpool {
         delayMilliseconds = Self.delayMillisecondsMin
     }
 
-    /// What this process was told before it became this program; nil: nothing broke.
+    /// The spool that this process was to wait for when it became this program; nil: none.
     static func inherited() -> AwaitedSpool? {
         guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
         unsetenv(variable)
@@ -42,7 +41,7 @@ struct AwaitedSpool {
         return awaited
     }
 
-    /// Once more, and longer: the spool could not be served after all.
+    /// The next wait, which is longer: the spool could not be served after all.
     var next: AwaitedSpool {
         var next = self
         next.delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
@@ -55,22 +54,22 @@ struct AwaitedSpool {
         try Linux.Process.becomeProgram(program)
     }
 
-    // MARK: For whoever serves it next
+    // MARK: For the daemon that serves it next
 
-    /// Stands there, with the boot's name in it, from when the disk broke until the spool is served again: this process may be ended before
-    /// that.
+    /// The file exists, with the boot's name in it, from the moment the disk broke until the spool is served again: this process may end
+    /// before that.
     private static func mark(of id: String) -> String {
-        // Only root writes to /run; others have no place of their own that is sure to be there.
+        // Only root writes to /run; others have no directory of their own that is sure to exist.
         "\(geteuid() == 0 ? "/run" : "/dev/shm")/spoold-\(geteuid())-\(id.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })"
     }
 
-    /// Where there is no such place, only this process knows.
+    /// Where that directory does not exist, only this process knows.
     static func noteBroken(_ id: String) {
         guard let boot = try? Process.bootID() else { return }
         try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600).write(Array(boot.utf8))
     }
 
-    /// Somebody else's file of that name says nothing, nor does one that a boot before this one left, or that cannot be read.
+    /// Another user's file of that name does not count, nor one of an earlier boot, nor one that cannot be read.
     static func wasBroken(_ id: String) -> Bool {
         guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (try? file.status().owner) == geteuid(),
             let boot = try? Process.bootID(), let text = try? file.readAll(limit: 64)
@@ -83,65 +82,44 @@ struct AwaitedSpool {
     // MARK: Waiting
 
     /// Waits until it can be served. False: told to end.
-    func wait(at place: Place) throws -> Bool {
-        let signals = try SignalDescriptor(Place.signals)
+    func wait(at startup: Startup) throws -> Bool {
+        let signals = try SignalDescriptor(Startup.signals)
         let notification = Notification()
         if delayMilliseconds == Self.delayMillisecondsMin {
-            place.log.write(
+            startup.log.write(
                 .warning, "let-go", at: Instant(milliseconds: Clock.now()),
-                ["spool": place.options.spool, "effect": "nothing of it is open here; its disk can be unmounted, checked and mounted again"])
-            place.log.flush()
+                [
+                    "spool": startup.options.spool,
+                    "effect": "nothing of it is open here; its disk can be unmounted, checked and mounted again",
+                ])
+            startup.log.flush()
         }
-        notification.send("STATUS=Waiting for the disk of \(place.options.spool)\n")
-        var tryAt = Clock.monotonicMilliseconds() + delayMilliseconds
+        notification.send("STATUS=Waiting for the disk of \(startup.options.spool)\n")
+        var tryAt = MonotonicInstant.now().advanced(byMilliseconds: delayMilliseconds)
         while true {
-            let delay = max(0, tryAt - Clock.monotonicMilliseconds())
+            let delay = tryAt.millisecondsLeft()
             var descriptor = pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0)
             _ = Glibc.poll(&descriptor, 1, Int32(clamping: min(delay, notification.watchdogMilliseconds ?? delay)))
             if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
             while let signal = try signals.next() {
-                guard [SIGTERM, SIGINT].contains(signal.number) else { continue }  // the rest is for one that serves
-                place.log.write(.notice, "stopping", at: Instant(milliseconds: Clock.now()), ["signal": Signal.name(signal.number)])
-                place.log.flush()
+                guard [SIGTERM, SIGINT].contains(signal.number) else { continue }  // the other signals are for a daemon that serves
+                let name = Signal.name(signal.number)
+                startup.log.write(.notice, "stopping", at: Instant(milliseconds: Clock.now()), ["signal": name])
+                startup.log.flush()
                 return false
             }
-            guard Clock.monotonicMilliseconds() >= tryAt else { continue }
-            if try isBack(at: place.options.spool) { return true }
-            tryAt = Clock.monotonicMilliseconds() + Self.delayMillisecondsMin
+            guard .now() >= tryAt else { continue }
+            if try isBack(at: startup.options.spool) { return true }
+            tryAt = .now().advanced(byMilliseconds: Self.delayMillisecondsMin)
         }
     }
 
     /// True when serving the spool is worth a try. A daemon writes the journal anew before it serves; if that fails, it waits again, and
     /// longer.
     private func isBack(at path: String) throws(DaemonFailure) -> Bool {
-        // What cannot be opened, read or written now may be later.
+        // A spool that cannot be opened, read or written now may be usable later.
         guard let fs = try? DiskFileSystem(path: path), let identity = try? SpoolIdentity.read(fs) else { return false }
         guard identity.id == id else { throw DaemonFailure("another spool stands at \(path) now than the one that was served") }
         return (try? fs.tryWriting(isSynced: true)) != nil
-    }
-}
-
-extension Daemon {
-    /// The daemon cannot go on: if that is for the disk, becomes the program that waits for it. Comes back when it is not.
-    ///
-    /// A user's daemon just ends, as one does that is being ended: who serves the spool next is told all the same.
-    func letGo(for error: SystemError) throws(SystemError) {
-        guard error.isOfBrokenDisk else { return }
-        // One that never served may have found it broken, or read-only, and has recorded nothing unless a sync of its own failed.
-        if isServing || error.isFailedSync { AwaitedSpool.noteBroken(spoolID) }
-        guard isServing, !isStopping, link == nil else { return }
-        service.begin(.disk, "\(error)", effect: "nothing is recorded, started or acknowledged until the spool is at \(options.spool) again and takes changes")
-        endUsers()
-        log.flush()
-        // One that breaks again and again is not tried each second.
-        let isNew = Clock.monotonicMilliseconds() - servingSince >= Self.provenMilliseconds
-        try (isNew ? AwaitedSpool(id: spoolID) : awaited?.next ?? AwaitedSpool(id: spoolID)).hand(to: program)
-    }
-
-    /// Throws when the spool, which is not at its path, cannot be written to where it is: there it will not be mended.
-    func holdOnlyIfSound() throws(SystemError) {
-        do throws(SystemError) { try spool.fs.tryWriting(isSynced: false) } catch {
-            if error.isOfBrokenDisk { throw error }
-        }
     }
 }

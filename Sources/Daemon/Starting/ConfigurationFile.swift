@@ -3,106 +3,133 @@ import Linux
 import Scheduler
 import Store
 
-/// The file of the configuration: what was read of it, and what is watched for a change of it.
-struct ConfigurationFile {
-    let path: String
-    /// When it is looked at again, which somebody was writing.
-    var lookAt: Instant?
-    /// When it was last read and accepted; nil: there was none, and the defaults are in force.
-    private(set) var readAt: Instant?
+/// The configuration in force, and the file that it is read from, which is watched.
+///
+/// What must hold: a configuration that cannot be used is refused and reported, and the one before it stays in force.
+final class ConfigurationFile: Part, FileWatcher {
+    private static let kept = "the last configuration that was accepted, or the defaults"
+    /// How often the names that lead to the file are found out again, when somebody changes them all the time.
+    private static let roundsMax = 8
+    /// How long after a look at a file that was being written the next one is due.
+    private static let unreadyMilliseconds: Int64 = 500
+
+    private(set) var inForce = Configuration()
+    /// Nil: there is no file, and the defaults are in force.
+    let path: String?
+    /// When the file is looked at again, which was being written.
+    private var lookAt: MonotonicInstant?
+    /// When the configuration in force was read. Nil: there was no file, and the defaults are in force.
+    private var readAt: Instant?
     /// Why the last reading was refused. Empty: it was accepted.
-    private(set) var problems: [String] = []
+    private var problems: [String] = []
+    /// The text in force.
     private var bytes: [UInt8]?
-    var watched = WatchedNames()
+    private var watched = WatchedNames()
+    private let zones: ZoneDatabase
+    private let files: FileWatches
+    private let service: SpoolService
+    private let log: Log
 
-    init(path: String) { self.path = path }
+    /// Called when another configuration is in force.
+    var onChange: (Configuration) -> Void = { _ in }
+    /// Called after that, unless it is the first one.
+    var onReload: () -> Void = {}
+    /// Called when a configuration was accepted or refused, which `state/status.json` is to say at once.
+    var onNews: () -> Void = {}
 
-    // MARK: What is read
-
-    mutating func wasAccepted(_ bytes: [UInt8]?, at now: Instant) {
-        self.bytes = bytes
-        readAt = bytes == nil ? nil : now
-        problems = []
+    init(path: String?, _ zones: ZoneDatabase, _ files: FileWatches, _ service: SpoolService, _ log: Log) {
+        self.path = path
+        self.zones = zones
+        self.files = files
+        self.service = service
+        self.log = log
     }
 
-    mutating func wasRefused(_ problems: [String]) { self.problems = problems }
+    var wakeAt: Wake { Wake(monotonic: lookAt) }
+    var isIdle: Bool { lookAt == nil }
 
-    /// The text in force is this one.
-    func isInForce(_ bytes: [UInt8]?) -> Bool { problems.isEmpty && self.bytes == bytes }
-}
+    /// A zone of this name has other rules now.
+    func replaceZone(by zone: Zone) { inForce.zone = zone }
 
-extension Daemon {
-    private static let inForce = "the last configuration that was accepted, or the defaults"
+    /// The configuration as `state/status.json` publishes it.
+    var published: PublishedConfiguration { PublishedConfiguration(inForce, file: path, readAt: readAt, problems: problems) }
 
-    /// Reads the configuration. `isChanged` false: something else may have changed than its text.
-    func loadConfiguration(isFirst: Bool, isChanged: Bool = true) {
-        guard let path = configurationFile?.path else { return }
+    // MARK: Reading
+
+    func take(_ events: [InotifyEvent]) {
+        let own = events.filter(watched.concerns)
+        guard !own.isEmpty else { return }
+        load(isChanged: own.contains { !$0.mask.isDisjoint(with: [.closedAfterWriting, .movedTo]) })
+    }
+
+    func lookAnew() { load(isChanged: false) }
+
+    func beforeTurn() { if let lookAt, .now() >= lookAt { load() } }
+
+    /// Reads the configuration. `isChanged` false: the text is perhaps the same, and is then not taken for a new one.
+    func load(isFirst: Bool = false, isChanged: Bool = true) {
+        guard let path else { return }
         var names: Set<WatchedNames.Name>
         var rounds = 0
         repeat {
             rounds += 1
-            // Watched before it is read, so that no change falls between.
+            // Watched before it is read, so that no change is missed between the two.
             names = WatchedNames.names(decidingOn: path)
-            let watched = watch(names, insteadOf: configurationFile?.watched ?? WatchedNames())
-            configurationFile?.watched = watched
-            readConfiguration(path, isFirst: isFirst, isChanged: isChanged)
-            // Somebody who changes it all the time is waited for by the watches.
-        } while rounds < 8 && WatchedNames.names(decidingOn: path) != names
+            watched.replace(by: names, in: files, for: self) { [log, service] name, error in
+                log.write(.warning, "not-watched", at: service.now, ["file": "\(name.directory)/\(name.name)", "error": "\(error)"])
+            }
+            read(path, isFirst: isFirst, isChanged: isChanged)
+        } while rounds < Self.roundsMax && WatchedNames.names(decidingOn: path) != names
     }
 
-    private func readConfiguration(_ path: String, isFirst: Bool, isChanged: Bool) {
-        configurationFile?.lookAt = nil
-        var bytes: [UInt8]?
-        do throws(SystemError) {
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
-            // Half a file can be a valid one that means something else. At the start there is none to keep meanwhile.
-            if !file.excludeWriters() {
-                configurationFile?.lookAt = now.advanced(byMilliseconds: Service<DiskFileSystem, Daemon>.unreadyMilliseconds)
-                if !isFirst { return }
-            }
-            bytes = try file.readAll(limit: Source.bytesMax)
-        } catch {
-            guard error.errno == ENOENT || error.errno == ENOTDIR else { return refuseConfiguration(["\(error)"], path) }
+    private func read(_ path: String, isFirst: Bool, isChanged: Bool) {
+        lookAt = nil
+        let text: [UInt8]?
+        do throws(SystemError) { text = try self.text(path, isFirst: isFirst) } catch {
+            // Nothing is there: the defaults are in force.
+            guard error.isMissing else { return refuse(["\(error)"], path) }
+            return accept(nil, path, isFirst: isFirst, isChanged: isChanged)
         }
-        if !isChanged, configurationFile?.isInForce(bytes) ?? false { return }
+        if let text { accept(text, path, isFirst: isFirst, isChanged: isChanged) }
+    }
+
+    /// Nil: the file is being written, and is looked at again.
+    private func text(_ path: String, isFirst: Bool) throws(SystemError) -> [UInt8]? {
+        let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+        // Half a file can be a valid configuration that means something else. At the start there is none to keep meanwhile.
+        if !file.excludeWriters() {
+            lookAt = .now().advanced(byMilliseconds: Self.unreadyMilliseconds)
+            if !isFirst { return nil }
+        }
+        return try file.readAll(limit: Source.bytesMax)
+    }
+
+    private func accept(_ text: [UInt8]?, _ path: String, isFirst: Bool, isChanged: Bool) {
+        if !isChanged, problems.isEmpty, bytes == text { return }
+        let now = service.now
         do throws(Problems) {
-            let new = try bytes.map { bytes throws(Problems) in try Configuration(bytes, zones: zones, now: now) } ?? Configuration()
-            let wasThere = configurationFile?.readAt != nil
-            configurationFile?.wasAccepted(bytes, at: now)
+            let new = try text.map { text throws(Problems) in try Configuration(text, zones: zones, now: now) } ?? Configuration()
+            let wasThere = readAt != nil
+            bytes = text
+            readAt = text == nil ? nil : now
+            problems = []
             service.problems[path] = nil
-            apply(new)
-            guard !isFirst, bytes != nil || wasThere else { return }
-            try? openForEverybody()  // the modes stay as they were, and the next start says why
-            lookAtUsers()
-            wakeAll()
+            inForce = new
+            onChange(new)
+            service.isPublishDue = true
+            onNews()
+            guard !isFirst, text != nil || wasThere else { return }
+            onReload()
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
-            refuseConfiguration(error.all.map { "\(path):\($0)" }, path)
+            refuse(error.all.map { "\(path):\($0)" }, path)
         }
     }
 
-    private func refuseConfiguration(_ problems: [String], _ path: String) {
-        configurationFile?.wasRefused(problems)
-        service.report(problem: problems, of: path, inForce: Self.inForce)
+    private func refuse(_ problems: [String], _ path: String) {
+        self.problems = problems
+        service.report(problem: problems, of: path, inForce: Self.kept)
         service.isPublishDue = true
-        publishedAt = Instant(milliseconds: 0)
-    }
-
-    private func apply(_ new: Configuration) {
-        configuration = new
-        surroundings.defaultTimeoutMilliseconds = new.defaultTimeoutMilliseconds
-        surroundings.outputLimitBytes = new.outputLimitBytes
-        scheduler.zone = new.zone
-        scheduler.mailCommand = new.mailCommand
-        if link == nil { slotsChanged() }
-        limitSlots()
-        service.isPublishDue = true
-        publishedAt = Instant(milliseconds: 0)
-    }
-
-    /// The configuration in force, as `state/status.json` publishes it.
-    var publishedConfiguration: PublishedConfiguration {
-        PublishedConfiguration(
-            configuration, file: configurationFile?.path, readAt: configurationFile?.readAt, problems: configurationFile?.problems ?? [])
+        onNews()
     }
 }

@@ -3,12 +3,12 @@ import Glibc
 import Linux
 import Model
 
-/// The program that is to be this daemon's successor, run with `--check` and the daemon's own arguments: whether it can be executed,
-/// understands them, and knows the spool's format. It changes nothing.
+/// The program that is to be this daemon's successor, run with `--check` and the daemon's own arguments. It exits with 0 when it
+/// understands these and knows the spool's format. It changes nothing.
 final class ProgramCheck {
     let pid: pid_t
-    /// Monotonic milliseconds.
-    let deadline = Clock.monotonicMilliseconds() + limitMilliseconds
+    /// When the check has taken too long.
+    let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitMilliseconds)
     private let output: FileDescriptor
 
     static let limitMilliseconds: Int64 = 10_000
@@ -22,7 +22,7 @@ final class ProgramCheck {
         output = try pipe.reading.duplicate()
     }
 
-    /// The daemon's own, by which it found spool and configuration; but the service manager hears of the daemon alone.
+    /// The daemon's own variables, by which it found spool and configuration, without the service manager's socket.
     private static func environment() -> [String] {
         var variables: [String] = []
         var next = environ
@@ -37,7 +37,7 @@ final class ProgramCheck {
 
     private(set) var isOverdue = false
 
-    /// Why it cannot take over, once it has ended; nil: it can.
+    /// Why the program cannot take over, once its check has ended; nil: it can.
     func refusal(_ status: Int32) -> String? {
         if isOverdue { return "has not ended within \(Self.limitMilliseconds / 1000) s" }
         if linux_wifsignaled(status) != 0 { return "was ended by \(Signal.name(linux_wtermsig(status)))" }
@@ -46,19 +46,19 @@ final class ProgramCheck {
         return (code == 0 ? "is not a spoold that can be checked" : "exited with \(code)") + (said.isEmpty ? "" : ": \(said)")
     }
 
-    /// The first line of what it printed, as far as a pipe holds it.
+    /// The first line that the check printed, as far as a pipe holds it.
     private(set) lazy var said: String = {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = read(output.raw, &buffer, buffer.count)
         return String(decoding: buffer.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }()
 
-    /// Ends it for taking too long.
+    /// Kills the check for taking too long.
     func endOverdue() {
         isOverdue = true
         kill()
     }
 
-    /// Only while it is not reaped: until then the number is its own.
+    /// Only while the check is not reaped: until then the number is its own.
     func kill() { Glibc.kill(-pid, SIGKILL) }
 }

@@ -1,53 +1,69 @@
 import Linux
 import Scheduler
 
-/// When users of the system may have become others: the files that say who they are, as they are watched, and the next day on which an
-/// account expires.
-struct AccountWatch {
-    /// getpwnam(3), getgrouplist(3) and getspnam(3) read these. Of a database that is on another machine nothing tells: it is asked again
-    /// before slots are given.
-    static let paths = ["/etc/passwd", "/etc/group", "/etc/shadow"]
-
-    var watched = WatchedNames()
-    private(set) var lookAt: Instant?
-
+/// Notices when accounts of the system may have changed: it watches the files that say who they are, and wakes up on the next day on which
+/// an account expires.
+///
+/// Nothing reports changes of a database on another machine. Such an account is looked up again before slots are granted to its user.
+final class AccountWatch: Part, FileWatcher {
+    /// getpwnam(3), getgrouplist(3) and getspnam(3) read these.
+    private static let paths = ["/etc/passwd", "/etc/group", "/etc/shadow"]
     private static let dayMilliseconds: Int64 = 86_400_000
+    /// An account that expires later than so many days after 1970 never does.
+    private static let dayMax = 1_000_000
+
+    private var watched = WatchedNames()
+    private var lookAt: Instant?
+    private let files: FileWatches
+    private let service: SpoolService
+    private let log: Log
+    /// Called when accounts may have changed.
+    var onChange: () -> Void = {}
+
+    init(_ files: FileWatches, _ service: SpoolService, _ log: Log) {
+        self.files = files
+        self.service = service
+        self.log = log
+    }
+
+    // MARK: Files
+
+    func watch() {
+        let names = Self.paths.map(WatchedNames.names).reduce(into: Set()) { $0.formUnion($1) }
+        watched.replace(by: names, in: files, for: self) { [log, service] name, error in
+            log.write(.warning, "not-watched", at: service.now, ["file": "\(name.directory)/\(name.name)", "error": "\(error)"])
+        }
+    }
+
+    func take(_ events: [InotifyEvent]) {
+        guard events.contains(where: watched.concerns) else { return }
+        // One of the names may lead to another file now.
+        watch()
+        onChange()
+    }
+
+    func lookAnew() {
+        watch()
+        onChange()
+    }
+
+    // MARK: Days
 
     /// The day, from the beginning of 1970 and by UTC, as shadow(5) counts.
     static func day(of instant: Instant) -> Int { Int(instant.milliseconds / dayMilliseconds) }
 
-    /// On this day some account is another; nil: never.
-    mutating func noteChange(onDay day: Int?) {
-        // Past that many days nobody is there to look.
-        guard let day, day < 1_000_000 else { return }
+    /// Some account changes on this day; nil: never.
+    func noteChange(onDay day: Int?) {
+        guard let day, day < Self.dayMax else { return }
         let instant = Instant(milliseconds: Int64(day) * Self.dayMilliseconds)
         lookAt = min(lookAt ?? instant, instant)
     }
 
-    /// True when that day has come, once.
-    mutating func isDue(at now: Instant) -> Bool {
-        guard let lookAt, lookAt <= now else { return false }
+    func beforeTurn() {
+        guard let lookAt, lookAt <= service.now else { return }
         self.lookAt = nil
-        return true
-    }
-}
-
-extension Daemon {
-    func watchAccounts() {
-        guard isForEverybody else { return }
-        let names = AccountWatch.paths.map(WatchedNames.names).reduce(into: Set()) { $0.formUnion($1) }
-        let watched = watch(names, insteadOf: accounts.watched)
-        accounts.watched = watched
+        onChange()
     }
 
-    /// Users have come, gone or become others.
-    func accountsChanged() {
-        // One of the files may be another one now, or behind another link.
-        watchAccounts()
-        lookAtUsers()
-    }
-
-    func lookAtAccounts() {
-        if accounts.isDue(at: now) { lookAtUsers() }
-    }
+    var wakeAt: Wake { Wake(wall: lookAt) }
 }

@@ -1,7 +1,8 @@
-/// How many lines of the log a user may cause: so many of a kind in a while, and then one that says how many were left out. Time is that of
-/// the monotonic clock, in milliseconds.
+import Linux
+
+/// Limits how many lines of the log a user may cause: so many of a kind in a while, and then one that says how many were left out.
 package struct LineLimit {
-    /// journald leaves out what is more than 10,000 lines of a unit in 30 seconds.
+    /// journald drops the lines of a unit beyond 10,000 in 30 seconds.
     package static let lines = 300
     package static let milliseconds: Int64 = 30_000
 
@@ -23,23 +24,23 @@ package struct LineLimit {
     }
 
     private struct Window {
-        var end: Int64
+        var end: MonotonicInstant
         var lines = 0
         var leftOut = 0
     }
 
     private var windows: [Key: Window] = [:]
-    /// When the first of the windows ends in which something was left out.
-    package private(set) var next: Int64?
+    /// When the first window ends in which lines were left out.
+    package private(set) var next: MonotonicInstant?
 
     package init() {}
 
     /// True when a line of this kind may be written; counts it.
-    package mutating func admits(_ kind: String, of user: String, at now: Int64) -> Bool {
+    package mutating func admits(_ kind: String, of user: String, at now: MonotonicInstant) -> Bool {
         let key = Key(user: user, kind: kind)
-        var window = windows[key] ?? Window(end: now + Self.milliseconds)
-        // What was left out before is said first, by whoever looks when it is due.
-        if window.end <= now, window.leftOut == 0 { window = Window(end: now + Self.milliseconds) }
+        var window = windows[key] ?? Window(end: now.advanced(byMilliseconds: Self.milliseconds))
+        // The count of an ended window is still to be written: `takeOver` returns it first.
+        if window.end <= now, window.leftOut == 0 { window = Window(end: now.advanced(byMilliseconds: Self.milliseconds)) }
         window.lines += 1
         let isAdmitted = window.lines <= Self.lines
         if !isAdmitted {
@@ -50,8 +51,8 @@ package struct LineLimit {
         return isAdmitted
     }
 
-    /// What was left out in the windows that have ended, which is said now; of these and of those that left nothing out nothing is kept.
-    package mutating func takeOver(at now: Int64) -> [LeftOut] {
+    /// Ends the windows whose time is over, and returns how many lines were left out in each.
+    package mutating func takeOver(at now: MonotonicInstant) -> [LeftOut] {
         guard let due = next, due <= now else { return [] }
         let ended = windows.filter { $0.value.end <= now }
         windows = windows.filter { $0.value.end > now }

@@ -3,15 +3,15 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The daemon that serves one user, as root's daemon knows it: a process of that user, which began as root's and gave that up first
-/// thing. Over a socket root's tells it how many slots it has, and it tells how many it uses.
+/// The daemon that serves one user, as root's daemon knows it: a process that starts as root and first of all becomes that user. Over a
+/// socket root's daemon sends the number of its slots, and it reports how many it uses.
 final class UserDaemon {
-    /// Whose it is, as the system had that account when it was looked up last.
-    var account: UserAccount
+    /// The user's account, as it was looked up last.
+    private(set) var account: UserAccount
     var user: User { account.user }
-    /// When that was, in milliseconds of the monotonic clock.
-    var lookedUpAt = Clock.monotonicMilliseconds()
-    /// Its part of the tokens of the loop.
+    /// When that was.
+    private(set) var lookedUpAt = MonotonicInstant.now()
+    /// Users' daemons are tended in the order in which they were first started.
     let number: UInt64
     private(set) var pid: pid_t = 0
     private var link: SocketEnd?
@@ -19,25 +19,25 @@ final class UserDaemon {
     var token: EventLoop.Token?
     private var lines = LineBuffer()
 
-    /// When it is started again, having ended; in milliseconds of the monotonic clock.
-    private(set) var startAt: Int64?
+    /// When it is started again, after it has ended.
+    private(set) var startAt: MonotonicInstant?
     private var delayMilliseconds: Int64 = 0
-    private var startedAt: Int64 = 0
+    private var startedAt = MonotonicInstant(nanoseconds: 0)
     private var answer = AnswerDeadline()
     /// It has nothing to do: it may end, and is started again when there is something.
     var rest: Rest?
-    /// When it is ended for not having answered; in milliseconds of the monotonic clock.
-    var answerBy: Int64? { answer.by }
+    /// When it is killed for not having answered.
+    var answerBy: MonotonicInstant? { answer.by }
 
-    /// What it told last.
+    /// How many jobs run and wait, as it reported last.
     var running = 0
     var waiting = 0
-    /// What it was told last.
+    /// Why it may start nothing, as root's daemon told it last.
     var held: String?
 
     private static let delayMillisecondsMin: Int64 = 100
     private static let delayMillisecondsMax: Int64 = 60_000
-    /// One that has lived so long has not ended because of how it was started.
+    /// A daemon that has run for so long has not ended because of how it was started.
     private static let provenMilliseconds: Int64 = 10_000
 
     init(_ account: UserAccount, number: UInt64) {
@@ -49,11 +49,16 @@ final class UserDaemon {
     /// The link's descriptor, for the loop.
     var descriptor: Int32? { link?.raw }
 
+    func wasLookedUp(_ account: UserAccount) {
+        self.account = account
+        lookedUpAt = .now()
+    }
+
     // MARK: Its life
 
     func start(program: String, arguments: [String], environment: [String]) throws(SystemError) {
         startAt = nil
-        startedAt = Clock.monotonicMilliseconds()
+        startedAt = .now()
         let pair = try SocketPair(nonBlocking: true)
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
         pid = try Linux.Process.spawn(
@@ -63,87 +68,95 @@ final class UserDaemon {
         lines = LineBuffer()
     }
 
-    /// It has ended, or could not be started: says in how many milliseconds it is started again.
+    /// The daemon has ended, or could not be started. Returns in how many milliseconds it is started again.
     func ended() -> Int64 {
         pid = 0
         link = nil
         answer.came()
         running = 0
         held = nil
-        let now = Clock.monotonicMilliseconds()
-        let isProven = now - startedAt >= Self.provenMilliseconds
-        delayMilliseconds = isProven ? Self.delayMillisecondsMin : min(max(2 * delayMilliseconds, Self.delayMillisecondsMin), Self.delayMillisecondsMax)
-        startAt = now + delayMilliseconds
+        let now = MonotonicInstant.now()
+        let isProven = now.milliseconds(since: startedAt) >= Self.provenMilliseconds
+        let longer = min(max(2 * delayMilliseconds, Self.delayMillisecondsMin), Self.delayMillisecondsMax)
+        delayMilliseconds = isProven ? Self.delayMillisecondsMin : longer
+        startAt = now.advanced(byMilliseconds: delayMilliseconds)
         return delayMilliseconds
     }
 
-    /// It has ended because it had nothing to do: nothing says when it is started again.
+    /// The daemon has ended because it had nothing to do. It is started again when it is woken.
     func rests() {
         _ = ended()
         startAt = nil
         delayMilliseconds = 0
     }
 
-    /// Its number may be another's from now on.
+    /// Its number may be another process's from now on.
     func wasReaped() { pid = 0 }
 
-    func startNow() { startAt = Clock.monotonicMilliseconds() }
+    /// Something has come into the user's directories, or may have. A daemon that rests is started again when its process has ended.
+    func wake() {
+        guard rest != nil else { return }
+        rest?.isOver = true
+        if !isRunning { startNow() }
+    }
 
-    /// Has it end in order: jobs go on, and nothing is started again. One that does not end in a while is killed as one that does not answer.
+    func startNow() { startAt = .now() }
+
+    /// Has it end in order: its jobs go on, and it is not started again. A daemon that does not end in a while is killed.
     func letGo() {
         link = nil
         startAt = nil
-        if isRunning { answer.isWanted(from: Clock.monotonicMilliseconds()) } else { answer.came() }
+        if isRunning { answer.isWanted(from: .now()) } else { answer.came() }
     }
 
     /// Only while it is not reaped: until then the number is its own.
     func kill() { if pid > 1 { _ = Glibc.kill(pid, SIGKILL) } }
 
-    // MARK: What is said
+    // MARK: The link
 
-    /// Sends a line. A daemon that does not read is ended in a while, as one that does not answer.
+    /// Sends a line. A daemon that does not read its link is killed in a while.
     func send(_ line: String, isAnswered: Bool = false) {
         guard let link else { return }
         let bytes = Array("\(line)\n".utf8)
         let count = bytes.withUnsafeBytes { Glibc.send(link.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
-        if isAnswered || count != bytes.count { answer.isWanted(from: Clock.monotonicMilliseconds()) }
+        if isAnswered || count != bytes.count { answer.isWanted(from: .now()) }
     }
 
     func answered() { answer.came() }
 
-    /// It has closed the link, as one does that ends.
-    func isToEnd() { answer.isWanted(from: Clock.monotonicMilliseconds()) }
+    /// The daemon has closed the link, which it does when it ends.
+    func isToEnd() { answer.isWanted(from: .now()) }
 
-    /// Whether it has had its time to answer; all that it has said so far has been read.
-    func isSilent(at now: Int64) -> Bool { answer.isOver(at: now) }
+    /// True when it has not answered in time. To be asked when all its lines have been read.
+    func isSilent(at now: MonotonicInstant) -> Bool { answer.isOver(at: now) }
 
-    /// The lines that have come. Nil: it is gone, or says what it never would.
+    /// The lines that have arrived. Nil: the daemon is gone, or sends garbage.
     func receive() -> [Substring]? {
         guard let link else { return [] }
         return lines.receive(link.raw)
     }
 }
 
-/// How long a user's daemon may take to answer, in milliseconds of the monotonic clock.
+/// How long a user's daemon may take to answer.
 package struct AnswerDeadline {
     package static let milliseconds: Int64 = 10_000
-    /// A look that comes so much later than it was meant to says nothing: the one who looks was held up, and perhaps the other by the same.
+    /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one perhaps for the same reason.
     package static let lateMilliseconds: Int64 = 1000
 
-    /// Nil: no answer is wanted.
-    package private(set) var by: Int64?
+    /// Nil: no answer is expected.
+    package private(set) var by: MonotonicInstant?
 
     package init() {}
 
-    package mutating func isWanted(from now: Int64) { by = by ?? now + Self.milliseconds }
+    package mutating func isWanted(from now: MonotonicInstant) { by = by ?? now.advanced(byMilliseconds: Self.milliseconds) }
 
     package mutating func came() { by = nil }
 
-    /// Whether the time is over. After a look that came late it begins anew.
-    package mutating func isOver(at now: Int64) -> Bool {
+    /// True when the time is over. After a late check it begins anew.
+    package mutating func isOver(at now: MonotonicInstant) -> Bool {
         guard let end = by, end <= now else { return false }
-        guard now - end <= Self.lateMilliseconds else {
-            by = now + Self.milliseconds
+        guard now <= end.advanced(byMilliseconds: Self.lateMilliseconds) else {
+            by = now.advanced(byMilliseconds: Self.milliseconds)
             return false
         }
         return true
@@ -157,13 +170,13 @@ final class SocketEnd {
     init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 }
 
-/// Cuts what comes over a socket into lines.
+/// Cuts the bytes that arrive over a socket into lines.
 struct LineBuffer {
     /// No line is longer.
     private static let lengthMax = 4096
     private var bytes: [UInt8] = []
 
-    /// The whole lines that wait. Nil at the end of the stream, and when it cannot be one of lines.
+    /// The whole lines that have arrived. Nil at the end of the stream, and when a line is too long.
     mutating func receive(_ socket: Int32) -> [Substring]? {
         var chunk = [UInt8](repeating: 0, count: Self.lengthMax)
         let count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))

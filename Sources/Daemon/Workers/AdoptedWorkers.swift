@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Linux
 import Scheduler
+import Store
 import WorkerProtocol
 
 /// A worker that this daemon did not start, or does not hear any more, and that has a job.
@@ -34,58 +35,118 @@ final class PidfdBox {
 
 /// The workers of earlier daemons that still have a job.
 ///
-/// What holds: a run is under way for as long as its worker's record is locked, whatever the process table shows of that worker. From
-/// another time namespace it seems to have started at another time, and from another PID namespace not to be there.
-struct AdoptedWorkers {
-    private var workers: [Int: AdoptedWorker] = [:]
-    private var lastNumber = 0
-    /// When the locks of those that cannot be seen are looked at, in milliseconds of the monotonic clock; and how long after the last look.
-    private var lookAt: Int64 = 0
-    private var delayMilliseconds = delayMillisecondsMin
-
+/// What must hold: a run is under way for as long as its worker's record is locked, whatever the process table shows of that worker. From
+/// another time namespace the worker seems to have started at another time, and from another PID namespace not to exist.
+final class AdoptedWorkers: Part {
     private static let delayMillisecondsMin: Int64 = 20
     private static let delayMillisecondsMax: Int64 = 1000
 
-    var isEmpty: Bool { workers.isEmpty }
+    private var workers: [Int: AdoptedWorker] = [:]
+    private var lastNumber = 0
+    /// When the locks of workers that cannot be seen are looked at.
+    private var lookAt = MonotonicInstant(nanoseconds: 0)
+    private var delayMilliseconds = delayMillisecondsMin
+    private let spool: String
+    private let loop: EventLoop
+    private let service: SpoolService
+    private let log: Log
+
+    init(spool: String, _ loop: EventLoop, _ service: SpoolService, _ log: Log) {
+        self.spool = spool
+        self.loop = loop
+        self.service = service
+        self.log = log
+    }
+
+    var isIdle: Bool { workers.isEmpty }
 
     func has(record: String) -> Bool { workers.values.contains { $0.record == record } }
 
-    func worker(of job: Job) -> AdoptedWorker? { workers.values.first { $0.job === job } }
-
-    /// Returns the number by which its end is told of.
-    mutating func add(_ worker: AdoptedWorker) -> Int {
-        lastNumber += 1
-        workers[lastNumber] = worker
-        if worker.process == nil {
-            delayMilliseconds = Self.delayMillisecondsMin
-            lookAt = Clock.monotonicMilliseconds() + delayMilliseconds
-        }
-        return lastNumber
+    func isAlive(record: String) throws(SystemError) -> Bool {
+        try service.spool.fs.opening { () throws(SystemError) in try WorkerLock.isHeld(record: record, spool: self.spool) }
     }
 
-    mutating func setToken(_ token: EventLoop.Token, of number: Int) { workers[number]?.token = token }
+    // MARK: Adopting
 
-    mutating func remove(_ number: Int) -> AdoptedWorker? { workers.removeValue(forKey: number) }
+    /// Watches a worker of an earlier daemon. False when it has ended.
+    func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
+        let fs = service.spool.fs
+        let process = try fs.opening { () throws(SystemError) in
+            try AdoptedWorker.find(run, record: "\(self.spool)/\(Layout.workers)/\(record)")
+        }
+        // The worker may have ended since its lock was looked at.
+        if process == nil, try !isAlive(record: record) { return false }
+        // When the worker has another number than its record says, it is in another namespace, and its command has another number too.
+        job.pid = run.jobPID == 0 || process?.pid != run.workerPID ? nil : run.jobPID
+        let command = job.pid == nil ? nil : try fs.opening { () throws(SystemError) in try AdoptedWorker.command(of: run) }
+        try watch(AdoptedWorker(job: job, record: record, process: process, command: command))
+        let effect = process == nil ? "it cannot be seen from here or told to stop: its record's lock tells when it ends" : nil
+        log.write(
+            .notice, "adopted", at: service.now,
+            ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(process?.pid ?? run.workerPID)", "effect": effect])
+        return true
+    }
 
-    // MARK: Those that cannot be seen
+    /// Watches the lock of a worker that is not heard of any more.
+    func watch(_ job: Job, record: String) throws(SystemError) { try watch(AdoptedWorker(job: job, record: record, process: nil)) }
+
+    private func watch(_ worker: AdoptedWorker) throws(SystemError) {
+        lastNumber += 1
+        let number = lastNumber
+        workers[number] = worker
+        if let process = worker.process {
+            let token = try loop.add(process.pidfd.raw) { [unowned self] () throws(SystemError) in try ended(number) }
+            workers[number]?.token = token
+        } else {
+            delayMilliseconds = Self.delayMillisecondsMin
+            lookAt = .now().advanced(byMilliseconds: delayMilliseconds)
+        }
+    }
+
+    // MARK: Ending
+
+    private func ended(_ number: Int) throws(SystemError) {
+        guard let worker = workers.removeValue(forKey: number) else { return }
+        if let process = worker.process, let token = worker.token { loop.remove(process.pidfd.raw, token) }
+        // Another process holds the lock: it was not the worker that ended.
+        if try isAlive(record: worker.record) { return try watch(worker.job, record: worker.record) }
+        service.workerIsGone(worker.job, record: worker.record)
+    }
 
     private var hasUnseen: Bool { workers.values.contains { $0.process == nil } }
 
-    var millisecondsUntilLook: Int64? { hasUnseen ? max(0, lookAt - Clock.monotonicMilliseconds()) : nil }
+    var wakeAt: Wake { Wake(monotonic: hasUnseen ? lookAt : nil) }
 
-    /// Takes out those that cannot be seen and have ended, when it is time to look.
-    mutating func takeEnded(isAlive: (String) throws(SystemError) -> Bool) throws(SystemError) -> [AdoptedWorker] {
-        guard hasUnseen, Clock.monotonicMilliseconds() >= lookAt else { return [] }
+    /// Looks at the locks of workers that cannot be seen, when that is due, and records the ends of those that have ended.
+    func beforeTurn() throws(SystemError) {
+        guard hasUnseen, .now() >= lookAt else { return }
         delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
-        lookAt = Clock.monotonicMilliseconds() + delayMilliseconds
-        var ended: [AdoptedWorker] = []
+        lookAt = .now().advanced(byMilliseconds: delayMilliseconds)
         for (number, worker) in workers where worker.process == nil {
-            if try !isAlive(worker.record) {
-                workers[number] = nil
-                ended.append(worker)
-            }
+            guard try !isAlive(record: worker.record) else { continue }
+            workers[number] = nil
+            service.workerIsGone(worker.job, record: worker.record)
         }
-        return ended
+    }
+
+    // MARK: Stopping
+
+    /// Tells a worker without a socket by signals: SIGTERM to stop its job, SIGUSR1 to kill it.
+    func stop(_ job: Job, _ how: Turn.Stop) {
+        guard let worker = workers.values.first(where: { $0.job === job }) else { return }
+        guard let process = worker.process else {
+            return notSent(job, "its worker cannot be seen from here: it may be in another PID namespace")
+        }
+        switch how {
+        case .politely: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGTERM, nil, 0)
+        case .kill: _ = linux_pidfd_send_signal(process.pidfd.raw, SIGUSR1, nil, 0)
+        case .signal(let number):
+            if !worker.signalJob(number) { notSent(job, "its command has ended, or cannot be seen from here") }
+        }
+    }
+
+    private func notSent(_ job: Job, _ why: String) {
+        log.write(.warning, "stop-not-sent", at: service.now, ["id": job.id.text, "error": why])
     }
 }
 

@@ -1,8 +1,10 @@
 import Glibc
 import Linux
 import Model
+import Scheduler
 
-/// A cgroup for each job that asks for one: made with its limits before the job starts, removed when the last process in it has ended.
+/// The cgroups of jobs with `limits.memory`, `cpu_percent` or `tasks`: each made with its limits before the job starts, and removed when the
+/// last process in it has ended.
 final class Cgroups {
     private enum Controller: String, CaseIterable { case memory, cpu, pids }
 
@@ -13,19 +15,25 @@ final class Cgroups {
         var value: String
     }
 
-    /// Set when a group was first asked for: where jobs' groups are, with which controllers.
+    /// Where jobs' groups are, with which controllers. Nil until a group is asked for.
     private var prepared: (tree: CgroupTree, controllers: Set<String>)?
-    /// Groups of ended jobs in which something still lives, by the watch on it.
+    /// Groups of ended jobs in which a process still runs, by the watch on the group.
     private var left: [Int32: String] = [:]
-    /// Made when a group is left for the first time.
+    /// Made when the first group is left with a process in it.
     private var watcher: Watcher?
-    /// Has the loop call ``takeEvents()`` when this descriptor is readable.
-    var listen: (Int32) throws(SystemError) -> Void = { _ in }
+    private let loop: EventLoop
+    private let log: Log
 
-    /// Makes the group of a job with its limits. Nil when it cannot be had and need not.
-    func make(for id: String, _ limits: CgroupLimits) throws(RunNotPrepared) -> String? {
+    init(_ loop: EventLoop, _ log: Log) {
+        self.loop = loop
+        self.log = log
+    }
+
+    /// Makes the group of a job with its limits, which the job's command is to enter. Nil when the job needs none, or can do without.
+    func make(for job: Job) throws(RunNotPrepared) -> String? {
+        guard let limits = job.definition.cgroupLimits else { return nil }
         do throws(RunNotPrepared) {
-            let directory = "\(try prepare().tree.jobs)/\(id)"
+            let directory = "\(try prepare().tree.jobs)/\(job.id.text)"
             try CgroupTree.makeDirectory(directory)
             try set(limits, of: directory)
             return directory
@@ -35,21 +43,29 @@ final class Cgroups {
         }
     }
 
-    /// Sets the limits of a job of an earlier daemon anew: the service manager may have needed them lifted to start this one.
-    func restore(_ id: String, _ limits: CgroupLimits) throws(RunNotPrepared) {
-        guard let tree = try CgroupTree.find(), CgroupTree.exists("\(tree.jobs)/\(id)") else { return }
-        try set(limits, of: "\(try prepare().tree.jobs)/\(id)")
+    /// Sets the limits of an earlier daemon's job anew: the service manager may have needed them lifted to start this daemon.
+    func restore(_ job: Job, at now: Instant) {
+        guard let limits = job.definition.cgroupLimits else { return }
+        do throws(RunNotPrepared) {
+            guard let tree = try CgroupTree.find(), CgroupTree.exists("\(tree.jobs)/\(job.id.text)") else { return }
+            try set(limits, of: "\(try prepare().tree.jobs)/\(job.id.text)")
+        } catch {
+            log.write(.warning, "limits-not-set", at: now, ["id": job.id.text, "error": error.why, "effect": "it goes on without"])
+        }
     }
 
-    /// A job has ended, or was not started: its group goes, at once or with the last process that the job left running. Returns how many
-    /// of its processes the kernel killed for want of memory.
-    func leave(_ id: String) -> Int {
-        guard let tree = current else { return 0 }
-        let directory = "\(tree.jobs)/\(id)"
+    /// A job has ended, or was not started. Removes its group, at once or with the last process that the job left running. Returns what the
+    /// kernel did to the job for its limits.
+    func leave(_ job: Job) -> String? {
+        guard let limits = job.definition.cgroupLimits, let tree = current else { return nil }
+        let directory = "\(tree.jobs)/\(job.id.text)"
         let events = (try? CgroupTree.read("\(directory)/memory.events")) ?? ""  // no group, or none with that controller
-        let kills = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }?.split(separator: " ").last
+        let line = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }?.split(separator: " ").last
         remove(directory)
-        return kills.flatMap { Int($0) } ?? 0
+        guard let kills = line.flatMap({ Int($0) }), kills > 0 else { return nil }
+        let bytes = limits.memoryBytes.map { ", \($0) bytes," } ?? ""
+        let processes = kills == 1 ? "one of its processes" : "\(kills) of its processes"
+        return "the kernel killed \(processes) for want of memory: limits.memory\(bytes) was reached"
     }
 
     /// Removes the groups of jobs that ended while no daemon served.
@@ -58,8 +74,8 @@ final class Cgroups {
         for id in CgroupTree.groups(in: tree.jobs) where hasEnded(id) { remove("\(tree.jobs)/\(id)") }
     }
 
-    /// Groups that are left may have become empty.
-    func takeEvents() throws(SystemError) {
+    /// The last process of some group may have ended.
+    private func takeEvents() throws(SystemError) {
         guard let watcher else { return }
         var events: [InotifyEvent] = []
         let isIncomplete = try watcher.inotify.readEvents(into: &events)
@@ -69,14 +85,14 @@ final class Cgroups {
         }
     }
 
-    /// Has systemd able to put a process into the service's own group again; see ``CgroupTree/disable()``.
+    /// For the service manager, when the daemon has ended: lets systemd put a process into the service's own group again; see ``CgroupTree/disable()``.
     static func release() throws(RunNotPrepared) { try CgroupTree.find()?.disable() }
 
     // MARK: Making and removing
 
     private var current: CgroupTree? {
         if let prepared { return prepared.tree }
-        return (try? CgroupTree.find()) ?? nil  // none can be told of, so this daemon has made none
+        return (try? CgroupTree.find()) ?? nil  // cannot be found, so this daemon has made none
     }
 
     private func prepare() throws(RunNotPrepared) -> (tree: CgroupTree, controllers: Set<String>) {
@@ -105,7 +121,7 @@ final class Cgroups {
 
     private static func settings(_ limits: CgroupLimits) -> [Setting] {
         let memory = limits.memoryBytes.map { Setting(key: "memory", controller: .memory, file: "memory.max", value: "\($0)") }
-        // So many microseconds of each 100,000.
+        // Microseconds of processor time in each period of 100,000.
         let processor = limits.processorPercent.map {
             Setting(key: "cpu_percent", controller: .cpu, file: "cpu.max", value: "\(Int($0 * 1000)) 100000")
         }
@@ -115,8 +131,8 @@ final class Cgroups {
 
     private func remove(_ directory: String) {
         if Self.isRemoved(directory) { return }
-        // A group that cannot be watched goes when the daemon starts the next time.
-        guard let watch = try? watch("\(directory)/cgroup.events") else { return }  // as said
+        // A group that cannot be watched is removed when the daemon starts the next time.
+        guard let watch = try? watch("\(directory)/cgroup.events") else { return }  // cannot be watched
         left[watch] = directory
         // The last process may have ended before the watch was there.
         if Self.isRemoved(directory) { left[watch] = nil }
@@ -125,12 +141,12 @@ final class Cgroups {
     private func watch(_ file: String) throws(SystemError) -> Int32 {
         if let watcher { return try watcher.inotify.add(file, .modified) }
         let new = try Watcher()
-        try listen(new.inotify.descriptor.raw)
+        _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
         watcher = new
         return try new.inotify.add(file, .modified)
     }
 
-    /// False while something in it lives.
+    /// False while a process in it runs.
     private static func isRemoved(_ directory: String) -> Bool {
         // The job may have made groups in it.
         for name in CgroupTree.groups(in: directory) { _ = isRemoved("\(directory)/\(name)") }

@@ -3,12 +3,12 @@ import Linux
 import Scheduler
 import Store
 
-/// Where a daemon is to serve, before it does: the spool is looked at and locked, or waited for.
-struct Place {
+/// What happens before a daemon serves its spool: it prepares the spool and locks it, or waits for its lock or its disk.
+struct Startup {
     let options: DaemonOptions
     let host: String
     let log: Log
-    /// Why this process is not the first one to serve the spool: its disk broke.
+    /// The spool whose disk broke under this process, before it became this program anew.
     let awaited = AwaitedSpool.inherited()
 
     /// This process is root of a user namespace without other users: an ordinary user outside, who can become nobody else.
@@ -16,7 +16,7 @@ struct Place {
     /// A spool of root's serves everybody.
     let isForEverybody: Bool
 
-    /// What a daemon takes in its loop. Blocked from the first moment it has something to lose.
+    /// The signals that a daemon handles in its loop. They are blocked from the first moment it has something to lose.
     static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
 
     init(_ options: DaemonOptions) {
@@ -25,6 +25,16 @@ struct Place {
         isForEverybody = options.user == nil && geteuid() == 0 && !isNamespaceRoot
         host = Machine.name()
         log = Log(isJournal: getenv("JOURNAL_STREAM") != nil, user: options.user)
+    }
+
+    /// The user that the daemon runs as.
+    func ownUser() throws(SystemError) -> User {
+        let id = getuid()
+        // The user database has the home of the machine's root, which a namespace's root may not enter.
+        if !isNamespaceRoot, let user = try User.find(id: id) { return user }
+        return User(
+            id: id, group: getgid(), name: isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
+            shell: "/bin/sh")
     }
 
     /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
@@ -37,14 +47,15 @@ struct Place {
         guard options.isStandby else { return try takeFreeLock() }
         try prepare()
         if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
-        // Whether the one on another machine has ended, its lock there cannot tell for sure.
+        // The lock of a daemon on another machine does not tell for sure that this daemon has ended.
         if let kind = try NetworkFileSystem.name(at: options.spool) {
-            throw DaemonFailure("--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
+            throw DaemonFailure(
+                "--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
         }
         let wait = try StandbyWait(self)
         while true {
             guard let file = try wait.next(program: program) else { return nil }
-            // The spool may have been moved to another format meanwhile, or been made anew.
+            // The spool may have been converted to another format meanwhile, or made anew.
             try prepare()
             guard let lock = try SpoolLock.acquire(file, spool: options.spool, host: host) else { continue }
             try wait.end()
@@ -52,18 +63,18 @@ struct Place {
         }
     }
 
-    /// Takes the lock of a spool that nobody serves. A daemon that was killed while it started a worker still has its locks in that child,
-    /// until the child has become its program: they are waited for.
+    /// Takes the lock of a spool that nobody serves. When a daemon was killed while it started a worker, that child still has its locks
+    /// until it has become the worker program: this waits for them.
     private func takeFreeLock() throws -> SpoolLock {
-        let end = Clock.monotonicMilliseconds() + Self.deadHolderMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: Self.deadHolderMilliseconds)
         while true {
-            // Asked before anything is made in the spool: its holder may be about to put back what somebody took away.
+            // Asked before anything is made in the spool: its holder may be about to mend it.
             let holder = try SpoolLock.holder(spool: options.spool)
             if holder == nil {
                 try prepare()
                 if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
             }
-            guard holder?.isAlive(asSeenFrom: host) != true, Clock.monotonicMilliseconds() < end else { throw refusal(holder) }
+            guard holder?.isAlive(asSeenFrom: host) != true, .now() < end else { throw refusal(holder) }
             poll(nil, 0, Self.deadHolderPauseMilliseconds)
         }
     }
@@ -79,7 +90,7 @@ struct Place {
             """)
     }
 
-    /// Whether this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.
+    /// Throws unless this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.
     func check() throws {
         if access(options.spool, F_OK) == 0 { try known { fs throws(SpoolError) in try Spool.check(fs) } }
         guard let path = options.configuration, access(path, F_OK) == 0 else { return }
@@ -100,7 +111,7 @@ struct Place {
         }
     }
 
-    /// Does what can refuse the spool, and names it then.
+    /// Does something that may refuse the spool, and puts the spool's path into that error.
     private func known(_ body: (DiskFileSystem) throws(SpoolError) -> Void) throws {
         let fs = try DiskFileSystem(path: options.spool)
         do throws(SpoolError) { try body(fs) } catch {
@@ -109,17 +120,19 @@ struct Place {
         }
     }
 
-    /// Whoever may write a directory above the spool may put another one in the spool's place.
+    /// A user who may write a directory above the spool may put another one in the spool's place.
     private static func checkAncestors(_ path: String) throws {
         var above = ""
         for part in path.split(separator: "/").dropLast() {
             above += "/\(part)"
             let status = try FileStatus.read(above, followingLinks: true)
             guard status.owner == 0 || status.owner == geteuid() else {
-                throw DaemonFailure("\(above), above the spool, belongs to user \(status.owner), who could put another spool in its place")
+                throw DaemonFailure(
+                    "\(above), above the spool, belongs to user \(status.owner), who could put another spool in its place")
             }
             guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
-                throw DaemonFailure("\(above), above the spool, can be written by others, who could put another spool in its place; chmod go-w it")
+                throw DaemonFailure(
+                    "\(above), above the spool, can be written by others, who could put another spool in its place; chmod go-w it")
             }
         }
     }
@@ -129,7 +142,7 @@ struct Place {
         for part in path.split(separator: "/") {
             made += "/\(part)"
             if mkdir(made, 0o700) == 0 {
-                if isForEverybody { chmod(made, 0o755) }  // where that fails, users hear that they may not
+                if isForEverybody { chmod(made, 0o755) }  // where that fails, users are refused by the system
                 continue
             }
             guard errno == EEXIST || errno == EROFS || errno == EACCES else {

@@ -5,7 +5,7 @@ import Scheduler
 import WorkerProtocol
 
 /// One `spool-worker` process of this daemon, and the run it has.
-final class Worker {
+final class WorkerProcess {
     let number: Int
     let pid: pid_t
     /// Whose runs it has, and nobody else's; nil: the daemon's own.

@@ -4,29 +4,33 @@ import Model
 import Scheduler
 import Store
 
-/// As whom a job runs.
-struct RunAs {
+/// The user and group that a job runs as.
+struct RunIdentity {
     let user: User
     /// Nil: the daemon's own.
     let credentials: Credentials?
-    /// Why it is not who the job names.
+    /// Why the user or group is not the one that the job names.
     var remark: String?
 }
 
-extension Daemon {
-    /// Looks up whom a definition names, now: users come and go.
+/// Looks up the users and groups that jobs name, at each start: accounts are created and removed at any time.
+struct RunIdentities {
+    /// The daemon's own user.
+    let own: User
+
+    /// Looks up the user and group that a definition names.
     ///
-    /// With `fallback` a group that is not to be had is left out, and nobody takes the place of a user who is not: what was to run as
-    /// another never gets the rights of root.
-    func runAs(_ definition: JobDefinition) throws(RunNotPrepared) -> RunAs {
+    /// With `fallback` a missing group is left out, and the user nobody replaces a missing user: a job that was to run as another user never
+    /// gets the rights of root.
+    func find(_ definition: JobDefinition, at now: Instant) throws(RunNotPrepared) -> RunIdentity {
         do throws(RunNotPrepared) {
             let found = try runAs(definition.user, definition.group)
-            try refuseExpired(found.user)
+            try refuseExpired(found.user, at: now)
             return found
         } catch {
             guard definition.fallsBack, geteuid() == 0 else { throw error }
-            let own = definition.user == nil || definition.group == nil ? nil : try? runAs(definition.user, nil)  // nor is the user to be had
-            if var found = own, (try? refuseExpired(found.user)) != nil {  // nor may the user run anything
+            let withoutGroup = definition.user == nil || definition.group == nil ? nil : try? runAs(definition.user, nil)  // the user is missing, too
+            if var found = withoutGroup, (try? refuseExpired(found.user, at: now)) != nil {  // the user may not run anything
                 found.remark = "\(error.why); it runs with the user's own group"
                 return found
             }
@@ -34,31 +38,30 @@ extension Daemon {
         }
     }
 
-    /// As cron(8), nothing is begun for an account that has expired.
-    private func refuseExpired(_ user: User) throws(RunNotPrepared) {
-        guard user.id != surroundings.user.id else { return }
+    /// Nothing is begun for an account that has expired, as under cron(8).
+    private func refuseExpired(_ user: User, at now: Instant) throws(RunNotPrepared) {
+        guard user.id != own.id else { return }
         let aging = try look("user \(user.name)") { () throws(SystemError) in try PasswordAging.find(name: user.name) }
         if let why = aging?.refusal(onDay: AccountWatch.day(of: now)) { throw RunNotPrepared(why: "user \"\(user.name)\": \(why)") }
     }
 
-    private func nobody(_ remark: String) throws(RunNotPrepared) -> RunAs {
+    private func nobody(_ remark: String) throws(RunNotPrepared) -> RunIdentity {
         let found = try look("user nobody") { () throws(SystemError) in try User.find(name: "nobody") }
         let user = found ?? User(id: 65_534, group: 65_534, name: "nobody", home: "/", shell: "/bin/sh")
-        return RunAs(user: user, credentials: Credentials(user: user.id, group: user.group, groups: [user.group]), remark: remark)
+        return RunIdentity(user: user, credentials: Credentials(user: user.id, group: user.group, groups: [user.group]), remark: remark)
     }
 
-    private func runAs(_ account: Account?, _ groupAccount: Account?) throws(RunNotPrepared) -> RunAs {
-        let own = surroundings.user
-        guard account != nil || groupAccount != nil else { return RunAs(user: own, credentials: nil) }
+    private func runAs(_ account: Account?, _ groupAccount: Account?) throws(RunNotPrepared) -> RunIdentity {
+        guard account != nil || groupAccount != nil else { return RunIdentity(user: own, credentials: nil) }
         let group = try group(groupAccount)
         let (user, isKnown) = try user(account, group: group)
         let chosen = group ?? user.group
         // -1 would leave the process as it is: root's.
         guard user.id != .max, chosen != .max else { throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's") }
-        if user.id == own.id, chosen == own.group { return RunAs(user: user, credentials: nil) }
+        if user.id == own.id, chosen == own.group { return RunIdentity(user: user, credentials: nil) }
         guard geteuid() == 0 else { throw RunNotPrepared(why: "only root's own jobs may run as another user or with another group") }
         let groups = try isKnown ? look("user \(user.name)") { () throws(SystemError) in try user.groups(with: chosen) } : [chosen]
-        return RunAs(user: user, credentials: Credentials(user: user.id, group: chosen, groups: groups))
+        return RunIdentity(user: user, credentials: Credentials(user: user.id, group: chosen, groups: groups))
     }
 
     private func group(_ account: Account?) throws(RunNotPrepared) -> gid_t? {
@@ -72,10 +75,10 @@ extension Daemon {
         }
     }
 
-    /// `isKnown`: the database has an entry, and knows the groups.
+    /// `isKnown`: the user database has an entry, and with it the groups.
     private func user(_ account: Account?, group: gid_t?) throws(RunNotPrepared) -> (User, isKnown: Bool) {
         switch account {
-        case nil: return (surroundings.user, true)
+        case nil: return (own, true)
         case .name(let name)?:
             let found = try look("user \(name)") { () throws(SystemError) in try User.find(name: name) }
             guard let found else { throw RunNotPrepared(why: "user \"\(name)\": there is no such user") }
@@ -96,11 +99,11 @@ extension Daemon {
         do throws(SystemError) { return try body() } catch { throw RunNotPrepared(why: "\(what): \(error)") }
     }
 
-    /// Whose the directory of such a job is; nil: the daemon's own, as long as there is nobody of that name.
-    func owner(_ definition: JobDefinition) -> FileOwner? {
+    /// The owner of such a job's directory; nil: the daemon's own user, also while there is no user of that name.
+    func owner(_ definition: JobDefinition, at now: Instant) -> FileOwner? {
         guard geteuid() == 0 else { return nil }
-        // The record of a job whose account has expired since stays where it belongs.
-        let found = definition.fallsBack ? try? runAs(definition) : try? runAs(definition.user, definition.group)
+        // An account that has expired since still owns its jobs' records.
+        let found = definition.fallsBack ? try? find(definition, at: now) : try? runAs(definition.user, definition.group)
         guard let credentials = found?.credentials else { return nil }
         return FileOwner(user: credentials.user, group: credentials.group)
     }

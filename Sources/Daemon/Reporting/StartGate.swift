@@ -1,0 +1,70 @@
+import Glibc
+import Linux
+import Scheduler
+
+/// Lets jobs start, unless the machine is loaded as far as the configuration allows, or root's daemon holds this one.
+final class StartGate: Part {
+    /// How long after a start was not allowed the machine is looked at again.
+    private static let lookMilliseconds: Int64 = 5000
+
+    /// Why nothing was started in the last turn that would have started something.
+    private var held: String?
+    /// Why root's daemon has this one start nothing.
+    private var heldByRoot: String?
+    private var lookAt = MonotonicInstant(nanoseconds: 0)
+    private let path: String
+    private let configuration: ConfigurationFile
+    private let service: SpoolService
+    private let log: Log
+
+    init(path: String, _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log) {
+        self.path = path
+        self.configuration = configuration
+        self.service = service
+        self.log = log
+    }
+
+    /// Why nothing is started, for `state/status.json`.
+    var reason: String? { heldByRoot ?? held }
+
+    var wakeAt: Wake { Wake(monotonic: held == nil ? nil : lookAt) }
+
+    /// Root's daemon lets nothing start for this reason; nil: it does.
+    func holdForRoot(_ why: String?) {
+        heldByRoot = why
+        lookAt = min(lookAt, .now())
+    }
+
+    /// The scheduler has taken its turn. `obstacle`: why it could start nothing.
+    func turnTaken(obstacle: String?) {
+        if let why = obstacle {
+            if held == nil {
+                log.write(.warning, "held", at: service.now, ["why": why])
+                service.isPublishDue = true
+            }
+            held = held ?? why
+            lookAt = .now().advanced(byMilliseconds: Self.lookMilliseconds)
+        } else if held != nil {
+            held = nil
+            service.isPublishDue = true
+            log.write(.notice, "released", at: service.now)
+        }
+    }
+
+    /// Why nothing may start now; nil: it may.
+    func obstacle() -> String? {
+        if let heldByRoot { return heldByRoot }
+        if let limit = configuration.inForce.maxLoad {
+            var load = 0.0
+            if getloadavg(&load, 1) == 1, load >= limit { return "the load average is \(load), and max_load is \(limit)" }
+        }
+        if let limit = configuration.inForce.minFreeBytes {
+            var space = statvfs()
+            if statvfs(path, &space) == 0 {
+                let (bytes, isHuge) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
+                if !isHuge, bytes < UInt64(limit) { return "\(bytes) bytes are free, and min_free_space is \(limit)" }
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,26 @@
+public struct DaemonOptions: Sendable {
+    public var spool: String
+    public var configuration: String?
+    public var worker: String
+    public var version: String
+    /// Waits while another serves the spool.
+    public var isStandby: Bool
+    /// The user whose part of root's spool is served. Root's daemon has started this one, which becomes that user first of all.
+    public var user: String?
+
+    public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil) {
+        self.spool = spool
+        self.configuration = configuration
+        self.worker = worker
+        self.version = version
+        self.isStandby = isStandby || user != nil
+        self.user = user
+    }
+}
+
+/// Why the daemon cannot go on; for standard error and exit code 1.
+public struct DaemonFailure: Error, CustomStringConvertible {
+    public var description: String
+
+    init(_ description: String) { self.description = description }
+}

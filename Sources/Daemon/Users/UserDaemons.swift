@@ -1,0 +1,401 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// Root's daemon's part of serving everybody. Each user who has a directory of their name in new/, tasks/, schedules/ or control/ is served by
+/// a daemon of their own. Root's daemon reads nothing of theirs and writes nothing into it: a user's files are read by a process that has
+/// no more rights than that user.
+///
+/// What must hold: nothing that a user does to their directories ends the daemon of all. What cannot be done now is tried again.
+final class UserDaemons: Part, FileWatcher {
+    /// How long after a failure a user is looked at again, at first and after many failures.
+    private static let unsettledMillisecondsMin: Int64 = 1000
+    private static let unsettledMillisecondsMax: Int64 = 3_600_000
+    /// How often a user's account is looked up at most, before slots are granted to them.
+    private static let lookupMilliseconds: Int64 = 1000
+    /// How long daemons of users may take to end when root's ends.
+    private static let endMilliseconds: Int64 = 5000
+
+    /// By name.
+    private var users: [String: UserDaemon] = [:]
+    private var lastNumber: UInt64 = 0
+    /// Users whose directories could not be looked at or made, and when that is tried again.
+    private var unsettled: [String: (at: MonotonicInstant, delayMilliseconds: Int64)] = [:]
+    /// Nobody is started any more.
+    private var isStopping = false
+    private let shares: UserShares
+    private let rests: UserRests
+    private let accounts: AccountWatch
+    private let options: DaemonOptions
+    private let program: String
+    private let loop: EventLoop
+    private let watch: SpoolWatch
+    private let configuration: ConfigurationFile
+    private let service: SpoolService
+    private let log: Log
+
+    init(
+        _ options: DaemonOptions, program: String, _ loop: EventLoop, _ files: FileWatches, _ watch: SpoolWatch, _ slots: SlotLimit,
+        _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log
+    ) {
+        self.options = options
+        self.program = program
+        self.loop = loop
+        self.watch = watch
+        self.configuration = configuration
+        self.service = service
+        self.log = log
+        shares = UserShares(spool: options.spool, slots, service)
+        rests = UserRests(path: options.spool, files, service)
+        accounts = AccountWatch(files, service, log)
+        accounts.onChange = { [unowned self] in lookAtAll() }
+        shares.send = { [unowned self] in send($0) }
+        for part in [shares, rests, accounts, self] as [any Part] { loop.add(part) }
+        for part in [rests, accounts, self] as [any FileWatcher] { files.add(part) }
+    }
+
+    private var spool: Spool<DiskFileSystem> { service.spool }
+
+    // MARK: The spool of all
+
+    /// Makes the spool one for everybody. Called before anything is read from it, and when that may have changed.
+    func openSpool() throws(SystemError) {
+        try UserSpool.openSpool(spool.fs.directory(), isForNamedUsers: configuration.inForce.allow != nil)
+        try spool.fs.rulesChanged()
+    }
+
+    /// Called once, before the daemon serves.
+    func begin() { accounts.watch() }
+
+    func configure(_ configuration: Configuration) { shares.configure(configuration) }
+
+    /// The configuration was read anew after the first time.
+    func configurationChanged() {
+        try? openSpool()  // the modes stay as they were, and the next start says why
+        lookAtAll()
+        rests.wakeAll()
+    }
+
+    func wakeAll() { rests.wakeAll() }
+
+    // MARK: Who is served
+
+    func take(_ events: [InotifyEvent]) {
+        for event in events where !event.name.isEmpty {
+            guard let shared = watch.shared(event.watch) else { continue }
+            // A served user's directory may have been replaced by something else.
+            if event.mask.contains(.isDirectory) || users[event.name] != nil {
+                look(at: event.name)
+            } else if shared != Layout.new {
+                lookAtStranger(event.name, in: shared)
+            }
+        }
+    }
+
+    func lookAnew() { lookAtAll() }
+
+    /// Looks at everybody who has something in the spool, and everybody who may have something there.
+    func lookAtAll() {
+        var names = Set(configuration.inForce.allow ?? [])
+        names.formUnion(users.keys)
+        do throws(SystemError) {
+            for directory in UserPart.claimable + [Layout.users] {
+                for entry in try spool.fs.list(directory) {
+                    if entry.kind == .directory {
+                        names.insert(entry.name)
+                    } else if let name = UserPart.denied(byFile: entry.name) {
+                        names.insert(name)
+                    }
+                }
+            }
+        } catch {
+            log.write(.error, "unreadable", at: service.now, ["error": "\(error)"])
+        }
+        for name in names.sorted() { look(at: name) }
+    }
+
+    /// Something of this name was created, changed or removed.
+    private func look(at name: String) {
+        guard !isStopping, JobID(name) == nil else { return }
+        let place = UserPart.path(of: name)
+        let before = unsettled.removeValue(forKey: name)
+        do throws(SystemError) {
+            if try serve(name, place) { return }
+        } catch {
+            note("\(error)", of: name)
+        }
+        let delay = min(2 * (before?.delayMilliseconds ?? Self.unsettledMillisecondsMin / 2), Self.unsettledMillisecondsMax)
+        unsettled[name] = (.now().advanced(byMilliseconds: delay), delay)
+    }
+
+    /// Has the user served, or no longer served. False: the answer may be another one in a while, and no event reports that.
+    private func serve(_ name: String, _ place: String) throws(SystemError) -> Bool {
+        guard let user = try UserPart.owner(ofName: name) else {
+            let isKnown = try spool.fs.status(place) != nil
+            guard isKnown || users[name] != nil else {
+                // A directory of root's is not ours to judge.
+                for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
+                return true
+            }
+            note("no user is called \(name)", of: name)
+            // A database on another machine that does not answer has no users, either.
+            letGo(name)
+            return false
+        }
+        let account = try UserAccount(user)
+        let directory = try spool.fs.directory()
+        let isAdmitted = configuration.inForce.admits(user: name)
+        if isAdmitted { try UserSpool.admit(name, in: directory) }
+        var claims: [UserSpool.Claim] = []
+        for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
+        for case .refused(let why) in claims {
+            note(why, of: name)
+            letGo(name)
+            return true
+        }
+        let isNamed = configuration.inForce.allow?.contains(name) ?? false
+        let wasServed = try spool.fs.status(place) != nil
+        guard wasServed || isNamed || claims.contains(.directory) else {
+            service.problems[place] = nil
+            return true
+        }
+        guard isAdmitted else {
+            try UserSpool.deny(name, in: directory)
+            note("user \(name) may not use this spool: allow and deny in the configuration say so", of: name)
+            letGo(name)
+            return true
+        }
+        let today = AccountWatch.day(of: service.now)
+        accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))
+        if let why = account.aging?.refusal(onDay: today) {
+            note("nothing is run for user \(name): \(why)", of: name)
+            letGo(name)
+            return true
+        }
+        if let one = users[name] {
+            guard one.account.isSame(as: account) else {
+                let effect = "the daemon of that user is begun anew"
+                log.write(.notice, "user-changed", at: service.now, ["user": name, "effect": effect], causedBy: name)
+                letGo(name)
+                if users[name] == nil { return try serve(name, place) }
+                return true
+            }
+            one.wasLookedUp(account)
+            // The user's daemon needs some of the directories that the user may have removed.
+            try UserSpool.make(user, in: directory)
+            service.problems[place] = nil
+            return true
+        }
+        service.problems[place] = nil
+        lastNumber += 1
+        let one = UserDaemon(account, number: lastNumber)
+        users[name] = one
+        start(one)
+        return true
+    }
+
+    /// Something in a shared directory is no user's own directory.
+    private func lookAtStranger(_ name: String, in shared: String) {
+        let path = "\(shared)/\(name)"
+        // A file that cannot be looked at counts no more than one that can.
+        if let owner = try? spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
+    }
+
+    private func note(_ why: String, of name: String) {
+        service.report(problem: [why], of: UserPart.path(of: name), inForce: "nothing of that user is looked at", causedBy: name)
+    }
+
+    /// Nothing of the user's is served any more.
+    private func letGo(_ name: String) {
+        guard let one = users[name] else { return }
+        hearNoMore(of: one)
+        rests.end(one)
+        one.letGo()
+        // The jobs that it has started go on, and are counted.
+        shares.leave(name, isCounted: false)
+        if !one.isRunning { users[name] = nil }
+    }
+
+    // MARK: Their lives
+
+    private func start(_ one: UserDaemon) {
+        let name = one.user.name
+        do throws(SystemError) {
+            rests.end(one)
+            try UserSpool.make(one.user, in: spool.fs.directory())
+            var arguments = [program, "--spool", UserPart.path(of: name, inSpool: options.spool), "--worker", options.worker]
+            if let path = options.configuration { arguments += ["--config", path] }
+            try one.start(program: program, arguments: arguments + ["--serve-user", name], environment: Self.environment())
+            if let descriptor = one.descriptor { one.token = try loop.add(descriptor) { [unowned self, unowned one] in take(one) } }
+            shares.add(name)
+            service.problems[UserPart.path(of: name)] = nil
+            log.write(.notice, "serving-user", at: service.now, ["user": name, "pid": "\(one.pid)"], causedBy: name)
+        } catch {
+            if one.isRunning { one.kill() }
+            note("\(error)", of: name)
+            hearNoMore(of: one)
+            _ = one.ended()
+        }
+        service.isPublishDue = true
+    }
+
+    /// The variables of root's daemon that concern how the others work, and none that it has for itself.
+    private static func environment() -> [String] {
+        var variables = ["PATH=\(RunSurroundings.path)", "LANG=C.UTF-8"]
+        for name in ["JOURNAL_STREAM", "TZDIR"] {
+            if let value = getenv(name) { variables.append("\(name)=\(String(cString: value))") }
+        }
+        return variables
+    }
+
+    /// A child has been reaped. False: it is no user's daemon.
+    func childEnded(_ pid: pid_t, _ status: Int32) -> Bool {
+        guard let one = users.values.first(where: { $0.pid == pid }) else { return false }
+        let name = one.user.name
+        one.wasReaped()
+        if one.descriptor != nil { take(one) }
+        let isWanted = one.descriptor != nil
+        hearNoMore(of: one)
+        shares.leave(name, isCounted: true)
+        if isWanted, !isStopping, status == 0, let rest = one.rest {
+            one.rests()
+            log.write(.notice, "user-rests", at: service.now, ["user": name, "pid": "\(pid)"], causedBy: name)
+            if rest.isOver { one.startNow() }
+            service.isPublishDue = true
+            return true
+        }
+        rests.end(one)
+        let delay = one.ended()
+        if isWanted, !isStopping {
+            log.write(
+                .warning, "user-daemon-ended", at: service.now,
+                ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"], causedBy: name)
+        } else {
+            users[name] = nil
+            // The reason why the user was let go may be gone since.
+            look(at: name)
+        }
+        service.isPublishDue = true
+        return true
+    }
+
+    private func hearNoMore(of one: UserDaemon) {
+        guard let descriptor = one.descriptor, let token = one.token else { return }
+        loop.remove(descriptor, token)
+        one.token = nil
+    }
+
+    /// Starts those again that have ended, kills those that do not answer, and shares the slots.
+    func afterTurn() {
+        let now = MonotonicInstant.now()
+        for (name, again) in unsettled where again.at <= now { look(at: name) }
+        for one in users.values.sorted(by: { $0.number < $1.number }) {
+            if let at = one.startAt, at <= now { start(one) }
+            if let by = one.answerBy, by <= now, one.isRunning {
+                // Its answer may have arrived and not have been read.
+                if one.descriptor != nil { take(one) }
+                guard one.isSilent(at: now) else { continue }
+                log.write(
+                    .error, "user-daemon-silent", at: service.now,
+                    ["user": one.user.name, "pid": "\(one.pid)", "effect": "it is killed"], causedBy: one.user.name)
+                one.answered()
+                one.kill()
+            }
+        }
+        if !users.isEmpty || shares.areDivided { share() }
+    }
+
+    var wakeAt: Wake {
+        let next = users.values.lazy.flatMap { [$0.startAt, $0.answerBy] }.compactMap(\.self).min()
+        var wake = Wake(monotonic: next)
+        wake.include(Wake(monotonic: unsettled.values.lazy.map(\.at).min()))
+        return wake
+    }
+
+    /// Has all of them end in order, and waits for that, but not forever.
+    func end() {
+        isStopping = true
+        for one in users.values {
+            hearNoMore(of: one)
+            one.letGo()
+        }
+        let limit = MonotonicInstant.now().advanced(byMilliseconds: Self.endMilliseconds)
+        for one in users.values where one.isRunning {
+            // Without a descriptor for it there is nothing to wait for; it ends by itself.
+            guard let ending = try? Linux.Process.openPidfd(one.pid) else { continue }
+            var descriptor = pollfd(fd: ending.raw, events: Int16(POLLIN), revents: 0)
+            _ = Glibc.poll(&descriptor, 1, limit.pollTimeout())
+        }
+    }
+
+    // MARK: Slots
+
+    private func share() {
+        shares.settleAfterTurn()
+        let held = service.scheduler.pauses[.all].map { "everything is paused by root" + ($0.isEmpty ? "" : ": \($0)") }
+        for one in users.values where one.held != held {
+            one.held = held
+            one.send("held \(String((held ?? "").map { $0.isNewline ? " " : $0 }))")
+        }
+    }
+
+    private func send(_ grant: FairShare.Grant) -> Bool {
+        guard grant.slots == 0 || isAsServed(grant.user) else { return false }
+        users[grant.user]?.send("slots \(grant.slots) \(grant.number)", isAnswered: true)
+        return true
+    }
+
+    /// True when a user's account is the one that the user's daemon was started for. Looks the account up at most once a second.
+    private func isAsServed(_ name: String) -> Bool {
+        guard let one = users[name] else { return false }
+        if MonotonicInstant.now().milliseconds(since: one.lookedUpAt) >= Self.lookupMilliseconds {
+            one.wasLookedUp(one.account)
+            look(at: name)
+        }
+        return users[name] === one && one.descriptor != nil
+    }
+
+    /// Reads what a user's daemon reports.
+    private func take(_ one: UserDaemon) {
+        guard let lines = one.receive() else {
+            // Its end is reaped in a moment. One that closes its link, or sends garbage, and lives on is killed in a while.
+            hearNoMore(of: one)
+            return one.isToEnd()
+        }
+        for line in lines {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == "rest", let until = Int64(words[1]) {
+                rests.grant(one, until: Instant(milliseconds: until))
+                continue
+            }
+            guard words.count == 5, words[0] == "needs", let running = Int(words[1]), let isShort = Int(words[2]),
+                let answered = Int(words[3]), let waiting = Int(words[4])
+            else { continue }
+            one.answered()
+            rests.end(one)
+            if one.running != running || one.waiting != waiting { service.isPublishDue = true }
+            (one.running, one.waiting) = (running, waiting)
+            shares.report(one.user.name, running: running, isShort: isShort == 1, number: answered)
+        }
+        shares.settle()
+    }
+
+    // MARK: Publishing
+
+    /// Writes the users, as `state/status.json` has them.
+    func write(to writer: inout JSONWriter) {
+        writer.beginArray()
+        for (name, one) in users.sorted(by: { $0.key < $1.key }) {
+            writer.beginObject()
+            writer.member("name", name)
+            writer.member("pid", one.isRunning ? Int(one.pid) : nil)
+            writer.member("resting", one.rest != nil && !one.isRunning)
+            writer.member("running", one.running)
+            writer.member("waiting", one.waiting)
+            writer.member("slots", shares.limit(of: name))
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+}

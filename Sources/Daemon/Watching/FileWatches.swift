@@ -1,0 +1,122 @@
+import Glibc
+import Linux
+import Scheduler
+
+/// A part that watches directories by way of ``FileWatches``.
+protocol FileWatcher: AnyObject {
+    /// Takes all events of one reading, those of other parts' watches among them.
+    func take(_ events: [InotifyEvent]) throws(SystemError)
+
+    /// Events were lost, or something could not be watched. Watches what is not watched, and finds out what has changed.
+    func lookAnew() throws(SystemError)
+}
+
+/// The daemon's inotify(7) instance for the spool and for the few other files that it depends on.
+///
+/// What must hold:
+/// - A watch ends when no part needs it any more: the kernel has one watch for a directory, however many parts have asked for it.
+/// - Where the kernel has no more watches or instances to give, everything is looked at again and again instead, until it has.
+final class FileWatches: Part {
+    /// How often everything is looked at while something cannot be watched.
+    private static let retryMilliseconds: Int64 = 2000
+
+    /// Made when the first directory is to be watched.
+    private var watcher: Watcher?
+    /// The parts that need each watch.
+    private var owners: [Int32: Set<ObjectIdentifier>] = [:]
+    /// All parts that watch something, in the order in which they take events.
+    private var parts: [any FileWatcher] = []
+    /// When everything is looked at again. Nil: everything is watched.
+    private var retryAt: MonotonicInstant?
+    private let loop: EventLoop
+    private let service: SpoolService
+    private let log: Log
+
+    init(_ loop: EventLoop, _ service: SpoolService, _ log: Log) {
+        self.loop = loop
+        self.service = service
+        self.log = log
+    }
+
+    /// Has a part take all later events.
+    func add(_ part: any FileWatcher) { parts.append(part) }
+
+    // MARK: Watching
+
+    /// Watches a path for a part, in addition to what the same file is watched for already. Returns the number that its events bear.
+    func watch(_ path: String, _ mask: InotifyMask, for part: any FileWatcher) throws(SystemError) -> Int32 {
+        let watch = try instance().inotify.add(path, mask.union(.addToMask))
+        owners[watch, default: []].insert(ObjectIdentifier(part))
+        return watch
+    }
+
+    /// The part does not need the watch any more.
+    func unwatch(_ watch: Int32, for part: any FileWatcher) {
+        guard owners[watch]?.remove(ObjectIdentifier(part)) != nil, owners[watch]?.isEmpty == true else { return }
+        owners[watch] = nil
+        try? watcher?.inotify.remove(watch)  // fails when the directory is gone, and the watch with it
+    }
+
+    private func instance() throws(SystemError) -> Watcher {
+        if let watcher { return watcher }
+        let new = try Watcher()
+        _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
+        watcher = new
+        return new
+    }
+
+    /// Gives the events that wait to the parts.
+    func takeEvents() throws(SystemError) {
+        guard let watcher else { return }
+        var events: [InotifyEvent] = []
+        if try watcher.inotify.readEvents(into: &events) {
+            log.write(.warning, "events-lost", at: service.now, ["effect": "the whole spool is looked at again"])
+            for part in parts { try part.lookAnew() }
+            return
+        }
+        if events.isEmpty { return }
+        for part in parts { try part.take(events) }
+        for event in events where event.mask.contains(.ignored) { owners[event.watch] = nil }
+    }
+
+    // MARK: What cannot be watched
+
+    /// True for a failure that passes when the kernel has watches again: everything is looked at until then.
+    func isForLater(_ error: SystemError) -> Bool {
+        guard error.isOutOfWatches else { return false }
+        retryAt = .now().advanced(byMilliseconds: Self.retryMilliseconds)
+        service.begin(
+            .watches, error.whyNotWatched, effect: "the spool is looked at every \(Self.retryMilliseconds / 1000) seconds")
+        return true
+    }
+
+    /// Looks at everything, when that is due, and tries once more to watch it.
+    func beforeTurn() throws(SystemError) {
+        guard let due = retryAt, .now() >= due else { return }
+        retryAt = nil
+        for part in parts { try part.lookAnew() }
+        if retryAt == nil { service.end(.watches) }
+    }
+
+    var wakeAt: Wake { Wake(monotonic: retryAt) }
+    var isIdle: Bool { retryAt == nil }
+}
+
+/// An inotify instance.
+final class Watcher {
+    let inotify: Inotify
+
+    init() throws(SystemError) { inotify = try Inotify() }
+}
+
+extension SystemError {
+    /// Why inotify would not watch, for a person who may change it.
+    var whyNotWatched: String {
+        switch (call, errno) {
+        case ("inotify_add_watch", ENOSPC): "there are no more watches: sysctl fs.inotify.max_user_watches is too low"
+        case ("inotify_init1", EMFILE):
+            "there are no more inotify instances: sysctl fs.inotify.max_user_instances is too low, or descriptors have run out"
+        default: "\(self)"
+        }
+    }
+}

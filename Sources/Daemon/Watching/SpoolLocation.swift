@@ -1,0 +1,211 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+
+/// Where the spool is, and the lock on it. The spool may be moved, unmounted or deleted while it is served, or a directory of it.
+///
+/// What must hold:
+/// - The daemon writes only to the spool that it has opened and locked, wherever that is now, and never to another directory at its path.
+/// - Nothing is started while the spool is not at its path, because a job finds its directory by path.
+/// - A directory that stays missing longer than somebody takes to replace it is made anew. A missing segment of the journal is written anew
+///   from memory at once. A `state/` that was moved away has the lock and the records of runs in it: the daemon waits for it. A `state/`
+///   that was removed is made anew: the spool stays locked, because the lock is on other directories too. Runs go on, and this daemon
+///   records their ends.
+/// - The daemon ends, with exit code 1, when the spool cannot return: it was deleted, or another one is at its path.
+final class SpoolLocation: Part {
+    /// How long something may be missing before it is made anew, and how often it is looked for.
+    private static let missingMilliseconds: Int64 = 1000
+
+    /// Something may be wrong: the next turn looks.
+    private var isSuspect = true
+    /// When something that is missing is looked for again.
+    private var lookAt: MonotonicInstant?
+    /// When nothing is missing any more, everything in the spool is looked at.
+    private var isFullLookDue = false
+    /// Why there is no spool to serve any more.
+    private(set) var lost: String?
+
+    private var lock: SpoolLock
+    /// The spool's directory as it was opened.
+    private let root: FileStatus
+    private let path: String
+    private let spoolID: String
+    private let watch: SpoolWatch
+    private let service: SpoolService
+    private let log: Log
+
+    /// Called when the spool or a directory of it was moved, removed or created.
+    var onMove: () -> Void = {}
+    /// Called when the spool is complete again.
+    var onReturn: () -> Void = {}
+    /// Called when `state/` was made anew, in which the records of runs were.
+    var onNewState: () -> Void = {}
+    /// Called when directories were made anew, which are everybody's perhaps.
+    var onNewDirectories: () throws(SystemError) -> Void = {}
+
+    init(
+        path: String, id: String, _ lock: consuming SpoolLock, _ watch: SpoolWatch, _ service: SpoolService, _ log: Log
+    ) throws(SystemError) {
+        self.path = path
+        spoolID = id
+        self.lock = lock
+        self.watch = watch
+        self.service = service
+        self.log = log
+        root = try service.spool.fs.ownStatus()
+        watch.onSuspicion = { [unowned self] in suspect() }
+        watch.onMove = { [unowned self] () throws(SystemError) in try moved() }
+    }
+
+    private var spool: Spool<DiskFileSystem> { service.spool }
+
+    var wakeAt: Wake { Wake(monotonic: lookAt) }
+    var isIdle: Bool { lookAt == nil }
+
+    // MARK: The lock
+
+    func handOverLock() throws(SystemError) { try lock.handOver() }
+    func keepLock() throws(SystemError) { try lock.keep() }
+
+    // MARK: Looking
+
+    /// Called once, before the daemon serves.
+    func begin() throws(SystemError) { try watch.watch() }
+
+    /// Has the next turn look for everything.
+    func suspect() { isSuspect = true }
+
+    /// Other directories may be at the spool's paths now than those that are watched.
+    private func moved() throws(SystemError) {
+        // A spool that was moved as a whole is watched where it is now.
+        if isAtPath { try watch.watchAnew() }
+        onMove()
+        isSuspect = true
+        isFullLookDue = true
+    }
+
+    /// Finds out, when that is in doubt, where the spool is, and mends what can be mended. The path itself is looked at each time, which costs
+    /// one call.
+    func beforeTurn() throws(SystemError) {
+        let now = MonotonicInstant.now()
+        if !isSuspect, !isAtPath { isSuspect = true }
+        if let due = lookAt, now >= due { isSuspect = true }
+        guard isSuspect else { return }
+        isSuspect = false
+        lookAt = nil
+        guard let why = try whatIsWrong() else {
+            if service.troubles[.spool] != nil {
+                service.end(.spool)
+                try watch.watchAnew()
+                isFullLookDue = true
+            }
+            // Jobs in a directory that is gone count as withdrawn only when it is clear that the directory does not return.
+            guard isFullLookDue else { return }
+            isFullLookDue = false
+            try service.lookAtAll()
+            return onReturn()
+        }
+        if lost != nil { return }
+        lookAt = now.advanced(byMilliseconds: Self.missingMilliseconds)
+        guard service.troubles[.spool] == nil else { return try makeMissing() }
+        service.begin(.spool, why, effect: "nothing is started until this is over")
+        // Nobody replaces the journal of a running daemon, and what is in memory alone could be lost at any moment.
+        if isAtPath, try missingDirectories().isEmpty, try lock.isInPlace(spool: path) { try makeMissing() }
+    }
+
+    /// True while the directory at the spool's path is the one that was opened.
+    var isAtPath: Bool {
+        // A directory that cannot be looked at is not there.
+        guard let status = try? FileStatus.read(path, followingLinks: true) else { return false }
+        if status.inode == root.inode, status.device == root.device { return true }
+        // Some file systems give numbers that do not last.
+        guard let own = try? spool.fs.ownStatus() else { return false }
+        return status.inode == own.inode && status.device == own.device
+    }
+
+    /// What of the spool is not as it should be; nil: nothing.
+    private func whatIsWrong() throws(SystemError) -> String? {
+        guard isAtPath else {
+            // A broken disk is waited for at the spool's path alone.
+            try requireSoundDisk()
+            if try spool.fs.status(".")?.links == 0 {
+                lost = "the spool \(path) was deleted while it was served"
+            } else if access("\(path)/\(Layout.format)", F_OK) == 0 {
+                lost = "another spool stands at \(path) now than the one that was served"
+            }
+            return "the spool is not at \(path) any more: it was moved or unmounted"
+        }
+        if let missing = try missingDirectories().first { return "\(missing)/ is missing" }
+        guard try lock.isInPlace(spool: path) else { return "\(Layout.lock) or \(Layout.running)/ is not what this spoold has locked" }
+        let segment = "\(Layout.journal)/\(spool.journal.segment)"
+        guard try spool.journal.isInPlace() else { return "\(segment) is missing, or another file" }
+        guard try spool.journal.isAsWritten() else {
+            return "\(segment) is not what this spoold has written: somebody has cut it off or written to it"
+        }
+        return nil
+    }
+
+    private func missingDirectories() throws(SystemError) -> [String] {
+        var missing: [String] = []
+        for directory in Layout.directories where try !spool.fs.isDirectory(directory) { missing.append(directory) }
+        return missing
+    }
+
+    /// Throws when the spool, which is not at its path, cannot be written to where it is: it will not be mended there.
+    private func requireSoundDisk() throws(SystemError) {
+        do throws(SystemError) { try spool.fs.tryWriting(isSynced: false) } catch {
+            if error.isOfBrokenDisk { throw error }
+        }
+    }
+
+    // MARK: Mending
+
+    private func makeMissing() throws(SystemError) {
+        if !isAtPath { try requireSoundDisk() }
+        guard isAtPath else { return }
+        let isStateGone = try spool.fs.status(Layout.state) == nil
+        // A directory that was moved away may return.
+        if isStateGone, try !lock.isRemoved() { return }
+        for directory in try missingDirectories() {
+            // Something else may be there, which is not ours to remove.
+            guard try spool.fs.status(directory) == nil else { continue }
+            try service.persistently { () throws(SystemError) in try self.spool.fs.makeDirectory(directory) }
+            log.write(.warning, "mended", at: service.now, ["what": "made \(directory)/, which was gone"])
+            isSuspect = true
+        }
+        if isSuspect { try onNewDirectories() }
+        if isStateGone { try fillState() }
+        try renewLock()
+        if lost != nil { return }
+        if spool.journal.hasPending { try service.persistently { () throws(SystemError) in try self.spool.journal.commit() } }
+        guard try spool.fs.status(Layout.journal) != nil else { return }
+        if try service.writeJournalAnew() { isSuspect = true }
+    }
+
+    /// Writes everything that belongs in state/ besides the lock, as far as this daemon knows it.
+    private func fillState() throws(SystemError) {
+        do throws(SpoolError) { try Spool.prepare(spool.fs) } catch {
+            if case .system(let inner) = error { throw inner }
+            throw SystemError(call: "open", path: Layout.format, errno: EPROTONOSUPPORT)
+        }
+        // Without its identity the spool would count as a copy.
+        if service.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: path).write(spool.fs) }
+        try service.claimAgain()
+        onNewState()
+        service.isPublishDue = true
+    }
+
+    /// Locks the directory that is at the spool's path now.
+    private func renewLock() throws(SystemError) {
+        guard try !lock.isInPlace(spool: path) else { return }
+        guard let renewed = try lock.renewed(spool: path, host: spool.host) else {
+            lost = "another spoold has locked \(path)"
+            return
+        }
+        lock = renewed
+        let what = "locked the spool anew, as \(Layout.lock) or \(Layout.running)/ was gone"
+        log.write(.warning, "mended", at: service.now, ["what": what])
+        isSuspect = true
+    }
+}

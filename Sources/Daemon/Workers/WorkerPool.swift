@@ -1,0 +1,343 @@
+import Glibc
+import Linux
+import Scheduler
+import Store
+import WorkerProtocol
+
+/// The worker processes of this daemon, and the jobs that they run. A worker is started for a job when none is idle, gets one job after another,
+/// and ends when it has been idle for a while.
+///
+/// What must hold:
+/// - A worker runs the jobs of one user and no others.
+/// - A worker's record file is its own: no other worker, of this daemon or of an earlier one, has it or had it for a run whose end is not
+///   recorded yet.
+final class WorkerPool: Part {
+    /// How long an idle worker is kept.
+    private static let idleMilliseconds: Int64 = 10_000
+    /// How many new workers are given a job in vain, one after another, before it fails with `spawn`.
+    private static let newWorkersMax = 3
+
+    /// By number, which is the name of the worker's record.
+    private var workers: [Int: WorkerProcess] = [:]
+    private var idle: [WorkerProcess] = []
+    /// When a worker became idle last.
+    private var idleSince: MonotonicInstant?
+    /// The remarks that the log has. One about a user's home, say, concerns each of that user's jobs and is logged once.
+    private var loggedRemarks: Set<String> = []
+    private var surroundings: RunSurroundings
+    private let adopted: AdoptedWorkers
+    private let startLimit: StartLimit
+    private let cgroups: Cgroups
+    private let identities: RunIdentities
+    /// The path of the worker program.
+    private let program: String
+    /// Workers do not write to the daemon's log.
+    private let isQuiet: Bool
+    private let loop: EventLoop
+    private let service: SpoolService
+    private let log: Log
+
+    init(
+        _ surroundings: RunSurroundings, program: String, isQuiet: Bool, _ loop: EventLoop, _ slots: SlotLimit,
+        _ configuration: ConfigurationFile, _ service: SpoolService, _ log: Log
+    ) {
+        self.surroundings = surroundings
+        self.program = program
+        self.isQuiet = isQuiet
+        self.loop = loop
+        self.service = service
+        self.log = log
+        identities = RunIdentities(own: surroundings.user)
+        cgroups = Cgroups(loop, log)
+        adopted = AdoptedWorkers(spool: surroundings.spool, loop, service, log)
+        startLimit = StartLimit(slots, configuration, service)
+        for part in [self, adopted, startLimit] as [any Part] { loop.add(part) }
+    }
+
+    private var spool: Spool<DiskFileSystem> { service.spool }
+
+    func configure(_ configuration: Configuration) {
+        surroundings.defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds
+        surroundings.outputLimitBytes = configuration.outputLimitBytes
+    }
+
+    /// Whose a job's directory is; nil: the daemon's own.
+    func owner(_ definition: JobDefinition) -> FileOwner? { identities.owner(definition, at: service.now) }
+
+    // MARK: Starting
+
+    /// Gives a job, which is journaled and in its place, to a worker.
+    func start(_ job: Job) {
+        do {
+            let identity = try identities.find(job.definition, at: service.now)
+            if let remark = identity.remark { note(remark, of: job) }
+            var request = try RunRequest(job, as: identity.user, surroundings) { note($0, of: job) }
+            let group = try cgroups.make(for: job)
+            if let group { request.confinement.append(.cgroup(group)) }
+            try give(job, request, as: identity.credentials, in: group)
+        } catch let error as RunNotPrepared {
+            notStarted(job, error.why)
+        } catch let error as SystemError where error.isRefusedStart {
+            refused(job, "\(error)")
+        } catch {
+            notStarted(job, "no worker could be started: \(error)")
+        }
+    }
+
+    /// Gives the run to an idle worker, else to a new one. A worker that has died has not read all of the request, and so has begun
+    /// nothing: another worker gets it.
+    private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?, in group: String?) throws(SystemError) {
+        // Only root can open another user's way into a group, and a worker is root's for a moment at its start.
+        let groupToOpen = credentials == nil ? nil : group
+        var newOnes = 0
+        while true {
+            let worker: WorkerProcess
+            if groupToOpen == nil, let one = takeIdle(as: credentials) {
+                worker = one
+            } else {
+                worker = try newWorker(as: credentials, opening: groupToOpen)
+                newOnes += 1
+            }
+            worker.isLast = worker.isLast || groupToOpen != nil
+            worker.job = job
+            do throws(SystemError) {
+                try worker.send(.run(request))
+                return
+            } catch {
+                // The worker has died; its socket reports the end.
+                worker.job = nil
+                if newOnes == Self.newWorkersMax { throw error }
+            }
+        }
+    }
+
+    /// A job could not be started, for a reason of its own.
+    private func notStarted(_ job: Job, _ why: String) { endUnstarted(job, .notSpawned(why)) }
+
+    /// A job could not be started, for a reason of the machine's: it waits on.
+    private func refused(_ job: Job, _ error: String) {
+        endUnstarted(job, .neverBegan)
+        limitStarts(error)
+    }
+
+    private func endUnstarted(_ job: Job, _ outcome: RunResult.Outcome) {
+        service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: service.now)))
+    }
+
+    private func limitStarts(_ error: String) {
+        // Idle workers that no job would use make room for processes that jobs need.
+        endIdle(keeping: startLimit.lower(error))
+    }
+
+    // MARK: Turns
+
+    /// Before the scheduler's turn: lets one more job start when it is time to try that.
+    func prepareTurn() {
+        guard startLimit.isTrialDue() else { return }
+        if idle.isEmpty {
+            do throws(SystemError) { becameIdle(try newWorker(as: nil)) } catch { return limitStarts("\(error)") }
+        }
+        startLimit.beginTrial()
+    }
+
+    /// After the scheduler's turn.
+    func turnTaken(_ turn: Turn) { startLimit.turnTaken(turn) }
+
+    /// Ends the workers that have been idle for a while.
+    func afterTurn() { if let due = idleEnd, .now() >= due { endIdle(keeping: 0) } }
+
+    private var idleEnd: MonotonicInstant? { idle.isEmpty ? nil : idleSince?.advanced(byMilliseconds: Self.idleMilliseconds) }
+
+    var wakeAt: Wake { Wake(monotonic: idleEnd) }
+    var isIdle: Bool { workers.count == idle.count }
+
+    // MARK: Workers
+
+    private func newWorker(as credentials: Credentials?, opening group: String? = nil) throws(SystemError) -> WorkerProcess {
+        var number = 1
+        while true {
+            if workers[number] == nil, try !isTaken(record: String(number)) {
+                do throws(SystemError) {
+                    let worker = try WorkerProcess(
+                        program: program, record: "\(surroundings.spool)/\(Layout.workers)/\(number)", number: number, as: credentials,
+                        opening: group, isQuiet: isQuiet)
+                    workers[number] = worker
+                    worker.token = try loop.add(worker.descriptor) { [unowned self] () throws(SystemError) in try takeReports(number) }
+                    return worker
+                } catch {
+                    // A worker of an earlier daemon still has that record. The number alone may also mean that no process can be started.
+                    guard error.call == "flock", error.errno == EWOULDBLOCK else { throw error }
+                }
+            }
+            number += 1
+        }
+    }
+
+    /// True for a record that may name a run whose end is not recorded yet: its worker, of an earlier daemon, may have written the end
+    /// and exited a moment ago. While runs are sought, every record that exists may be one of theirs.
+    private func isTaken(record: String) throws(SystemError) -> Bool {
+        if adopted.has(record: record) { return true }
+        if service.unaccounted.isEmpty { return false }
+        return try spool.fs.status("\(Layout.workers)/\(record)") != nil
+    }
+
+    private func takeIdle(as credentials: Credentials?) -> WorkerProcess? {
+        idle.lastIndex { $0.credentials == credentials }.map { idle.remove(at: $0) }
+    }
+
+    private func becameIdle(_ worker: WorkerProcess) {
+        idle.append(worker)
+        idleSince = .now()
+    }
+
+    /// Ends idle workers: closing their sockets has them exit.
+    func endIdle(keeping count: Int) {
+        while idle.count > count, let worker = idle.popLast() { forget(worker) }
+        if idle.isEmpty { idleSince = nil }
+    }
+
+    /// The records of all workers are gone. The next daemon could not find a worker without a record: none gets another run.
+    func forgetRecords() {
+        endIdle(keeping: 0)
+        for worker in workers.values { worker.isLast = true }
+    }
+
+    private func forget(_ worker: WorkerProcess) {
+        workers[worker.number] = nil
+        if let token = worker.token { loop.remove(worker.descriptor, token) }
+    }
+
+    /// A child has been reaped.
+    func childEnded(_ pid: pid_t) { workers.values.first { $0.pid == pid }?.isReaped = true }
+
+    // MARK: Reports
+
+    private func takeReports(_ number: Int) throws(SystemError) {
+        guard let worker = workers[number] else { return }
+        guard let reports = worker.receive() else { return try died(worker) }
+        for report in reports {
+            switch report {
+            case .running(let id, let attempt, let pid):
+                guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
+                job.pid = pid
+                startLimit.succeeded(job)
+                refreshStatus(of: job)
+            case .remark(let id, let attempt, let text):
+                guard let job = worker.job, job.id.text == id, job.attempt == attempt else { continue }
+                note(text, of: job)
+            case .ended(let end):
+                guard let job = worker.job, job.id.text == end.jobID, job.attempt == end.attempt else { continue }
+                worker.job = nil
+                if worker.isLast { forget(worker) } else { becameIdle(worker) }
+                if case .spawnFailed(let errno, let message) = end.kind, SystemError(call: "spawn", errno: errno).isRefusedStart {
+                    refused(job, message)
+                    continue
+                }
+                startLimit.succeeded(job)
+                service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
+            case .cannotServe(let errno, let message):
+                guard let job = worker.job else { continue }
+                // The worker's own end follows, and concerns no job.
+                worker.job = nil
+                let error = SystemError(call: "serve", errno: errno)
+                if error.isOfDisk || error.isOfBrokenDisk {
+                    refused(job, message)
+                    continue
+                }
+                notStarted(job, "no worker could become user \(worker.credentials?.user ?? getuid()): \(message)")
+            }
+        }
+    }
+
+    /// A try was begun otherwise than its job says.
+    private func note(_ remark: String, of job: Job) {
+        service.submit(.remarked(job.id, remark))
+        guard loggedRemarks.insert(remark).inserted || job.definition.fallsBack else { return }
+        log.write(.warning, "substituted", at: service.now, ["id": job.id.text, "what": remark])
+    }
+
+    /// Writes a running job's `status.json` anew, with the number of its process.
+    private func refreshStatus(of job: Job) {
+        guard job.place == .directory(.running) else { return }
+        let directory = Layout.directory(of: job.id, .running)
+        do throws(SystemError) {
+            try spool.fs.replace("\(directory)/\(Layout.statusFile)", try spool.status(of: job, in: directory))
+        } catch {
+            // The process's number is a convenience, and the next change writes the whole status anew.
+            guard service.troubles[.disk] == nil, !error.isOfDisk else { return }
+            log.write(.warning, "status-not-written", at: service.now, ["id": job.id.text, "error": "\(error)"])
+        }
+    }
+
+    private func died(_ worker: WorkerProcess) throws(SystemError) {
+        idle.removeAll { $0 === worker }
+        forget(worker)
+        guard let job = worker.job else { return }
+        log.write(.error, "worker-died", at: service.now, ["worker": "\(worker.pid)", "id": job.id.text])
+        let record = String(worker.number)
+        guard try isAlive(record: record) else { return service.workerIsGone(job, record: record) }
+        // The worker is just exiting, or has closed its socket and goes on.
+        try adopted.watch(job, record: record)
+    }
+
+    // MARK: Stopping
+
+    /// Asks the worker of a running job to end it.
+    func stop(_ job: Job, _ how: Turn.Stop) {
+        guard let worker = workers.values.first(where: { $0.job === job }) else { return adopted.stop(job, how) }
+        do throws(SystemError) {
+            switch how {
+            case .politely: try worker.send(.stop(killAfterMilliseconds: nil))
+            case .kill: try worker.send(.stop(killAfterMilliseconds: 0))
+            case .signal(let number): try worker.send(.signal(number))
+            }
+        } catch {
+            // The worker has died; its socket reports the end.
+            log.write(.warning, "stop-not-sent", at: service.now, ["id": job.id.text, "error": "\(error)"])
+        }
+    }
+
+    // MARK: Earlier runs
+
+    /// True for the record of a worker that this daemon started or adopted.
+    func isOwn(record: String) -> Bool { workers.values.contains { String($0.number) == record } || adopted.has(record: record) }
+
+    func isAlive(record: String) throws(SystemError) -> Bool { try adopted.isAlive(record: record) }
+
+    /// Watches the worker of an earlier daemon. False when it has ended.
+    func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
+        guard try adopted.adopt(job, run, record: record) else { return false }
+        cgroups.restore(job, at: service.now)
+        // A stop that was asked for before the restart may not have reached the worker.
+        if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
+        return true
+    }
+
+    /// Kills what a lost run of this boot left running.
+    func endOrphans(of run: WorkerRecord.Running) {
+        guard let id = JobID(run.jobID) else { return }
+        let orphans = Orphans(
+            run: run, directory: "\(surroundings.spool)/\(Layout.directory(of: id, .running))",
+            owner: service.scheduler.jobs[id].flatMap { owner($0.definition) }?.user)
+        let killed = orphans.kill()
+        guard !killed.isEmpty else { return }
+        let processes = killed.sorted().map(String.init).joined(separator: ",")
+        log.write(.warning, "killed-orphans", at: service.now, ["id": run.jobID, "processes": processes])
+    }
+
+    // MARK: Groups
+
+    /// Removes the cgroup of a try that has ended or never began. Returns what the kernel did to the try for its limits.
+    func leaveGroup(of job: Job) -> String? { cgroups.leave(job) }
+
+    /// Removes the groups of jobs that ended while no daemon served. It takes only jobs whose record is in `done/` or `failed/` of this
+    /// spool, because the jobs of another spool may have their groups in the same directory.
+    func removeEndedGroups() {
+        cgroups.removeEnded { [spool, scheduler = service.scheduler] name in
+            guard let id = JobID(name), scheduler.jobs[id]?.state != .running else { return false }
+            return [Layout.done, Layout.failed].contains { directory in
+                (try? spool.fs.status("\(directory)/\(name)")) ?? nil != nil  // left alone where it cannot be looked at
+            }
+        }
+    }
+}
