@@ -96,7 +96,7 @@ public final class Daemon {
         let identity = try SpoolIdentity.settle(of: spool, path: path)
         let database = ZoneDatabase()
         service = SpoolService(spool, zones: database, log: log, spoolID: identity.id, world: world)
-        service.copy = identity.copy
+        service.recovery.copy = identity.copy
         service.scheduler.spool = path
         loop = try EventLoop()
         signals = try SignalDescriptor(Startup.signals)

@@ -125,8 +125,8 @@ final class StatusFile: Part {
         writer.member("user_slots", options.user == nil ? nil : configured.slotsOfOneUser)
         writer.member("running", scheduler.runningCount)
         writer.member("waiting", scheduler.jobs.count - scheduler.runningCount)
-        writer.member("done", service.doneCount)
-        writer.member("failed", service.failedCount)
+        writer.member("done", service.health.doneCount)
+        writer.member("failed", service.health.failedCount)
         writer.member("tasks", scheduler.tasks.values.count { $0.definition != nil })
         let due = scheduler.nextDue()
         writer.member("next_due", due?.instant)
@@ -208,7 +208,7 @@ final class StatusFile: Part {
         for (file, lines) in service.problems.sorted(by: { $0.key < $1.key }) {
             for line in lines { problem(file, line) }
         }
-        for one in service.unplacedProblems { problem(one.file, one.message) }
+        for one in service.placement.problems { problem(one.file, one.message) }
         for one in service.scheduler.unanswered {
             let file = "\(Layout.patterns)/\(one.program.key)"
             let asked = "(for schedule \(one.schedule) of \(one.task)); it is asked again at \(one.again.rfc3339)"

@@ -74,7 +74,7 @@ final class Upgrade: Part {
 
     private func refuse(_ why: String) {
         log.write(.error, "not-restarted", at: service.now, ["error": why, "effect": "the program as it was started goes on"])
-        service.refuseRestart("\(why); spoold \(options.version) goes on")
+        service.requests.refuseRestart("\(why); spoold \(options.version) goes on")
     }
 
     // MARK: Becoming the successor

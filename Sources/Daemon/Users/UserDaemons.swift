@@ -199,7 +199,7 @@ final class UserDaemons: Part, FileWatcher {
     private func lookAtStranger(_ name: String, in shared: String) {
         let path = "\(shared)/\(name)"
         // A file that cannot be looked at counts no more than one that can.
-        if let owner = try? spool.fs.foreignOwner(path) { service.sayForeign(path, of: owner, in: shared) }
+        if let owner = try? spool.fs.foreignOwner(path) { service.intake.sayForeign(path, of: owner, in: shared) }
     }
 
     private func note(_ why: String, of name: String) {

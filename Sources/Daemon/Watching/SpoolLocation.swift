@@ -190,8 +190,8 @@ final class SpoolLocation: Part {
             throw SystemError(call: "open", path: Layout.format, errno: EPROTONOSUPPORT)
         }
         // Without its identity the spool would count as a copy.
-        if service.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: path).write(spool.fs) }
-        try service.claimAgain()
+        if service.recovery.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: path).write(spool.fs) }
+        try service.recovery.claimAgain()
         onNewState()
         service.isPublishDue = true
     }

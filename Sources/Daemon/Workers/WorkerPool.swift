@@ -177,7 +177,7 @@ final class WorkerPool: Part {
     /// and exited a moment ago. While runs are sought, every record that exists may be one of theirs.
     private func isTaken(record: String) throws(SystemError) -> Bool {
         if adopted.has(record: record) { return true }
-        if service.unaccounted.isEmpty { return false }
+        if !service.recovery.isSearching { return false }
         return try spool.fs.status("\(Layout.workers)/\(record)") != nil
     }
 

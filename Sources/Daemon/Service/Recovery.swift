@@ -3,11 +3,54 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-extension Service {
+/// Finds out, at the start, how things stand; and, at any time, how the runs came out whose workers do not report it.
+///
+/// What must hold:
+/// - The journal decides: the tree is brought to what it says, and nothing is done before it is on the disk.
+/// - A run ends with what its worker recorded. A run that no record names has not begun; or it is lost, where the record may be lost too.
+/// - While a worker of an earlier daemon lives whose record names none of the runs that are looked for, nothing is concluded of these.
+/// - In the first start on a copy of a spool that may have been served when it was copied: a run that began in the original never begins
+///   in the copy. It is lost, whatever `on_crash` says, since it may go on where it began; its process is left alone. What waits still
+///   waits. Only when the journal has all that does the spool call itself another: a start that is cut before does it again.
+final class Recovery<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
+
+    /// How long the disk is given to give back a worker's record.
+    private static var unreadableMilliseconds: Int64 { 60_000 }
+
+    /// Set before the start when the spool is a copy of one that was made elsewhere.
+    var copy: SpoolCopy?
+    /// Set before the start when the disk broke while the spool was served, or a sync failed: what was not synced may be gone, as after a
+    /// power cut; or it is in memory alone, and stays there.
+    var wasDiskBroken = false
+    /// The machine has not been down since the journal was last written.
+    private var isSameBoot = true
+    /// Running jobs whose workers, of this daemon or an earlier one, have not been found or have left no record that can be read yet.
+    private var unaccounted: [Job] = []
+    /// Workers of this daemon that have ended in the middle of a run, or adopted ones, whose records the next turn reads.
+    private var goneWorkers: [(job: Job, record: String)] = []
+    /// Records of workers that the disk does not give back, and since when.
+    private var unreadableRecords: [String: Instant] = [:]
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    private var zones: ZoneDatabase { service.zones }
+
+    /// Workers have ended whose records are to be read.
+    var hasWork: Bool { !goneWorkers.isEmpty }
+
+    /// Some runs have not been found, and every worker's record may be of one of them.
+    var isSearching: Bool { !unaccounted.isEmpty }
+
+    var wakeAt: Instant? { unaccounted.isEmpty ? nil : now.advanced(byMilliseconds: 20) }
+
+    func workerIsGone(_ job: Job, record: String) { goneWorkers.append((job, record)) }
+
+    // MARK: The start
+
     /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
     /// Returns how many things there were to mend.
-    @discardableResult
-    package func recover(boot: String) throws(SystemError) -> Int {
+    func recover(boot: String) throws(SystemError) -> Int {
         var count = 0
         var unknown = 0
         var last: Instant?
@@ -17,7 +60,7 @@ extension Service {
             torn = try spool.journal.open { fields in
                 count += 1
                 last = max(last ?? fields.at, fields.at)
-                clockTrial.see(fields.at)
+                service.retention.see(fields.at)
                 guard fields.kind != "segment" else {
                     began = fields.at
                     return
@@ -39,7 +82,7 @@ extension Service {
         }
         guard let torn else {
             try persistently { () throws(SystemError) in
-                try self.spool.journal.rotate(snapshot: [], spool: self.spoolID, at: self.now)
+                try self.spool.journal.rotate(snapshot: [], spool: self.service.spoolID, at: self.now)
             }
             return 0
         }
@@ -67,13 +110,11 @@ extension Service {
         }
         if wasDiskBroken { try renewPauses() }
         for sentence in recovery.mended { log.write(.notice, "mended", at: now, ["what": sentence]) }
-        for (job, error) in recovery.unplaced { tryLater(job, error) }
+        for (job, error) in recovery.unplaced { service.placement.tryLater(job, error) }
         for (job, moved) in recovery.putBack { handle(.moved(job.id, moved)) }
         for job in recovery.withdrawn { handle(.withdrawn(job.id)) }
         try claimAgain()
-        for job in scheduler.jobs.values {
-            if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
-        }
+        service.intake.recovered()
         unaccounted = scheduler.jobs.values.filter { $0.state == .running }
         if copy != nil { leaveBehind() }
         try settleUnaccounted()
@@ -101,10 +142,12 @@ extension Service {
             } catch {
                 // What stands in the place of that file keeps no daemon from starting.
                 guard error.isOfOnePath else { throw error }
-                log.write(.error, "unreadable", at: now, ["file": Layout.holder(ofUnique: unique.key), "error": "\(error)"])
+                logUnreadable(Layout.holder(ofUnique: unique.key), error)
             }
         }
     }
+
+    // MARK: Runs without a report
 
     /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
     /// whose record names none of them, nothing is concluded of the others: it may be about to begin one, or to end.
@@ -210,5 +253,60 @@ extension Service {
             unreadableRecords[record] = since
             throw error
         }
+    }
+
+    // MARK: The end of a run
+
+    private func end(_ job: Job, attempt: Int, _ result: RunResult) { handle(.ended(job.id, attempt: attempt, result)) }
+
+    /// How a try ended, with what its worker does not know.
+    func completed(_ result: RunResult, of job: Job) -> RunResult {
+        var result = result
+        result.cause = world.leaveGroup(of: job)
+        if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
+        return result
+    }
+
+    private func hasOutput(_ job: Job) -> Bool {
+        [Layout.outputFile, Layout.errorFile].contains { name in
+            // Not there or not to be looked at: there is nothing that could be mailed.
+            ((try? spool.fs.status("\(Layout.directory(of: job.id, .running))/\(name)"))?.size ?? 0) > 0
+        }
+    }
+
+    // MARK: A copy of a spool
+
+    /// What stands further in the directories than in the journal was copied later, and is true of the original.
+    ///
+    /// - Parameter since: when the journal's newest segment was begun: what had ended before is not in it.
+    private func takeAlongForCopy(since: Instant) throws(SystemError) {
+        guard let copy else { return }
+        log.write(
+            .warning, "copy", at: now,
+            ["of": copy.original, "id": service.spoolID, "effect": "what ran there is lost here, what waited there waits here too"])
+        var truth = SpoolTruth(spool.fs, scheduler, service.context)
+        for entry in try truth.records(.all(since: since)) {
+            scheduler.restore(entry.record, at: entry.at)
+            spool.journal.add(entry.record, at: entry.at)
+        }
+        for sentence in try spool.setAsideTaken(scheduler.jobs.values) { log.write(.notice, "mended", at: now, ["what": sentence]) }
+    }
+
+    /// The runs of the original are none of ours. Nor are their workers, whose records would have us end what they left.
+    private func leaveBehind() {
+        for job in unaccounted {
+            end(job, attempt: job.attempt, RunResult(outcome: .leftBehind, startedAt: job.startedAt, endedAt: now))
+        }
+        unaccounted = []
+    }
+
+    /// Puts what was concluded into a journal of the copy's own.
+    func settleCopy() throws(SystemError) {
+        guard let copy else { return }
+        try service.journalDecisions()
+        for entry in try spool.fs.list(Layout.workers) { try spool.fs.removeTreeIfThere("\(Layout.workers)/\(entry.name)") }
+        try service.retention.rotateJournal()
+        try copy.settled()
+        self.copy = nil
     }
 }

@@ -1,11 +1,62 @@
 import Scheduler
 import Store
 
-// Requests are files in control/, written by rename: `NAME.request`, answered by `NAME.answer`. Pauses are files too, whose
-// being there is the pause.
+/// The files of control/: requests, `NAME.request`, which are answered by `NAME.answer`; and pauses, which last as long as their files.
+///
+/// What must hold:
+/// - A request is carried out once, however often it is noticed, and answered only when the journal has what it changed.
+/// - Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
+final class Requests<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
 
-extension Service {
-    /// All that stands in control/ is taken up in one turn.
+    /// Names that have come, changed or gone, and have not been read since.
+    private var noticedNames: [String] = []
+    /// Every file may have changed.
+    private var mayAllHaveChanged = false
+    /// Requests that have been carried out and are answered once that is journaled.
+    private var answers: [RequestAnswer] = []
+    /// Requests for more time, which are carried out and answered once that is journaled.
+    private var extensions: [TimeoutExtension] = []
+    /// Requests to become the program anew, which the owner of the service carries out.
+    private(set) var restarts: [String] = []
+    /// Files that could not be read, which has been logged.
+    private var unreadable: Set<String> = []
+    /// The version of this program, once the requests that were there at its start have been read: it is the answer to a request to restart
+    /// that was made before.
+    private var versionAtStart: String?
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    // MARK: Noticing
+
+    /// The next turn has something to do.
+    var hasWork: Bool { hasNoticed || !answers.isEmpty }
+
+    var hasNoticed: Bool { mayAllHaveChanged || !noticedNames.isEmpty }
+
+    func noticed(_ name: String) { noticedNames.append(name) }
+
+    func allNoticed() { mayAllHaveChanged = true }
+
+    /// Reads the files that have come, changed or gone.
+    func takeNoticed() {
+        guard hasNoticed else { return }
+        let (names, all) = (noticedNames, mayAllHaveChanged)
+        (noticedNames, mayAllHaveChanged) = ([], false)
+        for name in names { takeControl(name) }
+        if all || names.contains(where: { $0.hasSuffix(".request") }) { scanControl() }
+    }
+
+    /// Reads the files that were there when this program started.
+    func begin(version: String) {
+        versionAtStart = version
+        scanControl()
+        versionAtStart = nil
+    }
+
+    // MARK: Reading
+
+    /// Reads all files of control/ in one turn.
     func scanControl() {
         do throws(SystemError) {
             let names = Set(try spool.fs.list(Layout.control).map(\.name))
@@ -13,7 +64,7 @@ extension Service {
             for name in names.sorted() { takeControl(name) }
             for scope in scheduler.pauses.keys where !names.contains(scope.text) { takeControl(scope.text) }
         } catch {
-            unreadable(Layout.control, error)
+            note(Layout.control, error)
         }
     }
 
@@ -31,22 +82,23 @@ extension Service {
                 case .busy, .other: break
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
-                // Told of twice, by its creation and its closing, it is carried out once.
-                !answers.contains(where: { $0.request == name }), !extensions.contains(where: { $0.request == name }), !restartRequests.contains(name),
+                // Its creation and its closing are two events of one request.
+                !answers.contains(where: { $0.request == name }), !extensions.contains(where: { $0.request == name }),
+                !restarts.contains(name),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: RequestLimits.bytes)
             {
                 if let answer = try perform(bytes, request: name) { answers.append(answer) }
             }
             unreadable.remove(path)
         } catch {
-            unreadable(path, error)
+            note(path, error)
         }
     }
 
     /// A pause that somebody made or lifted counts, also when it cannot be looked at now.
-    private func unreadable(_ path: String, _ error: SystemError) {
-        if unreadable.insert(path).inserted { log.write(.error, "unreadable", at: now, ["file": path, "error": "\(error)"]) }
-        if error.mayPass { lookAgain(atPath: path) }
+    private func note(_ path: String, _ error: SystemError) {
+        if unreadable.insert(path).inserted { logUnreadable(path, error) }
+        if error.mayPass { service.intake.lookAgain(atPath: path) }
     }
 
     /// Does what a request asks. Nil: the answer comes later.
@@ -57,9 +109,8 @@ extension Service {
                 return RequestAnswer(request, 4, "the request is not an object")
             }
             if case .string("restart")? = table["do"]?.kind {
-                // What was asked of the one before, this start is.
-                if !hasBegun { return RequestAnswer(request, 0, version) }
-                restartRequests.append(request)
+                if let versionAtStart { return RequestAnswer(request, 0, versionAtStart) }
+                restarts.append(request)
                 return nil
             }
             do throws(RequestProblem) { asked = try JobRequest(table) } catch { return RequestAnswer(request, 4, error.sentence) }
@@ -83,7 +134,7 @@ extension Service {
     /// A job that was submitted just before may still be among the names to look at. Whoever names its id has dropped it, whole.
     private func takeIfDropped(_ id: JobID) throws(SystemError) {
         guard scheduler.jobs[id] == nil else { return }
-        for ending in [".toml", ".json", ""] { try takeArrival(id.text + ending, [.settled, .movedIn]) }
+        for ending in [".toml", ".json", ""] { try service.intake.take(id.text + ending, [.settled, .movedIn]) }
     }
 
     /// The answer is an exit code and a sentence; nil: it comes later.
@@ -132,10 +183,10 @@ extension Service {
         return table.text("reason") == FailureReason.canceled.rawValue
     }
 
-    /// Answers those who asked for a restart that it cannot be.
-    package func refuseRestart(_ why: String) {
-        answers += restartRequests.map { RequestAnswer($0, 1, why) }
-        restartRequests.removeAll()
+    /// The program could not be started anew.
+    func refuseRestart(_ why: String) {
+        answers += restarts.map { RequestAnswer($0, 1, why) }
+        restarts.removeAll()
     }
 
     /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
@@ -153,8 +204,29 @@ extension Service {
         return timeout
     }
 
-    /// Once it is journaled that they are about to be done: a line added twice would count twice.
-    func carryOutExtensions() {
+    // MARK: Pauses
+
+    /// Makes the file of a pause.
+    func makePause(_ scope: PauseScope, note: String) throws(SystemError) {
+        try persistently { () throws(SystemError) in
+            let path = "\(Layout.control)/\(scope.text)"
+            try self.spool.fs.replace(path, Array("\(note)\n".utf8))
+            try self.spool.fs.sync(path)
+            try self.spool.fs.sync(Layout.control)
+        }
+    }
+
+    // MARK: Answering
+
+    /// Carries out and answers the requests of this turn, once the journal has them.
+    func answer() {
+        carryOutExtensions()
+        for answer in answers { write(answer) }
+        answers.removeAll()
+    }
+
+    /// The journal has that they are about to be carried out: a line added twice would count twice.
+    private func carryOutExtensions() {
         for one in extensions {
             let id = one.job.id
             do throws(SystemError) {
@@ -169,14 +241,13 @@ extension Service {
         extensions.removeAll()
     }
 
-    /// Answers a request that has been carried out and journaled, and removes it.
-    func write(_ answer: RequestAnswer) {
+    private func write(_ answer: RequestAnswer) {
         let path = "\(Layout.control)/\(answer.request.dropLast(".request".count))"
         do throws(SystemError) {
             try persistently { () throws(SystemError) in try self.spool.fs.replace("\(path).answer", answer.json) }
             try spool.fs.removeFile("\(path).request")
         } catch {
-            // Whoever asked has gone and taken the request along.
+            // Whoever asked has ended and removed the request.
             guard error.errno != SystemError.noSuchFile else { return }
             log.write(.error, "unanswered", at: now, ["request": answer.request, "error": "\(error)"])
         }

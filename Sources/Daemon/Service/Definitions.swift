@@ -1,0 +1,152 @@
+import Scheduler
+import Store
+
+/// Reads the files of tasks/ and schedules/ into definitions.
+///
+/// What must hold:
+/// - A definition that cannot be used leaves the last one that was accepted in force; health knows the problem.
+/// - A text that has not changed counts its relative times as before: a restart, or touch(1), makes no task run again.
+/// - A definition may name tasks: to be started after it, or to be waited for. A task that is not there may come later, so it is no error.
+///   The log names it when the definition is read, and when the task is removed.
+final class Definitions<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
+
+    /// Files that have come, changed or gone, and have not been read since: their names without the endings.
+    private var noticedTasks: Set<String> = []
+    private var noticedSchedules: Set<String> = []
+    /// Every file may have changed.
+    private var mayAllHaveChanged = false
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    private var context: ReadingContext { service.context }
+
+    // MARK: Noticing
+
+    var hasNoticed: Bool { mayAllHaveChanged || !noticedTasks.isEmpty || !noticedSchedules.isEmpty }
+
+    func noticed(task stem: String) { noticedTasks.insert(stem) }
+
+    func noticed(schedule stem: String) { noticedSchedules.insert(stem) }
+
+    func allNoticed() { mayAllHaveChanged = true }
+
+    /// Reads the files that have come, changed or gone.
+    func takeNoticed() {
+        guard hasNoticed else { return }
+        let (tasks, schedules, all) = (noticedTasks, noticedSchedules, mayAllHaveChanged)
+        (noticedTasks, noticedSchedules, mayAllHaveChanged) = ([], [], false)
+        if all { return loadDefinitions() }
+        for stem in tasks.sorted() { loadTask(stem) }
+        for stem in schedules.sorted() { loadSchedule(stem) }
+        warnOfMissingTasks(changed: tasks)
+    }
+
+    // MARK: Reading
+
+    func loadDefinitions() {
+        do throws(SystemError) {
+            let tasks = try spool.definitionFiles(in: Layout.tasks)
+            for (stem, files) in tasks { loadTask(stem, files: files) }
+            for name in scheduler.tasks.keys where tasks[name] == nil && scheduler.tasks[name]?.definition != nil {
+                loadTask(name, files: [])
+            }
+            let schedules = try spool.definitionFiles(in: Layout.schedules)
+            for (stem, files) in schedules { loadSchedule(stem, files: files) }
+            warnOfMissingTasks(changed: Set(tasks.keys))
+        } catch {
+            if error.mayPass { service.intake.lookAgain(atPath: Layout.tasks) }
+            log.write(.error, "unreadable", at: now, ["error": "\(error)"])
+        }
+    }
+
+    /// Reads the definition of a task.
+    ///
+    /// - Parameter files: the task's files, if the caller has listed `tasks/`.
+    /// - Returns: false while somebody still writes the file, which ends with another event.
+    @discardableResult
+    func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
+        let path = "\(Layout.tasks)/\(stem)"
+        do {
+            let files = try files ?? spool.definitionFiles(in: Layout.tasks, stem: stem)
+            guard !files.isEmpty else {
+                service.health.solved(path)
+                handle(.taskRemoved(stem))
+                return true
+            }
+            guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
+            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil { return true }
+            count(&file, at: path)
+            let task = try spool.task(file, context)
+            service.health.problems[path] = nil
+            handle(.task(task, since: since(file)))
+        } catch let problem as DefinitionProblem {
+            if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
+            service.health.report(problem: problem.lines, of: path)
+            handle(.taskUnusable(stem))
+        } catch {
+            if (error as? SystemError)?.mayPass == true { service.intake.lookAgain(atPath: path) }
+            service.health.report(problem: ["\(error)"], of: path)
+        }
+        return true
+    }
+
+    func loadSchedule(_ stem: String, files: [String]? = nil) {
+        let path = "\(Layout.schedules)/\(stem)"
+        do {
+            let files = try files ?? spool.definitionFiles(in: Layout.schedules, stem: stem)
+            guard !files.isEmpty else {
+                service.health.solved(path)
+                handle(.scheduleRemoved(id: stem))
+                return
+            }
+            guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
+            if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
+            count(&file, at: path)
+            let (task, schedule) = try spool.schedule(file, context)
+            service.health.problems[path] = nil
+            handle(.schedule(task: task, schedule, file.source, since: since(file)))
+            warnIfMissing(task, key: "task", file: path)
+        } catch let problem as DefinitionProblem {
+            if let errno = problem.errno, SystemError(call: "open", errno: errno).mayPass { service.intake.lookAgain(atPath: path) }
+            service.health.report(problem: problem.lines, of: path)
+            handle(.scheduleUnusable(id: stem))
+        } catch {
+            if (error as? SystemError)?.mayPass == true { service.intake.lookAgain(atPath: path) }
+            service.health.report(problem: ["\(error)"], of: path)
+        }
+    }
+
+    /// A text that is known keeps the instant from which its relative times count.
+    private func count(_ file: inout DefinitionFile, at path: String) {
+        if let known = scheduler.definitions[path], known.source == file.source { file.writtenAt = known.writtenAt }
+    }
+
+    /// The instant from which a new schedule's due times count. A schedule that a damaged journal has lost counts as new: what was due
+    /// before the journal's last readable record has been dealt with.
+    private func since(_ file: DefinitionFile) -> Instant { min(max(file.changedAt, scheduler.repairedSince ?? file.changedAt), now) }
+
+    // MARK: Tasks that are named and not there
+
+    /// Logs the tasks that are not there and that a changed task names; and changed tasks that are gone and that another one names. Called
+    /// when all files of a turn have been read, since they may name one another.
+    private func warnOfMissingTasks(changed stems: Set<String>) {
+        for stem in stems.sorted() {
+            for reference in scheduler.tasks[stem]?.definition?.references ?? [] {
+                warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(stem)")
+            }
+        }
+        let gone = stems.filter { scheduler.tasks[$0]?.definition == nil }
+        guard !gone.isEmpty else { return }
+        for (name, state) in scheduler.tasks where !stems.contains(name) {
+            for reference in state.definition?.references ?? [] where gone.contains(reference.task) {
+                warnIfMissing(reference.task, key: reference.key, file: "\(Layout.tasks)/\(name)")
+            }
+        }
+    }
+
+    func warnIfMissing(_ task: String, key: String, file: String) {
+        guard scheduler.tasks[task]?.definition == nil else { return }
+        log.write(.warning, "missing-task", at: now, ["file": file, "key": key, "task": task])
+    }
+}

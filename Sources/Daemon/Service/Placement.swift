@@ -1,0 +1,144 @@
+import Scheduler
+import Store
+
+/// Brings jobs to the directories where the journal has them, and starts them there.
+///
+/// What must hold:
+/// - A job that cannot be brought to its place, because something else is there or the disk has a bad spot, keeps back no other job. Its
+///   move is tried again, ever more seldom, and it does not start before.
+/// - A job that ends before it could be started has not begun.
+final class Placement<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
+
+    /// A job that could not be brought to its place.
+    private struct Unplaced {
+        var job: Job
+        var error: SystemError
+        /// The states to whose directories it was to be brought.
+        var begun: Set<JobState> = []
+        var isToStart = false
+    }
+
+    private static var delayMillisecondsMin: Int64 { 1000 }
+    private static var delayMillisecondsMax: Int64 { 60_000 }
+
+    private var unplaced: [JobID: Unplaced] = [:]
+    /// When the moves that failed are tried again.
+    private var triedAgainAt = Instant(milliseconds: 0)
+    private var delayMilliseconds = delayMillisecondsMin
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    /// The disk has refused to bring some job to its place.
+    var hasUnplaced: Bool { !unplaced.isEmpty }
+
+    var unplacedJobs: [Job] { unplaced.values.map(\.job) }
+
+    func unplacedJob(_ id: JobID) -> Job? { unplaced[id]?.job }
+
+    func isUnplaced(_ id: JobID) -> Bool { unplaced[id] != nil }
+
+    var wakeAt: Instant? { unplaced.isEmpty ? nil : triedAgainAt }
+
+    /// Waits no longer than it would have, if the clock was set back.
+    func clockWasSet() { triedAgainAt = min(triedAgainAt, now.advanced(byMilliseconds: delayMilliseconds)) }
+
+    /// The jobs that are not in their places, each with its path and what is in the way.
+    var problems: [(file: String, message: String)] {
+        unplaced.values.sorted { $0.job.id < $1.job.id }.map {
+            (Layout.directory(of: $0.job.id, $0.job.state), "cannot be brought there: \($0.error); tried again at \(triedAgainAt.rfc3339)")
+        }
+    }
+
+    // MARK: Moving
+
+    func bringToPlace(_ job: Job) throws(SystemError) {
+        let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
+        let before = job.place
+        defer { if case .file(let name) = before, job.place != before { service.intake.left(name, by: job.id) } }
+        do throws(SystemError) {
+            try persistently { () throws(SystemError) in
+                for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
+                try self.spool.place(job, isAgain: !begun.isEmpty)
+            }
+        } catch {
+            // After a failed sync nobody knows what of it is on the disk: that is not this job's trouble alone.
+            guard !service.health.isStopping, !error.isFailedSync else { throw error }
+            return tryLater(job, error, begun)
+        }
+        // Another file may have taken the job's name meanwhile, and was passed over.
+        if unplaced.removeValue(forKey: job.id) != nil, case .file(let name) = before { service.intake.add(name) }
+        guard job.state.isTerminal else { return }
+        service.health.count(job)
+        try service.retention.ended(job)
+    }
+
+    /// A job could not be brought to its place, which is tried again. `begun`: the states to whose directories it was to be brought before.
+    func tryLater(_ job: Job, _ error: SystemError, _ begun: Set<JobState> = []) {
+        if unplaced.isEmpty {
+            delayMilliseconds = Self.delayMillisecondsMin
+            triedAgainAt = now.advanced(byMilliseconds: delayMilliseconds)
+        }
+        if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
+            log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
+        }
+    }
+
+    /// Writes the status of a job anew where the job is. The status of an unplaced job is written when it is brought to its place.
+    func writeMove(_ job: Job) throws(SystemError) {
+        guard unplaced[job.id] == nil, job.place == .directory(job.state) else { return }
+        let directory = Layout.directory(of: job.id, job.state)
+        do throws(SystemError) {
+            try persistently { () throws(SystemError) in
+                try self.spool.fs.replace("\(directory)/\(Layout.statusFile)", try self.spool.status(of: job, in: directory))
+            }
+        } catch {
+            // Somebody has moved it again meanwhile.
+            guard error.isOfOnePath else { throw error }
+        }
+    }
+
+    func placeAgain() throws(SystemError) {
+        guard !unplaced.isEmpty, now >= triedAgainAt else { return }
+        let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
+        for one in waiting {
+            try bringToPlace(one.job)
+            if unplaced[one.job.id] != nil { unplaced[one.job.id]?.isToStart = one.isToStart } else {
+                log.write(.notice, "placed", at: now, ["id": one.job.id.text])
+                if one.isToStart { world.start(one.job) }
+            }
+        }
+        delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
+        triedAgainAt = now.advanced(byMilliseconds: delayMilliseconds)
+    }
+
+    // MARK: Starting
+
+    /// Gives a job to a worker; an unplaced one when it is in its place.
+    func start(_ job: Job) {
+        if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
+    }
+
+    /// Asks the worker of a job to end it. A job that could not be started yet has not begun.
+    func stop(_ job: Job, _ how: Turn.Stop) {
+        guard unplaced[job.id]?.isToStart == true else { return world.stop(job, how) }
+        unplaced[job.id]?.isToStart = false
+        service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)))
+    }
+
+    // MARK: What stands in new/
+
+    /// True for the directory, whole or begun, of an unplaced job, and for the name of the file that is to go into one. Neither is a new job.
+    /// A file that takes this name meanwhile is read when the job is in its place.
+    func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
+        if unplaced.values.contains(where: { $0.job.place == .file(name) }) { return true }
+        guard let id = JobID(name), let one = unplaced[id] else { return false }
+        switch one.job.place {
+        case .directory(let state): if state != .new { return false }
+        // Somebody has moved it here from where it was to be brought: it is an arrival.
+        case .file, .nowhere: if !one.begun.contains(.new) { return false }
+        }
+        // A file of that name is what is in the way.
+        return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
+    }
+}

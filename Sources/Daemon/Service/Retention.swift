@@ -1,0 +1,165 @@
+import Scheduler
+import Store
+
+/// How long things are kept: records of jobs, answers nobody fetched, segments of the journal.
+///
+/// What must hold:
+/// - A record is removed when its stay has ended, and not before; one that cannot be removed is tried again the next day.
+/// - While a clock that has jumped ahead is on trial, no record is removed.
+/// - The journal is rotated only when all that was decided is journaled and carried out.
+final class Retention<FS: FileSystem, W: World>: ServicePart {
+    unowned let service: Service<FS, W>
+
+    private static var pruneMilliseconds: Int64 { 86_400_000 }
+    /// How many records are read between two turns.
+    private static var recordsPerTurn: Int { 32 }
+
+    private var expiries = Expiries()
+    private var removals = Removals()
+    /// The reading of all records that is under way.
+    private var pruning: PruneScan?
+    private var nextPrune = Instant(milliseconds: 0)
+    /// The configured stay by which all records were read.
+    private var prunedKeepMilliseconds: Int64?
+    private var clockTrial = ClockTrial()
+
+    init(_ service: Service<FS, W>) { self.service = service }
+
+    var hasWork: Bool { pruning != nil || hasExpired || !removals.isEmpty }
+
+    var wakeAt: Instant {
+        let trialEnd = clockTrial.isUnderWay(at: now) ? clockTrial.endsAt : nil
+        var wake = nextPrune
+        if let expiry = expiries.next { wake = min(wake, expiry) }
+        return max(wake, trialEnd ?? wake)
+    }
+
+    /// Reads all records in the next turn.
+    func begin() { nextPrune = now }
+
+    /// The journal has a record of this instant.
+    func see(_ instant: Instant) { clockTrial.see(instant) }
+
+    /// Waits no longer than it would have, if the clock was set back.
+    func clockWasSet() { nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds)) }
+
+    /// A job has ended and is in its place.
+    func ended(_ job: Job) throws(SystemError) {
+        noteExpiry(of: job)
+        guard let count = job.definition.keepCount, let task = job.task else { return }
+        do throws(SystemError) { try spool.keepLatest(count, of: task, adding: (job.id, job.state)) { removals.add($0) } } catch {
+            try notForgotten("\(job.id)", error)
+        }
+    }
+
+    /// Answers to requests that were kept while no daemon ran: whoever asked has gone.
+    private func removeOldAnswers() throws(SystemError) {
+        let limit = now.advanced(byMilliseconds: -Self.pruneMilliseconds)
+        for entry in try spool.fs.list(Layout.control) where entry.name.hasSuffix(".answer") {
+            let path = "\(Layout.control)/\(entry.name)"
+            guard let status = try spool.fs.status(path), status.changedNanoseconds / 1_000_000 < limit.milliseconds else { continue }
+            try spool.fs.removeTreeIfThere(path)
+        }
+    }
+
+    /// A daemon looks once a day at least, and what came before it is in the journal.
+    private func lookAtClock() {
+        let seen = clockTrial.seenAt
+        guard clockTrial.see(now), let seen, let until = clockTrial.endsAt else { return }
+        pruning = nil
+        nextPrune = until
+        log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
+    }
+
+    /// A record's stay has ended that is to go now.
+    private var hasExpired: Bool { expiries.next.map { $0 <= now } ?? false && !clockTrial.isUnderWay(at: now) }
+
+    /// A job has ended. That it goes before the next look at all records is known without looking.
+    private func noteExpiry(of job: Job) {
+        let end = job.changedAt.advanced(byMilliseconds: job.definition.keepMilliseconds ?? world.configuration.keepMilliseconds)
+        if end < nextPrune { expiries.add(job.id, job.state, at: end) }
+    }
+
+    /// Removes records whose time is up, some at a time. All are looked at once a day and when the configured stay has changed; what ends
+    /// its stay before the next look is removed just then.
+    func pruneSome() throws(SystemError) {
+        lookAtClock()
+        guard !clockTrial.isUnderWay(at: now) else { return }
+        let keep = world.configuration.keepMilliseconds
+        if keep != prunedKeepMilliseconds {
+            prunedKeepMilliseconds = keep
+            expiries = Expiries()
+            nextPrune = min(nextPrune, now)
+        }
+        for (id, state) in expiries.takeDue(at: now, count: Self.recordsPerTurn) {
+            do throws(SystemError) {
+                if let aside = try spool.fs.setAside(recordOf: id, state) { removals.add(aside) }
+                log.write(.info, "forgotten", at: now, ["id": id.text])
+            } catch {
+                try notForgotten(id.text, error)
+            }
+        }
+        if now >= nextPrune {
+            nextPrune = now.advanced(byMilliseconds: Self.pruneMilliseconds)
+            pruning = try PruneScan(spool.fs)
+            try removeOldAnswers()
+            try spool.forgetUnused { scheduler.jobs[$0] != nil }
+        }
+        guard let scan = pruning else { return }
+        let (removed, failed) = try scan.step(Self.recordsPerTurn, spool.fs, keep: keep, at: now) { id, state, end in
+            if end < nextPrune { expiries.add(id, state, at: end) }
+        } remove: { removals.add($0) }
+        for id in removed { log.write(.info, "forgotten", at: now, ["id": id]) }
+        for (id, error) in failed { try notForgotten(id, error) }
+        if scan.isFinished { pruning = nil }
+    }
+
+    /// Removes some of what was put aside.
+    func removeSome() throws(SystemError) {
+        for (path, error) in removals.step(spool.fs) { try notForgotten(path, error) }
+    }
+
+    /// A record stays that should have gone: what its user put into it is in the way. Tomorrow it is tried again.
+    private func notForgotten(_ id: String, _ error: SystemError) throws(SystemError) {
+        guard error.isOfOnePath else { throw error }
+        log.write(.warning, "not-forgotten", at: now, ["id": id, "error": "\(error)"])
+    }
+
+    // MARK: The journal
+
+    func rotateIfDue() throws(SystemError) {
+        if spool.journal.wantsRotation { try rotateJournal() }
+    }
+
+    /// Begins a new segment of the journal with the state as it is now, and removes segments that are older than any record is kept.
+    func rotateJournal() throws(SystemError) {
+        scheduler.forgetRetries(gone: Set(scheduler.endedRetries.filter { !spool.isOnRecord($0) }))
+        let snapshot = scheduler.snapshot(at: now, unplaced: service.placement.unplacedJobs)
+        try persistently { () throws(SystemError) in
+            try self.spool.journal.rotate(snapshot: snapshot, spool: self.service.spoolID, at: self.now)
+        }
+        guard !clockTrial.isUnderWay(at: now) else { return }
+        try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))
+    }
+
+    /// Writes the journal from memory where its segment is gone, or is not what was written. Nothing of what stands there is deleted.
+    /// Returns whether that was so. All that was decided is in the journal, and carried out.
+    func writeJournalAnew() throws(SystemError) -> Bool {
+        let isInPlace = try spool.journal.isInPlace()
+        if isInPlace, try spool.journal.isAsWritten() { return false }
+        let old = "\(Layout.journal)/\(spool.journal.segment)"
+        try rotateJournal()
+        var what = "\(old) was taken away"
+        // As a segment of the past it would be a damaged one.
+        if isInPlace {
+            let kept = try persistently { () throws(SystemError) in try self.spool.fs.setAside(old) }
+            what = "\(old) was cut off or written to by somebody, and is \(kept) now"
+        }
+        let new = spool.journal.segment
+        log.write(.warning, "mended", at: now, ["what": "wrote \(Layout.journal)/\(new) from memory: \(what)"])
+        service.health.report(
+            problem: ["\(what), at \(now.rfc3339); \(new) was written from memory, and only the records of jobs tell what was before"],
+            of: Layout.journal, inForce: "the state in memory")
+        return true
+    }
+}

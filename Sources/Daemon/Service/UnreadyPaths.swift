@@ -1,0 +1,29 @@
+import Scheduler
+
+/// Paths below the spool that were not ready or could not be read, and when they are read again. No event tells of a file that was linked in
+/// while its writer had it open, since it is closed under another name; nor that descriptors are to be had again.
+struct UnreadyPaths {
+    /// How long after a file was not ready it is read again.
+    static let milliseconds: Int64 = 500
+
+    private var paths: Set<String> = []
+    private(set) var lookAt: Instant?
+
+    var isEmpty: Bool { paths.isEmpty }
+
+    func contains(_ path: String) -> Bool { paths.contains(path) }
+
+    mutating func add(_ path: String, at due: Instant) {
+        lookAt = min(lookAt ?? due, due)
+        paths.insert(path)
+    }
+
+    /// All paths, once the first of them is due.
+    mutating func takeDue(at now: Instant) -> [String] {
+        guard let lookAt, now >= lookAt else { return [] }
+        defer { self = UnreadyPaths() }
+        return paths.sorted()
+    }
+
+    mutating func clockWasSet(at now: Instant) { lookAt = lookAt.map { min($0, now.advanced(byMilliseconds: Self.milliseconds)) } }
+}
