@@ -48,7 +48,7 @@ struct LineReading {
     }
 
     private func noLine(at place: Int) -> Failure {
-        Failure(place: place, message: "is no line of a crontab: expected five time fields or an @word, then \(isSystem ? "a user and " : "")a command")
+        Failure(place: place, message: "not a crontab line: expected five time fields or an @word, then \(isSystem ? "a user and " : "")a command")
     }
 
     /// True for a word that reads as one more time field where a command or a user is expected: `*`, `?`, `1-5`, `MON-FRI`, `2026`.
@@ -108,9 +108,9 @@ struct LineReading {
             throw Failure(
                 place: start.startIndex,
                 message: isUser(user)
-                    ? "expected a command after the user \"\(user)\"" : "expected a user, found \"\(user)\", which is none; \(remedy)")
+                    ? "expected a command after the user \"\(user)\"" : "expected a user, found \"\(user)\", which is not a user name; \(remedy)")
         }
-        remarks.append(Failure(place: start.startIndex, message: "\"\(user)\" is no user of this machine; if the user's column is missing, \(remedy)"))
+        remarks.append(Failure(place: start.startIndex, message: "\"\(user)\" is not a user of this machine; if the user's column is missing, \(remedy)"))
         return user
     }
 

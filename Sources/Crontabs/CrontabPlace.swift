@@ -22,7 +22,7 @@ public enum CrontabPlace: Sendable, Equatable {
             if name.kind == .symbolicLink { return "it is a symbolic link, which cron does not follow here" }
             owners = [id, 0]
         }
-        if file.kind != .file { return "it is no regular file" }
+        if file.kind != .file { return "it is not a regular file" }
         if !owners.contains(file.owner) { return "it belongs to user \(file.owner), and cron wants it to be \(isSystem ? "root's" : "its user's or root's")" }
         switch self {
         case .system where file.mode & 0o022 != 0: return "its mode \(octal(file.mode)) lets others than root write to it; chmod go-w"

@@ -24,7 +24,7 @@ public struct CrontabTask: Sendable {
         let settings = entry.settings
         let user = entry.user ?? user
         if user != owner, !isRoot { throw Refusal(why: "it runs as \(user), and tasks of this spool run as \(owner)") }
-        guard settings.shell.hasPrefix("/") else { throw Refusal(why: "SHELL is \"\(settings.shell)\", no absolute path") }
+        guard settings.shell.hasPrefix("/") else { throw Refusal(why: "SHELL is \"\(settings.shell)\", not an absolute path") }
         var table = Table()
         if let comment = entry.comment { table.set("description", Value(.string(comment))) }
         table.set("command", Value(.string(try Self.command(entry))))
@@ -33,7 +33,7 @@ public struct CrontabTask: Sendable {
         // cron starts a run whatever else of the same line still runs.
         table.set("overlap", Value(.string("allow")))
         if let home = settings["HOME"] {
-            guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", no absolute path") }
+            guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", not an absolute path") }
             table.set("directory", Value(.string(home)))
         }
         let to = settings.mailTo ?? user
@@ -64,7 +64,7 @@ public struct CrontabTask: Sendable {
         // What cron misses, it does not make up for.
         schedule.set("catch_up", Value(.string("none")))
         if let delay = entry.settings.randomDelay, delay != "0" {
-            guard let minutes = Int(delay), (1...1440).contains(minutes) else { throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", no number of minutes") }
+            guard let minutes = Int(delay), (1...1440).contains(minutes) else { throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", not a number of minutes") }
             schedule.set("jitter", Value(.string("\(minutes)m")))
         }
         return schedule

@@ -26,14 +26,14 @@ public final class OnPath: Sendable {
 
 extension OnPath {
     /// When it is due, in a sentence.
-    public var spoken: String { "when a file matching \(glob.text) comes" }
+    public var spoken: String { "when a file matching \(glob.text) arrives" }
 
     /// What it means, in words.
     public var explanation: Explanation {
-        let each = paths == .each ? "each with a job of its own" : "all that have come since the last run in one job"
+        let each = paths == .each ? "each with a job of its own" : "all that have arrived since the last run in one job"
         return Explanation(
             syntax: "a pattern for files", normalized: glob.text,
-            sentence: "When a file matching \(glob.text) comes, closed after writing or renamed in, \(each)")
+            sentence: "When a file matching \(glob.text) arrives, closed after writing or renamed in, \(each)")
     }
 }
 
@@ -53,12 +53,12 @@ extension TableReader {
     mutating func onPath() -> OnPath? {
         expect(["on_path", "paths"])
         guard let value = table["on_path"] else {
-            if let entry = table.entry("paths") { fail(entry.keyPosition, "paths belongs to on_path, and there is none") }
+            if let entry = table.entry("paths") { fail(entry.keyPosition, "paths needs on_path, which is missing") }
             return nil
         }
         for key in OnPath.strangers {
             if let entry = table.entry(key) {
-                fail(entry.keyPosition, "\(key) has no meaning beside on_path: a file comes when it comes")
+                fail(entry.keyPosition, "\(key) has no meaning with on_path: a file is due when it arrives")
             }
         }
         let paths = choice("paths", as: OnPath.Paths.self) ?? .each

@@ -101,7 +101,7 @@ extension TableReader {
             guard case .string(let text) = element.kind, isRight(text) else {
                 var found = element.kind.article
                 if case .string(let text) = element.kind { found = "\"\(text)\"" }
-                fail(element.position, "\(key) must hold \(what); \(found) is none")
+                fail(element.position, "\(key) must hold \(what); \(found) is not one")
                 return []
             }
             if !result.contains(text) { result.append(text) }

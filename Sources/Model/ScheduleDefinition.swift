@@ -163,7 +163,7 @@ extension TableReader {
     ) -> (recurrence: Recurrence, expression: String)? {
         expect(ScheduleDefinition.whenKeys + ["dtstart", "exdate", "from"])
         for (key, owner) in [("dtstart", "rrule"), ("exdate", "rrule"), ("from", "every")] where table[owner] == nil {
-            if let entry = table.entry(key) { fail(entry.keyPosition, "\(key) belongs to \(owner), and there is none") }
+            if let entry = table.entry(key) { fail(entry.keyPosition, "\(key) needs \(owner), which is missing") }
         }
         let zones = context.zones
         if table["cron"] != nil {
@@ -187,7 +187,7 @@ extension TableReader {
             let from = choice("from", as: From.self) ?? .end
             guard let span = span(value, "every") else { return nil }
             guard span.months > 0 || span.milliseconds > 0 else {
-                fail(value.position, "every must be longer than nothing")
+                fail(value.position, "every must be longer than zero")
                 return nil
             }
             let suffix = from == .start ? " from start" : ""

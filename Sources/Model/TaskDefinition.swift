@@ -63,7 +63,7 @@ public struct TaskDefinition: Sendable {
             }
         }
         let expect = reader.milliseconds("expect")
-        if let expect, expect <= 0, let value = table["expect"] { reader.fail(value.position, "expect must be longer than nothing") }
+        if let expect, expect <= 0, let value = table["expect"] { reader.fail(value.position, "expect must be longer than zero") }
         if reader.followUp("on_overdue", .overdue) != nil, table["expect"] == nil, let value = table["on_overdue"] {
             reader.fail(value.position, "on_overdue without expect", hint: "add expect = \"26h\"")
         }

@@ -61,7 +61,7 @@ extension Recurrence {
         if !isReboot, !isEvent, patternExtension == nil, next(after: now, origin: now) == nil {
             let epoch = Instant(milliseconds: -1)
             let hasCome = next(after: epoch, origin: epoch) != nil
-            warnings.insert(hasCome ? "it is over: it does not come again" : "it never comes: no date matches", at: 0)
+            warnings.insert(hasCome ? "it is over: it is not due again" : "it is never due: no date matches", at: 0)
         }
         return Explanation(
             syntax: syntax, normalized: normalized, sentence: sentence.prefix(1).uppercased() + sentence.dropFirst(),
@@ -89,15 +89,15 @@ extension WallFields {
         let hours = UInt64(hours).members
         if minutes.count == 60, hours.count < 24, !hasMilliseconds {
             let which = hours.count == 1 ? "hour \(hours[0])" : "those hours"
-            found.append("it comes every minute of \(which), \(hours.count * 60) times a day; for once an hour give a minute in place of *")
+            found.append("it is due every minute of \(which), \(hours.count * 60) times a day; for once an hour give a minute in place of *")
         } else if seconds.count == 60, minutes.count < 60 {
-            found.append("it comes every second of those minutes; for once a minute let the second be 0")
+            found.append("it is due every second of those minutes; for once a minute let the second be 0")
         }
         found += Self.unevenStep(seconds, of: 60, "second", "minute")
         found += Self.unevenStep(minutes, of: 60, "minute", "hour")
         found += Self.unevenStep(hours, of: 24, "hour", "day")
         if days.combination == .either {
-            found.append("both day fields are restricted: it comes when either matches, not only when both do (crontab(5))")
+            found.append("both day fields are restricted: it is due when either matches, not only when both do (crontab(5))")
         } else if !daysOfMonthAreAll, !daysOfWeekAreAll, stars.contains(.dayOfMonth) || stars.contains(.dayOfWeek) {
             found.append("one day field begins with * and is restricted all the same: it comes when both match (crontab(5))")
         }

@@ -59,7 +59,7 @@ struct CrontabTests {
         ("0 1 * * * date +%F >/tmp/x", false, 17, "the % ends the command, which is \"date +\""),
         ("0 1 * * * echo \\\\n", false, 16, "Debian's cron does; cronie hands both"),
         ("0 1 * * * root /usr/bin/x", false, 11, "\"root\", a user's name; if every line names a user, import with --system"),
-        ("0 1 * * * munin /usr/bin/x", true, 11, "\"munin\" is no user of this machine; if the user's column is missing"),
+        ("0 1 * * * munin /usr/bin/x", true, 11, "\"munin\" is not a user of this machine; if the user's column is missing"),
     ]
 
     @Test("What a line may not have been meant to say is remarked upon", arguments: remarked)
@@ -93,19 +93,19 @@ struct CrontabTests {
     // MARK: Problems
 
     static let refused: [(text: String, isSystem: Bool, place: String, message: String)] = [
-        ("* * * * tidy", false, "1:13", "is no line of a crontab: expected five time fields or an @word, then a command"),
+        ("* * * * tidy", false, "1:13", "not a crontab line: expected five time fields or an @word, then a command"),
         ("\n61 * * * * tidy", false, "2:1", "cron \"61 * * * *\": minute 61 is out of range 0-59"),
         ("0 1 * 13\t* tidy", false, "1:7", "month 13 is out of range"),
         ("@dialy tidy", false, "1:1", "did you mean @daily?"),
-        ("0 3 * * *", false, "1:10", "is no line of a crontab"),
+        ("0 3 * * *", false, "1:10", "not a crontab line"),
         ("0 3 * * * * tidy", false, "1:11", "expected a command after five time fields, found \"*\""),
         ("0 0 12 ? * MON tidy", false, "1:12", "expected a command after five time fields, found \"MON\""),
         ("0 0 2 * * 1-5 tidy", false, "1:11", "expected a command after five time fields, found \"1-5\""),
         ("0 0 2 * * MON-FRI tidy", true, "1:11", "expected a user after five time fields, found \"MON-FRI\""),
         ("0 0 12 1 * ? 2026 tidy", false, "1:12", "expected a command after five time fields, found \"?\""),
-        ("0 3 * * * /usr/bin/x --all", true, "1:11", "expected a user, found \"/usr/bin/x\", which is none; in this form of a crontab a user stands between the time and the command: 0 3 * * * root /usr/bin/x --all"),
-        ("0 3 * * * tidy", true, "1:11", "expected a user, found \"tidy\", which is none"),
-        ("0 3 * * * php -f x", true, "1:11", "expected a user, found \"php\", which is none"),
+        ("0 3 * * * /usr/bin/x --all", true, "1:11", "expected a user, found \"/usr/bin/x\", which is not a user name; in this form of a crontab a user stands between the time and the command: 0 3 * * * root /usr/bin/x --all"),
+        ("0 3 * * * tidy", true, "1:11", "expected a user, found \"tidy\", which is not a user name"),
+        ("0 3 * * * php -f x", true, "1:11", "expected a user, found \"php\", which is not a user name"),
         ("0 3 * * * root", true, "1:11", "expected a command after the user \"root\""),
         ("0 3 * * * -x y", false, "1:11", "a command cannot begin with \"-x\""),
         ("A=\"x\n", false, "1:1", "the value of A has a quote that is not closed"),
@@ -150,7 +150,7 @@ struct CrontabTests {
         ("root's", .system, nil, status(), nil), ("root's, read-only", .system, nil, status(mode: 0o400), nil), ("executable", .system, nil, status(mode: 0o755), nil),
         ("the group writes", .system, nil, status(mode: 0o664), "0664"), ("the world writes", .system, nil, status(mode: 0o666), "0666"),
         ("alice's", .system, nil, status(owner: 1000), "it belongs to user 1000"), ("two links", .system, nil, status(links: 2), "2 hard links"),
-        ("a FIFO", .system, nil, status(.fifo), "no regular file"),
+        ("a FIFO", .system, nil, status(.fifo), "not a regular file"),
         ("root's symbolic link", .system, status(.symbolicLink, mode: 0o777), status(), nil),
         ("alice's symbolic link", .system, status(.symbolicLink, mode: 0o777, owner: 1000), status(), "symbolic link of user 1000"),
         ("root's link to alice's file", .system, status(.symbolicLink, mode: 0o777), status(owner: 1000), "it belongs to user 1000"),

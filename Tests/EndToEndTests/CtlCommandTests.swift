@@ -502,10 +502,10 @@ struct CtlCommandTests {
         #expect(try spool.ctl("create", "ends", "--cron", "0 0 0 1 1 ? 2190-2191", "--", "true").code == 0)
         let result = try spool.ctl("next", "-n", "5")
         #expect(result.code == 0)
-        #expect(result.errors.contains("task never: cron \"0 0 31 2 *\" never comes after "))
+        #expect(result.errors.contains("task never: cron \"0 0 31 2 *\" is never due after "))
         #expect(result.lines.count == 2)
         #expect(result.lines[0].hasPrefix("2190-01-01") && !result.lines[0].contains("last"))
-        #expect(result.lines[1].hasPrefix("2191-01-01") && result.lines[1].hasSuffix("the last: it never comes again"))
+        #expect(result.lines[1].hasPrefix("2191-01-01") && result.lines[1].hasSuffix("the last: it is never due again"))
     }
 
     @Test("N3: explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")

@@ -123,7 +123,7 @@ struct CtlTests {
         (["create", "a", "--calendar", "*-*-* 25:00", "true"], 4, "hour 25 is out of range 0-23"),
         (["create", "a", "--calendar", "daily UTC", "--timezone", "Asia/Tokyo", "true"], 4, "names the zone UTC; leave one of them away"),
         (["create", "a", "--rrule", "FREQ=DAILY;BYHUOR=1", "true"], 4, "--rrule: rrule \"FREQ=DAILY;BYHUOR=1\": unknown part \"BYHUOR\"; did you mean BYHOUR?"),
-        (["create", "a", "--rrule", "FREQ=DAILY;INTERVAL=2", "true"], 4, "INTERVAL=2 counts from dtstart, and there is none"),
+        (["create", "a", "--rrule", "FREQ=DAILY;INTERVAL=2", "true"], 4, "INTERVAL=2 counts from dtstart, which is missing"),
         (["next", "--rrule", "FREQ=DAILY", "--dtstart", "soon"], 4, "--dtstart: can't read the instant"),
         (["create", "a", "--dtstart", "2026-01-01", "true"], 2, "--dtstart goes with one of --cron, --calendar, --rrule"),
         (["next", "--cron", "@daily", "--dtstart", "2026-01-01"], 2, "--dtstart goes with --rrule"),

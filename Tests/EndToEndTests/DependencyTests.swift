@@ -71,7 +71,7 @@ struct DependencyTests {
         ("[\"20200101T000000.000Z-x-k3f9ab\"]", "job.toml:2:10: after \"20200101T000000.000Z-x-k3f9ab\": there is no such job"),
         ("\"nobody\"", "job.toml:2:9: after \"nobody\": there is no job or task of that name"),
         ("{when = \"end\", all = [\"nobody\", \"idle\"]}", "job.toml:2:31: after \"nobody\": there is no job or task of that name"),
-        ("[\"a b\"]", "job.toml:2:10: after must hold a job's id or a task's name; \"a b\" is none"),
+        ("[\"a b\"]", "job.toml:2:10: after must hold a job's id or a task's name; \"a b\" is not one"),
         ("{when = \"failure\"}", "job.toml:2:9: after names nothing to wait for"),
         ("\"idle\"", "job.toml:2:9: after \"idle\": the task has not run yet"),
     ]

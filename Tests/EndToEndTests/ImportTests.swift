@@ -107,11 +107,11 @@ struct ImportTests {
     }
 
     static let refused: [(crontab: String, error: String)] = [
-        ("* * * * tidy\n", ":1:13: is no line of a crontab"), ("\n61 * * * * tidy\n", ":2:1: cron \"61 * * * *\": minute 61 is out of range 0-59"),
-        ("@dialy tidy\n", ":1:1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"), ("0 3 * * *\n", ":1:10: is no line of a crontab"),
-        ("SHELL=bash\n0 3 * * * tidy\n", ":2:1: SHELL is \"bash\", no absolute path"),
+        ("* * * * tidy\n", ":1:13: not a crontab line"), ("\n61 * * * * tidy\n", ":2:1: cron \"61 * * * *\": minute 61 is out of range 0-59"),
+        ("@dialy tidy\n", ":1:1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"), ("0 3 * * *\n", ":1:10: not a crontab line"),
+        ("SHELL=bash\n0 3 * * * tidy\n", ":2:1: SHELL is \"bash\", not an absolute path"),
         ("SHELL=/usr/bin/python3\n0 3 * * * print(1)%x\n", ":2:1: its % text is standard input"),
-        ("RANDOM_DELAY=soon\n0 3 * * * tidy\n", ":2:1: RANDOM_DELAY is \"soon\", no number of minutes"),
+        ("RANDOM_DELAY=soon\n0 3 * * * tidy\n", ":2:1: RANDOM_DELAY is \"soon\", not a number of minutes"),
         ("CRON_TZ=Mars/Base\n0 3 * * * tidy\n", ":2:1: timezone: unknown time zone \"Mars/Base\""),
     ]
 

@@ -266,9 +266,9 @@ private func text(_ backoff: Backoff) -> String {
         Refused(
             "overlap = \"skipp\"",
             #"2:11: overlap must be one of wait, queue, skip, allow, replace, not "skipp"; did you mean "skip"?"#),
-        Refused("locks = [\"a\", \"-\"]", "2:15: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; \"-\" is none"),
-        Refused("locks = 1", "2:9: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; a whole number is none"),
-        Refused("after = [\"a/b\"]", "2:10: after must hold a job's id or a task's name; \"a/b\" is none"),
+        Refused("locks = [\"a\", \"-\"]", "2:15: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; \"-\" is not one"),
+        Refused("locks = 1", "2:9: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; a whole number is not one"),
+        Refused("after = [\"a/b\"]", "2:10: after must hold a job's id or a task's name; \"a/b\" is not one"),
         Refused("after = {all = [\"a\"], wen = \"end\"}", "2:23: unknown key \"wen\"; did you mean \"when\"?"),
         Refused("after = {all = [\"a\"], when = \"done\"}", "2:30: when must be one of success, failure, end, not \"done\""),
         Refused("unique = \"\"", "2:10: unique is empty"),

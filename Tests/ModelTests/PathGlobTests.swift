@@ -75,7 +75,7 @@ import Testing
         Refused("on_path = \"/\"", #"3:12: on_path "/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
         Refused("on_path = \"/srv//in\"", #"3:17: on_path "/srv//in": an empty name stands in no file's path"#),
         Refused("on_path = \"/srv/../in\"", #"3:17: on_path "/srv/../in": a name of dots alone stands in no file's path"#),
-        Refused("on_path = \"/srv/**.csv\"", #"3:17: on_path "/srv/**.csv": ** stands alone between two /; **/*.csv takes files at any depth"#),
+        Refused("on_path = \"/srv/**.csv\"", #"3:17: on_path "/srv/**.csv": ** must be a whole name between two /; **/*.csv takes files at any depth"#),
         Refused("on_path = \"/srv/[ab\"", #"3:17: on_path "/srv/[ab": [ is not closed by ]; \[ stands for a bracket"#),
         Refused("on_path = \"/srv/[a/b]\"", #"3:17: on_path "/srv/[a/b]": [ is not closed by ]; \[ stands for a bracket"#),
         Refused("on_path = \"/srv/[]\"", #"3:17: on_path "/srv/[]": [ is not closed by ]; \[ stands for a bracket"#),
@@ -84,10 +84,10 @@ import Testing
         Refused("on_path = '/srv/x\\'", #"3:18: on_path "/srv/x\": nothing follows \; \\ stands for a backslash"#),
         Refused("on_path = 5", "3:11: on_path must be a string, not a whole number"),
         Refused("on_path = \"/a/*\"\npaths = \"one\"", #"4:9: paths must be one of each, all, not "one""#),
-        Refused("cron = \"@daily\"\npaths = \"all\"", "4:1: paths belongs to on_path, and there is none"),
+        Refused("cron = \"@daily\"\npaths = \"all\"", "4:1: paths needs on_path, which is missing"),
         Refused("on_path = \"/a/*\"\ncron = \"@daily\"", "3:11: cron and on_path in one schedule; write a [[schedule]] for each"),
-        Refused("on_path = \"/a/*\"\njitter = 5\ntimezone = \"UTC\"", "4:1: jitter has no meaning beside on_path: a file comes when it comes", "5:1: timezone has no meaning beside on_path: a file comes when it comes"),
-        Refused("on_path = \"/a/*\"\ndst_gap = \"run\"\nfrom = \"start\"", "4:1: dst_gap has no meaning beside on_path: a file comes when it comes", "5:1: from belongs to every, and there is none"),
+        Refused("on_path = \"/a/*\"\njitter = 5\ntimezone = \"UTC\"", "4:1: jitter has no meaning with on_path: a file is due when it arrives", "5:1: timezone has no meaning with on_path: a file is due when it arrives"),
+        Refused("on_path = \"/a/*\"\ndst_gap = \"run\"\nfrom = \"start\"", "4:1: dst_gap has no meaning with on_path: a file is due when it arrives", "5:1: from needs every, which is missing"),
     ]
 
     @Test("U5: What cannot be used is told at its place", arguments: refused)
@@ -105,7 +105,7 @@ import Testing
         let all = try schedule("on_path = \"/srv/in/*.csv\"\npaths = \"all\"")
         #expect(all.onPath?.paths == .all && all.id == each.id && all.isDueAlike(each))
         #expect(try schedule("on_path = \"/srv/in/*.txt\"").id != each.id)
-        #expect(each.explanation(at: now).sentence == "When a file matching /srv/in/*.csv comes, closed after writing or renamed in, each with a job of its own")
+        #expect(each.explanation(at: now).sentence == "When a file matching /srv/in/*.csv arrives, closed after writing or renamed in, each with a job of its own")
         #expect(PastedSchedule("/srv/in/*.csv").key == "on_path")
     }
 }

@@ -29,7 +29,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\nunique = \"k\"", "2:10: unique is a key of jobs; all runs of a task would have the same; overlap = \"skip\" runs one at a time"),
         Refused("command = \":\"\nafter = \"backup\"", "2:9: after names the task itself; see overlap"),
         Refused("command = \":\"\nafter = \"20261121T020000.000Z-a-k3f9ab\"", "2:9: after names 20261121T020000.000Z-a-k3f9ab, one job; a task waits for tasks"),
-        Refused("command = \":\"\nexpect = 0", "2:10: expect must be longer than nothing"),
+        Refused("command = \":\"\nexpect = 0", "2:10: expect must be longer than zero"),
         Refused("command = \":\"\non_overdue = \"x\"", "2:14: on_overdue without expect; add expect = \"26h\""),
         Refused("[[schedule]]\ncron = \"0 2 * * *\"", "1:1: nothing to run: give command, script or task"),
         Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task says itself what to run"),
@@ -48,16 +48,16 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         Refused("command = \":\"\n[[schedule]]\ncron = \"CRON_TZ=Asia/Tokyo @daily\"\ntimezone = \"Asia/Tokyo\"", #"4:12: timezone is "Asia/Tokyo", and cron "CRON_TZ=Asia/Tokyo @daily" names the zone Asia/Tokyo; leave one of them away"#),
         Refused("command = \":\"\n[[schedule]]\npattern = \"**.01.05.60.00\"", #"3:21: pattern "**.01.05.60.00": minute 60 is out of range 0-59"#),
         Refused("command = \":\"\n[[schedule]]\npattern = \"5.secunds\"", #"3:14: pattern "5.secunds": unknown unit "secunds"; did you mean seconds?"#),
-        Refused("command = \":\"\n[[schedule]]\npattern = \"5.days\"\nfrom = \"end\"", "4:1: from belongs to every, and there is none"),
+        Refused("command = \":\"\n[[schedule]]\npattern = \"5.days\"\nfrom = \"end\"", "4:1: from needs every, which is missing"),
         Refused("command = \":\"\n[[schedule]]\npattern = 5", "3:11: pattern must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\ncron = 5", "3:8: cron must be a string, not a whole number"),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;BYHOUR=24\"", #"3:28: rrule "FREQ=DAILY;BYHOUR=24": BYHOUR 24 is out of range 0-23"#),
-        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;COUNT=2\"", #"3:27: rrule "FREQ=DAILY;COUNT=2": COUNT counts from dtstart, and there is none; add when it starts, such as dtstart = "2026-01-01T09:00:00""#),
+        Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY;COUNT=2\"", #"3:27: rrule "FREQ=DAILY;COUNT=2": COUNT counts from dtstart, which is missing; add when it starts, such as dtstart = "2026-01-01T09:00:00""#),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\ndtstart = \"19971332\"", #"4:11: dtstart: month 13 is out of range 1-12 in "19971332""#),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\ndtstart = \"in 2 hours\"", #"4:11: dtstart "in 2 hours" counts from now; write a date and a time, such as "2026-12-24T18:00:00""#),
         Refused("command = \":\"\n[[schedule]]\nrrule = \"FREQ=DAILY\"\nexdate = [\"20260101\", true]", #"4:23: exdate must be an instant such as "2026-12-24T18:00:00Z", not a truth value"#),
-        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ndtstart = \"20260101\"\nexdate = []", "4:1: dtstart belongs to rrule, and there is none", "5:1: exdate belongs to rrule, and there is none"),
-        Refused("command = \":\"\n[[schedule]]\nevery = 0", "3:9: every must be longer than nothing"),
+        Refused("command = \":\"\n[[schedule]]\ncron = \"@daily\"\ndtstart = \"20260101\"\nexdate = []", "4:1: dtstart needs rrule, which is missing", "5:1: exdate needs rrule, which is missing"),
+        Refused("command = \":\"\n[[schedule]]\nevery = 0", "3:9: every must be longer than zero"),
         Refused("command = \":\"\n[[schedule]]\nevery = \"1 fortnite\"", #"3:9: every: unknown unit "fortnite" in the duration "1 fortnite"; units are ns us ms s m h d w M y, or words such as minutes"#),
         Refused("command = \":\"\n[[schedule]]\nevery = 5\nfrom = \"begin\"", #"4:8: from must be one of start, end, not "begin""#),
         Refused("command = \":\"\n[[schedule]]\nat = true", #"3:6: at must be an instant such as "2026-12-24T18:00:00Z", not a truth value"#),
@@ -172,7 +172,7 @@ private func readSchedule(_ keys: String) throws -> ScheduleDefinition {
         #expect(try !readSchedule("every = 5\nfrom = \"start\"").recurrence.isFromEnd)
         #expect(try readSchedule("every = 5\nfrom = \"end\"").recurrence.isFromEnd)
         let said = problems { _ = try readSchedule("cron = \"@daily\"\nfrom = \"start\"") }
-        #expect(said == ["4:1: from belongs to every, and there is none"])
+        #expect(said == ["4:1: from needs every, which is missing"])
     }
 
     @Test func whatARuleStartsFromAndLeavesOutIsPartOfIt() throws {

@@ -85,18 +85,18 @@ import Testing
         ("0 0 31W,15 * *", []), ("0 0 LW * *", []), ("0 0 15W * *", []),
         ("*/25 * * * * *", ["the step of 25 seconds begins anew each minute: from second 50 to the next 0 it is 10 seconds"]),
         ("0 0 */2 * *", ["the step of 2 days begins anew each month, after its 28th to 31st day"]),
-        ("0 0 13 * 5", ["both day fields are restricted: it comes when either matches, not only when both do (crontab(5))"]),
+        ("0 0 13 * 5", ["both day fields are restricted: it is due when either matches, not only when both do (crontab(5))"]),
         ("0 0 */100,1-7 * mon", ["one day field begins with * and is restricted all the same: it comes when both match (crontab(5))"]),
-        ("0 0 31 2 *", ["it never comes: no date matches"]),
-        ("0 0 30 2 *", ["it never comes: no date matches"]),
-        ("0 0 0 1 1 ? 2020", ["it is over: it does not come again"]),
+        ("0 0 31 2 *", ["it is never due: no date matches"]),
+        ("0 0 30 2 *", ["it is never due: no date matches"]),
+        ("0 0 0 1 1 ? 2020", ["it is over: it is not due again"]),
         ("0 0 29 2 *", ["the 29th of February comes in leap years alone"]),
         ("0 0 31 * *", ["February, April, June, September and November have no 31st: L is the last day of any month"]),
         ("0 0 30 1-3 *", ["February has no 30th: L is the last day of any month"]),
         ("0 0 30 6 *", []), ("0 0 L * *", []), ("0 0 28 * *", []),
-        ("* 2 * * *", ["it comes every minute of hour 2, 60 times a day; for once an hour give a minute in place of *"]),
-        ("* 2,4 * * *", ["it comes every minute of those hours, 120 times a day; for once an hour give a minute in place of *"]),
-        ("* 0 2 * * *", ["it comes every second of those minutes; for once a minute let the second be 0"]),
+        ("* 2 * * *", ["it is due every minute of hour 2, 60 times a day; for once an hour give a minute in place of *"]),
+        ("* 2,4 * * *", ["it is due every minute of those hours, 120 times a day; for once an hour give a minute in place of *"]),
+        ("* 0 2 * * *", ["it is due every second of those minutes; for once a minute let the second be 0"]),
         ("* * * * *", []), ("@reboot", []), ("@every 7m", []), ("@daily", []),
     ]
 
@@ -110,8 +110,8 @@ import Testing
         ("*-*~1,3 9:30", "At 09:30, on the last day but 2 and the last day of the month", []),
         ("*:0/7", "Every 7 minutes", ["the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"]),
         ("*-*-31", "At 00:00, on the 31st", ["February, April, June, September and November have no 31st: ~1 is the last day of any month"]),
-        ("2020-01-01", "At 00:00, on the 1st in January, in 2020", ["it is over: it does not come again"]),
-        ("*-02-30", "At 00:00, on the 30th in February", ["it never comes: no date matches"]),
+        ("2020-01-01", "At 00:00, on the 1st in January, in 2020", ["it is over: it is not due again"]),
+        ("*-02-30", "At 00:00, on the 30th in February", ["it is never due: no date matches"]),
         ("*:0/40", "At minutes 0 and 40 of every hour", ["the step of 40 minutes begins anew each hour: from minute 40 to the next 0 it is 20 minutes"]),
         ("*:0..30/45", "Every hour on the hour", ["minute: the step of 0..30/45 is longer than 0 to 30, which leaves 0 alone"]),
         ("*-1/5-01", "At 00:00, on the 1st in January, June and November", ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
@@ -137,15 +137,15 @@ import Testing
         ("FREQ=YEARLY;UNTIL=20300101T090000Z", "2026-11-21T07:30:05", "Every year in November on the 21st of the month, at 07:30:05, from 2026-11-21 07:30:05 on, until 2030-01-01 09:00 UTC", []),
         ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", nil, "Every month on Monday to Friday, at 00:00, of these the last of each month", []),
         ("FREQ=YEARLY;BYWEEKNO=1,-1;WKST=SU", nil, "Every year in the 1st week and last week, at 00:00, weeks beginning on Sunday", []),
-        ("FREQ=YEARLY;BYYEARDAY=1,100,-1;BYDAY=-2MO", nil, "Every year on the 2nd last Monday of the year when that is the 1st, 100th and last day of the year, at 00:00", ["it never comes: no date matches"]),
+        ("FREQ=YEARLY;BYYEARDAY=1,100,-1;BYDAY=-2MO", nil, "Every year on the 2nd last Monday of the year when that is the 1st, 100th and last day of the year, at 00:00", ["it is never due: no date matches"]),
         ("FREQ=MONTHLY;BYMONTHDAY=31", nil, "Every month on the 31st of the month, at 00:00", ["February, April, June, September and November have no 31st: BYMONTHDAY=-1 is the last day of any month"]),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", nil, "Every year in February on the 29th of the month, at 00:00", ["the 29th of February comes in leap years alone"]),
         ("FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "2026-11-21", "Every 20 minutes, in the hours 9 to 16, from 2026-11-21 on", ["its start is not one of its due times: the rule does not name it"]),
         ("FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0", nil, "Every day, in the hours 9 to 16, at minute 0", []),
         ("FREQ=HOURLY", nil, "Every hour", []), ("FREQ=HOURLY;BYMINUTE=15", nil, "Every hour, at minute 15", []),
         ("FREQ=SECONDLY;BYMINUTE=5", nil, "Every second, at minute 5", []), ("FREQ=SECONDLY;BYSECOND=0,30", nil, "Every second, at seconds 0 and 30", []),
-        ("FREQ=DAILY;UNTIL=20251231", nil, "Every day, at 00:00, until 2025-12-31", ["it is over: it does not come again"]),
-        ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", nil, "Every month in February on the 31st of the month, at 00:00", ["it never comes: no date matches"]),
+        ("FREQ=DAILY;UNTIL=20251231", nil, "Every day, at 00:00, until 2025-12-31", ["it is over: it is not due again"]),
+        ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", nil, "Every month in February on the 31st of the month, at 00:00", ["it is never due: no date matches"]),
     ]
 
     @Test(arguments: rules)
@@ -166,7 +166,7 @@ import Testing
             let explanation = try Self.explain(text)
             #expect(!explanation.sentence.isEmpty && !explanation.sentence.contains("  "), "\(text): \(explanation.sentence)")
             let isNever = try cron(text).next(after: Instant(milliseconds: -1), origin: Instant(milliseconds: 0)) == nil
-            #expect(explanation.warnings.contains("it never comes: no date matches") == isNever, "\(text)")
+            #expect(explanation.warnings.contains("it is never due: no date matches") == isNever, "\(text)")
         }
     }
 }

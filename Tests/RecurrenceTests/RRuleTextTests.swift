@@ -17,7 +17,7 @@ import Testing
             ("every day", 0, #""every day" is not a part: parts are NAME=VALUE"#, example),
             ("FREQ=DAYLY", 5, #"FREQ: unknown frequency "DAYLY""#, "did you mean DAILY?"),
             ("FREQ=", 5, "FREQ has no value", nil),
-            ("FREQ=DAILY;", 11, "a part is missing", "a semicolon stands between parts alone"),
+            ("FREQ=DAILY;", 11, "a part is missing", "a semicolon is allowed only between parts"),
             (";FREQ=DAILY", 0, "a part is missing", nil),
             ("FREQ=DAILY;FREQ=DAILY", 11, "FREQ is given twice", nil),
             ("FREQ=DAILY;BYHOUR=1;byhour=2", 20, "BYHOUR is given twice", "write its values as one list: BYHOUR=a,b"),
@@ -58,17 +58,17 @@ import Testing
             // What goes together: the notes of the table, and "MUST NOT" of the text.
             ("FREQ=DAILY;COUNT=1;UNTIL=20261224", 25, "COUNT and UNTIL both say when the rule ends", "leave one of them out"),
             ("FREQ=WEEKLY;BYDAY=MO,2TU", 21, "BYDAY with a number needs FREQ=MONTHLY or YEARLY, not WEEKLY", "without the number it is that day of each week"),
-            ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO", 30, "BYDAY with a number can't stand beside BYWEEKNO", "without the number it is that day of each of the weeks"),
+            ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO", 30, "BYDAY with a number is not allowed with BYWEEKNO", "without the number it is that day of each of the weeks"),
             ("BYWEEKNO=20;FREQ=MONTHLY", 9, "BYWEEKNO needs FREQ=YEARLY, not MONTHLY", nil),
-            ("FREQ=DAILY;BYYEARDAY=1", 21, "BYYEARDAY can't stand beside FREQ=DAILY", "it goes with YEARLY, HOURLY, MINUTELY and SECONDLY"),
-            ("FREQ=WEEKLY;BYYEARDAY=1", 22, "BYYEARDAY can't stand beside FREQ=WEEKLY", "it goes with YEARLY, HOURLY, MINUTELY and SECONDLY"),
-            ("FREQ=MONTHLY;BYYEARDAY=1", 23, "BYYEARDAY can't stand beside FREQ=MONTHLY", "it goes with YEARLY, HOURLY, MINUTELY and SECONDLY"),
-            ("FREQ=WEEKLY;BYMONTHDAY=1", 23, "BYMONTHDAY can't stand beside FREQ=WEEKLY", "it goes with every other FREQ"),
+            ("FREQ=DAILY;BYYEARDAY=1", 21, "BYYEARDAY is not allowed with FREQ=DAILY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            ("FREQ=WEEKLY;BYYEARDAY=1", 22, "BYYEARDAY is not allowed with FREQ=WEEKLY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            ("FREQ=MONTHLY;BYYEARDAY=1", 23, "BYYEARDAY is not allowed with FREQ=MONTHLY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            ("FREQ=WEEKLY;BYMONTHDAY=1", 23, "BYMONTHDAY is not allowed with FREQ=WEEKLY", "it is allowed with every other FREQ"),
             ("FREQ=MONTHLY;BYSETPOS=1", 22, "BYSETPOS needs another BY… part to choose from", nil),
             // What counts from a start, without one.
-            ("FREQ=DAILY;COUNT=3", 17, "COUNT counts from dtstart, and there is none", startHint),
-            ("FREQ=DAILY;INTERVAL=2", 20, "INTERVAL=2 counts from dtstart, and there is none", startHint),
-            ("FREQ=WEEKLY", 5, "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, and there is none", "add one of the two, such as BYDAY=MO"),
+            ("FREQ=DAILY;COUNT=3", 17, "COUNT counts from dtstart, which is missing", startHint),
+            ("FREQ=DAILY;INTERVAL=2", 20, "INTERVAL=2 counts from dtstart, which is missing", startHint),
+            ("FREQ=WEEKLY", 5, "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, which is missing", "add one of the two, such as BYDAY=MO"),
         ] as [(String, Int?, String, String?)])
     func errors(_ text: String, _ offset: Int?, _ message: String, _ hint: String?) {
         #expect(throws: RecurrenceError(message, offset: offset, hint: hint)) { try rrule(text) }

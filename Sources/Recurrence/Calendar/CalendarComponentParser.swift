@@ -153,7 +153,7 @@ struct CalendarComponentParser {
 
     private func starIsNotAlone() -> RecurrenceError {
         let rest = scanner.text(from: scanner.position, to: end)
-        var hint = "* stands alone"
+        var hint = "* must be by itself"
         if rest.hasPrefix("/") { hint = "did you mean \(component.values.lowerBound)\(rest)?" }
         return error("\(component.name): nothing may follow *, found \(quoted(rest))", at: scanner.position, hint: hint)
     }
@@ -170,7 +170,7 @@ struct CalendarComponentParser {
         case "-": hint = "a range is written a..b; values can't be negative"
         case "." where component.isSecond: hint = "a fraction has digits on both sides"
         case ".": hint = "a range is written a..b; seconds alone have fractions"
-        case "*": hint = "* stands alone"
+        case "*": hint = "* must be by itself"
         case "?": hint = "* stands for any value here"
         case "L", "l": hint = "the last day of the month is written *-*~1"
         default: if component.kind == .month, found.utf8.first?.isLetter == true { hint = "months are numbers here" }

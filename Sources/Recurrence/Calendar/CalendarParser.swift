@@ -264,7 +264,7 @@ struct CalendarParser {
         let name = text(word).asciiLowercased
         var hint = "the order is days of the week, date, time, zone"
         if Self.weekday(name) != nil { hint = "the days of the week stand first" }
-        if Self.shorthands[name] != nil { hint = "\(name) stands alone" }
+        if Self.shorthands[name] != nil { hint = "\(name) must be by itself" }
         return error("unexpected \(quoted(text(word)))", at: word.lowerBound, hint: hint)
     }
 

@@ -197,7 +197,7 @@ struct CronFieldParser {
         guard field.isExtended, text(from: word.lowerBound, to: end).utf8.count == 1 else {
             throw error(
                 "\(field.name): L needs a day before it", at: start,
-                hint: field.isExtended ? "L alone is Saturday, and stands alone" : "5L is the last Friday of the month")
+                hint: field.isExtended ? "L by itself is Saturday, and is allowed only by itself" : "5L is the last Friday of the month")
         }
         values.set.insert(6)
     }
@@ -336,7 +336,7 @@ struct CronFieldParser {
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {
-        case "?": hint = field.isExtended ? isDay ? "? stands alone" : "* stands for any value here" : "? stands for *, alone or before a step"
+        case "?": hint = field.isExtended ? isDay ? "? must be by itself" : "* stands for any value here" : "? stands for *, alone or before a step"
         case "~": hint = field.isExtended ? "random ranges belong to the five fields of crontab(5)" : "a random range is written a~b"
         case "L", "l", "W", "w": hint = "\(found) belongs to \(found.uppercased() == "W" ? "a day of month" : "a day")"
         case "#": hint = "# belongs to a day of week: 2#3 is the third Tuesday"

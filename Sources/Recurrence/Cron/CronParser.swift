@@ -72,7 +72,7 @@ struct CronParser {
             case [3], [5], [3, 5]: return .quartz
             default:
                 throw error(
-                    "? stands for the day of month or the day of week alone", at: words[open.last ?? place].lowerBound,
+                    "? is allowed only for the day of month or the day of week", at: words[open.last ?? place].lowerBound,
                     hint: "six fields with ? third or fifth are AWS's, fourth or sixth Quartz's")
             }
         case 7: return .quartz

@@ -99,7 +99,7 @@ struct PatternParser {
 
     private func single(_ part: Range<Int>, _ name: String, _ values: ClosedRange<Int>) throws(RecurrenceError) -> Int {
         guard !part.isEmpty else { throw error("\(name): a value is missing", at: part.lowerBound) }
-        return try number(part, name, values, hint: "** and lists are for months, days and weekdays alone")
+        return try number(part, name, values, hint: "** and lists are only for months, days and weekdays")
     }
 
     private func number(

@@ -39,13 +39,13 @@ struct RRuleParser {
     /// Refuses a rule that has been read and means nothing without a start.
     func checkWithoutStart() throws(RecurrenceError) {
         let hint = #"add when it starts, such as dtstart = "2026-01-01T09:00:00""#
-        if let place = places[.count] { throw error("COUNT counts from dtstart, and there is none", at: place, hint: hint) }
+        if let place = places[.count] { throw error("COUNT counts from dtstart, which is missing", at: place, hint: hint) }
         if rule.interval > 1, let place = places[.interval] {
-            throw error("INTERVAL=\(rule.interval) counts from dtstart, and there is none", at: place, hint: hint)
+            throw error("INTERVAL=\(rule.interval) counts from dtstart, which is missing", at: place, hint: hint)
         }
         if rule.frequency == .weekly, rule.weekdays.isEmpty, let place = places[.frequency] {
             throw error(
-                "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, and there is none", at: place,
+                "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, which is missing", at: place,
                 hint: "add one of the two, such as BYDAY=MO")
         }
     }
@@ -75,7 +75,7 @@ struct RRuleParser {
         while equals < end, scanner.bytes[equals] != UInt8(ascii: "=") { equals += 1 }
         let name = scanner.text(from: start, to: equals)
         guard end > start else {
-            throw error("a part is missing", at: start, hint: start > 0 ? "a semicolon stands between parts alone" : nil)
+            throw error("a part is missing", at: start, hint: start > 0 ? "a semicolon is allowed only between parts" : nil)
         }
         guard equals < end else {
             let frequency = RRule.Frequency.names.contains { $0.asciiLowercased == name.asciiLowercased }
@@ -242,7 +242,7 @@ struct RRuleParser {
             }
             guard places[.byWeekNumber] == nil else {
                 throw error(
-                    "BYDAY with a number can't stand beside BYWEEKNO", at: place,
+                    "BYDAY with a number is not allowed with BYWEEKNO", at: place,
                     hint: "without the number it is that day of each of the weeks")
             }
         }
@@ -251,11 +251,11 @@ struct RRuleParser {
         }
         if let place = places[.byYearDay], [.monthly, .weekly, .daily].contains(frequency) {
             throw error(
-                "BYYEARDAY can't stand beside FREQ=\(frequency.name)", at: place,
-                hint: "it goes with YEARLY, HOURLY, MINUTELY and SECONDLY")
+                "BYYEARDAY is not allowed with FREQ=\(frequency.name)", at: place,
+                hint: "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY")
         }
         if let place = places[.byMonthDay], frequency == .weekly {
-            throw error("BYMONTHDAY can't stand beside FREQ=WEEKLY", at: place, hint: "it goes with every other FREQ")
+            throw error("BYMONTHDAY is not allowed with FREQ=WEEKLY", at: place, hint: "it is allowed with every other FREQ")
         }
         if let place = places[.bySetPosition], !places.keys.contains(where: { $0.isBy && $0 != .bySetPosition }) {
             throw error("BYSETPOS needs another BY… part to choose from", at: place)

@@ -114,7 +114,7 @@ struct TimeZoneFile {
         guard start + 1 + text.count < bytes.count else { throw Malformed(reason: "is truncated in its footer") }
         if text.isEmpty { return nil }
         guard let rule = PosixRule(text) else {
-            throw Malformed(reason: "has a footer that is no rule: \(String(decoding: text, as: UTF8.self))")
+            throw Malformed(reason: "has a footer that is not a rule: \(String(decoding: text, as: UTF8.self))")
         }
         return rule
     }

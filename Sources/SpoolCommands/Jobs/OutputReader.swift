@@ -30,7 +30,7 @@ final class OutputReader {
 
     private static let chunkBytes = 64 << 10
 
-    /// Nil: it is no regular file. ENOENT: it has not been begun, or has moved on.
+    /// Nil: it is not a regular file. ENOENT: it has not been begun, or has moved on.
     init?(_ directoryPath: String, _ name: String, output: String, attempt: Int, of jobID: String, isExact: Bool) throws(SystemError) {
         directory = try Directory.open(directoryPath)
         file = try directory.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)

@@ -86,7 +86,7 @@ struct DueTimes {
     }
 
     /// The note on a due time after which the schedule never comes again.
-    static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last: it never comes again" }
+    static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last: it is never due again" }
 
     /// The coming due times of tasks, merged, `count` at most.
     func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {

@@ -68,7 +68,7 @@ private struct Next {
             session.complain("the program \(Layout.patterns)/\(ext.key) decides when this is due")
         } else if let onPath = schedule.onPath {
             session.complain("it is due \(onPath.spoken), at no time that can be told")
-        } else if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it never comes after \(from.rfc3339)") }
+        } else if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it is never due after \(from.rfc3339)") }
         var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
         if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
         return lines
@@ -96,7 +96,7 @@ private struct Next {
         }
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.isNeverDue(after: from) {
-                session.complain("task \(session.qualified(entry.name)): \(schedule.definition.expression) never comes after \(from.rfc3339)")
+                session.complain("task \(session.qualified(entry.name)): \(schedule.definition.expression) is never due after \(from.rfc3339)")
             }
         }
         var paused: [String: String] = [:]

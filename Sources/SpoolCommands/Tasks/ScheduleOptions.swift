@@ -7,10 +7,10 @@ struct ScheduleOptions {
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
         Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
         Option("rrule", value: "RULE", "due as a rule of iCalendar says, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
-        Option("every", value: "TIME", "due so long after the end of the last run"),
+        Option("every", value: "TIME", "run again this long after the previous run ends"),
         Option("at", value: "TIME", "due once"),
         Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
-        Option("on-path", value: "GLOB", "due when a file comes, closed after writing or renamed in, such as \"/srv/in/*.csv\""),
+        Option("on-path", value: "GLOB", "due when a file arrives, closed after writing or renamed in, such as \"/srv/in/*.csv\""),
     ]
 
     /// The key of an option that says when; nil: it does not.

@@ -38,7 +38,7 @@ extension SpoolCommand {
             var table = TextTable(["SCHEDULE", "WHEN", "TIMEZONE", "NEXT", "FILE"])
             for schedule in entry.schedules {
                 let next = due.next(schedule, of: entry, count: 1).first?.instant
-                let when = schedule.definition.onPath == nil ? session.time(next) : "when a file comes"
+                let when = schedule.definition.onPath == nil ? session.time(next) : "when a file arrives"
                 table.add([
                     .init(schedule.definition.id), .init(schedule.definition.expression), .init(schedule.definition.zone.name),
                     .init(schedule.definition.enabled ? when : "disabled"),

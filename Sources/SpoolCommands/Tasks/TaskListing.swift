@@ -5,7 +5,7 @@ extension TaskCatalog {
         let next = due.next([entry], count: 1).first
         let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
         return [
-            .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file comes" : session.time(next?.instant)),
+            .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file arrives" : session.time(next?.instant)),
             .init(String(entry.schedules.count)),
             .init(state(of: entry), entry.task == nil || entry.isEditRefused || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
             .init(entry.remarks.first ?? description(of: entry) ?? ""),
