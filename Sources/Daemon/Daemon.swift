@@ -189,6 +189,7 @@ public final class Daemon {
     }
 
     private func run() throws {
+        for owner in ([self, workers, users] as [AnyObject?]).compactMap(\.self) { loop.assertHasParts(of: owner) }
         configuration.load(isFirst: true)
         service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {

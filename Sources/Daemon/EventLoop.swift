@@ -71,6 +71,14 @@ package final class EventLoop {
     /// Has the loop wake up for the part.
     package func add(_ part: any Part) { parts.append(part) }
 
+    /// Traps, in a debug build, when `owner` keeps a part that the loop does not have: that part would never be woken.
+    package func assertHasParts(of owner: Any) {
+        assert(Mirror(reflecting: owner).children.allSatisfy { child in
+            guard let part = child.value as? any Part else { return true }
+            return parts.contains { $0 === part }
+        }, "\(type(of: owner)) has a part that is not in the loop")
+    }
+
     /// Nothing is under way in any part.
     package var isIdle: Bool { parts.allSatisfy(\.isIdle) }
 

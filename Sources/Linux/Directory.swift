@@ -135,7 +135,7 @@ extension Directory {
         do throws(SystemError) {
             try attempt("statx", at: name) { linux_statx(raw, $0, flags, 0, &status) }
         } catch {
-            if [ENOENT, ENOTDIR, EACCES, ENOSYS].contains(error.errno) { return false }
+            if error.isOutOfReach || error.errno == ENOSYS { return false }
             throw error
         }
         return status.stx_attributes & UInt64(STATX_ATTR_MOUNT_ROOT) != 0

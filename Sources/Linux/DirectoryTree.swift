@@ -130,7 +130,7 @@ extension Directory {
         do throws(SystemError) {
             try removeDirectory(name)
             return true
-        } catch where error.errno == ENOTEMPTY || error.errno == EEXIST {
+        } catch where error.isNotEmpty {
             return false
         }
     }

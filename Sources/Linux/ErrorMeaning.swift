@@ -33,6 +33,9 @@ extension SystemError {
     /// The next try may succeed although nobody changes anything.
     public var mayPass: Bool { errno == EIO || isOfDisk || isShortage }
 
+    /// Not one descriptor more can be opened now.
+    public var isOutOfDescriptors: Bool { [EMFILE, ENFILE].contains(errno) }
+
     // MARK: One path
 
     /// Nothing is there.
@@ -40,6 +43,9 @@ extension SystemError {
 
     /// Nothing is there, or in a directory that this process may not search.
     public var isOutOfReach: Bool { isMissing || errno == EACCES }
+
+    /// A directory is not empty; rename(2) and rmdir(2) may say either.
+    public var isNotEmpty: Bool { [ENOTEMPTY, EEXIST].contains(errno) }
 
     /// Only this path is affected: something else is there, or nothing, or it is not ours. The disk works.
     public var isOfOnePath: Bool { isMissing || isInTheWay }

@@ -11,7 +11,10 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
     public init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
 
     /// What the clock shows, clock_gettime(2).
-    public static func now() -> MonotonicInstant { MonotonicInstant(nanoseconds: Clock.monotonicNanoseconds()) }
+    public static func now() -> MonotonicInstant {
+        let time = Clock.read(CLOCK_MONOTONIC)
+        return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
 
     public static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.nanoseconds < b.nanoseconds }
 

@@ -96,12 +96,12 @@ extension Suite {
         let ended = try EndedJobs(self, spool: spool)
         let deadline = Deadline(seconds: Self.drainGuardSeconds)
         let processor = System.childrenSeconds()
-        let start = Clock.monotonicNanoseconds()
+        let start = MonotonicInstant.now()
         let end = try DaemonUnderTest.serve(self, spool: spool) { daemon in
             try ended.wait(for: count, from: daemon, until: deadline)
-            return Clock.monotonicNanoseconds()
+            return MonotonicInstant.now()
         }
-        return Drain(wall: Double(end - start) / 1e9, processor: System.childrenSeconds() - processor)
+        return Drain(wall: Double(end.nanoseconds(since: start)) / 1e9, processor: System.childrenSeconds() - processor)
     }
 
     private func writeJobs(_ count: Int, spool: String, to name: String) throws {

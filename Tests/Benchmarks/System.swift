@@ -4,13 +4,13 @@ import Linux
 
 /// When a wait has lasted too long.
 struct Deadline {
-    private let end: Int64
+    private let end: MonotonicInstant
 
-    init(seconds: Double) { end = Clock.monotonicNanoseconds() + Int64(seconds * 1e9) }
+    init(seconds: Double) { end = .now().advanced(byNanoseconds: Int64(seconds * 1e9)) }
 
     /// At least 0, rounded up.
     var remainingMilliseconds: Int32 {
-        Int32(clamping: max(0, (end - Clock.monotonicNanoseconds() + 999_999) / 1_000_000))
+        end.pollTimeout()
     }
 
     var isOver: Bool { remainingMilliseconds == 0 }
@@ -137,9 +137,9 @@ final class System {
 
     /// Seconds that `body` takes.
     static func seconds(_ body: () throws -> Void) rethrows -> Double {
-        let start = Clock.monotonicNanoseconds()
+        let start = MonotonicInstant.now()
         try body()
-        return Double(Clock.monotonicNanoseconds() - start) / 1e9
+        return Double(MonotonicInstant.now().nanoseconds(since: start)) / 1e9
     }
 
     /// Where the shell would find a program.

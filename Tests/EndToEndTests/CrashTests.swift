@@ -220,7 +220,7 @@ private struct Load {
 extension SpoolUnderTest {
     /// Waits for so many events in the spool's directories. With a daemon that serves tasks each second they come by themselves.
     func someChanges(_ count: Int) throws {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var events: [InotifyEvent] = []
         _ = try inotify.readEvents(into: &events)
         events.removeAll()

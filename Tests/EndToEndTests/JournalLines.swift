@@ -71,7 +71,7 @@ func awaitClock(_ milliseconds: Int64) throws {
     // More than once, should somebody set the clock meanwhile.
     while Clock.now() < milliseconds {
         _ = try timer.set(milliseconds: milliseconds)
-        guard awaitReadable([timer.descriptor.raw], until: Clock.monotonicMilliseconds() + guardMilliseconds) else {
+        guard awaitReadable([timer.descriptor.raw], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else {
             throw WaitFailed(description: "the clock does not reach \(milliseconds)")
         }
         _ = try timer.read()

@@ -50,7 +50,7 @@ final class KernelSettings {
         let ends = input.release()
         close(ends.reading)
         keeper = (child, ends.writing)
-        guard awaitReadable([output.reading.raw], until: Clock.monotonicMilliseconds() + guardMilliseconds) else {
+        guard awaitReadable([output.reading.raw], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else {
             throw WaitFailed(description: "the kernel's settings cannot be changed")
         }
     }

@@ -54,9 +54,9 @@ final class LoopDisk {
     /// Mounts it, anew once nobody uses it any more as it was: another test's process may have all mounts in a namespace of its own,
     /// and as long as one of them is left the kernel gives the same broken file system again.
     func mount(at place: String) throws {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while try !Commands.run("losetup", "-j", image).output.isEmpty {
-            guard Clock.monotonicMilliseconds() < end else { throw WaitFailed(description: "\(image) is still in use") }
+            guard .now() < end else { throw WaitFailed(description: "\(image) is still in use") }
         }
         try Commands.succeed("mount", "-t", kind.rawValue, "-o", options.isEmpty ? "loop" : "loop,\(options)", image, place)
         places.append(place)

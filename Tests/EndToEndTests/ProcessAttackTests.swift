@@ -101,14 +101,14 @@ struct ProcessAttackTests {
         let daemon = try #require(spool.daemon?.pid)
         let own = Processes.workers(ofSpool: spool.path) + [daemon]
         // One that ends this moment is reaped in the next.
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var left: [pid_t] = []
         repeat {
             left = try Files.list("/proc").compactMap { pid_t($0) }.filter { pid in
                 guard let status = try? ProcessStatus.read(pid) else { return false }  // gone
                 return status.state == UInt8(ascii: "Z") && own.contains(status.parent)
             }
-        } while !left.isEmpty && Clock.monotonicMilliseconds() < end
+        } while !left.isEmpty && .now() < end
         #expect(left == [])
     }
 }

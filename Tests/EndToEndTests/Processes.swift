@@ -43,7 +43,7 @@ final class Child {
     /// Waits for its end: the exit code, 128 + n for signal n; nil when it does not end.
     func exitCode() -> Int32? {
         if status == nil {
-            guard awaitReadable([pidfd], until: Clock.monotonicMilliseconds() + guardMilliseconds) else { return nil }
+            guard awaitReadable([pidfd], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else { return nil }
             reap()
         }
         guard let status else { return nil }
@@ -81,14 +81,14 @@ enum Processes {
 
     /// Kills what jobs left running, and waits until the workers have gone by themselves.
     static func endAll(ofSpool path: String) {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while true {
             for pid in jobs(ofSpool: path) { kill(pid, SIGKILL) }
             // The daemons of users end when root's has.
             guard let worker = workers(ofSpool: path).first ?? userDaemons(ofSpool: path).first else { return }
             // Gone between the two looks: the next round sees it.
             guard let pidfd = try? Process.openPidfd(worker) else { continue }
-            if !awaitReadable([pidfd.raw], until: min(end, Clock.monotonicMilliseconds() + 1000)), Clock.monotonicMilliseconds() >= end {
+            if !awaitReadable([pidfd.raw], until: min(end, MonotonicInstant.now().advanced(byMilliseconds: 1000))), .now() >= end {
                 Issue.record("spool-worker \(worker) of \(path) outlives its spool")
                 kill(worker, SIGKILL)
             }
@@ -102,7 +102,7 @@ enum Processes {
             if error.errno == ESRCH { return }
             throw error
         }
-        guard awaitReadable([pidfd.raw], until: Clock.monotonicMilliseconds() + guardMilliseconds) else {
+        guard awaitReadable([pidfd.raw], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else {
             throw WaitFailed(description: "process \(pid) does not end")
         }
     }

@@ -111,7 +111,7 @@ final class SpoolUnderTest {
     /// Waits for a message to the service manager that begins so.
     @discardableResult
     func notification(_ state: String) throws -> String {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while true {
             while let message = notifications.receive() {
                 if message.hasPrefix(state) { return message }
@@ -159,7 +159,7 @@ final class SpoolUnderTest {
     /// Waits until `condition` has a value. It is looked at again after every change in the spool's directories, in `out`,
     /// and in spoold's log.
     func wait<Value>(for what: String, until condition: () throws -> Value?) throws -> Value {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var events: [InotifyEvent] = []
         while true {
             // Before looking, so that what changes afterwards wakes.

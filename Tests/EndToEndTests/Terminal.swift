@@ -31,7 +31,7 @@ final class Terminal {
 
     /// All that a program has written to it when that has ended.
     func text(of child: Child) throws -> String {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while !child.hasEnded {
             _ = text
             guard awaitReadable([master.raw, child.pidfd], until: end) else { throw WaitFailed(description: "does not end:\n\(text)") }
@@ -41,7 +41,7 @@ final class Terminal {
 
     /// Waits until this has been written to it.
     func shows(_ part: String) throws {
-        let end = Clock.monotonicMilliseconds() + guardMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while !text.contains(part) {
             guard awaitReadable([master.raw], until: end) else { throw WaitFailed(description: "\"\(part)\" is not in:\n\(text)") }
         }

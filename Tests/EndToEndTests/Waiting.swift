@@ -2,13 +2,13 @@ import CLinux
 import Glibc
 import Linux
 
-/// Waits until one of the descriptors is readable; false when `end` (monotonic milliseconds) comes first.
-func awaitReadable(_ descriptors: [Int32], until end: Int64) -> Bool {
+/// Waits until one of the descriptors is readable; false when `end` comes first.
+func awaitReadable(_ descriptors: [Int32], until end: MonotonicInstant) -> Bool {
     var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     while true {
-        let left = end - Clock.monotonicMilliseconds()
-        guard left > 0 else { return false }
-        let count = poll(&polled, nfds_t(polled.count), Int32(clamping: left))
+        let timeout = end.pollTimeout()
+        guard timeout > 0 else { return false }
+        let count = poll(&polled, nfds_t(polled.count), timeout)
         if count > 0 { return true }
         if count == 0 || errno != EINTR { return false }
     }

@@ -30,9 +30,9 @@ final class LaterCutTests {
 
     /// The shorter file is renamed into place; the worker says nothing of it.
     private func awaitCut(_ name: String) throws {
-        let end = Clock.monotonicMilliseconds() + Int64(patienceMilliseconds)
+        let end = MonotonicInstant.now().advanced(byMilliseconds: Int64(patienceMilliseconds))
         while try size(name) == 4000 {
-            if Clock.monotonicMilliseconds() > end { throw TimedOut() }
+            if .now() > end { throw TimedOut() }
             sched_yield()
         }
         #expect(try temporary.text(name).contains("\n[spoold: 3000 bytes are left out here; output_limit is 1000]\n"))

@@ -24,12 +24,12 @@ enum UserProcesses {
 
     /// Waits for the daemons of users that an earlier daemon of root's has left, and that end with it: until then one may start a job.
     static func endDaemons(ofSpool spool: String) {
-        let limit = Clock.monotonicMilliseconds() + endMilliseconds
+        let limit = MonotonicInstant.now().advanced(byMilliseconds: endMilliseconds)
         for pid in pids(named: "spoold") {
             guard let ending = try? Linux.Process.openPidfd(pid) else { continue }  // gone, or no descriptor is to be had: nothing to wait for
             guard isUserDaemon(pid, ofSpool: spool) else { continue }
             var descriptor = pollfd(fd: ending.raw, events: Int16(POLLIN), revents: 0)
-            let isEnded = Glibc.poll(&descriptor, 1, Int32(clamping: max(0, limit - Clock.monotonicMilliseconds()))) > 0
+            let isEnded = Glibc.poll(&descriptor, 1, limit.pollTimeout()) > 0
             // Its user has stopped it, perhaps.
             if !isEnded { _ = linux_pidfd_send_signal(ending.raw, SIGKILL, nil, 0) }
         }

@@ -41,12 +41,11 @@ struct ControlRequest {
         // Asked after the request stands: a daemon that starts from here on finds it.
         let holder = try session.daemon()
         guard isComing || holder != nil else { return nil }
-        let deadline = Clock.monotonicMilliseconds() + patienceMilliseconds
+        let deadline = MonotonicInstant.now().advanced(byMilliseconds: patienceMilliseconds)
         while true {
             if let answer = try takeAnswer(to: name) { return answer }
-            let rest = deadline - Clock.monotonicMilliseconds()
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            if rest <= 0 || Glibc.poll(&poll, 1, Int32(clamping: rest)) == 0 {
+            if .now() >= deadline || Glibc.poll(&poll, 1, deadline.pollTimeout()) == 0 {
                 throw Failure(
                     ExitCode.failed, "spoold has not answered for \(TimeText.length(patienceMilliseconds)); the request stays in control/")
             }

@@ -121,7 +121,7 @@ struct Demo {
 
     /// Shows what moves until all has ended. False: the time was up, or the daemon is gone.
     private mutating func follow(_ watch: JobWatch, _ daemon: Int32) throws(Failure) -> Bool {
-        let deadline = Clock.monotonicMilliseconds() + Self.limitMilliseconds
+        let deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.limitMilliseconds)
         while true {
             let records = try show(isLast: false)
             for (task, file) in repeating {
@@ -132,7 +132,7 @@ struct Demo {
             }
             let ended = records.count { $0.place.state.isTerminal && $0.isComplete }
             if repeating.isEmpty, ended >= dropped, ended == records.count { return true }
-            let rest = deadline - Clock.monotonicMilliseconds()
+            let rest = deadline.millisecondsLeft()
             guard rest > 0 else { return false }
             var poll = pollfd(fd: daemon, events: Int16(POLLIN), revents: 0)
             if Glibc.poll(&poll, 1, 0) > 0 {

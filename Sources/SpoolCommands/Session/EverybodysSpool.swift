@@ -33,7 +33,7 @@ enum EverybodysSpool {
         for shared in Layout.shared where mkdir("\(spool)/\(shared)/\(user.name)", 0o700) != 0 && errno != EEXIST {
             throw Failure(SystemError(call: "mkdir", path: "\(spool)/\(shared)/\(user.name)", errno: errno))
         }
-        let end = Clock.monotonicMilliseconds() + claimMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: claimMilliseconds)
         let inotify = try attempt { () throws(SystemError) in
             let inotify = try Inotify()
             _ = try inotify.add("\(spool)/\(Layout.users)", [.movedTo, .created])
@@ -45,7 +45,7 @@ enum EverybodysSpool {
             try refuseDenied(user, spool)
             if isComplete(path), try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) != nil { return }
             var descriptor = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            guard poll(&descriptor, 1, Int32(clamping: max(0, end - Clock.monotonicMilliseconds()))) != 0 else { break }
+            guard poll(&descriptor, 1, end.pollTimeout()) != 0 else { break }
             var events: [InotifyEvent] = []
             _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
         }

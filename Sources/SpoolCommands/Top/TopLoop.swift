@@ -22,9 +22,9 @@ final class TopLoop {
     /// When the screen changes by the clock alone.
     private var changesAt: Instant?
     /// When the last byte of a key came; monotonic.
-    private var keyAt: Int64 = 0
+    private var keyAt = MonotonicInstant(nanoseconds: 0)
     /// Before this the spool is not looked at; monotonic.
-    private var refreshAt: Int64 = 0
+    private var refreshAt = MonotonicInstant(nanoseconds: 0)
 
     private static let refreshMilliseconds: Int64 = 100
     /// How long the rest of a key's bytes may take.
@@ -118,30 +118,30 @@ final class TopLoop {
 
     /// Waits for something to happen and takes it. Returns what to exit with, when it is the end.
     private func wait() throws(Failure) -> Int32? {
-        let now = Clock.monotonicMilliseconds()
+        let now = MonotonicInstant.now()
         let isRefreshDue = refreshAt <= now
-        var deadlines: [Int64] = []
-        if keys.isPending { deadlines.append(keyAt + Self.keyMilliseconds) }
+        var deadlines: [MonotonicInstant] = []
+        if keys.isPending { deadlines.append(keyAt.advanced(byMilliseconds: Self.keyMilliseconds)) }
         if !isRefreshDue || parts.isBehind { deadlines.append(max(now, refreshAt)) }
         if let again = parts.retryAt { deadlines.append(max(now, refreshAt, again)) }
-        if let changesAt { deadlines.append(now + max(0, changesAt.milliseconds - Clock.now())) }
+        if let changesAt { deadlines.append(now.advanced(byMilliseconds: max(0, changesAt.milliseconds - Clock.now()))) }
         let daemons = parts.daemons
         let watches = isRefreshDue ? parts.watches : []
         var polls = ([keyboard.raw, signals.descriptor.raw] + daemons + watches).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        let count = poll(&polls, nfds_t(polls.count), deadlines.min().map { Int32(clamping: max(0, $0 - now)) } ?? -1)
+        let count = poll(&polls, nfds_t(polls.count), deadlines.min()?.pollTimeout(at: now) ?? -1)
         if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }
         guard count > 0 else {
-            if keys.isPending, keyAt + Self.keyMilliseconds <= Clock.monotonicMilliseconds() {
+            if keys.isPending, keyAt.advanced(byMilliseconds: Self.keyMilliseconds) <= .now() {
                 for key in keys.flush() where try take(key) { return ExitCode.done }
             }
-            let time = Clock.monotonicMilliseconds()
+            let time = MonotonicInstant.now()
             if refreshAt <= time, parts.isBehind || parts.retryAt.map({ $0 <= time }) ?? false { try refresh() }
             return nil
         }
         if polls[1].revents != 0, let code = try takeSignals() { return code }
         if polls[0].revents != 0 {
             guard let bytes = keyboard.read() else { return ExitCode.done }
-            keyAt = Clock.monotonicMilliseconds()
+            keyAt = .now()
             for key in keys.take(bytes) where try take(key) { return ExitCode.done }
         }
         for (raw, poll) in zip(daemons, polls.dropFirst(2)) where poll.revents != 0 { parts.noteExit(ofDaemon: raw) }
@@ -163,11 +163,11 @@ final class TopLoop {
 
     /// Takes what has happened in the spool; the next look is due when it has cost less than a fifth of the time.
     private func refresh() throws(Failure) {
-        let begin = Clock.monotonicMilliseconds()
+        let begin = MonotonicInstant.now()
         if let message = try parts.refresh() { state.message = message }
         refreshLog()
-        let end = Clock.monotonicMilliseconds()
-        refreshAt = end + max(Self.refreshMilliseconds, 4 * (end - begin))
+        let end = MonotonicInstant.now()
+        refreshAt = end.advanced(byMilliseconds: max(Self.refreshMilliseconds, 4 * end.milliseconds(since: begin)))
     }
 
     // MARK: Keys

@@ -34,7 +34,7 @@ final class TopParts {
     private var failures: [String: [String]] = [:]
     private(set) var snapshot: Snapshot
     /// When it is refreshed again at what cannot be read now; monotonic. Nil: there is nothing such.
-    private(set) var retryAt: Int64?
+    private(set) var retryAt: MonotonicInstant?
 
     private static let retryMilliseconds: Int64 = 2000
 
@@ -63,7 +63,7 @@ final class TopParts {
     func refresh() throws(Failure) -> String? {
         var message = try own.refresh()
         snapshot = own.feed.snapshot
-        let now = Clock.monotonicMilliseconds()
+        let now = MonotonicInstant.now()
         // A part is read whole when it can be read again: not each time that something happens elsewhere.
         let isRetryDue = retryAt.map { $0 <= now } ?? true
         let known = failures
@@ -92,7 +92,7 @@ final class TopParts {
         }
         users = refreshed
         snapshot.unreadable = failures.sorted { $0.key < $1.key }.flatMap(\.value)
-        if failures.isEmpty { retryAt = nil } else if isRetryDue { retryAt = now + Self.retryMilliseconds }
+        if failures.isEmpty { retryAt = nil } else if isRetryDue { retryAt = now.advanced(byMilliseconds: Self.retryMilliseconds) }
         for (name, part) in refreshed.sorted(by: { $0.key < $1.key }) { snapshot.add(part.feed.snapshot, of: name) }
         return message
     }

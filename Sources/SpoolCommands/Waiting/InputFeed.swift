@@ -106,10 +106,10 @@ final class InputFeed: @unchecked Sendable {
 
     /// The job has ended: what was written for it before is kept, if that is all there is.
     private func drain() {
-        let end = Clock.monotonicMilliseconds() + Self.drainMilliseconds
+        let end = MonotonicInstant.now().advanced(byMilliseconds: Self.drainMilliseconds)
         while isKept, !isAtEnd {
             var polled = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-            let count = poll(&polled, 1, Int32(clamping: max(0, end - Clock.monotonicMilliseconds())))
+            let count = poll(&polled, 1, end.pollTimeout())
             if count == 0 { return }
             if count > 0 { take() }
         }

@@ -49,7 +49,7 @@ struct JobWait {
     /// Waits for all of these, or with `any` for the first of them. Returns what to exit with: the first code in the
     /// order of `ids` that is not 0.
     mutating func run(_ ids: [String], timeoutMilliseconds: Int64? = nil, any: Bool = false) throws(Failure) -> Int32 {
-        let deadline = timeoutMilliseconds.map { Clock.monotonicMilliseconds() + $0 }
+        let deadline = timeoutMilliseconds.map { MonotonicInstant.now().advanced(byMilliseconds: $0) }
         var codes: [String: Int32] = [:]
         var names: Set<String> = []
         let count = Set(ids).count
@@ -70,7 +70,7 @@ struct JobWait {
                 if let code = missingOutput() { return code }
                 return ids.lazy.compactMap { codes[$0] }.first { $0 != 0 } ?? ExitCode.done
             }
-            let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
+            let rest = deadline.map { $0.millisecondsLeft() }
             if rest == 0 { return timedOut(timeoutMilliseconds!) }
             if let news = try own?.checkForRing() { complain(news) }
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest

@@ -33,9 +33,9 @@ final class JobWatch {
     /// Waits until something happened that concerns one of `names` (when empty: anything), or to what was added, or until
     /// one of `others` is ready. False: not within so long.
     func wait(for names: Set<String>, or others: [pollfd] = [], milliseconds: Int64? = nil) throws(Failure) -> Bool {
-        let deadline = milliseconds.map { Clock.monotonicMilliseconds() + $0 }
+        let deadline = milliseconds.map { MonotonicInstant.now().advanced(byMilliseconds: $0) }
         while true {
-            let rest = deadline.map { max(0, $0 - Clock.monotonicMilliseconds()) }
+            let rest = deadline.map { $0.millisecondsLeft() }
             var polls = [pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)] + others
             let count = Glibc.poll(&polls, nfds_t(polls.count), Int32(clamping: rest ?? -1))
             if count < 0, errno != EINTR { throw Failure(SystemError(call: "poll", errno: errno)) }

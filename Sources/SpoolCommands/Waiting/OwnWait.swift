@@ -9,7 +9,7 @@ final class OwnWait {
     private let mark: WaitMark
     private var isReported = false
     /// When a ring was looked for last, by the monotonic clock.
-    private var checkedAt: Int64?
+    private var checkedAt: MonotonicInstant?
 
     /// How often a ring is looked for again that others may have closed, in milliseconds.
     private static let checkMilliseconds: Int64 = 5000
@@ -29,13 +29,13 @@ final class OwnWait {
     /// In how many milliseconds to look again; nil: there is nothing more to say.
     var millisecondsToNextCheck: Int64? {
         guard !isReported else { return nil }
-        return checkedAt.map { max(0, $0 + Self.checkMilliseconds - Clock.monotonicMilliseconds()) } ?? 0
+        return checkedAt.map { $0.advanced(byMilliseconds: Self.checkMilliseconds).millisecondsLeft() } ?? 0
     }
 
     /// Looks for a ring, when it is time to; what there is to say of a new one. A ring of commands alone is an error.
     func checkForRing() throws(Failure) -> String? {
         guard millisecondsToNextCheck == 0 else { return nil }
-        checkedAt = Clock.monotonicMilliseconds()
+        checkedAt = .now()
         var graph = try WaitRing(session)
         guard let ring = try graph.ring(of: job) else { return nil }
         if WaitRing.isOfCommandsAlone(ring), ring.contains(where: { $0.job == job }) {

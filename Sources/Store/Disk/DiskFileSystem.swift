@@ -31,7 +31,7 @@ public final class DiskFileSystem: FileSystem {
     /// Whether one of the spool's own directories is there, by way of a link too.
     public func isDirectory(_ path: String) throws(SystemError) -> Bool {
         do throws(SystemError) { return try top.opened.status(path, followingLinks: true).kind == .directory } catch {
-            if error.errno == ENOENT || error.errno == ENOTDIR { return false }
+            if error.isMissing { return false }
             throw error
         }
     }
@@ -39,7 +39,7 @@ public final class DiskFileSystem: FileSystem {
     /// Does what opens something, again with the reserve when the system can open nothing more.
     public func opening<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
         do throws(SystemError) { return try body() } catch {
-            guard error.errno == EMFILE || error.errno == ENFILE, reserve.spend() else { throw error }
+            guard error.isOutOfDescriptors, reserve.spend() else { throw error }
         }
         return try body()
     }
@@ -111,7 +111,7 @@ public final class DiskFileSystem: FileSystem {
     public func status(_ path: String) throws(SystemError) -> FileStatus? {
         if try isHidden(path) { return nil }
         do throws(SystemError) { return try top.opened.status(path) } catch {
-            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            if error.isMissing { return nil }
             throw error
         }
     }

@@ -73,14 +73,11 @@ extension FileSystem {
     public func setAside(recordOf id: JobID, _ state: JobState) throws(SystemError) -> String? {
         let aside = Layout.aside(of: id, state)
         do throws(SystemError) { try rename(Layout.directory(of: id, state), to: aside) } catch {
-            switch error.errno {
-            case ENOENT: return nil
+            if error.errno == ENOENT { return nil }
+            guard error.isNotEmpty else { throw error }
             // An earlier removal failed halfway.
-            case ENOTEMPTY, EEXIST:
-                try removeTree(aside)
-                try rename(Layout.directory(of: id, state), to: aside)
-            default: throw error
-            }
+            try removeTree(aside)
+            try rename(Layout.directory(of: id, state), to: aside)
         }
         return aside
     }

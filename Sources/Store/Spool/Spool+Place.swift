@@ -84,7 +84,7 @@ extension Spool {
         try fs.create("\(aside)/\(Layout.statusFile)", status, mode: 0o600)
         do throws(SystemError) { try fs.rename(aside, to: target) } catch {
             // An earlier placement that failed, or the end of a daemon, has left the directory with something in it.
-            guard error.errno == ENOTEMPTY || error.errno == EEXIST else { throw error }
+            guard error.isNotEmpty else { throw error }
             try fs.replace("\(target)/\(Layout.statusFile)", status)
             try fs.removeTree(aside)
         }
