@@ -171,7 +171,7 @@ extension TOMLParser {
         }
         guard UTF8Check.append(scalar, to: &scratch) else {
             throw cursor.failure(
-                at: start, "\(cursor.text(start, cursor.offset)) is not a character: surrogates and codes past 10FFFF are none")
+                at: start, "\(cursor.text(start, cursor.offset)) is not a character: surrogates and codes past 10FFFF are not characters")
         }
     }
 }

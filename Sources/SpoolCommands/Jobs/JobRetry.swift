@@ -54,7 +54,7 @@ extension Session {
     /// What the daemon would reject is not submitted: a file that was rejected and has not been mended, or whose task is gone.
     private func refuseInvalid(_ file: String, _ mode: UInt32, _ bytes: [UInt8], _ path: String) throws(Failure) {
         guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
-            throw .invalid("\(path): is no job; nothing was submitted")
+            throw .invalid("\(path): not a job; nothing was submitted")
         }
         let source = Source(format: format, bytes: bytes)
         let context = try context()

@@ -157,7 +157,7 @@ public struct SpoolCheck<FS: FileSystem> {
             if text == Layout.formatText { return true }
             add(Layout.format, "does not say what the format of the spool is", .writeFormat)
         case .missing: add(Layout.format, "is missing", .writeFormat)
-        case .busy, .other, .tooLarge, .foreign, .refused: add(Layout.format, "is no file that could be read", .writeFormat)
+        case .busy, .other, .tooLarge, .foreign, .refused: add(Layout.format, "is not a file that can be read", .writeFormat)
         }
         return true
     }

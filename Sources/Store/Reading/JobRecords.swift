@@ -205,7 +205,7 @@ public struct JobRecords<FS: FileSystem> {
             var context = context
             context.now = dropped
             guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: status.mode & 0o111 != 0) else {
-                record.error = "\(file): is no job: expected NAME.toml, NAME.json, or an executable script"
+                record.error = "\(file): is not a job: expected NAME.toml, NAME.json, or an executable script"
                 return JobRecord(place: place, status: record, json: record.json())
             }
             do throws(Problems) {

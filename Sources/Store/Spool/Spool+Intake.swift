@@ -80,7 +80,7 @@ extension Spool {
                 let why =
                     isScript
                     ? "is a script but not executable; chmod +x it"
-                    : "is no job: expected NAME.toml, NAME.json, or an executable script that begins with #!"
+                    : "is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!"
                 return .rejected(rejection(why, status))
             }
             let source = Source(format: format, bytes: bytes)
