@@ -17,8 +17,8 @@ import WorkerProtocol
 /// - Descriptors have run out: what is under way is finished with a reserve, and dropped files wait.
 /// - The machine starts no more processes: jobs wait, and one is tried now and then.
 /// - The log reports each of these once when it begins and once when it is over; see Trouble.swift.
-/// - A sync fails, or blocks cannot be read or written: the kernel's memory of the disk cannot be trusted any more. The daemon lets go of the
-///   spool and waits for a disk that takes changes; see AwaitedSpool.swift.
+/// - A sync fails, or blocks cannot be read or written: the kernel's memory of the disk cannot be trusted any more. The daemon lets go of
+///   the spool and waits for a disk that takes changes; see AwaitedSpool.swift.
 /// - The journal is damaged: the daemon does not start, and names file and line.
 /// - Input that cannot be used is set aside with its reason, and stops nothing.
 public final class Daemon {
@@ -262,7 +262,7 @@ public final class Daemon {
         }
     }
 
-    /// Reaps all children that have ended: workers and the processes that these left behind, programs, users' daemons, the successor's check.
+    /// Reaps all children that have ended: workers, the processes that these left behind, programs, users' daemons, the successor's check.
     private func reapChildren() {
         while case let pid = linux_ended_child(), pid > 0 {
             let run = programs.childEnded(pid)
@@ -276,8 +276,8 @@ public final class Daemon {
         }
     }
 
-    /// Waits for a second, for a signal to end or for a word of root's daemon; other events stay where they are. False: the daemon was told to
-    /// stop, or the disk was taken away.
+    /// Waits for a second, for a signal or for a word of root's daemon; other events wait. False: the daemon was told to stop, or the
+    /// disk was taken away.
     private func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
         if error.isShortage { workers.endIdle(keeping: 0) }
         // A broken disk that was taken away to be mended is not kept busy.

@@ -6,8 +6,8 @@ import WorkerProtocol
 
 typealias SpoolService = Service<DiskFileSystem, RealWorld>
 
-/// The world that the service reaches through ``World``: the system's clock, and the parts that do what the service orders. It is made before
-/// the service and connected to these parts afterwards, because they need the service.
+/// The world that the service reaches through ``World``: the system's clock, and the parts that do what the service orders. It is made
+/// before the service and connected to these parts afterwards, because they need the service.
 final class RealWorld: World {
     private var parts: Parts?
     /// Looks at what only the world can see, before each decision.

@@ -17,7 +17,7 @@ public struct Credentials: Hashable, Sendable {
     /// As one word: `UID:GID:GID,GID…`.
     public var text: String { "\(user):\(group):\(groups.map(String.init).joined(separator: ","))" }
 
-    /// Nil for what ``text`` does not write. -1, which the system calls take for "leave it as it is", is no number of anybody.
+    /// Nil for a text that ``text`` does not write. No user or group has the number -1, which system calls take for "leave it as it is".
     public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 3, let user = uid_t(parts[0]), user != .max, let group = gid_t(parts[1]), group != .max else { return nil }
@@ -77,7 +77,7 @@ public struct Credentials: Hashable, Sendable {
         if user != 0 { try check("capset", linux_drop_capabilities()) }
         // Its record and its socket are out of the reach of whom it now belongs to.
         try check("prctl", linux_close_to_tracing())
-        // Who may not have one, may not use the inherited one either.
+        // A user who may not have one may not use the inherited one either.
         if linux_new_session_keyring() < 0, errno != ENOSYS, errno != EPERM { throw SystemError(call: "keyctl", errno: errno) }
         try verify()
     }

@@ -32,7 +32,7 @@ public final class DescriptorReserve {
         if isWhole { return true }
         var new: [Int32] = []
         while held.count + new.count < 2 * wanted {
-            // Whatever the reason, there is none.
+            // No descriptor can be had, for whatever reason.
             guard let raw = try? attempt("open", "/", { linux_openat(AT_FDCWD, "/", LINUX_O_PATH | O_CLOEXEC, 0) }) else { break }
             new.append(raw)
         }

@@ -3,7 +3,7 @@ import Glibc
 
 /// An open directory: every name given to it is relative to it, so it stays the same directory when a path to it changes.
 ///
-/// Names may be relative paths (`running/ID`); symbolic links in their last component are not followed unless said so.
+/// Names may be relative paths (`running/ID`); symbolic links in their last component are not followed unless an argument says so.
 public struct Directory: ~Copyable, Sendable {
     /// The directory's descriptor.
     public let descriptor: FileDescriptor
@@ -34,7 +34,7 @@ public struct Directory: ~Copyable, Sendable {
     /// Puts the names in this directory on the disk, fsync(2).
     public borrowing func sync() throws(SystemError) { try descriptor.sync() }
 
-    /// Puts all of the file system that it is on on the disk, syncfs(2).
+    /// Writes everything of its file system to the disk, syncfs(2).
     public borrowing func syncFileSystem() throws(SystemError) {
         let raw = raw
         try attempt("syncfs") { linux_syncfs(raw) }
@@ -118,7 +118,7 @@ extension Directory {
         try attempt("rmdir", at: name) { unlinkat(raw, $0, AT_REMOVEDIR) }
     }
 
-    /// What the system knows of a name, fstatat(2); of a symbolic link itself unless `followingLinks`.
+    /// The attributes of a name, fstatat(2); of a symbolic link itself unless `followingLinks`.
     public borrowing func status(_ name: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
         let raw = raw
         var status = stat()
@@ -126,7 +126,7 @@ extension Directory {
         return FileStatus(status)
     }
 
-    /// Whether another file system, or another part of this one, is mounted at a name, statx(2) STATX_ATTR_MOUNT_ROOT (Linux 5.8;
+    /// True when another file system, or another part of this one, is mounted at a name, statx(2) STATX_ATTR_MOUNT_ROOT (Linux 5.8;
     /// before, never). Nothing is asked of that file system, which may never answer. False when there is no such name.
     public borrowing func isMountPoint(_ name: String) throws(SystemError) -> Bool {
         let raw = raw

@@ -1,30 +1,31 @@
 import CLinux
 import Glibc
 
-/// Which directory stands at a path, and by which mount it got there.
+/// Tells the directory at a path from others, and the mount by which it is there.
 public struct DirectoryIdentity: Sendable, Equatable {
     /// The mount's number, statx(2) STATX_MNT_ID (Linux 5.8); 0 where the system does not tell.
     public let mount: UInt64
     public let device: UInt64
     public let inode: UInt64
 
-    /// Nil when no directory stands there, or none that can be looked at; follows symbolic links.
+    /// Nil when no directory is there, or none that can be read; follows symbolic links.
     public static func read(_ path: String) -> DirectoryIdentity? {
-        // Why it cannot be looked at does not matter to whoever asks which one it is.
+        // The reason does not matter to the caller, who asks only which directory is there.
         try? Directory(owning: FileDescriptor.open(path, LINUX_O_PATH | O_DIRECTORY)).identity()
     }
 
-    /// Whether one of the two is there for something that was mounted or unmounted; else it was moved or made anew.
+    /// True when something was mounted or unmounted between the two. Otherwise the directory was moved or made anew.
     public func isElsewhere(than other: DirectoryIdentity) -> Bool { mount != other.mount || device != other.device }
 }
 
 extension Directory {
-    /// Which one it is, fstat(2) and statx(2).
+    /// The identity of the directory, fstat(2) and statx(2).
     public borrowing func identity() throws(SystemError) -> DirectoryIdentity {
         let own = try descriptor.status()
         var status = statx()
-        // Before Linux 5.8 the mount is not told, before 4.11 nothing.
-        let isTold = linux_statx(raw, "", LINUX_AT_EMPTY_PATH, UInt32(STATX_MNT_ID), &status) == 0 && status.stx_mask & UInt32(STATX_MNT_ID) != 0
+        // Before Linux 5.8 the mount is unknown. Before 4.11 there is no statx(2).
+        let hasAnswer = linux_statx(raw, "", LINUX_AT_EMPTY_PATH, UInt32(STATX_MNT_ID), &status) == 0
+        let isTold = hasAnswer && status.stx_mask & UInt32(STATX_MNT_ID) != 0
         return DirectoryIdentity(mount: isTold ? status.stx_mnt_id : 0, device: own.device, inode: own.inode)
     }
 }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A name in a directory, and what it stands for.
+/// A name in a directory, and the kind of file that it names.
 public struct DirectoryEntry: Sendable, Equatable {
     public var name: String
     public var kind: FileKind
@@ -73,15 +73,15 @@ extension Directory {
     /// Removes a name and everything below it, without following symbolic links. A name that is missing is ENOENT.
     ///
     /// Uses no recursion and two descriptors however deep the tree: a directory below the first level is renamed up to it
-    /// before its turn comes. Stops at the first error; what is then left is still below `name`. Root takes a directory that is
-    /// somebody else's over before it looks into it: then nobody adds to it meanwhile.
+    /// before it is removed. Stops at the first error; the rest is then still below `name`. Root takes over a directory of another user
+    /// before it reads the directory, so that nobody adds to it meanwhile.
     public borrowing func removeTree(_ name: String) throws(SystemError) {
         var raised = 0
         while try !removeTree(name, atMost: .max, &raised) {}
     }
 
-    /// Does about so many steps of that, each of which removes or renames a name; true when all is done. Begun anew it goes on. `raised`: how
-    /// many directories were renamed so far.
+    /// Does about `most` steps of that, each of which removes or renames a name; true when all is done. The next call continues. `raised`: the
+    /// number of directories that were renamed so far.
     public borrowing func removeTree(_ name: String, atMost most: Int, _ raised: inout Int) throws(SystemError) -> Bool {
         if try removeSingle(name) { return true }
         let top = try openDirectory(name)

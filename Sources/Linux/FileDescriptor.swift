@@ -63,7 +63,7 @@ extension FileDescriptor {
         return errno == ENXIO ? nil : offset
     }
 
-    /// Of unistd.h, shown with _GNU_SOURCE only.
+    /// From unistd.h, which shows it with _GNU_SOURCE only.
     private static let seekData: Int32 = 3
 
     /// Reads from here to the end of the file. Throws EFBIG when that is more than `limit` bytes: the size of what others may have written
@@ -185,7 +185,7 @@ extension FileDescriptor {
         try attempt("ftruncate") { ftruncate(raw, off_t(size)) }
     }
 
-    /// What the system knows of the file, fstat(2).
+    /// The attributes of the file, fstat(2).
     public borrowing func status() throws(SystemError) -> FileStatus {
         let raw = raw
         var status = stat()
@@ -223,8 +223,8 @@ extension FileDescriptor {
         }
     }
 
-    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file holds the exclusive one. One that is held by this
-    /// opening is given up for it. True also where the file system knows no such locks.
+    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file has the exclusive one. Gives up the lock that this
+    /// opening has. True also where the file system has no such locks.
     public borrowing func trySharedLock() throws(SystemError) -> Bool {
         let raw = raw
         do throws(SystemError) {
@@ -243,7 +243,7 @@ extension FileDescriptor {
 
     // MARK: Open file description locks, fcntl(2): let go when the last descriptor of this opening is closed, also over exec
 
-    // Of fcntl.h, shown with _GNU_SOURCE only.
+    // From fcntl.h, which shows them with _GNU_SOURCE only.
     private static let getRecordLock: Int32 = 36
     private static let setRecordLock: Int32 = 37
     private static let awaitRecordLock: Int32 = 38
@@ -271,7 +271,7 @@ extension FileDescriptor {
     /// Takes the exclusive lock, F_OFD_SETLKW, once its holder has let it go. Blocks the calling thread.
     public borrowing func awaitRecordLock() throws(SystemError) { _ = try recordLock(Self.awaitRecordLock, F_WRLCK) }
 
-    /// Whether another opening of the file holds the lock, F_OFD_GETLK.
+    /// True while another opening of the file holds the lock, F_OFD_GETLK.
     public borrowing func isRecordLocked() throws(SystemError) -> Bool {
         try recordLock(Self.getRecordLock, F_RDLCK).l_type != Int16(F_UNLCK)
     }
@@ -308,7 +308,7 @@ extension FileDescriptor {
         return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
-    /// Whether the descriptor is closed when this process becomes another program, fcntl(2) F_SETFD.
+    /// Sets or clears the flag that closes the descriptor when this process becomes another program, fcntl(2) F_SETFD.
     public borrowing func setCloseOnExec(_ isClosed: Bool) throws(SystemError) {
         let raw = raw
         try attempt("fcntl") { linux_fcntl_int(raw, F_SETFD, isClosed ? FD_CLOEXEC : 0) }

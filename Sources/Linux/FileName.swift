@@ -41,7 +41,7 @@ public enum FileName {
         string(from: UnsafeRawBufferPointer(start: name, count: strlen(name)).assumingMemoryBound(to: UInt8.self))
     }
 
-    /// Whether a name is the same in bytes and in text.
+    /// True for a name whose bytes and text are the same.
     public static func isUTF8(_ name: String) -> Bool { !name.utf8.contains(escapeLead) || bytes(of: name) == Array(name.utf8) }
 
     /// Calls `body` with the path as the system wants it.

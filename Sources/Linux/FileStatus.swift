@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a name stands for.
+/// The kind of file that a name leads to.
 public enum FileKind: UInt8, Sendable {
     case file, directory, symbolicLink, fifo, socket, characterDevice, blockDevice, unknown
     /// Where another file system is mounted, which was not asked.
@@ -24,7 +24,7 @@ public enum FileKind: UInt8, Sendable {
     init(directoryEntryType type: UInt8) { self.init(mode: mode_t(type) << 12) }
 }
 
-/// What the system knows of a file, stat(2).
+/// The attributes of a file, stat(2).
 public struct FileStatus: Sendable, Equatable {
     public var kind: FileKind
     /// Permission bits, 07777.
@@ -42,7 +42,7 @@ public struct FileStatus: Sendable, Equatable {
     /// Last change of content, owner, mode or links, nanoseconds since the epoch.
     public var changedNanoseconds: Int64
 
-    /// What a simulated disk tells.
+    /// For a simulated disk.
     public init(
         kind: FileKind, mode: mode_t, size: Int64, inode: UInt64, device: UInt64 = 0, links: UInt64, owner: uid_t = 0,
         group: gid_t = 0, modifiedNanoseconds: Int64, changedNanoseconds: Int64
@@ -59,7 +59,7 @@ public struct FileStatus: Sendable, Equatable {
         self.changedNanoseconds = changedNanoseconds
     }
 
-    /// What the system knows of a path, stat(2); of a symbolic link itself, lstat(2), unless `followingLinks`.
+    /// The attributes of the file at a path, stat(2); of a symbolic link itself, lstat(2), unless `followingLinks`.
     public static func read(_ path: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
         var status = stat()
         try attempt("stat", at: path) { fstatat(AT_FDCWD, $0, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }

@@ -78,7 +78,7 @@ public struct InotifyEvent: Sendable, Equatable {
     }
 }
 
-/// What happened, or what to watch for, inotify(7).
+/// The changes to watch for, or the change that happened, inotify(7).
 public struct InotifyMask: OptionSet, Sendable {
     public var rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }

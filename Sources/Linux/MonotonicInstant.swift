@@ -10,7 +10,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
 
     public init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
 
-    /// What the clock shows, clock_gettime(2).
+    /// The present moment, clock_gettime(2).
     public static func now() -> MonotonicInstant {
         let time = Clock.read(CLOCK_MONOTONIC)
         return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
@@ -18,7 +18,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
 
     public static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.nanoseconds < b.nanoseconds }
 
-    /// Saturates, so that an endless wait is one.
+    /// Saturates, so that an endless wait stays endless.
     public func advanced(byNanoseconds count: Int64) -> MonotonicInstant {
         let (sum, isTooMuch) = nanoseconds.addingReportingOverflow(count)
         return MonotonicInstant(nanoseconds: isTooMuch ? (count < 0 ? .min : .max) : sum)
@@ -36,7 +36,7 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
     /// Whole milliseconds; negative when `start` is later.
     public func milliseconds(since start: MonotonicInstant) -> Int64 { nanoseconds(since: start) / 1_000_000 }
 
-    /// How long to wait for this moment: rounded up, so that it has come when the wait is over; 0 when it is in the past.
+    /// The time left until this moment, rounded up, so that the moment has come when such a wait is over; 0 when it is in the past.
     public func millisecondsLeft(at now: MonotonicInstant = .now()) -> Int64 {
         let left = nanoseconds(since: now)
         return left <= 0 ? 0 : left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1)

@@ -9,7 +9,7 @@ public enum NetworkFileSystem {
         0x6B41_4653: "AFS", 0x7375_7245: "Coda",
     ]
 
-    /// What the file system of a path is called if it is one of these; nil when it is not.
+    /// The name of a path's file system if it is one of these; nil when it is not.
     public static func name(at path: String) throws(SystemError) -> String? {
         var space = statfs()
         try attempt("statfs", at: path) { statfs($0, &space) }

@@ -16,13 +16,13 @@ public struct PasswordAging: Sendable, Equatable {
         self.daysMax = daysMax
     }
 
-    /// That of a user, getspnam_r(3); nil when there is no entry, or this process may not read it: then nothing expires.
+    /// The entry of a user, getspnam_r(3). Nil when there is none, or this process may not read it: then nothing expires.
     public static func find(name: String) throws(SystemError) -> PasswordAging? {
         try entry("getspnam") { buffer, size, failure in
             var entry = spwd()
             var result: UnsafeMutablePointer<spwd>?
             failure = name.withCString { getspnam_r($0, &entry, buffer, size, &result) }
-            // What shadow(5) says of who may read it is no failure of the database.
+            // A process that may not read shadow(5) is no failure of the database.
             if failure == EACCES { failure = 0 }
             guard failure == 0, result != nil else { return nil }
             // An empty field is -1.
@@ -57,7 +57,7 @@ public struct PasswordAging: Sendable, Equatable {
 public struct UserAccount: Sendable, Equatable {
     public var user: User
     public var groups: [gid_t]
-    /// Nil: nothing says until when.
+    /// Nil when the account does not expire.
     public var aging: PasswordAging?
 
     /// As the system has it now.

@@ -6,7 +6,7 @@ public struct Poll: ~Copyable {
     public let descriptor: FileDescriptor
     private let buffer: UnsafeMutableBufferPointer<epoll_event>
 
-    /// What to wait for, or what happened.
+    /// The events to wait for, or the events that happened.
     public struct Flags: OptionSet, Sendable {
         public var rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }

@@ -115,12 +115,12 @@ extension Process {
         try file.write(Array("0".utf8))
     }
 
-    /// Whether a path can be executed.
+    /// True for a path that can be executed.
     public enum Executability: Sendable {
         case executable, refused, missing
     }
 
-    /// Whether this process may execute a path, access(2) X_OK and stat(2); only regular files can be. A path that cannot be
+    /// True when this process may execute a path, access(2) X_OK and stat(2); only regular files can be. A path that cannot be
     /// reached for want of permission is `refused`.
     public static func executability(_ path: String) -> Executability {
         var status = stat()
@@ -156,7 +156,7 @@ extension Process {
     }
 }
 
-/// What /proc/PID/stat says of a process, proc(5).
+/// The fields of /proc/PID/stat, proc(5).
 public struct ProcessStatus: Sendable, Equatable {
     public var pid: pid_t
     /// `R`, `S`, `D`, `T`, `Z` …
@@ -182,7 +182,7 @@ public struct ProcessStatus: Sendable, Equatable {
 
     /// Sends a signal to this very process, and to no later one of its number.
     public func signal(_ number: Int32) {
-        // ESRCH: it has ended. EPERM: it is another user's by now. Neither can be helped.
+        // ESRCH: the process has ended. EPERM: it is another user's by now. Neither can be helped.
         guard let pidfd = try? Process.openPidfd(pid), let now = try? ProcessStatus.read(pid), now.startTime == startTime else { return }
         _ = linux_pidfd_send_signal(pidfd.raw, number, nil, 0)
     }

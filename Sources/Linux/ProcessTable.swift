@@ -31,7 +31,8 @@ public struct ProcessTable {
             let path = "/proc/\(parent)/task/\(thread.name)/children"
             guard let text = try? FileDescriptor.open(path, O_RDONLY).readAll(limit: 16 << 20) else { return [] }  // it has ended
             return text.split(separator: UInt8(ascii: " ")).compactMap { word in
-                guard let pid = pid_t(String(decoding: word, as: UTF8.self)), let status = try? ProcessStatus.read(pid) else { return nil }  // it has ended
+                guard let pid = pid_t(String(decoding: word, as: UTF8.self)) else { return nil }
+                guard let status = try? ProcessStatus.read(pid) else { return nil }  // it has ended
                 return status.parent == parent ? status : nil
             }
         }

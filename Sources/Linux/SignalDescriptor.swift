@@ -9,7 +9,7 @@ public struct SignalDescriptor: ~Copyable {
     /// One signal, struct signalfd_siginfo.
     public struct Signal: Sendable, Equatable {
         public var number: Int32
-        /// Who sent it, or the child that changed.
+        /// The process that sent the signal, or the child that changed.
         public var pid: pid_t
         public var user: uid_t
 

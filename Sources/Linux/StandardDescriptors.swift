@@ -20,7 +20,7 @@ public enum StandardDescriptors {
         }
     }
 
-    /// Whether there is a standard input: what ``open()`` put in place of a closed one is none.
+    /// True when there is a standard input. The one that ``open()`` put in place of a closed one does not count.
     public static var hasInput: Bool {
         let flags = linux_fcntl_int(STDIN_FILENO, F_GETFL, 0)
         return flags >= 0 && flags & O_ACCMODE != O_WRONLY

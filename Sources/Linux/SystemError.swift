@@ -5,7 +5,7 @@
 
 import Glibc
 
-/// A call of the system that failed: what was being done, to which path, and what the system said.
+/// A system call that failed: the call, its path, and the error number.
 public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The call's name as in its manual page, `open`.
     public var call: String
@@ -26,10 +26,10 @@ public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
         return "\(call) \(path): \(message)"
     }
 
-    /// What the system says about ``errno``, strerror(3): `Permission denied`.
+    /// The system's text for ``errno``, strerror(3): `Permission denied`.
     public var message: String { SystemError.message(errno) }
 
-    /// What the system says about an error number, strerror(3).
+    /// The system's text for an error number, strerror(3).
     public static func message(_ errno: Int32) -> String {
         guard let text = strerror(errno) else { return "error \(errno)" }
         return String(cString: text)

@@ -27,7 +27,7 @@ public struct Timer: ~Copyable {
         return try set(timespec(tv_sec: time_t(instant / 1000), tv_nsec: Int(instant % 1000) * 1_000_000))
     }
 
-    /// Takes the alarm back; changes of the clock are then not told either.
+    /// Cancels the alarm. Changes of the clock are not reported any more either.
     public borrowing func disarm() throws(SystemError) { _ = try set(timespec()) }
 
     private borrowing func set(_ instant: timespec) throws(SystemError) -> Bool {
@@ -43,7 +43,7 @@ public struct Timer: ~Copyable {
 
     private static let flags = Int32(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)
 
-    /// What happened since the last look, nil when nothing did.
+    /// The event since the last call; nil when there was none.
     public borrowing func read() throws(SystemError) -> Event? {
         let raw = descriptor.raw
         var expirations: UInt64 = 0

@@ -2,7 +2,7 @@ import Glibc
 
 /// The user namespace of this process, user_namespaces(7).
 public enum UserNamespace {
-    /// Whether there are other users here than this process's own. False in a namespace that maps one number alone, as `unshare -r`
+    /// True when there are other users here than this process's own. False in a namespace that maps one number alone, as `unshare -r`
     /// and bubblewrap make it: who is root there is an ordinary user outside, and can become nobody else.
     public static func hasOtherUsers() -> Bool {
         // Unreadable (no /proc): nothing is known of a namespace, and the machine's own has every user.

@@ -51,7 +51,7 @@ public struct User: Sendable, Equatable {
         }
     }
 
-    /// Those of a login as this user; of one that the user database does not know, its number and group alone.
+    /// The credentials of a login as this user. A user whom the database does not know has only their number and group.
     public func credentials() throws(SystemError) -> Credentials {
         let isKnown = try User.find(id: id)?.name == name
         return Credentials(user: id, group: group, groups: isKnown ? try groups(with: group) : [group])
@@ -112,7 +112,7 @@ public enum Group {
     }
 }
 
-/// What a lookup finds, with a buffer that is long enough for it.
+/// Makes a lookup with a buffer that is long enough for its result.
 func entry<Found>(
     _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {
@@ -126,7 +126,7 @@ func entry<Found>(
         case 0: return found
         case ERANGE where size < 1 << 20: size *= 2
         case EINTR: continue
-        // What getpwnam(3) lists as "the given name was not found" in one library or another.
+        // The numbers that getpwnam(3) lists as "the given name was not found" in one library or another.
         case ENOENT, ESRCH, EBADF, EPERM: return nil
         default: throw SystemError(call: call, errno: failure)
         }

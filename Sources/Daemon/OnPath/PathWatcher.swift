@@ -15,7 +15,7 @@ final class PathWatcher: Part {
     private static let looksPerTurn = 256
     /// How often paths that cannot be watched are listed.
     private static let blindListingMilliseconds: Int64 = 10_000
-    /// How often a file that somebody has open for writing is looked at, before the looks become rare. As a rule an event reports the close.
+    /// How often a file that somebody has open for writing is looked at, before the looks become rare. Usually an event reports the close.
     private static let writerLooksMax = 20
     /// What the problem is called in `state/status.json`.
     private static let problem = "on_path"
@@ -128,7 +128,9 @@ final class PathWatcher: Part {
                 .info, "waits-for-files", at: now,
                 ["task": schedule.task, "schedule": schedule.id, "on_path": waiter.glob.text, "there": "\(listing.first.count)"])
             service.submit(.firstFiles(task: schedule.task, schedule: schedule.id, listing.first))
-        } else if listing.failure == nil, watches.waiters[user]?.mayBeHidden == false, !listing.present.isDisjoint(with: schedule.seenFiles) {
+        } else if listing.failure == nil, watches.waiters[user]?.mayBeHidden == false,
+            !listing.present.isDisjoint(with: schedule.seenFiles)
+        {
             // When none of the files is there, the file system may not be mounted yet: that says nothing about its files.
             let gone = schedule.seenFiles.subtracting(listing.present)
             if !gone.isEmpty {
@@ -222,7 +224,9 @@ final class PathWatcher: Part {
         if event.mask.contains(.isDirectory) {
             // A directory that could not be read may be readable now.
             if event.mask.contains(.attributesChanged), watches.directories[child] != nil { return }
-            if event.mask.isDisjoint(with: [.created, .attributesChanged]) { removeTree(child, isEmpty: event.mask.contains(.deleted), &reports) }
+            if event.mask.isDisjoint(with: [.created, .attributesChanged]) {
+                removeTree(child, isEmpty: event.mask.contains(.deleted), &reports)
+            }
             guard event.mask.isDisjoint(with: [.deleted, .movedFrom]) else { return }
             for (user, progress) in directory.users {
                 guard let next = watches.waiters[user]?.glob.enter(event.name, from: progress) else { continue }
@@ -230,7 +234,8 @@ final class PathWatcher: Part {
             }
             return
         }
-        guard !event.mask.contains(.attributesChanged), !watches.users(takingFile: ExactPath(event.name), in: directory).isEmpty else { return }
+        if event.mask.contains(.attributesChanged) { return }
+        guard !watches.users(takingFile: ExactPath(event.name), in: directory).isEmpty else { return }
         var reason = PathLooks.Reason()
         reason.isEvent = true
         reason.wasRemoved = !event.mask.isDisjoint(with: [.deleted, .movedFrom])

@@ -67,8 +67,8 @@ final class PathWatches {
         case .end: [.created, .movedTo, .onlyDirectory, .addToMask]
         case .directory:
             [
-                .closedAfterWriting, .attributesChanged, .created, .movedTo, .movedFrom, .deleted, .selfMoved, .selfDeleted, .onlyDirectory, .excludeUnlinked,
-                .addToMask,
+                .closedAfterWriting, .attributesChanged, .created, .movedTo, .movedFrom, .deleted, .selfMoved, .selfDeleted,
+                .onlyDirectory, .excludeUnlinked, .addToMask,
             ]
         }
     }

@@ -1,7 +1,7 @@
 import Scheduler
 
 extension Log {
-    /// What was decided, as far as it is worth a line.
+    /// Writes a line for a decision that a person wants to see in the log.
     func write(_ record: Record, at: Instant) {
         switch record {
         case .accepted(let job):
@@ -38,7 +38,9 @@ extension Log {
         case .resumed(let scope): write(.notice, "resumed", at: at, ["scope": scope.text])
         case .expecting(let task, let since, true):
             write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled, .answered, .daemonStarted, .daemonStopped, .recovered, .repaired: break
+        case .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
+            .answered, .daemonStarted, .daemonStopped, .recovered, .repaired:
+            break
         }
     }
 }

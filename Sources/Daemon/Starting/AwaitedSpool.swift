@@ -35,7 +35,8 @@ struct AwaitedSpool {
         guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
         unsetenv(variable)
         let words = text.split(separator: " ")
-        guard words.count == 2, let delay = Int64(words[0]), (delayMillisecondsMin...delayMillisecondsMax).contains(delay) else { return nil }
+        let delays = delayMillisecondsMin...delayMillisecondsMax
+        guard words.count == 2, let delay = Int64(words[0]), delays.contains(delay) else { return nil }
         var awaited = AwaitedSpool(id: String(words[1]))
         awaited.delayMilliseconds = delay
         return awaited
@@ -71,7 +72,8 @@ struct AwaitedSpool {
 
     /// Another user's file of that name does not count, nor one of an earlier boot, nor one that cannot be read.
     static func wasBroken(_ id: String) -> Bool {
-        guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK), (try? file.status().owner) == geteuid(),
+        guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+            (try? file.status().owner) == geteuid(),
             let boot = try? Process.bootID(), let text = try? file.readAll(limit: 64)
         else { return false }
         return text == Array(boot.utf8)
@@ -81,7 +83,7 @@ struct AwaitedSpool {
 
     // MARK: Waiting
 
-    /// Waits until it can be served. False: told to end.
+    /// Waits until the spool can be served. False when this process is told to end.
     func wait(at startup: Startup) throws -> Bool {
         let signals = try SignalDescriptor(Startup.signals)
         let notification = Notification()

@@ -39,12 +39,12 @@ final class BrokenDisk {
         if awaited != nil { log.write(.notice, "recovered", at: service.now, ["of": Trouble.Kind.disk.rawValue]) }
     }
 
-    /// The daemon cannot go on: if that is for the disk, becomes the program that waits for it, after `end`. Returns when it is not.
+    /// The daemon cannot go on. If the disk is the reason, calls `end` and becomes the program that waits for the disk; else returns.
     ///
-    /// A user's daemon just ends, and so does a daemon that was told to end. The next daemon is told all the same.
+    /// A user's daemon just ends, and so does a daemon that is ending. The broken disk is noted for the next daemon all the same.
     func letGo(for error: SystemError, isStopping: Bool, _ end: () -> Void) throws(SystemError) {
         guard error.isOfBrokenDisk else { return }
-        // A daemon that never served may have found the disk broken, or read-only, and has recorded nothing unless a sync of its own failed.
+        // A daemon that never served may have found the disk broken. It has recorded nothing, unless a sync of its own failed.
         if servingSince != nil || error.isFailedSync { AwaitedSpool.noteBroken(spoolID) }
         guard let since = servingSince, !isStopping, options.user == nil else { return }
         let effect = "nothing is recorded, started or acknowledged until the spool is at \(options.spool) again and takes changes"

@@ -37,7 +37,7 @@ struct Startup {
             shell: "/bin/sh")
     }
 
-    /// Makes the spool if it is missing, and takes its lock. Nil: told to end while it waited.
+    /// Makes the spool if it is missing, and takes its lock. Nil when this process is told to end while it waits.
     func takeLock(program: String) throws -> SpoolLock? {
         if let awaited, try !awaited.wait(at: self) { return nil }
         if let lock = try SpoolLock.inherited(spool: options.spool, host: host) {

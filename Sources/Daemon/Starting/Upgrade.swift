@@ -5,9 +5,9 @@ import Store
 
 /// The daemon becomes its new program without a gap: same process, same lock, same arguments.
 ///
-/// The new program is tried first, beside the running daemon. Then the turn that is under way is finished and journaled, and exec(3) does the
-/// rest. Workers go on by themselves, as over any end of the daemon, and are adopted. What arrives meanwhile waits: files in the spool, signals
-/// in the kernel.
+/// The new program is tried first, beside the running daemon. Then the turn that is under way is finished and journaled, and exec(3) does
+/// the rest. Workers go on by themselves, as over any end of the daemon, and are adopted. Whatever arrives meanwhile waits: files in the
+/// spool, signals in the kernel.
 final class Upgrade: Part {
     /// The successor that is being tried.
     private var check: ProgramCheck?

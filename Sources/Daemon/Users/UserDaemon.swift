@@ -15,7 +15,7 @@ final class UserDaemon {
     let number: UInt64
     private(set) var pid: pid_t = 0
     private var link: SocketEnd?
-    /// Of the link, in the loop.
+    /// The link's, in the loop.
     var token: EventLoop.Token?
     private var lines = LineBuffer()
 
@@ -63,7 +63,8 @@ final class UserDaemon {
         let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
         pid = try Linux.Process.spawn(
             program, arguments: arguments, environment: environment,
-            descriptors: [(nothing.raw, 0), (nothing.raw, 1), (2, 2), (pair.second.raw, UserLink.descriptor)], directory: "/", newSession: true)
+            descriptors: [(nothing.raw, 0), (nothing.raw, 1), (2, 2), (pair.second.raw, UserLink.descriptor)],
+            directory: "/", newSession: true)
         link = SocketEnd(try pair.first.duplicate())
         lines = LineBuffer()
     }
@@ -140,7 +141,7 @@ final class UserDaemon {
 /// How long a user's daemon may take to answer.
 package struct AnswerDeadline {
     package static let milliseconds: Int64 = 10_000
-    /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one perhaps for the same reason.
+    /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one may have been, too.
     package static let lateMilliseconds: Int64 = 1000
 
     /// Nil: no answer is expected.

@@ -3,9 +3,9 @@ import Linux
 import Scheduler
 import Store
 
-/// Root's daemon's part of serving everybody. Each user who has a directory of their name in new/, tasks/, schedules/ or control/ is served by
-/// a daemon of their own. Root's daemon reads nothing of theirs and writes nothing into it: a user's files are read by a process that has
-/// no more rights than that user.
+/// Root's daemon's part of serving everybody. Each user who has a directory of their name in new/, tasks/, schedules/ or control/ is served
+/// by a daemon of their own. Root's daemon reads nothing of theirs and writes nothing into it: a user's files are read by a process that
+/// has no more rights than that user.
 ///
 /// What must hold: nothing that a user does to their directories ends the daemon of all. What cannot be done now is tried again.
 final class UserDaemons: Part, FileWatcher {

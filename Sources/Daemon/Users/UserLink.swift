@@ -4,8 +4,8 @@ import Linux
 import Scheduler
 import Store
 
-/// A user's daemon's end of the socket to root's, which grants it slots and may have it start nothing. When root's daemon ends, so does this
-/// one, and its jobs go on as over any end of a daemon.
+/// A user's daemon's end of the socket to root's, which grants it slots and may have it start nothing. When root's daemon ends, so does
+/// this one, and its jobs go on as over any end of a daemon.
 final class UserLink: Part {
     /// Where the socket is when the process begins.
     static let descriptor: Int32 = 3

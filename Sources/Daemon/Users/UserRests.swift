@@ -12,8 +12,8 @@ struct Rest {
     var isOver = false
 }
 
-/// The users whose daemons rest. A user's daemon that has nothing to do ends, because processes of a user keep userdel(8) and usermod(8) from
-/// their work. Root's daemon starts it again when something is put into the user's directories, and in time for what is due.
+/// The users whose daemons rest. A user's daemon that has nothing to do ends, because processes of a user keep userdel(8) and usermod(8)
+/// from their work. Root's daemon starts it again when something is put into the user's directories, and in time for what is due.
 ///
 /// What must hold:
 /// - Root's daemon watches the directories before the other one ends. So every change is seen by the one or the other.

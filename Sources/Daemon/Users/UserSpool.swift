@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Store
 
-// Each user's part of a spool that serves everybody, see UserPart: made, and kept hers.
+// Makes each user's part of a spool that serves everybody, see UserPart, and keeps it the user's own.
 
 enum UserSpool {
     // MARK: Being the user
@@ -18,8 +18,8 @@ enum UserSpool {
 
     // MARK: The spool of all
 
-    /// Has the directories as a spool that serves everybody needs them: one of each user's name can be made in some of them by that user,
-    /// unless the configuration names the users, and none can be listed by anybody but root where jobs stand.
+    /// Sets the modes that a spool for everybody needs. In the shared directories each user can make a directory of their own name, unless
+    /// the configuration names the users. Only root can list the directories in which jobs are.
     static func openSpool(_ spool: borrowing Directory, isForNamedUsers: Bool) throws(SystemError) {
         for name in Layout.directories where !name.utf8.contains(UInt8(ascii: "/")) {
             let mode: mode_t = !Layout.shared.contains(name) ? 0o711 : isForNamedUsers ? 0o755 : 0o1777
@@ -34,21 +34,21 @@ enum UserSpool {
         if try directory.status().mode != mode { try directory.setMode(mode) }
     }
 
-    // MARK: Who may
+    // MARK: Admission
 
-    /// Leaves word for the user, who cannot read the configuration, that it keeps the user out.
+    /// Makes the file that tells the user, who cannot read the configuration, that it keeps them out.
     static func deny(_ name: String, in spool: borrowing Directory) throws(SystemError) {
         _ = try spool.openFile(UserPart.denial(of: name), O_WRONLY | O_CREAT | O_NOFOLLOW)
     }
 
-    /// Takes that word back.
+    /// Removes that file.
     static func admit(_ name: String, in spool: borrowing Directory) throws(SystemError) {
         do throws(SystemError) { try spool.unlink(UserPart.denial(of: name)) } catch where error.errno == ENOENT {}
     }
 
     // MARK: One user
 
-    /// What a user has put into the shared directories.
+    /// The directory of a user's name in a shared directory.
     enum Claim: Equatable {
         case none
         case directory
@@ -56,10 +56,10 @@ enum UserSpool {
         case refused(String)
     }
 
-    /// Whether a directory of the user's stands in a shared one, and is as it must be.
+    /// Finds the user's directory in a shared one, and refuses it unless it is as it must be.
     static func claim(_ user: User, in shared: String, _ spool: borrowing Directory) throws(SystemError) -> Claim {
         let path = "\(shared)/\(user.name)"
-        // What is mounted there is asked nothing: it may be the user's own file system, and never answer.
+        // Never stat a mount point: a user's FUSE file system might hang.
         if try spool.isMountPoint(path) { return .refused("\(path): something is mounted there") }
         let status: FileStatus
         do throws(SystemError) { status = try spool.status(path) } catch {
@@ -72,8 +72,8 @@ enum UserSpool {
         return .directory
     }
 
-    /// Makes what is missing of a user's spool. Throws EPERM where something of that name is somebody else's. What there is of a new one
-    /// has its name when it is whole.
+    /// Makes what is missing of a user's spool. Throws EPERM where something of that name is another user's. A new spool gets its name when
+    /// it is complete.
     static func make(_ user: User, in spool: borrowing Directory) throws(SystemError) {
         let place = UserPart.path(of: user.name)
         do throws(SystemError) { _ = try spool.status(place) } catch where error.errno == ENOENT {
@@ -90,12 +90,14 @@ enum UserSpool {
         for name in UserPart.linked {
             try give("\(name)/\(user.name)", to: user, in: spool)
             let link = "\(place)/\(name)"
-            do throws(SystemError) { try spool.makeSymbolicLink(link, to: "../../\(name)/\(user.name)") } catch where error.errno == EEXIST {}
+            let target = "../../\(name)/\(user.name)"
+            do throws(SystemError) { try spool.makeSymbolicLink(link, to: target) } catch where error.errno == EEXIST {}
         }
         for name in UserPart.own { try give("\(place)/\(name)", to: user, in: spool) }
     }
 
-    /// A directory of the user's, made if it is missing. Root alone can have made one that is root's: that one was cut short.
+    /// Makes a directory of the user's if it is missing. One that is root's was made here before, and the daemon ended before it could give
+    /// the directory to the user.
     private static func give(_ path: String, to user: User, in spool: borrowing Directory) throws(SystemError) {
         do throws(SystemError) { try spool.makeDirectory(path) } catch where error.errno == EEXIST {}
         if try spool.isMountPoint(path) { throw SystemError(call: "use", path: "\(path), where something is mounted", errno: EPERM) }
@@ -107,7 +109,7 @@ enum UserSpool {
         } else if status.owner != user.id {
             throw SystemError(call: "use", path: "\(path) of user \(status.owner)", errno: EPERM)
         } else if status.mode & 0o7077 != 0, status.mode & 0o022 == 0 {
-            // What she closed to herself stays so: at any other time, too, nobody would open it for her.
+            // Permissions that the user has taken from themselves are not given back: nobody would do that at any other time, either.
             try directory.setMode(status.mode & 0o700)
         }
     }

@@ -85,8 +85,8 @@ final class SpoolLocation: Part {
         isFullLookDue = true
     }
 
-    /// Finds out, when that is in doubt, where the spool is, and mends what can be mended. The path itself is looked at each time, which costs
-    /// one call.
+    /// Finds out, when that is in doubt, where the spool is, and mends what can be mended. The path itself is checked each time, which
+    /// costs one call.
     func beforeTurn() throws(SystemError) {
         let now = MonotonicInstant.now()
         if !isSuspect, !isAtPath { isSuspect = true }

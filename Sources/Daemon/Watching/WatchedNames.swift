@@ -3,8 +3,8 @@ import Linux
 
 /// The names that decide where paths lead, and the watches on them.
 ///
-/// For each path these are the file, each symbolic link on the way, and, while a directory is missing, its name in the nearest directory that
-/// exists. So a change is noticed when a file is created together with its directory, and when a link to it is replaced.
+/// For each path these are the file, each symbolic link on the way, and, while a directory is missing, its name in the nearest directory
+/// that exists. So a change is noticed when a file is created together with its directory, and when a link to it is replaced.
 struct WatchedNames {
     private var names: [Int32: Set<String>] = [:]
 
@@ -52,7 +52,7 @@ struct WatchedNames {
         return event.name.isEmpty || names.contains(event.name)
     }
 
-    /// Watches these names instead of those that were watched so far. `failed` is told what cannot be watched.
+    /// Watches these names instead of those that were watched so far. `failed` is called for each name that cannot be watched.
     mutating func replace(
         by wanted: Set<Name>, in files: FileWatches, for part: any FileWatcher, _ failed: (Name, SystemError) -> Void
     ) {

@@ -5,13 +5,13 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// A worker that this daemon did not start, or does not hear any more, and that has a job.
+/// A worker that has a job, and that this daemon did not start or has no socket to any more.
 struct AdoptedWorker {
     let job: Job
     let record: String
-    /// Its number, and a descriptor that is readable when it has ended. Nil: it holds its record's lock, and cannot be seen from here.
+    /// Its number, and a descriptor that is readable when it has ended. Nil: it has its record's lock, and cannot be seen from here.
     let process: (pid: Int32, pidfd: PidfdBox)?
-    /// Of its process, in the loop.
+    /// Its process's, in the loop.
     var token: EventLoop.Token?
     /// The process of its job's command; nil: it has ended, or cannot be seen from here.
     var command: PidfdBox?
@@ -153,18 +153,21 @@ final class AdoptedWorkers: Part {
 // MARK: - Finding one
 
 extension AdoptedWorker {
-    /// The process of a run's command; nil: it has ended, or cannot be looked at.
+    /// The process of a run's command; nil: it has ended, or cannot be seen.
     static func command(of run: WorkerRecord.Running) throws(SystemError) -> PidfdBox? {
         guard run.jobPID > 1 else { return nil }
         return try process(run.jobPID) { pid throws(SystemError) in try startTime(pid) == run.jobStartTime }?.pidfd
     }
 
-    /// The process of the worker whose record this is, and which holds its lock; nil: it cannot be seen from here.
+    /// The process of the worker that has this record and its lock; nil: it cannot be seen from here.
     static func find(_ run: WorkerRecord.Running, record path: String) throws(SystemError) -> (pid: Int32, pidfd: PidfdBox)? {
-        if let found = try process(run.workerPID, { pid throws(SystemError) in try startTime(pid) == run.workerStartTime || holds(path, pid) }) {
+        let recorded = try process(run.workerPID) { pid throws(SystemError) in
+            try startTime(pid) == run.workerStartTime || holds(path, pid)
+        }
+        if let found = recorded {
             return found
         }
-        // It may have another number here.
+        // The worker may have another number in this namespace.
         for one in ProcessTable.all() where !one.isZombie && holds(path, one.pid) {
             if let found = try process(one.pid, { pid throws(SystemError) in holds(path, pid) }) { return found }
         }
@@ -178,7 +181,7 @@ extension AdoptedWorker {
         }
     }
 
-    /// A process that is the same before and after it is looked at.
+    /// A process that stays the same while it is examined.
     private static func process(
         _ pid: Int32, _ isWanted: (Int32) throws(SystemError) -> Bool
     ) throws(SystemError) -> (pid: Int32, pidfd: PidfdBox)? {
@@ -193,7 +196,8 @@ extension AdoptedWorker {
 
     /// True when a process has the file open as a worker has its record, at descriptor 4.
     private static func holds(_ path: String, _ pid: Int32) -> Bool {
-        // Gone, or not to be looked at: it cannot be told to be the worker. What others have open may hang whoever looks at it.
+        // A process that is gone, or may not be examined, does not count as the worker. The name is read first: examining the files of
+        // other programs may hang.
         guard let name = try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64), name == Array("spool-worker\n".utf8),
             let file = try? FileStatus.read("/proc/\(pid)/fd/4", followingLinks: true), let record = try? FileStatus.read(path)
         else { return false }

@@ -3,8 +3,8 @@ import Linux
 
 /// The cgroups below the daemon's own: cgroups(7), version 2, where it has been delegated.
 ///
-///     <the daemon's>/spoold/     the daemon and its workers: what has children with limits may hold no process itself
-///     <the daemon's>/jobs/ID/    one job, removed when nothing of it is left
+///     <the daemon's>/spoold/     the daemon and its workers: a group that has children with limits may hold no process itself
+///     <the daemon's>/jobs/ID/    one job, removed when its last process has ended
 struct CgroupTree {
     /// The daemon's own group, in the file system.
     let base: String
@@ -12,7 +12,7 @@ struct CgroupTree {
     var jobs: String { "\(base)/jobs" }
     private var own: String { "\(base)/spoold" }
 
-    /// Nil: version 2 is not mounted.
+    /// Nil when version 2 is not mounted.
     static func find() throws(RunNotPrepared) -> CgroupTree? {
         let mounts = try read("/proc/self/mountinfo").split(separator: "\n")
         // proc(5): fields up to " - ", then the type; the fifth is where it is mounted.
@@ -21,7 +21,7 @@ struct CgroupTree {
             let own = try read("/proc/self/cgroup").split(separator: "\n").first(where: { $0.hasPrefix("0::") })
         else { return nil }
         var path = own.dropFirst(3)
-        // A daemon that was restarted in its own leaf belongs above it, and so does what systemd runs when a service has stopped.
+        // A daemon that was restarted in its own leaf belongs above it. So does the program that systemd runs when a service has stopped.
         for leaf in ["/spoold", "/.control"] where path.hasSuffix(leaf) { path = path.dropLast(leaf.count) }
         return CgroupTree(base: path == "/" ? String(mount) : "\(mount)\(path)")
     }
@@ -34,7 +34,7 @@ struct CgroupTree {
         try Self.makeDirectory(own)
         try Self.makeDirectory(jobs)
         for pid in try Self.read("\(base)/cgroup.procs").split(separator: "\n") {
-            // One that ended meanwhile cannot be moved and need not.
+            // A process that has ended meanwhile cannot be moved, and need not be.
             do throws(RunNotPrepared) { try Self.write(String(pid), to: "\(own)/cgroup.procs") } catch { continue }
         }
         if !wanted.isEmpty {
@@ -100,7 +100,10 @@ struct CgroupTree {
         let unit =
             geteuid() == 0
             ? "Delegate=yes in spoold's unit gives it one"
-            : "spoold as a user service, with Delegate=yes and a spool of the user's own, has one; root's tasks with the key user have one too"
+            : """
+            spoold as a user service, with Delegate=yes and a spool of the user's own, has one; \
+            root's tasks with the key user have one too
+            """
         return "\(unit); limits.required = false runs the job without"
     }
 }

@@ -3,8 +3,8 @@ import Linux
 import Model
 import Scheduler
 
-/// The cgroups of jobs with `limits.memory`, `cpu_percent` or `tasks`: each made with its limits before the job starts, and removed when the
-/// last process in it has ended.
+/// The cgroups of jobs with `limits.memory`, `cpu_percent` or `tasks`. Each is made with its limits before the job starts, and removed when
+/// the last process in it has ended.
 final class Cgroups {
     private enum Controller: String, CaseIterable { case memory, cpu, pids }
 
@@ -85,7 +85,8 @@ final class Cgroups {
         }
     }
 
-    /// For the service manager, when the daemon has ended: lets systemd put a process into the service's own group again; see ``CgroupTree/disable()``.
+    /// For the service manager, when the daemon has ended: lets systemd put a process into the service's own group again.
+    /// See ``CgroupTree/disable()``.
     static func release() throws(RunNotPrepared) { try CgroupTree.find()?.disable() }
 
     // MARK: Making and removing

@@ -2,22 +2,22 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// What a run has left running whose worker was killed: nobody else waits for it or ends it.
+/// The processes that a run has left running whose worker was killed. Nobody else waits for them or ends them.
 ///
-/// A process is taken for the run's by what no later process has: it is in the session that the run's command began, it was started
-/// with the environment of this very try, or it was started by such a process.
+/// A process counts as the run's when it is in the session that the run's command began, when it has the environment of this very try, or
+/// when such a process has started it. No later process fits any of these.
 struct Orphans {
     let run: WorkerRecord.Running
-    /// The job's directory as the run was told of it.
+    /// The job's directory, as it is in the run's environment.
     let directory: String
-    /// Whose processes they are; nil: anybody's. A user who kills his worker may have seen to it that a number is somebody else's now.
+    /// The user whose processes they are; nil: any user's. A user who kills a worker may have arranged that a number is now another user's.
     let owner: uid_t?
 
-    /// Kills them, and returns which.
+    /// Kills the processes, and returns their numbers.
     func kill() -> Set<pid_t> {
         var killed: Set<pid_t> = []
         while true {
-            // What was started while the others were sought is found in the next round.
+            // The next round finds the processes that were started meanwhile.
             let new = find().filter { killed.insert($0.pid).inserted }
             if new.isEmpty { return killed }
             for process in new { process.signal(SIGKILL) }
@@ -36,7 +36,7 @@ struct Orphans {
         return found.filter { $0.pid != getpid() && isOwners($0) }
     }
 
-    /// Without its leader a session is known to be the run's by its orphans, which come to the daemon that started the worker.
+    /// When a session's leader is gone, its processes have become children of the daemon that started the worker.
     private func isOfSession(_ process: ProcessStatus, _ all: [ProcessStatus]) -> Bool {
         guard run.jobPID > 1, process.session == run.jobPID else { return false }
         if let leader = all.first(where: { $0.pid == run.jobPID }) { return leader.startTime == run.jobStartTime }
@@ -44,7 +44,7 @@ struct Orphans {
     }
 
     private func isOfTry(_ process: ProcessStatus) -> Bool {
-        // It has ended, or may not be looked at: then nothing is known of it.
+        // The process has ended, or its environment may not be read: it does not count as the run's.
         guard let bytes = try? FileDescriptor.open("/proc/\(process.pid)/environ", O_RDONLY).readAll(limit: 1 << 20) else { return false }
         let variables = bytes.split(separator: 0)
         return variables.contains { $0.elementsEqual("SPOOL_JOB_DIR=\(directory)".utf8) }
@@ -53,6 +53,6 @@ struct Orphans {
 
     private func isOwners(_ process: ProcessStatus) -> Bool {
         guard let owner else { return true }
-        return (try? FileStatus.read("/proc/\(process.pid)"))?.owner == owner  // gone, as above
+        return (try? FileStatus.read("/proc/\(process.pid)"))?.owner == owner  // the process has ended
     }
 }

@@ -20,8 +20,8 @@ struct RunIdentities {
 
     /// Looks up the user and group that a definition names.
     ///
-    /// With `fallback` a missing group is left out, and the user nobody replaces a missing user: a job that was to run as another user never
-    /// gets the rights of root.
+    /// With `fallback` a missing group is left out, and the user nobody replaces a missing user: a job that was to run as another user
+    /// never gets the rights of root.
     func find(_ definition: JobDefinition, at now: Instant) throws(RunNotPrepared) -> RunIdentity {
         do throws(RunNotPrepared) {
             let found = try runAs(definition.user, definition.group)
@@ -29,7 +29,8 @@ struct RunIdentities {
             return found
         } catch {
             guard definition.fallsBack, geteuid() == 0 else { throw error }
-            let withoutGroup = definition.user == nil || definition.group == nil ? nil : try? runAs(definition.user, nil)  // the user is missing, too
+            let hasBoth = definition.user != nil && definition.group != nil
+            let withoutGroup = hasBoth ? try? runAs(definition.user, nil) : nil  // the user is missing, too
             if var found = withoutGroup, (try? refuseExpired(found.user, at: now)) != nil {  // the user may not run anything
                 found.remark = "\(error.why); it runs with the user's own group"
                 return found
@@ -57,7 +58,9 @@ struct RunIdentities {
         let (user, isKnown) = try user(account, group: group)
         let chosen = group ?? user.group
         // -1 would leave the process as it is: root's.
-        guard user.id != .max, chosen != .max else { throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's") }
+        guard user.id != .max, chosen != .max else {
+            throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's")
+        }
         if user.id == own.id, chosen == own.group { return RunIdentity(user: user, credentials: nil) }
         guard geteuid() == 0 else { throw RunNotPrepared(why: "only root's own jobs may run as another user or with another group") }
         let groups = try isKnown ? look("user \(user.name)") { () throws(SystemError) in try user.groups(with: chosen) } : [chosen]
@@ -82,7 +85,9 @@ struct RunIdentities {
         case .name(let name)?:
             let found = try look("user \(name)") { () throws(SystemError) in try User.find(name: name) }
             guard let found else { throw RunNotPrepared(why: "user \"\(name)\": there is no such user") }
-            if found.id == 0, name != "root" { throw RunNotPrepared(why: "user \"\(name)\" is root under another name; only \"root\" is taken for it") }
+            if found.id == 0, name != "root" {
+                throw RunNotPrepared(why: "user \"\(name)\" is root under another name; only \"root\" is taken for it")
+            }
             return (found, true)
         case .number(let number)?:
             let found = try look("user \(number)") { () throws(SystemError) in try User.find(id: number) }

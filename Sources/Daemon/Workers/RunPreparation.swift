@@ -5,20 +5,20 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// What every job of the spool has in common.
+/// The settings that all runs of the spool share.
 struct RunSurroundings {
     let spool: String
     let user: User
     var defaultTimeoutMilliseconds: Int64?
     var outputLimitBytes = Configuration().outputLimitBytes
 
-    /// Where programs are found when the job does not say: the usual directories, as systemd has them.
+    /// The search path of a job that sets none: the usual directories, as systemd has them.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// What is in the environment of everything that the daemon itself runs.
+    /// The environment of every program that the daemon itself runs.
     var variables: [(name: String, value: String)] { Self.variables(of: user) }
 
-    /// What is in the environment of everything that runs as that user.
+    /// The environment of every program that runs as that user.
     static func variables(of user: User) -> [(name: String, value: String)] {
         [
             ("HOME", user.homeOrRoot), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
@@ -27,13 +27,13 @@ struct RunSurroundings {
     }
 }
 
-/// Why a run could not even be prepared.
+/// The reason why a run could not be prepared.
 struct RunNotPrepared: Error {
     var why: String
 }
 
 extension RunRequest {
-    /// The request for a job's current try, as that user. `note` is told what it is otherwise than the job says.
+    /// The request for a job's current try, as that user. `note` gets a sentence for each way in which the run differs from the job.
     init(_ job: Job, as user: User, _ surroundings: RunSurroundings, note: (String) -> Void) throws(RunNotPrepared) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
@@ -55,7 +55,7 @@ extension RunRequest {
         }
 
         var substitutes = Substitutes()
-        // The job names none of these: what takes its place is no surprise.
+        // The job names no directory, so a substitute is no surprise.
         if definition.directory == nil { substitutes.directories = ["/"] }
         if definition.fallsBack {
             substitutes.directories = [home, "/"]
@@ -69,11 +69,11 @@ extension RunRequest {
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
-        // The worker puts what it reads between these and the others.
+        // The worker inserts the variables of that file between these and the job's own.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
         if file != nil { environment.keepWhatIsSet() }
         for (name, value) in definition.environment {
-            // Programs that are not where the job looks for them are where they are for everybody.
+            // A program that is not in the job's own search path is looked for in the usual one.
             environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(RunSurroundings.path)" : value)
         }
         let payload = definition.payload == nil ? "" : "\(directory)/\(Layout.payloadFile)"
@@ -95,7 +95,7 @@ extension RunRequest {
 
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"
-        // It is the worker that opens it, and what then cannot be opened fails the run.
+        // The worker opens the input. When that fails, the run fails.
         if input == nil, job.isDirectory {
             do throws(SystemError) {
                 _ = try FileStatus.read(brought)
@@ -118,12 +118,13 @@ extension RunRequest {
         self.substitutes = substitutes
     }
 
-    /// Where a job runs, from what it says: the user's home where it says nothing, and what counts from the home only if there is one.
+    /// The directory that a job runs in: the user's home where the job names none. A relative directory needs a home.
     private static func workingDirectory(_ directory: String?, of user: User) throws(RunNotPrepared) -> String {
         guard let directory else { return user.homeOrRoot }
         if directory.hasPrefix("/") { return directory }
         guard user.hasHome else {
-            throw RunNotPrepared(why: "directory \"\(directory)\" counts from the home of user \(user.name), who has none: give an absolute path")
+            throw RunNotPrepared(
+                why: "directory \"\(directory)\" counts from the home of user \(user.name), who has none: give an absolute path")
         }
         if directory == "~" || directory.hasPrefix("~/") { return user.home + directory.dropFirst() }
         return "\(user.home)/\(directory)"
@@ -131,17 +132,17 @@ extension RunRequest {
 }
 
 extension User {
-    /// The user database names one. Nothing is looked for below the root in its place.
+    /// The user database names a home. Without one, nothing is looked for below the root instead.
     fileprivate var hasHome: Bool { home.hasPrefix("/") }
 
-    /// login(1): who has no home is in the root directory.
+    /// As login(1): a user without a home is in the root directory.
     fileprivate var homeOrRoot: String { hasHome ? home : "/" }
 }
 
 /// Variables in the order they were first set, each once.
 private struct Environment {
     private(set) var lines: [String] = []
-    /// How many lines at the front stay as they are.
+    /// The number of lines at the front that are not replaced any more.
     private(set) var kept = 0
 
     init() { lines.reserveCapacity(24) }

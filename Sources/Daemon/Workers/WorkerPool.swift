@@ -4,8 +4,8 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The worker processes of this daemon, and the jobs that they run. A worker is started for a job when none is idle, gets one job after another,
-/// and ends when it has been idle for a while.
+/// The worker processes of this daemon, and the jobs that they run. A worker is started for a job when none is idle, gets one job after
+/// another, and ends when it has been idle for a while.
 ///
 /// What must hold:
 /// - A worker runs the jobs of one user and no others.

@@ -4,27 +4,29 @@ import Linux
 import Scheduler
 import WorkerProtocol
 
-/// One `spool-worker` process of this daemon, and the run it has.
+/// One `spool-worker` process of this daemon, and the run that it has.
 final class WorkerProcess {
     let number: Int
     let pid: pid_t
-    /// Whose runs it has, and nobody else's; nil: the daemon's own.
+    /// The user whose runs it has, and no other user's; nil: the daemon's own.
     let credentials: Credentials?
     private let socket: FileDescriptor
     private var frames = FrameBuffer()
     private var buffer = [UInt8](repeating: 0, count: 4096)
-    /// The run that was given to it and has not ended.
+    /// The job of the run that it has now.
     var job: Job?
-    /// Of its socket, in the loop.
+    /// Its socket's, in the loop.
     var token: EventLoop.Token?
-    /// It is given no other run after that.
+    /// It gets no other run after this one.
     var isLast = false
-    /// Its number may be somebody else's by now.
+    /// Its number may be another process's by now.
     var isReaped = false
 
-    /// Starts the worker program with its record file, absolute, locked before it begins. Throws EWOULDBLOCK when another
-    /// worker has that file. Runs of another user enter the cgroup `group`, which the worker opens before it becomes that user.
-    /// With `isQuiet` it has the daemon's standard output for its errors, too, and not the daemon's log.
+    /// Starts the worker program with its record file, an absolute path, which is locked before the program begins. Throws EWOULDBLOCK
+    /// when another worker has that file.
+    ///
+    /// Runs of another user enter the cgroup `group`, which the worker opens before it becomes that user.
+    /// With `isQuiet` its errors are written to the daemon's standard output, and not to the daemon's log.
     init(
         program: String, record: String, number: Int, as credentials: Credentials?, opening group: String?, isQuiet: Bool
     ) throws(SystemError) {
@@ -41,10 +43,11 @@ final class WorkerProcess {
 
     var descriptor: Int32 { socket.raw }
 
-    /// How long a worker may take to read what it is sent.
+    /// How long a worker may take to read a command.
     private static let sendMilliseconds: Int32 = 5000
 
-    /// A worker that another user can stop must not stop the daemon: one that does not read is killed, and its end is on its way.
+    /// Sends a command. A worker that another user can stop must not stop the daemon: if it does not read, it is killed, and its socket
+    /// reports the end.
     func send(_ command: Command) throws(SystemError) {
         if credentials != nil { signal(SIGCONT) }
         do throws(SystemError) { try Self.send(socket.raw, command.frame(), isPatient: credentials == nil) } catch {
@@ -75,7 +78,7 @@ final class WorkerProcess {
         }
     }
 
-    /// Reads what has arrived. Nil: the worker is gone.
+    /// The reports that have arrived. Nil: the worker is gone.
     func receive() -> [Report]? {
         var reports: [Report] = []
         let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))
@@ -85,7 +88,7 @@ final class WorkerProcess {
         do throws(ProtocolError) {
             while let body = try frames.next() { reports.append(try Report(body: body)) }
         } catch {
-            // A worker that speaks gibberish is no worker: its record file still tells how its run ended.
+            // A worker that sends garbage counts as gone: its record file still says how its run ended.
             return nil
         }
         return reports
@@ -102,7 +105,7 @@ extension RunResult {
             case .timedOut(.signaled(let number, _)): .timedOut(exitCode: nil, signal: number)
             case .inputBroke(.exited(let code)): .inputBroke(exitCode: Int(code), signal: nil)
             case .inputBroke(.signaled(let number, _)): .inputBroke(exitCode: nil, signal: number)
-            // Not for want of anything of its own: it is due still.
+            // The machine could not start it, for a reason that is not the job's: the try does not count.
             case .spawnFailed(let errno, _) where SystemError(call: "spawn", errno: errno).isRefusedStart: .neverBegan
             case .spawnFailed(_, let message): .notSpawned(message)
             }
