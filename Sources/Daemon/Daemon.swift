@@ -181,8 +181,8 @@ public final class Daemon {
         if let link { _ = try loop.add(link.raw) { [unowned link] in link.takeWords() } }
         // In a sandbox without /proc, mounts are not noticed.
         guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }
-        // Open as long as the daemon runs.
-        _ = try loop.add(mounts, .priority) { [unowned self] in
+        // Open as long as the daemon runs. As above, where it cannot be waited for.
+        _ = try? loop.add(mounts, .priority) { [unowned self] in
             location.suspect()
             paths.mountsChanged()
         }

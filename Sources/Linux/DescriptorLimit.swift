@@ -1,7 +1,7 @@
 import Glibc
 
-/// How many files this process may have open, RLIMIT_NOFILE. A program that needs many raises its soft limit, and starts other programs with
-/// the limit that it had itself. systemd.exec(5) asks for both, because select(2) cannot take more than 1024.
+/// How many files this process may have open, RLIMIT_NOFILE. A program that needs many raises its soft limit, and starts other programs
+/// with the limit that it had itself. systemd.exec(5) asks for both, because select(2) cannot take more than 1024.
 public enum DescriptorLimit {
     /// The soft limit before it was raised; nil when it was not. Set once, before there is a second thread.
     nonisolated(unsafe) private static var original: rlim_t?

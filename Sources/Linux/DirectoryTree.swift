@@ -80,8 +80,8 @@ extension Directory {
         while try !removeTree(name, atMost: .max, &raised) {}
     }
 
-    /// Does about `most` steps of that, each of which removes or renames a name; true when all is done. The next call continues. `raised`: the
-    /// number of directories that were renamed so far.
+    /// Does about `most` steps of that, each of which removes or renames a name; true when all is done. The next call continues.
+    /// `raised`: the number of directories that were renamed so far.
     public borrowing func removeTree(_ name: String, atMost most: Int, _ raised: inout Int) throws(SystemError) -> Bool {
         if try removeSingle(name) { return true }
         let top = try openDirectory(name)

@@ -223,8 +223,8 @@ extension FileDescriptor {
         }
     }
 
-    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file has the exclusive one. Gives up the lock that this
-    /// opening has. True also where the file system has no such locks.
+    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file has the exclusive one. Gives up the lock that
+    /// this opening has. True also where the file system has no such locks.
     public borrowing func trySharedLock() throws(SystemError) -> Bool {
         let raw = raw
         do throws(SystemError) {

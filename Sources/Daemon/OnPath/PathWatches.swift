@@ -48,7 +48,7 @@ final class PathWatches {
     }
 
     /// Made when the first path is to be watched.
-    private var watcher: Watcher?
+    private var watcher: InotifyInstance?
     private(set) var targets: [Int32: Set<Target>] = [:]
     private var watchOf: [Target: Int32] = [:]
     private(set) var directories: [ExactPath: Watched] = [:]
@@ -83,9 +83,9 @@ final class PathWatches {
         targets[watch, default: []].insert(target)
     }
 
-    private func instance() throws(SystemError) -> Watcher {
+    private func instance() throws(SystemError) -> InotifyInstance {
         if let watcher { return watcher }
-        let new = try Watcher()
+        let new = try InotifyInstance()
         _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
         watcher = new
         return new

@@ -42,10 +42,8 @@ final class AccountWatch: Part, FileWatcher {
         onChange()
     }
 
-    func lookAnew() {
-        watch()
-        onChange()
-    }
+    /// The look at all users that follows covers what may have changed meanwhile.
+    func lookAnew() { watch() }
 
     // MARK: Days
 

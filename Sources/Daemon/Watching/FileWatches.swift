@@ -21,7 +21,7 @@ final class FileWatches: Part {
     private static let retryMilliseconds: Int64 = 2000
 
     /// Made when the first directory is to be watched.
-    private var watcher: Watcher?
+    private var watcher: InotifyInstance?
     /// The parts that need each watch.
     private var owners: [Int32: Set<ObjectIdentifier>] = [:]
     /// All parts that watch something, in the order in which they take events.
@@ -57,9 +57,9 @@ final class FileWatches: Part {
         try? watcher?.inotify.remove(watch)  // fails when the directory is gone, and the watch with it
     }
 
-    private func instance() throws(SystemError) -> Watcher {
+    private func instance() throws(SystemError) -> InotifyInstance {
         if let watcher { return watcher }
-        let new = try Watcher()
+        let new = try InotifyInstance()
         _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
         watcher = new
         return new
@@ -103,7 +103,7 @@ final class FileWatches: Part {
 }
 
 /// An inotify instance.
-final class Watcher {
+final class InotifyInstance {
     let inotify: Inotify
 
     init() throws(SystemError) { inotify = try Inotify() }

@@ -20,7 +20,7 @@ final class Cgroups {
     /// Groups of ended jobs in which a process still runs, by the watch on the group.
     private var left: [Int32: String] = [:]
     /// Made when the first group is left with a process in it.
-    private var watcher: Watcher?
+    private var watcher: InotifyInstance?
     private let loop: EventLoop
     private let log: Log
 
@@ -141,7 +141,7 @@ final class Cgroups {
 
     private func watch(_ file: String) throws(SystemError) -> Int32 {
         if let watcher { return try watcher.inotify.add(file, .modified) }
-        let new = try Watcher()
+        let new = try InotifyInstance()
         _ = try loop.add(new.inotify.descriptor.raw) { [unowned self] () throws(SystemError) in try takeEvents() }
         watcher = new
         return try new.inotify.add(file, .modified)
