@@ -34,11 +34,8 @@ public final class Daemon {
     private let service: SpoolService
     private let configuration: ConfigurationFile
     private let location: SpoolLocation
-    private let zones: ZoneWatch
-    private let paths: PathWatcher
     private let programs: PatternPrograms
     private let workers: WorkerPool
-    private let gate: StartGate
     /// Only where the spool is root's and serves everybody.
     private let users: UserDaemons?
     /// Only in the daemon of one user, which root's daemon has started.
@@ -105,12 +102,12 @@ public final class Daemon {
         configuration = ConfigurationFile(path: options.configuration, database, files, service, log)
         let watch = SpoolWatch(path: path, files, service)
         location = try SpoolLocation(path: path, id: identity.id, lock, watch, service, log)
-        zones = ZoneWatch(database, files, configuration, service, log)
+        let zones = ZoneWatch(database, files, configuration, service, log)
         let slots = SlotLimit(isShared: startup.isForEverybody || options.user != nil, service)
         let surroundings = RunSurroundings(spool: path, user: try startup.ownUser())
         programs = PatternPrograms(loop, service, surroundings, log)
-        paths = PathWatcher(loop, service, log)
-        gate = StartGate(path: path, configuration, service, log)
+        let paths = PathWatcher(loop, service, log)
+        let gate = StartGate(path: path, configuration, service, log)
         for part in [service, notification, files, location, configuration, programs, paths, gate] as [any Part] { loop.add(part) }
         for part in [watch, zones, configuration] as [any FileWatcher] { files.add(part) }
         workers = WorkerPool(
@@ -124,8 +121,13 @@ public final class Daemon {
         for part in [status, log, upgrade] as [any Part] { loop.add(part) }
         disk = BrokenDisk(startup.awaited, spoolID: identity.id, program: program, options, service, log)
 
+        world.connect(
+            RealWorld.Parts(
+                configuration: configuration, zones: zones, paths: paths, programs: programs, workers: workers, gate: gate, status: status,
+                reserve: spool.fs.reserve))
         connect(slots)
         try listen()
+        listenForMounts(paths)
         signal(SIGPIPE, SIG_IGN)
         // The processes that a dead worker leaves behind become our children, so that they can be killed and reaped.
         _ = linux_set_child_subreaper(1)
@@ -134,8 +136,7 @@ public final class Daemon {
     /// Has each part reach the others.
     private func connect(_ slots: SlotLimit) {
         let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
-        world.connect(configuration, workers, programs, gate, service.spool.fs.reserve)
-        world.gathering = { [unowned self] in gather(isFirst: $0) }
+        world.onStart = { [unowned self] in logStart() }
         world.diskWait = { [unowned self] error throws(SystemError) in try waitForDisk(error) }
         if geteuid() == 0 {
             service.spool.isRoots = true
@@ -179,17 +180,20 @@ public final class Daemon {
     private func listen() throws(SystemError) {
         _ = try loop.add(signals.descriptor.raw) { [unowned self] () throws(SystemError) in try takeSignals() }
         if let link { _ = try loop.add(link.raw) { [unowned link] in link.takeWords() } }
-        // In a sandbox without /proc, mounts are not noticed.
+    }
+
+    /// In a sandbox without /proc, mounts are not noticed.
+    private func listenForMounts(_ paths: PathWatcher) {
         guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }
         // Open as long as the daemon runs. As above, where it cannot be waited for.
-        _ = try? loop.add(mounts, .priority) { [unowned self] in
+        _ = try? loop.add(mounts, .priority) { [location] in
             location.suspect()
             paths.mountsChanged()
         }
     }
 
     private func run() throws {
-        for owner in ([self, workers, users] as [AnyObject?]).compactMap(\.self) { loop.assertHasParts(of: owner) }
+        for owner in ([self, world, workers, users] as [AnyObject?]).compactMap(\.self) { loop.assertHasParts(of: owner) }
         configuration.load(isFirst: true)
         service.wasDiskBroken = disk.wasBroken
         do throws(SystemError) {
@@ -212,16 +216,6 @@ public final class Daemon {
             throw error
         }
         if let lost = location.lost { throw DaemonFailure("\(lost); what runs is left to its workers") }
-    }
-
-    /// Before the scheduler decides.
-    private func gather(isFirst: Bool) {
-        if isFirst { logStart() }
-        zones.watchNew()
-        paths.look(isStart: isFirst)
-        // Before anybody is answered who asked for the restart.
-        if isFirst { status.write(.running) }
-        workers.prepareTurn()
     }
 
     private func logStart() {

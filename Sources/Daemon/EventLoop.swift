@@ -71,12 +71,20 @@ package final class EventLoop {
     /// Has the loop wake up for the part.
     package func add(_ part: any Part) { parts.append(part) }
 
-    /// Traps, in a debug build, when `owner` keeps a part that the loop does not have: that part would never be woken.
+    /// Traps, in a debug build, when `owner`, or a value that it keeps, keeps a part that the loop does not have: that part would never be
+    /// woken.
     package func assertHasParts(of owner: Any) {
-        assert(Mirror(reflecting: owner).children.allSatisfy { child in
-            guard let part = child.value as? any Part else { return true }
-            return parts.contains { $0 === part }
-        }, "\(type(of: owner)) has a part that is not in the loop")
+        assert(
+            parts(in: owner, depth: 3).allSatisfy { part in parts.contains { $0 === part } },
+            "\(type(of: owner)) has a part that is not in the loop")
+    }
+
+    private func parts(in owner: Any, depth: Int) -> [any Part] {
+        Mirror(reflecting: owner).children.flatMap { child -> [any Part] in
+            if let part = child.value as? any Part { return [part] }
+            let isClass = Mirror(reflecting: child.value).displayStyle == .class
+            return isClass || depth == 0 ? [] : parts(in: child.value, depth: depth - 1)
+        }
     }
 
     /// Nothing is under way in any part.

@@ -10,25 +10,23 @@ typealias SpoolService = Service<DiskFileSystem, RealWorld>
 /// before the service and connected to these parts afterwards, because they need the service.
 final class RealWorld: World {
     private var parts: Parts?
-    /// Looks at what only the world can see, before each decision.
-    var gathering: (_ isFirst: Bool) -> Void = { _ in }
+    /// Called when the daemon has just started, before it decides anything.
+    var onStart: () -> Void = {}
     /// Waits while the disk takes no change. False: the daemon has been told to end.
     var diskWait: (SystemError) throws(SystemError) -> Bool = { error throws(SystemError) in throw error }
 
-    private struct Parts {
+    struct Parts {
         let configuration: ConfigurationFile
-        let workers: WorkerPool
+        let zones: ZoneWatch
+        let paths: PathWatcher
         let programs: PatternPrograms
+        let workers: WorkerPool
         let gate: StartGate
+        let status: StatusFile
         let reserve: DescriptorReserve
     }
 
-    func connect(
-        _ configuration: ConfigurationFile, _ workers: WorkerPool, _ programs: PatternPrograms, _ gate: StartGate,
-        _ reserve: DescriptorReserve
-    ) {
-        parts = Parts(configuration: configuration, workers: workers, programs: programs, gate: gate, reserve: reserve)
-    }
+    func connect(_ parts: Parts) { self.parts = parts }
 
     private var connected: Parts {
         guard let parts else { preconditionFailure("the service is not used before its world is connected") }
@@ -38,7 +36,15 @@ final class RealWorld: World {
     var now: Instant { Instant(milliseconds: Clock.now()) }
     var configuration: Configuration { connected.configuration.inForce }
 
-    func gather(isFirst: Bool) { gathering(isFirst) }
+    func gather(isFirst: Bool) {
+        if isFirst { onStart() }
+        connected.zones.watchNew()
+        connected.paths.look(isStart: isFirst)
+        // Before anybody is answered who asked for the restart.
+        if isFirst { connected.status.write(.running) }
+        connected.workers.prepareTurn()
+    }
+
     func obstacle() -> String? { connected.gate.obstacle() }
 
     func decided(_ turn: Turn, obstacle: String?) {

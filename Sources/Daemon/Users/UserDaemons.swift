@@ -27,6 +27,7 @@ final class UserDaemons: Part, FileWatcher {
     private let shares: UserShares
     private let rests: UserRests
     private let accounts: AccountWatch
+    private let admission: UserAdmission
     private let options: DaemonOptions
     private let program: String
     private let loop: EventLoop
@@ -49,6 +50,7 @@ final class UserDaemons: Part, FileWatcher {
         shares = UserShares(spool: options.spool, slots, service)
         rests = UserRests(path: options.spool, files, service)
         accounts = AccountWatch(files, service, log)
+        admission = UserAdmission(service, configuration, accounts)
         accounts.onChange = { [unowned self] in lookAtAll() }
         shares.send = { [unowned self] in send($0) }
         for part in [shares, rests, accounts, self] as [any Part] { loop.add(part) }
@@ -118,10 +120,9 @@ final class UserDaemons: Part, FileWatcher {
     /// Something of this name was created, changed or removed.
     private func look(at name: String) {
         guard !isStopping, JobID(name) == nil else { return }
-        let place = UserPart.path(of: name)
         let before = unsettled.removeValue(forKey: name)
         do throws(SystemError) {
-            if try serve(name, place) { return }
+            if try serve(name) { return }
         } catch {
             note("\(error)", of: name)
         }
@@ -130,64 +131,39 @@ final class UserDaemons: Part, FileWatcher {
     }
 
     /// Has the user served, or no longer served. False: the answer may be another one in a while, and no event reports that.
-    private func serve(_ name: String, _ place: String) throws(SystemError) -> Bool {
-        guard let user = try UserPart.owner(ofName: name) else {
-            let isKnown = try spool.fs.status(place) != nil
-            guard isKnown || users[name] != nil else {
-                // A directory of root's is not ours to judge.
-                for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
-                return true
-            }
+    private func serve(_ name: String) throws(SystemError) -> Bool {
+        switch try admission.verdict(on: name, isServed: users[name] != nil) {
+        case .nobody:
+            for shared in UserPart.claimable { lookAtStranger(name, in: shared) }
+        case .unknown:
             note("no user is called \(name)", of: name)
-            // A database on another machine that does not answer has no users, either.
             letGo(name)
             return false
-        }
-        let account = try UserAccount(user)
-        let directory = try spool.fs.directory()
-        let isAdmitted = configuration.inForce.admits(user: name)
-        if isAdmitted { try UserSpool.admit(name, in: directory) }
-        var claims: [UserSpool.Claim] = []
-        for shared in UserPart.claimable { claims.append(try UserSpool.claim(user, in: shared, directory)) }
-        for case .refused(let why) in claims {
+        case .absent: service.problems[UserPart.path(of: name)] = nil
+        case .refused(let why):
             note(why, of: name)
             letGo(name)
-            return true
+        case .admitted(let account): return try serve(account)
         }
-        let isNamed = configuration.inForce.allow?.contains(name) ?? false
-        let wasServed = try spool.fs.status(place) != nil
-        guard wasServed || isNamed || claims.contains(.directory) else {
-            service.problems[place] = nil
-            return true
-        }
-        guard isAdmitted else {
-            try UserSpool.deny(name, in: directory)
-            note("user \(name) may not use this spool: allow and deny in the configuration say so", of: name)
-            letGo(name)
-            return true
-        }
-        let today = AccountWatch.day(of: service.now)
-        accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))
-        if let why = account.aging?.refusal(onDay: today) {
-            note("nothing is run for user \(name): \(why)", of: name)
-            letGo(name)
-            return true
-        }
+        return true
+    }
+
+    private func serve(_ account: UserAccount) throws(SystemError) -> Bool {
+        let name = account.user.name
         if let one = users[name] {
             guard one.account.isSame(as: account) else {
                 let effect = "the daemon of that user is begun anew"
                 log.write(.notice, "user-changed", at: service.now, ["user": name, "effect": effect], causedBy: name)
                 letGo(name)
-                if users[name] == nil { return try serve(name, place) }
-                return true
+                return try users[name] == nil ? serve(name) : true
             }
             one.wasLookedUp(account)
             // The user's daemon needs some of the directories that the user may have removed.
-            try UserSpool.make(user, in: directory)
-            service.problems[place] = nil
+            try UserSpool.make(account.user, in: spool.fs.directory())
+            service.problems[UserPart.path(of: name)] = nil
             return true
         }
-        service.problems[place] = nil
+        service.problems[UserPart.path(of: name)] = nil
         lastNumber += 1
         let one = UserDaemon(account, number: lastNumber)
         users[name] = one
