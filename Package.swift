@@ -62,6 +62,7 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler"], swiftSettings: strict),
         .testTarget(name: "LiveViewTests", dependencies: ["LiveView"], swiftSettings: strict),
+        .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands"], swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
     ]
 )

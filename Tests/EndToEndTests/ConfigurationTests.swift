@@ -62,7 +62,7 @@ struct ConfigurationTests {
         try Files.write(other, "timezone = \"Asia/Tokyo\"")
         let result = try spool.ctl("next", "--config", other)
         #expect(result.output.contains("2098-12-31T18:00"), "\(result)")
-        #expect(result.errors == "spoolctl: the daemon has timezone Europe/Berlin in force, and \(other) says Asia/Tokyo\n")
+        #expect(result.errors == "spoolctl: the daemon uses timezone Europe/Berlin, but \(other) says Asia/Tokyo\n")
     }
 
     // MARK: A file that comes later

@@ -39,7 +39,7 @@ struct DependencyTests {
         let last = try spool.ctl("submit", "--after", String(old.suffix(6)), "--after", slow, "-n", "last", "--", "true")
         #expect(last.code == 0, "\(last.errors)")
         try spool.logLine("event=accepted", last.id)
-        #expect(try spool.ctl("why", last.id).output == "It waits: it comes after \(slow).\n")
+        #expect(try spool.ctl("why", last.id).output == "It waits: it starts after \(slow).\n")
         try spool.crash()
         try spool.start()
         #expect(try spool.runsOn())
@@ -140,7 +140,7 @@ struct DependencyTests {
         let ids = try spool.linesNow("ids")
         #expect(ids.count == 8 && Set(ids).count == 1, "\(ids)")
         let said = try Files.text("\(spool.base)/said").split(separator: "\n")
-        #expect(said.count == 7 && said.allSatisfy { $0.contains("\(ids[0]) is there already") }, "\(said)")
+        #expect(said.count == 7 && said.allSatisfy { $0.contains("\(ids[0]) exists already") }, "\(said)")
         #expect(try spool.ctl("submit", "--unique", "other", "--in", "1h", "--", "true").id != ids[0])
         if !isRunning { try spool.start() }
         try spool.logLine("event=accepted", ids[0])

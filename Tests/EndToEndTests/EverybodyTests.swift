@@ -197,7 +197,7 @@ struct EverybodyTests {
         #expect(try spool.ctl("jobs", "--json").output.contains("\"user\":\"games\""))
         #expect(try spool.ctl("next", "--json").output.contains("\"task\":\"games/backup\""))
         let mixed = try spool.ctl("run", "backup", "games/backup")
-        #expect(mixed.code == 2 && mixed.errors.contains("one user's"))
+        #expect(mixed.code == 2 && mixed.errors.contains("of one user;"))
         #expect(try spool.ctl("show", "nobody/backup").code == 3)
         #expect(try spool.ctl("status").output.contains("user games"))
         #expect(try spool.ctl("delete", "-f", "games/backup").code == 0)

@@ -71,10 +71,10 @@ struct ExportTests {
     // MARK: What a crontab cannot say
 
     static let crontabLosses: [(task: String, says: String)] = [
-        ("command = \"a\\nb\"", "command: the command has several lines, and a crontab has one for each; put it into a script of its own"),
-        ("script = \"x\"", "script: put it into a file of its own and name that in the crontab"),
+        ("command = \"a\\nb\"", "command: the command has several lines, and a crontab has one for each; put the command into a script"),
+        ("script = \"x\"", "script: put the script into a file, and name the file in the crontab"),
         ("command = \"x\"\nenv = {A = \"a\\nb\"}", "env.A: its value has several lines"), ("command = \"x\"\nenv = {A = \"a'\\\"b \"}", "env.A: its value has quotes of both kinds"),
-        ("command = \"x\"\nenv = {LOGNAME = \"b\"}", "env.LOGNAME: cron sets it itself"), ("command = \"x\"\nenv = {MAILTO = \"b\"}", "env.MAILTO: cron takes it for its own"),
+        ("command = \"x\"\nenv = {LOGNAME = \"b\"}", "env.LOGNAME: cron sets it itself"), ("command = \"x\"\nenv = {MAILTO = \"b\"}", "env.MAILTO: cron gives this variable another meaning"),
         ("command = \"x\"\nmail = \"ops\"", "mail.when: cron mails whenever there is output"), ("command = \"x\"\ntries = 3", "tries has no counterpart in a crontab"),
         ("command = \"x\"\nstdin = \"/x\"", "stdin has no counterpart"), ("command = \"x\"\nenv_file = \"/x\"", "env_file has no counterpart"),
         ("command = \"x\"\nnice = 5", "nice has no counterpart"), ("command = \"-x\"", "command: the command begins with -"),
@@ -156,7 +156,7 @@ struct ExportTests {
         #expect(try !spool.ctl("export", "r", "--systemd").output.contains("User="))
         #expect(try spool.ctl("export", "n", "--systemd").lines.contains("User=nobody"))
         #expect(try spool.ctl("export", "n", "--systemd", "--user").errors.contains("n: user: "))
-        #expect(try spool.ctl("export", "n", "--crontab").errors.contains("n: user: lines of a user's crontab run as that user"))
+        #expect(try spool.ctl("export", "n", "--crontab").errors.contains("n: user: a user's crontab runs its lines as that user"))
     }
 
     @Test("U1: a timer goes by the zone that the task has", arguments: [

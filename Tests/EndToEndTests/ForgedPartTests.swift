@@ -250,6 +250,6 @@ struct ForgedPartTests {
         try TestUser.games.shell("for i in $(seq 1 60); do echo 'command = \"true\"' > \(spool.path)/new/x$i.toml; done")
         let result = try spool.ctl("check")
         #expect(result.code == 0 && result.lines.count == 11, "\(result)")
-        #expect(result.output.contains("50 more files belong to other users, and do not count"))
+        #expect(result.output.contains("50 more files belong to other users and are ignored"))
     }
 }

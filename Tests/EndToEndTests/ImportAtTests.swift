@@ -57,11 +57,11 @@ struct ImportAtTests {
         #expect(result.code == 4, "\(result.errors)")
         #expect(result.lines == ["20990101T000000.000Z-at-5-000005", "20990101T000000.000Z-at-11-00000b", "20990101T000000.000Z-at-12-00000c"])
         let reasons = [
-            ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it is to run as user \(geteuid() + 1), and its file belongs to user \(geteuid())"),
-            ("a0000d", "it is no text: it holds a zero byte"), ("a0000e", "it is not a regular file"),
+            ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it names user \(geteuid() + 1), but its file belongs to user \(geteuid())"),
+            ("a0000d", "it is not a text: it contains a zero byte"), ("a0000e", "it is not a regular file"),
         ]
         for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name)\(Self.minute): \(why)\n"), "\(result.errors)") }
-        #expect(result.errors.hasSuffix("to remove it there: atrm 5 11 12\n"))
+        #expect(result.errors.hasSuffix("to remove them there: atrm 5 11 12\n"))
         #expect(Files.tree(directory) == before)
 
         guard case .table(let first) = try spool.ctl("status", "--json", result.lines[0]).json.kind else { return #expect(Bool(false), "no status") }
@@ -89,7 +89,7 @@ struct ImportAtTests {
             if !isUp { try spool.stop() }
             let again = try spool.ctl("import", "at", "--dir", directory)
             #expect(again.code == 0 && again.output.isEmpty, "\(again.output)")
-            #expect(again.errors.contains("at's job 1 is here already, in done: \(ids[0])") && again.errors.contains("at's job 2 is here already, in new: \(ids[1])"), "\(again.errors)")
+            #expect(again.errors.contains("at's job 1 was imported before and is in done: \(ids[0])") && again.errors.contains("at's job 2 was imported before and is in new: \(ids[1])"), "\(again.errors)")
         }
         try spool.start()
         #expect(try spool.runsOn())
@@ -105,7 +105,7 @@ struct ImportAtTests {
             #expect(chown("\(directory)/\(name)", uid, uid) == 0)
         }
         let result = try spool.ctl("import", "at", "--dir", directory)
-        #expect(result.code == 4 && result.errors.contains("a0000200000001: it belongs to user 64101, whom nobody here is called by"), "\(result.errors)")
+        #expect(result.code == 4 && result.errors.contains("a0000200000001: it belongs to user 64101, who is not in the user database"), "\(result.errors)")
         let id = try #require(result.lines.first)
         #expect(result.lines.count == 1)
         #expect(try spool.ctl("wait", id).code == 0)
@@ -119,8 +119,8 @@ struct ImportAtTests {
     func mistakes() throws {
         let spool = try SpoolUnderTest(starting: false)
         for (arguments, code, says) in [
-            (["at", "--dir", "/no/such/directory"], 1, "/no/such/directory"), (["at", "--verify"], 2, "--verify goes with import crontab"),
-            (["at", "--system"], 2, "--system goes with import crontab"), (["crontab", "--dir", "/tmp"], 2, "--dir goes with import at"), (["anacron"], 2, "crontab or at"),
+            (["at", "--dir", "/no/such/directory"], 1, "/no/such/directory"), (["at", "--verify"], 2, "--verify needs import crontab"),
+            (["at", "--system"], 2, "--system needs import crontab"), (["crontab", "--dir", "/tmp"], 2, "--dir needs import at"), (["anacron"], 2, "crontab or at"),
         ] as [([String], Int32, String)] {
             let result = try spool.ctl(list: ["import"] + arguments)
             #expect(result.code == code && result.errors.contains(says), "\(arguments): \(result.code) \(result.errors)")

@@ -51,7 +51,7 @@ struct InForceTests {
         let export = try spool.ctl("export", "t", "--crontab")
         #expect(export.output.contains("0 3 1 1 * echo old") && export.errors.contains("edit refused: \(edit.error)"), "\(export)")
         let why = try spool.ctl("why", "t")
-        #expect(why.output.contains("Its file can't be used: \(edit.error)") && why.output.contains("stays in force") && why.output.contains("It is due next at "), "\(why)")
+        #expect(why.output.contains("Its file is refused: \(edit.error)") && why.output.contains("stays in force") && why.output.contains("It is due next at "), "\(why)")
         let check = try spool.ctl("check")
         #expect(check.code == 4 && check.output.contains(edit.error), "\(check)")
         let candidates = try spool.ctl("completion", "--candidates", "2", "--", "spoolctl", "unschedule", "")
@@ -129,7 +129,7 @@ struct InForceTests {
             #expect(list.output.contains("t\t2") && list.output.contains("\t1\tedit refused\tedit refused: schedules/f.toml:2:"), "\(list)")
             #expect(list.errors.contains("schedules/g.toml: there is no task \"nobody\""), "\(list)")
             #expect(try spool.ctl("show", "t").output.contains("cron \"0 3 1 1 *\""))
-            #expect(try spool.ctl("why", "t").output.contains("A schedule's file can't be used: schedules/f.toml:2:"))
+            #expect(try spool.ctl("why", "t").output.contains("A schedule's file is refused: schedules/f.toml:2:"))
         }
     }
 

@@ -79,7 +79,7 @@ struct InsideTests {
         let refusals: [(arguments: [String], code: Int32, says: String)] = [
             (["1m", endless], 1, "has no timeout"), (["1m", later], 1, "is not running"), ([ended, "1m"], 1, "has already ended"),
             (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"soon\": "), ([endless, "1q"], 4, "\"1q\": "), (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
-            (["0s", endless], 4, "to later"),
+            (["0s", endless], 4, "can only be extended"),
         ]
         for refusal in refusals {
             let result = try spool.ctl(list: ["extend"] + refusal.arguments)
@@ -166,7 +166,7 @@ struct InsideTests {
     }
 
     static let badFractions: [(arguments: [String], code: Int32, says: String)] = [
-        (["1.1"], 2, "no fraction"), (["-0.1"], 2, "unknown option"), (["101%"], 2, "no fraction"), (["nan"], 2, "no fraction"), (["half"], 2, "no fraction"),
+        (["1.1"], 2, "not a fraction"), (["-0.1"], 2, "unknown option"), (["101%"], 2, "not a fraction"), (["nan"], 2, "not a fraction"), (["half"], 2, "not a fraction"),
         ([], 2, "needs a FRACTION"), (["0.5"], 2, "--job ID"), (["0.5", "--job", "nosuch"], 3, "there is no job"),
     ]
 

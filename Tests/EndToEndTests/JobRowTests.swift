@@ -151,7 +151,7 @@ struct JobRowTests {
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)
         #expect(try spool.ctl("show", "t").rows.first == ["name", "t"])
         let asked = try spool.ctl("delete", "t")
-        #expect(asked.code == 2 && asked.errors == "spoolctl: delete asks on a terminal; off one it needs -f\n", "\(asked.errors)")
+        #expect(asked.code == 2 && asked.errors == "spoolctl: delete asks for confirmation, which needs a terminal; use -f\n", "\(asked.errors)")
         #expect(try Files.list("\(spool.path)/tasks") == ["t.toml"])
         #expect(try spool.ctl("delete", "-f", "t").code == 0)
         #expect(try Files.list("\(spool.path)/tasks").isEmpty)

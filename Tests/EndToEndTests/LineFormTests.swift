@@ -38,7 +38,7 @@ struct LineFormTests {
         case (.header, .mark), (.header, .utf16): .refused("expected NAME.toml, NAME.json, or an executable script that begins with #!")
         case (.at, .mark), (.at, .utf16): .refused("it ")
         case (.at, .crlf), (.at, .cr): .refused("the first line ends with CR")
-        case (.lines, .latin1): .refused(":2:8: the line holds the byte 0xE9, which is not UTF-8")
+        case (.lines, .latin1): .refused(":2:8: the line contains the byte 0xE9, which is not UTF-8")
         case (.task, .latin1): .refused("2:9: the text is not UTF-8: byte 0xE9")
         case (.environment, .utf16): .refused("line 1: the file looks like UTF-16")
         case (.environment, .cr): .refused("line 1: the lines end with CR alone")

@@ -132,7 +132,7 @@ struct PatternTests {
         try spool.logLine("event=unanswered", "task=t", says.replacing("\"", with: "\\\""))
         try spool.wait(for: "the problem in status.json") { try problems(spool).contains { $0.contains("patterns/k ") && $0.contains(says) } }
         let next = try spool.ctl("next", "t")
-        #expect(next.code == 0 && next.errors.contains("patterns/k decides when schedule s of t is due, and has not said"), "\(next.errors)")
+        #expect(next.code == 0 && next.errors.contains("patterns/k decides when schedule s of t is due; it has not answered yet"), "\(next.errors)")
         let count = try spool.ended("clock").count
         try spool.ended("clock", count: count + 2)
         #expect(spool.log.split(separator: "\n").filter { $0.contains("event=unanswered") }.count == 1, "asked once; \(spool.log)")

@@ -89,7 +89,7 @@ struct PipelineTests {
         let written = "began\n".utf8.count + 6_000_000
         let missing = written - 65536
         let shown = try spool.ctl("logs", id)
-        #expect(shown.code == 0 && shown.output.contains("[spoolctl: \(missing) bytes are left out here; see output_limit in spool(5)]"))
+        #expect(shown.code == 0 && shown.output.contains("[spoolctl: \(missing) bytes are missing here; see output_limit in spool(5)]"))
         try gate.release()
         _ = try spool.end(of: "t")
         #expect(try spool.ctl("logs", id).output.contains("[spoold: \(missing) bytes are left out here"))
@@ -125,7 +125,7 @@ struct PipelineTests {
         let line = "{ \(Self.ctl) submit -w --name t '\(job)' < /dev/null; echo $? > code; } | head -1; cat code"
         let result = try Self.shell(spool, line)
         #expect(result.output == "x\n141\n", "\(result)")
-        #expect(result.error.contains("the job goes on; to end it: spoolctl cancel "))
+        #expect(result.error.contains("the job continues; to end it: spoolctl cancel "))
         #expect(try spool.ctl("cancel", try spool.running("t").id).code == 0)
     }
 
@@ -188,7 +188,7 @@ struct PipelineTests {
         #expect(job.outcome == (hasBegun ? "failed signal" : "failed spawn"))
         #expect(job.error.contains("standard input"), "\(job.error)")
         let retried = try spool.ctl("retry", id)
-        #expect(retried.code == 1 && retried.errors.contains("is not kept"), "\(retried)")
+        #expect(retried.code == 1 && retried.errors.contains("was not stored"), "\(retried)")
         try Files.rename("\(spool.path)/failed/\(id)", "\(spool.path)/new/again")
         let again = try spool.wait(for: "the second") { try spool.jobs(in: "failed", named: "again").first }
         #expect(again.error.contains("is not kept"), "\(again.error)")
@@ -242,7 +242,7 @@ struct PipelineTests {
         #expect(result.code == 3 && result.output == "67108865\n", "\(result)")
         let retried = try spool.ctl("retry", try spool.end(of: "t").id)
         #expect(retried.code == 1)
-        #expect(retried.errors.contains("is not kept: it had not come to its end, or was more than 64 MiB"), "\(retried)")
+        #expect(retried.errors.contains("was not stored: it had not reached its end, or was larger than 64 MiB"), "\(retried)")
         #expect(try Files.list("\(spool.path)/tmp") == [])
     }
 
@@ -262,7 +262,7 @@ struct PipelineTests {
         try spool.wait(for: "its whole input") { (try? FileStatus.read("\(spool.path)/new/\(id)/stdin"))?.kind == .file }
         submitter.kill(signal)
         #expect(submitter.exitCode() == (signal == SIGKILL ? 128 + SIGKILL : 130))
-        if signal == SIGINT { #expect(try Files.text(errors).contains("the job goes on; to end it: spoolctl cancel ")) }
+        if signal == SIGINT { #expect(try Files.text(errors).contains("the job continues; to end it: spoolctl cancel ")) }
         try spool.start()
         #expect(try spool.end(of: "t").outcome == "done 0")
         #expect(try Files.text("\(spool.path)/done/\(id)/stdout") == Files.text("\(spool.base)/input"))
@@ -284,10 +284,10 @@ struct PipelineTests {
         try spool.wait(for: "its output") { try Files.text("\(spool.base)/got").contains("some\n") }
         caller.kill(SIGINT)
         #expect(caller.exitCode() == 130)
-        #expect(try Files.text("\(spool.base)/said").contains("the job ends if it has begun"))
+        #expect(try Files.text("\(spool.base)/said").contains("the job fails, now or when it begins"))
         let job = try spool.wait(for: "the failure") { try spool.jobs(in: "failed", named: "t").first }
         #expect(job.outcome == "failed exit 0", "whatever the exit code")
         #expect(job.error.contains("its standard input broke off"), "\(job.error)")
-        #expect(try spool.ctl("retry", job.id).errors.contains("is not kept"))
+        #expect(try spool.ctl("retry", job.id).errors.contains("was not stored"))
     }
 }

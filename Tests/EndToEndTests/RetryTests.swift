@@ -81,8 +81,8 @@ struct RetryTests {
         let ids = try spool.ctl("retry", "--with-dependents", last).lines
         #expect(ids.map { SpoolUnderTest.name(inID: $0) } == ["b", "c", "d"])
         try spool.logLine("event=started", "id=\(ids[0])")
-        try spool.wait(for: "the dependents to be taken up") { try spool.ctl("why", ids[2]).output == "It waits: it comes after \(ids[1]).\n" }
-        #expect(try spool.ctl("why", ids[1]).output == "It waits: it comes after \(ids[0]).\n")
+        try spool.wait(for: "the dependents to be taken up") { try spool.ctl("why", ids[2]).output == "It waits: it starts after \(ids[1]).\n" }
+        #expect(try spool.ctl("why", ids[1]).output == "It waits: it starts after \(ids[0]).\n")
         try gate.release()
         #expect(try spool.ctl("wait", ids[2]).code == 0)
         #expect(try spool.linesNow("ran") == ["c", "d"] && spool.linesNow("rescued") == ["rescue"])
@@ -106,7 +106,7 @@ struct RetryTests {
         let edited = try spool.wait(for: "the edited retry") { try spool.jobs(in: "running", named: "edited").first?.id }
         let last = try submit(spool, "last", after: b, "true", when: "end")
         try spool.logLine("event=accepted", last)
-        #expect(try spool.ctl("why", last).output == "It waits: it comes after \(edited).\n")
+        #expect(try spool.ctl("why", last).output == "It waits: it starts after \(edited).\n")
         try gate.release(2)
         #expect(try spool.ctl("wait", last, slow).code == 0)
     }
@@ -163,12 +163,12 @@ struct RetryTests {
     }
 
     static let refused: [(words: [String], error: String)] = [
-        (["retry"], "retry needs a job's ID, or filters as jobs has them"),
-        (["retry", "--failed", "x"], "retry takes IDs or filters, and \"x\" and --failed are both"),
+        (["retry"], "retry needs a job's ID, or filters (see spoolctl jobs --help)"),
+        (["retry", "--failed", "x"], "retry takes IDs or filters, not both \"x\" and --failed"),
         (["retry", "--state", "new"], "retry acts on jobs in done and failed, and --state names new"),
-        (["cancel"], "cancel needs a job's ID, or filters as jobs has them"),
+        (["cancel"], "cancel needs a job's ID, or filters (see spoolctl jobs --help)"),
         (["cancel", "--state", "done"], "cancel acts on jobs in new and running, and --state names done"),
-        (["kill", "--task", "t", "x"], "kill takes IDs or filters, and \"x\" and --task are both"),
+        (["kill", "--task", "t", "x"], "kill takes IDs or filters, not both \"x\" and --task"),
     ]
 
     @Test("A call that names no jobs, or jobs in two ways, is refused", arguments: refused)

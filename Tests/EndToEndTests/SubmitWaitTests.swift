@@ -163,7 +163,7 @@ struct SubmitWaitTests {
         waiter.child.kill(SIGINT)
         let result = try waiter.end()
         #expect(result.code == 130)
-        #expect(result.errors.hasSuffix("spoolctl: the job goes on; to end it: spoolctl cancel \(id)\n"), "\(result.errors)")
+        #expect(result.errors.hasSuffix("spoolctl: the job continues; to end it: spoolctl cancel \(id)\n"), "\(result.errors)")
         try gate.release(1, "5")
         #expect(try spool.ctl("wait", id).code == 5)
     }

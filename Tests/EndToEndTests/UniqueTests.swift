@@ -28,7 +28,7 @@ struct UniqueTests {
         func expectFirst() throws {
             let again = try submit(spool, form, "true")
             #expect(again.code == 0 && again.output == first.output, "\(again)")
-            #expect(again.errors.contains("\(first.id) is there already") && again.errors.contains("nothing was submitted"), "\(again)")
+            #expect(again.errors.contains("\(first.id) exists already") && again.errors.contains("nothing was submitted"), "\(again)")
         }
         try expectFirst()
         try before.release()
@@ -74,7 +74,7 @@ struct UniqueTests {
         try waiter.awaitOutput("mine\n")
         try gate.release()
         let result = try waiter.end()
-        #expect(result.code == 7 && result.errors.contains("\(first.id) is there already") && !result.errors.contains("submitted \(first.id)"), "\(result)")
+        #expect(result.code == 7 && result.errors.contains("\(first.id) exists already") && !result.errors.contains("submitted \(first.id)"), "\(result)")
     }
 
     @Test("What is not meant is refused", arguments: [

@@ -39,7 +39,7 @@ struct UntoldTests {
             ? "mkfifo \"$0\"; : <\"$0\" & exec 4>\"$0\"; wait; exec \"$@\" >&4" : "exec \"$@\" \(output)"
         let line = ["-c", script, "\(spool.base)/pipe", SubmitWaitTests.ctl, "--config", spool.configuration] + words
         let result = try Commands.run("sh", line, environment: spool.environment)
-        #expect(result.code == 6 && result.error.contains(call.says) && result.error.contains("standard output did not take"), "\(result)")
+        #expect(result.code == 6 && result.error.contains(call.says) && result.error.contains("standard output failed"), "\(result)")
         guard call.says == "queued as ", words[0] != "backfill" else { return }
         // It is what is there, and there is no more of it.
         let told = result.error.split(separator: "\n").compactMap { line in line.hasPrefix("spoolctl: queued as ") ? String(line.dropFirst(20)) : nil }

@@ -12,7 +12,7 @@ struct WaitRingTests {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = '\(Self.ctl) \(call)'")
         let said = try job.stderr
-        #expect(job.outcome == "failed exit 125" && said.contains("it would wait for its own end"), "\(job.outcome) \(said)")
+        #expect(job.outcome == "failed exit 125" && said.contains("the command would wait for its own end"), "\(job.outcome) \(said)")
         let files = try job.files
         #expect(!files.contains { $0.hasPrefix(".waiting-") })
     }

@@ -1,12 +1,12 @@
 import Documents
 import Store
 
-/// A command line taken apart by the options that a command knows.
+/// A command line, divided into the options that a command knows and operands.
 struct Arguments {
     struct Given {
         var name: String
         var value: String
-        /// As it was written, for errors: `-n`, `--name`.
+        /// As the user wrote the option, for errors: `-n`, `--name`.
         var spelling: String
     }
 
@@ -16,7 +16,7 @@ struct Arguments {
     mutating func replaceOperands(_ operands: [String]) { self.operands = operands }
 
     func flag(_ name: String) -> Bool { given.contains { $0.name == name } }
-    /// The last one counts, so that an alias of a shell can be overridden.
+    /// The value given last, so that the user can override an option in a shell's alias.
     func value(_ name: String) -> String? { given.last { $0.name == name }?.value }
     func values(_ name: String) -> [String] { given.filter { $0.name == name }.map(\.value) }
 
@@ -26,7 +26,7 @@ struct Arguments {
         throw .usage("\(option.spelling) does not go with \(what): the file says it")
     }
 
-    /// Takes `words` apart. `ownOperands`: after more operands than this, or after `--`, everything is an operand.
+    /// Separates options from operands. After more than `ownOperands` operands, or after `--`, every word is an operand.
     init(_ words: some Sequence<String>, options: [Option], ownOperands: Int?, command: String?) throws(Failure) {
         var rest = Array(words)[...]
         while let word = rest.popFirst() {
@@ -73,7 +73,8 @@ struct Arguments {
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {
             guard let option = options.first(where: { $0.short == letter }) else {
-                throw Self.unknown("-\(letter)", near: nearest(to: String(word.dropFirst()), among: Self.names(options)).map { "--\($0)" }, command)
+                let near = nearest(to: String(word.dropFirst()), among: Self.names(options)).map { "--\($0)" }
+                throw Self.unknown("-\(letter)", near: near, command)
             }
             if option.value == nil {
                 given.append(Given(name: option.name, value: "", spelling: "-\(letter)"))
@@ -91,10 +92,11 @@ struct Arguments {
         try give(option, value, spelling)
     }
 
-    /// Takes a value. The one place that all of them pass, so that none of a duration in days is taken for seconds.
+    /// Keeps a value. Every value passes here, so that every duration without a unit is refused where its unit is not obvious.
     private mutating func give(_ option: Option, _ value: String, _ spelling: String) throws(Failure) {
-        // A whole number of this size is an instant, in milliseconds.
-        if let spellings = BareNumber.spellings(of: value, for: option.name), Int64(value).map({ $0 < Instant.bareMillisecondsMin }) ?? true {
+        // A whole number of at least `bareMillisecondsMin` is an instant, in milliseconds.
+        let isInstant = Int64(value).map { $0 >= Instant.bareMillisecondsMin } ?? false
+        if !isInstant, let spellings = BareNumber.spellings(of: value, for: option.name) {
             throw .invalid("\(spelling) \(value): the number has no unit; \(spellings)")
         }
         given.append(Given(name: option.name, value: value, spelling: spelling))

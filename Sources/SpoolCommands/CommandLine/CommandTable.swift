@@ -1,5 +1,5 @@
 extension SpoolCommand {
-    /// All commands, in the order in which help lists them: jobs, from inside a job, tasks, looking, holding, looking after.
+    /// All commands, in the order in which help lists them: jobs, from inside a job, tasks, questions, control and maintenance.
     static let all: [SpoolCommand] = [
         submit, run, backfill, wait, logs, status, jobs, top, cancel, kill, retry,
         progress, result, extend,

@@ -1,30 +1,30 @@
 import Linux
 import Store
 
-/// What may stand where the cursor is, by the same tables that dispatch and help are made of.
+/// The words that can follow at the cursor of a command line, from the same table of commands that dispatch and help read.
 struct Completion {
     enum Candidates {
-        /// Each with what it means.
+        /// Words, each with its meaning.
         case words([(text: String, meaning: String)])
-        /// The shell knows these better.
+        /// The shell completes paths itself.
         case files, directories
     }
 
     private let session: Session
-    /// The words before the cursor's, without the program.
+    /// The words before the cursor's word, without the program's name.
     private let before: [String]
-    /// The cursor's, as far as it is typed.
+    /// The typed part of the word at the cursor that is to be completed.
     private let typed: String
-    /// What of it stands and is not to be completed: `--task=`.
+    /// The part before `typed` that every candidate repeats: `--task=`.
     private var standing = ""
-    /// The command, once its word stands; nil also for a word that is none.
+    /// The command that is named; nil before its word, and for a word that names no command.
     private var command: SpoolCommand?
     private var hasCommandWord = false
-    /// The option whose value is being typed.
+    /// The option whose value is typed at the cursor.
     private var option: Option?
     private var operands: [String] = []
 
-    /// - Parameter words: those of the command line up to the cursor's, from the program on. bash takes them apart at `=`.
+    /// - Parameter words: the words of the command line from the program's name to the cursor's word. bash splits words at `=`.
     init(_ session: Session, words: [String]) throws(Failure) {
         before = Array(words.dropFirst().dropLast())
         var typed = words.count > 1 ? words[words.count - 1] : ""
@@ -53,7 +53,7 @@ struct Completion {
             standing = String(typed[...equals])
             typed = String(typed[typed.index(after: equals)...])
         }
-        // Of a list the last word is typed.
+        // In a list separated by commas the last word is completed.
         if let option, ["columns", "state", "reason"].contains(option.name), let comma = typed.lastIndex(of: ",") {
             standing += typed[...comma]
             typed = String(typed[typed.index(after: comma)...])
@@ -63,7 +63,7 @@ struct Completion {
             typed.removeFirst()
         }
         self.typed = typed
-        // The names on offer are those of the spool that the command line is about.
+        // Names of tasks and jobs are read from the spool that the command line names.
         let arguments = try Arguments(spool, options: Option.global, ownOperands: nil, command: nil)
         self.session = spool.isEmpty ? session : Session(session.command, arguments, output: session.output, errors: session.errors)
     }
@@ -77,7 +77,7 @@ struct Completion {
         }
     }
 
-    /// Those that begin with what is typed.
+    /// The candidates that begin with the typed text.
     func candidates() -> Candidates {
         switch all() {
         case .words(let words):
@@ -106,7 +106,7 @@ struct Completion {
         case "retry": return .words(jobs([.failed, .done]))
         default: break
         }
-        // What its own usage says it takes first.
+        // Every other command says in its synopsis what its first operand is.
         let operand = command.arguments.split(separator: " ").first?.drop { $0 == "[" } ?? ""
         if operand.hasPrefix("NAME") { return operands.isEmpty || operand.contains("…") ? .words(tasks()) : .files }
         if operand.hasPrefix("ID") { return .words(jobs(JobState.allCases)) }
@@ -117,7 +117,9 @@ struct Completion {
     // MARK: Values
 
     private func values(of option: Option) -> Candidates {
-        func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> Candidates { .words(Choice.allCases.map { ($0.rawValue, "") }) }
+        func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> Candidates {
+            .words(Choice.allCases.map { ($0.rawValue, "") })
+        }
         switch option.name {
         case "task", "on-success", "on-failure", "on-end", "on-overdue": return .words(tasks())
         case "after": return .words(tasks() + jobs(JobState.allCases))
@@ -147,9 +149,9 @@ struct Completion {
         }
     }
 
-    // MARK: What the spool holds
+    // MARK: Names in the spool
 
-    /// Whatever can't be read has no names to offer: a completion says nothing of errors.
+    /// A completion reports no errors: directories that cannot be read add no names.
     private func quietly(_ body: () throws(Failure) -> [(String, String)]) -> [(text: String, meaning: String)] {
         do throws(Failure) { return try body() } catch { return [] }
     }
@@ -168,7 +170,7 @@ struct Completion {
         }
     }
 
-    /// The newest hundred.
+    /// The newest hundred jobs in these states.
     private func jobs(_ states: [JobState]) -> [(text: String, meaning: String)] {
         quietly { () throws(Failure) in
             var records = try session.records()

@@ -1,20 +1,26 @@
 extension SpoolCommand {
     static let completion = SpoolCommand(
-        "completion", "bash|zsh|fish", "print the completions of a shell",
+        "completion", "bash|zsh|fish", "print the completion script of a shell",
         details: [
-            "The script asks spoolctl itself what may come next, so it fits every version: commands, options, their values, and the names and ids that the spool holds.",
-            "bash: into /etc/bash_completion.d/ or ~/.local/share/bash-completion/completions/spoolctl. zsh: as _spoolctl into a directory of $fpath. fish: into ~/.config/fish/completions/spoolctl.fish.",
+            """
+            The script runs spoolctl for the candidates, so it fits every version. It completes commands, options, values of options, \
+            and the names and ids in the spool.
+            """,
+            """
+            Where to put the script: bash, /etc/bash_completion.d/ or ~/.local/share/bash-completion/completions/spoolctl; zsh, a file \
+            _spoolctl in a directory of $fpath; fish, ~/.config/fish/completions/spoolctl.fish.
+            """,
         ],
-        options: [Option("candidates", value: "N", "what may stand as the Nth word, from 0, of the command line that follows; for the scripts")],
+        options: [Option("candidates", value: "N", "for the scripts: print the candidates for word N (from 0) of the operands")],
         examples: [
-            Example("source <(spoolctl completion bash)", "for this shell"),
-            Example("spoolctl completion fish > ~/.config/fish/completions/spoolctl.fish", "for every one"),
+            Example("source <(spoolctl completion bash)", "in this shell"),
+            Example("spoolctl completion fish > ~/.config/fish/completions/spoolctl.fish", "in every new shell"),
         ]
     ) { session throws(Failure) in
         guard session.arguments.value("candidates") == nil else { return try candidates(session) }
-        guard let name = session.arguments.operands.first else { throw .usage("completion needs a shell: bash, zsh or fish") }
+        guard let name = session.arguments.operands.first else { throw .usage("completion needs the name of a shell: bash, zsh or fish") }
         guard let script = CompletionScript(rawValue: name), session.arguments.operands.count == 1 else {
-            throw .usage("no completions for \"\(session.arguments.operands.joined(separator: " "))\"; there are bash, zsh and fish")
+            throw .usage("no completions for \"\(session.arguments.operands.joined(separator: " "))\"; expected bash, zsh or fish")
         }
         session.output.write(script.text)
         return ExitCode.done

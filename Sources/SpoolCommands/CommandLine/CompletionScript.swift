@@ -1,4 +1,4 @@
-/// What a shell is told once: to ask spoolctl, and what its answer means.
+/// A shell's completion script: it runs `spoolctl completion --candidates` and hands the answer to the shell.
 enum CompletionScript: String, CaseIterable {
     case bash, zsh, fish
 

@@ -1,6 +1,6 @@
 import Documents
 
-/// From words to a command.
+/// Finds the command that a command line names, runs it, and returns the exit code.
 enum Dispatch {
     static func run(_ words: [String], output: Output, errors: Output) -> Int32 {
         var code: Int32
@@ -17,8 +17,8 @@ enum Dispatch {
     }
 
     private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {
-        let globals = Option.global + [Option("version", "V", "say which version this is")]
-        // The command is the first operand: what stands before it can only be a global option.
+        let globals = Option.global + [Option("version", "V", "print the version")]
+        // The command is the first operand. Only options of every command can precede it.
         let before = try Arguments(words, options: globals, ownOperands: 0, command: nil)
         guard let name = before.operands.first else {
             if before.flag("version") { return try dispatch(["version"], output: output, errors: errors) }

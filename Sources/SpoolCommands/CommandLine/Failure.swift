@@ -1,7 +1,7 @@
 import Linux
 import Store
 
-/// What spoolctl exits with. With `wait` and `-w` it is the job's own code instead.
+/// The exit codes of spoolctl. `wait` and `-w` exit with the job's own code instead.
 enum ExitCode {
     static let done: Int32 = 0
     static let failed: Int32 = 1
@@ -9,17 +9,17 @@ enum ExitCode {
     static let notFound: Int32 = 3
     static let invalid: Int32 = 4
     static let notPermitted: Int32 = 5
-    /// It was done, and its answer could not be written to standard output; standard error says what was done.
+    /// The change was made, but its answer could not be written to standard output. Standard error says what was changed.
     static let unreported: Int32 = 6
-    /// As timeout(1) has it.
+    /// The code of timeout(1).
     static let timeout: Int32 = 124
-    /// The job never ran, or nobody knows how it ended.
+    /// The job never ran, or how it ended is unknown.
     static let neverRan: Int32 = 125
     /// Added to a signal's number, as shells do.
     static let signalBase: Int32 = 128
 }
 
-/// Why a command did not do what was asked: lines for standard error, each of which names what it is about.
+/// Why a command failed: an exit code, and lines for standard error, each of which names the file, option or job that it is about.
 struct Failure: Error {
     var code: Int32
     var lines: [String]
@@ -38,14 +38,15 @@ struct Failure: Error {
 
     init(_ error: JournalError) {
         switch error {
-        case .damage: self.init(ExitCode.failed, "\(error); spoolctl fsck says more, spoolctl journal shows what is before it")
+        case .damage:
+            self.init(ExitCode.failed, "\(error); spoolctl fsck describes the damage, spoolctl journal prints the records before it")
         case .system(let error): self.init(error)
         }
     }
 
     init(_ error: DefinitionProblem) { self.init(ExitCode.invalid, error.lines) }
 
-    /// A definition's problems, each behind the name of its file.
+    /// The problems of a definition, each after the name of its file.
     init(file: String, _ problems: Problems) {
         self.init(ExitCode.invalid, problems.all.map { "\(file):\($0)" })
     }
@@ -55,7 +56,7 @@ struct Failure: Error {
     static func notFound(_ message: String) -> Failure { Failure(ExitCode.notFound, message) }
 }
 
-/// Carries out calls of the system whose refusal ends the command.
+/// Makes system calls whose errors end the command.
 func attempt<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(Failure) -> Value {
     do throws(SystemError) { return try body() } catch { throw Failure(error) }
 }

@@ -1,4 +1,4 @@
-/// The help texts, all made from the table of commands.
+/// The help texts, which are generated from the table of commands.
 enum Help {
     static func overview(_ output: Output) {
         output.line("usage: spoolctl [--spool DIR] COMMAND …")
@@ -8,11 +8,11 @@ enum Help {
             output.line("  \(padded(command.name, width))  \(command.summary)")
         }
         output.line("")
-        output.line("Every command:")
+        output.line("Options of every command:")
         options(Option.global, to: output)
         output.line("")
-        output.line("spoolctl COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 invalid input,")
-        output.line("5 not permitted; with wait and -w the job's own, 128+n for signal n, 124 timeout, 125 never ran.")
+        output.line("spoolctl COMMAND --help describes a command. Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 invalid input,")
+        output.line("5 not permitted; with wait and -w the job's own code, 128+n for signal n, 124 timeout, 125 never ran.")
     }
 
     static func command(_ command: SpoolCommand, _ output: Output) {
@@ -29,7 +29,7 @@ enum Help {
             options(command.options, to: output)
         }
         output.line("")
-        output.line("As every command: \(Option.global.map(spelling).joined(separator: "; ")).")
+        output.line("Options of every command: \(Option.global.map(spelling).joined(separator: "; ")).")
         if !command.examples.isEmpty {
             output.line("")
             output.line("Examples:")

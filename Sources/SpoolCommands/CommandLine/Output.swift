@@ -4,29 +4,29 @@ import Glibc
 import Linux
 @_exported import LiveView
 
-/// Standard output and error: buffered, quiet about a reader that went away, and careful with terminals.
+/// Standard output and standard error: buffered, silent when the reader has ended, and safe for terminals.
 final class Output {
     let isTerminal: Bool
     let hasColour: Bool
-    /// A line can be written over again.
+    /// The terminal can erase and rewrite a line.
     let canRewrite: Bool
-    /// Whether the program ends when nobody reads any more, as is right for one that has nothing to do but write.
+    /// The program exits when the reader has ended. True for standard output, until the program has changed something.
     var endsWithReader: Bool
-    /// Why nothing is written any more: EPIPE when nobody reads it. Nil while it is.
+    /// The error that ended writing: EPIPE when the reader has ended. Nil while writing works.
     private(set) var failure: Int32?
-    /// Whether the program asks for `failure` and decides itself what becomes of it, as one does that waits for a job.
+    /// The caller checks `failure` and decides what follows from it, as a command does that waits for a job.
     var leavesFailureToCaller = false
-    /// What was written has not all been taken, and somebody wants it.
+    /// Some output was lost that a reader wanted.
     private(set) var hasFailed = false
     private let descriptor: Int32
     private var buffer: [UInt8] = []
-    /// What the program has done, of which nobody has been told yet, see ``noteChange(_:)``.
+    /// Changes that the program has made and not reported yet; see ``noteChange(_:)``.
     private var unreported: [String] = []
 
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
         isTerminal = isatty(descriptor) == 1
-        // https://no-color.org: present and not empty.
+        // https://no-color.org: the variable counts when it is set and not empty.
         let noColour = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
         let isDumb = getenv("TERM").map { strcmp($0, "dumb") == 0 } ?? false
         canRewrite = isTerminal && !isDumb
@@ -34,20 +34,20 @@ final class Output {
         endsWithReader = descriptor == STDOUT_FILENO
     }
 
-    /// Writes text. On a terminal, whatever is in it, nothing of it moves the cursor, is obeyed or cannot be seen: line ends, tabs and the
-    /// colours of ``coloured(_:_:)`` alone are left as they are. All that spoolctl prints comes through here but for the output of jobs,
-    /// see ``writeOutput(_:raw:)``, and what moves the cursor, see ``control(_:)``.
+    /// Writes text. On a terminal, control characters are escaped, except line ends, tabs and the colours of ``coloured(_:_:)``: no text
+    /// can move the cursor, control the terminal or be invisible. All output of spoolctl passes here, except the output of jobs
+    /// (``writeOutput(_:raw:)``) and spoolctl's own cursor movements (``control(_:)``).
     func write(_ text: String) { put(isTerminal ? Self.forTerminal(text) : text) }
 
     func line(_ text: String) { write(text + "\n") }
 
-    /// Text as bytes, which may be no UTF-8.
+    /// Writes text as bytes, which need not be UTF-8.
     func write(bytes: some Collection<UInt8>) {
         if isTerminal { return put(Self.forTerminal(FileName.string(from: Array(bytes)))) }
         append(bytes)
     }
 
-    /// What moves the cursor, or takes away what was written.
+    /// Writes a sequence that moves the cursor or erases text.
     func control(_ text: String) { put(text) }
 
     private func put(_ text: String) { append(text.utf8) }
@@ -61,7 +61,7 @@ final class Output {
 
     private static func forTerminal(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { TerminalText.isUnsafe($0.value) && !lineEnds.contains($0) }) else { return text }
-        // The colours stand between texts that hold none.
+        // Escapes each text between two of our own colour codes.
         var result = ""
         var rest = Substring(text)
         while let escape = rest.firstIndex(of: "\u{1B}") {
@@ -73,29 +73,29 @@ final class Output {
         return result + TerminalText.safe(String(rest), but: lineEnds)
     }
 
-    // MARK: What was done
+    // MARK: Changes
 
-    /// Notes that the program has changed something, `queued as ID`, before what it says of it is written here. Where that cannot be
-    /// written, standard error says it and the exit code says that it was done: whoever does it again must not do it twice.
+    /// Records that the program has changed something, such as `queued as ID`, before the answer is written here. When the answer cannot
+    /// be written, standard error reports the change and the exit code is ``ExitCode/unreported``, so that a caller does not repeat it.
     func noteChange(_ what: String) {
         unreported.append(what)
         endsWithReader = false
     }
 
-    /// How many of these are said one by one.
+    /// The number of changes that are reported one by one.
     private static let unreportedMax = 20
 
-    /// Says on standard error what standard output did not take, and ends.
+    /// Reports on standard error the changes that standard output did not accept, and exits.
     private func reportChangesOnStandardError(_ why: Int32) -> Never {
         var text = unreported.prefix(Self.unreportedMax).map { "spoolctl: \(Output.oneLine($0))\n" }.joined()
         if unreported.count > Self.unreportedMax { text += "spoolctl: and \(unreported.count - Self.unreportedMax) more\n" }
-        text += "spoolctl: that was done, and standard output did not take what it says: \(SystemError.message(why))\n"
-        // Where that fails, too, the exit code remains.
+        text += "spoolctl: the changes above were made, but standard output failed: \(SystemError.message(why))\n"
+        // When standard error fails as well, the exit code alone reports the change.
         _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
         _exit(ExitCode.unreported)
     }
 
-    /// Writes what is buffered.
+    /// Writes the buffer.
     func flush() {
         var done = 0
         while done < buffer.count, failure == nil {
@@ -103,7 +103,7 @@ final class Output {
             if count >= 0 {
                 done += count
             } else if errno == EAGAIN {
-                // Whoever shares the pipe or terminal made it so.
+                // Another process that shares the pipe or terminal made it non-blocking.
                 var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = Glibc.poll(&polled, 1, -1)
             } else if errno != EINTR {
@@ -114,30 +114,29 @@ final class Output {
         if failure == nil { unreported.removeAll() }
     }
 
-    /// After the last that is written: who went away has not been told all.
+    /// Writes the buffer for the last time. When the reader ended before, unreported changes are reported on standard error.
     func finish() {
         flush()
         if failure != nil, !unreported.isEmpty { reportChangesOnStandardError(EPIPE) }
     }
 
-    // MARK: A reader that goes
+    // MARK: A reader that ends
 
-    /// Ready when nobody reads any more, also while nothing is written: POLLERR of a pipe, POLLHUP of a socket or a terminal.
+    /// Ready when the reader has ended, also while nothing is written: POLLERR for a pipe, POLLHUP for a socket or a terminal.
     var poll: pollfd { pollfd(fd: failure == nil ? descriptor : -1, events: 0, revents: 0) }
 
-    /// Looks whether anybody still reads.
+    /// Checks whether the reader still exists.
     func check() {
         var polled = poll
-        // POLLNVAL: it was closed from the beginning, and nobody went.
+        // POLLNVAL: the descriptor was closed from the beginning, so no reader has ended.
         if Glibc.poll(&polled, 1, 0) > 0, polled.revents & Int16(POLLERR | POLLHUP) != 0 { fail(EPIPE) }
     }
 
-    /// The one place that decides what becomes of the program when its output cannot be written. A closed pipe is no error: whoever read has
-    /// seen enough.
+    /// Decides what follows when output cannot be written. A closed pipe is not an error: the reader has read what it wanted.
     private func fail(_ number: Int32) {
         failure = number
         if descriptor == STDERR_FILENO {
-            // There is nobody left to tell, and no reason to leave undone what was asked for. Closed, it is not wanted.
+            // No other place is left for a report, and the command goes on. A closed standard error is the caller's wish.
             hasFailed = number != EBADF && number != EPIPE
             return
         }
@@ -152,19 +151,18 @@ final class Output {
         _exit(ExitCode.failed)
     }
 
-    /// The columns of the terminal; 80 where nobody knows.
+    /// The columns of the terminal; 80 when unknown.
     var columns: Int {
         let columns = Int(linux_terminal_columns(descriptor))
         return columns > 0 ? columns : 80
     }
 
-    // MARK: Text of others
+    // MARK: Text from elsewhere
 
-    /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
-    /// line or pass for a column.
+    /// Text from a file or another program, on one line: control characters, line ends and tabs are escaped.
     static func oneLine(_ text: String) -> String { PlainText.oneLine(text) }
 
-    /// A job's output as it came; on a terminal, with control characters escaped but for line ends, tabs and colours.
+    /// Writes a job's output unchanged; on a terminal, with control characters escaped except line ends, tabs and colours.
     func writeOutput(_ bytes: [UInt8], raw: Bool) {
         guard isTerminal, !raw, bytes.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return append(bytes) }
         var result = ""

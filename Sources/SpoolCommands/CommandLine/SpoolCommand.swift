@@ -1,15 +1,15 @@
-/// One subcommand: how it is called, what it says of itself, and what it does. Dispatch and all help are made of these.
+/// One command of spoolctl: its name and operands, its help, and its code. Dispatch, help and completion read these values.
 struct SpoolCommand: Sendable {
     var name: String
-    /// What follows the name, as in a manual: `[options] [--] COMMAND…`.
+    /// The text after the name in a manual page's synopsis: `[options] [--] COMMAND…`.
     var arguments: String
-    /// One line, beginning with a verb.
+    /// One line that begins with a verb in the imperative.
     var summary: String
-    /// What the manual says beyond the options; paragraphs.
+    /// Paragraphs that follow the summary in the help.
     var details: [String]
     var options: [Option]
     var examples: [Example]
-    /// After more operands than this, the rest is somebody else's command line and its options are left alone.
+    /// The number of operands before another program's command line, whose options spoolctl leaves alone. Nil when none follows.
     var ownOperands: Int?
     var run: @Sendable (Session) throws(Failure) -> Int32
 
@@ -43,9 +43,9 @@ struct Option: Sendable {
     /// Without its dashes.
     var name: String
     var short: Character?
-    /// Another long name for the same.
+    /// Another long name of the same option.
     var alias: String?
-    /// What its value is called; nil: it takes none.
+    /// The value's name in the help; nil when the option takes no value.
     var value: String?
     var help: String
 
@@ -64,12 +64,12 @@ struct Option: Sendable {
         self.help = help
     }
 
-    /// Understood by every command, before and after its name.
+    /// The options of every command, accepted before and after the command's name.
     static let global = [
-        Option("spool", value: "DIR", "the spool (else $SPOOL_DIR, else the user's or the system's)"),
-        Option("config", value: "FILE", "the configuration (else what the daemon of the spool has in force)"),
+        Option("spool", value: "DIR", "the spool (default: $SPOOL_DIR, else the user's or the system's spool)"),
+        Option("config", value: "FILE", "the configuration file (default: the one that the spool's daemon uses)"),
         Option("json", "print data as JSON"),
-        Option("quiet", "q", "print ids or names alone"),
-        Option("help", "h", "say how a command is called"),
+        Option("quiet", "q", "print only ids or names"),
+        Option("help", "h", "print this help"),
     ]
 }

@@ -1,4 +1,4 @@
-/// Rows of cells: columns aligned under a header on a terminal, tab-separated lines without one in a pipe.
+/// Rows of cells: aligned columns under a header on a terminal, lines with tabs between the fields in a pipe.
 struct TextTable {
     struct Cell: ExpressibleByStringInterpolation {
         var text: String
@@ -15,7 +15,7 @@ struct TextTable {
     private let header: [String]
     private var rows: [[Cell]] = []
 
-    /// Without a header the table says keys and values, one a line.
+    /// A table without a header lists keys and values, one pair a line.
     init(_ header: [String] = []) { self.header = header }
 
     var isEmpty: Bool { rows.isEmpty }
@@ -34,7 +34,7 @@ struct TextTable {
     func lines(isForTerminal: Bool, coloured: (String, Output.Colour?) -> String = { text, _ in text }) -> [String] {
         var rows = rows.map { row in row.map { Cell(Output.oneLine($0.text), $0.colour) } }
         guard isForTerminal else { return rows.map { row in row.map(\.text).joined(separator: "\t") } }
-        // An empty table is its header: it says what there is none of.
+        // An empty table still prints its header.
         if !header.isEmpty { rows.insert(header.map { Cell($0, .bold) }, at: 0) }
         var widths: [Int] = []
         for row in rows {

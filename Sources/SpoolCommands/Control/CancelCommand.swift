@@ -4,9 +4,12 @@ extension SpoolCommand {
     static let cancel = SpoolCommand(
         "cancel", "ID… | filters", "cancel jobs",
         details: [
-            "One that waits never runs; one that runs is told to stop, with its stop_signal and later with SIGKILL. It ends in failed/ with the reason canceled. Without a daemon the request is kept in control/ until one starts.",
-            "With filters, which are those of jobs, the jobs that match are canceled: of those that wait or run, unless --state says which.",
-            "However many there are, spoold cancels them in one turn: none that waits starts because one that runs has ended.",
+            """
+            A waiting job is never started. A running job gets its stop_signal, and SIGKILL after kill_after. Its record is in failed/ \
+            with the reason canceled. Without a daemon the request stays in control/ until one starts.
+            """,
+            "The filters are those of spoolctl jobs. They match waiting and running jobs unless --state names one of these states.",
+            "spoold cancels all of them at once: no waiting job starts because a running one has ended.",
         ],
         options: JobSelection.options,
         examples: [

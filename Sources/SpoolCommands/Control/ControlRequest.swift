@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Store
 
-/// A request to the daemon: a file in `control/` that it removes when it has carried it out, and its answer beside it.
+/// A request to the daemon: a file in `control/`, which the daemon removes when it has carried out the request, and its answer.
 struct ControlRequest {
     private let session: Session
     private let fs: DiskFileSystem
@@ -15,7 +15,7 @@ struct ControlRequest {
     struct Answer {
         var code: Int32
         var message: String
-        /// Of a request for many jobs: the answer for each, by its id.
+        /// For a request about many jobs: the answer for each, by the job's id.
         var jobs: [String: JobAnswer] = [:]
     }
 
@@ -24,11 +24,11 @@ struct ControlRequest {
         var message: String
     }
 
-    /// How long a daemon that holds the lock may take to answer.
+    /// The time that a daemon has to answer.
     static let patienceMilliseconds: Int64 = 10_000
 
-    /// Makes the request and waits for its answer. Nil: no daemon runs, and the request is kept for the next one; unless one is about to,
-    /// `isComing`.
+    /// Makes the request and waits for the answer. Returns nil when no daemon runs: the request is kept for the next one. With `isComing` a
+    /// daemon is about to start, and its answer is waited for.
     func make(
         patienceMilliseconds: Int64 = Self.patienceMilliseconds, isComing: Bool = false, _ write: (inout JSONWriter) -> Void
     ) throws(Failure) -> Answer? {
@@ -38,7 +38,7 @@ struct ControlRequest {
             return inotify
         }
         let name = try send(write)
-        // Asked after the request stands: a daemon that starts from here on finds it.
+        // This check follows the request: a daemon that starts afterwards finds the request.
         let holder = try session.daemon()
         guard isComing || holder != nil else { return nil }
         let deadline = MonotonicInstant.now().advanced(byMilliseconds: patienceMilliseconds)
@@ -47,15 +47,16 @@ struct ControlRequest {
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
             if .now() >= deadline || Glibc.poll(&poll, 1, deadline.pollTimeout()) == 0 {
                 throw Failure(
-                    ExitCode.failed, "spoold has not answered for \(TimeText.length(patienceMilliseconds)); the request stays in control/")
+                    ExitCode.failed,
+                    "spoold has not answered within  \(TimeText.length(patienceMilliseconds)); the request stays in control/")
             }
             var events: [InotifyEvent] = []
             _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
         }
     }
 
-    /// Makes a request for many jobs, or as many as it takes, and waits for the answers; one for each job. Nil: no daemon runs, and the
-    /// requests are kept for the next one.
+    /// Makes one request for many jobs, or several when there are too many for one, and waits for an answer for each job. Returns nil when
+    /// no daemon runs: the requests are kept for the next one.
     func make(for ids: [String], _ write: (inout JSONWriter) -> Void) throws(Failure) -> [String: JobAnswer]? {
         var answers: [String: JobAnswer]? = [:]
         for start in stride(from: 0, to: ids.count, by: RequestLimits.jobs) {
@@ -64,7 +65,7 @@ struct ControlRequest {
             let patience = Self.patienceMilliseconds + 10 * Int64(some.count)
             let answer = try make(patienceMilliseconds: patience) { writer in
                 write(&writer)
-                // An older daemon knows a request for one job.
+                // An older daemon knows only requests for one job.
                 if ids.count == 1 { return writer.member("id", ids[0]) }
                 writer.member("ids", texts: some)
             }
@@ -72,13 +73,13 @@ struct ControlRequest {
                 answers = nil
                 continue
             }
-            // What is wrong with the request as a whole is so for each.
+            // An answer to the request as a whole applies to each job.
             for id in some { answers?[id] = answer.jobs[id] ?? JobAnswer(code: answer.code, message: answer.message) }
         }
         return answers
     }
 
-    /// Puts the request there, durable, and returns its name.
+    /// Writes the request durably and returns its name.
     func send(_ write: (inout JSONWriter) -> Void) throws(Failure) -> String {
         var writer = JSONWriter(reserving: 128)
         writer.object(write)
@@ -95,13 +96,15 @@ struct ControlRequest {
         return name
     }
 
-    /// Takes the answer away; nil when there is none yet.
+    /// Reads and removes the answer; nil when there is none yet.
     func takeAnswer(to name: String) throws(Failure) -> Answer? {
         let path = "\(Layout.control)/\(name).answer"
         let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: RequestLimits.answerBytes, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken else { return nil }
-        // Not whole yet: its next event comes.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: RequestLimits.readingAnswer))?.kind, let code = table.whole("code") else { return nil }
+        // The answer is not complete yet; an event follows when it is.
+        guard case .table(let table)? = (try? JSON.parse(bytes, limits: RequestLimits.readingAnswer))?.kind,
+            let code = table.whole("code")
+        else { return nil }
         try attempt { () throws(SystemError) in
             do throws(SystemError) { try fs.removeFile(path) } catch { if error.errno != SystemError.noSuchFile { throw error } }
         }

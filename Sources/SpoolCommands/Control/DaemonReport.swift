@@ -1,14 +1,14 @@
 import Linux
 import Store
 
-/// What the daemon publishes of itself, and whether it is there.
+/// The report of `spoolctl status`: the daemon's published status, and whether it runs.
 struct DaemonReport {
     private let session: Session
     private let holder: SpoolLock.Holder?
     private let standbys: [Standby]
     private let table: Table?
     private let fs: DiskFileSystem
-    /// What the spool's disk says to a change now: a daemon whose status it does not take cannot tell.
+    /// The error when spoolctl tries to write to the spool now: a daemon cannot publish that its disk refuses changes.
     private let refusal: SystemError?
 
     init(_ session: Session) throws(Failure) {
@@ -30,7 +30,7 @@ struct DaemonReport {
         table = try session.daemonTable(fs)
     }
 
-    /// Prints it. A daemon that does not run is news, not a failure.
+    /// Prints the report. A daemon that is not running is not a failure of this command.
     func write() throws(Failure) -> Int32 {
         if session.isJSON {
             try writeJSON()
@@ -55,7 +55,9 @@ struct DaemonReport {
             rows.add("timezone", published.zoneName)
         }
         let counts = try holder == nil ? session.countJobs() : [:]
-        for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] { rows.add(key, counts[key].map { String($0) } ?? text(key)) }
+        for key in ["state", "slots", "running", "waiting", "done", "failed", "tasks"] {
+            rows.add(key, counts[key].map { String($0) } ?? text(key))
+        }
         if let due = table?.instant("next_due") {
             rows.add("next due", "\(session.time(due))\(table?.text("next_task").map { " \($0)" } ?? "")")
         }
@@ -80,14 +82,17 @@ struct DaemonReport {
             _ = try EverybodysSpool.each(session) { part throws(Failure) in
                 guard let owner = part.owner else { return }
                 let counts = try part.countJobs()
-                rows.add([.init("user \(owner.name)", .dim), .init("is not served: \(counts["running"] ?? 0) running, \(counts["waiting"] ?? 0) waiting", .red)])
+                let text = "is not served: \(counts["running"] ?? 0) running, \(counts["waiting"] ?? 0) waiting"
+                rows.add([.init("user \(owner.name)", .dim), .init(text, .red)])
             }
         } else if case .array(let users)? = table?["users"]?.kind {
             for case .table(let user) in users.map(\.kind) {
-                let counts = "\(user.whole("running") ?? 0) running, \(user.whole("waiting") ?? 0) waiting, may use \(user.whole("slots") ?? 0) slots"
+                let (running, waiting, slots) = (user.whole("running") ?? 0, user.whole("waiting") ?? 0, user.whole("slots") ?? 0)
+                let counts = "\(running) running, \(waiting) waiting, may use \(slots) slots"
                 var isServed = user.whole("pid") != nil
                 if case .boolean(true)? = user["resting"]?.kind { isServed = true }
-                rows.add([.init("user \(user.text("name") ?? "?")", .dim), .init(isServed ? counts : "is not served", isServed ? nil : .red)])
+                let state: TextTable.Cell = isServed ? .init(counts) : .init("is not served", .red)
+                rows.add([.init("user \(user.text("name") ?? "?")", .dim), state])
             }
         }
         if case .array(let problems)? = table?["problems"]?.kind {
@@ -102,7 +107,7 @@ struct DaemonReport {
         return ExitCode.done
     }
 
-    /// What keeps the daemon, and whoever records anything, from a part of their work.
+    /// The daemon's troubles, and the spool's disk when it refuses changes.
     private var troubles: [Table] {
         var troubles: [Table] = []
         if holder != nil, case .array(let all)? = table?["troubles"]?.kind {
@@ -123,7 +128,7 @@ struct DaemonReport {
         return "\(trouble.text("of") ?? "?")\(since): \(trouble.text("error") ?? ""); \(trouble.text("effect") ?? "")"
     }
 
-    private static let effect = "nothing can be recorded, so nothing is started or acknowledged until it takes changes"
+    private static let effect = "nothing can be recorded, so nothing is started or acknowledged until it accepts changes"
 
     private func writeJSON() throws(Failure) {
         var report = table ?? Table()
@@ -155,11 +160,14 @@ struct DaemonReport {
 }
 
 extension Session {
-    /// How many jobs wait and run, as the directories have them.
+    /// The numbers of waiting and running jobs, counted in the directories.
     fileprivate func countJobs() throws(Failure) -> [String: Int] {
         let fs = try openSpool()
         return try attempt { () throws(SystemError) in
-            ["waiting": try fs.jobNames(in: Layout.new).count, "running": try fs.jobNames(in: Layout.running).count { $0.kind == .directory }]
+            [
+                "waiting": try fs.jobNames(in: Layout.new).count,
+                "running": try fs.jobNames(in: Layout.running).count { $0.kind == .directory },
+            ]
         }
     }
 

@@ -1,13 +1,13 @@
 import Store
 
-/// What one call of spoolctl asks the daemon to do with jobs, and what it prints of that: a line for each job, and an exit code.
+/// A request of one call of spoolctl about jobs: asks the daemon, prints a line for each job, and keeps the exit code.
 struct JobRequests {
     private let session: Session
-    /// What is said of a job for which the answer has no words.
+    /// The text for a job when the answer has no message.
     private let pastTense: String
-    /// Filters have chosen the jobs, and nobody has named them.
+    /// True when filters chose the jobs, rather than operands.
     private var isChosen = false
-    /// The first failure.
+    /// The exit code of the first failure.
     private(set) var code = ExitCode.done
 
     init(_ session: Session, pastTense: String) {
@@ -15,7 +15,7 @@ struct JobRequests {
         self.pastTense = pastTense
     }
 
-    /// The jobs that these operands mean, each once, as far as they wait or run. The others are complained of.
+    /// The waiting and running jobs among these operands, each once. The others are reported on standard error.
     mutating func open(_ texts: [String]) throws(Failure) -> [JobRecord] {
         var open: [JobRecord] = []
         var seen = Set<String>()
@@ -31,14 +31,14 @@ struct JobRequests {
         return open
     }
 
-    /// Whether the daemon can be asked for the job. Else the user is told why not.
+    /// True when the daemon can be asked about the job. Otherwise reports why not.
     private mutating func isOpen(_ record: JobRecord) -> Bool {
         guard let why = session.refusal(ofRequestFor: record) else { return true }
         fail(ExitCode.failed, why)
         return false
     }
 
-    /// Asks for the same for all jobs that a call is about, in each part of the spool. Returns what to exit with.
+    /// Asks for the same change of all selected jobs, in each part of the spool. Returns the exit code.
     static func ask(
         _ session: Session, _ selection: JobSelection, pastTense: String, _ write: @escaping (inout JSONWriter) -> Void
     ) throws(Failure) -> Int32 {
@@ -58,26 +58,26 @@ struct JobRequests {
             try requests.ask(for: jobs, isDry: selection.isDry, write)
             if code == ExitCode.done { code = requests.code }
         }
-        if count == 0, code == ExitCode.done, !session.isQuiet, !session.isJSON { session.complain("no job matches") }
+        if count == 0, code == ExitCode.done, !session.isQuiet, !session.isJSON { session.complain("no job matches the filters") }
         return code == ExitCode.done ? failure : code
     }
 
-    /// Asks for the same for all of these jobs, which the daemon does for all of them in one turn. `write` writes what is asked for.
+    /// Asks for the same change of all these jobs, which the daemon makes in one turn. `write` writes the request's members.
     mutating func ask(for records: [JobRecord], isDry: Bool = false, _ write: (inout JSONWriter) -> Void) throws(Failure) {
         guard !records.isEmpty else { return }
         if isDry {
             for record in records { printAnswer(record.status.id, ExitCode.done, "would be \(pastTense)") }
             return
         }
-        // What waits is in the first of several requests, and none of it starts because a later one has ended something.
+        // Waiting jobs come first: with several requests, none of them starts because an earlier request has ended a running job.
         let ids = (records.filter { $0.place.state != .running } + records.filter { $0.place.state == .running }).map(\.status.id)
         guard let answers = try ControlRequest(session).make(for: ids, write) else {
-            session.complain("spoold is not running on \(session.spoolPath); the request is kept and will be carried out when it starts")
+            session.complain("spoold is not running on \(session.spoolPath); it carries out the request when it starts")
             return
         }
         for record in records {
             guard let answer = answers[record.status.id] else { continue }
-            // It has ended since the filters were looked at, and is none of those any more.
+            // The job has ended since the filters chose it, so they no longer match it.
             if isChosen, answer.code == ExitCode.notFound { continue }
             printAnswer(record.status.id, answer.code, answer.message)
         }

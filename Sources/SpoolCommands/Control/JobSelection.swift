@@ -1,30 +1,30 @@
 import Store
 
-/// Which jobs a command acts on: those that its operands name, or those that the filters of `jobs` match.
+/// The jobs that a command acts on: those that operands name, or those that the filters of `spoolctl jobs` match.
 struct JobSelection {
     static let options = JobFilter.options + [
-        Option("dry-run", "print the ids of the jobs that match, and do nothing"),
+        Option("dry-run", "print the ids of the matching jobs, and change nothing"),
     ]
 
-    /// Nil: operands name the jobs.
+    /// The filters; nil when operands name the jobs.
     private(set) var filter: JobFilter?
     let isDry: Bool
 
     /// - Parameters:
     ///   - states: the states that the command can act on.
-    ///   - usually: those that it acts on when no filter says which.
-    ///   - flag: an option of the command that chooses jobs by itself, such as `--failed`.
+    ///   - usually: the states that it acts on without `--state`.
+    ///   - flag: an option of the command that selects jobs by itself, such as `--failed`.
     init(_ session: Session, states: [JobState], usually: [JobState], flag: String? = nil) throws(Failure) {
         let arguments = session.arguments
         isDry = arguments.flag("dry-run")
         let given = JobFilter.options.first { !arguments.values($0.name).isEmpty }.map { "--\($0.name)" }
         let chosen = given ?? flag.flatMap { arguments.flag($0) ? "--\($0)" : nil }
         guard let chosen else {
-            _ = try session.operands("a job's ID, or filters as jobs has them")
+            _ = try session.operands("a job's ID, or filters (see spoolctl jobs --help)")
             return
         }
         if let first = arguments.operands.first {
-            throw .usage("\(session.command.name) takes IDs or filters, and \"\(first)\" and \(chosen) are both")
+            throw .usage("\(session.command.name) takes IDs or filters, not both \"\(first)\" and \(chosen)")
         }
         var filter = try JobFilter(session)
         try filter.restrict(to: states, usually: usually, of: session.command.name)

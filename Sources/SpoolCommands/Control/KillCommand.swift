@@ -3,9 +3,14 @@ import Store
 extension SpoolCommand {
     static let kill = SpoolCommand(
         "kill", "ID… | filters [-s SIGNAL]", "send a signal to running jobs",
-        details: ["To the whole process group of the job. SIGKILL unless another is named. With filters, which are those of jobs, to the running jobs that match."],
+        details: [
+            """
+            The signal goes to the job's whole process group; without --signal it is SIGKILL. The filters are those of spoolctl jobs, \
+            and match running jobs.
+            """,
+        ],
         options: [Option("signal", "s", value: "SIGNAL", "a name or number, such as TERM, USR1 or 10")] + JobSelection.options,
-        examples: [Example("spoolctl kill -s HUP \"$id\"", "what the job does then is its own affair")]
+        examples: [Example("spoolctl kill -s HUP \"$id\"", "the job decides what the signal means")]
     ) { session throws(Failure) in
         var signal: Int32 = 9
         if let text = session.arguments.value("signal") {

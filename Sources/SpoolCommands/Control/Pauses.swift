@@ -1,6 +1,6 @@
 import Store
 
-/// What is paused, as the tree says also when no daemon has seen it.
+/// The pauses of a spool: files in control/. Reading and changing them needs no daemon.
 enum Pauses {
     static func read(_ fs: DiskFileSystem) throws(Failure) -> [(scope: PauseScope, note: String)] {
         try attempt { () throws(SystemError) in
@@ -21,7 +21,7 @@ enum Pauses {
 }
 
 extension Session {
-    /// Pauses, in place of a pause that is there already.
+    /// Writes a pause; replaces the one of the same scope.
     func pause(_ scope: PauseScope, note: String) throws(Failure) {
         let fs = try openSpoolForWriting()
         try attempt { () throws(SystemError) in
@@ -33,7 +33,7 @@ extension Session {
         }
     }
 
-    /// Ends a pause; false when there was none.
+    /// Removes a pause; false when there was none.
     func resume(_ scope: PauseScope) throws(Failure) -> Bool {
         let fs = try openSpool()
         return try attempt { () throws(SystemError) -> Bool in
@@ -46,12 +46,12 @@ extension Session {
         }
     }
 
-    /// What is to be paused. `mayBeGone`: the pause of a task that was deleted must still be possible to end.
+    /// The scope that the options name. `mayBeGone`: the task may be missing, so that the pause of a deleted task can be removed.
     func scope(mayBeGone: Bool = false) throws(Failure) -> PauseScope {
         try noOperands()
         let queue = arguments.value("queue")
         let task = arguments.value("task")
-        if queue != nil, task != nil { throw .usage("--queue and --task are two pauses; ask for each") }
+        if queue != nil, task != nil { throw .usage("--queue and --task are two pauses; call spoolctl once for each") }
         if let queue {
             try Name.check(queue, option: "--queue")
             return .queue(queue)
@@ -64,7 +64,7 @@ extension Session {
         return .all
     }
 
-    /// Prints what was paused or resumed, named as in `status --json`.
+    /// Prints a pause as JSON, with its scope as in `status --json`.
     func printPause(_ scope: PauseScope, _ more: (inout JSONWriter) -> Void) {
         output.jsonObject { writer in
             writer.member("scope", scope.text)

@@ -11,7 +11,7 @@ extension SpoolCommand {
         if wasPaused { session.output.noteChange("resumed \(scope.spoken())") }
         if !wasPaused {
             if case .task(let name) = scope { _ = try TaskCatalog(session, withSchedules: false).entry(name) }
-            session.complain("\(scope.spoken()) is not paused")
+            session.complain(scope == .all ? "Nothing is paused." : "\(scope.spoken()) is not paused")
         }
         if session.isJSON {
             session.printPause(scope) { $0.member("was_paused", wasPaused) }

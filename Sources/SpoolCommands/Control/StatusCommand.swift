@@ -2,12 +2,15 @@ import Store
 
 extension SpoolCommand {
     static let status = SpoolCommand(
-        "status", "[ID…]", "show a job, or the daemon",
+        "status", "[ID…]", "show a job or the daemon",
         details: [
-            "With an ID all that is known of the job; without, what the daemon says of itself. The beginning or the end of an ID will do where only one job has it."
+            """
+            With an ID, shows all that is known about the job; without one, shows the daemon's state. The beginning or the end of an ID \
+            is enough when only one job matches.
+            """
         ],
         examples: [
-            Example("spoolctl status", "the daemon, its slots, what it found wrong"),
+            Example("spoolctl status", "the daemon, its slots, and problems that it found"),
             Example("spoolctl status 20261121T020000.000Z-backup-k3f9ab --json", "the job's status.json"),
         ]
     ) { session throws(Failure) in
@@ -72,10 +75,12 @@ extension Session {
         table.write(to: output)
     }
 
-    /// By how much the last try's timeout has been moved.
+    /// By how much the timeout of the last try was extended.
     private func extended(_ record: JobRecord) -> Int64? {
-        // Gone meanwhile, or not to be read: then nobody can say.
-        guard !record.place.isFile, let fs = try? openSpool(), let moved = try? fs.extended(record.place.path), moved > 0 else { return nil }
+        // A job that has moved meanwhile shows no extension.
+        guard !record.place.isFile, let fs = try? openSpool(), let moved = try? fs.extended(record.place.path), moved > 0 else {
+            return nil
+        }
         return moved
     }
 
@@ -84,7 +89,7 @@ extension Session {
         return "\(record.place.state.rawValue): \(reason.rawValue)"
     }
 
-    /// An instant with its distance from now, for a person; alone in a pipe.
+    /// An instant; on a terminal followed by its distance from now.
     private func moment(_ instant: Instant) -> String {
         output.isTerminal ? "\(time(instant)) (\(TimeText.distance(instant, from: now)))" : time(instant)
     }

@@ -1,7 +1,6 @@
 import Store
 
-/// What can be a column of `spoolctl jobs`, and what it can be sorted by: the keys of `status.json`, and a few things that
-/// follow from them.
+/// A column of `spoolctl jobs`, which can also be sorted by: a key of `status.json`, or a value that follows from such keys.
 struct JobColumn {
     let name: String
 
@@ -15,7 +14,7 @@ struct JobColumn {
 
     private init(name: String) { self.name = name }
 
-    /// The column of that name, given to an option.
+    /// The column that an option names.
     init(_ name: String, option: String) throws(Failure) {
         guard Self.names.contains(name) else { throw .unknown(name, of: option, among: Self.names) }
         self.name = name
@@ -29,7 +28,7 @@ struct JobColumn {
 
     // MARK: Values
 
-    /// What the job has there; `table` is its `status.json`. Seconds and bytes for what is measured.
+    /// The column's value for a job, in seconds or bytes where it is measured. `table` is the job's `status.json`.
     func value(_ record: JobRecord, _ table: Table, now: Instant) -> Value {
         let status = record.status
         switch name {
@@ -47,7 +46,7 @@ struct JobColumn {
         "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline",
     ]
 
-    /// The same for a table.
+    /// The same value as a table's cell.
     func cell(_ record: JobRecord, _ table: Table, _ session: Session) -> TextTable.Cell {
         let status = record.status
         switch name {
@@ -71,7 +70,7 @@ struct JobColumn {
 
     // MARK: Order
 
-    /// What a job is sorted by. Nothing comes last in either direction.
+    /// A key for sorting. Jobs without a value come last in either direction.
     enum Key {
         case number(Double), text(String), nothing
 

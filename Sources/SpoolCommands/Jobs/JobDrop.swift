@@ -2,26 +2,26 @@ import Glibc
 import Linux
 import Store
 
-/// Puts job files into `new/`, whole and durable.
+/// Submits jobs: puts their files into `new/`, complete and durable.
 ///
-/// A file is composed in `tmp/` and synced before it gets its name, and `new/` is synced before its id is told: an id that
-/// was printed is on the disk. The rename replaces nothing. Ids of one process sort in the order of its calls.
+/// A file is composed in `tmp/` and synced before it is renamed into `new/`, and `new/` is synced before the id is returned: a printed
+/// id is on the disk. The rename replaces nothing. The ids of one process sort in the order of its calls.
 struct JobDrop {
     private let fs: DiskFileSystem
     private var instant = Instant(milliseconds: 0)
-    /// Half of the 30 bits a suffix holds stay free for counting up.
+    /// A suffix holds 30 bits; half of its range stays free for counting up.
     private var unique = UInt64.random(in: 0..<(1 << 29))
 
     init(_ fs: DiskFileSystem) { self.fs = fs }
 
-    /// The next id; later than any before, also when the clock is set back.
+    /// The next id. It sorts after all earlier ones, also when the clock is set back.
     mutating func nextID(_ name: String) -> JobID {
         instant = max(instant, Instant(milliseconds: Clock.now()))
         unique += 1
         return JobID(instant: instant, name: name, unique: unique)
     }
 
-    /// A job's file that has no name in `new/` yet.
+    /// A job's file, which is not in `new/` yet.
     struct Composed {
         var id: JobID
         var file: String
@@ -42,19 +42,19 @@ struct JobDrop {
         return composed.id
     }
 
-    /// What a job that is waited for reads on its standard input.
+    /// The standard input of a job that spoolctl waits for.
     enum Input {
         case nothing
-        /// All of it, stored before the job is submitted.
+        /// All of the input is stored before the job is submitted.
         case stored(StandardInput)
-        /// Given while the job runs.
+        /// The input is given while the job runs.
         case given
     }
 
-    /// How much of a caller's standard input can be stored.
+    /// The largest input that is stored, in bytes.
     static let inputBytesMax = 64 << 20
 
-    /// Composes a job that is waited for: a directory of its file, of what tells the worker of who waits, and of its input.
+    /// Composes a job that spoolctl waits for: a directory with the job's file, the waiter's file and the input.
     mutating func compose(
         _ source: Source, name: String, mode: UInt32, awaitedWith input: Input, showsOutput: Bool
     ) throws(Failure) -> (Composed, AwaitedJob) {
@@ -75,13 +75,13 @@ struct JobDrop {
             }
             let awaited = try attempt { () throws(SystemError) in
                 let awaited = try AwaitedJob("\(fs.path)/\(directory)", showsOutput: showsOutput, feedsInput: isGiven)
-                // A job whose input is lost in a power cut must not run without it.
+                // The directory is synced, so that the job never runs without input that a power cut removed.
                 try fs.sync(directory)
                 return awaited
             }
             return (Composed(id: id, file: id.text), awaited)
         } catch {
-            // The error is the news; what is left in tmp/ is litter either way.
+            // The first error is reported; a directory left in tmp/ is litter.
             try? fs.removeTree(directory)
             throw error
         }
@@ -97,7 +97,7 @@ struct JobDrop {
         while let bytes = chunk {
             count += bytes.count
             guard count <= Self.inputBytesMax else {
-                throw .invalid("stdin: more than 64 MiB; give the job a file with --stdin, or none with --no-stdin")
+                throw .invalid("stdin: more than 64 MiB; name a file with --stdin, or use --no-stdin")
             }
             try attempt { () throws(SystemError) in try file.write(bytes) }
             chunk = try input.nextChunk()
@@ -109,7 +109,7 @@ struct JobDrop {
         try compose(source, id: nextID(name), mode: mode, isReadable: isReadable)
     }
 
-    /// `isReadable`: it is known to be what the daemon reads.
+    /// `isReadable`: the text was checked before.
     func compose(_ source: Source, id: JobID, mode: UInt32 = 0o600, isReadable: Bool = false) throws(Failure) -> Composed {
         if !isReadable { try Self.checkReadable(source) }
         let file = Self.fileName(id, source.format)
@@ -122,14 +122,14 @@ struct JobDrop {
         return Composed(id: id, file: file)
     }
 
-    /// Refuses a text that the daemon would not read: what is in new/ counts as submitted.
+    /// Refuses a text that the daemon would not accept: a file in new/ counts as submitted.
     private static func checkReadable(_ source: Source) throws(Failure) {
         do throws(Problems) { try source.checkReadable() } catch {
             throw Failure(ExitCode.invalid, error.all.map { "the job cannot be submitted: \($0.text)" })
         }
     }
 
-    /// Syncs what was composed and gives it its names.
+    /// Syncs the composed files and renames them into `new/`.
     func publish(_ jobs: [Composed]) throws(Failure) {
         guard !jobs.isEmpty else { return }
         do throws(Failure) { try give(jobs) } catch {
@@ -138,14 +138,14 @@ struct JobDrop {
         }
     }
 
-    /// Removes what was composed and has no name in `new/`: nobody else would.
+    /// Removes composed files that are not in `new/`; no other program removes them.
     func discard(_ jobs: [Composed]) {
-        for job in jobs { try? fs.removeTree("\(Layout.temporary)/\(job.file)") }  // gone, or litter: another error is the news
+        for job in jobs { try? fs.removeTree("\(Layout.temporary)/\(job.file)") }  // missing, or litter: another error is reported
     }
 
     private func give(_ jobs: [Composed]) throws(Failure) {
         try attempt { () throws(SystemError) in
-            // One syncfs costs less than many fsyncs, and more than a few: it also writes what others have written.
+            // One syncfs costs less than many fsyncs, but more than a few: it also writes the data of other programs.
             if jobs.count > 16 {
                 try fs.syncAll()
             } else {

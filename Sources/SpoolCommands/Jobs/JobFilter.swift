@@ -1,6 +1,6 @@
 import Store
 
-/// Which jobs `spoolctl jobs` is asked for.
+/// The filters of `spoolctl jobs`: which jobs match.
 struct JobFilter {
     private(set) var states = JobState.allCases
     private let saysState: Bool
@@ -13,20 +13,20 @@ struct JobFilter {
     private let texts: [String]
     private let since: Instant?
     private let until: Instant?
-    /// What the status of a job that matches holds.
+    /// Texts that the status of every matching job contains.
     let needles: StatusNeedles
 
     static let options = [
-        Option("state", value: "STATE", "only these: new, running, done, failed; several with commas"),
-        Option("reason", value: "REASON", "only failed ones of this reason: exit, signal, timeout, …; several with commas"),
-        Option("task", value: "NAME", "only runs of this task; may be repeated, one must hold"),
-        Option("schedule", value: "ID", "only runs of this schedule; may be repeated, one must hold"),
-        Option("name", "n", value: "NAME", "only jobs of this name; may be repeated, one must hold"),
-        Option("tag", value: "NAME", "only jobs with this tag; may be repeated, all must hold"),
-        Option("queue", "Q", value: "NAME", "only jobs of this queue; may be repeated, one must hold"),
-        Option("text", value: "TEXT", "only jobs with this in name, description or error, in any case; may be repeated, all must hold"),
-        Option("since", value: "TIME", "only jobs due or submitted since: an instant, or a duration ago"),
-        Option("until", value: "TIME", "only jobs due or submitted until then"),
+        Option("state", value: "STATE", "only jobs in this state: new, running, done, failed; several with commas"),
+        Option("reason", value: "REASON", "only jobs that failed for this reason: exit, signal, timeout, …; several with commas"),
+        Option("task", value: "NAME", "only runs of this task; can be repeated, one must match"),
+        Option("schedule", value: "ID", "only runs of this schedule; can be repeated, one must match"),
+        Option("name", "n", value: "NAME", "only jobs of this name; can be repeated, one must match"),
+        Option("tag", value: "NAME", "only jobs with this tag; can be repeated, all must match"),
+        Option("queue", "Q", value: "NAME", "only jobs of this queue; can be repeated, one must match"),
+        Option("text", value: "TEXT", "only jobs with TEXT in name, description or error; can be repeated, all must match"),
+        Option("since", value: "TIME", "only jobs due or submitted since TIME: an instant, or a duration ago"),
+        Option("until", value: "TIME", "only jobs due or submitted until TIME"),
     ]
 
     init(_ session: Session) throws(Failure) {
@@ -37,7 +37,7 @@ struct JobFilter {
         if saysState {
             self.states = states
         } else if !reasons.isEmpty {
-            // What waits for another try has a reason too.
+            // A job that waits for another try has a reason too.
             self.states = [.failed, .new]
         }
         tasks = arguments.values("task")
@@ -53,7 +53,7 @@ struct JobFilter {
         self.needles = needles
     }
 
-    /// The words of an option, separated by commas; one that is unknown is an error that names the nearest.
+    /// The words of an option, separated by commas. An unknown word is an error that suggests the nearest one.
     private static func choices<Choice: CaseIterable & RawRepresentable<String>>(
         _ option: String, _ arguments: Arguments, aliases: [String: String] = [:]
     ) throws(Failure) -> [Choice] {
@@ -67,29 +67,30 @@ struct JobFilter {
         return chosen
     }
 
-    /// Keeps to the states that a command can act on; without `--state` to those that it usually acts on.
+    /// Limits the filter to the states that a command can act on; without `--state`, to the states that it acts on by default.
     mutating func restrict(to possible: [JobState], usually: [JobState], of command: String) throws(Failure) {
         if !saysState {
             states = reasons.isEmpty ? usually : states.filter(possible.contains)
         } else if let other = states.first(where: { !possible.contains($0) }) {
-            throw .usage("\(command) acts on jobs in \(possible.map(\.rawValue).joined(separator: " and ")), and --state names \(other.rawValue)")
+            let states = possible.map(\.rawValue).joined(separator: " and ")
+            throw .usage("\(command) acts on jobs in \(states), and --state names \(other.rawValue)")
         }
     }
 
-    /// Whether `--reason` names it.
+    /// True when `--reason` names this reason.
     func asksFor(_ reason: FailureReason) -> Bool { reasons.contains(reason) }
 
-    // MARK: By the id alone
+    // MARK: By the id
 
-    /// Whether ids say all that is asked.
+    /// True when the id alone decides whether a job matches.
     var needsNoStatus: Bool { reasons.isEmpty && tasks.isEmpty && schedules.isEmpty && queues.isEmpty && tags.isEmpty && texts.isEmpty }
 
     enum Judgement { case matches, no, olderThanAll }
 
-    /// What the id says, without reading anything. A name that is no id says nothing.
+    /// Decides by the id alone. A name that is not an id always matches.
     func judge(_ id: String) -> Judgement {
         guard let job = JobID(id), let instant = job.instant else { return .matches }
-        // Ids sort by time, so what follows is older still.
+        // Ids sort by time, so all following ids are older.
         if let since, instant < since { return .olderThanAll }
         if let until, instant > until { return .no }
         return names.isEmpty || names.contains(job.name) ? .matches : .no
@@ -106,7 +107,7 @@ struct JobFilter {
         if !reasons.isEmpty, !(status.reason.map(reasons.contains) ?? false) { return false }
         let came = max(status.due, status.createdAt)
         if let since, came < since { return false }
-        // Taken up later than it was submitted, it was there before.
+        // The earlier of the two instants counts: a job may be accepted later than it was submitted.
         if let until, min(status.due, status.createdAt) > until { return false }
         let told = [status.name, status.description, status.error].compactMap { $0?.lowercased() }
         return texts.allSatisfy { text in told.contains { $0.firstRange(of: text) != nil } }
@@ -114,8 +115,8 @@ struct JobFilter {
 }
 
 extension Failure {
-    /// A word that is none of a few.
+    /// An option's value that is not one of the possible words.
     static func unknown(_ word: String, of option: String, among words: [String]) -> Failure {
-        .usage("--\(option) \"\(word)\" is none of \(words.joined(separator: ", "))".suggesting(word, among: words))
+        .usage("--\(option) \"\(word)\" is not one of \(words.joined(separator: ", "))".suggesting(word, among: words))
     }
 }

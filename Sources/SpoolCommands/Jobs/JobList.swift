@@ -54,14 +54,14 @@ struct JobList {
         return code
     }
 
-    /// Those of one part of the spool, the newest last; with a limit and no order, as many of the newest.
+    /// The matching records of one part of the spool, the newest last; with a limit and no order, the newest ones.
     func records(_ session: Session) throws(Failure) -> [JobRecord] {
         var found: [JobRecord] = []
         try eachRecord(session, fromOldest: false, limit: order == nil ? limit : 0) { found.append($0) }
         return found.reversed()
     }
 
-    /// Reads those of one part of the spool that match, and keeps none of them.
+    /// Calls `body` for each matching record of one part of the spool, without keeping any.
     func eachRecord(_ session: Session, fromOldest: Bool, limit: Int = 0, _ body: (JobRecord) -> Void) throws(Failure) {
         var records = try session.records()
         var places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
@@ -70,7 +70,7 @@ struct JobList {
         var count = 0
         var previous: String?
         for place in places where place.id != previous && filter.judge(place.id) == .matches {
-            // A job that moved while the names were read stands in two places, one behind the other.
+            // A job that moved while the names were read is listed twice, in neighbouring places.
             previous = place.id
             guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
             guard let record = try session.record(at: place, &records), filter.matches(record) else { continue }
@@ -80,7 +80,7 @@ struct JobList {
         }
     }
 
-    /// Ids alone, by nothing but what names say: no file need be read.
+    /// The ids that match by their names alone; no file is read.
     func ids(_ session: Session) throws(Failure) -> [(id: String, shown: String)] {
         var records = try session.records()
         let places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
@@ -96,7 +96,7 @@ struct JobList {
         for id in ids { session.output.line(id) }
     }
 
-    /// The first of them, as many as are asked for; equal ones stay in the order of their ids.
+    /// The first `limit` records in the order of a column; equal ones stay in the order of their ids.
     func sorted(_ found: [JobRecord], by column: JobColumn, isDescending: Bool) -> [JobRecord] {
         let keyed = found.enumerated().map { ($0.offset, column.key($0.element, $0.element.table, now: session.now)) }
         let places = keyed.sorted { $0.1.comes(before: $1.1, descending: isDescending) ?? ($0.0 < $1.0) }
@@ -120,7 +120,7 @@ struct JobList {
 }
 
 extension Session {
-    /// A record as root sees it: with its user, and names by which root can speak of it.
+    /// A record as root sees it: with the user's name, also in the names of jobs and tasks.
     fileprivate func qualified(_ record: JobRecord) -> JobRecord {
         guard let owner, getuid() == 0 else { return record }
         var record = record
@@ -128,7 +128,9 @@ extension Session {
         let status = record.status
         var table = record.table
         table.set("user", Value(.string(owner.name)))
-        let names = [("id", status.id), ("name", status.name), ("task", status.task), ("retry_of", status.retryOf), ("parent", status.parent)]
+        let names = [
+            ("id", status.id), ("name", status.name), ("task", status.task), ("retry_of", status.retryOf), ("parent", status.parent),
+        ]
         for (key, name) in names { if let name { table.set(key, Value(.string(name))) } }
         record.json = Array(JSON.write(Value(.table(table))).utf8)
         return record
@@ -136,9 +138,9 @@ extension Session {
 }
 
 extension JobRecord {
-    /// Its JSON, taken apart.
+    /// The record's JSON as a table.
     var table: Table {
-        // It was read from JSON, or has just been written as such.
+        // The JSON was read, or written by spoolctl, before: it is valid.
         guard case .table(let table)? = (try? JSON.parse(json, limits: .status))?.kind else { return Table() }
         return table
     }

@@ -1,10 +1,10 @@
 import Store
 
-/// Writes jobs as `spoolctl jobs` shows them, each at once: as one JSON array, as ids, or as lines. Only a table on a terminal waits for all of
-/// them, to know how wide its columns are.
+/// Writes jobs as `spoolctl jobs` prints them: as one JSON array, as ids, or as lines. Each job is written at once; only a table on a
+/// terminal waits for all jobs, because of its columns' widths.
 struct JobListWriter {
     private let session: Session
-    /// What to show of each; nil: what is usual, in JSON all.
+    /// The columns that the user chose; nil for the usual ones, and in JSON for the whole status.
     private let columns: [JobColumn]?
     private let shown: [JobColumn]
     private var table: TextTable
@@ -44,7 +44,7 @@ struct JobListWriter {
             while json.last == UInt8(ascii: "\n") { json.removeLast() }
             output.write(bytes: json)
         }
-        // Whoever reads sees that there are some.
+        // The first job is written at once, so that the reader sees that there are some.
         if isFirst { output.flush() }
     }
 

@@ -2,56 +2,55 @@ import Glibc
 import Linux
 import Store
 
-/// The keys of a job as options, and the table they make.
+/// The options for the keys of a job, and the table that they make.
 ///
-/// Every value carries the number of its option as its line, so that what a reader finds wrong with it can be said of
-/// the option.
+/// Every value carries the number of its option as its line number, so that an error about a value can name the option.
 struct JobOptions {
     private(set) var table = Table()
     private var spellings: [String] = []
 
     static let options: [Option] = [
-        Option("description", value: "TEXT", "what it is for"),
-        Option("payload", value: "JSON", "data, given on standard input and at $SPOOL_PAYLOAD"),
-        Option("stdin", value: "FILE", "a file to read on standard input instead"),
-        Option("directory", "C", value: "DIR", "where it runs"),
-        Option("env-file", value: "FILE", "a file of KEY=value lines, read at start"),
-        Option("set-env", "E", value: "NAME=VALUE", "a variable; may be repeated"),
-        Option("shell", value: "PATH", "the shell of a command line (/bin/sh)"),
-        Option("umask", value: "OCTAL", "the mask of what it creates"),
-        Option("user", value: "USER", "root's jobs: as whom it runs, in that home unless told otherwise"),
-        Option("group", value: "GROUP", "root's jobs: with which group instead of the user's own"),
-        Option("nice", value: "N", "its niceness, -20 to 19"),
-        Option("ionice", value: "CLASS", "idle, best-effort:0 to 7, or realtime:0 to 7"),
-        Option("limit", value: "NAME=VALUE", "a limit: nofile, nproc, core, fsize, cpu, as, memory, cpu_percent, tasks; may be repeated"),
+        Option("description", value: "TEXT", "what the job is for"),
+        Option("payload", value: "JSON", "data for the job, on standard input and in the file $SPOOL_PAYLOAD"),
+        Option("stdin", value: "FILE", "a file for standard input, instead of the payload"),
+        Option("directory", "C", value: "DIR", "the directory in which the job runs"),
+        Option("env-file", value: "FILE", "a file of KEY=value lines, read when the job starts"),
+        Option("set-env", "E", value: "NAME=VALUE", "set a variable; can be repeated"),
+        Option("shell", value: "PATH", "the shell for a command line (/bin/sh)"),
+        Option("umask", value: "OCTAL", "the mask for the modes of new files"),
+        Option("user", value: "USER", "for root's jobs: the user that runs the job; the directory is then their home"),
+        Option("group", value: "GROUP", "for root's jobs: the group that runs the job (the user's own)"),
+        Option("nice", value: "N", "the niceness, -20 to 19"),
+        Option("ionice", value: "CLASS", "the I/O class: idle, best-effort:0 to 7, or realtime:0 to 7"),
+        Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
         Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
-        Option("start", value: "TIME", "not before this instant"),
-        Option("queue", "Q", value: "NAME", "the queue it waits in"),
-        Option("priority", "p", value: "N", "-1000 to 1000, the higher first"),
-        Option("tag", value: "NAME", "a tag; may be repeated"),
-        Option("deadline", value: "WHEN", "not started by then, it fails: a duration from its due time, or an instant"),
-        Option("lock", value: "NAME", "runs alone among the jobs with this lock; may be repeated"),
-        Option("after", value: "JOB", "starts after a job or a task's latest run; may be repeated"),
-        Option("after-when", value: "END", "when these have ended so: success, failure or end (success)"),
-        Option("timeout", value: "TIME", "how long it may run"),
-        Option("kill-after", value: "TIME", "from the stop signal to SIGKILL (10s)"),
-        Option("stop-signal", value: "SIGNAL", "what a timeout and cancel send first (TERM)"),
+        Option("start", value: "TIME", "do not start before this instant"),
+        Option("queue", "Q", value: "NAME", "the queue of the job"),
+        Option("priority", "p", value: "N", "-1000 to 1000; higher priorities start first"),
+        Option("tag", value: "NAME", "a tag; can be repeated"),
+        Option("deadline", value: "WHEN", "fail if not started by then: a duration from the due time, or an instant"),
+        Option("lock", value: "NAME", "never run at the same time as another job with this lock; can be repeated"),
+        Option("after", value: "JOB", "start after this job, or after a task's latest run; can be repeated"),
+        Option("after-when", value: "END", "how the jobs of --after must end: success, failure or end (success)"),
+        Option("timeout", value: "TIME", "how long a try may run"),
+        Option("kill-after", value: "TIME", "the time between the stop signal and SIGKILL (10s)"),
+        Option("stop-signal", value: "SIGNAL", "the first signal of a timeout or a cancel (TERM)"),
         Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
-        Option("tries", value: "N", "how often at most"),
-        Option("backoff", value: "TIME", "the wait between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
-        Option("retry-on", value: "LIST", "exit codes, timeout, signal, spawn, lost"),
-        Option("on-crash", value: "RULE", "when the machine died meanwhile: fail or retry"),
-        Option("leftovers", value: "RULE", "processes the command left running: leave or kill"),
-        Option("keep", value: "TIME", "how long its record stays (14 days)"),
-        Option("on-success", value: "WHAT", "a task, or a line for the shell, to start when it has succeeded"),
-        Option("on-failure", value: "WHAT", "the same when it has failed"),
-        Option("on-end", value: "WHAT", "the same in either case"),
-        Option("mail", value: "ADDRESS", "who is mailed its output when it has failed"),
-        Option("mail-when", value: "WHEN", "failure, output or always"),
-        Option("pause-on-failure", "pause its task when it has failed"),
+        Option("tries", value: "N", "how often the job is tried at most (1)"),
+        Option("backoff", value: "TIME", "the delay between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
+        Option("retry-on", value: "LIST", "what is tried again: exit codes, timeout, signal, spawn, lost (any failure)"),
+        Option("on-crash", value: "RULE", "what follows when the machine crashed during the run: fail or retry"),
+        Option("leftovers", value: "RULE", "what to do with processes that the command left running: leave or kill"),
+        Option("keep", value: "TIME", "how long the job's record is kept (14 days)"),
+        Option("on-success", value: "WHAT", "a task, or a command line, to run when the job has succeeded"),
+        Option("on-failure", value: "WHAT", "the same, when the job has failed"),
+        Option("on-end", value: "WHAT", "the same, when the job has ended"),
+        Option("mail", value: "ADDRESS", "the address that gets the output by mail when the job has failed"),
+        Option("mail-when", value: "WHEN", "when to mail: failure, output or always"),
+        Option("pause-on-failure", "pause the job's task when the job has failed"),
     ]
 
-    /// For a single run, `--at` says when as `--start` does; for a task it is a schedule.
+    /// The options of a single run, for which `--at` is another name of `--start`. For a task, `--at` is a schedule.
     static let optionsOfRun =
         options.map { option in
             guard option.name == "start" else { return option }
@@ -75,12 +74,13 @@ struct JobOptions {
         ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("user", "user"), ("group", "group"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
-        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"), ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
+        ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),
+        ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
         ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
         ("on-overdue", "on_overdue"),
     ]
 
-    /// The keys that the options give.
+    /// Reads the keys from the options of a call.
     init(_ session: Session) throws(Failure) {
         let arguments = session.arguments
         for (option, key) in Self.strings {
@@ -103,7 +103,7 @@ struct JobOptions {
         for option in ["backoff", "keep"] {
             if let text = arguments.value(option) { set(option, try inlineValue(text, option), "--\(option)") }
         }
-        // Of a table; a number alone has been refused before.
+        // In a table; a number alone has been refused before.
         if let bare = table.bareNumbers.first { throw .invalid("--keep: \(bare.text)") }
         if let text = arguments.value("payload") {
             do throws(DocumentError) { set("payload", try JSON.parse(Array(text.utf8)).kind, "--payload") } catch {
@@ -139,7 +139,7 @@ struct JobOptions {
         let jobs = session.arguments.values("after")
         let when = session.arguments.value("after-when")
         guard !jobs.isEmpty else {
-            if when != nil { throw .usage("--after-when says how the jobs of --after must end; there are none") }
+            if when != nil { throw .usage("--after-when needs --after") }
             return
         }
         var names: [String] = []
@@ -153,7 +153,7 @@ struct JobOptions {
     private mutating func setUnique(_ arguments: Arguments) throws(Failure) {
         let holding = arguments.value("unique-while")
         guard let text = arguments.value("unique") else {
-            if holding != nil { throw .usage("--unique-while says how long the key of --unique is held; there is none") }
+            if holding != nil { throw .usage("--unique-while needs --unique") }
             return
         }
         let key = Value(.string(text), at: nextPosition)
@@ -166,7 +166,7 @@ struct JobOptions {
         if arguments.flag("pause-on-failure") { set("pause_on_failure", .boolean(true), "--pause-on-failure") }
         let when = arguments.value("mail-when")
         guard let address = arguments.value("mail") else {
-            if when != nil { throw .usage("--mail-when says when the address of --mail is written to; there is none") }
+            if when != nil { throw .usage("--mail-when needs --mail") }
             return
         }
         let to = Value(.string(address), at: nextPosition)
@@ -175,7 +175,7 @@ struct JobOptions {
         set("mail", .table(Table(entries.map { Table.Entry(key: $0.0, keyPosition: nextPosition, value: $0.1) })), "--mail-when")
     }
 
-    /// `--start`, `--at` and `--in` are one key, as an instant: what `in 10m` counts from is now, not when it is read.
+    /// `--start`, `--at` and `--in` set one key, to an instant: `--in 10m` counts from now, not from when the daemon reads the job.
     private mutating func setStart(_ session: Session) throws(Failure) {
         let arguments = session.arguments
         let given = arguments.given.filter { ["start", "in"].contains($0.name) }
@@ -190,7 +190,7 @@ struct JobOptions {
 
     // MARK: What to run
 
-    /// One word with something for a shell in it is a line for the shell; anything else an argv, run without one.
+    /// A single word with a shell's special character is a line for the shell. Anything else is an argv, run without a shell.
     mutating func setCommand(_ words: [String]) throws(Failure) {
         if words.count == 1, words[0].utf8.contains(where: Self.isForShell) {
             set("command", .string(words[0]), "COMMAND")
@@ -201,17 +201,18 @@ struct JobOptions {
 
     private static func isForShell(_ byte: UInt8) -> Bool { " \t\n|&;<>()$`\\\"'*?[#~".utf8.contains(byte) }
 
-    /// A name for what runs: the program's, without its directory.
+    /// A job's name: the program's, without its directory.
     static func name(of words: [String]) -> String {
         let first = words.first?.split(whereSeparator: { " \t\n;&|<>()".contains($0) }).first ?? "job"
         return Name.sanitized(first.split(separator: "/").last ?? "job")
     }
 
-    // MARK: Where it was submitted
+    // MARK: The caller's surroundings
 
-    /// The caller's directory, but for a job of another user, umask and PATH, or with `everything` the whole environment, below what options say.
+    /// Adds the caller's directory (not for a job of another user), umask and PATH, or with `everything` the whole environment. Options
+    /// take precedence.
     mutating func recordSurroundings(everything: Bool) throws(Failure) {
-        // Where root stands, another may not be able to go.
+        // Another user may not be allowed to enter root's directory.
         if table["directory"] == nil, table["user"] == nil {
             let here = try currentDirectory("--directory (-C) says where the job is to run")
             set("directory", .string(here), "the directory")
@@ -225,7 +226,7 @@ struct JobOptions {
         var variables = Table()
         if everything {
             for assignment in environmentAssignments() {
-                // What has no name cannot be a variable of the job's.
+                // An assignment without a name cannot be a variable of the job.
                 guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else { continue }
                 variables.set(String(assignment[..<equals]), Value(.string(String(assignment[assignment.index(after: equals)...]))))
             }
@@ -249,14 +250,14 @@ struct JobOptions {
 
     private static let firstLine = 1_000_000
 
-    /// What is wrong, said of the option that brought it.
+    /// The problems of a table, each with the option that gave the value.
     func failure(_ problems: Problems) -> Failure {
         Failure(
             ExitCode.invalid,
             problems.all.map { problem in
                 let place = problem.position.line - Self.firstLine
                 guard spellings.indices.contains(place) else { return problem.text }
-                // The option says already what the key is.
+                // The option names the key already.
                 let key = table.entries.first { $0.value.position == problem.position }?.key ?? ""
                 let text = problem.text
                 return "\(spellings[place]): \(text.hasPrefix("\(key): ") ? text.dropFirst(key.count + 2) : text[...])"
@@ -273,7 +274,7 @@ struct JobOptions {
 
     private var nextPosition: Position { Position(line: Self.firstLine + spellings.count, column: 1) }
 
-    /// A duration, or an inline table as it would stand in a file.
+    /// A duration, or an inline table in TOML.
     private func inlineValue(_ text: String, _ option: String) throws(Failure) -> Value.Kind {
         guard text.hasPrefix("{") else { return .string(text) }
         do throws(DocumentError) {
@@ -286,7 +287,7 @@ struct JobOptions {
         }
     }
 
-    /// The value with the place of the option that is being read, in all its parts.
+    /// The value, with the position of the present option in all its parts.
     private func relocated(_ value: Value) -> Value {
         switch value.kind {
         case .array(let values): return Value(.array(values.map(relocated)), at: nextPosition)

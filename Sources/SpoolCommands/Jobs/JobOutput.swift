@@ -1,13 +1,13 @@
 import Linux
 import Store
 
-/// One of a job's outputs, copied as it is written; with each try its name comes to mean another file.
+/// Copies one output of a job while the job writes it. Each try has a file of its own, and the last try's file has the plain name.
 final class JobOutput {
-    /// What is copied of a job that is tried more than once, and what becomes of bytes that are not there any more.
+    /// Which tries are copied, and how missing bytes are reported.
     enum Purpose {
-        /// Every try in turn, and nothing but what the job wrote: what is missing is counted.
+        /// Every try in turn, and only bytes that the job wrote. Missing bytes are counted.
         case exact
-        /// The last try, or try N, and then those that follow: a line says what is missing.
+        /// The last try, or try N, and then later tries. A line in the output reports missing bytes.
         case reading(attempt: Int?)
     }
 
@@ -15,9 +15,9 @@ final class JobOutput {
     private let file: String
     private let purpose: Purpose
     private let sink: Output
-    /// What is being copied.
+    /// The file that is copied, and its try.
     private var open: (reader: OutputReader, attempt: Int)?
-    /// Bytes of the job's output that were not there any more when they were to be copied.
+    /// The number of bytes that were removed before they could be copied.
     private(set) var missingBytes: Int64 = 0
 
     /// `file`: `stdout` or `stderr`.
@@ -28,13 +28,13 @@ final class JobOutput {
         self.sink = sink
     }
 
-    /// Opens the first output, so that the worker keeps it until it was copied.
+    /// Opens the first output, so that the worker keeps it until it is copied.
     func begin(_ record: JobRecord, _ watch: JobWatch?) throws(Failure) {
         guard open == nil, let attempt = attempts(record).first, let reader = try reader(record, attempt, watch) else { return }
         open = (reader, attempt)
     }
 
-    /// Copies what is there by now of the job that was just seen there. With a `watch`, more of it wakes that.
+    /// Copies the output that exists now. `record` is the job's present record. `watch` wakes the command when more is written.
     func follow(_ record: JobRecord, _ watch: JobWatch?) throws(Failure) {
         for attempt in attempts(record) {
             guard let next = try reader(record, attempt, watch) else { continue }
@@ -45,7 +45,7 @@ final class JobOutput {
         try copy()
     }
 
-    /// Hands on what is there by now of the job that was just seen there, piece by piece.
+    /// Passes the output that exists now to `take`, piece by piece. `record` is the job's present record.
     func read(_ record: JobRecord, _ take: ([UInt8]) -> Void) throws(Failure) {
         for attempt in attempts(record) { open = try reader(record, attempt, nil).map { ($0, attempt) } }
         try pieces { piece in
@@ -58,7 +58,7 @@ final class JobOutput {
         }
     }
 
-    /// Copies what has come since.
+    /// Copies the output that was written since the last call.
     func copy() throws(Failure) {
         try pieces { piece in
             switch (piece, purpose) {
@@ -69,16 +69,16 @@ final class JobOutput {
             case (.missing(let count), .reading): sink.write(Self.remark(count))
             case (.truncated, _):
                 sink.flush()
-                session.complain("\(file): the job has truncated it; what it writes now follows")
+                session.complain("\(file): the job has truncated this output; what it writes now follows")
             }
         }
         sink.flush()
     }
 
-    private static func remark(_ count: Int64) -> String { "\n[spoolctl: \(count) bytes are left out here; see output_limit in spool(5)]\n" }
+    private static func remark(_ count: Int64) -> String { "\n[spoolctl: \(count) bytes are missing here; see output_limit in spool(5)]\n" }
 
     private static func remark(hole count: Int64) -> String {
-        "\n[spoolctl: the file has a hole of \(count) bytes here, which nobody wrote]\n"
+        "\n[spoolctl: the file has a hole of \(count) bytes here, which were never written]\n"
     }
 
     private func writeZeros(_ count: Int64) {
@@ -92,7 +92,7 @@ final class JobOutput {
 
     private func pieces(_ take: (OutputReader.Piece) -> Void) throws(Failure) {
         guard let reader = open?.reader else { return }
-        // Who has no reader any more needs no more bytes.
+        // Without a reader there is nothing to copy.
         while sink.failure == nil, let piece = try attempt({ () throws(SystemError) in try reader.next() }) { take(piece) }
     }
 
@@ -106,12 +106,12 @@ final class JobOutput {
         }
     }
 
-    /// Opens the output of a try, when it is another than the one that is open.
+    /// Opens the output of a try; nil when it is open already, or does not exist yet.
     private func reader(_ record: JobRecord, _ attempt: Int, _ watch: JobWatch?) throws(Failure) -> OutputReader? {
         guard !record.place.isFile, attempt > 0, open?.attempt != attempt else { return nil }
         var names = [file]
-        // The last try's output has no number; that of an earlier one has its own.
-        // After those of the jobs that it repeats, whose output it has brought along.
+        // The last try's file has no number. An earlier try's file has the try's number, counted from the first try of the jobs that this
+        // job retries: their outputs are in this job's directory too.
         let numbered = "\(file).\(record.status.earlierTries + attempt)"
         if attempt < record.status.attempt { names = [numbered] } else if record.place.state == .new { names.insert(numbered, at: 0) }
         for name in names {
@@ -120,12 +120,12 @@ final class JobOutput {
                     "\(session.spoolPath)/\(record.place.path)", name, output: file, attempt: attempt, of: record.place.id,
                     isExact: isExact)
                 guard let reader else { return nil }
-                // Seen before the try was.
+                // The plain name still leads to the file that is open.
                 if reader.inode == open?.reader.inode { return nil }
                 watch?.add("\(record.place.path)/\(name)")
                 return reader
             } catch {
-                // Not begun, or moved on meanwhile: the next look finds it.
+                // The try has not begun, or the job has moved: the next call finds the file.
                 if error.errno != SystemError.noSuchFile { throw Failure(error) }
             }
         }

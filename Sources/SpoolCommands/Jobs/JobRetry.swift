@@ -3,7 +3,7 @@ import Linux
 import Store
 
 extension Session {
-    /// Composes the job's directory anew in tmp/ and gives it its name in new/ by one rename.
+    /// Submits an ended job again: composes a new directory in tmp/ and renames it into new/.
     func retry(_ record: JobRecord, _ fs: DiskFileSystem, _ drop: inout JobDrop) throws(Failure) -> JobID {
         let old = record.place
         guard old.state.isTerminal, record.status.state.isTerminal else {
@@ -11,11 +11,15 @@ extension Session {
         }
         var found: (file: String, mode: UInt32, bytes: [UInt8])?
         for file in Source.fileNames where found == nil {
-            let taken = try attempt { () throws(SystemError) in try fs.take("\(old.path)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
+            let taken = try attempt { () throws(SystemError) in
+                try fs.take("\(old.path)/\(file)", limit: Source.bytesMax, ignoringWriters: true)
+            }
             if case .file(let status, let bytes) = taken {
-                // Who was given the directory of a job may have put another file there.
+                // The user who owns a job's directory may have put another file there.
                 if geteuid() == 0, status.owner != 0 {
-                    throw Failure(ExitCode.failed, "\(spoolPath)/\(old.path)/\(file) belongs to user \(status.owner), who may have written it; nothing was submitted")
+                    throw Failure(
+                        ExitCode.failed,
+                        "\(spoolPath)/\(old.path)/\(file) belongs to user \(status.owner), who may have changed it; nothing was submitted")
                 }
                 found = (file, status.mode & 0o777, bytes)
             }
@@ -24,13 +28,14 @@ extension Session {
         if let given = try attempt({ () throws(SystemError) in try fs.status(input) }), given.kind == .fifo || given.kind == .symbolicLink {
             throw Failure(
                 ExitCode.failed,
-                "\(old.id): its standard input was given by spoolctl submit -w, and is not kept: it had not come to its end, "
-                    + "or was more than 64 MiB or than the disk had room for; submit the job anew")
+                "\(old.id): its standard input came from spoolctl submit -w and was not stored: it had not reached its end, "
+                    + "or was larger than 64 MiB or than the free space; submit the job again")
         }
         guard let found else { throw Failure(ExitCode.failed, "\(old.id) has no file to run again in \(spoolPath)/\(old.path)") }
         try refuseInvalid(found.file, found.mode, found.bytes, "\(old.path)/\(found.file)")
         if let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true),
-            let unique = Source(format: format, bytes: found.bytes).unique, let holder = try holder(of: unique, Spool(fs, host: "")), holder.text != old.id
+            let unique = Source(format: format, bytes: found.bytes).unique, let holder = try holder(of: unique, Spool(fs, host: "")),
+            holder.text != old.id
         {
             throw Failure(ExitCode.failed, "\(old.id): unique \"\(unique.key)\" is taken by \(holder); nothing was submitted")
         }
@@ -40,8 +45,10 @@ extension Session {
             try fs.makeDirectory(directory)
             try fs.create("\(directory)/\(found.file)", found.bytes, mode: found.mode)
             try fs.create("\(directory)/\(Layout.statusFile)", record.json, mode: 0o600)
-            // Nobody writes to an input, so that both jobs can have the same.
-            if let brought = try fs.status(input), brought.kind == .file, try fs.status(old.path)?.owner == brought.owner { try fs.link(input, to: "\(directory)/\(Layout.inputFile)") }
+            // An input is never changed, so both jobs share one file.
+            if let stored = try fs.status(input), stored.kind == .file, try fs.status(old.path)?.owner == stored.owner {
+                try fs.link(input, to: "\(directory)/\(Layout.inputFile)")
+            }
             try fs.sync("\(directory)/\(found.file)")
             try fs.sync("\(directory)/\(Layout.statusFile)")
             try fs.sync(directory)
@@ -51,10 +58,10 @@ extension Session {
         return id
     }
 
-    /// What the daemon would reject is not submitted: a file that was rejected and has not been mended, or whose task is gone.
+    /// Refuses a file that the daemon would reject: one that was rejected and not corrected since, or whose task was removed.
     private func refuseInvalid(_ file: String, _ mode: UInt32, _ bytes: [UInt8], _ path: String) throws(Failure) {
         guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
-            throw .invalid("\(path): not a job; nothing was submitted")
+            throw .invalid("\(path): is not a job; nothing was submitted")
         }
         let source = Source(format: format, bytes: bytes)
         let context = try context()

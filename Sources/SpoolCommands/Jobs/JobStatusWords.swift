@@ -1,13 +1,13 @@
 import Store
 
 extension JobStatus {
-    /// How it ended, or how far it has come; nil when there is nothing to say.
+    /// How the job ended, or its progress while it runs; nil when neither is known.
     var outcome: String? {
         if state.isTerminal { return brief }
         return state == .running ? progress.map { "\($0.percent)%" } : nil
     }
 
-    /// How long the last try ran; nil when it has not ended, or nobody knows when.
+    /// How long the last try ran; nil when it has not ended, or when its end is unknown.
     var ranMilliseconds: Int64? {
         if let usage { return usage.wallMilliseconds }
         guard let startedAt, let endedAt else { return nil }
@@ -19,7 +19,7 @@ extension JobStatus {
         usage?.wallMilliseconds ?? (state == .running ? startedAt.map { now.milliseconds - $0.milliseconds } : nil)
     }
 
-    /// What `wait` exits with: the job's own code, or why there is none.
+    /// The exit code of `wait`: the job's own, or the code that says why there is none.
     var exitStatus: Int32 {
         switch reason {
         case .timeout: return ExitCode.timeout
@@ -28,7 +28,7 @@ extension JobStatus {
         }
         if let signal { return ExitCode.signalBase + signal }
         guard let exitCode else { return state == .done ? ExitCode.done : ExitCode.neverRan }
-        // A job whose `success` does not hold 0 can fail with it; that must not look like success.
+        // A job whose `success` excludes 0 can fail with code 0; the exit code must not look like success.
         if state == .failed, exitCode == 0 { return ExitCode.failed }
         return Int32(truncatingIfNeeded: exitCode)
     }

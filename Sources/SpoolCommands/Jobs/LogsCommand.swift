@@ -4,18 +4,21 @@ extension SpoolCommand {
     static let logs = SpoolCommand(
         "logs", "ID [-f] [--stderr] [--try N]", "print a job's output",
         details: [
-            "Prints standard output, or with --stderr standard error; of the last try, unless --try names another. On a terminal control characters other than colours are escaped, unless --raw is given.",
-            "With --json an object of id, stream, try and text: what is there by now.",
+            """
+            Prints the standard output of the last try; with --stderr its standard error, with --try N that of try N. On a terminal, \
+            control characters except colours are escaped unless --raw is given.
+            """,
+            "With --json, prints an object with id, stream, try and text: the output so far.",
         ],
         options: [
-            Option("follow", "f", "go on until the job has ended"),
-            Option("stderr", "e", "standard error"),
-            Option("try", value: "N", "the output of try N"),
-            Option("raw", "to a terminal too, as it came"),
+            Option("follow", "f", "follow the output until the job has ended"),
+            Option("stderr", "e", "print standard error"),
+            Option("try", value: "N", "print the output of try N"),
+            Option("raw", "do not escape control characters on a terminal"),
         ],
         examples: [
-            Example("spoolctl logs -f \"$id\"", "follows a job, also one that has not begun"),
-            Example("spoolctl logs --stderr --try 1 k3f9ab", "what the first try complained of"),
+            Example("spoolctl logs -f \"$id\"", "follows a job, also one that has not started"),
+            Example("spoolctl logs --stderr --try 1 k3f9ab", "the errors of the first try"),
         ]
     ) { session throws(Failure) in
         let text = try session.operand("a job's ID")
@@ -45,17 +48,17 @@ private struct JobLogs {
 
     mutating func run() throws(Failure) -> Int32 {
         guard session.arguments.flag("follow") else { return try printOnce() }
-        if session.isJSON { throw .usage("--json tells what is there by now, and does not go with --follow") }
+        if session.isJSON { throw .usage("--json prints the output so far; it cannot be used with --follow") }
         let watch = try JobWatch(spool: session.spoolPath)
         while true {
             guard let record = try readRecord() else {
-                // Withdrawn, or its record was removed while we followed it.
+                // The job was withdrawn, or its record was removed.
                 try output.copy()
                 return ExitCode.done
             }
             watch.add(record.place.path)
             try output.follow(record, watch)
-            // The end was seen before the last bytes were read, so nothing comes after these.
+            // The job's end was seen before the last bytes were read, so no bytes follow.
             if record.place.state.isTerminal { return ExitCode.done }
             _ = try watch.wait(for: [id], or: [session.output.poll])
             session.output.check()
@@ -63,7 +66,7 @@ private struct JobLogs {
     }
 
     private mutating func printOnce() throws(Failure) -> Int32 {
-        guard let record = try readRecord() else { throw .notFound("there is no job \"\(id)\" any more") }
+        guard let record = try readRecord() else { throw .notFound("the record of job \"\(id)\" was removed") }
         if let wantedTry, wantedTry > max(record.status.attempt, 1) {
             throw .notFound("\(id) has had \(record.status.attempt) tries, not \(wantedTry)")
         }
@@ -88,12 +91,12 @@ private struct JobLogs {
         writer.key("text")
         session.output.write(bytes: writer.bytes)
         session.output.write("\"")
-        // A character may be cut by the end of a piece.
+        // The end of a piece can divide a character.
         var rest: [UInt8] = []
         try output.read(record) { piece in
             rest += piece
             let whole = rest.count - UTF8Tail.cutOffCount(rest)
-            // Bytes that are no UTF-8 are replaced: JSON has text alone.
+            // JSON holds only text: bytes that are not UTF-8 are replaced.
             session.output.write(bytes: JSONWriter.inQuotes(String(decoding: rest[..<whole], as: UTF8.self)))
             rest.removeFirst(whole)
         }

@@ -3,34 +3,34 @@ import Linux
 import Store
 import WorkerProtocol
 
-/// One output file of one try, read from its beginning on, as far as it goes by now.
+/// Reads one output file of one try, from its beginning to its present end.
 ///
-/// What has not been read is locked, so that the worker keeps it although it is more than `output_limit`. What is missing all the same is
-/// told apart from what the job wrote.
+/// The unread part is locked, so that the worker keeps it although it exceeds `output_limit`. Bytes that are missing all the same are
+/// distinguished from bytes that the job wrote.
 final class OutputReader {
     enum Piece {
         case bytes([UInt8])
-        /// So many bytes of the job's output are not there any more.
+        /// This many bytes of the job's output were removed.
         case missing(Int64)
-        /// So many bytes come that nobody wrote, as in a file that was made longer than what is in it: they are zeros.
+        /// A hole of this many bytes, which were never written and read as zeros.
         case hole(Int64)
-        /// The job has cut its output off, and what it wrote afterwards comes next.
+        /// The job has truncated its output. The bytes that it wrote afterwards come next.
         case truncated
     }
 
     let inode: UInt64
     private let file: FileDescriptor
-    /// The job's directory, wherever it is moved.
+    /// The job's directory, which stays open when the job moves.
     private let directory: Directory
     private let cutName: String
     private let jobID: String
-    /// Whether the notice in a file that was cut counts as what it stands for, and not as text.
+    /// True when the notice in a cut file counts as missing bytes, and not as text.
     private let isExact: Bool
     private var position: Int64 = 0
 
     private static let chunkBytes = 64 << 10
 
-    /// Nil: it is not a regular file. ENOENT: it has not been begun, or has moved on.
+    /// Nil when the file is not a regular file. Throws ENOENT when the try has not begun, or the job has moved.
     init?(_ directoryPath: String, _ name: String, output: String, attempt: Int, of jobID: String, isExact: Bool) throws(SystemError) {
         directory = try Directory.open(directoryPath)
         file = try directory.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
@@ -44,11 +44,11 @@ final class OutputReader {
     }
 
     private func lock() {
-        // The worker then takes nobody for a reader, and what it cuts is found to be missing.
+        // Without a lock the worker may remove unread bytes, which are then reported as missing.
         try? file.lockReading(from: position)  // a file system without locks
     }
 
-    /// What comes next; nil when that is all there is by now.
+    /// The next piece; nil at the present end of the file.
     func next() throws(SystemError) -> Piece? {
         while true {
             let size = try file.status().size
@@ -61,7 +61,7 @@ final class OutputReader {
             if chunk.isEmpty { return nil }
             let chunkBytes = Int64(chunk.count)
             if chunk.count == Self.chunkBytes, chunk.allSatisfy({ $0 == 0 }) {
-                // What was cut out is told below.
+                // A gap that the worker cut is handled below.
                 var end = min(file.nextData(from: position) ?? size, size)
                 if end <= position + chunkBytes { end = position }
                 if let place = try gap(size)?.place, place.upperBound > position { end = min(end, max(place.lowerBound, position)) }
@@ -71,7 +71,7 @@ final class OutputReader {
                     return .hole(end - position)
                 }
             }
-            // It is looked for after reading: the worker writes it before anything is missing.
+            // The record of a gap is read after the bytes: the worker writes the record before it removes bytes.
             if let (place, missing) = try gap(size), place.overlaps(position..<position + Int64(chunk.count)) {
                 guard position < place.lowerBound else {
                     let count = place.count == missing ? place.upperBound - position : missing
@@ -93,12 +93,14 @@ final class OutputReader {
         do throws(SystemError) {
             text = try directory.openFile(cutName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY).readAll(limit: OutputCut.bytesMax)
         } catch {
-            if error.errno == ENOENT || error.errno == EFBIG { return nil }  // nothing is missing, or the job has put something there
+            if error.errno == ENOENT || error.errno == EFBIG { return nil }  // nothing was cut, or the job has put another file there
             throw error
         }
-        guard let cut = OutputCut(String(decoding: text, as: UTF8.self)), cut.jobID == jobID, isExact || cut.inode == inode else { return nil }
+        guard let cut = OutputCut(String(decoding: text, as: UTF8.self)), cut.jobID == jobID, isExact || cut.inode == inode else {
+            return nil
+        }
         let gap = cut.gap(inFileOf: inode)
-        // The job has cut off what that was about.
+        // The job has truncated the file since the gap was recorded.
         return gap.place.upperBound > size ? nil : gap
     }
 }

@@ -2,19 +2,22 @@ import Store
 
 extension SpoolCommand {
     static let progress = SpoolCommand(
-        "progress", "FRACTION [MESSAGE…] [--job ID]", "from inside a job: say how far it has come",
+        "progress", "FRACTION [MESSAGE…] [--job ID]", "from inside a job: report its progress",
         details: [
-            "FRACTION is 0 to 1, or a percentage such as 40%. status, jobs and wait --progress show it, and the record keeps the last one of the last try. Of MESSAGE 1000 bytes are kept.",
-            "It is the file progress in the job's directory: no daemon is needed.",
+            """
+            FRACTION is 0 to 1, or a percentage such as 40%. spoolctl status, jobs and wait --progress show it, and the record keeps the \
+            last report of the last try. MESSAGE is cut after 1000 bytes.
+            """,
+            "The report is the file progress in the job's directory; no daemon is needed.",
         ],
         options: [Option.job],
         examples: [
-            Example("spoolctl progress 0.4 'copied 40 of 100 files'", "in the job's own script"),
-            Example("spoolctl progress 40%", "the same, without a word"),
+            Example("spoolctl progress 0.4 'copied 40 of 100 files'", "in the job's script"),
+            Example("spoolctl progress 40%", "the same without a message"),
         ]
     ) { session throws(Failure) in
         guard let text = session.arguments.operands.first else { throw .usage("progress needs a FRACTION; see spoolctl progress --help") }
-        guard let fraction = fraction(text) else { throw .usage("\"\(text)\" is no fraction: 0 to 1, or 0% to 100%") }
+        guard let fraction = fraction(text) else { throw .usage("\"\(text)\" is not a fraction: expected 0 to 1, or 0% to 100%") }
         let words = session.arguments.operands.dropFirst().joined(separator: " ")
         let job = try RunningJob(session)
         var writer = JSONWriter(reserving: 256)
@@ -32,7 +35,7 @@ extension SpoolCommand {
         return number
     }
 
-    /// Whole characters, as many as are kept.
+    /// The message, cut after a whole character when it is too long.
     static func cut(_ message: String) -> String {
         guard message.utf8.count > Progress.messageBytesMax else { return message }
         var kept = ""

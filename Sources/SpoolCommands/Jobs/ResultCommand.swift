@@ -4,14 +4,17 @@ import Store
 
 extension SpoolCommand {
     static let result = SpoolCommand(
-        "result", "FILE|- [--job ID]", "from inside a job: leave its result",
+        "result", "FILE|- [--job ID]", "from inside a job: store its result",
         details: [
-            "The same as writing to the file that $SPOOL_RESULT names, but whole and synced. When the try has ended, JSON of up to 64 KiB is result in its status; anything else stays a file in the job's directory, of which result tells name and length.",
+            """
+            Writes the file that $SPOOL_RESULT names, complete and synced. When the try ends, JSON of up to 64 KiB becomes result in the \
+            job's status. Anything else stays a file in the job's directory, and result holds its name and length.
+            """,
         ],
         options: [Option.job],
         examples: [
-            Example("echo '{\"rows\": 1200}' | spoolctl result -", "in the job's own script"),
-            Example("spoolctl status \"$id\" --json | jq .result", "to read it, when the job has ended"),
+            Example("echo '{\"rows\": 1200}' | spoolctl result -", "in the job's script"),
+            Example("spoolctl status \"$id\" --json | jq .result", "reads the result of an ended job"),
         ]
     ) { session throws(Failure) in
         let path = try session.operand("a FILE, or - for standard input")

@@ -5,17 +5,23 @@ extension SpoolCommand {
     static let retry = SpoolCommand(
         "retry", "ID… | [filters] [-w] [--with-dependents]", "run ended jobs again, as new jobs, and print their ids",
         details: [
-            "The new job has the same file and is linked to the old one by retry_of; the old record stays. It takes the old one's place for all that comes after that: an id in after means the newest retry.",
-            "With filters, which are those of jobs, failed jobs are chosen; --state done chooses others. What has been retried already is left out, and so is what was canceled, or replaced by a newer run, unless --reason names that.",
+            """
+            The new job has the same file, and retry_of links it to the old job, whose record stays. Jobs that start after the old job \
+            wait for the new one: an id in after means the newest retry.
+            """,
+            """
+            The filters are those of spoolctl jobs, and match failed jobs unless --state done is given. Jobs that were retried already \
+            are left out. So are canceled and replaced jobs, unless --reason names that reason.
+            """,
         ],
         options: [
-            Option("failed", "all failed jobs that the other filters match, or all of them"),
-            Option("with-dependents", "the jobs too that failed with dependency because of these"),
-            Option("wait", "w", "wait for their end and exit with their code"), Option.cancelOnInterrupt,
+            Option("failed", "all failed jobs that the other filters match"),
+            Option("with-dependents", "also the jobs that failed with dependency because of these"),
+            Option("wait", "w", "wait until the jobs have ended, and exit with their code"), Option.cancelOnInterrupt,
         ] + JobSelection.options,
         examples: [
-            Example("spoolctl retry --failed --since 1d", "everything that failed today and was not retried since"),
-            Example("spoolctl retry --with-dependents \"$id\"", "a job, and the chain that it broke"),
+            Example("spoolctl retry --failed --since 1d", "everything that failed since yesterday and was not retried"),
+            Example("spoolctl retry --with-dependents \"$id\"", "a job, and the jobs that failed because of it"),
         ]
     ) { session throws(Failure) in
         let selection = try JobSelection(session, states: [.done, .failed], usually: [.failed], flag: "failed")
@@ -97,14 +103,14 @@ private struct RetryRun {
         if code == ExitCode.done { code = failure.code }
     }
 
-    /// What a call that chose the jobs by itself has done.
+    /// Reports how many jobs the filters selected.
     private func summarize() {
         guard !session.isQuiet, !session.isJSON else { return }
         var left: [String] = []
         if superseded > 0 { left.append("\(superseded) that \(superseded == 1 ? "has" : "have") been retried") }
         if canceled > 0 { left.append("\(canceled) that \(canceled == 1 ? "was" : "were") canceled or replaced") }
         let rest = left.isEmpty ? "" : "; left out \(left.joined(separator: " and "))"
-        if count == 0, code == ExitCode.done { return session.complain("no job to retry matches\(rest)") }
+        if count == 0, code == ExitCode.done { return session.complain("no job to retry matches the filters\(rest)") }
         session.complain("\(selection.isDry ? "would retry" : "retried") \(count) job\(count == 1 ? "" : "s")\(rest)")
     }
 

@@ -1,12 +1,12 @@
 import Store
 
-/// Which records of one part of the spool `retry` runs again.
+/// The records of one part of the spool that `retry` runs again.
 ///
-/// - What was retried already is left to its retry. Retries of retries are followed.
-/// - The oldest comes first, so that a job that comes after another finds that one's retry.
+/// - A job that was retried already is left out. Retries of retries are followed.
+/// - The oldest comes first, so that a job that starts after another finds the other's retry.
 struct RetryPlan {
     private(set) var records: [JobRecord]
-    /// How many were left out.
+    /// The numbers of jobs that were left out.
     private(set) var superseded = 0
     private(set) var canceled = 0
     private let session: Session
@@ -16,8 +16,8 @@ struct RetryPlan {
         self.records = records
     }
 
-    /// Leaves out what needs no retry: what has been retried, and, unless somebody asks for that reason, what somebody canceled or a newer
-    /// run replaced. Reads the records of all jobs that came after the oldest one chosen.
+    /// Leaves out jobs that were retried already and, unless the filter names the reason, canceled and replaced jobs. Reads the records of
+    /// all jobs that are newer than the oldest selected one.
     mutating func leaveOut(_ filter: JobFilter) throws(Failure) {
         guard let oldest = records.first?.place.id else { return }
         var retried: Set<String> = []
@@ -35,7 +35,7 @@ struct RetryPlan {
         }
     }
 
-    /// Adds the jobs that failed with `dependency` because of these, and because of those, and so on. Reads all records.
+    /// Adds the jobs that failed with `dependency` because of these jobs, directly or through others. Reads all records.
     mutating func addDependents() throws(Failure) {
         guard !records.isEmpty else { return }
         var failed: [JobRecord] = []
@@ -45,7 +45,7 @@ struct RetryPlan {
             if record.place.state == .failed, record.status.reason == .dependency { failed.append(record) }
         }
         let retried = Set(originals.values)
-        // The chosen ones, and what they are retries of: a job may have failed because of any of these.
+        // The selected jobs, and the jobs that they are retries of: another job may have failed because of any of them.
         var causes: Set<String> = []
         func add(_ id: String) {
             var next: String? = id
@@ -64,14 +64,14 @@ struct RetryPlan {
         records.sort { $0.place.id < $1.place.id }
     }
 
-    /// The jobs that a job with `dependency` waited for in vain. Records of earlier versions do not say, but what it was to come after.
+    /// The jobs that a job with reason `dependency` waited for. Records of earlier versions lack them; then the job's `after` counts.
     private func waitsFor(_ record: JobRecord) throws(Failure) -> [String] {
         if !record.status.waitsFor.isEmpty { return record.status.waitsFor }
         let records = try session.records()
         return try attempt { () throws(SystemError) in try records.definition(at: record.place) }?.after?.all ?? []
     }
 
-    /// Reads the records of these states, the newest first, of jobs with later ids than `oldest`.
+    /// Calls `body` for the records in these states with later ids than `oldest`, the newest first.
     private func each(in states: [JobState], after oldest: String? = nil, _ body: (JobRecord) -> Void) throws(Failure) {
         var records = try session.records()
         let places = try session.reading { () throws(JournalError) in try records.places(in: states) }

@@ -3,15 +3,15 @@ import Store
 extension SpoolCommand {
     static let run = SpoolCommand(
         "run", "NAME [options]", "run a task now and print the job's id",
-        details: ["The job runs in exactly the environment of a scheduled run. Options change single keys for this run."],
+        details: ["The job runs in the same environment as a scheduled run. Options change single keys for this run."],
         options: [
-            Option("wait", "w", "wait for its end, show its output, exit with its code"),
+            Option("wait", "w", "wait until the job has ended, show its output, and exit with its code"),
             Option.cancelOnInterrupt,
-            Option("in", value: "TIME", "start so much later"),
+            Option("in", value: "TIME", "start after this time"),
         ] + JobOptions.optionsOfRun,
         examples: [
-            Example("spoolctl run backup -w", "waits, and exits as the backup does"),
-            Example("spoolctl run report --payload '{\"day\": \"2026-11-20\"}'", "with other data"),
+            Example("spoolctl run backup -w", "waits, and exits with the backup's code"),
+            Example("spoolctl run report --payload '{\"day\": \"2026-11-20\"}'", "with other data for this run"),
         ]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")

@@ -2,37 +2,37 @@ import Glibc
 import Linux
 import Store
 
-/// A job that runs, as seen by itself or by somebody else.
+/// A running job, for commands that the job itself or another process calls.
 struct RunningJob {
     let id: String
     let fs: DiskFileSystem
-    /// Its directory, relative to the spool.
+    /// The job's directory, relative to the spool.
     let directory: String
 
-    /// The job that `--job` names, else the one that this is called from.
+    /// The job that `--job` names, else the job that calls spoolctl.
     init(_ session: Session) throws(Failure) {
         guard let text = session.arguments.value("job") ?? environment("SPOOL_JOB_ID") else {
-            throw .usage("\(session.command.name) is for a job to call; elsewhere --job ID says which")
+            throw .usage("\(session.command.name) needs --job ID outside of a job")
         }
         var records = try session.records()
         let place = try session.job(text, &records).place
         guard place.state == .running else {
-            let what = place.state.isTerminal ? "has ended" : "has not begun, or waits for another try"
-            throw Failure(ExitCode.failed, "\(place.id) does not run: it \(what)")
+            let what = place.state.isTerminal ? "has ended" : "has not started, or waits for another try"
+            throw Failure(ExitCode.failed, "\(place.id) is not running: it \(what)")
         }
         id = place.id
         fs = records.fs
         directory = place.path
     }
 
-    /// Puts a file into the job's directory, whole: written beside it, then renamed.
+    /// Puts a complete file into the job's directory: writes a temporary file and renames it.
     func put(_ name: String, _ write: (String) throws(SystemError) -> Void) throws(Failure) {
         let temporary = "\(directory)/.\(name)-\(getpid()).tmp"
         do throws(SystemError) {
             try write(temporary)
             try fs.rename(temporary, to: "\(directory)/\(name)")
         } catch {
-            // Litter at worst, in a directory that goes with the job's record.
+            // At worst a file is left, which is removed with the job's record.
             try? fs.removeFile(temporary)
             if error.errno == SystemError.noSuchFile { throw Failure(ExitCode.failed, "\(id) has ended meanwhile") }
             throw Failure(error)
@@ -41,5 +41,5 @@ struct RunningJob {
 }
 
 extension Option {
-    static let job = Option("job", value: "ID", "the job (else $SPOOL_JOB_ID: the one this is called from)")
+    static let job = Option("job", value: "ID", "the job (default: $SPOOL_JOB_ID, the job that calls spoolctl)")
 }

@@ -2,14 +2,14 @@ import Linux
 import Store
 
 extension Session {
-    /// A job that a key of `unique` stands for.
+    /// The result of a submission.
     struct Submitted {
         var id: JobID
-        /// False: it was there before, and nothing was submitted.
+        /// False when a job with the same `unique` key existed, and nothing was submitted.
         var isNew = true
     }
 
-    /// Drops one job; where the job has a key of `unique` that is taken, says so and returns the job that holds it.
+    /// Submits one job. When another job holds its `unique` key, reports that and returns the other job.
     func submit(_ source: Source, name: String, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing) throws(Failure) -> Submitted {
         let fs = try openSpoolForWriting()
         var drop = JobDrop(fs)
@@ -19,11 +19,11 @@ extension Session {
             return Submitted(id: composed.id)
         }
         let spool = Spool(fs, host: "")
-        // One at a time, so that two who ask at once are told the same id.
+        // A lock, so that two calls at the same time return the same id.
         let lock = try attempt { () throws(SystemError) in try UniqueLock(spool: spoolPath) }
         defer { withExtendedLifetime(lock) {} }
         if let first = try holder(of: unique, spool) {
-            complain("\(first) is there already with unique \"\(unique.key)\"; nothing was submitted")
+            complain("\(first) exists already with unique \"\(unique.key)\"; nothing was submitted")
             return Submitted(id: first, isNew: false)
         }
         let composed = try compose(source, name: name, mode: mode, input: input, &drop)
@@ -35,15 +35,17 @@ extension Session {
         return Submitted(id: composed.id)
     }
 
-    /// Composes a job, with `--wait` one that tells the worker of who waits for it.
-    private func compose(_ source: Source, name: String, mode: UInt32, input: JobDrop.Input, _ drop: inout JobDrop) throws(Failure) -> JobDrop.Composed {
+    /// Composes a job; with `--wait`, together with the files by which the worker knows of the waiting command.
+    private func compose(
+        _ source: Source, name: String, mode: UInt32, input: JobDrop.Input, _ drop: inout JobDrop
+    ) throws(Failure) -> JobDrop.Composed {
         guard arguments.flag("wait") else { return try drop.compose(source, name: name, mode: mode) }
         let (composed, awaited) = try drop.compose(source, name: name, mode: mode, awaitedWith: input, showsOutput: !isQuiet && !isJSON)
         self.awaited = awaited
         return composed
     }
 
-    /// The job that holds a key now; nil: none does.
+    /// The job that holds a `unique` key now; nil when none does.
     func holder(of unique: Unique, _ spool: Spool<DiskFileSystem>) throws(Failure) -> JobID? {
         guard let claim = try attempt({ () throws(SystemError) in try spool.claim(ofUnique: unique.key) }) else { return nil }
         var records = try records()
@@ -51,7 +53,7 @@ extension Session {
         return claim.holding == .active && place.state.isTerminal ? nil : claim.id
     }
 
-    /// Prints the id, and with `--wait` waits for the job. One whose output is shown has its id said on standard error.
+    /// Prints the id, and with `--wait` waits for the job. When the job's output is shown, the id goes to standard error.
     func finishSubmission(_ job: Submitted, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
         let waits = arguments.flag("wait")
         var showing = showing

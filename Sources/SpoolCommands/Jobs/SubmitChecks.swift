@@ -2,11 +2,11 @@ import Glibc
 import Linux
 import Store
 
-// What `submit` refuses beyond what the job's text says: what the daemon, or the job's worker, would find missing.
+// Checks of `submit` beyond the job's text: files, jobs and tasks that would be missing when the job starts.
 
 extension Session {
-    /// Refuses a job that may start at once and whose directory or files are not there. Of one that starts later, or after others, or as
-    /// another user, nobody knows yet; nor does root look at what a user's job names, which may be where no look ever returns.
+    /// Refuses a job that can start at once and whose directory or files are missing. A job that starts later, after others, or as another
+    /// user is not checked: the files may exist then. Root never checks the paths of a user's job: a stat could hang on the user's mount.
     func refuseMissingFiles(of definition: JobDefinition, _ spelled: (String) -> String) throws(Failure) {
         if acting != nil { return }
         guard definition.start.map({ $0 <= now }) ?? true, definition.after == nil, !definition.isForAnother else { return }
@@ -26,12 +26,13 @@ extension Session {
         let failure = try attempt { () throws(SystemError) in
             try FileName.withCPath(asDirectory ? "\(path)/." : path) { access($0, F_OK) == 0 ? 0 : errno }
         }
-        // Whether the job may do there what this process may not is for the job to find.
+        // Any other error, such as a missing permission, may not occur for the job.
         guard failure == ENOENT || failure == ENOTDIR else { return }
-        throw .invalid("\(spelling): \"\(path)\": \(SystemError.message(failure)); a job that starts later, by --in or --start, may have it made until then")
+        throw .invalid(
+            "\(spelling): \"\(path)\": \(SystemError.message(failure)); only a job that starts later, by --in or --start, may name it")
     }
 
-    /// Refuses a job that is to start after others of which there is none: the daemon would reject it.
+    /// Refuses a job whose `after` names a missing job or task: the daemon would reject the job.
     func refuseUnknown(_ after: After?, _ spelled: (String) -> String) throws(Failure) {
         guard let after else { return }
         var records = try records()
@@ -44,7 +45,7 @@ extension Session {
             } else if !tasks.contains(name) {
                 throw .invalid("\(spelled("after")): there is no job or task \"\(name)\" in \(spoolPath)".suggesting(name, among: tasks))
             } else if try reading({ () throws(JournalError) in try records.hasRun(name) }) == false {
-                throw .invalid("\(spelled("after")): task \"\(name)\" has not run yet, so there is nothing to wait for")
+                throw .invalid("\(spelled("after")): task \"\(name)\" has not run yet; there is no run to wait for")
             }
         }
     }

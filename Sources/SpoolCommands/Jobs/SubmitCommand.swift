@@ -6,29 +6,44 @@ extension SpoolCommand {
     static let submit = SpoolCommand(
         "submit", "[options] [--] COMMAND…", "submit a job and print its id",
         details: [
-            "COMMAND and its words are run without a shell; a single word with a blank or something else for a shell in it is given to the shell. The job records the caller's directory, umask and PATH.",
-            "An instant without an offset is read in the configured time zone, which is UTC unless spoold.toml says otherwise.",
-            "What was printed is on the disk. The daemon need not run: the job waits for it.",
-            "With -w the id goes to standard error, and the job's output comes as it is written; -q and --json print the id alone. The job is submitted at once, and standard input, when it is no terminal and neither --payload nor --stdin nor --lines says otherwise, is given to it while it runs. So a loop of `while read` needs --no-stdin, or < /dev/null, as it does with ssh. A file of at most 64 MiB is stored with the job, and other input when it has come to its end, for a retry. It is stored before the job is submitted, if the job has more than one try or is another user's.",
-            "ctrl-C leaves the job to itself, says how to cancel it, and exits with 130; a job whose input is still being given ends then. When nobody reads the output any more it is the same, and the code is 141.",
+            """
+            COMMAND is run without a shell. A single word with a blank or another special character of the shell is run by the shell. \
+            The job records the caller's directory, umask and PATH.
+            """,
+            "An instant without an offset is in the configured time zone, which is UTC by default.",
+            "When the id is printed, the job is on the disk. The daemon need not be running: the job waits until it starts.",
+            """
+            With -w, spoolctl waits until the job has ended and exits with its code. The id goes to standard error, and the job's output \
+            is shown while it is written; with -q or --json only the id is printed.
+            """,
+            """
+            With -w, the job reads spoolctl's standard input while it runs, unless that is a terminal or --payload, --stdin or \
+            --no-stdin is given. A `while read` loop therefore needs --no-stdin or < /dev/null, as with ssh. A file of at most 64 MiB is \
+            stored with the job for a retry; other input is stored when it has reached its end. For a job with more than one try, and \
+            for another user's job, the input is stored before the job is submitted.
+            """,
+            """
+            ctrl-C leaves the job running, prints how to cancel it, and exits with 130. A job that is still reading its input then \
+            fails. The same happens when the reader of the output ends; the exit code is then 141.
+            """,
         ],
         options: [
-            Option("wait", "w", "wait for its end, show its output, exit with its code"),
+            Option("wait", "w", "wait until the job has ended, show its output, and exit with its code"),
             Option.cancelOnInterrupt,
-            Option("no-stdin", "give the job no standard input, as ssh -n does"),
-            Option("name", "n", value: "NAME", "the name in its id (else the program's)"),
-            Option("in", value: "TIME", "start so much later"),
-            Option("env", "record the whole environment"),
-            Option("task", value: "NAME", "a task whose keys are the defaults; without COMMAND"),
-            Option("file", "f", value: "FILE", "submit a job's file: TOML, JSON, or a script; - as the only operand reads one"),
-            Option("lines", "submit a job for each line of the file that follows, or of standard input"),
+            Option("no-stdin", "give the job no standard input, like ssh -n"),
+            Option("name", "n", value: "NAME", "the name in the job's id (default: the program's name)"),
+            Option("in", value: "TIME", "start after this time"),
+            Option("env", "record the caller's whole environment"),
+            Option("task", value: "NAME", "run this task, whose keys are the defaults; without COMMAND"),
+            Option("file", "f", value: "FILE", "submit a job's file: TOML, JSON, or a script; the operand - reads it from standard input"),
+            Option("lines", "submit a job for each line of the operand's file, or of standard input"),
         ] + JobOptions.optionsOfRun,
         examples: [
             Example("spoolctl submit -- rsync -a /srv/ backup:/srv/", "a command, run without a shell"),
-            Example("spoolctl submit 'make test 2>&1 | tail -20'", "a line for the shell"),
-            Example("spoolctl submit --in 10m --timeout 1h -- ./report", "later, and not for longer than an hour"),
-            Example("spoolctl submit -w -Q heavy -- make -j8", "waits, and exits as make does"),
-            Example("spoolctl submit -w -- sort -u < names > sorted", "as if sort ran here"),
+            Example("spoolctl submit 'make test 2>&1 | tail -20'", "a command line, run by the shell"),
+            Example("spoolctl submit --in 10m --timeout 1h -- ./report", "starts in ten minutes, and runs for one hour at most"),
+            Example("spoolctl submit -w -Q heavy -- make -j8", "waits, and exits with make's code"),
+            Example("spoolctl submit -w -- sort -u < names > sorted", "like sort -u < names > sorted"),
             Example("seq 1 100 | sed 's/^/echo /' | spoolctl submit --lines", "a hundred jobs"),
         ],
         ownOperands: 0
@@ -69,29 +84,32 @@ private struct Submit {
         return try finish(Source(writing: job.table), name: name, input: input(of: job.table))
     }
 
-    /// How a key is spelled as an option.
+    /// The option of a key.
     private static func option(_ key: String) -> String { "--\(key.split(separator: "_").joined(separator: "-"))" }
 
-    /// What of the caller's standard input is the job's.
+    /// How the caller's standard input becomes the job's.
     private func input(of table: Table) -> JobDrop.Input {
-        // With a key it may be another's job that is waited for, and that has its own.
-        guard arguments.flag("wait"), !arguments.flag("no-stdin"), table["payload"] == nil, table["stdin"] == nil, table["unique"] == nil else { return .nothing }
+        // With `unique`, an existing job may be waited for, which has an input of its own.
+        guard arguments.flag("wait"), !arguments.flag("no-stdin"), !["payload", "stdin", "unique"].contains(where: { table[$0] != nil })
+        else { return .nothing }
         switch StandardInput.kind {
         case .none: return .nothing
         case .file(let bytes) where bytes <= JobDrop.inputBytesMax: return .stored(StandardInput())
         case .file, .stream:
-            // What was given once is gone, and only its owner can open it.
+            // Input that was given once is consumed, and only this user's job can open the FIFO.
             var isGivenOnce = table["user"] == nil
             if let tries = table["tries"] { if case .integer(1) = tries.kind {} else { isGivenOnce = false } }
             if isGivenOnce { return .given }
-            session.complain("reading standard input to its end before the job is submitted; < /dev/null or --no-stdin gives it none")
+            session.complain("reading all of standard input before the job is submitted; --no-stdin gives the job none")
             return .stored(StandardInput())
         }
     }
 
-    /// The configuration matters to instants alone, and most jobs have none: it is read only for those.
+    /// The configuration is read only for a job with an instant, which most jobs do not have.
     private func context(_ job: JobOptions) throws(Problems) -> ReadingContext {
-        guard job.table["deadline"] != nil else { return ReadingContext(now: session.now, zones: session.zones, owner: .current, filesMax: DescriptorLimit.kernelMax) }
+        guard job.table["deadline"] != nil else {
+            return ReadingContext(now: session.now, zones: session.zones, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        }
         do throws(Failure) { return try session.context() } catch {
             throw Problems(DocumentError(position: Position(line: 1, column: 1), message: error.lines.joined(separator: "; ")))
         }
@@ -146,8 +164,8 @@ private struct Submit {
             try session.refuseMissingFiles(of: definition) { "\(file): \($0)" }
             try session.refuseUnknown(definition.after) { "\(file): \($0)" }
         }
-        // A script runs from the very file that was dropped, so it must be executable, and only its owner may change it.
-        // A run of a task gets what its other runs get.
+        // A script is executed from the dropped file, so the file must be executable, and only its owner may change it.
+        // A run of a task gets no input, like the task's other runs.
         let input = mayTakeInput && table["task"] == nil ? input(of: table) : .nothing
         return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, input: input)
     }
@@ -158,13 +176,15 @@ private struct Submit {
 
     // MARK: Lines
 
-    /// How many jobs are made durable at once: enough that syncing hardly counts, few enough that ids come soon.
+    /// The number of jobs that are synced together: enough to make syncing cheap, few enough to print ids soon.
     private static let batchMax = 2000
 
     private func lines() throws(Failure) -> Int32 {
-        guard arguments.operands.count <= 1 else { throw .usage("--lines reads one file; \"\(arguments.operands[1])\" is too many") }
-        if arguments.value("file") != nil || arguments.value("task") != nil { throw .usage("--lines goes with neither --file nor --task") }
-        if arguments.value("unique") != nil || arguments.value("unique-while") != nil { throw .usage("--unique does not go with --lines: there would be one job") }
+        guard arguments.operands.count <= 1 else { throw .usage("--lines reads one file; remove \"\(arguments.operands[1])\"") }
+        if arguments.value("file") != nil || arguments.value("task") != nil { throw .usage("--lines cannot be used with --file or --task") }
+        if arguments.value("unique") != nil || arguments.value("unique-while") != nil {
+            throw .usage("--unique cannot be used with --lines: there would be only one job")
+        }
         let path = arguments.operands.first ?? "-"
         var job = try JobOptions(session)
         try job.setCommand([": "])
@@ -175,11 +195,11 @@ private struct Submit {
         try session.refuseUnknown(definition.after, Self.option)
         var rest = job.table
         rest.remove("command")
-        // What is the same in all jobs is written once, and goes behind the command, for it may end in tables.
+        // The common keys are written once. They follow the command, because they may end with tables.
         let common = Source(writing: rest)
-        guard common.format == .toml else { throw .invalid("--payload: with --lines it may not hold null") }
+        guard common.format == .toml else { throw .invalid("--payload: with --lines the payload cannot contain null") }
 
-        // One name for all, because ids sort by name within a millisecond and here by line.
+        // All jobs have one name, so that ids of the same millisecond sort by line, not by name.
         let name = try givenName() ?? "line"
         let input = path == "-" ? StandardInput() : try StandardInput(path: path)
         var drop = JobDrop(try session.openSpoolForWriting())
@@ -192,19 +212,22 @@ private struct Submit {
                 guard let text = String(validating: line.bytes, as: UTF8.self), !line.bytes.contains(0) else {
                     try publish(&batch, drop, &ids)
                     let place = line.bytes.firstIndex(of: 0) ?? line.firstInvalid ?? line.bytes.startIndex
-                    let what = line.bytes[place] == 0 ? "a zero byte" : "the byte 0x\(String(line.bytes[place], radix: 16, uppercase: true)), which is not UTF-8"
+                    let byte = String(line.bytes[place], radix: 16, uppercase: true)
+                    let what = line.bytes[place] == 0 ? "a zero byte" : "the byte 0x\(byte), which is not UTF-8"
                     throw .invalid(
-                        "\(path == "-" ? "stdin" : path):\(line.number):\(line.column(of: place)): the line holds \(what); the lines before it were submitted")
+                        "\(path == "-" ? "stdin" : path):\(line.number):\(line.column(of: place)): the line contains \(what); "
+                            + "the lines before it were submitted")
                 }
                 guard line.bytes.count <= JobDefinition.wordBytesMax else {
                     try publish(&batch, drop, &ids)
                     throw .invalid(
-                        "\(path == "-" ? "stdin" : path):\(line.number):1: the line is \(line.bytes.count) bytes, of \(JobDefinition.wordBytesMax) that the kernel takes; the lines before it were submitted")
+                        "\(path == "-" ? "stdin" : path):\(line.number):1: the line is \(line.bytes.count) bytes; the kernel accepts "
+                            + "\(JobDefinition.wordBytesMax) at most; the lines before it were submitted")
                 }
                 var command = Table()
                 command.set("command", Value(.string(text)))
                 let source = Source(format: .toml, bytes: Array(TOML.write(command).utf8) + common.bytes)
-                // They differ in a line whose length was looked at, so that the first speaks for all.
+                // The jobs differ only in their lines, which were checked above, so checking the first job checks all.
                 batch.append(try drop.compose(source, name: name, isReadable: isReadable))
                 isReadable = true
                 if batch.count == Self.batchMax { try publish(&batch, drop, &ids) }

@@ -1,20 +1,22 @@
 import Store
 
-/// A job that is a run of a task, checked before it is submitted.
+/// A run of a task, checked before it is submitted.
 struct TaskRun {
     private let session: Session
 
     init(_ session: Session) { self.session = session }
 
-    /// The job's file: the task's name, and what options change.
+    /// The job's file: the task's name, and the keys that options change.
     func source(of name: String, _ job: JobOptions) throws(Failure) -> Source {
         var table = Table()
         table.set("task", Value(.string(name)))
         for entry in job.table.entries { table.set(entry.key, entry.value) }
         let task = try session.inForce(try TaskCatalog(session, withSchedules: false).entry(name))
         let context = try session.context()
-        // First as it was typed, so that what is wrong is said of the option that brought it.
-        do throws(Problems) { _ = try JobDefinition.accept(try task.jobTable(overrides: job.table), context) } catch { throw job.failure(error) }
+        // The options are checked first, so that an error names the option.
+        do throws(Problems) { _ = try JobDefinition.accept(try task.jobTable(overrides: job.table), context) } catch {
+            throw job.failure(error)
+        }
         let source = Source(writing: table)
         try check(source, task, context, said: "the job")
         return source

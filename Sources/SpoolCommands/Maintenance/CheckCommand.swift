@@ -2,15 +2,23 @@ import Store
 
 extension SpoolCommand {
     static let check = SpoolCommand(
-        "check", "[FILE…]", "read files as the daemon would and print what is wrong",
+        "check", "[FILE…]", "read files as the daemon would, and print problems",
         details: [
-            "Without FILE all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named tasks, or with a schedule key, is a task; one in a directory named schedules a schedule; spoold.toml the configuration; any other a job.",
-            "Silent and 0 when all is well, 4 when anything is wrong. A schedule that is legal and yet hardly meant gets a warning, as explain words it, and that changes nothing of the exit code. So does a key that names a task which is not there: in a FILE outside the spool only where --spool says which spool's tasks are meant.",
+            """
+            Without FILE, checks all tasks, schedules and waiting jobs of the spool, and the configuration. A FILE in a directory named \
+            tasks, or with a schedule key, is read as a task; a FILE in a directory named schedules as a schedule; spoold.toml as the \
+            configuration; any other FILE as a job.
+            """,
+            """
+            Prints nothing and exits with 0 when there is no problem; exits with 4 when there is one. A valid but surprising schedule \
+            gets a warning, as in spoolctl explain, and so does a key that names a missing task. Warnings do not change the exit code. \
+            In a FILE outside the spool, names of tasks are checked only with --spool.
+            """,
         ],
         options: [Option("task", "read every FILE as a task")],
         examples: [
-            Example("spoolctl check tasks/*.toml", "before a commit, without a spool"),
-            Example("spoolctl check --json", "for an editor"),
+            Example("spoolctl check tasks/*.toml", "checks files before a commit, without a spool"),
+            Example("spoolctl check --json", "prints the problems for an editor"),
         ]
     ) { session throws(Failure) in
         var check = Check(session)

@@ -59,7 +59,8 @@ struct Demo {
         }
         throw Failure(
             ExitCode.failed,
-            "the examples are not installed: \(installed) does not exist; copy the directory examples of the source there, or name it with --examples")
+            "the examples are not installed: \(installed) does not exist; copy the directory examples of the source there, "
+                + "or name it with --examples")
     }
 
     private static func isDirectory(_ path: String) -> Bool {

@@ -4,15 +4,22 @@ import Store
 
 extension SpoolCommand {
     static let fsck = SpoolCommand(
-        "fsck", "[--repair]", "look for what is wrong in the spool, and mend it",
+        "fsck", "[--repair]", "find inconsistencies in the spool, and repair them",
         details: [
-            "Holds the journal against the directories, and says of each thing that does not fit what is wrong and what --repair would do. Exits with 0 when all is well, with 1 when something is wrong, also after --repair. While a daemon serves the spool, what may be in motion is not looked at. In a spool for everybody root's looks at everybody's part.",
-            "--repair wants the daemon stopped. It deletes only files that programs left half written and keys that nobody holds: a damaged segment of the journal is kept as NAME.log.damaged, all else that has no place is moved to state/lost+found/.",
+            """
+            Compares the journal with the directories, and prints each inconsistency with what --repair would do. Exits with 0 when \
+            there is none, and with 1 when there is one, also when something remains after --repair. While a daemon serves the spool, \
+            files that may be moving are not checked. In a shared spool, root checks every user's part.
+            """,
+            """
+            --repair needs the daemon stopped. It deletes only half-written files and unused unique keys. A damaged segment of the \
+            journal is kept as NAME.log.damaged, and everything else without a place is moved to state/lost+found/.
+            """,
         ],
-        options: [Option("repair", "mend it, and say what was done")],
+        options: [Option("repair", "repair the spool, and print what was done")],
         examples: [
-            Example("spoolctl fsck", "one line for each thing that is wrong"),
-            Example("systemctl stop spoold && spoolctl fsck --repair", "after damage to the disk"),
+            Example("spoolctl fsck", "prints one line for each inconsistency"),
+            Example("systemctl stop spoold && spoolctl fsck --repair", "repairs a spool after damage to the disk"),
         ]
     ) { session throws(Failure) in
         try session.noOperands()
@@ -34,7 +41,7 @@ private struct Fsck {
         fs = try session.openSpool(ofAnyFormat: true)
     }
 
-    /// What is wrong, and with `--repair` what was done about it; by paths from the spool of all.
+    /// The findings and, with `--repair`, what was done about each. Paths start at the shared spool.
     func run() throws(Failure) -> [SpoolRepair.Mended] {
         let found: [SpoolRepair.Mended] = session.arguments.flag("repair") ? try repair() : try check().map { ($0, nil) }
         guard let owner = session.owner, getuid() == 0 else { return found }
@@ -52,12 +59,12 @@ private struct Fsck {
         while true {
             let daemon = try session.daemon()
             if let daemon {
-                session.complain("spoold, pid \(daemon.pid) on \(daemon.host), serves \(name): what may be in motion is not looked at")
+                session.complain("spoold, pid \(daemon.pid) on \(daemon.host), serves \(name): files that may be moving are not checked")
             }
             let findings = try attempt { () throws(SystemError) in
                 try SpoolCheck.check(fs, isServed: daemon != nil, context, isHeld: isHeld)
             }
-            // One that came meanwhile may have moved things under our eyes.
+            // A daemon that has started meanwhile may have moved files during the check.
             if daemon != nil { return findings }
             if try session.daemon() == nil { return findings }
         }
@@ -65,7 +72,7 @@ private struct Fsck {
 
     private func repair() throws(Failure) -> [SpoolRepair.Mended] {
         let context = try session.context()
-        // Anything else than this is not ours to touch.
+        // A spool of another format is never changed.
         if let format = try attempt({ () throws(SystemError) in try SpoolCheck.foreignFormat(fs) }) {
             throw Failure(ExitCode.failed, "\(session.spoolPath): the spool's format is \"\(format)\": use the programs that wrote it")
         }
@@ -84,9 +91,11 @@ private struct Fsck {
         return mended
     }
 
-    /// Whether a worker has this record. One that cannot be opened is nobody's.
+    /// True when a worker holds this record. A record that cannot be opened is held by none.
     private func isHeld(record: String) -> Bool {
-        guard let file = try? FileDescriptor.open("\(session.spoolPath)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW) else { return false }
+        guard let file = try? FileDescriptor.open("\(session.spoolPath)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW) else {
+            return false
+        }
         return (try? file.tryLock()) == false
     }
 

@@ -3,29 +3,30 @@ import Store
 
 struct JournalCursor {
     let session: Session
-    /// What has been read and not printed.
+    /// Lines that were read and are not printed yet.
     var lines: ArraySlice<(at: Instant, text: String)> = []
-    /// It is read no further.
+    /// True after damage: the journal is read no further.
     var isDamaged = false
     private(set) var mayHaveMore = true
     private let fs: DiskFileSystem
     private let since: Instant?
     private let id: String?
     private let task: String?
-    /// Jobs of the task asked for, whose later records do not name it.
+    /// The ids of the selected task's jobs: their later records do not name the task.
     private var idsOfTask: Set<String> = []
     private var segment = ""
     private var current: SegmentReader<DiskFileSystem>?
-    /// The segment behind the current one, whose end is looked at once more: it may have got records before the next one was there.
+    /// The next segment. The current one is read once more before it: it may have got records before the next segment was created.
     private var following: String?
-    /// A segment begins with the state, told by instants before its own: news only in the first one.
+    /// The instant when the segment began. A segment begins with records of the present state, which have earlier instants. These are
+    /// printed only for the first segment.
     private var segmentBegan: Instant?
     private var isFirstSegment = true
 
     init(_ session: Session) throws(Failure) {
         self.session = session
         fs = try session.openSpool()
-        // Behind the name of the user whose part this is.
+        // The name without its user.
         func own(_ option: String) -> String? {
             session.arguments.value(option).map { text in text.firstIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text }
         }
@@ -34,13 +35,13 @@ struct JournalCursor {
         since = try session.arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
     }
 
-    /// Something may have come.
+    /// Reads again at the next opportunity: new records may exist.
     mutating func expectMore() { mayHaveMore = !isDamaged }
 
-    /// How much is read at a time, in bytes.
+    /// The number of bytes that are read at a time.
     private static let partBytes: Int64 = 1 << 20
 
-    /// Reads some of what has come since it was read last.
+    /// Reads some of the records that follow those read before.
     mutating func read() throws(Failure) {
         var bytes: Int64 = 0
         do throws(JournalError) {
@@ -90,7 +91,7 @@ struct JournalCursor {
         session.isJSON ? writeJSON(fields) : writeLine(fields)
     }
 
-    /// Fields that say nothing to a person.
+    /// Fields that are of no use to a reader.
     private static let hidden: Set<String> = ["source", "format", "inode", "size", "mtime", "boot"]
 
     private mutating func emit(_ at: Instant, _ text: String) { lines.append((at, text)) }
@@ -125,7 +126,11 @@ struct JournalCursor {
         for (key, value) in fields.fields where key != "at" && key != "kind" && key != "sequence" {
             let text = String(decoding: value, as: UTF8.self)
             writer.key(key)
-            if Self.numbers.contains(key), let number = Int64(text) { writer.integer(number) } else { writer.string(key == "id" || key == "task" ? session.qualified(text) : text) }
+            if Self.numbers.contains(key), let number = Int64(text) {
+                writer.integer(number)
+            } else {
+                writer.string(key == "id" || key == "task" ? session.qualified(text) : text)
+            }
         }
         writer.endObject()
         emit(fields.at, String(decoding: writer.bytes, as: UTF8.self))

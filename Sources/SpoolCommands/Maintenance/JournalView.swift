@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Store
 
-/// The journals of a spool: one, or in everybody's spool for root that of each user, too, in the order of time as far as it is known.
+/// The journals of a spool, merged by time: one journal, or for root in a shared spool also that of each user.
 final class JournalView {
     private let session: Session
     private let inotify: Inotify
@@ -15,8 +15,10 @@ final class JournalView {
         let asked = [session.arguments.value("id"), session.arguments.value("task")].compactMap(\.self)
         let named = asked.lazy.compactMap { UserPart.split($0).owner }.first
         let parts = try EverybodysSpool.users(session)
-        if let named, !parts.contains(where: { $0.owner?.name == named }) { throw .notFound("\(named) has nothing in \(session.spoolPath)") }
-        // A task without a user's name before it is root's.
+        if let named, !parts.contains(where: { $0.owner?.name == named }) {
+            throw .notFound("\(named) has nothing in \(session.spoolPath)")
+        }
+        // A task's name without a user means a task of root's.
         let isOwn = named == nil && session.arguments.value("task") != nil
         for part in [session] + parts where named == nil ? part === session || !isOwn : part.owner?.name == named {
             if try !session.tolerating(part, { () throws(Failure) in try self.open(part) }) { code = ExitCode.failed }
@@ -24,7 +26,7 @@ final class JournalView {
     }
 
     func open(_ part: Session) throws(Failure) {
-        // Before reading, so that nothing is missed between.
+        // The watch is added before reading, so that no record is missed.
         try attempt { () throws(SystemError) in _ = try self.inotify.add("\(part.spoolPath)/\(Layout.journal)", [.movedTo, .modified]) }
         readers.append(try JournalCursor(part))
     }
@@ -43,7 +45,7 @@ final class JournalView {
         }
     }
 
-    /// Prints what has come in all of them, in the order of time. Of each, a part at a time is in memory.
+    /// Prints the new records of all journals in the order of time. Of each journal only a part is in memory.
     func readAll() throws(Failure) {
         for index in readers.indices { readers[index].expectMore() }
         while true {
@@ -69,7 +71,7 @@ final class JournalView {
         }
         readers[index] = reader
         guard let failure else { return }
-        // A user's journal is that user's trouble.
+        // Damage in one user's journal does not end the reading of the others.
         guard reader.session.owner != nil, readers.count > 1 else {
             for line in reader.lines { session.output.line(line.text) }
             throw failure

@@ -3,18 +3,21 @@ import Store
 
 extension SpoolCommand {
     static let prune = SpoolCommand(
-        "prune", "[options]", "remove records of ended jobs whose time is up",
+        "prune", "[options]", "remove old records of ended jobs",
         details: [
-            "A record stays as long as its job's keep says, else as configured, else 14 days. The daemon does this by itself; the command does it now, and with --older-than by another measure.",
+            """
+            A record is kept as long as its job's keep says, else as configured, else 14 days. The daemon removes old records by itself; \
+            this command removes them at once, and with --older-than by another age.
+            """,
         ],
         options: [
-            Option("older-than", value: "TIME", "those that ended longer ago, whatever keep says"),
-            Option("state", value: "STATE", "only done or only failed"),
-            Option("dry-run", "n", "say which, and remove nothing"),
+            Option("older-than", value: "TIME", "remove records of jobs that ended longer ago, whatever keep says"),
+            Option("state", value: "STATE", "only records in this state: done or failed"),
+            Option("dry-run", "n", "print the ids, and remove nothing"),
         ],
         examples: [
-            Example("spoolctl prune --older-than 1d --state done", "keeps what failed"),
-            Example("spoolctl prune -n", "what would go"),
+            Example("spoolctl prune --older-than 1d --state done", "keeps failed jobs"),
+            Example("spoolctl prune -n", "prints what would be removed"),
         ]
     ) { session throws(Failure) in try Prune(session).run() }
 }
@@ -36,7 +39,7 @@ private struct Prune {
         case nil: states = [.done, .failed]
         case "done": states = [.done]
         case "failed": states = [.failed]
-        case let other?: throw .usage("--state \"\(other)\" is neither done nor failed; only ended jobs have records to remove")
+        case let other?: throw .usage("--state \"\(other)\" is not done or failed; only records of ended jobs can be removed")
         }
     }
 
@@ -49,7 +52,7 @@ private struct Prune {
         var removed: [String] = []
         for (index, place) in places.reversed().enumerated() {
             if index % 1000 == 999 { showProgress(index, of: places.count) }
-            // Nothing ended before its id's instant was there; what is younger than that cannot be older.
+            // A job ends after the instant in its id, so an id within the age needs no reading.
             if let age = ageMilliseconds, let instant = JobID(place.id)?.instant,
                 instant.milliseconds > session.now.milliseconds - age
             {
@@ -80,19 +83,19 @@ private struct Prune {
     }
 
     private func isOver(_ record: JobRecord, _ keep: Int64) -> Bool {
-        // A record whose end cannot be read is kept: nothing says how old it is.
+        // A record without a readable end has no known age, and is kept.
         guard record.isComplete, let ended = record.status.endedAt else { return false }
         let stay = ageMilliseconds ?? record.status.keepMilliseconds ?? keep
-        // It was canceled some time after its last try.
+        // A job may have been canceled some time after its last try.
         return max(ended, record.status.changedAt).advanced(byMilliseconds: stay) <= session.now
     }
 
-    /// Out of sight by one rename first, so that nobody meets half a record.
+    /// Renames the record out of its directory before removing it, so that no reader sees a partial record.
     private func remove(_ place: JobPlace, _ fs: DiskFileSystem) throws(Failure) {
         try attempt { () throws(SystemError) in
             let away = "\(Layout.temporary)/\(place.id).pruned"
             do throws(SystemError) { try fs.rename(place.path, to: away) } catch {
-                // The daemon was quicker.
+                // The daemon has removed it.
                 if error.errno == SystemError.noSuchFile { return }
                 throw error
             }

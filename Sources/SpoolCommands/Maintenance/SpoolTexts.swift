@@ -15,7 +15,7 @@ struct Check {
     private var problems: [Problem] = []
     private var count = 0
 
-    /// How many files of other users are named: anybody may put any number of them there.
+    /// The number of other users' files that are named: any user may put any number of files there.
     private static let strangersMax = 10
 
     init(_ session: Session) { self.session = session }
@@ -56,7 +56,7 @@ struct Check {
                         }
                     }
                 } catch {
-                    // What stands in the way of reading at all has no place in the text: `tasks/a.toml: stands beside a.json`.
+                    // A problem of the file as a whole has no position: `tasks/a.toml: stands beside a.json`.
                     for line in error.lines {
                         let parts = line.split(separator: ":", maxSplits: 1)
                         add(String(parts[0]), parts.count > 1 ? String(parts[1]).trimmed : line)
@@ -70,13 +70,13 @@ struct Check {
             let path = "\(Layout.new)/\(entry.name)"
             if let owner = try attempt({ () throws(SystemError) in try fs.foreignOwner(path) }) {
                 strangersCount += 1
-                if strangersCount <= Self.strangersMax { warn(path, "belongs to user \(owner), and does not count") }
+                if strangersCount <= Self.strangersMax { warn(path, "belongs to user \(owner) and is ignored") }
                 continue
             }
             try job("\(session.spoolPath)/\(Layout.new)/\(entry.name)", shown: path, context, tasks: tasks)
         }
         let untold = strangersCount - Self.strangersMax
-        if untold > 0 { warn(Layout.new, "\(untold) more files belong to other users, and do not count") }
+        if untold > 0 { warn(Layout.new, "\(untold) more files belong to other users and are ignored") }
     }
 
     // MARK: Single files
@@ -108,7 +108,8 @@ struct Check {
         let isInSpool = [Layout.tasks, Layout.schedules].contains { absolute == "\(session.spoolPath)/\($0)/\(name)" }
         if directory == Layout.schedules {
             if let read = readSchedule(source, stem, path, context) {
-                try refuseLate(path, stem, in: Layout.schedules, isInSpool, context, ifNew: read.schedule.lateness(since: session.now, in: source))
+                let lateness = read.schedule.lateness(since: session.now, in: source)
+                try refuseLate(path, stem, in: Layout.schedules, isInSpool, context, ifNew: lateness)
             }
             return
         }
@@ -124,7 +125,7 @@ struct Check {
         }
     }
 
-    /// The tasks beside a file in the spool; of any other file nil, unless `--spool` says which spool it is for.
+    /// The names of the spool's tasks, for a file in the spool, or with `--spool`; nil for any other file.
     func knownTasks(to path: String) throws(Failure) -> Set<String>? {
         guard session.arguments.value("spool") != nil || path.hasPrefix("\(session.spoolPath)/") else { return nil }
         return Set(try TaskCatalog(session, withSchedules: false).names())
@@ -196,7 +197,7 @@ struct Check {
         }
     }
 
-    /// - Parameter tasks: the tasks there are; nil outside a spool, where a job's task cannot be known.
+    /// - Parameter tasks: the names of all tasks; nil outside a spool, where they are unknown.
     private mutating func readJob(_ source: Source, _ path: String, _ context: ReadingContext, tasks: Set<String>?) {
         do throws(Problems) {
             var table = try source.table()
@@ -217,10 +218,11 @@ struct Check {
             }
             for key in ["command", "script"] {
                 if let other = table[key] {
-                    throw Problems(DocumentError(position: other.position, message: "\(key) and task are both given", hint: "keep one of them"))
+                    throw Problems(
+                        DocumentError(position: other.position, message: "\(key) and task are both given", hint: "keep one of them"))
                 }
             }
-            // The task says what runs; here only the other keys are in question.
+            // The task provides the command; a placeholder lets the job's other keys be checked.
             table.remove("task")
             table.set("command", Value(.array([Value(.string("true"))]), at: value.position))
             _ = try JobDefinition.accept(table, context)
@@ -229,7 +231,7 @@ struct Check {
         }
     }
 
-    /// Adds what keeps a readable definition from being taken up. A file elsewhere is judged as one that is put into a spool now.
+    /// Adds the problem of a valid definition whose `at` has passed. A file outside the spool is judged as one that is added now.
     private mutating func refuseLate(
         _ path: String, _ stem: String, in directory: String, _ isInSpool: Bool, _ context: ReadingContext, ifNew: Problems?
     ) throws(Failure) {
@@ -244,13 +246,13 @@ struct Check {
         if let late { addLate(path, late) }
     }
 
-    /// An instant that has passed, in place of the warning that it has.
+    /// Adds an instant that has passed as a problem, and removes the warning about it.
     private mutating func addLate(_ file: String, _ late: Problems) {
         self.problems.removeAll { one in one.isWarning && one.file == file && late.all.contains { $0.position == one.position } }
         add(file, late)
     }
 
-    // MARK: What was found
+    // MARK: Problems
 
     private mutating func warn(_ file: String, _ message: String) {
         problems.append(Problem(file: file, position: nil, message: message, hint: nil, isWarning: true))
@@ -260,19 +262,20 @@ struct Check {
         problems.append(Problem(file: file, position: nil, message: message, hint: hint))
     }
 
-    /// Tasks that are named and not there. Nobody knows whether they will be when they are needed.
+    /// Warns of missing tasks that a definition names. They may exist when they are needed.
     private mutating func warn(_ file: String, _ references: [TaskReference], among tasks: Set<String>?) {
         guard let tasks else { return }
         for reference in references where !tasks.contains(reference.task) {
             let hint = suggestion(for: reference.task, among: tasks)
             problems.append(
                 Problem(
-                    file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"", hint: hint,
+                    file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"",
+                    hint: hint,
                     isWarning: true))
         }
     }
 
-    /// What is legal and hardly meant.
+    /// Adds warnings about valid but surprising values.
     private mutating func warn(_ file: String, _ warnings: [DocumentError]) {
         for one in warnings {
             problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint, isWarning: true))
@@ -285,7 +288,7 @@ struct Check {
         }
     }
 
-    /// What is surprising about a schedule, at the key that says when.
+    /// Adds the warnings about a schedule, at the position of the key that says when.
     private mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value) {
         guard schedule.enabled, case .table(let table) = value.kind else { return }
         let position = ScheduleDefinition.whenKeys.lazy.compactMap { table[$0]?.position }.first
@@ -311,7 +314,8 @@ struct Check {
         } else {
             for problem in problems {
                 let place = problem.position.map { ":\($0)" } ?? ""
-                output.line(Output.oneLine("\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(problem.message)\(problem.hint.map { "; \($0)" } ?? "")"))
+                let message = problem.hint.map { "\(problem.message); \($0)" } ?? problem.message
+                output.line(Output.oneLine("\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(message)"))
             }
             if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
         }
@@ -320,7 +324,7 @@ struct Check {
 }
 
 extension Spool {
-    /// The definitions that are right and yet cannot be taken up, since their `at` has passed.
+    /// The problems of valid definitions that are refused because their `at` has passed, by stem.
     fileprivate func late(in directory: String, _ files: Files, _ context: ReadingContext) throws(SystemError) -> [String: Problems] {
         var late: [String: Problems] = [:]
         if directory == Layout.tasks {

@@ -2,21 +2,21 @@ import Linux
 import Store
 
 /// A job that at(1) has queued: a shell script in atd's spool that sets the umask, the environment and the directory of its
-/// caller, and then holds what is to run. Its file's name is the queue's letter, five hexadecimal digits of the job's number
-/// and eight of its minute since the epoch (at.c and atd.c of Debian's at).
+/// caller, followed by the command. The file's name is the queue's letter, five hexadecimal digits of the job's number
+/// and eight of the start's minute since the epoch (at.c and atd.c of Debian's at).
 struct AtJob {
-    /// Why a file of atd's spool does not become a job.
+    /// Why a file of atd's spool is refused.
     struct Refusal: Error {
         var why: String
     }
 
-    /// What its file's name says.
+    /// The content of the file's name.
     struct Name {
         var queue: Character
         var number: Int
         var start: Instant
 
-        /// Nil: no job's file, such as `.SEQ`.
+        /// Nil when the file is not a job, such as `.SEQ`.
         init?(_ file: String) {
             let bytes = Array(file.utf8)
             guard bytes.count == 14, let queue = file.first, queue.isASCII, queue.isLetter || queue == "=",
@@ -25,7 +25,7 @@ struct AtJob {
             else { return nil }
             self.queue = queue
             self.number = number
-            // At most 2^32 minutes: far from an overflow.
+            // At most 2^32 minutes, which cannot overflow.
             start = Instant(milliseconds: minutes * 60_000)
         }
     }
@@ -33,20 +33,20 @@ struct AtJob {
     let number: Int
     let start: Instant
     let source: Source
-    /// The same for the same job of at, so that it is imported once.
+    /// The id follows from the job of at, so that a second import finds the first.
     let id: JobID
 
     /// - Parameters:
-    ///   - owner: whose its file is, which atd wants its text to say, too.
-    ///   - user: as whom it is to run; nil: as who imports.
-    ///   - path: where it stands, for the comment that says so.
+    ///   - owner: the owner of the file. atd requires that the text names the same user.
+    ///   - user: the user that runs the job; nil for the user that imports it.
+    ///   - path: the file's path, for a comment in the job's file.
     init(_ name: Name, text bytes: [UInt8], owner: UInt32, user: String?, path: String) throws(Refusal) {
         guard name.queue != "=" else { throw Refusal(why: "it is running") }
-        guard !bytes.contains(0) else { throw Refusal(why: "it is no text: it holds a zero byte") }
+        guard !bytes.contains(0) else { throw Refusal(why: "it is not a text: it contains a zero byte") }
         let text = FileName.string(from: bytes)
-        guard text.hasPrefix("#!") else { throw Refusal(why: "it is no script: it does not begin with #!") }
+        guard text.hasPrefix("#!") else { throw Refusal(why: "it is not a script: it does not begin with #!") }
         if let other = Self.number(in: text, after: "# atrun uid="), other != owner {
-            throw Refusal(why: "it is to run as user \(other), and its file belongs to user \(owner)")
+            throw Refusal(why: "it names user \(other), but its file belongs to user \(owner)")
         }
         number = name.number
         start = name.start
@@ -57,12 +57,16 @@ struct AtJob {
         if let user { table.set("user", Value(.string(user))) }
         table.set("start", Value(.string(start.rfc3339)))
         table.set("queue", Value(.string(String(name.queue))))
-        // atd.c: nice((tolower(queue) - 'a') * 2), of which the kernel takes 19 at most.
-        if let letter = name.queue.lowercased().utf8.first, letter > 0x61 { table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2)))) }
+        // atd.c: nice((tolower(queue) - 'a') * 2), which the kernel limits to 19.
+        if let letter = name.queue.lowercased().utf8.first, letter > 0x61 {
+            table.set("nice", Value(.integer(min(19, Int64(letter - 0x61) * 2))))
+        }
         if let mail = Self.mail(text) { table.set("mail", mail) }
         let written = Source(writing: table)
         source = Source(format: written.format, bytes: Array("# From \(path)\n".utf8) + written.bytes)
-        guard source.bytes.count <= Source.bytesMax else { throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read") }
+        guard source.bytes.count <= Source.bytesMax else {
+            throw Refusal(why: "the job would be \(source.bytes.count) bytes; at most \(Source.bytesMax) are read")
+        }
         id = JobID(instant: start, name: "at-\(number)", unique: UInt64(number))
     }
 
@@ -71,7 +75,7 @@ struct AtJob {
         return UInt32(text[range.upperBound...].prefix { $0.isNumber })
     }
 
-    /// The line `# mail USER N`: 1 mails in any case, 0 when there was output, -1 never.
+    /// The line `# mail USER N`: 1 always mails, 0 mails output, -1 never mails.
     private static func mail(_ text: String) -> Value? {
         guard let range = text.firstRange(of: "\n# mail ") else { return nil }
         let words = text[range.upperBound...].prefix { $0 != "\n" }.split(separator: " ")
@@ -82,7 +86,7 @@ struct AtJob {
         return Value(.table(mail))
     }
 
-    /// The first line of what is to run, which follows the block that changes the directory; at most 60 characters of it.
+    /// The first line of the command, which follows the block that changes the directory; cut after 60 characters.
     private static func firstCommand(of text: String) -> String? {
         guard let inaccessible = text.firstRange(of: "'Execution directory inaccessible'"),
             let end = text[inaccessible.upperBound...].firstRange(of: "\n}\n")

@@ -3,21 +3,21 @@ import Glibc
 import Linux
 import Store
 
-/// The crontabs that `import crontab` was asked for, read as cron(8) would read them.
+/// The crontabs for `import crontab`, read as cron(8) would read them.
 struct CrontabFiles {
     struct Found {
         enum Content {
             case bytes([UInt8])
-            /// cron would not read it.
+            /// cron would not read the file, for this reason.
             case refused(String)
         }
 
-        /// As messages name it.
+        /// The file's name in messages.
         var file: String
         var content: Content
-        /// Each line names a user.
+        /// True when each line names a user.
         var isSystem: Bool
-        /// Whose crontab it is; nil: of who imports it.
+        /// The user of a user's crontab; nil for the user that imports it.
         var user: String?
     }
 
@@ -42,7 +42,7 @@ struct CrontabFiles {
         return found
     }
 
-    /// The file itself, or those in a directory that cron(8) would read.
+    /// The file itself, or the files of a directory that cron(8) would read.
     private func paths(_ path: String) throws(Failure) -> [String] {
         let names: [String]
         do throws(SystemError) { names = try Directory.open(path).list().filter { $0.kind != .directory }.map(\.name) } catch {
@@ -53,7 +53,7 @@ struct CrontabFiles {
         return names.filter { ofUsers ? !$0.hasPrefix(".") : CrontabPlace.isSystemName($0) }.sorted().map { "\(path)/\($0)" }
     }
 
-    /// Debian's `/var/spool/cron/crontabs`, SUSE's `tabs`, and `/var/spool/cron` itself elsewhere.
+    /// True for Debian's `/var/spool/cron/crontabs`, SUSE's `/var/spool/cron/tabs`, and `/var/spool/cron` of other systems.
     private static func isDirectoryOfUsers(_ parts: [Substring]) -> Bool {
         let last = parts.suffix(2)
         return last == ["cron", "crontabs"] || last == ["cron", "tabs"] || last == ["spool", "cron"]
@@ -61,17 +61,18 @@ struct CrontabFiles {
 
     private func read(_ path: String) throws(Failure) -> Found {
         let parts = path.split(separator: "/")
-        var found = Found(file: path, content: .bytes([]), isSystem: namesUsers || path == "/etc/crontab" || parts.dropLast().last == "cron.d")
+        let isSystem = namesUsers || path == "/etc/crontab" || parts.dropLast().last == "cron.d"
+        var found = Found(file: path, content: .bytes([]), isSystem: isSystem)
         var place: CrontabPlace? = found.isSystem ? .system : nil
         if !found.isSystem, Self.isDirectoryOfUsers(Array(parts.dropLast())), let name = parts.last.map(String.init) {
             guard let user = try attempt({ () throws(SystemError) in try User.find(name: name) }) else {
-                found.content = .refused("there is no user \"\(name)\", and cron reads it as that user's")
+                found.content = .refused("there is no user \"\(name)\", whose crontab this is")
                 return found
             }
             found.user = user.name
             place = .user(name: user.name, id: user.id)
         }
-        // What anybody else imports runs as that user alone, whoever wrote it.
+        // An ordinary user's imports run as that user, so cron's rules about owners do not apply.
         if geteuid() != 0 { place = nil }
         do throws(SystemError) {
             let name = try FileStatus.read(path)
@@ -87,7 +88,7 @@ struct CrontabFiles {
         return found
     }
 
-    /// What `crontab -l` prints.
+    /// The output of `crontab -l`.
     private func ownCrontab() throws(Failure) -> [UInt8] {
         let (bytes, status) = try attempt { () throws(SystemError) -> ([UInt8], Int32) in
             let pipe = try Pipe()
@@ -97,13 +98,14 @@ struct CrontabFiles {
             var words = ["/usr/bin/crontab", "-l"]
             if Process.executability(words[0]) != .executable { words = ["/bin/crontab", "-l"] }
             let pid = try Process.spawn(
-                words[0], arguments: words, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"], descriptors: [(writing.raw, 1), (STDERR_FILENO, 2)])
+                words[0], arguments: words, environment: ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"],
+                descriptors: [(writing.raw, 1), (STDERR_FILENO, 2)])
             close(writing.release())
             try reading.setBlocking()
             let bytes = try reading.readAll(limit: Source.bytesMax)
             return (bytes, exitStatus(of: pid))
         }
-        // It says on standard error why.
+        // crontab(1) prints the reason on standard error.
         guard status == 0 else { throw Failure(ExitCode.failed, "crontab -l failed; nothing was imported") }
         return bytes
     }

@@ -3,32 +3,39 @@ import Store
 
 extension SpoolCommand {
     static let export = SpoolCommand(
-        "export", "NAME --systemd | NAME… --crontab", "write a task as systemd units, or tasks as lines for a crontab",
+        "export", "NAME --systemd | NAME… --crontab", "print a task as systemd units, or tasks as lines of a crontab",
         details: [
-            "The way back. What the other side cannot do or would do otherwise is said on standard error, a line for each key, and the exit code is then 4. Notes say what holds for one kind of cron alone.",
-            "--crontab: variables hold for all lines below them, so one call for several tasks sets back what one of them sets. With --system each line names the user that it runs as.",
-            "--systemd: the service of anybody but root has User=, so that it runs as that user whoever installs it. --user leaves that out, for systemctl --user.",
+            """
+            The reverse of import. Each key that the other scheduler cannot express, or treats differently, is reported on standard \
+            error, and the exit code is then 4. Notes mark what applies to only one kind of cron.
+            """,
+            """
+            --crontab: a variable applies to all lines below it, so export several tasks in one call: each task's variables are then \
+            reset for the next. With --system each line names its user.
+            """,
+            "--systemd: the service of any user but root has User=. --user leaves User= out, for systemctl --user.",
         ],
         options: [
-            Option("systemd", "a service and a timer"),
-            Option("crontab", "lines for crontab(1)"),
-            Option("system", "with --crontab, lines for /etc/cron.d, which name a user"),
-            Option("user", "with --systemd, units for systemctl --user"),
+            Option("systemd", "print a service and a timer"),
+            Option("crontab", "print lines for crontab(1)"),
+            Option("system", "with --crontab: print lines for /etc/cron.d, which name a user"),
+            Option("user", "with --systemd: print units for systemctl --user"),
         ],
         examples: [
-            Example("spoolctl export backup --crontab", "lines to add to a crontab"),
-            Example("spoolctl export backup --systemd", "backup.service and backup.timer, one after the other"),
+            Example("spoolctl export backup --crontab", "prints a line for a crontab"),
+            Example("spoolctl export backup --systemd", "prints backup.service and then backup.timer"),
         ]
     ) { session throws(Failure) in
         let arguments = session.arguments
         let names = arguments.operands
         let isCrontab = arguments.flag("crontab")
         guard let name = names.first, isCrontab || names.count == 1 else {
-            throw .usage("export needs \(names.isEmpty ? "a task's NAME" : "one task's NAME with --systemd"); see spoolctl export --help")
+            let what = names.isEmpty ? "a task's NAME" : "one task's NAME with --systemd"
+            throw .usage("export needs \(what); see spoolctl export --help")
         }
-        guard arguments.flag("systemd") != isCrontab else { throw .usage("export needs --systemd or --crontab, to say as what") }
-        if arguments.flag("system"), !isCrontab { throw .usage("--system goes with --crontab") }
-        if arguments.flag("user"), isCrontab { throw .usage("--user goes with --systemd") }
+        guard arguments.flag("systemd") != isCrontab else { throw .usage("export needs either --systemd or --crontab") }
+        if arguments.flag("system"), !isCrontab { throw .usage("--system needs --crontab") }
+        if arguments.flag("user"), isCrontab { throw .usage("--user needs --systemd") }
         let tasks = try names.map { (name) throws(Failure) in try session.exportedTask(name) }
         let text: String
         let losses: ExportLosses

@@ -2,14 +2,14 @@ import Crontabs
 import Linux
 import Store
 
-/// Tasks as lines of one crontab. A variable holds for all lines below it, so that what one task sets is set back for the next.
+/// Tasks as lines of one crontab. A variable applies to all lines below it, so a task's variables are reset for the next task.
 struct ExportCrontab {
-    /// Each line names a user, as in `/etc/cron.d`.
+    /// True when each line names a user, as in `/etc/cron.d`.
     let isSystem: Bool
     let localZone: String
     private(set) var losses = ExportLosses()
     private var lines: [String] = []
-    /// What the lines so far have set.
+    /// The variables that the lines so far have set.
     private var current: [(name: String, value: String)] = []
 
     init(isSystem: Bool, localZone: String) {
@@ -21,25 +21,33 @@ struct ExportCrontab {
 
     mutating func add(_ task: ExportedTask) {
         losses.lose(
-            task, keysBut: ["command", "script", "description", "shell", "env", "directory", "umask", "mail", "schedule", "timezone", "overlap", "user"],
+            task,
+            keysBut: [
+                "command", "script", "description", "shell", "env", "directory", "umask", "mail", "schedule", "timezone", "overlap", "user",
+            ],
             to: "a crontab")
-        if task.job.overlap != .allow { losses.lose(task, "overlap: cron starts a run whatever still runs") }
-        if task.isForAnother, !isSystem { losses.lose(task, "user: lines of a user's crontab run as that user; --system writes lines for /etc/cron.d, which name one") }
+        if task.job.overlap != .allow { losses.lose(task, "overlap: cron starts a run also while another is running") }
+        if task.isForAnother, !isSystem {
+            losses.lose(
+                task, "user: a user's crontab runs its lines as that user; --system writes lines for /etc/cron.d, which name a user")
+        }
         guard let command = command(task) else { return }
         let text: String
         do throws(CrontabLine.Unsayable) { text = try CrontabLine.text(command: command.text, input: command.input) } catch {
-            return losses.lose(task, "command: \(error.why); put it into a script of its own")
+            return losses.lose(task, "command: \(error.why); put the command into a script")
         }
-        if CrontabLine.dependsOnDialect(text) { losses.remark(task, "the command has \\\\, which is for Debian's cron; cronie would hand both to the shell") }
+        if CrontabLine.dependsOnDialect(text) {
+            losses.remark(task, "the command contains \\\\ for Debian's cron; cronie passes both to the shell")
+        }
         for (index, schedule) in task.enabled.enumerated() {
             guard let when = when(schedule.definition) else {
-                losses.lose(task, "\(schedule.definition.expression) cannot be said in a crontab")
+                losses.lose(task, "\(schedule.definition.expression) cannot be expressed in a crontab")
                 continue
             }
             let isReboot = schedule.definition.recurrence.isReboot
-            if schedule.definition.catchUp != .none, !isReboot { losses.lose(task, "catch_up: cron makes up for nothing that was missed") }
+            if schedule.definition.catchUp != .none, !isReboot { losses.lose(task, "catch_up: cron never makes up for missed due times") }
             set(variables(task, schedule, shell: command.shell), task)
-            // The comment above a line is its description, so nothing may come between them.
+            // The comment is written directly above the line, because an import takes it for the description.
             if index == 0, let description = task.job.description { lines.append("# \(ExportWords.oneLine(description))") }
             lines.append("\(when) \(isSystem ? "\(task.user) " : "")\(text)")
         }
@@ -47,7 +55,7 @@ struct ExportCrontab {
 
     // MARK: When
 
-    /// As it was written where cron(8) reads it, else in numbers.
+    /// The schedule as it was written if cron(8) can read it, else in numbers.
     private func when(_ schedule: ScheduleDefinition) -> String? {
         guard let numbers = schedule.recurrence.crontabText else { return nil }
         guard schedule.expression.hasPrefix("cron \""), schedule.expression.hasSuffix("\"") else { return numbers }
@@ -57,20 +65,24 @@ struct ExportCrontab {
         let isPlain = words.count == 5 && words.allSatisfy { word in
             word.split(separator: ",").allSatisfy { part in
                 // Debian's cron refuses a step without a range, as in 5/15.
-                (!part.contains("/") || part.hasPrefix("*/") || part.contains("-")) && part.utf8.allSatisfy { "*/-".utf8.contains($0) || ExportWords.isPlain(String(Unicode.Scalar($0))) }
+                (!part.contains("/") || part.hasPrefix("*/") || part.contains("-"))
+                    && part.utf8.allSatisfy { "*/-".utf8.contains($0) || ExportWords.isPlain(String(Unicode.Scalar($0))) }
                     && !part.contains(where: { "LW#?~H".contains($0) && !Self.isName(part) })
             }
         }
         return isPlain ? words.joined(separator: " ") : numbers
     }
 
-    /// A month or a day, whose letters mean nothing alone.
+    /// True for the name of a month or a day, whose letters have no meaning of their own.
     private static func isName(_ part: Substring) -> Bool {
-        let names: Set = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+        let names: Set = [
+            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+            "sun", "mon", "tue", "wed", "thu", "fri", "sat",
+        ]
         return part.lowercased().split { $0 == "-" || $0 == "/" }.allSatisfy { names.contains(String($0)) || $0.allSatisfy(\.isNumber) }
     }
 
-    // MARK: What
+    // MARK: Command
 
     private mutating func command(_ task: ExportedTask) -> (text: String, input: String?, shell: String)? {
         let job = task.job
@@ -85,24 +97,26 @@ struct ExportCrontab {
             if let document = HereDocument(line) { (text, input) = (document.command, document.input) }
         case .line(let line): text = (job.shell + [line]).map(ExportWords.quoted).joined(separator: " ")
         case .script, .droppedScript:
-            losses.lose(task, "script: put it into a file of its own and name that in the crontab")
+            losses.lose(task, "script: put the script into a file, and name the file in the crontab")
             return nil
         }
-        // cron starts in HOME.
+        // cron runs commands in HOME.
         let home = job.environment.last { $0.name == "HOME" }?.value ?? task.owner.home
         if task.directory != home { text = "cd \(ExportWords.quoted(task.directory)) || exit; \(text)" }
         if let umask = job.umask { text = "umask \(String(umask, radix: 8)); \(text)" }
         return (text, input, shell)
     }
 
-    // MARK: With what
+    // MARK: Variables
 
-    /// Those that mean something to cron, in the order in which they are written.
+    /// The variables that control cron, in the order in which they are written.
     private static let special = ["SHELL", "HOME", "MAILTO", "CRON_TZ", "RANDOM_DELAY"]
 
-    /// The variables that the line needs, in the task's own order. Nil: cron's own, if nothing above has set it.
-    private mutating func variables(_ task: ExportedTask, _ schedule: ExportedTask.Schedule, shell: String) -> [(name: String, value: String)] {
-        // Nil: cron is to have its own.
+    /// The variables that the line needs, in the task's order.
+    private mutating func variables(
+        _ task: ExportedTask, _ schedule: ExportedTask.Schedule, shell: String
+    ) -> [(name: String, value: String)] {
+        // A nil value means cron's default.
         var wanted: [String: String?] = [:]
         wanted.updateValue(shell == "/bin/sh" ? job(task, "SHELL").flatMap { $0 == shell ? $0 : nil } : shell, forKey: "SHELL")
         wanted.updateValue(mailTo(task), forKey: "MAILTO")
@@ -110,23 +124,23 @@ struct ExportCrontab {
         let definition = schedule.definition
         let minutes = (definition.jitterMilliseconds + 59_999) / 60_000
         if definition.recurrence.isReboot {
-            // Neither means anything to such a line.
+            // These variables do not affect an @reboot line.
             for name in ["CRON_TZ", "RANDOM_DELAY"] { wanted.updateValue(job(task, name), forKey: name) }
         } else {
             wanted.updateValue(schedule.isLocal ? nil : zoneName(task, definition), forKey: "CRON_TZ")
             wanted.updateValue(minutes > 0 ? "\(minutes)" : job(task, "RANDOM_DELAY") == "0" ? "0" : nil, forKey: "RANDOM_DELAY")
-            if !schedule.isLocal { losses.remark(task, "CRON_TZ is cronie's; Debian's cron goes by the machine's clock") }
-            if minutes > 0 { losses.remark(task, "RANDOM_DELAY is cronie's; Debian's cron starts at once") }
-            if definition.jitterMilliseconds % 60_000 != 0 { losses.lose(task, "jitter: RANDOM_DELAY counts in minutes") }
+            if !schedule.isLocal { losses.remark(task, "only cronie knows CRON_TZ; Debian's cron uses the machine's clock") }
+            if minutes > 0 { losses.remark(task, "only cronie knows RANDOM_DELAY; Debian's cron starts at once") }
+            if definition.jitterMilliseconds % 60_000 != 0 { losses.lose(task, "jitter: RANDOM_DELAY is in minutes") }
         }
         var result: [(String, String)] = []
         for (name, value) in task.job.environment {
             if name == "LOGNAME" || name == "USER" {
                 losses.lose(task, "env.\(name): cron sets it itself")
             } else if let own = wanted[name] {
-                // An own value stays where it is. Another one than cron's meaning needs is lost.
+                // The task's value is kept in its place. A value that cron would misunderstand is lost.
                 if let own { result.append((name, own)) }
-                if value != own { losses.lose(task, "env.\(name): cron takes it for its own, and the task means something else") }
+                if value != own { losses.lose(task, "env.\(name): cron gives this variable another meaning") }
                 wanted.removeValue(forKey: name)
             } else {
                 result.append((name, value))
@@ -134,7 +148,7 @@ struct ExportCrontab {
         }
         if job(task, "PATH") == nil { result.insert(("PATH", Self.spoolPath), at: 0) }
         for name in Self.special { if let own = wanted[name] ?? nil { result.append((name, own)) } }
-        // What a task above has set and this one has not.
+        // Resets variables that a task above has set and this task has not.
         for (name, value) in current where !result.contains(where: { $0.0 == name }) {
             switch name {
             case "SHELL": result.append((name, "/bin/sh"))
@@ -142,16 +156,17 @@ struct ExportCrontab {
             case "MAILTO": result.append((name, task.user))
             case "CRON_TZ": result.append((name, localZone))
             case "RANDOM_DELAY": result.append((name, "0"))
-            default: losses.lose(task, "env: \(name)=\(value), which a task above sets, holds here too; export it into a crontab of its own")
+            default:
+                losses.lose(task, "env: \(name)=\(value), set by a task above, applies here too; export this task into another crontab")
             }
         }
         return result
     }
 
-    /// What a job of the spool has when it says nothing.
+    /// The PATH of a job that does not set one.
     private static let spoolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// As the crontab wrote it from which the task comes: a zone has several names.
+    /// The zone's name as the imported crontab wrote it, because a zone has several names.
     private func zoneName(_ task: ExportedTask, _ schedule: ScheduleDefinition) -> String {
         if case .array(let schedules)? = task.table["schedule"]?.kind {
             for case .table(let table) in schedules.map(\.kind) {
@@ -163,7 +178,7 @@ struct ExportCrontab {
 
     private func job(_ task: ExportedTask, _ name: String) -> String? { task.job.environment.last { $0.name == name }?.value }
 
-    /// Nil: cron mails who runs it by itself. Empty: nobody.
+    /// The value of MAILTO: nil for cron's default, empty for no mail.
     private mutating func mailTo(_ task: ExportedTask) -> String? {
         guard let mail = task.job.followUps.first(where: { $0.key == "mail" }), case .mail(let to) = mail.action else { return "" }
         if mail.when != .output { losses.lose(task, "mail.when: cron mails whenever there is output, and only then") }
@@ -176,7 +191,9 @@ struct ExportCrontab {
                 losses.lose(task, "env.\(name): \(error.why)")
                 continue
             }
-            if CrontabLine.isChangedByDebian(value) { losses.remark(task, "env.\(name): Debian's cron cuts blanks at a value's end and quotes around it; cronie keeps them") }
+            if CrontabLine.isChangedByDebian(value) {
+                losses.remark(task, "env.\(name): Debian's cron removes blanks at the value's end and quotes around it; cronie keeps them")
+            }
             current.removeAll { $0.name == name }
             current.append((name, value))
         }

@@ -1,10 +1,10 @@
 import Linux
 import Store
 
-/// A task as a service and a timer of systemd. No value of a key can bring a line of its own.
+/// A task as a service and a timer of systemd. No value of a key can add a line to a unit.
 struct ExportUnits {
     let task: ExportedTask
-    /// For a manager of the user's own, which runs everything as that user and knows no `User=`.
+    /// True for units of a user's own service manager, which ignores `User=`.
     let isForUser: Bool
     private(set) var losses = ExportLosses()
 
@@ -18,21 +18,24 @@ struct ExportUnits {
         losses.lose(
             task,
             keysBut: [
-                "command", "script", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout", "kill_after", "stop_signal",
-                "success", "schedule", "timezone",
+                "command", "script", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout",
+                "kill_after", "stop_signal", "success", "schedule", "timezone",
             ], to: "a systemd unit")
         var service: [String] = []
         if let words = command() {
-            // systemd.service(5): the program is an absolute path or a plain name, without what means something at its beginning.
+            // systemd.service(5): the program is an absolute path or a plain name; some characters at its beginning are prefixes.
             let first = words[0].utf8.first ?? 0
-            let isProgram = ExportWords.isPlain(words[0]) && (first == UInt8(ascii: "/") || !words[0].contains("/") && !"-@:+=,.".utf8.contains(first))
+            let isProgram =
+                ExportWords.isPlain(words[0]) && (first == UInt8(ascii: "/") || !words[0].contains("/") && !"-@:+=,.".utf8.contains(first))
             let line = isProgram ? words : ["/bin/sh", "-c", "exec \"$0\" \"$@\""] + words
-            if line.contains(where: { FileName.bytes(of: $0) != Array($0.utf8) }) { losses.lose(task, "command: a unit holds UTF-8 alone") }
+            if line.contains(where: { FileName.bytes(of: $0) != Array($0.utf8) }) {
+                losses.lose(task, "command: a unit can contain only UTF-8")
+            }
             service.append("ExecStart=" + line.map { Self.word($0, dollars: true) }.joined(separator: " "))
         }
         for (name, value) in job.environment {
-            if !Self.isVariable(name) || value.unicodeScalars.contains(where: { $0.value < 0x20 && $0 != "\t" && $0 != "\n" || $0.value == 0x7F || $0.value >= 0x10FF00 }) {
-                losses.lose(task, "env.\(ExportWords.oneLine(name)): systemd takes no such name or value")
+            if !Self.isVariable(name) || !Self.isValue(value) {
+                losses.lose(task, "env.\(ExportWords.oneLine(name)): systemd does not accept this name or value")
             } else {
                 service.append("Environment=" + Self.word("\(name)=\(value)", dollars: false))
             }
@@ -44,13 +47,17 @@ struct ExportUnits {
         }
         if let file = job.environmentFile {
             let whole = file.hasPrefix("/") ? file : "\(task.directory)/\(file)"
-            // systemd.exec(5): a pattern stands for the files that match it.
-            if whole.contains(where: { "*?[".contains($0) }) { losses.lose(task, "env_file: systemd takes its name for a pattern") } else { path(whole, "EnvironmentFile", "env_file", &service) }
+            // systemd.exec(5): a pattern means all files that match it.
+            if whole.contains(where: { "*?[".contains($0) }) {
+                losses.lose(task, "env_file: systemd would read the name as a pattern")
+            } else {
+                path(whole, "EnvironmentFile", "env_file", &service)
+            }
         }
         if let umask = job.umask { service.append("UMask=0\(String(umask, radix: 8))") }
-        // Without it root's manager runs the service as root, so that only root's own task goes without.
+        // The system's manager runs a service without User= as root, so only root's tasks omit it.
         if isForUser {
-            if task.isForAnother { losses.lose(task, "user: the services of a user's own manager run as that user") }
+            if task.isForAnother { losses.lose(task, "user: a user's service manager runs its services as that user") }
         } else if task.user != "root" {
             service.append("User=\(Self.plain(task.user))")
         }
@@ -60,7 +67,7 @@ struct ExportUnits {
         if table["kill_after"] != nil { service.append("TimeoutStopSec=\(job.killAfterMilliseconds)ms") }
         if table["stop_signal"] != nil { service.append("KillSignal=SIG\(Signal.name(job.stopSignal))") }
         if table["success"] != nil {
-            if !job.success.contains(0) { losses.lose(task, "success: systemd counts 0 as success too") }
+            if !job.success.contains(0) { losses.lose(task, "success: systemd also counts 0 as success") }
             service.append("SuccessExitStatus=" + job.success.map(String.init).joined(separator: " "))
         }
         let description = "Description=\(Self.plain(job.description ?? task.name))"
@@ -68,7 +75,9 @@ struct ExportUnits {
         let timer = timerLines()
         guard !timer.isEmpty else { return unit }
         return unit + "\n"
-            + Self.section(["# \(task.name).timer", "[Unit]", description, "", "[Timer]"] + timer + ["AccuracySec=1ms", "", "[Install]", "WantedBy=timers.target"])
+            + Self.section(
+                ["# \(task.name).timer", "[Unit]", description, "", "[Timer]"] + timer
+                    + ["AccuracySec=1ms", "", "[Install]", "WantedBy=timers.target"])
     }
 
     private mutating func command() -> [String]? {
@@ -76,7 +85,7 @@ struct ExportUnits {
         case .arguments(let argv): return argv
         case .line(let line): return task.job.shell + [line]
         case .script, .droppedScript:
-            losses.lose(task, "script: put it into a file of its own and name that in ExecStart=")
+            losses.lose(task, "script: put the script into a file, and name the file in ExecStart=")
             return nil
         }
     }
@@ -90,7 +99,9 @@ struct ExportUnits {
         let schedules = task.enabled.map(\.definition)
         if let jitter = schedules.map(\.jitterMilliseconds).max(), jitter > 0 {
             lines.append("RandomizedDelaySec=\(jitter)ms")
-            if schedules.contains(where: { $0.jitterMilliseconds != jitter }) { losses.lose(task, "jitter: a timer has one for all its times") }
+            if schedules.contains(where: { $0.jitterMilliseconds != jitter }) {
+                losses.lose(task, "jitter: a timer has one delay for all its times")
+            }
         }
         let catches = schedules.map { $0.catchUp != .none }
         if catches.contains(true) {
@@ -103,12 +114,15 @@ struct ExportUnits {
     private mutating func timerLines(_ schedule: ExportedTask.Schedule) -> [String] {
         let definition = schedule.definition
         if definition.recurrence.isReboot { return ["OnBootSec=0"] }
-        if let texts = definition.recurrence.calendarTexts(namingZone: !schedule.isLocal) { return texts.map { "OnCalendar=\(Self.plain($0))" } }
-        if let milliseconds = definition.recurrence.intervalMilliseconds {
-            return ["\(definition.recurrence.isFromEnd ? "OnUnitInactiveSec" : "OnUnitActiveSec")=\(milliseconds)ms", "OnActiveSec=\(milliseconds)ms"]
+        if let texts = definition.recurrence.calendarTexts(namingZone: !schedule.isLocal) {
+            return texts.map { "OnCalendar=\(Self.plain($0))" }
         }
-        let why = definition.onPath == nil ? "" : ", and a path unit says neither which file came nor that one came meanwhile"
-        losses.lose(task, "\(definition.expression) cannot be said in a timer\(why)")
+        if let milliseconds = definition.recurrence.intervalMilliseconds {
+            let setting = definition.recurrence.isFromEnd ? "OnUnitInactiveSec" : "OnUnitActiveSec"
+            return ["\(setting)=\(milliseconds)ms", "OnActiveSec=\(milliseconds)ms"]
+        }
+        let why = definition.onPath == nil ? "" : ", and a path unit neither names the file nor reports files that arrive during a run"
+        losses.lose(task, "\(definition.expression) cannot be expressed in a timer\(why)")
         return []
     }
 
@@ -116,14 +130,18 @@ struct ExportUnits {
 
     private static func section(_ lines: [String]) -> String { lines.map { $0 + "\n" }.joined() }
 
-    /// systemd.unit(5): a path is the rest of its line, in which `%` alone means something.
+    /// systemd.unit(5): a path is the rest of its line; only `%` is special.
     private mutating func path(_ path: String, _ directive: String, _ key: String, _ service: inout [String]) {
-        let isSayable = !ExportWords.hasControl(path) && !path.hasSuffix(" ") && !path.hasSuffix("\\") && FileName.bytes(of: path) == Array(path.utf8)
-        guard isSayable else { return losses.lose(task, "\(key): systemd takes no path with control characters, a blank or \\ at its end, or bytes that are not UTF-8") }
+        let isPossible =
+            !ExportWords.hasControl(path) && !path.hasSuffix(" ") && !path.hasSuffix("\\") && FileName.bytes(of: path) == Array(path.utf8)
+        guard isPossible else {
+            let what = "control characters, a blank or \\ at its end, or bytes that are not UTF-8"
+            return losses.lose(task, "\(key): systemd does not accept a path with \(what)")
+        }
         service.append("\(directive)=\(path.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%"))")
     }
 
-    /// systemd.syntax(7): the rest of a line, of which a `\` at the end would join the next.
+    /// systemd.syntax(7): the text is the rest of a line, and a `\` at its end would continue the line.
     private static func plain(_ text: String) -> String {
         var line = ExportWords.oneLine(text).split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
         while let last = line.last, last == "\\" || last == " " { line.removeLast() }
@@ -133,6 +151,10 @@ struct ExportUnits {
     private static func isVariable(_ name: String) -> Bool {
         !(name.utf8.first.map { (0x30...0x39).contains($0) } ?? true)
             && name.utf8.allSatisfy { $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) }
+    }
+
+    private static func isValue(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0 == "\t" || $0 == "\n" || $0.value >= 0x20 && $0.value != 0x7F && $0.value < 0x10FF00 }
     }
 
     /// systemd.service(5), "Command lines": in double quotes with C's escapes, `%` doubled; in a command `$` too.

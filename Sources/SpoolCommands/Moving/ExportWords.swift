@@ -1,9 +1,9 @@
 import LiveView
 import Store
 
-/// Words as other programs read them.
+/// Quotes words for other programs.
 enum ExportWords {
-    /// In one line, without what moves a cursor or ends a line.
+    /// The text on one line, with blanks instead of control characters.
     static func oneLine(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { TerminalText.isUnsafe($0.value) ? " " : $0 }))
     }
@@ -12,7 +12,7 @@ enum ExportWords {
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || scalar.value == 0x7F }
 
-    /// For a shell: as it is where nothing in it means anything to one.
+    /// A word for a shell, in quotes unless it has no special character.
     static func quoted(_ word: String) -> String {
         if isPlain(word) { return word }
         return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"

@@ -1,34 +1,34 @@
 import Linux
 import Store
 
-/// A task in the form of another scheduler: what every form needs of it, and what is lost on the way.
+/// A task that is exported: the values that every form of export needs.
 struct ExportedTask {
     let name: String
     let job: JobDefinition
-    /// The task's keys as they stand in its file.
+    /// The task's keys as in its file.
     let table: Table
     let schedules: [Schedule]
-    /// As whom its jobs run when it names nobody.
+    /// The user that runs the jobs when the task names none.
     let owner: User
 
     struct Schedule {
         let definition: ScheduleDefinition
-        /// Its times are those of the machine's clock, whatever zone that has.
+        /// True when the times follow the machine's clock, in whichever zone that is.
         let isLocal: Bool
     }
 
-    /// As whom its jobs run.
+    /// The user that runs the jobs.
     var user: String {
         switch job.user {
         case .name(let name): name
-        // A number that nobody has stays one, and is refused by who reads it.
+        // An unknown user number stays a number; cron or systemd refuses it.
         case .number(let id): ((try? User.find(id: id)) ?? nil)?.name ?? String(id)
         case nil: owner.name
         }
     }
     var isForAnother: Bool { job.user.map { !$0.isAccount(owner.id, owner.name) } ?? false }
 
-    /// Where its jobs start, absolute.
+    /// The absolute directory in which the jobs run.
     var directory: String {
         let directory = job.directory ?? "~"
         if directory == "~" || directory.hasPrefix("~/") { return owner.home + directory.dropFirst() }
@@ -53,7 +53,7 @@ extension Session {
         let ofTask: Bool? = if case .string(let text)? = table["timezone"]?.kind { text == "local" } else { nil }
         let schedules = entry.schedules.map { schedule in
             let definition = schedule.definition
-            // A schedule in a file of its own does not go by its task's zone.
+            // A schedule in a file of its own does not use the task's zone.
             let says = definition.saysLocal ?? (schedule.file == nil ? ofTask : nil)
             return ExportedTask.Schedule(
                 definition: definition, isLocal: !definition.recurrence.namesZone && (says ?? (definition.zone.name == local)))
@@ -61,12 +61,12 @@ extension Session {
         return ExportedTask(name: name, job: job, table: table, schedules: schedules, owner: try spoolOwner())
     }
 
-    /// What the machine's clock goes by.
+    /// The zone of the machine's clock.
     func localZone() throws(Failure) -> String {
         do throws(RecurrenceError) { return try zones.zone("local").name } catch { throw .invalid("\(error)") }
     }
 
-    /// As whom the spool's jobs run.
+    /// The user that runs the spool's jobs.
     private func spoolOwner() throws(Failure) -> User {
         if let owner { return owner }
         return try attempt { () throws(SystemError) in

@@ -2,13 +2,13 @@ import Glibc
 import Linux
 import Store
 
-/// `spoolctl import at`: what at(1) has queued becomes jobs in `new/`. at's own spool is read and not touched.
+/// `spoolctl import at`: submits the jobs that at(1) has queued. at's own spool is read and not changed.
 struct ImportAt {
     let session: Session
 
     init(_ session: Session) { self.session = session }
 
-    /// Where Debian's atd has its jobs.
+    /// The directory of Debian's atd.
     private static let standardDirectory = "/var/spool/cron/atjobs"
 
     func run() throws(Failure) -> Int32 {
@@ -29,7 +29,7 @@ struct ImportAt {
         return refused == 0 ? ExitCode.done : ExitCode.invalid
     }
 
-    /// The jobs' files, in the order of their numbers.
+    /// The files of jobs, in the order of the jobs' numbers.
     private func files(_ directory: String) throws(Failure) -> [(file: String, name: AtJob.Name)] {
         let entries = try attempt { () throws(SystemError) in
             do throws(SystemError) { return try Directory.open(directory).list() } catch {
@@ -51,7 +51,7 @@ struct ImportAt {
         }
         guard status.kind == .file else { throw AtJob.Refusal(why: "it is not a regular file") }
         let user = try user(of: status.owner)
-        // at.c: it becomes executable when it is whole.
+        // at.c makes the file executable when it is complete.
         guard status.mode & S_IXUSR != 0 else { throw AtJob.Refusal(why: "it is still being written") }
         let job = try AtJob(name, text: bytes, owner: status.owner, user: user, path: path)
         do throws(Failure) {
@@ -65,13 +65,15 @@ struct ImportAt {
         return job
     }
 
-    /// As whom a job of this user's is to run; nil: as the spool's own. Only root's files may name another.
+    /// The user that runs a job of at; nil for the spool's owner. Only root's jobs may name another user.
     private func user(of id: uid_t) throws(AtJob.Refusal) -> String? {
         if id == geteuid() { return nil }
-        guard geteuid() == 0 else { throw AtJob.Refusal(why: "it belongs to user \(id), and jobs of this spool run as user \(geteuid())") }
+        guard geteuid() == 0 else {
+            throw AtJob.Refusal(why: "it belongs to user \(id), but the jobs of this spool run as user \(geteuid())")
+        }
         let known: User?
         do throws(SystemError) { known = try User.find(id: id) } catch { throw AtJob.Refusal(why: "\(error)") }
-        guard let known else { throw AtJob.Refusal(why: "it belongs to user \(id), whom nobody here is called by") }
+        guard let known else { throw AtJob.Refusal(why: "it belongs to user \(id), who is not in the user database") }
         return known.name
     }
 
@@ -81,7 +83,7 @@ struct ImportAt {
         var composed: [JobDrop.Composed] = []
         for job in jobs {
             if let place = try session.reading({ () throws(JournalError) in try records.place(of: job.id.text) }) {
-                session.complain("at's job \(job.number) is here already, in \(place.state.rawValue): \(job.id)")
+                session.complain("at's job \(job.number) was imported before and is in \(place.state.rawValue): \(job.id)")
             } else {
                 composed.append(try drop.compose(job.source, id: job.id))
             }
@@ -92,7 +94,8 @@ struct ImportAt {
             session.printID(job.id.text)
         }
         if !jobs.isEmpty {
-            session.complain("at still has what it had, and would run it too; to remove it there: atrm \(jobs.map { "\($0.number)" }.joined(separator: " "))")
+            let numbers = jobs.map { "\($0.number)" }.joined(separator: " ")
+            session.complain("at still has these jobs and would run them too; to remove them there: atrm \(numbers)")
         }
     }
 }

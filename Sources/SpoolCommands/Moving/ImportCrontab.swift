@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Store
 
-/// `spoolctl import crontab`: the lines of crontabs become tasks.
+/// `spoolctl import crontab`: writes a task for each line of crontabs.
 struct ImportCrontab {
     let session: Session
     private let owner: String
@@ -17,7 +17,7 @@ struct ImportCrontab {
     }
 
     func run(_ files: [String]) throws(Failure) -> Int32 {
-        if session.isJSON, session.arguments.flag("verify") { throw .usage("--verify shows a table for people; --json does not go with it") }
+        if session.isJSON, session.arguments.flag("verify") { throw .usage("--verify prints a table; it cannot be used with --json") }
         var tasks: [CrontabTask] = []
         var counts = Counts()
         for found in try CrontabFiles(session).found(files) {
@@ -34,11 +34,14 @@ struct ImportCrontab {
                     }
                 }
                 counts.refused += problems.count
-                let all = problems + crontab.remarks.map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
+                let notes = crontab.remarks.map { Crontab.Problem(line: $0.line, column: $0.column, message: "note: \($0.message)") }
+                let all = problems + notes
                 for problem in all.sorted(by: { ($0.line, $0.column) < ($1.line, $1.column) }) {
                     session.complain("\(found.file):\(problem.line):\(problem.column): \(problem.message)")
                 }
-                if crontab.entries.isEmpty, crontab.problems.isEmpty { session.complain("\(found.file): no line of it says what to run") }
+                if crontab.entries.isEmpty, crontab.problems.isEmpty {
+                    session.complain("\(found.file): the file has no line with a command")
+                }
             }
         }
         if session.arguments.flag("verify") {
@@ -72,13 +75,13 @@ struct ImportCrontab {
         var refused = 0
 
         func print(_ session: Session, written word: String) {
-            // One refusal alone, or that there is no line, has been said.
+            // A single refusal, or a file without lines, was reported before.
             if written + same == 0, refused < 2 { return }
             session.complain("\(written) \(word), \(same) the same, \(refused) refused")
         }
     }
 
-    /// What the user database does not say is taken for no user.
+    /// A user that the database does not know, or that cannot be looked up, is not a user.
     private static func isUser(_ name: String) -> Bool { ((try? User.find(name: name)) ?? nil) != nil }
 
     // MARK: Tasks
@@ -93,10 +96,12 @@ struct ImportCrontab {
         return task
     }
 
-    /// Finds a free name for each task that is not there already: `sysstat`, `sysstat-2`.
+    /// Finds a free name for each task that does not exist already: `sysstat`, `sysstat-2`.
     ///
-    /// - Parameter write: false: somebody took the name meanwhile.
-    private func place(_ tasks: [CrontabTask], _ counts: inout Counts, write: (CrontabTask, String) throws(Failure) -> Bool) throws(Failure) {
+    /// - Parameter write: writes a task; false when another program has taken the name meanwhile.
+    private func place(
+        _ tasks: [CrontabTask], _ counts: inout Counts, write: (CrontabTask, String) throws(Failure) -> Bool
+    ) throws(Failure) {
         var known = try KnownTasks(session)
         for task in tasks {
             if try known.claim(task) {
@@ -112,7 +117,7 @@ struct ImportCrontab {
 
     private static let runsToVerify = 20
 
-    /// The due times that the crontab's own fields give, beside those of the task as the daemon would read it.
+    /// Prints the due times of the crontab's fields beside those of the task as the daemon would read it.
     private func verify(_ tasks: [CrontabTask]) throws(Failure) {
         var table = TextTable(["TASK", "CRONTAB", "TASK'S", ""])
         for task in tasks {
@@ -132,7 +137,8 @@ struct ImportCrontab {
                 other = other.flatMap { here?.recurrence.next(after: $0, origin: session.now) }
                 if one == nil, other == nil { break }
                 table.add([
-                    .init(task.name), .init(one.map { TimeText.local($0, zone) } ?? "-"), .init(other.map { TimeText.local($0, here?.zone ?? zone) } ?? "-"),
+                    .init(task.name), .init(one.map { TimeText.local($0, zone) } ?? "-"),
+                    .init(other.map { TimeText.local($0, here?.zone ?? zone) } ?? "-"),
                     .init(one == other ? "" : "differs", .red),
                 ])
             }

@@ -2,15 +2,15 @@ import Crontabs
 import Linux
 import Store
 
-/// The tasks that the spool has, as an import compares them with its own.
+/// The spool's tasks, with which an import compares its own.
 struct KnownTasks {
     private var taken: Set<String>
-    /// What the tasks say that no line has claimed, by their names; read when first asked for.
+    /// The definitions of tasks that no line has claimed, by name; read when first needed.
     private var definitions: [String: [UInt8]] = [:]
     private let catalog: TaskCatalog?
 
     init(_ session: Session) throws(Failure) {
-        // A spool that is not there yet has no tasks, and a dry run makes none.
+        // A missing spool has no tasks, and a dry run does not create it.
         let status = try attempt { () throws(SystemError) -> FileStatus? in
             do throws(SystemError) { return try FileStatus.read("\(session.spoolPath)/\(Layout.tasks)") } catch {
                 if error.errno == SystemError.noSuchFile { return nil }
@@ -21,8 +21,8 @@ struct KnownTasks {
         taken = Set(try catalog?.names() ?? [])
     }
 
-    /// Whether a task of that name, or of that name and a number, says the same. Each is claimed once, for cron runs a line that stands
-    /// there twice twice.
+    /// True when a task of this name, or of this name and a number, has the same definition. Each task is claimed once: cron runs a line
+    /// that is in the file twice two times.
     mutating func claim(_ task: CrontabTask) throws(Failure) -> Bool {
         guard let catalog, let wanted = Self.meaning(of: task.source) else { return false }
         for name in taken.filter({ Self.isNumbered($0, task.name) }).sorted(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) {
@@ -42,7 +42,7 @@ struct KnownTasks {
             number += 1
             name = "\(base)-\(number)"
         }
-        // What the import writes is claimed by the line that it is written for.
+        // A task that this import writes is claimed by its own line.
         definitions[name] = []
         return name
     }
@@ -53,9 +53,9 @@ struct KnownTasks {
         return rest.isEmpty || rest.first == "-" && Int(rest.dropFirst()) != nil
     }
 
-    /// The definition without its comments and its author's layout; nil when it cannot be read.
+    /// The definition without comments and layout; nil when it cannot be read.
     private static func meaning(of source: Source) -> [UInt8]? {
-        guard let table = try? source.table() else { return nil }  // a task that cannot be read is like no other
+        guard let table = try? source.table() else { return nil }  // an unreadable task equals no other
         return Source(writing: table).bytes
     }
 }

@@ -1,7 +1,7 @@
 import Store
 
 extension Session {
-    /// Prints the id of a job, or of a schedule.
+    /// Prints the id of a job or of a schedule.
     func printID(_ id: String) {
         if isJSON {
             output.jsonObject { writer in
@@ -12,7 +12,7 @@ extension Session {
         }
     }
 
-    /// Prints the name of a task that was written or removed, of which `did` says what.
+    /// Prints the name of a task that was written or removed; `change` says what was done.
     func printTask(_ name: String, change: String) {
         output.noteChange(change)
         if isJSON {
@@ -24,7 +24,7 @@ extension Session {
         }
     }
 
-    /// Asks on the terminal; anything but a yes is a no.
+    /// Asks on the terminal; any answer but `y` and `yes` is a no.
     func asks(_ question: String) -> Bool {
         output.flush()
         errors.write("\(question) [y/N] ")

@@ -1,11 +1,11 @@
 import Linux
 import Store
 
-/// Whether a daemon serves the spool, and since when none does.
+/// Says whether a daemon serves the spool, and since when none does.
 struct DaemonState {
-    /// Nil: one does.
+    /// Since when no daemon serves the spool; nil while one does.
     let down: Downtime?
-    /// What the daemon published last.
+    /// The status that a daemon published last.
     let published: Table?
 
     init(_ session: Session, _ fs: DiskFileSystem) throws(Failure) {
@@ -22,11 +22,13 @@ struct DaemonState {
 }
 
 extension Session {
-    /// What the daemon has published of itself; nil when it never has, or somebody has damaged it: it writes it anew.
+    /// The daemon's published status; nil when there is none, or when it is damaged: the daemon writes it again.
     func daemonTable(_ opened: DiskFileSystem? = nil) throws(Failure) -> Table? {
         let fs: DiskFileSystem
         if let opened { fs = opened } else { fs = try openSpool() }
-        let taken = try attempt { () throws(SystemError) in try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true) }
+        let taken = try attempt { () throws(SystemError) in
+            try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true)
+        }
         guard case .file(_, let bytes) = taken else { return nil }
         guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
         return table

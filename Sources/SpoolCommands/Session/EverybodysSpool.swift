@@ -2,18 +2,18 @@ import Glibc
 import Linux
 import Store
 
-// A spool of root's serves everybody: to a user it is her part of it, which to spoolctl is a spool like any other; root sees all, and
-// names what is a user's `alice/backup`.
+// A spool of root's serves all users. A user sees only their own part, which spoolctl treats as a spool of its own. Root sees all
+// parts, and names a user's task or job with the user's name: `alice/backup`.
 
 enum EverybodysSpool {
-    /// How long a daemon may take to make room for a user, in milliseconds.
+    /// The time that a daemon has to create a user's part, in milliseconds.
     private static let claimMilliseconds: Int64 = 10_000
 
-    /// For a user who names everybody's spool: her part of it.
+    /// The caller's part, when an ordinary user names a shared spool; otherwise the spool itself.
     static func partOfCaller(_ located: Result<String, Failure>) -> (Result<String, Failure>, User?) {
         let id = geteuid()
         guard id != 0, case .success(let path) = located, UserPart.servesEverybody(path) else { return (located, nil) }
-        // A job of root's that runs as another user speaks of root's part, where it stands.
+        // A job of root's that runs as another user works on root's part, which holds the job.
         if let job = environment("SPOOL_JOB_DIR"), job.hasPrefix("\(path)/\(Layout.running)/") { return (located, nil) }
         do throws(SystemError) {
             let user = try UserPart.user(id: id, group: getegid())
@@ -23,9 +23,9 @@ enum EverybodysSpool {
         }
     }
 
-    // MARK: Making room
+    // MARK: Creating a part
 
-    /// Has what a user needs to put files there: she makes the directories of her name, and root's daemon the rest.
+    /// Creates a user's part: this process creates the directories of the user's name, and root's daemon creates the rest.
     static func claim(_ path: String, _ user: User) throws(Failure) {
         let spool = UserPart.spool(ofPart: path, of: user.name)
         try refuseDenied(user, spool)
@@ -40,7 +40,7 @@ enum EverybodysSpool {
             return inotify
         }
         while true {
-            // Not there yet: the other watch tells when it is. The daemon writes its number when it has the lock.
+            // While the directory is missing, the other watch reports its creation. The daemon writes its pid there when it has the lock.
             _ = try? inotify.add("\(path)/\(Layout.state)", [.modified])
             try refuseDenied(user, spool)
             if isComplete(path), try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) != nil { return }
@@ -51,20 +51,22 @@ enum EverybodysSpool {
         }
         throw Failure(
             ExitCode.failed,
-            "spoold has made no room for \(user.name) in \(spool): it does not run, or may not serve \(user.name) (allow and deny in its configuration)")
+            "spoold has not created the part of \(user.name) in \(spool): spoold is not running, or allow and deny in its configuration "
+                + "exclude \(user.name)")
     }
 
-    /// As at(1): who is kept out hears that, and not that somebody has to wait.
+    /// Refuses a user whom `allow` and `deny` exclude, with that reason, as at(1) does.
     static func refuseDenied(_ user: User, _ spool: String) throws(Failure) {
         guard UserPart.isDenied(user.name, inSpool: spool) else { return }
-        throw Failure(ExitCode.notPermitted, "user \(user.name) may not use the spool \(spool): allow and deny in root's configuration say so")
+        throw Failure(
+            ExitCode.notPermitted, "user \(user.name) may not use the spool \(spool): allow or deny in root's configuration forbids it")
     }
 
     private static func isComplete(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     // MARK: Root
 
-    /// The users of a spool, each with a session of her part; none for anybody but root.
+    /// A session for each user's part of a shared spool; empty unless root calls.
     static func users(_ session: Session) throws(Failure) -> [Session] {
         guard geteuid() == 0, session.owner == nil, UserPart.servesEverybody(session.spoolPath) else { return [] }
         let spool = session.spoolPath
@@ -78,27 +80,31 @@ enum EverybodysSpool {
         }
     }
 
-    /// Does something with all of it: with root's own part, and for root with each user's, as that user. What is wrong with a user's says
-    /// nothing of the others: it is complained of, and the exit code tells.
+    /// Runs `body` for root's own part and, when root calls, for each user's part as that user. A failure in one user's part is reported
+    /// on standard error and in the exit code, and the other parts are still handled.
     static func each(_ session: Session, _ body: (Session) throws(Failure) -> Void) throws(Failure) -> Int32 {
         try body(session)
         var code = ExitCode.done
-        for part in try users(session) where try !session.tolerating(part, { () throws(Failure) in try body(part) }) { code = ExitCode.failed }
+        for part in try users(session) where try !session.tolerating(part, { () throws(Failure) in try body(part) }) {
+            code = ExitCode.failed
+        }
         return code
     }
 
-    /// Commands whose operands are not names of tasks and jobs.
+    /// The commands whose operands are not names of tasks or jobs.
     private static let otherOperands: Set<String> = ["submit", "check", "import", "demo", "completion", "explain", "__complete"]
 
-    /// Where root names what is a user's, `alice/backup`, this process acts as that user, and the command is about that user's part.
+    /// When root names a user's task or job, `alice/backup`, this process acts as that user, and the command works on that user's part.
     static func actAsOwner(_ session: Session) throws(Failure) -> Session {
         guard geteuid() == 0, !otherOperands.contains(session.command.name) else { return session }
         let operands = session.arguments.operands
         let own = operands.prefix(session.command.ownOperands ?? operands.count)
         let names = own.map { UserPart.split($0) }
-        guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else { return session }
+        guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else {
+            return session
+        }
         guard names.allSatisfy({ $0.owner == first }) else {
-            throw .usage("one call is about one user's tasks and jobs: \(own.joined(separator: ", ")) are several's")
+            throw .usage("one call takes the tasks and jobs of one user; \(own.joined(separator: ", ")) belong to several users")
         }
         let part = UserPart.path(of: first, inSpool: session.spoolPath)
         guard let user = try attempt({ () throws(SystemError) in try UserPart.owner(ofPart: first, inSpool: session.spoolPath) }) else {
@@ -114,7 +120,7 @@ enum EverybodysSpool {
 }
 
 extension Session {
-    /// Reads as the user whose part this is: what she has put there is followed with her rights alone.
+    /// Runs `body` with the rights of the user whose part this is, so that root follows the user's files with the user's rights only.
     func asOwner<Value>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         guard let owner, geteuid() == 0 else { return try body() }
         let spool = UserPart.spool(ofPart: spoolPath, of: owner.name)
@@ -125,13 +131,14 @@ extension Session {
         return try credentials.acting(body)
     }
 
-    /// Does something as whoever called, where this process acts as the user whose part this is.
+    /// Runs `body` as the caller, while this process acts as the user whose part this is.
     func asCaller<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         guard let acting else { return try body() }
         return try acting.pausing(body)
     }
 
-    /// Does something with one part of several, as who owns it. False: it failed, and what is wrong with a user's has been complained of.
+    /// Runs `body` for one part of several, as its owner. Returns false after a failure in a user's part, which is reported on standard
+    /// error. A failure in the session's own part is thrown.
     func tolerating(_ part: Session, _ body: () throws(Failure) -> Void) throws(Failure) -> Bool {
         do throws(Failure) {
             try part.asOwner(body)
@@ -143,10 +150,10 @@ extension Session {
         }
     }
 
-    /// What is wrong with a user's part, as root is told.
+    /// The lines of a failure in a user's part, each with the user's name.
     func troubles(_ failure: Failure) -> [String] { failure.lines.map { "\(owner?.name ?? "root"): \($0)" } }
 
-    /// A name as root sees it: `alice/backup`.
+    /// A name with its user, as root sees it: `alice/backup`.
     func qualified(_ name: String) -> String {
         guard let owner, getuid() == 0 else { return name }
         return UserPart.qualified(name, of: owner.name)

@@ -1,20 +1,20 @@
 import Store
 
 extension Session {
-    /// Carries out a reading of the tree or the journal.
+    /// Reads the tree or the journal; an error ends the command.
     func reading<Value>(_ body: () throws(JournalError) -> Value) throws(Failure) -> Value {
         do throws(JournalError) { return try body() } catch { throw Failure(error) }
     }
 
-    /// The job that a person means: an exact id, else the only id that begins or ends so.
+    /// Finds a job by its id, or by the beginning or end of an id that only one job has.
     func job(_ text: String, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> JobRecord {
         if let record = try reading({ () throws(JournalError) in try records.record(of: text) }) { return record }
-        // Less would match too much, and every job's name must be read for it.
+        // Fewer characters would match too many jobs, after reading the name of every job.
         if text.utf8.count >= 4 {
             let matches = try reading { () throws(JournalError) in try records.matches(text, limit: 4) }
             if matches.count > 1 {
                 let names = matches.prefix(3).map(\.id).joined(separator: ", ") + (matches.count > 3 ? ", …" : "")
-                throw .notFound("\"\(text)\" may mean several jobs: \(names)")
+                throw .notFound("\"\(text)\" matches several jobs: \(names)")
             }
             if let match = matches.first, let record = try record(at: match, &records) { return record }
         }
@@ -29,7 +29,7 @@ extension Session {
         }
     }
 
-    /// What `after` may name: a task, or the whole id of the job that a person means.
+    /// The name for `after`: a task's name, or the whole id of the job that the text matches.
     func waitable(_ text: String) throws(Failure) -> String {
         let tasks = try TaskCatalog(self, withSchedules: false).names()
         if tasks.contains(text) { return text }

@@ -2,7 +2,7 @@ import Linux
 import Store
 
 extension DiskFileSystem {
-    /// What stands in new/, running/, done/ or failed/ for a job.
+    /// The entries for jobs in new/, running/, done/ or failed/.
     func jobNames(in directory: String) throws(SystemError) -> [DirectoryEntry] {
         var found: [DirectoryEntry] = []
         for entry in try list(directory) where !Name.isUnfinished(entry.name) {

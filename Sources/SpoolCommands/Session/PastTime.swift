@@ -1,8 +1,8 @@
 import Store
 
 extension Instant {
-    /// An instant that is most likely over: `02:30` is the last time it was that late, `2h` and `2h ago` are two hours ago, and
-    /// anything else is what it is elsewhere.
+    /// An instant in the past: `02:30` is the latest 02:30 that has passed, `2h` and `2h ago` are two hours ago. Any other text is read
+    /// as an instant is elsewhere.
     static func past(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> Instant {
         var words = text.trimmed
         if words.hasSuffix(" ago") { words = String(words.dropLast(4)).trimmed }
@@ -22,7 +22,7 @@ extension Session {
         do throws(RecurrenceError) { return try Instant.past(text, zone: zone, now: now) } catch { throw .invalid("\(error)") }
     }
 
-    /// As an option's value: `--from 7d` is a week ago.
+    /// The value of an option, read as an instant in the past: `--from 7d` is a week ago.
     func pastInstant(option: String) throws(Failure) -> Instant? {
         guard let text = arguments.value(option) else { return nil }
         do throws(Failure) { return try pastInstant(text, zone: try configuration().zone) } catch {

@@ -2,23 +2,23 @@ import Glibc
 import Linux
 import Store
 
-/// One call of spoolctl: its arguments, the spool it is about, and where it prints.
+/// One call of spoolctl: its arguments, its spool, and its standard output and error.
 final class Session {
     let arguments: Arguments
     let command: SpoolCommand
     let output: Output
     let errors: Output
     private let located: Result<String, Failure>
-    /// Whose part of everybody's spool it is about, where that is not all of it.
+    /// The user whose part of a shared spool this session works on; nil for a whole spool.
     let owner: User?
-    /// This process is root's and acts as the owner.
+    /// Set while this process, which is root's, acts as the owner.
     var acting: Credentials.Acting?
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
-    /// The job that was submitted to be waited for.
+    /// The submitted job that this command waits for.
     var awaited: AwaitedJob?
-    /// What the daemon that serves the spool, or the last one, has published of its configuration.
+    /// The configuration that the spool's daemon, or the last one, published.
     private lazy var published = readPublished()
 
     init(_ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output) {
@@ -29,7 +29,7 @@ final class Session {
         (located, owner) = EverybodysSpool.partOfCaller(Self.locateSpool(arguments.value("spool")))
     }
 
-    /// The same question, about the part of another user.
+    /// The same call on another user's part of the spool.
     init(_ session: Session, of user: User, at path: String, _ arguments: Arguments? = nil) {
         command = session.command
         self.arguments = arguments ?? session.arguments
@@ -39,7 +39,7 @@ final class Session {
         owner = user
     }
 
-    /// Empty where nothing says which it is; a command that needs one is told so when it opens it.
+    /// The spool's path. Empty when no spool could be located; opening it then reports why.
     var spoolPath: String { if case .success(let path) = located { path } else { "" } }
 
     var isJSON: Bool { arguments.flag("json") }
@@ -66,41 +66,41 @@ final class Session {
         } else if let home = homeDirectory() {
             path = "\(home)/.local/state/spoold"
         } else {
-            return .failure(.usage("where is the spool? Neither --spool, SPOOL_DIR nor HOME says"))
+            return .failure(.usage("no spool is given: set --spool, SPOOL_DIR or HOME"))
         }
         guard !path.isEmpty else { return .failure(.usage("--spool needs a directory")) }
         do throws(Failure) {
             let path = try absolute(path, "the spool")
-            // As spoold refuses it.
-            guard FileName.isUTF8(path) else { return .failure(.usage("the spool's path is not UTF-8; give the directory another name")) }
+            // spoold refuses such a path as well.
+            guard FileName.isUTF8(path) else { return .failure(.usage("the spool's path is not UTF-8; rename the directory")) }
             return .success(path)
         } catch {
             return .failure(error)
         }
     }
 
-    /// The spool for reading. Its absence is an error, for a reader would otherwise report an empty one for a wrong path.
+    /// Opens the spool for reading. A missing spool is an error: otherwise a mistyped path would be reported as an empty spool.
     func openSpool(ofAnyFormat: Bool = false) throws(Failure) -> DiskFileSystem {
         let fs: DiskFileSystem
         let spoolPath = try located.get()
         do throws(SystemError) { fs = try DiskFileSystem(path: spoolPath) } catch {
             if error.errno == SystemError.noSuchFile, let owner {
                 try EverybodysSpool.refuseDenied(owner, UserPart.spool(ofPart: spoolPath, of: owner.name))
-                throw Failure(ExitCode.failed, "\(owner.name) has nothing in this spool yet; spoolctl submit makes what is needed")
+                throw Failure(ExitCode.failed, "\(owner.name) has nothing in this spool yet; spoolctl submit creates their directories")
             }
             if error.errno == SystemError.noSuchFile {
-                throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold makes one, or spoolctl submit")
+                throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold and spoolctl submit create one")
             }
             throw Failure(error)
         }
         if ofAnyFormat { return fs }
         let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096, ignoringWriters: true) }
-        // Another format is refused by the one that knows how to say so.
+        // `prepare` refuses another format with its message.
         if case .file(_, let bytes) = format, !bytes.isEmpty, bytes != Array(Layout.formatText.utf8) { try prepare(fs) }
         return fs
     }
 
-    /// The spool for writing, made when it is missing.
+    /// Opens the spool for writing, and creates it when it is missing.
     func openSpoolForWriting() throws(Failure) -> DiskFileSystem {
         let path = try located.get()
         if let owner { try EverybodysSpool.claim(path, owner) }
@@ -124,41 +124,41 @@ final class Session {
         }
     }
 
-    /// The daemon that serves the spool now.
+    /// The daemon that serves the spool now; nil when none does.
     func daemon() throws(Failure) -> SpoolLock.Holder? {
         let path = try located.get()
         if let holder = try attempt({ () throws(SystemError) in try SpoolLock.holder(spool: path) }) { return holder }
         return owner == nil ? nil : try servesAtRest()
     }
 
-    /// Root's daemon where it serves this user's part without a process of the user's, because nothing is to be done.
+    /// Root's daemon, while it serves this user's part without a process of the user, because nothing is due there.
     private func servesAtRest() throws(Failure) -> SpoolLock.Holder? {
         guard access(spoolPath, F_OK) == 0, let table = try daemonTable(), table.text("state") == "resting",
             let pid = table.whole("pid").flatMap({ pid_t(exactly: $0) }), pid > 1, kill(pid, 0) == 0 || errno == EPERM
         else { return nil }
-        // Where other users' processes are hidden its number alone is known.
+        // With hidden processes (hidepid) the start time cannot be read, and the number alone is compared.
         if let began = table.whole("pid_start_time"), let now = try? Process.startTime(pid), Int64(clamping: now) != began { return nil }
         return SpoolLock.Holder(pid: pid, host: table.text("host") ?? "?")
     }
 
     // MARK: Reading
 
-    /// The file that the daemon of the spool reads, or has read last; where that is not known, the one that a daemon would look for.
+    /// The configuration file that the spool's daemon reads, or read last. When unknown, the file that a daemon would look for.
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
-        // What a user has put there says nothing to others.
+        // Root does not follow a path that a user has published.
         if owner == nil || geteuid() != 0, let file = published?.configuration.file, access(file, F_OK) == 0 { return file }
         if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
     }
 
-    /// What the daemon that serves the spool has in force. Where none does, or `--config` says so, what its file says; where there is none,
-    /// the defaults.
+    /// The configuration that the spool's daemon uses. Without a daemon, or with `--config`, the content of the file; without a file, the
+    /// defaults.
     func configuration() throws(Failure) -> Configuration {
         if let configured { return configured }
         if let published, published.isInForce, !isOtherNamed(than: published.configuration) {
-            if let configuration = try? published.configuration.configuration(zones) {  // a zone that is not here: the file tells, below
+            if let configuration = try? published.configuration.configuration(zones) {  // with an unknown zone, the file is read below
                 configured = configuration
                 return configuration
             }
@@ -171,42 +171,43 @@ final class Session {
         }
         configured = configuration
         if let published, published.isInForce, published.configuration.zoneName != configuration.zone.name {
-            complain("the daemon has timezone \(published.configuration.zoneName) in force, and \(configurationPath ?? "the configuration") says \(configuration.zone.name)")
+            let file = configurationPath ?? "the configuration"
+            complain("the daemon uses timezone \(published.configuration.zoneName), but \(file) says \(configuration.zone.name)")
         }
         return configuration
     }
 
-    /// `--config` names another file than the daemon's.
+    /// True when `--config` names another file than the daemon's.
     private func isOtherNamed(than published: PublishedConfiguration) -> Bool {
         guard let given = arguments.value("config") else { return false }
         return published.file.map { !Self.isSameFile(given, $0) } ?? true
     }
 
-    /// Whether two paths lead to one file; of none that is there they do not.
+    /// True when two paths lead to one file that exists.
     private static func isSameFile(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
         return a == b || stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
-    /// Has the next question find out anew what is in force.
+    /// Reads the configuration again the next time it is asked for.
     func forgetConfiguration() {
         configured = nil
         published = readPublished()
     }
 
-    /// Nil where there is no spool, or no daemon has said what it has in force: then its file says it.
+    /// The configuration that a daemon published. Nil without a spool, or when no daemon has published one: then the file counts.
     private func readPublished() -> (configuration: PublishedConfiguration, isInForce: Bool)? {
-        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath),  // no spool, or none that can be opened
-            let table = try? daemonTable(fs), let published = PublishedConfiguration(table)  // not readable: it says nothing
+        guard case .success = located, let fs = try? DiskFileSystem(path: spoolPath),  // without a readable spool nothing is published
+            let table = try? daemonTable(fs), let published = PublishedConfiguration(table)  // a damaged status file publishes nothing
         else { return nil }
         let holder: SpoolLock.Holder?
-        // Whoever needs the daemon asks again, and is told why it cannot be found out.
+        // Commands that need the daemon ask again, and report the error.
         do throws(Failure) { holder = try daemon() } catch { holder = nil }
-        // What another process published is not what this one has in force.
+        // Another process's published configuration is not in force in this daemon.
         return (published, holder != nil && table.whole("pid") == holder.map { Int64($0.pid) })
     }
 
-    /// Nil: there is none, and nobody asked for it.
+    /// The content of a configuration file; nil when the default file does not exist.
     private func configurationBytes(_ path: String) throws(Failure) -> [UInt8]? {
         do throws(SystemError) {
             return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Source.bytesMax)
@@ -216,19 +217,19 @@ final class Session {
         }
     }
 
-    /// Says that nothing is being done, where no daemon serves the spool. Data alone is printed to scripts without that.
+    /// Remarks on standard error that no daemon serves the spool, except with --json and --quiet.
     func remarkIfNotServed() throws(Failure) {
         guard !isJSON, !isQuiet, try daemon() == nil else { return }
-        let seen = try daemonTable()?.instant("at").map { ", and was last seen at \(time($0))" } ?? ""
-        complain("spoold is not running\(seen): nothing runs, and nothing is taken up, until it starts")
+        let seen = try daemonTable()?.instant("at").map { " (last seen at \(time($0)))" } ?? ""
+        complain("spoold is not running\(seen): nothing runs and no file is accepted until it starts")
     }
 
-    /// What definitions are read with: wall times without a zone mean the configured one.
+    /// The context in which definitions are read: wall times without a zone are in the configured zone.
     func context() throws(Failure) -> ReadingContext {
         ReadingContext(now: now, zones: zones, zone: try configuration().zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
     }
 
-    /// The same where a configuration that cannot be read must not keep the command from its work: wall times then mean UTC.
+    /// The same for commands that must work although the configuration cannot be read: wall times are then in UTC.
     func contextInAnyCase() -> ReadingContext {
         let zone = (try? configuration().zone) ?? .utc  // the error is reported by whoever needs the configuration itself
         return ReadingContext(now: now, zones: zones, zone: zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
@@ -249,7 +250,7 @@ final class Session {
 
     /// An instant in the past given on the command line: `1d` is a day ago, everything else is an instant.
     func past(_ text: String, option: String) throws(Failure) -> Instant {
-        if let span = try? Span.parse(text) { return now - span }  // no duration: an instant, below
+        if let span = try? Span.parse(text) { return now - span }  // not a duration: an instant, below
         return try instant(text, option: option)
     }
 
@@ -277,13 +278,13 @@ final class Session {
         return number
     }
 
-    /// The only operand.
+    /// The one operand of a command; `what` names it in the message when it is missing.
     func operand(_ what: String) throws(Failure) -> String {
         guard arguments.operands.count == 1 else {
             throw .usage(
                 arguments.operands.isEmpty
                     ? "\(command.name) needs \(what); see spoolctl \(command.name) --help"
-                    : "\(command.name) takes \(what) alone, and \"\(arguments.operands[1])\" is too many")
+                    : "\(command.name) takes only \(what); remove \"\(arguments.operands[1])\"")
         }
         return arguments.operands[0]
     }
@@ -296,6 +297,6 @@ final class Session {
     }
 
     func noOperands() throws(Failure) {
-        if let first = arguments.operands.first { throw .usage("\(command.name) takes no operands, and \"\(first)\" is one") }
+        if let first = arguments.operands.first { throw .usage("\(command.name) takes no operands; remove \"\(first)\"") }
     }
 }

@@ -1,7 +1,7 @@
 import Store
 
 extension Session {
-    /// What the journal says, told of damage in it.
+    /// Reads the journal since an instant. Damage in it is reported on standard error.
     func history(task: String? = nil, job: String? = nil, since: Instant, _ fs: DiskFileSystem) throws(Failure) -> History {
         var history = History(task: task, job: job, ReadingContext(now: now, zones: zones, zone: try configuration().zone))
         var read = history

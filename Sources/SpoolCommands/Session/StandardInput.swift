@@ -17,7 +17,7 @@ final class StandardInput {
 
     init(path: String) throws(Failure) {
         name = path
-        // Open until the program ends.
+        // The file stays open until the program ends.
         descriptor = try attempt { () throws(SystemError) -> Int32 in
             let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY)
             return file.release()
@@ -25,20 +25,20 @@ final class StandardInput {
     }
 
     enum Kind {
-        /// Closed, a terminal, or /dev/null.
+        /// No input: closed, a terminal, or /dev/null.
         case none
-        /// A file, and how much of it is left.
+        /// A file, with the number of bytes after the present position.
         case file(bytes: Int)
         case stream
     }
 
-    /// What the caller has given.
+    /// The kind of standard input that the caller has given.
     static var kind: Kind {
         var status = stat()
         guard StandardDescriptors.hasInput, isatty(STDIN_FILENO) == 0, fstat(STDIN_FILENO, &status) == 0 else { return .none }
         switch status.st_mode & S_IFMT {
         case S_IFREG:
-            // A file that is open for writing alone has no position worth knowing, and its reading fails with the reason.
+            // Reading from a file that is open only for writing fails later, with the reason.
             return .file(bytes: max(0, Int(status.st_size) - max(0, lseek(STDIN_FILENO, 0, SEEK_CUR))))
         case S_IFCHR where status.st_rdev == linux_makedev(1, 3): return .none
         default: return .stream
@@ -55,8 +55,8 @@ final class StandardInput {
         return bytes
     }
 
-    /// The lines that are complete with the next piece of input, which may be none; nil at the end. Does not wait for more, so that a
-    /// slow writer's lines are not held back.
+    /// The lines that the next piece of input completes, possibly none; nil at the end. It never waits for a whole buffer, so a slow
+    /// writer's lines are returned at once.
     func nextLines() throws(Failure) -> Lines? {
         guard !isAtEnd else { return nil }
         let chunk = try nextChunk()
@@ -69,7 +69,7 @@ final class StandardInput {
         }
     }
 
-    /// What comes next, some of it; nil at the end.
+    /// The next piece of input; nil at the end.
     func nextChunk() throws(Failure) -> [UInt8]? {
         let descriptor = descriptor
         while true {

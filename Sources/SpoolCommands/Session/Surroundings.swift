@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Store
 
-/// A variable that is set and not empty.
+/// The value of a variable; nil when it is not set, or empty.
 func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return FileName.string(from: value)
@@ -26,34 +26,34 @@ func exitStatus(of child: pid_t) -> Int32 {
     return status
 }
 
-/// The home of whom this process acts for: the caller's `HOME`, else what the user database says. Who has none there has no home, not the
-/// root directory.
+/// The home directory of the user that this process acts for: the caller's `HOME`, else that of the user database. Nil for a user
+/// without a home in the database.
 func homeDirectory() -> String? {
     if getuid() == geteuid(), let home = environment("HOME") { return home }
-    // A database that cannot be read says nothing.
+    // A user database that cannot be read names no home.
     guard let home = (try? User.find(id: geteuid()))?.home, home.hasPrefix("/") else { return nil }
     return home
 }
 
-/// Where the caller stands. `remedy` says what does without it: a directory that was removed, or that lies outside of what this process
-/// can see, has no path, and none takes its place.
+/// The caller's directory. A directory that was removed, or lies outside of this process's root, has no path: the error then ends
+/// with `remedy`, which names what works without it.
 func currentDirectory(_ remedy: String) throws(Failure) -> String {
     guard let path = getcwd(nil, 0) else {
-        throw Failure(ExitCode.failed, "the current directory cannot be told: \(SystemError.message(errno)); \(remedy)")
+        throw Failure(ExitCode.failed, "the current directory has no path: \(SystemError.message(errno)); \(remedy)")
     }
     defer { free(path) }
     let bytes = UnsafeRawBufferPointer(start: path, count: strlen(path)).assumingMemoryBound(to: UInt8.self)
     return FileName.string(from: bytes)
 }
 
-/// A path that counts from where the caller stands. `what` it is of, for the error.
+/// A path made absolute from the caller's directory. `what` names its purpose in errors.
 func absolute(_ path: String, _ what: String) throws(Failure) -> String {
-    guard !path.isEmpty else { throw .usage("\(what): an empty path names nothing") }
+    guard !path.isEmpty else { throw .usage("\(what): the path is empty") }
     if path.hasPrefix("/") { return path }
     return "\(try currentDirectory("give the absolute path of \(what) instead of \"\(path)\""))/\(path)"
 }
 
-/// mkdir -p, for the owner alone.
+/// Creates a directory and its parents, as mkdir -p does, with mode 0700.
 func makeDirectories(_ path: String) throws(SystemError) {
     var prefix = path.hasPrefix("/") ? "" : "."
     for part in path.split(separator: "/") {
@@ -64,7 +64,7 @@ func makeDirectories(_ path: String) throws(SystemError) {
 }
 
 extension SystemError {
-    /// The same error, said of this path: a call on an open file does not know the path.
+    /// The same error with this path: a call on an open file does not know the path.
     func at(_ path: String) -> SystemError { SystemError(call: call, path: path, errno: errno) }
 }
 

@@ -5,26 +5,26 @@ import Store
 struct TaskCatalog {
     struct Entry {
         var name: String
-        /// Its files in tasks/: one, or the error is that there are more.
+        /// The task's files in tasks/: more than one is an error of the task.
         var files: [String]
-        /// What is in force; nil: nothing is.
+        /// The definition in force; nil when none is.
         var task: TaskDefinition?
-        /// Why its file, or one of its schedules', does not count.
+        /// Why the task's file, or a file of its schedules, is refused.
         var problems: [String] = []
-        /// Inline ones first, then those of schedules/. They are due only while a task is in force.
+        /// The schedules in the task's file, then those in schedules/. They are due only while a definition of the task is in force.
         var schedules: [Schedule] = []
         var changedAt: Instant?
 
-        /// An earlier definition is in force than its file, or that of a schedule, has now.
+        /// True when an earlier definition is in force because the present text of a file is refused.
         var isEditRefused: Bool { task != nil && !problems.isEmpty }
 
-        /// What is wrong, for people.
+        /// The problems, as people read them.
         var remarks: [String] { problems.map { task == nil ? $0 : TaskCatalog.refused($0) } }
     }
 
     struct Schedule {
         var definition: ScheduleDefinition
-        /// The file in schedules/; nil for one within the task's own file.
+        /// The schedule's file in schedules/; nil when the schedule is in the task's file.
         var file: String?
         var changedAt: Instant
     }
@@ -34,14 +34,14 @@ struct TaskCatalog {
     let spool: Spool<DiskFileSystem>
     private let context: ReadingContext
     private let pauses: [(scope: PauseScope, note: String)]
-    /// Tasks that the daemon says have not succeeded within their time.
+    /// The tasks that the daemon reports as overdue: they have not succeeded within `expect`.
     private let overdue: Set<String>
-    /// What is wrong with files in schedules/, of which some belong to no task.
+    /// Problems of files in schedules/; some of these belong to no task.
     private(set) var scheduleRemarks: [String] = []
     private var schedulesByTask: [String: [Schedule]] = [:]
     private var scheduleProblemsByTask: [String: [String]] = [:]
 
-    /// - Parameter withSchedules: false spares reading schedules/, where only the tasks themselves matter.
+    /// - Parameter withSchedules: false when only the tasks themselves are needed: schedules/ is then not read.
     init(_ session: Session, withSchedules: Bool = true) throws(Failure) {
         self.session = session
         let fs = try session.openSpool()
@@ -57,7 +57,7 @@ struct TaskCatalog {
         if withSchedules { try readSchedules() }
     }
 
-    /// A problem of a file whose earlier text is in force.
+    /// The problem of a file whose earlier text stays in force.
     static func refused(_ problem: String) -> String { "edit refused: \(problem)" }
 
     private mutating func readSchedules() throws(Failure) {
@@ -104,10 +104,10 @@ struct TaskCatalog {
         return (try entries(chosen.map { ($0.key, $0.value) }), all.count)
     }
 
-    /// The task of that name; its absence is the command's end.
+    /// The task of this name; a missing task ends the command.
     func entry(_ name: String) throws(Failure) -> Entry { try entries(named: [name])[0] }
 
-    /// Those tasks, in that order.
+    /// The tasks of these names, in the given order.
     func entries(named names: [String]) throws(Failure) -> [Entry] {
         let spool = spool
         var chosen: Spool<DiskFileSystem>.Files = []
@@ -144,25 +144,26 @@ struct TaskCatalog {
 
     func isOverdue(_ entry: Entry) -> Bool { overdue.contains(entry.name) && entry.task?.expectMilliseconds != nil }
 
-    /// The note of the pause that holds a task; nil when none does.
+    /// The note of the pause that holds a task; nil when the task is not paused.
     func pauseNote(of entry: Entry) -> String? {
         var scopes: [PauseScope] = [.task(entry.name), .all]
-        if let job = try? entry.task?.job(context) { scopes.append(.queue(job.definition.queue)) }  // unusable: no queue to be paused
+        if let job = try? entry.task?.job(context) { scopes.append(.queue(job.definition.queue)) }  // an unusable task has no queue
         return scopes.lazy.compactMap { scope in pauses.first { $0.scope == scope }?.note }.first
     }
 }
 
 extension Session {
-    /// The definition of a task that is in force. That it is an earlier one than the file has is said; when there is none, the command ends.
+    /// The definition of a task that is in force. Reports on standard error that it is an earlier one than the file's. Without any, the
+    /// command ends.
     func inForce(_ entry: TaskCatalog.Entry) throws(Failure) -> TaskDefinition {
         guard let task = entry.task else {
             throw Failure(ExitCode.invalid, entry.problems + ["no definition of task \"\(entry.name)\" is in force, so it cannot run"])
         }
-        for line in entry.remarks { complain("\(qualified(line)); the definition accepted before is in force") }
+        for line in entry.remarks { complain("\(qualified(line)); the earlier definition stays in force") }
         return task
     }
 
-    /// Says what is wrong with tasks and schedules.
+    /// Reports the problems of tasks and schedules on standard error.
     func complain(of entries: [TaskCatalog.Entry], _ catalog: TaskCatalog) {
         let ofSchedules = Set(catalog.scheduleRemarks)
         for entry in entries { for line in entry.remarks where !ofSchedules.contains(line) { complain(qualified(line)) } }

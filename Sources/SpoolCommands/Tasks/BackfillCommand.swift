@@ -4,19 +4,28 @@ extension SpoolCommand {
     static let backfill = SpoolCommand(
         "backfill", "NAME --from TIME [--to TIME]", "run a task for each due time of a past period",
         details: [
-            "From --from, itself included, to --to, itself not: a job for each due time between, in their order, whose id and SPOOL_DUE are those of exactly that due time. So one that has run is not run again, whatever became of it (spoolctl retry does that).",
-            "Each is wanted, so none replaces another; a deadline that counts from the due time counts from now. They are runs of the task like any other: by its overlap rule, coming due times may be skipped meanwhile.",
+            """
+            Submits a job for each due time from --from (included) to --to (excluded), in order. Each job's id and SPOOL_DUE are those \
+            of its due time, so a due time that has run is not run again, however it ended; use spoolctl retry for that.
+            """,
+            """
+            No backfilled run replaces another, and a deadline relative to the due time counts from now. Backfilled runs are runs of the \
+            task: its overlap rule can skip coming due times while they wait or run.
+            """,
         ],
         options: [
-            Option("from", value: "TIME", "the first instant of the period, or so long ago"),
-            Option("to", value: "TIME", "the first instant after it (now)"),
-            Option("schedule", value: "ID", "only the due times of this schedule; may be repeated"),
-            Option("limit", value: "N", "how many due times are allowed (1000)"),
-            Option("dry-run", "n", "say which, and submit nothing"),
+            Option("from", value: "TIME", "the first instant of the period, or a duration ago"),
+            Option("to", value: "TIME", "the first instant after the period (now)"),
+            Option("schedule", value: "ID", "only the due times of this schedule; can be repeated"),
+            Option("limit", value: "N", "the largest number of due times (1000)"),
+            Option("dry-run", "n", "print the due times, and submit nothing"),
         ],
         examples: [
-            Example("spoolctl backfill report --from 2026-11-01 --to 2026-11-08 --dry-run", "the first week of November, to look at"),
-            Example("spoolctl backfill report --from 7d", "whatever of the last week has not run"),
+            Example(
+                "spoolctl backfill report --from 2026-11-01 --to 2026-11-08 --dry-run",
+                "prints the due times of the first week of November"
+            ),
+            Example("spoolctl backfill report --from 7d", "runs the due times of the last week that have not run"),
         ]
     ) { session throws(Failure) in try Backfill(session).run() }
 }
@@ -34,7 +43,7 @@ private struct Backfill {
         var id: JobID
         var due: Instant
         var schedule: ScheduleDefinition
-        /// What there is of it already.
+        /// The state of the job that this due time has already; nil when it has none.
         var existing: String?
     }
 
@@ -45,10 +54,12 @@ private struct Backfill {
         catalog = try TaskCatalog(session)
         entry = try catalog.entry(name)
         _ = try session.inForce(entry)
-        guard let from = try session.pastInstant(option: "from") else { throw .usage("backfill needs --from TIME; see spoolctl backfill --help") }
+        guard let from = try session.pastInstant(option: "from") else {
+            throw .usage("backfill needs --from TIME; see spoolctl backfill --help")
+        }
         let to = try session.pastInstant(option: "to") ?? session.now
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
-        if to > session.now { session.complain("due times to come are the daemon's: up to now only") }
+        if to > session.now { session.complain("--to is in the future; backfill stops at the present") }
         self.from = from
         self.to = min(to, session.now)
     }
@@ -60,12 +71,12 @@ private struct Backfill {
         for index in runs.indices {
             let id = runs[index].id.text
             let place = try session.reading { () throws(JournalError) in try records.place(of: id) }
-            // Its record may be gone, and the journal knows yet that it ran.
+            // The record may have been removed; the journal still knows that the job ran.
             let wasRun = history.jobs[id].map { $0.withdrawnAt == nil } ?? false
             runs[index].existing = place?.state.rawValue ?? (wasRun ? "forgotten" : nil)
         }
         let missing = runs.filter { $0.existing == nil }
-        if runs.count > missing.count { session.complain("\(runs.count - missing.count) of \(runs.count) due times have a job already") }
+        if runs.count > missing.count { session.complain("\(runs.count - missing.count) of \(runs.count) due times already have a job") }
         let isDry = session.arguments.flag("dry-run")
         if !isDry {
             let drop = JobDrop(try session.openSpoolForWriting())
@@ -92,7 +103,8 @@ private struct Backfill {
                 if let notAfter = definition.notAfter, next > notAfter { break }
                 guard runs.count < limit else {
                     throw Failure(
-                        ExitCode.failed, "more than \(limit) due times of \(name) are between \(from.rfc3339) and \(to.rfc3339); --limit N allows more")
+                        ExitCode.failed,
+                        "\(name) has more than \(limit) due times between \(from.rfc3339) and \(to.rfc3339); --limit N allows more")
                 }
                 runs.append(Run(id: JobID(task: name, schedule: definition.id, due: next), due: next, schedule: definition))
                 after = next
@@ -101,7 +113,7 @@ private struct Backfill {
         return runs.sorted { ($0.due, $0.schedule.id) < ($1.due, $1.schedule.id) }
     }
 
-    /// Those asked for, of which due times can be told.
+    /// The selected schedules whose due times can be computed.
     private func schedules() throws(Failure) -> [TaskCatalog.Schedule] {
         let wanted = session.arguments.values("schedule")
         for id in wanted where !entry.schedules.contains(where: { $0.definition.id == id }) {
@@ -112,10 +124,12 @@ private struct Backfill {
             if !wanted.isEmpty { guard wanted.contains(definition.id) else { return false } }
             let recurrence = definition.recurrence
             if recurrence.isFromEnd || recurrence.isReboot || recurrence.isEvent {
-                session.complain("schedule \(definition.id), \(definition.expression), has no due times that could be told afterwards")
+                session.complain("schedule \(definition.id), \(definition.expression), has no past due times that can be computed")
                 return false
             }
-            if !definition.enabled, wanted.isEmpty { session.complain("schedule \(definition.id) is disabled, and left out: --schedule \(definition.id) takes it") }
+            if !definition.enabled, wanted.isEmpty {
+                session.complain("schedule \(definition.id) is disabled and left out; --schedule \(definition.id) includes it")
+            }
             return definition.enabled || !wanted.isEmpty
         }
     }
@@ -152,7 +166,8 @@ private struct Backfill {
         } else if isDry, !session.isQuiet {
             var table = TextTable(["ID", "DUE", "SCHEDULE", "STATE"])
             for run in runs {
-                table.add([.init(run.id.text), .init(session.time(run.due)), .init(run.schedule.id), .init(run.existing ?? "to be submitted")])
+                let state = run.existing ?? "to be submitted"
+                table.add([.init(run.id.text), .init(session.time(run.due)), .init(run.schedule.id), .init(state)])
             }
             table.write(to: output)
         } else {

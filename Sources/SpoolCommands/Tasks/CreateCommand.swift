@@ -6,16 +6,19 @@ extension SpoolCommand {
     static let create = SpoolCommand(
         "create", "NAME [options] [--] COMMAND…", "create a task",
         details: [
-            "Writes tasks/NAME.toml, checked as the daemon would read it. COMMAND is read as for submit; the task runs in a clean environment, not in the caller's.",
-            "An instant without an offset is read in --timezone, else in the configured zone.",
+            """
+            Writes tasks/NAME.toml, after checking it as the daemon would. COMMAND is read as in spoolctl submit. The task runs in a \
+            clean environment, not in the caller's.
+            """,
+            "An instant without an offset is in the zone of --timezone, else in the configured zone.",
         ],
         options: ScheduleOptions.options + JobOptions.optionsOfTask + [
-            Option("file", "f", value: "FILE", "a task's file to take as it is, with its comments; - is standard input")
+            Option("file", "f", value: "FILE", "copy this task file, with its comments; - is standard input")
         ],
         examples: [
-            Example("spoolctl create backup --cron '30 2 * * *' --timezone Europe/Berlin -- /usr/local/bin/backup", "every night"),
-            Example("spoolctl create poll --every 5m --timeout 1m -- ./poll", "five minutes after the end of the last run"),
-            Example("spoolctl create report --file report.toml", "from a file"),
+            Example("spoolctl create backup --cron '30 2 * * *' --timezone Europe/Berlin -- /usr/local/bin/backup", "runs every night"),
+            Example("spoolctl create poll --every 5m --timeout 1m -- ./poll", "runs five minutes after the previous run has ended"),
+            Example("spoolctl create report --file report.toml", "copies a file"),
         ],
         ownOperands: 1
     ) { session throws(Failure) in
@@ -47,7 +50,7 @@ private struct Create {
         var job = try JobOptions(session)
         try job.setCommand(words)
         let context = try session.context()
-        // Each part is checked by itself first, so that what is wrong is said of the option that brought it.
+        // Each part is first checked by itself, so that an error names the option.
         var run = job.table
         run.removeTaskKeys()
         do throws(Problems) { _ = try JobDefinition.accept(run, context) } catch { throw job.failure(error) }

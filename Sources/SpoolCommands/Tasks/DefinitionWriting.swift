@@ -1,20 +1,20 @@
 import Linux
 import Store
 
-/// Puts files into `tasks/` and `schedules/`, whole and durable; see `JobDrop`.
+/// Puts files into `tasks/` and `schedules/`, complete and durable; see `JobDrop`.
 struct DefinitionWriting {
     let fs: DiskFileSystem
     /// `tasks` or `schedules`.
     let directory: String
 
-    /// Gives a new definition its name. False: another has it.
+    /// Adds a definition. False when another definition has the name.
     func add(_ source: Source, stem: String) throws(Failure) -> Bool {
         try attempt { () throws(SystemError) in
             for ending in ["toml", "json"] where try fs.status("\(directory)/\(stem).\(ending)") != nil { return false }
             let file = "\(stem).\(source.format == .json ? "json" : "toml")"
             let temporary = try compose(source.bytes, file)
             do throws(SystemError) { try fs.renameNoReplace(temporary, to: "\(directory)/\(file)") } catch {
-                try? fs.removeFile(temporary)  // litter, and the other error is the news
+                try? fs.removeFile(temporary)  // litter; the first error is reported
                 if error.errno == SystemError.exists { return false }
                 throw error
             }
@@ -23,7 +23,7 @@ struct DefinitionWriting {
         }
     }
 
-    /// Puts a new text in a definition's place.
+    /// Replaces the text of a definition.
     func replace(_ bytes: [UInt8], file: String) throws(Failure) {
         try attempt { () throws(SystemError) in
             try fs.rename(try compose(bytes, file), to: "\(directory)/\(file)")

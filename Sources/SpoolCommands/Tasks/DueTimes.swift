@@ -1,6 +1,6 @@
 import Store
 
-/// When the schedules of tasks are due next.
+/// The coming due times of tasks.
 struct DueTimes {
     struct Due {
         var instant: Instant
@@ -9,19 +9,18 @@ struct DueTimes {
         var note: String?
     }
 
-    /// What the journal keeps of a schedule, on which `every` counts.
+    /// The journal's record of a schedule, from which `every` counts.
     private struct Counting {
         var origin: Instant
         var lastEnd: Instant?
     }
 
     private let counting: [String: Counting]
-    /// What the programs of patterns have answered.
+    /// The answers of the programs of `ext:` patterns.
     private let answers: [String: Instant]
     private let from: Instant
 
-    /// Reads the journal when one of the schedules counts from what it says.
-    /// Due times after `from`, now unless given.
+    /// Due times after `from`, by default after now. Reads the journal when a schedule depends on it.
     init(
         _ session: Session, _ fs: DiskFileSystem, for entries: [TaskCatalog.Entry], from: Instant? = nil
     ) throws(Failure) {
@@ -51,16 +50,16 @@ struct DueTimes {
         self.answers = answers
     }
 
-    /// What a schedule counts from, and when its last run ended, as far as a daemon has taken it up.
+    /// The instant from which a schedule counts, and the end of its last run; nil when no daemon has accepted the schedule.
     func counting(_ schedule: ScheduleDefinition, of task: String) -> (origin: Instant, lastEnd: Instant?)? {
         counting["\(task)/\(schedule.id)"].map { ($0.origin, $0.lastEnd) }
     }
 
-    /// The next due times of a schedule, `count` at most.
+    /// The next `count` due times of a schedule.
     func next(_ schedule: TaskCatalog.Schedule, of entry: TaskCatalog.Entry, count: Int) -> [Due] {
         let definition = schedule.definition
         let task = entry.name
-        // A schedule in a file of its own may be there before its task.
+        // A file in schedules/ may exist before its task.
         guard entry.task != nil, definition.enabled else { return [] }
         let recurrence = definition.recurrence
         let known = counting["\(task)/\(definition.id)"]
@@ -68,7 +67,7 @@ struct DueTimes {
         var after = from
         if let notBefore = definition.notBefore, notBefore > after { after = notBefore.advanced(byMilliseconds: -1) }
         if recurrence.patternExtension != nil {
-            // What comes after its answer nobody knows.
+            // Only the program knows the due times after its last answer.
             guard let answer = answers["\(task)/\(definition.id)"], answer > after, definition.notAfter.map({ answer <= $0 }) ?? true
             else { return [] }
             return [Due(instant: answer, task: task, schedule: definition)]
@@ -77,7 +76,7 @@ struct DueTimes {
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
             if let notAfter = definition.notAfter, next.instant > notAfter { break }
             var note = next.note.map { "\($0)" }
-            if recurrence.isFromEnd, !due.isEmpty { note = "if runs took no time: it counts from their end" }
+            if recurrence.isFromEnd, !due.isEmpty { note = "if runs take no time: the schedule counts from their end" }
             due.append(Due(instant: next.instant, task: task, schedule: definition, note: note))
             after = next.instant
         }
@@ -85,10 +84,10 @@ struct DueTimes {
         return due
     }
 
-    /// The note on a due time after which the schedule never comes again.
-    static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last: it is never due again" }
+    /// The note on the last due time of a schedule.
+    static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last due time of this schedule" }
 
-    /// The coming due times of tasks, merged, `count` at most.
+    /// The next `count` due times of several tasks, merged.
     func next(_ entries: [TaskCatalog.Entry], count: Int) -> [Due] {
         var all: [Due] = []
         for entry in entries {

@@ -5,11 +5,15 @@ import Store
 
 extension SpoolCommand {
     static let edit = SpoolCommand(
-        "edit", "NAME", "edit a task's file, checked before it counts",
+        "edit", "NAME", "edit a task's file, and check it before it takes effect",
         details: [
-            "Opens a copy in $VISUAL, else $EDITOR, else vi. What is saved is checked and then put in place whole. When it is wrong, spoolctl says why and offers to edit it again; off a terminal the copy is kept, and the task stays as it was.",
+            """
+            Opens a copy of the file in $VISUAL, else $EDITOR, else vi. The saved copy is checked and then replaces the file. When the \
+            copy is invalid, spoolctl says why and offers to edit it again. Without a terminal the copy is kept, and the task is not \
+            changed.
+            """,
         ],
-        examples: [Example("EDITOR=nano spoolctl edit backup", "with another editor")]
+        examples: [Example("EDITOR=nano spoolctl edit backup", "uses another editor")]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         return try Edit(session, try TaskEdit(session, name)).run()
@@ -33,11 +37,11 @@ private struct Edit {
             let bytes = try copy.read()
             if bytes == edit.source.bytes {
                 copy.remove()
-                session.complain(isEdited ? "nothing was changed" : "the editor failed; the task is as it was")
+                session.complain(isEdited ? "nothing was changed" : "the editor failed; the task was not changed")
                 return isEdited ? ExitCode.done : ExitCode.failed
             }
             guard isEdited else {
-                throw Failure(ExitCode.failed, "the editor failed; the task is as it was, what you wrote is kept in \(copy.path)")
+                throw Failure(ExitCode.failed, "the editor failed; the task was not changed, and your text is kept in \(copy.path)")
             }
             do throws(Failure) {
                 let edited = Source(format: edit.source.format, bytes: bytes)
@@ -49,14 +53,13 @@ private struct Edit {
             } catch {
                 for line in error.lines { session.complain(line) }
                 if isatty(STDIN_FILENO) == 1, session.asks("Edit it again?") { continue }
-                session.complain("the task is as it was; what you wrote is kept in \(copy.path)")
+                session.complain("the task was not changed; your text is kept in \(copy.path)")
                 return error.code
             }
         }
     }
 
-    /// The editor may be a command with options, as git and crontab take it; so a shell takes it apart.
-    /// False: it said that it failed.
+    /// Runs the editor. A shell splits its command line, as git and crontab do, so that it may have options. False when the editor failed.
     private func openEditor() throws(Failure) -> Bool {
         session.output.flush()
         let editor = environment("VISUAL") ?? environment("EDITOR") ?? "vi"
@@ -71,8 +74,8 @@ private struct Edit {
     }
 }
 
-/// What the editor opens: a copy of the task's file in a directory of its own, both the caller's, also where the task is another user's. A
-/// program that ran as that user on the caller's terminal could be made to do what the user wants with it.
+/// The copy of a task's file that the editor opens, in a directory of its own. Both belong to the caller, and the editor runs as the
+/// caller, also when the task is another user's: that user must not control a program on the caller's terminal.
 private struct EditedCopy {
     let session: Session
     let path: String
@@ -82,7 +85,7 @@ private struct EditedCopy {
         self.session = session
         var spool = session.spoolPath
         if session.acting != nil, let owner = session.owner { spool = UserPart.spool(ofPart: spool, of: owner.name) }
-        // Beside it, what the editor keeps there is nobody else's, too.
+        // In this directory the editor's own backup files are private too.
         let directory = "\(spool)/\(Layout.temporary)/\(Base32.encode(.random(in: 0...(.max)), characters: 8)).edit"
         let path = "\(directory)/\(edit.file)"
         (self.directory, self.path) = (directory, path)
@@ -102,7 +105,7 @@ private struct EditedCopy {
 
     func remove() {
         session.asCaller {
-            // What remains is litter in tmp/, as fsck says.
+            // A directory that cannot be removed is litter in tmp/, which fsck reports.
             guard let parent = try? Directory.open("/") else { return }
             try? parent.removeTree(directory)  // litter, as above
         }

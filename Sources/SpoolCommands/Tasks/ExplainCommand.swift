@@ -2,19 +2,26 @@ import Store
 
 extension SpoolCommand {
     static let explain = SpoolCommand(
-        "explain", "SCHEDULE", "say in words when a schedule is due, and what is surprising about it",
+        "explain", "SCHEDULE", "say in words when a schedule is due, and warn of surprises",
         details: [
-            "SCHEDULE is any text that says when; which kind it is shows in its form. The options name the kind where it could be taken for another. A line of a crontab and a setting such as OnCalendar=Mon 05:00 may be pasted whole: what is no part of the schedule is left out, and a warning says what that was.",
-            "A schedule that is legal and yet hardly meant gets a warning that says what it really does; check prints the same for the spool's files.",
+            """
+            SCHEDULE is a schedule in any syntax; its form decides which. An option names the syntax when the form is ambiguous. A line \
+            of a crontab or a setting such as OnCalendar=Mon 05:00 can be pasted whole: parts that do not belong to the schedule are \
+            ignored with a warning.
+            """,
+            """
+            A warning explains what a valid but surprising schedule really does. spoolctl check prints the same warnings for the spool's \
+            files.
+            """,
         ],
         options: ScheduleOptions.whenOptions + ScheduleQuestion.options + [
-            Option("count", "n", value: "N", "how many due times to show (3)"),
-            Option("from", value: "TIME", "those after this instant instead of now"),
+            Option("count", "n", value: "N", "the number of due times to show (3)"),
+            Option("from", value: "TIME", "show due times after this instant (now)"),
         ],
         examples: [
-            Example("spoolctl explain '*/7 2 * * mon-fri'", "what it means, when it is due next, and what */7 really does"),
-            Example("spoolctl explain '0 4 * * 7 /usr/local/bin/backup'", "a crontab's line, without its command"),
-            Example("spoolctl explain --timezone Europe/Berlin '0 0 12 ? * 6#3'", "Quartz's third Friday"),
+            Example("spoolctl explain '*/7 2 * * mon-fri'", "its meaning, its next due times, and what */7 really does"),
+            Example("spoolctl explain '0 4 * * 7 /usr/local/bin/backup'", "a line of a crontab; the command is ignored"),
+            Example("spoolctl explain --timezone Europe/Berlin '0 0 12 ? * 6#3'", "the third Friday of each month, in Quartz's syntax"),
         ]
     ) { session throws(Failure) in try Explain(session).run() }
 }
@@ -35,7 +42,7 @@ private struct Explain {
             question = try ScheduleQuestion(session, given)
         } else {
             guard !arguments.operands.isEmpty else { throw .usage("explain needs a SCHEDULE; see spoolctl explain --help") }
-            // A crontab's fields may come without quotes where the shell finds no files for the stars.
+            // The fields of a crontab's line may be several operands.
             let pasted = PastedSchedule(arguments.operands.joined(separator: " "))
             question = try ScheduleQuestion(session, key: pasted.key, text: pasted.text)
             leftOut = pasted.leftOut

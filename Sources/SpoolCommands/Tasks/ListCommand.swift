@@ -4,11 +4,11 @@ extension SpoolCommand {
     static let list = SpoolCommand(
         "list", "[options]", "list tasks",
         options: [
-            Option("names", "the names alone, all of them"),
-            Option("offset", value: "N", "leave out the first N"),
-            Option("limit", value: "N", "at most N; 10 unless given, 0 is all"),
+            Option("names", "print all names, and nothing else"),
+            Option("offset", value: "N", "skip the first N tasks"),
+            Option("limit", value: "N", "list N tasks at most (10); 0 means all"),
         ],
-        examples: [Example("spoolctl list --offset 10 --limit 20", "the third ten and the fourth")]
+        examples: [Example("spoolctl list --offset 10 --limit 20", "tasks 11 to 30")]
     ) { session throws(Failure) in
         try session.noOperands()
         let withSchedules = !session.isQuiet && !session.arguments.flag("names")
@@ -59,7 +59,7 @@ extension SpoolCommand {
         if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
         if !session.isJSON, !session.isQuiet { table.write(to: session.output) }
         let rest = before - offset - shown
-        if rest > 0, !session.isJSON { session.complain("\(rest) more: --offset \(offset + shown)") }
+        if rest > 0, !session.isJSON { session.complain("\(rest) more; --offset \(offset + shown) shows them") }
         for part in parts { for line in part.catalog.scheduleRemarks { session.complain(part.session.qualified(line)) } }
         return code
     }

@@ -4,15 +4,18 @@ extension SpoolCommand {
     static let next = SpoolCommand(
         "next", "[NAME…] | --cron E | --every D | …", "show coming due times",
         details: [
-            "Of all tasks, of those named, or of a schedule that is not in the spool at all. What daylight saving moves, merges or repeats is marked. Columns: local time, UTC, in how long, task, note.",
+            """
+            Shows the due times of all tasks, of the named tasks, or of a schedule given by an option, which need not be in the spool. \
+            Notes mark due times that daylight saving moves, merges or repeats. Columns: local time, UTC, time from now, task, note.
+            """,
         ],
         options: [
-            Option("count", "n", value: "N", "how many (5)"),
-            Option("from", value: "TIME", "after this instant instead of now"),
+            Option("count", "n", value: "N", "the number of due times (5)"),
+            Option("from", value: "TIME", "show due times after this instant (now)"),
         ] + ScheduleOptions.whenOptions + ScheduleQuestion.options,
         examples: [
-            Example("spoolctl next", "what is due next in the spool"),
-            Example("spoolctl next --cron '30 2 * * *' --timezone Europe/Berlin --from 2026-03-27 -n 3", "over a change of the clock"),
+            Example("spoolctl next", "the next due times of all tasks"),
+            Example("spoolctl next --cron '30 2 * * *' --timezone Europe/Berlin --from 2026-03-27 -n 3", "across a change to summer time"),
         ]
     ) { session throws(Failure) in try Next(session).run() }
 }
@@ -40,7 +43,7 @@ private struct Next {
         let arguments = session.arguments
         var code = ExitCode.done
         if let one = try ScheduleQuestion.given(arguments) {
-            if let name = arguments.operands.first { throw .usage("\(one.spelling) goes without a task, and \"\(name)\" names one") }
+            if let name = arguments.operands.first { throw .usage("\(one.spelling) cannot be used with a task; remove \"\(name)\"") }
             write(try lines(of: one))
         } else {
             try session.remarkIfNotServed()
@@ -50,27 +53,32 @@ private struct Next {
             } else {
                 code = try EverybodysSpool.each(session) { part throws(Failure) in lines += try linesOfTasks(part) }
                 // A stable sort: equal ones stay as they are.
-                lines = Array(lines.enumerated().sorted { ($0.element.due, $0.offset) < ($1.element.due, $1.offset) }.map(\.element).prefix(count))
+                let sorted = lines.enumerated().sorted { ($0.element.due, $0.offset) < ($1.element.due, $1.offset) }
+                lines = Array(sorted.map(\.element).prefix(count))
             }
             write(lines)
         }
         return code
     }
 
-    // MARK: A schedule of its own
+    // MARK: A schedule from an option
 
     private func lines(of given: Arguments.Given) throws(Failure) -> [Line] {
         let question = try ScheduleQuestion(session, given)
         let schedule = question.schedule
-        if schedule.recurrence.isReboot { session.complain("@reboot is due when the daemon starts after the machine did, and at no time that can be told") }
+        if schedule.recurrence.isReboot {
+            session.complain("@reboot is due when spoold first starts after a boot of the machine, not at a known time")
+        }
         let found = question.occurrences(after: from, count: count)
         if let ext = schedule.recurrence.patternExtension {
             session.complain("the program \(Layout.patterns)/\(ext.key) decides when this is due")
         } else if let onPath = schedule.onPath {
-            session.complain("it is due \(onPath.spoken), at no time that can be told")
+            session.complain("it is due \(onPath.spoken), not at a known time")
         } else if found.isEmpty, !schedule.recurrence.isReboot { session.complain("it is never due after \(from.rfc3339)") }
         var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }) }
-        if lines.count < count, schedule.once == nil, let last = lines.indices.last { lines[last].note = DueTimes.last(lines[last].note) }
+        if lines.count < count, schedule.once == nil, let last = lines.indices.last {
+            lines[last].note = DueTimes.last(lines[last].note)
+        }
         return lines
     }
 
@@ -88,15 +96,19 @@ private struct Next {
         let due = try DueTimes(session, catalog.fs, for: entries, from: from)
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
-                if let onPath = schedule.definition.onPath { session.complain("task \(session.qualified(entry.name)) is due \(onPath.spoken)") }
+                let name = session.qualified(entry.name)
+                if let onPath = schedule.definition.onPath { session.complain("task \(name) is due \(onPath.spoken)") }
                 guard let program = schedule.definition.recurrence.patternExtension, due.next(schedule, of: entry, count: 1).isEmpty
                 else { continue }
-                session.complain("\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(session.qualified(entry.name)) is due, and has not said")
+                session.complain(
+                    "\(Layout.patterns)/\(program.key) decides when schedule \(schedule.definition.id) of \(name) is due; "
+                        + "it has not answered yet")
             }
         }
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.isNeverDue(after: from) {
-                session.complain("task \(session.qualified(entry.name)): \(schedule.definition.expression) is never due after \(from.rfc3339)")
+                let name = session.qualified(entry.name)
+                session.complain("task \(name): \(schedule.definition.expression) is never due after \(from.rfc3339)")
             }
         }
         var paused: [String: String] = [:]

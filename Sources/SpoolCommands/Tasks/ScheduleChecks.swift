@@ -2,14 +2,14 @@ import Store
 
 extension Session {
 
-    /// Says what is surprising about schedules that are accepted all the same, as `check` does.
+    /// Warns of surprising schedules, as `check` does. The schedules are accepted all the same.
     func warn(about schedules: [ScheduleDefinition]) {
         for schedule in schedules where schedule.enabled {
             for warning in schedule.explanation(at: now).warnings { complain("warning: \(schedule.expression): \(warning)") }
         }
     }
 
-    /// Checks one schedule given by options.
+    /// Checks a schedule that options give.
     func check(_ given: ScheduleOptions.Given, task: String, _ context: ReadingContext) throws(Failure) -> ScheduleDefinition {
         var table = given.table
         table.remove("id")

@@ -4,15 +4,21 @@ extension SpoolCommand {
     static let schedule = SpoolCommand(
         "schedule", "NAME --cron|--every|… [options]", "add a schedule to a task and print its id",
         details: [
-            "Writes schedules/ID.toml and leaves the task's own file alone. Each option that says when is a schedule with an id of its own.",
-            "An instant without an offset is read in --timezone, else in the configured zone.",
+            """
+            Writes schedules/ID.toml and does not change the task's file. Each option that says when adds a schedule with an id of its \
+            own.
+            """,
+            "An instant without an offset is in the zone of --timezone, else in the configured zone.",
         ],
-        options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, in place of the task's")],
+        options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, instead of the task's")],
         examples: [
-            Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "once more"),
+            Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "adds a single run"),
             Example("spoolctl schedule report --calendar 'Mon *-*~07/1 07:00'", "on the last Monday of each month"),
-            Example("spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' --dtstart 2026-11-23T09:00", "every other Monday at nine"),
-            Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "with data of its own"),
+            Example(
+                "spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' --dtstart 2026-11-23T09:00",
+                "every other Monday at nine"
+            ),
+            Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "adds runs with data of their own"),
         ]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
@@ -28,7 +34,7 @@ extension SpoolCommand {
             table.set("task", Value(.string(name)))
             for entry in one.table.entries { table.set(entry.key, entry.value) }
             guard try schedules.add(Source(writing: table), stem: id) else {
-                throw Failure(ExitCode.failed, "schedule \"\(id)\" exists")
+                throw Failure(ExitCode.failed, "schedule \"\(id)\" exists; choose another --schedule-id")
             }
             session.output.noteChange("schedule \(id) was added")
             session.printID(id)

@@ -1,19 +1,19 @@
 import Store
 
-/// Schedules given as options: each that says when is one, and the other options hold for all of them.
+/// Schedules that options give: each option that says when is one, and the other options apply to all of them.
 struct ScheduleOptions {
-    /// Those that say when, each with its key's name.
+    /// The options that say when, each named like its key.
     static let whenOptions: [Option] = [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
-        Option("calendar", value: "EXPRESSION", "the same in the words of systemd, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
-        Option("rrule", value: "RULE", "due as a rule of iCalendar says, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
+        Option("calendar", value: "EXPRESSION", "due when the clock matches, in systemd's syntax, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
+        Option("rrule", value: "RULE", "due by a rule of iCalendar, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
         Option("every", value: "TIME", "run again this long after the previous run ends"),
         Option("at", value: "TIME", "due once"),
-        Option("pattern", value: "PATTERN", "as 50.seconds, **.01.05.00.00, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
-        Option("on-path", value: "GLOB", "due when a file arrives, closed after writing or renamed in, such as \"/srv/in/*.csv\""),
+        Option("pattern", value: "PATTERN", "due by a pattern, such as 50.seconds, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
+        Option("on-path", value: "GLOB", "due when a file arrives (closed after writing, or renamed), such as \"/srv/in/*.csv\""),
     ]
 
-    /// The key of an option that says when; nil: it does not.
+    /// The key of an option that says when; nil for any other option.
     static func key(of option: String) -> String? {
         let key = option.split(separator: "-").joined(separator: "_")
         return ScheduleDefinition.whenKeys.contains(key) ? key : nil
@@ -21,27 +21,28 @@ struct ScheduleOptions {
 
     static let whenSpellings = whenOptions.map { "--\($0.name)" }.joined(separator: ", ")
 
-    /// Of `--rrule` alone.
+    /// The options of `--rrule`.
     static let rruleOptions: [Option] = [
-        Option("dtstart", value: "TIME", "when --rrule begins: what INTERVAL and COUNT count from, and its time of day"),
-        Option("exdate", value: "TIME", "a due time of --rrule that is left out, or a whole day; may be repeated"),
+        Option("dtstart", value: "TIME", "the begin of --rrule: INTERVAL and COUNT count from it, and it gives the time of day"),
+        Option("exdate", value: "TIME", "a due time of --rrule, or a day, that is left out; can be repeated"),
     ]
 
-    /// Of `--on-path` alone.
-    private static let pathsOption = Option("paths", value: "RULE", "of --on-path: each (a job for each file) or all (one for all that came since the last)")
+    /// The option of `--on-path`.
+    private static let pathsOption = Option(
+        "paths", value: "RULE", "for --on-path: each (a job for each file) or all (one job for all files since the last)")
 
     static let options = whenOptions + rruleOptions + [
         pathsOption,
-        Option("from", value: "WHAT", "what --every counts from: end (of the last run) or start (a fixed grid)"),
-        Option("timezone", value: "ZONE", "an IANA name, or local (else the configured zone, which is UTC)"),
-        Option("jitter", value: "TIME", "a delay up to so much, always the same for the same due time"),
-        Option("catch-up", value: "RULE", "what was missed while the daemon was down: last, all or none"),
-        Option("catch-up-limit", value: "N", "with all, at most N (1000)"),
-        Option("dst-gap", value: "RULE", "a due time that the clock skips: run or skip"),
-        Option("dst-repeat", value: "RULE", "one that the clock repeats: first, both or last"),
-        Option("not-before", value: "TIME", "no due time before"),
-        Option("not-after", value: "TIME", "no due time after"),
-        Option("schedule-id", alias: "id", value: "ID", "its id (else derived from what it says)"),
+        Option("from", value: "WHAT", "the instant from which --every counts: end (of the previous run) or start (a fixed grid)"),
+        Option("timezone", value: "ZONE", "an IANA name, or local (default: the configured zone, which is UTC)"),
+        Option("jitter", value: "TIME", "delay each run by up to this time, always the same for the same due time"),
+        Option("catch-up", value: "RULE", "which missed due times to run: last, all or none"),
+        Option("catch-up-limit", value: "N", "the largest number of missed runs with --catch-up all (1000)"),
+        Option("dst-gap", value: "RULE", "for a due time that the clock skips: run or skip"),
+        Option("dst-repeat", value: "RULE", "for a due time that the clock repeats: first, both or last"),
+        Option("not-before", value: "TIME", "no due time before this instant"),
+        Option("not-after", value: "TIME", "no due time after this instant"),
+        Option("schedule-id", alias: "id", value: "ID", "the schedule's id (default: derived from its content)"),
     ]
 
     private static let strings: [(option: String, key: String)] = [
@@ -53,20 +54,20 @@ struct ScheduleOptions {
     struct Given {
         var table: Table
         var spelling: String
-        /// As given; also in the table, unless the id is to be a file's name.
+        /// The id from the option. The table has it too, unless the id is a file's name.
         var id: String?
     }
 
     let all: [Given]
 
-    /// - Parameter idIsFile: the id names a file in schedules/ and does not stand in it.
+    /// - Parameter idIsFile: the id is the name of a file in schedules/, and is not written into the file.
     init(_ session: Session, idIsFile: Bool = false) throws(Failure) {
         let arguments = session.arguments
         var all: [Given] = []
         for given in arguments.given {
             guard let key = Self.key(of: given.name) else { continue }
             var table = Table()
-            // An instant is written down as one: what `in 2h` counts from is now.
+            // The table gets an absolute instant: `in 2h` counts from now.
             let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
             table.set(key, Value(.string(text)))
             if key == "on_path", let paths = arguments.value("paths") { table.set("paths", Value(.string(paths))) }
@@ -90,16 +91,18 @@ struct ScheduleOptions {
         if all.isEmpty {
             let names = Self.options.map(\.name)
             if let option = arguments.given.first(where: { names.contains($0.name) }) {
-                throw .usage("\(option.spelling) goes with one of \(Self.whenSpellings), which say when")
+                throw .usage("\(option.spelling) needs one of \(Self.whenSpellings)")
             }
         } else if all.count > 1, arguments.value("schedule-id") != nil {
             throw .usage("one --schedule-id cannot name \(all.count) schedules")
         }
-        if arguments.value("paths") != nil, !arguments.given.contains(where: { $0.name == "on-path" }) { throw .usage("--paths goes with --on-path") }
+        if arguments.value("paths") != nil, !arguments.given.contains(where: { $0.name == "on-path" }) {
+            throw .usage("--paths needs --on-path")
+        }
         self.all = all
     }
 
-    /// Refuses what could never be due: an `at` that is over.
+    /// Refuses an `at` in the past, which could never be due.
     static func refusePast(_ schedules: [ScheduleDefinition], now: Instant, said file: String) throws(Failure) {
         for schedule in schedules {
             if let once = schedule.once, once <= now { throw .invalid("\(file): at \"\(once.rfc3339)\" is in the past") }
@@ -108,7 +111,7 @@ struct ScheduleOptions {
 }
 
 extension Session {
-    /// Sets what `--dtstart` and `--exdate` say. What counts from now is written down as what it is now.
+    /// Sets the keys of `--dtstart` and `--exdate`. A time relative to now is written as an absolute one.
     func setRRuleTimes(in table: inout Table) throws(Failure) {
         func time(_ text: String, _ option: String) throws(Failure) -> Value {
             do throws(RecurrenceError) {

@@ -1,21 +1,21 @@
 import Store
 
-/// A schedule that is asked about and stands in no spool: given by one of the options that say when.
+/// A schedule that `next` and `explain` are asked about; it need not be in a spool.
 struct ScheduleQuestion {
     let schedule: ScheduleDefinition
-    /// The key that it would stand under: `cron`.
+    /// The schedule's key: `cron`.
     let key: String
-    /// As it was written.
+    /// The text as the user wrote it.
     let text: String
 
-    /// What `next` and `explain` take alike, besides the options that say when.
+    /// The options of both `next` and `explain`, besides those that say when.
     static let options = ScheduleOptions.rruleOptions + [
-        Option("timezone", value: "ZONE", "the zone of its wall clock (else the configured zone, which is UTC)"),
-        Option("dst-gap", value: "RULE", "a due time that the clock skips: run or skip"),
-        Option("dst-repeat", value: "RULE", "one that the clock repeats: first, both or last"),
+        Option("timezone", value: "ZONE", "the zone of the schedule (default: the configured zone, which is UTC)"),
+        Option("dst-gap", value: "RULE", "for a due time that the clock skips: run or skip"),
+        Option("dst-repeat", value: "RULE", "for a due time that the clock repeats: first, both or last"),
     ]
 
-    /// The option that says when, if one was given; an error if several were.
+    /// The option that says when; nil when none is given, an error when several are.
     static func given(_ arguments: Arguments) throws(Failure) -> Arguments.Given? {
         let given = arguments.given.filter { ScheduleOptions.key(of: $0.name) != nil }
         guard given.count <= 1 else { throw .usage("\(given[0].spelling) and \(given[1].spelling) both say when") }
@@ -40,17 +40,17 @@ struct ScheduleQuestion {
         if key == "rrule" {
             try session.setRRuleTimes(in: &table)
         } else if let given = session.arguments.given.first(where: { ["dtstart", "exdate"].contains($0.name) }) {
-            throw .usage("\(given.spelling) goes with --rrule")
+            throw .usage("\(given.spelling) needs --rrule")
         }
         if key == "every" { table.set("from", Value(.string("start"))) }
         let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8))
         do throws(Problems) { schedule = try ScheduleDefinition.file(id: "next", source: source, context).schedule } catch {
             let prefix = option.map { "\($0): " } ?? ""
-            throw Failure(ExitCode.invalid, error.all.map { "\(prefix)\($0.message)\($0.hint.map { "; \($0)" } ?? "")" })
+            throw Failure(ExitCode.invalid, error.all.map { prefix + $0.text })
         }
     }
 
-    /// Its due times after `from`, `count` at most. An instant is shown also when it is over: what was asked is how it is read.
+    /// The next `count` due times after `from`. A single instant is shown also when it has passed: the user asks how it is read.
     func occurrences(after from: Instant, count: Int) -> [Occurrence] {
         var found: [Occurrence] = []
         var after = schedule.once.map { $0.advanced(byMilliseconds: -1) } ?? from

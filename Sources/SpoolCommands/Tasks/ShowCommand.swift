@@ -3,8 +3,8 @@ import Store
 extension SpoolCommand {
     static let show = SpoolCommand(
         "show", "NAME [--schedules]", "show a task and its schedules",
-        options: [Option("schedules", "the schedules alone")],
-        examples: [Example("spoolctl show backup", "its file, and when it is due next")]
+        options: [Option("schedules", "show only the schedules")],
+        examples: [Example("spoolctl show backup", "the task's keys, and its next due times")]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
         let catalog = try TaskCatalog(session)
@@ -27,7 +27,7 @@ extension SpoolCommand {
             table.add("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
             if let changedAt = entry.changedAt { table.add("changed", session.time(changedAt)) }
             for line in entry.remarks { table.add([.init("problem", .dim), .init(line, .red)]) }
-            // Read whole before: its text is a table.
+            // A definition in force can be parsed again without an error.
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
                 table.add(key.key, Self.text(key.value))
             }

@@ -2,19 +2,29 @@ import Store
 
 extension SpoolCommand {
     static let simulate = SpoolCommand(
-        "simulate", "[--from TIME] [--to TIME]", "play all schedules forward, on paper",
+        "simulate", "[--from TIME] [--to TIME]", "simulate the coming runs of all tasks",
         details: [
-            "Every task by its schedules, with the configured slots and queues, from --from to --to: how often each runs, how long runs wait, which due times are skipped, and when all slots are taken. The spool is read and not touched.",
-            "A run takes as long as the median of the task's latest runs that are on record; 0 s when there is none, and TAKES says so. It begins with nothing waiting, running or paused, and every run succeeds. Columns: task, runs, how long one takes, the longest and the mean wait for a slot or an earlier run, the latest start after the due time, due times that became no run.",
+            """
+            Simulates all tasks from --from to --to with their schedules and the configured slots and queues. Shows how often each task \
+            runs, how long its runs wait, which due times are skipped, and when all slots are taken. The spool is not changed.
+            """,
+            """
+            A run takes as long as the median of the task's latest recorded runs; without a record 0 s, marked in TAKES. The simulation \
+            begins with an empty spool without pauses, and every run succeeds. Columns: task, runs, time of a run, longest and mean wait \
+            for a slot or an earlier run, latest start after the due time, due times without a run.
+            """,
         ],
         options: [
             Option("from", value: "TIME", "the beginning (now)"),
             Option("to", value: "TIME", "the end (a week after the beginning)"),
-            Option("run-time", value: "[NAME=]TIME", "how long a run takes: of that task, or of those without a run on record; may be repeated"),
+            Option(
+                "run-time", value: "[NAME=]TIME",
+                "the time of a run of task NAME, or of all tasks without a recorded run; can be repeated"
+            ),
         ],
         examples: [
             Example("spoolctl simulate", "the coming week"),
-            Example("spoolctl simulate --to tomorrow --run-time backup=3h", "what if the backup took three hours?"),
+            Example("spoolctl simulate --to tomorrow --run-time backup=3h", "assumes that the backup takes three hours"),
         ]
     ) { session throws(Failure) in try Simulate(session).run() }
 }
@@ -28,14 +38,14 @@ private struct Simulate {
     private let entries: [TaskCatalog.Entry]
     private var takes: [String: RunTime] = [:]
 
-    /// How long a task's runs take, and how that is known.
+    /// The time of a task's run.
     private struct RunTime {
         var milliseconds: Int64
-        /// 0: it is assumed.
+        /// The number of recorded runs behind the time; 0 when the time is assumed.
         var runs = 0
     }
 
-    /// How many of a task's latest runs the median is of.
+    /// The number of a task's latest runs for the median.
     private static let sample = 25
 
     init(_ session: Session) throws(Failure) {
@@ -71,12 +81,12 @@ private struct Simulate {
         for entry in entries {
             for schedule in entry.schedules where schedule.definition.enabled {
                 guard let onPath = schedule.definition.onPath else { continue }
-                session.complain("task \(entry.name) is also due \(onPath.spoken), which is left out")
+                session.complain("task \(entry.name) is also due \(onPath.spoken), which is not simulated")
             }
         }
         simulation.play(until: to)
         if simulation.reached < to {
-            session.complain("stopped at \(simulation.reached.rfc3339), after \(Simulation.startsMax) runs; --to an earlier time plays all of it")
+            session.complain("stopped at \(simulation.reached.rfc3339), after \(Simulation.startsMax) runs; choose an earlier --to")
         }
         session.isJSON ? writeJSON(simulation) : writeText(simulation)
         return ExitCode.done
@@ -98,7 +108,7 @@ private struct Simulate {
         }
         let names = Set(entries.map(\.name))
         var records = try session.records()
-        // Names first: of a hundred thousand records few are read.
+        // Names are read first: of a hundred thousand records, only few need reading.
         var latest: [String: [JobPlace]] = [:]
         for place in try session.reading({ () throws(JournalError) in try records.places(in: [.done, .failed]) }) {
             guard let name = JobID(place.id)?.name, names.contains(name), latest[name, default: []].count < Self.sample else { continue }
@@ -114,13 +124,15 @@ private struct Simulate {
                 lengths.append(length)
             }
             lengths.sort()
-            takes[name] = lengths.isEmpty ? RunTime(milliseconds: assumed) : RunTime(milliseconds: lengths[lengths.count / 2], runs: lengths.count)
+            takes[name] =
+                lengths.isEmpty
+                ? RunTime(milliseconds: assumed) : RunTime(milliseconds: lengths[lengths.count / 2], runs: lengths.count)
             if let own = given[name] { takes[name] = RunTime(milliseconds: own) }
         }
         return takes
     }
 
-    /// Nil: it never began, or nobody knows when it ended.
+    /// The time of a recorded run; nil when it never began, or when its end is unknown.
     private static func length(_ status: JobStatus) -> Int64? {
         if status.reason == .lost { return nil }
         return status.ranMilliseconds.flatMap { $0 >= 0 ? $0 : nil }
@@ -139,7 +151,8 @@ private struct Simulate {
         for (name, report) in reports {
             let time = takes[name] ?? RunTime(milliseconds: 0)
             table.add([
-                .init(name), .init(String(report.runs)), .init(TimeText.length(time.milliseconds) + (time.runs == 0 ? " (assumed)" : "")),
+                .init(name), .init(String(report.runs)),
+                .init(TimeText.length(time.milliseconds) + (time.runs == 0 ? " (assumed)" : "")),
                 .init(TimeText.length(report.longestWaitMilliseconds) + (report.longestWaitDue.map { " at \(session.time($0))" } ?? "")),
                 .init(TimeText.length(report.meanWaitMilliseconds)), .init(TimeText.length(report.latestMilliseconds)),
                 .init(notRun(report), .yellow),
@@ -156,7 +169,8 @@ private struct Simulate {
             }
             output.line("\(what): full for \(TimeText.length(times.reduce(0) { $0 + $1.length })) in \(times.count) times, the longest:")
             for time in times.sorted(by: isLong).prefix(5) {
-                output.line("\(session.time(time.from))\t\(session.time(time.to))\t\(TimeText.length(time.length))\t\(time.waiting) waiting")
+                let (from, to) = (session.time(time.from), session.time(time.to))
+                output.line("\(from)\t\(to)\t\(TimeText.length(time.length))\t\(time.waiting) waiting")
             }
         }
     }
@@ -186,7 +200,9 @@ private struct Simulate {
                 writer.member("mean_wait_ms", Int(report.meanWaitMilliseconds))
                 writer.member("latest_ms", Int(report.latestMilliseconds))
                 writer.member("skipped", object: { writer in
-                    for reason in SkippedDue.Reason.allCases { if let count = report.skipped[reason] { writer.member(reason.rawValue, count) } }
+                    for reason in SkippedDue.Reason.allCases {
+                        if let count = report.skipped[reason] { writer.member(reason.rawValue, count) }
+                    }
                 })
                 writer.member("missed_deadlines", report.missedDeadlines)
                 writer.member("replaced", report.replaced)

@@ -1,6 +1,6 @@
 import Store
 
-/// A task's file and changes to its text, checked before they are written.
+/// A task's file, and changes to its text that are checked before they are written.
 struct TaskEdit {
     let session: Session
     let name: String
@@ -8,7 +8,7 @@ struct TaskEdit {
     let source: Source
     private let fs: DiskFileSystem
 
-    /// Reads the task's file; whether what it says is right does not matter yet.
+    /// Reads the task's file, which need not be valid.
     init(_ session: Session, _ name: String) throws(Failure) {
         self.session = session
         self.name = name
@@ -21,12 +21,14 @@ struct TaskEdit {
         } catch {
             throw Failure(error)
         }
-        guard let taken else { throw Failure(ExitCode.failed, "\(Layout.tasks)/\(entry.files[0]): somebody is writing it; try again") }
+        guard let taken else {
+            throw Failure(ExitCode.failed, "\(Layout.tasks)/\(entry.files[0]): another program is writing this file; try again")
+        }
         file = taken.file
         source = taken.source
     }
 
-    /// The text with keys set and removed.
+    /// The text, with keys set and removed.
     func changing(set table: Table, remove keys: [String]) throws(Failure) -> Source {
         for key in keys where !JobDefinition.keys.contains(key) {
             throw .usage("--unset: there is no key \"\(key)\"".suggesting(key, among: JobDefinition.keys))
@@ -49,7 +51,7 @@ struct TaskEdit {
         }
     }
 
-    /// The text without one of its schedules.
+    /// The text, without one of its schedules.
     func removingSchedule(at index: Int) throws(Failure) -> Source {
         try edited { (editor: inout TOMLEditor) throws(DocumentError) in
             editor.removeElement(of: "schedule", at: index)
@@ -81,24 +83,28 @@ struct TaskEdit {
         }
     }
 
-    /// Refuses what the daemon would refuse. Returns what would be in force.
+    /// Refuses a text that the daemon would refuse. Returns the definition that would be in force.
     func check(_ source: Source) throws(Failure) -> TaskDefinition? {
         let context = try session.context()
         let spool = Spool(fs, host: "")
         let text = DefinitionFile(file: file, stem: name, source: source, changedAt: session.now)
         let judged = try attempt { () throws(SystemError) in try spool.taskInForce(as: text, context) }
         if !judged.problems.isEmpty { throw Failure(ExitCode.invalid, judged.problems) }
-        do throws(Problems) { try judged.definition?.checkRun(context) } catch { throw Failure(file: "\(Layout.tasks)/\(file)", error) }
+        do throws(Problems) { try judged.definition?.checkRun(context) } catch {
+            throw Failure(file: "\(Layout.tasks)/\(file)", error)
+        }
         return judged.definition
     }
 
-    /// Puts the new text in place, unless somebody else changed the file meanwhile.
+    /// Replaces the file with the new text, unless another program has changed the file since it was read.
     @discardableResult
     func write(_ changed: Source) throws(Failure) -> TaskDefinition? {
         let task = try check(changed)
-        let taken = try attempt { () throws(SystemError) in try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax, ignoringWriters: true) }
+        let taken = try attempt { () throws(SystemError) in
+            try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax, ignoringWriters: true)
+        }
         guard case .file(_, let bytes) = taken, bytes == source.bytes else {
-            throw Failure(ExitCode.failed, "\(Layout.tasks)/\(file) was changed meanwhile and is left as it is; try again")
+            throw Failure(ExitCode.failed, "\(Layout.tasks)/\(file) was changed by another program and is left unchanged; try again")
         }
         try DefinitionWriting(fs: fs, directory: Layout.tasks).replace(changed.bytes, file: file)
         return task

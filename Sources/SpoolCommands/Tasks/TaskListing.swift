@@ -7,9 +7,14 @@ extension TaskCatalog {
         return [
             .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file arrives" : session.time(next?.instant)),
             .init(String(entry.schedules.count)),
-            .init(state(of: entry), entry.task == nil || entry.isEditRefused || isOverdue(entry) ? .red : pauseNote(of: entry) == nil ? nil : .yellow),
+            .init(state(of: entry), colour(of: entry)),
             .init(entry.remarks.first ?? description(of: entry) ?? ""),
         ]
+    }
+
+    private func colour(of entry: Entry) -> Output.Colour? {
+        if entry.task == nil || entry.isEditRefused || isOverdue(entry) { return .red }
+        return pauseNote(of: entry) == nil ? nil : .yellow
     }
 
     func state(of entry: Entry) -> String {
@@ -22,11 +27,11 @@ extension TaskCatalog {
     }
 
     func description(of entry: Entry) -> String? {
-        // The task was read whole, so its text can be read again.
+        // A definition in force can be parsed again without an error.
         (try? entry.task?.source.table())?.text("description")
     }
 
-    /// The members of a task as JSON object: what `list --json` and `show --json` print.
+    /// Writes the members of a task's JSON object for `list --json` and `show --json`.
     func write(_ entry: Entry, _ due: DueTimes, details: Bool, to writer: inout JSONWriter) {
         writer.member("name", session.qualified(entry.name))
         writer.member("state", state(of: entry))
@@ -36,7 +41,7 @@ extension TaskCatalog {
         writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
         writer.member("in_force", entry.task != nil)
         writer.member("changed_at", entry.changedAt)
-        if details, let table = try? entry.task?.source.table() {  // read whole before, as above
+        if details, let table = try? entry.task?.source.table() {  // as above
             var definition = table
             definition.remove("schedule")
             writer.key("definition")

@@ -4,10 +4,13 @@ extension SpoolCommand {
     static let unschedule = SpoolCommand(
         "unschedule", "ID [--task NAME]", "remove a schedule",
         details: [
-            "ID is that of a file in schedules/, or of a [[schedule]] in a task's own file, as show prints it; that block is then taken out of the file and the rest of it stays as it is."
+            """
+            ID names a file in schedules/, or a [[schedule]] in a task's file, as spoolctl show prints it. The block of such a schedule \
+            is removed from the task's file, and the rest of the file stays unchanged.
+            """
         ],
-        options: [Option("task", value: "NAME", "the task meant, where several have a schedule of that id")],
-        examples: [Example("spoolctl unschedule k3f9ab2c", "removes one")]
+        options: [Option("task", value: "NAME", "the task, when several tasks have a schedule with this ID")],
+        examples: [Example("spoolctl unschedule k3f9ab2c", "removes a schedule")]
     ) { session throws(Failure) in
         let id = try session.operand("a schedule's ID")
         let catalog = try TaskCatalog(session)
@@ -30,7 +33,7 @@ extension SpoolCommand {
         guard let first = found.first else { throw .notFound("there is no schedule \"\(id)\"") }
         guard found.count == 1 else {
             let names = found.map(\.entry.name).joined(separator: ", ")
-            throw .usage("\"\(id)\" is a schedule of \(names); say which with --task")
+            throw .usage("\"\(id)\" is a schedule of \(names); name one with --task")
         }
         if let index = first.index {
             let edit = try TaskEdit(session, first.entry.name)

@@ -1,17 +1,17 @@
 import Store
 
-/// The instants in a task's file that are wall times without a zone, with what each means.
+/// The wall times without a zone in a task's file, and the instant that each means.
 ///
-/// The user who types one into a file need not know the spool's zone, so spoolctl says it.
+/// A user who writes such a time may not know the spool's zone, so spoolctl prints the instant.
 struct UnzonedInstants {
     private let session: Session
     private let known: Set<String>
     private(set) var lines: [String] = []
 
-    /// Those of `source` that do not stand in `before`.
+    /// The wall times of `source` that are not in `before`.
     init(_ session: Session, in source: Source, butNotIn before: Source) throws(Failure) {
         self.session = session
-        // What is known to be right is read again; of an earlier text that is wrong nothing is known.
+        // The new text is valid. An earlier text may be invalid; then all wall times count as new.
         known = (try? before.table()).map { Set(Self.texts(in: $0)) } ?? []
         guard let table = try? source.table() else { return }
         collect(from: table, try session.context().zone, "the spool's zone")
@@ -22,11 +22,11 @@ struct UnzonedInstants {
 
     private mutating func collect(from table: Table, _ outer: Zone, _ outerOrigin: String) {
         var (zone, origin) = (outer, outerOrigin)
-        // A name that is no zone has been refused before.
+        // A wrong zone name was refused before.
         if let text = table.text("timezone"), let own = try? session.zones.zone(text) { (zone, origin) = (own, "its timezone") }
         for key in Self.keys {
             for text in Self.texts(table[key]) where !known.contains(text) && Instant.isWallTime(text, now: session.now) {
-                guard let instant = try? Instant.parse(text, zone: zone, now: session.now) else { continue }  // it is a wall time
+                guard let instant = try? Instant.parse(text, zone: zone, now: session.now) else { continue }  // a wall time can be read
                 lines.append("\(key) \"\(text)\" has no zone and means \(TimeText.local(instant, zone)), by \(origin) \(zone.name)")
             }
         }
@@ -42,7 +42,7 @@ struct UnzonedInstants {
         keys.flatMap { texts(table[$0]) } + schedules(of: table).flatMap { texts(in: $0) }
     }
 
-    /// An instant as text, in whichever type it was written; of a list, all of them.
+    /// The instants of a value as texts: of a string, a date-time or a list.
     private static func texts(_ value: Value?) -> [String] {
         switch value?.kind {
         case .string(let text)?: [text]

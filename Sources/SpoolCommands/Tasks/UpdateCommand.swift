@@ -4,15 +4,17 @@ extension SpoolCommand {
     static let update = SpoolCommand(
         "update", "NAME [options] [--] [COMMAND…]", "change keys of a task",
         details: [
-            "Changes the keys that are given and nothing else: comments, layout and schedules stay as they are. Variables of --set-env are added to those there are.",
+            "Changes only the given keys. Comments, layout and schedules stay unchanged. --set-env adds variables to the existing ones.",
         ],
         options: JobOptions.optionsOfTask + [
-            Option("command", value: "LINE", "a new line for the shell, in COMMAND's place"),
-            Option("unset", value: "KEY", "remove a key; may be repeated"),
+            Option("command", value: "LINE", "a new command line for the shell, instead of COMMAND"),
+            Option("unset", value: "KEY", "remove a key; can be repeated"),
         ],
         examples: [
-            Example("spoolctl update backup --timeout 2h --description 'nightly, off-site'", "two keys"),
-            Example("spoolctl update backup --unset timeout -- /usr/local/bin/backup --all", "another command, no limit"),
+            Example("spoolctl update backup --timeout 2h --description 'nightly, off-site'", "changes two keys"),
+            Example(
+                "spoolctl update backup --unset timeout -- /usr/local/bin/backup --all", "changes the command, and removes the timeout"
+            ),
         ],
         ownOperands: 1
     ) { session throws(Failure) in
@@ -28,7 +30,7 @@ extension SpoolCommand {
             try job.setCommand(words)
         }
         let unset = session.arguments.values("unset")
-        guard !job.table.isEmpty || !unset.isEmpty else { throw .usage("update changes nothing without an option") }
+        guard !job.table.isEmpty || !unset.isEmpty else { throw .usage("update needs an option or a COMMAND; see spoolctl update --help") }
         let edit = try TaskEdit(session, name)
         try edit.write(try edit.changing(set: job.table, remove: unset))
         session.printTask(name, change: "changed task \(name)")

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// Where keys come from: standard input, else the terminal that the process belongs to.
+/// The source of keys: standard input, else the terminal of the process.
 final class Keyboard {
     let raw: Int32
     let terminal: RawTerminal
@@ -11,18 +11,18 @@ final class Keyboard {
         self.terminal = terminal
     }
 
-    /// Nil: there is none.
+    /// Opens the keyboard; nil when the process has no terminal.
     static func open() -> Keyboard? {
         if let terminal = try? RawTerminal(STDIN_FILENO) { return Keyboard(STDIN_FILENO, terminal) }
         guard let raw = try? FileDescriptor.open("/dev/tty", O_RDONLY).release() else { return nil }
-        guard let terminal = try? RawTerminal(raw) else {  // not ours to read from
+        guard let terminal = try? RawTerminal(raw) else {  // a terminal that this process may not use
             close(raw)
             return nil
         }
         return Keyboard(raw, terminal)
     }
 
-    /// The bytes that wait, without waiting for them. Nil: the terminal is gone.
+    /// The pending bytes, without waiting; nil when the terminal has been closed.
     func read() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 1024)
         let count = Glibc.read(raw, &bytes, bytes.count)

@@ -2,13 +2,13 @@ import Glibc
 import Linux
 import Store
 
-/// What `top` knows of the daemon: who holds the spool's lock, what it has published, and when it ends.
+/// What `top` knows about the daemon: the holder of the spool's lock, the published status, and the daemon's exit.
 final class TopDaemon {
     private let session: Session
     private let fs: DiskFileSystem
     var isChanged = true
     private var exit: (pid: Int32, raw: Int32)?
-    /// One that has ended and holds the lock: not the process of that number here, but of another machine or namespace.
+    /// The pid of a holder whose number belongs to no process here: the holder runs on another machine or in another namespace.
     private var foreign: Int32?
     private(set) var defaultTimeoutMilliseconds: Int64?
 
@@ -19,7 +19,7 @@ final class TopDaemon {
 
     deinit { if let exit { close(exit.raw) } }
 
-    /// Readable when the daemon has ended; -1 when there is nothing to wait for.
+    /// Readable when the daemon has ended; -1 without a daemon to wait for.
     var raw: Int32 { exit?.raw ?? -1 }
 
     func noteExit() {
@@ -38,7 +38,7 @@ final class TopDaemon {
         if let holder, holder.pid > 0, holder.pid != foreign, exit?.pid != holder.pid {
             if let exit { close(exit.raw) }
             exit = nil
-            // Not to be watched: its files tell of a good end.
+            // A process that cannot be watched still reports an orderly end in its status.
             if let file = try? Process.openPidfd(holder.pid) { exit = (holder.pid, file.release()) }
         }
         let table = try session.daemonTable(fs) ?? Table()
@@ -52,7 +52,7 @@ final class TopDaemon {
             for case .table(let one) in tasks.map(\.kind) { if let task = one.text("task") { daemon.overdue.append(task) } }
         }
         snapshot.daemon = daemon
-        // A broken configuration is no reason to show nothing: the daemon's is in force, else the defaults.
+        // With an invalid configuration, the daemon's limits are shown, else the defaults.
         session.forgetConfiguration()
         let configuration = (try? session.configuration()) ?? Configuration()
         defaultTimeoutMilliseconds = configuration.defaultTimeoutMilliseconds

@@ -1,8 +1,8 @@
 import Linux
 import Store
 
-/// The next due time of each schedule, for `top`. A task is read again when its file changes; its next time is looked for when
-/// the last one has passed or a run has ended on which it counts.
+/// The next due time of each schedule, for `top`. A task is read again when its file changes. Its next due time is computed again
+/// when the last one has passed, or when a run has ended from which it counts.
 final class TopDues {
     private let session: Session
     private let fs: DiskFileSystem
@@ -11,7 +11,7 @@ final class TopDues {
     private var entries: [String: TaskCatalog.Entry] = [:]
     private var queues: [String: String] = [:]
     private var due: [String: [Snapshot.Due]] = [:]
-    /// All, the soonest first.
+    /// All due times, the soonest first.
     private var merged: [Snapshot.Due] = []
     private var changed: Set<String> = []
     private var stale: Set<String> = []
@@ -30,7 +30,7 @@ final class TopDues {
         changed.insert(String(file.dropLast(5)))
     }
 
-    /// A job of that name has ended.
+    /// Notes that a job of this name has ended.
     func noteEnd(ofJobNamed name: String) {
         guard let entry = entries[name] else { return }
         if entry.schedules.contains(where: { $0.definition.recurrence.isFromEnd || $0.definition.recurrence.patternExtension != nil }) {
@@ -48,7 +48,8 @@ final class TopDues {
             for entry in reread {
                 due[entry.name] = entry.schedules.flatMap { times.next($0, of: entry, count: 1) }.map { one in
                     Snapshot.Due(
-                        instant: one.instant, task: one.task, queue: queues[one.task] ?? "default", schedule: one.schedule.id, note: one.note)
+                        instant: one.instant, task: one.task, queue: queues[one.task] ?? "default", schedule: one.schedule.id,
+                        note: one.note)
                 }
             }
             stale = []
@@ -56,19 +57,20 @@ final class TopDues {
         }
         snapshot.due = merged.prefix(Self.shownMax).map { one in
             var one = one
-            let isPaused = snapshot.surroundings.pauses.contains { $0.scope == .all || $0.scope == .task(one.task) || $0.scope == .queue(one.queue) }
+            let scopes: [PauseScope] = [.all, .task(one.task), .queue(one.queue)]
+            let isPaused = snapshot.surroundings.pauses.contains { scopes.contains($0.scope) }
             if isPaused { one.note = ["paused", one.note].compactMap { $0 }.joined(separator: "; ") }
             return one
         }
     }
 
     private func readTasks() throws(Failure) {
-        // What wall times mean that name no zone; of a configuration that cannot be read, see below.
+        // The zone of wall times without one. An unreadable configuration is handled below.
         let zone = try? session.configuration().zone.name
         if zone != zoneName { reload() }
         zoneName = zone
         guard let catalog else {
-            // A configuration that cannot be read, and with it no zone: then no due times.
+            // Without a readable configuration the zone is unknown, and no due times are shown.
             guard let read = try? TaskCatalog(session) else { return }
             catalog = read
             entries = [:]
@@ -79,7 +81,7 @@ final class TopDues {
             return
         }
         for name in changed {
-            // Gone, or not a name.
+            // The task was removed, or the file's name is not a task's name.
             if let entry = try? catalog.entry(name) { keep(entry, catalog) } else { entries[name] = nil }
             stale.insert(name)
         }
@@ -88,7 +90,7 @@ final class TopDues {
 
     private func keep(_ entry: TaskCatalog.Entry, _ catalog: TaskCatalog) {
         entries[entry.name] = entry
-        // Not usable: it has no queue.
+        // An unusable task has no queue.
         if let task = entry.task, let context = try? session.context(), let job = try? task.job(context) {
             queues[entry.name] = job.definition.queue
         }

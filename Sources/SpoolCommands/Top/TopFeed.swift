@@ -1,10 +1,9 @@
-// What `top` knows of the spool: read whole once, then kept by what inotify tells, so that a look costs what has changed and
-// never what there is. Bounds, each for one refresh:
+// What `top` knows about the spool: all of it is read once, and then updated from inotify events, so that a refresh costs as much as
+// has changed, not as much as exists. Limits for one refresh:
 //
-// - of waiting jobs the first 200 are read, the others counted; of running ones 1000;
-// - of ended jobs the latest 200 are kept, and at most 50 each of done/ and failed/ read; those that came before these are
-//   counted alone;
-// - the ends of the last hour are counted, at the beginning, among the newest 20,000 records.
+// - the first 200 waiting jobs are read, and the others counted; 1000 running jobs are read;
+// - the latest 200 ended jobs are kept; at most 50 new ones each of done/ and failed/ are read, and older ones only counted;
+// - at the start, the ends of the last hour are counted among the newest 20,000 records.
 
 import Linux
 import Store
@@ -23,14 +22,14 @@ final class TopFeed {
     private var runningWatches: [String: Int32] = [:]
     private var changedRunning: Set<String> = []
     private var ended: [String: JobStatus] = [:]
-    /// Of those that have ended without a status.
+    /// The watches of records that have no status yet.
     private var recordWatches: [String: Int32] = [:]
-    /// Ended and not read yet, the latest last.
+    /// Ended jobs that are not read yet, the latest last.
     private var unread: [JobState: [String]] = [:]
     private var arePausesChanged = true
-    /// Who has a part of the spool.
+    /// True when users may have been added or removed.
     var areUsersChanged = true
-    /// Answers to requests that have come.
+    /// The names of requests whose answers have arrived.
     var answers: [String] = []
 
     static let waitingMax = 200
@@ -51,10 +50,10 @@ final class TopFeed {
         try load()
     }
 
-    /// Something is known to have changed that has not been read.
+    /// True when a known change has not been read yet.
     var isBehind: Bool { unread.values.contains { !$0.isEmpty } }
 
-    // MARK: All of it
+    // MARK: The whole spool
 
     private func load() throws(Failure) {
         runningNames = Set(try names(Layout.running).filter { $0.kind == .directory }.map(\.name))
@@ -76,11 +75,13 @@ final class TopFeed {
         return try attempt { () throws(SystemError) in try fs.jobNames(in: directory) }
     }
 
-    /// The latest ends by when their directories last changed, which is when their status was written.
+    /// Reads the latest ended jobs, by the change times of their directories: a directory changes last when the status is written.
     private func loadEnded() throws(Failure) {
         var found: [(id: String, state: JobState)] = []
         let fs = fs
-        for state in [JobState.done, .failed] { found += try names(state.rawValue).lazy.filter { $0.kind == .directory }.map { ($0.name, state) } }
+        for state in [JobState.done, .failed] {
+            found += try names(state.rawValue).lazy.filter { $0.kind == .directory }.map { ($0.name, state) }
+        }
         let isCut = found.count > Self.countedMax
         if isCut {
             found.sort { $0.id > $1.id }
@@ -91,7 +92,7 @@ final class TopFeed {
         let hourAgo = Clock.now() - EndRates.hourSeconds * 1000
         var oldest = Int64.max
         for (id, state) in found {
-            // Removed meanwhile.
+            // The record was removed meanwhile.
             guard let status = try? fs.status("\(state.rawValue)/\(id)") else { continue }
             let at = status.modifiedNanoseconds / 1_000_000
             oldest = min(oldest, at)
@@ -104,9 +105,9 @@ final class TopFeed {
         for one in latest.prefix(Self.endedMax) { try readEnded(one.id, one.state) }
     }
 
-    // MARK: What has changed
+    // MARK: Changes
 
-    /// Takes what has happened, without reading what it is about.
+    /// Takes the pending events, without reading the files that they are about.
     func drain() throws(Failure) {
         guard let events = try watch.read() else { return try load() }
         for (place, event) in events {
@@ -148,7 +149,7 @@ final class TopFeed {
 
     private func isOfJob(_ event: InotifyEvent, in directory: String) -> Bool {
         guard !Name.isUnfinished(event.name) else { return false }
-        // What is gone, or cannot be looked at, is nobody's.
+        // A removed or unreadable entry counts as a job's: reading it then finds nothing.
         return (try? fs.isStranger(event.name, in: directory, isDirectory: event.mask.contains(.isDirectory))) != true
     }
 
@@ -171,7 +172,7 @@ final class TopFeed {
 
     // MARK: Reading
 
-    /// Reads what has changed, and makes the snapshot anew.
+    /// Reads the changes, and updates the snapshot.
     func refresh() throws(Failure) {
         snapshot.now = Instant(milliseconds: Clock.now())
         try daemon.refresh(&snapshot)
@@ -202,14 +203,16 @@ final class TopFeed {
         let place = JobPlace(id: id, state: .running, path: "\(Layout.running)/\(id)", isFile: false)
         if running[id] == nil {
             guard running.count < Self.runningMax else { return }
-            // Before it is read, so that what changes afterwards is told.
+            // The watch is added before reading, so that later changes are reported.
             runningWatches[id] = watch.add(place.path, as: .job(id))
         }
         guard let record = try read(place) else { return }
         var one = Snapshot.Running(status: record.status)
         let found = records
         let fs = fs
-        let (definition, extended) = try attempt { () throws(SystemError) in (try found.definition(at: place), try fs.extended(place.path)) }
+        let (definition, extended) = try attempt { () throws(SystemError) in
+            (try found.definition(at: place), try fs.extended(place.path))
+        }
         one.locks = definition?.locks ?? []
         let timeout = definition?.timeoutMilliseconds ?? daemon.defaultTimeoutMilliseconds
         one.timeoutMilliseconds = timeout.map { $0.addingReportingOverflow(extended) }.map { $0.overflow ? .max : $0.partialValue }
@@ -220,7 +223,7 @@ final class TopFeed {
         let place = JobPlace(id: id, state: state, path: "\(state.rawValue)/\(id)", isFile: false)
         guard var record = try read(place) else { return }
         if !record.isComplete || !record.status.state.isTerminal {
-            // Its status comes in a moment; it may have come before it was watched.
+            // The status follows in a moment. It may have been written before the watch was added.
             recordWatches[id] = watch.add(place.path, as: .record(place))
             guard let again = try read(place) else { return }
             record = again
@@ -234,7 +237,7 @@ final class TopFeed {
         try session.reading { () throws(JournalError) in try records.record(at: place) }
     }
 
-    /// Where a job stands and what is known of it, wherever it is.
+    /// The record of a job, in whichever directory it is.
     func record(of id: String) throws(Failure) -> JobRecord? {
         try session.reading { () throws(JournalError) in try records.record(of: id) }
     }

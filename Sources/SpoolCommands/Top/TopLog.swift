@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Store
 
-/// The output of one job that `top` follows: the end of what there is, and what comes.
+/// The output of one job that `top` follows: the end of the present output, and what is written later.
 final class TopLog {
     private(set) var page: LogPage
     private let id: String
@@ -12,7 +12,7 @@ final class TopLog {
     private var open: (raw: Int32, inode: UInt64, offset: Int64)?
     private var openWatch: Int32?
 
-    /// Of an output that is longer, or grows faster, the end is read.
+    /// Of a longer output, or one that grows faster, only the end is read.
     private static let bytesMax: Int64 = 1 << 20
 
     init(_ session: Session, _ feed: TopFeed, id: String) {
@@ -31,7 +31,7 @@ final class TopLog {
         openWatch = nil
     }
 
-    /// Takes a key; false: back to the lists.
+    /// Handles a key; false when the key returns to the lists.
     func take(_ key: Key, rows: Int) -> Bool {
         if key == .character("e") {
             file = file == Layout.outputFile ? Layout.errorFile : Layout.outputFile
@@ -42,26 +42,31 @@ final class TopLog {
         return page.take(key, page: max(1, rows - 2))
     }
 
-    /// Looks where the job is by now, and reads what has come.
+    /// Finds the job, and reads new output.
     func refresh() throws(Failure) {
         try session.asOwner { () throws(Failure) in try read(try feed.record(of: id)) }
     }
 
     private func read(_ record: JobRecord?) throws(Failure) {
         guard let record else {
-            page.title = "is gone"
+            page.title = "was removed"
             return try copy()
         }
         let status = record.status
         let tries = status.tries > 1 ? "  try \(status.attempt)/\(status.tries)" : ""
         let progress = record.place.state == .running ? status.progress.map { "  \($0.percent)%" } ?? "" : ""
         page.title = "\(file)  \(status.state.isTerminal ? status.brief : record.place.state.rawValue)\(tries)\(progress)"
-        page.remark = record.place.state == .new ? "it has not begun" : record.place.state == .running ? "nothing written yet" : "it has written nothing"
+        page.remark =
+            switch record.place.state {
+            case .new: "it has not begun"
+            case .running: "nothing written yet"
+            case .done, .failed: "it has written nothing"
+            }
         if !record.place.isFile { try openCurrent("\(record.place.path)/\(file)") }
         try copy()
     }
 
-    /// Opens the output, when it is another file than the one that is open: each try has its own.
+    /// Opens the present try's output, unless it is open already: each try has a file of its own.
     private func openCurrent(_ path: String) throws(Failure) {
         do throws(SystemError) {
             let opened = try FileDescriptor.open("\(session.spoolPath)/\(path)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
@@ -69,11 +74,11 @@ final class TopLog {
             guard status.kind == .file, status.inode != open?.inode else { return }
             shut()
             page.clear()
-            // Before it is read, so that what is written afterwards is told.
+            // The watch is added before reading, so that later output is reported.
             openWatch = feed.watch.add(path, [.modified], as: .log)
             open = (opened.release(), status.inode, 0)
         } catch {
-            // Not begun, or moved on meanwhile: the next look finds it.
+            // The job has not begun, or has moved: the next refresh finds the file.
             if error.errno != SystemError.noSuchFile { throw Failure(error) }
         }
     }

@@ -1,9 +1,9 @@
-// The loop of `top`: waits for the spool, keys, signals, the daemon's end, and the clock where the screen shows what it moves.
+// The loop of `top`: waits for changes in the spool, keys, signals, the daemon's exit, and for times at which the screen changes.
 //
-// - Whatever ends it, the terminal gets back what it had.
-// - What happens in the spool is taken at most ten times a second, and never for more than a fifth of the time: while a look is
-//   not due, its events wait in the kernel. Keys are answered at once, from what is known.
-// - A frame is one write, and none when nothing has changed.
+// - However the loop ends, the terminal's state is restored.
+// - The spool is refreshed at most ten times a second, and for at most a fifth of the time. Until a refresh is due, events wait in
+//   the kernel. Keys are handled at once.
+// - A frame is one write, and an unchanged frame is not written.
 
 import CLinux
 import Glibc
@@ -19,15 +19,15 @@ final class TopLoop {
     private var size: ScreenSize
     private var state = ViewState()
     private var log: TopLog?
-    /// When the screen changes by the clock alone.
+    /// The next time at which the screen changes without an event.
     private var changesAt: Instant?
-    /// When the last byte of a key came; monotonic.
+    /// The time of a key's last byte, by the monotonic clock.
     private var keyAt = MonotonicInstant(nanoseconds: 0)
-    /// Before this the spool is not looked at; monotonic.
+    /// The time of the next refresh at the earliest, by the monotonic clock.
     private var refreshAt = MonotonicInstant(nanoseconds: 0)
 
     private static let refreshMilliseconds: Int64 = 100
-    /// How long the rest of a key's bytes may take.
+    /// The time for the remaining bytes of a key.
     private static let keyMilliseconds: Int64 = 50
 
     init(_ session: Session, _ parts: TopParts, _ keyboard: Keyboard) throws(Failure) {
@@ -68,7 +68,7 @@ final class TopLoop {
         keyboard.terminal.leave()
     }
 
-    /// False: nobody reads any more.
+    /// False when the terminal has been closed.
     private func write(_ text: String) -> Bool {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
@@ -76,7 +76,7 @@ final class TopLoop {
             if count >= 0 {
                 bytes = bytes.dropFirst(count)
             } else if errno == EAGAIN {
-                // Whoever shares the terminal made it so.
+                // Another process that shares the terminal made it non-blocking.
                 var polled = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&polled, 1, -1)
             } else if errno != EINTR {
@@ -102,7 +102,7 @@ final class TopLoop {
         return update.isEmpty || write(update)
     }
 
-    /// ctrl-Z: stops as any program does, and goes on when it is told to.
+    /// ctrl-Z: restores the terminal, stops, and redraws when continued.
     private func stop() throws(Failure) {
         leave()
         var set = sigset_t()
@@ -116,7 +116,7 @@ final class TopLoop {
 
     // MARK: Waiting
 
-    /// Waits for something to happen and takes it. Returns what to exit with, when it is the end.
+    /// Waits for an event and handles it. Returns the exit code when the loop ends.
     private func wait() throws(Failure) -> Int32? {
         let now = MonotonicInstant.now()
         let isRefreshDue = refreshAt <= now
@@ -161,7 +161,7 @@ final class TopLoop {
         return nil
     }
 
-    /// Takes what has happened in the spool; the next look is due when it has cost less than a fifth of the time.
+    /// Refreshes the snapshot. The next refresh is due after four times as long as this one took.
     private func refresh() throws(Failure) {
         let begin = MonotonicInstant.now()
         if let message = try parts.refresh() { state.message = message }
@@ -172,7 +172,7 @@ final class TopLoop {
 
     // MARK: Keys
 
-    /// True: it is the end.
+    /// Handles a key; true when it quits.
     private func take(_ key: Key) throws(Failure) -> Bool {
         if let log {
             state.message = nil
@@ -192,7 +192,7 @@ final class TopLoop {
         return false
     }
 
-    /// One that cannot be read any more is left, with a word: that is no reason to end.
+    /// Reads new output. When it cannot be read, shows the error and returns to the lists.
     private func refreshLog() {
         do throws(Failure) { try log?.refresh() } catch {
             log = nil

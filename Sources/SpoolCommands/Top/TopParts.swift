@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Store
 
-/// What `top` looks at: a spool, and for root in one that serves everybody each user's part of it, as that user. What is wrong with a user's
-/// part is said, and all else is shown without it.
+/// The parts of a spool that `top` shows: the spool itself, and for root in a shared spool each user's part, read as that user. An error
+/// in one user's part is shown, and the other parts are still shown.
 final class TopParts {
     private final class Part {
         let session: Session
@@ -16,7 +16,7 @@ final class TopParts {
             requests = TopRequests(session)
         }
 
-        /// Takes what has happened, and returns what is to be said of what was asked for.
+        /// Reads the changes. Returns a message about a request that was answered.
         func refresh() throws(Failure) -> String? {
             try feed.drain()
             try feed.refresh()
@@ -30,10 +30,10 @@ final class TopParts {
     private let own: Part
     private var users: [String: Part] = [:]
     private var sessions: [Session] = []
-    /// What is wrong with users' parts, by user.
+    /// The errors in users' parts, by user.
     private var failures: [String: [String]] = [:]
     private(set) var snapshot: Snapshot
-    /// When it is refreshed again at what cannot be read now; monotonic. Nil: there is nothing such.
+    /// When unreadable parts are tried again, by the monotonic clock; nil when all parts are readable.
     private(set) var retryAt: MonotonicInstant?
 
     private static let retryMilliseconds: Int64 = 2000
@@ -43,7 +43,7 @@ final class TopParts {
         snapshot = own.feed.snapshot
     }
 
-    /// Readable when something has happened in the spool.
+    /// Readable when something has changed in the spool.
     var watches: [Int32] { all.map(\.feed.watch.raw) }
 
     /// Readable when a daemon has ended.
@@ -51,20 +51,20 @@ final class TopParts {
 
     private var all: [Part] { [own] + users.values }
 
-    /// Something is known to have changed that has not been read.
+    /// True when a known change has not been read yet.
     var isBehind: Bool { all.contains { $0.feed.isBehind } }
 
     func noteExit(ofDaemon raw: Int32) {
         for part in all where part.feed.daemon.raw == raw { part.feed.daemon.noteExit() }
     }
 
-    /// Takes what has happened, and returns what is to be said of what was asked for.
+    /// Reads the changes. Returns a message about a request that was answered.
     @discardableResult
     func refresh() throws(Failure) -> String? {
         var message = try own.refresh()
         snapshot = own.feed.snapshot
         let now = MonotonicInstant.now()
-        // A part is read whole when it can be read again: not each time that something happens elsewhere.
+        // An unreadable part is tried again only at `retryAt`, not at each change in another part.
         let isRetryDue = retryAt.map { $0 <= now } ?? true
         let known = failures
         failures = [:]
@@ -97,9 +97,9 @@ final class TopParts {
         return message
     }
 
-    // MARK: What a key asks for
+    // MARK: Actions
 
-    /// Does it, and returns what is to be said.
+    /// Performs an action of a key. Returns the message about it.
     func perform(_ action: ViewAction) -> String? {
         do throws(Failure) {
             switch action {
@@ -123,7 +123,7 @@ final class TopParts {
         }
     }
 
-    /// The output of a job. A file that waits may have its id by now, under which it will be found when it has begun.
+    /// The output of a job. The id is looked up again: a waiting file may have got its id since.
     func log(of id: String) throws(Failure) -> TopLog {
         try withPart(of: id) { part, id throws(Failure) in
             var records = try part.session.records()

@@ -1,6 +1,6 @@
 import Store
 
-/// What `top` shows, once and without a screen.
+/// The state that `top` shows, printed once without a screen.
 struct TopReport {
     private let session: Session
     private let snapshot: Snapshot
@@ -27,7 +27,7 @@ struct TopReport {
     }
 
     private var minute: EndRates.Count { snapshot.rates.count(seconds: EndRates.minuteSeconds, now: snapshot.now) }
-    /// Behind a count that may be more.
+    /// The mark after a count that may be too small.
     private var least: String { snapshot.ratesAreLeast ? "+" : "" }
     private var hour: EndRates.Count { snapshot.rates.count(seconds: EndRates.hourSeconds, now: snapshot.now) }
 
@@ -37,25 +37,34 @@ struct TopReport {
         var table = TextTable()
         let daemon = snapshot.daemon
         if let pid = daemon.pid {
-            table.add([.init("spoold", .dim), .init("up", .green), .init("pid \(pid) on \(daemon.host)"), .init("since \(session.time(daemon.since))")])
+            table.add([
+                .init("spoold", .dim), .init("up", .green), .init("pid \(pid) on \(daemon.host)"),
+                .init("since \(session.time(daemon.since))"),
+            ])
         } else {
             table.add([.init("spoold", .dim), .init("is not running", .red), .init("last seen"), .init(session.time(daemon.since))])
         }
         for (queue, used, slots) in snapshot.slots {
-            table.add([.init(queue == nil ? "slots" : "queue", .dim), .init(queue ?? "all"), .init("\(used) of \(slots)"), .init("\(max(0, slots - used)) free")])
+            table.add([
+                .init(queue == nil ? "slots" : "queue", .dim), .init(queue ?? "all"), .init("\(used) of \(slots)"),
+                .init("\(max(0, slots - used)) free"),
+            ])
         }
         table.add([.init("count", .dim), .init("running"), .init(String(snapshot.runningCount))])
         table.add([.init("count", .dim), .init("waiting"), .init(String(snapshot.waitingCount))])
         for (name, count) in [("minute", minute), ("hour", hour)] {
             table.add([.init("rate", .dim), .init(name), .init("\(count.ended)\(least) ended"), .init("\(count.failed)\(least) failed")])
         }
-        for pause in snapshot.pauses { table.add([.init("paused", .yellow), .init(pause.scope.spoken(of: pause.owner)), .init(pause.note)]) }
+        for pause in snapshot.pauses {
+            table.add([.init("paused", .yellow), .init(pause.scope.spoken(of: pause.owner)), .init(pause.note)])
+        }
         if let held = snapshot.surroundings.held { table.add([.init("held", .yellow), .init("nothing starts: \(held)")]) }
         for task in daemon.overdue { table.add([.init("overdue", .red), .init(task)]) }
         for one in running {
             let status = one.status
             table.add([
-                .init("running", .dim), .init(status.id), .init(TimeText.clock(max(0, snapshot.now.milliseconds - one.startedAt.milliseconds))),
+                .init("running", .dim), .init(status.id),
+                .init(TimeText.clock(max(0, snapshot.now.milliseconds - one.startedAt.milliseconds))),
                 .init(one.timeoutMilliseconds.map { TimeText.length($0) } ?? "-"), .init(status.progress.map { "\($0.percent)%" } ?? "-"),
                 .init(status.progress?.message ?? "-"),
             ])
@@ -67,11 +76,14 @@ struct TopReport {
                 .init(holds.isEmpty ? "about to start" : holds.joined(separator: "; ")),
             ])
         }
-        for due in snapshot.due { table.add([.init("due", .dim), .init(due.task), .init(session.time(due.instant)), .init(due.note ?? "-")]) }
+        for due in snapshot.due {
+            table.add([.init("due", .dim), .init(due.task), .init(session.time(due.instant)), .init(due.note ?? "-")])
+        }
         for status in ended {
             table.add([
                 .init("ended", .dim), .init(status.id), .init(session.time(status.endedAt ?? status.changedAt)),
-                .init(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"), .init(status.brief, status.colour), .init(status.error ?? "-"),
+                .init(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"), .init(status.brief, status.colour),
+                .init(status.error ?? "-"),
             ])
         }
         table.write(to: session.output)
@@ -117,7 +129,7 @@ struct TopReport {
         }
     }
 
-    /// Jobs are objects with the keys that are theirs here, and their `status.json`.
+    /// Writes the lists. A job is an object with keys of its own, and its `status.json`.
     private func writeLists(_ writer: inout JSONWriter) {
         writer.member("running", objects: running) { writer, one in
             writer.member("id", one.status.id)

@@ -1,14 +1,14 @@
 import Store
 
-/// What keys of `top` do to the spool. Nothing waits: a daemon's answer is shown when it comes.
+/// The changes that keys of `top` make to the spool. Nothing is waited for: a daemon's answer is shown when it arrives.
 struct TopRequests {
     private let session: Session
-    /// What is to be said when the request has been carried out.
+    /// The message for each open request, shown when the daemon has carried it out.
     private var open: [String: String] = [:]
 
     init(_ session: Session) { self.session = session }
 
-    // Each does it, and returns what is to be said.
+    // Each function makes a request, and returns the message about it.
 
     mutating func cancel(_ id: String) throws(Failure) -> String { try ask("cancel", id, done: "canceled") }
 
@@ -33,10 +33,11 @@ struct TopRequests {
             if what == "kill" { writer.member("signal", 9) }
         }
         open[name] = "\(done) \(shown)"
-        return try session.daemon() == nil ? "spoold is not running: the request is kept until it does" : "asked spoold to \(what) \(shown)"
+        if try session.daemon() == nil { return "spoold is not running; it carries out the request when it starts" }
+        return "asked spoold to \(what) \(shown)"
     }
 
-    /// Takes an answer that has come, and returns what is to be said.
+    /// Reads an answer that has arrived, and returns its message.
     mutating func take(answer name: String) throws(Failure) -> String? {
         guard let done = open[name], let answer = try ControlRequest(session).takeAnswer(to: name) else { return nil }
         open[name] = nil

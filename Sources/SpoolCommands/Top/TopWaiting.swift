@@ -1,7 +1,7 @@
 import Linux
 import Store
 
-/// The waiting jobs of `top`: all their names, and what the first of them say.
+/// The waiting jobs of `top`: the names of all, and the content of the first ones.
 final class TopWaiting {
     private let fs: DiskFileSystem
     private var names = NameWindow(least: TopFeed.waitingMax, limit: 4096)
@@ -9,8 +9,9 @@ final class TopWaiting {
 
     private struct Row {
         var job: Snapshot.Waiting
-        /// It comes after others. Nil: which these are is not known until it is accepted.
+        /// True for a job with `after`.
         var isAfter: Bool
+        /// The ids of the jobs in `after`; nil while they are unknown, until the job is accepted.
         var dependencies: [String]?
     }
 
@@ -30,7 +31,7 @@ final class TopWaiting {
         }
     }
 
-    /// A task has changed, whose keys waiting jobs may have.
+    /// Reads all jobs again after a task has changed, whose keys waiting jobs may use.
     func forgetDefinitions() { rows = [:] }
 
     func refresh(_ snapshot: inout Snapshot, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
@@ -59,11 +60,11 @@ final class TopWaiting {
         }
         guard let record else { return nil }
         var job = Snapshot.Waiting(status: record.status, overlap: definition?.overlap ?? .wait, locks: definition?.locks ?? [])
-        if isFile { job.fileProblem = record.status.error ?? (record.isComplete ? nil : "it can't be read") }
+        if isFile { job.fileProblem = record.status.error ?? (record.isComplete ? nil : "it cannot be read") }
         return Row(job: job, isAfter: definition?.after != nil, dependencies: nil)
     }
 
-    /// Asks the journal once for each job that comes after others, and the tree whether those have ended.
+    /// Looks up the jobs in `after`: once in the journal for each waiting job, and each time in the directories whether they have ended.
     private func readDependencies(_ shown: ArraySlice<String>, _ records: inout JobRecords<DiskFileSystem>) throws(Failure) {
         let after = shown.filter { rows[$0]?.isAfter == true }
         let unknown = Set(after.filter { rows[$0]?.dependencies == nil })

@@ -1,15 +1,15 @@
 import Linux
 import Store
 
-/// What `top` is woken by, inotify(7): the spool's directories, the directories of jobs that run, and the output that is read.
+/// The inotify(7) watches of `top`: the spool's directories, the directories of running jobs, and the output that is followed.
 final class TopWatch {
     enum Place {
         case new, running, ended(JobState), control, state, tasks, schedules
-        /// Of a spool that serves everybody.
+        /// The users of a shared spool.
         case users
-        /// The directory of a job that runs.
+        /// The directory of a running job.
         case job(String)
-        /// The directory of one that has ended, whose status is not there yet.
+        /// The directory of an ended job without a status yet.
         case record(JobPlace)
         case log
     }
@@ -31,14 +31,14 @@ final class TopWatch {
         for (directory, mask, place) in directories {
             places[try attempt { () throws(SystemError) in try inotify.add("\(spool)/\(directory)", mask) }] = place
         }
-        _ = add(Layout.users, names, as: .users)  // not there: it serves one user
+        _ = add(Layout.users, names, as: .users)  // nil in a spool of one user
     }
 
     var raw: Int32 { inotify.descriptor.raw }
 
-    /// Watches one more; nil when it has moved on, which the directories tell.
+    /// Watches one more path; nil when it has moved, which the watched directories report.
     func add(_ path: String, _ mask: InotifyMask = [.movedTo, .closedAfterWriting], as place: Place) -> Int32? {
-        // Gone, or more watches than fs.inotify.max_user_watches allows: it is seen when it ends.
+        // The path has moved, or fs.inotify.max_user_watches is reached: the job is read again when it ends.
         guard let watch = try? inotify.add("\(spool)/\(path)", mask) else { return nil }
         places[watch] = place
         return watch
@@ -46,15 +46,15 @@ final class TopWatch {
 
     func remove(_ watch: Int32) {
         places[watch] = nil
-        try? inotify.remove(watch)  // gone with its directory
+        try? inotify.remove(watch)  // the kernel has removed it with its directory
     }
 
-    /// Removes the watch of a job's directory, unless it serves for something else by now.
+    /// Removes the watch of a job's directory, unless the watch has another purpose now.
     func remove(_ watch: Int32, ofJob id: String) {
         if case .job(id)? = places[watch] { remove(watch) }
     }
 
-    /// What has happened since the last look. Nil: more than the kernel keeps, and all must be looked at again.
+    /// The events since the last call. Nil when the kernel's queue overflowed: then everything must be read again.
     func read() throws(Failure) -> [(place: Place, event: InotifyEvent)]? {
         var events: [InotifyEvent] = []
         let overflowed = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
@@ -71,7 +71,7 @@ final class TopWatch {
 }
 
 extension InotifyEvent {
-    /// A name came, else it went or its content changed.
+    /// True when a name was added to a directory.
     var isArrival: Bool { !mask.isDisjoint(with: [.movedTo, .created]) }
     var isDeparture: Bool { !mask.isDisjoint(with: [.movedFrom, .deleted]) }
 }

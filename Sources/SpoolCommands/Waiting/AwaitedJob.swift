@@ -2,35 +2,36 @@ import Glibc
 import Linux
 import Store
 
-/// A job that this command waits for from before it was submitted: whose output it shows, and whose input it may give. See `Waiter`.
+/// A job that this command waits for since before the job was submitted: the command shows its output and can give its input. See
+/// `Waiter`.
 final class AwaitedJob {
     private let directory: Directory
     private let waiter: FileDescriptor
     private let input: InputFeed?
 
-    /// Makes what is needed in the job's directory, which nobody knows yet.
-    /// `showsOutput`: all that the job writes is going to be read.
-    /// `feedsInput`: standard input is to be given to the job while it runs.
+    /// Creates the files for waiting in the job's directory, before the job is submitted.
+    /// `showsOutput`: this command reads all that the job writes.
+    /// `feedsInput`: this command gives its standard input to the job while it runs.
     init(_ path: String, showsOutput: Bool, feedsInput: Bool) throws(SystemError) {
         directory = try Directory.open(path)
         waiter = try directory.openFile(Waiter.fileName, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: Waiter.mode)
-        // Of a umask that takes rights away.
+        // The umask may have removed rights.
         try waiter.setMode(Waiter.mode)
         try waiter.lockReading(count: (showsOutput ? Waiter.outputByte : Waiter.waitingByte).upperBound)
         input = feedsInput ? try InputFeed(path, waiter: waiter.raw) : nil
     }
 
-    /// Begins to give the input. Called once, when signals are blocked that another thread would take.
+    /// Starts the thread that gives the input. Called once, after blocking the signals that another thread would receive.
     func start() throws(SystemError) { try input?.start() }
 
-    /// Whether the job will miss some of its input when this command ends now. One that has not begun reads what is stored of it.
+    /// True when the job would miss some of its input if this command ended now. A job that has not begun reads the stored input.
     func breaksOff(hasBegun: Bool) -> Bool {
         guard let input, hasBegun || !input.isStored else { return false }
-        // A file of our own that is open: if it cannot be asked, the worker cannot know the end either.
+        // When fstat(2) fails on this open file, the worker cannot learn of the end of the input either.
         return (try? waiter.status().mode) != Waiter.modeAtEndOfInput
     }
 
-    /// It is not waited for any more.
+    /// Ends the waiting.
     func stopWaiting() {
         input?.finish()
         try? directory.unlink(Waiter.fileName)  // ENOENT: the record was removed

@@ -3,27 +3,27 @@ import Glibc
 import Linux
 import Store
 
-/// Copies standard input into the FIFO of a job, on a thread of its own: neither a slow job nor a slow reader of its output holds up the
-/// other.
+/// Copies standard input into the FIFO of a job, on a thread of its own, so that a slow job does not delay the output, and a slow
+/// reader of the output does not delay the input.
 ///
-/// The input is read ahead of the job, into a file, as far as that keeps it: so a job that ends early can be given all of it again.
-/// Only the thread changes what is below `// MARK: The thread`.
+/// The input is also kept in a file, up to that file's limit, so that a retry of a job that ends early gets all of it.
+/// Only the thread changes the variables below `// MARK: The thread`.
 final class InputFeed: @unchecked Sendable {
     private let directory: Directory
-    /// Keeps what was written while the job has not begun, and a write from failing when the job reads no more.
+    /// An open reading end: the FIFO keeps its content before the job begins, and a write does not fail when the job has stopped reading.
     private let reader: FileDescriptor
     private let waiter: Int32
-    /// Closed by ``finish()``: the thread is to come to its end.
+    /// ``finish()`` closes this end, and the thread then ends.
     private var stopWriter: Int32
     private let stopReader: Int32
-    /// The thread writes here when it begins to store what is whole, and closes it when it is done.
+    /// The thread writes here when it begins to store the complete input, and closes this end when it has stored it.
     private let news: Int32
     private var newsWriter: Int32
     private var hasStarted = false
 
-    /// What was written to a pipe before the job ended may take so long to be read.
+    /// The time for reading what was written to a pipe before the job ended.
     private static let drainMilliseconds: Int64 = 100
-    /// After that, a read that somebody else's read of the same input holds up is not waited for.
+    /// The further time for a read that another process's read of the same input delays.
     private static let endMilliseconds: Int32 = 1000
 
     init(_ path: String, waiter: Int32) throws(SystemError) {
@@ -38,7 +38,7 @@ final class InputFeed: @unchecked Sendable {
         self.waiter = waiter
     }
 
-    /// Called once, when signals are blocked that the thread would take.
+    /// Called once, after blocking the signals that the thread would receive.
     func start() throws(SystemError) {
         var thread = pthread_t()
         let failure = pthread_create(&thread, nil, { feed in
@@ -50,7 +50,7 @@ final class InputFeed: @unchecked Sendable {
         hasStarted = true
     }
 
-    /// Stores what is whole by now. Nobody gives the job anything any more afterwards.
+    /// Stores the input if all of it has been read. The job gets no more input afterwards.
     func finish() {
         guard hasStarted, stopWriter >= 0 else { return }
         close(stopWriter)
@@ -58,25 +58,25 @@ final class InputFeed: @unchecked Sendable {
         var polled = pollfd(fd: news, events: Int16(POLLIN), revents: 0)
         guard poll(&polled, 1, Int32(Self.drainMilliseconds) + Self.endMilliseconds) > 0 else { return }
         var byte: UInt8 = 0
-        // Storing takes as long as the disk needs.
+        // There is no time limit for storing: it takes as long as the disk needs.
         while Glibc.read(news, &byte, 1) != 0 { _ = poll(&polled, 1, -1) }
     }
 
-    /// Whether all of the input is stored in the job's directory.
+    /// True when all of the input is stored in the job's directory.
     var isStored: Bool {
-        // A directory that cannot be looked at has it not.
+        // When the status cannot be read, the input is not stored.
         (try? directory.status(Layout.inputFile))?.kind == .file
     }
 
     // MARK: The thread
 
     private var writer: Int32
-    /// What has come, until it is too much to be kept.
+    /// The input so far, until it is too large to be kept.
     private var kept: KeptInput?
     private var isKept = true
-    /// How much of ``kept`` was given to the job.
+    /// The number of bytes of ``kept`` that were given to the job.
     private var given: Int64 = 0
-    /// What has come and is not in ``kept``.
+    /// Input that was read and is not in ``kept``.
     private var chunk: [UInt8] = []
     private var isAtEnd = false
 
@@ -87,7 +87,7 @@ final class InputFeed: @unchecked Sendable {
     private func copy() {
         defer { close(newsWriter) }
         while !isAtEnd || hasPending {
-            // While it is kept, the input is read ahead of the job.
+            // While the input is kept, it is read ahead of the job.
             let takes = !isAtEnd && chunk.isEmpty && (isKept || !hasPending)
             var polled = [
                 pollfd(fd: takes ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
@@ -99,12 +99,12 @@ final class InputFeed: @unchecked Sendable {
             if polled[1].revents != 0 { give() }
             if polled[0].revents != 0 { take() }
         }
-        // This was all. The worker then closes its writing end, and the job sees the end when ours is closed, too.
+        // The worker closes its writing end when it sees this mode, and the job sees the end of its input when ours is closed too.
         if fchmod(waiter, Waiter.modeAtEndOfInput) != 0 { fail("chmod", errno) }
         close(writer)
     }
 
-    /// The job has ended: what was written for it before is kept, if that is all there is.
+    /// After the job's end: keeps the input that was written before, if the input then ends.
     private func drain() {
         let end = MonotonicInstant.now().advanced(byMilliseconds: Self.drainMilliseconds)
         while isKept, !isAtEnd {
@@ -118,7 +118,7 @@ final class InputFeed: @unchecked Sendable {
     private func take() {
         var bytes = [UInt8](repeating: 0, count: Self.chunkBytes)
         let count = Glibc.read(STDIN_FILENO, &bytes, bytes.count)
-        // EAGAIN: whoever shares the input made it so, and was faster.
+        // EAGAIN: another process that shares the input made it non-blocking, and has read first.
         if count < 0, errno != EINTR, errno != EAGAIN { fail("read", errno) }
         if count < 0 { return }
         if count == 0 {
@@ -135,7 +135,7 @@ final class InputFeed: @unchecked Sendable {
         guard isKept, kept != nil else { return }
         var byte: UInt8 = 0
         _ = Glibc.write(newsWriter, &byte, 1)
-        // What cannot be stored is not kept, as before: retry says so.
+        // Input that cannot be stored is not kept; `retry` reports that.
         do throws(SystemError) { try kept?.publish(in: directory) } catch { isKept = false }
     }
 
@@ -157,9 +157,9 @@ final class InputFeed: @unchecked Sendable {
         }
     }
 
-    /// The job is not to take what it has got for all of its input: the end of this command tells the worker.
+    /// Exits, which tells the worker that the input is incomplete: the job must not take it for all of its input.
     private func fail(_ call: String, _ number: Int32) -> Never {
-        let message = Array("spoolctl: stdin: \(call): \(SystemError.message(number)); the job ends, for its input breaks off\n".utf8)
+        let message = Array("spoolctl: stdin: \(call): \(SystemError.message(number)); the job ends because its input is incomplete\n".utf8)
         _ = Glibc.write(STDERR_FILENO, message, message.count)
         _exit(ExitCode.failed)
     }

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import Linux
 
-/// ctrl-C, and SIGTERM, while a command waits for jobs: a job is not the terminal's, so whoever waits decides what becomes
-/// of it. A signal that the caller of spoolctl has ignored stays ignored.
+/// SIGINT (ctrl-C) and SIGTERM while a command waits for jobs. The terminal's signals do not reach the jobs, so the command decides
+/// what becomes of them. A signal that the caller of spoolctl ignores stays ignored.
 final class Interrupt {
     private let signals: SignalDescriptor
 
@@ -12,15 +12,15 @@ final class Interrupt {
         signals = try attempt { () throws(SystemError) in try SignalDescriptor(numbers) }
     }
 
-    /// Ready when one has come.
+    /// Ready when a signal is pending.
     var poll: pollfd { pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0) }
 
-    /// The signal that has come; nil when none has.
+    /// The pending signal; nil when there is none.
     func take() throws(Failure) -> Int32? {
         try attempt { () throws(SystemError) in try signals.next()?.number }
     }
 }
 
 extension Option {
-    static let cancelOnInterrupt = Option("cancel-on-interrupt", "ctrl-C cancels what is waited for, instead of leaving it to itself")
+    static let cancelOnInterrupt = Option("cancel-on-interrupt", "ctrl-C cancels the jobs instead of leaving them running")
 }

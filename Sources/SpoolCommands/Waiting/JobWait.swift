@@ -2,12 +2,12 @@ import Glibc
 import Linux
 import Store
 
-/// Waiting for jobs to end.
+/// Waits for jobs to end, and shows their output or progress meanwhile.
 struct JobWait {
-    /// What is shown meanwhile.
+    /// What is shown while waiting.
     enum Showing {
         case nothing
-        /// What the job writes, each stream to its own.
+        /// The job's standard output and standard error, each on the same stream of spoolctl.
         case output
         case progress
     }
@@ -19,10 +19,10 @@ struct JobWait {
     private let showing: Showing
     private var outputs: [JobOutput] = []
     private var display: ProgressDisplay?
-    /// Directories of running jobs that are watched.
+    /// The directories of running jobs that are watched.
     private var watched: Set<String> = []
     private var hasCanceled = false
-    /// Whether it was acted on that the output cannot be written any more.
+    /// True after the reaction to output that cannot be written any more.
     private var hasLostOutput = false
 
     init(_ session: Session, _ records: JobRecords<DiskFileSystem>, showing: Showing = .nothing) throws(Failure) {
@@ -33,7 +33,7 @@ struct JobWait {
         interrupt = try Interrupt()
         switch showing {
         case .nothing: break
-        // What becomes of the jobs then is said here.
+        // When the reader has ended, this type decides what becomes of the jobs.
         case .progress: session.output.leavesFailureToCaller = true
         case .output:
             session.output.leavesFailureToCaller = true
@@ -43,11 +43,11 @@ struct JobWait {
             ]
         }
         if let awaited = session.awaited { try attempt { () throws(SystemError) in try awaited.start() } }
-        if try session.daemon() == nil { session.complain("spoold is not running on \(session.spoolPath); waiting for it") }
+        if try session.daemon() == nil { session.complain("spoold is not running on \(session.spoolPath); waiting until it starts") }
     }
 
-    /// Waits for all of these, or with `any` for the first of them. Returns what to exit with: the first code in the
-    /// order of `ids` that is not 0.
+    /// Waits for all of these jobs, or with `any` for the first of them. Returns the exit code: the first code in the order of `ids` that
+    /// is not 0.
     mutating func run(_ ids: [String], timeoutMilliseconds: Int64? = nil, any: Bool = false) throws(Failure) -> Int32 {
         let deadline = timeoutMilliseconds.map { MonotonicInstant.now().advanced(byMilliseconds: $0) }
         var codes: [String: Int32] = [:]
@@ -76,7 +76,8 @@ struct JobWait {
             let until = isUnsettled ? min(rest ?? .max, Self.settlingMilliseconds) : rest
             let nextCheck = own?.millisecondsToNextCheck.flatMap { next in until.map { next < $0 } ?? true ? next : nil }
             let isWoken = try watch.wait(
-                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []), milliseconds: nextCheck ?? until)
+                for: names.union(ids), or: [interrupt.poll] + (watchesReader ? [session.output.poll] : []),
+                milliseconds: nextCheck ?? until)
             if watchesReader { session.output.check() }
             if let signal = try interrupt.take() {
                 if let code = try interrupted(ids.filter { codes[$0] == nil }, ExitCode.signalBase + signal) { return code }
@@ -84,7 +85,7 @@ struct JobWait {
                 guard isUnsettled, rest.map({ $0 > Self.settlingMilliseconds }) ?? true else { return timedOut(timeoutMilliseconds ?? 0) }
                 for id in ids where codes[id] == nil {
                     if case .settling = try observe(id, &names) {
-                        complain("\(id) has ended, and its status cannot be read")
+                        complain("\(id) has ended, but its status cannot be read")
                         codes[id] = ExitCode.neverRan
                     }
                 }
@@ -92,7 +93,7 @@ struct JobWait {
         }
     }
 
-    /// How long a directory may stand in done/ or failed/ without a readable status before that is its state.
+    /// How long a directory in done/ or failed/ may lack a readable status before the status counts as unreadable.
     private static let settlingMilliseconds: Int64 = 2000
 
     private func timedOut(_ milliseconds: Int64) -> Int32 {
@@ -112,10 +113,10 @@ struct JobWait {
     private mutating func observe(_ id: String, _ names: inout Set<String>) throws(Failure) -> Observation {
         guard let record = try watchedRecord(id) else {
             for output in outputs { try output.copy() }
-            complain("\(id) was withdrawn, or its record removed")
+            complain("\(id) was withdrawn, or its record was removed")
             return .ended(ExitCode.neverRan)
         }
-        // Both are open before a slow reader of the one holds up the other.
+        // Both streams are opened before a slow reader of one can delay the other.
         for output in outputs { try output.begin(record, watch) }
         for output in outputs { try output.follow(record, watch) }
         if let name = record.place.path.split(separator: "/").last { names.insert(String(name)) }
@@ -125,9 +126,9 @@ struct JobWait {
         }
         guard record.isComplete, record.status.state.isTerminal else {
             watch.add(record.place.path)
-            // It may have been written between reading it and watching it.
+            // The status may have been written between reading it and watching it.
             guard let again = try self.record(id), again.isComplete else { return .settling }
-            // A job that is in use is not at its end because somebody has moved its directory: its end will be written there.
+            // A user may have moved the directory of a job that is not finished: its end will be written there.
             guard again.status.state.isTerminal else { return .open }
             return .ended(finished(again.status))
         }
@@ -138,7 +139,7 @@ struct JobWait {
         try session.reading { () throws(JournalError) in try records.record(of: id) }
     }
 
-    /// The job, read after its directory is watched where what happens in there matters.
+    /// The job's record. Where changes in its directory matter, the directory is watched before the record is read.
     private mutating func watchedRecord(_ id: String) throws(Failure) -> JobRecord? {
         let record = try record(id)
         if case .nothing = showing { return record }
@@ -173,46 +174,50 @@ struct JobWait {
         return open.isEmpty ? code : try interrupted(open, code)
     }
 
-    /// Says how much of the output could not be shown, because it was gone before it was read.
+    /// Reports how many bytes of the output were removed before they could be shown.
     private func missingOutput() -> Int32? {
         var isAnything = false
         for (name, output) in zip([Layout.outputFile, Layout.errorFile], outputs) where output.missingBytes > 0 {
             isAnything = true
-            complain("\(name): \(output.missingBytes) bytes of the job's output are missing here: output_limit took them before they were read")
+            complain(
+                "\(name): \(output.missingBytes) bytes of the job's output are missing here: "
+                    + "output_limit removed them before they were read")
         }
         return isAnything ? ExitCode.neverRan : nil
     }
 
-    /// Whether a job that goes on misses some of the input that this command gives it.
+    /// True when one of these jobs would miss some of its input if this command ended now.
     private mutating func breaksOffInput(of open: [String]) throws(Failure) -> Bool {
         guard let awaited = session.awaited else { return false }
-        // First, so that what has come to its end by now is stored.
+        // This comes first: input that has reached its end is stored.
         awaited.stopWaiting()
         var hasBegun = false
         for id in open where !hasBegun { hasBegun = try record(id)?.place.state != .new }
         return awaited.breaksOff(hasBegun: hasBegun)
     }
 
-    /// Leaves the jobs to themselves; with `--cancel-on-interrupt` cancels them, the first time. Returns what to exit with, which is `code`;
-    /// nil: their end is waited for.
+    /// Reacts to an interrupt: leaves the jobs running and returns the exit code; with `--cancel-on-interrupt`, the first time, cancels
+    /// them and returns nil, and their end is waited for.
     private mutating func interrupted(_ open: [String], _ code: Int32) throws(Failure) -> Int32? {
         if session.arguments.flag(Option.cancelOnInterrupt.name), !hasCanceled {
             hasCanceled = true
             let answers = try ControlRequest(session).make(for: open) { $0.member("do", "cancel") }
-            if answers == nil { complain("spoold is not running on \(session.spoolPath); \(open.joined(separator: ", ")) is canceled when it starts") }
+            if answers == nil {
+                complain("spoold is not running on \(session.spoolPath); \(open.joined(separator: ", ")) will be canceled when it starts")
+            }
             for id in open {
-                // 3: it has just ended.
+                // `notFound`: the job has just ended.
                 guard let answer = answers?[id], answer.code != ExitCode.done, answer.code != ExitCode.notFound else { continue }
                 complain("\(id): \(answer.message)")
             }
             return nil
         }
         if try breaksOffInput(of: open) {
-            complain("the job ends if it has begun, and fails when it begins, for its standard input breaks off")
+            complain("the job fails, now or when it begins, because its standard input is incomplete")
             return code
         }
         let spool = session.arguments.value("spool").map { "--spool \($0) " } ?? ""
-        let what = open.count == 1 ? "the job goes on; to end it" : "\(open.count) jobs go on; to end them"
+        let what = open.count == 1 ? "the job continues; to end it" : "\(open.count) jobs continue; to end them"
         complain("\(what): spoolctl \(spool)cancel \(open.prefix(20).joined(separator: " "))\(open.count > 20 ? " …" : "")")
         return code
     }

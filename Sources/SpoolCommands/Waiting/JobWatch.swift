@@ -2,13 +2,14 @@ import Glibc
 import Linux
 import Store
 
-/// Wakes when something happened to jobs, inotify(7). Events only say when to look again, never what is so.
+/// Wakes the command when something happens to jobs (inotify(7)). An event only tells when to read again; the directories tell what is
+/// true.
 final class JobWatch {
     private let inotify: Inotify
     private let spool: String
     private var directories: Set<Int32> = []
 
-    /// Watches where jobs arrive and leave. A caller looks at the tree after this, so nothing falls between.
+    /// Watches the directories that jobs enter and leave. The caller reads the directories after this, so no change is missed.
     init(spool: String) throws(Failure) {
         self.spool = spool
         let inotify = try attempt { () throws(SystemError) -> Inotify in try Inotify() }
@@ -24,14 +25,14 @@ final class JobWatch {
         self.inotify = inotify
     }
 
-    /// Watches one file or directory as well; what is gone already is no error.
+    /// Watches one more file or directory. A missing one is not an error.
     func add(_ path: String, _ changes: InotifyMask = [.modified, .closedAfterWriting, .movedTo, .created]) {
-        // ENOENT: it moved on, which the watched directories tell.
+        // ENOENT: the job has moved, and the watched directories report that.
         _ = try? inotify.add("\(spool)/\(path)", changes)
     }
 
-    /// Waits until something happened that concerns one of `names` (when empty: anything), or to what was added, or until
-    /// one of `others` is ready. False: not within so long.
+    /// Waits for an event about one of `names` (any name when empty), for an event on an added path, or until one of `others` is ready.
+    /// False after `milliseconds` without any.
     func wait(for names: Set<String>, or others: [pollfd] = [], milliseconds: Int64? = nil) throws(Failure) -> Bool {
         let deadline = milliseconds.map { MonotonicInstant.now().advanced(byMilliseconds: $0) }
         while true {

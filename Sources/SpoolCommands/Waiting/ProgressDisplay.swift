@@ -1,7 +1,6 @@
 import Store
 
-/// What `wait --progress` shows of how far jobs have come: a bar on a terminal, elsewhere a line for each change: id,
-/// fraction, message.
+/// The display of `wait --progress`: a bar on a terminal; in a pipe a line for each change, with id, fraction and message.
 final class ProgressDisplay {
     private let session: Session
     private let count: Int
@@ -17,7 +16,7 @@ final class ProgressDisplay {
 
     private var isBar: Bool { session.output.canRewrite && !session.isJSON }
 
-    /// Takes what a job says now, and whether it has ended.
+    /// Takes a job's present progress and state.
     func take(_ status: JobStatus) {
         let progress = status.progress
         let isNews = progress != nil && progress != known[status.id]
@@ -49,7 +48,7 @@ final class ProgressDisplay {
     private static let width = 30
 
     private func draw() {
-        // What has ended is done, however far it said it was.
+        // A job that has ended counts as complete, whatever its last progress was.
         let open = known.lazy.filter { !self.ended.contains($0.key) }.map(\.value.fraction).reduce(0, +)
         let fraction = min(1, (open + Double(ended.count)) / Double(max(1, count)))
         let full = Int((fraction * Double(Self.width)).rounded(.down))
@@ -58,13 +57,13 @@ final class ProgressDisplay {
         var line = "[\(bar)] \(String(repeating: " ", count: max(0, 3 - percent.count)))\(percent)%"
         if count > 1 { line += "  \(ended.count) of \(count) ended" }
         if !message.isEmpty { line += "  \(Output.oneLine(message))" }
-        // A line that goes on to the next cannot be written over.
+        // A wrapped line cannot be erased, so the line is cut.
         session.output.control("\r\u{1B}[K\(line.prefix(session.output.columns - 1))")
         session.output.flush()
         isShown = true
     }
 
-    /// Takes the bar away, for what is to be said.
+    /// Erases the bar before a message is printed.
     func clear() {
         guard isShown else { return }
         session.output.control("\r\u{1B}[K")

@@ -2,15 +2,15 @@ import Glibc
 import Linux
 import Store
 
-/// A file in a running job's directory that says for which jobs a command in that job waits, for as long as it waits.
+/// A file in a running job's directory that names the jobs for which a command in that job waits. It exists while the command waits.
 ///
-/// It is locked by the command that waits, so one that was killed leaves nothing that counts. Nobody but people needs it: it tells `why`,
-/// and other commands that wait, who waits for whom.
+/// The waiting command locks the file, so the file of a killed command does not count. `why`, and other commands that wait, read these
+/// files to find jobs that wait for one another.
 final class WaitMark {
-    /// What a mark says.
+    /// The content of a mark.
     struct Wait {
         var ids: [String]
-        /// The first that ends is enough.
+        /// True when the end of one of these jobs is enough.
         var any: Bool
     }
 
@@ -20,7 +20,7 @@ final class WaitMark {
     private let path: String
     private let file: FileDescriptor
 
-    /// Nil where there is no such job in this spool, as when the command runs in no job, or in one of another spool.
+    /// Nil when this spool has no such running job: the command runs in no job, or in a job of another spool.
     init?(_ session: Session, job: String, _ wait: Wait) {
         path = "\(session.spoolPath)/\(Layout.running)/\(job)/\(Self.prefix)\(getpid())"
         let text = "\(wait.any ? "any" : "all")\n" + wait.ids.joined(separator: "\n") + "\n"
@@ -30,16 +30,16 @@ final class WaitMark {
             try file.write(Array(text.utf8))
             self.file = file
         } catch {
-            // Whoever cannot make it waits unseen: what is to be done does not depend on it. What is not locked does not count.
+            // Without a mark the command waits as well, and only the search for rings misses it.
             return nil
         }
     }
 
     deinit { unlink(path) }
 
-    /// For what commands in a running job wait now.
+    /// The waits of all commands in a running job.
     static func waits(in directory: String, _ fs: DiskFileSystem) -> [Wait] {
-        guard let entries = try? fs.list(directory) else { return [] }  // a job that ended meanwhile has none
+        guard let entries = try? fs.list(directory) else { return [] }  // a job that ended meanwhile has no marks
         return entries.filter { $0.name.hasPrefix(prefix) }.compactMap { entry in
             let bytes: [UInt8]
             do throws(SystemError) {
@@ -47,7 +47,7 @@ final class WaitMark {
                 guard try file.isRecordLocked() else { return nil }
                 bytes = try file.readAll(limit: bytesMax)
             } catch {
-                // The one that waits may take its mark away at any time.
+                // The waiting command may remove its mark at any time.
                 return nil
             }
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)

@@ -1,10 +1,11 @@
 import Linux
 import Store
 
-/// Who waits for whom, as far as files tell: commands in running jobs for other jobs, and waiting jobs for those that hold what they need.
+/// Finds jobs that wait for one another: commands in running jobs that wait for other jobs, and waiting jobs that need what other jobs
+/// hold.
 ///
-/// A job can go on when, for each thing that it needs, one of those that could give it can go on. The others wait for one another, and
-/// nothing of that ends by itself.
+/// A job can proceed when, for each of its needs, one of the jobs that can satisfy the need can proceed. All other jobs wait for one
+/// another and never proceed by themselves.
 struct WaitRing {
     /// Why one job waits for the next of the ring.
     struct Step: Equatable {
@@ -19,7 +20,7 @@ struct WaitRing {
         var cause: Cause
     }
 
-    /// Something that a job needs, and the jobs of which one must go on to give it.
+    /// Something that a job needs, and the jobs of which one must proceed to provide it.
     private struct Need {
         var cause: Step.Cause
         var from: [String]
@@ -37,7 +38,7 @@ struct WaitRing {
         let configuration = try session.configuration()
         surroundings.slots = configuration.slots
         surroundings.queueSlots = configuration.queueSlots
-        // What is in force, whatever the file says by now.
+        // The limits that the daemon uses, also when the configuration file has changed since.
         if let published = try DaemonState(session, records.fs).published {
             if let slots = published.whole("slots") { surroundings.slots = Int(slots) }
             if case .table(let queues)? = published["queues"]?.kind {
@@ -52,11 +53,13 @@ struct WaitRing {
             if let definition = try attempt({ () throws(SystemError) in try found.definition(at: place) }) {
                 locks += definition.locks.map { ($0, place.id) }
             }
-            if let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }) { surroundings.running.append(record.status) }
+            if let record = try session.reading({ () throws(JournalError) in try records.record(at: place) }) {
+                surroundings.running.append(record.status)
+            }
         }
     }
 
-    /// The ring of jobs, each of which waits for the next and the last for the first, that keeps this job from ever going on; nil: none is seen.
+    /// The ring that this job waits for: each job waits for the next, and the last for the first. Nil when there is none.
     mutating func ring(of id: String) throws(Failure) -> [Step]? {
         var next = [id]
         while let one = next.popLast() {
@@ -79,9 +82,10 @@ struct WaitRing {
         var job = id
         while true {
             if let start = path.firstIndex(where: { $0.job == job }) { return Array(path[start...]) }
-            guard let need = needs[job]?.first(where: { !$0.from.contains(where: going.contains) }), let least = need.from.min() else { return nil }
+            guard let need = needs[job]?.first(where: { !$0.from.contains(where: going.contains) }), let least = need.from.min()
+            else { return nil }
             path.append(Step(job: job, cause: need.cause))
-            // Of several, the one that is asked about: its own ring is told.
+            // Prefers the job that is asked about, so that its own ring is found.
             job = need.from.contains(id) ? id : least
         }
     }
@@ -103,17 +107,19 @@ struct WaitRing {
         let definition = try attempt { () throws(SystemError) in try found.definition(at: record.place) }
         var around = surroundings
         around.heldLocks = locks.filter { definition?.locks.contains($0.lock) ?? false }
-        if definition?.after != nil { around.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: record.status.id) } }
+        if definition?.after != nil {
+            around.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: record.status.id) }
+        }
         return around.holds(on: record.status, overlap: definition?.overlap ?? .wait, now: session.now).flatMap { hold -> [Need] in
             switch hold.kind {
             case .after: hold.jobs.map { Need(cause: .after, from: [$0]) }
             case .overlap: hold.jobs.map { Need(cause: .overlap, from: [$0]) }
             case .lock: hold.jobs.map { Need(cause: .lock(hold.note ?? ""), from: [$0]) }
-            // A queue that may have all slots waits for those.
+            // A queue with as many slots as the spool waits for the spool's slots.
             case .queue where hold.slots == around.slots: []
             case .queue: [Need(cause: .queue(record.status.queue, hold.slots ?? 0), from: hold.jobs)]
             case .slots: [Need(cause: .slots(hold.slots ?? 0), from: hold.jobs)]
-            // These end by themselves, or by somebody's doing.
+            // These holds end by themselves, or a user ends them.
             case .daemon, .file, .start, .retry, .pause, .gate: []
             }
         }
@@ -121,25 +127,29 @@ struct WaitRing {
 }
 
 extension WaitRing {
-    /// Nothing but commands that wait: no slot that becomes free elsewhere, and no other configuration, ends it.
+    /// True when only waiting commands form the ring: neither a free slot nor another configuration can end it.
     static func isOfCommandsAlone(_ ring: [Step]) -> Bool { ring.allSatisfy { $0.cause == .command } }
 
-    /// A ring in words: `A runs and waits for B; B needs a slot, and the only one is taken, as by A`.
+    /// A ring in words: `A runs, and a command in it waits for B; B needs lock L, which A holds`.
     static func text(_ ring: [Step]) -> String {
         var parts: [String] = []
         for (index, step) in ring.enumerated() {
             let next = ring[(index + 1) % ring.count].job
             switch step.cause {
-            case .command: parts.append(next == step.job ? "\(step.job) waits for itself" : "\(step.job) runs, and a command in it waits for \(next)")
+            case .command where next == step.job: parts.append("\(step.job) waits for itself")
+            case .command: parts.append("\(step.job) runs, and a command in it waits for \(next)")
             case .after: parts.append("\(step.job) is to start after \(next)")
             case .overlap: parts.append("\(step.job) waits for \(next), a run of the same task")
             case .lock(let lock): parts.append("\(step.job) needs lock \(lock), which \(next) holds")
-            case .queue(let queue, let slots): parts.append("\(step.job) needs a slot of queue \(queue), and \(taken(slots)) by jobs that wait, as \(next)")
-            case .slots(let slots): parts.append("\(step.job) needs a slot, and \(taken(slots)) by jobs that wait, as \(next)")
+            case .queue(let queue, let slots): parts.append("\(step.job) needs a slot of queue \(queue), and \(taken(slots, next))")
+            case .slots(let slots): parts.append("\(step.job) needs a slot, and \(taken(slots, next))")
             }
         }
         return parts.joined(separator: "; ")
     }
 
-    private static func taken(_ slots: Int) -> String { slots == 1 ? "the only one is taken" : "all \(slots) are taken" }
+    private static func taken(_ slots: Int, _ next: String) -> String {
+        let who = slots == 1 ? "the only one is taken by a job that waits" : "all \(slots) are taken by jobs that wait"
+        return "\(who), such as \(next)"
+    }
 }

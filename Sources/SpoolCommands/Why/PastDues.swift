@@ -1,14 +1,14 @@
 import Store
 
-/// The due times that a task had, by the definitions that were in force then, and what became of each.
+/// A task's past due times, by the definitions that were in force at the time, and what became of each.
 struct PastDues {
     let task: String
     let history: History
-    /// The time without a daemon that lasts still.
+    /// The present time without a daemon; nil while one runs.
     let down: Downtime?
     private let now: Instant
     private let context: ReadingContext
-    /// What the task's file and those of its schedules say now; nil: there is none that can be used.
+    /// The task as its files define it now; nil when there is no usable file.
     private let entry: TaskCatalog.Entry?
 
     init(_ task: String, _ entry: TaskCatalog.Entry?, _ history: History, down: Downtime?, _ context: ReadingContext) {
@@ -20,25 +20,25 @@ struct PastDues {
         now = context.now
     }
 
-    /// The schedules in force at an instant, with when each was written.
+    /// The schedules in force at an instant, each with the time when it was written.
     func inForce(at instant: Instant) -> [TaskCatalog.Schedule] {
         var schedules: [TaskCatalog.Schedule] = []
         for (file, changes) in history.definitions.sorted(by: { $0.key < $1.key }) {
             guard let source = history.source(of: file, at: instant) else { continue }
             var context = context
             context.now = (changes.last { $0.at <= instant } ?? changes[0]).writtenAt
-            // What was accepted was readable; a zone that has gone since is the one thing that can make it not.
+            // An accepted definition was readable then. It can be unreadable now only because its time zone was removed since.
             if file == "\(Layout.tasks)/\(task)" {
                 let definition = try? TaskDefinition(name: task, source: source, context)
                 schedules += definition?.schedules.map { .init(definition: $0, file: nil, changedAt: context.now) } ?? []
             } else if file.hasPrefix("\(Layout.schedules)/") {
                 let id = String(file.dropFirst(Layout.schedules.utf8.count + 1))
-                // Likewise.
+                // As above.
                 guard let read = try? ScheduleDefinition.file(id: id, source: source, context), read.task == task else { continue }
                 schedules.append(.init(definition: read.schedule, file: file, changedAt: context.now))
             }
         }
-        // Written and not yet seen by a daemon.
+        // Schedules that are written, and that no daemon has accepted yet.
         for own in entry?.schedules ?? [] where !schedules.contains(where: { $0.definition.id == own.definition.id }) {
             let file = own.file.map { "\(Layout.schedules)/\(Spool<DiskFileSystem>.stem(of: $0))" } ?? "\(Layout.tasks)/\(task)"
             if history.definitions[file] == nil || down != nil && instant >= now { schedules.append(own) }
@@ -50,13 +50,13 @@ struct PastDues {
         history.schedules[schedule.definition.id]?.lazy.compactMap(\.kept).last?.origin ?? schedule.changedAt
     }
 
-    /// The last due times of a schedule before an instant, not before `floor`, `count` at most, oldest first. What only the
-    /// end of a run, a start or a program decides has none that can be computed.
+    /// The last `count` due times of a schedule before an instant and not before `floor`, oldest first. Due times that depend on the end
+    /// of a run, a start or a program cannot be computed.
     static func last(
         _ recurrence: Recurrence, before end: Instant, floor: Instant, origin: Instant, count: Int
     ) -> [Occurrence] {
         guard !recurrence.isFromEnd, count > 0 else { return [] }
-        // Windows that double, so that a schedule each second costs a few looks.
+        // The window doubles, so that a schedule of each second and one of each year both need few steps.
         var window: Int64 = 1000
         while true {
             let start = max(end.advanced(byMilliseconds: -window), floor)
@@ -83,7 +83,7 @@ struct PastDues {
 
     static let dayMilliseconds: Int64 = 86_400_000
 
-    /// The due times nearest to an instant, within a day: several of different schedules, when all are as near.
+    /// The due time nearest to an instant, within a day; several when schedules have due times at the same distance.
     func nearest(to instant: Instant) -> [DueVerdict] {
         var found: [DueVerdict] = []
         func add(_ verdict: DueVerdict) {
@@ -97,7 +97,7 @@ struct PastDues {
         }
         for verdict in accounted() { add(verdict) }
         var seen: Set<String> = []
-        // What was in force then, and what has come since, which was not due then.
+        // The schedules in force then, and later ones, which were not due then.
         for schedule in inForce(at: instant) + inForce(at: now) {
             let definition = schedule.definition
             guard seen.insert("\(definition.id) \(definition.expression)").inserted else { continue }
@@ -107,29 +107,31 @@ struct PastDues {
                 add(verdict(next, schedule))
             }
             let floor = instant.advanced(byMilliseconds: -Self.dayMilliseconds)
-            for last in Self.last(definition.recurrence, before: instant, floor: floor, origin: origin, count: 1) { add(verdict(last, schedule)) }
+            for last in Self.last(definition.recurrence, before: instant, floor: floor, origin: origin, count: 1) {
+                add(verdict(last, schedule))
+            }
         }
-        // One that was is nearer to the question than one that was not.
+        // A real due time answers the question better than one that a later schedule would have had.
         let real = found.filter { $0.outcome != .none }
         return real.isEmpty ? found : real
     }
 
-    // MARK: The last ones
+    // MARK: The latest
 
-    /// What the journal has of due times.
+    /// The due times that the journal accounts for.
     private func accounted() -> [DueVerdict] {
         var all = history.order.compactMap { history.jobs[$0] }.compactMap { job in
             job.task == task ? job.schedule.map { history.verdict(on: job, schedule: $0, down: down) } : nil
         }
         for (at, skip) in history.skips {
-            // A run that was asked for may have taken the place of a skipped due time.
+            // A run that the user asked for (backfill) may have replaced the skipped due time.
             if skip.count == 1, history.jobs[JobID(task: task, schedule: skip.schedule, due: skip.from).text] != nil { continue }
             all.append(history.verdict(on: skip.from, skip, at: at))
         }
         return all
     }
 
-    /// What became of the last due times that are over, oldest first, `count` at most; those that share a reason in one.
+    /// What became of the last `count` due times, oldest first. Consecutive ones with the same reason are one entry.
     func last(_ count: Int, floor: Instant) -> [DueVerdict] {
         var all = accounted().filter { $0.due <= now }
         for schedule in inForce(at: now) {
@@ -138,7 +140,7 @@ struct PastDues {
             var run: DueVerdict?
             for occurrence in occurrences {
                 let verdict = verdict(occurrence, schedule)
-                // These are not the journal's: it has them above, or there were none.
+                // The journal's own due times are in `all` already.
                 guard [.pending, .skipped].contains(verdict.outcome), verdict.job == nil, verdict.why == nil || verdict.why == .disabled
                 else { continue }
                 if run?.outcome == verdict.outcome {

@@ -2,7 +2,7 @@ import Linux
 import Store
 import WorkerProtocol
 
-/// Why a job is where it is.
+/// The answer of `spoolctl why ID`: what a job waits for, since when it runs, or how it ended.
 struct WhyJob {
     private let session: Session
     private let fs: DiskFileSystem
@@ -11,7 +11,7 @@ struct WhyJob {
     private var holds: [Hold] = []
     private var sentence = ""
     private var successor: String?
-    /// The jobs that wait for one another in a ring and keep this one from ever going on.
+    /// The jobs that wait for one another in a ring, so that this job waits for ever.
     private var ring: [WaitRing.Step]?
     private var worker: WorkerRecord.Running?
 
@@ -54,14 +54,14 @@ struct WhyJob {
             holds = [hold]
         } else if !record.isComplete, record.place.isFile {
             var hold = Hold(.file)
-            hold.note = "it can't be read, or is still being written"
+            hold.note = "it cannot be read, or is still being written"
             holds = [hold]
         }
         holds += surroundings.holds(on: status, overlap: definition?.overlap ?? .wait, now: session.now)
         var graph = try WaitRing(session)
         ring = try graph.ring(of: status.id)
         let clauses = holds.map(clause)
-        sentence = clauses.isEmpty ? "It waits for nothing: it is about to start." : "It waits: \(clauses.joined(separator: "; "))."
+        sentence = clauses.isEmpty ? "It is about to start." : "It waits: \(clauses.joined(separator: "; "))."
         if let deadline = status.deadline, status.attempt == 0 {
             sentence += " If it has not started by \(wording.instant(deadline)), it fails with deadline."
         }
@@ -74,15 +74,16 @@ struct WhyJob {
         case .daemon:
             let since = hold.instant ?? session.now
             return since.milliseconds == 0
-                ? "no spoold has ever run on this spool" : "spoold is not running, and was last seen at \(wording.instant(since))"
-        case .file: return "its file can't be taken up: \(note)"
+                ? "no spoold has ever run on this spool" : "spoold is not running; it was last seen at \(wording.instant(since))"
+        case .file: return "its file cannot be accepted: \(note)"
         case .start: return "it starts at \(wording.instant(hold.instant ?? session.now))"
         case .retry:
-            return "try \(status.attempt + 1) of \(status.tries) starts at \(wording.instant(hold.instant ?? session.now)), after the last one \(status.error ?? "failed")"
+            let instant = wording.instant(hold.instant ?? session.now)
+            return "try \(status.attempt + 1) of \(status.tries) starts at \(instant), after the last one \(status.error ?? "failed")"
         case .pause: return "\(wording.pause(hold.scope ?? .all, note: note)) is paused"
         case .overlap:
             return "a run of its task has not ended yet: \(Wording.list(hold.jobs))"
-        case .after: return "it comes after \(Wording.list(hold.jobs))"
+        case .after: return "it starts after \(Wording.list(hold.jobs))"
         case .lock: return "\(Wording.list(hold.jobs)) holds lock \(note)"
         case .gate: return note
         case .queue:
@@ -110,7 +111,9 @@ struct WhyJob {
             surroundings.take(published: published)
         }
         surroundings.pauses = try Pauses.read(fs)
-        if definition?.after != nil { surroundings.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: status.id) } }
+        if definition?.after != nil {
+            surroundings.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: status.id) }
+        }
         let places = try session.reading { () throws(JournalError) in try records.places(in: [.running]) }
         let found = records
         for place in places {
@@ -122,7 +125,7 @@ struct WhyJob {
                 surroundings.running.append(other.status)
             }
         }
-        // Those of its name alone are looked at: a hundred thousand jobs may wait.
+        // Only jobs with the task's name are read: a hundred thousand jobs may wait.
         if let task = status.task, status.attempt == 0 {
             let waiting = try session.reading { () throws(JournalError) in try records.places(in: [.new]) }
             for place in waiting.lazy.filter({ !$0.isFile && $0.id != status.id && JobID($0.id)?.name == task }).prefix(1000) {
@@ -156,7 +159,7 @@ struct WhyJob {
         if let worker {
             if worker.jobPID != 0 { sentence += ", as process \(worker.jobPID)" }
             sentence += " under worker \(worker.workerPID)"
-            if !isAlive { sentence += ", which is gone: nobody can record how it ends, and it becomes lost" }
+            if !isAlive { sentence += ", which has died: its end cannot be recorded, and it becomes lost" }
         }
         let history = try session.history(job: id, since: started ?? status.createdAt, fs)
         if let stopping = history.jobs[id]?.stopping {
@@ -176,10 +179,10 @@ struct WhyJob {
 
     private mutating func addRing() {
         guard let ring else { return }
-        sentence += " It waits for ever: \(WaitRing.text(ring)). To end it, cancel one of these jobs, or give more slots."
+        sentence += " It waits for ever: \(WaitRing.text(ring)). Cancel one of these jobs, or configure more slots."
     }
 
-    /// The limit of its run, moved by what the run asked for.
+    /// The job's timeout in milliseconds, with its extensions.
     private func timeout() throws(Failure) -> Int64? {
         let configured = try session.configuration().defaultTimeoutMilliseconds
         let fs = fs
@@ -191,7 +194,7 @@ struct WhyJob {
 
     /// `1h`, or `1h (extended by 30m)`.
     private func length(_ limit: Int64) -> String {
-        // Read a moment ago.
+        // The extension was read a moment ago without an error.
         guard let moved = try? fs.extended(record.place.path), moved > 0 else { return TimeText.length(limit) }
         return "\(TimeText.length(limit)) (extended by \(TimeText.length(moved)))"
     }
@@ -212,45 +215,47 @@ struct WhyJob {
             if history.jobs[status.id]?.stopping?.why == .killed { text += ", as spoolctl kill asked" }
         case .timeout:
             text = "It failed: it ran longer than its timeout\(try timeout().map { " of \(length($0))" } ?? "")"
-            text += status.signal.map { ", and was ended by \(Signal.name($0))" } ?? status.exitCode.map { ", and then exited with \($0)" } ?? ""
+            let exited = status.exitCode.map { ", and then exited with \($0)" } ?? ""
+            text += status.signal.map { ", and was ended by \(Signal.name($0))" } ?? exited
         case .deadline:
             text = "It failed: it had not started by its deadline\(status.deadline.map { ", \(wording.instant($0))" } ?? "")"
             let history = try session.history(job: status.id, since: status.createdAt, fs)
             if let down = history.downtime(at: status.deadline ?? status.changedAt) { text += "; \(wording.downtime(down))" }
         case .canceled: text = "It was \(status.error ?? "canceled")"
-        case .rejected: text = "Its file could not be used: \(status.error ?? "nobody noted why")"
+        case .rejected: text = "Its file could not be used: \(status.error ?? "unknown reason")"
         case .lost:
-            text = "It is lost: it was started\(status.startedAt.map { " at \(wording.instant($0))" } ?? ""), and \(status.error ?? "nobody recorded how it ended")"
-        case .spawn: text = "It failed: its command could not be started: \(status.error ?? "nobody noted why")"
-        case .dependency: text = "It did not run: \(status.error ?? "a job that it comes after did not end as it should")"
+            let started = status.startedAt.map { " at \(wording.instant($0))" } ?? ""
+            text = "It is lost: it was started\(started), and \(status.error ?? "how it ended was not recorded")"
+        case .spawn: text = "It failed: its command could not be started: \(status.error ?? "unknown reason")"
+        case .dependency: text = "It did not run: \(status.error ?? "a job in its `after` did not end as required")"
         case .replaced:
             text = "A newer run of its task took its place"
             let history = try session.history(task: status.task, job: status.id, since: status.createdAt, fs)
             successor = history.jobs[status.id].flatMap { history.successor(of: $0) }
             if let successor { text += ": \(successor)" }
         }
-        // One that was canceled between two tries has come to its end later than its last try.
+        // A job that was canceled between two tries ended later than its last try.
         let end = [.canceled, .replaced].contains(status.reason) ? status.changedAt : status.endedAt
         text += end.map { ", at \(wording.instant($0))" } ?? ""
         if status.tries > 1, status.attempt > 0 { text += "; it was try \(status.attempt) of \(status.tries)" }
         sentence = text + "."
-        if let remark = status.remark { sentence += " It was begun otherwise than it says: \(remark)." }
+        if let remark = status.remark { sentence += " It did not start as its definition says: \(remark)." }
     }
 
-    // MARK: Gone
+    // MARK: Removed
 
-    /// A job whose record is there no more, as the journal has it. Nil: nor has the journal.
+    /// Prints what the journal says about a job without a record. Nil when the journal does not know the job either.
     static func printGone(_ session: Session, _ text: String) throws(Failure) -> Int32? {
         guard let id = JobID(text) else { return nil }
         let wording = session.wording
         let fs = try session.openSpool()
         let history = try session.history(job: id.text, since: Instant(milliseconds: 0), fs)
         guard let job = history.jobs[id.text] else { return nil }
-        var sentence = "Its record is gone."
+        var sentence = "Its record was removed."
         if let withdrawn = job.withdrawnAt {
-            sentence = "It was withdrawn at \(wording.instant(withdrawn)), when its file was taken out of new/."
+            sentence = "It was withdrawn at \(wording.instant(withdrawn)): its file was removed from new/."
         } else if let (at, ending) = job.ending {
-            sentence = "It \(VerdictText.outcome(ending)) at \(wording.instant(at)); its record is gone."
+            sentence = "It \(VerdictText.outcome(ending)) at \(wording.instant(at)); its record was removed."
         }
         if session.isJSON {
             session.output.jsonObject { writer in

@@ -1,11 +1,11 @@
 import Store
 
-/// Why a task ran, or did not.
+/// The answer of `spoolctl why NAME`: what became of a task's due times.
 struct WhyTask {
     private let session: Session
     private let name: String
     private let catalog: TaskCatalog
-    /// Its file as it is now; nil: there is none.
+    /// The task's file as it is now; nil when there is none.
     private let entry: TaskCatalog.Entry?
     private let daemon: DaemonState
     private let dues: PastDues
@@ -14,10 +14,10 @@ struct WhyTask {
     private let wording: Wording
     private let text: VerdictText
 
-    /// How far back a task's due times are looked for: as long as records are kept, unless configured otherwise.
+    /// How far back a task's due times are searched: as long as records are kept by default.
     private static let lookBackMilliseconds: Int64 = 14 * 86_400_000
 
-    /// - Parameter time: the instant that is asked about, which says how far back the journal is read.
+    /// - Parameter time: the instant in the question; it decides how far back the journal is read.
     init(_ session: Session, _ name: String, around time: String? = nil) throws(Failure) {
         self.session = session
         self.name = name
@@ -45,7 +45,7 @@ struct WhyTask {
         dues = PastDues(name, entry, history, down: daemon.down, try session.context())
     }
 
-    /// A file in tasks/ bears the name.
+    /// True when tasks/ has a file of this name.
     static func isKnown(_ session: Session, _ name: String) throws(Failure) -> Bool {
         let fs = try session.openSpool()
         return try attempt { () throws(SystemError) in
@@ -53,10 +53,11 @@ struct WhyTask {
         }
     }
 
-    /// The journal remembers a task of the name.
+    /// True when the journal knows a task of this name.
     static func wasKnown(_ session: Session, _ name: String) throws(Failure) -> Bool {
         let history = try session.history(task: name, since: Instant(milliseconds: 0), try session.openSpool())
-        return history.definitions["\(Layout.tasks)/\(name)"] != nil || !history.schedules.isEmpty || history.jobs.values.contains { $0.task == name }
+        return history.definitions["\(Layout.tasks)/\(name)"] != nil || !history.schedules.isEmpty
+            || history.jobs.values.contains { $0.task == name }
     }
 
     private static func zone(_ entry: TaskCatalog.Entry?, _ session: Session) throws(Failure) -> Zone {
@@ -67,7 +68,7 @@ struct WhyTask {
         return entry?.schedules.first?.definition.zone ?? configured
     }
 
-    /// Of wall times in a question: that of the first schedule, also of a task whose file is gone.
+    /// The zone of wall times in a question: that of the task's first schedule, also after the task's file was removed.
     private var zone: Zone {
         get throws(Failure) {
             if entry?.schedules.isEmpty == false || session.arguments.value("timezone") != nil { return try Self.zone(entry, session) }
@@ -76,7 +77,7 @@ struct WhyTask {
         }
     }
 
-    /// Its schedules that are in force.
+    /// The task's schedules in force.
     private var schedules: [TaskCatalog.Schedule] { entry?.task == nil ? [] : entry?.schedules ?? [] }
 
     // MARK: The task
@@ -112,7 +113,9 @@ struct WhyTask {
                     .init((verdict.paths.isEmpty ? "" : "\(text.files(verdict)): ") + text.predicate(verdict) + of(verdict)),
                 ])
             }
-            for due in next { table.add([.init(session.time(due.instant)), .init("coming"), .init(due.schedule.id), .init(due.note ?? "")]) }
+            for due in next {
+                table.add([.init(session.time(due.instant)), .init("coming"), .init(due.schedule.id), .init(due.note ?? "")])
+            }
             if session.output.isTerminal, !table.isEmpty { session.output.line("") }
             table.write(to: session.output)
         }
@@ -120,11 +123,12 @@ struct WhyTask {
     }
 
     private func when(_ verdict: DueVerdict) -> String {
-        "at \(wording.instant(verdict.due))" + (verdict.through.map { ", and \(verdict.count.map { "\($0) times" } ?? "often") up to \(wording.instant($0))" } ?? "")
+        let more = verdict.through.map { ", and \(verdict.count.map { "\($0) times" } ?? "often") until \(wording.instant($0))" }
+        return "at \(wording.instant(verdict.due))\(more ?? "")"
     }
 
     private func of(_ verdict: DueVerdict) -> String {
-        verdict.through.map { " (\(verdict.count.map { "\($0) due times" } ?? "many due times") up to \(session.time($0)))" } ?? ""
+        verdict.through.map { " (\(verdict.count.map { "\($0) due times" } ?? "many due times") until \(session.time($0)))" } ?? ""
     }
 
     private func colour(_ verdict: DueVerdict) -> Output.Colour? {
@@ -136,13 +140,13 @@ struct WhyTask {
         }
     }
 
-    /// The coming due times, by what is in force.
+    /// The coming due times, by the definition in force.
     private func upcoming() throws(Failure) -> [DueTimes.Due] {
         guard let entry else { return [] }
         return try DueTimes(session, catalog.fs, for: [entry]).next([entry], count: count)
     }
 
-    /// What stands in the way of coming runs.
+    /// What prevents coming runs, as sentences.
     private func troubles(_ last: [DueVerdict]) throws(Failure) -> [String] {
         var sentences: [String] = []
         let history = dues.history
@@ -152,27 +156,31 @@ struct WhyTask {
             for problem in entry.problems {
                 let isOfTask = problem.hasPrefix("\(Layout.tasks)/")
                 let before = isOfTask ? accepted.map { "the definition accepted at \(wording.instant($0.at)) or before" } : nil
-                let inForce = entry.task == nil ? "no definition of it is in force" : "\(before ?? "what it said before") stays in force"
-                sentences.append("\(isOfTask ? "Its file" : "A schedule's file") can't be used: \(problem); \(inForce).")
+                let inForce = entry.task == nil ? "no definition of it is in force" : "\(before ?? "the earlier definition") stays in force"
+                sentences.append("\(isOfTask ? "Its file" : "A schedule's file") is refused: \(problem); \(inForce).")
             }
         } else {
             let removed = accepted.flatMap { $0.source == nil ? " since \(wording.instant($0.at))" : nil } ?? ""
-            sentences.append("There is no task \(name)\(removed): tasks/ has no file of that name.")
+            sentences.append("There is no task \(name)\(removed): tasks/ has no file of this name.")
         }
         if let down = daemon.down {
             let waiting = last.filter { $0.outcome == .pending }.reduce(0) { $0 + ($1.count ?? 1) }
-            let those = waiting == 0 ? "nothing runs until it starts" : "\(waiting) due time\(waiting == 1 ? "" : "s") of the task wait\(waiting == 1 ? "s" : "") for it"
+            let plural = waiting == 1 ? ("", "s") : ("s", "")
+            let those = waiting == 0 ? "nothing runs until it starts" : "\(waiting) due time\(plural.0) of the task wait\(plural.1) for it"
             sentences.append("\(wording.downtime(down)); \(those).")
         }
-        let queue = (try? entry?.task?.job(try session.context()))?.definition.queue  // unusable: no queue to be paused
-        for pause in try Pauses.read(catalog.fs) where [.all, .task(name)].contains(pause.scope) || queue.map({ pause.scope == .queue($0) }) ?? false {
+        let queue = (try? entry?.task?.job(try session.context()))?.definition.queue  // an unusable task has no queue
+        let scopes: [PauseScope?] = [.all, .task(name), queue.map { .queue($0) }]
+        for pause in try Pauses.read(catalog.fs) where scopes.contains(pause.scope) {
             let effect = pause.scope == .task(name) ? "its due times are skipped" : "its runs wait"
-            sentences.append("\(wording.pause(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until that ends.")
+            sentences.append("\(wording.pause(pause.scope, note: pause.note).capitalizedFirst) is paused: \(effect) until the pause ends.")
         }
         if entry?.task != nil, schedules.isEmpty {
-            sentences.append("It has no schedule: it runs when somebody asks (spoolctl run \(name)).")
+            sentences.append("It has no schedule: it runs only by spoolctl run \(name).")
         }
-        for schedule in schedules where !schedule.definition.enabled { sentences.append("Its schedule \(schedule.definition.id) is disabled.") }
+        for schedule in schedules where !schedule.definition.enabled {
+            sentences.append("Its schedule \(schedule.definition.id) is disabled.")
+        }
         return sentences
     }
 
@@ -209,7 +217,8 @@ struct WhyTask {
             let due = wording.instant(verdict.due) + (verdict.paths.isEmpty ? "" : ", when \(text.files(verdict)) came,")
             sentences.append(
                 verdict.outcome == .none
-                    ? "\(name) was not due at \(due): \(text.predicate(verdict))." : "\(name)'s due time \(due) \(text.predicate(verdict)).")
+                    ? "\(name) was not due at \(due): \(text.predicate(verdict))."
+                    : "\(name)'s due time \(due) \(text.predicate(verdict)).")
         }
         for verdict in verdicts where verdict.note != nil { sentences.append("Daylight saving: \(verdict.note ?? "").") }
         sentences += edits(asked)
@@ -231,7 +240,7 @@ struct WhyTask {
         return isNone ? ExitCode.notFound : ExitCode.done
     }
 
-    /// A due time that the journal has forgotten may have a record still.
+    /// Looks for a job's record when the journal no longer knows the due time.
     private func lookUp(_ verdict: inout DueVerdict) throws(Failure) {
         guard verdict.outcome == .unknown else { return }
         var records = try session.records()
@@ -240,28 +249,29 @@ struct WhyTask {
         verdict = DueVerdict(record.status, schedule: verdict.schedule)
     }
 
-    /// Why nothing was due just then.
+    /// Says that nothing was due at the instant asked about.
     private func missing(_ asked: Instant, _ zone: Zone, _ verdicts: [DueVerdict]) -> [String] {
         if let first = verdicts.first, abs(first.due.milliseconds - asked.milliseconds) < 60_000 { return [] }
         var text = "\(name) was not due at \(wording.instant(asked))"
         let before = zone.offsetSeconds(at: asked.advanced(byMilliseconds: -1))
         // A wall time that the clock skips is read as the first instant after the gap.
         if zone.offsetSeconds(at: asked) > before { text += ", when the clock in \(zone.name) was set forward" }
-        return [text + (verdicts.isEmpty ? ", nor within a day of it." : "; nearest to that:")]
+        return [text + (verdicts.isEmpty ? ", nor within a day before or after." : "; the nearest due time:")]
     }
 
-    /// The edit of its file before an instant that did not count.
+    /// The refused edit of the task's file before an instant.
     private func edits(_ asked: Instant) -> [String] {
         if let refusal = dues.history.refusal(of: "\(Layout.tasks)/\(name)", at: asked) {
-            return ["Its file was edited at \(wording.instant(refusal.at)) and could not be used: \(refusal.why); what it said before stayed in force."]
+            let at = wording.instant(refusal.at)
+            return ["Its file was edited at \(at) and refused: \(refusal.why); the earlier definition stayed in force."]
         }
         guard let changedAt = entry?.changedAt, changedAt <= asked else { return [] }
-        return (entry?.problems ?? []).map { "Its file was edited at \(wording.instant(changedAt)) and can't be used: \($0)." }
+        return (entry?.problems ?? []).map { "Its file was edited at \(wording.instant(changedAt)) and is refused: \($0)." }
     }
 }
 
 extension DueVerdict {
-    /// From a job's record, where the journal is silent.
+    /// A verdict from a job's record, for a due time that the journal does not know.
     init(_ status: JobStatus, schedule: String) {
         self.init(due: status.due, schedule: schedule, outcome: .waiting)
         var trace = JobTrace(id: status.id, due: status.due, acceptedAt: status.createdAt, notBefore: status.scheduledAt ?? status.due)

@@ -1,0 +1,74 @@
+import Store
+import Testing
+
+@testable import SpoolCommands
+
+@Suite("Arguments") struct ArgumentsTests {
+    static let options = [
+        Option("wait", "w", ""), Option("name", "n", value: "NAME", ""), Option("tag", value: "NAME", ""),
+        Option("start", alias: "at", value: "TIME", ""),
+        Option("timeout", value: "TIME", ""), Option("keep", value: "TIME", ""),
+    ]
+
+    static func parse(_ words: [String], ownOperands: Int? = nil) throws(Failure) -> Arguments {
+        try Arguments(words, options: options, ownOperands: ownOperands, command: "submit")
+    }
+
+    static let lines: [(words: [String], own: Int?, given: [String], operands: [String])] = [
+        ([], nil, [], []),
+        (["a", "b"], nil, [], ["a", "b"]),
+        (["-w", "a"], nil, ["wait="], ["a"]),
+        (["a", "--wait"], nil, ["wait="], ["a"]),
+        (["-n", "x"], nil, ["name=x"], []),
+        (["-nx"], nil, ["name=x"], []),
+        (["-wnx"], nil, ["wait=", "name=x"], []),
+        (["--name", "x"], nil, ["name=x"], []),
+        (["--name=x=y"], nil, ["name=x=y"], []),
+        (["--name="], nil, ["name="], []),
+        (["--name", "--wait"], nil, ["name=--wait"], []),
+        (["--at", "noon"], nil, ["start=noon"], []),
+        (["--tag", "a", "--tag", "b"], nil, ["tag=a", "tag=b"], []),
+        (["-"], nil, [], ["-"]),
+        (["--", "-w", "--", "x"], nil, [], ["-w", "--", "x"]),
+        // After its own operands the rest is another program's command line.
+        (["make", "-w", "--name", "x"], 0, [], ["make", "-w", "--name", "x"]),
+        (["backup", "-w", "make", "-w"], 1, ["wait="], ["backup", "make", "-w"]),
+        (["--timeout", "10"], nil, ["timeout=10"], []),
+    ]
+
+    @Test("Options and operands are told apart", arguments: lines)
+    func line(_ row: (words: [String], own: Int?, given: [String], operands: [String])) throws {
+        let arguments = try Self.parse(row.words, ownOperands: row.own)
+        #expect(arguments.given.map { "\($0.name)=\($0.value)" } == row.given)
+        #expect(arguments.operands == row.operands)
+    }
+
+    static let mistakes: [(words: [String], code: Int32, message: String)] = [
+        (["--nmae", "x"], ExitCode.usage, "unknown option --nmae; did you mean --name?"),
+        (["--zzzzzz"], ExitCode.usage, "unknown option --zzzzzz; see spoolctl submit --help"),
+        (["-x"], ExitCode.usage, "unknown option -x; see spoolctl submit --help"),
+        (["-wx"], ExitCode.usage, "unknown option -x; see spoolctl submit --help"),
+        (["-wait"], ExitCode.usage, "unknown option -a; did you mean --wait?"),
+        (["--name"], ExitCode.usage, "--name needs NAME"),
+        (["-n"], ExitCode.usage, "-n needs NAME"),
+        (["--wait=yes"], ExitCode.usage, "--wait takes no value"),
+    ]
+
+    @Test("A mistake is answered with the option and what to do", arguments: mistakes)
+    func mistake(_ row: (words: [String], code: Int32, message: String)) {
+        let failure = failure { () throws(Failure) in _ = try Self.parse(row.words) }
+        #expect(failure?.code == row.code && failure?.lines == [row.message], "\(failure as Any)")
+    }
+
+    @Test("A number of days or seconds needs its unit where it could be either")
+    func bareNumbers() {
+        let failure = failure { () throws(Failure) in _ = try Self.parse(["--keep", "30"]) }
+        #expect(failure?.code == ExitCode.invalid && failure?.lines.first?.hasPrefix("--keep 30: the number has no unit; ") == true)
+    }
+
+    @Test("The last of an option that is given twice counts, and all of them can be had")
+    func repeated() throws {
+        let arguments = try Self.parse(["--name", "a", "--name", "b"])
+        #expect(arguments.value("name") == "b" && arguments.values("name") == ["a", "b"] && !arguments.flag("wait"))
+    }
+}
