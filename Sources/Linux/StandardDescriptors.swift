@@ -7,20 +7,18 @@ public enum StandardDescriptors {
     /// program: a journal that was opened as 2 would take what is meant for standard error.
     ///
     /// Reading 0, or writing 1 or 2, still fails with EBADF as it does on a closed descriptor: 0 is opened for writing, the others for
-    /// reading. Ends the process with 1 where that cannot be done: a program that went on would damage files.
-    public static func open() {
+    /// reading. Ends the process with 1 when that cannot be done: a program that went on would damage files.
+    public static func open(of program: StaticString) {
         for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
             // The lowest free number is this one: those below are taken.
             var raw: Int32
             repeat { raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0) } while raw < 0 && errno == EINTR
             if raw == number { continue }
-            let message = "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(String(cString: strerror(errno)))\n"
-            _ = message.withCString { write(STDERR_FILENO, $0, strlen($0)) }
-            exit(1)
+            SystemCheck.refuse(program, "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(String(cString: strerror(errno)))")
         }
     }
 
-    /// True when there is a standard input. The one that ``open()`` put in place of a closed one does not count.
+    /// True when there is a standard input. The one that ``open(of:)`` put in place of a closed one does not count.
     public static var hasInput: Bool {
         let flags = linux_fcntl_int(STDIN_FILENO, F_GETFL, 0)
         return flags >= 0 && flags & O_ACCMODE != O_WRONLY

@@ -19,11 +19,12 @@ struct Worker: ~Copyable {
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
 
-    init(socket: consuming FileDescriptor, record: consuming FileDescriptor, group: RawBox?) throws(SystemError) {
-        let record = try RecordFile(record)
+    /// Takes the socket only when nothing has failed: whoever gets the error still has it to tell the daemon.
+    init(socket: Int32, record: Int32, group: RawBox?) throws(SystemError) {
+        let record = try RecordFile(FileDescriptor(owning: record))
         let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
         try detach()
-        self.socket = socket
+        self.socket = FileDescriptor(owning: socket)
         self.record = record
         self.group = group
         self.signals = signals

@@ -29,7 +29,7 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-StandardDescriptors.open()
+StandardDescriptors.open(of: "spool-worker")
 
 private let socketDescriptor: Int32 = 3
 private let recordDescriptor: Int32 = 4
@@ -38,6 +38,13 @@ private func refuse(_ message: String) -> Never {
     let line = Array("spool-worker: \(message)\n".utf8)
     _ = write(STDERR_FILENO, line, line.count)
     exit(2)
+}
+
+/// Says to the daemon why no run can be served. The word goes into the socket whole; if it does not, the end says enough.
+private func cannotServe(_ what: String, _ error: SystemError) -> Never {
+    let frame = Report.cannotServe(errno: error.errno, message: "\(what): \(error)").frame()
+    _ = send(socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    exit(3)
 }
 
 if CommandLine.arguments.dropFirst().first == "--confine" { confine(Array(CommandLine.arguments.dropFirst(2))) }
@@ -58,23 +65,17 @@ if words.count == 3 {
     do throws(SystemError) {
         group = RawBox(try FileDescriptor.open("\(words[2])/cgroup.procs", O_WRONLY))
     } catch {
-        refuse(error.description)
+        cannotServe("the way into its cgroup is not open", error)
     }
 }
 
 if let credentials {
-    do throws(SystemError) { try credentials.assume() } catch {
-        // A word for the daemon, which goes into the socket whole; if it does not, the end says enough.
-        let frame = Report.cannotServe(errno: error.errno, message: error.description).frame()
-        _ = send(socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        exit(3)
-    }
+    do throws(SystemError) { try credentials.assume() } catch { cannotServe("it did not become user \(credentials.user)", error) }
 }
 
 do throws(SystemError) {
-    let worker = try Worker(
-        socket: FileDescriptor(owning: socketDescriptor), record: FileDescriptor(owning: recordDescriptor), group: group)
+    let worker = try Worker(socket: socketDescriptor, record: recordDescriptor, group: group)
     exit(worker.serve())
 } catch {
-    refuse(error.description)
+    cannotServe("it did not start", error)
 }

@@ -6,7 +6,8 @@ import Glibc
 import Linux
 import Model
 
-StandardDescriptors.open()
+StandardDescriptors.open(of: "spoold")
+SystemCheck.perform(for: "spoold")
 
 // A file that would be longer than `ulimit -f` allows is told by the write, whose error says which; jobs have the default again.
 _ = linux_ignore_signal(SIGXFSZ)

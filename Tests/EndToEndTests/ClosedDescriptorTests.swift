@@ -27,12 +27,24 @@ struct ClosedDescriptorTests {
         #expect(try spool.ctl("fsck").code == 0)
     }
 
-    @Test("Without /dev/null a daemon with closed descriptors does not start", .enabled(if: isRoot && Commands.has("unshare"), "needs root and mount namespaces"))
-    func withoutNull() throws {
+    static let broken = [
+        ("mount -t tmpfs tmpfs /dev", "/dev/null is missing"), ("mount -t tmpfs tmpfs /dev && : > /dev/null", "no device"),
+        ("umount -l /proc", "/proc is not mounted"),
+    ]
+
+    @Test(
+        "Without /dev/null or /proc no program starts, and each says why and what to do",
+        .enabled(if: isRoot && Commands.has("unshare"), "needs root and mount namespaces"), arguments: broken, ["spoold", "spoolctl"])
+    func withoutSystem(broken: (breaks: String, says: String), program: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try Commands.run(
-            "unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", "mount -t tmpfs tmpfs /dev && exec \"$@\" <&-", "sh", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path])
+            "unshare",
+            [
+                "-m", "--propagation", "private", "/bin/sh", "-c", "\(broken.breaks) && exec \"$@\"", "sh", "\(SpoolUnderTest.programs)/\(program)",
+                "--spool", spool.path,
+            ])
         #expect(result.code == 1)
-        #expect(result.error.contains("/dev/null"), "\(result)")
+        #expect(result.error.hasPrefix("\(program): ") && result.error.contains(broken.says), "\(result)")
+        #expect(try Files.list("\(spool.path)/state").isEmpty)
     }
 }

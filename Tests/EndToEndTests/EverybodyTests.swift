@@ -13,7 +13,7 @@ struct EverybodyTests {
     func runsAsOwner() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.drop(as: .games, "who.toml", """
-            command = "id -u; id -g; id -Gn; echo $USER $LOGNAME $HOME; umask; grep -E '^(NoNewPrivs|CapEff|CapPrm|SigBlk):' /proc/self/status; ls /proc/self/fd | wc -l"
+            command = "id -u; id -g; id -Gn; echo $USER $LOGNAME $HOME; umask; grep -E '^(NoNewPrivs|CapEff|CapPrm|SigBlk):' /proc/self/status; grep ^SigIgn /proc/self/status | cut -c18-; ls /proc/self/fd | wc -l"
             directory = "/"
             """)
         try spool.logLine("event=ended", "user=games", "state=done")
@@ -31,6 +31,7 @@ struct EverybodyTests {
                 CapPrm:\t0000000000000000
                 CapEff:\t0000000000000000
                 NoNewPrivs:\t0
+                0000000
                 4
 
                 """)

@@ -106,9 +106,19 @@ final class WorkerPool: Part {
             } catch {
                 // The worker has died; its socket reports the end.
                 worker.job = nil
-                if newOnes == Self.newWorkersMax { throw error }
+                guard newOnes == Self.newWorkersMax else { continue }
+                // The last worker may have said why it died.
+                for case .cannotServe(let errno, let message) in worker.receive() ?? [] { return cannotServe(job, errno, message) }
+                throw error
             }
         }
+    }
+
+    /// A job's worker has said that it serves nobody.
+    private func cannotServe(_ job: Job, _ errno: Int32, _ message: String) {
+        let error = SystemError(call: "serve", errno: errno)
+        if error.isOfDisk || error.isOfBrokenDisk { return refused(job, message) }
+        notStarted(job, "its worker cannot serve: \(message)")
     }
 
     /// A job could not be started, for a reason of its own.
@@ -239,12 +249,7 @@ final class WorkerPool: Part {
                 guard let job = worker.job else { continue }
                 // The worker's own end follows, and concerns no job.
                 worker.job = nil
-                let error = SystemError(call: "serve", errno: errno)
-                if error.isOfDisk || error.isOfBrokenDisk {
-                    refused(job, message)
-                    continue
-                }
-                notStarted(job, "no worker could become user \(worker.credentials?.user ?? getuid()): \(message)")
+                cannotServe(job, errno, message)
             }
         }
     }

@@ -13,7 +13,8 @@ import Linux
 package enum Spoolctl {
     /// Carries out the command line of this process and exits with its code.
     package static func run() -> Never {
-        StandardDescriptors.open()
+        StandardDescriptors.open(of: "spoolctl")
+        SystemCheck.perform(for: "spoolctl")
         // A definition is read under a lease (fcntl(2), F_SETLEASE). The kernel sends this signal to the lease's holder when another
         // process opens the file for writing; by default the signal ends the process.
         _ = linux_ignore_signal(SIGIO)
