@@ -658,5 +658,7 @@ struct CtlCommandTests {
         // Its spool is the one directory that it names; nobody works there any more.
         let paths = Set(result.output.split { " \n\t\"':,()".contains($0) }.filter { $0.hasPrefix("/") }.map(String.init))
         for path in paths { #expect(Processes.workers(ofSpool: path) == [] && Processes.jobs(ofSpool: path) == []) }
+        let last = result.output.split(separator: "\n").last { $0.contains("rm -r ") }
+        try Files.removeTree(#require(last?.split(separator: " ").last.map(String.init)))
     }
 }
