@@ -77,6 +77,17 @@ public final class Spool<FS: FileSystem> {
         try checkContent(fs)
     }
 
+    /// Writes the spool's format. Several programs may create the same spool at the same time: each removes the others' temporary file, so
+    /// only the first rename succeeds, and the others try again until the file is there.
+    private static func writeFormat(_ fs: FS) throws(SystemError) {
+        for attempt in 1... {
+            do throws(SystemError) { return try fs.replaceDurably(Layout.format, Array(Layout.formatText.utf8)) } catch {
+                guard attempt < 100, error.errno == ENOENT || error.errno == EEXIST else { throw error }
+            }
+            if try fs.status(Layout.format)?.size ?? 0 > 0 { return }
+        }
+    }
+
     /// Makes what is missing of the layout, and refuses a spool of another format untouched.
     public static func prepare(_ fs: FS) throws(SpoolError) {
         try checkFormat(fs)
@@ -92,10 +103,7 @@ public final class Spool<FS: FileSystem> {
                 try fs.sync(".")
             }
             if try fs.status(Layout.format)?.size ?? 0 == 0 {
-                do throws(SystemError) { try fs.replaceDurably(Layout.format, Array(Layout.formatText.utf8)) } catch {
-                    // Somebody else makes the same spool at the same time, and was first to give the file its name.
-                    guard error.errno == ENOENT, try fs.status(Layout.format) != nil else { throw error }
-                }
+                try writeFormat(fs)
                 try fs.sync(Layout.state)
                 try fs.sync(".")
             }
