@@ -101,9 +101,9 @@ extension Scheduler {
     /// A job has come to its end: those that wait for it may go on, or are told that they never will.
     func settle(_ id: JobID, as end: JobState, _ reason: FailureReason?) {
         for waiter in waiters.removeValue(forKey: id) ?? [] where waiter.state == .new && !waiter.isDead {
-            guard let after = waiter.definition.after, let place = waiter.waitsFor.firstIndex(of: id) else { continue }
+            guard let after = waiter.definition.after, waiter.waitsFor.contains(id) else { continue }
             if after.isMet(by: end) {
-                waiter.waitsFor.remove(at: place)
+                waiter.endWait(for: id)
                 if waiter.waitsFor.isEmpty { wait(waiter) }
             } else {
                 broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason)), id))
@@ -123,15 +123,10 @@ extension Scheduler {
     }
 
     private func moveWait(_ waiter: Job, from id: JobID, to retry: Job) -> Bool {
-        guard waiter.state == .new, !waiter.isDead, waiter !== retry, !waits(retry, for: waiter.id),
-            let place = waiter.waitsFor.firstIndex(of: id)
+        guard waiter.state == .new, !waiter.isDead, waiter !== retry, !waits(retry, for: waiter.id), waiter.waitsFor.contains(id)
         else { return false }
-        if waiter.waitsFor.contains(retry.id) {
-            waiter.waitsFor.remove(at: place)
-        } else {
-            waiter.waitsFor[place] = retry.id
-            waiters[retry.id, default: []].append(waiter)
-        }
+        if !waiter.waitsFor.contains(retry.id) { waiters[retry.id, default: []].append(waiter) }
+        waiter.moveWait(from: id, to: retry.id)
         return true
     }
 

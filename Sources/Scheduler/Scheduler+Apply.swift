@@ -7,7 +7,7 @@ extension Scheduler {
         case .rejected(let file): applyRejected(file, at: now)
         case .withdrawn(let id):
             guard let job = jobs[id] else { return }
-            job.changedAt = now
+            job.withdraw(at: now)
             leave(job)
             dropPlace(of: job)
             forget(id)
@@ -19,24 +19,11 @@ extension Scheduler {
                 ready.began(job.definition.queue)
                 locks.take(job)
             }
-            if job.attempt > 0, job.state == .new { job.tryBefore = [(job.ending, job.endedAt)] }
-            job.state = .running
-            job.attempt = attempt
-            job.startedAt = now
-            job.changedAt = now
-            job.endedAt = nil
-            job.reason = nil
-            job.error = nil
-            job.exitCode = nil
-            job.signal = nil
-            job.usage = nil
-            job.pid = nil
-            job.remark = nil
-            job.stopping = nil
+            job.begin(attempt: attempt, at: now)
             if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
             touch(job)
-        case .stopping(let id, let why): jobs[id]?.stopping = why
-        case .requested(let id, let name): jobs[id]?.noteRequest(name)
+        case .stopping(let id, let why): jobs[id]?.stop(why)
+        case .requested(let id, let name): jobs[id]?.note(request: name)
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
         case .moved(let id, let moved):
             guard let job = jobs[id] else { return }
@@ -44,7 +31,8 @@ extension Scheduler {
             turn.moved.append(job)
         case .remarked(let id, let remark):
             guard let job = jobs[id] else { return }
-            job.remark = job.remark.map { "\($0). \(remark)" } ?? remark
+            job.note(remark: remark)
+            turn.moved.append(job)
         case .retried(let id, let original): retries.add(id, of: original)
         case .defined(let file, let source, let writtenAt): definitions[file] = (source, writtenAt)
         case .undefined(let file):
@@ -172,11 +160,7 @@ extension Scheduler {
             file: FileStamp(name: file.file, inode: file.inode, size: 0, modifiedNanoseconds: 0))
         let job = Job(accepted, arrival: arrivals)
         arrivals += 1
-        job.state = .failed
-        job.reason = .rejected
-        job.error = file.error
-        job.endedAt = now
-        job.changedAt = now
+        job.reject(file.error, at: now)
         jobs[job.id] = job
         finish(job)
         settle(job.id, as: job.state, job.reason)
@@ -184,32 +168,13 @@ extension Scheduler {
 
     private func applyEnded(_ id: JobID, _ ending: Ending, at now: Instant) {
         guard let job = jobs[id], !job.state.isTerminal else { return }
-        let wasRunning = job.state == .running
-        // It was to start, and did not: of its tries, the one before is the last.
-        let neverBegan = wasRunning && ending.attempt < job.attempt
-        if wasRunning {
+        if job.state == .running {
             runningCount -= 1
             ready.ended(job.definition.queue)
             locks.giveBack(job)
         }
-        job.state = ending.state
-        job.reason = ending.reason
-        job.error = ending.error
-        job.attempt = ending.attempt
-        job.startedAt = ending.startedAt ?? job.startedAt
-        if neverBegan, let before = job.tryBefore.first {
-            job.endedAt = before.endedAt
-        } else if wasRunning || ending.state == .new || job.attempt == 0 || job.endedAt == nil {
-            job.endedAt = now
-        }
-        job.changedAt = now
-        job.exitCode = ending.exitCode
-        job.signal = ending.signal
-        job.usage = ending.usage
-        job.pid = ending.pid ?? job.pid
+        job.end(ending, at: now)
         if ending.state == .new {
-            job.notBefore = ending.notBefore ?? now
-            if wasRunning, !neverBegan, job.isLastTryForgiven { job.forgivenTries += 1 }
             wait(job)
             touch(job)
             releaseLocks(after: job)

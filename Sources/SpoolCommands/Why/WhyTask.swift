@@ -281,12 +281,7 @@ extension DueVerdict {
         trace.startedAt = status.startedAt
         trace.tries = status.attempt
         if status.state.isTerminal {
-            var ending = Ending(attempt: status.attempt, state: status.state, reason: status.reason)
-            ending.error = status.error
-            ending.exitCode = status.exitCode
-            ending.signal = status.signal
-            ending.usage = status.usage
-            trace.ending = (status.endedAt ?? status.changedAt, ending)
+            trace.ending = (status.endedAt ?? status.changedAt, Ending(status))
         }
         self = trace.verdict(schedule: schedule)
     }

@@ -152,7 +152,7 @@ public struct SpoolTruth<FS: FileSystem> {
 
 extension Ending {
     /// How the last try ended, as a job's `status.json` has it.
-    init(_ status: JobStatus) {
+    public init(_ status: JobStatus) {
         self.init(attempt: status.attempt, state: status.state, reason: status.reason)
         error = status.error
         startedAt = status.startedAt
