@@ -94,7 +94,7 @@ public final class Daemon {
         let database = ZoneDatabase()
         service = SpoolService(spool, zones: database, log: log, spoolID: identity.id, world: world)
         service.recovery.copy = identity.copy
-        service.scheduler.spool = path
+        service.scheduler.settings.spool = path
         loop = try EventLoop()
         signals = try SignalDescriptor(Startup.signals)
 
@@ -145,8 +145,8 @@ public final class Daemon {
             service.owner = SpoolOwner.current
         }
         configuration.onChange = { new in
-            service.scheduler.zone = new.zone
-            service.scheduler.mailCommand = new.mailCommand
+            service.scheduler.settings.zone = new.zone
+            service.scheduler.settings.mailCommand = new.mailCommand
             workers.configure(new)
             slots.configure(new)
             users?.configure(new)

@@ -46,14 +46,14 @@ extension Scheduler {
             state.asking?.forget()
             if state.files != nil {
                 state.files = nil
-                fileSchedulesVersion += 1
+                fileWaits.version += 1
             }
         case .unscheduled(let task, let id):
             guard let state = tasks[task] else { return }
             if let gone = state.schedule(id) {
                 gone.next = nil
                 gone.asking = nil
-                if gone.files != nil { fileSchedulesVersion += 1 }
+                if gone.files != nil { fileWaits.version += 1 }
             }
             state.schedules.removeAll { $0.id == id }
             forgetIfDone(state)
@@ -138,7 +138,7 @@ extension Scheduler {
             if !accepted.fingerprints.isEmpty { files(of: state).seen.formUnion(accepted.fingerprints) }
         }
         if job.file == nil { touch(job) } else { touchedSinceStop?.insert(job.id) }
-        if let deadline = job.deadline { deadlines.insert(TimedJob(deadline, job)) }
+        if let deadline = job.deadline { timetable.deadlines.insert(TimedJob(deadline, job)) }
         if let obstacle = accepted.obstacle {
             broken.append((job, obstacle, nil))
         } else {
@@ -188,7 +188,7 @@ extension Scheduler {
 
     /// Puts a waiting job where it waits: for other jobs, for its time, or for a slot.
     func wait(_ job: Job) {
-        if job.waitsFor.isEmpty { delayed.insert(TimedJob(job.notBefore, job)) }
+        if job.waitsFor.isEmpty { timetable.delayed.insert(TimedJob(job.notBefore, job)) }
     }
 
     /// A job has come to its end: its task goes on, and its record is all that stays.

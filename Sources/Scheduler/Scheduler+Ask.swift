@@ -27,6 +27,16 @@ public enum Answer: Sendable {
     case failed(String)
 }
 
+/// The programs that are to be asked.
+struct Questions {
+    /// Schedules whose programs are asked in this turn, each with the question's number.
+    var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
+    /// Schedules whose programs failed when they were asked last.
+    var failing: [ScheduleState] = []
+    /// How many questions there were.
+    var count: UInt64 = 0
+}
+
 /// How far a schedule has come with its program.
 final class Asking {
     enum State {
@@ -71,7 +81,7 @@ extension Scheduler {
 
     /// Schedules whose program failed when it was asked last, with the reason.
     public var unanswered: [(task: String, schedule: String, program: PatternExtension, why: String, again: Instant)] {
-        failing.compactMap { schedule in
+        questions.failing.compactMap { schedule in
             guard case .failed(let again, let why)? = schedule.asking?.state,
                 let program = schedule.definition?.recurrence.patternExtension
             else { return nil }
@@ -88,9 +98,9 @@ extension Scheduler {
         // The clock or `not_before` was set past it.
         if let due = asking.due, due <= schedule.dueAfter { asking.forget() }
         if case .unasked = asking.state {} else if !isChanged { return }
-        questionCount += 1
-        asking.state = .asked(questionCount)
-        toAsk.append((schedule, questionCount))
+        questions.count += 1
+        asking.state = .asked(questions.count)
+        questions.toAsk.append((schedule, questions.count))
     }
 
     /// A program has come, changed or gone; nil: any of them may have.
@@ -107,12 +117,12 @@ extension Scheduler {
 
     /// The questions of this turn.
     func takeQuestions(at now: Instant) -> [Question] {
-        for schedule in failing {
+        for schedule in questions.failing {
             if let again = schedule.asking?.askedAgain, isTime(again, now) { ask(schedule, isChanged: true) }
         }
-        failing.removeAll { $0.asking?.askedAgain == nil }
+        questions.failing.removeAll { $0.asking?.askedAgain == nil }
         var taken: [Question] = []
-        for (schedule, number) in toAsk {
+        for (schedule, number) in questions.toAsk {
             guard let asking = schedule.asking, case .asked(number) = asking.state, let definition = schedule.definition,
                 let program = definition.recurrence.patternExtension
             else { continue }
@@ -121,7 +131,7 @@ extension Scheduler {
                     task: schedule.task, schedule: schedule.id, number: number, program: program, zone: definition.zone,
                     last: asking.last, after: max(now, schedule.dueAfter)))
         }
-        toAsk.removeAll()
+        questions.toAsk.removeAll()
         return taken
     }
 
@@ -159,6 +169,6 @@ extension Scheduler {
         asking.failures += 1
         let wait = min(Self.askAgainMilliseconds << min(asking.failures - 1, 10), Self.askAgainMillisecondsMax)
         asking.state = .failed(again: now.advanced(byMilliseconds: wait), why: why)
-        if !failing.contains(where: { $0 === schedule }) { failing.append(schedule) }
+        if !questions.failing.contains(where: { $0 === schedule }) { questions.failing.append(schedule) }
     }
 }

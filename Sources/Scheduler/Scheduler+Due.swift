@@ -66,7 +66,7 @@ extension Scheduler {
     }
 
     func context(_ now: Instant) -> ReadingContext {
-        ReadingContext(now: now, zones: zones, zone: zone)
+        ReadingContext(now: now, zones: zones, zone: settings.zone)
     }
 
     func remove(task name: String, at now: Instant) {
@@ -79,7 +79,7 @@ extension Scheduler {
         for schedule in state.schedules {
             schedule.next = nil
             schedule.asking?.state = .unasked
-            if schedule.files != nil { fileSchedulesVersion += 1 }
+            if schedule.files != nil { fileWaits.version += 1 }
         }
         forgetIfDone(state)
     }
@@ -154,7 +154,7 @@ extension Scheduler {
         if definition.recurrence.isFromEnd, state.hasRun(of: schedule) { return }
         schedule.next = schedule.computeNext()
         if let next = schedule.next {
-            dues.insert(TimedSchedule(instant: next, schedule: schedule))
+            timetable.dues.insert(TimedSchedule(instant: next, schedule: schedule))
         } else {
             ask(schedule, isChanged: isChanged)
         }
@@ -225,7 +225,7 @@ extension Scheduler {
                 add(schedule, isReboot ? [now] : backlog(of: schedule, isMissed: true, at: now)?.runs ?? [])
             }
         } else {
-            for due in dues.all(while: { $0.instant <= now }) where due.isValid {
+            for due in timetable.dues.all(while: { $0.instant <= now }) where due.isValid {
                 add(due.schedule, backlog(of: due.schedule, isMissed: due.isMissed(at: now), at: now)?.runs ?? [])
             }
         }
@@ -244,8 +244,8 @@ extension Scheduler {
         // `recorded` says nothing of the due time that follows one whose run is on record: it is left to the next turn.
         var unasked: Set<ObjectIdentifier> = []
         var left: [TimedSchedule] = []
-        while let top = dues.first, top.instant <= now || !top.isValid {
-            dues.removeFirst()
+        while let top = timetable.dues.first, top.instant <= now || !top.isValid {
+            timetable.dues.removeFirst()
             guard top.isValid else { continue }
             guard !unasked.contains(ObjectIdentifier(top.schedule)) else {
                 left.append(top)
@@ -253,7 +253,7 @@ extension Scheduler {
             }
             if catchUp(top.schedule, isMissed: top.isMissed(at: now), recorded, at: now) { unasked.insert(ObjectIdentifier(top.schedule)) }
         }
-        for one in left { dues.insert(one) }
+        for one in left { timetable.dues.insert(one) }
     }
 
     /// The due times of a schedule up to now that are not accounted for.

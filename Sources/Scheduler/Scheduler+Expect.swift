@@ -41,7 +41,7 @@ extension Scheduler {
     private func lineUp(_ state: TaskState) {
         guard let instant = state.expectedBy, let history = state.history, !history.isLinedUp else { return }
         history.isLinedUp = true
-        expectations.insert(TimedTask(instant: instant, task: state))
+        timetable.expectations.insert(TimedTask(instant: instant, task: state))
     }
 
     /// A run of the task has succeeded.
@@ -54,9 +54,9 @@ extension Scheduler {
 
     /// When the next task is overdue. Entries that tasks have gone beyond, by a success, move on to where they belong.
     func nextExpectation() -> Instant? {
-        while let top = expectations.first {
+        while let top = timetable.expectations.first {
             if top.task.expectedBy == top.instant, tasks[top.task.name] === top.task { return top.instant }
-            expectations.removeFirst()
+            timetable.expectations.removeFirst()
             top.task.history?.isLinedUp = false
             if tasks[top.task.name] === top.task { lineUp(top.task) }
         }
@@ -64,7 +64,7 @@ extension Scheduler {
     }
 
     func checkExpectations(at now: Instant) {
-        while let instant = nextExpectation(), instant <= now, let state = expectations.removeFirst()?.task {
+        while let instant = nextExpectation(), instant <= now, let state = timetable.expectations.removeFirst()?.task {
             state.history?.isLinedUp = false
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
             // First, so that a journal that is cut between the two makes neither of them twice.

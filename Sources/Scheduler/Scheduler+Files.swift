@@ -42,6 +42,16 @@ public struct FileReport: Sendable {
     }
 }
 
+/// The schedules that wait for files.
+struct FileWaits {
+    /// By `TASK/ID`.
+    var schedules: [String: ScheduleState] = [:]
+    /// Counted up whenever one has come, changed or gone.
+    var version = 0
+    /// Those that have files for a run to come.
+    var collecting: [ScheduleState] = []
+}
+
 /// The files of a schedule.
 final class FileState {
     /// Of those that were dealt with.
@@ -74,8 +84,8 @@ extension Scheduler {
 
     /// The schedules that wait for files now. `isNew`: its paths are to be looked at as a whole.
     public func takeFileSchedules() -> [(schedule: ScheduleState, isNew: Bool)] {
-        fileSchedules = fileSchedules.filter { isWaitingForFiles($0.value) }
-        return fileSchedules.sorted { $0.key < $1.key }.map { _, schedule in
+        fileWaits.schedules = fileWaits.schedules.filter { isWaitingForFiles($0.value) }
+        return fileWaits.schedules.sorted { $0.key < $1.key }.map { _, schedule in
             defer { schedule.files?.wantsListing = false }
             return (schedule, schedule.files?.wantsListing ?? false)
         }
@@ -92,7 +102,7 @@ extension Scheduler {
     func waitForFiles(_ schedule: ScheduleState, since: Instant) {
         let key = "\(schedule.task)/\(schedule.id)"
         guard schedule.definition?.onPath != nil, schedule.definition?.enabled == true else {
-            if fileSchedules.removeValue(forKey: key) != nil { fileSchedulesVersion += 1 }
+            if fileWaits.schedules.removeValue(forKey: key) != nil { fileWaits.version += 1 }
             return
         }
         let files = schedule.files ?? FileState()
@@ -101,8 +111,8 @@ extension Scheduler {
         files.collected = [:]
         files.wantsListing = true
         files.since = max(files.since ?? since, since)
-        fileSchedules[key] = schedule
-        fileSchedulesVersion += 1
+        fileWaits.schedules[key] = schedule
+        fileWaits.version += 1
     }
 
     // MARK: What was found
@@ -157,7 +167,7 @@ extension Scheduler {
             fire([file], of: schedule, due, at: now)
         } else {
             schedule.files?.collected[file.fingerprint] = file
-            if !collecting.contains(where: { $0 === schedule }) { collecting.append(schedule) }
+            if !fileWaits.collecting.contains(where: { $0 === schedule }) { fileWaits.collecting.append(schedule) }
         }
     }
 
@@ -177,8 +187,8 @@ extension Scheduler {
 
     /// With `paths = "all"`: what has been collected, once no run of the schedule waits or runs.
     func fireCollected(at now: Instant) {
-        collecting.removeAll { !isWaitingForFiles($0) || $0.files?.collected.isEmpty ?? true }
-        for schedule in collecting {
+        fileWaits.collecting.removeAll { !isWaitingForFiles($0) || $0.files?.collected.isEmpty ?? true }
+        for schedule in fileWaits.collecting {
             while let files = schedule.files, !files.collected.isEmpty, let task = tasks[schedule.task], !task.hasRun(of: schedule) {
                 var some: [ArrivedFile] = []
                 var bytes = 0

@@ -108,7 +108,7 @@ extension Scheduler {
         case .line(let line): table.set("command", Value(.string(line)))
         case .arguments(let words): table.set("command", Value(.array(words.map { Value(.string($0)) })))
         case .mail(let address):
-            if let parent { table.set("script", Value(.string(MailScript(parent, to: address, host: host, command: mailCommand).text))) }
+            if let parent { table.set("script", Value(.string(MailScript(parent, to: address, host: settings.host, command: settings.mailCommand).text))) }
             table.set("tries", Value(.integer(4)))
             table.set("timeout", Value(.string("5m")))
             table.set("backoff", Value(.string("5m")))
@@ -139,7 +139,7 @@ extension Scheduler {
     private func variables(of job: Job) -> [(String, String)] {
         [
             ("SPOOL_PARENT_ID", job.id.text), ("SPOOL_PARENT_NAME", job.name), ("SPOOL_PARENT_TASK", job.task ?? ""),
-            ("SPOOL_PARENT_DIR", "\(spool)/\(job.state.rawValue)/\(job.id)"), ("SPOOL_PARENT_STATE", job.state.rawValue),
+            ("SPOOL_PARENT_DIR", "\(settings.spool)/\(job.state.rawValue)/\(job.id)"), ("SPOOL_PARENT_STATE", job.state.rawValue),
             ("SPOOL_PARENT_REASON", job.reason?.rawValue ?? ""), ("SPOOL_PARENT_EXIT_CODE", job.exitCode.map(String.init) ?? ""),
             ("SPOOL_PARENT_SIGNAL", job.signal.map { Signal.name($0) } ?? ""),
         ]
@@ -147,7 +147,7 @@ extension Scheduler {
 
     /// The job's status, without its own payload where that leaves no room.
     private func payload(of job: Job) -> Table {
-        var status = job.status(host: host)
+        var status = job.status(host: settings.host)
         if let bytes = status.payload, bytes.count > JobDefinition.payloadBytesMax / 2 { status.payload = nil }
         // We wrote it ourselves.
         guard case .table(let table)? = (try? JSON.parse(status.json()))?.kind else { return Table() }

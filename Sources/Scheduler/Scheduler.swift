@@ -4,8 +4,9 @@
 // - `handle` takes one event and the time; `takeTurn` hands over all that followed from the events since the last turn:
 //   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in
 //   that order, so nothing is moved before it is recorded and nothing runs before it is recorded and moved.
-// - Every change of state is a `Record`, and only `apply` changes state. Replaying the records of a journal through
-//   `restore` therefore rebuilds exactly the state in which they were written; there is no second way to get there.
+// - The state is in parts, which the class names: what is recorded, what follows from that and from the definitions in force, and what the
+//   turn has still to take up. Every change of the recorded part is a `Record`, and only `apply` makes it. Replaying the records of a journal
+//   through `restore` therefore rebuilds the recorded part as it was when they were written; there is no second way to get there.
 // - At most `slots` jobs run at once, and of a queue at most its own slots. The highest priority goes first, then the
 //   earliest start, then the first to arrive. A full or paused queue never holds back a job of another.
 // - A job that holds a lock keeps back those that want it, and no other; nothing starts before what it waits for has ended.
@@ -25,64 +26,91 @@ public struct SchedulerLimits: Sendable {
     }
 }
 
+/// What the configuration and the machine say that jobs and follow-ups depend on.
+public struct SchedulerSettings: Sendable {
+    /// The zone of wall times that name none.
+    public var zone = Zone.utc
+    /// The path of the spool and the name of the machine, for the environment of follow-ups.
+    public var spool = ""
+    public var host = ""
+    /// The command that is given mails.
+    public var mailCommand: [String] = []
+
+    public init() {}
+}
+
+/// Instants at which something happens without an event. Entries that no longer hold stay until they come first.
+struct Timetable {
+    /// Due times of schedules.
+    var dues = Heap<TimedSchedule>()
+    /// Jobs that wait for their start or their next try.
+    var delayed = Heap<TimedJob>()
+    /// Jobs that fail unless they have started by then.
+    var deadlines = Heap<TimedJob>()
+    /// Tasks that are overdue then unless they succeed.
+    var expectations = Heap<TimedTask>()
+}
+
+// It has more variables than a type should: the records of one journal concern all of them at once, and `apply` must see them together.
 public final class Scheduler {
     /// A due time handled this much later than it was counts as missed and follows `catch_up`.
     public static let missedAfterMilliseconds: Int64 = 60_000
 
-    var limits: SchedulerLimits
     let zones: ZoneDatabase
-    /// The zone of wall times that name none.
-    public var zone = Zone.utc
-    /// Where the spool is, what the machine is called, and what mails are given to: for what follow-ups are told.
-    public var spool = ""
-    public var host = ""
-    public var mailCommand: [String] = []
+
+    // MARK: Settings
+
+    var limits: SchedulerLimits
+    /// Set by whoever reads the configuration, before the events that are to be handled by it.
+    public var settings = SchedulerSettings()
+
+    // MARK: Recorded
+    // The journal's records made this, and a replay of them rebuilds it. Only `apply` changes it. Of a task and a schedule a part is recorded
+    // only: see TaskState.
+
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
     public internal(set) var pauses: [PauseScope: String] = [:]
-    /// The text of each definition in force, and from when its relative times count, by its file's path without ending.
+    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
     public internal(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
-    /// Which task each file in `schedules/` belongs to.
-    var scheduleFiles: [String: String] = [:]
-    public internal(set) var runningCount = 0
     /// The boot in which the daemon last ran, as the journal has it.
     public internal(set) var lastBoot: String?
     /// The last readable record of a journal that was mended since the last daemon.
     public internal(set) var repairedSince: Instant?
-    /// The jobs of which the journal tells since its last daemon ended in order, with every effect of its decisions carried out: another
-    /// was killed before it could say that it had started. Nil: none has ended so.
+    /// The jobs that the journal has records of since its last daemon ended in order, with every effect of its decisions carried out. Another
+    /// daemon was killed before it could record that it had started. Nil: no daemon has ended in order.
     var touchedSinceStop: Set<JobID>?
+    var retries = Retries()
 
+    // MARK: Derived
+    // This follows from what is recorded and from the definitions in force. It is kept up along with them, so that nothing has to be searched.
+
+    public internal(set) var runningCount = 0
+    var arrivals: UInt64 = 0
+    var uniques: [String: Job] = [:]
+    /// Jobs that wait for the end of the job of that id. Some may have left meanwhile.
+    var waiters: [JobID: [Job]] = [:]
+    /// The task that each file in `schedules/` belongs to.
+    var scheduleFiles: [String: String] = [:]
     var ready = ReadyQueues()
     var locks = Locks()
-    /// Jobs that wait for the end of the one of that id. Some may have left meanwhile.
-    var waiters: [JobID: [Job]] = [:]
-    /// Those that will never run, and why; with the job whose end is the reason.
+    var timetable = Timetable()
+    var questions = Questions()
+    var fileWaits = FileWaits()
+
+    // MARK: The turn
+    // What has happened since the last turn and is still to be taken up. A turn leaves nothing of it; a replay ends with what it owes.
+
+    /// Jobs that will never run, and why; with the job whose end is the reason.
     var broken: [(job: Job, why: Obstacle, by: JobID?)] = []
-    var retries = Retries()
-    var uniques: [String: Job] = [:]
+    /// Follow-ups that are not taken up yet.
     var owed: [Debt] = []
-    var expectations = Heap<TimedTask>()
     /// Jobs that have come to their end in this turn: the tree does not know yet.
     public internal(set) var endedInTurn: [JobID: Job] = [:]
     /// There is something to start, and the world does not allow it.
     public private(set) var isHeld = false
-    /// Whether the last turn would have started a job if there had been another slot.
+    /// The last turn would have started a job if there had been another slot.
     public private(set) var isShortOfSlots = false
-    var delayed = Heap<TimedJob>()
-    var deadlines = Heap<TimedJob>()
-    var dues = Heap<TimedSchedule>()
-    var arrivals: UInt64 = 0
-    /// Schedules whose program is to be asked in this turn, with the question's number; and those whose program failed when it
-    /// was asked last.
-    var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
-    var failing: [ScheduleState] = []
-    var questionCount: UInt64 = 0
-    /// Schedules that wait for files, by `TASK/ID`; counted up whenever one has come, changed or gone.
-    var fileSchedules: [String: ScheduleState] = [:]
-    public internal(set) var fileSchedulesVersion = 0
-    /// Those that have files for a run to come.
-    var collecting: [ScheduleState] = []
     var turn = Turn()
     /// The daemon has started, and the next turn catches up with what was missed.
     var pendingStart: PendingStart?
@@ -165,22 +193,25 @@ public final class Scheduler {
     public func nextWake() -> Instant? {
         var wake: Instant?
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        while let top = delayed.first, !top.isValid { delayed.removeFirst() }
-        while let top = deadlines.first, !(top.isValid && top.job.attempt == 0) { deadlines.removeFirst() }
-        while let top = dues.first, !top.isValid { dues.removeFirst() }
-        if let top = delayed.first { consider(top.instant) }
-        if let top = deadlines.first { consider(top.instant) }
-        if let top = dues.first { consider(top.instant) }
-        for schedule in failing { if let again = schedule.asking?.askedAgain { consider(again) } }
+        while let top = timetable.delayed.first, !top.isValid { timetable.delayed.removeFirst() }
+        while let top = timetable.deadlines.first, !(top.isValid && top.job.attempt == 0) { timetable.deadlines.removeFirst() }
+        while let top = timetable.dues.first, !top.isValid { timetable.dues.removeFirst() }
+        if let top = timetable.delayed.first { consider(top.instant) }
+        if let top = timetable.deadlines.first { consider(top.instant) }
+        if let top = timetable.dues.first { consider(top.instant) }
+        for schedule in questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         if let expectation = nextExpectation() { consider(expectation) }
         return wake
     }
 
     /// The next due time of any schedule, with its task.
     public func nextDue() -> (instant: Instant, task: String)? {
-        while let top = dues.first, !top.isValid { dues.removeFirst() }
-        return dues.first.map { ($0.instant, $0.schedule.task) }
+        while let top = timetable.dues.first, !top.isValid { timetable.dues.removeFirst() }
+        return timetable.dues.first.map { ($0.instant, $0.schedule.task) }
     }
+
+    /// Counted up whenever a schedule that waits for files has come, changed or gone.
+    public var fileSchedulesVersion: Int { fileWaits.version }
 
     public var runningByQueue: [String: Int] { ready.running }
 
@@ -242,16 +273,16 @@ public final class Scheduler {
     // MARK: Time
 
     private func expireDeadlines(at now: Instant) {
-        while let top = deadlines.first, top.instant <= now || !top.isValid {
-            deadlines.removeFirst()
+        while let top = timetable.deadlines.first, top.instant <= now || !top.isValid {
+            timetable.deadlines.removeFirst()
             guard top.isValid, top.job.attempt == 0 else { continue }
             fail(top.job, .deadline, "not started by its deadline, \(top.instant.rfc3339)", at: now)
         }
     }
 
     private func releaseDelayed(at now: Instant) {
-        while let top = delayed.first, top.instant <= now || !top.isValid {
-            delayed.removeFirst()
+        while let top = timetable.delayed.first, top.instant <= now || !top.isValid {
+            timetable.delayed.removeFirst()
             if top.isValid { ready.push(top.job) }
         }
     }

@@ -67,7 +67,7 @@ public struct Simulation {
 
     public init(limits: SchedulerLimits, zones: ZoneDatabase, zone: Zone, from: Instant) {
         scheduler = Scheduler(limits: limits, zones: zones)
-        scheduler.zone = zone
+        scheduler.settings.zone = zone
         self.limits = limits
         self.from = from
         now = from
@@ -84,7 +84,7 @@ public struct Simulation {
         durations[task.name] = max(0, duration)
         tasks[task.name] = TaskReport()
         for schedule in task.schedules { count(schedule.id, of: task.name, counting[schedule.id]) }
-        scheduler.handle(.task(try Self.paper(task, ReadingContext(now: task.writtenAt, zones: scheduler.zones, zone: scheduler.zone)), since: from), at: from)
+        scheduler.handle(.task(try Self.paper(task, ReadingContext(now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone)), since: from), at: from)
     }
 
     /// A schedule in a file of its own.

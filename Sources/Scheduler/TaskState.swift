@@ -1,9 +1,11 @@
 /// A task as the scheduler knows it: its definition in force, its schedules, and its runs that have not ended.
+///
+/// The journal's records made the schedules, the runs and the history. The definition is read from its file, or from the text that is recorded.
 public final class TaskState {
     public let name: String
     public internal(set) var definition: TaskDefinition?
     public internal(set) var schedules: [ScheduleState] = []
-    /// The run that has begun and not ended; between two tries it still counts. Stays nil for `allow`.
+    /// The run that has begun and not ended; between two tries it still counts. Nil with `overlap = "allow"`.
     var current: Job?
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = HeldJobs()
@@ -56,7 +58,7 @@ public final class TaskState {
 
 /// What stays known of a task's runs when they have ended.
 final class TaskHistory {
-    /// The run that was taken up last, and how it ended; nil: it has not.
+    /// The run that was taken up last, and its end, if it has ended.
     var latest: (id: JobID, end: JobState?)?
     /// Since when a success is expected: the last one, or when it was first asked for.
     var expectedSince: Instant?
@@ -69,24 +71,34 @@ final class TaskHistory {
 public final class ScheduleState {
     public let task: String
     public let id: String
+
+    // MARK: From its file
+
     public internal(set) var definition: ScheduleDefinition?
-    /// Stands in a file of its own in `schedules/`.
+    /// The schedule has a file of its own in `schedules/`.
     public internal(set) var isFile = false
+
+    // MARK: Recorded
+
     /// Every due time up to this one has become a job or a record that says why not.
     public internal(set) var accounted: Instant {
         didSet { if Self.isLeap(from: oldValue, to: accounted) { accountedBefore = oldValue } }
     }
-    /// What that was before it last went on by more than a day at once, as it does by a clock that is wrong.
+    /// The value of `accounted` before it last grew by more than a day at once, as a wrong clock makes it do.
     private(set) var accountedBefore: Instant
-    /// When it was taken up: the start of a fixed grid.
+    /// When the schedule was taken up: the start of a fixed grid.
     public internal(set) var origin: Instant
-    /// When its last run ended; nil before the first.
+    /// When the last run ended.
     public internal(set) var lastEnd: Instant?
-    public internal(set) var next: Instant?
-    /// Of a pattern that a program decides.
+    /// Of a pattern that a program decides. Its answers are recorded, not its questions.
     var asking: Asking?
-    /// Of one that waits for files.
+    /// Of a schedule that waits for files. The files that were dealt with are recorded.
     var files: FileState?
+
+    // MARK: Derived
+
+    /// The next due time.
+    public internal(set) var next: Instant?
 
     init(task: String, id: String, accounted: Instant, origin: Instant) {
         self.task = task

@@ -52,8 +52,8 @@ import Testing
 
     @Test func aFollowUpIsToldWhatItFollows() throws {
         let world = World()
-        world.scheduler.spool = "/spool"
-        world.scheduler.host = "h"
+        world.scheduler.settings.spool = "/spool"
+        world.scheduler.settings.host = "h"
         world.task("alert", "command = [\"alert\"]\nenv = {A = 1}\npriority = 7\n[[schedule]]\ncron = \"@daily\"")
         let id = world.drop("a", "on_failure = \"alert\"\non_end = \"notify me\"\nenv = {OWN = \"x\"}\ndirectory = \"/d\"\npayload = 5")
         world.lines()
@@ -119,8 +119,8 @@ import Testing
 
     @Test func aMailsHeaderHoldsNothingThatAJobSays() throws {
         let world = World()
-        world.scheduler.host = "h\nBcc: x"
-        world.scheduler.mailCommand = ["/bin/it's here", "-t"]
+        world.scheduler.settings.host = "h\nBcc: x"
+        world.scheduler.settings.mailCommand = ["/bin/it's here", "-t"]
         let id = world.drop("a", "mail = \"a@b.c, d\"")
         world.lines()
         world.end("a", .notSpawned("no\nSubject: 'x' $(rm) `rm`"))

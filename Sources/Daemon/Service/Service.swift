@@ -40,7 +40,7 @@ package final class Service<FS: FileSystem, W: World> {
         self.spoolID = spoolID
         self.world = world
         scheduler = Scheduler(zones: zones)
-        scheduler.host = spool.host
+        scheduler.settings.host = spool.host
     }
 
     var now: Instant { world.now }

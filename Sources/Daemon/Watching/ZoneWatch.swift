@@ -46,7 +46,7 @@ final class ZoneWatch: FileWatcher {
             let changed = Set(changes.map(\.new.name)).sorted().joined(separator: ",")
             log.write(.notice, "zones-changed", at: service.now, ["zones": changed])
             if let change = changes.first(where: { $0.old === configuration.inForce.zone }) { configuration.replaceZone(by: change.new) }
-            service.scheduler.zone = configuration.inForce.zone
+            service.scheduler.settings.zone = configuration.inForce.zone
             service.submit(.zonesChanged(changes))
             service.isPublishDue = true
         } while zones.files != names
