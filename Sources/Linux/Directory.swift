@@ -197,30 +197,6 @@ extension Directory {
             throw SystemError(call: error.call, path: name, errno: error.errno)
         }
     }
-
-    /// Puts a new content in a file's place whole: written as `.NAME.tmp` beside it, renamed over it. With `sync`, the content
-    /// is on the disk before it gets the name; the name itself needs ``sync()``.
-    public borrowing func replaceFile(
-        _ name: String, _ bytes: [UInt8], mode: mode_t = 0o600, sync: Bool = false
-    ) throws(SystemError) {
-        let slash = name.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let start = slash.map { name.utf8.index(after: $0) } ?? name.startIndex
-        let temporary = "\(name[..<start]).\(name[start...]).tmp"
-        do throws(SystemError) {
-            let file = try openFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: mode)
-            do throws(SystemError) {
-                try file.write(bytes)
-                if sync { try file.sync() }
-            } catch {
-                throw SystemError(call: error.call, path: temporary, errno: error.errno)
-            }
-            try rename(temporary, to: name)
-        } catch {
-            // The error is the news; what is left of the temporary file is litter either way.
-            try? unlink(temporary)
-            throw error
-        }
-    }
 }
 
 extension FileDescriptor {

@@ -16,10 +16,6 @@ public struct Poll: ~Copyable {
         public static let writable = Self(rawValue: 0x4)
         /// In events only, always watched for.
         public static let error = Self(rawValue: 0x8)
-        /// In events only, always watched for: the other side is gone.
-        public static let hangUp = Self(rawValue: 0x10)
-        /// The other side will write no more.
-        public static let readHangUp = Self(rawValue: 0x2000)
     }
 
     /// A descriptor that is ready.
@@ -45,11 +41,6 @@ public struct Poll: ~Copyable {
     /// Starts to watch a descriptor; its events carry `token`.
     public borrowing func add(_ raw: Int32, _ flags: Flags = .readable, token: UInt64) throws(SystemError) {
         try control(EPOLL_CTL_ADD, raw, flags, token)
-    }
-
-    /// Changes what a descriptor is watched for.
-    public borrowing func modify(_ raw: Int32, _ flags: Flags, token: UInt64) throws(SystemError) {
-        try control(EPOLL_CTL_MOD, raw, flags, token)
     }
 
     /// Stops watching a descriptor; closing it does so too, unless it was duplicated.
