@@ -14,7 +14,8 @@ public enum StandardDescriptors {
             var raw: Int32
             repeat { raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0) } while raw < 0 && errno == EINTR
             if raw == number { continue }
-            SystemCheck.refuse(program, "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(String(cString: strerror(errno)))")
+            let why = SystemError.message(errno)
+            SystemCheck.refuse(program, "descriptor \(number) is closed, and /dev/null cannot be opened for it: \(why)")
         }
     }
 
