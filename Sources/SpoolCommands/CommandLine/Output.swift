@@ -136,7 +136,7 @@ final class Output {
     private func fail(_ number: Int32) {
         failure = number
         if descriptor == STDERR_FILENO {
-            // No other place is left for a report, and the command goes on. A closed standard error is the caller's wish.
+            // No other place is left for a report, and the command continues. A closed standard error is the caller's wish.
             hasFailed = number != EBADF && number != EPIPE
             return
         }

@@ -109,8 +109,8 @@ struct JobFilter {
         if let since, came < since { return false }
         // The earlier of the two instants counts: a job may be accepted later than it was submitted.
         if let until, min(status.due, status.createdAt) > until { return false }
-        let told = [status.name, status.description, status.error].compactMap { $0?.lowercased() }
-        return texts.allSatisfy { text in told.contains { $0.firstRange(of: text) != nil } }
+        let shown = [status.name, status.description, status.error].compactMap { $0?.lowercased() }
+        return texts.allSatisfy { text in shown.contains { $0.firstRange(of: text) != nil } }
     }
 }
 

@@ -21,12 +21,12 @@ extension SpoolCommand {
             Example("spoolctl check --json", "prints the problems for an editor"),
         ]
     ) { session throws(Failure) in
-        var check = Check(session)
+        var check = DefinitionCheck(session)
         if session.arguments.operands.isEmpty {
             try check.spool()
         } else {
             for file in session.arguments.operands { try check.file(file) }
         }
-        return check.report()
+        return check.print()
     }
 }

@@ -9,14 +9,14 @@ struct Demo {
     private let path: String
     private let fs: DiskFileSystem
     private var dropped = 0
-    /// The files of tasks that repeat within the demo, by task; they go when it has run often enough.
+    /// The files of tasks that repeat during the demo, by task. A file is removed after three runs.
     private var repeating: [String: String] = [:]
     private var shown: [String: String] = [:]
     private var drawnLines = 0
 
     private static let runsOfTask = 3
     private static let limitMilliseconds: Int64 = 18_000
-    /// A task that is not due within so long is run once by hand.
+    /// A task that is not due within this time is run once by hand.
     private static let soonMilliseconds: Int64 = 4000
 
     init(_ session: Session) throws(Failure) {
@@ -45,10 +45,10 @@ struct Demo {
     /// The examples of an installed program are in `share/doc/spoold` beside its `bin`; those of a built one are in its checkout.
     private static func examples(_ session: Session, _ here: String) throws(Failure) -> String {
         if let given = session.arguments.value("examples") {
-            guard isDirectory("\(given)/new") else { throw .usage("--examples: \(given) holds no directory new") }
+            guard isDirectory("\(given)/new") else { throw .usage("--examples: \(given) has no directory new") }
             return given
         }
-        // Not any directory named examples above the program: that may be somebody's own.
+        // Other directories named examples above the program are ignored: they may be a user's own.
         let installed = "\(here.parentDirectory)/share/doc/spoold/examples"
         if isDirectory("\(installed)/new") { return installed }
         var directory = here
@@ -74,7 +74,7 @@ struct Demo {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    // MARK: The play
+    // MARK: Running
 
     mutating func run() throws(Failure) -> Int32 {
         let output = session.output
@@ -99,7 +99,7 @@ struct Demo {
         stopDaemon(pid)
         try show(isLast: true)
         try epilogue()
-        if !isOver { session.complain("not everything ended in time; \(path)/spoold.log says more") }
+        if !isOver { session.complain("some jobs have not ended in time; see \(path)/spoold.log") }
         return isOver ? ExitCode.done : ExitCode.failed
     }
 
@@ -120,7 +120,7 @@ struct Demo {
         _ = exitStatus(of: pid)
     }
 
-    /// Shows what moves until all has ended. False: the time was up, or the daemon is gone.
+    /// Shows changes until all jobs have ended. False after the time limit.
     private mutating func follow(_ watch: JobWatch, _ daemon: Int32) throws(Failure) -> Bool {
         let deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.limitMilliseconds)
         while true {
@@ -137,15 +137,15 @@ struct Demo {
             guard rest > 0 else { return false }
             var poll = pollfd(fd: daemon, events: Int16(POLLIN), revents: 0)
             if Glibc.poll(&poll, 1, 0) > 0 {
-                throw Failure(ExitCode.failed, "spoold has ended by itself; \(path)/spoold.log says why")
+                throw Failure(ExitCode.failed, "spoold has ended; see \(path)/spoold.log")
             }
-            // A status appears in a directory a moment after it: watch those that are not complete.
+            // A status is written a moment after its directory appears, so incomplete records are watched.
             for record in records where !record.isComplete { watch.add(record.place.path) }
             _ = try watch.wait(for: [], or: [poll], milliseconds: rest)
         }
     }
 
-    // MARK: Putting files in
+    // MARK: Submitting
 
     private mutating func placeTasks() throws(Failure) {
         let context = ReadingContext(now: session.now, zones: session.zones)
@@ -162,12 +162,12 @@ struct Demo {
             let next = task.schedules.compactMap { $0.recurrence.next(after: session.now, origin: session.now) }.min()
             if let next, next < soon {
                 repeating[stem] = file
-                session.output.line("  tasks/\(file): repeats; three runs will do")
+                session.output.line("  tasks/\(file): repeats; three runs are shown")
             } else {
                 var drop = JobDrop(fs)
                 _ = try drop.drop(Source(format: .toml, bytes: Array("task = \"\(stem)\"\n".utf8)), name: stem)
                 dropped += 1
-                session.output.line("  tasks/\(file): not due for long; run once by hand")
+                session.output.line("  tasks/\(file): not due soon; run once by hand")
             }
         }
     }
@@ -199,7 +199,7 @@ struct Demo {
         }
     }
 
-    /// Composed beside, then renamed, as everybody should.
+    /// Copies a file into the spool: composes it in tmp/ and renames it.
     func copy(_ file: String, to target: String) throws(Failure) {
         let (bytes, mode) = try content(file)
         try attempt { () throws(SystemError) in
@@ -216,7 +216,7 @@ struct Demo {
 
     // MARK: Showing
 
-    /// Draws the table anew on a terminal; prints a line for each change in a pipe.
+    /// Redraws the table on a terminal; prints a line for each change in a pipe.
     @discardableResult
     private mutating func show(isLast: Bool) throws(Failure) -> [JobRecord] {
         var records = JobRecords(fs, ReadingContext(now: session.now, zones: session.zones))
@@ -266,7 +266,7 @@ struct Demo {
         return record.place.state == .running ? "runs" : "waits"
     }
 
-    /// One output, one error, and where to look.
+    /// Prints the output of one job, the error of another, and where to look.
     func epilogue() throws(Failure) {
         let output = session.output
         var records = JobRecords(fs, ReadingContext(now: session.now, zones: session.zones))
@@ -298,16 +298,16 @@ struct Demo {
             output.line("  \(Output.oneLine(record.status.error ?? record.status.brief))")
         }
         output.line("")
-        output.line("Nothing of this is running any more. Look around:")
+        output.line("Nothing is running any more. Look around:")
         output.line("  ls \(path)/done \(path)/failed")
         output.line("  spoolctl --spool \(path) jobs")
         output.line("  spoolctl --spool \(path) journal")
-        output.line("and remove it with: rm -r \(path)")
+        output.line("Remove the spool with: rm -r \(path)")
     }
 }
 
 extension String {
-    /// Without its last component; empty for `/`.
+    /// The path without its last component; empty for `/`.
     fileprivate var parentDirectory: String {
         guard let slash = utf8.lastIndex(of: UInt8(ascii: "/")) else { return "" }
         return String(self[..<slash])

@@ -231,7 +231,7 @@ final class Session {
 
     /// The same for commands that must work although the configuration cannot be read: wall times are then in UTC.
     func contextInAnyCase() -> ReadingContext {
-        let zone = (try? configuration().zone) ?? .utc  // the error is reported by whoever needs the configuration itself
+        let zone = (try? configuration().zone) ?? .utc  // commands that need the configuration itself report the error
         return ReadingContext(now: now, zones: zones, zone: zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
     }
 

@@ -144,12 +144,12 @@ struct JobWait {
         let record = try record(id)
         if case .nothing = showing { return record }
         guard let record, record.place.state == .running, watched.insert(record.place.path).inserted else { return record }
-        // Its output files are made there, and its progress is renamed into place.
+        // Output files are created in this directory, and progress is renamed into it.
         watch.add(record.place.path, [.created, .movedTo])
         return try self.record(id)
     }
 
-    /// A failure that no exit code speaks of is said in words.
+    /// Ends the waiting for a job: reports a failure that the exit code does not show.
     private func finished(_ status: JobStatus) -> Int32 {
         display?.take(status)
         let code = status.exitStatus
@@ -162,10 +162,10 @@ struct JobWait {
 
     // MARK: Interrupted
 
-    /// Whether somebody who reads what is shown can go: who shows nothing writes nothing to them.
+    /// True when output is shown, so that the end of its reader matters.
     private var watchesReader: Bool { if case .nothing = showing { false } else { true } }
 
-    /// What is shown cannot be written any more: the reader is gone, or the disk full. That ends the waiting as ctrl-C does.
+    /// Ends the waiting, as ctrl-C does, when the output cannot be written any more: the reader has ended, or the disk is full.
     private mutating func lostOutput(_ open: [String]) throws(Failure) -> Int32? {
         guard watchesReader, !hasLostOutput, let failure = session.output.failure else { return nil }
         hasLostOutput = true

@@ -163,7 +163,7 @@ struct WhyJob {
         }
         let history = try session.history(job: id, since: started ?? status.createdAt, fs)
         if let stopping = history.jobs[id]?.stopping {
-            sentence += "; it was told to end (\(stopping.why.rawValue)) at \(wording.instant(stopping.at))"
+            sentence += "; it was asked to end (\(stopping.why.rawValue)) at \(wording.instant(stopping.at))"
         }
         if let limit = try timeout(), let started {
             sentence += "; its timeout of \(length(limit)) ends at \(wording.instant(started.advanced(byMilliseconds: limit)))"

@@ -2,23 +2,20 @@ import Glibc
 import Linux
 import Store
 
-struct Check {
-    struct Problem {
-        var file: String
-        var position: Position?
-        var message: String
-        var hint: String?
-        var isWarning = false
-    }
-
+/// Reads definitions as the daemon would, for `spoolctl check`.
+struct DefinitionCheck {
     private let session: Session
-    private var problems: [Problem] = []
+    private var report = CheckReport()
+    /// The number of files that were read.
     private var count = 0
 
     /// The number of other users' files that are named: any user may put any number of files there.
     private static let strangersMax = 10
 
     init(_ session: Session) { self.session = session }
+
+    /// Prints the problems. Returns the exit code.
+    func print() -> Int32 { report.print(session, count: count) }
 
     // MARK: The spool
 
@@ -43,23 +40,23 @@ struct Check {
                         schedules = readTask(file.source, stem, path, context, tasks: tasks)?.schedules ?? []
                     } else if let read = readSchedule(file.source, stem, path, context) {
                         if !tasks.contains(read.task) {
-                            add(path, "there is no task \"\(read.task)\"", hint: suggestion(for: read.task, among: tasks))
+                            report.add(path, "there is no task \"\(read.task)\"", hint: suggestion(for: read.task, among: tasks))
                         }
                         schedules = [read.schedule]
                     }
-                    if let late = late[stem] { addLate(path, late) }
+                    if let late = late[stem] { report.addLate(path, late) }
                     for key in Set(schedules.compactMap { $0.recurrence.patternExtension?.key }).sorted() {
                         do throws(SystemError) {
-                            if let problem = try spool.problem(ofProgram: key) { add(path, "\(Layout.patterns)/\(key) \(problem)") }
+                            if let problem = try spool.problem(ofProgram: key) { report.add(path, "\(Layout.patterns)/\(key) \(problem)") }
                         } catch {
-                            add(path, "\(error)")
+                            report.add(path, "\(error)")
                         }
                     }
                 } catch {
                     // A problem of the file as a whole has no position: `tasks/a.toml: stands beside a.json`.
                     for line in error.lines {
                         let parts = line.split(separator: ":", maxSplits: 1)
-                        add(String(parts[0]), parts.count > 1 ? String(parts[1]).trimmed : line)
+                        report.add(String(parts[0]), parts.count > 1 ? String(parts[1]).trimmed : line)
                     }
                 }
             }
@@ -70,13 +67,13 @@ struct Check {
             let path = "\(Layout.new)/\(entry.name)"
             if let owner = try attempt({ () throws(SystemError) in try fs.foreignOwner(path) }) {
                 strangersCount += 1
-                if strangersCount <= Self.strangersMax { warn(path, "belongs to user \(owner) and is ignored") }
+                if strangersCount <= Self.strangersMax { report.warn(path, "belongs to user \(owner) and is ignored") }
                 continue
             }
             try job("\(session.spoolPath)/\(Layout.new)/\(entry.name)", shown: path, context, tasks: tasks)
         }
         let untold = strangersCount - Self.strangersMax
-        if untold > 0 { warn(Layout.new, "\(untold) more files belong to other users and are ignored") }
+        if untold > 0 { report.warn(Layout.new, "\(untold) more files belong to other users and are ignored") }
     }
 
     // MARK: Single files
@@ -92,9 +89,9 @@ struct Check {
             guard let (bytes, _) = read(path, path) else { return }
             do throws(Problems) {
                 _ = try Configuration(bytes, zones: session.zones, now: session.now)
-                warn(path, try Source(format: .toml, bytes: bytes).table().bareNumbers)
+                report.warn(path, try Source(format: .toml, bytes: bytes).table().bareNumbers)
             } catch {
-                add(path, error)
+                report.add(path, error)
             }
             return
         }
@@ -114,9 +111,9 @@ struct Check {
             return
         }
         let table: Table
-        do throws(Problems) { table = try source.table() } catch { return add(path, error) }
+        do throws(Problems) { table = try source.table() } catch { return report.add(path, error) }
         if session.arguments.flag("task") || directory == Layout.tasks || table["schedule"] != nil {
-            if !Name.isValid(stem) { add(path, "\"\(stem)\" is not a task's name: \(Name.form)") }
+            if !Name.isValid(stem) { report.add(path, "\"\(stem)\" is not a task's name: \(Name.form)") }
             if let task = readTask(source, stem, path, context, tasks: tasks?.union([stem])) {
                 try refuseLate(path, stem, in: Layout.tasks, isInSpool, context, ifNew: task.lateness(since: session.now) { _ in false })
             }
@@ -137,7 +134,7 @@ struct Check {
         let name = String(path.split(separator: "/").last ?? "")
         guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: mode & 0o111 != 0) else {
             let (message, hint) = Source.refusal(firstBytes: bytes)
-            return add(shown, message, hint: hint)
+            return report.add(shown, message, hint: hint)
         }
         readJob(Source(format: format, bytes: bytes), shown, context, tasks: tasks)
     }
@@ -149,16 +146,16 @@ struct Check {
             let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
             let status = try file.status()
             guard status.kind == .file else {
-                add(shown, "is not a regular file")
+                report.add(shown, "is not a regular file")
                 return nil
             }
             guard status.size <= Int64(Source.bytesMax) else {
-                add(shown, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
+                report.add(shown, "is \(status.size) bytes; at most \(Source.bytesMax) are read")
                 return nil
             }
             return (try file.readAll(limit: Source.bytesMax), status.mode)
         } catch {
-            add(shown, error.message)
+            report.add(shown, error.message)
             return nil
         }
     }
@@ -170,14 +167,14 @@ struct Check {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
             try task.checkRun(context)
-            warn(path, task.references, among: tasks)
+            report.warn(path, task.references, among: tasks)
             let table = try source.table()
-            warn(path, table.bareNumbers)
+            report.warn(path, table.bareNumbers)
             guard case .array(let tables)? = table["schedule"]?.kind else { return task }
-            for (schedule, table) in zip(task.schedules, tables) { warn(path, schedule, table) }
+            for (schedule, table) in zip(task.schedules, tables) { report.warn(path, schedule, table, now: session.now) }
             return task
         } catch {
-            add(path, error)
+            report.add(path, error)
             return nil
         }
     }
@@ -188,11 +185,11 @@ struct Check {
         do throws(Problems) {
             let read = try ScheduleDefinition.file(id: id, source: source, context)
             let table = try source.table()
-            warn(path, table.bareNumbers)
-            warn(path, read.schedule, Value(.table(table)))
+            report.warn(path, table.bareNumbers)
+            report.warn(path, read.schedule, Value(.table(table)), now: session.now)
             return read
         } catch {
-            add(path, error)
+            report.add(path, error)
             return nil
         }
     }
@@ -201,8 +198,8 @@ struct Check {
     private mutating func readJob(_ source: Source, _ path: String, _ context: ReadingContext, tasks: Set<String>?) {
         do throws(Problems) {
             var table = try source.table()
-            warn(path, table.taskReferences, among: tasks)
-            warn(path, table.bareNumbers)
+            report.warn(path, table.taskReferences, among: tasks)
+            report.warn(path, table.bareNumbers)
             guard let value = table["task"] else {
                 _ = try JobDefinition.accept(table, isScript: source.format == .script, context)
                 return
@@ -227,7 +224,7 @@ struct Check {
             table.set("command", Value(.array([Value(.string("true"))]), at: value.position))
             _ = try JobDefinition.accept(table, context)
         } catch {
-            add(path, error)
+            report.add(path, error)
         }
     }
 
@@ -243,83 +240,7 @@ struct Check {
                 return try spool.late(in: directory, [(stem, files)], context)[stem]
             }
         }
-        if let late { addLate(path, late) }
-    }
-
-    /// Adds an instant that has passed as a problem, and removes the warning about it.
-    private mutating func addLate(_ file: String, _ late: Problems) {
-        self.problems.removeAll { one in one.isWarning && one.file == file && late.all.contains { $0.position == one.position } }
-        add(file, late)
-    }
-
-    // MARK: Problems
-
-    private mutating func warn(_ file: String, _ message: String) {
-        problems.append(Problem(file: file, position: nil, message: message, hint: nil, isWarning: true))
-    }
-
-    private mutating func add(_ file: String, _ message: String, hint: String? = nil) {
-        problems.append(Problem(file: file, position: nil, message: message, hint: hint))
-    }
-
-    /// Warns of missing tasks that a definition names. They may exist when they are needed.
-    private mutating func warn(_ file: String, _ references: [TaskReference], among tasks: Set<String>?) {
-        guard let tasks else { return }
-        for reference in references where !tasks.contains(reference.task) {
-            let hint = suggestion(for: reference.task, among: tasks)
-            problems.append(
-                Problem(
-                    file: file, position: reference.position, message: "\(reference.key): there is no task \"\(reference.task)\"",
-                    hint: hint,
-                    isWarning: true))
-        }
-    }
-
-    /// Adds warnings about valid but surprising values.
-    private mutating func warn(_ file: String, _ warnings: [DocumentError]) {
-        for one in warnings {
-            problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint, isWarning: true))
-        }
-    }
-
-    private mutating func add(_ file: String, _ problems: Problems) {
-        for one in problems.all {
-            self.problems.append(Problem(file: file, position: one.position, message: one.message, hint: one.hint))
-        }
-    }
-
-    /// Adds the warnings about a schedule, at the position of the key that says when.
-    private mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value) {
-        guard schedule.enabled, case .table(let table) = value.kind else { return }
-        let position = ScheduleDefinition.whenKeys.lazy.compactMap { table[$0]?.position }.first
-        for warning in schedule.explanation(at: session.now).warnings {
-            problems.append(Problem(file: file, position: position, message: "\(schedule.expression): \(warning)", isWarning: true))
-        }
-    }
-
-    func report() -> Int32 {
-        let output = session.output
-        if session.isJSON {
-            output.jsonArray(problems) { writer, problem in
-                writer.member("file", problem.file)
-                writer.member("line", problem.position?.line)
-                writer.member("column", problem.position?.column)
-                writer.member("message", problem.message)
-                writer.member("hint", problem.hint)
-                writer.member("severity", problem.isWarning ? "warning" : "error")
-            }
-        } else if session.isQuiet {
-            var shown: Set<String> = []
-            for problem in problems where !problem.isWarning && shown.insert(problem.file).inserted { output.line(problem.file) }
-        } else {
-            for problem in problems {
-                let place = problem.position.map { ":\($0)" } ?? ""
-                let message = problem.hint.map { "\(problem.message); \($0)" } ?? problem.message
-                output.line(Output.oneLine("\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(message)"))
-            }
-            if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
-        }
-        return problems.allSatisfy(\.isWarning) ? ExitCode.done : ExitCode.invalid
+        if let late { report.addLate(path, late) }
     }
 }
 
