@@ -48,6 +48,8 @@ public final class Job {
         public internal(set) var requests: [String] = []
         /// How the last try was begun otherwise than the job says.
         public internal(set) var remark: String?
+        /// The boot of the machine in which the last try was begun, as `daemonStarted` calls it.
+        public internal(set) var boot: String?
         /// Jobs that have to end before this one may start; of one that failed with `dependency`, those that had not ended as it asked.
         public internal(set) var waitsFor: [JobID] = []
     }
@@ -68,10 +70,11 @@ public final class Job {
     func withdraw(at now: Instant) { recorded.changedAt = now }
 
     /// A try begins.
-    func begin(attempt: Int, at now: Instant) {
+    func begin(attempt: Int, boot: String?, at now: Instant) {
         if self.attempt > 0, state == .new { recorded.tryBefore = [(ending, endedAt)] }
         recorded.last = Ending(attempt: attempt, state: .running, reason: nil)
         recorded.last.startedAt = now
+        recorded.boot = boot
         recorded.endedAt = nil
         recorded.changedAt = now
         recorded.remark = nil

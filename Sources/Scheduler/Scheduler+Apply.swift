@@ -19,7 +19,7 @@ extension Scheduler {
                 ready.began(job.definition.queue)
                 locks.take(job)
             }
-            job.begin(attempt: attempt, at: now)
+            job.begin(attempt: attempt, boot: lastBoot, at: now)
             if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
             touch(job)
         case .stopping(let id, let why): jobs[id]?.stop(why)

@@ -55,7 +55,11 @@ extension Scheduler {
             if let moved = job.moved { records.append((now, .moved(job.id, moved))) }
             switch job.state {
             case .running:
+                // It was begun before the machine came up, and nobody could read yet what became of it.
+                let isOfEarlierBoot = job.recorded.boot != lastBoot
+                if isOfEarlierBoot, let boot = job.recorded.boot { records.append((now, .daemonStarted(boot: boot, version: "snapshot"))) }
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
+                if isOfEarlierBoot, let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
                 if let remark = job.remark { records.append((now, .remarked(job.id, remark))) }
                 if let why = job.stopping { records.append((now, .stopping(job.id, why))) }
                 for name in job.requests { records.append((now, .requested(job.id, name: name))) }

@@ -124,7 +124,8 @@ final class People {
             drops[index].mayBeTwice = true
             drops[drops.count - 1].mayBeTwice = true
             // What is older than the end of the run was there before, as far as a clock that was set back can tell.
-            drops[drops.count - 1].mayBeGone = world.now < world.latest
+            // A running job's directory that somebody put there is that job's still.
+            drops[drops.count - 1].mayBeGone = world.now < world.latest || moved.contains(index)
             drops[drops.count - 1].record = names[Int(pick >> 8 % UInt64(names.count))]
             try rename(into: path, text)
         case .remove:

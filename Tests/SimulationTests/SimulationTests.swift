@@ -357,6 +357,14 @@ import Testing
                 "cutPowerSoon 8743675021743988303",
             ]
         ),
+        (
+            "A run from before a power cut of which the first daemon after it could not read the worker's record",
+            [
+                "drop 4349221973083551286", "rotate 10955812739932023310", "work 13667576642293446826", "work 5067662697394738811",
+                "cutPower 9860426257675119133", "lookFault 9860794786087837908", "fault 14287547180369235622",
+                "drop 10020428331800439252", "start 18102709406992917902", "turn 2194148396018608388",
+            ]
+        ),
     ]
 
     @Test(arguments: found)

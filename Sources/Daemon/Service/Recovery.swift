@@ -180,7 +180,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
                 // A disk that broke and was mounted anew, since this boot, knows no locks.
                 if isAlive || wasDiskBroken, try world.adopt(job, run, record: entry.name) { continue }
                 // Its last word may have come between the two looks.
-                if !conclude(job, entry.name, isOfThisBoot: isSameBoot) { waiting[id] = job }
+                if !conclude(job, entry.name, isOfThisBoot: isOfThisBoot(job)) { waiting[id] = job }
             case nil:
                 if isAlive { undecided = true }
             }
@@ -205,13 +205,16 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         return result
     }
 
+    /// An earlier daemon of this boot may have found a run that was begun before the machine came up, and not have learnt what became of it.
+    private func isOfThisBoot(_ job: Job) -> Bool { isSameBoot && job.recorded.boot == scheduler.lastBoot }
+
     /// A worker writes its record before it starts a command. So a run that no record names never began; unless the machine stopped or the
     /// disk broke, for the record need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of a
     /// run behind it: where that stands, the run may have begun, and nobody can tell whether it goes on.
     private func outcome(ofUnrecorded job: Job) throws(SystemError) -> RunResult.Outcome {
         if scheduler.repairedSince != nil { return .lost("the journal was damaged, and nothing says how it ended") }
         if wasDiskBroken { return .lost("the disk broke while it ran") }
-        guard isSameBoot else { return .lost("the machine stopped while it ran") }
+        guard isOfThisBoot(job) else { return .lost("the machine stopped while it ran") }
         let hasOutput = try spool.fs.status("\(Layout.directory(of: job.id, .running))/\(Layout.outputFile)") != nil
         return hasOutput ? .lost("it had begun, and no worker's record says what became of it") : .neverBegan
     }
