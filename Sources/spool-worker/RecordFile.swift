@@ -27,9 +27,7 @@ struct RecordFile: ~Copyable {
         try file.write(record.bytes(), at: 0)
     }
 
-    // A full disk cannot be told to anybody here, and must not cost the run: the daemon still gets the report, and after its
-    // death the end of a run that is only known to have begun is lost.
-    borrowing func write(ended end: RunEnd) { try? file.write(WorkerRecord.ended(end).bytes(), at: 0) }
+    borrowing func write(ended end: RunEnd) throws(SystemError) { try file.write(WorkerRecord.ended(end).bytes(), at: 0) }
 
     /// Puts the record on the disk, fdatasync(2). Failing here leaves it to the system, which is all that is left to do.
     borrowing func sync() { try? file.syncData() }

@@ -15,6 +15,8 @@ struct Worker: ~Copyable {
     private var run: Run?
     private var leftovers = Leftovers()
     private var laterCuts = LaterCuts()
+    /// The end of a run that the disk has refused to record, and when the worker tries that again.
+    private var unrecorded: (end: RunEnd, tryAgainAt: MonotonicInstant)?
     /// No more commands come; nobody reads reports.
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
@@ -35,7 +37,7 @@ struct Worker: ~Copyable {
     /// Serves until the daemon is gone or a signal ends it; returns the exit code.
     consuming func serve() -> Int32 {
         while true {
-            if run == nil && (daemonIsGone || exitCode != 0) { break }
+            if run == nil && unrecorded == nil && (daemonIsGone || exitCode != 0) { break }
             let (hasCommand, hasSignal, hasInput) = wait()
             // Signals first: the end of a run goes out before a command that was meant for it comes in.
             if hasSignal { takeSignal() }
@@ -46,6 +48,7 @@ struct Worker: ~Copyable {
             }
             if run?.deadline != nil { enforceDeadlines() }
             laterCuts.lookIfDue()
+            if let unrecorded, unrecorded.tryAgainAt <= .now() { record(unrecorded.end) }
         }
         laterCuts.lookAtAll()
         // Nobody may have read the last report, and the daemon's journal then lacks it.
@@ -60,7 +63,7 @@ struct Worker: ~Copyable {
             pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
             pollfd(fd: run?.inputEvents ?? -1, events: Int16(POLLIN), revents: 0)
         )
-        let deadline = [run?.deadline, laterCuts.nextLookAt].lazy.compactMap(\.self).min()
+        let deadline = [run?.deadline, laterCuts.nextLookAt, unrecorded?.tryAgainAt].lazy.compactMap(\.self).min()
         let timeout = deadline.map { $0.pollTimeout() } ?? -1
         let count = withUnsafeMutablePointer(to: &descriptors) {
             $0.withMemoryRebound(to: pollfd.self, capacity: 3) { poll($0, 3, timeout) }
@@ -78,10 +81,15 @@ extension Worker {
         switch signal.number {
         case SIGCHLD: reap()
         case SIGTERM:
-            if run == nil { daemonIsGone = true } else { stop(killAfterMilliseconds: nil) }
+            if run == nil { leave() } else { stop(killAfterMilliseconds: nil) }
         default:
-            if run == nil { daemonIsGone = true } else { stop(killAfterMilliseconds: 0) }
+            if run == nil { leave() } else { stop(killAfterMilliseconds: 0) }
         }
+    }
+
+    private mutating func leave() {
+        daemonIsGone = true
+        unrecorded = nil
     }
 
     /// Collects every child that has ended, and ends the run if its command is among them.
@@ -164,6 +172,8 @@ extension Worker {
             if let run {
                 throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
             }
+            // Whoever gives the next run has taken up the end of the last.
+            unrecorded = nil
             do throws(SystemError) { try record.write(running: request, pid: 0, startedAt: startedAt) } catch {
                 // Another worker may have more luck, or a later moment.
                 send(.cannotServe(errno: error.errno, message: "its record cannot be written: \(error.message)"))
@@ -226,8 +236,17 @@ extension Worker {
 
 extension Worker {
     private mutating func report(_ end: RunEnd) {
-        record.write(ended: end)
+        record(end)
         send(.ended(end))
+    }
+
+    /// Writes the end of the run into the record. While the disk refuses that, the worker lives and tries again: without a daemon the record
+    /// is all that tells of the end.
+    private mutating func record(_ end: RunEnd) {
+        unrecorded = nil
+        do throws(SystemError) { try record.write(ended: end) } catch {
+            unrecorded = (end, MonotonicInstant.now().advanced(byMilliseconds: 1000))
+        }
     }
 
     private mutating func send(_ report: Report) {

@@ -188,4 +188,24 @@ struct FullDiskTests {
         #expect(try spool.end(of: "late").outcome == "done 0")
         #expect(try spool.linesNow("ran").count == 1)
     }
+
+    @Test(
+        "A worker without a daemon that cannot write how its run ended goes on trying until it can",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func unwritableEnd() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.jobAtGate()
+        let worker = try #require(Processes.workers(ofSpool: spool.path).first)
+        try spool.crash()
+        let trace = "\(spool.base)/trace"
+        let strace = try Commands.Running(
+            "strace", ["-p", "\(worker)", "-o", trace, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC"])
+        try spool.wait(for: "strace to watch the worker") { try Files.text("/proc/\(worker)/status").contains("TracerPid:\t\(strace.child.pid)\n") }
+        try gate.release()
+        try spool.wait(for: "a second refusal") { try Files.text(trace).split(separator: "\n").filter { $0.contains("ENOSPC") }.count > 1 }
+        strace.child.kill(SIGTERM)
+        _ = try strace.end()
+        try spool.start()
+        #expect(try spool.end(of: "early").outcome == "failed exit 3")
+    }
 }
