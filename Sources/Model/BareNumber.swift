@@ -28,8 +28,8 @@ public enum BareNumber {
 }
 
 extension Table {
-    /// The durations in a task's, job's, schedule's or the configuration's table that are numbers without a unit where people mean another one
-    /// than seconds. They count as seconds; whoever wrote them is warned.
+    /// The durations in a task's, job's, schedule's or the configuration's table that are numbers without a unit where people mean another
+    /// one than seconds. They count as seconds; whoever wrote them is warned.
     public var bareNumbers: [DocumentError] {
         var found: [DocumentError] = []
         func look(_ key: String, _ value: Value?, _ shown: String) {

@@ -34,7 +34,8 @@ public struct Configuration: Sendable {
 
     /// All keys, in the order of the manual.
     public static let keys = [
-        "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command", "queues",
+        "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command",
+        "queues",
         "allow", "deny",
     ]
 

@@ -73,7 +73,9 @@ extension TableReader {
 
     mutating func outputLimit(_ key: String) -> Int64? {
         guard let bytes = size(key) else { return nil }
-        if bytes < Self.leastOutputLimit, let value = table[key] { fail(value.position, "\(key) is \(bytes); at least \(Self.leastOutputLimit)") }
+        if bytes < Self.leastOutputLimit, let value = table[key] {
+            fail(value.position, "\(key) is \(bytes); at least \(Self.leastOutputLimit)")
+        }
         return bytes
     }
 

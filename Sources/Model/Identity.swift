@@ -36,7 +36,8 @@ public enum Name {
     /// The endings among these.
     static func endsUnfinished(_ file: String) -> Bool {
         let bytes = file.utf8
-        return bytes.last == UInt8(ascii: "~") || [".tmp", ".part", ".swp", ".lock"].contains { bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }
+        return bytes.last == UInt8(ascii: "~")
+            || [".tmp", ".part", ".swp", ".lock"].contains { bytes.suffix($0.utf8.count).elementsEqual($0.utf8) }
     }
 }
 

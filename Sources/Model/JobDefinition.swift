@@ -74,9 +74,11 @@ public final class JobDefinition: Sendable {
 
     /// The keys of a job, in the order of the manual.
     public static let keys = [
-        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice", "limits",
+        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice",
+        "limits",
         "user", "group", "fallback",
-        "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after", "stop_signal",
+        "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
+        "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
         "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
     ]

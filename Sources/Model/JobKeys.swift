@@ -24,7 +24,8 @@ extension TableReader {
             } else if script.hasPrefix("#!"), script.utf8.prefix(while: { $0 != 0x0A }).last == 0x0D, let value = table["script"] {
                 // execve(2): the interpreter's name reaches to the first LF.
                 fail(
-                    value.position, "script: the first line ends with CR LF, and the kernel takes the CR for a part of the interpreter's name",
+                    value.position,
+                    "script: the first line ends with CR LF, and the kernel takes the CR for a part of the interpreter's name",
                     hint: "end its lines with LF")
             }
             return .script(script)
@@ -121,7 +122,8 @@ extension TableReader {
             return .after(span.approximateMilliseconds)
         }
         switch value.kind {
-        case .integer(let number) where number < Instant.bareMillisecondsMin: return span(value, key).map { .after($0.approximateMilliseconds) }
+        case .integer(let number) where number < Instant.bareMillisecondsMin:
+            return span(value, key).map { .after($0.approximateMilliseconds) }
         case .number: return span(value, key).map { .after($0.approximateMilliseconds) }
         case .string, .integer, .dateTime: return instant(value, key, zone: zone).map { .at($0) }
         default:

@@ -21,7 +21,8 @@ struct NamePattern: Sendable {
             switch text[at] {
             case "*":
                 if case .anyMany? = elements.last {
-                    throw PathGlob.Mistake(message: "** must be a whole name between two /", offset: at - 1, hint: "**/*.csv takes files at any depth")
+                    throw PathGlob.Mistake(
+                        message: "** must be a whole name between two /", offset: at - 1, hint: "**/*.csv takes files at any depth")
                 }
                 elements.append(.anyMany)
             case "?": elements.append(.anyOne)

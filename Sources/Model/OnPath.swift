@@ -43,7 +43,8 @@ extension ScheduleDefinition {
 
     /// The expression alone, without its key and quotation marks.
     private var text: String {
-        guard let open = expression.firstIndex(of: "\""), let close = expression.lastIndex(of: "\""), open < close else { return expression }
+        guard let open = expression.firstIndex(of: "\""), let close = expression.lastIndex(of: "\""), open < close
+        else { return expression }
         return String(expression[expression.index(after: open)..<close])
     }
 }

@@ -111,11 +111,14 @@ extension TableReader {
 
     /// A key, or a table of a key and how long it is held.
     mutating func unique(_ key: String) -> Unique? {
-        guard case .table(let table)? = table[key]?.kind else { return string(key).map { Unique(key: checked($0, key, at: self.table[key])) } }
+        guard case .table(let table)? = table[key]?.kind
+        else { return string(key).map { Unique(key: checked($0, key, at: self.table[key])) } }
         let place = value(key)
         var inner = TableReader(table, context)
         let text = inner.string("key")
-        if table["key"] == nil { inner.fail(place?.position ?? Position(line: 1, column: 1), "\(key) names no key", hint: "add key = \"…\"") }
+        if table["key"] == nil {
+            inner.fail(place?.position ?? Position(line: 1, column: 1), "\(key) names no key", hint: "add key = \"…\"")
+        }
         let holding = inner.choice("while", as: Unique.Holding.self) ?? .recorded
         inner.finish()
         absorb(inner)
@@ -126,7 +129,8 @@ extension TableReader {
         let position = value?.position ?? Position(line: 1, column: 1)
         if text.isEmpty { fail(position, "\(shown) is empty") }
         if UniqueKey.fileName(text).utf8.count > UniqueKey.lengthMax {
-            fail(position, "\(shown) is \(text.utf8.count) bytes long; about \(UniqueKey.lengthMax) are allowed", hint: "use a digest of it")
+            fail(
+                position, "\(shown) is \(text.utf8.count) bytes long; about \(UniqueKey.lengthMax) are allowed", hint: "use a digest of it")
         }
         return text
     }
@@ -141,7 +145,8 @@ extension Source {
         case .string(let key)?: return Unique(key: key)
         case .table(let inner)?:
             guard case .string(let key)? = inner["key"]?.kind else { return nil }
-            guard case .string(let word)? = inner["while"]?.kind, let holding = Unique.Holding(rawValue: word) else { return Unique(key: key) }
+            guard case .string(let word)? = inner["while"]?.kind, let holding = Unique.Holding(rawValue: word)
+            else { return Unique(key: key) }
             return Unique(key: key, holding: holding)
         default: return nil
         }

@@ -71,7 +71,9 @@ public struct PastedSchedule: Sendable, Equatable {
         guard let equals = text.firstIndex(of: "=") else { return nil }
         let name = text[..<equals].filter { $0 != " " }.lowercased()
         var value = text[text.index(after: equals)...].drop { $0 == " " }
-        if let quote = value.first, quote == "\"" || quote == "'", value.count > 1, value.last == quote { value = value.dropFirst().dropLast() }
+        if let quote = value.first, quote == "\"" || quote == "'", value.count > 1, value.last == quote {
+            value = value.dropFirst().dropLast()
+        }
         let key = unitSettings[name] ?? name
         guard ScheduleDefinition.whenKeys.contains(key), !value.isEmpty else { return nil }
         return PastedSchedule(key: key, text: String(value), leftOut: "\(text[...equals]) is left out: it names the setting")
@@ -111,7 +113,8 @@ public struct PastedSchedule: Sendable, Equatable {
                 letters.append(character)
                 continue
             }
-            guard letters.isEmpty || ["h", "l", "w", "lw"].contains(letters) || Recurrence.isCron("0 0 * * \(letters)") || Recurrence.isCron("0 0 1 \(letters) *")
+            guard letters.isEmpty || ["h", "l", "w", "lw"].contains(letters) || Recurrence.isCron("0 0 * * \(letters)")
+                || Recurrence.isCron("0 0 1 \(letters) *")
             else { return true }
             letters = ""
             if !(character.isNumber || "*,-/?#~() ".contains(character)) { return true }

@@ -47,7 +47,9 @@ public struct PathGlob: Sendable {
         }
         let scalars = Array(text.unicodeScalars)
         guard scalars.count > 1, scalars[scalars.count - 1] != "/" else {
-            throw Mistake(message: "it ends in /, and names no file", offset: scalars.count - 1, hint: "/* at its end takes every file in the directory")
+            throw Mistake(
+                message: "it ends in /, and names no file", offset: scalars.count - 1,
+                hint: "/* at its end takes every file in the directory")
         }
         var prefix = ""
         var parts: [Part] = []
@@ -62,7 +64,11 @@ public struct PathGlob: Sendable {
                 if case .anyDepth? = parts.last {} else { parts.append(.anyDepth) }
             } else {
                 let pattern = try NamePattern(name)
-                if let literal = pattern.literal, parts.isEmpty, end < scalars.count { prefix += "/\(literal)" } else { parts.append(.name(pattern)) }
+                if let literal = pattern.literal, parts.isEmpty, end < scalars.count {
+                    prefix += "/\(literal)"
+                } else {
+                    parts.append(.name(pattern))
+                }
             }
             start = end + 1
         }

@@ -14,7 +14,9 @@ public enum Account: Sendable, Hashable, CustomStringConvertible {
             self = .number(number)
         } else {
             // `:` ends a name in passwd(5), `,` one in group(5).
-            guard first != UInt8(ascii: "-"), text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F && $0 != ":" && $0 != "," && $0 != "/" }) else { return nil }
+            guard first != UInt8(ascii: "-"),
+                text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F && $0 != ":" && $0 != "," && $0 != "/" })
+            else { return nil }
             self = .name(text)
         }
     }
@@ -55,7 +57,9 @@ extension TableReader {
     mutating func user(_ key: String) -> Account? {
         guard let (account, position) = account(key) else { return nil }
         if let owner = context.owner, !account.isAccount(owner.user, owner.userName) {
-            fail(position, "\(key): only root's own jobs may run as another user", hint: "those of this spool run as \(owner.userName ?? String(owner.user))")
+            fail(
+                position, "\(key): only root's own jobs may run as another user",
+                hint: "those of this spool run as \(owner.userName ?? String(owner.user))")
         }
         return account
     }
@@ -63,7 +67,9 @@ extension TableReader {
     mutating func group(_ key: String) -> Account? {
         guard let (account, position) = account(key) else { return nil }
         if let owner = context.owner, !account.isAccount(owner.group, owner.groupName) {
-            fail(position, "\(key): only root's own jobs may run with another group", hint: "those of this spool run with \(owner.groupName ?? String(owner.group))")
+            fail(
+                position, "\(key): only root's own jobs may run with another group",
+                hint: "those of this spool run with \(owner.groupName ?? String(owner.group))")
         }
         return account
     }

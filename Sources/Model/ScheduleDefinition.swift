@@ -29,7 +29,8 @@ public struct ScheduleDefinition: Sendable {
 
     /// All keys of a schedule, in the order of the manual.
     public static let keys = whenKeys + [
-        "dtstart", "exdate", "from", "paths", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after", "payload", "enabled",
+        "dtstart", "exdate", "from", "paths", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after",
+        "payload", "enabled",
         "dst_gap", "dst_repeat",
     ]
 
@@ -112,7 +113,8 @@ public struct ScheduleDefinition: Sendable {
     /// known to have none; what is disabled is not meant to have any.
     public func isNeverDue(after instant: Instant) -> Bool {
         guard enabled, once == nil, !recurrence.isReboot, !recurrence.isEvent, recurrence.patternExtension == nil else { return false }
-        guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant) else { return true }
+        guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant)
+        else { return true }
         return notAfter.map { next > $0 } ?? false
     }
 

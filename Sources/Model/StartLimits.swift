@@ -40,19 +40,23 @@ private struct StartCheck {
         for (name, value) in definition.environment { count("\(name)=\(value)", "env", "env.\(name)") }
         count("SPOOL_TAGS=" + definition.tags.joined(separator: ","), "tags")
         if bytes > JobDefinition.wordsBytesMax {
-            fail("command", "command and env are \(bytes) bytes together; the kernel starts nothing with more than \(JobDefinition.wordsBytesMax)")
+            fail(
+                "command",
+                "command and env are \(bytes) bytes together; the kernel starts nothing with more than \(JobDefinition.wordsBytesMax)")
         }
         path(definition.directory, "directory")
         path(definition.standardInput, "stdin")
         path(definition.environmentFile, "env_file")
         if case .arguments(let words) = definition.action, let program = words.first { path(program, "command") }
         path(definition.shell.first, "shell")
-        if let filesMax = context.filesMax, case .table(let limits)? = table["limits"]?.kind, case .integer(let files)? = limits["nofile"]?.kind,
+        if let filesMax = context.filesMax, case .table(let limits)? = table["limits"]?.kind,
+        case .integer(let files)? = limits["nofile"]?.kind,
             files > filesMax
         {
             problems.append(
                 DocumentError(
-                    position: limits["nofile"]!.position, message: "limits.nofile is \(files); the kernel lets no process have more than \(filesMax)",
+                    position: limits["nofile"]!.position,
+                    message: "limits.nofile is \(files); the kernel lets no process have more than \(filesMax)",
                     hint: "sysctl fs.nr_open says how many"))
         }
     }
@@ -109,9 +113,12 @@ extension Source {
         guard let definition = task(name) else { throw refuse(value.position, "there is no task \"\(name)\"") }
         let merged = try definition.jobTable(overrides: table)
         let job = try JobDefinition.accept(merged, context)
-        let source = Source(format: .json, bytes: Array(JSON.write(Value(.table(merged), at: Position(line: 1, column: 1)), pretty: true).utf8))
+        let source = Source(
+            format: .json, bytes: Array(JSON.write(Value(.table(merged), at: Position(line: 1, column: 1)), pretty: true).utf8))
         guard source.bytes.count <= Source.bytesMax else {
-            throw refuse(value.position, "the job with the keys of task \"\(name)\" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed")
+            throw refuse(
+                value.position,
+                "the job with the keys of task \"\(name)\" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed")
         }
         return (source, job, name)
     }
@@ -120,7 +127,8 @@ extension Source {
     public func checkReadable() throws(Problems) {
         if bytes.count > Self.bytesMax {
             throw Problems(
-                DocumentError(position: Position(line: 1, column: 1), message: "the job is \(bytes.count) bytes; at most \(Self.bytesMax) are read"))
+                DocumentError(
+                    position: Position(line: 1, column: 1), message: "the job is \(bytes.count) bytes; at most \(Self.bytesMax) are read"))
         }
         _ = try table()
     }

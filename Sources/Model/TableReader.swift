@@ -39,7 +39,8 @@ struct TableReader {
     mutating func finish() {
         let unknown = table.entries.filter { !asked.contains($0.key) }
         if unknown.count > Self.unknownKeysMax {
-            fail(unknown[Self.unknownKeysMax].keyPosition, "from here on there are \(unknown.count - Self.unknownKeysMax) more unknown keys")
+            fail(
+                unknown[Self.unknownKeysMax].keyPosition, "from here on there are \(unknown.count - Self.unknownKeysMax) more unknown keys")
         }
         for entry in unknown.prefix(Self.unknownKeysMax) {
             let near = nearest(to: entry.key, among: asked)

@@ -54,7 +54,9 @@ public struct TaskDefinition: Sendable {
             reader.fail(table["task"]!.position, "task is a key of jobs; a task says itself what to run")
         }
         if let value = table["unique"] {
-            reader.fail(value.position, "unique is a key of jobs; all runs of a task would have the same", hint: "overlap = \"skip\" runs one at a time")
+            reader.fail(
+                value.position, "unique is a key of jobs; all runs of a task would have the same",
+                hint: "overlap = \"skip\" runs one at a time")
         }
         if let value = table["after"], let after = job.after {
             if after.all.contains(name) { reader.fail(value.position, "after names the task itself; see overlap") }
@@ -143,7 +145,9 @@ extension TaskDefinition {
         // The journal would hold what nobody reads again.
         guard bytes.count <= Source.bytesMax else {
             throw Problems(
-                DocumentError(position: Position(line: 1, column: 1), message: "a run of the task is \(bytes.count) bytes as JSON; at most \(Source.bytesMax) are allowed"))
+                DocumentError(
+                    position: Position(line: 1, column: 1),
+                    message: "a run of the task is \(bytes.count) bytes as JSON; at most \(Source.bytesMax) are allowed"))
         }
         return (Source(format: .json, bytes: bytes), try JobDefinition.read(table, context))
     }

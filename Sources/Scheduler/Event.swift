@@ -35,7 +35,8 @@ public enum Event {
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)
-    /// Time zones in use were read anew and say something else. `recorded`: of `Scheduler.runsDue`, the ids of which the spool has a record.
+    /// Time zones in use were read anew and say something else. `recorded`: of `Scheduler.runsDue`, the ids of which the spool has a
+    /// record.
     case zonesChanged([ZoneDatabase.Change], recorded: Set<JobID> = [])
     /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
     case started(boot: String, version: String)

@@ -1,8 +1,8 @@
 /// A job and how far it has come. Its state is in four parts:
 ///
 /// - `given` is what was accepted. It never changes.
-/// - `recorded` is what the journal's records made of the job. Only `Scheduler.apply` changes it, through the methods of the section below, so
-///   that a replay of the journal rebuilds it.
+/// - `recorded` is what the journal's records made of the job. Only `Scheduler.apply` changes it, through the methods of the section below,
+///   so that a replay of the journal rebuilds it.
 /// - What is observed on the disk and of processes is no decision and has no record of its own. The store and the daemon write it, and
 ///   recovery observes it again.
 /// - The scheduler's marks of the turn, which follow from the records of that turn.

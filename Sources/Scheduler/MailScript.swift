@@ -19,7 +19,8 @@ struct MailScript {
         let ended = job.endedAt.map { " at \($0.rfc3339)" } ?? ""
         let why = job.error.map { ": \($0)" } ?? ""
         let sentence = "\(job.name) on \(host) \(job.state == .done ? "succeeded" : "failed")\(ended)\(why)"
-        let tries = "\(job.attempt == 0 ? "It was never started." : "This was try \(job.attempt) of \(job.definition.tries).") All of it is in"
+        let last = job.attempt == 0 ? "It was never started." : "This was try \(job.attempt) of \(job.definition.tries)."
+        let tries = "\(last) All of it is in"
         text = """
             #!/bin/sh
             # Mails how a job ended, with the last lines of what it wrote.

@@ -223,7 +223,8 @@ extension Scheduler {
 
     /// A task stays as long as it is defined, is scheduled, or has runs.
     func forgetIfDone(_ state: TaskState) {
-        guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil else { return }
+        guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil
+        else { return }
         tasks[state.name] = nil
     }
 

@@ -32,7 +32,8 @@ extension Scheduler {
                 let before = schedule.accountedBefore
                 commit(
                     .scheduled(
-                        task: state.name, schedule: schedule.id, accounted: before > limit ? now : max(before, now), origin: min(schedule.origin, now),
+                        task: state.name, schedule: schedule.id, accounted: before > limit ? now : max(before, now),
+                        origin: min(schedule.origin, now),
                         lastEnd: schedule.lastEnd.map { min($0, now) }),
                     at: now)
                 plan(schedule, isChanged: true)

@@ -11,7 +11,9 @@ extension Scheduler {
             if definitions[file]?.source != definition.source { reinstate(task: definition.name, at: now) }
             return
         }
-        if definitions[file]?.source != definition.source { commit(.defined(file: file, definition.source, writtenAt: definition.writtenAt), at: now) }
+        if definitions[file]?.source != definition.source {
+            commit(.defined(file: file, definition.source, writtenAt: definition.writtenAt), at: now)
+        }
         let state = task(named: definition.name)
         state.definition = definition
         let kept = Set(definition.schedules.map(\.id))
@@ -281,7 +283,9 @@ extension Scheduler {
             backlog.skipped = (last, earlier.map { $0 + dues.count }, isPaused ? .paused : .missed)
         } else {
             // Up to the one before those that run.
-            if earlier != 0 { backlog.skipped = (kept.advanced(byMilliseconds: -1), earlier, definition.catchUp == .all ? .missed : .merged) }
+            if earlier != 0 {
+                backlog.skipped = (kept.advanced(byMilliseconds: -1), earlier, definition.catchUp == .all ? .missed : .merged)
+            }
             backlog.runs = dues
         }
         return backlog

@@ -82,7 +82,8 @@ extension Scheduler {
 
     /// `pause_on_failure`: the task's last try failed.
     private func pause(after job: Job, at now: Instant) {
-        guard let name = job.task, let reason = job.reason, ![.canceled, .replaced].contains(reason), pauses[.task(name)] == nil else { return }
+        guard let name = job.task, let reason = job.reason, ![.canceled, .replaced].contains(reason), pauses[.task(name)] == nil
+        else { return }
         turn.pauses.append((.task(name), job.id.text))
         commit(.paused(.task(name), note: job.id.text), at: now)
     }

@@ -15,7 +15,8 @@ struct TimedTask: Comparable {
 extension TaskState {
     /// When the task is overdue, unless it is already, or nothing is expected of it.
     var expectedBy: Instant? {
-        guard let history, let since = history.expectedSince, !history.isOverdue, let span = definition?.expectMilliseconds else { return nil }
+        guard let history, let since = history.expectedSince, !history.isOverdue, let span = definition?.expectMilliseconds
+        else { return nil }
         return since.advanced(byMilliseconds: span)
     }
 }
@@ -69,7 +70,9 @@ extension Scheduler {
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
             // First, so that a journal that is cut between the two makes neither of them twice.
             do throws(Problems) {
-                if let followUp = try definition.whenOverdue(context(now)) { followOverdue(followUp, of: state.name, since: since, at: now) }
+                if let followUp = try definition.whenOverdue(context(now)) {
+                    followOverdue(followUp, of: state.name, since: since, at: now)
+                }
             } catch {
                 turn.refusals.append(Turn.Refusal(file: "tasks/\(state.name)", why: "on_overdue cannot be read: \(error)"))
             }

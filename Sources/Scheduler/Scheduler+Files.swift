@@ -145,7 +145,8 @@ extension Scheduler {
             gone = gone.dropFirst(some.count)
             commit(.filesGone(task: report.task, schedule: report.schedule, some), at: now)
         }
-        for file in report.came.sorted(by: Self.isEarlier) where !files.seen.contains(file.fingerprint) && files.collected[file.fingerprint] == nil {
+        for file in report.came.sorted(by: Self.isEarlier)
+        where !files.seen.contains(file.fingerprint) && files.collected[file.fingerprint] == nil {
             take(file, of: schedule, isMissed: report.isMissed, at: now)
         }
     }
@@ -205,7 +206,8 @@ extension Scheduler {
 
     /// A job for these files, by the task's overlap rule. Where it says none they wait their turn.
     private func fire(_ files: [ArrivedFile], of schedule: ScheduleState, _ due: Instant, at now: Instant) {
-        guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition, let onPath = definition.onPath
+        guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition,
+            let onPath = definition.onPath
         else { return }
         func skipAll(_ reason: SkippedDue.Reason) { for file in files { skip(file, of: schedule, due, reason, at: now) } }
         switch task.saysOverlap ? task.overlap : .queue {

@@ -74,7 +74,8 @@ extension Scheduler {
         at now: Instant
     ) {
         if job.depth > Self.depthMax {
-            return reject(&job, "\(followUp.key) of \(what): it would be follow-up \(job.depth) in a row; at most \(Self.depthMax) are started", at: now)
+            let why = "it would be follow-up \(job.depth) in a row; at most \(Self.depthMax) are started"
+            return reject(&job, "\(followUp.key) of \(what): \(why)", at: now)
         }
         do throws(Problems) {
             var table = try keys(of: followUp, what, parent, at: now)
@@ -108,7 +109,10 @@ extension Scheduler {
         case .line(let line): table.set("command", Value(.string(line)))
         case .arguments(let words): table.set("command", Value(.array(words.map { Value(.string($0)) })))
         case .mail(let address):
-            if let parent { table.set("script", Value(.string(MailScript(parent, to: address, host: settings.host, command: settings.mailCommand).text))) }
+            if let parent {
+                let script = MailScript(parent, to: address, host: settings.host, command: settings.mailCommand)
+                table.set("script", Value(.string(script.text)))
+            }
             table.set("tries", Value(.integer(4)))
             table.set("timeout", Value(.string("5m")))
             table.set("backoff", Value(.string("5m")))

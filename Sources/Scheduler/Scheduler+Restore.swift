@@ -27,8 +27,8 @@ extension Scheduler {
         retries.forget { gone.contains($0) }
     }
 
-    /// The records that rebuild the present state, for the head of a new journal segment. `unplaced`: jobs that have ended, of which nothing is
-    /// known here any more, and that could not be brought to their place.
+    /// The records that rebuild the present state, for the head of a new journal segment. `unplaced`: jobs that have ended, of which
+    /// nothing is known here any more, and that could not be brought to their place.
     public func snapshot(at now: Instant, unplaced: [Job] = []) -> [(at: Instant, record: Record)] {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
@@ -106,7 +106,8 @@ extension Scheduler {
     private static func endRecords(of job: Job) -> [(at: Instant, record: Record)] {
         let endedAt = job.endedAt ?? job.changedAt
         if job.reason == .rejected, let file = job.file, job.accepted.source.bytes.isEmpty {
-            let rejected = RejectedFile(id: job.id, name: job.name, file: file.name, inode: file.inode, due: job.due, error: job.error ?? "")
+            let rejected = RejectedFile(
+                id: job.id, name: job.name, file: file.name, inode: file.inode, due: job.due, error: job.error ?? "")
             return [(endedAt, .rejected(rejected))]
         }
         var records: [(at: Instant, record: Record)] = [(job.createdAt, .accepted(job.accepted))]

@@ -23,13 +23,15 @@ extension Scheduler {
                 }
             }
             for state in tasks[name]?.schedules ?? [] where state.isFile {
-                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"]?.source else { continue }
+                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"]?.source
+                else { continue }
                 do throws(Problems) {
                     let after = try ScheduleDefinition.file(id: state.id, source: source, context(before.writtenAt)).schedule
                     carryOver(before, to: after, of: name, at: now)
                     define(task: name, after, source, since: now, at: now)
                 } catch {
-                    turn.refusals.append(Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with its new time zone: \(error)"))
+                    turn.refusals.append(
+                        Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with its new time zone: \(error)"))
                 }
             }
         }

@@ -5,8 +5,8 @@
 //   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in
 //   that order, so nothing is moved before it is recorded and nothing runs before it is recorded and moved.
 // - The state is in parts, which the class names: what is recorded, what follows from that and from the definitions in force, and what the
-//   turn has still to take up. Every change of the recorded part is a `Record`, and only `apply` makes it. Replaying the records of a journal
-//   through `restore` therefore rebuilds the recorded part as it was when they were written; there is no second way to get there.
+//   turn has still to take up. Every change of the recorded part is a `Record`, and only `apply` makes it. Replaying the records of a
+//   journal through `restore` therefore rebuilds the recorded part as it was when they were written; there is no second way to get there.
 // - At most `slots` jobs run at once, and of a queue at most its own slots. The highest priority goes first, then the
 //   earliest start, then the first to arrive. A full or paused queue never holds back a job of another.
 // - A job that holds a lock keeps back those that want it, and no other; nothing starts before what it waits for has ended.
@@ -65,8 +65,8 @@ public final class Scheduler {
     public var settings = SchedulerSettings()
 
     // MARK: Recorded
-    // The journal's records made this, and a replay of them rebuilds it. Only `apply` changes it. Of a task and a schedule a part is recorded
-    // only: see TaskState.
+    // The journal's records made this, and a replay of them rebuilds it. Only `apply` changes it. Of a task and a schedule a part is
+    // recorded only: see TaskState.
 
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
@@ -77,13 +77,14 @@ public final class Scheduler {
     public internal(set) var lastBoot: String?
     /// The last readable record of a journal that was mended since the last daemon.
     public internal(set) var repairedSince: Instant?
-    /// The jobs that the journal has records of since its last daemon ended in order, with every effect of its decisions carried out. Another
-    /// daemon was killed before it could record that it had started. Nil: no daemon has ended in order.
+    /// The jobs that the journal has records of since its last daemon ended in order, with every effect of its decisions carried out.
+    /// Another daemon was killed before it could record that it had started. Nil: no daemon has ended in order.
     var touchedSinceStop: Set<JobID>?
     var retries = Retries()
 
     // MARK: Derived
-    // This follows from what is recorded and from the definitions in force. It is kept up along with them, so that nothing has to be searched.
+    // This follows from what is recorded and from the definitions in force. It is kept up along with them, so that nothing has to be
+    // searched.
 
     public internal(set) var runningCount = 0
     var arrivals: UInt64 = 0

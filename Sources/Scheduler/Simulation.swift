@@ -80,11 +80,14 @@ public struct Simulation {
 
     /// - Parameters:
     ///   - duration: how long each of its runs takes, in milliseconds.
-    public mutating func add(_ task: TaskDefinition, duration: Int64, counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]) throws(Problems) {
+    public mutating func add(
+        _ task: TaskDefinition, duration: Int64, counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
+    ) throws(Problems) {
         durations[task.name] = max(0, duration)
         tasks[task.name] = TaskReport()
         for schedule in task.schedules { count(schedule.id, of: task.name, counting[schedule.id]) }
-        scheduler.handle(.task(try Self.paper(task, ReadingContext(now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone)), since: from), at: from)
+        let context = ReadingContext(now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone)
+        scheduler.handle(.task(try Self.paper(task, context), since: from), at: from)
     }
 
     /// A schedule in a file of its own.
@@ -107,7 +110,8 @@ public struct Simulation {
     private static func paper(_ task: TaskDefinition, _ context: ReadingContext) throws(Problems) -> TaskDefinition {
         var table = try task.source.table()
         for key in [
-            "script", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group", "nice", "ionice", "limits",
+            "script", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group", "nice",
+            "ionice", "limits",
             "output_limit", "stop_signal", "kill_after", "keep",
         ] {
             table.remove(key)

@@ -1,6 +1,7 @@
 /// A task as the scheduler knows it: its definition in force, its schedules, and its runs that have not ended.
 ///
-/// The journal's records made the schedules, the runs and the history. The definition is read from its file, or from the text that is recorded.
+/// The journal's records made the schedules, the runs and the history. The definition is read from its file, or from the text that is
+/// recorded.
 public final class TaskState {
     public let name: String
     public internal(set) var definition: TaskDefinition?

@@ -30,10 +30,12 @@ struct BeginCheck {
             // With a task, what was dropped is not all that is run.
             if bytes == job.source.bytes || job.task != nil && (job.file != nil || job.isDirectory) { return }
             // Nobody has synced the file, and the kernel could not write it.
-            if people.marks(in: job.source.bytes).contains(where: { number in people.drops.contains { $0.number == number && $0.mayBeGone } }) {
+            let mayBeGone = Set(people.drops.lazy.filter(\.mayBeGone).map(\.number))
+            if people.marks(in: job.source.bytes).contains(where: mayBeGone.contains) {
                 return
             }
-            throw Violation("\(job.id) begins with \(String(decoding: bytes, as: UTF8.self)), not \(String(decoding: job.source.bytes, as: UTF8.self))")
+            throw Violation(
+                "\(job.id) begins with \(String(decoding: bytes, as: UTF8.self)), not \(String(decoding: job.source.bytes, as: UTF8.self))")
         }
         throw Violation("\(job.id) begins and has no file in running/")
     }
@@ -59,7 +61,9 @@ struct BeginCheck {
         for version in facts.accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
         for id in ids where !people.movedAway.contains(id.text) {
             // A retry takes the place of what it repeats.
-            if facts.retries.family(of: id).prefix(while: { $0 != id }).contains(where: { facts.states[$0].map(after.isMet) ?? false }) { continue }
+            if facts.retries.family(of: id).prefix(while: { $0 != id }).contains(where: { facts.states[$0].map(after.isMet) ?? false }) {
+                continue
+            }
             if world.running.contains(where: { $0.id == id }) { throw Violation("\(job.id) begins while \(id) runs, which it waits for") }
             // The disk may refuse for a while to move what has ended.
             for state in [JobState.new, .running] where facts.ends[id] == nil && world.disk.exists(Layout.directory(of: id, state)) {

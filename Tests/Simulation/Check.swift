@@ -42,7 +42,9 @@ struct Check {
             }
         }
         for drop in people.drops where drop.isInTime && !drop.mayBeGone {
-            for place in places(of: drop) where disk.bytes("\(place)/\(Layout.statusFile)").map({ String(decoding: $0, as: UTF8.self).contains("not executable") }) ?? false {
+            for place in places(of: drop) {
+                let status = disk.bytes("\(place)/\(Layout.statusFile)").map { String(decoding: $0, as: UTF8.self) }
+                guard status?.contains("not executable") ?? false else { continue }
                 throw Violation("mark-\(drop.number) was executable in time, and is at \(place)")
             }
         }
@@ -55,7 +57,8 @@ struct Check {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
             for name in directory.entries.keys where JobID(name) != nil {
                 // What cannot be looked at is kept.
-                guard let ends = try? PruneScan.stayEnds("\(state)/\(name)", disk, keep: world.configuration.keepMilliseconds) else { continue }
+                guard let ends = try? PruneScan.stayEnds("\(state)/\(name)", disk, keep: world.configuration.keepMilliseconds)
+                else { continue }
                 if ends <= since { throw Violation("\(state)/\(name) is still there, and was to go at \(ends.rfc3339)") }
             }
         }
@@ -108,7 +111,9 @@ struct Check {
         // Of a directory that somebody carried off, nothing tells after a crash whether its job had its record before.
         for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) && !people.carriedOff.contains(id) {
             guard let job = JobID(id), scheduler.jobs[job] == nil else { continue }
-            if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)"), try !mayBeForgotten(job) { throw Violation("\(id) ran and has no record") }
+            if !hasJobFile("done/\(id)"), !hasJobFile("failed/\(id)"), try !mayBeForgotten(job) {
+                throw Violation("\(id) ran and has no record")
+            }
         }
     }
 
@@ -133,7 +138,8 @@ struct Check {
                 else {
                     // A power cut has brought back a part of a record that was removed.
                     if try mayBeForgotten(id) { continue }
-                    throw Violation("\(state)/\(name) has no status: \(entry.entries[Layout.statusFile].map { String(decoding: $0.bytes, as: UTF8.self) } ?? "?")")
+                    let bytes = entry.entries[Layout.statusFile]?.bytes
+                    throw Violation("\(state)/\(name) has no status: \(bytes.map { String(decoding: $0, as: UTF8.self) } ?? "?")")
                 }
                 guard told == state.rawValue else { throw Violation("\(state)/\(name) says \(told)") }
                 let success = world.succeeded.contains(.init(id: name, number: Int(attempt)))
@@ -190,7 +196,9 @@ struct Check {
         let stays = (facts.accepted[id] ?? []).compactMap(\.definition.keepMilliseconds)
         let keep = (job?.definition.keepMilliseconds == nil ? stays + [world.configuration.keepMilliseconds] : stays).min() ?? 0
         // The journal forgets, too.
-        if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest, job == nil || endedAt != nil || facts.takenAway.contains(id) {
+        if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest,
+            job == nil || endedAt != nil || facts.takenAway.contains(id)
+        {
             return true
         }
         guard let job, endedAt != nil, let task = job.task else { return false }

@@ -32,7 +32,9 @@ extension SimulatedDisk {
                 chosen[change.number] = choice
                 survives = change.kind == .added ? choice > 0 : choice > 1
             }
-            if lost.contains(where: { $0.number == change.number || $0.directory === change.directory && $0.name == change.name }) { survives = false }
+            if lost.contains(where: { $0.number == change.number || $0.directory === change.directory && $0.name == change.name }) {
+                survives = false
+            }
             if survives { apply(change) } else { lost.append(change) }
         }
         pending.removeAll()

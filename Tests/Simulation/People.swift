@@ -101,7 +101,8 @@ final class People {
             drops.append(Drop(number: drops.count, name: name, isSynced: false))
             try disk.write(path, Array("#!/bin/sh\n# \(drops[drops.count - 1].mark)\n".utf8))
             scripts.append(
-                Script(path: path, node: try disk.node(path), drop: drops.count - 1, droppedAt: world.now, clockChanges: world.clockChanges))
+                Script(
+                    path: path, node: try disk.node(path), drop: drops.count - 1, droppedAt: world.now, clockChanges: world.clockChanges))
         case .makeExecutable:
             guard let script = scripts.popLast(), let node = try? disk.node(script.path), node === script.node else { return }
             let age = world.now.milliseconds - script.droppedAt.milliseconds
@@ -146,7 +147,9 @@ final class People {
             guard !ids.isEmpty else { return }
             moves += 1
             let id = ids[Int(pick % UInt64(ids.count))]
-            let targets = ["\(Layout.new)/\(id)", "\(Layout.new)/stray\(moves)", "\(Layout.done)/\(id)", "\(Layout.failed)/\(id)", Self.away(id)]
+            let targets = [
+                "\(Layout.new)/\(id)", "\(Layout.new)/stray\(moves)", "\(Layout.done)/\(id)", "\(Layout.failed)/\(id)", Self.away(id),
+            ]
             let target = targets[Int(pick >> 8 % UInt64(targets.count))]
             guard !disk.exists(target) else { return }
             let marks = marks(in: try disk.node("\(Layout.running)/\(id)"))
@@ -324,7 +327,9 @@ final class People {
             rest = rest.dropFirst(word.count)
             let digits = rest.prefix { $0 >= 0x30 && $0 <= 0x39 }
             // Cut off, it may be another's number.
-            if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) { found.append(number) }
+            if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) {
+                found.append(number)
+            }
         }
         return found
     }

@@ -31,9 +31,11 @@ package final class Run {
     private enum Breaker { case disk, people }
 
     /// - Parameter isTold: the daemon's log, and each change of the disk, go to standard output.
-    package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false) {
+    /// - Parameter refusesSomeStarts: the world cannot start some jobs.
+    package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false, refusesSomeStarts: Bool = false) {
         self.steps = steps
         world = SimulatedWorld(bug: bug, isTold: isTold)
+        world.refusesSomeStarts = refusesSomeStarts
         people = People(world)
         world.onBegin = { [unowned self] job in
             do throws(Violation) { try BeginCheck(world, people, job).perform() } catch { violationAtBegin = violationAtBegin ?? error }
@@ -96,7 +98,8 @@ package final class Run {
             let years = 1 + Int64(pick >> 8 % 50)
             world.setClock(wrongByYears: world.isClockWrong ? 0 : pick % 2 == 0 ? years : -years)
         case .roots: world.isRoots = pick % 2 == 0
-        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel, .pause, .resume,
+        case .drop, .submit, .dropSlowly, .finishSlow, .dropBad, .dropScript, .makeExecutable, .edit, .editRecord, .remove, .retry, .cancel,
+        .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)
         // A journal that is gone, and a disk that does not take the one that is written from memory, are more than anybody mends.

@@ -260,7 +260,8 @@ package final class SimulatedDisk: FileSystem {
     }
 
     private static func isWhole(_ directory: Node) -> Bool {
-        guard let bytes = directory.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return false }
+        guard let bytes = directory.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind
+        else { return false }
         return JobStatus(json: table) != nil
     }
 
@@ -466,7 +467,8 @@ package final class SimulatedDisk: FileSystem {
     private func status(_ node: Node) -> FileStatus {
         let isOne = bug == .idsAreReused && node.kind == .file
         return FileStatus(
-            kind: node.kind, mode: node.mode, size: Int64(node.bytes.count), inode: isOne ? 7 : node.inode, links: 1, owner: node.owner?.user ?? 0,
+            kind: node.kind, mode: node.mode, size: Int64(node.bytes.count), inode: isOne ? 7 : node.inode, links: 1,
+            owner: node.owner?.user ?? 0,
             modifiedNanoseconds: isOne ? 0 : node.modified, changedNanoseconds: isOne ? 1_000_000 : node.changed)
     }
 

@@ -315,8 +315,22 @@ package final class SimulatedWorld: World {
 
     package func decided(_ turn: Turn, obstacle: String?) {}
 
+    /// Some jobs cannot be started: the machine starts no more processes, or there is no such user.
+    var refusesSomeStarts = false
+    private var startCount = 0
+
+    private func refusal() -> RunResult.Outcome? {
+        guard refusesSomeStarts else { return nil }
+        startCount += 1
+        return startCount % 5 == 0 ? .neverBegan : startCount % 7 == 0 ? .notSpawned("there is no such user") : nil
+    }
+
     package func start(_ job: Job) {
         guard !disk.isStopped else { return }
+        if let outcome = refusal() {
+            service?.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: outcome, startedAt: nil, endedAt: now)))
+            return
+        }
         let directory = try? disk.node(Layout.directory(of: job.id, .running))  // people may have removed it
         if let directory, directory.owner != (job.definition.isForAnother ? Self.another : nil) { misplaced.append(job.id.text) }
         let own = processes.first { process in

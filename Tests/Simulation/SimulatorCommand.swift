@@ -93,7 +93,8 @@ package struct SimulatorCommand {
         do {
             var journal = try JournalBits(records: records)
             journal.turn(step: 1, wholeStep: 4999)
-            print("\(journal.records) records, \(journal.turned) bits turned, \(journal.unseen.isEmpty ? "each seen" : "unseen: \(journal.unseen)")")
+            let unseen = journal.unseen.isEmpty ? "each seen" : "unseen: \(journal.unseen)"
+            print("\(journal.records) records, \(journal.turned) bits turned, \(unseen)")
             return journal.unseen.isEmpty ? 0 : 1
         } catch {
             print("\(error)")

@@ -7,7 +7,8 @@ package struct Step: Sendable, CustomStringConvertible {
         // Time.
         case pass, wait, clock, clockByYears
         // People.
-        case drop, submit, dropSlowly, finishSlow, dropBad, dropScript, makeExecutable, edit, editRecord, remove, retry, cancel, pause, resume
+        case drop, submit, dropSlowly, finishSlow, dropBad, dropScript, makeExecutable, edit, editRecord, remove, retry
+        case cancel, pause, resume
         case defineTask, editTask, spoilTask, removeTask, interject, moveRunning, moveBack, takeJournal
         // Trouble.
         case kill, killSoon, killWorker, cutPower, cutPowerSoon, fault, lookFault, syncFault, writebackFails, forget, crashLoop, overflow
@@ -22,7 +23,8 @@ package struct Step: Sendable, CustomStringConvertible {
     private static let weights: [(Kind, Int)] = [
         (.start, 10), (.turn, 60), (.work, 60), (.stop, 2), (.rotate, 2), (.roots, 1),
         (.pass, 20), (.wait, 8), (.clock, 2), (.clockByYears, 2),
-        (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.dropScript, 3), (.makeExecutable, 6), (.edit, 4), (.editRecord, 2), (.remove, 4), (.retry, 5),
+        (.drop, 14), (.submit, 8), (.dropSlowly, 3), (.finishSlow, 4), (.dropBad, 3), (.dropScript, 3), (.makeExecutable, 6), (.edit, 4),
+        (.editRecord, 2), (.remove, 4), (.retry, 5),
         (.cancel, 6), (.pause, 2), (.resume, 4),
         (.defineTask, 8), (.editTask, 3), (.spoilTask, 2), (.removeTask, 1), (.interject, 6),
         (.moveRunning, 4), (.moveBack, 2), (.takeJournal, 2),

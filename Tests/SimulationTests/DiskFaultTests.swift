@@ -6,7 +6,11 @@ import Testing
 extension SimulatedWorld {
     /// A turn in which the disk fails once.
     fileprivate func takeUpFaults(isLook: Bool, after: Int) throws(Violation) {
-        if isLook { disk.lookFault = (EIO, times: 1, after: after) } else { disk.fault = SimulatedDisk.Fault(.error(EIO, times: 1), after: after) }
+        if isLook {
+            disk.lookFault = (EIO, times: 1, after: after)
+        } else {
+            disk.fault = SimulatedDisk.Fault(.error(EIO, times: 1), after: after)
+        }
         do throws(Violation) { try turn() } catch {
             // A sync that failed has ended the daemon.
             guard !isUp else { throw error }
@@ -241,7 +245,8 @@ extension SimulatedWorld {
         try expectOneRun(of: ["one"], world, "\(SystemError.message(errno))")
         let failed = try world.disk.node(Layout.failed).entries.keys
         for id in failed {
-            guard case .file(_, let bytes) = try world.disk.take("\(Layout.failed)/\(id)/status.json", limit: 1 << 20, ignoringWriters: true) else { continue }
+            let status = "\(Layout.failed)/\(id)/status.json"
+            guard case .file(_, let bytes) = try world.disk.take(status, limit: 1 << 20, ignoringWriters: true) else { continue }
             #expect(!String(decoding: bytes, as: UTF8.self).contains("\"lost\""))
         }
     }

@@ -30,7 +30,8 @@ import Testing
         var limit = LineLimit()
         for round in 0..<10 {
             for _ in 0..<LineLimit.lines {
-                let isWritten = limit.admits("started", of: "alice", at: MonotonicInstant(milliseconds: Int64(round) * LineLimit.milliseconds))
+                let isWritten = limit.admits(
+                    "started", of: "alice", at: MonotonicInstant(milliseconds: Int64(round) * LineLimit.milliseconds))
                 #expect(isWritten)
             }
         }

@@ -26,12 +26,18 @@ import Testing
     private func records(_ world: SimulatedWorld) throws -> Int { try world.disk.node(Layout.done).entries.count }
 
     /// Also those whose run failed, as runs here do by chance.
-    private func ended(_ world: SimulatedWorld) throws -> Int { try [Layout.done, Layout.failed].reduce(0) { try $0 + world.disk.node($1).entries.count } }
+    private func ended(_ world: SimulatedWorld) throws -> Int {
+        try [Layout.done, Layout.failed].reduce(0) { try $0 + world.disk.node($1).entries.count }
+    }
 
     /// How long records stay, and how long the daemon has served when the job ends.
-    static let stays: [(keep: Int64, servedFor: Int64)] = [(hour, 0), (hour, 5 * hour), (60_000, 30 * hour), (30 * hour, 0), (30 * hour, 23 * hour)]
+    static let stays: [(keep: Int64, servedFor: Int64)] = [
+        (hour, 0), (hour, 5 * hour), (60_000, 30 * hour), (30 * hour, 0), (30 * hour, 23 * hour),
+    ]
 
-    @Test("A record goes when its configured stay ends, not a day later, over a restart too; the daemon sleeps until then", arguments: stays, Way.allCases)
+    @Test(
+        "A record goes when its configured stay ends, not a day later, over a restart too; the daemon sleeps until then", arguments: stays,
+        Way.allCases)
     func aStay(_ row: (keep: Int64, servedFor: Int64), _ way: Way) throws {
         let world = SimulatedWorld()
         world.configuration.keepMilliseconds = row.keep
@@ -82,7 +88,9 @@ import Testing
         #expect(try ended(world) == 0)
     }
 
-    @Test("Attacks 54, 59: a clock that jumps ahead by years and is corrected within the hour costs no record; if it stays, they go", arguments: Way.allCases)
+    @Test(
+        "Attacks 54, 59: a clock that jumps ahead by years and is corrected within the hour costs no record; if it stays, they go",
+        arguments: Way.allCases)
     func aJump(_ way: Way) throws {
         let world = SimulatedWorld()
         try world.startDaemon()

@@ -9,6 +9,14 @@ import Testing
         }
     }
 
+    @Test("A job that cannot be started waits on, or fails with its reason, and nothing is lost", arguments: 0..<4)
+    func startsThatFailLoseNothing(batch: UInt64) {
+        for seed in batch * 25 + 2001...batch * 25 + 2025 {
+            let outcome = Run(Step.plan(seed, count: 150), refusesSomeStarts: true).perform()
+            if let violation = outcome.violation { Issue.record("seed \(seed): \(violation)") }
+        }
+    }
+
     /// The test of the simulator itself: each of these bugs is found, within few seeds, and what finds it is short.
     @Test(arguments: SimulatedDisk.Bug.allCases)
     func aBugThatIsPlantedIsFound(bug: SimulatedDisk.Bug) throws {
@@ -44,23 +52,27 @@ import Testing
             "A file that takes the name of one whose place the disk refuses is a job of its own, once",
             [
                 "drop 13344403330537382981", "pass 7516234495338936201", "pass 5206186425008360079", "dropSlowly 5595351623781280092",
-                "lookFault 18443066133472994740", "finishSlow 5342574228431805107", "submit 3145101290797050850", "turn 14274091701981133883",
+                "lookFault 18443066133472994740", "finishSlow 5342574228431805107", "submit 3145101290797050850",
+                "turn 14274091701981133883",
                 "turn 18195026405897349306", "submit 16873878809312806706",
             ]
         ),
         (
             "A waiting job whose way to a directory the disk cut off has not been withdrawn",
             [
-                "clockByYears 3966352800650198788", "submit 5544006277007793873", "submit 12822795573772482594", "turn 14674461627989850656",
+                "clockByYears 3966352800650198788", "submit 5544006277007793873", "submit 12822795573772482594",
+                "turn 14674461627989850656",
                 "drop 306879431520175092", "submit 12865932655557313574", "cancel 12715356753121420101", "interject 11171040584314545314",
-                "clockByYears 7779417244240499678", "drop 5148521886331398829", "lookFault 13443109076074743344", "pass 17545959937368585349",
+                "clockByYears 7779417244240499678", "drop 5148521886331398829", "lookFault 13443109076074743344",
+                "pass 17545959937368585349",
             ]
         ),
         (
             "Of two jobs with one name in new/, a power cut brings back the file of the first",
             [
                 "submit 7561937336126823338", "drop 7870546440786368642", "edit 11156542796562568588", "killSoon 9677438056173089531",
-                "turn 5138816891824832461", "recoverTwice 3762521945485119396", "submit 12981434201119899424", "crashLoop 14337264653390243459",
+                "turn 5138816891824832461", "recoverTwice 3762521945485119396", "submit 12981434201119899424",
+                "crashLoop 14337264653390243459",
                 "cutPowerSoon 3236800990018891813", "edit 15070691690978247169", "start 6296621289800304798", "stop 6209214989501333566",
                 "cutPowerSoon 11941741872707061368", "recoverTwice 8869976474972949362",
             ]
@@ -87,7 +99,8 @@ import Testing
             "A power cut after an orderly end brings back a file that could not be used, under a waiting job's name",
             [
                 "submit 16712924788265692727", "turn 9463944472368337179", "killWorker 3290469726231910413", "pause 12170456039431117926",
-                "kill 4826357167081983280", "submit 13177636495195990208", "start 15014648882849131317", "cutPowerSoon 18172050237919237925",
+                "kill 4826357167081983280", "submit 13177636495195990208", "start 15014648882849131317",
+                "cutPowerSoon 18172050237919237925",
                 "stop 16908981406017497861", "recoverTwice 10051517100544504468",
             ]
         ),
@@ -179,12 +192,14 @@ import Testing
         (
             "A file that took the name of one that was to wait in a directory, just before a crash",
             [
-                "cutPower 7646201633725482077", "pause 7763474597357622918", "defineTask 2857136695688237449", "resume 18210886870245588142",
+                "cutPower 7646201633725482077", "pause 7763474597357622918", "defineTask 2857136695688237449",
+                "resume 18210886870245588142",
                 "submit 2822451722930759834", "dropBad 17045850893601022836", "dropBad 18091558739318931772",
                 "defineTask 1279866294092891339", "clockByYears 10392510855781224068", "start 17123808419898681540",
                 "cutPower 14997182212991971222", "submit 3624323643069326459", "clock 4165218110526516588", "crashLoop 5290195500620306502",
                 "lookFault 489960310129494080", "pass 945600037040353215", "dropSlowly 5931476232819740180", "dropBad 871520739876339928",
-                "pass 11104230466876174226", "dropBad 11889342515234965644", "turn 5823146469371683744", "clockByYears 17264789164128130027",
+                "pass 11104230466876174226", "dropBad 11889342515234965644", "turn 5823146469371683744",
+                "clockByYears 17264789164128130027",
                 "turn 888777889037575786", "kill 11806085491018470054",
             ]
         ),
@@ -262,9 +277,12 @@ import Testing
             "A drop that somebody still writes, which took the name of a task's run just before a crash",
             [
                 "cutPowerSoon 1861584618394811427", "submit 4305674838577891303", "kill 9033803104945181143",
-                "defineTask 7898968041695733473", "pause 7967136216392761281", "dropBad 12265953684337750959", "cancel 14539690614529160092",
-                "edit 6373415833825020252", "dropSlowly 12929185493033197540", "finishSlow 5438929811309343347", "drop 11271487803694581003",
-                "lookFault 15998134778963439384", "drop 8566929635400373921", "crashLoop 9056950797623829918", "submit 17273673182534518436",
+                "defineTask 7898968041695733473", "pause 7967136216392761281", "dropBad 12265953684337750959",
+                "cancel 14539690614529160092",
+                "edit 6373415833825020252", "dropSlowly 12929185493033197540", "finishSlow 5438929811309343347",
+                "drop 11271487803694581003",
+                "lookFault 15998134778963439384", "drop 8566929635400373921", "crashLoop 9056950797623829918",
+                "submit 17273673182534518436",
                 "recoverTwice 17640685263002653013", "crashLoop 4353790675412549079", "dropSlowly 6489696465635916431",
                 "killSoon 4509847441677244713", "start 9887037212492532750",
             ]

@@ -75,7 +75,9 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 return true
             }
             guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
-            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil { return true }
+            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil {
+                return true
+            }
             count(&file, at: path)
             let task = try spool.task(file, context)
             service.health.problems[path] = nil
@@ -101,7 +103,11 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 return
             }
             guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
-            if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil, scheduler.isInForce(schedule: stem) { return }
+            if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil,
+                scheduler.isInForce(schedule: stem)
+            {
+                return
+            }
             count(&file, at: path)
             let (task, schedule) = try spool.schedule(file, context)
             service.health.problems[path] = nil

@@ -55,8 +55,8 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         againAt = againAt.map { min($0, now.advanced(byMilliseconds: Self.shortageMilliseconds)) }
     }
 
-    /// Takes up what waits in new/ when the daemon starts. The most urgent job goes first; past a number, the first ones do not wait for the
-    /// last.
+    /// Takes up what waits in new/ when the daemon starts. The most urgent job goes first; past a number, the first ones do not wait for
+    /// the last.
     func begin() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
         for _ in 0..<Self.namesAtStart / Self.namesPerTurn where arrivals.hasNames { try takeArrivals() }
@@ -157,7 +157,9 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 isTaken: { self.scheduler.jobs[$0] }, ending: { self.scheduler.endedInTurn[$0] ?? self.service.placement.unplacedJob($0) },
                 task: { task in
                     // It may have come just before the job, and not have been looked at yet.
-                    if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) { isTaskUnready = !self.service.definitions.loadTask(task) }
+                    if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) {
+                        isTaskUnready = !self.service.definitions.loadTask(task)
+                    }
                     return self.scheduler.tasks[task]?.definition
                 },
                 schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
@@ -185,7 +187,9 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
             guard let onRecord = known else { return lookAgain(at: job.file?.name ?? job.id.text) }
             if let file = job.file { waitingFiles[file.name] = job.id }
             for followUp in job.definition.followUps {
-                if case .task(let task) = followUp.action { service.definitions.warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)") }
+                if case .task(let task) = followUp.action {
+                    service.definitions.warnIfMissing(task, key: followUp.key, file: "\(Layout.new)/\(name)")
+                }
             }
             handle(.dropped(job, onRecord))
         // Somebody still writes its task.
@@ -225,7 +229,10 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         guard spool.firstTimeIgnored("\(directory) of \(user)") else { return }
         log.write(
             .warning, "ignored", at: now,
-            ["file": path, "why": "belongs to user \(user); what users put into \(directory)/ counts in the directory of their own name there"])
+            [
+                "file": path,
+                "why": "belongs to user \(user); what users put into \(directory)/ counts in the directory of their own name there",
+            ])
     }
 
     // MARK: Reading again

@@ -128,8 +128,8 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: What stands in new/
 
-    /// True for the directory, whole or begun, of an unplaced job, and for the name of the file that is to go into one. Neither is a new job.
-    /// A file that takes this name meanwhile is read when the job is in its place.
+    /// True for the directory, whole or begun, of an unplaced job, and for the name of the file that is to go into one. Neither is a new
+    /// job. A file that takes this name meanwhile is read when the job is in its place.
     func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { $0.job.place == .file(name) }) { return true }
         guard let id = JobID(name), let one = unplaced[id] else { return false }

@@ -209,8 +209,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
     private func isOfThisBoot(_ job: Job) -> Bool { isSameBoot && job.recorded.boot == scheduler.lastBoot }
 
     /// A worker writes its record before it starts a command. So a run that no record names never began; unless the machine stopped or the
-    /// disk broke, for the record need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of a
-    /// run behind it: where that stands, the run may have begun, and nobody can tell whether it goes on.
+    /// disk broke, for the record need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of
+    /// a run behind it: where that stands, the run may have begun, and nobody can tell whether it goes on.
     private func outcome(ofUnrecorded job: Job) throws(SystemError) -> RunResult.Outcome {
         if scheduler.repairedSince != nil { return .lost("the journal was damaged, and nothing says how it ended") }
         if wasDiskBroken { return .lost("the disk broke while it ran") }

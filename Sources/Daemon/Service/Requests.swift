@@ -125,7 +125,11 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         var running: [JobID] = []
         for id in asked.ids {
             try takeIfDropped(id)
-            if scheduler.jobs[id]?.state == .running { running.append(id) } else { answers[id] = try perform(asked.action, for: id, request: request) }
+            if scheduler.jobs[id]?.state == .running {
+                running.append(id)
+            } else {
+                answers[id] = try perform(asked.action, for: id, request: request)
+            }
         }
         for id in running { answers[id] = try perform(asked.action, for: id, request: request) }
         return RequestAnswer(request, jobs: asked.ids.compactMap { id in answers[id].map { (id, $0.code, $0.message) } })
@@ -194,13 +198,15 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
         guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
         handle(.requested(job.id, name: request))
-        extensions.append(TimeoutExtension(request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout)))
+        extensions.append(
+            TimeoutExtension(request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout)))
         return nil
     }
 
     /// The timeout that the job's worker was given, in milliseconds; nil: none. The configured one may have changed since.
     private func timeout(of job: Job) -> Int64? {
-        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0 else { return nil }
+        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0
+        else { return nil }
         return timeout
     }
 
@@ -232,7 +238,8 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             do throws(SystemError) {
                 let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
                 let until = one.limit.advanced(byMilliseconds: moved)
-                log.write(.notice, "extend", at: now, ["id": id.text, "by": "\(Span(milliseconds: one.milliseconds))", "until": until.rfc3339])
+                log.write(
+                    .notice, "extend", at: now, ["id": id.text, "by": "\(Span(milliseconds: one.milliseconds))", "until": until.rfc3339])
                 answers.append(RequestAnswer(one.request, 0, "may run until \(until.rfc3339)"))
             } catch {
                 answers.append(RequestAnswer(one.request, 1, "\(error)"))

@@ -68,7 +68,8 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         guard clockTrial.see(now), let seen, let until = clockTrial.endsAt else { return }
         pruning = nil
         nextPrune = until
-        log.write(.notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
+        log.write(
+            .notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
     }
 
     /// A record's stay has ended that is to go now.

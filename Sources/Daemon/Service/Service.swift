@@ -1,5 +1,5 @@
-// The part of the daemon that a simulator can drive. What has happened becomes events, the scheduler decides, and the service carries out the
-// decisions in order: journal (one sync for all of a turn), places, starts, stops, answers.
+// The part of the daemon that a simulator can drive. What has happened becomes events, the scheduler decides, and the service carries out
+// the decisions in order: journal (one sync for all of a turn), places, starts, stops, answers.
 //
 // What must hold:
 // - The service touches the world through two doors only, the spool's file system and `World`. It keeps no thread, timer or descriptor.

@@ -1,7 +1,7 @@
 import Scheduler
 
-/// Paths below the spool that were not ready or could not be read, and when they are read again. No event tells of a file that was linked in
-/// while its writer had it open, since it is closed under another name; nor that descriptors are to be had again.
+/// Paths below the spool that were not ready or could not be read, and when they are read again. No event tells of a file that was linked
+/// in while its writer had it open, since it is closed under another name; nor that descriptors are to be had again.
 struct UnreadyPaths {
     /// How long after a file was not ready it is read again.
     static let milliseconds: Int64 = 500

@@ -93,7 +93,11 @@ public struct SalvagedSegment {
             found.add(JournalDamage(file: path, line: 1, why: "the segment does not begin with its header, but with \(fields.summary)"))
         } else if number == 1, !Layout.journalFormatsRead.contains(fields["format"] ?? "") {
             foreign = JournalDamage(
-                file: path, line: 1, why: "the journal has format \(fields["format"] ?? "?"), this program reads \(Layout.journalFormatsRead.joined(separator: " and ")): use the newer spoold")
+                file: path, line: 1,
+                why: """
+                    the journal has format \(fields["format"] ?? "?"), this program reads \
+                    \(Layout.journalFormatsRead.joined(separator: " and ")): use the newer spoold
+                    """)
         }
         if let before = lines.last?.fields {
             if fields.sequence <= before.sequence {
@@ -103,7 +107,8 @@ public struct SalvagedSegment {
             if fields.sequence != before.sequence + 1, !hadUnreadable {
                 let missing = fields.sequence - before.sequence - 1
                 found.add(
-                    JournalDamage(file: path, line: number, why: "\(missing) records are missing between \(before.summary) and \(fields.summary)"))
+                    JournalDamage(
+                        file: path, line: number, why: "\(missing) records are missing between \(before.summary) and \(fields.summary)"))
             }
         }
         lines.append(line)

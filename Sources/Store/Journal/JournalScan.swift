@@ -96,7 +96,9 @@ extension Journal {
             switch try lines.next() {
             case .line(let line):
                 if JournalFields.holds(line) {
-                    if JournalBatch.mark(in: line) != nil, let sequence = JournalFields.sequence(of: line) { whole = (lines.offset, sequence) }
+                    if JournalBatch.mark(in: line) != nil, let sequence = JournalFields.sequence(of: line) {
+                        whole = (lines.offset, sequence)
+                    }
                     if let glance = JournalGlance(line), reader.wants(glance), let fields = JournalFields(line) { reader.take(fields) }
                 } else if let fs, let whole, try JournalBatch.isTorn(fs, path, behind: whole.end, whole.sequence) {
                     break reading

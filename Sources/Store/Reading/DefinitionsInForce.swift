@@ -39,7 +39,9 @@ extension Spool {
     public typealias Files = [(stem: String, files: [String])]
 
     /// What is in force of these files in `tasks/`, in their order, and damage of the journal where that was read.
-    public func tasksInForce(_ files: Files, _ context: ReadingContext) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
+    public func tasksInForce(
+        _ files: Files, _ context: ReadingContext
+    ) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
         try inForce(ofTasks(context), files, context) { stem, names throws(DefinitionProblem) in
             try definition(in: Layout.tasks, stem: stem, files: names)
         }
@@ -57,7 +59,9 @@ extension Spool {
     }
 
     /// Likewise of these in `schedules/`.
-    public func schedulesInForce(_ files: Files, _ context: ReadingContext) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
+    public func schedulesInForce(
+        _ files: Files, _ context: ReadingContext
+    ) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
         let kind = Kind<ScheduleFile>(
             directory: Layout.schedules,
             read: { file throws(DefinitionProblem) in
@@ -92,7 +96,11 @@ extension Spool {
                 file = try take(stem, names)
                 one.changedAt = file?.changedAt
                 one.writtenAt = file?.changedAt
-                if let file { one.definition = try kind.read(file) } else { one.problems = ["\(kind.directory)/\(names[0]): is being written"] }
+                if let file {
+                    one.definition = try kind.read(file)
+                } else {
+                    one.problems = ["\(kind.directory)/\(names[0]): is being written"]
+                }
             } catch {
                 one.problems = error.lines
             }
@@ -128,7 +136,8 @@ extension Spool {
             do throws(DefinitionProblem) {
                 let definition = try kind.read(file)
                 let late = kind.lateness(definition, min(file.changedAt, context.now)) { schedule in
-                    guard let task = kind.schedules(definition).first?.task, accepted.isAccounted(schedule.id, of: task) else { return false }
+                    guard let task = kind.schedules(definition).first?.task, accepted.isAccounted(schedule.id, of: task)
+                    else { return false }
                     let earlier = before.flatMap { kind.schedules($0).first { $0.task == task && $0.schedule.id == schedule.id } }
                     return earlier.map { $0.schedule.isDueAlike(schedule) } ?? true
                 }

@@ -168,7 +168,8 @@ public struct History: JournalReader {
         case .daemonStarted:
             // Those of a snapshot find none open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
-        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen, .filesGone: break
+        case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen, .filesGone:
+            break
         }
     }
 

@@ -152,7 +152,8 @@ public struct JobRecords<FS: FileSystem> {
             guard isOwn else { return nil }
             let bytes = Array(status)
             // Not readable: found out again, and told.
-            guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, let status = JobStatus(json: table), status.id == place.id
+            guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, let status = JobStatus(json: table),
+                status.id == place.id
             else { return nil }
             return JobRecord(place: place, status: status, json: bytes)
         }
@@ -263,7 +264,9 @@ public struct JobRecords<FS: FileSystem> {
             do throws(SystemError) { entries = try fs.list(state.rawValue) } catch { throw .system(error) }
             places.reserveCapacity(places.count + entries.count)
             for entry in entries where !Name.isUnfinished(entry.name) {
-                do throws(SystemError) { if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue } } catch {
+                do throws(SystemError) {
+                    if try fs.isStranger(entry.name, in: state.rawValue, isDirectory: entry.kind == .directory) { continue }
+                } catch {
                     throw .system(error)
                 }
                 if entry.kind == .directory {

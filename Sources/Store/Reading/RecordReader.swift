@@ -6,8 +6,8 @@ import Glibc
 
 /// Reads `status.json` of records in `done/` and `failed/`.
 ///
-/// Nothing is followed on the way, neither a link nor a mount, and nothing blocks: a record may be another user's. What cannot be read so is
-/// read by ``JobRecords/record(at:)`` with all care, which also says what is wrong with it.
+/// Nothing is followed on the way, neither a link nor a mount, and nothing blocks: a record may be another user's. What cannot be read so
+/// is read by ``JobRecords/record(at:)`` with all care, which also says what is wrong with it.
 public final class RecordReader {
     private let directories: [(state: JobState, raw: Int32)]
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
@@ -72,7 +72,8 @@ public struct StatusNeedles: Sendable {
     /// One of these strings must be a value, or an entry of a list. None: nothing is asked.
     public mutating func add(anyOf values: [String]) {
         // What JSON may write in several ways is not looked for.
-        guard !values.isEmpty, values.allSatisfy({ $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "/") } })
+        let special = [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/")]
+        guard !values.isEmpty, values.allSatisfy({ $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !special.contains($0) } })
         else { return }
         groups.append(values.map { Array("\"\($0)\"".utf8) })
     }
@@ -106,7 +107,8 @@ public struct StayGlance: Sendable {
             offset = found + Self.end.count
             // `"2026-11-21T02:00:00.000Z"`; anything else is left to whoever reads it as JSON.
             let value = status[offset..<Swift.min(offset + 26, status.count)]
-            guard value.count == 26, value.first == UInt8(ascii: "\""), let end = Instant(fixed: value.dropFirst().dropLast()) else { return true }
+            guard value.count == 26, value.first == UInt8(ascii: "\""), let end = Instant(fixed: value.dropFirst().dropLast())
+            else { return true }
             if end.advanced(byMilliseconds: stayMilliseconds) <= now { return true }
         }
         // One that does not say when it ended stays, if it says so as it is always said.

@@ -64,7 +64,8 @@ extension FileSystem {
         }
     }
 
-    /// Removes a job's directory, out of sight by one rename first, so that nobody meets half a record; one that is gone already is as good.
+    /// Removes a job's directory, out of sight by one rename first, so that nobody meets half a record; one that is gone already is as
+    /// good.
     public func removeRecord(of id: JobID, _ state: JobState) throws(SystemError) {
         if let aside = try setAside(recordOf: id, state) { try removeTree(aside) }
     }

@@ -104,8 +104,8 @@ extension Spool {
         }
     }
 
-    /// The number that the last try has whose output is in a job's directory: of `attempt` tries or more, as there may be those of jobs that
-    /// this one has repeated. 0: there is no output.
+    /// The number that the last try has whose output is in a job's directory: of `attempt` tries or more, as there may be those of jobs
+    /// that this one has repeated. 0: there is no output.
     func lastTry(in directory: String, attempt: Int) throws(SystemError) -> Int {
         var last = 0
         var isUnnumbered = false

@@ -6,8 +6,8 @@ extension Spool {
     /// Brings the job to the directory that its state names, with a `status.json` that says how it stands.
     ///
     /// The order within matters: a directory has its `status.json` before it has its name, and the job's file enters it then. A
-    /// `status.json` is new before the directory moves. So whoever sees a job in a directory sees its truth there. It becomes the user's as whom the
-    /// job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
+    /// `status.json` is new before the directory moves. So whoever sees a job in a directory sees its truth there. It becomes the user's as
+    /// whom the job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
     ///
     /// - Parameter isAgain: the disk has refused it before, and much may have come meanwhile.
     public func place(_ job: Job, isAgain: Bool = false) throws(SystemError) {
@@ -124,7 +124,8 @@ extension Spool {
         if try !takeIn(from, to: to, of: job, isAgain: isAgain) {
             // Withdrawn between the decision and here: the text that was read stands for it. Or this was cut off before: moved, and
             // perhaps written here since, or a part of it.
-            guard let there = try fs.status(to), try !isWritten(there, for: job, at: to) else { return try writeSource(job, into: directory) }
+            guard let there = try fs.status(to), try !isWritten(there, for: job, at: to)
+            else { return try writeSource(job, into: directory) }
         }
         // Another file that took its name since it was read is a drop of its own: it goes back, and the text that was read stands
         // for this job. A script, too, must run as it was read.

@@ -51,7 +51,8 @@ extension Spool {
             if let name = job.file?.name, owners[name].map({ $0.arrival < job.arrival }) ?? true { owners[name] = job }
         }
         for job in jobs {
-            guard let stamp = job.file, let owner = owners[stamp.name], owner !== job, let status = try fs.status("\(Layout.new)/\(stamp.name)"),
+            guard let stamp = job.file, let owner = owners[stamp.name], owner !== job,
+                let status = try fs.status("\(Layout.new)/\(stamp.name)"),
                 let owned = owner.file, !owned.isOf(status)
             else { continue }
             // Cut off, it is its inode that tells.
@@ -276,7 +277,8 @@ extension Spool {
         let directory = Layout.directory(of: job.id, state)
         for name in Source.fileNames {
             let path = "\(directory)/\(name)"
-            guard let status = try fs.status(path), status.inode != stamp.inode, try isOneFile(path, "\(Layout.new)/\(stamp.name)") else { continue }
+            guard let status = try fs.status(path), status.inode != stamp.inode, try isOneFile(path, "\(Layout.new)/\(stamp.name)")
+            else { continue }
             try fs.removeFile(path)
             try makeLossDurable(of: directory)
             try writeSource(job, into: directory)
@@ -299,7 +301,9 @@ extension Spool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return false }
         if isBeginning(bytes, of: job) { return true }
         // With a task, the text that is kept holds its keys too.
-        guard job.task != nil, let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds else {
+        guard job.task != nil, let stamp = job.file, stamp.inode == status.inode,
+            status.modifiedNanoseconds <= stamp.modifiedNanoseconds
+        else {
             return false
         }
         return status.size < stamp.size || bytes.last == 0
@@ -320,7 +324,8 @@ extension Spool {
 
     /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
     private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        guard job.state.isTerminal, job.endedAt != nil, status.modifiedNanoseconds / 1_000_000 >= job.changedAt.milliseconds else { return false }
+        guard job.state.isTerminal, job.endedAt != nil, status.modifiedNanoseconds / 1_000_000 >= job.changedAt.milliseconds
+        else { return false }
         // As it was dropped, or less: clocks are set, and its end may be told as earlier.
         if let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds { return false }
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax), isBeginning(bytes, of: job) { return false }

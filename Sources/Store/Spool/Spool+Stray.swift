@@ -30,8 +30,8 @@ extension Spool {
         return nil
     }
 
-    /// Moves a job's directory from where somebody has moved it back to its place, as it is. Returns what is to be said of it; nil: it is not
-    /// there any more, or something else is in its place.
+    /// Moves a job's directory from where somebody has moved it back to its place, as it is. Returns what is to be said of it; nil: it is
+    /// not there any more, or something else is in its place.
     package func putBack(_ job: Job, from path: String) throws(SystemError) -> String? {
         guard case .directory(let state) = job.place else { return nil }
         do throws(SystemError) { try fs.renameNoReplace(path, to: Layout.directory(of: job.id, state)) } catch {

@@ -56,9 +56,8 @@ extension Spool {
 
     /// Whether there is a job of this id, other than as a file that waits under another name.
     public func stands(_ id: JobID) throws(SystemError) -> Bool {
-        for path in Self.waitingNames(of: id).map({ "\(Layout.new)/\($0)" }) + [JobState.running, .done, .failed].map({ Layout.directory(of: id, $0) }) {
-            if try fs.status(path) != nil { return true }
-        }
+        if try waits(id) { return true }
+        for state in [JobState.running, .done, .failed] where try fs.status(Layout.directory(of: id, state)) != nil { return true }
         return false
     }
 

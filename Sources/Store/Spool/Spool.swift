@@ -124,7 +124,10 @@ public enum SpoolError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .format(let found):
-            "the spool's format is \"\(found)\", this program knows \"\(Layout.formatText.trimmedLine)\" with journal format \(Layout.journalFormat): use the spoold that wrote it; nothing has been changed"
+            """
+            the spool's format is "\(found)", this program knows "\(Layout.formatText.trimmedLine)" with journal format \
+            \(Layout.journalFormat): use the spoold that wrote it; nothing has been changed
+            """
         case .noSpool(let name):
             "the directory is no spool and not empty: it holds \"\(name)\"; name an empty or a new directory; nothing has been changed"
         case .system(let error): "\(error)"
