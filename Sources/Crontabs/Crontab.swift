@@ -72,7 +72,8 @@ public struct Crontab: Sendable {
             let text = line.bytes.drop(while: isBlank)
             defer { if text.first != UInt8(ascii: "#") { comments = [] } }
             if let zero = text.firstIndex(of: 0) {
-                problems.append(Problem(line: line.number, column: line.column(of: zero), message: "a zero byte, at which cron would end the line"))
+                problems.append(Problem(line: line.number, column: line.column(of: zero),
+                    message: "a zero byte, at which cron would end the line"))
             } else if text.isEmpty {
                 continue
             } else if text.first == UInt8(ascii: "#") {

@@ -23,7 +23,8 @@ struct LineReading {
 
     mutating func entry(_ settings: Crontab.Settings, isUser: (String) -> Bool) throws(Failure) -> Crontab.Entry {
         if let name = Crontab.Settings.nameOfBrokenAssignment(rest) {
-            throw Failure(place: rest.startIndex, message: "the value of \(name) has a quote that is not closed, or something after the closing one")
+            throw Failure(place: rest.startIndex,
+                message: "the value of \(name) has a quote that is not closed, or something after the closing one")
         }
         // cronie and SUSE: do not log the line's commands. Their jobs are recorded here like any other, so there is nothing to carry over.
         if rest.first == UInt8(ascii: "-") { rest.removeFirst() }
@@ -48,7 +49,9 @@ struct LineReading {
     }
 
     private func noLine(at place: Int) -> Failure {
-        Failure(place: place, message: "not a crontab line: expected five time fields or an @word, then \(isSystem ? "a user and " : "")a command")
+        Failure(
+            place: place,
+            message: "not a crontab line: expected five time fields or an @word, then \(isSystem ? "a user and " : "")a command")
     }
 
     /// True for a word that reads as one more time field where a command or a user is expected: `*`, `?`, `1-5`, `MON-FRI`, `2026`.
@@ -63,7 +66,8 @@ struct LineReading {
     private func sixFields() -> Failure {
         Failure(
             place: rest.startIndex,
-            message: "expected \(isSystem ? "a user" : "a command") after five time fields, found \"\(text(rest.prefix { !isBlank($0) }))\"; crontab(5) has no sixth field: what Quartz, Spring and node-cron write is for spoolctl create NAME --cron \"…\"")
+            message: "expected \(isSystem ? "a user" : "a command") after five time fields, found \"\(text(rest.prefix { !isBlank($0) }))\"; "
+                + "crontab(5) has no sixth field: what Quartz, Spring and node-cron write is for spoolctl create NAME --cron \"…\"")
     }
 
     // MARK: When
@@ -77,7 +81,9 @@ struct LineReading {
         }
         guard !rest.isEmpty else { throw noLine(at: rest.startIndex) }
         let when = fields.map(text).joined(separator: " ")
-        do throws(RecurrenceError) { _ = try Recurrence.cron(when, zone: .utc, zones: ZoneDatabase(directories: []), stableSeed: 0) } catch {
+        do throws(RecurrenceError) {
+            _ = try Recurrence.cron(when, zone: .utc, zones: ZoneDatabase(directories: []), stableSeed: 0)
+        } catch {
             // The error counts in the fields with one blank between them.
             var offset = error.offset ?? 0
             var field = fields[0]
@@ -108,9 +114,11 @@ struct LineReading {
             throw Failure(
                 place: start.startIndex,
                 message: isUser(user)
-                    ? "expected a command after the user \"\(user)\"" : "expected a user, found \"\(user)\", which is not a user name; \(remedy)")
+                    ? "expected a command after the user \"\(user)\""
+                        : "expected a user, found \"\(user)\", which is not a user name; \(remedy)")
         }
-        remarks.append(Failure(place: start.startIndex, message: "\"\(user)\" is not a user of this machine; if the user's column is missing, \(remedy)"))
+        remarks.append(Failure(place: start.startIndex,
+            message: "\"\(user)\" is not a user of this machine; if the user's column is missing, \(remedy)"))
         return user
     }
 
@@ -130,7 +138,10 @@ struct LineReading {
             case "-n": mailsFailuresOnly = true
             case "-q": break
             default:
-                throw Failure(place: start, message: "a command cannot begin with \"\(option)\": cronie and FreeBSD take that for an option, and know -n and -q alone")
+                throw Failure(
+                    place: start,
+                    message: "a command cannot begin with \"\(option)\": "
+                        + "cronie and FreeBSD take that for an option, and know -n and -q alone")
             }
         }
         return mailsFailuresOnly
@@ -192,16 +203,20 @@ struct LineReading {
             remarks.append(
                 Failure(
                     place: percent ?? rest.startIndex,
-                    message: "the % ends the command, which is \"\(text(command[...]))\", and what follows is its standard input, as in cron; \\% stands for a percent sign"))
+                    message: "the % ends the command, which is \"\(text(command[...]))\", "
+                        + "and what follows is its standard input, as in cron; \\% stands for a percent sign"))
         }
         if let double = rest.indices.dropLast().first(where: { rest[$0] == UInt8(ascii: "\\") && rest[$0 + 1] == UInt8(ascii: "\\") }) {
-            remarks.append(Failure(place: double, message: "\\\\ before the first % is read as \\, as Debian's cron does; cronie hands both to the shell"))
+            remarks.append(Failure(place: double,
+                message: "\\\\ before the first % is read as \\, as Debian's cron does; cronie hands both to the shell"))
         }
         let first = rest.prefix { !isBlank($0) }
         let second = rest[first.endIndex...].drop(while: isBlank)
         if !isSystem, second.first == UInt8(ascii: "/"), isUser(text(first)) {
             remarks.append(
-                Failure(place: first.startIndex, message: "the command begins with \"\(text(first))\", a user's name; if every line names a user, import with --system"))
+                Failure(
+                    place: first.startIndex,
+                    message: "the command begins with \"\(text(first))\", a user's name; if every line names a user, import with --system"))
         }
     }
 }

@@ -12,7 +12,9 @@ public enum CrontabLine {
         let (percent, backslash, newline) = (UInt8(ascii: "%"), UInt8(ascii: "\\"), UInt8(ascii: "\n"))
         let bytes = Array(FileName.bytes(of: command).drop(while: isBlank))
         if bytes.contains(newline) { throw Unsayable(why: "the command has several lines, and a crontab has one for each") }
-        if let first = bytes.first, "-*?".utf8.contains(first) { throw Unsayable(why: "the command begins with \(Character(Unicode.Scalar(first)))") }
+        if let first = bytes.first, "-*?".utf8.contains(first) {
+            throw Unsayable(why: "the command begins with \(Character(Unicode.Scalar(first)))")
+        }
         let word = bytes.prefix { !isBlank($0) }
         if !word.isEmpty, LineReading.isTimeField(word) {
             throw Unsayable(why: "the command begins with \"\(String(decoding: word, as: UTF8.self))\", which reads as a sixth time field")
@@ -47,7 +49,9 @@ public enum CrontabLine {
     public static func assignment(_ name: String, _ value: String) throws(Unsayable) -> String {
         for text in ["\(name)=\"\(value)\"", "\(name)='\(value)'", "\(name)=\(value)"] {
             let bytes = FileName.bytes(of: text)
-            guard !bytes.contains(UInt8(ascii: "\n")), let read = Crontab.Settings.assignment(bytes[...]), read == (name, value) else { continue }
+            guard !bytes.contains(UInt8(ascii: "\n")), let read = Crontab.Settings.assignment(bytes[...]), read == (name, value) else {
+                continue
+            }
             return text
         }
         throw Unsayable(why: value.utf8.contains(UInt8(ascii: "\n")) ? "its value has several lines" : "its value has quotes of both kinds")

@@ -16,14 +16,18 @@ public enum CrontabPlace: Sendable, Equatable {
         let owners: [UInt32]
         switch self {
         case .system:
-            if name.kind == .symbolicLink, name.owner != 0 { return "it is a symbolic link of user \(name.owner), and cron follows root's alone" }
+            if name.kind == .symbolicLink, name.owner != 0 {
+                return "it is a symbolic link of user \(name.owner), and cron follows root's alone"
+            }
             owners = [0]
         case .user(_, let id):
             if name.kind == .symbolicLink { return "it is a symbolic link, which cron does not follow here" }
             owners = [id, 0]
         }
         if file.kind != .file { return "it is not a regular file" }
-        if !owners.contains(file.owner) { return "it belongs to user \(file.owner), and cron wants it to be \(isSystem ? "root's" : "its user's or root's")" }
+        if !owners.contains(file.owner) {
+            return "it belongs to user \(file.owner), and cron wants it to be \(isSystem ? "root's" : "its user's or root's")"
+        }
         switch self {
         case .system where file.mode & 0o022 != 0: return "its mode \(octal(file.mode)) lets others than root write to it; chmod go-w"
         case .user where file.mode != 0o600: return "its mode is \(octal(file.mode)), and cron wants 0600"

@@ -50,7 +50,8 @@ public struct CrontabTask: Sendable {
         table.set("env", Value(.table(environment)))
         table.set("schedule", Value(.array([Value(.table(try Self.schedule(entry)))])))
         let written = Source(writing: table)
-        let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" })))\n"
+        let line = entry.text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F || $0 == "\t" }
+        let note = "# From \(file), line \(entry.line): \(String(String.UnicodeScalarView(line)))\n"
         source = Source(format: written.format, bytes: Array(note.utf8) + written.bytes)
         self.name = name
         self.entry = entry
@@ -64,7 +65,9 @@ public struct CrontabTask: Sendable {
         // What cron misses, it does not make up for.
         schedule.set("catch_up", Value(.string("none")))
         if let delay = entry.settings.randomDelay, delay != "0" {
-            guard let minutes = Int(delay), (1...1440).contains(minutes) else { throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", not a number of minutes") }
+            guard let minutes = Int(delay), (1...1440).contains(minutes) else {
+                throw Refusal(why: "RANDOM_DELAY is \"\(delay)\", not a number of minutes")
+            }
             schedule.set("jitter", Value(.string("\(minutes)m")))
         }
         return schedule
@@ -79,7 +82,9 @@ public struct CrontabTask: Sendable {
             throw Refusal(why: "its % text is standard input, which \(entry.settings.shell) is not known to read from a here-document")
         }
         guard let document = HereDocument(command: entry.command, input: input) else {
-            throw Refusal(why: "its % text is a \\ alone in its last line, which no here-document can hold; cron gives it to the command without a line's end")
+            throw Refusal(
+                why: "its % text is a \\ alone in its last line, which no here-document can hold; "
+                    + "cron gives it to the command without a line's end")
         }
         return document.text
     }

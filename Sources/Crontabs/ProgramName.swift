@@ -17,7 +17,8 @@ public enum ProgramName {
 
     /// Commands that stand before the one that matters: `cd /srv && …`, `test -x /usr/bin/x && …`.
     private static let preparations: Set = [
-        "cd", "test", "[", "[[", "sleep", "export", "set", ".", "source", "umask", "ulimit", "true", "false", ":", "exit", "unset", "if", "echo", "wait",
+        "cd", "test", "[", "[[", "sleep", "export", "set", ".", "source", "umask", "ulimit", "true", "false", ":", "exit", "unset", "if",
+        "echo", "wait",
         "mkdir", "pushd", "which",
     ]
 
@@ -30,14 +31,16 @@ public enum ProgramName {
     private static let wrappers: [String: Wrapper] = [
         "env": Wrapper(options: ["-u", "-C", "--unset", "--chdir"]),
         "nice": Wrapper(options: ["-n", "--adjustment"]), "ionice": Wrapper(options: ["-c", "-n", "--class", "--classdata"]),
-        "chronic": Wrapper(), "cronic": Wrapper(), "nohup": Wrapper(), "setsid": Wrapper(), "exec": Wrapper(options: ["-a"]), "time": Wrapper(options: ["-f", "-o"]),
+        "chronic": Wrapper(), "cronic": Wrapper(), "nohup": Wrapper(), "setsid": Wrapper(), "exec": Wrapper(options: ["-a"]),
+        "time": Wrapper(options: ["-f", "-o"]),
         "command": Wrapper(), "builtin": Wrapper(), "busybox": Wrapper(), "run-one": Wrapper(), "ifne": Wrapper(), "torsocks": Wrapper(),
         "timeout": Wrapper(operands: 1, options: ["-s", "-k", "--signal", "--kill-after"]),
         "flock": Wrapper(operands: 1, options: ["-w", "-E", "--wait", "--timeout", "--conflict-exit-code"]),
         "lckdo": Wrapper(operands: 1, options: ["-W"]), "setlock": Wrapper(operands: 1), "solo": Wrapper(),
         "chrt": Wrapper(operands: 1), "taskset": Wrapper(operands: 1), "stdbuf": Wrapper(options: ["-i", "-o", "-e"]),
         "sudo": Wrapper(options: ["-u", "-g", "-C", "-h", "-p", "-r", "-t", "--user", "--group"]), "doas": Wrapper(options: ["-u", "-C"]),
-        "systemd-cat": Wrapper(options: ["-t", "-p", "--identifier", "--priority"]), "chpst": Wrapper(options: ["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-r", "-t", "-s"]),
+        "systemd-cat": Wrapper(options: ["-t", "-p", "--identifier", "--priority"]),
+        "chpst": Wrapper(options: ["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-r", "-t", "-s"]),
         "then": Wrapper(), "else": Wrapper(), "do": Wrapper(), "!": Wrapper(), "{": Wrapper(),
     ]
 
@@ -100,7 +103,8 @@ public enum ProgramName {
 
     private static func isAssignment(_ word: String) -> Bool {
         guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")), equals != word.utf8.startIndex else { return false }
-        return word.utf8[..<equals].allSatisfy { $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) }
+        return word.utf8[..<equals].allSatisfy { $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0)
+            || (0x61...0x7A).contains($0) }
     }
 
     private static func lastPart(_ word: String) -> String { word.split(separator: "/").last.map(String.init) ?? word }
@@ -130,7 +134,8 @@ enum ShellWords {
             case UInt8(ascii: "&") where word.last == UInt8(ascii: ">") || bytes.first == UInt8(ascii: ">"):
                 word.append(byte)
                 isWord = true
-            case UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: "\n"), UInt8(ascii: "("), UInt8(ascii: ")"): endCommand()
+            case UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "|"), UInt8(ascii: "\n"), UInt8(ascii: "("),
+                UInt8(ascii: ")"): endCommand()
             case UInt8(ascii: "\\"):
                 if let next = bytes.popFirst() { word.append(next) }
                 isWord = true

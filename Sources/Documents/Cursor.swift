@@ -75,7 +75,8 @@ struct Cursor {
         }
         if !isASCII, let place = UTF8Check.firstInvalid(in: bytes) {
             throw failure(
-                at: place, "the text is not UTF-8: byte 0x\(String(bytes[place], radix: 16, uppercase: true))", hint: "save the file as UTF-8")
+                at: place, "the text is not UTF-8: byte 0x\(String(bytes[place], radix: 16, uppercase: true))",
+                hint: "save the file as UTF-8")
         }
     }
 

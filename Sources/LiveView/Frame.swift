@@ -103,15 +103,21 @@ struct Composer {
         for (queue, used, slots) in snapshot.slots {
             let name = queue.map { PlainText.oneLine("queue \($0)") } ?? "slots"
             let free = max(0, slots - used)
-            parts.append(StyledLine(isNarrow ? "\(name) \(used)/\(slots)" : "\(name) \(used)/\(slots), \(free) free", free == 0 ? .yellow : nil))
+            parts.append(StyledLine(isNarrow ? "\(name) \(used)/\(slots)" : "\(name) \(used)/\(slots), \(free) free",
+                free == 0 ? .yellow : nil))
         }
         parts.append(StyledLine("waiting \(snapshot.waitingCount)"))
         parts.append(rates())
         for pause in snapshot.pauses {
-            parts.append(StyledLine(PlainText.oneLine("paused: \(pause.scope.spoken(of: pause.owner))\(pause.note.isEmpty ? "" : ", \(pause.note)")"), .yellow))
+            let note = pause.note.isEmpty ? "" : ", \(pause.note)"
+            parts.append(StyledLine(PlainText.oneLine("paused: \(pause.scope.spoken(of: pause.owner))\(note)"), .yellow))
         }
-        if daemon.pid != nil, let held = snapshot.surroundings.held { parts.append(StyledLine(PlainText.oneLine("nothing starts: \(held)"), .yellow)) }
-        if !daemon.overdue.isEmpty { parts.append(StyledLine(PlainText.oneLine("overdue: \(daemon.overdue.joined(separator: ", "))"), .red)) }
+        if daemon.pid != nil, let held = snapshot.surroundings.held {
+            parts.append(StyledLine(PlainText.oneLine("nothing starts: \(held)"), .yellow))
+        }
+        if !daemon.overdue.isEmpty {
+            parts.append(StyledLine(PlainText.oneLine("overdue: \(daemon.overdue.joined(separator: ", "))"), .red))
+        }
         for why in snapshot.unreadable { parts.append(StyledLine(PlainText.oneLine(why), .red)) }
         if daemon.problems > 0 { parts.append(StyledLine("\(daemon.problems) problems, see spoolctl status", .red)) }
         return parts
@@ -150,7 +156,8 @@ struct Composer {
         switch list {
         case .running:
             return [
-                job, Column(title: "TIME", width: 7, isRight: true, columnsMin: 34), Column(title: "LIMIT", width: 7, isRight: true, columnsMin: 60),
+                job, Column(title: "TIME", width: 7, isRight: true, columnsMin: 34),
+                Column(title: "LIMIT", width: 7, isRight: true, columnsMin: 60),
                 Column(title: "PROGRESS"),
             ]
         case .waiting:
@@ -159,10 +166,12 @@ struct Composer {
                 Column(title: "WAITS FOR"),
             ]
         case .due:
-            return [job, Column(title: "IN", width: 7, isRight: true), Column(title: "AT", width: 16, columnsMin: 50), Column(title: "NOTE", columnsMin: 60)]
+            return [job, Column(title: "IN", width: 7, isRight: true), Column(title: "AT", width: 16, columnsMin: 50),
+                Column(title: "NOTE", columnsMin: 60)]
         case .ended:
             return [
-                job, Column(title: "TOOK", width: 7, isRight: true, columnsMin: 34), Column(title: "AT", width: 16, columnsMin: 60), Column(title: "RESULT"),
+                job, Column(title: "TOOK", width: 7, isRight: true, columnsMin: 34), Column(title: "AT", width: 16, columnsMin: 60),
+                Column(title: "RESULT"),
             ]
         }
     }
@@ -243,7 +252,8 @@ struct Composer {
     static func help(_ size: ScreenSize) -> [StyledLine] {
         let rows = [
             ("up down j k", "select a row; also PgUp PgDn Home End g G"), ("Tab 1 2 3 4", "go to another list"),
-            ("Enter l", "follow the job's output"), ("c", "cancel a job that waits or runs; asks first"), ("K", "kill a job that runs; asks first"),
+            ("Enter l", "follow the job's output"), ("c", "cancel a job that waits or runs; asks first"),
+            ("K", "kill a job that runs; asks first"),
             ("r", "retry a job that has ended"), ("p", "pause or resume everything, a queue or a task; asks which"),
             ("s", "sort the list by something else"), ("/", "filter by name, id or tag; Esc clears"), ("?", "this help; any key ends it"),
             ("q ctrl-C", "quit"),

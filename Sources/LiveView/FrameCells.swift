@@ -23,14 +23,16 @@ extension Composer {
         case .due(let due):
             clock()
             return [
-                StyledLine(PlainText.oneLine(due.task)), StyledLine(TimeText.clock(max(0, due.instant.milliseconds - snapshot.now.milliseconds))),
+                StyledLine(PlainText.oneLine(due.task)),
+                StyledLine(TimeText.clock(max(0, due.instant.milliseconds - snapshot.now.milliseconds))),
                 StyledLine(when(due.instant)), StyledLine(PlainText.oneLine(due.note ?? ""), .yellow),
             ]
         case .ended(let status):
             var result = StyledLine(status.brief, status.state == .failed ? .red : .green)
             if let error = status.error, status.state == .failed { result.add(" " + PlainText.oneLine(error), .dim) }
             return [
-                job(status), StyledLine(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"), StyledLine(when(status.endedAt ?? status.changedAt)),
+                job(status), StyledLine(status.usage.map { TimeText.length($0.wallMilliseconds) } ?? "-"),
+                StyledLine(when(status.endedAt ?? status.changedAt)),
                 result,
             ]
         }

@@ -89,7 +89,8 @@ public struct LogPage: Sendable {
         for line in shown[max(0, end - height)..<end] { result.append(StyledLine(Self.plain(line))) }
         while result.count < size.rows - 1 { result.append(StyledLine()) }
         let keys = above > 0 ? "q:back  End:follow  up/down:scroll  e:stderr" : "q:back  up:scroll  e:stdout/stderr"
-        return Array(result.prefix(max(1, size.rows - 1))) + [message.map { StyledLine(PlainText.oneLine($0), .bold) } ?? StyledLine(keys, .dim)]
+        return Array(result.prefix(max(1, size.rows - 1)))
+            + [message.map { StyledLine(PlainText.oneLine($0), .bold) } ?? StyledLine(keys, .dim)]
     }
 
     /// A line of output without colours, tabs as blanks, everything else that is no character escaped.

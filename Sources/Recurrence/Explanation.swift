@@ -89,7 +89,8 @@ extension WallFields {
         let hours = UInt64(hours).members
         if minutes.count == 60, hours.count < 24, !hasMilliseconds {
             let which = hours.count == 1 ? "hour \(hours[0])" : "those hours"
-            found.append("it is due every minute of \(which), \(hours.count * 60) times a day; for once an hour give a minute in place of *")
+            found.append(
+                "it is due every minute of \(which), \(hours.count * 60) times a day; for once an hour give a minute in place of *")
         } else if seconds.count == 60, minutes.count < 60 {
             found.append("it is due every second of those minutes; for once a minute let the second be 0")
         }
@@ -127,7 +128,8 @@ extension WallFields {
         // Each special day says itself how the last one is written that every month has.
         let last = special.nearest != 0 ? "LW is the last weekday of any month" : lastDay.map { "\($0) is the last day of any month" }
         return [
-            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(day))\(last.map { ": \($0)" } ?? "")"
+            "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") "
+                + "no \(Words.ordinal(day))\(last.map { ": \($0)" } ?? "")"
         ]
     }
 

@@ -50,8 +50,6 @@ public enum Layout {
     public static let scriptFile = "script"
     /// The standard input that a job brought along.
     public static let inputFile = "stdin"
-    /// Locked by a command that shows what the job writes, for as long as that command lives.
-    public static let waiterFile = Waiter.fileName
     public static let resultFile = "result"
     public static let progressFile = "progress"
 

@@ -1,9 +1,9 @@
 /// The file `waiter` in a job's directory: a command waits for the job, shows all that it writes, and may give it its standard input.
 ///
-/// That command makes the file before the job is submitted and holds shared locks of its bytes, F_OFD_SETLK, until it ends, however it ends.
-/// The first byte is locked by whoever waits, the second by whoever shows the output too. Nobody has the file open for writing: what is
-/// written in `new/` is not taken up. So the worker knows that a reader of the output
-/// comes, before that reader has opened it; and that whoever gives the input is still there.
+/// That command makes the file before the job is submitted and holds shared locks of its bytes, F_OFD_SETLK, until it ends, however
+/// it ends. The first byte is locked by whoever waits, the second by whoever shows the output too. Nobody has the file open for
+/// writing: what is written in `new/` is not taken up. So the worker knows that a reader of the output comes, before that reader
+/// has opened it; and that whoever gives the input is still there.
 ///
 /// Input that is given while the job runs goes through a FIFO in the place of the input file. When all has been given, the file becomes
 /// read-only. A waiter that is gone before that has not given all of it.

@@ -24,7 +24,8 @@ public enum WorkerRecord: Sendable, Equatable {
         public var startedAt: Int64
 
         public init(
-            jobID: String, attempt: Int, workerPID: Int32, workerStartTime: UInt64, jobPID: Int32, jobStartTime: UInt64? = nil, startedAt: Int64
+            jobID: String, attempt: Int, workerPID: Int32, workerStartTime: UInt64, jobPID: Int32, jobStartTime: UInt64? = nil,
+            startedAt: Int64
         ) {
             self.jobID = jobID
             self.attempt = attempt

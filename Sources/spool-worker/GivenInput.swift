@@ -29,7 +29,9 @@ final class GivenInput {
         do throws(SystemError) {
             // Where it does not exist, the error says so better when it is opened.
             let status = try FileStatus.read(path)
-            if status.kind == .symbolicLink, try Directory.open(directory).readSymbolicLink("stdin") == Waiter.inputGone { throw gone.asSystemError }
+            if status.kind == .symbolicLink, try Directory.open(directory).readSymbolicLink("stdin") == Waiter.inputGone {
+                throw gone.asSystemError
+            }
             guard status.kind == .fifo, status.owner == geteuid() else { return nil }
             inotify = try Inotify()
             let file = "\(directory)/\(Waiter.fileName)"
@@ -85,7 +87,9 @@ final class GivenInput {
             return .complete
         }
         if !isThere { return .broken }
-        if events.contains(where: { $0.mask.contains(.closedWithoutWriting) }) { lookAt = .now().advanced(byMilliseconds: Self.lockMilliseconds) }
+        if events.contains(where: { $0.mask.contains(.closedWithoutWriting) }) {
+            lookAt = .now().advanced(byMilliseconds: Self.lockMilliseconds)
+        }
         return .open
     }
 }

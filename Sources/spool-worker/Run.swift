@@ -80,7 +80,9 @@ struct Run {
     }
 
     /// The next moment at which ``strike()`` has something to do.
-    var deadline: MonotonicInstant? { [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min() }
+    var deadline: MonotonicInstant? {
+        [limit, killAt, retryAt, announceAt, outputLimit?.nextLookAt, inputLookAt].lazy.compactMap(\.self).min()
+    }
 
     var isCommandEnded: Bool { outcome != nil }
 

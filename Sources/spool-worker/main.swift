@@ -21,8 +21,8 @@
 // As `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` it is the step between a worker and a command that is
 // confined: it does that to itself and becomes the command. See Confine.swift.
 //
-// Exit codes: 3 could not become the user, or write its record; 0 done; 1 the daemon spoke something else than the protocol, or a system call that cannot fail did; 2 not
-// started as above.
+// Exit codes: 3 could not become the user, or write its record; 0 done; 1 the daemon spoke something else than the protocol, or a
+// system call that cannot fail did; 2 not started as above.
 
 import CLinux
 import Glibc

@@ -9,7 +9,8 @@ public enum JSON {
 
     /// Reads one value of any kind with nothing but blanks around it.
     ///
-    /// A number without fraction and exponent that fits 64 bits becomes an integer; any other keeps its text. Throws at the first thing that is not JSON or is past a limit. Costs time linear in the bytes.
+    /// A number without fraction and exponent that fits 64 bits becomes an integer; any other keeps its text. Throws at the first
+    /// thing that is not JSON or is past a limit. Costs time linear in the bytes.
     public static func parse(
         _ bytes: [UInt8], limits: Limits = .standard, duplicateKeys: DuplicateKeys = .refused
     ) throws(DocumentError) -> Value {

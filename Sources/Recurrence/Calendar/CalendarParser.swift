@@ -21,7 +21,8 @@ struct CalendarParser {
                 hint: "five fields and more are cron's")
         }
         if let word = words.first, text(word).asciiLowercased.hasPrefix("oncalendar") {
-            throw error("OnCalendar= names the setting of a timer unit", at: word.lowerBound, hint: "leave it out: the expression alone is the schedule")
+            throw error("OnCalendar= names the setting of a timer unit", at: word.lowerBound,
+                hint: "leave it out: the expression alone is the schedule")
         }
         let zone = takeZone(&words)
         guard let first = words.first else { throw RecurrenceError("the calendar expression is empty", hint: Self.shapeHint) }

@@ -12,7 +12,6 @@ struct SpecialDays: Sendable, Hashable {
     static let none = SpecialDays()
 
     var hasDaysOfMonth: Bool { beforeLast | nearest | nearestBeforeLast != 0 }
-    var hasDaysOfWeek: Bool { nthWeekdays != 0 }
 
     mutating func formUnion(_ other: SpecialDays) {
         beforeLast |= other.beforeLast

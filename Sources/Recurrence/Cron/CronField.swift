@@ -88,7 +88,8 @@ struct CronField: Sendable {
     /// What may stand in the field besides values, for an error to say.
     var forms: String {
         switch kind {
-        case .dayOfMonth: isExtended ? "lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?" : "lists, ranges a-b, steps */n and a/n, L, L-n, nW and LW"
+        case .dayOfMonth:
+            isExtended ? "lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?" : "lists, ranges a-b, steps */n and a/n, L, L-n, nW and LW"
         case .dayOfWeek: isExtended ? "lists, ranges a-b, steps a/n, L, nL, n#k and ?" : "lists, ranges a-b, steps */n and a/n, nL and n#k"
         default: isExtended ? "lists, ranges a-b and steps a/n" : "lists, ranges a-b, steps */n, a/n and a-b/n"
         }

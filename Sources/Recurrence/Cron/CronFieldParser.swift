@@ -314,12 +314,6 @@ struct CronFieldParser {
         return place
     }
 
-    private var itemEnd: Int {
-        var place = scanner.position
-        while place < end, scanner.bytes[place] != UInt8(ascii: ",") { place += 1 }
-        return place
-    }
-
     private func text(from start: Int, to end: Int) -> String {
         scanner.text(from: start, to: end)
     }
@@ -336,7 +330,8 @@ struct CronFieldParser {
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {
-        case "?": hint = field.isExtended ? isDay ? "? must be by itself" : "* stands for any value here" : "? stands for *, alone or before a step"
+        case "?": hint = field.isExtended ? isDay ? "? must be by itself" : "* stands for any value here"
+            : "? stands for *, alone or before a step"
         case "~": hint = field.isExtended ? "random ranges belong to the five fields of crontab(5)" : "a random range is written a~b"
         case "L", "l", "W", "w": hint = "\(found) belongs to \(found.uppercased() == "W" ? "a day of month" : "a day")"
         case "#": hint = "# belongs to a day of week: 2#3 is the third Tuesday"

@@ -1,7 +1,7 @@
 /// What a step in a field really does where its text says more than the set of values that it makes.
 ///
-/// `*/90` for a minute and `0` are the same set, and a rule keeps the set alone, as there may be a million of them. So the text is read again
-/// for whoever asks.
+/// `*/90` for a minute and `0` are the same set, and a rule keeps the set alone, as there may be a million of them. So the text is
+/// read again for whoever asks.
 enum StepRemarks {
     /// Of a text that was read before.
     static func ofCron(_ text: String) -> [String] {
@@ -19,14 +19,17 @@ enum StepRemarks {
     ///   - written: the item: `*/90`, `9-17/12`.
     ///   - value: the one that is left; nil: the task's name decides.
     ///   - repeats: an expression that does what was likely meant.
-    static func longStep(_ written: String, in range: ClosedRange<Int>, of field: String, leaves value: Int?, instead repeats: String?) -> String {
-        "\(field): the step of \(written) is longer than \(range.lowerBound) to \(range.upperBound), which leaves \(value.map { "\($0) alone" } ?? "one value")"
+    static func longStep(_ written: String, in range: ClosedRange<Int>, of field: String, leaves value: Int?,
+        instead repeats: String?) -> String {
+        "\(field): the step of \(written) is longer than \(range.lowerBound) to \(range.upperBound), "
+            + "which leaves \(value.map { "\($0) alone" } ?? "one value")"
             + (repeats.map { "; write \($0) for equal steps" } ?? "")
     }
 
     /// The step does not divide its field and begins anew.
     static func unevenStep(_ step: Int, from first: Int, to last: Int, of count: Int, _ unit: String, _ whole: String) -> String {
-        "the step of \(Words.count(step, unit)) begins anew each \(whole): from \(unit) \(last) to the next \(first) it is \(Words.count(count - last + first, unit))"
+        "the step of \(Words.count(step, unit)) begins anew each \(whole): "
+            + "from \(unit) \(last) to the next \(first) it is \(Words.count(count - last + first, unit))"
     }
 }
 
@@ -55,14 +58,18 @@ extension CronField {
         case .second: return members > 2 ? [] : [uneven("second", "minute")]
         case .minute: return members > 2 ? [] : [uneven("minute", "hour")]
         case .hour: return members > 2 ? [] : [uneven("hour", "day")]
-        case .dayOfMonth: return members > 6 ? [] : ["the step of \(Words.count(step, "day")) begins anew each month, after its 28th to 31st day"]
+        case .dayOfMonth:
+            return members > 6 ? [] : ["the step of \(Words.count(step, "day")) begins anew each month, after its 28th to 31st day"]
         case .month: return [uneven("month", "year")]
         case .dayOfWeek:
             // `1/2` is Monday, Wednesday and Friday, and is meant.
             guard range.lowerBound == values.lowerBound else { return [] }
             let gap = count - last + range.lowerBound
             func name(_ day: Int) -> String { Words.weekdays[(day - base) % 7] }
-            return ["the step of \(Words.count(step, "day")) begins anew each week: from \(name(last)) to the next \(name(range.lowerBound)) it is \(Words.count(gap, "day"))"]
+            return [
+                "the step of \(Words.count(step, "day")) begins anew each week: "
+                    + "from \(name(last)) to the next \(name(range.lowerBound)) it is \(Words.count(gap, "day"))"
+            ]
         case .year: return []
         }
     }

@@ -26,7 +26,9 @@ extension Instant {
     /// Whether a text is an instant that the zone decides: one without an offset that does not count from `now` alone.
     public static func isWallTime(_ text: String, now: Instant) -> Bool {
         // No instant at all is none of these.
-        guard let here = try? parse(text, zone: .utc, now: now), let there = try? parse(text, zone: anHourEast, now: now) else { return false }
+        guard let here = try? parse(text, zone: .utc, now: now), let there = try? parse(text, zone: anHourEast, now: now) else {
+            return false
+        }
         return here != there
     }
 

@@ -37,7 +37,8 @@ extension RRuleSchedule {
                 found.append("the 29th of February comes in leap years alone")
             } else if !lacking.isEmpty, lacking.count < named.count {
                 found.append(
-                    "\(Words.list(lacking.map { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") no \(Words.ordinal(first)): BYMONTHDAY=-1 is the last day of any month"
+                    "\(Words.list(lacking.map { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") "
+                        + "no \(Words.ordinal(first)): BYMONTHDAY=-1 is the last day of any month"
                 )
             }
         }

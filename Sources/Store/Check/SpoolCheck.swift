@@ -148,7 +148,8 @@ public struct SpoolCheck<FS: FileSystem> {
     /// False: the spool is another program's.
     private mutating func lookAtFormat() throws(SystemError) -> Bool {
         if let format = try Self.foreignFormat(fs) {
-            add(Layout.format, "is \"\(format)\", and this program knows \"\(Layout.formatText.trimmedLine)\"", .none("use the programs that wrote the spool"))
+            add(Layout.format, "is \"\(format)\", and this program knows \"\(Layout.formatText.trimmedLine)\"",
+                .none("use the programs that wrote the spool"))
             return false
         }
         switch try fs.take(Layout.format, limit: 4096, ignoringWriters: true) {

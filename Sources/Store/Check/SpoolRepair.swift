@@ -123,7 +123,8 @@ public final class SpoolRepair {
             throw SystemError(call: "read", path: path, errno: ENOENT)
         }
         return try spool.mendJournal(
-            segments[index], isNewest: index == segments.count - 1, before: index > 0 ? segments[index - 1] : nil, spoolID: spoolID, context)
+            segments[index], isNewest: index == segments.count - 1, before: index > 0 ? segments[index - 1] : nil, spoolID: spoolID,
+            context)
     }
 
     /// What the journal says now.

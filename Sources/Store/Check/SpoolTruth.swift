@@ -177,7 +177,9 @@ extension FileSystem {
     /// What the job in a directory runs; nil when there is no such file.
     func source(in directory: String) throws(SystemError) -> Source? {
         for name in Source.fileNames {
-            guard case .file(_, let bytes) = try take("\(directory)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else { continue }
+            guard case .file(_, let bytes) = try take("\(directory)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else {
+                continue
+            }
             return Source.format(ofFile: name, firstBytes: bytes, isExecutable: true).map { Source(format: $0, bytes: bytes) }
         }
         return nil

@@ -380,7 +380,8 @@ public final class DiskFileSystem: FileSystem {
     /// Lets everybody through to the directories of jobs; what each holds is its owner's alone.
     private func makePassable() throws(SystemError) {
         if isPassable { return }
-        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011), (Layout.state, 0o011)] as [(String, mode_t)] {
+        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011),
+            (Layout.state, 0o011)] as [(String, mode_t)] {
             let directory = try top.opened.openDirectory(path)
             let mode = try directory.descriptor.status().mode
             if mode & bits != bits { try directory.descriptor.setMode(mode | bits) }

@@ -1,9 +1,9 @@
 import Glibc
 import Linux
 
-/// What the lock of a spool hangs on besides `state/lock`, which somebody may remove: flock(2) on the directory in which jobs run, and on the
-/// spool itself. Only on those that nobody else can open, for whoever can open a directory can lock it. Where a file system knows no such
-/// locks there are none.
+/// What the lock of a spool hangs on besides `state/lock`, which somebody may remove: flock(2) on the directory in which jobs run,
+/// and on the spool itself. Only on those that nobody else can open, for whoever can open a directory can lock it. Where a file
+/// system knows no such locks there are none.
 final class SpoolAnchors: Sendable {
     private static let directories = [Layout.running, "."]
     /// Another process may ask about a lock at the very moment at which it is taken.
@@ -113,7 +113,9 @@ final class SpoolAnchors: Sendable {
         guard let bytes = try? FileDescriptor.open("/proc/locks", O_RDONLY).readAll(limit: 1 << 20) else { return nil }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard words.count > 5, words[1] == "FLOCK", words[5].hasSuffix(":\(inode)"), let pid = Int32(words[4]), pid > 0 else { continue }
+            guard words.count > 5, words[1] == "FLOCK", words[5].hasSuffix(":\(inode)"), let pid = Int32(words[4]), pid > 0 else {
+                continue
+            }
             return pid
         }
         return nil

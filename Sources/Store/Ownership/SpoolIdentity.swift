@@ -44,7 +44,9 @@ public struct SpoolIdentity: Sendable, Equatable {
         self.init(id: String(decoding: id, as: UTF8.self), inode: inode, device: device, path: FileName.string(from: path))
     }
 
-    public var bytes: [UInt8] { Array("id=\(id) inode=\(inode) device=\(device) path=".utf8) + FileName.bytes(of: path) + [UInt8(ascii: "\n")] }
+    public var bytes: [UInt8] {
+        Array("id=\(id) inode=\(inode) device=\(device) path=".utf8) + FileName.bytes(of: path) + [UInt8(ascii: "\n")]
+    }
 
     /// What the spool says of itself; nil when it says nothing, as one of an earlier version, or nothing that can be read.
     public static func read(_ fs: some FileSystem) throws(SystemError) -> SpoolIdentity? {

@@ -58,7 +58,9 @@ public struct Trust: Sendable, Equatable {
     /// Whether a path is of what is obeyed: a name directly in one of the directories for that, or the job's own file in a directory there.
     static func concerns(_ path: String) -> Bool {
         let names = path.split(separator: "/", maxSplits: 3)
-        guard names.count > 1, [Layout.new, Layout.tasks, Layout.schedules, Layout.control].contains(where: { $0 == names[0] }) else { return false }
+        guard names.count > 1, [Layout.new, Layout.tasks, Layout.schedules, Layout.control].contains(where: { $0 == names[0] }) else {
+            return false
+        }
         return names.count == 2 || names.count == 3 && Source.fileNames.contains(String(names[2]))
     }
 }

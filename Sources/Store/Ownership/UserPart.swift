@@ -1,6 +1,6 @@
-// A spool of root's serves everybody, and each user has a part of it. What people put files into stands where they look for it, `new/alice`,
-// and so do the jobs, `done/alice`; `users/alice` holds links to these and the rest, and is to a daemon and to spoolctl a spool like any
-// other. All of it but `users/alice` itself and its links is hers.
+// A spool of root's serves everybody, and each user has a part of it. What people put files into stands where they look for it,
+// `new/alice`, and so do the jobs, `done/alice`; `users/alice` holds links to these and the rest, and is to a daemon and to
+// spoolctl a spool like any other. All of it but `users/alice` itself and its links is hers.
 
 import Glibc
 import Linux
@@ -57,7 +57,8 @@ public enum UserPart {
         return user
     }
 
-    /// The first of her directories on which something is mounted. That is not asked anything: it may be her own file system, and never answer.
+    /// The first of her directories on which something is mounted. That is not asked anything: it may be her own file system, and
+    /// never answer.
     public static func mountPoint(inPart name: String, ofSpool spool: String) throws(SystemError) -> String? {
         let top = try Directory.open(spool)
         for directory in own.map({ "\(path(of: name))/\($0)" }) + linked.map({ "\($0)/\(name)" }) {
