@@ -1,12 +1,12 @@
-// Crontabs: what a crontab says, as cron reads it, and each of its lines as a task.
+// Crontabs: reads a crontab as cron does, and makes a task of each line.
 //
 // What this module promises:
 //
 // - It is pure: the bytes of a crontab in, entries, problems and remarks out. No clock, no disk, no user database.
-// - A line means what it means to Debian's cron(8). What cronie, SUSE's and FreeBSD's cron have besides is read too where Debian's
-//   would refuse it; where the two read the same line differently, a remark names both.
-// - A line that cannot be read is a problem with its line and column, and the others count.
-// - A byte that is not UTF-8 is kept, in the form of `FileName`.
+// - A line means what it means to Debian's cron(8). Syntax of cronie, SUSE's cron and FreeBSD's cron is also read where Debian's
+//   cron would refuse the line. Where two crons read a line differently, a remark names both.
+// - A line that cannot be read is a problem with its line and column. The other lines are still read.
+// - A byte that is not UTF-8 is kept in the form of `FileName`.
 //
 // The parts: `Crontab` reads lines, `Crontab.Settings` the variables between them, `CrontabTask` makes a task of an entry,
 // `ProgramName` finds a name for it, `CrontabLine` writes a command back.
@@ -17,23 +17,23 @@ import Recurrence
 
 /// A crontab: crontab(5) of Debian, cronie and FreeBSD.
 public struct Crontab: Sendable {
-    /// One command with all that is in force where it stands.
+    /// One command with the settings in force at its line.
     public struct Entry: Sendable {
-        /// From 1.
+        /// The line's number, from 1.
         public var line: Int
-        /// As it was written.
+        /// The line as written.
         public var text: String
-        /// The comment directly above it, in one line.
+        /// The comment directly above the line, joined to one line.
         public var comment: String?
         /// Five fields, or a word such as `@daily`.
         public var when: String
-        /// Of the system form alone.
+        /// The user in the line. Only lines of the system form have one.
         public var user: String?
-        /// Up to the first `%`, with `\%` as `%`.
+        /// The text up to the first `%`, with `\%` replaced by `%`.
         public var command: String
-        /// What follows the first `%`, byte by byte as cron writes it to the command's standard input; nil: there is no `%`.
+        /// The bytes after the first `%`, as cron writes them to the command's standard input. Nil when there is no `%`.
         public var input: String?
-        /// cronie, FreeBSD: `-n` before the command mails its output when it fails only.
+        /// `-n` before the command (cronie, FreeBSD): mail the output only when the command fails.
         public var mailsFailuresOnly: Bool
         public var settings: Settings
     }
@@ -52,14 +52,14 @@ public struct Crontab: Sendable {
     }
 
     public private(set) var entries: [Entry] = []
-    /// Lines that are none.
+    /// Lines that are not valid.
     public private(set) var problems: [Problem] = []
-    /// What lines that are entries may not have been meant to say.
+    /// Entries that may not mean what their author intended.
     public private(set) var remarks: [Problem] = []
 
     /// - Parameters:
-    ///   - isSystem: a user stands between the time and the command.
-    ///   - isUser: whether the machine knows a user of that name.
+    ///   - isSystem: the crontab has a user between the time and the command.
+    ///   - isUser: returns true for the name of a user of this machine.
     public init(_ bytes: [UInt8], isSystem: Bool, isUser: (String) -> Bool) {
         let lines: Lines
         do throws(NotLines) { lines = try Lines(checking: bytes) } catch {

@@ -2,9 +2,9 @@ import Lines
 import Linux
 import Recurrence
 
-/// One line of a crontab that says when, as whom and what.
+/// Reads one line of a crontab: the time, the user and the command.
 struct LineReading {
-    /// Why the line is no entry, and at which byte.
+    /// The reason why the line is not an entry, and the byte at fault.
     struct Failure: Error {
         var place: Int
         var message: String
@@ -26,7 +26,8 @@ struct LineReading {
             throw Failure(place: rest.startIndex,
                 message: "the value of \(name) has a quote that is not closed, or something after the closing one")
         }
-        // cronie and SUSE: do not log the line's commands. Their jobs are recorded here like any other, so there is nothing to carry over.
+        // `-` before the time: cronie and SUSE do not log the line's commands. spoold records every job, so `-` has no effect
+        // here.
         if rest.first == UInt8(ascii: "-") { rest.removeFirst() }
         let when = try when()
         let user = isSystem ? try user(after: when, isUser: isUser) : nil
@@ -66,11 +67,12 @@ struct LineReading {
     private func sixFields() -> Failure {
         Failure(
             place: rest.startIndex,
-            message: "expected \(isSystem ? "a user" : "a command") after five time fields, found \"\(text(rest.prefix { !isBlank($0) }))\"; "
+            message: "expected \(isSystem ? "a user" : "a command") after five time fields, "
+                + "found \"\(text(rest.prefix { !isBlank($0) }))\"; "
                 + "crontab(5) has no sixth field: what Quartz, Spring and node-cron write is for spoolctl create NAME --cron \"…\"")
     }
 
-    // MARK: When
+    // MARK: Time
 
     private mutating func when() throws(Failure) -> String {
         var fields: [ArraySlice<UInt8>] = []
@@ -84,7 +86,7 @@ struct LineReading {
         do throws(RecurrenceError) {
             _ = try Recurrence.cron(when, zone: .utc, zones: ZoneDatabase(directories: []), stableSeed: 0)
         } catch {
-            // The error counts in the fields with one blank between them.
+            // The error counts its position in the fields joined by one blank each.
             var offset = error.offset ?? 0
             var field = fields[0]
             for next in fields.dropFirst() where offset > text(field).count {
@@ -97,7 +99,7 @@ struct LineReading {
         return when
     }
 
-    // MARK: Who
+    // MARK: User
 
     private mutating func user(after when: String, isUser: (String) -> Bool) throws(Failure) -> String {
         let start = rest
@@ -126,9 +128,10 @@ struct LineReading {
         (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || "_.-$@+".utf8.contains(byte)
     }
 
-    // MARK: What
+    // MARK: Command
 
-    /// cronie and FreeBSD have options before the command. `-q` keeps a line out of the log, as `-` at its beginning does.
+    /// Reads the options before the command that cronie and FreeBSD have. `-q` keeps the line out of the log, as `-` at its
+    /// beginning does.
     private mutating func options() throws(Failure) -> Bool {
         var mailsFailuresOnly = false
         while rest.first == UInt8(ascii: "-") {
@@ -147,8 +150,8 @@ struct LineReading {
         return mailsFailuresOnly
     }
 
-    /// do_command.c of Debian's cron. Of the command: `\%` is `%` and `\\` is `\`; the first other `%` ends it. Of the input: `\%`
-    /// is `%`, any other `%` ends a line, and a last line that was not ended is.
+    /// Splits the rest of the line as do_command.c of Debian's cron does. In the command, `\%` is `%`, `\\` is `\`, and the first
+    /// other `%` ends the command. In the input, `\%` is `%` and any other `%` ends a line. A last line without an end gets one.
     static func parts(_ text: ArraySlice<UInt8>) -> (command: [UInt8], input: [UInt8]?) {
         let (percent, backslash) = (UInt8(ascii: "%"), UInt8(ascii: "\\"))
         var command: [UInt8] = []

@@ -1,13 +1,13 @@
 import Linux
 
-/// Lines of a crontab, written so that cron reads back what they are made of.
+/// Writes lines of a crontab that cron reads back as the same command, input and variables.
 public enum CrontabLine {
-    /// Why a crontab cannot say it.
+    /// The reason why a crontab cannot express the command or the variable.
     public struct Unsayable: Error {
         public var why: String
     }
 
-    /// A command with its standard input, as it stands behind the time. What is written is read back before it is returned.
+    /// A command with its standard input, as written after the time fields. The result is read back before it is returned.
     public static func text(command: String, input: String?) throws(Unsayable) -> String {
         let (percent, backslash, newline) = (UInt8(ascii: "%"), UInt8(ascii: "\\"), UInt8(ascii: "\n"))
         let bytes = Array(FileName.bytes(of: command).drop(while: isBlank))
@@ -27,7 +27,7 @@ public enum CrontabLine {
         }
         if let input {
             var inputBytes = FileName.bytes(of: input)
-            // cron ends a last line that is not empty.
+            // cron adds a newline to a last line of input that has none.
             if inputBytes.last == newline, inputBytes.dropLast().last.map({ $0 != newline }) ?? false { inputBytes.removeLast() }
             line.append(percent)
             for byte in inputBytes {
@@ -42,10 +42,10 @@ public enum CrontabLine {
         return FileName.string(from: line)
     }
 
-    /// Debian's cron and cronie read the command of such a line differently.
+    /// Debian's cron and cronie read the command of this line differently.
     public static func dependsOnDialect(_ line: String) -> Bool { line.contains("\\\\") }
 
-    /// `NAME="VALUE"`, in the quotes that the value leaves free.
+    /// `NAME="VALUE"`, in a kind of quotes that the value does not contain.
     public static func assignment(_ name: String, _ value: String) throws(Unsayable) -> String {
         for text in ["\(name)=\"\(value)\"", "\(name)='\(value)'", "\(name)=\(value)"] {
             let bytes = FileName.bytes(of: text)
@@ -57,7 +57,7 @@ public enum CrontabLine {
         throw Unsayable(why: value.utf8.contains(UInt8(ascii: "\n")) ? "its value has several lines" : "its value has quotes of both kinds")
     }
 
-    /// Debian's cron changes the value, against its own manual: it cuts blanks at the end and a second pair of quotes.
+    /// Debian's cron changes the value, contrary to its own manual: it removes blanks at the end and a second pair of quotes.
     public static func isChangedByDebian(_ value: String) -> Bool {
         guard let first = value.utf8.first, let last = value.utf8.last else { return false }
         return isBlank(last) || value.utf8.count > 1 && first == last && "'\"".utf8.contains(first)

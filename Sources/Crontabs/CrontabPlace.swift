@@ -1,17 +1,18 @@
 import Linux
 
-/// Where a crontab stands, which decides whose it is and which files cron(8) takes there: database.c of Debian's cron.
+/// The location of a crontab. It decides whose the crontab is and which files cron(8) accepts there, as in database.c of Debian's
+/// cron.
 public enum CrontabPlace: Sendable, Equatable {
-    /// `/etc/crontab` and the files of `/etc/cron.d`: root's, with a user in each line.
+    /// `/etc/crontab` and the files of `/etc/cron.d`. They belong to root, and each line names a user.
     case system
     /// `/var/spool/cron/crontabs/NAME`.
     case user(name: String, id: UInt32)
 
-    /// Why cron would not read the file; nil: it would.
+    /// The reason why cron would not read the file, or nil when cron would read it.
     ///
     /// - Parameters:
-    ///   - name: what the path names, without following a link.
-    ///   - file: what was opened.
+    ///   - name: the status of the path itself, without following a link.
+    ///   - file: the status of the opened file.
     public func refusal(name: FileStatus, file: FileStatus) -> String? {
         let owners: [UInt32]
         switch self {
@@ -40,7 +41,7 @@ public enum CrontabPlace: Sendable, Equatable {
     private var isSystem: Bool { self == .system }
     private func octal(_ mode: UInt32) -> String { "0\(String(mode, radix: 8))" }
 
-    /// run-parts(8): cron reads those files of `/etc/cron.d` whose names are letters, digits, `_` and `-`.
+    /// cron reads those files of `/etc/cron.d` whose names consist of letters, digits, `_` and `-`, as run-parts(8) does.
     public static func isSystemName(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.allSatisfy {
             (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x5F || $0 == 0x2D

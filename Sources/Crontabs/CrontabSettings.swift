@@ -1,19 +1,19 @@
 import Linux
 
 extension Crontab {
-    /// The variables in force, those that mean something to cron itself apart.
+    /// The variables in force. The properties below read those that cron itself interprets.
     public struct Settings: Sendable {
-        /// In the environment of the command, as cron has them there: those that mean something to cron too.
+        /// The environment of the command as cron sets it, including the variables that cron itself interprets.
         public private(set) var variables: [(name: String, value: String)] = []
 
         public subscript(name: String) -> String? { variables.last { $0.name == name }?.value }
 
         public var shell: String { self["SHELL"] ?? "/bin/sh" }
-        /// Nil: the owner; empty: nobody.
+        /// Nil means the crontab's owner. Empty means nobody.
         public var mailTo: String? { self["MAILTO"] }
-        /// cronie: the time zone of the fields.
+        /// The time zone of the time fields (cronie).
         public var zone: String? { self["CRON_TZ"].flatMap { $0.isEmpty ? nil : $0 } }
-        /// cronie: minutes at most by which it delays a start.
+        /// The maximum of minutes by which cron delays a start at random (cronie).
         public var randomDelay: String? { self["RANDOM_DELAY"] }
 
         mutating func set(_ name: String, _ value: String) {
@@ -26,8 +26,9 @@ extension Crontab {
             }
         }
 
-        /// `NAME = VALUE`, as load_env() of cron's env.c reads it: blanks around the `=` and at the ends do not count, quotes around
-        /// the name or the value keep what is inside, and nothing may follow the closing one. Nil: the line is no assignment.
+        /// Reads `NAME = VALUE` as load_env() of cron's env.c does: blanks around the `=` and at the ends are ignored, quotes
+        /// around the name or the value keep their content, and nothing may follow the closing quote. Returns nil when the line
+        /// is not an assignment.
         static func assignment(_ line: ArraySlice<UInt8>) -> (name: String, value: String)? {
             var rest = line
             let name: ArraySlice<UInt8>
@@ -52,7 +53,7 @@ extension Crontab {
             return (FileName.string(from: Array(name)), FileName.string(from: Array(value)))
         }
 
-        /// Of a line that ``assignment(_:)`` does not take, but begins like one: `NAME =` and then a quote.
+        /// The name in a line that begins like an assignment, `NAME =` and then a quote, but that ``assignment(_:)`` refuses.
         static func nameOfBrokenAssignment(_ line: ArraySlice<UInt8>) -> String? {
             let name = line.prefix { $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) }
             let rest = line[name.endIndex...].drop(while: isSpace)
@@ -62,7 +63,7 @@ extension Crontab {
 
         private static let equals = UInt8(ascii: "=")
         private static func isQuote(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") }
-        /// isspace(3).
+        /// The bytes that isspace(3) accepts.
         private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
     }
 }

@@ -2,14 +2,14 @@ import Documents
 import Linux
 import Model
 
-/// The task that does what a crontab's line did.
+/// The task that does the work of one crontab line.
 public struct CrontabTask: Sendable {
     public let name: String
-    /// With a comment before it that says from which line it comes.
+    /// The task's file. It begins with a comment that names the crontab line.
     public let source: Source
     public let entry: Crontab.Entry
 
-    /// Why a line is not carried over.
+    /// The reason why a line is not carried over.
     public struct Refusal: Error {
         public var why: String
 
@@ -17,9 +17,9 @@ public struct CrontabTask: Sendable {
     }
 
     /// - Parameters:
-    ///   - owner: whose the spool is; root's tasks may run as anybody.
-    ///   - user: as whom cron runs the line, where the line does not say it.
-    ///   - file: where the line stands, for the comment that says so.
+    ///   - owner: the owner of the spool. Tasks of root's spool may run as any user.
+    ///   - user: the user as whom cron runs the line, unless the line names one.
+    ///   - file: the path of the crontab, for the comment in the task's file.
     public init(_ entry: Crontab.Entry, name: String, owner: String, user: String, isRoot: Bool, file: String) throws(Refusal) {
         let settings = entry.settings
         let user = entry.user ?? user
@@ -30,7 +30,7 @@ public struct CrontabTask: Sendable {
         table.set("command", Value(.string(try Self.command(entry))))
         if settings.shell != "/bin/sh" { table.set("shell", Value(.string(settings.shell))) }
         if user != owner { table.set("user", Value(.string(user))) }
-        // cron starts a run whatever else of the same line still runs.
+        // cron starts a run even while earlier runs of the same line are still running.
         table.set("overlap", Value(.string("allow")))
         if let home = settings["HOME"] {
             guard home.hasPrefix("/") else { throw Refusal(why: "HOME is \"\(home)\", not an absolute path") }
@@ -44,7 +44,8 @@ public struct CrontabTask: Sendable {
             table.set("mail", Value(.table(mail)))
         }
         var environment = Table()
-        // cron(8): what a job finds when the crontab sets nothing. Set or not it comes first, wherever the crontab has it.
+        // cron(8) gives a job these variables when the crontab sets nothing. They come first, wherever in the crontab they are
+        // set.
         environment.set("PATH", Value(.string(settings["PATH"] ?? "/usr/bin:/bin")))
         for (name, value) in settings.variables { environment.set(name, Value(.string(value))) }
         table.set("env", Value(.table(environment)))
@@ -62,7 +63,7 @@ public struct CrontabTask: Sendable {
         schedule.set("cron", Value(.string(entry.when)))
         guard entry.when != "@reboot" else { return schedule }
         schedule.set("timezone", Value(.string(entry.settings.zone ?? "local")))
-        // What cron misses, it does not make up for.
+        // cron does not make up for missed times.
         schedule.set("catch_up", Value(.string("none")))
         if let delay = entry.settings.randomDelay, delay != "0" {
             guard let minutes = Int(delay), (1...1440).contains(minutes) else {
@@ -73,9 +74,9 @@ public struct CrontabTask: Sendable {
         return schedule
     }
 
-    /// The command as the shell is to read it. Its standard input comes as a here-document.
+    /// The command as the shell reads it. Its standard input becomes a here-document.
     private static func command(_ entry: Crontab.Entry) throws(Refusal) -> String {
-        // Without a payload a job's input is empty, as cron's is after a % at the end.
+        // A job without a payload has an empty input. So does a cron job whose line ends with a %.
         guard let input = entry.input, !input.isEmpty else { return entry.command }
         let shell = entry.settings.shell.split(separator: "/").last ?? ""
         guard ["sh", "bash", "dash", "ksh", "zsh", "ash", "mksh"].contains(shell) else {
@@ -95,7 +96,7 @@ public struct HereDocument: Sendable, Equatable {
     public let command: String
     public let input: String
 
-    /// Nil when the input does not end with a line's end.
+    /// Nil when the input does not end with a newline.
     public init?(command: String, input: String) {
         guard input.utf8.last == UInt8(ascii: "\n") else { return nil }
         self.command = command
@@ -109,7 +110,7 @@ public struct HereDocument: Sendable, Equatable {
         return "{ \(command)\n} <<'\(end)'\n\(input)\(end)\n"
     }
 
-    /// The value that was written as ``text``, or nil when the text is something else.
+    /// The command and the input from which ``text`` was written, or nil when the text has another form.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         let mark = Array("\n} <<'".utf8)
@@ -120,7 +121,7 @@ public struct HereDocument: Sendable, Equatable {
         self.init(
             command: String(decoding: bytes[2..<start], as: UTF8.self),
             input: String(decoding: body.dropLast(end.count + 1), as: UTF8.self))
-        // All of the text is what was written, or it is another one.
+        // Accept the text only if these parts give exactly the same text again.
         guard self.text == text else { return nil }
     }
 }

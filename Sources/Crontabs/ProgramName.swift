@@ -1,4 +1,4 @@
-/// A name for a command line: that of the program whose work it does, behind what only prepares or watches over it.
+/// A name for a command line: the program that does the work, without programs that only prepare for it or run it.
 ///
 /// `cd /srv && flock -n /run/x.lock nice -n 19 /opt/bin/backup --all` is `backup`.
 public enum ProgramName {
@@ -8,21 +8,21 @@ public enum ProgramName {
         var last: String?
         for words in commands {
             guard let program = program(words[...], depth: depth) else { continue }
-            // What only prepares names a line that has nothing else.
+            // A line with nothing but preparing commands is named after the first of these.
             if !program.isPreparation { return program.name }
             last = last ?? program.name
         }
         return last
     }
 
-    /// Commands that stand before the one that matters: `cd /srv && …`, `test -x /usr/bin/x && …`.
+    /// Commands that prepare for the one that matters: `cd /srv && …`, `test -x /usr/bin/x && …`.
     private static let preparations: Set = [
         "cd", "test", "[", "[[", "sleep", "export", "set", ".", "source", "umask", "ulimit", "true", "false", ":", "exit", "unset", "if",
         "echo", "wait",
         "mkdir", "pushd", "which",
     ]
 
-    /// A command that runs another: how many operands come before that, and which options take a value.
+    /// A command that runs another command: the number of operands before that command, and the options that take a value.
     private struct Wrapper {
         var operands = 0
         var options: Set<String> = []
@@ -50,7 +50,7 @@ public enum ProgramName {
         var words = command.drop(while: isAssignment)
         while let first = words.first {
             let name = lastPart(first)
-            // `command -v x` asks whether there is an x.
+            // `command -v x` only checks that x exists.
             if name == "command", words.dropFirst().first?.hasPrefix("-") == true { return (name, true) }
             if shells.contains(name), let inner = shellCommand(words.dropFirst(), depth: depth) { return (inner, false) }
             guard let wrapper = wrappers[name] else { return name.isEmpty ? nil : (name, preparations.contains(name)) }
@@ -62,7 +62,8 @@ public enum ProgramName {
         return nil
     }
 
-    /// Drops a wrapper's options and operands. Not nil: what it runs is in a line of its own, as in `flock FILE -c LINE`.
+    /// Drops a wrapper's options and operands. Returns the inner command line when it is one argument, as in `flock FILE -c
+    /// LINE`.
     private static func innerName(_ wrapper: Wrapper, _ words: inout ArraySlice<String>, depth: Int) -> String? {
         var operands = wrapper.operands
         while let word = words.first {
@@ -89,13 +90,13 @@ public enum ProgramName {
 
     private static let depthMax = 4
 
-    /// What a shell is to run: `-c LINE`, or a script's name.
+    /// The command line after `-c`, or the name of the script that the shell runs.
     private static func shellCommand(_ words: ArraySlice<String>, depth: Int) -> String? {
         guard depth < depthMax else { return nil }
         var words = words
         while let word = words.first, word.hasPrefix("-") {
             words.removeFirst()
-            // `-c`, and with others as `-lc`.
+            // `-c` may be combined with other options: `-lc`.
             if !word.hasPrefix("--"), word.hasSuffix("c") { return name(ShellWords.commands(of: words.first ?? ""), depth: depth + 1) }
         }
         return words.first.map(lastPart)
@@ -110,7 +111,7 @@ public enum ProgramName {
     private static func lastPart(_ word: String) -> String { word.split(separator: "/").last.map(String.init) ?? word }
 }
 
-/// A line for a shell, cut into commands and words well enough to find a name in it.
+/// Cuts a shell command line into commands and words, well enough to find a name in it.
 enum ShellWords {
     static func commands(of line: String) -> [[String]] {
         var commands: [[String]] = []
