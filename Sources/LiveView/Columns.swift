@@ -1,12 +1,12 @@
-/// Text by the columns that it takes on a terminal, as wcwidth(3) counts them.
+/// Measures text in terminal columns, as wcwidth(3) does.
 public enum Columns {
-    /// How many columns a text takes; it holds no control characters (``PlainText``).
+    /// The width of a text in columns. The text must not contain control characters (``PlainText``).
     public static func width(_ text: some StringProtocol) -> Int {
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
         return text.unicodeScalars.reduce(0) { $0 + width(of: $1) }
     }
 
-    /// 0 for what combines with the character before it, 2 for East Asian wide characters and emoji, else 1.
+    /// 0 for a character that combines with the one before it, 2 for East Asian wide characters and emoji, otherwise 1.
     public static func width(of scalar: Unicode.Scalar) -> Int {
         if scalar.value < 0x300 { return 1 }
         switch scalar.properties.generalCategory {
@@ -23,7 +23,7 @@ public enum Columns {
         }
     }
 
-    /// The text itself when it fits, else as much of it as does, with `…` at its end.
+    /// The whole text when it fits, otherwise its beginning with `…` at the end.
     public static func cut(_ text: String, to columns: Int) -> String {
         guard width(text) > columns else { return text }
         guard columns > 0 else { return "" }
@@ -38,7 +38,7 @@ public enum Columns {
         return String(result) + "…"
     }
 
-    /// Cut, or filled with blanks, to exactly so many columns.
+    /// The text cut, or filled with blanks, to exactly this many columns.
     public static func fitted(_ text: String, to columns: Int, isRight: Bool = false) -> String {
         let shown = cut(text, to: columns)
         let blanks = String(repeating: " ", count: max(0, columns - width(shown)))

@@ -1,6 +1,6 @@
 import Store
 
-/// How many jobs have ended lately, counted by the second, for an hour.
+/// Counts the jobs that have ended in each second of the last hour.
 public struct EndRates: Sendable {
     public struct Count: Equatable, Sendable {
         public var ended = 0
@@ -35,7 +35,7 @@ public struct EndRates: Sendable {
         }
     }
 
-    /// Those of the last so many seconds, the one that runs included.
+    /// The number of jobs that ended in the last so many seconds, the current second included.
     public func count(seconds: Int64, now: Instant) -> Count {
         let second = now.milliseconds / 1000
         var sum = Count()
@@ -46,7 +46,7 @@ public struct EndRates: Sendable {
         return sum
     }
 
-    /// When the minute's or the hour's count is less, if nothing else ends.
+    /// The time at which the minute's or the hour's count next decreases, if no other job ends.
     public func changes(after now: Instant) -> Instant? {
         let second = now.milliseconds / 1000
         var next: Int64?

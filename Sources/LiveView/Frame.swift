@@ -1,10 +1,11 @@
-// One picture of the screen, as a function of what is known, what was chosen, and the size: from 20 columns and 5 rows on up.
+// One picture of the screen, computed from the snapshot, the user's choices and the size. The smallest size is 20 columns and 5
+// rows.
 
 import Store
 
 public struct Frame: Sendable {
     public var lines: [StyledLine]
-    /// When the clock alone makes it another; nil: never.
+    /// The time at which the clock alone changes the frame. Nil means never.
     public var changesAt: Instant?
 
     public init(_ snapshot: Snapshot, _ state: ViewState, _ size: ScreenSize) {
@@ -14,14 +15,14 @@ public struct Frame: Sendable {
     }
 }
 
-/// Makes a frame, and finds out when the clock makes it another.
+/// Makes a frame, and computes when the clock changes it.
 struct Composer {
     let snapshot: Snapshot
     let state: ViewState
     let size: ScreenSize
     var changesAt: Instant?
 
-    /// The rows of fewer than this have room for one list alone.
+    /// A screen with fewer rows than this shows only one list.
     private static let rowsForAll = 14
 
     mutating func lists() -> [StyledLine] {
@@ -38,8 +39,8 @@ struct Composer {
         return Array(lines.prefix(size.rows - 1)) + [foot]
     }
 
-    /// The rows of each list: shares that stay the same while jobs come and go, the chosen list's twice the others'. What the due
-    /// times and the slots cannot fill goes to the others.
+    /// The number of rows of each list. The shares stay the same while jobs start and end, and the chosen list has twice the
+    /// share of the others. Rows that the due times and the slots do not need go to the other lists.
     private func heights(_ lists: [List], _ rows: Int) -> [Int] {
         guard lists.count > 1 else { return [max(0, rows)] }
         let limits = lists.map { list in
@@ -53,7 +54,7 @@ struct Composer {
         var heights = Array(repeating: 0, count: lists.count)
         var rest = max(0, rows)
         while rest > 0 {
-            // The one that has least of what its weight gives it.
+            // Give the row to the list that has the smallest part of its share.
             let next = lists.indices.filter { heights[$0] < limits[$0] }.min { heights[$0] * weights[$1] < heights[$1] * weights[$0] }
             guard let next else { break }
             heights[next] += 1
@@ -69,7 +70,7 @@ struct Composer {
         changesAt = min(changesAt ?? next, next)
     }
 
-    /// What is known of the daemon and the whole, in as many lines as it takes, or as there may be.
+    /// The state of the daemon and of the whole spool, in as many lines as needed and allowed.
     private mutating func head(limit: Int) -> [StyledLine] {
         var lines = [StyledLine()]
         for part in headParts() {
@@ -133,7 +134,7 @@ struct Composer {
         return line
     }
 
-    /// The time of day, with the date when it is another.
+    /// The time of day, with the date unless it is today.
     func when(_ instant: Instant) -> String {
         let text = TimeText.wall(instant, snapshot.zone)
         return text.prefix(10) == TimeText.wall(snapshot.now, snapshot.zone).prefix(10) ? String(text.suffix(8)) : String(text.prefix(16))
@@ -141,13 +142,13 @@ struct Composer {
 
     // MARK: Lists
 
-    /// A column of a list; those of narrow screens first.
+    /// A column of a list. The columns that narrow screens show come first.
     private struct Column {
         var title: String
-        /// Nil: whatever is left.
+        /// Nil means the rest of the width.
         var width: Int?
         var isRight = false
-        /// Screens of fewer columns go without.
+        /// Screens with fewer columns do not show this column.
         var columnsMin = 0
     }
 
@@ -180,12 +181,12 @@ struct Composer {
         let items = state.items(list, snapshot)
         let all = columns(list)
         let shown = all.indices.filter { all[$0].columnsMin <= size.columns }
-        // The selected row in the middle, as far as there are rows before and after it.
+        // Keep the selected row in the middle, as far as there are rows before and after it.
         let selected = state.selected(list, among: items)
         let first = max(0, min((selected ?? 0) - height / 2, items.count - height))
         var titles = all.map { StyledLine($0.title) }
         titles[0] = StyledLine(title(list, count: items.count))
-        // A narrow screen has no room for the titles of columns.
+        // A narrow screen has no room for column titles.
         var lines = [(size.columns < 34 ? StyledLine(" \(titles[0].text)") : row(titles, all, shown)).styled(.bold)]
         for index in first..<max(first, min(items.count, first + height)) {
             let line = row(cells(items[index]), all, shown)
@@ -223,7 +224,7 @@ struct Composer {
     private func nothing(_ list: List) -> String {
         if !state.filter.isEmpty { return PlainText.oneLine("nothing matches \(state.filter)") }
         switch list {
-        // Counted, and gone before they could be read.
+        // Some jobs were counted but ended before they could be read.
         case .running: return snapshot.runningCount > 0 ? "too short to be seen" : "nothing runs"
         case .waiting: return "nothing waits"
         case .due: return "no task is due"

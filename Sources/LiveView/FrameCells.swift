@@ -1,7 +1,7 @@
 import Store
 
 extension Composer {
-    /// What the columns of a row say.
+    /// The text of each column of a row.
     mutating func cells(_ item: Item) -> [StyledLine] {
         switch item {
         case .running(let one):

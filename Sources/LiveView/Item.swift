@@ -1,10 +1,10 @@
 import Store
 
-/// The lists on the screen, in their order.
+/// The lists on the screen, in order.
 public enum List: Int, CaseIterable, Sendable {
     case running, waiting, due, ended
 
-    /// What each can be sorted by, the first unless another is asked for.
+    /// The orders that each list has. The first one is the default.
     var orders: [Order] {
         switch self {
         case .running: [.time, .progress, .name]
@@ -26,7 +26,7 @@ enum Item {
     case due(Snapshot.Due)
     case ended(JobStatus)
 
-    /// The job's status; a due time has none.
+    /// The job's status. Nil for a due time.
     var status: JobStatus? {
         switch self {
         case .running(let one): one.status
@@ -36,7 +36,7 @@ enum Item {
         }
     }
 
-    /// What the selection sticks to.
+    /// Identifies the row for the selection.
     var key: String {
         if case .due(let due) = self { return "\(due.task)/\(due.schedule)" }
         return status?.id ?? ""
@@ -47,13 +47,13 @@ enum Item {
         return status?.name ?? ""
     }
 
-    /// Whose it is, in a spool that serves everybody; nil is root.
+    /// The owner of the job in a spool that serves everybody. Nil is root.
     var owner: String? {
         if case .due(let due) = self { return UserPart.split(due.task).owner }
         return status.flatMap { UserPart.split($0.id).owner }
     }
 
-    /// As its owner calls it.
+    /// The name as its owner writes it.
     var task: String? {
         if case .due(let due) = self { return UserPart.split(due.task).name }
         return status?.task.map { UserPart.split($0).name }
@@ -64,13 +64,13 @@ enum Item {
         return status?.queue ?? "default"
     }
 
-    /// In its id, name or a tag, in any case; `text` is in lower case.
+    /// True when the id, the name or a tag contains `text`, ignoring case. `text` must be in lower case.
     func matches(_ text: String) -> Bool {
         if text.isEmpty { return true }
         return ([key, name] + (status?.tags ?? [])).contains { $0.lowercased().firstRange(of: text) != nil }
     }
 
-    /// An id without its time, by which other commands find it too: `backup-k3f9ab`.
+    /// The id without its time. Other commands accept it too: `backup-k3f9ab`.
     static func shortID(_ id: String) -> String {
         let (owner, own) = UserPart.split(id)
         // 20261121T020000.000Z-
@@ -94,7 +94,7 @@ extension Snapshot {
         return items.filter { $0.matches(text) }.sorted { Self.comes($0, before: $1, by: order) }
     }
 
-    /// Those that are equal go by their keys, so that nothing jumps.
+    /// Rows that compare equal are ordered by their keys, so that no row jumps.
     private static func comes(_ one: Item, before other: Item, by order: Order) -> Bool {
         func smaller<Value: Comparable>(_ a: Value, _ b: Value) -> Bool { a == b ? one.key < other.key : a < b }
         switch (order, one, other) {

@@ -1,19 +1,19 @@
-/// A key as it was pressed.
+/// A key that the user has pressed.
 public enum Key: Equatable, Sendable {
     case up, down, pageUp, pageDown, home, end, tab, backTab, enter, escape, backspace
     case character(Character)
 }
 
-/// Keys from the bytes that a terminal sends: UTF-8, and the sequences of ECMA-48 and xterm.
+/// Reads keys from the bytes that a terminal sends: UTF-8, and the sequences of ECMA-48 and xterm.
 public struct KeyReader {
     private var pending: [UInt8] = []
 
     public init() {}
 
-    /// The bytes so far are an escape key, or the beginning of another key: more must come soon, or ``flush()`` is due.
+    /// The bytes so far are an escape key or the beginning of another key. Call ``flush()`` unless more bytes arrive soon.
     public var isPending: Bool { !pending.isEmpty }
 
-    /// Takes what has come, and returns the keys that are whole.
+    /// Adds bytes and returns the keys that are complete.
     public mutating func take(_ bytes: some Sequence<UInt8>) -> [Key] {
         pending += bytes
         var keys: [Key] = []
@@ -24,14 +24,15 @@ public struct KeyReader {
         return keys
     }
 
-    /// Nothing more has come: what was taken for a beginning was the escape key.
+    /// Takes the incomplete sequence as the escape key, because no more bytes have arrived.
     public mutating func flush() -> [Key] {
         let isEscape = pending.first == 0x1B
         pending = []
         return isEscape ? [.escape] : []
     }
 
-    /// The first key and its length; a key that is nil is one that nothing is made of. Nil: it is not whole.
+    /// The first key and its length in bytes. The key is nil for a key without a meaning here. Returns nil while the first key is
+    /// incomplete.
     private static func first(_ bytes: [UInt8]) -> (Key?, Int)? {
         guard let byte = bytes.first else { return nil }
         switch byte {
@@ -47,7 +48,7 @@ public struct KeyReader {
         }
         let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
         guard bytes.count >= length else { return nil }
-        // No UTF-8: no key.
+        // Bytes that are not UTF-8 are not a key.
         guard let text = String(validating: bytes.prefix(length), as: UTF8.self), let character = text.first else { return (nil, 1) }
         return (.character(character), length)
     }

@@ -1,26 +1,26 @@
 import Store
 
-/// The output of one job, full screen: its last lines, kept while more come.
+/// The output of one job on the full screen: the last lines, extended while the job writes more.
 public struct LogPage: Sendable {
     public let id: String
-    /// What stands over it: the job's state, which output it is.
+    /// The title line: the job's state and the name of the output.
     public var title = ""
-    /// Shown instead when there is nothing.
+    /// Shown instead of the output when there is none.
     public var remark = ""
     private var lines: [String] = [""]
-    /// The beginning of a character whose other bytes have not come.
+    /// The first bytes of a character whose other bytes have not been read.
     private var rest: [UInt8] = []
-    /// How many lines are below the screen; 0: it follows.
+    /// The number of lines below the screen. 0 means that the page follows the output.
     private var above = 0
 
-    /// Of a longer output the last lines are kept.
+    /// The page keeps this many of the last lines of a longer output.
     static let linesMax = 5000
-    /// A longer line goes on in the next.
+    /// A longer line is continued on the next line.
     static let lineBytesMax = 4096
 
     public init(id: String) { self.id = id }
 
-    /// Takes output as it came; a part of a line waits for its rest.
+    /// Adds output. An incomplete line is kept until its rest is added.
     public mutating func take(_ bytes: [UInt8]) {
         let bytes = rest + bytes
         let whole = bytes.count - Self.unfinished(bytes)
@@ -37,7 +37,7 @@ public struct LogPage: Sendable {
         above = min(above, lines.count)
     }
 
-    /// How many bytes at the end are the beginning of a character, UTF-8.
+    /// The number of bytes at the end that begin an incomplete UTF-8 character.
     private static func unfinished(_ bytes: [UInt8]) -> Int {
         for count in 1...3 where count <= bytes.count {
             let byte = bytes[bytes.count - count]
@@ -49,21 +49,21 @@ public struct LogPage: Sendable {
 
     private mutating func append(_ line: String) {
         lines.append(line)
-        // Who has scrolled up keeps what he sees.
+        // A user who has scrolled up keeps the lines on the screen.
         if above > 0 { above += 1 }
     }
 
-    /// Another output takes its place.
+    /// Clears the page for another output.
     public mutating func clear() {
         lines = [""]
         rest = []
         above = 0
     }
 
-    /// Whether there is something to see.
+    /// True when there is output to show.
     public var isEmpty: Bool { lines == [""] }
 
-    /// Moves; returns false for a key that ends the page.
+    /// Scrolls by a key. Returns false for a key that closes the page.
     public mutating func take(_ key: Key, page: Int) -> Bool {
         switch key {
         case .up, .character("k"): above += 1
@@ -81,7 +81,7 @@ public struct LogPage: Sendable {
 
     public func lines(_ size: ScreenSize, message: String? = nil) -> [StyledLine] {
         let height = max(0, size.rows - 2)
-        // The end of the last line is no line.
+        // The newline at the end of the last line does not begin another line.
         let shown = lines.last == "" ? lines.dropLast() : lines[...]
         let end = max(0, shown.count - above)
         var result = [StyledLine(Columns.fitted(PlainText.oneLine("\(id)  \(title)"), to: size.columns), .reverse)]
@@ -93,7 +93,7 @@ public struct LogPage: Sendable {
             + [message.map { StyledLine(PlainText.oneLine($0), .bold) } ?? StyledLine(keys, .dim)]
     }
 
-    /// A line of output without colours, tabs as blanks, everything else that is no character escaped.
+    /// A line of output without colours. Tabs become blanks, and all other control characters are escaped.
     static func plain(_ line: String) -> String {
         guard line.utf8.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return line }
         let scalars = Array(line.unicodeScalars)

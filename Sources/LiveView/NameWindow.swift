@@ -1,16 +1,17 @@
-/// The first names of a directory that may have very many, kept up to date by what comes and goes.
+/// The first names of a directory that may have very many, kept up to date as names are added and removed.
 ///
-/// A name that comes or goes costs a search among the first; only when too many of those have gone are all looked at again.
+/// Adding or removing a name costs a search among the first names. All names are searched only when too many of the first are
+/// gone.
 public struct NameWindow: Sendable {
     /// All names, and whether each is a directory.
     private var all: [String: Bool] = [:]
-    /// The first of them in order; all, when there are no more than the limit.
+    /// The first names in order. Contains all names when there are no more than the limit.
     public private(set) var first: [String] = []
     private let least: Int
     private let limit: Int
 
-    /// At least `least` and at most `limit` names are in ``first``, if there are so many. The farther these are from each other,
-    /// the seldomer all are looked at.
+    /// ``first`` holds at least `least` and at most `limit` names, if there are that many. The larger the difference, the more
+    /// rarely all names are searched.
     public init(least: Int, limit: Int) {
         self.least = least
         self.limit = limit
@@ -44,7 +45,7 @@ public struct NameWindow: Sendable {
 
     private mutating func refill() { first = Array(all.keys.sorted().prefix(limit)) }
 
-    /// Where a name stands, or would stand.
+    /// The index of a name, or the index where it would be inserted.
     private func place(of name: String) -> Int {
         var low = 0
         var high = first.count

@@ -1,14 +1,14 @@
 import Store
 
-/// Text of others, made safe to show.
+/// Makes text from other people safe to show.
 public enum PlainText {
-    /// Text that came from a file or another program, on one line: nothing in it can move a terminal's cursor, end a
-    /// line or pass for a column.
+    /// Makes text from a file or another program one line. Nothing in the result can move a terminal's cursor, end a line or
+    /// imitate a column.
     public static func oneLine(_ text: String) -> String { TerminalText.safe(text) }
 
     public static func escape(_ scalar: Unicode.Scalar) -> String { TerminalText.escape(scalar) }
 
-    /// `ESC [ 1 ; 31 m`, the one sequence that changes nothing but colour; nil when none begins here.
+    /// The length of `ESC [ 1 ; 31 m`, the only sequence that changes nothing but colour. Nil when no such sequence begins here.
     public static func endOfColour(_ scalars: [Unicode.Scalar], at start: Int) -> Int? {
         guard scalars[start].value == 0x1B, start + 1 < scalars.count, scalars[start + 1] == "[" else { return nil }
         var index = start + 2

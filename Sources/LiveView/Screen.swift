@@ -9,8 +9,8 @@ public struct ScreenSize: Equatable, Sendable {
     }
 }
 
-/// What a terminal shows, and the bytes that make it show something else: of rows that changed alone, in one piece, so that
-/// nothing flickers. The sequences are those of ECMA-48 and xterm's alternate screen.
+/// Remembers what a terminal shows, and writes the bytes that change it: only the rows that differ, in one write, so that nothing
+/// flickers. The sequences are those of ECMA-48 and xterm's alternate screen.
 public struct Screen {
     private var shown: [String] = []
     private var size: ScreenSize?
@@ -18,14 +18,15 @@ public struct Screen {
 
     public init(hasColour: Bool) { self.hasColour = hasColour }
 
-    /// The alternate screen, no cursor, and no wrapping: a width that the terminal sees otherwise spoils one line alone.
+    /// Enters the alternate screen, hides the cursor and turns wrapping off. If the terminal counts a width differently, only one
+    /// line is wrong.
     public static let enter = "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l\u{1B}[2J"
     public static let leave = "\u{1B}[0m\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l"
 
-    /// Forgets what is shown: the next frame is drawn whole.
+    /// Forgets the content of the terminal, so that the next frame is drawn completely.
     public mutating func forget() { size = nil }
 
-    /// What to write so that these lines are shown; empty when they are.
+    /// The bytes to write to show these lines. Empty when the terminal shows them already.
     public mutating func update(to lines: [StyledLine], _ size: ScreenSize) -> String {
         var result = ""
         if size != self.size {
@@ -38,7 +39,7 @@ public struct Screen {
             let text = line.rendered(hasColour: hasColour)
             guard text != shown[row] else { continue }
             shown[row] = text
-            // Erasing after a full row would take its last column.
+            // Don't erase after a full row: that would delete its last column.
             result += "\u{1B}[\(row + 1);1H\(text)\(line.width < size.columns ? "\u{1B}[K" : "")"
         }
         return result

@@ -1,16 +1,17 @@
-// What is known of a spool at one moment: all that a frame is made of. Lists are bounded by who fills them, and so is the cost
-// of a frame.
+// The state of a spool at one moment: everything that a frame shows. Whoever fills the lists keeps them short, and so limits the
+// cost of a frame.
 
 import Store
 
 public struct Snapshot: Sendable {
     public struct Daemon: Sendable {
-        /// Nil: none serves the spool.
+        /// Nil when no daemon serves the spool.
         public var pid: Int32?
         public var host = ""
-        /// Since when it serves the spool; of one that does not, when it was last seen. Nil: nobody knows, or never.
+        /// The time since when the daemon serves the spool, or when a stopped daemon was last seen. Nil when unknown, or when
+        /// there was no daemon.
         public var since: Instant?
-        /// How many definitions it cannot use.
+        /// The number of definitions that the daemon cannot use.
         public var problems = 0
         public var overdue: [String] = []
 
@@ -19,7 +20,7 @@ public struct Snapshot: Sendable {
 
     public struct Running: Sendable {
         public var status: JobStatus
-        /// As extended.
+        /// The timeout, with all extensions.
         public var timeoutMilliseconds: Int64?
         public var locks: [String]
 
@@ -36,9 +37,9 @@ public struct Snapshot: Sendable {
         public var status: JobStatus
         public var overlap: Overlap
         public var locks: [String]
-        /// Jobs that it comes after and that have not ended.
+        /// The jobs that must end first and have not.
         public var waitsFor: [String] = []
-        /// Why its file can't be taken up.
+        /// The reason why the job's file cannot be taken up.
         public var fileProblem: String?
 
         public init(status: JobStatus, overlap: Overlap = .wait, locks: [String] = []) {
@@ -65,14 +66,14 @@ public struct Snapshot: Sendable {
     }
 
     public var now: Instant
-    /// The viewer's.
+    /// The time zone of the user of this view.
     public var zone: Zone
     public var spool: String
     public var daemon = Daemon()
-    /// What holds waiting jobs; its running jobs are ``running``.
+    /// The state that can hold waiting jobs. Its running jobs are those of ``running``.
     public var surroundings = WaitingSurroundings()
     public var rates = EndRates()
-    /// There were too many records to look at all: the rates are at least what they say, for an hour.
+    /// There were too many records to read all of them. For an hour, the rates are lower limits.
     public var ratesAreLeast = false
     public var runningCount = 0
     public var waitingCount = 0
@@ -80,9 +81,9 @@ public struct Snapshot: Sendable {
     public var waiting: [Waiting] = []
     public var due: [Due] = []
     public var ended: [JobStatus] = []
-    /// By user, of a spool that serves everybody; what is in them is in the lists, too.
+    /// The part of each user, in a spool that serves everybody. The lists contain their jobs too.
     var parts: [String: Snapshot] = [:]
-    /// Why something of the spool is not shown.
+    /// The reasons why parts of the spool are not shown.
     public var unreadable: [String] = []
 
     public init(now: Instant, zone: Zone, spool: String) {
@@ -91,11 +92,11 @@ public struct Snapshot: Sendable {
         self.spool = spool
     }
 
-    /// What holds a waiting job now.
+    /// The reason why a waiting job does not start now.
     public func holds(on job: Waiting) -> [Hold] {
         let (owner, id) = UserPart.split(job.status.id)
         if owner != nil {
-            // It is held by what is in its own part.
+            // A user's job is held by the state of that user's own part.
             let part = part(of: owner)
             return part.waiting.first { $0.status.id == id }.map { part.holds(on: $0) } ?? []
         }
@@ -119,10 +120,10 @@ public struct Snapshot: Sendable {
         return holds
     }
 
-    /// Slots and locks of users are theirs alone.
+    /// Slots and locks of a user count only that user's jobs.
     private var ownRunning: some Sequence<Running> { running.lazy.filter { UserPart.split($0.status.id).owner == nil } }
 
-    /// Slots of all, then of each queue that has its own, and how many of them are taken.
+    /// The slots of the whole spool, then of each queue that has its own, with the number in use.
     public var slots: [(queue: String?, used: Int, slots: Int)] {
         var used: [String: Int] = [:]
         for one in ownRunning { used[one.status.queue, default: 0] += 1 }
@@ -132,7 +133,7 @@ public struct Snapshot: Sendable {
 }
 
 extension Hold {
-    /// In a few words, at a moment: the short form of what `spoolctl why` says.
+    /// The reason in a few words, at the given moment: the short form of the answer of `spoolctl why`.
     public func brief(_ job: JobStatus, now: Instant) -> String {
         let note = PlainText.oneLine(note ?? "")
         let others = jobs.first.map { Item.shortID($0) + (jobs.count > 1 ? " +\(jobs.count - 1)" : "") } ?? ""

@@ -1,10 +1,10 @@
-// A spool that serves everybody, as root sees it: root's own part and each user's in one picture. What is a user's has a name by which
-// root can speak of it, `alice/backup`.
+// Joins root's own part and each user's part of a spool that serves everybody into one snapshot. Names from a user's part are
+// written as root writes them: `alice/backup`.
 
 import Store
 
 extension Snapshot {
-    /// Puts what a user has beside what is there.
+    /// Adds a user's part to this snapshot.
     public mutating func add(_ part: Snapshot, of owner: String) {
         parts[owner] = part
         daemon.problems += part.daemon.problems
@@ -35,13 +35,13 @@ extension Snapshot {
         }
     }
 
-    /// Everything that is paused, and in whose part; nil is root's.
+    /// Every pause in force, with the owner of its part. A nil owner is root.
     public var pauses: [(owner: String?, scope: PauseScope, note: String)] {
         surroundings.pauses.map { (nil, $0.scope, $0.note) }
             + parts.sorted { $0.key < $1.key }.flatMap { owner, part in part.surroundings.pauses.map { (owner, $0.scope, $0.note) } }
     }
 
-    /// The part of an owner as it is now; the whole for root's own.
+    /// The snapshot of an owner's part as it is now. For root's own part, the whole snapshot.
     func part(of owner: String?) -> Snapshot {
         guard let owner, var part = parts[owner] else { return self }
         part.now = now

@@ -1,4 +1,4 @@
-/// How a piece of text looks: the number of SGR, ECMA-48.
+/// The look of a piece of text: the parameter of SGR in ECMA-48.
 public enum Style: String, Sendable {
     case bold = "1", dim = "2", reverse = "7", red = "31", green = "32", yellow = "33"
 }
@@ -11,14 +11,14 @@ public struct StyledLine: Equatable, Sendable, ExpressibleByStringInterpolation 
     }
 
     public private(set) var spans: [Span] = []
-    /// The columns that it takes.
+    /// The width of the line in columns.
     public private(set) var width = 0
 
     public init() {}
     public init(stringLiteral text: String) { add(text) }
     public init(_ text: String, _ style: Style? = nil) { add(text, style) }
 
-    /// The characters alone.
+    /// The text without its styles.
     public var text: String { spans.map(\.text).joined() }
 
     public mutating func add(_ text: String, _ style: Style? = nil) {
@@ -43,7 +43,7 @@ public struct StyledLine: Equatable, Sendable, ExpressibleByStringInterpolation 
         return line
     }
 
-    /// Cut, or filled with blanks, to exactly so many columns.
+    /// The line cut, or filled with blanks, to exactly this many columns.
     public func fitted(to columns: Int, isRight: Bool = false) -> StyledLine {
         let shown = cut(to: columns)
         var line = StyledLine()
@@ -54,10 +54,10 @@ public struct StyledLine: Equatable, Sendable, ExpressibleByStringInterpolation 
         return line
     }
 
-    /// All of it in one style.
+    /// The whole line in one style.
     public func styled(_ style: Style) -> StyledLine { StyledLine(text, style) }
 
-    /// As a terminal takes it.
+    /// The line as bytes for a terminal.
     func rendered(hasColour: Bool) -> String {
         guard hasColour else { return text }
         return spans.map { span in span.style.map { "\u{1B}[\($0.rawValue)m\(span.text)\u{1B}[0m" } ?? span.text }.joined()

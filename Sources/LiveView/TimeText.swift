@@ -1,6 +1,6 @@
 import Store
 
-/// Times and lengths of time as people read them.
+/// Times and lengths of time in the forms that people read.
 public enum TimeText {
     /// `2026-11-21 03:00:00` in a zone.
     public static func wall(_ instant: Instant, _ zone: Zone) -> String {
@@ -9,7 +9,7 @@ public enum TimeText {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// `2026-11-21T03:00:00+01:00`, or with `asZulu` `…Z`: without milliseconds where there are none.
+    /// `2026-11-21T03:00:00+01:00`, or `…Z` with `asZulu`. Milliseconds are left out when they are zero.
     public static func local(_ instant: Instant, _ zone: Zone, asZulu: Bool = false) -> String {
         let text = Array((asZulu ? instant.rfc3339 : instant.rfc3339(in: zone)).utf8)
         let shown = instant.milliseconds % 1000 == 0 ? text.prefix(19) + text.suffix(asZulu ? 1 : 6) : text[...]
@@ -28,7 +28,7 @@ public enum TimeText {
         return "\(sign)\(seconds / 86_400)d\(padded(seconds / 3600 % 24, 2))h"
     }
 
-    /// The same in whole seconds, for what goes on: `3s`, `5m12s`.
+    /// The same in whole seconds, for a time that is still running: `3s`, `5m12s`.
     public static func clock(_ milliseconds: Int64) -> String {
         abs(milliseconds) < 60_000 ? "\(milliseconds / 1000)s" : length(milliseconds)
     }

@@ -1,12 +1,12 @@
-// What the person who looks has chosen, and what keys make of it. Pure: what a key asks of the world is returned.
+// The choices of the user, and how keys change them. Pure: a request to the outside world is returned as a value.
 
 import Store
 
-/// What a key asks for.
+/// A request that a key makes.
 public enum ViewAction: Equatable, Sendable {
     case quit
     case cancel(String), kill(String), retry(String)
-    /// In a user's part, or root's own.
+    /// `of` is the owner of the part. Nil means root's own part.
     case pause(PauseScope, of: String?), resume(PauseScope, of: String?)
     /// Shows a job's output.
     case follow(String)
@@ -15,12 +15,12 @@ public enum ViewAction: Equatable, Sendable {
 public struct ViewState: Sendable {
     enum Mode: Equatable {
         case lists, help
-        /// The filter is being typed.
+        /// The user is typing the filter.
         case filter
         case question(Question)
     }
 
-    /// What is asked before it is done; each key does something.
+    /// A question that must be answered before something is done. Each answer is a key.
     struct Question: Equatable {
         var text: String
         var answers: [(key: Character, action: ViewAction)]
@@ -38,7 +38,7 @@ public struct ViewState: Sendable {
     public private(set) var filter = ""
     private var orders = Array(repeating: 0, count: List.allCases.count)
     private var selections = Array(repeating: Selection(), count: List.allCases.count)
-    /// What became of what was asked for last.
+    /// The result of the last request.
     public var message: String?
 
     public init() {}
@@ -47,7 +47,8 @@ public struct ViewState: Sendable {
 
     func items(_ list: List, _ snapshot: Snapshot) -> [Item] { snapshot.items(list, filter: filter, order: order(list)) }
 
-    /// Where the selected row stands: it sticks to its job, and when that is gone, to its place. Nil: the list is empty.
+    /// The index of the selected row. The selection stays on its job; when the job is gone, it stays at its index. Nil when the
+    /// list is empty.
     func selected(_ list: List, among items: [Item]) -> Int? {
         guard !items.isEmpty else { return nil }
         let selection = selections[list.rawValue]
@@ -56,7 +57,7 @@ public struct ViewState: Sendable {
 
     // MARK: Keys
 
-    /// Takes a key. `page`: how many rows a page has.
+    /// Handles a key. `page` is the number of rows of a page.
     public mutating func take(_ key: Key, _ snapshot: Snapshot, page: Int = 10) -> ViewAction? {
         message = nil
         switch mode {
@@ -145,7 +146,8 @@ public struct ViewState: Sendable {
         mode = .question(Question(text: "\(PlainText.oneLine(text)) y/n", answers: [("y", action), ("Y", action)]))
     }
 
-    /// A key each for everything, the selected row's queue and its task: what is paused is resumed.
+    /// Offers one key each for everything, the selected row's queue and its task. The key resumes what is paused, and pauses the
+    /// rest.
     private mutating func askToPause(_ item: Item?, _ snapshot: Snapshot) {
         var words: [String] = []
         var answers: [(key: Character, action: ViewAction)] = []
