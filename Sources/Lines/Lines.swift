@@ -1,19 +1,20 @@
-// Lines: how a text that others wrote is cut into lines. Everything that reads lines reads them here: `#SPOOL` headers, env_file,
-// `submit --lines`, crontabs, at's jobs.
+// Lines: cuts text from other people into lines. All readers of lines use this module: `#SPOOL` headers, env_file, `submit
+// --lines`, crontabs, at's jobs.
 //
 // What this module promises:
 //
-// - It is pure and works on bytes. A byte that is not UTF-8 is handed on as it is.
-// - A line ends with LF or with CR LF; the last one may lack its end. A byte order mark before the first line is not part of it.
-// - A text that people cannot have meant as lines is refused with its place and the command that converts it: UTF-16, UTF-32, and
-//   lines that end with CR alone.
+// - It is pure and works on bytes. A byte that is not UTF-8 is passed on unchanged.
+// - A line ends with LF or with CR LF. The last line may lack its end. A byte order mark before the first line is not part of the
+//   line.
+// - Text in a form that cannot be meant as lines is refused, with the position and the command that converts it: UTF-16, UTF-32,
+//   and lines that end with CR alone.
 
 /// The lines of a whole text, one after another.
 public struct Lines: Sequence, IteratorProtocol, Sendable {
     public struct Line: Sendable, Equatable {
-        /// From 1.
+        /// The line's number, from 1.
         public var number: Int
-        /// Without its end.
+        /// The line without its end.
         public var bytes: ArraySlice<UInt8>
 
         public init(number: Int, bytes: ArraySlice<UInt8>) {
@@ -31,7 +32,7 @@ public struct Lines: Sequence, IteratorProtocol, Sendable {
         number = first
     }
 
-    /// Throws for a text that cannot be cut into lines; see ``NotLines``.
+    /// Throws for a text that cannot be cut into lines. See ``NotLines``.
     public init(checking bytes: [UInt8]) throws(NotLines) {
         if let problem = NotLines(start: bytes[...]) ?? NotLines(whole: bytes[...]) { throw problem }
         self.init(bytes[...])
@@ -54,12 +55,12 @@ public struct Lines: Sequence, IteratorProtocol, Sendable {
 }
 
 extension Lines.Line {
-    /// The column of a byte of the line, from 1; characters count, and of what is not UTF-8 each byte.
+    /// The column of a byte in the line, from 1. Columns count characters; each byte that is not UTF-8 counts as one.
     public func column(of place: Int) -> Int {
         bytes[..<Swift.min(place, bytes.endIndex)].count { $0 & 0xC0 != 0x80 } + 1
     }
 
-    /// The first byte that is not UTF-8; nil when all of the line is.
+    /// The first byte that is not UTF-8. Nil when the whole line is UTF-8.
     public var firstInvalid: Int? {
         var decoder = UTF8()
         var input = bytes.makeIterator()
@@ -83,7 +84,7 @@ public struct LineReader: Sendable {
 
     public init() {}
 
-    /// The lines that are complete with the next piece.
+    /// Adds a piece and returns the lines that are now complete.
     public mutating func lines(in piece: [UInt8]) throws(NotLines) -> Lines {
         guard let last = piece.lastIndex(of: newline) else {
             rest += piece
@@ -97,7 +98,7 @@ public struct LineReader: Sendable {
         return lines
     }
 
-    /// The last line, if it lacks its end. To be called once, after the last piece.
+    /// The last line, if it lacks its end. Call this once, after the last piece.
     public mutating func end() throws(NotLines) -> Lines {
         try checkStart(rest)
         if number == 1, let problem = NotLines(whole: rest[...]) { throw problem }

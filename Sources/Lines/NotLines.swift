@@ -1,14 +1,14 @@
-/// Why a text has no lines that could be read, and what makes it one that has.
+/// The reason why a text cannot be read as lines, and the command that converts it.
 public struct NotLines: Error, Sendable, Equatable {
-    /// From 1.
+    /// The line's number, from 1.
     public var line: Int
-    /// In characters, from 1.
+    /// The column in characters, from 1.
     public var column: Int
     public var message: String
     public var hint: String
 
-    /// Looks at the first bytes: nil unless they begin a text in UTF-16 or UTF-32. Those that lack a byte order mark are known by
-    /// the zero bytes of their first character, which is ASCII in every file that anybody writes here.
+    /// Checks the first bytes. Returns nil unless they begin a text in UTF-16 or UTF-32. Without a byte order mark, such a text
+    /// is recognized by the zero bytes of its first character, which is ASCII in all files that this program reads.
     public init?(start bytes: ArraySlice<UInt8>) {
         let first = Array(bytes.prefix(4)) + [UInt8](repeating: 1, count: Swift.max(0, 4 - bytes.count))
         let name: String
@@ -27,9 +27,9 @@ public struct NotLines: Error, Sendable, Equatable {
         hint = "convert it: iconv -f \(name) -t UTF-8 OLD > NEW"
     }
 
-    /// Looks at all of it: nil unless its lines end with CR alone.
+    /// Checks the whole text. Returns nil unless its lines end with CR alone.
     public init?(whole bytes: ArraySlice<UInt8>) {
-        // One at the end may belong to a CR LF that was cut off.
+        // A CR at the end may belong to a CR LF that was cut off.
         guard let place = bytes.dropLast().firstIndex(of: 0x0D), !bytes.contains(0x0A) else { return nil }
         line = 1
         column = Lines.Line(number: 1, bytes: bytes).column(of: place)
