@@ -2,19 +2,20 @@
 // bytes, a text its length in four bytes and its UTF-8 without NUL, a list its count in four bytes and its elements, an
 // optional a byte 0 or 1 and its value. A body is used up exactly, so a frame has one meaning or none.
 
-/// Bytes that are not a frame of this protocol. The stream cannot be trusted from there on.
+/// Bytes that are not a frame of this protocol. The rest of the stream cannot be trusted.
 public enum ProtocolError: Error, Sendable, Equatable {
     /// A frame announces a body longer than ``FrameBuffer/bodyLimit``.
     case tooLong(Int)
     case unknownVersion(UInt8)
     case unknownKind(UInt8)
-    /// A field runs past the body, a value is out of range, a text is not UTF-8 or holds a NUL, or bytes are left over.
+    /// A field reaches past the end of the body, a value is out of range, a text is not UTF-8 or contains a NUL, or bytes are
+    /// left over.
     case malformed
 }
 
 /// Cuts a stream of bytes into frames.
 public struct FrameBuffer: Sendable {
-    /// Linux passes at most 2 MiB of arguments and environment to a program, so no sensible request comes near.
+    /// Linux passes at most 2 MiB of arguments and environment to a program, so a valid request is much shorter.
     public static let bodyLimit = 8 << 20
 
     private var bytes: [UInt8] = []
@@ -22,7 +23,7 @@ public struct FrameBuffer: Sendable {
 
     public init() { bytes.reserveCapacity(4096) }
 
-    /// Takes what has been read from the stream.
+    /// Adds bytes that were read from the stream.
     public mutating func append(_ chunk: UnsafeRawBufferPointer) {
         if start > 0 {
             bytes.removeFirst(start)
@@ -31,10 +32,10 @@ public struct FrameBuffer: Sendable {
         bytes.append(contentsOf: chunk)
     }
 
-    /// Takes what has been read from the stream.
+    /// Adds bytes that were read from the stream.
     public mutating func append(_ chunk: [UInt8]) { chunk.withUnsafeBytes { append($0) } }
 
-    /// The next whole frame's body, nil while it is incomplete.
+    /// The body of the next complete frame. Nil while the frame is incomplete.
     public mutating func next() throws(ProtocolError) -> ArraySlice<UInt8>? {
         guard bytes.count - start >= 4 else { return nil }
         let length = (0..<4).reduce(0) { $0 | Int(bytes[start + $1]) << (8 * $1) }
@@ -44,12 +45,12 @@ public struct FrameBuffer: Sendable {
         return bytes[start + 4..<start + 4 + length]
     }
 
-    /// Whether nothing is waiting, not even part of a frame.
+    /// True when no bytes are waiting, not even part of a frame.
     public var isEmpty: Bool { start == bytes.count }
 }
 
-/// Reports have not changed since version 2. Commands of version 2 are understood too: an older daemon starts whatever worker
-/// stands where its own did.
+/// Reports have not changed since version 2. Commands of version 2 are accepted too: an older daemon starts the worker that is
+/// installed at its worker's path, which may be newer.
 private enum Version {
     static let reports: UInt8 = 2
     static let commands: UInt8 = 4
@@ -365,7 +366,7 @@ private struct FrameReader {
         return text
     }
 
-    /// An id names a directory, so it has at most 255 bytes; WorkerRecord relies on it.
+    /// An id names a directory, so its length is at most 255 bytes. WorkerRecord relies on this limit.
     mutating func jobID() throws(ProtocolError) -> String {
         let id = try text()
         guard id.utf8.count <= 255 else { throw .malformed }
@@ -374,7 +375,7 @@ private struct FrameReader {
 
     mutating func texts() throws(ProtocolError) -> [String] {
         let count = Int(try little(4))
-        // Each takes four bytes at least, so a wrong count cannot make us reserve more than was sent.
+        // Each element takes at least four bytes, so a wrong count cannot make us reserve more memory than was sent.
         guard count <= rest.count / 4 else { throw .malformed }
         var texts: [String] = []
         texts.reserveCapacity(count)

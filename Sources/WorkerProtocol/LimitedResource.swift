@@ -1,10 +1,10 @@
 /// The resources of setrlimit(2) that a job can be given a limit of, by the names that ulimit and systemd use.
 public struct LimitedResource: Sendable, Equatable {
-    /// What a limit counts.
+    /// The unit of a limit.
     public enum Unit: Sendable { case count, bytes, seconds }
 
     public let name: String
-    /// RLIMIT_…, as Linux numbers them on every architecture that Swift runs on.
+    /// RLIMIT_…, with the numbers that Linux uses on every architecture that Swift supports.
     public let number: Int
     public let unit: Unit
 

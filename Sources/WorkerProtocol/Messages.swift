@@ -1,46 +1,48 @@
-// WorkerProtocol: what the daemon and a worker say to each other, as values and as bytes.
+// WorkerProtocol: the messages between the daemon and a worker, as values and as bytes.
 //
-// A worker serves one run at a time. Its descriptor 3 is one end of a stream socket pair; the daemon writes Commands,
-// the worker writes one Report for each `run`. The worker also keeps a WorkerRecord in a file of its own, by which
-// a run's truth outlives the daemon. Everything here is a function of its arguments, and bytes from outside never trap:
-// what cannot be read is a ProtocolError (frames) or nil (records).
+// A worker serves one run at a time. Its descriptor 3 is one end of a stream socket pair. The daemon writes Commands, and the
+// worker writes one Report for each `run`. The worker also keeps a WorkerRecord in a file of its own, so that the state of a run
+// survives the daemon. All code here is a function of its arguments, and bytes from outside never trap: unreadable frames throw a
+// ProtocolError, unreadable records give nil.
 
-/// One try of one job, complete: the worker looks nothing up.
+/// One try of one job, with everything that the worker needs: the worker looks nothing up.
 public struct RunRequest: Sendable, Equatable {
     public var jobID: String
     /// The try's number, from 1.
     public var attempt: Int
-    /// Absolute path of the job's directory, where the output files are made.
+    /// The absolute path of the job's directory. The output files are created there.
     public var jobDirectory: String
-    /// The command and its arguments. A command without a slash is searched in the PATH of `environment`; one with a slash and
-    /// not absolute is relative to `workingDirectory`.
+    /// The command and its arguments. A command without a slash is searched in the PATH of `environment`. A relative command with
+    /// a slash is relative to `workingDirectory`.
     public var arguments: [String]
-    /// `NAME=value`, exactly what the job gets, but for what ``environmentFile`` adds.
+    /// `NAME=value`: exactly the environment of the job, except for the variables that ``environmentFile`` adds.
     public var environment: [String]
-    /// A file of `KEY=value` lines to read before the command begins, absolute. They take the place of the first ``replaceable``
-    /// of `environment`, and give way to the others.
+    /// The absolute path of a file of `KEY=value` lines, which is read before the command begins. Its variables replace the first
+    /// ``replaceable`` ones of `environment`. The other variables of `environment` override the file.
     public var environmentFile: String?
     public var replaceable: Int
     public var workingDirectory: String
     public var umask: UInt32
-    /// File for standard input, relative to `workingDirectory` unless absolute; nil is /dev/null.
+    /// The file for standard input, relative to `workingDirectory` unless absolute. Nil means /dev/null.
     public var stdin: String?
-    /// File in the job's directory for standard output, emptied first. The same name for both makes one file of both.
+    /// The file in the job's directory for standard output. It is emptied first. If both names are the same, both outputs share
+    /// one file.
     public var stdoutName: String
     public var stderrName: String
-    /// Limit on the whole run; 0 is none.
+    /// The limit on the whole run. 0 means no limit.
     public var timeoutMilliseconds: Int64
-    /// Signal that asks the job to end, at the limit or when stopped.
+    /// The signal that asks the job to end, at the limit or when it is stopped.
     public var stopSignal: Int32
-    /// From `stopSignal` to SIGKILL, for all that the job started.
+    /// The time from `stopSignal` to SIGKILL, for all processes of the job.
     public var killAfterMilliseconds: Int64
-    /// Whether what the command left running is ended when it ends; what it left after its limit or a stop always is.
+    /// True to end the processes that the command leaves running. After the limit or a stop they are always ended.
     public var killsLeftovers: Bool
-    /// How much of each output file is kept, in bytes; 0 is all. Past it the middle is dropped, which the file then says.
+    /// The maximum size of each output file in bytes. 0 means no limit. In a larger file the middle is left out, and a line in
+    /// the file says so.
     public var outputLimitBytes: Int64
-    /// What the command is confined to before it begins; see ``Confinement``.
+    /// The limits and priorities that apply to the command. See ``Confinement``.
     public var confinement: [Confinement]
-    /// What takes the place of what is not to be had.
+    /// Replacements for a directory, command or file that is missing.
     public var substitutes = Substitutes()
 
     public init(
@@ -71,28 +73,29 @@ public struct RunRequest: Sendable, Equatable {
     }
 }
 
-/// What a run is begun with where it cannot be begun as asked for. Each use of one is told of in a ``Report/remark(jobID:attempt:_:)``.
+/// Replacements that let a run begin when it cannot begin as requested. The worker reports each use in a
+/// ``Report/remark(jobID:attempt:_:)``.
 public struct Substitutes: Sendable, Equatable {
-    /// Directories, absolute: the first that can be entered takes the place of the `workingDirectory` that cannot.
+    /// Absolute paths. The first directory that can be entered replaces a `workingDirectory` that cannot.
     public var directories: [String] = []
-    /// A command, for when that of `arguments` cannot be started; empty: none.
+    /// The command that replaces that of `arguments` if it cannot be started. Empty means none.
     public var arguments: [String] = []
-    /// An `environmentFile` that cannot be read is left out.
+    /// True to leave out an `environmentFile` that cannot be read.
     public var leavesOutEnvironmentFile = false
 
     public init() {}
 }
 
-/// One thing that a process does to itself before it becomes the job's command. As a text it is an argument of
+/// One restriction that a process puts on itself before it becomes the job's command. Its text form is an argument of
 /// `spool-worker --confine`.
 public enum Confinement: Sendable, Equatable {
-    /// nice(2), -20 to 19, added to nothing: the command's own.
+    /// nice(2): the command's nice value, -20 to 19. It replaces the daemon's value.
     case nice(Int)
-    /// ioprio_set(2): class and level in one number.
+    /// ioprio_set(2): the class and the level as one number.
     case ioPriority(Int)
-    /// setrlimit(2), soft and hard: the resource's number and its value; nil is no limit.
+    /// setrlimit(2), soft and hard: the resource's number and the value. Nil means unlimited.
     case limit(resource: Int, UInt64?)
-    /// The directory of a cgroup to enter; empty: it is open already.
+    /// The directory of a cgroup to enter. Empty means that the cgroup is open already.
     case cgroup(String)
 
     public var text: String {
@@ -104,7 +107,7 @@ public enum Confinement: Sendable, Equatable {
         }
     }
 
-    /// Nil for a text that is none.
+    /// Returns nil for a text that is not a confinement.
     public init?(_ text: String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 else { return nil }
@@ -130,45 +133,46 @@ public enum Confinement: Sendable, Equatable {
     }
 }
 
-/// What the daemon tells a worker. All but `run` concern the run in progress, and do nothing when there is none: it may
-/// have ended while they were on their way.
+/// The commands of the daemon to a worker. All but `run` concern the current run. They do nothing when there is none: the run may
+/// have ended while the command was on its way.
 public enum Command: Sendable, Equatable {
-    /// Start this. A worker that is running something answers with a `spawnFailed` of EBUSY.
+    /// Start this run. A worker with a current run answers with a `spawnFailed` of EBUSY.
     case run(RunRequest)
     /// Send this signal to the job's process group.
     case signal(Int32)
-    /// Ask everything that the job started to end with its stop signal, and kill what is left of it after so long; nil is the run's own
+    /// Ask all processes of the run to end with the stop signal, and kill the rest after this time. Nil means the run's own
     /// `killAfterMilliseconds`.
     case stop(killAfterMilliseconds: Int64?)
 }
 
-/// What a worker tells the daemon.
+/// The reports of a worker to the daemon.
 public enum Report: Sendable, Equatable {
-    /// The run has lasted a moment and its command is this process. Short runs, which are the many, are not told of.
+    /// The run has lasted a moment, and its command is this process. Short runs, which are the most common, send no such report.
     case running(jobID: String, attempt: Int, pid: Int32)
     case ended(RunEnd)
-    /// The run has begun, and one or several of its ``Substitutes`` with it: what was not to be had and why, and what took its place.
+    /// The run has begun with one or several of its ``Substitutes``: what was missing and why, and what replaced it.
     case remark(jobID: String, attempt: Int, String)
-    /// The worker could not become the user it is for, or record a run, and is gone: no run was or will be begun by it.
+    /// The worker could not become its user, or could not write its record, and ends. It has begun no run and will begin none.
     case cannotServe(errno: Int32, message: String)
 }
 
-/// How a process ended, wait(2).
+/// The end of a process, as wait(2) reports it.
 public enum ExitStatus: Sendable, Equatable {
     case exited(code: Int32)
     case signaled(number: Int32, coreDumped: Bool)
 }
 
-/// How a run ended.
+/// The end of a run.
 public struct RunEnd: Sendable, Equatable {
     public enum Kind: Sendable, Equatable {
         case exited(code: Int32)
         case signaled(number: Int32, coreDumped: Bool)
-        /// The limit struck; how the command then ended.
+        /// The time limit expired. The value is how the command then ended.
         case timedOut(ExitStatus)
-        /// Whoever gave the standard input ended before the end of the input; how the command then ended.
+        /// The command that gave the standard input ended before the end of the input. The value is how the job's command then
+        /// ended.
         case inputBroke(ExitStatus)
-        /// The command did not start: error number, and a sentence that says what was being done to what.
+        /// The command did not start: the error number, and a sentence with the failed action and its object.
         case spawnFailed(errno: Int32, message: String)
     }
 
@@ -184,11 +188,11 @@ public struct RunEnd: Sendable, Equatable {
     /// Processor time of the command and the children it waited for.
     public var userMilliseconds: Int64
     public var systemMilliseconds: Int64
-    /// Largest resident set of any one of them.
+    /// The largest resident set of a single one of these processes.
     public var maxRSSBytes: Int64
-    /// Processes that the command left running, as far as they are the worker's children now: those it left after all killing.
+    /// The processes that the command left running and that are now children of the worker: those that survived all signals.
     public var leftovers: Int
-    /// The command's process; 0 when it did not start.
+    /// The pid of the command. 0 when the command did not start.
     public var pid: Int32
 
     public init(

@@ -1,18 +1,19 @@
-/// What is missing from one output file of one try, because it grew past `output_limit`.
+/// The part that is missing from one output file of one try, because the file grew past `output_limit`.
 ///
-/// The worker writes it to a file beside the output, before anything is missing. Two files can be meant, told apart by the inode:
-/// - The file that the command writes to. Of that, ``givenBack`` is a hole by now.
-/// - The shorter file that takes its place when the command has ended. In that, ``notice`` says what is left out.
+/// The worker writes this record to a file beside the output before it removes anything. The record may concern two files, which
+/// differ in their inode:
+/// - The file that the command writes to. In this file, ``givenBack`` is now a hole.
+/// - The shorter file that replaces it when the command has ended. In this file, ``notice`` stands for the missing part.
 public struct OutputCut: Sendable, Equatable {
-    /// The job. A record that is put back into `new/` brings along the cuts of another.
+    /// The job's id. A record that is put back into `new/` still contains the cuts of the earlier job.
     public var jobID: String
     /// The inode of the file that the command writes to.
     public var inode: UInt64
-    /// The part of that file that was given back to the disk; empty when none was.
+    /// The part of that file that was given back to the disk. Empty when there is none.
     public var givenBack: Range<Int64>
-    /// The place of the notice in the shorter file; empty until there is one.
+    /// The range of the notice in the shorter file. Empty until the shorter file exists.
     public var notice: Range<Int64>
-    /// How many bytes the notice stands for.
+    /// The number of missing bytes for which the notice stands.
     public var leftOutBytes: Int64
 
     public init(jobID: String, inode: UInt64, givenBack: Range<Int64> = 0..<0, notice: Range<Int64> = 0..<0, leftOutBytes: Int64 = 0) {
@@ -23,7 +24,7 @@ public struct OutputCut: Sendable, Equatable {
         self.leftOutBytes = leftOutBytes
     }
 
-    /// More than a record ever has; a longer file is none.
+    /// A longer file is not a record. Real records are much shorter.
     public static let bytesMax = 1024
 
     /// The file's name in the job's directory.
@@ -34,7 +35,7 @@ public struct OutputCut: Sendable, Equatable {
         return "\(jobID) \(inode) \(numbers.map(String.init).joined(separator: " "))\n"
     }
 
-    /// Nil for a text that is none.
+    /// Returns nil for a text that is not such a record.
     public init?(_ text: String) {
         guard text.hasSuffix("\n") else { return nil }
         let words = text.dropLast().split(separator: " ", omittingEmptySubsequences: false)
@@ -46,7 +47,7 @@ public struct OutputCut: Sendable, Equatable {
             leftOutBytes: numbers[4])
     }
 
-    /// What is missing from the file of this inode: bytes to pass over, and how many bytes of the output these stand for.
+    /// The missing part of the file with this inode: the bytes to skip, and the number of bytes of output for which they stand.
     public func gap(inFileOf inode: UInt64) -> (place: Range<Int64>, missing: Int64) {
         inode == self.inode ? (givenBack, Int64(givenBack.count)) : (notice, leftOutBytes)
     }

@@ -1,4 +1,5 @@
-/// The file `waiter` in a job's directory: a command waits for the job, shows all that it writes, and may give it its standard input.
+/// The file `waiter` in a job's directory. A command waits for the job, shows its output, and may give the job its standard
+/// input.
 ///
 /// That command makes the file before the job is submitted and holds shared locks of its bytes, F_OFD_SETLK, until it ends, however
 /// it ends. The first byte is locked by whoever waits, the second by whoever shows the output too. Nobody has the file open for
@@ -10,15 +11,15 @@
 public enum Waiter {
     public static let fileName = "waiter"
 
-    /// The byte of whoever waits.
+    /// The byte that a waiting command locks.
     public static let waitingByte: Range<Int64> = 0..<1
-    /// The byte of whoever shows the output.
+    /// The byte that a command locks if it also shows the output.
     public static let outputByte: Range<Int64> = 1..<2
 
-    /// The file's mode until all input has been given, and from then on.
+    /// The file's mode until all input has been given, and the mode afterwards.
     public static let mode: UInt32 = 0o644
     public static let modeAtEndOfInput: UInt32 = 0o444
 
-    /// What stands in the place of the FIFO once the job has begun: a symbolic link to nothing, for what was given is not kept.
+    /// Replaces the FIFO once the job has begun: a dangling symbolic link, because the input that was given is not kept.
     public static let inputGone = "given by spoolctl submit -w, and not kept"
 }

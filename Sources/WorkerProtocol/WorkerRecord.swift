@@ -1,4 +1,4 @@
-/// What a worker's record file says: the run it has, or the end of the last one it had.
+/// The content of a worker's record file: the current run, or the end of the last run.
 ///
 /// The file is one line of text, padded with spaces to ``size`` bytes and a newline at the end, written at offset 0 by one
 /// pwrite(2): `CHECKSUM running …` or `CHECKSUM ended …`. The checksum is the CRC-32C of the text after it up to the padding,
@@ -13,12 +13,14 @@ public enum WorkerRecord: Sendable, Equatable {
         public var jobID: String
         public var attempt: Int
         public var workerPID: Int32
-        /// When the worker started, clock ticks since boot (field 22 of /proc/PID/stat): with the number it is one process.
+        /// The worker's start time in clock ticks since boot (field 22 of /proc/PID/stat). The pid and this time identify one
+        /// process.
         public var workerStartTime: UInt64
-        /// The command's process, leader of its own session and group. A child of the worker: while that lives the number is its.
-        /// 0: the worker was about to start it.
+        /// The pid of the command's process. It leads its own session and group. It is a child of the worker, so its number stays
+        /// valid while the worker lives.
+        /// 0 means that the worker was about to start the command.
         public var jobPID: Int32
-        /// When that process started, as ``workerStartTime``; nil: not known, as in records of before it was written.
+        /// The start time of that process, measured as ``workerStartTime``. Nil when unknown: older records do not contain it.
         public var jobStartTime: UInt64?
         /// Wall clock, milliseconds since the epoch.
         public var startedAt: Int64
@@ -44,7 +46,7 @@ public enum WorkerRecord: Sendable, Equatable {
 // MARK: - Writing
 
 extension WorkerRecord {
-    /// The file's content, exactly ``size`` bytes. A spawn failure's message is cut where it does not fit.
+    /// The file's content, exactly ``size`` bytes. The message of a spawn failure is cut if it does not fit.
     public func bytes() -> [UInt8] {
         var line: [UInt8] = []
         line.reserveCapacity(WorkerRecord.size)
@@ -54,7 +56,7 @@ extension WorkerRecord {
         case .running(let run): append(run, to: &line)
         case .ended(let end): append(end, to: &line)
         }
-        // An id that fills the record cannot be of a job: ids are file names of at most 255 bytes.
+        // An id that fills the record cannot belong to a job: ids are file names of at most 255 bytes.
         precondition(line.count < WorkerRecord.size, "a record holds one id and numbers")
         writeChecksum(crc32c(line[(checksumLength + 1)...]), to: &line)
         line += repeatElement(space, count: WorkerRecord.size - 1 - line.count)
@@ -116,7 +118,7 @@ extension WorkerRecord {
 // MARK: - Reading
 
 extension WorkerRecord {
-    /// Reads a record file's content; nil when it is anything but a whole record that this version writes.
+    /// Reads a record file's content. Returns nil for anything but a complete record in the form that this version writes.
     public static func parse(_ bytes: [UInt8]) -> WorkerRecord? {
         guard bytes.count == size, bytes[size - 1] == newline, bytes[checksumLength] == space,
             let last = bytes[..<(size - 1)].lastIndex(where: { $0 != space }), last > checksumLength,
@@ -226,7 +228,7 @@ private func hexValue(_ digit: UInt8) -> UInt32? {
     switch digit {
     case 48...57: UInt32(digit) - 48
     case 97...102: UInt32(digit) - 87
-    default: nil  // upper case too: a checksum has one spelling
+    default: nil  // upper case is refused too: a checksum has only one spelling
     }
 }
 
@@ -249,8 +251,8 @@ extension [UInt8] {
         append(contentsOf: String(number).utf8)
     }
 
-    /// Appends a space and the text, with `%`, space and control characters as `%hh`; as many whole characters as fit in `limit`.
-    /// An empty text is a lone `%`, so that no word is empty.
+    /// Appends a space and the text, with `%`, space and control characters written as `%hh`. Appends as many whole characters as
+    /// fit in `limit`. An empty text is written as a lone `%`, so that no word is empty.
     fileprivate mutating func append(word: String, limit: Int = .max) {
         append(space)
         if word.isEmpty { append(percent) }
@@ -281,7 +283,7 @@ private func unescaped(_ word: ArraySlice<UInt8>) -> [UInt8]? {
     var rest = word
     while let byte = rest.popFirst() {
         if byte != percent {
-            // Those are never written as they are, and would take more room when written again.
+            // The writer never writes these characters unescaped, and escaping them again would take more room.
             guard byte > space, byte != 0x7F else { return nil }
             bytes.append(byte)
             continue
