@@ -3,16 +3,16 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-// A confined command begins in two steps: posix_spawn(3) can change neither limits nor priorities, so the worker starts
-// itself again as `--confine`, which does all that and becomes the command. What goes wrong there is written to a pipe on
-// descriptor 3, which closes unused when the command begins.
+// A confined command begins in two steps: posix_spawn(3) can change neither limits nor priorities, so the worker starts itself
+// again as `--confine`, which applies the confinement and becomes the command. An error there is written to a pipe on descriptor
+// 3. The pipe is closed without data when the command begins.
 
 extension Confinement {
     static let troubleDescriptor: Int32 = 3
-    /// Where the cgroup to enter is open, if somebody else had to open it.
+    /// The descriptor of the cgroup to enter, if another process had to open it.
     static let groupDescriptor: Int32 = 4
 
-    /// As an argument.
+    /// The confinement as an argument.
     func text(isGroupOpen: Bool) -> String {
         if case .cgroup = self, isGroupOpen { return Confinement.cgroup("").text }
         return text
@@ -36,7 +36,7 @@ func confine(_ words: [String]) -> Never {
 private func apply(_ confinement: Confinement) {
     switch confinement {
     case .nice(let value):
-        // Its own, whatever the daemon's is. -1 is a legal result, so errno alone tells.
+        // Sets the command's own value, whatever the daemon's is. -1 is a legal result, so only errno shows an error.
         if setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(clamping: value)) != 0 {
             give(up: errno, "nice \(value): \(String(cString: strerror(errno)))")
         }
@@ -51,12 +51,12 @@ private func apply(_ confinement: Confinement) {
         let isOpen = directory.isEmpty
         let file = isOpen ? Confinement.groupDescriptor : open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC)
         if isOpen { _ = linux_fcntl_int(file, F_SETFD, FD_CLOEXEC) }
-        // 0 is the writer itself, cgroups(7).
+        // cgroups(7): 0 means the writing process itself.
         if file < 0 || write(file, "0", 1) != 1 { give(up: errno, "cgroup \"\(directory)\": \(String(cString: strerror(errno)))") }
     }
 }
 
-/// Tells the worker why, and ends.
+/// Reports the reason to the worker, and ends.
 private func give(up number: Int32, _ message: String) -> Never {
     let line = Array("\(number) \(message)".utf8)
     _ = write(Confinement.troubleDescriptor, line, line.count)
@@ -77,10 +77,10 @@ struct Trouble: ~Copyable {
         writer = RawBox(FileDescriptor(owning: ends.writing))
     }
 
-    /// For the command's descriptor 3.
+    /// The end for the command's descriptor 3.
     var raw: Int32 { writer?.raw ?? -1 }
 
-    /// Waits until the command has begun, or has failed to.
+    /// Waits until the command has begun or has failed.
     mutating func check() throws(StartFailure) {
         writer = nil
         let bytes: [UInt8]
@@ -88,7 +88,7 @@ struct Trouble: ~Copyable {
             try reader.setBlocking()
             bytes = try reader.readAll(limit: 4096)
         } catch {
-            return  // a pipe that cannot be read says nothing; the command's own end tells then
+            return  // an unreadable pipe gives no reason; the command's own end is then reported
         }
         guard !bytes.isEmpty else { return }
         let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 1)

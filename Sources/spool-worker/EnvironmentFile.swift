@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// Writes what the command got as its environment beside its output, for people: values of what looks secret are masked.
+/// Writes the command's environment to a file beside its output, for people. Values that look secret are masked.
 func writeEnvironmentFile(_ request: RunRequest) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(1024)
@@ -13,12 +13,12 @@ func writeEnvironmentFile(_ request: RunRequest) {
             bytes += name
             bytes += "=***".utf8
         } else {
-            // A value of several lines stays one line.
+            // A value with several lines is written as one line.
             for byte in text { if byte == 0x0A { bytes += "\\n".utf8 } else { bytes.append(byte) } }
         }
         bytes.append(0x0A)
     }
-    // It is a record for people; the run does not depend on it, and a full disk must not stop it.
+    // The file is only for people to read. The run does not depend on it, so a full disk must not stop the run.
     guard
         let file = try? FileDescriptor.open(
             "\(request.jobDirectory)/environment", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)

@@ -3,18 +3,17 @@ import Lines
 import Linux
 import WorkerProtocol
 
-// `env_file`, read by whoever the job runs as.
+// Reads `env_file` as the user of the job.
 
 extension RunRequest {
     private static let bytesMax = 1 << 20
 
-    /// With what its `environmentFile` says in its environment.
+    /// The request with the variables of its `environmentFile` added to its environment.
     ///
-    /// Lines of `KEY=value` as systemd's EnvironmentFile= has them: blank lines and those that begin with `#` or `;` say
-    /// nothing, a value in one pair of quotes loses them, and `export ` may stand before the name. A byte that is not UTF-8 stays
-    /// as it is.
+    /// The lines are `KEY=value` as in systemd's EnvironmentFile=: blank lines and lines that begin with `#` or `;` are ignored,
+    /// one pair of quotes around a value is removed, and `export ` may precede the name. A byte that is not UTF-8 is kept.
     ///
-    /// A file that is not to be had is left out where the request allows that, which `remarks` then say.
+    /// A missing file is left out if the request allows it, and `remarks` reports it.
     func withEnvironmentFile(_ remarks: inout [String]) throws(StartFailure) -> RunRequest {
         guard let path = environmentFile else { return self }
         do throws(StartFailure) { return try withEnvironmentFile(at: path) } catch {
@@ -27,7 +26,7 @@ extension RunRequest {
     private func withEnvironmentFile(at path: String) throws(StartFailure) -> RunRequest {
         let bytes: [UInt8]
         do throws(SystemError) {
-            // Whoever stands at the other end of a FIFO may never write.
+            // Open without blocking: the writer of a FIFO may never write.
             let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
             guard try file.status().kind == .file else { throw SystemError(call: "read", path: path, errno: EINVAL) }
             bytes = try file.readAll(limit: Self.bytesMax)
@@ -56,7 +55,7 @@ extension RunRequest {
         return withEnvironment(of: given)
     }
 
-    /// With these lines between those that give way to them and those that do not.
+    /// Inserts these variables between those that they override and those that override them.
     private func withEnvironment(of given: [String]) -> RunRequest {
         var lines = Array(environment[..<replaceable])
         for line in given + environment[replaceable...] { lines.set(line) }
@@ -67,7 +66,7 @@ extension RunRequest {
 }
 
 extension [String] {
-    /// Adds a variable, or gives it another value where it stands.
+    /// Adds a variable, or changes the value of an existing one in its place.
     fileprivate mutating func set(_ line: String) {
         let name = line.utf8.prefix { $0 != UInt8(ascii: "=") }
         let known = firstIndex { $0.utf8.starts(with: name) && $0.utf8.dropFirst(name.count).first == UInt8(ascii: "=") }
@@ -76,7 +75,7 @@ extension [String] {
 }
 
 extension ArraySlice<UInt8> {
-    /// Without blanks at its ends.
+    /// The text without blanks at its ends.
     fileprivate var trimmed: ArraySlice<UInt8> {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         var text = self

@@ -2,10 +2,11 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The standard input of a run that a command gives while the run lasts, see `Waiter`.
+/// The standard input that another command gives to a run while it lasts. See `Waiter`.
 ///
-/// What holds: the job sees the end of its input only when all of it was given. Until then the worker holds the FIFO open for writing, so
-/// that the death of whoever gives it is no end; it is found out here, and ends the run.
+/// Invariant: the job reads the end of its input only when all input was given. Until then the worker holds the FIFO open for
+/// writing, so that the death of the giver does not look like the end of the input. This type detects that death, and the run is
+/// then ended.
 final class GivenInput {
     enum State { case open, complete, broken }
 
@@ -15,19 +16,19 @@ final class GivenInput {
     private let inotify: Inotify
     private var writer: RawBox?
     private let directory: String
-    /// When to look again: the file is closed a moment before its lock goes.
+    /// The time of the next check. The giver's file is closed a moment before its lock is released.
     private(set) var lookAt: MonotonicInstant?
 
     private static let lockMilliseconds: Int64 = 10
 
-    /// Nil: the job's input is no FIFO of this kind.
+    /// Returns nil when the job's input is not a FIFO of this kind.
     init?(_ path: String, _ request: RunRequest) throws(StartFailure) {
         directory = request.jobDirectory
         guard path == "\(directory)/stdin" else { return nil }
         let gone = StartFailure(
             errno: EPIPE, message: "its standard input was given by a spoolctl submit -w that has ended, and is not kept: submit it anew")
         do throws(SystemError) {
-            // Where it does not exist, the error says so better when it is opened.
+            // If the file does not exist, opening it later gives the better error.
             let status = try FileStatus.read(path)
             if status.kind == .symbolicLink, try Directory.open(directory).readSymbolicLink("stdin") == Waiter.inputGone {
                 throw gone.asSystemError
@@ -36,13 +37,13 @@ final class GivenInput {
             inotify = try Inotify()
             let file = "\(directory)/\(Waiter.fileName)"
             do throws(SystemError) {
-                // Before it is looked at, so that nothing falls between.
+                // Watch before the first check, so that no event is missed.
                 _ = try inotify.add(file, [.attributesChanged, .closedWithoutWriting])
                 waiter = try FileDescriptor.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
                 guard try waiter.firstLocked(in: Waiter.waitingByte) != nil else { throw gone.asSystemError }
                 let reading = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
                 let writing = try FileDescriptor.open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-                // All of it was stored meanwhile: it is an input as any.
+                // All input was stored in the meantime, so this is an ordinary input file.
                 guard try reading.status().kind == .fifo, try writing.status().kind == .fifo else { return nil }
                 reader = RawBox(reading)
                 writer = RawBox(writing)
@@ -55,31 +56,31 @@ final class GivenInput {
         }
     }
 
-    /// The command has begun: what it is given cannot be given again, unless all of it is stored there.
+    /// The command has begun. Input that it has read cannot be given again, unless all of it is stored in the file.
     func begin() {
         let link = ".stdin.part"
         do throws(SystemError) {
             let directory = try Directory.open(directory)
             try directory.makeSymbolicLink(link, to: Waiter.inputGone)
-            // Exchanged, so that what was stored at this moment is not lost.
+            // Exchange the names, so that input stored at this moment is not lost.
             try directory.exchange(link, "stdin")
             if try directory.status(link).kind == .file { try directory.exchange(link, "stdin") }
             try directory.unlink(link)
         } catch {
-            // What cannot be replaced stays a FIFO, which the next run finds without its giver.
+            // If the FIFO cannot be replaced, the next run finds it without its giver.
         }
     }
 
-    /// Readable when something has happened to the waiter's file.
+    /// A descriptor that becomes readable when the waiter's file changes.
     var raw: Int32 { writer == nil ? -1 : inotify.descriptor.raw }
 
     func look() -> State {
         lookAt = nil
         guard writer != nil else { return .complete }
         var events: [InotifyEvent] = []
-        // Nothing but the file counts; events only say when to look.
+        // Only the file's state counts. Events only say when to check it.
         _ = try? inotify.readEvents(into: &events)
-        // An error is no news of either.
+        // After an error, neither state is known.
         let isThere: Bool
         do throws(SystemError) { isThere = try waiter.firstLocked(in: Waiter.waitingByte) != nil } catch { return .open }
         if let mode = try? waiter.status().mode, mode == Waiter.modeAtEndOfInput {

@@ -2,14 +2,15 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// Output files of runs that have ended, which are larger than their limit and wait for a reader.
+/// Output files of ended runs that are larger than their limit and wait for a reader.
 ///
-/// The reader is announced, by `Waiter`, and has not opened the file. The run is reported meanwhile, its slot is free, and its directory
-/// may be moved. When this worker ends first, the file stays whole: more is kept than was asked for, and the reader finds all of it.
+/// The reader is announced by `Waiter` and has not opened the file yet. Meanwhile the run is reported, its slot is free, and its
+/// directory may be moved. If this worker ends first, the file stays whole: more is kept than the limit allows, and the reader
+/// finds all of it.
 struct LaterCuts {
     private var cuts: [LaterCut] = []
     private var waitMilliseconds = LaterCuts.shortestWaitMilliseconds
-    /// Nil when nothing waits.
+    /// Nil when no file waits.
     private(set) var nextLookAt: MonotonicInstant?
 
     private static let shortestWaitMilliseconds: Int64 = 50
@@ -22,7 +23,7 @@ struct LaterCuts {
         nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
-    /// Cuts what waits for nobody any more.
+    /// Cuts the files for which no reader is expected any more.
     mutating func lookIfDue() {
         guard let nextLookAt, nextLookAt <= .now() else { return }
         lookAtAll()
@@ -33,11 +34,11 @@ struct LaterCuts {
     mutating func lookAtAll() { cuts.removeAll { $0.look() } }
 }
 
-/// One of them.
+/// One file that waits for its reader.
 final class LaterCut {
     private var file: LimitedOutput
     private let inode: UInt64
-    /// The run's directory, wherever it is moved.
+    /// The run's directory. The descriptor follows it when it is moved.
     private let directory: Directory
 
     init(_ file: LimitedOutput, _ inode: UInt64, in directory: consuming Directory) {
@@ -46,24 +47,24 @@ final class LaterCut {
         self.directory = directory
     }
 
-    /// Cuts the file unless a reader of it is still to come. False: look again.
+    /// Cuts the file unless a reader is still expected. Returns false if the file must be checked again.
     func look() -> Bool {
-        // Removed meanwhile: nothing is to be cut.
+        // The file was removed in the meantime: there is nothing to cut.
         guard let name = file.name(of: inode, in: directory) else { return true }
         do throws(SystemError) {
             if try file.reading(in: directory, as: name) == .unopened, Waiter.isReaderAnnounced(in: directory) { return false }
             try file.cut(in: directory, as: name)
         } catch {
-            // What cannot be cut stays as it is: more than was asked for, and nothing is lost.
+            // A file that cannot be cut stays as it is: larger than the limit, but complete.
         }
         return true
     }
 }
 
 extension Waiter {
-    /// A command waits for the job in this directory, and shows what the job writes.
+    /// True when a command waits for the job in this directory and shows its output.
     static func isReaderAnnounced(in directory: borrowing Directory) -> Bool {
-        // Not there is the rule; what cannot be asked is as good as nobody.
+        // Most jobs have no waiter. An error counts as no waiter.
         guard let file = try? directory.openFile(fileName, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK) else { return false }
         return (try? file.firstLocked(in: outputByte)) != nil  // a file system without locks: as above
     }

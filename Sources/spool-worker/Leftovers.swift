@@ -2,25 +2,25 @@ import CLinux
 import Glibc
 import Linux
 
-/// What earlier runs left running, and how to tell it from what the present run started.
+/// The processes that earlier runs left running, and how to distinguish them from those of the current run.
 ///
-/// As the worker is a child subreaper, whatever a job starts is below it: below the command, or a child of the worker once
-/// its parent has ended. Only children of the worker are killed, and their process groups: until the worker reaps a
-/// child, its number and its group's cannot pass to anybody else. Deeper descendants become children when those above
-/// them die, so killing in rounds reaches all. To be asked to end, deeper ones are told apart by pidfd.
+/// The worker is a child subreaper, so every process of a job is below the worker: below the command, or a child of the worker
+/// once its parent has ended. Only children of the worker are killed, and their process groups: until the worker reaps a child,
+/// the numbers of that child and its group cannot pass to another process. Deeper descendants become children when the processes
+/// above them die, so killing in rounds reaches all. Asking deeper processes to end uses pidfds.
 ///
-/// A child is of an earlier run when it was left by one, or is in a session of one. (A process that an earlier leftover
-/// started in a new session and orphaned during this run cannot be told from this run's own.)
+/// A child belongs to an earlier run when that run left it, or when it is in a session of that run. (A process that an earlier
+/// leftover started in a new session and orphaned during this run cannot be distinguished from this run's own.)
 struct Leftovers {
     private var pids: Set<pid_t> = []
     private var sessions: Set<pid_t> = []
 
-    /// A child that is no command was reaped.
+    /// The worker has reaped a child that is not the command.
     mutating func ended(_ pid: pid_t) {
         if pids.remove(pid) != nil && pids.isEmpty { sessions.removeAll() }
     }
 
-    /// Leaves these running: from now on they are of an earlier run.
+    /// Leaves these processes running. From now on they belong to an earlier run.
     mutating func adopt(_ children: [ProcessStatus]) {
         for child in children {
             pids.insert(child.pid)
@@ -28,7 +28,7 @@ struct Leftovers {
         }
     }
 
-    /// The living children of the worker that the run whose command is, or was, `command` has started, without the command.
+    /// The living children of the worker that the run of this `command` has started, without the command itself.
     mutating func children(ofRun command: pid_t) -> [ProcessStatus] {
         var mine: [ProcessStatus] = []
         for child in currentChildren() where child.pid != command && !pids.contains(child.pid) {
@@ -41,7 +41,7 @@ struct Leftovers {
         return mine
     }
 
-    /// All living processes that the run has started, as far down as they go, without the command itself.
+    /// All living processes that the run has started, at any depth, without the command itself.
     mutating func processes(ofRun command: pid_t) -> [ProcessStatus] {
         var found = children(ofRun: command)
         var parents = found.map(\.pid) + [command]
@@ -54,7 +54,7 @@ struct Leftovers {
         return found
     }
 
-    /// Kills children of the worker, and whole the groups they are in.
+    /// Kills children of the worker, and the whole groups that they are in.
     static func kill(_ children: [ProcessStatus]) {
         let ownGroup = getpgrp()
         for child in children {
@@ -64,5 +64,5 @@ struct Leftovers {
     }
 }
 
-/// All children of the worker, zombies too.
+/// All children of the worker, including zombies.
 private func currentChildren() -> [ProcessStatus] { ProcessTable().children(of: getpid()) }

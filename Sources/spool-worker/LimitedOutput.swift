@@ -10,7 +10,7 @@ struct LimitedOutput {
     private let jobID: String
     private let limit: Int64
     private var size: Int64 = 0
-    /// What is on record as given back, of the file of which inode.
+    /// The recorded part that was given back, and the inode of its file.
     private var recorded: OutputCut?
 
     init(_ request: RunRequest, _ name: String) {
@@ -26,15 +26,15 @@ struct LimitedOutput {
 
     /// The inode of the file in the run's directory at this path, if the file is larger than its limit.
     func inodeIfTooLarge(inDirectory path: String) -> UInt64? {
-        // Removed: it is no longer ours.
+        // Somebody removed the file: it is no longer ours.
         guard let status = try? FileStatus.read("\(path)/\(name)"), status.kind == .file, status.size > limit else { return nil }
         return status.inode
     }
 
-    /// The name that the file of this inode has by now: the output of a try is renamed when the next one begins.
+    /// The present name of the file with this inode: the output of a try is renamed when the next try begins.
     func name(of inode: UInt64, in directory: borrowing Directory) -> String? {
         let entries: [DirectoryEntry]
-        // A directory that was removed has no files any more.
+        // A removed directory has no files.
         do throws(SystemError) { entries = try directory.list() } catch { return nil }
         for entry in entries where entry.name == name || entry.name.hasPrefix("\(name).") {
             if let status = try? directory.status(entry.name), status.inode == inode { return entry.name }  // removed meanwhile: it is gone
@@ -42,25 +42,25 @@ struct LimitedOutput {
         return nil
     }
 
-    /// How a file that is too large stands with its readers.
+    /// The state of a file that is too large.
     enum Reading {
         /// Nobody has opened it.
         case unopened
         /// Somebody reads it, or has read it and still holds it.
         case opened
-        /// Nobody has opened it, and what is too much of it is more than is free on the file system.
+        /// Nobody has opened it, and its excess is larger than the free space of the file system.
         case tooLargeToWait
     }
 
     func reading(in directory: borrowing Directory, as name: String) throws(SystemError) -> Reading {
         let file = try open(in: directory, as: name)
-        // A file system without locks: nobody can be seen to read.
+        // On a file system without locks no reader can be detected.
         if (try? file.firstLocked(in: 0..<Int64.max)) != nil { return .opened }
         return try file.status().size - limit > file.freeBytes() ? .tooLargeToWait : .unopened
     }
 
-    /// Gives the middle back to the disk, as far as no reader still wants it. Returns whether the file has grown.
-    /// `keepingAll`: a reader comes that has not opened the file yet.
+    /// Gives the middle back to the disk, except the part that a reader has not read. Returns true if the file has grown.
+    /// `keepingAll` is true when a reader is announced that has not opened the file yet.
     mutating func giveBack(in directory: borrowing Directory, as name: String? = nil, keepingAll: Bool) throws(SystemError) -> Bool {
         let file = try open(in: directory, as: name)
         let status = try file.status()
@@ -69,7 +69,7 @@ struct LimitedOutput {
         try forgetWhatWasTruncated(status, in: directory)
         guard status.kind == .file, size > limit else { return hasGrown }
         var middle = limit / 2..<size - (limit - limit / 2)
-        // A file system without locks: nobody can be seen to read.
+        // On a file system without locks no reader can be detected.
         let unread = (try? file.firstLocked(in: 0..<Int64.max)) ?? (keepingAll ? 0 : nil)
         if let unread, unread < middle.upperBound {
             let wanted = middle.upperBound - max(unread, middle.lowerBound)
@@ -83,12 +83,12 @@ struct LimitedOutput {
         }
         try write(cut, in: directory)
         recorded = cut
-        // Where the file system has no holes, the file is cut when the command has ended.
+        // On a file system without holes, the file is cut when the command has ended.
         _ = linux_punch_hole(file.raw, middle.lowerBound, Int64(middle.count))
         return hasGrown
     }
 
-    /// What the job itself has cut off is not missing.
+    /// A part that the job itself has truncated is not missing.
     private mutating func forgetWhatWasTruncated(_ status: FileStatus, in directory: borrowing Directory) throws(SystemError) {
         guard let recorded, recorded.inode != status.inode || status.size < recorded.givenBack.upperBound else { return }
         self.recorded = nil
@@ -102,14 +102,14 @@ struct LimitedOutput {
             try file.write(Array(cut.text.utf8))
             try directory.rename(composed, to: cutName)
         } catch {
-            try? directory.unlink(composed)  // the error is the news
+            try? directory.unlink(composed)  // the first error is the one to report
             throw error
         }
     }
 
     // MARK: The end
 
-    /// Puts a shorter file in the place of one that is too large. `name`: what the file is called by now.
+    /// Replaces a file that is too large by a shorter one. `name` is the file's present name.
     mutating func cut(in directory: borrowing Directory, as name: String) throws(SystemError) {
         let file = try open(in: directory, as: name)
         let status = try file.status()
@@ -130,8 +130,8 @@ struct LimitedOutput {
             try write(cut, in: directory)
             try directory.rename(composed, to: name)
         } catch {
-            try? directory.unlink(composed)  // the error is the news
-            // The disk has no room for the shorter file: it gets the middle back.
+            try? directory.unlink(composed)  // the first error is the one to report
+            // The disk has no room for the shorter file: give the middle back.
             _ = try giveBack(in: directory, as: name, keepingAll: false)
             throw error
         }
@@ -141,7 +141,7 @@ struct LimitedOutput {
         var from = range.lowerBound
         while from < range.upperBound {
             let chunk = try file.read(count: Int(min(range.upperBound - from, 1 << 20)), at: from)
-            if chunk.isEmpty { return }  // cut by somebody meanwhile
+            if chunk.isEmpty { return }  // somebody has truncated the file in the meantime
             from += Int64(chunk.count)
             try kept.write(chunk)
         }

@@ -3,18 +3,18 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// Keeps a run's output files from filling the disk: of each the beginning and the end stay, half the limit each.
+/// Keeps a run's output files from filling the disk. Of each file the beginning and the end are kept, half the limit each.
 ///
 /// What holds:
-/// - While the command runs, it appends to the files and holds them open, so what is too much is given back as a hole. The files are
-///   looked at each second while they grow, less often while they do not: a disk that takes a gigabyte a second loses that much
-///   to a job before it is noticed.
-/// - When the command has ended, a shorter file takes the place of a file that is too large, and a line in it says how much was left out.
-/// - A reader holds a lock on the part of a file that it has not read. That part is given back only when it has become larger than what
-///   is free on the file system: a reader that is stopped for ever does not fill the disk. A reader that has the file open when the
-///   shorter one takes its place reads on in the old one. For a reader that is announced and has not opened it yet, the file stays as it
-///   is: it is cut later, see `LaterCuts`.
-/// - Before anything is missing, a file beside the output says what, see `OutputCut`.
+/// - While the command runs, it appends to the files and holds them open, so the excess is given back to the disk as a hole. The
+///   files are checked each second while they grow, and less often while they do not: on a disk that takes a gigabyte a second, a
+///   job can use that much before it is noticed.
+/// - When the command has ended, a shorter file replaces a file that is too large. A line in it says how much was left out.
+/// - A reader holds a lock on the part of a file that it has not read. That part is given back only when it is larger than the
+///   free space of the file system, so that a stopped reader does not fill the disk. A reader that has the file open when the
+///   shorter one replaces it reads on in the old file. If a reader is announced and has not opened the file yet, the file stays
+///   as it is and is cut later, see `LaterCuts`.
+/// - Before any part is removed, a file beside the output describes it, see `OutputCut`.
 struct OutputLimit {
     private let directory: String
     private var files: [LimitedOutput]
@@ -24,7 +24,7 @@ struct OutputLimit {
     private static let shortestWaitMilliseconds: Int64 = 1000
     private static let longestWaitMilliseconds: Int64 = 30_000
 
-    /// Nil when nothing is limited.
+    /// Returns nil when nothing is limited.
     init?(_ request: RunRequest) {
         guard request.outputLimitBytes > 0 else { return nil }
         directory = request.jobDirectory
@@ -32,14 +32,14 @@ struct OutputLimit {
         nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
-    /// Gives back the middle of what has grown too large.
+    /// Gives back the middle of the files that have grown too large.
     mutating func look() {
         var hasGrown = false
-        // Removed or moved by somebody: the files are no longer ours, now and at the next look.
+        // Somebody removed or moved the directory: the files are no longer ours, now and later.
         if let directory = try? Directory.open(directory) {
             let isAwaited = Waiter.isReaderAnnounced(in: directory)
             for place in files.indices {
-                // Removed, or replaced by what is no file: as above.
+                // Somebody removed the file or replaced it by something else: as above.
                 guard let grown = try? files[place].giveBack(in: directory, keepingAll: isAwaited) else { continue }
                 hasGrown = hasGrown || grown
             }
@@ -49,12 +49,12 @@ struct OutputLimit {
         nextLookAt = .now().advanced(byMilliseconds: waitMilliseconds)
     }
 
-    /// Cuts the middle out of what is too large, once the command has ended. Returns what must be cut later.
+    /// Cuts the middle out of the files that are too large, once the command has ended. Returns the cuts that must be made later.
     func finish() -> [LaterCut] {
         var later: [LaterCut] = []
         for file in files {
             guard let inode = file.inodeIfTooLarge(inDirectory: directory) else { continue }
-            // Moved by somebody: the file is no longer ours.
+            // Somebody moved the directory: the files are no longer ours.
             guard let opened = try? Directory.open(directory) else { continue }
             let cut = LaterCut(file, inode, in: opened)
             if !cut.look() { later.append(cut) }

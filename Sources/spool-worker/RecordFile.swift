@@ -16,19 +16,21 @@ struct RecordFile: ~Copyable {
         workerStartTime = startTime
     }
 
-    /// `pid` 0: the command is about to be started. That is on record first, so that a job which no record names never began; what
-    /// cannot be recorded must not begin.
+    /// A `pid` of 0 means that the command is about to be started. This is recorded first, so that a job without a record has
+    /// never begun. A command that cannot be recorded must not begin.
     borrowing func write(running request: RunRequest, pid: pid_t, startedAt: Int64) throws(SystemError) {
         let record = WorkerRecord.running(
             WorkerRecord.Running(
                 jobID: request.jobID, attempt: request.attempt, workerPID: workerPID, workerStartTime: workerStartTime, jobPID: pid,
-                // Without /proc the process cannot be told from a later one of its number, and is left alone for that.
+                // Without /proc, the process cannot be distinguished from a later one with the same pid. It is then never
+                // signalled.
                 jobStartTime: pid == 0 ? nil : try? Process.startTime(pid), startedAt: startedAt))
         try file.write(record.bytes(), at: 0)
     }
 
     borrowing func write(ended end: RunEnd) throws(SystemError) { try file.write(WorkerRecord.ended(end).bytes(), at: 0) }
 
-    /// Puts the record on the disk, fdatasync(2). Failing here leaves it to the system, which is all that is left to do.
+    /// Puts the record on the disk with fdatasync(2). After a failure the system writes the data later, and nothing else can be
+    /// done.
     borrowing func sync() { try? file.syncData() }
 }

@@ -3,52 +3,52 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The run in progress: its command, its deadlines, and how far its end has come.
+/// The current run: its command, its deadlines, and how far its end has progressed.
 ///
 ///     command runs ──limit, stop──> everything asked to end ──kill_after──> killing everything
 ///          │                                  ^        └─ all gone ─┐           │ all gone, or given up
 ///          └── command ended ── leftovers=kill┘                     v           v
 ///                         └──── nothing left, or leftovers=leave ───────> reported
 ///
-/// Once the end was ordered, by the limit, a stop or `leftovers`, the run is reported when nothing that it started is there any more.
+/// Once the limit, a stop or `leftovers` has ordered the end, the run is reported when all its processes are gone.
 struct Run {
     let request: RunRequest
-    /// The command's process, and its session and process group. The number is safe to signal until the command is reaped.
+    /// The pid of the command, which is also its session and process group. It is safe to signal until the command is reaped.
     let pid: pid_t
     /// Milliseconds since the epoch.
     let startedAt: Int64
     private let began = MonotonicInstant.now()
 
-    /// When the limit strikes; nil when there is none or it has.
+    /// The time of the limit. Nil when there is none or it has expired.
     private var limit: MonotonicInstant?
-    /// How often it could not be read in vain whether the limit was moved, and how often that is tried again.
+    /// Counts the failed attempts to read whether the limit was moved, and limits their number.
     private var unreadLooks = 0
     private static let unreadLooksMax = 60
     private static let unreadMilliseconds: Int64 = 1000
-    /// When everything is killed, after it was asked to end.
+    /// The time at which all processes are killed, after they were asked to end.
     private var killAt: MonotonicInstant?
-    /// When to look again for what is being killed, and when to stop looking.
+    /// The next time to check for processes that are being killed, and the time to give up.
     private var retryAt: MonotonicInstant?
     private var giveUpAt: MonotonicInstant?
-    /// When the daemon is told that the run has lasted a moment; nil once it has been.
+    /// The time at which the worker announces the run to the daemon. Nil once it has.
     private var announceAt: MonotonicInstant?
     private var outputLimit: OutputLimit?
-    /// The standard input, where a command gives it while the run lasts.
+    /// The standard input, if another command gives it during the run.
     private let input: GivenInput?
-    /// The input has broken off.
+    /// The input ended before its giver had given all of it.
     private var isInputBroken = false
     private(set) var hasTimedOut = false
-    /// All that the run started is to end.
+    /// All processes of the run must end.
     private var isEnding = false
-    /// It has not been asked to yet.
+    /// The processes have not been asked to end yet.
     private var mustAsk = false
-    /// Whether the command's group was asked, and each process that was, so that none is asked twice.
+    /// Remembers whether the command's group was asked, and each single process that was, so that none is asked twice.
     private var hasAskedGroup = false
     private var asked: Set<ProcessID> = []
     private(set) var isKilling = false
     private var outcome: Outcome?
 
-    /// One process for ever: its number, and when it started.
+    /// Identifies one process for ever: its pid and its start time.
     private struct ProcessID: Hashable {
         var pid: pid_t
         var startTime: UInt64
@@ -61,8 +61,8 @@ struct Run {
         var wallNanoseconds: Int64
     }
 
-    // Killing takes as long as the kernel needs to tear down what is killed. What is still there after this sits in an
-    // uninterruptible sleep, and no signal helps.
+    // The kernel needs some time to tear down killed processes. A process that still exists after this time is in an
+    // uninterruptible sleep, and no signal ends it.
     private static let giveUpAfterMilliseconds: Int64 = 5_000
     private static let retryAfterMilliseconds: Int64 = 10
     private static let announceAfterMilliseconds: Int64 = 50
@@ -86,7 +86,7 @@ struct Run {
 
     var isCommandEnded: Bool { outcome != nil }
 
-    /// Whether what the command left running must end, too, now that it has ended.
+    /// True when the processes that the ended command left running must end too.
     var endsLeftovers: Bool { isEnding || request.killsLeftovers }
 
     var hasGivenUp: Bool { giveUpAt.map { $0 <= .now() } ?? false }
@@ -95,11 +95,11 @@ struct Run {
 // MARK: - Deadlines and commands
 
 extension Run {
-    /// Does what is due: the limit orders the end, the kill's deadline kills.
+    /// Does what is due: the limit orders the end, and the kill deadline kills.
     mutating func strike() {
         let now = MonotonicInstant.now()
         if let limit, limit <= now {
-            // Whoever moved it wrote that down; only now it matters.
+            // The limit may have been moved by a line in a file. The file is only read now.
             let extended = began.advanced(byMilliseconds: request.timeoutMilliseconds)
             let moved = Extension.milliseconds(inDirectory: request.jobDirectory)
             if moved == nil, unreadLooks < Self.unreadLooksMax {
@@ -123,55 +123,56 @@ extension Run {
         if let inputLookAt, inputLookAt <= now { lookAtInput() }
     }
 
-    /// Readable when something has happened to the input; -1 where nothing can.
+    /// A descriptor that becomes readable when the input changes. -1 when there is no such input.
     var inputEvents: Int32 { isCommandEnded || isInputBroken ? -1 : input?.raw ?? -1 }
 
     private var inputLookAt: MonotonicInstant? { isCommandEnded || isInputBroken ? nil : input?.lookAt }
 
-    /// Looks what became of the input: when it breaks off, everything is to end.
+    /// Checks the input. When the input has broken off, all processes must end.
     mutating func lookAtInput() {
         guard !isCommandEnded, !isInputBroken, input?.look() == .broken else { return }
         isInputBroken = true
         stop(killAfterMilliseconds: nil)
     }
 
-    /// Whether it is time to tell the daemon of the run, which is done once and only while the command runs.
+    /// True when the run must be announced to the daemon. This happens once, and only while the command runs.
     mutating func takeAnnouncement() -> Bool {
         guard let announceAt, announceAt <= .now() || isCommandEnded else { return false }
         self.announceAt = nil
         return !isCommandEnded
     }
 
-    /// Orders the end of everything, which is to be asked for now and is enforced after so long; nil is the run's own `kill_after`. A later
-    /// order asks nobody again, and may only shorten the time.
+    /// Orders the end of all processes. They are asked now and killed after this time. Nil means the run's own `kill_after`. A
+    /// later order asks no process again, and can only shorten the time.
     mutating func stop(killAfterMilliseconds: Int64?) {
         if isKilling { return }
-        // The limit has nothing more to do: the end has been ordered.
+        // The end has been ordered, so the limit has no further effect.
         limit = nil
         let wait = max(0, killAfterMilliseconds ?? request.killAfterMilliseconds)
-        // Who is given no time is not asked either.
+        // Processes that get no time are killed without being asked.
         if wait > 0 && !isEnding { mustAsk = true }
         isEnding = true
         let end = MonotonicInstant.now().advanced(byMilliseconds: wait)
         killAt = min(killAt ?? end, end)
     }
 
-    /// The command has ended and left something: that is to end, too.
+    /// The command has ended and left processes, which must end too.
     mutating func stopLeftovers() { if !isEnding { stop(killAfterMilliseconds: nil) } }
 
-    /// Whether it is time to ask everything to end, which is done once.
+    /// True when all processes must be asked to end. This happens once.
     mutating func takeAsking() -> Bool {
         defer { mustAsk = false }
         return mustAsk
     }
 
-    /// Asks the command's group to end, and each of these that is not in it; each process once. `processes` were looked up just before.
+    /// Asks the command's group to end, and each of these processes that is not in the group. No process is asked twice.
+    /// `processes` must be fresh.
     mutating func ask(_ processes: [ProcessStatus]) {
         let asksGroup = !isCommandEnded && !hasAskedGroup
         for process in processes where asked.insert(ProcessID(pid: process.pid, startTime: process.startTime)).inserted {
             if asksGroup && process.processGroup == pid { continue }
             process.signal(request.stopSignal)
-            // A stopped process gets no signal but this and SIGKILL.
+            // A stopped process receives no signal but this one and SIGKILL.
             process.signal(SIGCONT)
         }
         guard asksGroup else { return }
@@ -182,8 +183,8 @@ extension Run {
 
     func signal(_ number: Int32) { signalGroup(number) }
 
-    // Only until the command is reaped: then the number may belong to somebody else. Errors are of no use here: the group is
-    // gone, or the number is no signal.
+    // Only until the command is reaped: afterwards the number may belong to another process. Errors need no handling: the group
+    // is gone, or the number is not a signal.
     private func signalGroup(_ number: Int32) {
         if !isCommandEnded { kill(-pid, number) }
     }
@@ -192,7 +193,7 @@ extension Run {
 // MARK: - Ending
 
 extension Run {
-    /// Kills the command's group as one, atomically, while the command's number is still its own, if everything is being killed.
+    /// Kills the command's group atomically if all processes must be killed. The command's pid is still its own.
     func killGroupBeforeReaping() {
         if isCommandEnded || !isKilling { return }
         if linux_has_ended(pid) == 1 { kill(-pid, SIGKILL) }
@@ -218,7 +219,7 @@ extension Run {
         if giveUpAt == nil { giveUpAt = now.advanced(byMilliseconds: Run.giveUpAfterMilliseconds) }
     }
 
-    /// Cuts what is too large of the output, once the command has ended. Returns what must be cut later.
+    /// Cuts the output files that are too large, once the command has ended. Returns the cuts that must be made later.
     func finishOutput() -> [LaterCut] { outputLimit?.finish() ?? [] }
 
     /// The report, once the command has ended.

@@ -3,18 +3,18 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// A command that did not start: the system's number, and a sentence for the person whose job it is.
+/// The reason why a command did not start: the error number, and a sentence for the job's owner.
 struct StartFailure: Error {
     var errno: Int32
     var message: String
 }
 
-/// Starts a run's command in its own session; returns its process, and its input where a command gives that meanwhile. The
-/// output files exist afterwards even when it fails.
+/// Starts a run's command in its own session. Returns its process, and its input if another command gives it during the run. The
+/// output files exist afterwards even if the start fails.
 ///
-/// The worker itself moves to the job's directory and umask for the moment, and the command inherits them: one call each
-/// instead of a check before and an action after the fork. What took the place of what was not to be had, `remarks` say.
-/// A cgroup among what confines it is the one that is open as `group`, if there is that.
+/// The worker itself changes to the job's directory and umask for the moment, and the command inherits them: one call each
+/// instead of a check before and an action after the fork. `remarks` reports the substitutes that were used. A cgroup in the
+/// confinement is the one that is open as `group`, if there is one.
 func startCommand(
     _ request: RunRequest, entering group: RawBox?, _ remarks: inout [String]
 ) throws(StartFailure) -> (pid: pid_t, input: GivenInput?) {
@@ -30,7 +30,7 @@ func startCommand(
 
     var descriptors: [(from: Int32, to: Int32)] = []
     descriptors.reserveCapacity(3)
-    // Without input, descriptor 0 is inherited: the worker's own is /dev/null.
+    // Without input, the command inherits descriptor 0, which is /dev/null.
     if let input { descriptors.append((input.raw, 0)) }
     descriptors.append((output.raw, 1))
     descriptors.append((errorOutput?.raw ?? output.raw, 2))
@@ -38,7 +38,7 @@ func startCommand(
     let ownMask = umask(mode_t(request.umask & 0o777))
     defer { _ = umask(ownMask) }
     do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch {
-        // A machine that starts nothing now would not start the other command either.
+        // If the machine cannot start any process now, the substitute would not start either.
         let isRefused = SystemError(call: "spawn", errno: error.errno).isRefusedProcess
         guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
         var request = request
@@ -77,7 +77,7 @@ private func startConfined(
     do throws(StartFailure) { try trouble.check() } catch {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        // A limit that the job itself was given is no shortage of the machine's, which would have it wait for better times.
+        // A limit of the job itself is not a shortage of the machine, which would make the job wait for better times.
         throw StartFailure(errno: error.errno == EAGAIN || error.errno == ENOMEM ? ECANCELED : error.errno, message: error.message)
     }
     return pid
@@ -85,11 +85,11 @@ private func startConfined(
 
 // MARK: - Files
 
-// O_APPEND, so that what is cut from a file that grew past its limit stays cut while the job still writes.
+// O_APPEND: the part that is cut from a file past its limit stays cut while the job still writes.
 private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailure) -> FileDescriptor {
     let path = "\(request.jobDirectory)/\(name)"
     do throws(SystemError) {
-        // O_NONBLOCK for opening alone: at a FIFO that an earlier try left there nobody may ever read.
+        // O_NONBLOCK for the opening only: an earlier try may have left a FIFO there that nobody ever reads.
         let output = try FileDescriptor.open(
             path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)
         try output.setBlocking()
@@ -99,7 +99,7 @@ private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailu
     }
 }
 
-// O_NONBLOCK for opening alone: a FIFO without a writer must not hold the worker. Its reader then sees the end at once.
+// O_NONBLOCK for the opening only: a FIFO without a writer must not block the worker. The command then reads the end at once.
 private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
     do throws(SystemError) {
         let input = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
@@ -110,7 +110,7 @@ private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
     }
 }
 
-/// As the command expects it.
+/// Makes the descriptor blocking, as the command expects it.
 private func setBlocking(_ input: RawBox) throws(StartFailure) {
     let flags = linux_fcntl_int(input.raw, F_GETFL, 0)
     if flags < 0 || linux_fcntl_int(input.raw, F_SETFL, flags & ~O_NONBLOCK) < 0 {
@@ -129,13 +129,13 @@ private func enter(_ request: RunRequest, _ remarks: inout [String]) throws(Star
     }
 }
 
-/// Enters a directory if it can.
+/// Enters a directory. Returns false if that fails.
 private func canEnter(_ directory: String) -> Bool {
-    do throws(SystemError) { try Process.changeDirectory(directory) } catch { return false }  // the reason for the first one is told
+    do throws(SystemError) { try Process.changeDirectory(directory) } catch { return false }  // the first failure is reported
     return true
 }
 
-/// A descriptor that may be missing: Optional's own payload cannot be borrowed for its number.
+/// A descriptor that may be missing. The payload of an Optional could not be borrowed for its number.
 final class RawBox {
     private let descriptor: FileDescriptor
     var raw: Int32 { descriptor.raw }
@@ -144,8 +144,8 @@ final class RawBox {
 
 // MARK: - Finding the command
 
-// execvp(3): a name without a slash is searched in PATH; a file that may not be executed is passed over, and is the reason when
-// nothing else is found. The job's PATH counts, not the worker's.
+// execvp(3): a name without a slash is searched in PATH. A file that may not be executed is skipped, and is the reported reason
+// if nothing else is found. The search uses the job's PATH, not the worker's.
 private func findCommand(_ request: RunRequest) throws(StartFailure) -> String {
     guard let name = request.arguments.first, !name.isEmpty else {
         throw StartFailure(errno: EINVAL, message: "the command is empty")

@@ -8,7 +8,7 @@ struct Worker: ~Copyable {
     private let socket: FileDescriptor
     private let signals: SignalDescriptor
     private let record: RecordFile
-    /// Open for commands of another user to enter, who could not open it.
+    /// The open cgroup for commands of another user to enter, who could not open it.
     private let group: RawBox?
     private let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     private var frames = FrameBuffer()
@@ -17,11 +17,11 @@ struct Worker: ~Copyable {
     private var laterCuts = LaterCuts()
     /// The end of a run that the disk has refused to record, and when the worker tries that again.
     private var unrecorded: (end: RunEnd, tryAgainAt: MonotonicInstant)?
-    /// No more commands come; nobody reads reports.
+    /// The daemon is gone: no more commands arrive, and nobody reads reports.
     private var daemonIsGone = false
     private var exitCode: Int32 = 0
 
-    /// Takes the socket only when nothing has failed: whoever gets the error still has it to tell the daemon.
+    /// Takes the socket only when nothing has failed: after an error the caller still has the socket to report it to the daemon.
     init(socket: Int32, record: Int32, group: RawBox?) throws(SystemError) {
         let record = try RecordFile(FileDescriptor(owning: record))
         let signals = try SignalDescriptor([SIGCHLD, SIGTERM, SIGUSR1])
@@ -34,12 +34,12 @@ struct Worker: ~Copyable {
 
     deinit { inbox.deallocate() }
 
-    /// Serves until the daemon is gone or a signal ends it; returns the exit code.
+    /// Serves until the daemon is gone or a signal ends the worker. Returns the exit code.
     consuming func serve() -> Int32 {
         while true {
             if run == nil && unrecorded == nil && (daemonIsGone || exitCode != 0) { break }
             let (hasCommand, hasSignal, hasInput) = wait()
-            // Signals first: the end of a run goes out before a command that was meant for it comes in.
+            // Signals first: the end of a run is reported before a command for that run is read.
             if hasSignal { takeSignal() }
             if hasCommand { takeCommands() }
             if hasInput {
@@ -51,13 +51,13 @@ struct Worker: ~Copyable {
             if let unrecorded, unrecorded.tryAgainAt <= .now() { record(unrecorded.end) }
         }
         laterCuts.lookAtAll()
-        // Nobody may have read the last report, and the daemon's journal then lacks it.
+        // The daemon may not have read the last report, so its journal may lack that end.
         record.sync()
         return exitCode
     }
 
     private mutating func wait() -> (hasCommand: Bool, hasSignal: Bool, hasInput: Bool) {
-        // A negative descriptor is skipped by poll(2); a socket at its end would wake it for ever.
+        // poll(2) skips a negative descriptor. A socket at its end would wake poll for ever.
         var descriptors = (
             pollfd(fd: daemonIsGone ? -1 : socket.raw, events: Int16(POLLIN), revents: 0),
             pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
@@ -77,7 +77,7 @@ struct Worker: ~Copyable {
 
 extension Worker {
     private mutating func takeSignal() {
-        guard let signal = try? signals.next() else { return }  // level-triggered: what is left wakes poll again
+        guard let signal = try? signals.next() else { return }  // level-triggered: signals that are left wake poll again
         switch signal.number {
         case SIGCHLD: reap()
         case SIGTERM:
@@ -92,7 +92,7 @@ extension Worker {
         unrecorded = nil
     }
 
-    /// Collects every child that has ended, and ends the run if its command is among them.
+    /// Reaps every child that has ended, and ends the run if its command is among them.
     private mutating func reap() {
         var anyAlive = true
         while true {
@@ -111,7 +111,7 @@ extension Worker {
         settle(anyAlive: anyAlive)
     }
 
-    /// Decides about what the command left running, once it has ended; reports the end when nothing is to wait for.
+    /// Decides what to do with the processes that the ended command left. Reports the end when there is nothing to wait for.
     private mutating func settle(anyAlive: Bool) {
         guard run?.isCommandEnded == true else { return }
         let mine = anyAlive ? leftovers.children(ofRun: run!.pid) : []
@@ -122,7 +122,7 @@ extension Worker {
             Leftovers.kill(mine)
             run!.retryKilling()
         } else {
-            // They have until the kill's deadline: every SIGCHLD comes back here.
+            // These processes have until the kill deadline. Every SIGCHLD calls this again.
             run!.stopLeftovers()
             if run!.takeAsking() { run!.ask(leftovers.processes(ofRun: run!.pid)) } else { run!.ask(mine) }
         }
@@ -131,7 +131,7 @@ extension Worker {
     private mutating func finish(leftovers: Int) {
         guard let ended = run else { return }
         run = nil
-        // Before the report: what can be cut now is cut when the daemon moves the directory.
+        // Cut before the report: after the report the daemon moves the directory.
         let later = ended.finishOutput()
         report(ended.end(leftovers: leftovers))
         laterCuts.add(later)
@@ -152,7 +152,7 @@ extension Worker {
         do throws(ProtocolError) {
             while let body = try frames.next() { carryOut(try Command(body: body)) }
         } catch {
-            // Where one frame ends and the next begins is lost, so this daemon cannot be served any longer.
+            // The limits between frames are lost, so this daemon cannot be served any longer.
             daemonIsGone = true
             exitCode = 1
         }
@@ -175,7 +175,7 @@ extension Worker {
             // Whoever gives the next run has taken up the end of the last.
             unrecorded = nil
             do throws(SystemError) { try record.write(running: request, pid: 0, startedAt: startedAt) } catch {
-                // Another worker may have more luck, or a later moment.
+                // Another worker, or a later attempt, may succeed.
                 send(.cannotServe(errno: error.errno, message: "its record cannot be written: \(error.message)"))
                 exitCode = 3
                 return
@@ -185,9 +185,9 @@ extension Worker {
             let (pid, input) = try startCommand(request, entering: group, &remarks)
             input?.begin()
             run = Run(request: request, pid: pid, startedAt: startedAt, input: input)
-            // It may have been complete, or broken off, before it was watched.
+            // The input may have become complete, or broken off, before it was watched.
             run?.lookAtInput()
-            // Of a disk that is full since a moment ago the record still says that it was about to begin.
+            // If the disk has just become full, the record still says that the command was about to begin.
             try? record.write(running: request, pid: pid, startedAt: startedAt)
             if !remarks.isEmpty { send(.remark(jobID: request.jobID, attempt: request.attempt, remarks.joined(separator: ". "))) }
             writeEnvironmentFile(request)
@@ -213,7 +213,7 @@ extension Worker {
         enforceDeadlines()
     }
 
-    /// Asks all that the run has started to end, if that is due.
+    /// Asks all processes of the run to end, if that is due.
     private mutating func askToEnd() {
         guard run?.takeAsking() == true else { return }
         run!.ask(leftovers.processes(ofRun: run!.pid))
@@ -226,7 +226,7 @@ extension Worker {
             send(.running(jobID: run!.request.jobID, attempt: run!.request.attempt, pid: run!.pid))
         }
         askToEnd()
-        // Also what has left the command's process group, if it is a child of ours by now.
+        // Also asks processes that have left the command's group, if they are children of the worker by now.
         if run!.isKilling && !run!.isCommandEnded { Leftovers.kill(leftovers.children(ofRun: run!.pid)) }
         reap()
     }
@@ -240,8 +240,8 @@ extension Worker {
         send(.ended(end))
     }
 
-    /// Writes the end of the run into the record. While the disk refuses that, the worker lives and tries again: without a daemon the record
-    /// is all that tells of the end.
+    /// Writes the end of the run into the record. While the disk refuses it, the worker lives on and tries again: without a daemon,
+    /// only the record reports the end.
     private mutating func record(_ end: RunEnd) {
         unrecorded = nil
         do throws(SystemError) { try record.write(ended: end) } catch {
@@ -263,7 +263,7 @@ extension Worker {
                 var writable = pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)
                 poll(&writable, 1, -1)
             } else if errno != EINTR {
-                daemonIsGone = true  // EPIPE: the record has the end
+                daemonIsGone = true  // EPIPE: the record contains the end
                 return
             }
         }
@@ -272,15 +272,15 @@ extension Worker {
 
 // MARK: - Starting
 
-/// Leaves the daemon's session and becomes the one that orphans fall to.
+/// Leaves the daemon's session, and becomes the parent of orphaned processes.
 private func detach() throws(SystemError) {
-    // EPERM when the daemon started us in a session of our own already.
+    // EPERM when the daemon has already started us in a session of our own.
     setsid()
     if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
     for number in [SIGPIPE, SIGHUP, SIGINT, SIGXFSZ] { _ = linux_ignore_signal(number) }
     _ = umask(0o077)
     let null = try FileDescriptor.open("/dev/null", O_RDWR)
-    // Descriptor 0 is what a job without input inherits.
+    // Jobs without input inherit descriptor 0.
     for number in Int32(0)...2 where dup2(null.raw, number) < 0 { throw SystemError(call: "dup2", errno: errno) }
     if chdir("/") != 0 { throw SystemError(call: "chdir", path: "/", errno: errno) }
 }

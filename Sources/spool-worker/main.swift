@@ -1,25 +1,25 @@
-// spool-worker: runs jobs one after another for the daemon, outlives it, and records how each ended.
+// spool-worker: runs jobs one after another for the daemon, survives the daemon, and records the end of each job.
 //
-// Started by spoold alone: descriptor 3 is one end of a stream socket pair (see WorkerProtocol), descriptor 4 its record file,
-// which the daemon has locked. The lock belongs to the open file, so it holds from before the worker begins until it ends,
-// whatever becomes of the daemon.
+// Only spoold starts it. Descriptor 3 is one end of a stream socket pair (see WorkerProtocol). Descriptor 4 is its record file,
+// which the daemon has locked. The lock belongs to the open file, so it is held from before the worker begins until it ends, even
+// if the daemon dies.
 //
 // What holds:
-// - One run at a time. For each `run` there is exactly one report, and the record file has its end before the report is sent.
-// - The record file is locked for as long as the worker lives. Once the command runs, the file says so.
-// - The daemon's end, seen as the socket's, ends no job: the run in progress is finished, its end is recorded and synced, and
-//   the worker exits 0. Without a run it exits at once.
-// - SIGTERM stops the run in progress as the `stop` command does, SIGUSR1 kills it; without a run either ends the worker.
-//   A terminal's signals do not reach it: it has its own session.
-// - All that a job starts stays below the worker (child subreaper), however often it forks; see Leftovers.swift for whose
-//   each process is. Nothing is signalled that is not the job's.
+// - One run at a time. Each `run` gets exactly one report. The record file contains the end before the report is sent.
+// - The record file is locked for as long as the worker lives. While the command runs, the file says so.
+// - The end of the daemon, which closes the socket, ends no job: the worker finishes the current run, records and syncs its end,
+//   and exits 0. Without a run it exits at once.
+// - SIGTERM stops the current run as the `stop` command does, and SIGUSR1 kills it. Without a run, either signal ends the worker.
+//   Signals of a terminal do not reach the worker: it has its own session.
+// - All processes that a job starts stay below the worker (child subreaper), however often they fork. Leftovers.swift decides to
+//   which run each process belongs. Only processes of the job are signalled.
 //
-// As `spool-worker --user UID:GID:GID,… [CGROUP]` it is root's to begin with, becomes that user for good before it does anything else but
-// open that cgroup for its commands to enter, and serves runs of that user alone. When it cannot become just that, it says so to the
-// daemon and ends.
+// `spool-worker --user UID:GID:GID,… [CGROUP]` starts as root. It opens that cgroup for its commands to enter, becomes that user
+// for good before it does anything else, and serves runs of that user alone. If it cannot become that user, it reports this to
+// the daemon and ends.
 //
-// As `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` it is the step between a worker and a command that is
-// confined: it does that to itself and becomes the command. See Confine.swift.
+// `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` is the step between a worker and a confined command: it applies
+// the confinement to itself and becomes the command. See Confine.swift.
 //
 // Exit codes: 3 could not become the user, or write its record; 0 done; 1 the daemon spoke something else than the protocol, or a
 // system call that cannot fail did; 2 not started as above.
@@ -40,7 +40,8 @@ private func refuse(_ message: String) -> Never {
     exit(2)
 }
 
-/// Says to the daemon why no run can be served. The word goes into the socket whole; if it does not, the end says enough.
+/// Reports to the daemon why no run can be served. The report fits into the socket whole. If writing fails, the end of the worker
+/// tells the daemon enough.
 private func cannotServe(_ what: String, _ error: SystemError) -> Never {
     let frame = Report.cannotServe(errno: error.errno, message: "\(what): \(error)").frame()
     _ = send(socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -56,10 +57,11 @@ guard words.isEmpty || credentials != nil, linux_fcntl_int(socketDescriptor, F_S
     linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0
 else { refuse("is started by spoold, with its socket and record file, and by nobody else") }
 
-// What protects the daemon when memory runs out is not for jobs. Who has become another user cannot write it any more.
+// Jobs must not inherit the daemon's protection from the out-of-memory killer. After becoming another user, the worker can no
+// longer change it.
 try? Process.clearMemoryScore()  // refused where the score is that of a user's whole session, which stays as it is
 
-// Whoever opens the way into a cgroup needs the right to it, and not who takes it, cgroups(7).
+// cgroups(7): the process that opens the cgroup's file needs the permission, not the one that writes to it.
 var group: RawBox?
 if words.count == 3 {
     do throws(SystemError) {
