@@ -1,4 +1,4 @@
-// spoold: the daemon's arguments in, its exit code out.
+// spoold: reads the arguments, runs the daemon, and returns its exit code.
 
 import CLinux
 import Daemon
@@ -9,7 +9,8 @@ import Model
 StandardDescriptors.open(of: "spoold")
 SystemCheck.perform(for: "spoold")
 
-// A file that would be longer than `ulimit -f` allows is told by the write, whose error says which; jobs have the default again.
+// A write beyond `ulimit -f` shall fail with an error, which names the limit, instead of a signal. Jobs get the default handler
+// again.
 _ = linux_ignore_signal(SIGXFSZ)
 
 let usage = """
@@ -37,7 +38,7 @@ let usage = """
 
 func fail(_ message: String, code: Int32) -> Never {
     var line = "spoold: \(message)\n"
-    // Nowhere to say it: the exit code still does.
+    // Standard error is closed, so only the exit code reports the failure.
     _ = line.withUTF8 { write(2, $0.baseAddress, $0.count) }
     exit(code)
 }
@@ -74,7 +75,7 @@ while let argument = arguments.popFirst() {
     case "--worker": worker = value()
     case "--standby": isStandby = true
     case "--check": isCheck = true
-    // Between spoold and spoold, see spoold(8).
+    // Arguments that spoold passes to another spoold, see spoold(8).
     case "--serve-user": user = value()
     case _ where argument.hasPrefix("--spool="): spool = String(argument.dropFirst(8))
     case _ where argument.hasPrefix("--config="): configuration = String(argument.dropFirst(9))
@@ -97,7 +98,7 @@ while let argument = arguments.popFirst() {
 }
 
 let isRoot = getuid() == 0
-// A database that cannot be read says nothing, and one that names no home does not mean the root directory.
+// Ignore a user database that cannot be read. An entry without a home directory does not mean the root directory.
 let home = environment("HOME") ?? (try? User.find(id: getuid())).flatMap { $0.home.hasPrefix("/") ? $0.home : nil }
 func userPath(_ variable: String, _ fallback: String) -> String? {
     environment(variable) ?? home.map { "\($0)/\(fallback)" }
@@ -105,11 +106,11 @@ func userPath(_ variable: String, _ fallback: String) -> String? {
 guard let directory = spool ?? environment("SPOOL_DIR")
     ?? (isRoot ? "/var/spool/spoold" : userPath("XDG_STATE_HOME", ".local/state").map { "\($0)/spoold" })
 else { fail("no spool: give --spool DIR, or set SPOOL_DIR or HOME", code: 2) }
-// The journal, status files and the jobs' variables hold the path as text.
+// The journal, the status files and the jobs' variables hold the path as text.
 guard FileName.isUTF8(absolute(directory)) else { fail("the spool's path is not UTF-8; give the directory another name", code: 1) }
 let configurationFile = configuration
     ?? (isRoot ? "/etc/spoold/spoold.toml" : userPath("XDG_CONFIG_HOME", ".config").map { "\($0)/spoold/spoold.toml" })
-// Root's daemon names its own to those of users, whether it is there or not.
+// Root's daemon passes its own configuration file to the daemons of users, even if the file does not exist.
 if let configuration, user == nil, !isRegular(configuration) { fail("there is no configuration file \(configuration)", code: 1) }
 
 func isRegular(_ path: String) -> Bool { access(path, R_OK) == 0 }
