@@ -1,6 +1,6 @@
 import Lines
 
-/// Names for the bytes that TOML and JSON give a meaning.
+/// Names for the bytes that have a meaning in TOML and JSON.
 enum Byte {
     static let tab: UInt8 = 0x09
     static let newline: UInt8 = 0x0A
@@ -30,7 +30,7 @@ enum Byte {
 extension UInt8 {
     var isDigit: Bool { self &- Byte.zero < 10 }
     var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
-    /// Forbidden inside TOML comments and one-line strings: everything below space but tab, and DEL.
+    /// True for bytes that are forbidden in TOML comments and one-line strings: everything below space except tab, and DEL.
     var isControl: Bool { (self < 0x20 && self != Byte.tab) || self == Byte.delete }
 
     /// The value of a hexadecimal digit, or nil.
@@ -41,19 +41,19 @@ extension UInt8 {
     }
 }
 
-/// A place in the bytes of a document that is known to be UTF-8, which keeps count of lines as it goes.
+/// A position in the bytes of a document that is known to be UTF-8. It counts lines as it moves.
 ///
-/// Positions asked for in the order of the text cost the bytes between them at most; errors pay a pass from the start.
+/// Asking for positions in ascending order costs at most the bytes between them. An error costs one pass from the start.
 struct Cursor {
     let bytes: UnsafeBufferPointer<UInt8>
     let count: Int
-    /// Where the text begins: after a byte order mark that the language admits.
+    /// The start of the text: after a byte order mark, where the language allows one.
     let start: Int
     let isASCII: Bool
     var offset: Int
     private(set) var line = 1
     private(set) var lineStart: Int
-    // On the current line, the bytes before `countedTo` hold `continuations` bytes that begin no character.
+    // The part of the current line before `countedTo` has `continuations` bytes that do not begin a character.
     private var continuations = 0
     private var countedTo = 0
 
@@ -69,7 +69,7 @@ struct Cursor {
         if count > limits.bytes {
             throw failure(at: limits.bytes, "the document is longer than \(limits.bytes) bytes")
         }
-        // Checked first, for those bytes are ASCII or nearly so, and what the language says of a NUL explains nothing.
+        // Check this first: these bytes are almost ASCII, and an error about a NUL byte would not explain the problem.
         if count >= 2, bytes[0] == 0 || bytes[1] == 0 || bytes[0] >= 0xFE, let other = NotLines(start: Array(bytes.prefix(4))[...]) {
             throw DocumentError(other)
         }
@@ -80,7 +80,7 @@ struct Cursor {
         }
     }
 
-    /// The byte at the cursor, or 0 at the end; a real 0 is valid in neither language.
+    /// The byte at the cursor, or 0 at the end. Neither language allows a real 0 byte.
     var byte: UInt8 {
         @inline(__always) get { offset < count ? bytes[offset] : 0 }
     }
@@ -92,18 +92,20 @@ struct Cursor {
         offset + distance < count ? bytes[offset + distance] : 0
     }
 
-    /// Whether the cursor stands on `\n` or `\r\n`.
+    /// True when the cursor is at `
+    /// ` or `\r
+    /// `.
     var isAtNewline: Bool {
         byte == Byte.newline || (byte == Byte.carriageReturn && byte(ahead: 1) == Byte.newline)
     }
 
-    /// Steps over the newline that the cursor stands on.
+    /// Skips the newline at the cursor.
     mutating func skipNewline() {
         offset += byte == Byte.carriageReturn ? 2 : 1
         startLine()
     }
 
-    /// To be called when the cursor stands on the first byte of a new line.
+    /// Call this when the cursor is at the first byte of a new line.
     mutating func startLine() {
         line += 1
         lineStart = offset
@@ -115,7 +117,7 @@ struct Cursor {
 
     // MARK: Positions
 
-    /// Where the cursor stands.
+    /// The position of the cursor.
     mutating func position() -> Position {
         if isASCII { return Position(line: line, column: offset - lineStart + 1) }
         if countedTo < lineStart || countedTo > offset {
@@ -156,7 +158,7 @@ struct Cursor {
         String(decoding: UnsafeBufferPointer(rebasing: bytes[from..<to]), as: UTF8.self)
     }
 
-    /// What stands at the cursor, in words for an error message.
+    /// The text at the cursor, in words for an error message.
     func found() -> String { found(at: offset) }
 
     func found(at place: Int) -> String {

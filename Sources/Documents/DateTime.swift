@@ -1,24 +1,24 @@
-/// A TOML date, time or both, as it was written: no zone is applied and no calendar beyond the Gregorian.
+/// A TOML date, time or both, as written. No time zone is applied, and no calendar but the Gregorian.
 public struct DateTime: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         case offsetDateTime, localDateTime, localDate, localTime
     }
 
     public var kind: Kind
-    /// 0 to 9999; 0 in a local time, as are month and day.
+    /// 0 to 9999. In a local time the year, month and day are 0.
     public var year = 0
     /// 1 to 12.
     public var month = 0
     /// 1 to 31, valid for its month and year.
     public var day = 0
-    /// 0 to 23; 0 in a local date, as are minute, second and nanosecond.
+    /// 0 to 23. In a local date the hour, minute, second and nanosecond are 0.
     public var hour = 0
     public var minute = 0
-    /// 0 to 60: RFC 3339 admits a leap second, and which minutes have one is not known here.
+    /// 0 to 60. RFC 3339 admits a leap second, and this module does not know which minutes have one.
     public var second = 0
     /// 0 to 999,999,999; further digits are cut, not rounded (TOML 1.0: "must be truncated, not rounded").
     public var nanosecond = 0
-    /// Minutes east of UTC, -1439 to 1439; nil exactly when `kind` is not `offsetDateTime`.
+    /// Minutes east of UTC, -1439 to 1439. Nil unless `kind` is `offsetDateTime`.
     public var offsetMinutes: Int?
 
     public init(

@@ -1,9 +1,9 @@
 import Lines
 
-/// Why a document cannot be used, and where.
+/// The reason why a document cannot be used, and its position.
 ///
-/// `message` says what was expected and what was found, `hint` what was probably meant. Neither names the file: the caller
-/// knows it and puts it in front.
+/// `message` says what was expected and what was found, `hint` what was probably meant. Neither names the file: the caller knows
+/// the file and puts its name in front.
 public struct DocumentError: Error, Sendable, Hashable {
     public var position: Position
     public var message: String
@@ -23,7 +23,7 @@ extension DocumentError {
 }
 
 extension DocumentError: CustomStringConvertible {
-    /// `line:column: message`, then `; hint` when there is one.
+    /// `line:column: message`, followed by `; hint` if there is a hint.
     public var description: String {
         guard let hint else { return "\(position): \(message)" }
         return "\(position): \(message); \(hint)"
@@ -31,7 +31,7 @@ extension DocumentError: CustomStringConvertible {
 }
 
 extension String {
-    /// A key or word from a document as a message shows it: on one line, and no longer than reads well.
+    /// A key or word from a document in a form for messages: on one line, and cut when it is long.
     var shown: String {
         var text = ""
         for scalar in unicodeScalars {

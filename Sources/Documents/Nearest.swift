@@ -1,8 +1,8 @@
 /// The word that was probably meant, for messages about an unknown name.
 ///
-/// The distance counts insertions, deletions, replacements and swaps of neighbours (Damerau and Levenshtein, in the
-/// restricted form where no part is edited twice), letter case ignored. The first of the nearest words is returned; nil
-/// when even that is farther than a third of `word`'s length, or than 1 for a short word.
+/// The distance counts insertions, deletions, replacements and swaps of neighbours (Damerau and Levenshtein, in the restricted
+/// form where no part is edited twice). Letter case is ignored. Returns the first of the nearest words. Returns nil when its
+/// distance is more than a third of `word`'s length, or more than 1 for a short word.
 public func nearest(to word: String, among words: some Sequence<String>) -> String? {
     let wanted = Array(word.lowercased().unicodeScalars)
     var best: String?

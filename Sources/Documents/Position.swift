@@ -1,5 +1,5 @@
-/// A place in a document. Both numbers start at 1; the column counts characters (Unicode scalars), not bytes, so that it
-/// agrees with what an editor shows. A byte order mark at the start is not counted.
+/// A position in a document. Both numbers start at 1. The column counts characters (Unicode scalars), not bytes, so that it
+/// agrees with editors. A byte order mark at the start is not counted.
 public struct Position: Hashable, Sendable {
     public var line: Int
     public var column: Int

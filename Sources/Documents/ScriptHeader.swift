@@ -9,14 +9,15 @@ import Lines
 /// # Any other comment may stand between them.
 /// ```
 ///
-/// A header ends before the first line that is neither a comment nor blank. The lines that begin with `#SPOOL` and a
-/// blank make up one TOML document, each of them being a whole line of it: headers (`[env]`) are possible, a value that
-/// goes on to a second line is not.
+/// A header ends before the first line that is neither a comment nor blank. The lines that begin with `#SPOOL` and a blank form
+/// one TOML document. Each of them is a whole line of that document: headers (`[env]`) are possible, but a value cannot continue
+/// on a second line.
 public enum ScriptHeader {
-    /// Reads the header of a script. Always a table, empty when no line says `#SPOOL`; positions are the script's own.
+    /// Reads the header of a script. Returns a table, which is empty when no line begins with `#SPOOL`. Positions refer to the
+    /// script.
     ///
-    /// Throws when the text does not begin with `#!`, when the kernel could not run it, or when its lines are not TOML. The limit of
-    /// bytes holds for the header, not for the script. Other comment lines may hold any bytes.
+    /// Throws when the text does not begin with `#!`, when the kernel could not run it, or when its lines are not TOML. The limit
+    /// of bytes applies to the header, not to the script. Other comment lines may contain any bytes.
     public static func parse(_ bytes: [UInt8], limits: Limits = .standard) throws(DocumentError) -> Value {
         guard bytes.starts(with: [Byte.hash, UInt8(ascii: "!")]) else {
             throw DocumentError(
@@ -34,7 +35,7 @@ public enum ScriptHeader {
     private static let mark: [UInt8] = Array("#SPOOL".utf8)
     private static let blanks: [UInt8] = [Byte.space, Byte.tab]
 
-    /// execve(2): the name of the interpreter reaches to the first LF, and a CR before it is a part of the name.
+    /// execve(2): the interpreter's name extends to the first LF. A CR before it is part of the name.
     private static func checkFirstLine(_ bytes: [UInt8]) throws(DocumentError) {
         let first = bytes.prefix { $0 != Byte.newline }
         guard first.last == Byte.carriageReturn else { return }
@@ -45,15 +46,15 @@ public enum ScriptHeader {
             hint: "convert the script: sed -i 's/\\r$//' FILE")
     }
 
-    /// The header as TOML text of the same lines and columns: the mark of each #SPOOL line is blanked, and all of every
-    /// other line.
+    /// The header as TOML text with the same lines and columns: the mark of each #SPOOL line is replaced by blanks, and so are
+    /// all other lines.
     private static func toml(of bytes: [UInt8], limits: Limits) throws(DocumentError) -> [UInt8] {
         var result: [UInt8] = []
         for line in Lines(bytes[...]) {
             let text = line.bytes
             let first = text.firstIndex { !blanks.contains($0) } ?? text.endIndex
             if first < text.endIndex, text[first] != Byte.hash { break }
-            // One byte past the limit is enough for the parser to refuse it.
+            // One byte past the limit is enough: the parser then refuses the text.
             if result.count > limits.bytes { break }
             if text[first...].starts(with: mark) {
                 let after = first + mark.count

@@ -1,7 +1,7 @@
 /// Keys and values in the order in which they were written.
 ///
-/// A key occurs once. Keys are compared code point by code point, as TOML and JSON compare them; `String ==` would take
-/// two spellings of "é" for one. Lookup is linear in a small table and one hash in a large one.
+/// Each key occurs once. Keys are compared code point by code point, as TOML and JSON compare them. `String ==` would treat two
+/// spellings of "é" as equal. Lookup is linear in a small table and uses one hash in a large one.
 public struct Table: Sendable {
     public struct Entry: Sendable {
         public var key: String
@@ -16,7 +16,7 @@ public struct Table: Sendable {
     }
 
     private var storage: [Entry]
-    /// Present exactly when there are more than `linearCountMax` entries.
+    /// Exists when there are more than `linearCountMax` entries.
     private var places: [ExactKey: Int]?
 
     private static let linearCountMax = 16
@@ -30,7 +30,7 @@ public struct Table: Sendable {
         rebuildPlaces()
     }
 
-    /// The entries in order. Replacing them costs a pass over them all; of two with the same key, lookup sees the first.
+    /// The entries in order. Replacing them costs a pass over all of them. If two have the same key, lookup finds the first.
     public var entries: [Entry] {
         get { storage }
         set {
@@ -47,13 +47,13 @@ public struct Table: Sendable {
         return storage[place].value
     }
 
-    /// The entry of that key, for its position.
+    /// The entry with that key, for its position.
     public func entry(_ key: String) -> Entry? {
         guard let place = place(of: key) else { return nil }
         return storage[place]
     }
 
-    /// Replaces the value of `key` where it stands, or adds it at the end.
+    /// Replaces the value of `key` in its place, or adds it at the end.
     public mutating func set(_ key: String, _ value: Value) {
         if let place = place(of: key) {
             storage[place].value = value
@@ -62,7 +62,7 @@ public struct Table: Sendable {
         }
     }
 
-    /// Removes `key` and returns its value; nil when there was none. Costs a pass over the entries.
+    /// Removes `key` and returns its value. Returns nil when there is no such key. Costs a pass over the entries.
     @discardableResult
     public mutating func remove(_ key: String) -> Value? {
         guard let place = place(of: key) else { return nil }
@@ -81,7 +81,7 @@ extension Table {
         return nil
     }
 
-    /// Adds an entry whose key is known to be new.
+    /// Adds an entry whose key is not in the table yet.
     mutating func append(_ entry: Entry) {
         if places != nil {
             places![ExactKey(entry.key)] = storage.count
@@ -109,7 +109,7 @@ extension Table {
     }
 }
 
-/// A key compared and hashed by its bytes.
+/// A key that is compared and hashed by its bytes.
 private struct ExactKey: Hashable, Sendable {
     let text: String
 
@@ -125,8 +125,7 @@ private struct ExactKey: Hashable, Sendable {
 }
 
 extension String {
-    /// Equal code point by code point. `==` also holds for canonically equivalent spellings, so it comes first only as
-    /// the cheap necessary condition.
+    /// Equal code point by code point. `==` also accepts canonically equivalent spellings, so it is only a cheap first check.
     func isExactly(_ other: String) -> Bool {
         self == other && utf8.elementsEqual(other.utf8)
     }

@@ -1,8 +1,8 @@
-/// What others wrote and a terminal shows.
+/// Makes text from other people safe for a terminal.
 public enum TerminalText {
-    /// What a terminal would not show but obey, or would show as nothing, so that one text passes for another: C0, DEL, C1, line and
-    /// paragraph separators, the marks that turn the direction of what follows, and characters without width. Also the scalars that stand
-    /// for the bytes of a file's name that are not UTF-8.
+    /// True for a character that a terminal obeys or makes invisible, so that one text can look like another: C0, DEL, C1, line
+    /// and paragraph separators, marks that change the direction of text, and characters without width. Also true for the scalars
+    /// that stand for the bytes of a file name that are not UTF-8.
     public static func isUnsafe(_ scalar: UInt32) -> Bool {
         switch scalar {
         case 0x20..<0x7F: false
@@ -19,10 +19,11 @@ public enum TerminalText {
         }
     }
 
-    /// U+10FF00 stands for the byte 0 of a name.
+    /// U+10FF00 stands for byte 0 of a file name.
     private static let firstByte: UInt32 = 0x10FF00
 
-    /// `\n`, `\x1b`, `\u{202e}`; the byte that a scalar of a file's name stands for as `\xff`.
+    /// The escape of a character: `
+    /// `, `\x1b`, `\u{202e}`. A scalar that stands for a byte of a file name becomes `\xff`.
     public static func escape(_ scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "\n": return "\\n"
@@ -35,7 +36,7 @@ public enum TerminalText {
         }
     }
 
-    /// With each unsafe character but those of `but` escaped.
+    /// The text with each unsafe character escaped, except for those in `but`.
     public static func safe(_ text: String, but allowed: Set<Unicode.Scalar> = []) -> String {
         guard text.unicodeScalars.contains(where: { isUnsafe($0.value) && !allowed.contains($0) }) else { return text }
         var result = ""

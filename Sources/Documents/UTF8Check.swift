@@ -14,7 +14,7 @@ enum UTF8Check {
         return true
     }
 
-    /// The offset of the first byte of the first sequence that is not UTF-8, or nil when all of it is.
+    /// The offset of the first sequence that is not UTF-8. Nil when all bytes are UTF-8.
     static func firstInvalid(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         var index = 0
         while index < bytes.count {
@@ -23,7 +23,7 @@ enum UTF8Check {
                 index += 1
                 continue
             }
-            // The second byte's range excludes overlong forms (E0, F0), surrogates (ED) and what is past the last (F4).
+            // The range of the second byte excludes overlong forms (E0, F0), surrogates (ED) and scalars above U+10FFFF (F4).
             let length: Int
             var low: UInt8 = 0x80
             var high: UInt8 = 0xBF
@@ -52,7 +52,7 @@ enum UTF8Check {
         return nil
     }
 
-    /// Appends the UTF-8 form of a scalar value; false when `scalar` is a surrogate or past U+10FFFF.
+    /// Appends the UTF-8 form of a scalar value. Returns false when `scalar` is a surrogate or above U+10FFFF.
     static func append(_ scalar: UInt32, to bytes: inout [UInt8]) -> Bool {
         guard let scalar = Unicode.Scalar(scalar) else { return false }
         for byte in UTF8.encode(scalar)! { bytes.append(byte) }

@@ -1,6 +1,6 @@
-/// Text that arrives in pieces, whose ends may stand within a character.
+/// Text that arrives in pieces, which may be cut within a character.
 public enum UTF8Tail {
-    /// How many bytes at the end begin a character that the next piece completes; 0 to 3.
+    /// The number of bytes at the end that begin a character which the next piece completes: 0 to 3.
     public static func cutOffCount(_ bytes: [UInt8]) -> Int {
         for count in 1...3 where count <= bytes.count {
             let byte = bytes[bytes.count - count]

@@ -1,4 +1,4 @@
-/// One value of a document and the place of its first character.
+/// One value of a document, with the position of its first character.
 public struct Value: Sendable {
     public var kind: Kind
     public var position: Position
@@ -11,12 +11,12 @@ public struct Value: Sendable {
     public enum Kind: Sendable {
         case string(String)
         case integer(Int64)
-        /// Every number but a whole one of 64 bits.
+        /// All numbers except integers that fit 64 bits.
         case number(Number)
         case boolean(Bool)
         /// JSON only.
         case null
-        /// TOML only. Boxed, because it is rare and would make every other value larger.
+        /// TOML only. Boxed, because it is rare and would make all other values larger.
         indirect case dateTime(DateTime)
         case array([Value])
         case table(Table)
@@ -24,7 +24,7 @@ public struct Value: Sendable {
 }
 
 extension Value {
-    /// What this is, with its article, for error messages: "a string", "an integer".
+    /// The kind with its article, for error messages: "a string", "an integer".
     public var kindName: String {
         switch kind {
         case .string: "a string"

@@ -1,13 +1,13 @@
 /// JSON as RFC 8259 defines it: no comments, no trailing commas, no byte order mark.
 public enum JSON {
-    /// What to do when an object names a key twice, which RFC 8259 leaves open ("SHOULD be unique").
+    /// The treatment of a key that an object names twice, which RFC 8259 leaves open ("SHOULD be unique").
     public enum DuplicateKeys: Sendable {
         case refused
-        /// The last value counts, in the place of the first.
+        /// The last value replaces the first one, in its place.
         case lastWins
     }
 
-    /// Reads one value of any kind with nothing but blanks around it.
+    /// Reads one value of any kind. Only blanks may surround it.
     ///
     /// A number without fraction and exponent that fits 64 bits becomes an integer; any other keeps its text. Throws at the first
     /// thing that is not JSON or is past a limit. Costs time linear in the bytes.
@@ -20,17 +20,17 @@ public enum JSON {
         }
     }
 
-    /// The value on one line, or with `pretty` on lines indented by two spaces.
+    /// Writes the value on one line, or with `pretty` on lines indented by two spaces.
     ///
-    /// What JSON cannot say: dates and times become strings (RFC 3339), infinities and not-a-number null.
+    /// JSON cannot express all values: dates and times become strings (RFC 3339), infinities and not-a-number become null.
     public static func write(_ value: Value, pretty: Bool = false) -> String {
         var writer = JSONWriter(reserving: 256, pretty: pretty)
         writer.value(value)
         return String(decoding: writer.bytes, as: UTF8.self)
     }
 
-    /// JSON without the blanks between its parts, otherwise byte for byte. What is no JSON comes out as something else that is
-    /// none.
+    /// Removes the blanks between the parts of a JSON text, and keeps all other bytes. Text that is not JSON stays not JSON,
+    /// possibly in another form.
     public static func compact(_ json: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(json.count)

@@ -4,7 +4,7 @@ struct JSONParser {
     private let limits: Limits
     private let duplicateKeys: JSON.DuplicateKeys
     private var valueCount = 0
-    /// Bytes of the string being read that has escapes in it.
+    /// The bytes of the string that is being read, when it has escapes.
     private var scratch: [UInt8] = []
 
     init(
@@ -67,7 +67,7 @@ struct JSONParser {
         return Value(kind, at: position)
     }
 
-    /// Steps over `word` when it stands at the cursor and ends there.
+    /// Skips `word` when it is at the cursor and ends there.
     private mutating func skip(_ word: StaticString) -> Bool {
         let length = word.utf8CodeUnitCount
         guard cursor.offset + length <= cursor.count else { return false }
@@ -200,7 +200,7 @@ struct JSONParser {
         let bytes = cursor.bytes
         let count = cursor.count
         var offset = open + 1
-        // Most strings have no escapes and are taken in one piece.
+        // Most strings have no escapes and are copied in one piece.
         while offset < count {
             let byte = bytes[offset]
             if byte == Byte.quote {
@@ -243,7 +243,7 @@ struct JSONParser {
         case UInt8(ascii: "t"): scratch.append(Byte.tab)
         case UInt8(ascii: "u"):
             var scalar = try fourHexDigits()
-            // RFC 8259 section 7: what is past U+FFFF is written as a UTF-16 surrogate pair.
+            // RFC 8259 section 7: a character above U+FFFF is escaped as a UTF-16 surrogate pair.
             if scalar & 0xFC00 == 0xD800, cursor.byte == Byte.backslash, cursor.byte(ahead: 1) == UInt8(ascii: "u") {
                 cursor.offset += 2
                 let low = try fourHexDigits()

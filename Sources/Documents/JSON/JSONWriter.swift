@@ -1,9 +1,9 @@
-/// Writes JSON as it goes, for records that are written thousands of times a second.
+/// Writes JSON piece by piece, for records that are written thousands of times a second.
 ///
-/// Commas and colons come by themselves. The bytes are JSON when the calls are: each `begin` has its `end`, and inside an
-/// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F), and where
-/// a character would move a terminal, turn the direction of its line or not be seen (``TerminalText/isUnsafe(_:)``): what users
-/// write is shown to root.
+/// Commas and colons are added automatically. The bytes are JSON if the calls are correct: each `begin` has its `end`, and in an
+/// object a `key` precedes each value. Strings are escaped where RFC 8259 requires it (`"`, `\`, U+0000 to U+001F), and where a
+/// character would move a terminal's cursor, change the direction of its line or be invisible (``TerminalText/isUnsafe(_:)``):
+/// root sees the text that users write.
 public struct JSONWriter {
     public private(set) var bytes: [UInt8]
     private var needsComma = false
@@ -11,7 +11,7 @@ public struct JSONWriter {
     private var depth = 0
     private var isAfterKey = false
 
-    /// `reserving` is the length in bytes that the caller expects; more is allowed.
+    /// `reserving` is the expected length in bytes. The text may become longer.
     public init(reserving capacity: Int = 512, pretty: Bool = false) {
         bytes = []
         bytes.reserveCapacity(capacity)
@@ -52,7 +52,7 @@ public struct JSONWriter {
         self.integer(Int64(integer))
     }
 
-    /// The shortest text that reads back as the same number; null for what is not finite, which JSON cannot say.
+    /// The shortest text that reads back as the same number. Null for infinities and not-a-number, which JSON cannot express.
     public mutating func double(_ double: Double) {
         guard double.isFinite else { return null() }
         separate()
@@ -72,14 +72,14 @@ public struct JSONWriter {
         needsComma = true
     }
 
-    /// Bytes that are one JSON value already.
+    /// Appends bytes that are already one JSON value.
     public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: json)
         needsComma = true
     }
 
-    /// A whole tree, by the rules of `JSON.write`.
+    /// Appends a whole tree, by the rules of `JSON.write`.
     public mutating func value(_ value: Value) {
         switch value.kind {
         case .string(let string): self.string(string)
@@ -153,7 +153,7 @@ public struct JSONWriter {
         }
     }
 
-    /// A part of a string as it stands between the quotes, for a text that is not in memory as a whole.
+    /// Appends a part of a string between the quotes, for a text that is not in memory as a whole.
     public static func inQuotes(_ part: String) -> [UInt8] {
         var writer = JSONWriter(reserving: part.utf8.count)
         writer.append(escaping: part)
@@ -186,7 +186,7 @@ public struct JSONWriter {
         }
     }
 
-    /// A character beyond ASCII's that is not to be written as it is, if one begins here. The text is valid UTF-8.
+    /// A non-ASCII character that must be escaped, if one begins here. The text must be valid UTF-8.
     private static func unsafeCharacter(in text: UnsafeBufferPointer<UInt8>, at index: Int) -> (scalar: UInt32, length: Int)? {
         let lead = text[index]
         if lead == 0x7F { return (0x7F, 1) }

@@ -1,5 +1,5 @@
-// Dates and times: RFC 3339 as TOML 1.0 profiles it. `T` and `Z` may be lower case, a space may stand for `T`, the offset or
-// the date or the time may be absent, seconds may not.
+// Dates and times: RFC 3339 with the restrictions of TOML 1.0. `T` and `Z` may be lower case, a space may replace `T`, and the
+// offset, the date or the time may be missing. Seconds may not be missing.
 
 extension TOMLParser {
     var looksLikeDate: Bool { digits(4, ahead: 0) && cursor.byte(ahead: 4) == Byte.minus }
@@ -69,7 +69,7 @@ extension TOMLParser {
         }
     }
 
-    /// Minutes east of UTC, or nil when no offset stands at the cursor.
+    /// Minutes east of UTC. Nil when there is no offset at the cursor.
     private mutating func offset() throws(DocumentError) -> Int? {
         let sign: Int
         switch cursor.byte {
@@ -112,7 +112,7 @@ extension TOMLParser {
         cursor.offset += 1
     }
 
-    /// What follows a date must not look like more of it.
+    /// The text after a date must not look like a continuation of it.
     private func endOfToken() throws(DocumentError) {
         let byte = cursor.byte
         if TOMLParser.isBareKey(byte) || byte == Byte.dot || byte == Byte.colon || byte == Byte.plus {

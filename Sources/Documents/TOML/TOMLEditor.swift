@@ -1,7 +1,7 @@
-/// Changes a TOML text that a person wrote: what is not changed keeps its every byte, comments and layout included.
+/// Changes a TOML text that a person wrote. Everything that is not changed keeps its exact bytes, including comments and layout.
 ///
-/// A comment directly above a header belongs to that header's block and goes with it, unless it opens the file. After every
-/// change the text is valid TOML 1.0 again.
+/// A comment directly above a header belongs to that header's block and is removed with it, unless it is the first comment of the
+/// file. After each change the text is valid TOML 1.0.
 public struct TOMLEditor {
     public private(set) var text: String
     private var bytes: [UInt8]
@@ -27,10 +27,10 @@ public struct TOMLEditor {
 
     // MARK: Changes
 
-    /// Gives the top-level `key` that value: in place when it has one on a line of its own, else before the first header,
-    /// after the last key there. A table or dotted keys of that name give way.
+    /// Sets the top-level `key` to this value. An existing line of the key is changed in place. Otherwise a line is added before
+    /// the first header, after the last key there. A table or dotted keys of that name are replaced.
     ///
-    /// Throws when the value holds null or nests too deep, and leaves the text as it was.
+    /// Throws, and leaves the text unchanged, when the value contains null or nests too deep.
     public mutating func set(_ key: String, to value: Value) throws(DocumentError) {
         try refuseNull(in: value)
         let written = TOMLWriter.line(value, multilineStrings: newline == "\n")
@@ -45,7 +45,7 @@ public struct TOMLEditor {
         try replace(edits)
     }
 
-    /// Removes the top-level `key` with its line, or its table or dotted keys. False when there is none.
+    /// Removes the top-level `key` with its line, or its table or dotted keys. Returns false when there is no such key.
     @discardableResult
     public mutating func remove(_ key: String) -> Bool {
         let ranges = rangesOfAll(key)
@@ -53,10 +53,10 @@ public struct TOMLEditor {
         return !ranges.isEmpty
     }
 
-    /// Adds an element to the array of tables `name`: a `[[name]]` block at the end, or one more value where the array is
-    /// written inline.
+    /// Adds an element to the array of tables `name`: a `[[name]]` block at the end, or one more value if the array is written
+    /// inline.
     ///
-    /// Throws when `name` is something else already or the table holds null, and leaves the text as it was.
+    /// Throws, and leaves the text unchanged, when `name` is something else already or the table contains null.
     public mutating func append(tableArray name: String, _ table: Table) throws(DocumentError) {
         let value = Value(.table(table))
         try refuseNull(in: value)
@@ -75,8 +75,8 @@ public struct TOMLEditor {
         try replace([(bytes.count..<bytes.count, Array(block.utf8))])
     }
 
-    /// Removes element `index` (from 0) of the array of tables `name`: its block with the sub-tables that belong to it, or
-    /// its value where the array is written inline. False when there is none.
+    /// Removes element `index` (from 0) of the array of tables `name`: its block with its sub-tables, or its value if the array
+    /// is written inline. Returns false when there is no such element.
     @discardableResult
     public mutating func removeElement(of name: String, at index: Int) -> Bool {
         guard index >= 0 else { return false }
@@ -115,7 +115,7 @@ public struct TOMLEditor {
         return (statement, elements)
     }
 
-    /// Lines and blocks that together define the top-level `key`.
+    /// The lines and blocks that together define the top-level `key`.
     private func rangesOfAll(_ key: String) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         for statement in topLevel where statement.path[0].isExactly(key) {
@@ -127,7 +127,7 @@ public struct TOMLEditor {
         return ranges
     }
 
-    /// From the comments directly above a header to those directly above the next one.
+    /// The range from the comments directly above a header to those directly above the next header.
     private func block(ofHeader place: Int) -> Range<Int> {
         let next = outline.statements[(place + 1)...].firstIndex { $0.kind != .keyValue }
         return startOfBlock(ofHeader: place)..<(next.map { startOfBlock(ofHeader: $0) } ?? bytes.count)
@@ -135,7 +135,7 @@ public struct TOMLEditor {
 
     private func startOfBlock(ofHeader place: Int) -> Int {
         let header = startOfLine(outline.statements[place].range.lowerBound)
-        // Not above the statement before: the last lines of its string may look like comments.
+        // Don't go above the end of the preceding statement: the last lines of its string may look like comments.
         let floor = place > 0 ? outline.statements[place - 1].range.upperBound : startOfLine(0)
         var start = header
         while start > floor {
@@ -144,7 +144,7 @@ public struct TOMLEditor {
             guard first == Byte.hash else { return start }
             start = above
         }
-        // The comment that opens the file speaks of the whole file.
+        // The first comment of the file describes the whole file.
         return place == 0 ? header : start
     }
 
@@ -153,11 +153,11 @@ public struct TOMLEditor {
         return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
-    /// Where a new top-level key goes, with what must stand before and after its text.
+    /// The offset for a new top-level key, and the text that must precede and follow it.
     private func placeForKey(removing removed: [Range<Int>]) -> (place: Int, lead: String, trail: String) {
         if let last = topLevel.last {
             let end = last.range.upperBound
-            // The line of a key that goes is free for the one that comes.
+            // A new key takes the line of the key that is removed.
             if removed.contains(where: { $0.upperBound == end }) {
                 return (end, "", bytes[end - 1] == Byte.newline ? newline : "")
             }
@@ -170,13 +170,14 @@ public struct TOMLEditor {
         return (bytes.count, lead, newline)
     }
 
-    /// How this text ends its lines.
+    /// The line ending that this text uses.
     private var newline: String {
         guard let first = bytes.firstIndex(of: Byte.newline), first > 0 else { return "\n" }
         return bytes[first - 1] == Byte.carriageReturn ? "\r\n" : "\n"
     }
 
-    /// `text`, which has no multi-line strings when lines end with `\r\n`, with this text's line ends.
+    /// `text` with this text's line endings. It has no multi-line strings when lines end with `\r
+    /// `.
     private func lines(_ text: String) -> String {
         guard newline == "\r\n" else { return text }
         return String(decoding: text.utf8.flatMap { $0 == Byte.newline ? [Byte.carriageReturn, $0] : [$0] }, as: UTF8.self)
@@ -200,13 +201,13 @@ public struct TOMLEditor {
     private mutating func replace(_ edits: [(Range<Int>, [UInt8])]) throws(DocumentError) {
         guard !edits.isEmpty else { return }
         var changed = bytes
-        // From the end, so that earlier ranges keep their meaning. Of two that begin together the longer is done first:
-        // what is inserted where something is removed stays.
+        // Apply the changes from the end, so that earlier ranges stay valid. Of two that begin at the same offset, apply the
+        // longer first, so that text inserted where something is removed stays.
         let ordered = edits.sorted { ($0.0.lowerBound, $0.0.upperBound) > ($1.0.lowerBound, $1.0.upperBound) }
         for (range, replacement) in ordered {
             changed.replaceSubrange(range, with: replacement)
         }
-        // Written out again, a document at a limit may be longer; what was accepted once is not refused now.
+        // Rewritten, a document at a limit may become longer. It was accepted before and must not be refused now.
         let limits = Limits(bytes: .max, depth: .max, values: .max)
         (root, outline) = try TOMLEditor.read(changed, limits: limits)
         bytes = changed

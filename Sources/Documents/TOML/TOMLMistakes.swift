@@ -1,9 +1,9 @@
-// What is said when a document is not TOML: what was expected, what was found, what was likely meant.
+// Error messages for a document that is not TOML: what was expected, what was found, and what was probably meant.
 
 extension TOMLParser {
     // MARK: Values
 
-    /// Something stands where a value belongs and is none.
+    /// The text at the place of a value is not a value.
     func notAValue(at start: Int) -> DocumentError {
         let rest = restOfValue(from: start)
         if rest.isEmpty {
@@ -41,8 +41,8 @@ extension TOMLParser {
         return "strings need quotes: \(TOMLWriter.quoted(text))"
     }
 
-    /// The text from `start` to where the value would end: a comment, the end of the line, or in an array or inline table
-    /// what ends an element. Cut after 60 bytes.
+    /// The text from `start` to the end of the value: up to a comment or the end of the line, or in an array or inline table up
+    /// to the end of the element. Cut after 60 bytes.
     private func restOfValue(from start: Int) -> String {
         var end = start
         while end < cursor.count, end - start < 60 {
@@ -75,7 +75,7 @@ extension TOMLParser {
                 : "use a string between quotation marks and write it as \\uXXXX")
     }
 
-    /// `valueStart` is where the value before began; nil after a header.
+    /// `valueStart` is the offset of the preceding value. Nil after a header.
     func unexpectedAfter(_ what: String, valueStart: Int?) -> DocumentError {
         let hint: String?
         switch cursor.byte {
@@ -89,7 +89,7 @@ extension TOMLParser {
             at: cursor.offset, "expected the end of the line after \(what), found \(cursor.found())", hint: hint)
     }
 
-    /// A value ended and more text follows on its line: `10 minutes`, `0,30 * * * *`, `1 b = 2`, `1,`.
+    /// More text follows a value on its line: `10 minutes`, `0,30 * * * *`, `1 b = 2`, `1,`.
     private func hintForUnquoted(from valueStart: Int) -> String? {
         let first = cursor.bytes[valueStart]
         guard first.isLetter || first.isDigit || first == Byte.minus || first == Byte.plus else {
@@ -147,7 +147,7 @@ extension TOMLParser {
             at: offset, "'\(key.shown)' is defined twice: first at line \(first.line), column \(first.column)", hint: hint)
     }
 
-    /// A key or header goes through something that cannot be added to.
+    /// A key or header passes through a value to which nothing can be added.
     func notExtensible(_ key: String, in table: TOMLNode, at place: Int, offset: Int) -> DocumentError {
         let entry = table.table.entries[place]
         let what: String

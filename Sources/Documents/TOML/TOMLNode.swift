@@ -1,16 +1,16 @@
-/// A table while its document is being read: what may still be added to it depends on how it came to be.
+/// A table while its document is being read. Its kind decides what may still be added to it.
 ///
-/// Plain values go straight into `table`. A table or array of tables that is still open holds a place there, and its node
-/// in `children` until `closed()` puts the finished value in that place.
+/// Plain values are stored in `table` at once. A table or array of tables that is still open has a placeholder there. Its node in
+/// `children` stays until `closed()` replaces the placeholder by the finished value.
 final class TOMLNode {
     enum Origin {
-        /// The document, `[a]`, or an element of `[[a]]`: its header may not be repeated.
+        /// The document, `[a]`, or an element of `[[a]]`. Its header may not be repeated.
         case header
-        /// `a` in `[a.b]` with no `[a]` yet: one may follow.
+        /// `a` in `[a.b]` with no `[a]` yet. A header `[a]` may follow.
         case implied
-        /// `a` in `a.b = 1`: open to further dotted keys, closed to headers of its own.
+        /// `a` in `a.b = 1`. Further dotted keys may be added, but it may have no header of its own.
         case dottedKey
-        /// `[[a]]`: `elements` holds its tables.
+        /// `[[a]]`. `elements` holds its tables.
         case arrayOfTables
     }
 
@@ -18,7 +18,7 @@ final class TOMLNode {
     var table = Table()
     var elements: [TOMLNode] = []
     let position: Position
-    /// In ascending order of place, because places are only ever added at the end.
+    /// In ascending order, because entries are only added at the end.
     private var children: [(place: Int, node: TOMLNode)] = []
 
     init(_ origin: Origin, at position: Position) {
@@ -26,7 +26,7 @@ final class TOMLNode {
         self.position = position
     }
 
-    /// The open node at that place of `table`, or nil when a finished value stands there.
+    /// The open node at that index of `table`. Nil when the entry is a finished value.
     func child(at place: Int) -> TOMLNode? {
         var low = 0
         var high = children.count
@@ -38,7 +38,7 @@ final class TOMLNode {
         return children[low].node
     }
 
-    /// Adds an open node under a key known to be new.
+    /// Adds an open node under a key that is not in the table yet.
     func open(_ key: String, _ origin: Origin, at position: Position) -> TOMLNode {
         let node = TOMLNode(origin, at: position)
         children.append((table.count, node))
@@ -46,7 +46,7 @@ final class TOMLNode {
         return node
     }
 
-    /// The finished value. Recurses once per level, which the limit of depth bounds.
+    /// The finished value. Recurses once per level; the limit of depth bounds the recursion.
     func closed() -> Value {
         if origin == .arrayOfTables {
             return Value(.array(elements.map { $0.closed() }), at: position)

@@ -1,12 +1,12 @@
 // Integers and floats (TOML 1.0, "Integer" and "Float").
 
 extension TOMLParser {
-    /// What begins with a digit or a sign.
+    /// Reads a value that begins with a digit or a sign.
     mutating func numberOrDateTime() throws(DocumentError) -> Value.Kind {
         let start = cursor.offset
         if looksLikeDate || looksLikeTime { return .dateTime(try dateTime()) }
 
-        // The whole token, so that an error can show and quote it.
+        // Take the whole token, so that an error can point at it and quote it.
         while TOMLParser.isBareKey(cursor.byte) || cursor.byte == Byte.dot || cursor.byte == Byte.plus { cursor.offset += 1 }
         let token = UnsafeBufferPointer(rebasing: cursor.bytes[start..<cursor.offset])
         var sign: Int64 = 1
@@ -37,7 +37,7 @@ extension TOMLParser {
                 hint: "drop the zero; octal is written 0o17, and text needs quotes: \"\(cursor.text(start, cursor.offset))\"")
         }
         if digits == token.count {
-            // TOML asks that no integer be altered; one that 64 bits do not hold keeps its text.
+            // TOML requires that no integer is altered. An integer that does not fit 64 bits keeps its text.
             return decimalInteger(token, from: place, sign: sign).map { .integer($0) } ?? .number(number(token))
         }
         return .number(try float(token, from: digits, at: start))
@@ -52,7 +52,7 @@ extension TOMLParser {
         }
     }
 
-    /// The end of a run of digits with single underscores between them, or nil when there is none.
+    /// The end of a run of digits with single underscores between them. Nil when there is no digit.
     private func scanDigits(_ token: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         var place = start
         while place < token.count {
@@ -68,7 +68,7 @@ extension TOMLParser {
         return place > start ? place : nil
     }
 
-    /// Nil: it does not fit.
+    /// Returns nil when the number does not fit.
     private func decimalInteger(_ token: UnsafeBufferPointer<UInt8>, from start: Int, sign: Int64) -> Int64? {
         var value: Int64 = 0
         for place in start..<token.count where token[place] != Byte.underscore {
@@ -92,7 +92,8 @@ extension TOMLParser {
                 continue
             }
             guard let digit = token[place].hexValue, Int64(digit) < radix else { throw notAValue(at: offset) }
-            // A multiple of the radix has room for one more digit, as 2^63 is one too.
+            // Adding the digit cannot overflow: `shifted` and 2^63 are multiples of the radix, so there is room for one more
+            // digit.
             let (shifted, tooLarge) = value.multipliedReportingOverflow(by: radix)
             if tooLarge { throw outOfRange(at: offset) }
             value = shifted + Int64(digit)
@@ -105,7 +106,7 @@ extension TOMLParser {
         cursor.failure(at: offset, "the integer '\(cursor.text(offset, cursor.offset))' does not fit 64 bits")
     }
 
-    /// The token as JSON writes it too.
+    /// The token in the form that JSON uses too.
     private func number(_ token: UnsafeBufferPointer<UInt8>) -> Number {
         Number(text: String(decoding: token.drop { $0 == Byte.plus }.filter { $0 != Byte.underscore }, as: UTF8.self))
     }

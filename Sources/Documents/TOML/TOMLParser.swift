@@ -1,17 +1,17 @@
-/// Reads one TOML document: this file its lines, keys and tables; the files beside it the values.
+/// Reads one TOML document. This file reads lines, keys and tables; the files beside it read values.
 ///
-/// The rules of which table may be defined where are those of the sections "Keys", "Table", "Inline Table" and "Array of
-/// Tables" of TOML 1.0; each refusal below names its case.
+/// The rules that decide which table may be defined where are in the sections "Keys", "Table", "Inline Table" and "Array of
+/// Tables" of TOML 1.0. Each refusal below names its case.
 struct TOMLParser {
     var cursor: Cursor
     let limits: Limits
-    /// For script headers: a value ends on the line on which it begins.
+    /// True for script headers: a value must end on the line on which it begins.
     let valuesEndOnTheirLine: Bool
-    /// Where each statement stood, for `TOMLEditor`; nil when nobody asks.
+    /// The byte range of each statement, for `TOMLEditor`. Nil when they are not needed.
     var outline: TOMLOutline?
-    /// Bytes of the string being read that has escapes in it.
+    /// The bytes of the string that is being read, when it has escapes.
     var scratch: [UInt8] = []
-    /// How many arrays and inline tables are open.
+    /// The number of open arrays and inline tables.
     var nesting = 0
 
     private let root: TOMLNode
@@ -52,7 +52,7 @@ struct TOMLParser {
 
     // MARK: Lines
 
-    /// From `#` to the end of the line, which is left standing.
+    /// Skips from `#` to the end of the line, but not the newline.
     mutating func skipComment() throws(DocumentError) {
         while !cursor.isAtEnd {
             let byte = cursor.byte
@@ -64,7 +64,7 @@ struct TOMLParser {
         }
     }
 
-    /// What may follow a statement: blanks, a comment, and the end of the line or file.
+    /// Reads the rest of a statement's line: blanks, a comment, and the end of the line or file.
     private mutating func endOfLine(after what: String, valueStart: Int? = nil) throws(DocumentError) {
         cursor.skipBlanks()
         if cursor.byte == Byte.hash { try skipComment() }
@@ -73,7 +73,7 @@ struct TOMLParser {
         cursor.skipNewline()
     }
 
-    /// Counts one more value against its limit.
+    /// Counts one more value and checks the limit.
     mutating func countValue() throws(DocumentError) {
         valueCount += 1
         if valueCount > limits.values {
@@ -115,7 +115,7 @@ struct TOMLParser {
         byte.isLetter || byte.isDigit || byte == Byte.underscore || byte == Byte.minus
     }
 
-    /// `key = value` up to the end of its line.
+    /// Reads `key = value` up to the end of its line.
     private mutating func statement() throws(DocumentError) {
         let start = cursor.offset
         outline?.path = []
@@ -125,7 +125,7 @@ struct TOMLParser {
         outline?.add(.keyValue, start: start, value: valueStart..<valueEnd, end: cursor.offset)
     }
 
-    /// `a.b = value`, in a section or an inline table. Returns the offset at which the value began.
+    /// Reads `a.b = value`, in a section or an inline table. Returns the offset of the value.
     @discardableResult
     mutating func keyValue(into table: TOMLNode, depth: Int) throws(DocumentError) -> Int {
         var table = table
@@ -155,7 +155,7 @@ struct TOMLParser {
         }
     }
 
-    /// The table that a part of a dotted key names, made when it is new.
+    /// The table that a part of a dotted key names. It is created if it is new.
     private mutating func descend(
         _ table: TOMLNode, byDottedKey key: String, at position: Position, offset: Int
     ) throws(DocumentError) -> TOMLNode {
@@ -166,14 +166,14 @@ struct TOMLParser {
         guard let child = table.child(at: place), child.origin == .dottedKey || child.origin == .implied else {
             throw notExtensible(key, in: table, at: place, offset: offset)
         }
-        // A table that only [a.b.c] implied is now defined, and no [a.b] may follow.
+        // A table that only [a.b.c] implied is now defined, so no [a.b] may follow.
         child.origin = .dottedKey
         return child
     }
 
     // MARK: Headers
 
-    /// `[a.b]` or `[[a.b]]` up to the end of its line.
+    /// Reads `[a.b]` or `[[a.b]]` up to the end of its line.
     private mutating func header() throws(DocumentError) {
         let start = cursor.offset
         cursor.offset += 1
@@ -220,7 +220,7 @@ struct TOMLParser {
         cursor.offset += isArray ? 2 : 1
     }
 
-    /// The table that a part of a header before the last names, made when it is new; of an array, its last element.
+    /// The table that a part of a header before the last names. It is created if it is new. For an array, it is the last element.
     private mutating func descend(
         _ table: TOMLNode, byHeader key: String, at position: Position, offset: Int
     ) throws(DocumentError) -> TOMLNode {
@@ -232,7 +232,7 @@ struct TOMLParser {
         return child.origin == .arrayOfTables ? child.elements[child.elements.count - 1] : child
     }
 
-    /// `[key]`: a new table, or one that so far was only implied.
+    /// `[key]`: a new table, or one that was only implied before.
     private mutating func define(
         _ key: String, in table: TOMLNode, at position: Position, offset: Int
     ) throws(DocumentError) -> TOMLNode {

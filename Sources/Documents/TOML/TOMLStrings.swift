@@ -7,7 +7,7 @@ extension TOMLParser {
         var offset = open + 1
         let bytes = cursor.bytes
         let count = cursor.count
-        // Most strings have no escapes and are taken in one piece.
+        // Most strings have no escapes and are copied in one piece.
         while offset < count {
             let byte = bytes[offset]
             if byte == Byte.quote {
@@ -37,7 +37,7 @@ extension TOMLParser {
         }
     }
 
-    /// `'…'`, nothing escaped, on one line.
+    /// `'…'` on one line. It has no escapes.
     mutating func literalString() throws(DocumentError) -> String {
         let open = cursor.offset
         cursor.offset += 1
@@ -52,7 +52,7 @@ extension TOMLParser {
         }
     }
 
-    /// `"""…"""` with escapes; a newline right after the opening is not part of it.
+    /// `"""…"""` with escapes. A newline right after the opening quotes is dropped.
     mutating func multilineBasicString() throws(DocumentError) -> String {
         let open = cursor.offset
         cursor.offset += 3
@@ -62,7 +62,7 @@ extension TOMLParser {
             let byte = cursor.byte
             if byte == Byte.quote {
                 let run = quotes(Byte.quote)
-                // Up to two quotes may stand directly before the closing three.
+                // Up to two quotes may precede the closing three.
                 for _ in 0..<(run >= 3 ? run - 3 : run) { scratch.append(Byte.quote) }
                 cursor.offset += run
                 if run >= 3 { return String(decoding: scratch, as: UTF8.self) }
@@ -80,7 +80,7 @@ extension TOMLParser {
         }
     }
 
-    /// `'''…'''`, nothing escaped; a newline right after the opening is not part of it.
+    /// `'''…'''` without escapes. A newline right after the opening quotes is dropped.
     mutating func multilineLiteralString() throws(DocumentError) -> String {
         let open = cursor.offset
         cursor.offset += 3
@@ -94,7 +94,7 @@ extension TOMLParser {
                 cursor.offset += run
                 guard run >= 3 else { continue }
                 guard hasReturns else { return cursor.text(start, cursor.offset - 3) }
-                // A CR stands nowhere but before an LF.
+                // A CR is allowed only before an LF.
                 return String(decoding: cursor.bytes[start..<cursor.offset - 3].filter { $0 != Byte.carriageReturn }, as: UTF8.self)
             } else if cursor.isAtNewline {
                 if byte == Byte.carriageReturn { hasReturns = true }
@@ -107,7 +107,7 @@ extension TOMLParser {
         }
     }
 
-    /// How many of `quote` stand at the cursor, counted up to five: two of content and three that close.
+    /// The number of `quote` characters at the cursor, at most five: two of content and three that close.
     private func quotes(_ quote: UInt8) -> Int {
         var run = 1
         while run < 5, cursor.byte(ahead: run) == quote { run += 1 }
@@ -119,8 +119,8 @@ extension TOMLParser {
         cursor.skipNewline()
     }
 
-    /// A backslash that is the last on its line takes with it all blanks and newlines up to the next character. False,
-    /// with the cursor unmoved, when the backslash is not one.
+    /// Handles a backslash at the end of a line: it removes all blanks and newlines up to the next character. Returns false,
+    /// without moving the cursor, when the backslash is not the last on its line.
     private mutating func lineEndingBackslash(openedAt open: Int) throws(DocumentError) -> Bool {
         var ahead = 1
         while cursor.byte(ahead: ahead) == Byte.space || cursor.byte(ahead: ahead) == Byte.tab { ahead += 1 }
@@ -136,7 +136,7 @@ extension TOMLParser {
         }
     }
 
-    /// `\` and what it stands for, appended to `scratch`.
+    /// Reads `\` and the escape after it, and appends the character to `scratch`.
     private mutating func escape() throws(DocumentError) {
         let start = cursor.offset
         let letter = cursor.byte(ahead: 1)

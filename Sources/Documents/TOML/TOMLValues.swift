@@ -1,7 +1,7 @@
-// Values: the choice by first character, arrays and inline tables.
+// Values: dispatch on the first character; arrays and inline tables.
 
 extension TOMLParser {
-    /// The value at the cursor, itself at `depth` when it is not nested further.
+    /// Reads the value at the cursor. `depth` is the depth of this value.
     mutating func value(depth: Int) throws(DocumentError) -> Value {
         try countValue()
         let position = cursor.position()
@@ -31,7 +31,7 @@ extension TOMLParser {
         return Value(kind, at: position)
     }
 
-    /// `[` to `]`: newlines, comments and one trailing comma are free.
+    /// `[` to `]`. Newlines, comments and one trailing comma are allowed.
     private mutating func array(depth: Int) throws(DocumentError) -> [Value] {
         try checkDepth(depth)
         let open = cursor.offset
@@ -74,7 +74,7 @@ extension TOMLParser {
         }
     }
 
-    /// In a script header, values do not go on to a second line.
+    /// In a script header, a value may not continue on a second line.
     func checkMayLeaveLine(openedAt open: Int, what: String) throws(DocumentError) {
         if valuesEndOnTheirLine {
             throw cursor.failure(
@@ -83,11 +83,11 @@ extension TOMLParser {
         }
     }
 
-    /// `{` to `}` on one line, no trailing comma; closed to additions from outside.
+    /// `{` to `}` on one line, without a trailing comma. Nothing may be added to it later.
     private mutating func inlineTable(at position: Position, depth: Int) throws(DocumentError) -> Table {
         try checkDepth(depth)
         let open = cursor.offset
-        // The path being recorded is that of the statement around this table.
+        // The recorded key belongs to the statement that contains this table.
         let path = outline?.path
         let node = TOMLNode(.header, at: position)
         cursor.offset += 1
@@ -130,7 +130,7 @@ extension TOMLParser {
         }
     }
 
-    /// `true`, `false`, `inf`, `nan`, or something that was meant otherwise.
+    /// `true`, `false`, `inf`, `nan`, or a mistake.
     private mutating func word() throws(DocumentError) -> Value.Kind {
         let start = cursor.offset
         while TOMLParser.isBareKey(cursor.byte) || cursor.byte == Byte.dot { cursor.offset += 1 }

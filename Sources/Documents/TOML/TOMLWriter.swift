@@ -1,14 +1,14 @@
 /// Writes a value tree as TOML.
 struct TOMLWriter {
     private(set) var text = ""
-    /// Whether a string of several lines may be written on several lines.
+    /// True when a string of several lines may be written on several lines.
     private let multilineStrings: Bool
 
     init(multilineStrings: Bool = true) {
         self.multilineStrings = multilineStrings
     }
 
-    /// The keys of `table` under the header that `path` names, already written by the caller.
+    /// Writes the keys of `table`. The caller has already written the header that `path` names.
     mutating func write(_ table: Table, path: [String]) {
         for entry in table.entries where !TOMLWriter.hasHeader(entry.value) {
             if case .null = entry.value.kind { continue }
@@ -20,7 +20,7 @@ struct TOMLWriter {
             let path = path + [TOMLWriter.key(entry.key)]
             switch entry.value.kind {
             case .table(let table):
-                // A table of nothing but tables is implied by their headers.
+                // A table that contains only tables is implied by their headers.
                 if table.isEmpty || table.entries.contains(where: { !TOMLWriter.hasHeader($0.value) }) {
                     header("[\(path.joined(separator: "."))]")
                 }
@@ -41,7 +41,7 @@ struct TOMLWriter {
         text += "\(header)\n"
     }
 
-    /// Tables, and arrays of at least one table and nothing else.
+    /// True for tables, and for non-empty arrays that contain only tables.
     private static func hasHeader(_ value: Value) -> Bool {
         switch value.kind {
         case .table: true
@@ -52,14 +52,14 @@ struct TOMLWriter {
 
     // MARK: Values
 
-    /// A value on one line, as it stands inside arrays and inline tables.
+    /// A value on one line, for arrays and inline tables.
     static func inline(_ value: Value) -> String {
         var writer = TOMLWriter()
         writer.append(value, inline: true)
         return writer.text
     }
 
-    /// A value as it stands behind `key =`.
+    /// A value after `key =`.
     static func line(_ value: Value, multilineStrings: Bool) -> String {
         var writer = TOMLWriter(multilineStrings: multilineStrings)
         writer.append(value, inline: false)
@@ -100,12 +100,12 @@ struct TOMLWriter {
 
     // MARK: Strings and keys
 
-    /// A key as it is written in a dotted path: bare where that is possible.
+    /// A key for a dotted path. It is bare if possible.
     static func key(_ key: String) -> String {
         !key.isEmpty && key.utf8.allSatisfy(TOMLParser.isBareKey) ? key : quoted(key)
     }
 
-    /// A string on one line, between apostrophes when that saves escapes.
+    /// A string on one line. It is written between apostrophes when that saves escapes.
     static func quoted(_ string: String) -> String {
         var needsEscape = false
         var hasApostropheOrControl = false
@@ -117,7 +117,7 @@ struct TOMLWriter {
         return "\"\(escaped(string, multiline: false))\""
     }
 
-    /// A string in the form that reads best where lines are free.
+    /// A string in the form that is easiest to read, on several lines if useful.
     private static func string(_ string: String) -> String {
         guard string.utf8.dropLast().contains(Byte.newline) else { return quoted(string) }
         var apostrophes = 0
@@ -142,7 +142,7 @@ struct TOMLWriter {
             case Byte.carriageReturn: result += [Byte.backslash, UInt8(ascii: "r")]
             case Byte.tab: result += [Byte.backslash, UInt8(ascii: "t")]
             case Byte.backslash: result += [Byte.backslash, Byte.backslash]
-            // Every third of a run, so that no three stand together.
+            // Escape every third quote of a run, so that no three are adjacent.
             case Byte.quote where !multiline || quotes % 3 == 0: result += [Byte.backslash, Byte.quote]
             case _ where byte.isControl:
                 let digits = String(byte, radix: 16, uppercase: true)
@@ -150,14 +150,14 @@ struct TOMLWriter {
             default: result.append(byte)
             }
         }
-        // One at the end would run into the closing three.
+        // A quote at the end would merge with the closing three.
         if multiline, result.last == Byte.quote, quotes % 3 != 0 {
             result.removeLast()
             result += [Byte.backslash, Byte.quote]
         }
         let text = String(decoding: result, as: UTF8.self)
         guard result.contains(leadOfBytes) else { return text }
-        // The last private-use characters stand for bytes that are no UTF-8; as escapes they can be seen.
+        // The last private-use characters stand for bytes that are not UTF-8. Escapes make them visible.
         var shown = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
             if scalar.value >= 0x10FF00 {
