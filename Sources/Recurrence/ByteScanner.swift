@@ -1,4 +1,4 @@
-/// A place in a text, read byte by byte from left to right.
+/// A position in a text that is read byte by byte from left to right.
 struct ByteScanner {
     let bytes: [UInt8]
     var position = 0
@@ -33,7 +33,7 @@ struct ByteScanner {
         return position > start
     }
 
-    /// An unsigned number of at most so many digits; nil, and the place unchanged, when there is none or it is longer.
+    /// Reads an unsigned number of at most this many digits. Returns nil, without moving, when there is none or it is longer.
     mutating func number(digitsUpTo most: Int) -> Int? {
         var end = position
         var value = 0
@@ -47,7 +47,7 @@ struct ByteScanner {
         return value
     }
 
-    /// The number that the next so many digits make, whatever follows them; nil when there are fewer.
+    /// Reads a number of exactly this many digits, whatever follows them. Returns nil when there are fewer.
     mutating func number(digits count: Int) -> Int? {
         guard bytes.count - position >= count else { return nil }
         var value = 0
@@ -59,7 +59,7 @@ struct ByteScanner {
         return value
     }
 
-    /// The letters from here on, lower-cased.
+    /// Reads the letters at the position, in lower case.
     mutating func word() -> String {
         var word: [UInt8] = []
         while let byte = peek, byte.isLetter {
@@ -69,7 +69,7 @@ struct ByteScanner {
         return String(decoding: word, as: UTF8.self)
     }
 
-    /// What stands between blanks, in the whole text.
+    /// The words of the whole text, separated by blanks.
     func words() -> [Range<Int>] {
         var words: [Range<Int>] = []
         var start: Int?
@@ -90,7 +90,7 @@ struct ByteScanner {
         return String(decoding: bytes[start..<end], as: UTF8.self)
     }
 
-    /// How many characters stand before a byte.
+    /// The number of characters before a byte.
     func characterOffset(of byte: Int) -> Int {
         String(decoding: bytes.prefix(byte), as: UTF8.self).count
     }
@@ -104,12 +104,12 @@ extension UInt8 {
 }
 
 extension String {
-    /// ASCII letters in lower case; other characters unchanged.
+    /// The text with its ASCII letters in lower case. Other characters are unchanged.
     var asciiLowercased: String {
         String(decoding: utf8.map(\.lowercased), as: UTF8.self)
     }
 
-    /// How many insertions, deletions, changes and swaps of neighbours lie between two texts, ASCII case ignored.
+    /// The number of insertions, deletions, changes and swaps of neighbours between two texts, ignoring ASCII case.
     func editDistance(to other: String) -> Int {
         let a = Array(asciiLowercased.utf8)
         let b = Array(other.asciiLowercased.utf8)

@@ -1,12 +1,12 @@
-/// A schedule in words, for a person who wants to know what was written.
+/// Describes a schedule in words, for a person who wants to know what its text means.
 public struct Explanation: Sendable, Hashable {
-    /// What kind of text it was: `cron, five fields as crontab(5)`.
+    /// The kind of text: `cron, five fields as crontab(5)`.
     public var syntax: String
-    /// One text for all that mean the same.
+    /// One text for all expressions with the same meaning.
     public var normalized: String
-    /// `At 02:30 every day`, without a full stop.
+    /// The description: `At 02:30 every day`, without a full stop.
     public var sentence: String
-    /// What is legal and likely not meant, each with what it really does.
+    /// Legal parts that were probably not intended, each with its real effect.
     public var warnings: [String]
 
     public init(syntax: String, normalized: String, sentence: String, warnings: [String] = []) {
@@ -18,7 +18,7 @@ public struct Explanation: Sendable, Hashable {
 }
 
 extension Recurrence {
-    /// `now` decides whether a rule is over. `text`: what it was read from, which shows steps that the rule no longer does.
+    /// `now` decides whether a rule has ended. `text` is the original text, which shows steps that the rule no longer shows.
     public func explanation(at now: Instant, of text: String) -> Explanation {
         var sentence: String
         var warnings: [String] = []
@@ -81,7 +81,7 @@ extension CronDialect {
 }
 
 extension WallFields {
-    /// What surprises people. `lastDay`: how the last day of a month is written, where it can be.
+    /// Warnings about surprising effects. `lastDay` is the syntax for the last day of a month, if there is one.
     func warnings(lastDay: String?) -> [String] {
         var found: [String] = []
         let seconds = seconds.members
@@ -106,8 +106,8 @@ extension WallFields {
         return found
     }
 
-    /// A step that does not divide its field begins anew before a whole step has gone by. Two members are a step only to whoever
-    /// read the text: see `StepRemarks`.
+    /// A step that does not divide its field restarts before a whole step has passed. If only two members remain, only the text
+    /// shows that they come from a step: see `StepRemarks`.
     private static func unevenStep(_ members: [Int], of count: Int, _ unit: String, _ whole: String) -> [String] {
         guard let stride = stride(members, of: count), let last = members.last, count % stride.step != 0 else { return [] }
         return [StepRemarks.unevenStep(stride.step, from: stride.first, to: last, of: count, unit, whole)]
@@ -125,7 +125,7 @@ extension WallFields {
         let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < day }
         if named == [2], day == 29 { return ["the 29th of February comes in leap years alone"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
-        // Each special day says itself how the last one is written that every month has.
+        // Each kind of special day has its own syntax for a last day that every month has.
         let last = special.nearest != 0 ? "LW is the last weekday of any month" : lastDay.map { "\($0) is the last day of any month" }
         return [
             "\(Words.list(Words.members(lacking) { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") "
@@ -133,7 +133,7 @@ extension WallFields {
         ]
     }
 
-    /// How many days a month must have for the day-of-month part to name one of them.
+    /// The number of days that a month must have for the day-of-month part to match one of them.
     private var shortestMonthThatMatches: Int? {
         let special = rare?.days ?? .none
         let numbered = UInt64(days.daysOfMonth).members + UInt64(special.nearest).members

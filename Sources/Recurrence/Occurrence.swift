@@ -1,4 +1,4 @@
-/// A due instant, and what is odd about it.
+/// A due instant, with a note if daylight saving has affected it.
 public struct Occurrence: Sendable, Hashable {
     public var instant: Instant
     public var note: Note?
@@ -8,7 +8,7 @@ public struct Occurrence: Sendable, Hashable {
         self.note = note
     }
 
-    /// What daylight saving did to a due time. Cases may be added.
+    /// The effect of daylight saving on a due time. Cases may be added.
     public enum Note: String, Sendable, Hashable, CustomStringConvertible {
         case movedByGap = "moved: the clock skips this time"
         case mergedByGap = "merged: the clock skips several due times, which make one run"

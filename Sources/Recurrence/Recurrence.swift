@@ -1,21 +1,21 @@
-/// When things are due: instants, spans, time zones, and the rules that repeat.
+/// Due times: instants, spans, time zones, and the rules that repeat.
 ///
 /// What holds here:
-/// - Everything is a function of its arguments. There is no clock in this module; the only file that touches the
-///   system is `ZoneFiles.swift`, which reads the time-zone database when a zone is asked for.
-/// - `next(after:)` is strictly later than what it was given, falls on or after 1970-01-01 and before 2200-01-01 (UTC),
-///   and does a bounded amount of work without allocating, also for a rule that never comes true (`0 0 31 2 *`).
-/// - No text, file or number makes this module trap. What cannot be used is refused with a `RecurrenceError` that says
-///   where, what was found, and what was likely meant.
+/// - Everything is a function of its arguments. This module has no clock. The only file that accesses the system is
+///   `ZoneFiles.swift`, which reads the time-zone database when a zone is requested.
+/// - `next(after:)` is strictly later than its argument, at or after 1970-01-01 and before 2200-01-01 (UTC). It does a bounded
+///   amount of work without allocating, even for a rule that never matches (`0 0 31 2 *`).
+/// - No text, file or number makes this module trap. Unusable input is refused with a `RecurrenceError` that gives the position,
+///   what was found, and what was probably meant.
 /// - Time is POSIX time: every day has 86,400 seconds, leap seconds do not exist.
 ///
-/// A rule that is written as wall-clock fields (`WallFields`) is bit sets; read in a zone it is a `WallSchedule`.
+/// A rule of wall-clock fields (`WallFields`) consists of bit sets. With a zone it is a `WallSchedule`.
 public struct Recurrence: Sendable {
     enum Rule: Sendable {
         case cron(WallSchedule<WallFields>, CronDialect)
-        /// With its normalized text.
+        /// The associated text is the normalized one.
         case calendar(WallSchedule<WallFields>, String)
-        /// The wall-clock forms of a pattern, computed when the run before has ended.
+        /// The wall-clock forms of a pattern. The next time is computed when the previous run has ended.
         case pattern(WallSchedule<WallFields>)
         case rrule(RRuleSchedule)
         case interval(Interval)
@@ -27,14 +27,14 @@ public struct Recurrence: Sendable {
 
     let rule: Rule
 
-    /// The expression names its zone itself: `CRON_TZ=ZONE` of cron, the zone at the end of a calendar expression.
+    /// The zone that the expression itself names: `CRON_TZ=ZONE` of cron, or the zone at the end of a calendar expression.
     public internal(set) var namesZone = false
 
-    /// Reads a cron expression of any `CronDialect`, or a word such as `@daily`, `@every 10m`, `@reboot` (the `@` may be left
-    /// out). `CRON_TZ=ZONE` before it names the zone, which `zones` then looks up.
+    /// Reads a cron expression of any `CronDialect`, or a word such as `@daily`, `@every 10m`, `@reboot` (the `@` is optional).
+    /// `CRON_TZ=ZONE` before it names the zone, which is looked up in `zones`.
     ///
-    /// `stableSeed` decides what `H` stands for; the same seed always gives the same value. An `@every` counts on a
-    /// fixed grid, as robfig/cron has it: the length of a run does not move the next one.
+    /// `stableSeed` decides the value of `H`: the same seed always gives the same value. `@every` counts on a fixed grid, as in
+    /// robfig/cron: the length of a run does not move the next one.
     public static func cron(
         _ text: String, zone: Zone, zones: ZoneDatabase, stableSeed: UInt64, daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
@@ -52,11 +52,11 @@ public struct Recurrence: Sendable {
         }
     }
 
-    /// Reads an expression of systemd.time(7), "Calendar Events": `Mon..Fri *-*-* 09:00 Europe/Berlin`, `*-*~1`, `daily`. A
-    /// zone that it names takes the place of `zone`; `zones` then looks it up.
+    /// Reads an expression of systemd.time(7), "Calendar Events": `Mon..Fri *-*-* 09:00 Europe/Berlin`, `*-*~1`, `daily`. A zone
+    /// in the expression replaces `zone` and is looked up in `zones`.
     ///
-    /// A schedule whose hour or minute is `*` is a wildcard when the clock changes. What is finer than a millisecond falls
-    /// to the millisecond in which it lies.
+    /// A schedule whose hour or minute is `*` is a wildcard when the clock changes. A fraction below a millisecond belongs to its
+    /// millisecond.
     public static func calendar(
         _ text: String, zone: Zone, zones: ZoneDatabase, daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
@@ -73,21 +73,21 @@ public struct Recurrence: Sendable {
         return Recurrence(rule: .calendar(schedule, expression.text), namesZone: expression.zoneOffset != nil)
     }
 
-    /// Whether a text is an expression of cron, whatever zone it names.
+    /// True when the text is a cron expression, whatever zone it names.
     public static func isCron(_ text: String) -> Bool {
         do throws(RecurrenceError) { _ = try CronParser(text, stableSeed: 0).parse() } catch { return false }
         return true
     }
 
-    /// Whether a text is a calendar expression, whatever zone it names.
+    /// True when the text is a calendar expression, whatever zone it names.
     public static func isCalendar(_ text: String) -> Bool {
         do throws(RecurrenceError) { _ = try CalendarParser(text).parse() } catch { return false }
         return true
     }
 
-    /// Reads a pattern: an interval `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` (`**` for any, lists with `|`), or
-    /// `ext:KEY:ARGS`, which a program decides. All of them count from the end of the last run. The wall-clock forms are
-    /// fixed schedules to daylight saving.
+    /// Reads a pattern: an interval `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` (`**` for any value, lists with `|`), or
+    /// `ext:KEY:ARGS`, for which a program computes the times. All of them count from the end of the last run. For daylight
+    /// saving, the wall-clock forms are fixed schedules.
     public static func pattern(
         _ text: String, zone: Zone, daylight: DaylightRule = .standard
     ) throws(RecurrenceError) -> Recurrence {
@@ -100,11 +100,11 @@ public struct Recurrence: Sendable {
 
     /// Reads a recurrence rule of iCalendar (RFC 5545 §3.3.10), `FREQ=MONTHLY;BYDAY=2TU`; `RRULE:` may precede.
     ///
-    /// It begins at `start`, from which it takes what it does not say itself: the time of day, the day, which weeks are
-    /// the second ones. The start is due only if the rule names it. Without one a rule begins at 1970-01-01 00:00 wall
-    /// time; one that counts from its start (COUNT, INTERVAL above 1) or takes its weekday from it is then refused.
-    /// Daylight saving is met as in every other rule; it is a wildcard when it leaves the hour or the minute open:
-    /// FREQ=HOURLY without BYHOUR. Costs as much as COUNT searches.
+    /// The rule begins at `start`. It takes from the start what it does not give itself: the time of day, the day, and the parity
+    /// of weeks. The start is due only if the rule matches it. Without a start, a rule begins at 1970-01-01 00:00 wall time, and
+    /// a rule that counts from its start (COUNT, INTERVAL above 1) or takes its weekday from the start is refused. Daylight
+    /// saving is handled as in all other rules. The rule is a wildcard when it leaves the hour or the minute open: FREQ=HOURLY
+    /// without BYHOUR. The cost is that of COUNT searches.
     public static func rrule(
         _ text: String, start: RRuleTime? = nil, excluding: [RRuleTime] = [], zone: Zone,
         daylight: DaylightRule = .standard
@@ -118,24 +118,24 @@ public struct Recurrence: Sendable {
                     rule, start: start?.wall ?? 0, excluding: excluding.map(\.instants), zone: zone, daylight: daylight)))
     }
 
-    /// Every `span`: counted from the end of the last run, or (`fromStart`) on a fixed grid. A span that is not longer
-    /// than zero is never due.
+    /// Every `span`, counted from the end of the last run, or with `fromStart` on a fixed grid. A span that is not positive is
+    /// never due.
     public static func every(_ span: Span, fromStart: Bool) -> Recurrence {
         Recurrence(rule: .interval(Interval(span: span, fromStart: fromStart)))
     }
 
-    /// Once.
+    /// Due once.
     public static func at(_ instant: Instant) -> Recurrence {
         Recurrence(rule: .at(instant))
     }
 
-    /// Due when something happens that no clock tells of, a file that comes; `next(after:origin:)` knows of no instant.
+    /// Due when an event happens that no clock gives, such as a new file. `next(after:origin:)` gives no instant.
     public static let event = Recurrence(rule: .event)
 
     /// The first due instant strictly after `instant`, or nil when there is none before the year 2200.
     ///
-    /// `origin` matters to `every` alone: the end of the last run, or, from the start, any point of the grid. What is
-    /// due are `origin + span`, `origin + 2 span`, …
+    /// `origin` matters only to `every`: it is the end of the last run or, with `fromStart`, any point of the grid. The due
+    /// instants are `origin + span`, `origin + 2 span`, …
     public func next(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule.next(after: instant)
@@ -146,14 +146,14 @@ public struct Recurrence: Sendable {
         }
     }
 
-    /// As `next(after:origin:)`, with a note when daylight saving makes the instant an odd one.
+    /// As `next(after:origin:)`, with a note when daylight saving has affected the instant.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
         if let wall { return wall.nextOccurrence(after: instant) }
         if case .rrule(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
         return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }
     }
 
-    /// The next run is counted from the end of the last one, and so is not known while that one runs.
+    /// True when the next run is counted from the end of the last one, so that it is unknown during a run.
     public var isFromEnd: Bool {
         switch rule {
         case .interval(let interval): !interval.fromStart
@@ -162,40 +162,40 @@ public struct Recurrence: Sendable {
         }
     }
 
-    /// Read from the wall clock, and each wall time once: see `DaylightRule`.
+    /// True when the rule reads the wall clock and is due once for each wall time: see `DaylightRule`.
     public var isFixed: Bool { wall.map { !$0.rule.isWildcard } ?? false }
 
-    /// Counts in equal steps from an origin: `every`, `@every`.
+    /// True when the rule counts equal steps from an origin: `every`, `@every`.
     public var isInterval: Bool {
         if case .interval = rule { return true }
         return false
     }
 
-    /// The step of an interval whose steps are all equally long; nil for months.
+    /// The step of an interval whose steps all have the same length. Nil for months.
     public var intervalMilliseconds: Int64? {
         if case .interval(let interval) = rule, interval.span.months == 0 { return interval.span.milliseconds }
         return nil
     }
 
-    /// Due when the daemon starts for the first time after the machine has, and at no instant that can be computed.
+    /// True when the rule is due at the first start of the daemon after each start of the machine. No instant can be computed.
     public var isReboot: Bool {
         if case .reboot = rule { return true }
         return false
     }
 
-    /// Due when something happens, and at no instant that can be computed.
+    /// True when the rule is due when an event happens. No instant can be computed.
     public var isEvent: Bool {
         if case .event = rule { return true }
         return false
     }
 
-    /// Due once.
+    /// True when the rule is due once.
     public var isOnce: Bool {
         if case .at = rule { return true }
         return false
     }
 
-    /// The program that decides, when one does: then `next(after:origin:)` knows of no instant.
+    /// The program that computes the due times, if there is one. `next(after:origin:)` then gives no instant.
     public var patternExtension: PatternExtension? {
         if case .ext(let ext) = rule { return ext }
         return nil
@@ -208,15 +208,15 @@ public struct Recurrence: Sendable {
         }
     }
 
-    /// The zone whose wall clock decides; nil for a rule that reads none.
+    /// The zone of the wall clock that the rule reads. Nil for a rule that reads none.
     public var zone: Zone? {
         if case .rrule(let schedule) = rule { return schedule.zone }
         return wall?.zone
     }
 
-    /// One text for all that mean the same: numbers for names in cron, `@daily` as `0 0 * * *`, `60.seconds` as `1.minutes`; of a
-    /// calendar expression what `systemd-analyze calendar` prints. Reads back as an equal rule, that of iCalendar with the
-    /// same start.
+    /// One text for all rules with the same meaning: numbers for names in cron, `@daily` as `0 0 * * *`, `60.seconds` as
+    /// `1.minutes`, and for a calendar expression the text of `systemd-analyze calendar`. It reads back as an equal rule, an
+    /// iCalendar rule with the same start.
     public var normalized: String {
         switch rule {
         case .cron(let schedule, let dialect): schedule.rule.cronText(dialect)

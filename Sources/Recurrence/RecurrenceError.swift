@@ -1,10 +1,10 @@
-/// Why a text that says when was refused, for a person to act on.
+/// The reason why the text of a schedule was refused, for a person to correct it.
 public struct RecurrenceError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What is wrong: where in the expression, what was found, what is allowed.
+    /// The fault: its place in the expression, what was found, and what is allowed.
     public var message: String
-    /// Where in the text, in characters from its beginning; nil when no one place is to blame.
+    /// The position in the text, in characters from its beginning. Nil when the fault has no single position.
     public var offset: Int?
-    /// What was likely meant, as a sentence part: `did you mean "Europe/Berlin"?`.
+    /// The probable correction, as part of a sentence: `did you mean "Europe/Berlin"?`.
     public var hint: String?
 
     public init(_ message: String, offset: Int? = nil, hint: String? = nil) {

@@ -1,4 +1,4 @@
-/// Seconds of the day: each matching hour with each matching minute with each matching second.
+/// Seconds of the day: each combination of a matching hour, minute and second.
 struct TimesOfDay: Sendable, Hashable {
     /// Bits 0 to 23.
     var hours: UInt32
@@ -8,7 +8,7 @@ struct TimesOfDay: Sendable, Hashable {
 
     static let none = UInt32.max
 
-    /// The first; no set may be empty.
+    /// The first time of day. No set may be empty.
     @inline(__always)
     var first: UInt32 {
         UInt32(
@@ -16,7 +16,7 @@ struct TimesOfDay: Sendable, Hashable {
                 &+ seconds.trailingZeroBitCount)
     }
 
-    /// The first at or after a second of the day, or `none`.
+    /// The first time at or after a second of the day, or `none`.
     @inline(__always)
     func first(atOrAfter time: UInt32) -> UInt32 {
         let hour = time / 3600
@@ -42,10 +42,10 @@ struct TimesOfDay: Sendable, Hashable {
                 &+ seconds.trailingZeroBitCount)
     }
 
-    /// How many there are, at most 86,400.
+    /// The number of times, at most 86,400.
     var count: Int { hours.nonzeroBitCount * minutes.nonzeroBitCount * seconds.nonzeroBitCount }
 
-    /// The nth from 0, in order; n must be less than `count`.
+    /// The nth time in order, from 0. n must be less than `count`.
     subscript(n: Int) -> UInt32 {
         let perMinute = seconds.nonzeroBitCount
         let perHour = minutes.nonzeroBitCount * perMinute
@@ -56,12 +56,12 @@ struct TimesOfDay: Sendable, Hashable {
 }
 
 extension UInt64 {
-    /// The bits of numbers below 64.
+    /// The bits of the numbers below 64.
     init(members: [Int]) {
         self = members.reduce(0) { $0 | 1 << UInt64($1) }
     }
 
-    /// The number of the nth bit that is set, from 0; 64 when fewer are.
+    /// The position of the nth set bit, from 0. 64 when there are fewer.
     func member(_ n: Int) -> Int {
         var rest = self
         for _ in 0..<n { rest &= rest &- 1 }

@@ -1,4 +1,4 @@
-/// A wall-clock rule without its zone: a bit set a field. Wall-clock seconds in, wall-clock seconds out.
+/// A wall-clock rule without its zone: one bit set for each field. Takes and returns wall-clock seconds.
 struct WallFields: WallRule, Hashable {
     /// Bits 0 to 59.
     var seconds: UInt64
@@ -8,17 +8,17 @@ struct WallFields: WallRule, Hashable {
     var days: DayRule
     /// Bits 1 to 12.
     var months: UInt16
-    /// Fields whose text began with `*`; it decides more than their bits: see `isWildcard` and `DayRule`.
+    /// The fields whose text began with `*`. The star has an effect besides the bits: see `isWildcard` and `DayRule`.
     var stars: Stars
     /// Nil for most rules.
     var rare: Rare?
 
-    /// What few rules have, apart, so that the others stay small and fast.
+    /// The parts that few rules have. They are stored apart, so that other rules stay small and fast.
     final class Rare: Sendable, Hashable {
-        /// Of 1970 and later, less 1970; empty: every year.
+        /// The years minus 1970. Empty means every year.
         let years: Bits256
         let days: SpecialDays
-        /// Milliseconds from the beginning of the minute, ascending; empty: whole seconds, as `seconds` has them.
+        /// Milliseconds from the beginning of the minute, ascending. Empty means the whole seconds of `seconds`.
         let milliseconds: [Int32]
 
         init(years: Bits256 = Bits256(), days: SpecialDays = .none, milliseconds: [Int32] = []) {
@@ -46,7 +46,7 @@ struct WallFields: WallRule, Hashable {
         static let month = Stars(rawValue: 32)
     }
 
-    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
+    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` differently when the clock changes.
     var isWildcard: Bool { !stars.isDisjoint(with: [.minute, .hour]) }
 
     func firstMillisecond(ofSecond second: Int64, atOrAfter part: Int64) -> Int64? {
@@ -64,8 +64,8 @@ struct WallFields: WallRule, Hashable {
 
     var hasMilliseconds: Bool { rare.map { !$0.milliseconds.isEmpty } ?? false }
 
-    /// Leaps from field to field by the position of the next bit: one step for each month without a matching day, none
-    /// for hours, minutes or seconds.
+    /// Jumps from field to field to the position of the next bit: one step for each month without a matching day, none for hours,
+    /// minutes or seconds.
     @inline(__always)
     func firstMatch(atOrAfter local: Int64) -> Int64 {
         let day = Civil.floorDivide(local, Civil.secondsPerDay)
@@ -113,14 +113,14 @@ struct WallFields: WallRule, Hashable {
         return rare.years.first(atOrAbove: year &+ 1 &- Civil.firstYear).map { $0 &+ Civil.firstYear }
     }
 
-    /// The matching days of a month as bits 1 to 31. `firstDay` is the day number of its 1st.
+    /// The matching days of a month as bits 1 to 31. `firstDay` is the day number of the month's 1st.
     @inline(__always)
     private func matchingDays(firstDay: Int64, daysInMonth: Int) -> UInt32 {
         if let rare { return days.days(firstDay: firstDay, daysInMonth: daysInMonth, with: rare.days) }
         return days.days(firstDay: firstDay, daysInMonth: daysInMonth)
     }
 
-    /// The first time of the first of the matching days of a month.
+    /// The first time on the first of the matching days of a month.
     @inline(__always)
     private func at(firstDay: Int64, matching: UInt32) -> Int64 {
         let day = firstDay &+ Int64(matching.trailingZeroBitCount &- 1)

@@ -1,15 +1,15 @@
-/// Which seconds of the wall clock match, in whatever zone that hangs.
+/// A rule that decides which seconds of the wall clock match, in any zone.
 protocol WallRule: Sendable {
-    /// The first matching wall time at or after `local`, or `noMatch` before the wall clock reaches 2200-01-03.
+    /// The first matching wall time at or after `local`. `noMatch` when there is none before the wall clock reaches 2200-01-03.
     func firstMatch(atOrAfter local: Int64) -> Int64
 
-    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` apart when the clock changes.
+    /// Debian's cron(8) treats jobs whose minute or hour begins with `*` differently when the clock changes.
     var isWildcard: Bool { get }
 
-    /// It is due within seconds too, at the parts that `firstMillisecond` gives.
+    /// The rule is due at fractions of a second too, which `firstMillisecond` gives.
     var hasMilliseconds: Bool { get }
 
-    /// The first part of a matching second at or after one, 0 to 999; nil when the second has no more.
+    /// The first matching millisecond of a matching second, at or after the given one, 0 to 999. Nil when the second has no more.
     func firstMillisecond(ofSecond second: Int64, atOrAfter part: Int64) -> Int64?
 }
 
@@ -20,12 +20,12 @@ extension WallRule {
 
 let noMatch = Int64.max
 
-/// A wall-clock rule read in a zone. One small object a schedule; `next` allocates nothing.
+/// A wall-clock rule in a zone. One small object for each schedule; `next` allocates nothing.
 ///
-/// How daylight saving is met: within one range of constant offset the wall clock just runs, so a search there is a
-/// search in wall time. Each range answers for one stretch of wall time, from `lower` to `upper`: for a wildcard
-/// schedule what its clock shows; for a fixed one what no earlier range has answered for, gaps included. A match is
-/// carried from range to range until one answers for it.
+/// Daylight saving: within one range of constant offset the wall clock runs evenly, so the search there is a search in wall time.
+/// Each range is responsible for one stretch of wall time, from `lower` to `upper`. For a wildcard schedule that is the time that
+/// its clock shows. For a fixed schedule it is the time, gaps included, for which no earlier range is responsible. A match is
+/// passed from range to range until it falls into the stretch of one.
 final class WallSchedule<Rule: WallRule>: Sendable {
     let rule: Rule
     let zone: Zone
@@ -56,14 +56,14 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         return find(from: second &+ 1)
     }
 
-    /// The same for a rule that is due within seconds, perhaps still in the one of `instant`.
+    /// The same for a rule that is due at fractions of a second, perhaps still in the second of `instant`.
     private func find(after instant: Instant, second: Int64) -> Found? {
         var from = second
         var isGapBehind = false
         while var found = find(from: from, isGapBehind: isGapBehind) {
             let begin = found.instant
             if found.local < zone.ranges[found.range].localStart {
-                // A gap's misses make one run, at the first valid instant, whatever parts of seconds they were.
+                // All times that a gap skips give one run at the first valid instant, whatever their fractions of a second.
                 if begin > instant { return found }
                 isGapBehind = true
                 continue
@@ -81,21 +81,22 @@ final class WallSchedule<Rule: WallRule>: Sendable {
 
     private struct Found {
         var instant: Instant
-        /// The wall time that matched; earlier than what the clock shows when a gap moved it.
+        /// The matching wall time. It is earlier than the time on the clock when a gap has moved it.
         var local: Int64
         var range: Int
     }
 
-    /// The first due second at or after one. `isGapBehind`: what a gap moved to that second is accounted for.
+    /// The first due second at or after the given one. With `isGapBehind`, the times that a gap moved to that second are already
+    /// handled.
     @inline(__always)
     private func find(from second: Int64, isGapBehind: Bool = false) -> Found? {
         let ranges = zone.ranges
-        // What is before 1970 is never due.
+        // Times before 1970 are never due.
         let start = max(second, 0)
         guard start < Civil.endSeconds else { return nil }
         var number = zone.rangeIndex(at: start)
         var range = ranges[number]
-        // Whatever a gap before `start` moved to the beginning of this range lies behind, unless that is `start` itself.
+        // Times that a gap before `start` moved to the beginning of this range are past, unless that beginning is `start` itself.
         var from = lower(number, ranges)
         if start > range.start || isGapBehind { from = max(from, start &+ Int64(range.offset)) }
         var match = rule.firstMatch(atOrAfter: from)
@@ -109,14 +110,14 @@ final class WallSchedule<Rule: WallRule>: Sendable {
             guard number < ranges.count else { return nil }
             range = ranges[number]
             let nextFrom = lower(number, ranges)
-            // From here the search may begin before the match (an overlap) or after it (a gap that is skipped).
+            // The next range may begin before the match (an overlap) or after it (a gap that is skipped).
             if nextFrom < from || nextFrom > match { match = rule.firstMatch(atOrAfter: nextFrom) }
             from = nextFrom
         }
         return nil
     }
 
-    /// Where the wall time begins that a range answers for.
+    /// The start of the wall time for which a range is responsible.
     @inline(__always)
     private func lower(_ number: Int, _ ranges: [Zone.Range]) -> Int64 {
         let start = ranges[number].localStart
@@ -126,7 +127,7 @@ final class WallSchedule<Rule: WallRule>: Sendable {
         return gapRuns && start &- previousEnd <= DaylightRule.longestGapSeconds ? previousEnd : start
     }
 
-    /// Where it ends.
+    /// The end of that wall time.
     @inline(__always)
     private func upper(_ number: Int, _ ranges: [Zone.Range]) -> Int64 {
         let end = ranges[number].localEnd

@@ -34,7 +34,7 @@ extension WallFields {
         let seconds = seconds.members
         let minutes = minutes.members
         let hours = UInt64(hours).members
-        // A few times of day are told one by one.
+        // A small number of times of day is listed in full.
         if hours.count < 24, seconds.count * minutes.count * hours.count <= 6 {
             let times = hours.flatMap { hour in
                 minutes.flatMap { minute in
@@ -58,7 +58,7 @@ extension WallFields {
         return minutes.count == 60 ? "\(each) of every minute\(hourWords(of: hours))" : "\(each), \(minuteWords)"
     }
 
-    /// Times with fractions of a second, which are milliseconds of the minute.
+    /// Times with fractions of a second, given as milliseconds of the minute.
     private func fractionWords(_ parts: [Int]) -> String {
         func second(_ part: Int) -> String {
             var text = "\(part / 1000).\(String(1000 + part % 1000).dropFirst())"
@@ -86,7 +86,7 @@ extension WallFields {
         return minutes.count == 60 ? "\(each) of every minute\(hourWords(of: hours))" : "\(each), \(minuteWords)"
     }
 
-    /// Minutes and hours.
+    /// The minutes and hours.
     private var minuteWords: String {
         let minutes = minutes.members
         let hours = UInt64(hours).members
@@ -116,8 +116,8 @@ extension WallFields {
         return " in the hours " + Words.list(Words.members(hours) { "\($0)" })
     }
 
-    /// When the members are equally far apart, from less than a step after the beginning to less than a step before the end:
-    /// at least three of them.
+    /// The step between the members, if there are at least three and they are equally far apart, from less than a step after the
+    /// beginning to less than a step before the end.
     static func stride(_ members: [Int], of count: Int) -> (first: Int, step: Int)? {
         guard members.count >= 3 else { return nil }
         let step = members[1] - members[0]
@@ -170,7 +170,7 @@ extension WallFields {
 
     private var dayOfWeekWords: String? {
         guard !daysOfWeekAreAll else { return nil }
-        // From Monday on, with Sunday last.
+        // The week begins on Monday and ends on Sunday.
         let members = UInt64(days.daysOfWeek & 0x7E).members + (days.daysOfWeek & 1 != 0 ? [7] : [])
         var items = Words.members(members) { Words.weekdays[$0 % 7] }
         if let special = rare?.days {

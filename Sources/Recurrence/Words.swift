@@ -1,4 +1,4 @@
-/// English for lists, ordinals and names, as explanations need it.
+/// English text for lists, ordinals and names in explanations.
 enum Words {
     static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
     static let months = [
@@ -24,7 +24,7 @@ enum Words {
         return "\(number)\(ending)"
     }
 
-    /// `first` to `fifth`, as weekdays of a month are counted.
+    /// `first` to `fifth`, for the weekdays of a month.
     static func counted(_ number: Int) -> String {
         ["first", "second", "third", "fourth", "fifth"][min(max(number, 1), 5) - 1]
     }
@@ -32,7 +32,7 @@ enum Words {
     /// `1 minute`, `5 minutes`.
     static func count(_ number: Int, _ unit: String) -> String { number == 1 ? "\(number) \(unit)" : "\(number) \(unit)s" }
 
-    /// The members of a set, runs of three and more as `a to b`.
+    /// The members of a set. Three or more in sequence are written `a to b`.
     static func members(_ numbers: [Int], _ name: (Int) -> String) -> [String] {
         var items: [String] = []
         var place = 0

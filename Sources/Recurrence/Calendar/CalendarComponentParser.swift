@@ -63,7 +63,7 @@ struct CalendarComponentParser {
                     hint: "write a single value, or a shorter step such as /0.1")
             }
             let last = stop - (stop - start) % item.step
-            // As in systemd what counts is the last value that the steps reach: 8..24/3 is fine for hours.
+            // As in systemd, only the last value that the steps reach is checked: 8..24/3 is allowed for hours.
             guard component.values.contains(last) else {
                 throw outOfRange(from: stopPlaces.lowerBound, to: stopPlaces.upperBound)
             }
@@ -77,7 +77,7 @@ struct CalendarComponentParser {
         return item
     }
 
-    /// An open step must lead to one more value at least.
+    /// A step without an end must reach at least one more value.
     private func checkStep(_ item: CalendarItem, at place: Int, _ written: String) throws(RecurrenceError) {
         let isFromEnd = component.kind == .dayFromEnd
         let room = isFromEnd ? item.start - component.values.lowerBound : component.values.upperBound - item.start
@@ -99,7 +99,7 @@ struct CalendarComponentParser {
         return step
     }
 
-    /// In the component's unit; fractions of a second are rounded to microseconds. Absurdly large numbers stop below
+    /// A number in the component's unit. Fractions of a second are rounded to microseconds. Very large numbers are limited to
     /// what 64 bits hold.
     private mutating func value(isStep: Bool = false) throws(RecurrenceError) -> Int {
         guard let first = next, first.isDigit else { throw unexpected(isStep: isStep) }
@@ -109,7 +109,7 @@ struct CalendarComponentParser {
             scanner.advance()
         }
         if component.kind == .year, !isStep {
-            // 12 is 2012, 89 is 1989.
+            // 12 means 2012, and 89 means 1989.
             if number < 70 { number += 2000 } else if number < 100 { number += 1900 }
         }
         number *= component.unit
@@ -123,7 +123,7 @@ struct CalendarComponentParser {
 
     private static let longest = 1_000_000_000
 
-    /// Six digits, rounded by the seventh.
+    /// Six digits. The seventh rounds.
     private mutating func fraction() throws(RecurrenceError) -> Int {
         guard let first = next, first.isDigit else { throw unexpected() }
         var value = 0
@@ -163,7 +163,7 @@ struct CalendarComponentParser {
         guard place < end else {
             return error("\(component.name): a \(isStep ? "step" : "value") is missing", at: place)
         }
-        // A whole character, were it of several bytes.
+        // Take the whole character, even if it has several bytes.
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {

@@ -1,32 +1,32 @@
-/// An expression of systemd.time(7), "Calendar Events", taken apart.
+/// An expression of systemd.time(7), "Calendar Events", split into its components.
 ///
-/// Each component stays the chain of items that was written, because the normalized text shows it: `0/2` and `0..23/2` are
-/// the same hours in different words.
+/// Each component keeps the list of items that was written, because the normalized text shows it: `0/2` and `0..23/2` are the
+/// same hours in different forms.
 struct CalendarExpression {
-    /// Bits 0 (Monday, systemd's first) to 6; 0: any.
+    /// Bits 0 (Monday, systemd's first) to 6. 0 means any day.
     var weekdays: UInt8 = 0
     var year = CalendarChain.any
     var month = CalendarChain.any
     var day = CalendarChain.any
-    /// The days, which are not `*`, are counted back from the end of the month: `~1` is the last.
+    /// True when the days are counted back from the end of the month: `~1` is the last. They are not `*` then.
     var daysAreFromEnd = false
     var hour = CalendarChain(0)
     var minute = CalendarChain(0)
     /// In microseconds.
     var second = CalendarChain(0)
-    /// As written, or `UTC`, which is what `@1790000000` means.
+    /// The zone as written, or `UTC` for `@1790000000`.
     var zone: String?
-    /// Where the zone stands, in characters; nil when none was written.
+    /// The position of the zone in characters. Nil when no zone was written.
     var zoneOffset: Int?
 
-    /// What surprises in the steps that were written and does not show in `fields`.
+    /// Remarks about written steps that have a surprising effect which `fields` does not show.
     var stepRemarks: [String] { [year, month, day, hour, minute, second].flatMap(\.remarks) }
 }
 
-/// The items of a component; none: any value.
+/// The items of a component. No items means any value.
 struct CalendarChain {
     private(set) var items: [CalendarItem]
-    /// What surprises in its steps.
+    /// Remarks about its steps that have a surprising effect.
     var remarks: [String] = []
 
     static let any = CalendarChain([])
@@ -34,7 +34,7 @@ struct CalendarChain {
 
     init(_ value: Int) { items = [CalendarItem(start: value)] }
 
-    /// In systemd's order, each once.
+    /// The items in systemd's order, without duplicates.
     init(_ items: [CalendarItem]) {
         self.items = []
         for item in items.sorted() where item != self.items.last { self.items.append(item) }
@@ -42,7 +42,7 @@ struct CalendarChain {
 
     var isAny: Bool { items.isEmpty }
 
-    /// Without fractions.
+    /// The values of the items, without fractions.
     func isWhole(_ component: CalendarComponent) -> Bool {
         items.allSatisfy { $0.start % component.unit == 0 && $0.step % component.unit == 0 }
     }
@@ -51,31 +51,31 @@ struct CalendarChain {
 /// `start`, `start..stop`, `start/step`, `start..stop/step`.
 struct CalendarItem: Hashable, Comparable {
     var start: Int
-    /// The last value; nil with a step: on to the end of the component.
+    /// The last value. Nil with a step means up to the end of the component.
     var stop: Int?
-    /// 0: `start` alone.
+    /// 0 means `start` alone.
     var step = 0
 
     static func < (a: CalendarItem, b: CalendarItem) -> Bool {
         (a.start, a.stop ?? -1, a.step) < (b.start, b.stop ?? -1, b.step)
     }
 
-    /// The values, ascending; `end` is the component's last.
+    /// The values in ascending order. `end` is the component's last value.
     func values(to end: Int) -> StrideThrough<Int> {
         stride(from: start, through: step == 0 ? start : stop ?? end, by: max(step, 1))
     }
 }
 
-/// What a component is called, which values it takes and how it is printed.
+/// The name of a component, its range of values and its printed form.
 struct CalendarComponent: Sendable {
     enum Kind: Sendable { case year, month, day, dayFromEnd, hour, minute, second }
 
     let kind: Kind
     let name: String
     let values: ClosedRange<Int>
-    /// What 1 is written for: a second is counted in microseconds.
+    /// The value that is written as 1: a second is counted in microseconds.
     let unit: Int
-    /// Digits in the normalized text.
+    /// The number of digits in the normalized text.
     let width: Int
 
     private init(_ kind: Kind, _ name: String, _ values: ClosedRange<Int>, unit: Int = 1, width: Int = 2) {
@@ -101,7 +101,7 @@ struct CalendarComponent: Sendable {
 // MARK: Bit sets
 
 extension CalendarExpression {
-    /// The rule as the clock walks it. Fractions of a second fall to the millisecond in which they lie.
+    /// The rule in the form that the search uses. A fraction of a second belongs to its millisecond.
     var fields: WallFields {
         var days: UInt32 = 0
         var special = SpecialDays.none
@@ -138,15 +138,15 @@ extension CalendarExpression {
         return bits
     }
 
-    /// Bit n: the day n days before the last.
+    /// Bit n stands for the day n days before the last.
     private static func daysBeforeLast(_ item: CalendarItem) -> UInt32 {
-        // Without a stop the steps go on to the end of the month: `~7/3` are `~7`, `~4` and `~1`.
+        // Without a stop the steps continue to the end of the month: `~7/3` is `~7`, `~4` and `~1`.
         let isOpen = item.stop == nil && item.step > 0
         let days = isOpen ? Array(stride(from: item.start, through: 1, by: -item.step)) : Array(item.values(to: item.start))
         return days.reduce(0) { $0 | 1 << UInt32($1 - 1) }
     }
 
-    /// Empty for every year.
+    /// Empty means every year.
     private static func years(_ chain: CalendarChain) -> Bits256 {
         var years = Bits256()
         for item in chain.items {
@@ -155,16 +155,16 @@ extension CalendarExpression {
         return years.runs == [0...(Civil.endYear - 1 - Civil.firstYear)] ? Bits256() : years
     }
 
-    /// The milliseconds of the minute, ascending; empty when there are whole seconds alone.
+    /// The milliseconds of the minute in ascending order. Empty when there are only whole seconds.
     private static func milliseconds(_ chain: CalendarChain) -> [Int32] {
         guard !chain.isWhole(.second) else { return [] }
-        // One bit each, as a chain may name all 60,000 many times over.
+        // One bit for each millisecond: a list may name all 60,000 many times over.
         var words = [UInt64](repeating: 0, count: 60_000 / 64 + 1)
         func insert(_ part: Int) { words[part >> 6] |= 1 << UInt64(part & 63) }
         for item in chain.items {
             let end = item.stop ?? CalendarComponent.second.values.upperBound
             if item.step > 0, item.step < 1000 {
-                // Steps shorter than a millisecond leave none out.
+                // Steps shorter than a millisecond skip no millisecond.
                 let last = item.start + (end - item.start) / item.step * item.step
                 for part in (item.start / 1000)...(last / 1000) { insert(part) }
             } else {

@@ -1,8 +1,8 @@
 /// Reads an expression of systemd.time(7), "Calendar Events": `[WEEKDAYS] [DATE] [TIME] [ZONE]`, a word such as `daily`, or
-/// `@1790000000`; or says what is wrong with which part at which position.
+/// `@1790000000`. Otherwise reports which part is wrong, why, and at which position.
 ///
-/// What systemd refuses is refused here, but for two things: blanks around the parts do no harm, and of several days from
-/// the end of the month (`*~27,28`) each is held to the limit of a single one. `@` with another zone than UTC is refused.
+/// Refuses everything that systemd refuses, with two exceptions: blanks around the parts are allowed, and in a list of days from
+/// the end of the month (`*~27,28`) each day has the limit of a single one. `@` with a zone other than UTC is refused.
 struct CalendarParser {
     private let scanner: ByteScanner
 
@@ -39,7 +39,7 @@ struct CalendarParser {
     private static let longestText = 4096
     private static let shapeHint = #"for example "Mon..Fri 09:00" or "*-*-01 02:30:00 Europe/Berlin""#
 
-    /// systemd.time(7); the last five are spellings that calendarspec.c takes too.
+    /// The words of systemd.time(7). The last five are spellings that calendarspec.c accepts too.
     private static let shorthands = [
         "minutely": "*:*", "hourly": "*:0", "daily": "0:0", "weekly": "Mon", "monthly": "*-1", "quarterly": "1,4,7,10-1",
         "semiannually": "1,7-1", "yearly": "1-1", "annually": "1-1",
@@ -48,7 +48,7 @@ struct CalendarParser {
 
     // MARK: Zone
 
-    /// The last of several words, when it begins with a letter and names no day.
+    /// The last of several words, if it begins with a letter and is not a day's name.
     private func takeZone(_ words: inout ArraySlice<Range<Int>>) -> Range<Int>? {
         guard words.count > 1, let last = words.last, scanner.bytes[last.lowerBound].isLetter else { return nil }
         let word = text(last).asciiLowercased
@@ -95,7 +95,7 @@ struct CalendarParser {
         return expression
     }
 
-    /// A time has its first colon before any dash or tilde.
+    /// In a time, the first colon precedes any dash or tilde.
     private func isTime(_ word: Range<Int>) -> Bool {
         let separators: [UInt8] = [UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "~")]
         return scanner.bytes[word].first(where: separators.contains) == UInt8(ascii: ":")
@@ -176,7 +176,7 @@ struct CalendarParser {
         }
     }
 
-    /// `Mon,Wed..Fri`, `Mon-Wed`; a comma may stand at the end.
+    /// `Mon,Wed..Fri`, `Mon-Wed`. A comma is allowed at the end.
     private func weekdays(_ word: Range<Int>) throws(RecurrenceError) -> UInt8 {
         var scanner = scanner
         scanner.position = word.lowerBound
@@ -207,7 +207,7 @@ struct CalendarParser {
         }
     }
 
-    /// Of old, ranges have a dash.
+    /// The old form of ranges has a dash.
     private func takeRange(_ scanner: inout ByteScanner) -> Bool {
         if scanner.take("-") { return true }
         guard scanner.peek == UInt8(ascii: "."), scanner.peek(ahead: 1) == UInt8(ascii: ".") else { return false }
@@ -231,7 +231,7 @@ struct CalendarParser {
 
     // MARK: Errors
 
-    /// A word that begins the expression and says nothing, with what is near.
+    /// The error for an unknown word at the beginning of the expression, with the nearest known word.
     private func unknownWord(_ word: Range<Int>) -> RecurrenceError? {
         var name = text(word).asciiLowercased
         if name.hasPrefix("@") { name.removeFirst() }
@@ -260,7 +260,7 @@ struct CalendarParser {
         return CalendarComponent.year.values.contains(number) ? "did you mean \(text)-*-*?" : nil
     }
 
-    /// A word after the last part.
+    /// The error for a word after the last part.
     private func unexpected(_ word: Range<Int>) -> RecurrenceError {
         let name = text(word).asciiLowercased
         var hint = "the order is days of the week, date, time, zone"

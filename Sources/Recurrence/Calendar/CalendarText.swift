@@ -1,7 +1,7 @@
 extension CalendarExpression {
-    /// What `systemd-analyze calendar` prints as the normalized form. Reads back as an equal rule.
+    /// The normalized form, as `systemd-analyze calendar` prints it. It reads back as an equal rule.
     ///
-    /// In one case it differs: for seconds such as `0/1,3.5` systemd prints `*`, which loses the fraction.
+    /// One exception: for seconds such as `0/1,3.5` systemd prints `*`, which loses the fraction.
     var text: String {
         let days = weekdays == 0 || weekdays == 0x7F ? "" : weekdaysText + " "
         let date = [year.text(.year), month.text(.month)].joined(separator: "-")
@@ -11,7 +11,7 @@ extension CalendarExpression {
 
     static let weekdayNames = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
-    /// `Mon..Thu,Sat,Sun`: a range from three days on.
+    /// `Mon..Thu,Sat,Sun`: three or more days in sequence become a range.
     private var weekdaysText: String {
         var set = Bits256()
         for day in 0..<7 where weekdays & 1 << UInt8(day) != 0 { set.insert(day) }
@@ -31,7 +31,7 @@ extension CalendarChain {
 }
 
 extension CalendarItem {
-    /// `02/3`, `09..11`; of seconds `01.125000..02.125000`. A range with steps of 1 shows none.
+    /// `02/3`, `09..11`; for seconds `01.125000..02.125000`. A step of 1 in a range is not written.
     fileprivate func text(_ component: CalendarComponent) -> String {
         func number(_ value: Int, width: Int) -> String {
             let whole = Self.padded(value / component.unit, to: width)

@@ -1,12 +1,13 @@
-/// Days that no fixed set of numbers names: counted from the end of the month, the nearest weekday, the nth Tuesday.
+/// Days that depend on the month: days counted from its end, the nearest weekday to a day, the nth Tuesday.
 struct SpecialDays: Sendable, Hashable {
-    /// Bit n: the day n days before the last (`L`, `L-3`; `~` of systemd).
+    /// Bit n stands for the day n days before the last (`L`, `L-3`; `~` of systemd).
     var beforeLast: UInt32 = 0
-    /// Bit n, 1 to 31: the Monday to Friday nearest to the nth, within the month (`15W`). A month without an nth has none (Quartz).
+    /// Bit n, 1 to 31, stands for the Monday to Friday nearest to the nth, within the month (`15W`). A month without an nth has
+    /// none (Quartz).
     var nearest: UInt32 = 0
-    /// Bit n: the same, to the day n days before the last (`LW`, `L-3W`).
+    /// Bit n stands for the nearest weekday to the day n days before the last (`LW`, `L-3W`).
     var nearestBeforeLast: UInt32 = 0
-    /// Bit 8 w + n, n from 1 to 5: the nth weekday w (`2#3`); n = 0: the last one (`5L`).
+    /// Bit 8 w + n, n from 1 to 5, stands for the nth weekday w (`2#3`). n = 0 stands for the last one (`5L`).
     var nthWeekdays: UInt64 = 0
 
     static let none = SpecialDays()
@@ -20,7 +21,7 @@ struct SpecialDays: Sendable, Hashable {
         nthWeekdays |= other.nthWeekdays
     }
 
-    /// The days that the day-of-month part names, as bits 1 to 31. `first` is the weekday of the 1st.
+    /// The days that the day-of-month part matches, as bits 1 to 31. `first` is the weekday of the 1st.
     func daysOfMonth(first: Int, daysInMonth: Int) -> UInt32 {
         var days: UInt32 = 0
         for n in bits(UInt64(beforeLast)) where n < daysInMonth { days |= 1 << UInt32(daysInMonth - n) }
@@ -33,7 +34,7 @@ struct SpecialDays: Sendable, Hashable {
         return days
     }
 
-    /// The days that the day-of-week part names.
+    /// The days that the day-of-week part matches.
     func daysOfWeek(first: Int, daysInMonth: Int) -> UInt32 {
         var days: UInt32 = 0
         for bit in bits(nthWeekdays) {
@@ -46,7 +47,7 @@ struct SpecialDays: Sendable, Hashable {
         return days
     }
 
-    /// Saturday goes back to Friday and Sunday on to Monday, unless that leaves the month (Quartz, `W`).
+    /// Moves Saturday to Friday and Sunday to Monday, unless that would leave the month (Quartz, `W`).
     private static func nearestWeekday(_ day: Int, _ first: Int, _ daysInMonth: Int) -> Int {
         switch (first + day - 1) % 7 {
         case 6: day > 1 ? day - 1 : 3

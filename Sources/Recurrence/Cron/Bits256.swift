@@ -1,4 +1,4 @@
-/// A set of the numbers 0 to 255: one bit each.
+/// A set of the numbers 0 to 255, with one bit for each.
 struct Bits256: Sendable, Hashable {
     private var words: SIMD4<UInt64> = .zero
 
@@ -18,7 +18,7 @@ struct Bits256: Sendable, Hashable {
         words[number >> 6] |= 1 << UInt64(number & 63)
     }
 
-    /// The least member at or above `number`.
+    /// The smallest member at or above `number`.
     func first(atOrAbove number: Int) -> Int? {
         var place = max(number, 0)
         while place < 256 {
@@ -29,7 +29,7 @@ struct Bits256: Sendable, Hashable {
         return nil
     }
 
-    /// The members as maximal runs, ascending.
+    /// The members as maximal ranges, ascending.
     var runs: [ClosedRange<Int>] {
         var runs: [ClosedRange<Int>] = []
         var place = first(atOrAbove: 0)

@@ -1,31 +1,31 @@
-/// The forms of cron expression, told apart by the number of fields and by where `?` stands.
+/// The forms of cron expressions. The number of fields and the place of `?` distinguish them.
 public enum CronDialect: String, Sendable, Hashable, CaseIterable {
     /// Five fields: crontab(5).
     case unix
-    /// Six: the same after a field for seconds, as robfig/cron and Spring have it.
+    /// Six fields: seconds, then the fields of crontab(5), as in robfig/cron and Spring.
     case unixWithSeconds
-    /// Six or seven: seconds first, Sunday is 1, years last; one of the day fields is `?`.
+    /// Six or seven fields: seconds first, years last, Sunday is 1, and one of the day fields is `?`.
     case quartz
-    /// Six: minutes first, Sunday is 1, years last; one of the day fields is `?` (EventBridge).
+    /// Six fields: minutes first, years last, Sunday is 1, and one of the day fields is `?` (EventBridge).
     case aws
 }
 
-/// One field of a cron expression: what it is called, which values it takes, what may be written.
+/// One field of a cron expression: its name, its range of values, and the accepted syntax.
 struct CronField: Sendable {
     enum Kind: UInt8, Sendable { case second, minute, hour, dayOfMonth, month, dayOfWeek, year }
 
     let kind: Kind
     let name: String
-    /// Lowest and highest value that may be written.
+    /// The lowest and highest value that may be written.
     let values: ClosedRange<Int>
-    /// The highest value that `*` and `H` stand for, when it is less than the highest that may be written.
+    /// The highest value that `*` and `H` include, if it is less than the highest that may be written.
     let hashedEnd: Int
     /// Three-letter names, the first for `firstName`.
     let names: [String]
     let firstName: Int
-    /// What to take from a written value for its place in the set: 1 where Sunday is 1, 1970 for years.
+    /// The number to subtract from a written value to get its bit in the set: 1 where Sunday is 1, 1970 for years.
     let base: Int
-    /// Quartz and AWS: `/n`, ranges over the end, `?` for a day, no `~`; steps no longer than the field.
+    /// Quartz and AWS: `/n`, ranges across the end, `?` for a day, no `~`, and steps no longer than the field.
     let isExtended: Bool
 
     private init(
@@ -53,10 +53,10 @@ struct CronField: Sendable {
     static let second = CronField(.second, "second", 0...59)
     static let minute = CronField(.minute, "minute", 0...59)
     static let hour = CronField(.hour, "hour", 0...23)
-    // H keeps to the days that every month has.
+    // H uses only days that every month has.
     static let dayOfMonth = CronField(.dayOfMonth, "day of month", 1...31, hashedEnd: 28)
     static let month = CronField(.month, "month", 1...12, names: monthNames, firstName: 1)
-    // crontab(5): 0 and 7 are Sunday; the bit of 7 is folded into that of 0 after reading.
+    // crontab(5): 0 and 7 are Sunday. After reading, bit 7 is merged into bit 0.
     static let dayOfWeek = CronField(.dayOfWeek, "day of week", 0...7, hashedEnd: 6, names: weekdayNames)
     private static let dayOfWeekFromOne = CronField(
         .dayOfWeek, "day of week", 1...7, names: weekdayNames, firstName: 1, base: 1, isExtended: true)
@@ -75,17 +75,17 @@ struct CronField: Sendable {
         return "\(numbers) or \(first)-\(last)"
     }
 
-    /// The longest step. Vixie's cron takes any: `*/100,1-7` for a day of month means 1-7, with the star's say in `DayRule`.
-    /// Quartz refuses what is longer than its field.
+    /// The longest step. Vixie's cron accepts any: `*/100,1-7` for a day of month means 1-7, and the star decides in `DayRule`.
+    /// Quartz refuses a step that is longer than its field.
     var longestStep: Int {
         guard isExtended, kind != .year else { return 999_999 }
         return kind == .hour || kind == .minute || kind == .second ? values.upperBound : values.upperBound - values.lowerBound + 1
     }
 
-    /// The highest value that no lower one means too: 7 is Sunday as 0 is.
+    /// The highest value that does not repeat a lower one: 7 is Sunday, as 0 is.
     var lastOfItsOwn: Int { kind == .dayOfWeek ? values.lowerBound + 6 : values.upperBound }
 
-    /// What may stand in the field besides values, for an error to say.
+    /// The syntax besides values that the field accepts, for an error message.
     var forms: String {
         switch kind {
         case .dayOfMonth:
@@ -97,7 +97,7 @@ struct CronField: Sendable {
 }
 
 extension WallFields.Stars {
-    /// That of the field; none for years.
+    /// The star of the field. Years have none.
     init(_ kind: CronField.Kind) {
         switch kind {
         case .second: self = .second

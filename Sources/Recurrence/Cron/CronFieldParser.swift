@@ -1,11 +1,11 @@
-/// What a field names.
+/// The values of a field.
 struct CronValues {
     var set = Bits256()
     var special = SpecialDays.none
     var beginsWithStar = false
-    /// It is `?`: the other day field decides.
+    /// The field is `?`: the other day field decides.
     var isOpen = false
-    /// What surprises in the text and does not show in the set.
+    /// Remarks about surprising parts of the text that the set does not show.
     var remarks: [String] = []
 }
 
@@ -18,7 +18,7 @@ struct CronFieldParser {
     private let word: Range<Int>
     private let stableSeed: UInt64
     private var scanner: ByteScanner
-    /// Where the item begins that is being read.
+    /// The start of the item that is being read.
     private var itemStart: Int
     private var values = CronValues()
 
@@ -58,12 +58,12 @@ struct CronFieldParser {
         scanner.position < end && scanner.take(character)
     }
 
-    /// Takes the sign of a random range, which Quartz and AWS do not have.
+    /// Reads the `~` of a random range, which Quartz and AWS do not have.
     private mutating func take(_ character: Unicode.Scalar, in field: CronField) -> Bool {
         !field.isExtended && take(character)
     }
 
-    /// Takes a letter in either case, unless it begins a longer word.
+    /// Reads a letter in either case, unless it begins a longer word.
     private mutating func takeLetter(_ letter: UInt8) -> Bool {
         guard next?.lowercased == letter else { return false }
         if let after = scanner.peek(ahead: 1), scanner.position + 1 < end, after.isLetter, after.lowercased != UInt8(ascii: "w") {
@@ -76,7 +76,7 @@ struct CronFieldParser {
     private mutating func item() throws(RecurrenceError) {
         guard let byte = next else { throw error("\(field.name): a value is missing", at: scanner.position) }
         itemStart = scanner.position
-        // robfig/cron, which Kubernetes uses: `?` is `*` in every field.
+        // robfig/cron, which Kubernetes uses, reads `?` as `*` in every field.
         if take("*") || !field.isExtended && take("?") || byte == UInt8(ascii: "/") && field.isExtended {
             return try stride(field.values)
         }
@@ -95,7 +95,7 @@ struct CronFieldParser {
         }
         if take("~", in: field) { return try random(from: low) }
         guard take("-") else { return try single(low) }
-        // `29-L`: to the end of the month, as croniter has it.
+        // `29-L` is a range to the end of the month, as in croniter.
         if field.kind == .dayOfMonth, takeLetter(UInt8(ascii: "l")) { return try stride(low...field.values.upperBound) }
         let high = try value()
         if field.kind == .dayOfWeek, low <= high, take("#") {
@@ -108,22 +108,23 @@ struct CronFieldParser {
         try stride(low...(high + field.values.count))
     }
 
-    /// A value alone, or the first of a stride to the end: `5/15`, as Quartz, AWS and Kubernetes have it. No crontab(1) takes that.
+    /// Reads a single value, or the first value of a step to the end of the field: `5/15`, as in Quartz, AWS and Kubernetes. No
+    /// crontab(1) accepts this.
     private mutating func single(_ value: Int) throws(RecurrenceError) {
         guard next == UInt8(ascii: "/") else { return insert(value...value, by: 1) }
         try stride(value...max(value, field.lastOfItsOwn))
     }
 
-    /// Inserts a range, or each nth of it where a step follows.
+    /// Inserts a range, or each nth value of it if a step follows.
     private mutating func stride(_ range: ClosedRange<Int>) throws(RecurrenceError) {
         guard let step = try step() else { return insert(range, by: 1) }
         insert(range, by: step)
         remark(on: step, through: range, leaves: range.lowerBound)
     }
 
-    /// A step that is longer than what it steps through, or begins anew before a whole step has gone by.
+    /// Adds a remark for a step that is longer than its range, or that restarts before a whole step has passed.
     private mutating func remark(on step: Int, through range: ClosedRange<Int>, leaves value: Int?) {
-        // `*/100,1-7` is how crontabs say that both day fields must match: its step is meant to be long.
+        // In `*/100,1-7` the long step is intended: this is how crontabs require that both day fields match.
         let isAlone = itemStart == word.lowerBound && scanner.position == end
         guard isAlone || !isDay else { return }
         let all = field.values.lowerBound...field.lastOfItsOwn
@@ -147,14 +148,14 @@ struct CronFieldParser {
         return error("\(field.name): range \(text(from: itemStart, to: scanner.position)) is reversed", at: itemStart, hint: hint)
     }
 
-    /// Inserts each nth of the values; those past the field's end go on at its beginning.
+    /// Inserts each nth value. Values past the field's end continue at its beginning.
     private mutating func insert(_ range: ClosedRange<Int>, by step: Int) {
         for value in Swift.stride(from: range.lowerBound, through: range.upperBound, by: step) {
             values.set.insert((value > field.values.upperBound ? value - field.values.count : value) - field.base)
         }
     }
 
-    /// `/n`, if it follows.
+    /// Reads `/n`, if it follows.
     private mutating func step() throws(RecurrenceError) -> Int? {
         guard take("/") else { return nil }
         let start = scanner.position
@@ -169,7 +170,7 @@ struct CronFieldParser {
 
     // MARK: Days that the month decides
 
-    /// After `L`: nothing, `W`, `-n`, `-nW`.
+    /// Reads the rest after `L`: nothing, `W`, `-n`, `-nW`.
     private mutating func daysBeforeLast() throws(RecurrenceError) {
         var days = 0
         if take("-") {
@@ -189,7 +190,7 @@ struct CronFieldParser {
         }
     }
 
-    /// `L` in a day of week: Saturday in the extended dialects; elsewhere a day must follow (`L5`, as croniter has it).
+    /// Reads `L` in a day of week. It is Saturday in the extended dialects; elsewhere a day must follow (`L5`, as in croniter).
     private mutating func lastWeekday() throws(RecurrenceError) {
         let start = scanner.position
         scanner.advance()
@@ -235,7 +236,7 @@ struct CronFieldParser {
         if byte.isLetter, !field.names.isEmpty {
             var place = start
             while place < end, scanner.bytes[place].isLetter { place += 1 }
-            // FRIL: the last Friday.
+            // FRIL is the last Friday.
             if field.kind == .dayOfWeek, place - start == 4, scanner.bytes[place - 1].lowercased == UInt8(ascii: "l") { place -= 1 }
             let name = text(from: start, to: place)
             if let number = field.names.firstIndex(of: name.asciiLowercased) {
@@ -257,7 +258,7 @@ struct CronFieldParser {
 
     // MARK: H
 
-    /// A value, or a shift of a step, that the seed and the field decide.
+    /// A value, or an offset of a step, that depends on the seed and the field.
     private mutating func hashed() throws(RecurrenceError) {
         guard field.kind != .year else { throw error("year: H has no meaning here", at: scanner.position - 1) }
         var values = field.values.lowerBound...field.hashedEnd
@@ -273,8 +274,9 @@ struct CronFieldParser {
         try insertHashed(values)
     }
 
-    /// After `~`: cronie and OpenBSD draw a value of the range each time that they read the crontab; here it stays, as that of `H`.
-    /// OpenBSD's step begins at a random value, as that of `H` does. An end that is left out is the field's.
+    /// Reads the rest after `~`. cronie and OpenBSD draw a new value of the range each time they read the crontab; here the value
+    /// stays the same, as for `H`. OpenBSD's step begins at a random value, as the step of `H` does. A missing end is the field's
+    /// end.
     private mutating func random(from low: Int) throws(RecurrenceError) {
         var high = max(low, field.hashedEnd)
         if let byte = next, byte != UInt8(ascii: ","), byte != UInt8(ascii: "/") { high = try value() }
@@ -286,7 +288,7 @@ struct CronFieldParser {
         try insertHashed(low...high)
     }
 
-    /// A value of the range, or each nth of it from a first one on.
+    /// A value of the range, or each nth value of it from a first one on.
     private mutating func insertHashed(_ range: ClosedRange<Int>) throws(RecurrenceError) {
         let hash = Self.mix(stableSeed ^ (UInt64(WallFields.Stars(field.kind).rawValue) << 56))
         guard let step = try step() else {
@@ -298,7 +300,7 @@ struct CronFieldParser {
         if step >= range.count { remark(on: step, through: range, leaves: nil) }
     }
 
-    /// The finalizer of SplitMix64: every bit of the seed moves every bit of the result, on every machine alike.
+    /// The finalizer of SplitMix64: every bit of the seed affects every bit of the result, identically on all machines.
     private static func mix(_ seed: UInt64) -> UInt64 {
         var x = seed &+ 0x9E37_79B9_7F4A_7C15
         x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -326,7 +328,7 @@ struct CronFieldParser {
                 "\(field.name): expected \(allowed), found the end of \(quoted(text(from: word.lowerBound, to: end)))",
                 at: place)
         }
-        // A whole character, were it of several bytes.
+        // Take the whole character, even if it has several bytes.
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {

@@ -1,7 +1,7 @@
-/// Reads a cron expression into bit sets, or says what is wrong with which field at which position.
+/// Reads a cron expression into bit sets, or reports which field is wrong, why, and at which position.
 ///
-/// The Unix forms take what one system alone has and no other reads differently: `0/5` and `?` of Kubernetes (robfig/cron), `0~30` of
-/// cronie and OpenBSD. They refuse what most crons guess at: `*/0` and reversed ranges.
+/// The Unix forms accept syntax of single systems if no other system reads it differently: `0/5` and `?` of Kubernetes
+/// (robfig/cron), `0~30` of cronie and OpenBSD. They refuse forms whose meaning most crons guess: `*/0` and reversed ranges.
 struct CronParser {
     struct Result {
         enum When {
@@ -11,9 +11,9 @@ struct CronParser {
         }
 
         var when: When
-        /// Of `CRON_TZ=Europe/Berlin 30 2 * * *`.
+        /// The zone of `CRON_TZ=Europe/Berlin 30 2 * * *`.
         var zone: String?
-        /// What surprises in the text and no longer shows in the fields.
+        /// Remarks about surprising parts of the text that the fields do not show.
         var remarks: [String] = []
     }
 
@@ -51,7 +51,7 @@ struct CronParser {
         return Result(when: .fields(read.fields, dialect), zone: zone, remarks: read.remarks)
     }
 
-    /// crontab(5) has `CRON_TZ=`, robfig/cron `TZ=` too.
+    /// crontab(5) has `CRON_TZ=`. robfig/cron also has `TZ=`.
     private func zoneName(_ word: Range<Int>) -> String? {
         let word = text(word)
         guard let equals = word.firstIndex(of: "="), ["tz", "cron_tz"].contains(word[..<equals].description.asciiLowercased)
@@ -59,8 +59,8 @@ struct CronParser {
         return String(word[word.index(after: equals)...])
     }
 
-    /// Five fields are crontab(5), with `?` for `*` as Kubernetes has it. Of six, those with `?` for the third or fifth are AWS's, for
-    /// the fourth or sixth Quartz's; without it they are crontab(5) after seconds. Seven are Quartz's.
+    /// Five fields are crontab(5), with `?` for `*` as in Kubernetes. Six fields with `?` as the third or fifth are AWS's, with
+    /// `?` as the fourth or sixth Quartz's, and without `?` crontab(5) after seconds. Seven fields are Quartz's.
     private func dialect(of words: [Range<Int>]) throws(RecurrenceError) -> CronDialect {
         let open = words.indices.filter { text(words[$0]) == "?" }
         switch words.count {
@@ -84,7 +84,7 @@ struct CronParser {
         }
     }
 
-    /// A crontab's line goes on after its time fields. A path there is no field of any dialect.
+    /// In a crontab, the command follows the time fields. A path in its place is not a field in any dialect.
     private func refuseCommand(_ words: [Range<Int>]) throws(RecurrenceError) {
         guard let place = words.indices.first(where: { $0 >= 5 && Self.isPath(text(words[$0])) }) else { return }
         throw error(
@@ -92,7 +92,7 @@ struct CronParser {
             at: words[place].lowerBound, hint: "a schedule is the time fields alone: leave the command out")
     }
 
-    /// `/usr/bin/php`, `./run`, `~/bin/x`. The steps `/5` and `~/5` are none.
+    /// `/usr/bin/php`, `./run`, `~/bin/x`. The steps `/5` and `~/5` are not paths.
     static func isPath(_ word: String) -> Bool {
         let rest = word.drop { $0 == "." || $0 == "~" }
         return rest.hasPrefix("/") && !(rest.dropFirst().first?.isNumber ?? true)
@@ -178,7 +178,7 @@ struct CronParser {
         return (rule, remarks)
     }
 
-    /// Quartz and AWS take a day of month or a day of week, and `?` for the other.
+    /// Quartz and AWS require a value in one of the day fields and `?` in the other.
     private func checkDays(
         _ fields: [CronField.Kind: CronValues], _ dialect: CronDialect, _ words: [Range<Int>]
     ) throws(RecurrenceError) {

@@ -1,5 +1,5 @@
 extension WallFields {
-    /// The expression in the dialect's numbers, each field as short as it gets. Reads back as equal fields.
+    /// The expression in the dialect's numbers, with each field as short as possible. It reads back as equal fields.
     func cronText(_ dialect: CronDialect) -> String {
         dialect.fields.map { text(of: $0, dialect) }.joined(separator: " ")
     }
@@ -12,7 +12,7 @@ extension WallFields {
         case .hour: return Self.text(UInt64(hours), 0...23, star: star)
         case .month: return Self.text(UInt64(months), 1...12, star: star)
         case .dayOfMonth:
-            // Written as the one that is open when both are: the other one says more.
+            // If both fields are open, write this one as open: the other one shows more.
             if field.isExtended, daysOfMonthAreAll, !daysOfWeekAreAll { return "?" }
             return Self.joined(Self.text(UInt64(days.daysOfMonth), 1...31, star: star), rare?.days.daysOfMonthText)
         case .dayOfWeek:
@@ -35,12 +35,12 @@ extension WallFields {
         [numbers, special ?? ""].filter { !$0.isEmpty }.joined(separator: ",")
     }
 
-    /// `base`: what the dialect adds to the values of the set.
+    /// `base` is the number that the dialect adds to the values of the set.
     private static func text(_ set: UInt64, _ values: ClosedRange<Int>, star: Bool, base: Int = 0) -> String {
         var rest = set
         var parts: [String] = []
         if star {
-            // A set that was written with a star contains `*/n` for some n; the smallest such n says most.
+            // A set that was written with a star contains `*/n` for some n. The smallest such n describes it best.
             for step in 1...(values.upperBound + 1) {
                 let stride = Swift.stride(from: values.lowerBound, through: values.upperBound, by: step)
                     .reduce(UInt64(0)) { $0 | 1 << UInt64($1) }

@@ -1,11 +1,11 @@
-/// What a step in a field really does where its text says more than the set of values that it makes.
+/// Remarks about steps in a field whose effect differs from what the text suggests.
 ///
 /// `*/90` for a minute and `0` are the same set, and a rule keeps the set alone, as there may be a million of them. So the text is
 /// read again for whoever asks.
 enum StepRemarks {
-    /// Of a text that was read before.
+    /// The remarks about a text that was read before.
     static func ofCron(_ text: String) -> [String] {
-        // What cannot be read was refused when the rule was made.
+        // A text that cannot be read was refused when the rule was made.
         (try? CronParser(text, stableSeed: 0).parse())?.remarks ?? []
     }
 
@@ -13,12 +13,12 @@ enum StepRemarks {
         (try? CalendarParser(text).parse())?.stepRemarks ?? []  // as above
     }
 
-    /// The step is longer than what it steps through, so that one value is left.
+    /// The step is longer than its range, so that one value remains.
     ///
     /// - Parameters:
     ///   - written: the item: `*/90`, `9-17/12`.
-    ///   - value: the one that is left; nil: the task's name decides.
-    ///   - repeats: an expression that does what was likely meant.
+    ///   - value: the remaining value. Nil means that the task's name decides it.
+    ///   - repeats: an expression that does what was probably meant.
     static func longStep(_ written: String, in range: ClosedRange<Int>, of field: String, leaves value: Int?,
         instead repeats: String?) -> String {
         "\(field): the step of \(written) is longer than \(range.lowerBound) to \(range.upperBound), "
@@ -26,7 +26,7 @@ enum StepRemarks {
             + (repeats.map { "; write \($0) for equal steps" } ?? "")
     }
 
-    /// The step does not divide its field and begins anew.
+    /// The step does not divide its field, and restarts at the field's beginning.
     static func unevenStep(_ step: Int, from first: Int, to last: Int, of count: Int, _ unit: String, _ whole: String) -> String {
         "the step of \(Words.count(step, unit)) begins anew each \(whole): "
             + "from \(unit) \(last) to the next \(first) it is \(Words.count(count - last + first, unit))"
@@ -34,7 +34,7 @@ enum StepRemarks {
 }
 
 extension CronField {
-    /// The unit of `@every` that the field counts; nil: months, weekdays and years are counted by no equal spans.
+    /// The unit of `@every` for this field. Nil for months, weekdays and years, which have no fixed length.
     var everyUnit: String? {
         switch kind {
         case .second: "s"
@@ -45,8 +45,8 @@ extension CronField {
         }
     }
 
-    /// What a step through a range up to the field's end does at the end, unless it goes on evenly there or the set of its values shows it
-    /// already (`WallFields.warnings`). `count`: how many values the field has.
+    /// The effect at the field's end of a step through a range up to that end. Empty when the steps continue evenly there, or
+    /// when the set of values shows the effect already (`WallFields.warnings`). `count` is the number of values of the field.
     func unevenStep(_ step: Int, in range: ClosedRange<Int>, of count: Int) -> [String] {
         let members = (range.count - 1) / step + 1
         let last = range.lowerBound + (members - 1) * step
@@ -62,7 +62,7 @@ extension CronField {
             return members > 6 ? [] : ["the step of \(Words.count(step, "day")) begins anew each month, after its 28th to 31st day"]
         case .month: return [uneven("month", "year")]
         case .dayOfWeek:
-            // `1/2` is Monday, Wednesday and Friday, and is meant.
+            // `1/2` is Monday, Wednesday and Friday, as intended.
             guard range.lowerBound == values.lowerBound else { return [] }
             let gap = count - last + range.lowerBound
             func name(_ day: Int) -> String { Words.weekdays[(day - base) % 7] }
@@ -76,7 +76,8 @@ extension CronField {
 }
 
 extension CalendarComponent {
-    /// What an open step (`0/40`) does at the component's end, unless it goes on evenly there or the set of its values shows it already.
+    /// The effect of an open step (`0/40`) at the component's end. Empty when the steps continue evenly there, or when the set of
+    /// values shows the effect already.
     func unevenStep(_ item: CalendarItem) -> [String] {
         let last = values.upperBound / unit
         let (first, step) = (item.start / unit, item.step / unit)

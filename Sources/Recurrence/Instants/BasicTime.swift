@@ -1,13 +1,13 @@
-/// A date or time as iCalendar writes it: `19970902`, `19970902T090000`, `19970902T090000Z` (RFC 5545 §3.3.4, §3.3.5).
+/// A date or time in the form of iCalendar: `19970902`, `19970902T090000`, `19970902T090000Z` (RFC 5545 §3.3.4, §3.3.5).
 struct BasicTime: Sendable, Hashable, CustomStringConvertible {
     enum Form: Sendable, Hashable { case date, local, utc }
 
-    /// Seconds since 1970, as if it were UTC; of a date, those of its midnight.
+    /// Seconds since 1970, as if the time were UTC. For a date, the seconds of its midnight.
     var wall: Int64
     var form: Form
 
-    /// Nil for a text of another shape. Throws when a field of it is out of range, with the place in `text`.
-    /// Second 60 is read as 59, as RFC 5545 §3.3.12 wants it from whoever knows no leap seconds.
+    /// Returns nil for a text of another form. Throws when a field is out of range, with its position in `text`. Second 60 is
+    /// read as 59, as RFC 5545 §3.3.12 requires of systems without leap seconds.
     static func parse(_ text: String) throws(RecurrenceError) -> BasicTime? {
         var scanner = ByteScanner(text)
         guard let year = scanner.number(digits: 4), let month = scanner.number(digits: 2), let day = scanner.number(digits: 2)

@@ -4,7 +4,7 @@ enum Civil {
     static let secondsPerDay: Int64 = 86_400
     static let millisecondsPerDay: Int64 = 86_400_000
 
-    /// 2200-01-01T00:00:00Z in seconds: nothing is due then or later.
+    /// 2200-01-01T00:00:00Z in seconds. Nothing is due at or after this time.
     static let endSeconds: Int64 = 7_258_118_400
     static let firstYear = 1970
     static let endYear = 2200
@@ -31,7 +31,7 @@ enum Civil {
     static func date(days: Int64) -> Date {
         let z = Int(truncatingIfNeeded: days) &+ 719_468
         let era = (z >= 0 ? z : z &- 146_096) / 146_097
-        // Within an era all values are small, and 32-bit division by a constant is the cheaper one.
+        // Within an era all values are small, so the faster 32-bit division by a constant is enough.
         let dayOfEra = UInt32(truncatingIfNeeded: z &- era &* 146_097)
         let yearOfEra = (dayOfEra &- dayOfEra / 1460 &+ dayOfEra / 36_524 &- dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra &- (365 &* yearOfEra &+ yearOfEra / 4 &- yearOfEra / 100)
@@ -60,7 +60,7 @@ enum Civil {
         return 30 &+ ((month ^ (month >> 3)) & 1)
     }
 
-    /// Quotient rounded toward negative infinity, for a positive divisor.
+    /// The quotient rounded toward negative infinity. The divisor must be positive.
     @inline(__always)
     static func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
         let quotient = value / divisor

@@ -6,7 +6,7 @@ public struct Instant: Comparable, Hashable, Sendable, CustomStringConvertible {
         self.milliseconds = milliseconds
     }
 
-    /// Whole seconds; out-of-range values stop at the ends.
+    /// From whole seconds. Values out of range become the nearest instant in range.
     public init(seconds: Int64) {
         self.milliseconds = Self.saturating(seconds.multipliedReportingOverflow(by: 1000), negative: seconds < 0)
     }
@@ -17,8 +17,8 @@ public struct Instant: Comparable, Hashable, Sendable, CustomStringConvertible {
 
     // MARK: Arithmetic
 
-    /// Months first, as the UTC calendar has them (a day that the month lacks becomes its last), then milliseconds.
-    /// Results beyond what 64 bits hold stop at the ends.
+    /// Adds months first, as the UTC calendar counts them (a day that the month lacks becomes its last), then milliseconds.
+    /// Results outside 64 bits become the nearest instant in range.
     public static func + (instant: Instant, span: Span) -> Instant {
         var result = instant.milliseconds
         if span.months != 0 { result = addingMonths(span.months, to: result) }
@@ -30,7 +30,7 @@ public struct Instant: Comparable, Hashable, Sendable, CustomStringConvertible {
         instant + Span(months: 0 &- span.months, milliseconds: span.milliseconds == .min ? .max : -span.milliseconds)
     }
 
-    /// How much later `a` is than `b`; negative when it is earlier. In milliseconds alone, without months.
+    /// The time from `b` to `a` in milliseconds, without months. Negative when `a` is earlier.
     public static func - (a: Instant, b: Instant) -> Span {
         let difference = a.milliseconds.subtractingReportingOverflow(b.milliseconds)
         return Span(milliseconds: saturating(difference, negative: a.milliseconds < 0))
@@ -59,16 +59,16 @@ public struct Instant: Comparable, Hashable, Sendable, CustomStringConvertible {
 
     // MARK: Text
 
-    /// `2026-11-21T02:00:00.000Z`: UTC, always with milliseconds. Instants outside the years 0 to 9999 are shown as the
-    /// nearest one inside.
+    /// `2026-11-21T02:00:00.000Z`: UTC, always with milliseconds. Instants outside the years 0 to 9999 are written as the nearest
+    /// one inside.
     public var rfc3339: String { text { appendRFC3339(to: &$0) } }
 
-    /// `20261121T020000.000Z`, as in job ids. Sorts as text by time.
+    /// `20261121T020000.000Z`, as in job ids. The text sorts by time.
     public var compact: String { text { appendCompact(to: &$0) } }
 
     public var description: String { rfc3339 }
 
-    /// `2026-11-21T03:00:00.000+01:00`: the wall time of `zone` with its offset.
+    /// `2026-11-21T03:00:00.000+01:00`: the wall time of `zone`, with its offset.
     public func rfc3339(in zone: Zone) -> String {
         let offset = Int64(zone.offsetSeconds(at: self))
         return text { bytes in
@@ -82,12 +82,12 @@ public struct Instant: Comparable, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Appends what `rfc3339` says, 24 bytes. Allocates nothing beyond what the array needs to grow.
+    /// Appends the 24 bytes of `rfc3339`. Allocates only to grow the array.
     public func appendRFC3339(to bytes: inout [UInt8]) {
         append(dateSeparator: UInt8(ascii: "-"), timeSeparator: UInt8(ascii: ":"), to: &bytes)
     }
 
-    /// Appends what `compact` says, 20 bytes. Allocates nothing beyond what the array needs to grow.
+    /// Appends the 20 bytes of `compact`. Allocates only to grow the array.
     public func appendCompact(to bytes: inout [UInt8]) {
         append(dateSeparator: nil, timeSeparator: nil, to: &bytes)
     }

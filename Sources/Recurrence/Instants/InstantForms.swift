@@ -1,16 +1,17 @@
 extension Instant {
-    /// Later by so many milliseconds; earlier for a negative number. Stops at the ends of time rather than overflow.
+    /// The instant this many milliseconds later, or earlier for a negative number. Limited to the range of instants instead of
+    /// overflowing.
     public func advanced(byMilliseconds milliseconds: Int64) -> Instant {
         let (sum, overflow) = self.milliseconds.addingReportingOverflow(milliseconds)
         return Instant(milliseconds: overflow ? (milliseconds > 0 ? .max : .min) : sum)
     }
 
-    /// Reads what `appendCompact` writes, `20261121T020000.000Z`; nil for anything else.
+    /// Reads the form that `appendCompact` writes, `20261121T020000.000Z`. Returns nil for anything else.
     public init?(compact text: some Collection<UInt8>) {
         self.init(digits: text, shape: "YYYYMMDDThhmmss.nnnZ")
     }
 
-    /// Reads what `appendRFC3339` writes, `2026-11-21T02:00:00.000Z`, and no other form: the one that machines write.
+    /// Reads the form that `appendRFC3339` writes, `2026-11-21T02:00:00.000Z`, and no other.
     public init?(fixed text: some Collection<UInt8>) {
         self.init(digits: text, shape: "YYYY-MM-DDThh:mm:ss.nnnZ")
     }

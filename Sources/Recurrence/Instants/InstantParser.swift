@@ -1,5 +1,5 @@
 extension Instant {
-    /// From here on a number alone is epoch milliseconds; a smaller one is no instant.
+    /// A bare number from this value on is epoch milliseconds. A smaller one is not an instant.
     public static let bareMillisecondsMin: Int64 = 100_000_000_000
 
     /// Reads an instant between 1970 and the end of 2199:
@@ -10,7 +10,7 @@ extension Instant {
     /// - from `now`: `now`, `in 2 hours`, `+2h`, `18:00` (the next), `today 18:00`, `tomorrow 18:00`, `tomorrow`,
     ///   `yesterday`.
     ///
-    /// A wall time that the clock skips is the first instant after the gap, one that it repeats is the first. Digits
+    /// A wall time that the clock skips means the first instant after the gap. A repeated one means its first instant. Digits
     /// below milliseconds are dropped. Second 60 is the second after 59.
     public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> Instant {
         var parser = InstantParser(text, zone: zone, now: now)
@@ -23,9 +23,9 @@ extension Instant {
 }
 
 extension Instant {
-    /// Whether a text is an instant that the zone decides: one without an offset that does not count from `now` alone.
+    /// True for a text whose instant depends on the zone: it has no offset and does not count from `now` alone.
     public static func isWallTime(_ text: String, now: Instant) -> Bool {
-        // No instant at all is none of these.
+        // A text that is not an instant does not depend on the zone.
         guard let here = try? parse(text, zone: .utc, now: now), let there = try? parse(text, zone: anHourEast, now: now) else {
             return false
         }
@@ -42,11 +42,11 @@ struct InstantParser {
     private let zone: Zone
     private let now: Instant
     private var scanner: ByteScanner
-    /// In milliseconds, as if it were UTC; nil when what was read names an instant by itself.
+    /// In milliseconds, as if the wall time were UTC. Nil when the text itself gives the instant.
     private(set) var wall: Int64?
-    /// A date alone, read as its midnight.
+    /// The text is a date alone. It is read as midnight.
     private(set) var isDate = false
-    /// It counts from now.
+    /// The text counts from now.
     private(set) var isRelative = false
 
     private static let shapeHint =
@@ -55,7 +55,7 @@ struct InstantParser {
     init(_ text: String, zone: Zone, now: Instant) {
         self.text = text
         self.zone = zone
-        // What is computed from an impossible now is refused in the end; until then it must not overflow.
+        // An impossible `now` gives an instant that is refused at the end. Until then the computation must not overflow.
         self.now = min(max(now, Instant(milliseconds: Instant.firstPrintable)), Instant(milliseconds: Instant.lastPrintable))
         var bytes = Array(text.utf8)
         while bytes.last?.isBlank == true { bytes.removeLast() }
@@ -108,7 +108,7 @@ struct InstantParser {
         return Instant(milliseconds: Int64(value))
     }
 
-    /// `.` and digits, if they follow: milliseconds, the rest dropped.
+    /// Reads `.` and digits, if they follow, as milliseconds. Further digits are dropped.
     private mutating func fraction() throws(RecurrenceError) -> Int64 {
         guard scanner.take(".") || scanner.take(",") else { return 0 }
         var value: Int64 = 0
@@ -152,7 +152,7 @@ struct InstantParser {
         }
     }
 
-    /// The day number that the zone's calendar shows now.
+    /// The day number of today in the zone's calendar.
     private var today: Int64 {
         Civil.floorDivide(Civil.floorDivide(now.milliseconds, 1000) + Int64(zone.offsetSeconds(at: now)), Civil.secondsPerDay)
     }

@@ -3,8 +3,8 @@ struct Interval: Sendable {
     let span: Span
     let fromStart: Bool
 
-    /// The first of `origin + span`, `origin + 2 span`, … after `instant`. Months are counted from the origin each time,
-    /// so that the 31st comes back after a February.
+    /// The first of `origin + span`, `origin + 2 span`, … after `instant`. Months are always counted from the origin, so that the
+    /// 31st returns after a February.
     func next(after instant: Instant, origin: Instant) -> Instant? {
         let end = Civil.endSeconds * 1000
         guard span.months >= 0, span.milliseconds >= 0, !span.isZero,
@@ -22,7 +22,7 @@ struct Interval: Sendable {
         return Int64(exactly: Int128(origin.milliseconds) + count * step).map { Instant(milliseconds: $0) }
     }
 
-    /// Steps of months differ in length, so the right one is found by bisection: the steps grow with their number.
+    /// Steps of months differ in length, so the number of the step is found by bisection.
     private func onCalendar(after instant: Instant, origin: Instant) -> Instant? {
         guard span.months <= Span.longestMonths else { return nil }
         var low = 1

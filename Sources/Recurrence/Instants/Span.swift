@@ -1,4 +1,4 @@
-/// A length of time: calendar months (a year is twelve), and milliseconds for everything shorter.
+/// A length of time: calendar months (a year is twelve), and milliseconds for all shorter units.
 public struct Span: Hashable, Sendable, CustomStringConvertible {
     public var months: Int
     public var milliseconds: Int64
@@ -8,8 +8,8 @@ public struct Span: Hashable, Sendable, CustomStringConvertible {
         self.milliseconds = milliseconds
     }
 
-    /// A number of seconds, as a key whose value is a number has it; rounded to milliseconds. Negative, infinite and
-    /// unreasonable ones (more than 10,000 years) are refused.
+    /// A number of seconds, for keys whose value is a number. It is rounded to milliseconds. Negative, infinite and very large
+    /// numbers (more than 10,000 years) are refused.
     public init(seconds: Double) throws(RecurrenceError) {
         guard seconds.isFinite else { throw RecurrenceError("a duration must be a finite number of seconds") }
         guard seconds >= 0 else { throw RecurrenceError("a duration can't be negative: \(seconds) seconds") }
@@ -24,15 +24,15 @@ public struct Span: Hashable, Sendable, CustomStringConvertible {
 
     public var isZero: Bool { months == 0 && milliseconds == 0 }
 
-    /// 30.4375 days, a twelfth of 365.25: what a month is worth where no calendar applies (systemd.time(7)).
+    /// 30.4375 days, a twelfth of 365.25: the length of a month where no calendar applies (systemd.time(7)).
     static let millisecondsPerMonth: Int64 = 2_629_800_000
 
-    /// 10,000 years: longer than anything here can mean, short enough that sums never overflow.
+    /// 10,000 years: longer than any useful span, and short enough that sums never overflow.
     static let longestMonths = 120_000
     static let longestMilliseconds: Int64 = 315_576_000_000_000
 
-    /// The length with a month as 30.44 days (exactly 2,629,800 s, as systemd), for limits such as `timeout`. Stops at
-    /// the ends of 64 bits.
+    /// The length with a month as 30.44 days (exactly 2,629,800 s, as in systemd), for limits such as `timeout`. Limited to 64
+    /// bits.
     public var approximateMilliseconds: Int64 {
         let product = Int64(months).multipliedReportingOverflow(by: Self.millisecondsPerMonth)
         if product.overflow { return months < 0 ? .min : .max }
@@ -41,7 +41,7 @@ public struct Span: Hashable, Sendable, CustomStringConvertible {
         return sum.partialValue
     }
 
-    /// The shortest readable spelling: `1h30m`, `2 days`, `1y6M`, `500ms`, `0s`. Reads back as an equal span.
+    /// The shortest readable form: `1h30m`, `2 days`, `1y6M`, `500ms`, `0s`. It reads back as an equal span.
     public var description: String {
         let negative = months < 0 || milliseconds < 0
         let months = self.months.magnitude

@@ -1,8 +1,8 @@
 extension Span {
     /// Reads a duration: Go (`1h30m`), systemd.time(7) (`2 days`, `1h 30min`, `5`), or ISO 8601 (`PT1H30M`, `P1Y2M`).
     ///
-    /// A number without a unit is seconds. Beware the case: `M` is months, `m` minutes. Rounded to milliseconds, halves
-    /// up. Negative, infinite and unreasonable (more than 10,000 years) ones are refused.
+    /// A number without a unit is in seconds. Case matters: `M` is months, `m` minutes. The result is rounded to milliseconds,
+    /// halves up. Negative, infinite and very long spans (more than 10,000 years) are refused.
     public static func parse(_ text: String) throws(RecurrenceError) -> Span {
         var parser = SpanParser(text)
         return try parser.parse()
@@ -38,12 +38,12 @@ private struct SpanParser {
 
     // MARK: Numbers
 
-    /// An unsigned decimal: as much of its fraction as matters.
+    /// An unsigned decimal, with as much of its fraction as has an effect.
     private struct Number {
         var start: Int
         var whole: UInt64
         var fraction: Int128
-        /// A power of ten that `fraction` is to be divided by.
+        /// The power of ten by which `fraction` is divided.
         var scale: Int128
         var endsWithPoint: Bool
     }
@@ -61,7 +61,7 @@ private struct SpanParser {
         if scanner.take(".") || (commaIsPoint && scanner.take(",")) {
             number.endsWithPoint = true
             while let byte = scanner.peek, byte.isDigit {
-                // Digits beyond the 18th are below a nanosecond in every unit that a human lives to see.
+                // Digits after the 18th are below a nanosecond in every unit.
                 if number.scale < 1_000_000_000_000_000_000 {
                     number.fraction = number.fraction * 10 + Int128(byte - UInt8(ascii: "0"))
                     number.scale *= 10
@@ -87,7 +87,7 @@ private struct SpanParser {
         guard nanoseconds / 1_000_000 <= Int128(Span.longestMilliseconds) else { throw tooLong() }
     }
 
-    /// Whole months go by the calendar. What a fraction leaves beyond them is taken as days: a month is 30.44 of them.
+    /// Whole months are calendar months. A remaining fraction of a month is converted to days: a month is 30.44 days.
     private mutating func add(_ number: Number, monthsPerUnit: Int) throws(RecurrenceError) {
         guard number.whole <= UInt64(Span.longestMonths) else { throw tooLong() }
         let scaled = number.fraction * Int128(monthsPerUnit)
@@ -109,7 +109,7 @@ private struct SpanParser {
             while let byte = scanner.peek, byte.isLetter || byte >= 0x80 { scanner.advance() }
             let unit = scanner.text(from: start, to: scanner.position)
             if unit.isEmpty {
-                // 12.34.56 and 3.-1 are no lists of numbers; "3.1 .2s" is one to systemd.
+                // 12.34.56 and 3.-1 are not lists of numbers, but systemd reads "3.1 .2s" as one.
                 guard !number.endsWithPoint, touching == nil || touching!.isBlank else {
                     throw error("malformed number in the duration \(quoted(text))", at: number.start)
                 }
@@ -124,11 +124,11 @@ private struct SpanParser {
         }
     }
 
-    /// systemd.time(7), "Parsing Time Spans", and the plurals of its short forms. One or two letters count as written,
-    /// longer words in any case.
+    /// systemd.time(7), "Parsing Time Spans", and the plurals of its short forms. Units of one or two letters are case-sensitive,
+    /// longer words are not.
     private static func nanoseconds(in unit: String) -> Int128? {
         switch unit.utf8.count > 2 ? unit.asciiLowercased : unit {
-        // Micro is written with two different signs, U+00B5 and U+03BC.
+        // Two different characters are used for micro: U+00B5 and U+03BC.
         case "ns", "nsec", "nsecs", "nanosecond", "nanoseconds": 1
         case "us", "\u{B5}s", "\u{3BC}s", "usec", "usecs", "microsecond", "microseconds": 1_000
         case "ms", "msec", "msecs", "millisecond", "milliseconds": 1_000_000
@@ -167,7 +167,7 @@ private struct SpanParser {
 
     // MARK: ISO 8601
 
-    /// `P[nY][nM][nW][nD][T[nH][nM][nS]]`, a fraction anywhere; or `PYYYY-MM-DDThh:mm:ss`.
+    /// Reads `P[nY][nM][nW][nD][T[nH][nM][nS]]` with a fraction anywhere, or `PYYYY-MM-DDThh:mm:ss`.
     private mutating func iso() throws(RecurrenceError) {
         scanner.advance()
         if scanner.peek(ahead: 4) == UInt8(ascii: "-") { return try isoAlternative() }

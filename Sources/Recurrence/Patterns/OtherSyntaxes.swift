@@ -1,9 +1,9 @@
-// A rule in the words of other schedulers, for moving away.
+// Writes a rule in the syntax of other schedulers, for users who move to them.
 
 extension Recurrence {
-    /// Expressions for `OnCalendar=` of systemd.timer(5) that together are due when this is; nil when there are none.
+    /// The expressions for `OnCalendar=` of systemd.timer(5) that together are due when this rule is. Nil when there are none.
     ///
-    /// - Parameter namingZone: false: by the clock of the machine that they are for.
+    /// - Parameter namingZone: false to use the clock of the machine that reads the expressions.
     public func calendarTexts(namingZone: Bool) -> [String]? {
         switch rule {
         case .calendar(let schedule, let text): [namesZone || !namingZone ? text : "\(text) \(schedule.zone.name)"]
@@ -15,11 +15,11 @@ extension Recurrence {
         }
     }
 
-    /// The five fields, or the word, of a crontab line that is due when this is, in the zone; nil when there is none.
+    /// The five fields, or the word, of a crontab line that is due when this rule is, in the zone. Nil when there are none.
     public var crontabText: String? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule):
-            // Whole minutes, in every year, on days that bit sets name.
+            // Whole minutes, in every year, on days that bit sets describe.
             schedule.rule.seconds == 1 && schedule.rule.rare == nil ? schedule.rule.asUnixCron.cronText(.unix) : nil
         case .reboot: "@reboot"
         case .interval, .at, .ext, .rrule, .event: nil
@@ -28,18 +28,19 @@ extension Recurrence {
 }
 
 extension WallFields {
-    /// The same with the stars that crontab(5) needs: a day field that takes every day must not restrict the other.
+    /// The same with the stars that crontab(5) needs: a day field that matches every day must not restrict the other field.
     fileprivate var asUnixCron: WallFields {
         var fields = self
         if daysOfMonthAreAll { fields.stars.insert(.dayOfMonth) }
         if daysOfWeekAreAll { fields.stars.insert(.dayOfWeek) }
         if months & 0x1FFE == 0x1FFE { fields.stars.insert(.month) }
-        // Both restricted and both wanted: only a field that begins with a star says so, and this one need not.
+        // Both fields are restricted and both must match. A field that begins with a star expresses this, so the day of month
+        // gets a star.
         if days.combination == .both, !daysOfMonthAreAll, !daysOfWeekAreAll { fields.stars.insert(.dayOfMonth) }
         return fields
     }
 
-    /// Without a zone; nil where a day is none that systemd can name.
+    /// The expressions without a zone. Nil when systemd has no syntax for one of the days.
     fileprivate var calendarTexts: [String]? {
         guard rare?.days.nearest ?? 0 == 0, rare?.days.nearestBeforeLast ?? 0 == 0, !hasMilliseconds else { return nil }
         let time = [Self.list(UInt64(hours), 0...23), Self.list(minutes, 0...59), Self.list(seconds, 0...59)].joined(separator: ":")
@@ -48,14 +49,14 @@ extension WallFields {
         let date = "\(years)-\(Self.list(UInt64(months), 1...12))"
         let week = daysOfWeekAreAll || days.daysOfWeek == 0 ? "" : Self.weekdays(days.daysOfWeek) + " "
         let special = rare?.days ?? .none
-        // Each kind of day is a line of its own, and the lines add up.
+        // Each kind of day is a line of its own. The schedule is due when any of the lines is.
         var lines: [String] = []
         if days.combination == .either {
             if days.daysOfMonth != 0 { lines.append("\(date)-\(Self.list(UInt64(days.daysOfMonth), 1...31))") }
             if days.daysOfWeek != 0 { lines.append("\(week)\(date)-*") }
         } else {
             let restrictsBoth = !daysOfMonthAreAll && !(daysOfWeekAreAll)
-            // What only one field's specials say cannot be cut with the other's.
+            // Special days of one field cannot be intersected with those of the other.
             if restrictsBoth, special != .none { return nil }
             if days.daysOfMonth != 0, days.daysOfWeek != 0 { lines.append("\(week)\(date)-\(Self.list(UInt64(days.daysOfMonth), 1...31))") }
         }

@@ -1,21 +1,21 @@
-/// A program of the user's own that says when a task is due next: `ext:KEY:ARGS`.
+/// A user's program that computes when a task is due next: `ext:KEY:ARGS`.
 public struct PatternExtension: Sendable, Hashable {
     /// The program's name in `patterns/`.
     public let key: String
-    /// Its one argument.
+    /// The program's only argument.
     public let arguments: String
 
-    /// More than any instant needs.
+    /// Longer than any instant.
     public static let answerBytesMax = 4096
 
-    /// Reads what the program printed: an instant in any form of `Instant.parse`, later than `after`, which is also what `in 2
-    /// hours` counts from. Nil, when it printed nothing: never.
+    /// Reads the output of the program: an instant in any form of `Instant.parse`, later than `after`. `in 2 hours` counts from
+    /// `after` too. Returns nil, for never, when the output is empty.
     public static func answer(_ bytes: [UInt8], zone: Zone, after: Instant) throws(RecurrenceError) -> Instant? {
         guard bytes.count <= answerBytesMax else { throw RecurrenceError("printed more than \(answerBytesMax) bytes") }
         let words = bytes.split(whereSeparator: \.isBlank)
         guard let first = words.first, let last = words.last else { return nil }
         let text = String(decoding: bytes[first.startIndex..<last.endIndex], as: UTF8.self)
-        // What is no instant may be anything; enough of it is said to be known again.
+        // The output may be any text. The error shows enough of it to recognize it.
         guard text.utf8.count <= instantBytesMax else {
             throw RecurrenceError("printed \(quoted(String(text.prefix(instantBytesMax))))…, which is no instant")
         }

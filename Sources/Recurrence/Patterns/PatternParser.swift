@@ -1,4 +1,4 @@
-/// Reads a pattern: `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` or `ext:KEY:ARGS`. Words count in any case.
+/// Reads a pattern: `50.seconds`, `MM.dd.HH.mm.ss`, `weekdays.HH.mm.ss` or `ext:KEY:ARGS`. The case of words does not matter.
 struct PatternParser {
     enum Result {
         case every(Span)
@@ -81,7 +81,7 @@ struct PatternParser {
             months: UInt16(truncatingIfNeeded: months), stars: [], rare: nil)
     }
 
-    /// `**`, or values separated by `|`, as bits.
+    /// Reads `**`, or values separated by `|`, as bits.
     private func set(
         _ part: Range<Int>, _ name: String, any: ClosedRange<Int>, _ value: (Range<Int>) throws(RecurrenceError) -> Int
     ) throws(RecurrenceError) -> UInt64 {
@@ -117,7 +117,7 @@ struct PatternParser {
         return value
     }
 
-    /// In full or by three letters; 0 is Sunday.
+    /// A weekday's full name or its first three letters. 0 is Sunday.
     private func weekday(_ item: Range<Int>) throws(RecurrenceError) -> Int {
         let word = text(item).asciiLowercased
         if let day = Self.weekdayNames.firstIndex(where: { $0 == word || $0.prefix(3) == word }) { return day }
@@ -136,7 +136,7 @@ struct PatternParser {
 
     // MARK: Extensions
 
-    /// The key is the name of a file, so it must be a name as the spool knows them; the arguments may be anything.
+    /// The key names a file, so it must be a valid name in a spool. The arguments may be any text.
     private func ext() throws(RecurrenceError) -> PatternExtension {
         let start = 4
         let end = scanner.bytes[start...].firstIndex(of: UInt8(ascii: ":")) ?? scanner.bytes.count

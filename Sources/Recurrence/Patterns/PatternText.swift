@@ -1,7 +1,7 @@
-// Patterns as text: what `PatternParser` reads back as the same.
+// Writes patterns as text that `PatternParser` reads back as equal patterns.
 
 extension WallFields {
-    /// `01|02.**.05.00.00`, or `saturday|sunday.22.00.00` where the day of the week matters.
+    /// `01|02.**.05.00.00`, or `saturday|sunday.22.00.00` if the day of the week matters.
     var patternText: String {
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         func list(_ set: UInt64, _ values: some Collection<Int>, _ name: (Int) -> String) -> String {
@@ -18,7 +18,7 @@ extension WallFields {
 }
 
 extension Span {
-    /// `50.seconds` in the longest unit that fits; nil for what no pattern can say.
+    /// `50.seconds` in the largest unit that fits. Nil when no pattern can express the span.
     var patternText: String? {
         if months > 0, milliseconds == 0 { return "\(months).months" }
         guard months == 0, milliseconds > 0, milliseconds % 1000 == 0 else { return nil }

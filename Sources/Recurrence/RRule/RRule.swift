@@ -1,14 +1,14 @@
-/// A recurrence rule of iCalendar, RFC 5545 §3.3.10, as it was written. Where it starts is not part of it.
+/// A recurrence rule of iCalendar, RFC 5545 §3.3.10, as written. Its start is not part of it.
 ///
-/// What it names, after §3.3.10 and where that is silent after Python's dateutil:
-/// - Every BYxxx part that speaks of days restricts the days of the period; those that speak of times of day restrict
-///   these. Whether the RFC's table calls that "expand" or "limit" makes no difference then, with one exception: which
-///   day and time are meant when no part says so. That is what the start has (`completed`).
-/// - Several BYDAY values are alternatives, with ordinals and without. An ordinal counts within the month for MONTHLY, or
-///   for YEARLY with BYMONTH, else within the year.
-/// - BYWEEKNO names weeks as ISO 8601 counts them, beginning with WKST, by each day's own week: the 29th of December 1997
-///   is in week 1. What INTERVAL and BYSETPOS count is the calendar year of the day. Without BYDAY all days of the week.
-/// - The start counts as an occurrence only if the rule names it.
+/// The meaning follows §3.3.10, and Python's dateutil where the RFC is silent:
+/// - Every BYxxx part about days restricts the days of the period, and every part about times of day restricts the times. Then it
+///   makes no difference that the RFC's table calls this "expand" or "limit", with one exception: the day and time when no part
+///   gives them. These are taken from the start (`completed`).
+/// - Several BYDAY values are alternatives, with or without ordinals. An ordinal counts within the month for MONTHLY, or for
+///   YEARLY with BYMONTH, otherwise within the year.
+/// - BYWEEKNO uses the weeks of ISO 8601, beginning with WKST, and takes the week of each day: the 29th of December 1997 is in
+///   week 1. INTERVAL and BYSETPOS count the calendar year of the day. Without BYDAY, all days of the week match.
+/// - The start is an occurrence only if the rule matches it.
 struct RRule: Sendable, Hashable {
     /// In descending order of length.
     enum Frequency: Int, Sendable, Hashable, CaseIterable, Comparable {
@@ -20,7 +20,7 @@ struct RRule: Sendable, Hashable {
         static func < (a: Frequency, b: Frequency) -> Bool { a.rawValue < b.rawValue }
     }
 
-    /// The nth weekday, from the end when n is negative: `-1FR`. Without n, `number` is 0: each one.
+    /// The nth weekday, counted from the end when n is negative: `-1FR`. Without n, `number` is 0 and all such weekdays match.
     struct Weekday: Sendable, Hashable {
         /// 0 is Sunday.
         var day: Int
@@ -49,16 +49,16 @@ struct RRule: Sendable, Hashable {
     }
 
     var frequency = Frequency.yearly
-    /// In UTC it bounds the instants, else the wall times; a date the wall times of the whole day. Inclusive.
+    /// An UNTIL in UTC limits the instants, another one the wall times, a date the wall times of the whole day. Inclusive.
     var until: BasicTime?
     var count: Int?
     var interval = 1
-    /// The lists are in order, each value once, negative ones last; empty: not given.
+    /// The lists are sorted without duplicates, negative values last. Empty means not given.
     var seconds: [Int] = []
     var minutes: [Int] = []
     var hours: [Int] = []
     var weekdays: [Weekday] = []
-    /// 1 to 31, or from the end -1 to -31; likewise the next ones.
+    /// 1 to 31, or -1 to -31 from the end. The following lists are similar.
     var monthDays: [Int] = []
     var yearDays: [Int] = []
     var weekNumbers: [Int] = []
@@ -69,15 +69,15 @@ struct RRule: Sendable, Hashable {
 
     static let weekdayNames = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"]
 
-    /// A count is found by counting when the rule is read, which must not take long.
+    /// COUNT is resolved by counting when the rule is read, which must not take long.
     static let longestCount = 100_000
     static let longestInterval = 999_999_999
 
     var hasOrdinals: Bool { weekdays.contains { $0.number != 0 } }
 
-    /// The rule with what it leaves to its start, in wall seconds (RFC 5545 §3.3.10: "information is … retrieved from
-    /// DTSTART"): second, minute and hour, as far as they are finer than FREQ, and the day when no part speaks of days.
-    /// What is not finer than FREQ is any: hours, minutes and seconds are then never empty.
+    /// The rule with the parts that it takes from its start, in wall seconds (RFC 5545 §3.3.10: "information is … retrieved from
+    /// DTSTART"): second, minute and hour if they are finer than FREQ, and the day when no part gives days. Units that are not
+    /// finer than FREQ match any value: hours, minutes and seconds are then never empty.
     func completed(from start: Int64) -> RRule {
         var rule = self
         let day = Civil.floorDivide(start, Civil.secondsPerDay)
@@ -100,7 +100,7 @@ struct RRule: Sendable, Hashable {
 }
 
 extension RRule: CustomStringConvertible {
-    /// The parts that say something, in the order of the RFC's grammar. Reads back as an equal rule.
+    /// The parts that have an effect, in the order of the RFC's grammar. The text reads back as an equal rule.
     var description: String {
         var parts = ["FREQ=\(frequency.name)"]
         func add(_ part: Part, _ values: [String]) {

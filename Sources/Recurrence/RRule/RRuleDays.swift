@@ -1,9 +1,9 @@
-/// Which days a rule's BYMONTH, BYWEEKNO, BYYEARDAY, BYMONTHDAY and BYDAY name: a day must satisfy each part that is given.
+/// The days that a rule's BYMONTH, BYWEEKNO, BYYEARDAY, BYMONTHDAY and BYDAY match. A day must match each part that is given.
 struct RRuleDays: Sendable {
     struct Month {
         var year: Int
         var month: Int
-        /// The day number of its 1st.
+        /// The day number of the month's 1st.
         var firstDay: Int64
         var count: Int
 
@@ -22,7 +22,7 @@ struct RRuleDays: Sendable {
 
         var number: Int64 { Int64(year * 12 + month - 1) }
 
-        /// The one that holds a day.
+        /// The month that contains a day.
         @inline(__always)
         init(of day: Int64) {
             let date = Civil.date(days: day)
@@ -35,21 +35,21 @@ struct RRuleDays: Sendable {
 
     /// Bits 1 to 12.
     let months: UInt16
-    /// Bits 0 (Sunday) to 6: those named without an ordinal, or all when BYDAY is not given.
+    /// Bits 0 (Sunday) to 6: the weekdays without an ordinal, or all when BYDAY is not given.
     let weekdays: UInt8
-    /// Bits 1 to 31, and for those from the end bit 32 - n.
+    /// Bits 1 to 31. The nth day from the end has bit 32 - n in the other set.
     private let monthDays: UInt32
     private let monthDaysFromEnd: UInt32
     private let rare: Rare?
 
-    /// What few rules have.
+    /// The parts that few rules have.
     fileprivate final class Rare: Sendable {
         let ordinals: [RRule.Weekday]
         let countsInYear: Bool
-        /// 1 to 366, and for those from the end 367 - n.
+        /// 1 to 366. The nth day from the end has the number 367 - n in the other set.
         let yearDays: YearDays
         let yearDaysFromEnd: YearDays
-        /// Bits 1 to 53, both.
+        /// Bits 1 to 53 in both sets.
         let weeks: UInt64
         let weeksFromEnd: UInt64
         let weekStart: Int
@@ -80,7 +80,7 @@ struct RRuleDays: Sendable {
         rare = isRare ? Rare(rule) : nil
     }
 
-    /// The days of a month that all parts name, as bits 1 to 31.
+    /// The days of a month that match all parts, as bits 1 to 31.
     @inline(__always)
     func days(of month: Month) -> UInt32 {
         guard months & (1 &<< UInt16(truncatingIfNeeded: month.month)) != 0 else { return 0 }
@@ -98,10 +98,10 @@ struct RRuleDays: Sendable {
 }
 
 extension RRuleDays.Rare {
-    /// The days that BYDAY names with an ordinal. `first` is the weekday of the 1st.
+    /// The days that BYDAY matches by an ordinal. `first` is the weekday of the 1st.
     func ordinalDays(of month: RRuleDays.Month, first: Int) -> UInt32 {
         var days: UInt32 = 0
-        // The stretch within which the ordinals count, and the month's place in it.
+        // The period in which the ordinals count, and the month's position in it.
         var weekday = first
         var count = month.count
         var before = 0
@@ -121,7 +121,7 @@ extension RRuleDays.Rare {
         return days
     }
 
-    /// The days that BYYEARDAY names; all when it is not given.
+    /// The days that BYYEARDAY matches. All days when it is not given.
     func yearDays(of month: RRuleDays.Month) -> UInt32 {
         if yearDays.isEmpty, yearDaysFromEnd.isEmpty { return .max }
         let first = Int(month.firstDay - Civil.days(year: month.year, month: 1, day: 1)) + 1
@@ -129,13 +129,13 @@ extension RRuleDays.Rare {
         return (yearDays.days(from: first) | fromEnd) << 1
     }
 
-    /// The days that lie in a week that BYWEEKNO names; all when it is not given.
+    /// The days in a week that BYWEEKNO matches. All days when it is not given.
     ///
-    /// RFC 5545 §3.3.10: week 1 is the first that has four days or more in its year. So a week's fourth day tells its year.
+    /// RFC 5545 §3.3.10: week 1 is the first week with at least four days in its year. So a week's fourth day decides its year.
     func weekDays(of month: RRuleDays.Month, first: Int) -> UInt32 {
         if weeks | weeksFromEnd == 0 { return .max }
         var days: UInt32 = 0
-        // The week's first day, as a day of the month: 1, or less when it lies in the month before.
+        // The week's first day as a day of the month: 1, or less when it lies in the preceding month.
         var start = 1 - (first - weekStart + 7) % 7
         while start <= month.count {
             let fourth = month.firstDay + Int64(start - 1) + 3

@@ -1,15 +1,15 @@
-/// Reads `FREQ=MONTHLY;BYDAY=2TU`, or says which part is wrong at which position. Case does not matter, nor does the
-/// order of the parts; `RRULE:` may precede.
+/// Reads `FREQ=MONTHLY;BYDAY=2TU`, or reports which part is wrong and at which position. Case and the order of the parts do not
+/// matter. `RRULE:` may precede.
 struct RRuleParser {
     private typealias Part = RRule.Part
 
     private var scanner: ByteScanner
-    /// Where the part ends that is being read.
+    /// The end of the part that is being read.
     private var end = 0
     private var rule = RRule()
-    /// Where each part's value begins that was given.
+    /// The start of the value of each part that was given.
     private var places: [RRule.Part: Int] = [:]
-    /// Where the value of each BYDAY begins that has an ordinal.
+    /// The start of the value of each BYDAY that has an ordinal.
     private var ordinalPlace: Int?
 
     private static let longestText = 8192
@@ -36,7 +36,7 @@ struct RRuleParser {
         return rule
     }
 
-    /// Refuses a rule that has been read and means nothing without a start.
+    /// Refuses a valid rule that has no meaning without a start.
     func checkWithoutStart() throws(RecurrenceError) {
         let hint = #"add when it starts, such as dtstart = "2026-01-01T09:00:00""#
         if let place = places[.count] { throw error("COUNT counts from dtstart, which is missing", at: place, hint: hint) }
@@ -50,7 +50,7 @@ struct RRuleParser {
         }
     }
 
-    /// `RRULE:`, in front of the parts.
+    /// Reads `RRULE:` before the parts.
     private mutating func takePrefix() throws(RecurrenceError) {
         let start = scanner.position
         var colon = start
@@ -113,7 +113,7 @@ struct RRuleParser {
         case .until: rule.until = try until()
         case .count: rule.count = try number(part, in: 1...RRule.longestCount)
         case .interval: rule.interval = try number(part, in: 1...RRule.longestInterval)
-        // RFC 5545 §3.3.12: without leap seconds 60 is 59.
+        // RFC 5545 §3.3.12: without leap seconds, 60 is read as 59.
         case .bySecond: rule.seconds = Set(try numbers(part, in: 0...60).map { min($0, 59) }).sorted()
         case .byMinute: rule.minutes = try numbers(part, in: 0...59)
         case .byHour: rule.hours = try numbers(part, in: 0...23)
@@ -168,7 +168,7 @@ struct RRuleParser {
         return values.sorted { ($0 < 0 ? 1 : 0, $0) < ($1 < 0 ? 1 : 0, $1) }
     }
 
-    /// A number in the range, or one from the end: the same with a minus.
+    /// A number in the range, or the same number with a minus, which counts from the end.
     private mutating func number(
         _ part: RRule.Part, in range: ClosedRange<Int>, fromEnd: Bool = false
     ) throws(RecurrenceError) -> Int {
@@ -198,7 +198,7 @@ struct RRuleParser {
             }
             values.insert(RRule.Weekday(day: try weekday(.byDay), number: number))
         } while take(",")
-        // As a week goes that begins on Monday, those without an ordinal first.
+        // Sorted by weekday from Monday on, values without an ordinal first.
         func rank(_ value: RRule.Weekday) -> (Int, Int, Int) { (value.number < 0 ? 1 : 0, value.number, (value.day + 6) % 7) }
         return values.sorted { rank($0) < rank($1) }
     }
@@ -225,9 +225,9 @@ struct RRuleParser {
         return scanner.text(from: start, to: scanner.position)
     }
 
-    // MARK: What goes together
+    // MARK: Combinations
 
-    /// The notes and "N/A" of the table in RFC 5545 §3.3.10.
+    /// Checks the notes and the "N/A" of the table in RFC 5545 §3.3.10.
     private func check() throws(RecurrenceError) {
         guard places[.frequency] != nil else { throw error("FREQ is missing", at: scanner.bytes.count, hint: Self.example) }
         let frequency = rule.frequency

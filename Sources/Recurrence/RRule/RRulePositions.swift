@@ -1,6 +1,6 @@
 /// BYSETPOS over weeks, months and years.
 extension RRuleSearch {
-    /// The first match that BYSETPOS chooses from the days and times of a week, month or year.
+    /// The first match that BYSETPOS selects from the days and times of a week, month or year.
     func firstChosen(atOrAfter from: Int64) -> Int64 {
         let day = Civil.floorDivide(from, Civil.secondsPerDay)
         var period: Int64
@@ -22,7 +22,7 @@ extension RRuleSearch {
         return noMatch
     }
 
-    /// The set of one period.
+    /// The set of matches in one period.
     private struct Chosen {
         let firstDay: Int64
         let days: YearDays
@@ -38,12 +38,12 @@ extension RRuleSearch {
             count = days.count * timesADay
         }
 
-        /// The member of the set that has so many before it.
+        /// The member with this many members before it.
         private func second(_ place: Int) -> Int64 {
             (firstDay + Int64(days.member(place / timesADay))) * Civil.secondsPerDay + Int64(times[place % timesADay])
         }
 
-        /// The first at or after `from` of those that ascending positions choose; `base` is what to add to them.
+        /// The first selected member at or after `from`, for ascending positions. `base` is added to each position.
         func first(of positions: [Int], counting base: Int, atOrAfter from: Int64) -> Int64 {
             var low = 0
             var high = positions.count
@@ -57,7 +57,7 @@ extension RRuleSearch {
         }
     }
 
-    /// The named days of a period, from its first day; nil beyond the end.
+    /// The matching days of a period, numbered from its first day. Nil beyond the end.
     private func days(ofPeriod period: Int64) -> (firstDay: Int64, days: YearDays)? {
         var named = YearDays()
         switch frequency {

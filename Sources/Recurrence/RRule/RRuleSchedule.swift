@@ -1,12 +1,12 @@
-/// A recurrence rule read in a zone, with its end as an instant and with what is excluded.
+/// A recurrence rule in a zone, with its end as an instant and with its exclusions.
 final class RRuleSchedule: Sendable {
     let rule: RRule
     /// In seconds of the wall clock.
     let start: Int64
     private let schedule: WallSchedule<RRuleSearch>
-    /// The last instant that can be due, as COUNT or an UNTIL in UTC has it.
+    /// The last instant that can be due, from COUNT or an UNTIL in UTC.
     private let end: Instant
-    /// Ascending, apart from each other.
+    /// Ascending, without overlaps.
     private let excluded: [Range<Instant>]
 
     var zone: Zone { schedule.zone }
@@ -44,15 +44,15 @@ final class RRuleSchedule: Sendable {
         return schedule.nextOccurrence(after: due.advanced(byMilliseconds: -1))
     }
 
-    /// Whether the start is the first occurrence.
+    /// True when the start is the first occurrence.
     var namesStart: Bool { schedule.rule.firstMatch(atOrAfter: start) == start }
 
     // MARK: COUNT
 
-    /// The instant of the nth occurrence, or later when there are fewer.
+    /// The instant of the nth occurrence, or a later one when there are fewer.
     ///
-    /// What is counted is what is due, so that daylight saving adds and takes away nothing. Before 1970 nothing is due, and
-    /// what the rule names is counted.
+    /// Due instants are counted, so daylight saving adds none and removes none. Nothing is due before 1970, so the times that the
+    /// rule matches are counted there.
     private static func last(of count: Int, _ search: RRuleSearch, _ schedule: WallSchedule<RRuleSearch>) -> Instant {
         let epoch = Int64(schedule.zone.offsetSeconds(at: Instant(milliseconds: 0)))
         var left = count
@@ -85,7 +85,7 @@ final class RRuleSchedule: Sendable {
         return merged
     }
 
-    /// The range that holds an instant.
+    /// The range that contains an instant.
     private func exclusion(of instant: Instant) -> Range<Instant>? {
         var low = 0
         var high = excluded.count

@@ -1,34 +1,34 @@
-/// A recurrence rule with its start, made ready to be searched: bit sets, and periods that are counted from the start.
+/// A recurrence rule with its start, prepared for the search: bit sets, and periods that are counted from the start.
 ///
-/// A search goes from month to month that can match and within one by bits; over what INTERVAL leaves out it leaps by a
-/// division. BYSETPOS within a day or less is worked out beforehand; over longer periods it costs one look at each
-/// period. All of it is wall time: every second day or hour of the clock on the wall.
+/// The search goes through the months that can match, and through each month by bits. It jumps over periods that INTERVAL leaves
+/// out by a division. BYSETPOS within a day or less is computed in advance; for longer periods each period is examined once. All
+/// times are wall times: every second day or hour means that of the wall clock.
 struct RRuleSearch: WallRule {
     let frequency: RRule.Frequency
     private let interval: Int64
-    /// In wall seconds: nothing is due before or after. A rule that never comes true has its last before its start.
+    /// In wall seconds. Nothing is due before or after. A rule that never matches has its last before its start.
     private let start: Int64
     private var last: Int64
     let days: RRuleDays
     let times: TimesOfDay
-    /// The times of day one by one when BYSETPOS has chosen them, ascending; else empty.
+    /// The times of day in ascending order, if BYSETPOS selects them. Otherwise empty.
     private var chosenTimes: [UInt32] = []
-    /// What BYSETPOS chooses from a week, month or year, ascending; those from the end are negative.
+    /// The positions of BYSETPOS in a week, month or year, ascending. Negative positions count from the end.
     private(set) var positions: [Int] = []
     private(set) var positionsFromEnd: [Int] = []
-    /// The period that the start lies in: a year, a month counted from year 0, the day number of a week's first day or of
-    /// a day; for shorter ones the second at which it begins.
+    /// The period of the start. For years and months it is the year, or the month counted from year 0. For weeks and days it is
+    /// the day number of the first day. For shorter periods it is the second at which the period begins.
     let origin: Int64
-    /// From one period that counts to the next one, in the same measure.
+    /// The distance between two periods that count, in the same unit.
     let step: Int64
-    /// Of what is shorter than a day, the length in seconds, when the interval leaves some of them out; else 0.
+    /// For periods shorter than a day, the length in seconds if the interval leaves some of them out. Otherwise 0.
     private let unit: Int64
     let weekStart: Int
 
-    /// Debian's rule for jobs at any hour or at any minute: the rule itself leaves them open.
+    /// Debian's rule for jobs at any hour or any minute applies when the rule itself leaves the hour or the minute open.
     let isWildcard: Bool
 
-    /// `start` in wall seconds.
+    /// `start` is in wall seconds.
     init(_ written: RRule, start: Int64) {
         let rule = written.completed(from: start)
         let startDay = Civil.floorDivide(start, Civil.secondsPerDay)
@@ -85,20 +85,19 @@ struct RRuleSearch: WallRule {
         case let until? where until.form == .date: last = until.wall + Civil.secondsPerDay - 1
         default: last = .max
         }
-        // What never comes true is found out once.
+        // Find out once whether the rule never matches.
         if !isReachable || firstMatch(atOrAfter: start) == noMatch { last = .min }
     }
 
-    /// Whether the hours, minutes or seconds that count ever fall on the named weekdays and times: every second minute
-    /// from an even one never on an odd one. A week and the step have a greatest common divisor, and meet at its
-    /// multiples alone.
+    /// True when the hours, minutes or seconds that count ever fall on the matching weekdays and times: every second minute from
+    /// an even one never falls on an odd one. A week and the step meet only at multiples of their greatest common divisor.
     private var isReachable: Bool {
         guard unit > 0 else { return true }
         let week = 7 * Civil.secondsPerDay
         var (divisor, rest) = (week, step)
         while rest != 0 { (divisor, rest) = (rest, divisor % rest) }
         let shift = ((origin % divisor) + divisor) % divisor
-        // What is finer than the unit does not matter.
+        // Smaller units do not matter.
         let minutes = unit > 60 ? [0] : times.minutes.members
         let seconds = unit > 1 ? [0] : times.seconds.members
         for weekday in UInt64(days.weekdays).members {
@@ -116,12 +115,12 @@ struct RRuleSearch: WallRule {
         return false
     }
 
-    /// Which of so many things the positions choose, ascending, from 0.
+    /// The selected positions of so many items, ascending, from 0.
     private static func chosen(_ positions: [Int], from count: Int) -> [Int] {
         Set(positions.map { $0 > 0 ? $0 - 1 : count + $0 }).filter { 0..<count ~= $0 }.sorted()
     }
 
-    /// The day number of the first day of the week that holds a day.
+    /// The day number of the first day of the week that contains a day.
     static func week(of day: Int64, from weekStart: Int) -> Int64 {
         day - Int64((Civil.weekday(days: day) - weekStart + 7) % 7)
     }
@@ -142,7 +141,7 @@ struct RRuleSearch: WallRule {
         return match <= last ? match : noMatch
     }
 
-    /// The first match when no period shorter than a day is left out.
+    /// The first match if no period shorter than a day is left out.
     @inline(__always)
     private func firstNamed(atOrAfter from: Int64) -> Int64 {
         let day = Civil.floorDivide(from, Civil.secondsPerDay)
@@ -164,7 +163,7 @@ struct RRuleSearch: WallRule {
         return first &* Civil.secondsPerDay &+ Int64(chosenTimes.first ?? times.first)
     }
 
-    /// The first match when every nth hour, minute or second counts.
+    /// The first match if every nth hour, minute or second counts.
     private func firstCounted(atOrAfter from: Int64) -> Int64 {
         var from = from
         while true {
@@ -190,7 +189,7 @@ struct RRuleSearch: WallRule {
 
     // MARK: Days that count
 
-    /// The days of a month that the rule names and the interval does not leave out, as bits 1 to 31.
+    /// The days of a month that the rule matches and the interval does not leave out, as bits 1 to 31.
     @inline(__always)
     private func days(of month: RRuleDays.Month) -> UInt32 {
         if interval == 1 || frequency > .daily { return days.days(of: month) }
@@ -208,7 +207,7 @@ struct RRuleSearch: WallRule {
         guard named != 0 else { return 0 }
         var counted: UInt32 = 0
         let length: Int64 = frequency == .weekly ? 7 : 1
-        // The period that began last before the month, or with it. The month may begin before the first of all.
+        // The last period that began before the month or with it. The month may begin before the first period.
         let past = month.firstDay < origin ? month.firstDay - origin : (month.firstDay - origin) % step
         var place = -past
         while place < Int64(month.count) {
@@ -219,7 +218,7 @@ struct RRuleSearch: WallRule {
         return named & counted << 1
     }
 
-    /// The next month that can have days that count.
+    /// The next month that can contain days that count.
     private func month(after month: RRuleDays.Month) -> RRuleDays.Month? {
         switch frequency {
         case .monthly where interval > 1:

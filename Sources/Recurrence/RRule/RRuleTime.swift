@@ -1,18 +1,18 @@
-/// A time that stands beside a recurrence rule (`dtstart`, `exdate`): what a wall clock shows, and which instant that is.
+/// A time beside a recurrence rule (`dtstart`, `exdate`): the wall time as written, and the instant that it means.
 public struct RRuleTime: Sendable, Hashable {
-    /// Seconds that the zone's wall clock shows, counted from 1970-01-01 00:00 as if it were UTC. A wall time that the
-    /// clock skips stays what was written.
+    /// The zone's wall time in seconds since 1970-01-01 00:00, as if it were UTC. A wall time that the clock skips is kept as
+    /// written.
     let wall: Int64
-    /// A second; or the whole day when a date was written.
+    /// One second, or the whole day when a date was written.
     let instants: Range<Instant>
-    /// It counts from now, and so is another one whenever it is read.
+    /// True when the text counts from now, so that each reading gives another time.
     public let isRelative: Bool
-    /// As RFC 3339 with the zone's offset, or without one when none was written.
+    /// RFC 3339 with the zone's offset, or without an offset when none was written.
     public let description: String
 
-    /// Reads what `Instant.parse` does, and RFC 5545's `19970902T090000[Z]` and `19970902`, between the years 1 and 2199.
-    /// Without an offset it is a wall time of `zone`. Parts of a second are dropped. What `zone` had before 1970 is not known;
-    /// its offset of then is taken.
+    /// Reads the forms of `Instant.parse`, and `19970902T090000[Z]` and `19970902` of RFC 5545, between the years 1 and 2199. A
+    /// text without an offset is a wall time of `zone`. Fractions of a second are dropped. The offsets of `zone` before 1970 are
+    /// unknown, so its offset at the beginning of 1970 is used.
     public static func parse(_ text: String, zone: Zone, now: Instant) throws(RecurrenceError) -> RRuleTime {
         if let basic = try BasicTime.parse(text) {
             let written = Instant(seconds: basic.wall)

@@ -25,7 +25,7 @@ extension RRuleSchedule {
         return text.prefix(10) + (time == "00:00:00" ? "" : " " + (time.hasSuffix(":00") ? time.prefix(5) : time))
     }
 
-    /// What surprises people.
+    /// Warnings about surprising effects.
     var warnings: [String] {
         let rule = rule.completed(from: start)
         var found: [String] = []
@@ -88,7 +88,7 @@ extension RRule {
         number > 0 ? Words.ordinal(number) : number == -1 ? "last" : "\(Words.ordinal(-number)) last"
     }
 
-    /// Of a rule that has all its times; nil when FREQ has said them.
+    /// The times of a completed rule. Nil when FREQ alone expresses them.
     fileprivate var timeWords: String? {
         if hours.count < 24, hours.count * minutes.count * seconds.count <= 6 {
             let times = hours.flatMap { hour in

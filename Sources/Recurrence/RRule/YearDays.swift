@@ -1,6 +1,6 @@
-/// A set of the days of a year, or of any shorter stretch: the numbers 0 to 383, one bit each.
+/// A set of the days of a year or a shorter period: the numbers 0 to 383, one bit each.
 struct YearDays: Sendable, Hashable {
-    // 32 bits each: a month's days fall into two neighbours at most. The last ones stay empty.
+    // 32 bits each, so the days of a month touch at most two neighbours. The last words stay empty.
     private var words: SIMD16<UInt32> = .zero
 
     private static let end = 384
@@ -22,7 +22,7 @@ struct YearDays: Sendable, Hashable {
         words[first >> 5 + 1] |= UInt32(truncatingIfNeeded: spread >> 32)
     }
 
-    /// The 32 days from `first` on, as bits from 0.
+    /// 32 days, beginning at `first`, as bits from 0.
     func days(from first: Int) -> UInt32 {
         precondition(first >= 0 && first < Self.end)
         let pair = UInt64(words[first >> 5]) | UInt64(words[first >> 5 + 1]) << 32
@@ -35,7 +35,7 @@ struct YearDays: Sendable, Hashable {
         return count
     }
 
-    /// The nth day of the set, from 0, in order; n must be less than `count`.
+    /// The nth day of the set in order, from 0. n must be less than `count`.
     func member(_ n: Int) -> Int {
         var rest = n
         for place in 0..<(Self.end >> 5) {

@@ -1,13 +1,13 @@
-/// The text at the end of a time-zone file, and in `TZ`, that goes on for ever: `CET-1CEST,M3.5.0,M10.5.0/3`.
-/// POSIX.1 "TZ", with the hours -167 to 167 of RFC 8536 §3.3.1.
+/// The rule at the end of a time-zone file, and in `TZ`, that applies without end: `CET-1CEST,M3.5.0,M10.5.0/3`. POSIX.1 "TZ",
+/// with the hours -167 to 167 of RFC 8536 §3.3.1.
 struct PosixRule: Sendable {
     struct Clock: Sendable {
         var abbreviation: String
-        /// Seconds to add to UTC for wall time (POSIX writes the opposite sign).
+        /// The seconds to add to UTC for wall time (POSIX writes the opposite sign).
         var offset: Int32
     }
 
-    /// A day of every year.
+    /// A day in every year.
     enum Day: Sendable {
         /// `Jn`: 1 to 365, the 29th of February never counted.
         case julian(Int)
@@ -26,7 +26,7 @@ struct PosixRule: Sendable {
     var standard: Clock
     var daylight: (clock: Clock, start: Change, end: Change)?
 
-    /// Nil when the text is not a rule.
+    /// Returns nil when the text is not a rule.
     init?(_ text: some Sequence<UInt8>) {
         var scanner = ByteScanner(Array(text))
         guard let name = Self.name(&scanner), let west = Self.clockTime(&scanner, hoursUpTo: 24) else { return nil }
@@ -40,14 +40,14 @@ struct PosixRule: Sendable {
             guard let west = Self.clockTime(&scanner, hoursUpTo: 24) else { return nil }
             summerOffset = -west
         }
-        // POSIX leaves the days to the implementation when they are missing; a rule without them is of no use here.
+        // POSIX lets the implementation choose missing days. A rule without days is of no use here.
         guard abs(summerOffset) <= Int64(Zone.largestOffset),
             let start = Self.change(&scanner), let end = Self.change(&scanner), scanner.isAtEnd
         else { return nil }
         daylight = (Clock(abbreviation: summerName, offset: Int32(summerOffset)), start, end)
     }
 
-    /// UTC seconds at which daylight saving starts and ends in a year.
+    /// The UTC seconds at which daylight saving starts and ends in a year.
     func changes(in year: Int) -> (start: Int64, end: Int64)? {
         guard let daylight else { return nil }
         return (
@@ -120,7 +120,7 @@ struct PosixRule: Sendable {
 }
 
 extension PosixRule.Change {
-    /// The wall time of the change in a year, as seconds since 1970 began on that wall clock.
+    /// The wall time of the change in a year, in seconds since 1970 on that wall clock.
     func localSeconds(in year: Int) -> Int64 {
         let days: Int64
         switch day {

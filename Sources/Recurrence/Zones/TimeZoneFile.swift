@@ -1,27 +1,27 @@
 /// A compiled time-zone file (TZif, RFC 8536 and RFC 9636: versions 1 to 4), read from its bytes.
 ///
-/// Accepts the files that zic writes, fat and slim; uses the 64-bit data where there are any. Refuses, never guesses:
-/// truncated files, tables out of order, indices beyond their tables, offsets of more than 26 hours, and files that
-/// count leap seconds (those under `right/`), whose times are not POSIX times.
+/// Accepts the files that zic writes, fat and slim, and uses the 64-bit data where available. Refuses truncated files, tables out
+/// of order, indices beyond their tables, offsets of more than 26 hours, and files that count leap seconds (those under
+/// `right/`), whose times are not POSIX times. Never guesses.
 struct TimeZoneFile {
     var ranges: [Zone.Range]
     var abbreviations: [String]
 
-    /// Larger than any real one (the largest has 4 KiB) by far.
+    /// Far larger than any real file (the largest has 4 KiB).
     static let longestFile = 1 << 18
 
     private struct Header {
         var version: UInt8
         var utIndicators, standardIndicators, leapSeconds, transitions, types, abbreviationBytes: Int
 
-        /// Length of the data block that follows, with times of 4 or 8 bytes.
+        /// The length of the following data block, with times of 4 or 8 bytes.
         func length(timeBytes: Int) -> Int {
             transitions * (timeBytes + 1) + types * 6 + abbreviationBytes + leapSeconds * (timeBytes + 4)
                 + standardIndicators + utIndicators
         }
     }
 
-    /// What is wrong with a file, as the end of a sentence.
+    /// The fault of a file, as the end of a sentence.
     struct Malformed: Error {
         var reason: String
     }
@@ -62,8 +62,8 @@ struct TimeZoneFile {
                 Zone.Range(start: 0, end: 0, offset: offset, isDaylight: bytes[at + 4] != 0, abbreviation: abbreviation))
         }
 
-        // Before the first transition type 0 holds (RFC 8536 §3.2). Transitions before 1970 only decide what 1970 begins
-        // with.
+        // Type 0 applies before the first transition (RFC 8536 §3.2). Transitions before 1970 only decide the offset at the
+        // beginning of 1970.
         var builder = RangeBuilder(first: types[0])
         for number in 0..<header.transitions {
             let time = Self.integer(bytes, at: timesStart + number * timeBytes, count: timeBytes)
@@ -79,7 +79,7 @@ struct TimeZoneFile {
         ranges = builder.finish()
     }
 
-    /// The ranges of a rule alone, as in `TZ=CET-1CEST,M3.5.0,M10.5.0/3`.
+    /// The ranges of a rule without a file, as in `TZ=CET-1CEST,M3.5.0,M10.5.0/3`.
     init(rule: PosixRule) {
         abbreviations = []
         let standard = Self.index(of: rule.standard.abbreviation, in: &abbreviations)
@@ -103,7 +103,7 @@ struct TimeZoneFile {
             version: version, utIndicators: count(0), standardIndicators: count(1), leapSeconds: count(2),
             transitions: count(3), types: count(4), abbreviationBytes: count(5))
         position += 44
-        // Six 32-bit counts can't overflow the sum of 64 bits that `length` takes.
+        // Six 32-bit counts cannot overflow the 64-bit sum in `length`.
         guard header.length(timeBytes: 4) <= bytes.count - position else { throw Malformed(reason: "is truncated") }
         return header
     }
@@ -136,10 +136,10 @@ struct TimeZoneFile {
     }
 }
 
-/// Puts ranges one after the other. Keeps of the time before 1970 only what was in force at its end.
+/// Appends ranges in order. Of the time before 1970, keeps only what applied at its end.
 private struct RangeBuilder {
     private var ranges: [Zone.Range]
-    /// The last change that was given, kept or not.
+    /// The last change that was passed in, whether kept or not.
     private(set) var last = Int64.min
 
     init(first: Zone.Range) {
@@ -148,7 +148,7 @@ private struct RangeBuilder {
         ranges = [first]
     }
 
-    /// Must be called in order of time; changes of nothing are left out.
+    /// Call this in order of time. Changes without an effect are dropped.
     mutating func change(at time: Int64, to type: Zone.Range) {
         last = time
         guard time < Civil.endSeconds + Int64(Zone.largestOffset) else { return }
@@ -157,8 +157,8 @@ private struct RangeBuilder {
             return
         }
         var next = type
-        // The change of one moment replaces an earlier one of the same moment: daylight saving that never ends is
-        // written as one that ends when it starts (RFC 8536 §3.3.1).
+        // A change at the same moment replaces the earlier one: permanent daylight saving is written as daylight saving that ends
+        // when it starts (RFC 8536 §3.3.1).
         if time <= 0 || current.start == time {
             next.start = current.start
             ranges[ranges.count - 1] = next
@@ -168,7 +168,7 @@ private struct RangeBuilder {
         ranges.append(next)
     }
 
-    /// Writes a rule out to the end of 2200, from where the table of transitions ends.
+    /// Expands a rule to the end of 2200, beginning where the table of transitions ends.
     mutating func follow(_ rule: PosixRule, abbreviations: inout [String]) {
         let standard = Zone.Range(
             start: 0, end: 0, offset: rule.standard.offset, isDaylight: false,

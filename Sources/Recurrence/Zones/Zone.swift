@@ -1,37 +1,37 @@
-/// A time zone: the ranges of constant UTC offset from 1970 to 2200, and the way between wall time and instants.
+/// A time zone: the ranges of constant UTC offset from 1970 to 2200, and the conversion between wall time and instants.
 ///
-/// Made by a `ZoneDatabase`; share one instance among all that use it. Lookups take constant time and no lock.
+/// A `ZoneDatabase` makes zones. Share one instance among all users of the zone. Lookups take constant time and no lock.
 public final class Zone: Sendable, CustomStringConvertible {
-    /// The name it was asked for by, as `Europe/Berlin`; for the machine's own zone its IANA name where that is known.
+    /// The requested name, such as `Europe/Berlin`. For the machine's own zone, its IANA name if known.
     public let name: String
 
-    /// A time during which nothing about the zone changes.
+    /// A period during which the zone's offset and abbreviation stay the same.
     struct Range: Sendable, Hashable {
         /// UTC seconds, `start` inclusive, `end` exclusive. The first and last range reach beyond all instants in use.
         var start: Int64
         var end: Int64
-        /// Seconds to add to UTC for wall time.
+        /// The seconds to add to UTC for wall time.
         var offset: Int32
         var isDaylight: Bool
         /// Index into `abbreviations`.
         var abbreviation: UInt16
 
-        /// `start` and `end` as this range's wall clock shows them.
+        /// `start` and `end` as wall time of this range.
         @inline(__always) var localStart: Int64 { start &+ Int64(offset) }
         @inline(__always) var localEnd: Int64 { end &+ Int64(offset) }
     }
 
-    /// Without holes, ascending, never empty.
+    /// Contiguous, ascending, never empty.
     let ranges: [Range]
     private let abbreviations: [String]
-    /// For each stretch of 2^24 s (194 days) since 1970 the range that its beginning falls in. No zone changes so often
-    /// that more than a few steps remain from there.
+    /// For each stretch of 2^24 s (194 days) since 1970, the range that contains its beginning. No zone changes so often that a
+    /// search from there needs more than a few steps.
     private let index: [Int32]
 
     private static let stretchBits: Int64 = 24
     static let beforeAll: Int64 = -(1 << 50)
     static let afterAll: Int64 = 1 << 50
-    /// RFC 8536 §3.2: offsets outside -25 to 26 hours are not to be expected; one bound for both signs here.
+    /// RFC 8536 §3.2 expects no offsets outside -25 to 26 hours. One bound is used for both signs.
     static let largestOffset: Int32 = 26 * 3600
 
     public static let utc = Zone(
@@ -39,7 +39,7 @@ public final class Zone: Sendable, CustomStringConvertible {
         ranges: [Range(start: beforeAll, end: afterAll, offset: 0, isDaylight: false, abbreviation: 0)],
         abbreviations: ["UTC"])
 
-    /// `ranges` must be ascending and without holes from `beforeAll` to `afterAll`.
+    /// `ranges` must be ascending and contiguous from `beforeAll` to `afterAll`.
     init(name: String, ranges: [Range], abbreviations: [String]) {
         precondition(ranges.first?.start == Self.beforeAll && ranges.last?.end == Self.afterAll)
         self.name = name
@@ -60,19 +60,19 @@ public final class Zone: Sendable, CustomStringConvertible {
 
     public var description: String { name }
 
-    /// Has the same name and shows the same times.
+    /// True when the other zone has the same name and the same times.
     func isAlike(_ other: Zone) -> Bool {
         name == other.name && ranges == other.ranges && abbreviations == other.abbreviations
     }
 
     // MARK: From instants to wall time
 
-    /// What the zone's clocks show at an instant.
+    /// The wall clock of the zone at an instant.
     public struct Offset: Hashable, Sendable {
-        /// To add to UTC for wall time.
+        /// The seconds to add to UTC for wall time.
         public var seconds: Int
-        /// As the database has it. It says nothing about the direction of a change: Dublin's winter is its "daylight
-        /// saving", an hour back.
+        /// The value of the database. It does not show the direction of a change: Dublin's winter is its "daylight saving", with
+        /// the clock one hour back.
         public var isDaylight: Bool
         public var abbreviation: String
     }
@@ -87,7 +87,7 @@ public final class Zone: Sendable, CustomStringConvertible {
         Int(ranges[rangeIndex(at: Civil.floorDivide(instant.milliseconds, 1000))].offset)
     }
 
-    /// The range that holds the instant. Before 1970, that of 1970.
+    /// The range that contains the instant. Before 1970, the range of 1970.
     @inline(__always)
     func rangeIndex(at seconds: Int64) -> Int {
         if index.isEmpty { return 0 }
@@ -99,15 +99,15 @@ public final class Zone: Sendable, CustomStringConvertible {
 
     // MARK: From wall time to instants
 
-    /// What a wall time stands for.
+    /// The instants that a wall time can mean.
     public enum Resolution: Hashable, Sendable {
         case unique(Instant)
-        /// The clock skips it; `transition` is the first instant after the gap.
+        /// The clock skips this wall time. `transition` is the first instant after the gap.
         case gap(transition: Instant)
-        /// The clock shows it twice (or more often: first and last).
+        /// The clock shows this wall time twice. If it shows the time more often, these are the first and the last instant.
         case repeated(first: Instant, second: Instant)
 
-        /// The first instant at which the wall time is reached or passed.
+        /// The first instant at or after the wall time.
         public var first: Instant {
             switch self {
             case .unique(let instant): instant

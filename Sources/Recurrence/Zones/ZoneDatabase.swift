@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The machine's time zones by name. Each is read once, until `reload()`, and shared from then on; copies of a database share
-/// too.
+/// The machine's time zones by name. Each zone is read once, until `reload()`, and then shared. Copies of a database share the
+/// zones too.
 public struct ZoneDatabase: Sendable {
-    /// Searched in this order.
+    /// The directories in the order of the search.
     public let directories: [String]
     private let known = KnownZones()
 
@@ -17,10 +17,10 @@ public struct ZoneDatabase: Sendable {
         }
     }
 
-    /// A zone by its IANA name, or `local`: what `$TZ` says, else `/etc/localtime`, else UTC. `UTC` needs no file.
+    /// A zone by its IANA name, or `local`: the zone of `$TZ`, else of `/etc/localtime`, else UTC. `UTC` needs no file.
     ///
-    /// Throws for a name that is not in the database, with the nearest ones; when there is no database at all, with the
-    /// name of the Debian package; and for a file that is damaged. Absolute paths and `..` are refused.
+    /// Throws for an unknown name, with the nearest names; for a missing database, with the name of the Debian package; and for a
+    /// damaged file. Absolute paths and `..` are refused.
     public func zone(_ name: String) throws(RecurrenceError) -> Zone {
         if name == "UTC" { return .utc }
         if let zone = known[name] { return zone }
@@ -31,15 +31,15 @@ public struct ZoneDatabase: Sendable {
 
     // MARK: Files that change
 
-    /// A zone that says something else than before.
+    /// A zone whose rules have changed.
     public struct Change: Sendable {
         public let old: Zone
-        /// What `zone(_:)` gives from now on.
+        /// The zone that `zone(_:)` returns from now on.
         public let new: Zone
     }
 
-    /// Reads every zone anew that was ever asked for. One that cannot be read any more stays as it was, and is among the
-    /// failures.
+    /// Reads again every zone that was ever requested. A zone that cannot be read any more stays as it was, and is reported as a
+    /// failure.
     public func reload() -> (changes: [Change], failures: [(name: String, error: RecurrenceError)]) {
         var changes: [Change] = []
         var failures: [(name: String, error: RecurrenceError)] = []
@@ -56,11 +56,11 @@ public struct ZoneDatabase: Sendable {
         return (changes, failures)
     }
 
-    /// How many zones have been asked for; `files` is the same as long as this is, and no file has changed.
+    /// The number of zones that were requested. `files` stays the same as long as this number does and no file changes.
     public var count: Int { known.all.count }
 
-    /// Every name that decides what the zones say that were asked for: their files, whether or not they are there, the
-    /// directories in the database that lead to them, and what links among these point to.
+    /// Every path that decides the rules of the requested zones: their files, whether they exist or not, the directories of the
+    /// database that lead to them, and the targets of links among these.
     public var files: Set<String> {
         var files = Set<String>()
         for name in known.all.keys {
@@ -94,14 +94,14 @@ public struct ZoneDatabase: Sendable {
         for directory in directories {
             if let zone = try load(directory + "/" + name, name: name) { return zone }
         }
-        // Names of UTC that a machine without a database still knows.
+        // The names of UTC that work without a database.
         if ["Etc/UTC", "Zulu", "UCT", "Etc/UCT", "Universal", "GMT", "Etc/GMT"].contains(name) {
             return Zone(name: name, ranges: Zone.utc.ranges, abbreviations: [name.hasSuffix("GMT") ? "GMT" : "UTC"])
         }
         throw unknown(name)
     }
 
-    /// Nil when there is no such file.
+    /// Returns nil when there is no such file.
     private func load(_ path: String, name: String) throws(RecurrenceError) -> Zone? {
         let bytes: [UInt8]
         do {
@@ -121,7 +121,7 @@ public struct ZoneDatabase: Sendable {
         }
     }
 
-    /// Letters, digits, `_`, `-`, `+` in parts between slashes: nothing that leads out of the directory.
+    /// True for letters, digits, `_`, `-`, `+` in parts between slashes. Such a name cannot leave the directory.
     private static func isPlausible(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 64
             && name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
@@ -142,7 +142,8 @@ public struct ZoneDatabase: Sendable {
             "unknown time zone \(quoted(name))", hint: near.isEmpty ? nil : "did you mean \(near.joined(separator: " or "))?")
     }
 
-    /// Same letters in another case; the same city elsewhere; at most a third of the letters wrong.
+    /// Names with the same letters in another case, names of the same city elsewhere, and names with at most a third of the
+    /// letters wrong.
     private func nearest(to name: String) -> [String] {
         let wanted = name.asciiLowercased
         let wantedCity = wanted.split(separator: "/").last ?? ""
@@ -162,7 +163,7 @@ public struct ZoneDatabase: Sendable {
 
     // MARK: The machine's own
 
-    /// tzset(3): a colon may precede; an empty value is UTC; a value is a file's name or path, else a rule.
+    /// tzset(3): a colon may precede. An empty value is UTC. Otherwise the value is a file's name or path, or else a rule.
     private static var localSetting: String? {
         ZoneFiles.environment("TZ").map { $0.hasPrefix(":") ? String($0.dropFirst()) : $0 }
     }
@@ -188,7 +189,7 @@ public struct ZoneDatabase: Sendable {
     }
 
     private func localFile(_ path: String) throws(RecurrenceError) -> Zone? {
-        // The link's target tells the name: /usr/share/zoneinfo/Europe/Berlin.
+        // The link's target gives the name: /usr/share/zoneinfo/Europe/Berlin.
         let parts = (ZoneFiles.link(path) ?? path).split(separator: "/")
         var name = "local"
         if let root = parts.lastIndex(of: "zoneinfo") {
@@ -199,7 +200,7 @@ public struct ZoneDatabase: Sendable {
     }
 }
 
-/// Zones that were read already.
+/// The zones that have been read.
 private final class KnownZones: Sendable {
     private let zones = Mutex<[String: Zone]>([:])
 
@@ -211,7 +212,7 @@ private final class KnownZones: Sendable {
 
     func replace(_ zone: Zone, as name: String) { zones.withLock { $0[name] = zone } }
 
-    /// The one that is kept, should two threads have read the same.
+    /// Stores a zone and returns the stored one, in case two threads have read the same zone.
     func share(_ zone: Zone, as name: String) -> Zone {
         zones.withLock { zones in
             if let first = zones[name] { return first }

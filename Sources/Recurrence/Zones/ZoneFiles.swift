@@ -1,16 +1,16 @@
 import Glibc
 
-/// The one door to the system: reads time-zone files and the names of those that there are.
+/// The only access to the system: reads time-zone files and the names of the available ones.
 enum ZoneFiles {
     enum ReadFailure: Error {
         case missing
-        /// What errno said, or why the file was not read.
+        /// The text of errno, or the reason why the file was not read.
         case unreadable(String)
     }
 
-    /// A regular file's bytes. open(2), fstat(2), read(2).
+    /// The bytes of a regular file. Calls open(2), fstat(2), read(2).
     static func read(_ path: String) throws(ReadFailure) -> [UInt8] {
-        // O_NONBLOCK: a FIFO where a file should be must not stop us.
+        // O_NONBLOCK: a FIFO in the place of the file must not block us.
         var descriptor: Int32
         repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else {
@@ -50,7 +50,7 @@ enum ZoneFiles {
         getenv(name).map { String(cString: $0) }
     }
 
-    /// Where a symbolic link points; nil when it is none.
+    /// The target of a symbolic link. Nil when the path is not a link.
     static func link(_ path: String) -> String? {
         let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
             count = max(
@@ -59,8 +59,8 @@ enum ZoneFiles {
         return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
-    /// A path, and as long as that is a link what it points to, each a path in turn. Ends with what is no link, or, for links in
-    /// a circle, after as many as Linux follows.
+    /// A path and, as long as the last one is a link, its target. Ends with a path that is not a link, or, for a circle of links,
+    /// after as many links as Linux follows.
     static func steps(from path: String) -> [String] {
         var steps = [path]
         var last = path
@@ -71,7 +71,7 @@ enum ZoneFiles {
         return steps
     }
 
-    /// The names of zones below a directory, three levels deep. For error messages: the cost does not matter.
+    /// The names of the zones below a directory, three levels deep. Used for error messages only, so the cost does not matter.
     static func zoneNames(in directory: String, below prefix: String = "", depth: Int = 0) -> [String] {
         guard depth < 3, let stream = opendir(prefix.isEmpty ? directory : directory + "/" + prefix) else { return [] }
         defer { closedir(stream) }
@@ -80,7 +80,7 @@ enum ZoneFiles {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            // Zones begin with a capital; posix/ and right/ repeat them, the rest are tables.
+            // Names of zones begin with a capital letter. posix/ and right/ repeat the zones, and the other files are tables.
             guard let first = name.utf8.first, first >= UInt8(ascii: "A"), first <= UInt8(ascii: "Z") else { continue }
             let path = prefix.isEmpty ? name : prefix + "/" + name
             if isDirectory(directory + "/" + path) {
