@@ -24,7 +24,8 @@ let package = Package(
         .target(name: "Model", dependencies: ["Recurrence", "Documents", "WorkerProtocol"], swiftSettings: strict),
         .target(name: "Scheduler", dependencies: ["Model", "Recurrence"], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),
+            name: "Store", dependencies: ["Model", "Scheduler", "Recurrence", "Documents", "Linux", "CLinux", "WorkerProtocol"],
+            swiftSettings: strict),
         .target(
             name: "Daemon",
             dependencies: ["Scheduler", "Store", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux", "CLinux"],
@@ -46,23 +47,25 @@ let package = Package(
         .executableTarget(
             name: "toml-test-decoder", dependencies: ["Documents"], path: "Tests/toml-test-decoder", swiftSettings: strict),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "spoold", "spool-worker", "spoolctl"], path: "Tests/Benchmarks", swiftSettings: strict),
+            name: "Benchmarks", dependencies: ["Linux", "CLinux", "Recurrence", "TestSupport", "spoold", "spool-worker", "spoolctl"],
+            path: "Tests/Benchmarks", swiftSettings: strict),
         .target(
             name: "Simulation",
             dependencies: ["Daemon", "Store", "Scheduler", "Model", "Recurrence", "Documents", "WorkerProtocol", "Linux"],
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(name: "Simulator", dependencies: ["Simulation"], path: "Tests/Simulator", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Model", "Linux"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "LinesTests", dependencies: ["Lines"], swiftSettings: strict),
         .testTarget(name: "CrontabsTests", dependencies: ["Crontabs", "Model", "Documents", "Recurrence", "Linux"], swiftSettings: strict),
-        .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: strict),
-        .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence"], swiftSettings: strict),
-        .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol"], swiftSettings: strict),
-        .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: strict),
-        .testTarget(name: "SchedulerTests", dependencies: ["Scheduler"], swiftSettings: strict),
-        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: strict),
+        .testTarget(name: "DocumentsTests", dependencies: ["Documents", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "RecurrenceTests", dependencies: ["Recurrence", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "CLinux", "WorkerProtocol", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "SchedulerTests", dependencies: ["Scheduler", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Daemon", "Linux", "Scheduler"], swiftSettings: strict),
-        .testTarget(name: "LiveViewTests", dependencies: ["LiveView"], swiftSettings: strict),
-        .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux"], swiftSettings: strict),
+        .testTarget(name: "LiveViewTests", dependencies: ["LiveView", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "SpoolCommandsTests", dependencies: ["SpoolCommands", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["Documents", "Linux", "CLinux", "TestSupport"], swiftSettings: strict),
     ]
 )

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 
 /// A fresh directory on one file system, in which spools are made. Nothing in it is removed before ``remove()``.
 final class Place {
@@ -13,9 +14,7 @@ final class Place {
 
     init(in parent: String) throws {
         name = try Self.fileSystem(of: parent)
-        var template = Array("\(parent)/spoold-benchmarks-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", path: parent, errno: errno) }
-        path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        path = try makeTemporaryDirectory(in: parent, "spoold-benchmarks")
     }
 
     /// An empty directory.

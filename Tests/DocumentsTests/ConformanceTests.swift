@@ -2,24 +2,25 @@
 
 import Documents
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct ConformanceTests {
     @Test(.enabled(if: !Vectors.tomlNames.isEmpty, "\(Vectors.missing)"), arguments: Vectors.tomlNames)
     func tomlTest(name: String) throws {
-        let document = try #require(File.read(Vectors.toml + name))
+        let document = try #require(readFile(Vectors.toml + name))
         if name.hasPrefix("invalid/") {
             #expect(throws: DocumentError.self) { try TOML.parse(document, limits: generous) }
         } else {
             let value = try TOML.parse(document, limits: generous)
-            let expected = try JSON.parse(try #require(File.read(Vectors.toml + name.dropLast(5) + ".json")), limits: generous)
+            let expected = try JSON.parse(try #require(readFile(Vectors.toml + name.dropLast(5) + ".json")), limits: generous)
             #expect(difference(value, tagged: expected) == nil)
         }
     }
 
     @Test(.enabled(if: !Vectors.jsonNames.isEmpty, "\(Vectors.missing)"), arguments: Vectors.jsonNames)
     func jsonTestSuite(name: String) throws {
-        let document = try #require(File.read(Vectors.json + name))
+        let document = try #require(readFile(Vectors.json + name))
         switch name.first {
         case "y":
             let value = try JSON.parse(document, limits: generous, duplicateKeys: .lastWins)
@@ -52,7 +53,7 @@ import Testing
                 #expect(output.isEmpty, "\(name)")
             } else {
                 #expect(status == 0, "\(name)")
-                let expected = try JSON.parse(try #require(File.read(Vectors.toml + name.dropLast(5) + ".json")), limits: generous)
+                let expected = try JSON.parse(try #require(readFile(Vectors.toml + name.dropLast(5) + ".json")), limits: generous)
                 let written = try JSON.parse(output, limits: generous)
                 #expect(difference(tagged: written, tagged: expected) == nil, "\(name)")
             }

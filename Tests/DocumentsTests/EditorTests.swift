@@ -1,7 +1,7 @@
 import Documents
 import Testing
 
-@Suite struct EditingTOML {
+@Suite struct EditorTests {
     private let file = """
         # Nightly backup of the mail store.
         command = ["backup", "--all"]   # all of it

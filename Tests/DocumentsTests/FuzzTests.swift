@@ -2,6 +2,7 @@
 // read back the same; every edit of a valid text leaves a valid text. A failure names the seed that replays it.
 
 import Documents
+import TestSupport
 import Testing
 
 @Suite struct FuzzTests {
@@ -12,8 +13,8 @@ import Testing
     ].map { Array($0.utf8) }
 
     private static let corpus: [[UInt8]] = {
-        let toml = Vectors.tomlNames.compactMap { File.read(Vectors.toml + $0) }
-        let json = Vectors.jsonNames.compactMap { File.read(Vectors.json + $0) }
+        let toml = Vectors.tomlNames.compactMap { readFile(Vectors.toml + $0) }
+        let json = Vectors.jsonNames.compactMap { readFile(Vectors.json + $0) }
         return ownCorpus + (toml + json).filter { $0.count < 2000 }
     }()
 

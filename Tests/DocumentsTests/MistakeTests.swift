@@ -3,7 +3,7 @@
 import Documents
 import Testing
 
-@Suite struct Mistakes {
+@Suite struct MistakeTests {
     @Test(arguments: [
         ("timeout = 10m", #"1:11: expected a value, found '10m'; strings need quotes: "10m""#),
         ("timeout = 10 minutes # c", #"1:14: expected the end of the line after the value, found 'minutes'; strings need quotes: "10 minutes""#),

@@ -1,7 +1,7 @@
 import Documents
 import Testing
 
-@Suite struct ReadingScriptHeaders {
+@Suite struct ScriptHeaderTests {
     private func reading(_ text: String) -> String {
         do { return canonical(try ScriptHeader.parse(Array(text.utf8))) } catch { return "\(error)" }
     }

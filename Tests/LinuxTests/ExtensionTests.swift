@@ -2,7 +2,7 @@ import Testing
 import WorkerProtocol
 
 /// The file by which a timeout is moved.
-@Suite struct ExtensionFile {
+@Suite struct ExtensionTests {
     static let texts: [(text: String, milliseconds: Int64)] = [
         ("", 0), ("600\n", 600_000), ("600", 600_000), ("1\n2.5\n\n0.25\n", 3750), ("1\r\n2\r\n", 3000), ("x\n-5\n0\nnan\n1\n", 1000),
         ("inf\n", 3_155_760_000_000), ("1e300\n1e300", 3_155_760_000_000), ("10m", 0), ("\u{FF}\n1", 1000),

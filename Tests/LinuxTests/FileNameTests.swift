@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 @Suite struct FileNameTests {
@@ -24,7 +25,7 @@ import Testing
     }
 
     @Test func randomBytesRoundTrip() {
-        var generator = SeededGenerator(state: 20261121)
+        var generator = SeededGenerator(seed: 20261121)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
                 // Mostly bytes that matter to UTF-8, so that sequences nearly right are frequent.

@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TestSupport
 
 /// A directory for one test, removed with everything in it when the test is over.
 final class TemporaryDirectory {
@@ -7,9 +8,7 @@ final class TemporaryDirectory {
     let directory: Directory
 
     init() throws {
-        var template = Array("/tmp/spoold-linux-XXXXXX\0".utf8CString)
-        guard let made = mkdtemp(&template) else { throw SystemError(call: "mkdtemp", errno: errno) }
-        path = String(cString: made)
+        path = try makeTemporaryDirectory(in: "/tmp", "spoold-linux")
         directory = try Directory.open(path)
     }
 
@@ -34,12 +33,8 @@ struct TimedOut: Error {}
 
 /// Waits until a descriptor is readable, or has no other side any more.
 func awaitReadable(_ raw: Int32) throws {
-    var descriptor = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
-    while true {
-        let count = poll(&descriptor, 1, patienceMilliseconds)
-        if count > 0 { return }
-        if count == 0 { throw TimedOut() }
-    }
+    let end = MonotonicInstant.now().advanced(byMilliseconds: Int64(patienceMilliseconds))
+    guard awaitReadable([raw], until: end) else { throw TimedOut() }
 }
 
 /// A named pipe on which a job tells that it has come so far, or waits until it may go on.
@@ -68,16 +63,4 @@ final class Pipe {
     }
 
     func write(_ line: String) throws { try descriptor.write(Array("\(line)\n".utf8)) }
-}
-
-/// Numbers that follow from a seed, so that a failure can be repeated (splitmix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
 }

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Linux
 import WorkerProtocol
+import TestSupport
 
 /// The built worker, driven by a test in the daemon's place.
 final class WorkerUnderTest {

@@ -1,10 +1,6 @@
 import LiveView
 import Store
-
-/// The instant of every snapshot here.
-let now = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
-
-func after(_ seconds: Int64) -> Instant { Instant(milliseconds: now.milliseconds + seconds * 1000) }
+import TestSupport
 
 /// An id whose short form is `NAME-NUMBER`.
 func id(_ name: String, _ number: Int) -> String { "20261121T010000.000Z-\(name)-\(1000 + number)" }

@@ -1,5 +1,6 @@
 import LiveView
 import Store
+import TestSupport
 import Testing
 
 @Suite("Frames")

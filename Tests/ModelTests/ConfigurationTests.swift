@@ -1,11 +1,12 @@
 import Model
+import TestSupport
 import Testing
 
 private func read(_ text: String) throws -> Configuration {
     try Configuration(Array(text.utf8), zones: zones, now: now)
 }
 
-@Suite struct Configurations {
+@Suite struct ConfigurationTests {
     @Test func noKeyIsNeeded() throws {
         let configuration = try read("")
         #expect(configuration.slots == 8 && configuration.queueSlots.isEmpty && configuration.zone.name == "UTC")

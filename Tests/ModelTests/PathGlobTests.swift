@@ -1,8 +1,9 @@
 @testable import Model
+import TestSupport
 import Testing
 
 /// Patterns for paths of files.
-@Suite struct PathGlobs {
+@Suite struct PathGlobTests {
     /// A pattern, paths that it takes, and paths that it does not.
     static let patterns: [(pattern: String, takes: [String], leaves: [String])] = [
         ("/srv/in/*.csv", ["/srv/in/a.csv", "/srv/in/a b\n.csv", "/srv/in/[x].csv"], ["/srv/in/.csv", "/srv/in/a.CSV", "/srv/in/a/b.csv", "/srv/in/a.csv.tmp", "/srv/in"]),

@@ -1,5 +1,6 @@
 import Documents
 import Recurrence
+import TestSupport
 import Testing
 
 @testable import Model

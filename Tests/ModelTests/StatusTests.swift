@@ -1,7 +1,8 @@
 import Model
+import TestSupport
 import Testing
 
-@Suite struct StatusFiles {
+@Suite struct StatusTests {
     static let keys = [
         "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload",
         "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code",

@@ -1,4 +1,5 @@
 import Glibc
+import struct TestSupport.SeededGenerator
 
 /// A random calendar expression and, apart from its text, what it means: plain sets, too simple to be wrong.
 struct CalendarSample {

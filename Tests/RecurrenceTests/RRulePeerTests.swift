@@ -1,4 +1,5 @@
 import Glibc
+import struct TestSupport.SeededGenerator
 import Testing
 
 @testable import Recurrence

@@ -1,3 +1,4 @@
+import struct TestSupport.SeededGenerator
 import Testing
 
 @testable import Recurrence

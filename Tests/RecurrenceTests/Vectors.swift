@@ -1,20 +1,14 @@
 import Glibc
+import TestSupport
 import Testing
 
-/// Test cases of other projects, when they lie beside the package (or where SPOOL_VECTORS says).
+/// The test cases of other projects, by their paths below `vectorDirectory`.
 enum Vectors {
-    static let directory: String = {
-        if let set = getenv("SPOOL_VECTORS") { return String(cString: set) }
-        var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        parts.removeLast(3)
-        return parts.joined(separator: "/") + "/../shared/vectors"
-    }()
-
-    static func areThere(_ path: String) -> Bool { access(directory + "/" + path, R_OK) == 0 }
+    static func areThere(_ path: String) -> Bool { access(vectorDirectory + "/" + path, R_OK) == 0 }
 
     /// The objects of a file of JSON lines.
     static func lines(_ path: String) throws -> [JSON] {
-        let bytes = try #require(readFile(directory + "/" + path))
+        let bytes = try #require(readFile(vectorDirectory + "/" + path))
         return try bytes.split(separator: UInt8(ascii: "\n")).map { line in
             var reader = JSONReader(bytes: Array(line))
             let value = reader.value()
@@ -25,23 +19,11 @@ enum Vectors {
 
 extension Trait where Self == ConditionTrait {
     static func vectors(_ path: String) -> Self {
-        .enabled(if: Vectors.areThere(path), "no \(path) in \(Vectors.directory)")
+        .enabled(if: Vectors.areThere(path), "no \(path) in \(vectorDirectory)")
     }
 
     static var tzdata: Self {
         .enabled(if: access("/usr/share/zoneinfo/Europe/Berlin", R_OK) == 0, "the package tzdata is not installed")
-    }
-}
-
-func readFile(_ path: String) -> [UInt8]? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = fread(&chunk, 1, chunk.count, file)
-        if count == 0 { return bytes }
-        bytes += chunk[..<count]
     }
 }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import Scheduler
 
 /// Patterns: due times that are computed, or asked for, when the run before has ended.
-@Suite struct Patterns {
+@Suite struct AskTests {
     // MARK: Wall-clock forms
 
     @Test func whatPassesWhileARunIsUnderWayWasNeverDue() {

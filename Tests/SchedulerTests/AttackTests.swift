@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Scheduler
 
 /// What is thrown at a scheduler that only its decisions can answer.
-@Suite struct Attacks {
+@Suite struct AttackTests {
     @Test("Attack 52: what has ended is forgotten: a hundred thousand jobs later as much is known as at first")
     func manyJobs() {
         let scheduler = Scheduler(limits: SchedulerLimits(slots: 8), zones: zones)

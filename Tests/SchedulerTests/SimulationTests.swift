@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Scheduler
 
 /// A spool on paper.
-@Suite struct Simulations {
+@Suite struct SimulationTests {
     private static func task(_ name: String, _ text: String) -> TaskDefinition {
         let text = "command = \"exit 1\"\npayload = {a = 1}\nenv = {X = \"y\"}\n\(text)"
         return try! TaskDefinition(name: name, source: Source(format: .toml, bytes: Array(text.utf8)), ReadingContext(now: at("00:00"), zones: zones))

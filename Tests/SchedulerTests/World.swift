@@ -1,9 +1,7 @@
+import TestSupport
 import Testing
 
 @testable import Scheduler
-
-/// The machine's time zones, read once for all tests.
-let zones = ZoneDatabase()
 
 /// A time of 2026-11-21, `02:05` or `02:05:30.250`, or a whole instant `2026-11-22T02:05:00.000Z`.
 func at(_ text: String) -> Instant {
@@ -230,20 +228,5 @@ func line(_ record: Record) -> String {
     case .repaired(let since): return "repaired since \(clock(since))"
     case .recovered(let last): return "recovered, last \(clock(last))"
     case .refused(let file, let why): return "refused \(file): \(why)"
-    }
-}
-
-/// SplitMix64: the same sequence for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var x = state
-        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
-        return x ^ (x >> 31)
     }
 }

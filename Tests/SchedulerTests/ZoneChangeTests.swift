@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Scheduler
 
 /// Time zones that change while the daemon runs.
-@Suite struct ZoneChanges {
+@Suite struct ZoneChangeTests {
     /// A database of one zone, `Test/Zone`, whose offset from UTC is what it was set to last.
     final class Database {
         private let directory = FileManager.default.temporaryDirectory.appendingPathComponent("zones-\(UUID().uuidString)")

@@ -22,7 +22,7 @@ extension SimulatedWorld {
 
 /// A disk that refuses changes for a while: whichever it refuses, the daemon waits, and nothing is lost or runs twice. Only a sync
 /// that fails, or a journal that cannot be opened, ends it, and then the next start goes on.
-@Suite struct DiskFaults {
+@Suite struct DiskFaultTests {
     @Test("Attacks 46, 47: a disk that takes no changes is waited for", arguments: [ENOSPC, EROFS, EDQUOT, EMFILE])
     func aDiskThatTakesNoChangesIsWaitedFor(errno: Int32) throws {
         for after in 0..<40 {

@@ -2,11 +2,6 @@ import Store
 
 @testable import SpoolCommands
 
-/// The instant of every test here: a Saturday.
-let now = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
-
-func after(_ seconds: Int64) -> Instant { Instant(milliseconds: now.milliseconds + seconds * 1000) }
-
 /// A call of a command that neither finds a spool nor reads a configuration of this machine.
 func call(_ command: SpoolCommand, _ words: String...) throws -> Session { try call(command, words) }
 

@@ -1,5 +1,6 @@
 import Linux
 import Store
+import TestSupport
 import Testing
 
 @testable import SpoolCommands

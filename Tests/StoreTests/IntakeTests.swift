@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Store
@@ -27,7 +28,7 @@ extension Spool {
     }
 }
 
-@Suite struct Intake {
+@Suite struct IntakeTests {
     /// A file's name, text and mode, and what it is taken for.
     static let files: [(String, String, mode_t, String)] = [
         ("a.toml", "command = \":\"", 0o600, "job a"),
@@ -331,146 +332,5 @@ extension Spool {
             words(try spool.take("photos"))
                 == "rejected photos/job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole number")
         #expect(temporary.exists("new/photos/job.toml"))
-    }
-}
-
-/// Files in tasks/ and schedules/.
-@Suite struct DefinitionFiles {
-    @Test func namesAreTakenByTheirStem() throws {
-        let temporary = try TemporarySpool()
-        for name in ["a.toml", "b.json", "c.toml", "c.json", ".d.toml", "e.toml~", "f.txt"] { try temporary.write("tasks/\(name)", "") }
-        try temporary.disk().makeDirectory("tasks/g")
-        let files = try temporary.spool().definitionFiles(in: "tasks").mapValues { $0.sorted() }
-        #expect(files == ["a": ["a.toml"], "b": ["b.json"], "c": ["c.json", "c.toml"], "f.txt": ["f.txt"]])
-        #expect(try temporary.spool().definitionFiles(in: "tasks", stem: "c") == ["c.toml", "c.json"])
-    }
-
-    /// What stands in tasks/, and what is said of it.
-    static let problems: [([String], String, String, String)] = [
-        (["a.json", "a.toml"], "a", "", "tasks/a.json: stands beside a.toml; one task has one file, so neither is used"),
-        (["a.txt"], "a.txt", "", "tasks/a.txt: is neither .toml nor .json"),
-        (["-a.toml"], "-a", "", "tasks/-a.toml: is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"),
-        (["a.toml"], "a", String(repeating: "#", count: 1 << 20) + "#", "tasks/a.toml: is 1048577 bytes; at most 1048576 are read"),
-    ]
-
-    @Test(arguments: problems)
-    func whatCannotBeUsedSaysWhy(files: [String], stem: String, text: String, line: String) throws {
-        let temporary = try TemporarySpool()
-        for file in files { try temporary.write("tasks/\(file)", text) }
-        let spool = try temporary.spool()
-        do throws(DefinitionProblem) {
-            _ = try spool.definition(in: "tasks", stem: stem, files: files)
-            Issue.record("it is used")
-        } catch {
-            #expect(error.lines == [line])
-        }
-    }
-
-    @Test func aDefinitionIsReadWithItsPlace() throws {
-        let temporary = try TemporarySpool()
-        let spool = try temporary.spool()
-        try temporary.write("tasks/a.toml", "command = \":\"\ntris = 1")
-        let file = try #require(try spool.definition(in: "tasks", stem: "a", files: ["a.toml"]))
-        #expect(throws: DefinitionProblem(stem: "a", lines: ["tasks/a.toml:2:1: unknown key \"tris\"; did you mean \"tries\"?"])) {
-            _ = try spool.task(file, context)
-        }
-        try temporary.write("schedules/s.toml", "every = 5")
-        let schedule = try #require(try spool.definition(in: "schedules", stem: "s", files: ["s.toml"]))
-        #expect(throws: DefinitionProblem(stem: "s", lines: ["schedules/s.toml:1:1: no task is named; add task = \"NAME\""])) {
-            _ = try spool.schedule(schedule, context)
-        }
-    }
-
-    @Test func aDefinitionThatIsStillWrittenWaits() throws {
-        let temporary = try TemporarySpool()
-        let descriptor = try temporary.hold("tasks/a.toml")
-        defer { close(descriptor) }
-        #expect(try temporary.spool().definition(in: "tasks", stem: "a", files: ["a.toml"]) == nil)
-    }
-}
-
-@Suite struct Spools {
-    @Test func aSpoolIsMadeWhole() throws {
-        let temporary = try TemporarySpool()
-        #expect(try temporary.names(".") == ["control", "done", "failed", "journal", "new", "patterns", "running", "schedules", "state", "tasks", "tmp"])
-        #expect(temporary.text("state/format") == "spoold spool format 1\n")
-        // Again it changes nothing; an empty format file is what a power cut left of the first start.
-        try temporary.write("state/format", "")
-        try Spool.prepare(try temporary.disk())
-        #expect(temporary.text("state/format") == "spoold spool format 1\n")
-    }
-
-    @Test func aSpoolOfAnotherFormatIsRefusedUntouched() throws {
-        let temporary = try TemporarySpool()
-        try temporary.write("state/format", "spoold spool format 2\n")
-        try temporary.remove("tmp")
-        let disk = try temporary.disk()
-        do throws(SpoolError) {
-            try Spool.prepare(disk)
-            Issue.record("not refused")
-        } catch {
-            #expect("\(error)" == "the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal format 2: use the spoold that wrote it; nothing has been changed")
-        }
-        #expect(!temporary.exists("tmp"))
-    }
-
-    @Test func recordsWhoseTimeIsUpAreRemoved() throws {
-        let temporary = try TemporarySpool()
-        let disk = try temporary.disk()
-        func record(_ place: String, _ number: UInt64, ended: Instant?, keep: Int64? = nil) throws -> String {
-            let id = JobID(instant: now, name: "a", unique: number).text
-            var status = JobStatus(id: id, name: "a", due: now, createdAt: now, host: "h")
-            status.endedAt = ended
-            status.changedAt = ended ?? now
-            status.keepMilliseconds = keep
-            try disk.makeDirectory("\(place)/\(id)")
-            try temporary.write("\(place)/\(id)/status.json", status.json())
-            return id
-        }
-        let old = try record("done", 1, ended: now.advanced(byMilliseconds: -1000))
-        let fresh = try record("failed", 2, ended: now.advanced(byMilliseconds: -999))
-        let kept = try record("done", 3, ended: now.advanced(byMilliseconds: -5000), keep: 6000)
-        let short = try record("failed", 4, ended: now.advanced(byMilliseconds: -10), keep: 10)
-        let unknown = try record("done", 5, ended: nil)
-        try disk.makeDirectory("done/mine")
-        let scan = try PruneScan(disk)
-        var removed: [String] = []
-        while !scan.isFinished { removed += try scan.step(2, disk, keep: 1000, at: now, remove: { try? disk.removeTree($0) }).removed }
-        #expect(removed.sorted() == [old, short].sorted())
-        #expect(try temporary.names("done") == [kept, unknown, "mine"].sorted() && temporary.names("failed") == [fresh])
-    }
-
-    @Test func theLatestRecordsOfATaskAreKept() throws {
-        let temporary = try TemporarySpool()
-        let disk = try temporary.disk()
-        let spool = try temporary.spool()
-        let other = JobID(instant: now, name: "t-2", unique: 0)
-        try disk.makeDirectory("done/\(other)")
-        for number in 0..<6 {
-            let id = JobID(instant: now.advanced(byMilliseconds: Int64(number)), name: "t", unique: 0)
-            let state: JobState = number % 2 == 0 ? .done : .failed
-            try disk.makeDirectory("\(state.rawValue)/\(id)")
-            try spool.keepLatest(2, of: "t", adding: (id, state)) { try? disk.removeTree($0) }
-        }
-        let left = try temporary.names("done") + temporary.names("failed")
-        #expect(left.map { String($0.prefix(20)) }.sorted() == ["20261121T020000.000Z", "20261121T020000.004Z", "20261121T020000.005Z"])
-        #expect(left.contains(other.text))
-    }
-
-    @Test("A record that somebody removed, or that ended a second time, leaves no other one less", arguments: [false, true])
-    func theCountIsOfRecordsThatAreThere(removed: Bool) throws {
-        let temporary = try TemporarySpool()
-        let disk = try temporary.disk()
-        let spool = try temporary.spool()
-        let ids = (0..<4).map { JobID(instant: now.advanced(byMilliseconds: Int64($0)), name: "t", unique: 0) }
-        func end(_ id: JobID) throws {
-            if try disk.status("done/\(id)") == nil { try disk.makeDirectory("done/\(id)") }
-            try spool.keepLatest(3, of: "t", adding: (id, .done)) { try? disk.removeTree($0) }  // none has anything in it
-        }
-        for id in ids[..<3] { try end(id) }
-        if removed { try disk.removeTree("done/\(ids[1])") } else { try end(ids[1]) }
-        try end(ids[3])
-        let left = removed ? [ids[0], ids[2], ids[3]] : [ids[1], ids[2], ids[3]]
-        #expect(try temporary.names("done") == left.map(\.text))
     }
 }

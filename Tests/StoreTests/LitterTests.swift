@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 @testable import Store
+import TestSupport
 import Testing
 
 @Suite("Litter")

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Store
@@ -8,7 +9,7 @@ private final class Way {
     let temporary: TemporarySpool
     let spool: Spool<DiskFileSystem>
     let scheduler = Scheduler(zones: zones)
-    var now = StoreTests.now
+    var now = TestSupport.now
 
     init() throws {
         temporary = try TemporarySpool()

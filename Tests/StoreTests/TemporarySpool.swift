@@ -1,16 +1,7 @@
 import Glibc
 import Store
+import TestSupport
 import Testing
-
-/// The machine's time zones, read once for all tests.
-let zones = ZoneDatabase()
-
-func instant(_ text: String) -> Instant { Instant(fixed: text.utf8)! }
-
-/// The instant at which everything here happens, unless the test says otherwise.
-let now = instant("2026-11-21T02:00:00.000Z")
-
-let context = ReadingContext(now: now, zones: zones)
 
 /// An empty spool in a directory of its own, removed when nobody holds it any more. Its files are made and read here as
 /// a person would, past everything that is tested.
@@ -19,9 +10,7 @@ final class TemporarySpool {
 
     init() throws {
         // In memory where there is such a place: the tests sync a lot, and the machine's disk is none of theirs.
-        var template = Array("\(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")/spool-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", errno: errno) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = try makeTemporaryDirectory(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", "spool-test")
         try Spool.prepare(try DiskFileSystem(path: path))
     }
 
@@ -125,19 +114,4 @@ func accepted(
     return AcceptedJob(
         id: JobID(instant: now, name: name, unique: unique), name: name, due: now, createdAt: now,
         notBefore: definition.start ?? now, source: source, definition: definition, file: file)
-}
-
-/// SplitMix64: the same sequence for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var x = state
-        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
-        return x ^ (x >> 31)
-    }
 }

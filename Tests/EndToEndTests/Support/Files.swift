@@ -1,14 +1,13 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 
 /// Files by path, as a shell has them.
 enum Files {
     static func makeTemporaryDirectory() throws -> String {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/spool-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", path: parent, errno: errno) }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return try TestSupport.makeTemporaryDirectory(in: parent, "spool-test")
     }
 
     static func makeDirectory(_ path: String) throws {

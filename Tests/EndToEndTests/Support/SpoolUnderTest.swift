@@ -5,6 +5,7 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 
 final class SpoolUnderTest {
     /// Holds everything of the test: the spool, the configuration, what jobs write, spoold's log.

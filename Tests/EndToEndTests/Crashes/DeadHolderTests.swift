@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 /// A daemon that was killed while it started a worker has its locks in that child for a moment more.

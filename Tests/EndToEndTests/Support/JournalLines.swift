@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TestSupport
 
 /// A record of the journal, as far as tests look at it: its kind and its plain fields.
 struct JournalRecord {

@@ -3,6 +3,7 @@
 import Documents
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 extension CtlResult {
@@ -608,10 +609,7 @@ struct CtlCommandTests {
         #expect(refused.count == 1, "\(refused)")
     }
 
-    static let examples: String = {
-        let file = #filePath.split(separator: "/").dropLast(3)
-        return "/" + file.joined(separator: "/") + "/examples"
-    }()
+    static let examples = "\(Package.root)/examples"
 
     // MARK: Records
 

@@ -4,6 +4,7 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 /// Has settings of the kernel at some values, or as they are, while it lives; nobody else of these tests changes them meanwhile.

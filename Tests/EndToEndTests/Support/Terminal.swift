@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 
 /// A pseudo-terminal for a program under test, pty(7).
 final class Terminal {

@@ -1,43 +1,8 @@
 import Model
+import TestSupport
 import Testing
 
-@Suite struct Names {
-    static let valid = ["a", "backup", "A.b_c-9", "_", "9", "a..b", "a-", String(repeating: "x", count: 64)]
-    static let invalid = [
-        "", ".", "..", ".a", "-", "-a", "a b", "a/b", "../a", "a\n", "a\0", "é", "a\u{301}", "🦊", "a:b", "a\\", "a*",
-        "$(x)", String(repeating: "x", count: 65),
-    ]
-
-    @Test(arguments: valid) func lettersDigitsDotsDashesAndUnderscoresMakeAName(text: String) {
-        #expect(Name.isValid(text))
-        #expect(Name.sanitized(text) == text)
-    }
-
-    @Test(arguments: invalid) func anythingElseIsNone(text: String) {
-        #expect(!Name.isValid(text))
-        #expect(Name.isValid(Name.sanitized(text)), "\(Name.sanitized(text))")
-    }
-
-    static let sanitized = [
-        ("", "job"), ("...", "job"), ("-rf", "rf"), (".-.-x", "x"), ("a b", "a_b"), ("a/../b", "a_.._b"), ("é", "__"),
-        ("x\n\0y", "x__y"), (" ", "_"), (String(repeating: "y", count: 255), String(repeating: "y", count: 64)),
-    ]
-
-    @Test(arguments: sanitized) func aFileOfAnyNameGivesAName(file: String, name: String) {
-        #expect(Name.sanitized(file) == name)
-    }
-
-    static let files = [
-        (".hidden", true), ("a~", true), ("a.toml.tmp", true), ("a.part", true), (".a.swp", true), ("a.lock", true),
-        ("a.toml", false), ("~a", false), ("tmp", false), ("a.tmp.toml", false), ("a.parts", false), ("", false),
-    ]
-
-    @Test(arguments: files) func workInProgressIsToldByItsName(file: String, isUnfinished: Bool) {
-        #expect(Name.isUnfinished(file) == isUnfinished)
-    }
-}
-
-@Suite struct JobIDs {
+@Suite struct JobIDTests {
     static let valid = [
         "20261121T020000.000Z-backup-k3f9", "20261121T020000.000Z-backup-k3f9ab", "00000000T000000.000Z-a-0000",
         "20261121T020000.000Z-a-b-c-0000", "20261121T020000.000Z-a.b_c-zzzz", "20261121T020000.000Z-a--0000",
@@ -106,46 +71,5 @@ import Testing
     @Test(arguments: base32) func base32IsReadAloudWithoutDoubt(value: UInt64, characters: Int, text: String) {
         #expect(Base32.encode(value, characters: characters) == text)
         #expect(!text.contains { "ilou".contains($0) })
-    }
-}
-
-@Suite struct InstantTexts {
-    @Test(arguments: 1...4 as ClosedRange<UInt64>)
-    func whatIsWrittenIsReadBack(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
-        for _ in 0..<5000 {
-            let instant = Instant(milliseconds: Int64.random(in: -62_167_219_200_000...253_402_300_799_999, using: &random))
-            #expect(Instant(compact: instant.compact.utf8) == instant, "\(instant), seed \(seed)")
-            #expect(Instant(fixed: instant.rfc3339.utf8) == instant, "\(instant), seed \(seed)")
-        }
-    }
-
-    @Test func everyDayOf400YearsIsReadBack() {
-        for day in Int64(-60_000)...86_097 {
-            let instant = Instant(milliseconds: day * 86_400_000 + day & 1023)
-            guard Instant(compact: instant.compact.utf8) == instant, Instant(fixed: instant.rfc3339.utf8) == instant else {
-                Issue.record("\(instant)")
-                return
-            }
-        }
-    }
-
-    static let refused = [
-        "", "2026-11-21T02:00:00.000", "2026-11-21T02:00:00Z", "2026-11-21 02:00:00.000Z", "2026-11-21t02:00:00.000Z",
-        "2026-13-21T02:00:00.000Z", "2026-00-21T02:00:00.000Z", "2026-11-00T02:00:00.000Z", "2026-11-32T02:00:00.000Z",
-        "2026-11-21T24:00:00.000Z", "2026-11-21T02:60:00.000Z", "2026-11-21T02:00:60.000Z", "2026-11-21T02:00:0x.000Z",
-        "-026-11-21T02:00:00.000Z", "2026-11-21T02:00:00.000Z ", "2026-11-21T02:00:00.000+", "２026-11-21T02:00:00.00",
-        "2026-02-30T02:00:00.000Z", "2025-02-29T02:00:00.000Z", "2026-04-31T00:00:00.000Z",
-    ]
-
-    @Test(arguments: refused) func noOtherFormIsRead(text: String) {
-        #expect(Instant(fixed: text.utf8) == nil)
-        #expect(Instant(compact: text.utf8.filter { $0 != 0x2D && $0 != 0x3A }) == nil)
-    }
-
-    @Test func additionStopsAtTheEnds() {
-        #expect(Instant(milliseconds: .max).advanced(byMilliseconds: 1).milliseconds == .max)
-        #expect(Instant(milliseconds: .min).advanced(byMilliseconds: -1).milliseconds == .min)
-        #expect(now.advanced(byMilliseconds: -1000) == instant("2026-11-21T01:59:59.000Z"))
     }
 }

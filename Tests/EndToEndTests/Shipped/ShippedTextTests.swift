@@ -1,10 +1,10 @@
+import TestSupport
 import Testing
 
 /// The examples and the manual say what the programs do.
 @Suite("Examples and manual")
 struct ShippedTextTests {
-    /// The project's root, found from this file.
-    static let root = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined()
+    static let root = Package.root
 
     static func files(_ directory: String) throws -> [String] {
         try Files.list("\(root)/\(directory)").sorted().map { "\(directory)/\($0)" }

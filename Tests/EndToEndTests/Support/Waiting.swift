@@ -2,18 +2,6 @@ import CLinux
 import Glibc
 import Linux
 
-/// Waits until one of the descriptors is readable; false when `end` comes first.
-func awaitReadable(_ descriptors: [Int32], until end: MonotonicInstant) -> Bool {
-    var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    while true {
-        let timeout = end.pollTimeout()
-        guard timeout > 0 else { return false }
-        let count = poll(&polled, nfds_t(polled.count), timeout)
-        if count > 0 { return true }
-        if count == 0 || errno != EINTR { return false }
-    }
-}
-
 /// Where the service manager would listen, sd_notify(3).
 struct NotificationSocket: ~Copyable {
     private let descriptor: FileDescriptor

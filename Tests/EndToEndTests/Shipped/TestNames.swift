@@ -2,40 +2,42 @@
 enum TestNames {
     /// Every name that a test is given, and where: `EndToEndTests/CrashTests`.
     static func all() throws -> [(name: String, file: String)] {
-        let root = "\(ShippedTextTests.root)/Tests"
         var found: [(name: String, file: String)] = []
-        for directory in try Files.list(root) where directory.hasSuffix("Tests") {
-            for file in try Files.list("\(root)/\(directory)") where file.hasSuffix(".swift") {
-                var isNext = false
-                for line in try Files.text("\(root)/\(directory)/\(file)").split(separator: "\n") {
-                    // `@Test("M1: …`, or the name on a line of its own.
-                    let text = line.drop { $0 == " " }
-                    if isNext || text.hasPrefix("@Test(\""), let name = firstString(in: text) {
-                        found.append((name, "\(directory)/\(file.dropLast(".swift".count))"))
-                    }
-                    isNext = text == "@Test("
-                }
+        for (target, path) in try sources() {
+            let suite = path.split(separator: "/").last!.dropLast(".swift".count)
+            var isNext = false
+            for line in try Files.text(path).split(separator: "\n") {
+                // `@Test("M1: …`, or the name on a line of its own.
+                let text = line.drop { $0 == " " }
+                if isNext || text.hasPrefix("@Test(\""), let name = firstString(in: text) { found.append((name, "\(target)/\(suite)")) }
+                isNext = text == "@Test("
             }
         }
         return found
     }
 
-    /// How many functions are tests in each suite of each target: a type by its name, with what its extensions and the suites in it hold.
+    /// The source files of the test targets, in their folders too.
+    private static func sources() throws -> [(target: String, path: String)] {
+        let targets = try ShippedTextTests.files("Tests").filter { $0.hasSuffix("Tests") }
+        return try targets.flatMap { target in
+            try ShippedTextTests.tree(target).filter { $0.hasSuffix(".swift") }
+                .map { (String(target.dropFirst("Tests/".count)), "\(ShippedTextTests.root)/\($0)") }
+        }
+    }
+
+    /// How many functions are tests in each suite of each target: a type by its name, with what its extensions and the suites
+    /// in it hold.
     static func suites() throws -> [String: [String: Int]] {
-        let root = "\(ShippedTextTests.root)/Tests"
         var found: [String: [String: Int]] = [:]
-        for target in try Files.list(root) where target.hasSuffix("Tests") {
-            found[target] = [:]
-            for file in try Files.list("\(root)/\(target)") where file.hasSuffix(".swift") {
-                var suite = ""
-                for line in try Files.text("\(root)/\(target)/\(file)").split(separator: "\n") {
-                    // What is not indented declares a type, or closes one.
-                    let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "@") }
-                    if line.first != " ", let kind = words.lastIndex(where: { ["struct", "enum", "class", "actor", "extension"].contains($0) }) {
-                        suite = words.dropFirst(kind + 1).first.map(String.init) ?? ""
-                    }
-                    if line.first == " ", words.first == "@Test" { found[target]?[suite, default: 0] += 1 }
+        for (target, path) in try sources() {
+            var suite = ""
+            for line in try Files.text(path).split(separator: "\n") {
+                // What is not indented declares a type, or closes one.
+                let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "@") }
+                if line.first != " ", let kind = words.lastIndex(where: { ["struct", "enum", "class", "actor", "extension"].contains($0) }) {
+                    suite = words.dropFirst(kind + 1).first.map(String.init) ?? ""
                 }
+                if line.first == " ", words.first == "@Test" { found[target, default: [:]][suite, default: 0] += 1 }
             }
         }
         return found

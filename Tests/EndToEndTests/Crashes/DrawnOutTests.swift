@@ -1,0 +1,62 @@
+import CLinux
+import Glibc
+import Linux
+import Testing
+
+/// What may happen between a journal's record of a start and the start itself, drawn out by strace(1).
+@Suite("Starts that are drawn out", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
+struct DrawnOutTests {
+    /// A daemon that takes its time to sync, and to look at what has happened. Nothing depends on how long: a faster one only would
+    /// not be caught in between.
+    private static func slowDaemon(_ spool: SpoolUnderTest) throws {
+        let calls = "fdatasync,?epoll_wait,epoll_pwait"
+        let strace = ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls)", "-e", "inject=\(calls):delay_enter=200000"]
+        spool.forgetNotifications()
+        try spool.launch(tracer: strace)
+        try spool.notification("READY=1")
+    }
+
+    /// Drops a job, and returns when its start is in the journal's file; the daemon, still about to sync that, is stopped.
+    private static func stopAtStart(of name: String, _ spool: SpoolUnderTest) throws {
+        try spool.drop("\(name).toml", "command = [\"true\"]")
+        try spool.wait(for: "\(name) to be journaled") {
+            try spool.journal().contains { $0.kind == "started" && $0.fields["id"]?.contains("-\(name)-") == true }
+        }
+        spool.signal(SIGSTOP)
+    }
+
+    @Test("An idle worker that is killed just before it would be given a job costs nothing: another runs it")
+    func idleWorker() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        try Self.slowDaemon(spool)
+        _ = try spool.run("command = [\"true\"]", as: "first")
+        let workers = Processes.workers(ofSpool: spool.path)
+        #expect(workers.count == 1)
+        try Self.stopAtStart(of: "second", spool)
+        for worker in workers {
+            kill(worker, SIGKILL)
+            try Processes.awaitEnd(of: worker)
+        }
+        spool.signal(SIGCONT)
+        #expect(try spool.end(of: "second").outcome == "done 0")
+    }
+
+    @Test("What a worker of an earlier daemon recorded last is not written over by a new one before it is taken up")
+    func adoptedRecord() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        try spool.drop("held.toml", "command = 'echo $$ >> \(spool.out)/holds; read x < \(gate.path)'")
+        try spool.lines("holds", count: 1)
+        try spool.crash()
+        try Self.slowDaemon(spool)
+        let workers = Processes.workers(ofSpool: spool.path)
+        #expect(workers.count == 1)
+        try Self.stopAtStart(of: "second", spool)
+        try gate.release()
+        for worker in workers { try Processes.awaitEnd(of: worker) }
+        spool.signal(SIGCONT)
+        #expect(try spool.end(of: "second").outcome == "done 0")
+        #expect(try spool.end(of: "held").outcome == "done 0")
+        #expect(try spool.linesNow("holds").count == 1)
+    }
+}

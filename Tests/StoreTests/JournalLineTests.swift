@@ -1,0 +1,85 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Store
+
+@Suite struct JournalLineTests {
+    @Test func everyRecordIsOneLineAndComesBackAsItWas() throws {
+        for record in try everyRecord() {
+            let line = bytes(of: record)
+            #expect(line.last == 0x0A && line.filter { $0 == 0x0A }.count == 1, "\(record)")
+            let read = try #require(fields(Array(line.dropLast())), "\(record)")
+            #expect(read.sequence == 17 && read.at == now)
+            let again = try #require(read.record(context), "\(record)")
+            #expect("\(again)" == "\(record)")
+            #expect(bytes(of: again) == line)
+        }
+    }
+
+    @Test func theFormIsTheOneThatIsDocumented() {
+        let text = String(decoding: bytes(of: .started(JobID(instant: now, name: "a", unique: 0), attempt: 1)), as: UTF8.self)
+        #expect(text.dropFirst(8) == " 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-a-000000 try=1\n")
+        var line = JournalLine()
+        line.append(.paused(.all, note: "a \"b\"\\\n\t\r\u{1}é"), sequence: 1, at: now)
+        #expect(String(decoding: line.bytes, as: UTF8.self).dropFirst(8) == " 1 2026-11-21T02:00:00.000Z paused scope=pause note=\"a \\\"b\\\"\\\\\\n\\t\\r\\x01é\"\n")
+    }
+
+    @Test func aLineOfAnotherKindIsReadAndNotUnderstood() throws {
+        var line = JournalLine()
+        line.begin(sequence: 1, at: now, "promoted")
+        line.field("id", "x")
+        line.end()
+        let read = try #require(fields(Array(line.bytes.dropLast())))
+        #expect(read.kind == "promoted" && read["id"] == "x" && read.record(context) == nil)
+    }
+
+    /// With a checksum that holds, so that it is the form that decides.
+    static let malformed = [
+        "", " ", "x 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00Z started", "1 2026-11-21T02:00:00.000Z",
+        "1 2026-11-21T02:00:00.000Z started id=\"x", "1 2026-11-21T02:00:00.000Z started id=\"x\\", "-1 2026-11-21T02:00:00.000Z started",
+        "99999999999999999999 2026-11-21T02:00:00.000Z started", "1 2026-11-21T02:00:00.000Z started id=\"\\xZZ\"",
+        // One more than these would be none.
+        "18446744073709551615 2026-11-21T02:00:00.000Z daemon-stopped", "9223372036854775807 2026-11-21T02:00:00.000Z daemon-stopped",
+    ]
+
+    @Test(arguments: malformed) func aLineOfAnotherFormIsDamage(text: String) {
+        #expect(fields(sealed(text)) == nil)
+    }
+
+    /// Records whose fields say nothing sensible.
+    static let senseless = [
+        "started id=x try=1", "started id=20261121T020000.000Z-a-000000", "started id=20261121T020000.000Z-a-000000 try=one",
+        "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "started id=20261121T020000.000Z-a-000000 try=9223372036854775807",
+        "started id=20261121T020000.000Z-a-000000 try=-1", "ended id=20261121T020000.000Z-a-000000 try=9223372036854775807 state=new", "stopping id=20261121T020000.000Z-a-000000 why=bored",
+        "paused scope=../x note=", "paused scope=pause@ note=x", "defined file=tasks/t format=yaml source=x", "resumed", "skipped task=t",
+        "accepted id=20261121T020000.000Z-a-000000 name=a due=2026-11-21T02:00:00.000Z created=2026-11-21T02:00:00.000Z start=2026-11-21T02:00:00.000Z format=toml source=tries=x",
+    ]
+
+    @Test(arguments: senseless) func aRecordWithoutSenseIsNone(text: String) throws {
+        let read = try #require(fields(sealed("1 2026-11-21T02:00:00.000Z \(text)")))
+        #expect(read.record(context) == nil)
+    }
+
+    private func sealed(_ text: String) -> [UInt8] {
+        let rest = Array(" \(text)".utf8)
+        // CRC-32C bit by bit, as RFC 3720 has it.
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in rest {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0x82F6_3B78 : crc >> 1 }
+        }
+        let digits = String(~crc, radix: 16)
+        return Array((String(repeating: "0", count: 8 - digits.count) + digits).utf8) + rest
+    }
+
+    static let scopes: [(String, PauseScope?)] = [
+        ("pause", .all), ("pause@gpu", .queue("gpu")), ("pause-backup", .task("backup")), ("pause--x", nil), ("pause@", nil),
+        ("pause-", nil), ("paused", nil), ("", nil), ("pause@a b", nil), ("pause-a/b", nil), ("pause-a-b", .task("a-b")),
+    ]
+
+    @Test(arguments: scopes) func aPauseIsItsFilesName(text: String, scope: PauseScope?) {
+        #expect(PauseScope(text: text) == scope)
+        if let scope { #expect(scope.text == text) }
+    }
+}
