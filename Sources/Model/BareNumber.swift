@@ -1,21 +1,21 @@
-/// Durations of which people mean days or minutes when they write a number without a unit, where a number means seconds.
+/// Durations without a unit in keys where people mean days or minutes, but a plain number means seconds.
 ///
-/// Unix tools mean seconds by the number of a timeout (`timeout 30`, `sleep 5`), so those keys and options are not among these.
+/// The number of a timeout means seconds in Unix tools (`timeout 30`, `sleep 5`), so such keys and options are not included.
 public enum BareNumber {
-    /// The unit that people most likely mean, by the key of a file or the option of a command.
+    /// The unit that people probably mean, by the key of a file or the option of a command.
     private static let likelyUnits: [String: (letter: String, word: String)] = [
         "keep": days, "expect": days, "older-than": days, "since": days, "until": days, "from": days, "to": days, "every": ("m", "minutes"),
     ]
     private static let days = ("d", "days")
 
-    /// The two likely spellings of a number without a unit, `30d` and `30s`; nil: the text is no such number, it is zero, which needs no
-    /// unit, or the key's or option's number means seconds to everybody.
+    /// The two likely forms of a number without a unit, `30d` and `30s`. Nil when the text is not such a number, when it is zero,
+    /// which needs no unit, or when everybody expects seconds for this key or option.
     public static func spellings(of text: String, for name: String) -> String? {
         guard let unit = likelyUnits[name], let number = number(text) else { return nil }
         return "write \(number)\(unit.letter) for \(unit.word), or \(number)s for seconds"
     }
 
-    /// A number alone, without blanks and sign, that is not zero.
+    /// True for a number alone, without blanks and sign, that is not zero.
     private static func number(_ text: String) -> String? {
         var digits = text.utf8.drop { $0 == 0x20 || $0 == 0x09 }
         if digits.first == UInt8(ascii: "+") { digits = digits.dropFirst() }
@@ -28,8 +28,8 @@ public enum BareNumber {
 }
 
 extension Table {
-    /// The durations in a task's, job's, schedule's or the configuration's table that are numbers without a unit where people mean another
-    /// one than seconds. They count as seconds; whoever wrote them is warned.
+    /// The durations without a unit in the table of a task, job, schedule or configuration, in keys where people mean another
+    /// unit than seconds. They are read as seconds, and the author is warned.
     public var bareNumbers: [DocumentError] {
         var found: [DocumentError] = []
         func look(_ key: String, _ value: Value?, _ shown: String) {

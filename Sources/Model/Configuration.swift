@@ -1,35 +1,35 @@
-/// `spoold.toml`: every key has a default, and none is needed.
+/// The content of `spoold.toml`. Every key has a default, and the file itself is optional.
 public struct Configuration: Sendable {
-    /// How many jobs run at once, over all queues.
+    /// The maximum number of jobs that run at once, in all queues together.
     public var slots = 8
-    /// How many of them one user's jobs may have in a spool that serves everybody; nil: all but one.
+    /// The maximum number of slots for one user's jobs in a shared spool. Nil means all but one.
     public var userSlots: Int?
-    /// The slots of queues that have fewer than all.
+    /// The slots of the queues that have fewer than all.
     public var queueSlots: [String: Int] = [:]
     public var zone = Zone.utc
     public var defaultTimeoutMilliseconds: Int64?
     public var keepMilliseconds: Int64 = 14 * 86_400_000
-    /// Of each output stream of a job.
+    /// The limit of each output stream of a job.
     public var outputLimitBytes: Int64 = 64 << 20
 
-    /// While the load average of the last minute is this or more, nothing starts.
+    /// Nothing starts while the load average of the last minute is at least this.
     public var maxLoad: Double?
-    /// While the spool's file system has less room than this, nothing starts.
+    /// Nothing starts while the spool's file system has less free space than this.
     public var minFreeBytes: Int64?
-    /// What mails are given to on standard input, with their header.
+    /// The command that receives mails on standard input, including their header.
     public var mailCommand = ["/usr/sbin/sendmail", "-i", "-t"]
 
-    /// In a spool that serves everybody: the users who may use it, besides root; nil: all but those of `deny`.
+    /// In a shared spool, the users besides root who may use it. Nil means all users except those of `deny`.
     public var allow: [String]?
-    /// Without `allow`: the users who may not use it.
+    /// The users who may not use the spool, when `allow` is not set.
     public var deny: [String] = []
 
     public static let slotsMax = 4096
 
-    /// Whether a user may use a spool that serves everybody, as at(1) decides by at.allow and at.deny.
+    /// True when a user may use a shared spool. The rules are those of at(1) with at.allow and at.deny.
     public func admits(user: String) -> Bool { allow?.contains(user) ?? !deny.contains(user) }
 
-    /// How many slots one user's jobs may have: one is left for others, where there are more.
+    /// The slots that one user's jobs may use: all but one, which is left for other users.
     public var slotsOfOneUser: Int { min(userSlots ?? max(1, slots - 1), slots) }
 
     /// All keys, in the order of the manual.

@@ -1,12 +1,12 @@
 @_exported import WorkerProtocol
 
-/// What a job may use of memory, processors and processes, by a cgroup of its own.
+/// The limits on a job's memory, processors and processes, which a cgroup of its own enforces.
 public struct CgroupLimits: Sendable, Hashable {
     public var memoryBytes: Int64?
     /// 100 is one processor.
     public var processorPercent: Double?
     public var tasks: Int?
-    /// Whether the job fails where no cgroup can be had.
+    /// True when the job fails if no cgroup is available.
     public var isRequired: Bool
 }
 
@@ -62,13 +62,13 @@ extension TableReader {
             switch resource.unit {
             case .count: integer(resource.name, in: 0...1_000_000_000).map { Int64($0) }
             case .bytes: size(resource.name)
-            // Whole seconds, and at least one: 0 is taken for 1 by the kernel.
+            // Whole seconds, at least one: the kernel replaces 0 by 1.
             case .seconds: milliseconds(resource.name).map { max(1, ($0 + 999) / 1000) }
             }
         return number.map { .limit(resource: resource.number, UInt64($0)) }
     }
 
-    /// Less would not hold a beginning, an end and the line between them.
+    /// A smaller limit has no room for a beginning, an end and the line between them.
     private static var leastOutputLimit: Int64 { 1024 }
 
     mutating func outputLimit(_ key: String) -> Int64? {

@@ -1,28 +1,28 @@
-/// What is started when a job has ended, or when a task is overdue.
+/// An action that is started when a job has ended, or when a task is overdue.
 public struct FollowUp: Sendable, Hashable {
     public enum Action: Sendable, Hashable {
         case task(String)
         case arguments([String])
-        /// A line for the shell.
+        /// A shell command.
         case line(String)
-        /// Mails how the job ended, and its output, to these addresses.
+        /// A mail to these addresses with the job's end and its output.
         case mail(to: String)
     }
 
     public enum When: String, Sendable, CaseIterable {
         case success, failure, end, overdue
-        /// A failure, or a success that wrote something.
+        /// A failure, or a success that wrote output.
         case output
     }
 
-    /// The key that asks for it.
+    /// The key of the action.
     public let key: String
     public let when: When
     public let action: Action
 
-    /// Whether it is to be started after a job that ended so.
+    /// True when the action follows a job that ended this way.
     public func follows(_ state: JobState, _ reason: FailureReason?, hasOutput: Bool) -> Bool {
-        // Whoever canceled or replaced a run knows of it.
+        // The user who canceled or replaced a run knows about it.
         let isFailure = state == .failed && reason != .canceled && reason != .replaced
         return switch when {
         case .success: state == .done
@@ -35,12 +35,12 @@ public struct FollowUp: Sendable, Hashable {
 }
 
 extension TableReader {
-    /// What follows the end of a job.
+    /// The actions that follow a job's end.
     mutating func followUps() -> [FollowUp] {
         [followUp("on_success", .success), followUp("on_failure", .failure), followUp("on_end", .end), mail("mail")].compactMap { $0 }
     }
 
-    /// A text of the form of a name is a task's; any other is a line for the shell, and a list an argv.
+    /// A text that is a valid name means a task. Any other text is a shell command, and a list is a command with its arguments.
     mutating func followUp(_ key: String, _ when: FollowUp.When) -> FollowUp? {
         guard let value = value(key) else { return nil }
         switch value.kind {
@@ -76,7 +76,8 @@ extension TableReader {
             absorb(inner)
             if table["to"] == nil { return nil }
         }
-        // It becomes a line of the mail's header, so nothing may end that line. RFC 5322, 2.1.1: at most 998 characters.
+        // The subject becomes a line of the mail's header, so it must not contain line ends. RFC 5322, 2.1.1: at most 998
+        // characters.
         guard case .string(let text) = address.kind, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }),
             text.utf8.contains(where: { $0 != 0x20 }), text.utf8.count <= 500
         else {
@@ -87,5 +88,5 @@ extension TableReader {
     }
 }
 
-/// When a mail is sent.
+/// The condition for sending a mail.
 public enum MailRule: String, Sendable, CaseIterable { case failure, output, always }

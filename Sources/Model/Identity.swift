@@ -9,7 +9,7 @@ public enum Name {
         return bytes.allSatisfy(isNameByte)
     }
 
-    /// A valid name made of whatever a file was called: other characters become `_`, too long is cut.
+    /// Makes a valid name from any file name: other characters become `_`, and a long name is cut.
     public static func sanitized(_ text: some StringProtocol) -> String {
         var bytes: [UInt8] = []
         for byte in text.utf8.prefix(lengthMax) {
@@ -28,12 +28,12 @@ public enum Name {
         }
     }
 
-    /// Files that are somebody's work in progress and never touched: `.x`, `x~`, `x.tmp`, `x.part`, `x.swp`, `x.lock`.
+    /// True for files that somebody is still writing, which are never touched: `.x`, `x~`, `x.tmp`, `x.part`, `x.swp`, `x.lock`.
     public static func isUnfinished(_ file: String) -> Bool {
         file.utf8.first == UInt8(ascii: ".") || endsUnfinished(file)
     }
 
-    /// The endings among these.
+    /// The endings of these names.
     static func endsUnfinished(_ file: String) -> Bool {
         let bytes = file.utf8
         return bytes.last == UInt8(ascii: "~")
@@ -50,10 +50,10 @@ public struct JobID: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     public static func < (a: JobID, b: JobID) -> Bool { a.text < b.text }
 
-    /// Nil unless `text` has the form of an id.
+    /// Returns nil unless `text` has the form of an id.
     public init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
-        // 20 for the instant, a dash, a name, a dash, four characters.
+        // 20 characters for the instant, a dash, a name, a dash, four characters.
         guard bytes.count >= 27, bytes.count <= 20 + 1 + Name.lengthMax + 1 + 16 else { return nil }
         let shape = Array("00000000T000000.000Z-".utf8)
         for (byte, expected) in zip(bytes, shape) {
@@ -70,7 +70,7 @@ public struct JobID: Hashable, Sendable, Comparable, CustomStringConvertible {
         self.text = String(text)
     }
 
-    /// The id of a submission or a drop; `unique` distinguishes those of one name and millisecond.
+    /// The id of a submission or a dropped file. `unique` distinguishes ids with the same name and millisecond.
     public init(instant: Instant, name: String, unique: UInt64) {
         self.init(instant: instant, name: name, suffix: Base32.encode(unique, characters: 6))
     }
@@ -86,7 +86,8 @@ public struct JobID: Hashable, Sendable, Comparable, CustomStringConvertible {
         text = String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The id of a scheduled run follows from task, schedule and due time alone, so one due time can never be two jobs.
+    /// The id of a scheduled run depends only on the task, the schedule and the due time, so one due time can never become two
+    /// jobs.
     public init(task: String, schedule: String, due: Instant) {
         self.init(instant: due, name: task, unique: stableHash("\(task)\u{0}\(schedule)\u{0}\(due.milliseconds)"))
     }
@@ -107,7 +108,7 @@ public enum Base32 {
     }
 }
 
-/// FNV-1a with a final mix: the same on every machine and in every version, because ids and delays follow from it.
+/// FNV-1a with a final mix. The result is the same on every machine and in every version, because ids and delays depend on it.
 public func stableHash(_ text: String) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -1,15 +1,16 @@
-/// What a job file says: what to run, with what, in which order, and what its end means.
+/// The content of a job file: the command, its input and environment, its order among other jobs, and the consequences of its
+/// end.
 ///
-/// A class, because a definition is read once, never changes, and is then shared by everything that knows the job.
+/// A class, because a definition is read once, never changes, and is shared by all parts that know the job.
 public final class JobDefinition: Sendable {
     public enum Action: Sendable, Equatable {
-        /// An argv, run without a shell.
+        /// A command with its arguments, run without a shell.
         case arguments([String])
-        /// A line for the shell.
+        /// A shell command.
         case line(String)
         /// The text of a script, run from a file in the job's directory.
         case script(String)
-        /// The dropped file is the program.
+        /// The dropped file itself is the program.
         case droppedScript
     }
 
@@ -21,18 +22,18 @@ public final class JobDefinition: Sendable {
     public let directory: String?
     public let environment: [(name: String, value: String)]
     public let environmentFile: String?
-    /// The program and options that come before a command line: `["/bin/sh", "-c"]`.
+    /// The program and options before a command line: `["/bin/sh", "-c"]`.
     public let shell: [String]
     public let umask: UInt32?
-    /// As whom it runs; nil: as the spool's owner.
+    /// The user as whom it runs. Nil means the spool's owner.
     public let user: Account?
-    /// Nil: the user's own.
+    /// Nil means the user's own group.
     public let group: Account?
-    /// What the command is confined to: `nice`, `ionice`, the rlimits of `limits`.
+    /// The restrictions of the command: `nice`, `ionice`, the rlimits of `limits`.
     public let confinement: [Confinement]
-    /// The cgroup's part of `limits`; nil: none.
+    /// The part of `limits` that needs a cgroup. Nil when there is none.
     public let cgroupLimits: CgroupLimits?
-    /// Bytes of each output stream that are kept.
+    /// The number of bytes of each output stream that are kept.
     public let outputLimitBytes: Int64?
 
     public let start: Instant?
@@ -41,10 +42,10 @@ public final class JobDefinition: Sendable {
     public let tags: [String]
     public let deadline: Deadline?
     public let overlap: Overlap
-    /// At most one job that holds a name of these runs at a time.
+    /// Of the jobs with a common name here, at most one runs at a time.
     public let locks: [String]
     public let after: After?
-    /// While it holds this key, there is no other job with it.
+    /// No other job with this key may exist while this job holds it.
     public let unique: Unique?
 
     public let timeoutMilliseconds: Int64?
@@ -56,18 +57,18 @@ public final class JobDefinition: Sendable {
     public let retryOn: RetryRule
     public let onCrash: CrashRule
     public let leftovers: LeftoverRule
-    /// How long the record stays, in milliseconds; nil: as configured.
+    /// The time for which the record is kept, in milliseconds. Nil means as configured.
     public let keepMilliseconds: Int64?
-    /// How many records of the task stay; nil: any number.
+    /// The number of records of the task that are kept. Nil means all.
     public let keepCount: Int?
-    /// What is started when it has ended.
+    /// The actions that are started at the job's end.
     public let followUps: [FollowUp]
-    /// It runs all the same where its directory, `env_file`, shell or user is not to be had, with what takes their place.
+    /// The job runs even when its directory, `env_file`, shell or user is missing, with replacements for them.
     public let fallsBack: Bool
-    /// Its task is paused when its last try failed.
+    /// The task is paused when the last try has failed.
     public let pausesOnFailure: Bool
 
-    /// It names as whom it runs, who need not be the spool's owner.
+    /// True when the definition names a user or a group, possibly another one than the spool's owner.
     public var isForAnother: Bool { user != nil || group != nil }
 
     public static let payloadBytesMax = 256 << 10
@@ -83,7 +84,7 @@ public final class JobDefinition: Sendable {
         "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
     ]
 
-    /// Reads a job's table. `isScript`: the file itself is the program, so it may not name another.
+    /// Reads a job's table. With `isScript` the file itself is the program, so it may not name another.
     public static func read(
         _ table: Table, isScript: Bool = false, _ context: ReadingContext
     ) throws(Problems) -> JobDefinition {
@@ -97,7 +98,7 @@ public final class JobDefinition: Sendable {
         return definition
     }
 
-    /// Stands for what could not be read; never run.
+    /// A placeholder for a definition that could not be read. It is never run.
     public static let unusable: JobDefinition = {
         var table = Table()
         table.set("command", Value(.string(":"), at: Position(line: 1, column: 1)))
@@ -153,7 +154,7 @@ public final class JobDefinition: Sendable {
 
 // MARK: - The values of keys
 
-/// Not started by then, a job fails with `deadline`.
+/// The job fails with `deadline` if it has not started by then.
 public enum Deadline: Sendable, Hashable {
     /// Milliseconds from the due or submission instant.
     case after(Int64)
@@ -167,29 +168,29 @@ public enum Deadline: Sendable, Hashable {
     }
 }
 
-/// What happens when a task is due while a run of it has not ended.
+/// The treatment of a due time while an earlier run of the task has not ended.
 public enum Overlap: String, Sendable, CaseIterable { case wait, queue, skip, allow, replace }
 
-/// What a run becomes whose end nobody could record.
+/// The treatment of a run whose end was not recorded.
 public enum CrashRule: String, Sendable, CaseIterable { case fail, retry }
 
-/// What happens to the processes a command leaves running.
+/// The treatment of processes that a command leaves running.
 public enum LeftoverRule: String, Sendable, CaseIterable { case leave, kill }
 
-/// The wait between tries.
+/// The waiting time between tries.
 public struct Backoff: Sendable, Hashable {
     public var initialMilliseconds: Int64 = 10_000
     public var factor = 1.0
     public var maxMilliseconds: Int64 = 3_600_000
-    /// The fraction by which a wait may be longer or shorter, 0 to 1.
+    /// The fraction by which a waiting time may be longer or shorter, 0 to 1.
     public var jitter = 0.0
 
     public init() {}
 
-    /// The wait after try number `attempt` (from 1), spread by `seed`, in milliseconds.
+    /// The waiting time after try number `attempt` (from 1) in milliseconds. `seed` decides the random part.
     public func milliseconds(afterTry attempt: Int, seed: UInt64) -> Int64 {
         var wait = Double(initialMilliseconds)
-        // Stops at the maximum, so a million tries are not a million multiplications and nothing overflows.
+        // Stop at the maximum, so that a million tries do not need a million multiplications and nothing overflows.
         var step = 1
         while step < attempt, factor > 1, wait < Double(maxMilliseconds) {
             wait *= factor
@@ -204,11 +205,11 @@ public struct Backoff: Sendable, Hashable {
     }
 }
 
-/// Which failures lead to another try.
+/// The failures that lead to another try.
 public struct RetryRule: Sendable, Hashable {
     public enum Kind: String, Sendable, CaseIterable { case exit, timeout, signal, spawn, lost }
 
-    /// Nil: any failure but `lost`, which is run again only when asked for by name or by `on_crash`.
+    /// Nil means any failure except `lost`, which is only retried when listed here or requested by `on_crash`.
     public var kinds: Set<Kind>?
     public var exitCodes: Set<Int> = []
 

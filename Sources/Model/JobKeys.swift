@@ -1,4 +1,4 @@
-// How each key of a job is read. The manual's table of keys, as code.
+// Reads each key of a job, in the order of the manual's table of keys.
 
 extension TableReader {
     mutating func action(isScript: Bool) -> JobDefinition.Action {
@@ -22,7 +22,7 @@ extension TableReader {
             if script.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x0A }), let value = table["script"] {
                 fail(value.position, "script is empty")
             } else if script.hasPrefix("#!"), script.utf8.prefix(while: { $0 != 0x0A }).last == 0x0D, let value = table["script"] {
-                // execve(2): the interpreter's name reaches to the first LF.
+                // execve(2): the interpreter's name extends to the first LF.
                 fail(
                     value.position,
                     "script: the first line ends with CR LF, and the kernel takes the CR for a part of the interpreter's name",
@@ -30,7 +30,7 @@ extension TableReader {
             }
             return .script(script)
         }
-        // A misspelt `comand` is told as that, not also as a missing command.
+        // A misspelt `comand` is reported as a misspelt key, and not also as a missing command.
         if given.isEmpty, !table.entries.contains(where: { nearest(to: $0.key, among: keys) != nil }) {
             fail(
                 Position(line: 1, column: 1), "nothing to run: give command, script or task",
@@ -100,7 +100,7 @@ extension TableReader {
         return []
     }
 
-    /// Octal in a string (`"022"`), or TOML's own octal (`0o022`).
+    /// Octal in a string (`"022"`), or a TOML octal number (`0o022`).
     mutating func umask(_ key: String) -> UInt32? {
         guard let value = value(key) else { return nil }
         switch value.kind {
@@ -117,8 +117,8 @@ extension TableReader {
 
     mutating func deadline(_ key: String, zone: Zone) -> Deadline? {
         guard let value = value(key) else { return nil }
-        // A duration and an instant are told apart by their reading; `in 2h` and `+2h` count from now, `2h` from due.
-        if case .string(let text) = value.kind, let span = try? Span.parse(text) {  // not a duration: an instant, below
+        // The form of the text decides: `2h` is a duration from the due time, `in 2h` and `+2h` are instants from now.
+        if case .string(let text) = value.kind, let span = try? Span.parse(text) {  // otherwise an instant, read below
             return .after(span.approximateMilliseconds)
         }
         switch value.kind {

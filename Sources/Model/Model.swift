@@ -1,24 +1,24 @@
-// What the spool is about, as values: jobs, tasks, schedules, their ids and their status.
+// The values of the spool: jobs, tasks, schedules, their ids and their status.
 //
 // Contract of the module:
-// - Everything here is pure. Reading takes a document's table and a `ReadingContext`; nothing asks the clock or the disk.
-// - A definition is read whole or not at all. A reader reports every problem it can see, in the order of the file, each
-//   with its position, what was found, what is allowed and, where one is near, the word that was likely meant.
-// - An unknown key is a problem, never ignored: a misspelt `timeout` that is silently dropped is how a night is lost.
+// - Everything here is pure. Reading needs a document's table and a `ReadingContext`, and never the clock or the disk.
+// - A definition is read completely or refused. A reader reports every problem that it can detect, in the order of the file. Each
+//   problem has its position, what was found, what is allowed and, if there is a similar word, that word.
+// - An unknown key is a problem and never ignored: a misspelt `timeout` without a report could cost a night.
 
 @_exported import Documents
 @_exported import Recurrence
 
-/// What reading a definition needs to know of the world.
+/// The facts from outside that the reading of a definition needs.
 public struct ReadingContext: Sendable {
-    /// The instant that `in 2 hours` counts from.
+    /// The instant from which `in 2 hours` counts.
     public var now: Instant
     public var zones: ZoneDatabase
-    /// The zone of a wall time that names none: the configured one, UTC unless said otherwise.
+    /// The zone of a wall time that names none: the configured zone, or UTC.
     public var zone: Zone
-    /// Whose spool it is; nil: root's, or it does not matter any more, as for what has been accepted.
+    /// The owner of the spool. Nil for root, and for definitions that are accepted already.
     public var owner: SpoolOwner?
-    /// How many files a process can be allowed to have open at most; nil: it does not matter, as for what has been accepted.
+    /// The maximum number of open files that a process may be allowed. Nil for definitions that are accepted already.
     public var filesMax: Int?
 
     public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil) {
@@ -30,7 +30,7 @@ public struct ReadingContext: Sendable {
     }
 }
 
-/// Why a definition was refused: at least one problem, in the order of the file.
+/// The reason why a definition was refused: at least one problem, in the order of the file.
 public struct Problems: Error, Sendable, CustomStringConvertible {
     public var all: [DocumentError]
 

@@ -13,7 +13,7 @@ struct NamePattern: Sendable {
 
     private init(elements: [Element]) { self.elements = elements }
 
-    /// Reads the name within the whole pattern, whose places errors tell.
+    /// Reads the pattern of one name. Errors give their position in the whole pattern.
     init(_ text: ArraySlice<Unicode.Scalar>) throws(PathGlob.Mistake) {
         var elements: [Element] = []
         var at = text.startIndex
@@ -42,7 +42,7 @@ struct NamePattern: Sendable {
         self.elements = elements
     }
 
-    /// `[a-z]`, `[!0-9_]`, `[]x]`; `at` is its bracket and becomes what follows.
+    /// Reads `[a-z]`, `[!0-9_]`, `[]x]`. `at` is the index of the bracket and becomes the index after the set.
     private static func set(_ text: ArraySlice<Unicode.Scalar>, _ at: inout Int) throws(PathGlob.Mistake) -> Element {
         let open = at
         at += 1
@@ -52,7 +52,7 @@ struct NamePattern: Sendable {
             at += 1
         }
         var ranges: [ClosedRange<UInt32>] = []
-        // A bracket that closes nothing yet is one of the set.
+        // A closing bracket directly at the beginning is a member of the set.
         while at < text.endIndex, text[at] != "]" || ranges.isEmpty {
             if text[at] == "[", at + 1 < text.endIndex, [":", ".", "="].contains(text[at + 1]) {
                 throw PathGlob.Mistake(message: "classes such as [:digit:] are not known", offset: at, hint: "write the range, [0-9]")
@@ -88,7 +88,7 @@ struct NamePattern: Sendable {
         return text[at]
     }
 
-    /// The one name that it stands for; nil when there may be several.
+    /// The only name that matches. Nil when several names may match.
     var literal: String? {
         var name = String.UnicodeScalarView()
         for element in elements {
@@ -98,7 +98,7 @@ struct NamePattern: Sendable {
         return String(name)
     }
 
-    /// What every name that it takes ends in.
+    /// The ending of every name that matches.
     var writtenEnd: String {
         var end: [Unicode.Scalar] = []
         for element in elements.reversed() {
@@ -114,7 +114,7 @@ struct NamePattern: Sendable {
         if name.first == ".", case .one(".")? = elements.first {} else if name.first == "." { return false }
         var element = 0
         var at = 0
-        // The last star, and where in the name it ends for now. An earlier one never has to be tried again.
+        // The last star, and the present end of its match. An earlier star never has to be tried again.
         var star: (element: Int, at: Int)?
         while at < name.count {
             if element < elements.count {

@@ -1,9 +1,9 @@
-/// What an `on_path` schedule waits for.
+/// The files that an `on_path` schedule waits for.
 public final class OnPath: Sendable {
     public enum Paths: String, Sendable, CaseIterable {
-        /// A job for each file.
+        /// One job for each file.
         case each
-        /// One job for all that have come since the one before.
+        /// One job for all files that have arrived since the previous job.
         case all
     }
 
@@ -15,20 +15,20 @@ public final class OnPath: Sendable {
         self.paths = paths
     }
 
-    /// How many files one job is for at most, and how long their paths together may be, in bytes: a program's variable takes
-    /// 128 KiB (execve(2), MAX_ARG_STRLEN).
+    /// The maximum number of files of one job, and the maximum length of their paths together, in bytes: a program's variable
+    /// holds 128 KiB (execve(2), MAX_ARG_STRLEN).
     public static let filesMax = 10_000
     public static let bytesMax = 64_000
 
-    /// Keys that speak of due times, of which it has none.
+    /// Keys about due times, which an `on_path` schedule does not have.
     static let strangers = ["timezone", "jitter", "catch_up_limit", "dst_gap", "dst_repeat"]
 }
 
 extension OnPath {
-    /// When it is due, in a sentence.
+    /// The condition for its runs, in a sentence.
     public var spoken: String { "when a file matching \(glob.text) arrives" }
 
-    /// What it means, in words.
+    /// The meaning in words.
     public var explanation: Explanation {
         let each = paths == .each ? "each with a job of its own" : "all that have arrived since the last run in one job"
         return Explanation(
@@ -38,10 +38,10 @@ extension OnPath {
 }
 
 extension ScheduleDefinition {
-    /// The schedule in words, and what is surprising about it.
+    /// The schedule in words, with warnings about surprising effects.
     public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? recurrence.explanation(at: now, of: text) }
 
-    /// The expression alone, without its key and quotation marks.
+    /// The expression without its key and quotation marks.
     private var text: String {
         guard let open = expression.firstIndex(of: "\""), let close = expression.lastIndex(of: "\""), open < close
         else { return expression }
@@ -50,7 +50,7 @@ extension ScheduleDefinition {
 }
 
 extension TableReader {
-    /// Reads `on_path` and `paths`. Nil when there is none, or when it cannot be used, for which a problem then stands.
+    /// Reads `on_path` and `paths`. Returns nil when there is none, or when it is unusable, which is then a problem.
     mutating func onPath() -> OnPath? {
         expect(["on_path", "paths"])
         guard let value = table["on_path"] else {
@@ -66,7 +66,7 @@ extension TableReader {
         guard let text = string("on_path") else { return nil }
         do throws(PathGlob.Mistake) { return OnPath(glob: try PathGlob(text), paths: paths) } catch {
             var position = value.position
-            // Inside a basic string without escapes the place in the text is the place in the file.
+            // In a basic string without escapes, the position in the text gives the position in the file.
             position.column += error.offset + 1
             fail(position, "on_path \"\(text)\": \(error.message)", hint: error.hint)
             return nil

@@ -1,10 +1,10 @@
-// Keys by which jobs wait for one another: `locks`, `after`, `unique`.
+// Keys that make jobs wait for one another: `locks`, `after`, `unique`.
 
-/// Which jobs a job waits for, and how they must have ended.
+/// The jobs that a job waits for, and the required end of these jobs.
 public struct After: Sendable, Hashable {
     public enum When: String, Sendable, CaseIterable { case success, failure, end }
 
-    /// Ids of jobs, and names of tasks, which stand for their latest run.
+    /// Ids of jobs, or names of tasks. A task means its latest run.
     public var all: [String]
     public var when = When.success
 
@@ -13,7 +13,7 @@ public struct After: Sendable, Hashable {
         self.when = when
     }
 
-    /// Whether a job that ended so is what was waited for.
+    /// True when a job that ended this way satisfies the condition.
     public func isMet(by state: JobState) -> Bool {
         switch when {
         case .success: state == .done
@@ -23,13 +23,13 @@ public struct After: Sendable, Hashable {
     }
 }
 
-/// What `unique` says: a key that no two jobs hold at once.
+/// The value of `unique`: a key that only one job holds at a time.
 public struct Unique: Sendable, Hashable {
-    /// For how long a job holds its key.
+    /// The time for which a job holds its key.
     public enum Holding: String, Sendable, CaseIterable {
-        /// While it waits or runs, and then as long as its record is kept.
+        /// While the job waits or runs, and afterwards as long as its record is kept.
         case recorded
-        /// While it waits or runs.
+        /// While the job waits or runs.
         case active
     }
 
@@ -42,12 +42,13 @@ public struct Unique: Sendable, Hashable {
     }
 }
 
-/// The key of `unique` as a file's name.
+/// The key of `unique` as a file name.
 public enum UniqueKey {
-    /// Of its file's name, in bytes.
+    /// The maximum length of the file name, in bytes.
     public static let lengthMax = 240
 
-    /// What the file is called that says which job holds the key: the key, with what file names cannot hold as `%2F`.
+    /// The name of the file that records the job that holds the key: the key, with characters that file names cannot contain
+    /// written as `%2F`.
     public static func fileName(_ key: String) -> String {
         var bytes: [UInt8] = []
         for byte in key.utf8 {
@@ -64,7 +65,7 @@ public enum UniqueKey {
 }
 
 extension TableReader {
-    /// A name, or a list of them; each once.
+    /// A name, or a list of names without duplicates.
     mutating func names(_ key: String) -> [String] {
         guard let value = value(key) else { return [] }
         return words(value, key, "a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -") { Name.isValid($0) }
@@ -109,7 +110,7 @@ extension TableReader {
         return result
     }
 
-    /// A key, or a table of a key and how long it is held.
+    /// A key, or a table with a key and the time for which it is held.
     mutating func unique(_ key: String) -> Unique? {
         guard case .table(let table)? = table[key]?.kind
         else { return string(key).map { Unique(key: checked($0, key, at: self.table[key])) } }
@@ -137,9 +138,9 @@ extension TableReader {
 }
 
 extension Source {
-    /// What a job's file that has been read before says of `unique`.
+    /// The `unique` of a job's file that has been read before.
     public var unique: Unique? {
-        // It has been read before.
+        // The text was read before without error.
         guard let table = try? table() else { return nil }
         switch table["unique"]?.kind {
         case .string(let key)?: return Unique(key: key)

@@ -1,14 +1,14 @@
-/// A text that says when, as somebody types it or copies it from a crontab, a timer unit or a task's file: which kind it is, and what of it
-/// is no part of the schedule.
+/// The text of a schedule as typed, or as copied from a crontab, a timer unit or a task's file. Finds its kind, and the parts
+/// that do not belong to the schedule.
 public struct PastedSchedule: Sendable, Equatable {
-    /// The key under which it belongs: `cron`.
+    /// The key for the schedule: `cron`.
     public var key: String
     /// The schedule alone.
     public var text: String
-    /// What was left out, and what it is; nil: nothing was.
+    /// The part that was left out, and its meaning. Nil when nothing was left out.
     public var leftOut: String?
 
-    /// Tells the kind by the form alone. A text that is right as it stands is taken as it stands.
+    /// Finds the kind by the form alone. A valid text is kept unchanged.
     public init(_ pasted: String) {
         let words = pasted.split(whereSeparator: \.isWhitespace).map(String.init)
         let text = words.joined(separator: " ")
@@ -34,18 +34,19 @@ public struct PastedSchedule: Sendable, Equatable {
         let first = words.first.map { $0.lowercased() } ?? ""
         if first.hasPrefix("/") { return "on_path" }
         if first.contains("freq=") { return "rrule" }
-        // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, the first or last a word or a star.
+        // `50.seconds`, `**.01.05.00.00`, `saturday|sunday.22.00.00`: parts between single dots, with a word or a star first or
+        // last.
         let parts = first.split(separator: ".", omittingEmptySubsequences: false)
         let isDotted = words.count == 1 && parts.count > 1 && !parts.contains("") && !first.contains(":")
         let endsInWord = parts.last?.allSatisfy(\.isLetter) ?? false
         if first.hasPrefix("ext:") || isDotted && (parts.count > 2 || endsInWord) { return "pattern" }
-        // A time alone comes every day, as systemd has it.
+        // A time alone means every day, as in systemd.
         if isInstant(text), !text.allSatisfy({ $0.isNumber || $0 == ":" }) { return "at" }
         if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
         if isSpan(text) { return "every" }
         if Recurrence.isCalendar(text) { return "calendar" }
         if Recurrence.isCron(text) { return "cron" }
-        // It is none of them: what it was most likely meant to be says best what is wrong.
+        // The text is none of these. The errors of the most likely kind explain it best.
         let hasSign = [":", "-", "..", "~"].contains { text.contains($0) }
         let beginsWithLetter = first.first?.isLetter ?? false
         return text.contains(":") || words.count < 4 && hasSign || words.count == 1 || beginsWithLetter ? "calendar" : "cron"
@@ -61,9 +62,9 @@ public struct PastedSchedule: Sendable, Equatable {
         return true
     }
 
-    // MARK: What stands around it
+    // MARK: Surrounding text
 
-    /// Settings of systemd.timer(5), in lower case, and the keys that mean the same.
+    /// Settings of systemd.timer(5) in lower case, and the keys with the same meaning.
     private static let unitSettings = ["oncalendar": "calendar", "onunitactivesec": "every", "onunitinactivesec": "every"]
 
     /// `OnCalendar=Mon 05:00`, `cron = "0 5 * * *"`.
@@ -79,12 +80,13 @@ public struct PastedSchedule: Sendable, Equatable {
         return PastedSchedule(key: key, text: String(value), leftOut: "\(text[...equals]) is left out: it names the setting")
     }
 
-    /// `*/5 * * * * /usr/bin/php x`, `0 4 * * * root backup`, `@daily backup`, `-*/15 * * * * quiet`: the time fields of a crontab's line.
+    /// The time fields of a crontab line: `*/5 * * * * /usr/bin/php x`, `0 4 * * * root backup`, `@daily backup`, `-*/15 * * * *
+    /// quiet`.
     private static func crontabLine(_ words: [String]) -> PastedSchedule? {
         var words = words
         guard var first = words.first, !Recurrence.isCron(words.joined(separator: " ")) else { return nil }
         var leftOut: [String] = []
-        // SUSE's cron: do not log the start.
+        // In SUSE's cron, `-` means that the start is not logged.
         if first.hasPrefix("-"), words.count > 5 {
             first.removeFirst()
             words[0] = first
@@ -105,7 +107,7 @@ public struct PastedSchedule: Sendable, Equatable {
         return PastedSchedule(key: "cron", text: fields, leftOut: leftOut.joined(separator: "; "))
     }
 
-    /// Whether a word is none of what a sixth or seventh time field holds: numbers and signs, `H`, `L`, `W`, names of months and days.
+    /// True when the word cannot be a sixth or seventh time field: numbers and signs, `H`, `L`, `W`, names of months and days.
     private static func isCommand(_ word: String) -> Bool {
         var letters = ""
         for character in word.lowercased() + " " {

@@ -1,19 +1,19 @@
-/// A pattern for the paths of files, as the shell has it: `/srv/in/*.csv`.
+/// A pattern for file paths with the syntax of the shell: `/srv/in/*.csv`.
 ///
-/// `*` stands for any characters within one name, `?` for one, `[a-z]` for one of these, `[!a-z]` for one that is none of
-/// these; `\` takes the meaning from what follows. `**` as a whole name stands for directories of any depth, none too; at the
-/// end it takes every file below. Letters count as they are written. A dot at the beginning of a name is matched by a written
-/// dot alone (POSIX.1-2024, XCU 2.14.3), and so is the ending of a file that somebody is still writing: `~`, `.tmp` and the others of
-/// `Name.isUnfinished`, which `new/` leaves alone too.
+/// `*` matches any characters within one name, `?` one character, `[a-z]` one of these, `[!a-z]` one other than these, and `\`
+/// makes the next character literal. `**` as a whole name matches directories of any depth, including none; at the end it matches
+/// every file below. Case matters. A dot at the beginning of a name is only matched by a written dot (POSIX.1-2024, XCU 2.14.3).
+/// The same applies to the endings of unfinished files, `~`, `.tmp` and the others of `Name.isUnfinished`, which are ignored in
+/// `new/` too.
 ///
 /// Matching a name takes at most the product of both lengths.
 public struct PathGlob: Sendable {
-    /// As it was written.
+    /// The pattern as written.
     public let text: String
-    /// The directory that all of it lies in: the names before the first one that is a pattern, `/` when there is none.
+    /// The directory that contains all matches: the names before the first one with a pattern, `/` when there is none.
     public let prefix: String
     private let parts: [Part]
-    /// The last name is written with such an ending: `/run/app.lock`, `/srv/*.tmp`.
+    /// The last name is written with an unfinished file's ending: `/run/app.lock`, `/srv/*.tmp`.
     private let takesUnfinished: Bool
 
     enum Part: Sendable {
@@ -21,7 +21,7 @@ public struct PathGlob: Sendable {
         case name(NamePattern)
     }
 
-    /// How much of a pattern the path of a directory has matched: a bit for each name of the pattern that may come next.
+    /// The part of a pattern that the path of a directory has matched: one bit for each name of the pattern that may be next.
     public struct Progress: Sendable, Hashable {
         fileprivate var bits: UInt64
     }
@@ -33,9 +33,9 @@ public struct PathGlob: Sendable {
         public var hint: String?
     }
 
-    /// Longer paths Linux does not take (PATH_MAX).
+    /// Linux does not accept longer paths (PATH_MAX).
     static let bytesMax = 4096
-    /// A bit of `Progress` for each.
+    /// Each name has a bit in `Progress`.
     static let partsMax = 60
 
     public init(_ text: String) throws(Mistake) {
@@ -84,10 +84,10 @@ public struct PathGlob: Sendable {
 
     // MARK: Matching
 
-    /// That of the directory `prefix`.
+    /// The progress of the directory `prefix`.
     public var start: Progress { Progress(bits: closed(1)) }
 
-    /// That of a directory of this name in one that has come so far; nil when nothing below it can match.
+    /// The progress of a directory with this name, in a directory with the given progress. Nil when nothing below it can match.
     public func enter(_ name: String, from progress: Progress) -> Progress? {
         var next: UInt64 = 0
         let scalars = Array(name.unicodeScalars)
@@ -100,14 +100,14 @@ public struct PathGlob: Sendable {
         return next == 0 ? nil : Progress(bits: closed(next))
     }
 
-    /// Whether a file of this name is meant, in a directory that has come so far.
+    /// True when a file of this name matches, in a directory with the given progress.
     public func takes(_ name: String, from progress: Progress) -> Bool {
         guard progress.bits & 1 << UInt64(parts.count - 1) != 0, case .name(let pattern)? = parts.last else { return false }
         guard takesUnfinished || !Name.endsUnfinished(name) else { return false }
         return pattern.matches(Array(name.unicodeScalars))
     }
 
-    /// Whether the whole path of a file is meant.
+    /// True when the whole path of a file matches.
     public func matches(_ path: String) -> Bool {
         let before = prefix == "/" ? "/" : prefix + "/"
         guard path.utf8.starts(with: before.utf8) else { return false }
@@ -121,7 +121,7 @@ public struct PathGlob: Sendable {
         return takes(String(file), from: progress)
     }
 
-    /// With what `**` may leave out.
+    /// The progress including the names after a `**`, which may match no directory.
     private func closed(_ bits: UInt64) -> UInt64 {
         var bits = bits
         for index in parts.indices where bits & 1 << UInt64(index) != 0 {

@@ -1,12 +1,12 @@
-// As whom a job runs: the keys `user` and `group`.
+// The user and the group of a job: the keys `user` and `group`.
 
-/// A user or a group as a definition names it.
+/// A user or a group in the form of a definition.
 public enum Account: Sendable, Hashable, CustomStringConvertible {
     case name(String)
     case number(UInt32)
 
-    /// Only digits are a number, and without zeros in front: `0day` is a name, and `00` nothing. -1, which the system takes for
-    /// "leave it as it is", is no number either.
+    /// A text of digits without leading zeros is a number: `0day` is a name, and `00` is invalid. -1, which the system takes as
+    /// "leave unchanged", is not accepted.
     public init?(_ text: String) {
         guard let first = text.utf8.first, text.utf8.count <= 256 else { return nil }
         if text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
@@ -28,7 +28,7 @@ public enum Account: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Whether this names the account of that number and name.
+    /// True when this names the account with that number and name.
     public func isAccount(_ number: UInt32, _ name: String?) -> Bool {
         switch self {
         case .number(let own): own == number
@@ -37,10 +37,10 @@ public enum Account: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// Whose spool it is that definitions are read for, when it is not root's: the only one its jobs can run as.
+/// The owner of the spool that definitions are read for, unless it is root: the only user as whom its jobs can run.
 public struct SpoolOwner: Sendable {
     public var user: UInt32
-    /// Nil where no database has one.
+    /// Nil when the user database has none.
     public var userName: String?
     public var group: UInt32
     public var groupName: String?

@@ -2,16 +2,17 @@
 public struct ScheduleDefinition: Sendable {
     public enum CatchUp: String, Sendable, CaseIterable { case last, all, none }
 
-    /// Given, or derived from what the schedule says, so that it stays while the rest of the file is edited.
+    /// The given id, or one derived from the content of the schedule, so that it stays the same while the rest of the file is
+    /// edited.
     public internal(set) var id: String
     public let recurrence: Recurrence
-    /// What it waits for in place of a time; nil: it waits for its times.
+    /// The files that the schedule waits for. Nil when it has due times.
     public let onPath: OnPath?
-    /// The one that the expression names, else that of `timezone`, of the task, or the configured one.
+    /// The zone in the expression, else that of `timezone`, of the task, or of the configuration.
     public let zone: Zone
-    /// Whether its own `timezone` is `"local"`; nil: it has none.
+    /// True when the schedule's own `timezone` is `"local"`. Nil when it has none.
     public let saysLocal: Bool?
-    /// What was written: `cron "*/5 * * * *"`.
+    /// The expression as written: `cron "*/5 * * * *"`.
     public let expression: String
     public let jitterMilliseconds: Int64
     public let catchUp: CatchUp
@@ -19,12 +20,12 @@ public struct ScheduleDefinition: Sendable {
     public let notBefore: Instant?
     public let notAfter: Instant?
     public let enabled: Bool
-    /// Encoded as JSON; takes the place of the task's payload.
+    /// Encoded as JSON. It replaces the task's payload.
     public let payload: [UInt8]?
-    /// From when its relative times count, such as `in 2 hours`.
+    /// The instant from which relative times such as `in 2 hours` count.
     public let writtenAt: Instant
 
-    /// The keys that say when, of which a schedule has exactly one.
+    /// The keys that give the times. A schedule has exactly one of them.
     public static let whenKeys = ["cron", "calendar", "rrule", "every", "at", "pattern", "on_path"]
 
     /// All keys of a schedule, in the order of the manual.
@@ -51,7 +52,7 @@ public struct ScheduleDefinition: Sendable {
         return (task, schedule)
     }
 
-    /// Nil when it cannot be used, for which the reader then holds a problem.
+    /// Returns nil when the table is unusable. The reader then contains a problem.
     init?(_ reader: inout TableReader, at position: Position, task: String, zone outer: Zone, id fileID: String? = nil) {
         let outer = reader.zone("timezone") ?? outer
         let given = Self.whenKeys.filter { reader.table[$0] != nil }
@@ -82,7 +83,7 @@ public struct ScheduleDefinition: Sendable {
         guard let read else { return nil }
         recurrence = read.recurrence
         expression = read.expression
-        // A file comes at the same moment in all zones.
+        // A file arrives at the same moment in all zones.
         let what = onPath == nil ? "\(read.expression)\u{0}\(zone.name)" : read.expression
         id = givenID ?? Base32.encode(stableHash(what), characters: 6)
     }
@@ -93,24 +94,25 @@ public struct ScheduleDefinition: Sendable {
         return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
     }
 
-    /// Why it cannot be taken up: it is an `at` that had passed when its file came to be, at `since`. Does not hold for one that was dealt
-    /// with before.
+    /// The reason why it cannot be taken up: it is an `at` that had already passed when its file was written, at `since`. Does
+    /// not apply to a schedule that was handled before.
     public func lateness(since: Instant, position: Position?) -> Problems? {
         guard let once, once <= since else { return nil }
         return Problems(DocumentError(position: position ?? Position(line: 1, column: 1), message: "at \(once.rfc3339) is in the past"))
     }
 
-    /// Likewise of a file in `schedules/`.
+    /// The same for a file in `schedules/`.
     public func lateness(since: Instant, in source: Source) -> Problems? {
-        // The text was read whole before.
+        // The whole text has been read before, so it is readable.
         lateness(since: since, position: (try? source.table())?["at"]?.position)
     }
 
-    /// What it says may depend on when its text was written, as `in 2 hours` does, or on what has been accounted for.
+    /// True when the meaning may depend on the time at which the text was written, as with `in 2 hours`, or on the due times
+    /// already handled.
     public var dependsOnWhenWritten: Bool { once != nil || notBefore != nil || notAfter != nil }
 
-    /// Whether it repeats and yet has no due time after an instant. What the machine's start, a program or a file decides is not
-    /// known to have none; what is disabled is not meant to have any.
+    /// True when the schedule repeats and yet has no due time after an instant. False when the machine's start, a program or a
+    /// file decides, because a due time may come, and false when the schedule is disabled.
     public func isNeverDue(after instant: Instant) -> Bool {
         guard enabled, once == nil, !recurrence.isReboot, !recurrence.isEvent, recurrence.patternExtension == nil else { return false }
         guard let next = recurrence.next(after: max(instant, notBefore?.advanced(byMilliseconds: -1) ?? instant), origin: instant)
@@ -118,12 +120,12 @@ public struct ScheduleDefinition: Sendable {
         return notAfter.map { next > $0 } ?? false
     }
 
-    /// Says when in the same words, whatever else differs.
+    /// True when the times are given in the same words, whatever else differs.
     public func isDueAlike(_ other: ScheduleDefinition) -> Bool {
         expression == other.expression && (onPath != nil || zone.name == other.zone.name)
     }
 
-    /// Gives the second of two equal schedules an id of its own, one that no other has.
+    /// Gives the second of two equal schedules an id that no other schedule has.
     static func numbered(_ schedules: [ScheduleDefinition]) -> [ScheduleDefinition] {
         guard schedules.count > 1 else { return schedules }
         let given = Set(schedules.map(\.id))
@@ -201,7 +203,7 @@ extension TableReader {
         return nil
     }
 
-    /// A recurrence rule with its beginning and what is left out, which are part of what it says.
+    /// A recurrence rule with its start and its exclusions, which are part of its meaning.
     private mutating func rrule(zone: Zone, daylight: DaylightRule) -> (recurrence: Recurrence, expression: String)? {
         var start: RRuleTime?
         var excluded: [RRuleTime] = []
@@ -229,7 +231,7 @@ extension TableReader {
         guard let text = instantText(value, key) else { return nil }
         do throws(RecurrenceError) {
             let time = try RRuleTime.parse(text, zone: zone, now: context.now)
-            // Each time the file is read it would be another one.
+            // The schedule would change each time the file is read.
             if !time.isRelative { return time }
             fail(value.position, "\(key) \"\(text)\" counts from now", hint: "write a date and a time, such as \"2026-12-24T18:00:00\"")
         } catch {
@@ -238,7 +240,7 @@ extension TableReader {
         return nil
     }
 
-    /// An expression for the wall clock; what is wrong with it is told at its place in the string.
+    /// An expression for the wall clock. An error in it gets its position in the string.
     private mutating func expression(
         _ key: String, _ read: (String) throws(RecurrenceError) -> Recurrence
     ) -> (recurrence: Recurrence, expression: String)? {
@@ -256,7 +258,7 @@ extension TableReader {
             return (recurrence, "\(key) \"\(text)\"")
         } catch {
             var position = value.position
-            // Inside a basic string without escapes the place in the text is the place in the file.
+            // In a basic string without escapes, the position in the text gives the position in the file.
             if let offset = error.offset { position.column += offset + 1 }
             fail(position, "\(key) \"\(text)\": \(error.message)", hint: error.hint)
             return nil

@@ -7,7 +7,7 @@ public enum Signal {
         ("PROF", 27), ("WINCH", 28), ("IO", 29), ("PWR", 30), ("SYS", 31),
     ]
 
-    /// `TERM`, `SIGTERM`, `sigterm` and `15` all mean the same; nil when there is no such signal.
+    /// `TERM`, `SIGTERM`, `sigterm` and `15` have the same meaning. Returns nil when there is no such signal.
     public static func number(_ text: String) -> Int32? {
         if let number = Int32(text) { return (1...64).contains(number) ? number : nil }
         var word = text.uppercased()
@@ -15,7 +15,7 @@ public enum Signal {
         return names.first { $0.name == word }?.number
     }
 
-    /// `SIGTERM`; the bare number for one without a name.
+    /// `SIGTERM`, or the number of a signal without a name.
     public static func name(_ number: Int32) -> String {
         names.first { $0.number == number }.map { "SIG\($0.name)" } ?? "signal \(number)"
     }

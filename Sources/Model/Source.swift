@@ -1,12 +1,12 @@
-/// The text of a definition as somebody wrote it, and how to read it. The journal keeps it, so that what was accepted can
-/// be run, and put back, whatever happens to the file.
+/// The text of a definition as written, and its format. The journal keeps the text, so that an accepted definition can be run and
+/// restored, whatever happens to the file.
 public struct Source: Sendable, Hashable {
     public enum Format: String, Sendable, CaseIterable { case toml, json, script }
 
     public var format: Format
     public var bytes: [UInt8]
 
-    /// A file of more than this is refused unread, in bytes.
+    /// A file of more bytes than this is refused without being read.
     public static let bytesMax = 1 << 20
 
     public init(format: Format, bytes: [UInt8]) {
@@ -14,7 +14,7 @@ public struct Source: Sendable, Hashable {
         self.bytes = bytes
     }
 
-    /// A table written as TOML, or as JSON where a payload holds a null, which TOML cannot say.
+    /// A table written as TOML, or as JSON if a payload contains a null, which TOML cannot express.
     public init(writing table: Table) {
         if Self.holdsNull(Value(.table(table))) {
             self.init(format: .json, bytes: Array((JSON.write(Value(.table(table)), pretty: true) + "\n").utf8))
@@ -32,14 +32,14 @@ public struct Source: Sendable, Hashable {
         }
     }
 
-    /// Told by the file's name, else by its first bytes; nil when it is none of the three kinds.
+    /// The format by the file's name, else by its first bytes. Nil when it is none of the three.
     public static func format(ofFile name: String, firstBytes: [UInt8], isExecutable: Bool) -> Format? {
         if name.hasSuffix(".toml") { return .toml }
         if name.hasSuffix(".json") { return .json }
         return isExecutable && firstBytes.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) ? .script : nil
     }
 
-    /// What the file is called in the job's directory.
+    /// The file's name in the job's directory.
     public var fileName: String {
         switch format {
         case .toml: "job.toml"

@@ -1,17 +1,19 @@
-// What no kernel starts, said when a job's file is taken up and not when its time has come.
+// Limits of the kernel on starting programs. They are checked when a job's file is taken up, not when the job starts.
 //
-// These are looked at apart from `read`: what was accepted before a limit was known is in the journal, and stays readable.
+// `read` does not check them: the journal may contain jobs that were accepted before a limit was known, and they must stay
+// readable.
 
 extension JobDefinition {
-    /// Of one argument or variable in bytes, execve(2): MAX_ARG_STRLEN, 32 pages, without the NUL at its end.
+    /// The maximum length of one argument or variable in bytes, execve(2): MAX_ARG_STRLEN, 32 pages, without the NUL at its end.
     public static let wordBytesMax = 32 * 4096 - 1
-    /// Of all arguments and variables in bytes, a pointer to each included: a quarter of the usual 8 MiB of stack, less the daemon's own.
+    /// The maximum length of all arguments and variables in bytes, with a pointer to each: a quarter of the usual 8 MiB of stack,
+    /// minus the part that the daemon needs.
     public static let wordsBytesMax = (2 << 20) - (64 << 10)
-    /// Of a path and of a name in it, in bytes: PATH_MAX without its NUL, and NAME_MAX.
+    /// The maximum length of a path and of a name in it, in bytes: PATH_MAX without its NUL, and NAME_MAX.
     public static let pathBytesMax = 4095
     public static let nameBytesMax = 255
 
-    /// Reads a job's table as `read` does, and refuses what could not be started.
+    /// Reads a job's table as `read` does, and refuses a job that could not be started.
     public static func accept(_ table: Table, isScript: Bool = false, _ context: ReadingContext) throws(Problems) -> JobDefinition {
         let definition = try read(table, isScript: isScript, context)
         var check = StartCheck(table)
@@ -21,7 +23,7 @@ extension JobDefinition {
     }
 }
 
-/// Looks at all keys of one job that end in what the kernel is given at its start.
+/// Checks all keys of one job that reach the kernel when the job starts.
 private struct StartCheck {
     private let table: Table
     private(set) var problems: [DocumentError] = []
@@ -66,7 +68,7 @@ private struct StartCheck {
     }
 
     private mutating func count(_ word: String, _ key: String, _ shown: String? = nil, hint: String? = nil) {
-        // Its NUL, and the pointer to it.
+        // Add its NUL and the pointer to it.
         bytes += word.utf8.count + 9
         guard word.utf8.count > JobDefinition.wordBytesMax else { return }
         fail(key, "\(shown ?? key) holds \(word.utf8.count) bytes in one piece; the kernel takes \(JobDefinition.wordBytesMax)", hint: hint)
@@ -81,7 +83,7 @@ private struct StartCheck {
         }
     }
 
-    /// Each key once.
+    /// Report each key once.
     private mutating func fail(_ key: String, _ message: String, hint: String? = nil) {
         let position = table[key]?.position ?? Position(line: 1, column: 1)
         guard !problems.contains(where: { $0.position == position }) else { return }
@@ -90,11 +92,11 @@ private struct StartCheck {
 }
 
 extension Source {
-    /// Reads a job's file as it is taken up: its keys, over those of the task that it names, and all that must hold of them. The text that
-    /// stands for the job is then both together. The daemon and whoever submits to it ask this one function, so that nothing is
-    /// acknowledged that is rejected later.
+    /// Reads a job's file when it is taken up: its keys over those of the task that it names, with all checks. The job's recorded
+    /// text then contains both. The daemon and the programs that submit to it call this one function, so that no accepted job is
+    /// rejected later.
     ///
-    /// - Parameter task: finds the definition in force of a task; nil: there is none.
+    /// - Parameter task: returns the definition in force of a task. Nil when there is none.
     public func job(
         _ context: ReadingContext, task: (String) -> TaskDefinition?
     ) throws(Problems) -> (source: Source, definition: JobDefinition, task: String?) {
@@ -123,7 +125,8 @@ extension Source {
         return (source, job, name)
     }
 
-    /// Refuses a text that would not be read: longer, deeper or of more values than is read, or none of its format.
+    /// Refuses a text that could not be read back: it is longer, deeper or has more values than the limits, or is not valid in
+    /// its format.
     public func checkReadable() throws(Problems) {
         if bytes.count > Self.bytesMax {
             throw Problems(

@@ -1,16 +1,16 @@
-/// Where a job is: the directory it stands in.
+/// The state of a job, which is also its directory in the spool.
 public enum JobState: String, Sendable, CaseIterable {
     case new, running, done, failed
 
     public var isTerminal: Bool { self == .done || self == .failed }
 }
 
-/// Why a job is in `failed/`.
+/// The reason why a job is in `failed/`.
 public enum FailureReason: String, Sendable, CaseIterable {
     case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced
 }
 
-/// What a run used; nothing of it is negative, whoever says so.
+/// The resources that a run used. Negative values are replaced by 0, whatever their source.
 public struct Usage: Sendable, Hashable {
     public var wallMilliseconds: Int64
     public var userMilliseconds: Int64
@@ -25,14 +25,14 @@ public struct Usage: Sendable, Hashable {
     }
 }
 
-/// How far a run says it has come.
+/// The progress that a run reports.
 public struct Progress: Sendable, Hashable {
     /// 0 to 1.
     public var fraction: Double
     public var message: String?
     public var at: Instant
 
-    /// What of a message is kept, in bytes.
+    /// The maximum length of the stored message, in bytes.
     public static let messageBytesMax = 1000
 
     public init(fraction: Double, message: String?, at: Instant) {
@@ -50,11 +50,11 @@ public struct Progress: Sendable, Hashable {
         writer.endObject()
     }
 
-    /// Whole percent; 100 only when it is all.
+    /// Whole percent. 100 only when the run is complete.
     public var percent: Int { Int((fraction * 100).rounded(.down)) }
 }
 
-/// The content of `status.json`: everything that is known of a job, with every key always present.
+/// The content of `status.json`: everything that is known about a job. Every key is always present.
 public struct JobStatus: Sendable {
     public var id: String
     public var name: String
@@ -64,7 +64,7 @@ public struct JobStatus: Sendable {
     public var state = JobState.new
     public var reason: FailureReason?
     public var error: String?
-    /// How the last try was begun otherwise than the job says; nil: as it says.
+    /// The differences between the start of the last try and the job's definition. Nil when there are none.
     public var remark: String?
     public var attempt = 0
     public var tries = 1
@@ -83,26 +83,26 @@ public struct JobStatus: Sendable {
     public var deadline: Instant?
     public var exitCode: Int?
     public var signal: Int32?
-    /// What the last try has said of itself.
+    /// The progress that the last try has reported.
     public var progress: Progress?
-    /// The result of the last try, encoded as JSON, once it has ended.
+    /// The result of the last try, encoded as JSON, once the try has ended.
     public var result: [UInt8]?
     public var usage: Usage?
     public var pid: Int32?
     public var host: String
-    /// The job whose parameters this one repeats.
+    /// The job that this one repeats.
     public var retryOf: String?
-    /// The job whose end this one follows.
+    /// The job whose end started this one.
     public var parent: String?
-    /// The jobs that it waits for; of one that failed with `dependency`, those that had not ended as it asked.
+    /// The jobs that it waits for. For a job that failed with `dependency`, those that did not end as required.
     public var waitsFor: [String] = []
-    /// The number of the last try whose output its directory brought along: its own tries are numbered after that.
+    /// The number of the last try whose output the directory contained at first. The job's own tries are numbered after it.
     public var earlierTries = 0
-    /// What was done with its files.
+    /// A sentence about what was done with the job's files.
     public var moved: String?
-    /// The files that came, for which it runs.
+    /// The new files that the job runs for.
     public var paths: [String] = []
-    /// How long the record stays after its end, in milliseconds.
+    /// The time for which the record is kept after the job's end, in milliseconds.
     public var keepMilliseconds: Int64?
 
     public init(id: String, name: String, due: Instant, createdAt: Instant, host: String) {
@@ -219,7 +219,7 @@ extension JSONWriter {
         raw(bytes)
     }
 
-    /// Milliseconds, not negative, as seconds with three digits: exact, where a Double would not be.
+    /// Milliseconds as seconds with three digits. Exact, unlike a Double. Must not be negative.
     public mutating func seconds(_ milliseconds: Int64) {
         let rest = String(milliseconds % 1000)
         raw(Array("\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)".utf8))

@@ -1,7 +1,7 @@
-/// Reads the keys of one table, each once, and collects what is wrong with them.
+/// Reads the keys of one table, each once, and collects the problems.
 ///
-/// Each accessor returns nil both when the key is absent and when its value is unusable; the latter leaves a problem.
-/// `finish` turns every key that nobody asked for into a problem that names the nearest key somebody did.
+/// Each accessor returns nil when the key is absent or its value is unusable. An unusable value is a problem. `finish` adds a
+/// problem for every key that was not read, with the name of the nearest key that was.
 struct TableReader {
     let table: Table
     let context: ReadingContext
@@ -21,7 +21,7 @@ struct TableReader {
     /// Keys that are legal here but read elsewhere.
     mutating func expect(_ keys: [String]) { asked += keys }
 
-    /// Of a file that is wrong in more places than anybody reads, the first are told.
+    /// A file with more problems than this is reported with the first ones only.
     private static let problemsMax = 100
     private static let unknownKeysMax = 20
 
@@ -179,7 +179,7 @@ struct TableReader {
         }
     }
 
-    /// An instant as text, in whichever type it was written.
+    /// An instant as text, for a string or a TOML date.
     mutating func instantText(_ value: Value, _ key: String) -> String? {
         switch value.kind {
         case .string(let string): return string
@@ -205,7 +205,7 @@ struct TableReader {
 }
 
 extension Value.Kind {
-    /// What the value is, for an error: `a string`, `a list`.
+    /// The kind of the value, for an error: `a string`, `a list`.
     var article: String {
         switch self {
         case .string: "a string"

@@ -1,27 +1,27 @@
-/// What a file in `tasks/` says: a job's keys as a template, and when to run it.
+/// The content of a file in `tasks/`: a job's keys as a template, and the schedules.
 ///
-/// Holds the text rather than the decoded job, because a spool may have a hundred thousand tasks and runs few at a time.
+/// Keeps the text rather than the decoded job, because a spool may have a hundred thousand tasks and runs few at a time.
 public struct TaskDefinition: Sendable {
     public let name: String
     public let source: Source
-    /// From when its relative times count, such as `in 2 hours`.
+    /// The instant from which relative times such as `in 2 hours` count.
     public let writtenAt: Instant
     public let overlap: Overlap
-    /// The file says so; else a file that comes waits its turn, as none may be lost.
+    /// True when the file sets `overlap`. Otherwise a run for a new file waits its turn, because no file may be lost.
     public let saysOverlap: Bool
     public let schedules: [ScheduleDefinition]
-    /// Within this time of a success there must be another.
+    /// The task must succeed again within this time after a success.
     public let expectMilliseconds: Int64?
-    /// The other tasks that it names.
+    /// The other tasks that the definition names.
     public let references: [TaskReference]
 
-    /// The keys that say what is expected of a task; no job has them.
+    /// The keys about the expectations of a task. Jobs do not have them.
     public static let expectationKeys = ["expect", "on_overdue"]
 
-    /// The keys of a task: those of a job but for what names one, and its schedules.
+    /// The keys of a task: the keys of a job without those that name one, and the task's schedules.
     public static let keys = JobDefinition.keys.filter { !["task", "unique"].contains($0) } + ["schedule"]
 
-    /// Reads a task's file; `source` must not be a script.
+    /// Reads a task's file. `source` must not be a script.
     public init(name: String, source: Source, _ context: ReadingContext) throws(Problems) {
         let table = try source.table()
         var reader = TableReader(table, context)
@@ -81,13 +81,13 @@ public struct TaskDefinition: Sendable {
         references = table.taskReferences
     }
 
-    /// Why one of its schedules cannot be taken up; nil when all can. See `ScheduleDefinition.lateness`.
+    /// The reason why one of its schedules cannot be taken up. Nil when all can. See `ScheduleDefinition.lateness`.
     ///
-    /// - Parameter isDealtWith: whether due times of a schedule that says the same have been accounted for.
+    /// - Parameter isDealtWith: returns true when due times of an equal schedule have already been handled.
     public func lateness(since: Instant, isDealtWith: (ScheduleDefinition) -> Bool) -> Problems? {
         for (index, schedule) in schedules.enumerated() where schedule.once.map({ $0 <= since }) ?? false && !isDealtWith(schedule) {
             var position: Position?
-            // The text was read whole before.
+            // The whole text has been read before, so it is readable.
             if case .array(let tables)? = (try? source.table())?["schedule"]?.kind, case .table(let table) = tables[index].kind {
                 position = table["at"]?.position
             }
@@ -96,13 +96,13 @@ public struct TaskDefinition: Sendable {
         return nil
     }
 
-    /// The task's keys as those of a job, with `overrides` taking precedence.
+    /// The task's keys as the keys of a job. `overrides` replace them.
     public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
         var table = try source.table()
         table.removeTaskKeys()
         for entry in overrides?.entries ?? [] where entry.key != "task" {
             if table[entry.key] == nil {
-                // With the place of its key, to which an error points.
+                // Keep the position of the key, so that an error can point to it.
                 table.entries.append(entry)
             } else {
                 table.set(entry.key, entry.value)
@@ -113,20 +113,20 @@ public struct TaskDefinition: Sendable {
 }
 
 extension Table {
-    /// What is left of a task's table are the keys of its runs.
+    /// The remaining keys of a task's table are the keys of its runs.
     public mutating func removeTaskKeys() {
         for key in ["schedule"] + TaskDefinition.expectationKeys { remove(key) }
     }
 }
 
 extension TaskDefinition {
-    /// What is started when the task has not succeeded within the time that is expected.
+    /// The action to start when the task has not succeeded within the expected time.
     public func whenOverdue(_ context: ReadingContext) throws(Problems) -> FollowUp? {
         var reader = TableReader(try source.table(), context)
         return reader.followUp("on_overdue", .overdue)
     }
 
-    /// A run of the task: its keys as a job's, as text and as read. `payload`: JSON that takes the place of the task's.
+    /// A run of the task: the keys of its job, as text and decoded. `payload` is JSON that replaces the task's payload.
     public func job(
         payload: [UInt8]? = nil, _ context: ReadingContext
     ) throws(Problems) -> (source: Source, definition: JobDefinition) {
@@ -142,7 +142,7 @@ extension TaskDefinition {
         }
         let table = try jobTable(overrides: overrides)
         let bytes = Array(JSON.write(Value(.table(table), at: Position(line: 1, column: 1)), pretty: true).utf8)
-        // The journal would hold what nobody reads again.
+        // A longer text could not be read back from the journal.
         guard bytes.count <= Source.bytesMax else {
             throw Problems(
                 DocumentError(
@@ -152,7 +152,7 @@ extension TaskDefinition {
         return (Source(format: .json, bytes: bytes), try JobDefinition.read(table, context))
     }
 
-    /// Refuses a task whose runs could not be started, whatever they are given.
+    /// Refuses a task whose runs could never be started.
     public func checkRun(_ context: ReadingContext) throws(Problems) {
         _ = try JobDefinition.accept(try jobTable(), context)
         _ = try job(context)

@@ -1,15 +1,15 @@
-/// A task that a definition names as what is to be started or waited for. That it does not exist is no error of the definition:
-/// it may come later. So whoever knows the tasks warns.
+/// A task that a definition names, to be started or waited for. A missing task is not an error of the definition, because it may
+/// be created later. The caller, who knows the tasks, warns.
 public struct TaskReference: Sendable, Equatable {
-    /// `on_failure`, `after` …
+    /// The key: `on_failure`, `after` …
     public let key: String
     public let task: String
     public let position: Position
 }
 
 extension Table {
-    /// The tasks that a task's or a job's keys name, `task` itself left out. Values that are no task's name are passed over:
-    /// lines for the shell, argvs, ids of jobs, and whatever the reader of the definition refuses.
+    /// The tasks that the keys of a task or a job name, except `task` itself. Values that are not the name of a task are skipped:
+    /// shell commands, argument lists, ids of jobs, and values that the definition's reader refuses.
     public var taskReferences: [TaskReference] {
         var references: [TaskReference] = []
         for key in ["on_success", "on_failure", "on_end", "on_overdue"] {
