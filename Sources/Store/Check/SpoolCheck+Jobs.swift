@@ -1,4 +1,4 @@
-// The jobs of the journal, and those of the directories.
+// Compares the jobs of the journal with those of the directories.
 
 import Glibc
 
@@ -23,7 +23,7 @@ extension SpoolCheck {
         try lookAtEnded(state, except: placed.union(told))
     }
 
-    /// The directories of a job that hold its file.
+    /// The directories of a job that contain its file.
     private func places(of job: Job) throws(SystemError) -> [String] {
         var places: [String] = []
         for state in JobState.allCases where try fs.hasJobFile(Layout.directory(of: job.id, state)) {
@@ -38,11 +38,11 @@ extension SpoolCheck {
         // A record that was moved or copied back into new/ runs again.
         let places = job.state.isTerminal && (wasSettled || all.count > 1) ? all.filter { $0 != waiting } : all
         if places.isEmpty {
-            // Removed, or pruned: nothing is known against it.
+            // The record was removed or pruned, which is allowed.
             if job.state.isTerminal { return }
             if job.state == .new, job.attempt == 0, let file = job.file {
                 let path = "\(Layout.new)/\(file.name)"
-                // An error: whoever comes next is told.
+                // After an error the path counts as missing. The next operation on it reports the error.
                 if (try? fs.status(path)) != nil { return }
                 add(path, "is missing, and the journal says that \(job.id) waits as this file", .place(job.id))
             } else {
@@ -50,13 +50,13 @@ extension SpoolCheck {
             }
             return
         }
-        // The journal decides; else the one that has come farthest.
+        // The journal decides. Without it, the directory that has progressed furthest is kept.
         let kept = places.contains(target) ? target : places[places.count - 1]
         if kept != target { add(kept, "stands here, and the journal says that the job is \(job.state.rawValue)", .place(job.id)) }
         for place in places where place != kept { add(place, "is a second place of \(kept)", .setAside) }
     }
 
-    /// Ended jobs that the journal no longer speaks of: their directories alone say what they are.
+    /// Ended jobs that the journal no longer contains. Only their directories describe them.
     private mutating func lookAtEnded(_ state: Scheduler, except known: Set<String>) throws(SystemError) {
         for place in [JobState.done, .failed] {
             for entry in try fs.list(place.rawValue).sorted(by: { $0.name < $1.name }) where entry.kind == .directory {
@@ -90,14 +90,14 @@ extension SpoolCheck {
         }
     }
 
-    /// Directories that stand for jobs and hold none.
+    /// Directories with a job's place but without a job.
     mutating func lookAtRemains() throws(SystemError) {
         for place in [JobState.running, .done, .failed] {
             for entry in try fs.list(place.rawValue).sorted(by: { $0.name < $1.name }) {
                 let path = "\(place.rawValue)/\(entry.name)"
-                // Litter, or what a daemon makes just now.
+                // Left over, or being made by a daemon at this moment.
                 if Layout.isAside(entry.name) { continue }
-                // A user's, of whose part this is; that is looked at as a spool of its own.
+                // A user's part, which is checked as a spool of its own.
                 if JobID(entry.name) == nil, try fs.status(UserPart.path(of: entry.name)) != nil { continue }
                 if entry.kind != .directory {
                     add(path, "is no job's directory", .setAside)

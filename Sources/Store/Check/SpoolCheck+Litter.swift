@@ -1,24 +1,24 @@
-// What programs that were cut short leave behind.
+// Files that interrupted programs leave behind.
 
 import Glibc
 import WorkerProtocol
 
 extension SpoolCheck {
-    /// How long something may stand in `tmp/` before nobody is at work on it any more, in milliseconds.
+    /// The age in milliseconds from which a file in `tmp/` is considered abandoned.
     private static var workMilliseconds: Int64 { 86_400_000 }
 
     mutating func lookAtLitter() throws(SystemError) {
         let limit = context.now.milliseconds - Self.workMilliseconds
         for entry in try fs.list(Layout.temporary).sorted(by: { $0.name < $1.name }) {
-            // What a user has there is the user's, and so is when it is done with.
+            // A user's files there belong to the user, who decides when they are no longer needed.
             if try fs.isStranger(entry.name, in: Layout.temporary, isDirectory: true) { continue }
             let path = "\(Layout.temporary)/\(entry.name)"
             guard let status = try fs.status(path), status.changedNanoseconds / 1_000_000 < limit else { continue }
-            // The names that the programs give; anything else may be somebody's.
+            // Only names that the programs give. Other files may belong to somebody.
             let isOurs = [".pruned", ".id", ".tmp"].contains { entry.name.hasSuffix($0) }
             add(path, "has been here for more than a day", isOurs ? .remove : .setAside)
         }
-        // All these are renamed as soon as they are written.
+        // Files with these names are renamed as soon as they are written.
         guard !isServed else { return }
         for directory in [Layout.journal, Layout.state, Layout.control] { try lookForTemporaryFiles(directory) { $0.hasSuffix(".tmp") } }
         for state in JobState.allCases {
@@ -54,7 +54,7 @@ extension SpoolCheck {
         }
     }
 
-    /// Keys of `unique` that nobody holds.
+    /// Keys of `unique` that no job holds.
     mutating func lookAtKeys(_ state: Scheduler) throws(SystemError) {
         let spool = Spool(fs, host: "")
         for entry in try fs.list(Layout.unique).sorted(by: { $0.name < $1.name }) where entry.name.hasSuffix(".id") {

@@ -1,33 +1,33 @@
-// What is wrong in a spool, and what would mend it.
+// Finds the faults of a spool and the repair of each.
 //
 // What holds:
-// - Looking changes nothing. While a daemon serves the spool, only what does not move under its hands is looked at.
-// - What is wrong is told once, by the path where it is. A journal that cannot be read comes first: the jobs are held against it
-//   when it is mended.
+// - The check changes nothing. While a daemon serves the spool, the check skips everything that the daemon may be changing.
+// - Each fault is reported once, with its path. An unreadable journal is reported first: the jobs are compared with the journal
+//   after its repair.
 
 import Glibc
 
-/// Something that is wrong.
+/// A fault of the spool.
 public struct Finding: Sendable {
     public enum Remedy: Sendable, Equatable {
         case makeDirectory
         case writeFormat
         case setAside
         case remove
-        /// Of a journal's segment, to so many bytes.
+        /// Cut a journal segment to this many bytes.
         case cutTail(to: Int64)
         case rewriteSegment
-        /// The journal is told what the tree says.
+        /// Add records of what the tree shows to the journal.
         case takeUp
-        /// The job is brought where the journal has it.
+        /// Move the job to the place that the journal gives.
         case place(JobID)
         case rewriteStatus
         case setMode(UInt32)
         case setOwner(UInt32, group: UInt32)
-        /// A person's part, and which.
+        /// Only a person can repair this. The text says how.
         case none(String)
 
-        /// What a repair does, as said before it is done.
+        /// The action of the repair, in the words shown before it is done.
         public var plan: String {
             switch self {
             case .makeDirectory: "makes it"
@@ -46,9 +46,9 @@ public struct Finding: Sendable {
         }
     }
 
-    /// Within the spool.
+    /// The path in the spool.
     public var path: String
-    /// In a file of lines.
+    /// The line in a file of lines.
     public var line: Int?
     public var what: String
     public var remedy: Remedy
@@ -61,13 +61,13 @@ public struct Finding: Sendable {
     }
 }
 
-/// Looks through a spool.
+/// Checks a spool.
 public struct SpoolCheck<FS: FileSystem> {
     let fs: FS
     let context: ReadingContext
-    /// A daemon serves the spool.
+    /// True while a daemon serves the spool.
     let isServed: Bool
-    /// Whether a process holds a worker's record file, by its name in `state/workers/`.
+    /// Returns true when a process holds a worker's record file, given the file's name in `state/workers/`.
     let isHeld: (String) -> Bool
     var findings: [Finding] = []
 
@@ -108,7 +108,8 @@ public struct SpoolCheck<FS: FileSystem> {
 
     // MARK: The journal
 
-    /// What the newest segment says, when all of it can be read and nothing moves; nil: it cannot be held against the tree.
+    /// The state of the newest segment. Nil when it cannot be compared with the tree: the segment has unreadable parts, or a
+    /// daemon is changing the spool.
     private mutating func lookAtJournal() throws(SystemError) -> Scheduler? {
         var state: Scheduler?
         let segments = try Journal.segments(fs)
@@ -138,14 +139,14 @@ public struct SpoolCheck<FS: FileSystem> {
 
     // MARK: The layout
 
-    /// What a spool of another version calls its format; nil: it is none of another version.
+    /// The name of the spool's format, if it is another version's. Otherwise nil.
     public static func foreignFormat(_ fs: FS) throws(SystemError) -> String? {
         guard case .file(_, let bytes) = try fs.take(Layout.format, limit: 4096, ignoringWriters: true) else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
         return text != Layout.formatText && text.hasPrefix("spoold spool format ") ? text.trimmedLine : nil
     }
 
-    /// False: the spool is another program's.
+    /// Returns false when the spool belongs to another program.
     private mutating func lookAtFormat() throws(SystemError) -> Bool {
         if let format = try Self.foreignFormat(fs) {
             add(Layout.format, "is \"\(format)\", and this program knows \"\(Layout.formatText.trimmedLine)\"",
@@ -167,7 +168,7 @@ public struct SpoolCheck<FS: FileSystem> {
         for directory in Layout.directories {
             switch try fs.status(directory)?.kind {
             case .directory: break
-            // In a user's part of everybody's spool these are links, which only root can change.
+            // In a user's part of a shared spool these are links, which only root can change.
             case .symbolicLink where !directory.utf8.contains(UInt8(ascii: "/")): break
             case nil: add(directory, "is missing", .makeDirectory)
             case let kind?: add(directory, "is \(kind.article), not a directory", .none("move it away; then it is made"))

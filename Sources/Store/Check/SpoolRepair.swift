@@ -1,10 +1,10 @@
-// Mending what `SpoolCheck` finds.
+// Repairs the faults that `SpoolCheck` finds.
 //
 // Contract:
-// - Whoever repairs holds the spool's lock.
-// - Nothing is deleted but what the programs themselves left half done, or keys that nobody holds. What has no place goes to
-//   `state/lost+found/`, and a damaged segment of the journal stays beside the new one.
-// - Cut anywhere, doing it once more ends in the same spool.
+// - The caller holds the spool's lock.
+// - Only two things are deleted: files that the programs themselves left unfinished, and keys that nobody holds. A file without a
+//   place is moved to `state/lost+found/`, and a damaged journal segment is kept beside the new one.
+// - An interrupted repair can be repeated, and ends in the same spool.
 
 import Glibc
 
@@ -16,7 +16,7 @@ public final class SpoolRepair {
     private let spoolID: String
     private var refused: Set<String> = []
 
-    /// Something that was wrong, and what was done about it; nil: it is still wrong.
+    /// A fault and its repair. A nil repair means that the fault remains.
     public typealias Mended = (finding: Finding, done: String?)
 
     public init(_ fs: DiskFileSystem, host: String, _ context: ReadingContext, isHeld: @escaping (String) -> Bool) throws(SystemError) {
@@ -27,10 +27,11 @@ public final class SpoolRepair {
         spoolID = try SpoolIdentity.read(fs)?.id ?? "unknown"
     }
 
-    /// Looks and mends until nothing is found that can be mended.
+    /// Checks and repairs until no repairable fault is found.
     public func mend() throws(SystemError) -> [Mended] {
         var mended: [Mended] = []
-        // Each kind that hides another is mended before that is seen. What comes back again and again is left as it is.
+        // A fault can hide faults of other kinds, so check again after each repair. A fault that returns after each repair is
+        // left.
         var passes = 0
         while true {
             let found = try SpoolCheck.check(fs, isServed: false, context, isHeld: isHeld).filter { !isRefused($0) }
@@ -46,9 +47,9 @@ public final class SpoolRepair {
 
     private func mend(_ findings: [Finding]) throws(SystemError) -> [Mended] {
         var mended: [Mended] = []
-        // What is told of many places and done once.
+        // Some repairs are reported for many paths but done once.
         var doneOnce: [String: String] = [:]
-        // What has gone from its place: more may have been found of it, or within it.
+        // A path that was moved away may have been reported several times, itself or paths below it.
         var gone: [(path: String, done: String)] = []
         for finding in findings {
             if let one = gone.first(where: { finding.path == $0.path || finding.path.hasPrefix("\($0.path)/") }) {
@@ -69,7 +70,7 @@ public final class SpoolRepair {
                     mended.append((finding, done))
                 }
             } catch {
-                // One thing that cannot be mended keeps nobody from mending the rest.
+                // A fault that cannot be repaired must not prevent the other repairs.
                 refused.insert("\(finding.path)\u{0}\(finding.what)")
                 var finding = finding
                 finding.remedy = .none("\(error)")
@@ -127,7 +128,7 @@ public final class SpoolRepair {
             context)
     }
 
-    /// What the journal says now.
+    /// The present state according to the journal.
     private func replay() throws(SystemError) -> Scheduler {
         guard let newest = try Journal.segments(fs).last else { return Scheduler(zones: context.zones) }
         return Spool.replay(fs, try Journal.salvage(fs, segment: newest), before: nil, context)
@@ -161,7 +162,7 @@ public final class SpoolRepair {
         return recovery.mended.isEmpty ? "nothing to do any more" : recovery.mended.joined(separator: "; ")
     }
 
-    /// A status as the journal knows it; else of what can be told of the job where it stands.
+    /// A status from the journal. If the journal does not know the job, a status from its directory.
     private func rewriteStatus(_ path: String) throws(SystemError) -> String {
         let directory = String(path.dropLast(Layout.statusFile.utf8.count + 1))
         let parts = directory.split(separator: "/")
@@ -197,7 +198,7 @@ public final class SpoolRepair {
     }
 }
 
-/// Replays what the journal says of one job.
+/// Replays the records of one job.
 private struct RecordsOfJob: JournalReader {
     let scheduler: Scheduler
     private let id: [UInt8]
@@ -217,7 +218,7 @@ private struct RecordsOfJob: JournalReader {
 }
 
 extension Finding.Remedy {
-    /// Nothing stands at the path afterwards.
+    /// Afterwards nothing exists at the path.
     fileprivate var takesAway: Bool {
         switch self {
         case .setAside, .remove: true
@@ -225,7 +226,7 @@ extension Finding.Remedy {
         }
     }
 
-    /// What is mended first; nil: nothing can be done.
+    /// The order of the repairs. Nil means that the fault cannot be repaired.
     fileprivate var stage: Int? {
         switch self {
         case .makeDirectory: 0

@@ -1,16 +1,18 @@
-// What the tree says that a journal does not: after damage, or in a copy whose journal was taken earlier than its directories.
+// Facts that only the tree shows, not the journal: after damage, or in a copy whose journal is older than its directories.
 //
 // What holds:
-// - A job that stands further than the journal has it is as it stands: what ended has ended, what began has begun.
-// - Follow-ups of an end that comes to be known only now are not owed again when they are there already.
+// - If the tree shows that a job has progressed further than the journal says, the tree is right: an ended job has ended, and a
+//   started job has started.
+// - An end that is only discovered now does not owe follow-ups that exist already.
 
-/// Reads the tree for what a replayed journal lacks.
+/// Reads from the tree what a replayed journal lacks.
 public struct SpoolTruth<FS: FileSystem> {
-    /// Which jobs that the journal does not know are taken up.
+    /// The jobs to take up although the journal does not know them.
     public enum Scope: Sendable {
-        /// Those in `running/` alone: the journal is whole.
+        /// Only jobs in `running/`: the journal is complete.
         case running
-        /// Those that wait as directories, too, and all ended ones that were taken up since an instant, from which the journal has holes.
+        /// Also jobs that wait as directories, and all ended jobs that were taken up since the instant from which the journal has
+        /// gaps.
         case all(since: Instant)
     }
 
@@ -20,20 +22,20 @@ public struct SpoolTruth<FS: FileSystem> {
     private let scheduler: Scheduler
     private let context: ReadingContext
     private var entries: [Entry] = []
-    /// Jobs that are taken up because of these records, by id, each with the place that says so.
+    /// The jobs that these records take up, by id, each with the path that shows it.
     public private(set) var found: [(path: String, what: String)] = []
-    /// Directories in `running/` that no job can be made of.
+    /// Directories in `running/` that cannot become a job.
     public private(set) var unusable: [String] = []
     private var isEnded: Set<String> = []
 
-    /// - Parameter scheduler: what the journal says, replayed and not yet finished restoring.
+    /// - Parameter scheduler: the state of the replayed journal, before its restoration is finished.
     public init(_ fs: FS, _ scheduler: Scheduler, _ context: ReadingContext) {
         self.fs = fs
         self.scheduler = scheduler
         self.context = context
     }
 
-    /// The records that have to be behind those of the journal for it to say what the tree says.
+    /// The records that the journal needs to agree with the tree.
     public mutating func records(_ scope: Scope) throws(SystemError) -> [Entry] {
         var unknown: [(status: JobStatus, directory: String)] = []
         for state in [JobState.done, .failed, .running, .new] {
@@ -41,7 +43,7 @@ public struct SpoolTruth<FS: FileSystem> {
                 let directory = "\(state.rawValue)/\(entry.name)"
                 guard let id = JobID(entry.name) else { continue }
                 let job = scheduler.jobs[id]
-                // Most of what has ended is nothing to wonder about.
+                // Most ended jobs need no record.
                 if state.isTerminal, case .running = scope, job?.state.isTerminal ?? true { continue }
                 guard let status = try fs.jobStatus(in: directory), status.id == id.text, status.state == state else {
                     if state == .running, job == nil { unusable.append(directory) }
@@ -62,7 +64,7 @@ public struct SpoolTruth<FS: FileSystem> {
         }
         let ended = scheduler.jobs.values.filter { $0.state.isTerminal && $0.parent != nil }.map { ($0.createdAt, Late.known($0)) }
         let late = ended + unknown.map { ($0.status.createdAt, Late.unknown($0.status, $0.directory)) }
-        // What follows an end was taken up after it.
+        // A follow-up of an end was accepted after that end.
         for (_, job) in late.sorted(by: { $0.0 < $1.0 }) {
             switch job {
             case .known(let job): repeatFollowUp(job)
@@ -72,7 +74,7 @@ public struct SpoolTruth<FS: FileSystem> {
         return entries
     }
 
-    /// A job that the journal knows, and where it stands.
+    /// A job that the journal knows, with its place in the tree.
     private mutating func compare(_ job: Job, _ status: JobStatus, _ directory: String) {
         guard !job.state.isTerminal else { return }
         if status.state.isTerminal {
@@ -93,13 +95,13 @@ public struct SpoolTruth<FS: FileSystem> {
         entries.append((status.endedAt ?? status.changedAt, .ended(id, Ending(status))))
     }
 
-    /// A job that the journal knows to have ended, or one that it does not know.
+    /// A job that has ended according to the journal, or that the journal does not know.
     private enum Late {
         case known(Job)
         case unknown(JobStatus, String)
     }
 
-    /// A follow-up that the journal knows to have ended: an end that comes to stand behind its own must not owe it.
+    /// A follow-up that has ended according to the journal: an end that is recorded after it must not owe it again.
     private mutating func repeatFollowUp(_ job: Job) {
         guard let parent = job.parent, isEnded.contains(parent.text) else { return }
         isEnded.insert(job.id.text)
@@ -124,17 +126,17 @@ public struct SpoolTruth<FS: FileSystem> {
 
     private mutating func add(_ directory: String, _ what: String) { found.append((directory, what)) }
 
-    /// A job as its directory has it. Nil when what it should run cannot be read.
+    /// A job as its directory describes it. Nil when its command cannot be read.
     private func accepted(_ status: JobStatus, _ directory: String) throws(SystemError) -> AcceptedJob? {
         guard let id = JobID(status.id), let source = try fs.source(in: directory) else { return nil }
         let spool = Spool(fs, host: "")
         do throws(Problems) {
             let (stored, definition, _) = try source.job(context) { name in
-                // A task that cannot be read is as one that is gone: the job that names it cannot be read then.
+                // An unreadable task counts as missing: a job that names the task cannot be read then.
                 guard let files = try? spool.definitionFiles(in: Layout.tasks, stem: name),
                     let file = try? spool.definition(in: Layout.tasks, stem: name, files: files)
                 else { return nil }
-                return try? spool.task(file, context)  // as said above
+                return try? spool.task(file, context)  // see above
             }
             var job = AcceptedJob(
                 id: id, name: status.name, task: status.task, schedule: status.schedule, due: status.due, createdAt: status.createdAt,
@@ -151,7 +153,7 @@ public struct SpoolTruth<FS: FileSystem> {
 }
 
 extension Ending {
-    /// How the last try ended, as a job's `status.json` has it.
+    /// The end of the last try, according to the job's `status.json`.
     public init(_ status: JobStatus) {
         self.init(attempt: status.attempt, state: status.state, reason: status.reason)
         error = status.error
@@ -165,16 +167,16 @@ extension Ending {
 }
 
 extension FileSystem {
-    /// The `status.json` in a job's directory; nil when there is none that can be read.
+    /// The `status.json` in a job's directory. Nil when there is no readable one.
     func jobStatus(in directory: String) throws(SystemError) -> JobStatus? {
         guard case .file(_, let bytes) = try take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true),
-            // Not readable as JSON: it says nothing.
+            // Not readable as JSON, so it contains no information.
             case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind
         else { return nil }
         return JobStatus(json: table)
     }
 
-    /// What the job in a directory runs; nil when there is no such file.
+    /// The job's file in a directory. Nil when there is none.
     func source(in directory: String) throws(SystemError) -> Source? {
         for name in Source.fileNames {
             guard case .file(_, let bytes) = try take("\(directory)/\(name)", limit: Source.bytesMax, ignoringWriters: true) else {

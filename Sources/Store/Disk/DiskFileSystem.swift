@@ -5,15 +5,16 @@ import Linux
 /// The real disk.
 public final class DiskFileSystem: FileSystem {
     public let path: String
-    /// Which files in `new/`, `tasks/`, `schedules/` and `control/` count; nil: all that are there, for nobody else can reach them.
+    /// The files in `new/`, `tasks/`, `schedules/` and `control/` that count. Nil means all files, because nobody else can reach
+    /// these directories.
     public private(set) var trust: Trust?
     private let top: OpenDirectory
-    /// Spent when nothing more can be opened, so that what is under way comes to its end.
+    /// A spare descriptor. It is closed when the system can open nothing more, so that current work can be finished.
     public let reserve = DescriptorReserve()
     private let isRoot = geteuid() == 0
-    /// Root looks at a user's part as that user, who may write to all of it.
+    /// Root accesses a user's part as that user, who may write to all of it.
     private let isAnothers = getuid() == 0 && geteuid() != 0
-    /// The directories on the way to those that were given away let everybody through.
+    /// The directories above those that were given to other users let everybody pass.
     private var isPassable = false
 
     /// Opens the spool at an absolute path.
@@ -21,14 +22,15 @@ public final class DiskFileSystem: FileSystem {
         self.path = path
         top = OpenDirectory(try Directory.open(path))
         trust = try Trust(in: top.opened)
-        // Whoever opens a file just while `take` keeps writers out has the kernel say so, which would end the process.
+        // If somebody opens a file while `take` holds its lease against writers, the kernel sends a signal, which would end the
+        // process.
         _ = linux_ignore_signal(SIGIO)
     }
 
-    /// What the system knows of the spool's directory itself, wherever it is now.
+    /// The status of the spool's directory, wherever it is now.
     public func ownStatus() throws(SystemError) -> FileStatus { try top.opened.descriptor.status() }
 
-    /// Whether one of the spool's own directories is there, by way of a link too.
+    /// True when one of the spool's own directories exists, possibly through a link.
     public func isDirectory(_ path: String) throws(SystemError) -> Bool {
         do throws(SystemError) { return try top.opened.status(path, followingLinks: true).kind == .directory } catch {
             if error.isMissing { return false }
@@ -36,7 +38,7 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// Does what opens something, again with the reserve when the system can open nothing more.
+    /// Runs an operation that opens a file. If the system can open nothing more, frees the reserve and runs it again.
     public func opening<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
         do throws(SystemError) { return try body() } catch {
             guard error.isOutOfDescriptors, reserve.spend() else { throw error }
@@ -46,8 +48,8 @@ public final class DiskFileSystem: FileSystem {
 
     private static let openPrefixes = UserPart.claimable.map { "\($0)/" }
 
-    /// Whether something is mounted over a name to which others may write, or on the way from there. That may be a FUSE file system, and
-    /// never answer what it is asked.
+    /// True when something is mounted over a name that other users can write to, or on the way there. A FUSE file system might
+    /// never answer a call.
     private func isHidden(_ path: String) throws(SystemError) -> Bool {
         guard isAnothers || Self.openPrefixes.contains(where: { path.hasPrefix($0) }) else { return false }
         let slash = UInt8(ascii: "/")
@@ -69,14 +71,14 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// The spool has become everybody's, or is so no more.
+    /// The spool now serves everybody, or no longer does.
     public func rulesChanged() throws(SystemError) { trust = try Trust(in: top.opened) }
 
-    /// The spool itself, for what only a daemon of everybody's does.
+    /// The spool's own directory, for operations that only the daemon of a shared spool needs.
     public func directory() throws(SystemError) -> Directory { try top.opened.openDirectory(".") }
 
-    /// Finds out whether the disk takes changes, by a file that has no name: throws what it says. Where the caller may not write, or the
-    /// file system knows no such files, nothing is found out and nothing thrown.
+    /// Checks by an unnamed file that the disk accepts changes, and throws its error if not. Where the caller may not write, or
+    /// the file system has no unnamed files, nothing is checked and nothing is thrown.
     public func tryWriting(isSynced: Bool) throws(SystemError) {
         do throws(SystemError) {
             let file = try top.opened.openFile(Layout.temporary, O_WRONLY | linux_o_tmpfile())
@@ -90,14 +92,14 @@ public final class DiskFileSystem: FileSystem {
     public func recordReader() -> RecordReader? {
         var directories: [(state: JobState, raw: Int32)] = []
         for state in [JobState.done, .failed] {
-            // What is not there, or cannot be opened, is looked for by its path.
+            // If the directory does not exist or cannot be opened, use the path.
             guard let directory = try? top.opened.openFile(Layout.directory(state), O_RDONLY | O_DIRECTORY) else { continue }
             directories.append((state, directory.release()))
         }
         return RecordReader(directories)
     }
 
-    /// One of the spool's own directories may be a link: it is where whoever made the spool wants it.
+    /// One of the spool's own directories may be a link: the spool's creator decides where it is.
     private func open(_ path: String) throws(SystemError) -> Directory {
         if path.utf8.contains(UInt8(ascii: "/")) { return try top.opened.openDirectory(path) }
         return Directory(owning: try top.opened.openFile(path, O_RDONLY | O_DIRECTORY))
@@ -120,20 +122,20 @@ public final class DiskFileSystem: FileSystem {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
         if try isHidden(path) { return .other(.mountPoint) }
         do throws(SystemError) {
-            // A FIFO or device is told by its name first: opening a device can have effects.
+            // Check the type by name first: opening a FIFO or a device can have effects.
             let (directory, name) = try place(of: path)
             let look = try directory.opened.status(name)
             let trust = Trust.concerns(path) ? trust : nil
             if let trust, look.owner != trust.owner {
-                // The record of a job that ran as another user is that user's, and the job's file in it is not.
+                // The record of a job that ran as another user belongs to that user, but the job's file in it does not.
                 let isRecord = look.kind == .directory && JobID(name) != nil
                 return isRecord ? .other(.directory) : .foreign(look)
             }
             guard look.kind == .file else { return .other(look.kind) }
             let file = try opening { () throws(SystemError) in try directory.opened.openFile(name, flags) }
-            // Before anything is known of it, so that all that is known is of one moment.
+            // Do this before reading the status, so that all facts are from one moment.
             if !ignoringWriters, !file.excludeWriters() { return .busy }
-            // The opened inode decides, whatever the name meant a moment ago.
+            // The opened inode decides, even if the name has changed since.
             let status = try file.status()
             guard status.kind == .file, try isOfOwner(status, name, in: directory) else { return .other(status.kind) }
             if let trust {
@@ -149,7 +151,7 @@ public final class DiskFileSystem: FileSystem {
             case ENOENT: return .missing
             case ELOOP: return .other(.symbolicLink)
             case ENXIO: return .other(.socket)
-            // What keeps root out is a file system that another user has mounted there.
+            // If root has no access, another user has mounted a file system there.
             case EACCES where isRoot: return .other(.unknown)
             case EAGAIN: return .busy
             default: throw error
@@ -157,8 +159,8 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// How much root reads of a file of another user's, in bytes. A segment of the journal is begun anew at 8 MiB, or at twice its first
-    /// part, which holds a hundred thousand jobs in less than this.
+    /// The maximum that root reads of another user's file, in bytes. A journal segment is replaced at 8 MiB, or at twice its
+    /// snapshot, and a snapshot of a hundred thousand jobs is smaller than this.
     private static let anothersBytesMax: Int64 = 64 << 20
 
     public func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile {
@@ -202,7 +204,8 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// As ``create(_:_:mode:)``, but never over what is there: after a power cut that may be another name of a file that is read.
+    /// As ``create(_:_:mode:)``, but never over an existing file: after a power cut the name may belong to another file that is
+    /// still read.
     private func createAnew(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
         let (directory, name) = try place(of: path)
         try opening { () throws(SystemError) in
@@ -210,8 +213,8 @@ public final class DiskFileSystem: FileSystem {
         }
     }
 
-    /// As ``replace(_:_:)`` for a text file on a full disk: written over `spare`, which has its room and changes places with it.
-    /// What it is longer than the text is filled with spaces.
+    /// As ``replace(_:_:)`` for a text file on a full disk: writes over `spare`, which has room on the disk, and exchanges the
+    /// names. The rest of the file after the text is filled with spaces.
     public func replace(_ path: String, _ bytes: [UInt8], inRoomOf spare: String) throws(SystemError) {
         let file = try opening { () throws(SystemError) in try top.opened.openFile(spare, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) }
         let room = Int(clamping: min(try file.status().size, 1 << 20))
@@ -221,20 +224,20 @@ public final class DiskFileSystem: FileSystem {
 
     public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
         do throws(SystemError) { try createAnew(path + ".tmp", bytes) } catch {
-            // Of what a full disk has taken a part of, nobody makes anything.
+            // No reader uses a file that a full disk has only partly accepted.
             try? removeFile(path + ".tmp")  // most often there is none
             throw error
         }
         let (directory, name) = try place(of: path)
         do throws(SystemError) { try directory.opened.rename(name + ".tmp", to: name) } catch {
-            // A directory in the file's place: whoever put it there finds it beside.
+            // A directory is in the file's place. It is moved aside, where its owner can find it.
             guard error.errno == EISDIR, directory !== top else { throw error }
             try directory.opened.setAside(name)
             try directory.opened.rename(name + ".tmp", to: name)
         }
     }
 
-    /// Gives a file a second name, link(2).
+    /// Gives a file a second name with link(2).
     public func link(_ existing: String, to new: String) throws(SystemError) { try top.opened.link(existing, to: new) }
 
     public func makeDirectory(_ path: String) throws(SystemError) {
@@ -298,12 +301,12 @@ public final class DiskFileSystem: FileSystem {
 
     // MARK: Directories of other users
 
-    /// Where a path's last name is to be looked up.
+    /// The directory and name through which a path is accessed.
     ///
-    /// What stands in a job's directory may be another user's, who puts links, FIFOs and directories there as he likes, and in a
-    /// sticky new/ even in the place of the directory itself. So root's daemon opens it without following a link, and does
-    /// all else by that descriptor; the same in directories where everybody may put something. For everybody else, and in the spool's
-    /// other directories, it is the path as it stands.
+    /// A job's directory may belong to another user, who can put links, FIFOs and directories there, and in a sticky new/ even in
+    /// the place of the directory itself. So root's daemon opens the directory without following a link, and uses that descriptor
+    /// for everything else. It does the same in directories where everybody may create files. For all other users, and in the
+    /// spool's other directories, the path is used as it is.
     private func place(of path: String) throws(SystemError) -> (OpenDirectory, String) {
         guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (top, path) }
         let isDeep = path.utf8[..<slash].contains(UInt8(ascii: "/"))
@@ -312,7 +315,8 @@ public final class DiskFileSystem: FileSystem {
         return (directory, String(path[path.utf8.index(after: slash)...]))
     }
 
-    /// Whether a file in another user's directory is that user's, and not a link to somebody's. A job's own file is root's.
+    /// True when a file in another user's directory belongs to that user and is not a link to another user's file. A job's own
+    /// file belongs to root.
     private func isOfOwner(_ file: FileStatus, _ name: String, in directory: OpenDirectory) throws(SystemError) -> Bool {
         guard directory !== top else { return true }
         let owner = try directory.opened.descriptor.status().owner
@@ -357,13 +361,13 @@ public final class DiskFileSystem: FileSystem {
         let status = try file.status()
         guard status.kind == .file, status.owner == 0 else { return }
         guard Source.fileNames.contains(name) else {
-            // What is somewhere else, too, is not only the job's.
+            // A file with a second name elsewhere does not belong to the job alone.
             if status.links == 1 { try file.setOwner(owner.user, group: owner.group) }
             return
         }
         let mode = status.mode & 0o777 | (status.mode & 0o100 == 0 ? 0o444 : 0o555)
         guard status.links > 1, status.size <= Source.bytesMax else { return try file.setMode(mode) }
-        // Where else it is, it is to stay as it is.
+        // Its other name must keep the file unchanged.
         let bytes = try file.readAll(limit: Source.bytesMax)
         try directory.unlink(name)
         let copy = try directory.openFile(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
@@ -377,7 +381,7 @@ public final class DiskFileSystem: FileSystem {
         try directory.takeOver()
     }
 
-    /// Lets everybody through to the directories of jobs; what each holds is its owner's alone.
+    /// Lets everybody pass to the directories of jobs. The content of each directory is only for its owner.
     private func makePassable() throws(SystemError) {
         if isPassable { return }
         for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011),
@@ -386,21 +390,21 @@ public final class DiskFileSystem: FileSystem {
             let mode = try directory.descriptor.status().mode
             if mode & bits != bits { try directory.descriptor.setMode(mode | bits) }
         }
-        // By it a job's own spoolctl knows the spool.
+        // A job's own spoolctl recognizes the spool by this file.
         let format = try top.opened.openFile(Layout.format, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
         try format.setMode(format.status().mode | 0o044)
         isPassable = true
     }
 }
 
-/// A descriptor that a closure can hold.
+/// A descriptor that a closure can capture.
 private final class HeldDescriptor {
     let file: FileDescriptor
 
     init(_ file: consuming FileDescriptor) { self.file = file }
 }
 
-/// A directory that several can hold.
+/// A directory with several owners.
 private final class OpenDirectory {
     let opened: Directory
 
@@ -408,7 +412,7 @@ private final class OpenDirectory {
 }
 
 extension Directory {
-    /// Makes a file under a name, in another user's directory perhaps, whatever has that name.
+    /// Creates a file under a name, possibly in another user's directory, and replaces whatever has that name.
     fileprivate borrowing func writeFresh(
         _ name: String, _ bytes: [UInt8], mode: UInt32, asOwnerOf directory: OpenDirectory?
     ) throws(SystemError) {
@@ -424,7 +428,7 @@ extension Directory {
 
     private borrowing func makeFresh(_ name: String, mode: UInt32) throws(SystemError) -> FileDescriptor {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC
-        // Somebody may put a new one there each time; he loses interest, or his own job its record.
+        // Another user might create a new file there each time. If that never ends, only that user's own job loses its record.
         for _ in 0..<16 {
             do throws(SystemError) { return try openFile(name, flags, mode: mode) } catch {
                 guard error.errno == EEXIST else { throw error }
@@ -436,10 +440,10 @@ extension Directory {
         throw SystemError(call: "open", path: name, errno: EEXIST)
     }
 
-    /// Gives what has a name that is needed another one.
+    /// Renames an existing file whose name is needed.
     fileprivate borrowing func setAside(_ name: String) throws(SystemError) {
         for number in 1...16 {
-            // Somebody may have made the first of them; nobody can make all that a number may be.
+            // Somebody may have created the first of these names, but nobody can create all of them.
             let other = number < 8 ? number : Int.random(in: 1 << 32..<1 << 62)
             do throws(SystemError) { return try renameNoReplace(name, to: "\(name).aside\(other)") } catch {
                 guard error.errno == EEXIST else { throw error }

@@ -1,14 +1,14 @@
-// The lines of a file of the spool's own, read piece by piece.
+// Reads the lines of a file of the spool itself, in pieces.
 //
 // Contract:
-// - A file of any size costs one piece and its longest line of memory, and a line that is longer than any that spoold writes is passed
-//   over. So is a line with a hole. The holes of a sparse file cost nothing.
-// - What was there when the file was opened is read, and no more: somebody may go on writing for ever.
-// - Root reads no more than `limit` bytes of a file that is another user's: see ``FileSystem/readingMax``.
+// - Memory is needed for one piece and the longest line, whatever the size of the file. A line that is longer than spoold ever
+//   writes is skipped, and so is a line with a hole. The holes of a sparse file cost nothing.
+// - The file is read up to its length at opening, even if a process appends to it without end.
+// - Root reads at most `limit` bytes of another user's file: see ``FileSystem/readingMax``.
 
 import Glibc
 
-/// What was found where a file of the spool's own is to be.
+/// The result of looking for a file of the spool itself.
 public enum OpenedFile {
     case file(FileLines)
     case other(FileKind)
@@ -17,22 +17,22 @@ public enum OpenedFile {
 
 public final class FileLines {
     public enum Next {
-        /// Without its newline. The bytes are valid until the next call.
+        /// A line without its newline. The bytes are valid until the next call.
         case line(UnsafeBufferPointer<UInt8>)
-        /// A line longer than any that spoold writes has been passed over.
+        /// A line longer than spoold ever writes was skipped.
         case tooLong
-        /// More than the limit has been read. The rest is not.
+        /// The limit was reached. The rest is not read.
         case beyondLimit
-        /// So many bytes follow the last newline.
+        /// This many bytes follow the last newline.
         case end(tornBytes: Int)
     }
 
-    /// Longer than any record: the longest ones hold the text of a job, or the paths of a hundred thousand files.
+    /// Longer than any record: the longest records contain the text of a job, or the paths of a hundred thousand files.
     static let lineMax = 1 << 30
     private static let pieceBytes = 1 << 20
 
     public let limit: Int64
-    /// Where the line begins that comes next, in bytes from the file's beginning.
+    /// The start of the next line, in bytes from the file's beginning.
     public private(set) var offset: Int64
     private let size: Int64
     private let read: (UnsafeMutableRawBufferPointer, Int64) throws(SystemError) -> Int
@@ -45,8 +45,8 @@ public final class FileLines {
     private var readBytes: Int64 = 0
 
     /// - Parameters:
-    ///   - offset: where to begin.
-    ///   - nextData: where the next bytes stand that are no hole, at or behind an offset; nil: nowhere.
+    ///   - offset: the start of the reading.
+    ///   - nextData: the next bytes at or after an offset that are not a hole. Nil when there are none.
     init(
         size: Int64, from offset: Int64 = 0, limit: Int64, lineMax: Int = FileLines.lineMax, nextData: @escaping (Int64) -> Int64?,
         read: @escaping (UnsafeMutableRawBufferPointer, Int64) throws(SystemError) -> Int
@@ -61,7 +61,7 @@ public final class FileLines {
         buffer = malloc(capacity)!
     }
 
-    /// The lines of bytes that are in memory.
+    /// Reads the lines of bytes in memory.
     convenience init(_ bytes: [UInt8], from offset: Int64 = 0) {
         self.init(size: Int64(bytes.count), from: offset, limit: .max, nextData: { $0 }) { (piece, offset) throws(SystemError) in
             let count = min(piece.count, bytes.count - Int(offset))
@@ -85,7 +85,7 @@ public final class FileLines {
         }
     }
 
-    /// A full buffer is followed by a hole. No line that spoold writes has one.
+    /// A hole follows a full buffer. No line that spoold writes has one.
     private var isBeforeHole: Bool {
         let place = offset + Int64(end - start)
         guard end == capacity, place < size else { return false }
@@ -105,7 +105,7 @@ public final class FileLines {
         return line
     }
 
-    /// False at the end.
+    /// Returns false at the end.
     private func fill() throws(SystemError) -> Bool {
         if start > 0 {
             memmove(buffer, buffer + start, end - start)
@@ -125,7 +125,7 @@ public final class FileLines {
         return count > 0
     }
 
-    /// Looks for the end of a line without keeping it.
+    /// Searches for the end of a line without keeping the line.
     private func passOver() throws(SystemError) -> Next {
         var place = offset + Int64(end)
         let begin = offset
@@ -161,7 +161,7 @@ extension FileSystem {
 
     public func openLines(_ path: String) throws(SystemError) -> OpenedFile { try openLines(path, from: 0) }
 
-    /// Gives a file a second name. False: that name is another file's.
+    /// Gives a file a second name. Returns false when that name belongs to another file.
     public func keep(_ path: String, as name: String) throws(SystemError) -> Bool {
         let limit = Int.max - 1
         guard case .file(_, let bytes) = try take(path, limit: limit, ignoringWriters: true) else {

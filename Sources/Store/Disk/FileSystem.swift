@@ -1,52 +1,52 @@
 import Glibc
 @_exported import Linux
 
-/// The store's only door to the disk. Paths are relative to the spool. Every call is one file operation, so that a
-/// simulated disk can stop, fail or forget between any two of them.
+/// The store accesses the disk only through this protocol. Paths are relative to the spool. Every call is one file operation, so
+/// that a simulated disk can stop, fail or lose data between any two calls.
 public protocol FileSystem: AnyObject {
     associatedtype Log: AppendLog
 
-    /// The entries of a directory without `.` and `..`, in no order. A directory that is missing has none.
+    /// The entries of a directory without `.` and `..`, in no order. A missing directory has no entries.
     func list(_ path: String) throws(SystemError) -> [DirectoryEntry]
-    /// What stands at the path itself (links are not followed); nil when nothing does.
+    /// The status of the path itself, without following a link. Nil when nothing exists there.
     func status(_ path: String) throws(SystemError) -> FileStatus?
-    /// Opens once without following a link and without blocking, looks at what it has opened, and reads at most `limit`.
-    /// A file that somebody has open for writing is `busy`, unless writers are ignored.
+    /// Opens a file once, without following a link and without blocking, checks the opened file, and reads at most `limit` bytes.
+    /// A file that is open for writing is `busy`, unless writers are ignored.
     func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile
-    /// Opens a file of the spool's own to be read piece by piece, whoever writes it, in the way of ``take``. The journal alone is of any
-    /// size; all else is read by ``take``, whole and within a limit.
+    /// Opens a file of the spool itself to read it in pieces, like ``take`` but whether or not it is being written. Only the
+    /// journal may have any size; all other files are read whole by ``take``, within a limit.
     func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile
-    /// Gives a file a second name. False: that name is another file's.
+    /// Gives a file a second name. Returns false when that name belongs to another file.
     func keep(_ path: String, as name: String) throws(SystemError) -> Bool
-    /// Whose a name is that does not count, because it is not the owner's; nil when it does.
+    /// The owner of a name that is ignored because it does not belong to the spool's owner. Nil when the name counts.
     func foreignOwner(_ path: String) throws(SystemError) -> uid_t?
-    /// Whether another file system is mounted at a path. That is not asked anything: it may never answer.
+    /// True when another file system is mounted at a path. No call is made into that file system, which may never answer.
     func isMountPoint(_ path: String) throws(SystemError) -> Bool
-    /// Writes a file that nobody else looks at yet. It belongs to whom its directory belongs to.
+    /// Writes a file that nobody else reads yet. It gets the owner of its directory.
     func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError)
-    /// Replaces a file by rename: readers see the old or the new, whole.
+    /// Replaces a file by rename: readers see the whole old file or the whole new one.
     func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError)
-    /// Makes a directory for its owner alone; one that is there already will do.
+    /// Creates a directory for its owner alone. An existing directory is accepted.
     func makeDirectory(_ path: String) throws(SystemError)
-    /// Makes a directory, and what its owner has put into it so far, somebody else's for their own use: all the files directly in it,
-    /// or those of these names alone. A job's own file stays its owner's and can be read, so that it is known to say what it said.
-    /// A directory that is theirs already is left as it is.
+    /// Gives a directory and its owner's files in it to another user: all files directly in it, or only those with these names.
+    /// The job's own file keeps its owner and becomes readable, so that its content stays known. A directory that belongs to that
+    /// user already is left unchanged.
     func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError)
-    /// Makes a directory that was given away the spool owner's again; what is in it stays whose it is.
+    /// Gives a directory back to the spool's owner. The files in it keep their owners.
     func takeBack(_ path: String) throws(SystemError)
     func rename(_ from: String, to: String) throws(SystemError)
     /// Like rename, but fails with EEXIST rather than replace.
     func renameNoReplace(_ from: String, to: String) throws(SystemError)
     func removeFile(_ path: String) throws(SystemError)
     func removeTree(_ path: String) throws(SystemError)
-    /// Removes about so many names of a tree; true when all of it is gone. `raised` is kept from one call to the next.
+    /// Removes about this many names of a tree. Returns true when all of it is gone. `raised` is kept from one call to the next.
     func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool
     /// Makes a file's content, or a directory's entries, durable.
     func sync(_ path: String) throws(SystemError)
     /// Makes everything written so far durable.
     func syncAll() throws(SystemError)
     func openLog(_ path: String) throws(SystemError) -> Log
-    /// Reads many records quickly; nil where that cannot be done.
+    /// A fast reader for many records. Nil where the platform does not support it.
     func recordReader() -> RecordReader?
 }
 
@@ -57,7 +57,7 @@ extension FileSystem {
     }
 }
 
-/// Whose a file is.
+/// The owner of a file.
 public struct FileOwner: Hashable, Sendable {
     public var user: UInt32
     public var group: UInt32
@@ -71,24 +71,24 @@ public struct FileOwner: Hashable, Sendable {
 /// A file that grows at its end.
 public protocol AppendLog: AnyObject {
     var size: Int64 { get }
-    /// What was opened, as stat(2) has it.
+    /// The status of the opened file, from stat(2).
     var inode: UInt64 { get }
-    /// On failure some of the bytes may have been written: truncate before trying again.
+    /// After a failure some of the bytes may have been written: truncate the file before trying again.
     func append(_ bytes: [UInt8]) throws(SystemError)
     func syncData() throws(SystemError)
     func truncate(to size: Int64) throws(SystemError)
 }
 
-/// What `take` found.
+/// The result of `take`.
 public enum TakenFile {
     case file(FileStatus, [UInt8])
-    /// Somebody has it open for writing.
+    /// Another process has the file open for writing.
     case busy
-    /// More than the limit, with its size.
+    /// The file is larger than the limit. The value is its size.
     case tooLarge(FileStatus)
-    /// It must not be used, by the rules of ``Trust``.
+    /// The file must not be used, by the rules of ``Trust``.
     case refused(FileStatus, why: String)
-    /// It is not the owner's, and does not count.
+    /// The file does not belong to the spool's owner and is ignored.
     case foreign(FileStatus)
     case other(FileKind)
     case missing
@@ -105,8 +105,8 @@ extension FileSystem {
 
     public func isMountPoint(_ path: String) throws(SystemError) -> Bool { false }
 
-    /// Whether a name among jobs is a user's own directory in a spool that serves everybody, or what a user has left beside it, or
-    /// mounted there.
+    /// True when a name among the jobs is a user's own directory in a shared spool, or something that a user has left beside it
+    /// or mounted there.
     public func isStranger(_ name: String, in directory: String, isDirectory: Bool) throws(SystemError) -> Bool {
         if isDirectory, JobID(name) != nil { return false }
         let path = "\(directory)/\(name)"
@@ -114,11 +114,12 @@ extension FileSystem {
         return try foreignOwner(path) != nil
     }
 
-    /// Puts another file, with this content, in a file's place. It is on the disk before it has the name; the name is, once its directory
-    /// is synced. After ``replace(_:_:)`` a sync may fail, which leaves under the name what can be read and will never be on the disk.
+    /// Replaces a file by another one with this content. The content is on the disk before the file gets the name, and the name
+    /// is once its directory is synced. With ``replace(_:_:)``, a failed sync could leave a file that can be read and will never
+    /// be on the disk.
     func replaceDurably(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
         let temporary = path + ".tmp"
-        // Not over what an earlier attempt has left: of that nothing may be believed.
+        // Don't write over the file of an earlier attempt: its state on the disk is unknown.
         try removeTreeIfThere(temporary)
         try create(temporary, bytes, mode: mode)
         try sync(temporary)

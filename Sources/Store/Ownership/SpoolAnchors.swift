@@ -1,31 +1,31 @@
 import Glibc
 import Linux
 
-/// What the lock of a spool hangs on besides `state/lock`, which somebody may remove: flock(2) on the directory in which jobs run,
-/// and on the spool itself. Only on those that nobody else can open, for whoever can open a directory can lock it. Where a file
-/// system knows no such locks there are none.
+/// Locks of a spool besides `state/lock`, which somebody may remove: flock(2) on the directory of running jobs and on the spool
+/// itself. Only directories that nobody else can open are used, because whoever can open a directory can lock it. A file system
+/// without such locks has no anchors.
 final class SpoolAnchors: Sendable {
     private static let directories = [Layout.running, "."]
-    /// Another process may ask about a lock at the very moment at which it is taken.
+    /// Another process may test a lock at the moment at which it is taken, so taking is tried again.
     private static let triesMax = 10
     private static let pauseMicroseconds: UInt32 = 10_000
 
     private let running: FileDescriptor?
     private let spool: FileDescriptor?
 
-    /// Opens those that are there.
+    /// Opens the anchors that exist.
     init(spool path: String) throws(SystemError) {
         running = try Self.open(Layout.running, path)
         spool = try Self.open(".", path)
     }
 
-    /// Takes over descriptors that this process had before it became this program.
+    /// Takes over descriptors that this process had before it executed this program.
     private init(running: consuming FileDescriptor?, spool: consuming FileDescriptor?) {
         self.running = running
         self.spool = spool
     }
 
-    /// As above, but for those that are held and stand there still.
+    /// As above, but reuses anchors that are held and still in place.
     init(spool path: String, keeping held: SpoolAnchors) throws(SystemError) {
         if held.running != nil, try Self.isInPlace(held.running, "\(path)/\(Layout.running)") {
             running = try held.running!.duplicate()
@@ -46,13 +46,13 @@ final class SpoolAnchors: Sendable {
             guard status.owner == geteuid(), status.mode & 0o044 == 0 else { return nil }
             return file
         } catch {
-            // Missing, or another user's: it says nothing.
+            // A missing directory or another user's is not an anchor.
             if error.isOutOfReach { return nil }
             throw error
         }
     }
 
-    /// Takes all; false when another process has one of them.
+    /// Takes all anchors. Returns false when another process has one of them.
     func tryLock() throws(SystemError) -> Bool {
         for attempt in 1... {
             if try isLocked(running), try isLocked(spool) { return true }
@@ -70,7 +70,7 @@ final class SpoolAnchors: Sendable {
         }
     }
 
-    /// Takes all, each when its holder has let it go. Blocks the calling thread.
+    /// Takes each anchor when its holder releases it. Blocks the calling thread.
     func awaitLock() throws(SystemError) {
         do throws(SystemError) {
             if running != nil { try running!.lock() }
@@ -78,10 +78,10 @@ final class SpoolAnchors: Sendable {
         } catch where Self.isUnknown(error) {}
     }
 
-    /// The file system has no such locks.
+    /// True when the file system has no such locks.
     private static func isUnknown(_ error: SystemError) -> Bool { [EBADF, EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP].contains(error.errno) }
 
-    /// Whether these are the directories that stand there.
+    /// True when these are the directories now at the path.
     func areInPlace(spool path: String) throws(SystemError) -> Bool {
         guard try Self.isInPlace(running, "\(path)/\(Layout.running)") else { return false }
         return try Self.isInPlace(spool, path)
@@ -98,7 +98,7 @@ final class SpoolAnchors: Sendable {
         }
     }
 
-    /// Whether somebody has one of them, and whose process that is; 0: nobody can tell.
+    /// The pid of a process that holds one of the anchors. 0 when the pid is unknown, nil when nobody holds one.
     static func holder(spool path: String) throws(SystemError) -> Int32? {
         for name in directories {
             guard let file = try open(name, path) else { continue }
@@ -108,7 +108,8 @@ final class SpoolAnchors: Sendable {
         return nil
     }
 
-    /// By /proc/locks: `1: FLOCK  ADVISORY  WRITE 708 fe:01:1835035 0 EOF`. Where it cannot be read, nobody can tell.
+    /// The pid in /proc/locks: `1: FLOCK ADVISORY WRITE 708 fe:01:1835035 0 EOF`. Nil when there is none or the file cannot be
+    /// read.
     private static func holder(of inode: UInt64) -> Int32? {
         guard let bytes = try? FileDescriptor.open("/proc/locks", O_RDONLY).readAll(limit: 1 << 20) else { return nil }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
@@ -121,7 +122,7 @@ final class SpoolAnchors: Sendable {
         return nil
     }
 
-    // MARK: Over exec
+    // MARK: Keeping the locks across exec
 
     private static let variable = "SPOOLD_LOCK_DIRECTORIES"
 
@@ -129,7 +130,7 @@ final class SpoolAnchors: Sendable {
         setenv(Self.variable, "\(try Self.handOver(running)) \(try Self.handOver(spool))", 1)
     }
 
-    /// Its number, by which the next program knows it; -1: there is none.
+    /// The descriptor's number, which is passed to the next program. -1 when there is none.
     private static func handOver(_ file: borrowing FileDescriptor?) throws(SystemError) -> Int32 {
         guard file != nil else { return -1 }
         return try number(file!)
@@ -146,13 +147,13 @@ final class SpoolAnchors: Sendable {
         if spool != nil { try spool!.setCloseOnExec(true) }
     }
 
-    /// Those that this process held before it became this program; nil: none, or others.
+    /// The anchors that this process held before it executed this program. Nil when there were none, or other ones.
     static func inherited(spool path: String) throws(SystemError) -> SpoolAnchors? {
         guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
         unsetenv(variable)
         let numbers = text.split(separator: " ", omittingEmptySubsequences: false).map { Int32($0) }
         guard numbers.count == 2 else { return nil }
-        // Anybody may have set the variable: only what is open on these directories is taken over.
+        // Anybody may have set the variable: only descriptors open on these directories are accepted.
         func take(_ number: Int32?) throws(SystemError) -> FileDescriptor? {
             guard let number, number > 2, fcntl(number, F_GETFD) >= 0 else { return nil }
             let file = FileDescriptor(owning: number)

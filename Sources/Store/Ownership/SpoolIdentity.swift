@@ -1,21 +1,21 @@
-// Which spool this is, and whether it still stands where it was made: `state/identity`.
+// The identity of the spool, and whether the spool is still at the place where it was created: `state/identity`.
 //
-// A copy has other inodes than what it was copied from; a snapshot has the same, on another device and under another path. A
-// spool that is moved on its file system keeps its inode and device, and one whose device has another number after a
-// restart keeps its inode and path. So a spool is the one that was made when the inode is the same, and the device or the path.
+// A copy has other inodes than the original. A snapshot has the same inodes, on another device and under another path. A spool
+// that is moved on its file system keeps its inode and device. A spool whose device gets another number at a restart keeps its
+// inode and path. So it is the original spool if the inode is the same, and the device or the path too.
 
 import Glibc
 
-/// What a spool is called, and where it was made.
+/// The name of a spool, and the place where it was created.
 public struct SpoolIdentity: Sendable, Equatable {
     public static let file = "\(Layout.state)/identity"
 
-    /// Stands in the header of each segment of the journal.
+    /// The id is in the header of each journal segment.
     public var id: String
-    /// Of `state/`, as stat(2) has it.
+    /// The status of `state/`, from stat(2).
     public var inode: UInt64
     public var device: UInt64
-    /// The spool's, absolute.
+    /// The absolute path of the spool.
     public var path: String
 
     public init(id: String, inode: UInt64, device: UInt64, path: String) {
@@ -25,13 +25,14 @@ public struct SpoolIdentity: Sendable, Equatable {
         self.path = path
     }
 
-    /// The identity of a spool that was made at this path.
+    /// The identity of a spool that was created at this path.
     public init(id: String, of fs: some FileSystem, path: String) throws(SystemError) {
         guard let status = try fs.status(Layout.state) else { throw SystemError(call: "stat", path: Layout.state, errno: ENOENT) }
         self.init(id: id, inode: status.inode, device: status.device, path: path)
     }
 
-    /// `id=k3f9ab inode=12 device=34 path=/var/spool/spoold`, the path to the end of the file; nil for anything else.
+    /// Reads `id=k3f9ab inode=12 device=34 path=/var/spool/spoold`. The path extends to the end of the file. Returns nil for
+    /// anything else.
     public init?(_ bytes: [UInt8]) {
         let words = bytes.dropLast().split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
         func value(_ index: Int, _ key: String) -> [UInt8]? {
@@ -48,7 +49,7 @@ public struct SpoolIdentity: Sendable, Equatable {
         Array("id=\(id) inode=\(inode) device=\(device) path=".utf8) + FileName.bytes(of: path) + [UInt8(ascii: "\n")]
     }
 
-    /// What the spool says of itself; nil when it says nothing, as one of an earlier version, or nothing that can be read.
+    /// The recorded identity. Nil when it is unreadable or missing, as in a spool of an earlier version.
     public static func read(_ fs: some FileSystem) throws(SystemError) -> SpoolIdentity? {
         guard case .file(_, let bytes) = try fs.take(file, limit: 16 << 10, ignoringWriters: true) else { return nil }
         return SpoolIdentity(bytes)
@@ -59,7 +60,7 @@ public struct SpoolIdentity: Sendable, Equatable {
         try fs.sync(Layout.state)
     }
 
-    /// Whether a spool that calls itself so is the one that was made here.
+    /// True when the spool with this recorded identity was created at this place.
     public func isSamePlace(as here: SpoolIdentity) -> Bool {
         inode == here.inode && (device == here.device || path == here.path)
     }

@@ -1,18 +1,18 @@
 import Glibc
 import Linux
 
-/// The lock by which one daemon at most serves a spool: an open-file-description lock on `state/lock`, which the kernel
-/// lets go of when its holder dies, and which can be asked about without being taken. The file says who holds it.
-/// Somebody may remove that file, so the lock hangs on directories too; see ``SpoolAnchors``.
+/// The lock that allows at most one daemon to serve a spool. It is an open-file-description lock on `state/lock`. The kernel
+/// releases it when its holder dies, and it can be tested without taking it. The file contains the holder. Somebody may remove
+/// that file, so directories are locked too; see ``SpoolAnchors``.
 ///
-/// A daemon that becomes its successor, exec(3), keeps the lock all the while: the descriptors stay open and their numbers go along in
-/// the environment.
+/// A daemon that executes its successor with exec(3) keeps the lock: the descriptors stay open, and the environment passes their
+/// numbers.
 public struct SpoolLock: ~Copyable {
     private let held: SpoolLockFiles
 
-    /// Who has the spool.
+    /// The holder of the lock.
     public struct Holder: Sendable, Equatable {
-        /// 0: nobody can tell.
+        /// 0 means that the pid is unknown.
         public var pid: Int32
         public var host: String
 
@@ -21,17 +21,18 @@ public struct SpoolLock: ~Copyable {
             self.host = host
         }
 
-        /// False when its process has ended, or nobody can tell: a child that it was starting may have the locks for a moment more. One on
-        /// another machine counts as alive.
+        /// False when the holder's process has ended or is unknown: a child that it was starting may keep the locks for a moment.
+        /// A holder on another machine counts as alive.
         public func isAlive(asSeenFrom own: String) -> Bool { pid > 0 && (host != own || kill(pid, 0) == 0 || errno != ESRCH) }
     }
 
-    /// Takes the lock of the spool at `path`. Nil when another process has it: `holder` says which.
+    /// Takes the lock of the spool at `path`. Returns nil when another process has it, which `holder` then identifies.
     public static func acquire(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
         try acquire(try SpoolLockFiles(spool: path), spool: path, host: host)
     }
 
-    /// Takes a lock that was opened. Nil also when what was opened is not the spool's any more, because somebody made it anew.
+    /// Takes a lock whose files are open. Also returns nil when these files are no longer the spool's, because somebody created
+    /// them anew.
     public static func acquire(_ files: SpoolLockFiles, spool path: String, host: String) throws(SystemError) -> SpoolLock? {
         guard try files.anchors.tryLock(), try files.file.tryRecordLock(), try files.areInPlace(spool: path) else { return nil }
         try files.name(host)
@@ -40,14 +41,14 @@ public struct SpoolLock: ~Copyable {
 
     private init(held: SpoolLockFiles) { self.held = held }
 
-    /// Whether what is locked is still what stands at the spool's path: else somebody else may have the spool.
+    /// True when the locked files are still those at the spool's path. Otherwise another daemon may serve the spool.
     public borrowing func isInPlace(spool path: String) throws(SystemError) -> Bool { try held.areInPlace(spool: path) }
 
-    /// Whether the lock's file has been removed, and not only moved away with `state/`.
+    /// True when the lock's file has been removed, and not just moved away with `state/`.
     public borrowing func isRemoved() throws(SystemError) -> Bool { try held.file.status().links == 0 }
 
-    /// The lock of what stands at the spool's path now, of which something was made anew. Nil when another process has it. What has
-    /// been held stays so until this one is let go of.
+    /// The lock of the present files at the spool's path, some of which were created anew. Returns nil when another process has
+    /// it. The old locks stay held until this lock is released.
     public borrowing func renewed(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
         let files = try SpoolLockFiles(spool: path, keeping: held)
         guard try files.anchors.tryLock(), try files.file.tryRecordLock(), try files.areInPlace(spool: path) else { return nil }
@@ -55,26 +56,26 @@ public struct SpoolLock: ~Copyable {
         return SpoolLock(held: files)
     }
 
-    // MARK: Over exec
+    // MARK: Keeping the lock across exec
 
-    /// Lets the descriptors, and the word of them, outlive exec.
+    /// Keeps the descriptors open, and the variable set, across exec.
     public borrowing func handOver() throws(SystemError) { try held.handOver() }
 
-    /// Exec has failed: all as before.
+    /// Undoes the preparation after a failed exec.
     public borrowing func keep() throws(SystemError) { try held.keep() }
 
-    /// The lock that this process held before it became this program; nil when there is none, or it is another spool's.
+    /// The lock that this process held before it executed this program. Nil when there was none, or when it is another spool's.
     public static func inherited(spool path: String, host: String) throws(SystemError) -> SpoolLock? {
         guard let files = try SpoolLockFiles.inherited(spool: path) else { return nil }
         return try acquire(files, spool: path, host: host)
     }
 
-    // MARK: Asking
+    // MARK: Testing the lock
 
-    /// The daemon that serves the spool now; nil when none does.
+    /// The daemon that serves the spool now. Nil when there is none.
     public static func holder(spool path: String) throws(SystemError) -> Holder? {
         if let named = try namedHolder(spool: path) { return named }
-        // Its lock's file was removed, and it has not made another yet.
+        // Its lock file was removed, and it has not created another yet.
         return try SpoolAnchors.holder(spool: path).map { Holder(pid: $0, host: Machine.name()) }
     }
 

@@ -1,18 +1,18 @@
 import Glibc
 import Linux
 
-/// What is opened to take the lock of a spool, or to wait for it: `state/lock`, and the directories that the lock hangs on besides.
+/// The open files for taking a spool's lock, or for waiting for it: `state/lock`, and the directories that are locked too.
 public final class SpoolLockFiles: Sendable {
     let file: FileDescriptor
     let anchors: SpoolAnchors
 
-    /// Opens what stands at the spool's path now.
+    /// Opens the files that are now at the spool's path.
     public init(spool path: String) throws(SystemError) {
         file = try FileDescriptor.open("\(path)/\(Layout.lock)", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         anchors = try SpoolAnchors(spool: path)
     }
 
-    /// As above, but for what is held and stands there still: opened again, it would be another's.
+    /// As above, but reuses files that are held and still in place: opening them again would give another lock owner.
     init(spool path: String, keeping held: SpoolLockFiles) throws(SystemError) {
         if try Self.isLock(held.file, ofSpool: path) {
             file = try held.file.duplicate()
@@ -27,7 +27,7 @@ public final class SpoolLockFiles: Sendable {
         self.anchors = anchors
     }
 
-    /// Takes the lock when its holder has let it go. Blocks the calling thread.
+    /// Takes the lock when its holder releases it. Blocks the calling thread.
     public func awaitLock() throws(SystemError) {
         try anchors.awaitLock()
         try file.awaitRecordLock()
@@ -48,20 +48,20 @@ public final class SpoolLockFiles: Sendable {
         }
     }
 
-    /// Writes who holds the lock.
+    /// Writes the holder of the lock into the file.
     func name(_ host: String) throws(SystemError) {
         let text = Array("\(getpid()) \(host)\n".utf8)
         do throws(SystemError) {
-            // Over what is there, which needs no room on a full disk.
+            // Overwrite the existing content, which needs no room on a full disk.
             try file.write(text, at: 0)
             try file.truncate(to: Int64(text.count))
         } catch {
-            // It is locked all the same; who has it cannot be read in it.
+            // The file is locked all the same. Only the name of the holder is missing.
             guard error.errno == ENOSPC || error.errno == EDQUOT else { throw error }
         }
     }
 
-    // MARK: Over exec
+    // MARK: Keeping the lock across exec
 
     private static let variable = "SPOOLD_LOCK"
 
@@ -77,13 +77,13 @@ public final class SpoolLockFiles: Sendable {
         try anchors.keep()
     }
 
-    /// What this process held before it became this program; nil when there is none, or it is another spool's.
+    /// The lock that this process held before it executed this program. Nil when there was none, or when it is another spool's.
     static func inherited(spool path: String) throws(SystemError) -> SpoolLockFiles? {
-        // Let go of when the file is another spool's.
+        // The files are closed if the lock is another spool's.
         let anchors = try SpoolAnchors.inherited(spool: path)
         guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
         unsetenv(variable)
-        // Anybody may have set the variable: only a descriptor that is open on the lock file is taken over.
+        // Anybody may have set the variable: only a descriptor that is open on the lock file is accepted.
         guard let raw = Int32(text), raw > 2, fcntl(raw, F_GETFD) >= 0 else { return nil }
         let file = FileDescriptor(owning: raw)
         guard try isLock(file, ofSpool: path) else {
@@ -92,7 +92,7 @@ public final class SpoolLockFiles: Sendable {
         }
         try file.setCloseOnExec(true)
         if let anchors, try anchors.areInPlace(spool: path) { return SpoolLockFiles(file: file, anchors: anchors) }
-        // Of a program before this that knew none.
+        // An older program set no such variable.
         return SpoolLockFiles(file: file, anchors: try SpoolAnchors(spool: path))
     }
 }

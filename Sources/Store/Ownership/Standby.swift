@@ -1,12 +1,12 @@
 import Glibc
 import Linux
 
-/// A daemon that waits for the spool to be left by the one that serves it.
+/// A daemon that waits until the serving daemon leaves the spool.
 public struct Standby: Sendable, Equatable {
     public var pid: Int32
     public var host: String
     public var version: String
-    /// Since when it waits.
+    /// The time since when it waits.
     public var since: Instant
 
     public init(pid: Int32, host: String, version: String, since: Instant) {
@@ -16,20 +16,20 @@ public struct Standby: Sendable, Equatable {
         self.since = since
     }
 
-    /// Those of the spool at `path`, the longest waiting first.
+    /// The standbys of the spool at `path`, longest waiting first.
     public static func all(ofSpool path: String) throws(SystemError) -> [Standby] {
         var all: [Standby] = []
         try eachFile(ofSpool: path) { (_, file) throws(SystemError) in
             guard try file.isRecordLocked() else { return }
             let bytes = try file.read(count: 4096, at: 0)
-            // Damaged by somebody: not told of.
+            // A file that somebody has damaged is not reported.
             guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, let standby = Standby(table) else { return }
             all.append(standby)
         }
         return all.sorted { ($0.since, $0.pid) < ($1.since, $1.pid) }
     }
 
-    /// Removes the files of those that were killed: nobody holds their locks.
+    /// Removes the files of standbys that were killed: nobody holds their locks.
     public static func removeStale(ofSpool path: String) throws(SystemError) {
         try eachFile(ofSpool: path) { (name, file) throws(SystemError) in
             guard try !file.isRecordLocked() else { return }
@@ -53,7 +53,7 @@ public struct Standby: Sendable, Equatable {
         return writer.bytes + [UInt8(ascii: "\n")]
     }
 
-    /// `HOST-PID.json`, with a host's name that no file can have made into one.
+    /// `HOST-PID.json`. The host's name is changed so that it is a valid file name.
     var fileName: String {
         let host = host.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "_" }
         return "\(String(host))-\(pid).json"
@@ -65,7 +65,7 @@ public struct Standby: Sendable, Equatable {
         let directory = "\(path)/\(Layout.standby)"
         let names: [String]
         do throws(SystemError) { names = try Directory.open(directory).list().map(\.name) } catch {
-            // There has been none.
+            // There has never been a standby.
             if error.errno == ENOENT { return }
             throw error
         }
@@ -73,7 +73,7 @@ public struct Standby: Sendable, Equatable {
             do throws(SystemError) {
                 try body(name, try FileDescriptor.open("\(directory)/\(name)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
             } catch where error.errno == ENOENT || error.errno == ELOOP {
-                // Gone meanwhile, or no file.
+                // It has disappeared, or is not a file.
             }
         }
     }
@@ -83,17 +83,17 @@ public struct Standby: Sendable, Equatable {
     }
 }
 
-/// A standby's file in `state/standby/`, which it keeps locked: one whose lock nobody holds is that of a process that was killed.
+/// A standby's locked file in `state/standby/`. A file that nobody has locked belongs to a process that was killed.
 public struct StandbyFile: ~Copyable {
     private let file: FileDescriptor
     private let name: String
     private let spool: String
 
-    /// Makes it, of one piece: it has its name only when it is locked and whole.
+    /// Creates the file. It gets its name only when it is locked and complete.
     public static func make(_ standby: Standby, spool path: String) throws(SystemError) -> StandbyFile {
         let name = standby.fileName
         do throws(SystemError) { try Directory.open(path).makeDirectory(Layout.standby) } catch where error.errno == EEXIST {}
-        // Not in tmp/, where everybody may have put something of that name.
+        // Not in tmp/, where anybody may have created a file of that name.
         let temporary = ".\(name)"
         let file = try Directory.open("\(path)/\(Layout.standby)").openFile(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
         _ = try file.tryRecordLock()

@@ -1,15 +1,16 @@
-// Whose files count. A file's owner is not its author: anybody can hard-link or rename another's file into a directory that both may
-// write. So authority is the directory, and within it a file counts only if it is its owner's, and nobody else could have written it.
+// Decides which files count. The owner of a file is not always its author: anybody can hard-link or rename another user's file
+// into a directory where both may write. So the directory gives the authority, and a file in it counts only if it belongs to the
+// directory's owner and nobody else could have written it.
 
 import Glibc
 
-/// What a file must be to count, where people put files that are then obeyed.
+/// The requirements for a file that the daemon obeys.
 public struct Trust: Sendable, Equatable {
-    /// Whose files these are.
+    /// The owner whose files count.
     public var owner: uid_t
-    /// Others may put files beside them: the directory is sticky and everybody's.
+    /// True when others may put files beside them: the directory is sticky and writable for everybody.
     public var isShared: Bool
-    /// Nobody can link to a file of another's that he may not write, proc_sys_fs(5).
+    /// True when a user cannot link to another user's file that the user may not write, proc_sys_fs(5).
     public var areLinksProtected: Bool
 
     public init(owner: uid_t, isShared: Bool, areLinksProtected: Bool = Self.areLinksProtected()) {
@@ -18,13 +19,13 @@ public struct Trust: Sendable, Equatable {
         self.areLinksProtected = areLinksProtected
     }
 
-    /// What the kernel says; where that cannot be read, they are not.
+    /// The kernel's setting. If it cannot be read, links are not protected.
     public static func areLinksProtected() -> Bool {
         guard let setting = try? FileDescriptor.open("/proc/sys/fs/protected_hardlinks", O_RDONLY).readAll(limit: 16) else { return false }
         return setting.first == UInt8(ascii: "1")
     }
 
-    /// The rules of a spool, by what it looks like. Nil where it is one person's, whom nobody else can reach.
+    /// The rules for a spool, from its owner and mode. Nil for the spool of one user that nobody else can reach.
     init?(in spool: borrowing Directory) throws(SystemError) {
         func status(_ name: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus? {
             do throws(SystemError) { return try spool.status(name, followingLinks: followingLinks) } catch {
@@ -43,19 +44,21 @@ public struct Trust: Sendable, Equatable {
         }
     }
 
-    /// Why a file of the owner's cannot be used; nil: it can.
+    /// The reason why a file of the owner cannot be used. Nil when it can.
     public func objection(to status: FileStatus) -> String? {
         if status.mode & 0o7000 != 0 { return "has a setuid, setgid or sticky bit; chmod \(Self.octal(status.mode & 0o777)) it" }
-        // The group's bits are also those of an access control list's mask, so this is what anybody but the owner may do at most.
+        // The bits of the group are also those of an access control list's mask, so this is the most that anybody but the owner
+        // may do.
         if status.mode & 0o022 != 0 { return "can be written by others than its owner; chmod go-w it" }
-        // Somebody may have given a file of the owner's, from elsewhere, a name here.
+        // Somebody may have linked a file of the owner from elsewhere into this directory.
         if isShared, !areLinksProtected, status.links > 1 { return "has \(status.links) names (hard links); copy it instead" }
         return nil
     }
 
     private static func octal(_ mode: mode_t) -> String { "0" + String(mode, radix: 8) }
 
-    /// Whether a path is of what is obeyed: a name directly in one of the directories for that, or the job's own file in a directory there.
+    /// True for a path that the daemon obeys: a name directly in one of these directories, or the job's own file in a directory
+    /// there.
     static func concerns(_ path: String) -> Bool {
         let names = path.split(separator: "/", maxSplits: 3)
         guard names.count > 1, [Layout.new, Layout.tasks, Layout.schedules, Layout.control].contains(where: { $0 == names[0] }) else {

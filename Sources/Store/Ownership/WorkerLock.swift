@@ -1,9 +1,10 @@
 import Glibc
 import Linux
 
-/// The lock of a worker's record, flock(2): held for as long as the worker lives, whichever namespace it is looked at from.
+/// The flock(2) lock of a worker's record. A worker holds it while it lives, and the lock is visible from every pid namespace.
 public enum WorkerLock {
-    /// Whether a worker holds it. For that moment it is taken, so that a worker that is being started takes another record.
+    /// True when a worker holds the lock. The check takes the lock for a moment, so a worker that is being started then uses
+    /// another record.
     public static func isHeld(record: String, spool path: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
             return try !FileDescriptor.open("\(path)/\(Layout.workers)/\(record)", O_RDONLY | O_NOFOLLOW).tryLock()
