@@ -1,23 +1,23 @@
-// The write-ahead journal: what was decided, in order, before anything is moved because of it.
+// The write-ahead journal: the decisions in order, written before any of them has an effect.
 //
 // Invariants:
-// - A segment's first record is `segment`, then a snapshot, then what came since. The newest segment alone is the state;
-//   older ones are history. A segment appears under its name only when its snapshot is complete and synced.
-// - Sequence numbers of a segment follow one another without a gap, and every line carries its checksum.
-// - What one commit writes is a batch, whose end is marked; see `JournalBatch`. A last batch without its end, or with holes, is what a
-//   power cut leaves of an append that was never acknowledged: it is cut off, and said. Anything else that does not hold is damage: reading
-//   stops with file and line, and a person decides.
-// - A daemon goes on with a segment that it has written itself, whole: what another has written and not synced is not on the disk for being
-//   read. After a failed sync nothing more is written to that file.
-// - After a failed append, and at the latest before the next one, the file is cut back to what was there before, so a full disk
+// - A segment's first record is `segment`, followed by a snapshot and later records. The newest segment alone contains the state;
+//   older ones are history. A segment gets its name only when its snapshot is complete and synced.
+// - The sequence numbers in a segment have no gaps, and every line has a checksum.
+// - Each commit writes a batch, whose end is marked; see `JournalBatch`. A last batch without its end, or with holes, is the
+//   result of a power cut during an append that was never acknowledged: it is cut off and reported. Any other fault is damage:
+//   reading stops with the file and line, and a person decides.
+// - A daemon only appends to a segment that it has completely written itself: that a segment of another daemon can be read does
+//   not prove that it is on the disk. After a failed sync nothing more is written to that file.
+// - After a failed append, and at the latest before the next one, the file is cut back to its former length, so that a full disk
 //   leaves no torn line in the middle.
 
 import Glibc
 
-/// Why a journal cannot be used.
+/// The reason why a journal cannot be used.
 public struct JournalDamage: Error, Sendable, CustomStringConvertible {
     public var file: String
-    /// Nil: it is the whole file.
+    /// Nil means the whole file.
     public var line: Int?
     public var why: String
 
@@ -47,7 +47,7 @@ extension JournalDamage {
     }
 }
 
-/// What went wrong with the journal.
+/// A fault of the journal.
 public enum JournalError: Error, Sendable, CustomStringConvertible {
     case damage(JournalDamage)
     case system(SystemError)
@@ -61,18 +61,18 @@ public enum JournalError: Error, Sendable, CustomStringConvertible {
 }
 
 public final class Journal<FS: FileSystem> {
-    /// A new segment is begun when this much, or twice its snapshot, has been written.
+    /// A new segment is begun when this many bytes, or twice its snapshot, have been written.
     public static var segmentBytes: Int64 { 8 << 20 }
 
     let fs: FS
     private var log: FS.Log?
-    /// A sync of `log` has failed: nothing more is written to it.
+    /// A sync of `log` has failed, so nothing more is written to it.
     private var hasFailed = false
-    /// What `open` has read, until `settle` has written it.
+    /// The lines that `open` has read, until `settle` has written them.
     private var unsettled: [UInt8]?
     private var line = JournalLine()
     private var pendingCount: UInt64 = 0
-    /// How long the segment was before an append that failed and may have left a part of itself.
+    /// The segment's length before a failed append, which may have left a part of itself.
     private var goodBytes: Int64?
     public private(set) var nextSequence: UInt64 = 1
     public private(set) var segment = ""
@@ -88,8 +88,8 @@ public final class Journal<FS: FileSystem> {
             .filter { $0.hasSuffix(".log") && !Name.isUnfinished($0) }.sorted()
     }
 
-    /// The format of the newest segment when it is another than this program's; nil when it is not, there is none, or its first
-    /// line is damaged, which reading it tells better.
+    /// The format of the newest segment if it is not this program's. Nil when it is, when there is no segment, or when its first
+    /// line is damaged, which reading reports better.
     static func foreignFormat(_ fs: FS) throws(SystemError) -> String? {
         guard let newest = try segments(fs).last, case .file(let lines) = try fs.openLines("\(Layout.journal)/\(newest)"),
             case .line(let line) = try lines.next()
@@ -98,7 +98,7 @@ public final class Journal<FS: FileSystem> {
         return Layout.journalFormatsRead.contains(format) ? nil : format
     }
 
-    /// Reads one segment and hands each of its lines on, those of a torn batch excepted.
+    /// Reads one segment and passes on each of its lines, except those of a torn batch.
     @discardableResult
     public static func read(
         _ fs: FS, segment: String, keepsText: Bool = false, _ body: (JournalFields) -> Void
@@ -108,8 +108,8 @@ public final class Journal<FS: FileSystem> {
         return reader
     }
 
-    /// Reads the state's segment. Returns the bytes of a torn tail, which is left out; nil when there is no journal yet. Nothing is to be
-    /// done because of what was read before ``settle()``.
+    /// Reads the segment of the state. Returns the bytes of a torn tail, which is left out, or nil when there is no journal yet.
+    /// No effect may be carried out before ``settle()``.
     public func open(_ body: (JournalFields) -> Void) throws(JournalError) -> Int? {
         do {
             guard let newest = try Self.segments(fs).last else { return nil }
@@ -121,7 +121,7 @@ public final class Journal<FS: FileSystem> {
             unsettled = read.text
             segment = newest
             nextSequence = read.lastSequence + 1
-            // What is written from now on is refused by the programs of an older format, by the header of its segment.
+            // Programs of an older format refuse the segments that are written from now on, by their header.
             rotateAt = format == Layout.journalFormat ? max(Self.segmentBytes, read.offset) : 0
             return read.tornBytes
         } catch let error as SystemError {
@@ -133,10 +133,10 @@ public final class Journal<FS: FileSystem> {
         }
     }
 
-    /// Writes what `open` has read to another file, which takes the segment's name, and makes ready to append to it.
+    /// Writes the lines that `open` has read to another file, which takes the segment's name, and prepares it for appending.
     ///
-    /// What was read may be in memory alone: the daemon that wrote it was killed before it synced it, or that sync failed. The kernel
-    /// counts as written what a failed sync could not write, and tells the error once. So a sync of the file that was read proves nothing.
+    /// The lines may be only in memory: the daemon that wrote them was killed before the sync, or the sync failed. After a failed
+    /// sync the kernel marks the data as written and reports the error once. So a later sync of the same file proves nothing.
     public func settle() throws(SystemError) {
         guard let bytes = unsettled else { return }
         log = try fs.placeDurably(bytes, at: "\(Layout.journal)/\(segment)")
@@ -154,8 +154,8 @@ public final class Journal<FS: FileSystem> {
 
     public var hasPending: Bool { pendingCount > 0 }
 
-    /// Writes and syncs what was added, as one batch. After an error nothing of it counts as written and it is kept for another call; after
-    /// a failed sync another journal must be opened.
+    /// Writes and syncs the added records as one batch. After an error none of them counts as written, and they are kept for
+    /// another call. After a failed sync another journal must be opened.
     public func commit() throws(SystemError) {
         try settle()
         guard pendingCount > 0, let log else { return }
@@ -171,10 +171,10 @@ public final class Journal<FS: FileSystem> {
         }
         do throws(SystemError) { try log.syncData() } catch {
             hasFailed = true
-            // Nobody acts on it, so whoever reads it next should not take it for decided. Where that is refused too, what it says has begun
-            // is lost then.
+            // Nobody acts on this batch, so later readers must not take it for decided. If the cut is refused too, the runs that
+            // it begins become lost.
             goodBytes = before
-            try? cutBack()  // the sync's error is the one to tell
+            try? cutBack()  // the error of the sync is the one to report
             throw error
         }
         line.removeAll()
@@ -187,13 +187,13 @@ public final class Journal<FS: FileSystem> {
         self.goodBytes = nil
     }
 
-    /// Whether what is written to has its name still: nobody has removed, moved or replaced the segment.
+    /// True when the segment still has its name: nobody has removed, moved or replaced it.
     public func isInPlace() throws(SystemError) -> Bool {
         guard let log else { return true }
         return try fs.status("\(Layout.journal)/\(segment)")?.inode == log.inode
     }
 
-    /// Whether it is as long as what was written to it: nobody has cut it off, or written to it too.
+    /// True when the file has the expected length: nobody has cut it or written to it.
     public func isAsWritten() throws(SystemError) -> Bool {
         guard let log, goodBytes == nil else { return true }
         return try fs.status("\(Layout.journal)/\(segment)")?.size == log.size
@@ -201,8 +201,8 @@ public final class Journal<FS: FileSystem> {
 
     public var wantsRotation: Bool { (log?.size ?? 0) >= rotateAt }
 
-    /// Begins a new segment with a snapshot of the state. What older segments say is in the tree, or in the snapshot:
-    /// the caller has carried out every effect of what was committed.
+    /// Begins a new segment with a snapshot of the state. The content of older segments must be in the tree or in the snapshot:
+    /// the caller has carried out every effect of the committed records.
     public func rotate(snapshot: [(at: Instant, record: Record)], spool: String, at now: Instant) throws(SystemError) {
         precondition(pendingCount == 0)
         try fs.syncAll()
@@ -224,7 +224,7 @@ public final class Journal<FS: FileSystem> {
         rotateAt = max(Self.segmentBytes, 2 * Int64(text.bytes.count))
     }
 
-    /// Removes old segments: those whose last record is older than `before`, never the newest.
+    /// Removes old segments whose last record is older than `before`, but never the newest segment.
     public func prune(before: Instant) throws(SystemError) {
         let segments = try Self.segments(fs).dropLast()
         for name in segments {
@@ -236,7 +236,7 @@ public final class Journal<FS: FileSystem> {
 }
 
 extension FileSystem {
-    /// Puts a segment in its place, on the disk when this returns.
+    /// Moves a segment to its place. It is on the disk when this returns.
     func placeDurably(_ bytes: [UInt8], at path: String) throws(SystemError) -> Log {
         try replaceDurably(path, bytes)
         try sync(Layout.journal)

@@ -2,9 +2,9 @@
 //
 //     a1b2c3d4 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-backup-k3f9ab try=1
 //
-// CRC32C (RFC 3720) of all that follows it, the sequence number, the instant, the kind, and `key=value` fields. A value
-// with other than plain characters is quoted; in quotes `\\ \" \n \t \r \xNN` stand for the bytes that would hurt, so any
-// bytes at all can be kept and every record is one line.
+// The line begins with the CRC32C (RFC 3720) of the text after it, the sequence number, the instant, the kind, and `key=value`
+// fields. A value with other than plain characters is quoted. In quotes, `\\ \" 
+// \t \r \xNN` stand for bytes that would break the line, so any bytes can be stored and every record is one line.
 
 import WorkerProtocol
 
@@ -24,7 +24,7 @@ struct JournalLine {
         append(kind)
     }
 
-    /// A line whose text after the number is known.
+    /// A line with known text after the number.
     mutating func begin(sequence: UInt64, _ rest: ArraySlice<UInt8>) {
         start = bytes.count
         bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 8))
@@ -42,7 +42,7 @@ struct JournalLine {
         append("\n")
     }
 
-    /// Changes the end of the last line, and seals it again.
+    /// Changes the end of the last line, and computes its checksum again.
     mutating func changeEnd(_ change: (inout JournalLine) -> Void) {
         bytes.removeLast()
         change(&self)
@@ -118,7 +118,7 @@ struct JournalLine {
     }
 
     private mutating func text(_ value: UnsafeBufferPointer<UInt8>) {
-        // `=` may stand in a plain value: a field's name ends at its first one.
+        // A plain value may contain `=`: a field's name ends at the first one.
         let isPlain = value.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
         if isPlain, !value.isEmpty {
             bytes.append(contentsOf: value)
@@ -129,7 +129,8 @@ struct JournalLine {
 }
 
 extension [UInt8] {
-    /// Appends the bytes in quotes, with those escaped that would end the quotes or the line: `\\ \" \n \t \r \xNN`.
+    /// Appends the bytes in quotes. Bytes that would end the quotes or the line are escaped: `\\ \" 
+    /// \t \r \xNN`.
     public mutating func appendQuoted(_ value: some Sequence<UInt8>) {
         append(UInt8(ascii: "\""))
         for byte in value {
@@ -152,13 +153,13 @@ extension [UInt8] {
     }
 }
 
-/// A line that was read and whose checksum holds.
+/// A line that was read and has a valid checksum.
 public struct JournalFields {
     public let sequence: UInt64
     public let at: Instant
     public let kind: String
     public let fields: [(key: String, value: [UInt8])]
-    /// With it a batch of so many records ends.
+    /// The line ends a batch of this many records.
     let batch: UInt64?
     public var endsBatch: Bool { batch != nil }
 
@@ -170,11 +171,11 @@ public struct JournalFields {
 
     public func instant(_ key: String) -> Instant? { bytes(key).flatMap { JournalFields.instant($0[...]) } }
 
-    /// Nil when the line is damaged in any way. `line` is without its newline.
+    /// Returns nil when the line is damaged in any way. `line` does not include the newline.
     public init?(_ line: UnsafeBufferPointer<UInt8>) {
         guard Self.holds(line) else { return nil }
         var words = Words(line, from: 9)
-        // A number past which nobody could count is none of ours.
+        // A number after which counting would overflow is not ours.
         guard let number = words.next(), let sequence = UInt64(String(decoding: number, as: UTF8.self)), sequence < 1 << 62,
             let time = words.next(), let at = JournalFields.instant(time), let kind = words.next()
         else { return nil }
@@ -197,12 +198,12 @@ public struct JournalFields {
         self.fields = fields
     }
 
-    /// The number of a line that holds, without taking it apart.
+    /// The number of a valid line, without decoding it.
     static func sequence(of line: UnsafeBufferPointer<UInt8>) -> UInt64? {
         UInt64(String(decoding: line.dropFirst(9).prefix { $0 != 0x20 }, as: UTF8.self))
     }
 
-    /// Whether a line has the checksum that it begins with.
+    /// True when the checksum at the beginning of the line is valid.
     static func holds(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         guard line.count > 9, line[8] == 0x20 else { return false }
         var checksum: UInt32 = 0
@@ -216,13 +217,13 @@ public struct JournalFields {
         return crc32c(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[8...]))) == checksum
     }
 
-    /// The one form of an instant that the journal writes: `2026-11-21T02:00:00.000Z`.
+    /// The only form of an instant in the journal: `2026-11-21T02:00:00.000Z`.
     static func instant(_ bytes: ArraySlice<UInt8>) -> Instant? {
         return Instant(fixed: bytes)
     }
 }
 
-/// Walks through the words of a line.
+/// Reads a line word by word.
 private struct Words {
     private let line: UnsafeBufferPointer<UInt8>
     private var at: Int

@@ -1,30 +1,30 @@
-// A damaged segment becomes one without damage.
+// Replaces a damaged segment by one without damage.
 //
 // Invariants:
-// - Nothing that can be read is left out, and the damaged segment stays beside it as `NAME.log.damaged`.
-// - The new one takes the old one's name by one rename, when it is on the disk: a crash leaves the one or the other.
-// - What the damage may have told and the tree still tells comes behind the old lines, then the state as it was before the
-//   segment, which its damaged head may have lost, and last that it was repaired.
+// - Everything readable is kept, and the damaged segment stays beside the new one as `NAME.log.damaged`.
+// - The new segment takes the old one's name by one rename, when it is on the disk: a crash leaves one or the other.
+// - After the old lines come the facts that the damage may have contained and the tree still shows, then the state before the
+//   segment, which its damaged head may have lost, and last a record of the repair.
 
 import Glibc
 
 extension Spool {
-    /// The state that the newest segment tells, as far as it can be read; with the state before it, if it is damaged.
+    /// The state of the newest segment, as far as it can be read. If the segment is damaged, together with the state before it.
     public static func replay(_ fs: FS, _ segment: SalvagedSegment, before: SalvagedSegment?, _ context: ReadingContext) -> Scheduler {
         let scheduler = Scheduler(zones: context.zones)
         let older = segment.damage.isEmpty ? [] : before?.lines ?? []
         for line in older + segment.lines {
             var context = context
             context.now = line.fields.at
-            // A record that this version does not know changes nothing; the daemon says so.
+            // A record that this version does not know has no effect. The daemon reports it.
             if let record = line.fields.record(context) { scheduler.restore(record, at: line.fields.at) }
         }
         return scheduler
     }
 
-    /// Puts a segment without the damage in the place of a damaged one. Returns where that is kept.
+    /// Replaces a damaged segment by one without the damage. Returns the place where the damaged one is kept.
     ///
-    /// - Parameter isNewest: it is the state; an older one is history alone.
+    /// - Parameter isNewest: the segment is the state. An older segment is only history.
     public func mendJournal(
         _ name: String, isNewest: Bool, before: String?, spoolID: String, _ context: ReadingContext
     ) throws(SystemError) -> String {
@@ -39,7 +39,7 @@ extension Spool {
             }
         }
         let kept = try keep(segment.path)
-        // All of it is on the disk before it has the name.
+        // The file is completely on the disk before it gets the name.
         text.endBatch(sequence - first)
         _ = try fs.placeDurably(text.bytes, at: segment.path)
         return kept
@@ -54,7 +54,7 @@ extension Spool {
         var entries = try truth.records(.all(since: segment.header?.at ?? before?.last ?? beginning))
         for entry in entries { scheduler.restore(entry.record, at: entry.at) }
         if before != nil {
-            // For what has ended there is nothing in it, and jobs that live come once more as they are.
+            // Ended jobs need nothing from it, and living jobs are written again with their present state.
             _ = scheduler.finishRestoring()
             entries += scheduler.snapshot(at: context.now)
         }
@@ -63,7 +63,7 @@ extension Spool {
         return entries
     }
 
-    /// Keeps a file beside itself, under a name that is free.
+    /// Keeps a file beside itself, under a free name.
     private func keep(_ path: String) throws(SystemError) -> String {
         var kept = "\(path).damaged"
         var number = 1

@@ -1,39 +1,40 @@
-// What can be read of a segment that `Journal.read` stops in: every line by itself, with what is wrong between them.
+// Reads a segment in which `Journal.read` stops: each line by itself, with the faults between the lines.
 
 import Glibc
 
-/// A segment, read line by line past all damage.
+/// A segment read line by line past all damage.
 public struct SalvagedSegment {
     public struct Line {
-        /// Its record.
+        /// The line's record.
         public var fields: JournalFields
-        /// Its bytes, without the newline.
+        /// The line's bytes without the newline.
         var bytes: [UInt8]
     }
 
     public let path: String
-    /// The lines that can be read, the header among them, in order; none stands twice.
+    /// The readable lines, including the header, in order and without duplicates.
     public private(set) var lines: [Line] = []
-    /// What is wrong, in order; the reasons say what the records around are about.
+    /// The faults, in order. Each reason mentions the neighbouring records.
     public var damage: [JournalDamage] { found.all }
     private var found: DamageInFile
     /// The file's length without the torn tail.
     public private(set) var goodBytes: Int64 = 0
     public private(set) var tornBytes = 0
-    /// Not all of it was read, and why: nothing is to be written in its place.
+    /// The reason why not all of it was read. Then nothing may be written in its place.
     public private(set) var unread: JournalDamage?
-    /// The segment is of another format, which says so here: not damage, and nothing to mend.
+    /// The segment's other format. It is not damage and must not be repaired.
     public private(set) var foreign: JournalDamage?
 
-    /// The state's first line, when it can be read.
+    /// The first line of the state, if it is readable.
     public var header: JournalFields? { lines.first.map(\.fields).flatMap { $0.kind == "segment" ? $0 : nil } }
 
-    /// The latest instant of any record; nil: there is none.
+    /// The latest instant of all records. Nil when there is none.
     public var last: Instant? { lines.map(\.fields.at).max() }
 
     /// - Parameters:
-    ///   - end: where what counts ends, and a torn batch begins, of so many bytes; nil: there is damage, or it is not known.
-    ///   - why: what reading it stops at.
+    ///   - end: the end of the valid part, where a torn batch of this many bytes begins. Nil when there is damage, or when it is
+    /// unknown.
+    /// - why: the error at which reading stops.
     init(
         path: String, _ lines: FileLines, until end: Int64? = nil, tornBytes: Int = 0, stoppedBy why: JournalDamage? = nil
     ) throws(SystemError) {
@@ -41,11 +42,11 @@ public struct SalvagedSegment {
         found = DamageInFile(path)
         try read(lines, until: end)
         if end != nil { self.tornBytes = tornBytes }
-        // Each of its lines may be one, and yet not one of its batch.
+        // Each of its lines may be a valid line and yet not belong to its batch.
         if let why, found.isEmpty, foreign == nil, unread == nil { found.add(why) }
     }
 
-    /// What is no file.
+    /// The result for a path that is not a file.
     init(path: String, _ kind: FileKind) {
         self.path = path
         found = DamageInFile(path)
@@ -82,7 +83,7 @@ public struct SalvagedSegment {
         }
     }
 
-    /// How many damaged lines are looked past for the record that follows them.
+    /// The number of damaged lines after which the search for the next record ends.
     private static let unreadableMax = 10_000
 
     private mutating func take(_ line: Line, _ number: Int, after unreadable: inout [Int]) {
@@ -123,7 +124,7 @@ public struct SalvagedSegment {
         unreadable.removeAll()
     }
 
-    /// The segment with the damage left out, numbered anew from its first number on: a header, and each line as it is.
+    /// The segment without the damage, numbered again from its first number: a header, and each line unchanged.
     func rewritten(spool: String, at now: Instant) -> (text: JournalLine, first: UInt64, next: UInt64) {
         var text = JournalLine()
         let first = header?.sequence ?? numberInName
@@ -139,13 +140,13 @@ public struct SalvagedSegment {
     /// A segment is named after its first record.
     private var numberInName: UInt64 {
         let name = path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        // A name that is no number is somebody's; and one past which nobody could count is none of ours.
+        // A name that is not a number is not ours, and neither is a number after which counting would overflow.
         return UInt64(name.prefix { $0 != "." }).flatMap { $0 < 1 << 62 ? $0 : nil } ?? 1
     }
 }
 
 extension JournalFields {
-    /// What it is, for people: its number, kind and what it is about.
+    /// A description for people: the record's number, kind and subject.
     var summary: String {
         let about = self["id"] ?? self["task"] ?? self["file"]
         return "record \(sequence), \(kind)\(about.map { " \($0)" } ?? "")"
@@ -153,9 +154,9 @@ extension JournalFields {
 }
 
 extension JournalLine {
-    /// A line that was read before, under another number, and in whatever batch it is now.
+    /// A line that was read before, with another number, and without its batch mark.
     mutating func append(again line: ArraySlice<UInt8>, sequence: UInt64) {
-        // Checksum, number, and all that follows them as it is.
+        // The checksum and the number change. The rest stays as it is.
         let rest = line.prefix(JournalBatch.mark(in: line) ?? line.count).dropFirst(9).drop { $0 != 0x20 }
         begin(sequence: sequence, rest)
         end()
@@ -163,7 +164,7 @@ extension JournalLine {
 }
 
 extension Journal {
-    /// Reads all that can be read of a segment.
+    /// Reads everything readable of a segment.
     public static func salvage(_ fs: FS, segment: String) throws(SystemError) -> SalvagedSegment {
         let path = "\(Layout.journal)/\(segment)"
         switch try fs.openLines(path) {

@@ -1,22 +1,22 @@
-// Looking through the journal for what it says of a few things. Two weeks of a busy spool are gigabytes, so a line is taken
-// apart only when the reader wants it for its kind or for a name in it. Its checksum is looked at before: a bit that turned in
-// just these would have it passed over without a word.
+// Searches the journal for the records about a few things. Two weeks of a busy spool are gigabytes, so a line is decoded only
+// when the reader wants its kind or a name in it. The checksum is verified first: otherwise a flipped bit there would make the
+// search skip the line silently.
 
 import Glibc
 
-/// Takes the records that it is about.
+/// A reader of the records that it wants.
 public protocol JournalReader {
     func wants(_ line: JournalGlance) -> Bool
     mutating func take(_ fields: JournalFields)
 }
 
-/// A line that has not been taken apart.
+/// A line that has not been decoded.
 public struct JournalGlance {
     private let line: UnsafeBufferPointer<UInt8>
     public let kind: String
     private let afterKind: Int
 
-    /// Nil for what is not even like a record.
+    /// Returns nil for text that does not look like a record.
     init?(_ line: UnsafeBufferPointer<UInt8>) {
         // Checksum, sequence number, instant, kind.
         var at = 0
@@ -33,7 +33,7 @@ public struct JournalGlance {
         afterKind = at
     }
 
-    /// Whether the bytes stand anywhere in it.
+    /// True when the line contains the bytes.
     public func mentions(_ bytes: [UInt8]) -> Bool {
         guard let first = bytes.first, let base = line.baseAddress else { return false }
         return bytes.withUnsafeBytes { wanted in
@@ -48,10 +48,10 @@ public struct JournalGlance {
         }
     }
 
-    /// The job it is about, which every record of one names first.
+    /// The job of the record. Every record about a job names it first.
     public var id: String? { firstValue(of: "id") }
 
-    /// The value of its first field, where that has this name and a value without quotes.
+    /// The value of the first field, if the field has this name and its value has no quotes.
     public func firstValue(of field: String) -> String? {
         let name = Array(" \(field)=".utf8)
         let start = afterKind + name.count
@@ -62,8 +62,8 @@ public struct JournalGlance {
 }
 
 extension Journal {
-    /// Hands the records that the reader wants to it, oldest first, of all segments that were written to since an instant;
-    /// the oldest of these begins with what was known then. Returns the damage that was found among them, and read past.
+    /// Passes the wanted records to the reader, oldest first, from all segments that were written since an instant. The oldest of
+    /// these begins with the state at that time. Returns the damage that was found and skipped.
     public static func scan<Reader: JournalReader>(
         _ fs: FS, since: Instant, into reader: inout Reader
     ) throws(SystemError) -> [JournalDamage] {
@@ -75,7 +75,7 @@ extension Journal {
             if name != segments.last, status.modifiedNanoseconds / 1_000_000 < since.milliseconds { continue }
             switch try fs.openLines(path) {
             case .file(let lines):
-                // Of the others none was left with a torn batch.
+                // Only the last segment can end with a torn batch.
                 try scan(lines, path, tearsOn: name == segments.last ? fs : nil, into: &reader, &damage)
             case .other(let kind): damage.append(.kind(kind, path))
             case .missing: break
@@ -89,7 +89,7 @@ extension Journal {
     ) throws(SystemError) {
         var found = DamageInFile(path)
         var number = 0
-        // Where the last batch ended whose end is marked, and with which record.
+        // The end of the last marked batch, and its last record's number.
         var whole: (end: Int64, sequence: UInt64)?
         reading: while true {
             number += 1
@@ -116,7 +116,7 @@ extension Journal {
     }
 }
 
-/// What is wrong in one file, of which so much is told that a person sees it.
+/// The damage of one file. It is reported up to a limited number.
 struct DamageInFile {
     private static let toldMax = 100
     private let file: String

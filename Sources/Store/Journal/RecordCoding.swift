@@ -1,4 +1,4 @@
-// Records as journal lines and back.
+// Converts records to journal lines and back.
 
 import Linux
 
@@ -180,7 +180,7 @@ extension JournalLine {
 }
 
 extension JournalFields {
-    /// The record that the line stands for; nil when this version does not know it or a field is missing.
+    /// The record of the line. Nil when this version does not know it or a field is missing.
     public func record(_ context: ReadingContext) -> Record? {
         switch kind {
         case "accepted": return accepted(context).map { .accepted($0) }
@@ -272,12 +272,12 @@ extension JournalFields {
 
     private var id: JobID? { self["id"].flatMap { JobID($0) } }
 
-    /// How many there are of something. A number that nobody wrote is none: it must not overflow when it is counted on.
+    /// A count. A number that no program wrote is refused: it must not cause an overflow later.
     private func count(_ key: String) -> Int? { integer(key).flatMap { (0...1 << 40).contains($0) ? Int($0) : nil } }
 
     private var fingerprints: [UInt64] { self["seen"]?.split(separator: ",").compactMap { UInt64($0, radix: 16) } ?? [] }
 
-    /// The files that a job is for.
+    /// The files that the job runs for.
     var paths: [String] { fields.compactMap { $0.key == "path" ? FileName.string(from: $0.value) : nil } }
 
     private var source: Source? {
@@ -291,7 +291,7 @@ extension JournalFields {
         else { return nil }
         var context = context
         context.now = created
-        // What was accepted was readable; if a zone has gone since, its times no longer matter, only what runs.
+        // An accepted text was readable. If a zone has been removed since, only its times are affected, which no longer matter.
         var definition = JobDefinition.unusable
         do throws(Problems) {
             definition = try JobDefinition.read(try source.table(), isScript: source.format == .script, context)
@@ -340,7 +340,7 @@ extension JournalFields {
 }
 
 extension PauseScope {
-    /// The name of the file in `control/` that makes the pause.
+    /// The name of the file in `control/` that causes the pause.
     public var text: String {
         switch self {
         case .all: "pause"

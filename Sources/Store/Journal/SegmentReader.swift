@@ -1,4 +1,4 @@
-// A segment of the journal, read line by line with all its checks, and batch by batch where its batches are marked; see `JournalBatch`.
+// Reads a segment of the journal line by line with all checks, and batch by batch where batches are marked; see `JournalBatch`.
 
 import Glibc
 
@@ -6,25 +6,25 @@ public struct SegmentReader<FS: FileSystem> {
     private let fs: FS
     private let path: String
     private var lines: FileLines?
-    /// Behind the last record that counts, in bytes from the file's beginning.
+    /// The end of the last valid record, in bytes from the file's beginning.
     public private(set) var offset: Int64 = 0
-    /// What stood behind it at the end.
+    /// The bytes after it at the end.
     public private(set) var tornBytes = 0
     /// The number of that record.
     public private(set) var lastSequence: UInt64 = 0
-    /// All lines up to there, where they are to be kept.
+    /// All lines up to that record, if they are kept.
     public private(set) var text: [UInt8] = []
     private let keepsText: Bool
     private var isMarked = false
-    /// Which line that record is.
+    /// The line number of that record.
     private var lineNumber = 0
     /// The last line that was read, and its record's number.
     private var readNumber = 0
     private var readSequence: UInt64 = 0
-    /// What was read of a batch whose end has not been seen, and its lines.
+    /// The records of a batch whose end has not been read, and its lines.
     private var batch: [JournalFields] = []
     private var batchText: [UInt8] = []
-    /// What is to be handed on: the records of a batch, or those before damage, and then that.
+    /// The results to return next: the records of a batch, or the records before damage followed by the damage.
     private var ready: ArraySlice<JournalFields> = []
     private var damage: JournalDamage?
 
@@ -34,7 +34,7 @@ public struct SegmentReader<FS: FileSystem> {
         self.keepsText = keepsText
     }
 
-    /// The next record that counts; nil at the end. Asked once more, it reads what has been appended since.
+    /// The next valid record. Nil at the end. After that, another call reads the lines that were appended since.
     public mutating func next() throws(JournalError) -> JournalFields? {
         while true {
             if let fields = ready.popFirst() { return fields }
@@ -68,7 +68,7 @@ public struct SegmentReader<FS: FileSystem> {
         }
     }
 
-    /// False: from the last batch on it is torn.
+    /// Returns false when the segment is torn from the last batch on.
     private mutating func take(_ line: UnsafeBufferPointer<UInt8>, until end: Int64) throws(SystemError) -> Bool {
         readNumber += 1
         guard let fields = JournalFields(line) else {

@@ -1,34 +1,35 @@
-// What is in force of tasks/ and schedules/, as their files and the journal tell it. Every question about a task is answered from here.
+// The definitions in force of tasks/ and schedules/, from their files and the journal. All questions about tasks use this.
 //
-// - A file that can be used is in force, or will be as soon as a daemon reads it.
-// - While a file cannot be used, the definition that was accepted last stays in force. When the file is gone, nothing is.
-// - An `at` that has passed is judged by the rule that the scheduler has: see `TaskDefinition.lateness`.
-// - Times that count from when the text was written count from when the journal has that text first.
+// - A usable file is in force, or will be as soon as a daemon reads it.
+// - While a file cannot be used, the definition that was accepted last stays in force. When the file is gone, no definition is in
+//   force.
+// - An `at` that has passed is treated as the scheduler does: see `TaskDefinition.lateness`.
+// - Relative times count from the first record of that text in the journal.
 //
-// The journal is read once for all names that are asked about, and only when one of them needs it: a file cannot be used, or what it says
-// depends on when it was written.
+// The journal is read once for all requested names, and only when one of them needs it: a file cannot be used, or its meaning
+// depends on the time at which it was written.
 
 import Scheduler
 
-/// A definition in force, and what is wrong with its file.
+/// A definition in force, and the problems of its file.
 public struct InForce<Definition: Sendable>: Sendable {
     /// The task's name or the schedule's id.
     public var stem: String
-    /// The files of that name: one, or the error is that there are more.
+    /// The files of that name: one, or several, which is then the problem.
     public var files: [String]
-    /// Nil: none is in force.
+    /// Nil when none is in force.
     public var definition: Definition?
-    /// From when the due times of `definition` count where no daemon has taken it up yet.
+    /// The instant from which the due times of `definition` count when no daemon has taken it up yet.
     public var writtenAt: Instant?
-    /// When the file was changed; nil where it cannot be read.
+    /// The time of the file's last change. Nil when it cannot be read.
     public var changedAt: Instant?
-    /// Why the file is not what is in force. Empty: it is.
+    /// The reasons why the file is not in force. Empty when it is.
     public var problems: [String] = []
-    /// The problem is this `at` that has passed, and nothing else.
+    /// The only problem is this `at`, which has passed.
     public var late: Problems?
 }
 
-/// A file in `schedules/`, read.
+/// A file in `schedules/` that has been read.
 public struct ScheduleFile: Sendable {
     public var task: String
     public var schedule: ScheduleDefinition
@@ -38,7 +39,7 @@ public struct ScheduleFile: Sendable {
 extension Spool {
     public typealias Files = [(stem: String, files: [String])]
 
-    /// What is in force of these files in `tasks/`, in their order, and damage of the journal where that was read.
+    /// The definitions in force of these files in `tasks/`, in order, and the damage of the journal if it was read.
     public func tasksInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
@@ -47,7 +48,7 @@ extension Spool {
         }
     }
 
-    /// What would be in force if a task's file had this text.
+    /// The definition that would be in force if a task's file had this text.
     public func taskInForce(as text: DefinitionFile, _ context: ReadingContext) throws(SystemError) -> InForce<TaskDefinition> {
         try inForce(ofTasks(context), [(text.stem, [text.file])], context) { _, _ in text }.all[0]
     }
@@ -58,7 +59,7 @@ extension Spool {
             schedules: { task in task.schedules.map { (task.name, $0) } }, lateness: { $0.lateness(since: $1, isDealtWith: $2) })
     }
 
-    /// Likewise of these in `schedules/`.
+    /// The same for these files in `schedules/`.
     public func schedulesInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
@@ -112,13 +113,13 @@ extension Spool {
         }
         guard !unsettled.isEmpty else { return (all, []) }
         var accepted = AcceptedDefinitions(of: unsettled.map { "\(kind.directory)/\(all[$0].stem)" }, context)
-        // The newest segment begins with all that is in force.
+        // The newest segment begins with all definitions in force.
         let damage = try Journal<FS>.scan(fs, since: Instant(milliseconds: .max), into: &accepted)
         for index in unsettled { settle(&all[index], read[index], kind, accepted, context) }
         return (all, damage)
     }
 
-    /// Decides with what was accepted before. `file`: nil where it cannot be read.
+    /// Decides by the definition that was accepted before. `file` is nil when it cannot be read.
     private func settle<Definition>(
         _ one: inout InForce<Definition>, _ file: DefinitionFile?, _ kind: Kind<Definition>, _ accepted: AcceptedDefinitions,
         _ context: ReadingContext
@@ -128,7 +129,7 @@ extension Spool {
         if let known {
             var text = DefinitionFile(file: one.files[0], stem: one.stem, source: known.source, changedAt: known.writtenAt)
             text.writtenAt = known.writtenAt
-            // What was accepted was readable; a zone that is gone since is the one thing that can make it not.
+            // An accepted text was readable. Only a zone that was removed since can make it unreadable.
             before = try? kind.read(text)
         }
         if var file, one.problems.isEmpty {
@@ -157,7 +158,7 @@ extension Spool {
     }
 }
 
-/// What the journal has accepted of some files, by their paths without ending.
+/// The accepted definitions of some files, by their paths without endings.
 private struct AcceptedDefinitions: JournalReader {
     private let files: Set<String>
     private let ofSchedules: Bool
@@ -171,7 +172,7 @@ private struct AcceptedDefinitions: JournalReader {
         ofSchedules = files.first?.hasPrefix("\(Layout.schedules)/") ?? false
     }
 
-    /// Due times of the schedule have been accounted for.
+    /// True when due times of the schedule have been handled.
     func isAccounted(_ schedule: String, of task: String) -> Bool { accounted.contains("\(task)/\(schedule)") }
 
     func wants(_ line: JournalGlance) -> Bool {

@@ -1,28 +1,28 @@
-// What became of one due time, from the journal. Every due time ends as one of: it ran, in time or late; another run stands
-// for it; it was skipped, with the reason; or its run is lost.
+// The result of one due time according to the journal. Every due time has one of these results: it ran, in time or late; another
+// run covers it; it was skipped, with the reason; or its run is lost.
 
 public struct DueVerdict: Sendable {
     public enum Outcome: String, Sendable {
-        /// It became a job that began within a minute.
+        /// It became a job that started within a minute.
         case ran
-        /// It became a job that began later than that.
+        /// It became a job that started later than that.
         case late
-        /// A later due time's run stands for it, or for several.
+        /// The run of a later due time covers it, and possibly others.
         case merged
-        /// It became no run: `why`.
+        /// It became no run. `why` gives the reason.
         case skipped
-        /// It began, and nobody recorded how it ended.
+        /// It started, and its end was not recorded.
         case lost
-        /// Its job waits.
+        /// Its job is waiting.
         case waiting
         case running
-        /// It has passed, and is dealt with when the daemon starts.
+        /// It has passed and is handled when the daemon starts.
         case pending
-        /// It has not come yet.
+        /// It is in the future.
         case coming
-        /// There was no such due time: `why`.
+        /// There was no such due time. `why` gives the reason.
         case none
-        /// The journal does not say.
+        /// The journal does not contain its result.
         case unknown
     }
 
@@ -40,24 +40,24 @@ public struct DueVerdict: Sendable {
     public var schedule: String
     public var outcome: Outcome
     public var why: Why?
-    /// The job that it became, or that stands for it.
+    /// The job for this due time, or the job that covers it.
     public var job: JobTrace?
-    /// How long after the due time its first try began.
+    /// The time from the due time to the start of the first try.
     public var lateMilliseconds: Int64?
-    /// In which it was due, if there was no daemon.
+    /// The time without a daemon in which it was due, if any.
     public var downtime: Downtime?
-    /// Which held or skipped it.
+    /// The pause that held or skipped it.
     public var pause: PauseSpan?
-    /// The run that it waited for, or for which it was skipped.
+    /// The run that it waited for, or that caused the skip.
     public var other: JobTrace?
-    /// When the schedule was taken up or removed, where that is why there was none.
+    /// The time at which the schedule was taken up or removed, if that is why there was no due time.
     public var at: Instant?
-    /// Of a record that covers several due times: the last.
+    /// The last due time of a record that covers several.
     public var through: Instant?
     public var count: Int?
-    /// The files that came then.
+    /// The new files at that time.
     public var paths: [String] = []
-    /// What daylight saving did to it.
+    /// The effect of daylight saving on it.
     public var note: String?
 
     public init(due: Instant, schedule: String, outcome: Outcome, why: Why? = nil) {
@@ -70,8 +70,8 @@ public struct DueVerdict: Sendable {
 
 extension History {
     /// - Parameters:
-    ///   - definition: the schedule as it was in force then; nil: not known.
-    ///   - down: the time without a daemon that lasts still.
+    ///   - definition: the schedule that was in force then. Nil when unknown.
+    ///   - down: the time without a daemon that has not ended yet.
     public func verdict(
         on due: Instant, schedule: String, _ definition: ScheduleDefinition?, down: Downtime?, now: Instant
     ) -> DueVerdict {
@@ -133,7 +133,7 @@ extension History {
         switch skip.reason {
         case .merged:
             verdict.outcome = .merged
-            // Recorded together with the run that stands for them.
+            // These were recorded together with the run that covers them.
             verdict.job = order.lazy.compactMap { jobs[$0] }.first {
                 $0.schedule == skip.schedule && $0.acceptedAt == at && $0.due > skip.through
             }
@@ -152,7 +152,7 @@ extension History {
         return verdict
     }
 
-    /// A run of the task that had not ended somewhere between two instants, best one that had begun.
+    /// A run of the task that was active at some time between two instants, preferably one that had started.
     private func run(of task: String?, under start: Instant, until end: Instant, but id: String?) -> JobTrace? {
         let candidates = order.lazy.compactMap { jobs[$0] }.filter { job in
             job.task == task && job.id != id && job.acceptedAt <= start && job.withdrawnAt == nil
@@ -161,7 +161,7 @@ extension History {
         return candidates.last { $0.startedAt.map { $0 <= end } ?? false } ?? (id == nil ? candidates.first : nil)
     }
 
-    /// Up to when the schedule's due times have been dealt with.
+    /// The instant up to which the schedule's due times have been handled.
     public func accounted(_ schedule: String) -> Instant {
         var latest = Instant(milliseconds: .min)
         for change in schedules[schedule] ?? [] { if let kept = change.kept { latest = max(latest, kept.accounted) } }
@@ -170,21 +170,21 @@ extension History {
         return latest
     }
 
-    /// Why the schedule could not be due at an instant, as far as its coming and going tell.
+    /// The reason why the schedule could not be due at an instant, from the times at which it was taken up and removed.
     private func absence(of schedule: String, at due: Instant) -> (why: DueVerdict.Why, at: Instant?)? {
-        // Not seen by any daemon yet: what is due before one does is not caught up.
+        // No daemon had seen it yet: due times before that are not made up for.
         guard let changes = schedules[schedule], let first = changes.first else { return (.later, nil) }
         if let kept = first.kept, due <= kept.origin { return (.later, kept.origin) }
         guard let current = changes.last(where: { $0.at <= due }) else { return nil }
         if current.kept == nil { return (.removed, current.at) }
-        // Taken up anew with other words, it counts from then.
+        // When a schedule is taken up again with another text, its due times count from then.
         for case let kept? in changes.lazy.filter({ $0.at > due }).map(\.kept) where due <= kept.origin { return (.later, kept.origin) }
         return nil
     }
 }
 
 extension JobTrace {
-    /// What became of the due time that the job is for, as far as the job itself tells.
+    /// The result of the due time of this job, as far as the job itself shows it.
     public func verdict(schedule: String) -> DueVerdict {
         var verdict = DueVerdict(due: due, schedule: schedule, outcome: .waiting)
         verdict.job = self

@@ -1,6 +1,6 @@
-// What the journal says became of one task, or of one job.
+// The history of one task or one job according to the journal.
 
-/// A job, as its records tell.
+/// A job, described by its records.
 public struct JobTrace: Sendable {
     public var id: String
     public var task: String?
@@ -8,19 +8,19 @@ public struct JobTrace: Sendable {
     public var queue = "default"
     public var due: Instant
     public var acceptedAt: Instant
-    /// It came as a file: somebody asked for the run of this due time.
+    /// It was submitted as a file: somebody requested the run of this due time.
     public var wasDropped = false
-    /// It was not to start before.
+    /// It could not start before this time.
     public var notBefore: Instant
-    /// Of its first try; nil: it never began.
+    /// The start of its first try. Nil when it never began.
     public var startedAt: Instant?
     public var tries = 0
-    /// It was told to end.
+    /// The time at which the daemon asked it to end.
     public var stopping: (why: StopReason, at: Instant)?
-    /// How its last try ended.
+    /// The end of its last try.
     public var ending: (at: Instant, Ending)?
     public var withdrawnAt: Instant?
-    /// The files that came, for which it runs.
+    /// The new files that the job runs for.
     public var paths: [String] = []
 
     public var hasEnded: Bool { ending?.1.state.isTerminal == true }
@@ -33,12 +33,12 @@ public struct JobTrace: Sendable {
     }
 }
 
-/// A time in which no daemon served the spool.
+/// A time without a daemon for the spool.
 public struct Downtime: Sendable, Equatable {
     public var from: Instant
-    /// The daemon was told to end; else `from` is its last sign.
+    /// The daemon ended on request. Otherwise `from` is its last sign of life.
     public var wasStopped: Bool
-    /// Nil: until now.
+    /// Nil means until now.
     public var to: Instant?
 
     public init(from: Instant, wasStopped: Bool, to: Instant? = nil) {
@@ -50,7 +50,7 @@ public struct Downtime: Sendable, Equatable {
     public func contains(_ instant: Instant) -> Bool { from <= instant && to.map { instant <= $0 } ?? true }
 }
 
-/// A time in which something was paused.
+/// A time during which something was paused.
 public struct PauseSpan: Sendable, Equatable {
     public var scope: PauseScope
     public var note: String
@@ -60,29 +60,29 @@ public struct PauseSpan: Sendable, Equatable {
     public func overlaps(_ start: Instant, _ end: Instant) -> Bool { from <= end && to.map { start <= $0 } ?? true }
 }
 
-/// Reads the records about one task or job, and of the daemon, into what a question about them needs.
+/// Collects the records about one task or job, and about the daemon, to answer questions about them.
 public struct History: JournalReader {
     public let task: String?
     private let needles: [[UInt8]]
     private let context: ReadingContext
 
-    /// From here on the journal knows; what was before is what was known then.
+    /// The journal contains everything since this instant, and for the time before only the state at this instant.
     public private(set) var since: Instant?
     public private(set) var jobs: [String: JobTrace] = [:]
-    /// The ids of `jobs` in the order in which they were accepted.
+    /// The ids of `jobs` in the order of their acceptance.
     public private(set) var order: [String] = []
     public private(set) var skips: [(at: Instant, due: SkippedDue)] = []
-    /// Each schedule's records in their order; nil: it was removed.
+    /// The records of each schedule in order. Nil means that the schedule was removed.
     public private(set) var schedules: [String: [(at: Instant, kept: (accounted: Instant, origin: Instant, lastEnd: Instant?)?)]] = [:]
-    /// Definitions by file, in their order; nil: the file was removed.
+    /// Definitions by file, in order. Nil means that the file was removed.
     public private(set) var definitions: [String: [(at: Instant, source: Source?, writtenAt: Instant)]] = [:]
     public private(set) var refusals: [(at: Instant, file: String, why: String)] = []
     public private(set) var pauses: [PauseSpan] = []
     public private(set) var downtimes: [Downtime] = []
 
     /// - Parameters:
-    ///   - task: all about this task and its jobs.
-    ///   - job: all about this job, by its id.
+    ///   - task: collect everything about this task and its jobs.
+    ///   - job: collect everything about this job, by its id.
     public init(task: String? = nil, job: String? = nil, _ context: ReadingContext) {
         self.task = task
         needles = [task, job].compactMap { $0.map { Array($0.utf8) } }
@@ -103,14 +103,14 @@ public struct History: JournalReader {
         case "segment": since = since ?? fields.at
         case "accepted": takeAccepted(fields)
         default:
-            // Only an accepted job is costly to read, and that is done above.
+            // Only accepted jobs are costly to decode, and that is done above.
             if let record = fields.record(context) { take(record, at: fields.at) }
         }
     }
 
     private mutating func takeAccepted(_ fields: JournalFields) {
         guard let id = fields["id"], let due = fields.instant("due"), let start = fields.instant("start") else { return }
-        // Again: a file was edited, or a segment began.
+        // It is taken up again because a file was edited or a segment began.
         if let known = jobs[id], !known.hasEnded, known.withdrawnAt == nil {
             jobs[id]?.notBefore = start
             return
@@ -121,7 +121,7 @@ public struct History: JournalReader {
         job.schedule = fields["schedule"]
         job.paths = fields.paths
         job.wasDropped = fields.bytes("file") != nil
-        // Few jobs name a queue, and only theirs is worth the reading. What was accepted is readable.
+        // Few jobs name a queue, so only these are decoded. An accepted text is readable.
         if let source = fields.bytes("source"), let format = fields["format"].flatMap(Source.Format.init), source.mentions("queue"),
             let queue = (try? Source(format: format, bytes: source).table())?.text("queue")
         {
@@ -163,10 +163,10 @@ public struct History: JournalReader {
             if let open = pauses.lastIndex(where: { $0.scope == scope && $0.to == nil }) { pauses[open].to = at }
         case .daemonStopped: downtimes.append(Downtime(from: at, wasStopped: true))
         case .recovered(let last):
-            // After an orderly end its record has said so.
+            // After an orderly end, its record has closed the time already.
             if downtimes.last.map({ $0.to != nil }) ?? true { downtimes.append(Downtime(from: last, wasStopped: false)) }
         case .daemonStarted:
-            // Those of a snapshot find none open.
+            // In a snapshot, no pause is open.
             if let open = downtimes.indices.last, downtimes[open].to == nil { downtimes[open].to = at }
         case .requested, .followed, .repaired, .accepted, .retried, .moved, .remarked, .answered, .ran, .expecting, .filesSeen, .filesGone:
             break
@@ -175,23 +175,23 @@ public struct History: JournalReader {
 
     // MARK: Questions
 
-    /// What a schedule's definition was at an instant, before the first one known: that; nil: there was none.
+    /// The definition of a schedule at an instant. Before the first known one, that one. Nil when there was none.
     public func source(of file: String, at instant: Instant) -> Source? {
         guard let changes = definitions[file] else { return nil }
         return (changes.last { $0.at <= instant } ?? changes[0]).source
     }
 
-    /// Why a file's last edit did not count: the refusal that nothing has followed by an instant.
+    /// The reason why a file's last edit had no effect: the last refusal that nothing has followed by that instant.
     public func refusal(of file: String, at instant: Instant) -> (at: Instant, why: String)? {
         guard let last = refusals.last(where: { $0.file == file && $0.at <= instant }) else { return nil }
         if let changes = definitions[file], changes.contains(where: { last.at < $0.at && $0.at <= instant }) { return nil }
         return (last.at, last.why)
     }
 
-    /// The time without a daemon that an instant lies in.
+    /// The time without a daemon that contains an instant.
     public func downtime(at instant: Instant) -> Downtime? { downtimes.last { $0.contains(instant) } }
 
-    /// The run of the task that took another's place.
+    /// The run of the task that replaced another one.
     public func successor(of job: JobTrace) -> String? {
         guard let task = job.task, let at = job.stopping?.at ?? job.ending?.at, let index = order.firstIndex(of: job.id) else { return nil }
         return order[(index + 1)...].first { jobs[$0]?.task == task && jobs[$0].map { $0.acceptedAt >= at } == true }

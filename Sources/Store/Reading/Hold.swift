@@ -1,40 +1,40 @@
-// What keeps a waiting job from starting, from what can be read without the daemon.
+// The reasons why a waiting job does not start, as far as they can be read without the daemon.
 
-/// One thing that holds a job back.
+/// One reason why a job does not start.
 public struct Hold: Sendable, Equatable {
     public enum Kind: String, Sendable {
         /// No daemon serves the spool.
         case daemon
         /// Its file cannot be used, or is still being written.
         case file
-        /// Jobs that it comes after have not ended.
+        /// Jobs that must end first have not ended.
         case after
-        /// Its start is to come.
+        /// The time of its start has not come.
         case start
         /// It waits between two tries.
         case retry
         case pause
         /// Another run of its task has begun and not ended.
         case overlap
-        /// A job that runs holds one of its locks.
+        /// A running job holds one of its locks.
         case lock
         /// All slots of its queue are taken.
         case queue
         /// All slots are taken.
         case slots
-        /// The machine is loaded, or its disk full.
+        /// The machine's load is too high, or its disk is full.
         case gate
     }
 
     public var kind: Kind
-    /// Until when, or, of the daemon, since when.
+    /// The end of the hold or, when there is no daemon, its beginning.
     public var instant: Instant?
-    /// The jobs in its way.
+    /// The jobs that hold it back.
     public var jobs: [String] = []
     public var scope: PauseScope?
-    /// A pause's note, what is wrong with the file, the lock, why the gate is closed, or who else has slots.
+    /// A pause's note, the fault of the file, the lock, the reason why nothing starts, or the other users of the slots.
     public var note: String?
-    /// How many slots there are.
+    /// The number of slots.
     public var slots: Int?
 
     public init(_ kind: Kind, instant: Instant? = nil) {
@@ -43,31 +43,32 @@ public struct Hold: Sendable, Equatable {
     }
 }
 
-/// The spool around a waiting job.
+/// The state of the spool that can hold a waiting job.
 public struct WaitingSurroundings: Sendable {
-    /// Nil: a daemon serves the spool. Else when the last one was seen; of a spool that never had one, the beginning of time.
+    /// Nil while a daemon serves the spool. Otherwise the time when the last one was seen, or the beginning of time when there
+    /// was none.
     public var daemonGoneSince: Instant?
     public var pauses: [(scope: PauseScope, note: String)] = []
     /// The jobs in running/.
     public var running: [JobStatus] = []
     /// Other runs of its task that wait between two tries.
     public var betweenTries: [String] = []
-    /// Jobs that it comes after and that have not ended.
+    /// The jobs that must end first and have not.
     public var waitsFor: [String] = []
-    /// Those of its locks that a running job holds.
+    /// The job's locks that a running job holds.
     public var heldLocks: [(lock: String, job: String)] = []
-    /// Why the daemon starts nothing, as it last said.
+    /// The reason why the daemon starts nothing, as last published.
     public var held: String?
     public var slots = Configuration().slots
-    /// How many of these may be used here while other users' jobs have the rest; nil: all.
+    /// The number of these slots that can be used here while other users' jobs have the rest. Nil means all.
     public var granted: Int?
-    /// How many one user's jobs may have, where this is one user's part.
+    /// The number of slots that one user's jobs may have, in a user's part.
     public var userSlots: Int?
     public var queueSlots: [String: Int] = [:]
 
     public init() {}
 
-    /// What holds a job now; the daemon looks at these in the same order. None: it is about to start.
+    /// The reasons that hold a job now, in the order in which the daemon checks them. Empty when the job is about to start.
     public func holds(on job: JobStatus, overlap: Overlap, now: Instant) -> [Hold] {
         var holds: [Hold] = []
         if let daemonGoneSince { holds.append(Hold(.daemon, instant: daemonGoneSince)) }
@@ -117,7 +118,7 @@ public struct WaitingSurroundings: Sendable {
             }
             holds.append(hold)
         }
-        // The last thing that is looked at, when all else allows a start.
+        // This is checked last, when nothing else prevents a start.
         if holds.isEmpty, let held {
             var hold = Hold(.gate)
             hold.note = held
@@ -128,13 +129,13 @@ public struct WaitingSurroundings: Sendable {
 }
 
 extension WaitingSurroundings {
-    /// Takes what the daemon that serves the spool has published.
+    /// Uses the status that the serving daemon has published.
     public mutating func take(published table: Table) {
         granted = table.whole("granted").map { Int(clamping: $0) }
         userSlots = table.whole("user_slots").map { Int(clamping: $0) }
         held = table.text("held")
         guard held == nil, case .array(let troubles)? = table["troubles"]?.kind else { return }
-        // Of these nothing is started.
+        // Nothing is started for these.
         for case .table(let one) in troubles.map(\.kind) where ["disk", "descriptors", "processes", "spool"].contains(one.text("of")) {
             held = "\(one.text("error") ?? ""); \(one.text("effect") ?? "")"
         }
@@ -142,13 +143,13 @@ extension WaitingSurroundings {
 }
 
 extension JobRecords {
-    /// The jobs that a waiting one comes after and that have not ended; as the journal's newest segment has it.
+    /// The jobs that must end before a waiting one and have not, according to the journal's newest segment.
     public mutating func waitsFor(of id: String) throws(JournalError) -> [String] {
         try open(dependencies(of: [id])[id] ?? [])
     }
 
-    /// The jobs that waiting ones come after, whatever has become of those; of jobs that the journal's newest segment has accepted.
-    /// `names`: their ids, or the names of their files in `new/`.
+    /// The jobs that waiting jobs wait for, whether they have ended or not, for jobs that the journal's newest segment has
+    /// accepted. `names` are their ids, or the names of their files in `new/`.
     public func dependencies(of names: Set<String>) throws(JournalError) -> [String: [String]] {
         let newest: String?
         do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
@@ -171,7 +172,7 @@ extension JobRecords {
         return all
     }
 
-    /// Whether a task has had a run, as the journal's newest segment has it; or has one in new/ that nobody has taken up yet.
+    /// True when a task has had a run according to the journal's newest segment, or has one in new/ that is not taken up yet.
     public mutating func hasRun(_ task: String) throws(JournalError) -> Bool {
         let newest: String?
         do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
@@ -186,7 +187,7 @@ extension JobRecords {
         return false
     }
 
-    /// Those of these jobs that have not ended.
+    /// The jobs of these that have not ended.
     public mutating func open(_ ids: [String]) throws(JournalError) -> [String] {
         var open: [String] = []
         for id in ids {
@@ -195,14 +196,14 @@ extension JobRecords {
         return open
     }
 
-    /// What the job that stands at a place says it is; nil when that cannot be read.
+    /// The definition of the job at a place. Nil when it cannot be read.
     public func definition(at place: JobPlace) throws(SystemError) -> JobDefinition? {
         let files = place.isFile ? [place.path] : Source.fileNames.map { "\(place.path)/\($0)" }
         for path in files {
             guard case .file(let status, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { continue }
             let isExecutable = !place.isFile || status.mode & 0o111 != 0
             guard let format = Source.format(ofFile: path, firstBytes: bytes, isExecutable: isExecutable) else { continue }
-            // Not readable: who asks says what is wrong from the job's status.
+            // Not readable: the job's status then shows the fault.
             return try? read(Source(format: format, bytes: bytes).table(), isScript: format == .script, context)
         }
         return nil

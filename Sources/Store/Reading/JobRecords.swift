@@ -1,19 +1,19 @@
-// Jobs as a reader without the daemon finds them: by looking where they stand.
+// Finds jobs without the daemon, by reading the tree.
 //
-// - Nothing is kept between two questions: the tree is the truth, and it moves meanwhile. A job goes new, running, done or
-//   failed, so looking in that order cannot miss one on its way; only a job between two tries goes back, and a second look
-//   finds it.
-// - A question about one id is answered by looking at names, never by listing, however many records there are.
+// - Nothing is kept between two questions: the tree is the truth, and it changes. A job moves from new to running and then to
+//   done or failed, so a search in that order cannot miss a moving job. Only a job between two tries moves back, and a second
+//   search finds it.
+// - A question about one id looks up names and never lists a directory, however many records there are.
 
 import Glibc
 
-/// Where a job stands.
+/// The place of a job.
 public struct JobPlace: Sendable, Hashable {
     public var id: String
     public var state: JobState
-    /// It waits as the file that was dropped.
+    /// The job waits as the dropped file.
     public var isFile: Bool
-    /// Where it stands, if not in the directory of its id: there may be very many of them.
+    /// The path, if it is not the directory of the job's id. Such places are rare, and there may be very many places.
     private var otherPath: String?
 
     /// The job's directory, or the file that waits in `new/`.
@@ -26,7 +26,7 @@ public struct JobPlace: Sendable, Hashable {
         if path != "\(state.rawValue)/\(id)" { otherPath = path }
     }
 
-    /// A job that stands in its directory.
+    /// A job in its directory.
     init(id: String, state: JobState) {
         self.id = id
         self.state = state
@@ -34,12 +34,12 @@ public struct JobPlace: Sendable, Hashable {
     }
 }
 
-/// A job, what is known of it, and the JSON that says so.
+/// A job, its known facts, and their JSON.
 public struct JobRecord: Sendable {
     public var place: JobPlace
     public var status: JobStatus
     public var json: [UInt8]
-    /// The status was there and readable; else the place is all that is known.
+    /// True when the status exists and is readable. Otherwise only the place is known.
     public var isComplete = true
 }
 
@@ -47,9 +47,9 @@ public struct JobRecord: Sendable {
 public struct JobRecords<FS: FileSystem> {
     public let fs: FS
     let context: ReadingContext
-    /// For records of ended jobs; nil: not made yet.
+    /// The reader for records of ended jobs. Nil until it is first needed.
     private var reader: RecordReader??
-    /// Ids of waiting files whose names are none, from the journal; read when first needed.
+    /// Ids of waiting files whose names are not ids, from the journal. They are read when first needed.
     private var accepted: [String: AcceptedFile]?
 
     private struct AcceptedFile {
@@ -64,23 +64,23 @@ public struct JobRecords<FS: FileSystem> {
 
     // MARK: One job
 
-    /// Where the job of that id stands; nil when there is none.
+    /// The place of the job with that id. Nil when there is none.
     public mutating func place(of id: String) throws(JournalError) -> JobPlace? {
-        // An id becomes part of paths, so nothing else than an id may.
+        // An id becomes part of paths, so nothing but an id is accepted.
         guard Name.isValid(id.prefix(Name.lengthMax)), id.utf8.allSatisfy({ $0 != UInt8(ascii: "/") }) else { return nil }
         for _ in 0..<2 {
             guard var place = try quickPlace(of: id) else { continue }
-            // A file's own name finds its job too, which may have an id by now.
+            // The name of a file also finds its job, which may have an id by now.
             if place.isFile, JobID(id) == nil {
                 place.id = try self.id(ofWaiting: String(place.path.dropFirst(Layout.new.utf8.count + 1)))
             }
             return place
         }
-        // Waiting under a name that is not its id.
+        // The job waits under a name that is not its id.
         for (file, one) in try acceptedFiles() where one.id == id {
             if try isWaiting(file, one) { return JobPlace(id: id, state: .new, path: "\(Layout.new)/\(file)", isFile: true) }
         }
-        // What the journal knew may have moved since it was read.
+        // Files may have moved since the journal was read.
         return try quickPlace(of: id)
     }
 
@@ -90,7 +90,7 @@ public struct JobRecords<FS: FileSystem> {
             for file in ["\(id).toml", "\(id).json", id] {
                 let found: FileStatus?
                 do throws(SystemError) { found = try fs.status("\(Layout.new)/\(file)") } catch {
-                    // A job that runs as another in root's spool, and asks for itself, may not look there.
+                    // In root's spool, a job that runs as another user and asks about itself may not read this directory.
                     guard error.errno == EACCES else { throw error }
                     break
                 }
@@ -101,7 +101,7 @@ public struct JobRecords<FS: FileSystem> {
             for state in [JobState.running, .done, .failed] {
                 let path = "\(state.rawValue)/\(id)"
                 guard let status = try fs.status(path), status.kind == .directory else { continue }
-                // A directory without a status is what stands there a moment before the file moves into it.
+                // A directory without a status exists for a moment, before the file is moved into it.
                 if try fs.status("\(path)/\(Layout.statusFile)") != nil || waiting == nil {
                     return JobPlace(id: id, state: state, path: path, isFile: false)
                 }
@@ -112,20 +112,20 @@ public struct JobRecords<FS: FileSystem> {
         }
     }
 
-    /// What is known of the job that stood at `place`. Nil when it has moved on meanwhile.
+    /// The known facts of the job at `place`. Nil when it has moved in the meantime.
     public mutating func record(at place: JobPlace) throws(JournalError) -> JobRecord? {
         if place.state.isTerminal, let record = quickRecord(at: place) { return record }
         do throws(SystemError) {
             if place.isFile { return try waitingRecord(at: place) }
             switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true) {
             case .file(_, let bytes):
-                // Not readable: being written, or damaged. Then its place is all that is known.
+                // Not readable: being written, or damaged. Then only the place is known.
                 guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, var status = JobStatus(json: table) else {
                     return bareRecord(at: place)
                 }
-                // Between the new status and the move, the status is ahead of the place, and right.
+                // Between the new status and the move, the status is ahead of the place, and correct.
                 if status.id != place.id { status.id = place.id }
-                // A run speaks by a file beside its status, which is written anew only when the run begins and ends.
+                // A run reports its progress in a file beside its status, which is only written when the run begins and ends.
                 if place.state == .running, let progress = try fs.progress(in: place.path), progress != status.progress {
                     status.progress = progress
                     return JobRecord(place: place, status: status, json: status.json())
@@ -146,12 +146,12 @@ public struct JobRecords<FS: FileSystem> {
         return made
     }
 
-    /// Of an ended job whose record is this user's own. Nil: it must be read with more care.
+    /// Reads an ended job whose record belongs to this user. Returns nil when it must be read with more checks.
     private mutating func quickRecord(at place: JobPlace) -> JobRecord? {
         let record = recordReader()?.withStatus(at: place) { status, isOwn -> JobRecord? in
             guard isOwn else { return nil }
             let bytes = Array(status)
-            // Not readable: found out again, and told.
+            // Not readable: the careful reading finds and reports the error again.
             guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, let status = JobStatus(json: table),
                 status.id == place.id
             else { return nil }
@@ -160,15 +160,15 @@ public struct JobRecords<FS: FileSystem> {
         return record ?? nil
     }
 
-    /// Looks at the status of an ended job as it is written. True when that cannot be done.
+    /// Passes the status of an ended job to `body` as it is written. Returns true when that cannot be done.
     public mutating func mayBe(_ place: JobPlace, _ look: (UnsafeRawBufferPointer) -> Bool) -> Bool {
         guard place.state.isTerminal else { return true }
         return recordReader()?.withStatus(at: place) { status, _ in look(status) } ?? true
     }
 
-    /// The job of that id; nil when there is none.
+    /// The job with that id. Nil when there is none.
     public mutating func record(of id: String) throws(JournalError) -> JobRecord? {
-        // A job moves a few times at most; one that moves oftener than this is not worth waiting for.
+        // A job moves a few times at most. One that moves more often than this is not worth waiting for.
         for _ in 0..<8 {
             guard let place = try place(of: id) else { return nil }
             if let record = try record(at: place) { return record }
@@ -177,7 +177,7 @@ public struct JobRecords<FS: FileSystem> {
     }
 
     private func bareRecord(at place: JobPlace) -> JobRecord {
-        // Gone meanwhile, or not to be looked at: then nothing tells.
+        // It is gone by now or not accessible, so nothing is known.
         let changed = (try? fs.status(place.path)).flatMap { $0 }.map { Instant(milliseconds: $0.changedNanoseconds / 1_000_000) }
         let instant = JobID(place.id)?.instant ?? changed ?? Instant(milliseconds: 0)
         var status = JobStatus(
@@ -192,7 +192,7 @@ public struct JobRecords<FS: FileSystem> {
         return JobRecord(place: place, status: status, json: status.json(), isComplete: false)
     }
 
-    /// A file that waits has no status yet: what it says of itself, read as the daemon would.
+    /// A waiting file has no status yet. Its content is read as the daemon would read it.
     private func waitingRecord(at place: JobPlace) throws(SystemError) -> JobRecord? {
         let file = String(place.path.dropFirst(Layout.new.utf8.count + 1))
         switch try fs.take(place.path, limit: Source.bytesMax, ignoringWriters: true) {
@@ -232,7 +232,7 @@ public struct JobRecords<FS: FileSystem> {
         }
     }
 
-    /// A job's keys, over those of the task it names.
+    /// A job's keys, over those of the task that it names.
     func read(_ table: Table, isScript: Bool, _ context: ReadingContext) throws(Problems) -> JobDefinition {
         guard let name = table.text("task"), Name.isValid(name) else {
             return try JobDefinition.read(table, isScript: isScript, context)
@@ -256,7 +256,7 @@ public struct JobRecords<FS: FileSystem> {
 
     // MARK: Many jobs
 
-    /// Where all jobs of these states stand, newest id first. Reads names alone.
+    /// The places of all jobs in these states, newest id first. Reads only names.
     public mutating func places(in states: [JobState]) throws(JournalError) -> [JobPlace] {
         var places: [JobPlace] = []
         for state in states {
@@ -285,11 +285,11 @@ public struct JobRecords<FS: FileSystem> {
         let stem = Spool<FS>.stem(of: file)
         if JobID(stem) != nil { return stem }
         if let one = try acceptedFiles()[file], try isWaiting(file, one) { return one.id }
-        // Not taken up yet: its name is the only name it has.
+        // Not taken up yet: the file's name is its only name.
         return file
     }
 
-    /// Ids that begin or end with `part`, for a person who types less than a whole one; at most `limit`.
+    /// Ids that begin or end with `part`, at most `limit`, for a person who types only part of an id.
     public mutating func matches(_ part: String, limit: Int) throws(JournalError) -> [JobPlace] {
         var found: [JobPlace] = []
         for place in try places(in: JobState.allCases) where place.id.hasPrefix(part) || place.id.hasSuffix(part) {

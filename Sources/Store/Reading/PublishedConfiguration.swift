@@ -1,11 +1,11 @@
-/// What the daemon has in force of its configuration, as `state/status.json` says it under `configuration`: whoever tells due times,
-/// limits or slots tells those, whatever the file says by now, or which file it was.
+/// The configuration in force of the daemon, from the key `configuration` in `state/status.json`. Programs that show due times,
+/// limits or slots use it, whatever the configuration file contains by now, and whichever file it was.
 public struct PublishedConfiguration: Sendable {
-    /// The path it is read from.
+    /// The path of the configuration file.
     public var file: String?
-    /// When it was read and accepted; nil: the defaults are in force.
+    /// The time at which it was read and accepted. Nil when the defaults are in force.
     public var readAt: Instant?
-    /// Why a later text of the file is not in force.
+    /// The reason why a later text of the file is not in force.
     public var problems: [String]
     public var zoneName: String
     private var values: Configuration
@@ -37,7 +37,7 @@ public struct PublishedConfiguration: Sendable {
         writer.endObject()
     }
 
-    /// Nil where the daemon has published none: it is an older one, or none has ever run.
+    /// Nil when the daemon has published none: it is an older one, or none has ever run.
     public init?(_ status: Table) {
         guard case .table(let table)? = status["configuration"]?.kind, let zone = table.text("timezone") else { return nil }
         file = table.text("file")
@@ -53,7 +53,7 @@ public struct PublishedConfiguration: Sendable {
         if let keep = table.whole("keep_ms") { values.keepMilliseconds = keep }
     }
 
-    /// The configuration in force, as far as it is published.
+    /// The published part of the configuration in force.
     public func configuration(_ zones: ZoneDatabase) throws(RecurrenceError) -> Configuration {
         var configuration = values
         configuration.zone = try zones.zone(zoneName)

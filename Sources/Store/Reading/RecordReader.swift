@@ -1,13 +1,13 @@
-// Reading the status of many records, one after another: three calls for each, into one buffer, and without taking apart what cannot be
-// what is asked for.
+// Reads the status of many records: three calls for each, into one buffer, and without decoding those that cannot match the
+// question.
 
 import CLinux
 import Glibc
 
-/// Reads `status.json` of records in `done/` and `failed/`.
+/// Reads the `status.json` of records in `done/` and `failed/`.
 ///
-/// Nothing is followed on the way, neither a link nor a mount, and nothing blocks: a record may be another user's. What cannot be read so
-/// is read by ``JobRecords/record(at:)`` with all care, which also says what is wrong with it.
+/// No link or mount is followed, and nothing blocks: a record may belong to another user. A record that cannot be read this way
+/// is read by ``JobRecords/record(at:)`` with all checks, which also report its faults.
 public final class RecordReader {
     private let directories: [(state: JobState, raw: Int32)]
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
@@ -21,7 +21,8 @@ public final class RecordReader {
         buffer.deallocate()
     }
 
-    /// The whole of a record's status, as long as `body` runs, and whether the file is this user's own. Nil when it cannot be read so.
+    /// Passes the whole status of a record to `body`, and whether the file belongs to this user. Returns nil when it cannot be
+    /// read this way.
     func withStatus<Result>(at place: JobPlace, _ body: (_ status: UnsafeRawBufferPointer, _ isOwn: Bool) -> Result) -> Result? {
         guard !place.isFile, let directory = directories.first(where: { $0.state == place.state })?.raw else { return nil }
         path.removeAll(keepingCapacity: true)
@@ -42,7 +43,7 @@ public final class RecordReader {
             if read < 0, errno == EINTR { continue }
             guard read >= 0, count + read < buffer.count else { return nil }
             count += read
-            // All of it, as a rule, by the first call.
+            // Usually the first call reads all of it.
             if read == 0 || count == Int(status.st_size) { break }
         }
         return body(UnsafeRawBufferPointer(start: buffer.baseAddress, count: count), status.st_uid == user)
@@ -50,7 +51,7 @@ public final class RecordReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Where the bytes stand next, at or behind an offset; nil: nowhere.
+    /// The next bytes at or after an offset that are not a hole. Nil when there are none.
     public func firstOffset(of bytes: [UInt8], from start: Int = 0) -> Int? {
         guard let base = baseAddress, start <= count else { return nil }
         return bytes.withUnsafeBytes { wanted in
@@ -61,7 +62,7 @@ extension UnsafeRawBufferPointer {
     public func holds(_ bytes: [UInt8]) -> Bool { firstOffset(of: bytes) != nil }
 }
 
-/// What a status must hold somewhere to be what is asked for: of each group, one of its strings. Tells without reading the status as JSON.
+/// The strings that a status must contain to match a question: one string of each group. The check does not decode the JSON.
 public struct StatusNeedles: Sendable {
     private var groups: [[[UInt8]]] = []
 
@@ -69,22 +70,22 @@ public struct StatusNeedles: Sendable {
 
     public var isEmpty: Bool { groups.isEmpty }
 
-    /// One of these strings must be a value, or an entry of a list. None: nothing is asked.
+    /// One of these strings must be a value or an entry of a list. An empty list adds no condition.
     public mutating func add(anyOf values: [String]) {
-        // What JSON may write in several ways is not looked for.
+        // Strings that JSON can write in several ways are not searched.
         let special = [UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/")]
         guard !values.isEmpty, values.allSatisfy({ $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !special.contains($0) } })
         else { return }
         groups.append(values.map { Array("\"\($0)\"".utf8) })
     }
 
-    /// False: it cannot be. A status with an escape in it may hold anything.
+    /// Returns false when the status cannot match. A status with an escape may contain any string.
     public func mayBe(in status: UnsafeRawBufferPointer) -> Bool {
         groups.allSatisfy { group in group.contains(where: status.holds) } || status.contains(UInt8(ascii: "\\"))
     }
 }
 
-/// When a record's time is up, as far as a look can tell that does not read the status as JSON.
+/// The end of a record's stay, as far as it can be found without decoding the JSON.
 public struct StayGlance: Sendable {
     private static let end = Array("\"ended_at\":".utf8)
     private static let noStay = Array("\"keep_ms\":null".utf8)
@@ -92,26 +93,26 @@ public struct StayGlance: Sendable {
     private let ownCounts: Bool
     private let now: Instant
 
-    /// - Parameter ownCounts: a record that says itself how long it stays does so.
+    /// - Parameter ownCounts: a record's own time for its stay applies.
     public init(stayMilliseconds: Int64, ownCounts: Bool, now: Instant) {
         self.stayMilliseconds = stayMilliseconds
         self.ownCounts = ownCounts
         self.now = now
     }
 
-    /// False: its time is not up.
+    /// Returns false when the time is not up.
     public func mayBeOver(_ status: UnsafeRawBufferPointer) -> Bool {
         if ownCounts, !status.holds(Self.noStay) { return true }
         var offset = 0
         while let found = status.firstOffset(of: Self.end, from: offset) {
             offset = found + Self.end.count
-            // `"2026-11-21T02:00:00.000Z"`; anything else is left to whoever reads it as JSON.
+            // `"2026-11-21T02:00:00.000Z"`. Any other form is left to the JSON reader.
             let value = status[offset..<Swift.min(offset + 26, status.count)]
             guard value.count == 26, value.first == UInt8(ascii: "\""), let end = Instant(fixed: value.dropFirst().dropLast())
             else { return true }
             if end.advanced(byMilliseconds: stayMilliseconds) <= now { return true }
         }
-        // One that does not say when it ended stays, if it says so as it is always said.
+        // A record without an end stays, if it has the usual form of a record without an end.
         return offset == 0
     }
 }

@@ -1,8 +1,8 @@
-// `status.json` read back. Tolerant: a key that is missing or of another kind is as if it said nothing, because the file
-// may be of another version or have been edited; only an id makes it a status.
+// Reads a `status.json`. A key that is missing or of another kind is ignored, because the file may be of another version or have
+// been edited. Only the id is required.
 
 extension Limits {
-    /// A status holds a payload, which has the limits of the file that it came in, and a result beside it.
+    /// A status contains a payload, with the limits of the file that it came in, and a result beside it.
     public static let status = Limits(values: 2 * Limits.standard.values)
 }
 
@@ -57,10 +57,10 @@ extension Table {
         if case .string(let text)? = self[key]?.kind { text } else { nil }
     }
 
-    /// What others make paths and questions of: anything else is as if it were not there.
+    /// Programs make paths and questions of this value, so any other form is ignored.
     fileprivate func name(_ key: String) -> String? { text(key).flatMap { Name.isValid($0) ? $0 : nil } }
 
-    /// The strings of a list; none when it is anything else.
+    /// The strings of a list. Empty for any other value.
     public func texts(_ key: String) -> [String] {
         guard case .array(let values)? = self[key]?.kind else { return [] }
         return values.compactMap { if case .string(let text) = $0.kind { text } else { nil } }
@@ -72,7 +72,7 @@ extension Table {
 
     public func instant(_ key: String) -> Instant? { text(key).flatMap { Instant(fixed: $0.utf8) } }
 
-    /// Seconds with or without a fraction, as milliseconds; 0 for anything that is no reasonable number.
+    /// Seconds with or without a fraction, as milliseconds. 0 for anything but a reasonable number.
     fileprivate func milliseconds(_ key: String) -> Int64 {
         switch self[key]?.kind {
         case .integer(let seconds) where seconds.magnitude < 1_000_000_000_000: seconds * 1000

@@ -1,6 +1,6 @@
 import Glibc
 
-/// One walk over all records in done/ and failed/, some at a time, that puts those aside whose time is up.
+/// Walks once over all records in done/ and failed/, some at a time, and puts aside those whose time is up.
 public final class PruneScan {
     private var names: [(state: JobState, name: String)] = []
 
@@ -12,9 +12,9 @@ public final class PruneScan {
 
     public var isFinished: Bool { names.isEmpty }
 
-    /// Looks at up to `count` records and returns the ids of those it put aside, and those that could not be. `keep`: the stay, in
-    /// milliseconds, of records that do not say. `stays`: told of each that stays, and until when. `remove`: told of what is to be removed,
-    /// which nobody sees any more.
+    /// Examines up to `count` records. Returns the ids of those that it put aside, and those that it failed to put aside. `keep`
+    /// is the time in milliseconds for which a record stays that has no time of its own. `stays` is called with each record that
+    /// stays and the end of its stay. `remove` is called with each directory to remove, which is hidden already.
     public func step(
         _ count: Int, _ fs: some FileSystem, keep: Int64, at now: Instant, stays: (JobID, JobState, Instant) -> Void = { _, _, _ in },
         remove: (String) -> Void
@@ -25,7 +25,7 @@ public final class PruneScan {
             guard let (state, name) = names.popLast() else { break }
             let directory = "\(Layout.directory(state))/\(name)"
             do throws(SystemError) {
-                // A daemon that ended meanwhile had begun to make or to remove it.
+                // An earlier daemon ended while it was creating or removing this directory.
                 if Layout.isAside(name) { remove(directory) }
                 guard let id = JobID(name), let ends = try Self.stayEnds(directory, fs, keep: keep) else { continue }
                 guard ends <= now else {
@@ -42,10 +42,10 @@ public final class PruneScan {
         return (removed, failed)
     }
 
-    /// When the record's stay ends; nil when its status cannot be read, which keeps it.
+    /// The end of the record's stay. Nil when its status cannot be read, and the record then stays.
     public static func stayEnds(_ directory: String, _ fs: some FileSystem, keep: Int64) throws(SystemError) -> Instant? {
         guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
-            // Not readable as JSON: nothing says how long it should stay.
+            // Not readable as JSON: the length of its stay is unknown.
             case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind,
             var endedAt = status.instant("ended_at")
         else { return nil }
@@ -57,26 +57,26 @@ public final class PruneScan {
 }
 
 extension FileSystem {
-    /// Removes a directory and all in it; one that is gone already is as good.
+    /// Removes a directory and its content. A directory that is gone already is accepted.
     public func removeTreeIfThere(_ path: String) throws(SystemError) {
         do throws(SystemError) { try removeTree(path) } catch {
             if error.errno != SystemError.noSuchFile { throw error }
         }
     }
 
-    /// Removes a job's directory, out of sight by one rename first, so that nobody meets half a record; one that is gone already is as
-    /// good.
+    /// Hides a job's directory by one rename and then removes it, so that nobody finds a partial record. A directory that is gone
+    /// already is accepted.
     public func removeRecord(of id: JobID, _ state: JobState) throws(SystemError) {
         if let aside = try setAside(recordOf: id, state) { try removeTree(aside) }
     }
 
-    /// Puts a job's directory out of sight and returns where it is then, to be removed; nil: it is gone already.
+    /// Hides a job's directory and returns its new path, for the removal. Returns nil when it is gone already.
     public func setAside(recordOf id: JobID, _ state: JobState) throws(SystemError) -> String? {
         let aside = Layout.aside(of: id, state)
         do throws(SystemError) { try rename(Layout.directory(of: id, state), to: aside) } catch {
             if error.errno == ENOENT { return nil }
             guard error.isNotEmpty else { throw error }
-            // An earlier removal failed halfway.
+            // An earlier removal has failed halfway.
             try removeTree(aside)
             try rename(Layout.directory(of: id, state), to: aside)
         }
@@ -85,8 +85,8 @@ extension FileSystem {
 }
 
 extension Spool {
-    /// Keeps the latest `count` records of a task and puts the older ones aside; `remove` is told of each. The records are listed once a
-    /// task, then kept in mind.
+    /// Keeps the latest `count` records of a task and puts the older ones aside. `remove` is called with each of them. The
+    /// records of a task are listed once and then remembered.
     public func keepLatest(
         _ count: Int, of task: String, adding latest: (id: JobID, state: JobState), remove: (String) -> Void
     ) throws(SystemError) {
@@ -118,11 +118,11 @@ extension Spool {
         recordsOfTask[task] = records
     }
 
-    /// Whether a record is one of the task's runs, and not only called like it.
+    /// True when a record is one of the task's runs, and does not just have the same name.
     private func isRun(_ id: JobID, _ state: JobState, of task: String) throws(SystemError) -> Bool {
         let path = "\(Layout.directory(of: id, state))/\(Layout.statusFile)"
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
-            // Not readable as JSON: nobody knows whose it is, so it stays.
+            // Not readable as JSON: its task is unknown, so it stays.
             case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let owner)? = status["task"]?.kind
         else { return false }
         return owner == task

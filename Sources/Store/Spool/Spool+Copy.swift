@@ -1,12 +1,12 @@
-// A copy of a spool, taken while that was served: its directories are of different moments.
+// A copy of a spool that was being served: its directories are from different moments.
 
 import Glibc
 
 extension Spool {
-    /// Sets files in `new/` aside that the journal knows to have become jobs: they stood there when the directory was copied, and their
-    /// jobs were copied later. Returns what was set aside, each in a sentence.
+    /// Sets files in `new/` aside that became jobs according to the journal: `new/` was copied while they were still there, and
+    /// their jobs were copied later. Returns a sentence for each file.
     ///
-    /// - Parameter jobs: those of the journal, ended ones too.
+    /// - Parameter jobs: the jobs of the journal, including ended ones.
     public func setAsideTaken(_ jobs: some Sequence<Job>) throws(SystemError) -> [String] {
         var waiting: Set<String> = []
         var taken: [Job] = []
@@ -19,7 +19,7 @@ extension Spool {
             guard let stamp = job.file, !waiting.contains(stamp.name) else { continue }
             let path = "\(Layout.new)/\(stamp.name)"
             guard let status = try fs.status(path), status.kind == .file, status.size == stamp.size,
-                // Archives keep whole seconds.
+                // Archives store whole seconds.
                 status.modifiedNanoseconds / 1_000_000_000 == stamp.modifiedNanoseconds / 1_000_000_000
             else { continue }
             let kept = try fs.setAside(path)
@@ -30,12 +30,12 @@ extension Spool {
 }
 
 extension Layout {
-    /// What was found and is of no use where it stood.
+    /// A file that has no use at its present place.
     public static let lostAndFound = "state/lost+found"
 }
 
 extension FileSystem {
-    /// Moves something to `state/lost+found/`, under a name that says where it stood. Returns where it is now.
+    /// Moves something to `state/lost+found/`, under a name that shows its former place. Returns its new path.
     public func setAside(_ path: String) throws(SystemError) -> String {
         try makeDirectory(Layout.lostAndFound)
         let name = String(path.map { $0 == "/" ? "-" : $0 }.suffix(200))

@@ -1,14 +1,15 @@
-// Reading tasks and schedules.
+// Reads tasks and schedules.
 
-/// A file in `tasks/` or `schedules/`, read.
+/// A file in `tasks/` or `schedules/` that has been read.
 public struct DefinitionFile: Sendable {
-    /// Name in its directory.
+    /// The file's name in its directory.
     public var file: String
     /// The task's name or the schedule's id.
     public var stem: String
     public var source: Source
     public var changedAt: Instant
-    /// From when its relative times count: since it was changed, unless the journal says that the same text was there before.
+    /// The instant from which relative times count: the file's last change, unless the journal contains the same text from an
+    /// earlier time.
     public var writtenAt: Instant
 
     public init(file: String, stem: String, source: Source, changedAt: Instant) {
@@ -23,16 +24,16 @@ public struct DefinitionFile: Sendable {
     }
 }
 
-/// Why a definition cannot be used: lines of `file:line:column: …` for people.
+/// The reason why a definition cannot be used: lines of `file:line:column: …` for people.
 public struct DefinitionProblem: Error, Sendable, Hashable {
     public var stem: String
     public var lines: [String]
-    /// What the system said, where that is why.
+    /// The system's error, if that is the reason.
     public var errno: Int32?
 }
 
 extension Spool {
-    /// The files of `tasks/` or `schedules/` that are meant as definitions, by stem; two of one stem stand together.
+    /// The files of `tasks/` or `schedules/` that are definitions, by stem. Two files with one stem are together.
     public func definitionFiles(in directory: String) throws(SystemError) -> [String: [String]] {
         var files: [String: [String]] = [:]
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
@@ -42,7 +43,7 @@ extension Spool {
         return files
     }
 
-    /// The files there are now for one stem.
+    /// The present files of one stem.
     public func definitionFiles(in directory: String, stem: String) throws(SystemError) -> [String] {
         var found: [String] = []
         for ending in [".toml", ".json"] {
@@ -52,7 +53,7 @@ extension Spool {
         return found
     }
 
-    /// Reads the definition of one stem. Nil: it is still being written.
+    /// Reads the definition of one stem. Returns nil while it is still being written.
     public func definition(
         in directory: String, stem: String, files: [String]
     ) throws(DefinitionProblem) -> DefinitionFile? {

@@ -1,37 +1,37 @@
-// Taking up what was dropped into new/.
+// Takes up files that were dropped into new/.
 
 import Glibc
 
-/// What a name in new/ turned out to be.
+/// The result of reading a name in new/.
 public enum Arrival {
     case job(AcceptedJob)
     case rejected(RejectedFile)
-    /// Still being written, or somebody's work in progress: its next event will say.
+    /// It is still being written, or somebody is working on it. Wait for its next event.
     case notYet
-    /// Somebody is about to give it its mode: it is looked at when that has happened, or after so many milliseconds.
+    /// Somebody is about to set its mode. Read it again at the next event, or after this many milliseconds.
     case soon(milliseconds: Int64)
-    /// The same job again: its second file was removed, the first stands.
+    /// The same job again: the second file was removed, and the first one stays.
     case again(JobID)
-    /// The directory of a job that runs or waits, which somebody has moved here.
+    /// The directory of a running or waiting job that somebody has moved here.
     case strayed(JobID)
-    /// A directory that is no job.
+    /// A directory that is not a job.
     case ignored(why: String)
-    /// Somebody else's, who has no say here: this user's. It is left alone.
+    /// It belongs to this other user, who may not submit here. It is ignored.
     case foreign(UInt32)
     case missing
 }
 
 extension Spool {
-    /// Reads a name in new/, once.
+    /// Reads a name in new/ once.
     ///
     /// - Parameters:
-    ///   - isSettled: false when all that is known is that the name was created; an empty file is then still to be written.
-    ///   - isMovedIn: it was renamed into new/, and so came whole, a directory too.
-    ///   - known: the id under which a file of this name already waits.
-    ///   - isTaken: whether the scheduler knows a job of this id.
-    ///   - ending: a job that has come to its end and has not been brought to its place yet.
-    ///   - task: finds the definition in force of a task.
-    ///   - schedules: finds the ids of a task's schedules. A dropped run whose id is that of one of their due times is that run.
+    ///   - isSettled: false when only the creation of the name is known. An empty file is then still being written.
+    ///   - isMovedIn: it was renamed into new/, so it is complete, even if it is a directory.
+    ///   - known: the id of the job for which a file of this name already waits.
+    ///   - isTaken: returns true when the scheduler has a job of this id.
+    ///   - ending: a job that has ended and has not been moved to its place yet.
+    ///   - task: returns the definition in force of a task.
+    ///   - schedules: returns the ids of a task's schedules. A dropped run whose id is that of one of their due times is that run.
     public func intake(
         _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext,
         isTaken: (JobID) -> Job?, ending: (JobID) -> Job? = { _ in nil }, task: (String) -> TaskDefinition?,
@@ -40,7 +40,7 @@ extension Spool {
         guard !Name.isUnfinished(name) else { return .notYet }
         let path = "\(Layout.new)/\(name)"
         let stem = Self.stem(of: name)
-        /// A waiting job whose file cannot be used any more is what is rejected.
+        /// A waiting job whose file can no longer be used is rejected.
         func rejection(_ why: String, _ status: FileStatus?) -> RejectedFile {
             var file = self.rejection(name, stem, context, why, changed: status)
             if let known { file.id = known }
@@ -54,10 +54,10 @@ extension Spool {
             if isSettling(status, context) { return .notYet }
             return .rejected(rejection(why, status))
         case .other(.directory):
-            // It is still written to, or about to be brought to its place.
+            // It is still being written, or about to be moved to its place.
             if let id = try jobOfStray(path), let job = isTaken(id) ?? ending(id), try isStray(job) { return .strayed(id) }
             return try intakeDirectory(name, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
-        // It cannot be moved to failed/, and to ask it may take for ever.
+        // It cannot be moved to failed/, and a call into it might never return.
         case .other(.mountPoint): return .ignored(why: FileKind.mountPoint.article)
         case .other(let kind):
             let status = try fs.status(path)
@@ -124,7 +124,7 @@ extension Spool {
         var id: JobID
         var name: String
         var due: Instant
-        /// The file's name is an id, which gives the job its name.
+        /// The file's name is an id, which contains the job's name.
         var isNamed: Bool
     }
 
@@ -139,7 +139,7 @@ extension Spool {
         let name = Name.sanitized(stem)
         if let known { return Identity(id: known, name: name, due: dropped, isNamed: false) }
         var unique = stableHash("\(file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)")
-        // What was written in place twice within a tick of the clock is two jobs all the same.
+        // Two files written in place within one tick of the clock are two jobs.
         while isTaken(JobID(instant: dropped, name: name, unique: unique)) != nil { unique &+= 1 }
         return Identity(
             id: JobID(instant: dropped, name: name, unique: unique), name: name, due: dropped, isNamed: false)
@@ -158,14 +158,14 @@ extension Spool {
 
     private enum Duplicate { case same, other }
 
-    /// The schedule that an id's due time is of.
+    /// The schedule to which an id's due time belongs.
     private func schedule(of id: JobID, among schedules: [String], of task: String) -> String? {
         guard let due = id.instant else { return nil }
         return schedules.first { JobID(task: task, schedule: $0, due: due) == id }
     }
 
-    /// Whether a job of this id exists besides the file itself, and whether it is the same job. Two runs of one due time of a
-    /// task are, whatever their files say.
+    /// Tests whether a job with this id exists besides the file itself, and whether it is the same job. Two runs of one due time
+    /// of a task are the same job, whatever their files contain.
     private func duplicate(
         of id: JobID, known: JobID?, _ source: Source, isTaken: (JobID) -> Job?
     ) throws(SystemError) -> Duplicate? {
@@ -178,7 +178,7 @@ extension Spool {
             let directory = Layout.directory(of: id, state)
             guard try fs.status(directory) != nil else { continue }
             if case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
-                // Not readable as JSON: the job's own file tells.
+                // Not readable as JSON: use the job's own file.
                 case .table(let status)? = (try? JSON.parse(bytes))?.kind, status.text("schedule") != nil,
                 let task = status.text("task"), taskNamed(in: source) == task
             {
@@ -194,7 +194,7 @@ extension Spool {
         return nil
     }
 
-    /// The task that a job's file is a run of; nil when it is none, or cannot be read.
+    /// The task of which a job's file is a run. Nil when it is not a run, or cannot be read.
     private func taskNamed(in source: Source) -> String? { (try? source.table())?.text("task") }
 
     public static func stem(of file: String) -> String {
@@ -204,8 +204,8 @@ extension Spool {
 
     // MARK: Directories
 
-    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job linked to the old one. One
-    /// without a status of an old job is a new job that brings its input along.
+    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job with a link to the old one. A
+    /// directory without a status of an old job is a new job with its input.
     private func intakeDirectory(
         _ name: String, isMovedIn: Bool, _ context: ReadingContext, isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
     ) throws(SystemError) -> Arrival {
@@ -220,7 +220,7 @@ extension Spool {
         if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
         guard let found else {
             if let owner = try fs.foreignOwner(path) { return .foreign(owner) }
-            // Made by mkfs(8), or meant for a user, to whom it does not belong yet.
+            // Created by mkfs(8), or meant for a user who does not own it yet.
             let isUsers = isRoots ? try UserPart.owner(ofName: name) != nil : false
             if name == "lost+found" || isUsers { return .ignored(why: "a directory without a job's file") }
             guard let status = try fs.status(path) else { return .missing }
@@ -234,10 +234,10 @@ extension Spool {
         var oldTask: String?
         var attempt = 0
         if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
-            // One that cannot be read is of the job that the directory is named after, which ran.
+            // An unreadable one belongs to the job after which the directory is named, which has run.
             let status = statusTable(bytes)
             old = status?.text("id") ?? ownID?.text
-            // Of the job that was to repeat this one when the machine stopped.
+            // Left by the job that was about to repeat this one when the machine stopped.
             if let ownID, status?.text("retry_of") == ownID.text { old = ownID.text }
             paths = status?.texts("paths") ?? []
             oldTask = status?.text("task")
@@ -274,7 +274,7 @@ extension Spool {
                     error: "\(name)/\(found.file): \(Self.foreign(writer))"))
         }
         if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
-        // The file of a scheduled run has its task's keys and not its name. A repeated run is a run of its task all the same.
+        // The file of a scheduled run has its task's keys but not the task's name. A repeated run is still a run of its task.
         let knownTask = oldTask.flatMap { Name.isValid($0) && task($0) != nil ? $0 : nil }
         var job = AcceptedJob(
             id: id, name: jobName, task: taskName ?? knownTask, due: due, createdAt: context.now, notBefore: definition.start ?? due,
@@ -284,7 +284,7 @@ extension Spool {
         return .job(job)
     }
 
-    /// An id for a record that is to run again. What a power cut has doubled is two jobs, also when both come within a tick of the clock.
+    /// An id for a record that is run again. Two copies made by a power cut are two jobs, even within one tick of the clock.
     private func newID(_ name: String, unique: UInt64, _ context: ReadingContext, isTaken: (JobID) -> Job?) throws(SystemError) -> JobID {
         var unique = unique
         while true {
@@ -298,7 +298,8 @@ extension Spool {
         "belongs to user \(owner), who may have written it, and would run as root has it: look at it, then chown it to root"
     }
 
-    /// Who else than root may have written a job's file: whoever owns it, or the one of the record that it may be a copy of.
+    /// The user other than root who may have written a job's file: its owner, or the user of the record of which it may be a
+    /// copy.
     private func writer(
         of found: (file: String, status: FileStatus, bytes: [UInt8]), from id: String?
     ) throws(SystemError) -> UInt32? {
@@ -315,30 +316,30 @@ extension Spool {
         return nil
     }
 
-    /// How long nothing must have been added to a directory before it counts as whole, and a file's mode, owner and names must have been
-    /// as they are before it is refused for them, in milliseconds.
+    /// A directory counts as complete when nothing was added to it for this many milliseconds. A file is refused for its mode,
+    /// owner or names only when these have not changed for this time.
     private static var settlingMilliseconds: Int64 { 1000 }
 
-    /// Whether a file that is refused for its mode, its owner or its names may still be given others: `install -m 755`, `cp; chmod +x` and
-    /// `mv; chown` do that when the file is in its place.
+    /// True when a file that is refused for its mode, owner or names may still get others: `install -m 755`, `cp; chmod +x` and
+    /// `mv; chown` change them when the file is in its place.
     private func isSettling(_ status: FileStatus, _ context: ReadingContext, milliseconds: Int64 = settlingMilliseconds) -> Bool {
         abs(context.now.milliseconds - status.changedNanoseconds / 1_000_000) < milliseconds
     }
 
-    /// install(1) writes a file with mode 0600 and gives it another by its name when it is closed; it fails when that name is gone. So long
-    /// such a file waits for it.
+    /// install(1) writes a file with mode 0600, closes it, and then sets its mode by its name. It fails when that name is gone,
+    /// so the file waits this long.
     private static var installMilliseconds: Int64 { 20 }
 
-    /// How long nothing must have been added to a directory before it counts as one that has no job's file, in milliseconds.
+    /// A directory without a job's file is ignored when nothing was added to it for this many milliseconds.
     private static var fillingMilliseconds: Int64 { 5000 }
 
     static var noJobsFile: String { "is a directory without a job's file: job.toml, job.json, or an executable job" }
 
-    /// No event tells when `cp -r` is done. It is not while it adds files, or still writes one.
+    /// No event reports the end of `cp -r`. It is not done while it adds files or still writes one.
     private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {
         guard let status = try fs.status(path) else { return false }
         let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
-        // What is added while this looks is later than the clock was when it began.
+        // Files that are added during this check are newer than the time at its start.
         if !isMovedIn, abs(age) < Self.settlingMilliseconds { return true }
         for entry in try fs.list(path) where entry.kind == .file {
             if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
@@ -347,14 +348,14 @@ extension Spool {
     }
 
     private func statusTable(_ bytes: [UInt8]) -> Table? {
-        // Not readable as JSON: it says nothing.
+        // Not readable as JSON, so it contains no information.
         guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
         return table
     }
 }
 
 extension JobID {
-    /// The name within the id.
+    /// The name in the id.
     public var name: String {
         let bytes = text.utf8
         let start = bytes.index(bytes.startIndex, offsetBy: 21)
@@ -362,7 +363,7 @@ extension JobID {
         return String(text[start..<dash])
     }
 
-    /// The instant that the id begins with.
+    /// The instant at the beginning of the id.
     public var instant: Instant? { Instant(compact: text.utf8.prefix(20)) }
 }
 

@@ -1,28 +1,28 @@
-// Bringing a job to its place.
+// Moves a job to its place.
 
 import Glibc
 
 extension Spool {
-    /// Brings the job to the directory that its state names, with a `status.json` that says how it stands.
+    /// Moves the job to the directory of its state, with a matching `status.json`.
     ///
-    /// The order within matters: a directory has its `status.json` before it has its name, and the job's file enters it then. A
-    /// `status.json` is new before the directory moves. So whoever sees a job in a directory sees its truth there. It becomes the user's as
-    /// whom the job runs when all of it stands in its place, and is the spool owner's whenever it waits in `new/`.
+    /// The order matters: a directory gets its `status.json` before its name, and then the job's file. A `status.json` is updated
+    /// before the directory moves. So whoever sees a job in a directory sees its true status there. The directory is given to the
+    /// job's user when it is complete and in its place, and belongs to the spool's owner whenever it waits in `new/`.
     ///
-    /// - Parameter isAgain: the disk has refused it before, and much may have come meanwhile.
+    /// - Parameter isAgain: the disk has refused this before, and the files may have changed since.
     public func place(_ job: Job, isAgain: Bool = false) throws(SystemError) {
         let target = Layout.directory(of: job.id, job.state)
         let status = job.status(host: host).json()
         switch job.place {
         case .file(let name):
             if job.isUnread, try isDirectory("\(Layout.new)/\(name)") {
-                // A directory whose job cannot be used goes as it is.
+                // A directory whose job cannot be used is moved unchanged.
                 try fs.replace("\(Layout.new)/\(name)/\(Layout.statusFile)", status)
                 try fs.rename("\(Layout.new)/\(name)", to: target)
                 break
             }
             try makeRecord(of: job, status)
-            // What it says is nowhere else: it must not be moved to where a power cut leaves nothing.
+            // Its content exists nowhere else, so a power cut must not lose it during the move.
             if job.isUnread { try fs.sync(Layout.directory(job.state)) }
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target, isAgain: isAgain)
@@ -37,13 +37,13 @@ extension Spool {
         case .directory(let state):
             let here = Layout.directory(of: job.id, state)
             do throws(SystemError) { try bring(job, from: here, to: target) } catch {
-                // Somebody moved or removed the directory by hand.
+                // Somebody has moved or removed the directory.
                 guard error.errno == ENOENT, try fs.status(here) == nil else { throw error }
                 guard let stray = try stray(of: job) else {
                     try remake(job, at: target)
                     break
                 }
-                // Back first, as it is: a crash in between then finds what it would find without.
+                // Move it back unchanged first: a crash then leaves the same state as before the other move.
                 try fs.renameNoReplace(stray, to: here)
                 try bring(job, from: here, to: target)
             }
@@ -53,10 +53,11 @@ extension Spool {
 
     private func bring(_ job: Job, from here: String, to target: String) throws(SystemError) {
         if job.state == .running {
-            // Another user's record that was moved back into new/ is that user's, and the job in it may be root's now.
+            // A record of another user that was moved back into new/ still belongs to that user, but the job in it may now be
+            // root's.
             if job.isDirectory, job.attempt == 1, !job.definition.isForAnother { try fs.takeBack(here) }
             try setAsideReports(of: job, in: here)
-            // Again for each try: what a power cut left of them is not to be relied on.
+            // Do this for each try: after a power cut the existing files may be damaged.
             try writeInputs(job, into: here)
         }
         try setAsideStatus(of: job, in: here)
@@ -67,7 +68,7 @@ extension Spool {
         try give(target, of: job)
     }
 
-    /// Puts back what is known of a job whose directory is gone, so that the job keeps a record, which says so.
+    /// Restores the known facts of a job whose directory is gone, so that the job keeps a record, which says so.
     private func remake(_ job: Job, at target: String) throws(SystemError) {
         job.moved = "its directory was removed or moved away while it was in use; what it wrote until then is not here"
         try makeRecord(of: job, job.status(host: host).json())
@@ -76,21 +77,21 @@ extension Spool {
         try give(target, of: job)
     }
 
-    /// Makes the job's directory, with its status in it: by one rename, so that nobody sees the one without the other.
+    /// Creates the job's directory with its status by one rename, so that nobody sees one without the other.
     private func makeRecord(of job: Job, _ status: [UInt8]) throws(SystemError) {
         let aside = Layout.aside(of: job.id, job.state)
         let target = Layout.directory(of: job.id, job.state)
         try fs.makeDirectory(aside)
         try fs.create("\(aside)/\(Layout.statusFile)", status, mode: 0o600)
         do throws(SystemError) { try fs.rename(aside, to: target) } catch {
-            // An earlier placement that failed, or the end of a daemon, has left the directory with something in it.
+            // An earlier failed placement, or the end of a daemon, has left a directory with content.
             guard error.isNotEmpty else { throw error }
             try fs.replace("\(target)/\(Layout.statusFile)", status)
             try fs.removeTree(aside)
         }
     }
 
-    /// Takes up what a placement that failed has left in the directory of the state that the job was in then.
+    /// Uses the directory that an earlier failed placement has left at the place of the job's former state.
     public func gather(_ job: Job, from state: JobState) throws(SystemError) {
         let directory = Layout.directory(of: job.id, state)
         guard state != job.state else { return }
@@ -99,7 +100,7 @@ extension Spool {
         switch job.place {
         case .directory: return
         case .file where try fs.hasJobFile(directory):
-            // It has been moved there, or what took its name since.
+            // The directory was moved there, or another one took its name since.
             var found = Recovery()
             try mendSource(of: job, in: state, &found)
             job.place = .directory(state)
@@ -107,8 +108,8 @@ extension Spool {
         }
     }
 
-    /// Makes a job's directory the user's as whom it runs. What it brought along goes with it, once; later the files that were written
-    /// for this try, as the others are his or none of his.
+    /// Gives a job's directory to the user as whom it runs. The first time, all files that came with the job are given too.
+    /// Later, only the files that were written for this try, because the others already belong to the user or are not the user's.
     private func give(_ directory: String, of job: Job) throws(SystemError) {
         guard job.state != .new, job.definition.isForAnother, let owner = owner(job.definition) else { return }
         let written = [Layout.statusFile, Layout.payloadFile, Layout.scriptFile]
@@ -117,24 +118,25 @@ extension Spool {
 
     private func isDirectory(_ path: String) throws(SystemError) -> Bool { try fs.status(path)?.kind == .directory }
 
-    /// The dropped file becomes the job's, if it is still the one that was read.
+    /// Makes the dropped file the job's file, if it is still the one that was read.
     private func moveFile(_ name: String, of job: Job, into directory: String, isAgain: Bool) throws(SystemError) {
         let from = "\(Layout.new)/\(name)"
         let to = "\(directory)/\(Self.jobFileName(for: name, job.source))"
         if try !takeIn(from, to: to, of: job, isAgain: isAgain) {
-            // Withdrawn between the decision and here: the text that was read stands for it. Or this was cut off before: moved, and
-            // perhaps written here since, or a part of it.
+            // The file was withdrawn after the decision, so the text that was read replaces it. Or this step was interrupted
+            // before: the file was moved, and was possibly written here since, completely or partly.
             guard let there = try fs.status(to), try !isWritten(there, for: job, at: to)
             else { return try writeSource(job, into: directory) }
         }
-        // Another file that took its name since it was read is a drop of its own: it goes back, and the text that was read stands
-        // for this job. A script, too, must run as it was read.
+        // Another file that took the name after the reading is a separate drop: it is moved back, and the text that was read is
+        // used for this job. A script, too, must run as it was read.
         guard let stamp = job.file, let moved = try fs.status(to), try !isSame(moved, as: stamp, of: job, at: to) else { return }
         try putBack(to, as: name)
         try writeSource(job, into: directory)
     }
 
-    /// False: nothing stands there any more, or what has taken its name since the disk refused it, which stays where it is.
+    /// Returns false when nothing is there any more, or when another file took the name after the disk refused the move. That
+    /// file stays.
     private func takeIn(_ from: String, to: String, of job: Job, isAgain: Bool) throws(SystemError) -> Bool {
         if isAgain, let stamp = job.file, stamp.inode != 0, let status = try fs.status(from), status.inode != stamp.inode { return false }
         do throws(SystemError) { try fs.rename(from, to: to) } catch {
@@ -144,35 +146,35 @@ extension Spool {
         return true
     }
 
-    /// Whether what was moved is what was read. Times alone may change afterwards, by programs that copy them last; then
-    /// the text decides.
+    /// True when the moved file is the one that was read. Programs that copy files may set the times last, so if only the times
+    /// differ, the text decides.
     private func isSame(_ moved: FileStatus, as stamp: FileStamp, of job: Job, at path: String) throws(SystemError) -> Bool {
         if stamp.inode == 0 { return true }
         if moved.inode != stamp.inode { return false }
-        // A rejected file's text is not kept; it was no job before, and nobody ran it.
+        // The text of a rejected file is not kept. It was not a job before, and nobody ran it.
         if job.isUnread || moved.size == stamp.size && moved.modifiedNanoseconds == stamp.modifiedNanoseconds { return true }
         if moved.size != stamp.size { return false }
-        // With a task, the text that is kept holds its keys too.
+        // For a job with a task, the stored text also contains the task's keys.
         if job.task != nil { return true }
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
         return bytes == job.source.bytes
     }
 
-    /// Whether a job's file is what `writeSource` writes, or the beginning of it.
+    /// True when a job's file is the text that `writeSource` writes, or the beginning of it.
     private func isWritten(_ status: FileStatus, for job: Job, at path: String) throws(SystemError) -> Bool {
         if job.file?.inode == status.inode { return false }
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return false }
         return job.source.bytes.starts(with: bytes)
     }
 
-    /// Gives a file back to `new/` under its name, or one like it when that is taken again. On the disk when this returns: it may be
-    /// taken up as another job at once, and a power cut after that must not bring it back here.
+    /// Moves a file back to `new/` under its name, or a similar one if the name is taken. The move is on the disk when this
+    /// returns: the file may become another job at once, and a power cut after that must not restore it here.
     func putBack(_ path: String, as name: String) throws(SystemError) {
         try moveBack(path, as: name)
         try makeLossDurable(of: String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
     }
 
-    /// What has gone from a job's directory back to `new/` does not come back by a power cut.
+    /// A file that was moved from a job's directory back to `new/` must not be restored by a power cut.
     func makeLossDurable(of directory: String) throws(SystemError) {
         try fs.sync(Layout.new)
         try fs.sync(directory)
@@ -184,17 +186,17 @@ extension Spool {
         while true {
             do throws(SystemError) { return try fs.renameNoReplace(path, to: "\(Layout.new)/\(free)") } catch {
                 guard error.errno == EEXIST else { throw error }
-                // It was given back before, and a power cut has kept both names.
+                // The file was moved back before, and a power cut has kept both names.
                 if try isOneFile(path, "\(Layout.new)/\(free)") { return try fs.removeFile(path) }
                 number += 1
                 let stem = Self.stem(of: name)
-                // A name of full length loses its end, not the number.
+                // A name of full length is shortened to keep the number.
                 free = "\(number)-\(String(decoding: FileName.bytes(of: stem).prefix(200), as: UTF8.self))\(name.dropFirst(stem.count))"
             }
         }
     }
 
-    /// Whether two names are of the same file.
+    /// True when two names belong to the same file.
     func isOneFile(_ path: String, _ other: String) throws(SystemError) -> Bool {
         guard let one = try fs.status(path), let other = try fs.status(other) else { return false }
         return one.inode == other.inode && one.device == other.device
@@ -211,7 +213,7 @@ extension Spool {
         try fs.create("\(directory)/\(job.source.fileName)", job.source.bytes, mode: mode)
     }
 
-    /// What a run reads besides the job's file: its payload, and the text of `script`.
+    /// The files that a run reads besides the job's file: its payload, and the text of `script`.
     private func writeInputs(_ job: Job, into directory: String) throws(SystemError) {
         guard job.state == .running else { return }
         if let payload = job.definition.payload {
@@ -224,6 +226,6 @@ extension Spool {
 }
 
 extension Job {
-    /// Its file could not be used, and what that says is nowhere else.
+    /// Its file could not be used, and its content exists nowhere else.
     var isUnread: Bool { reason == .rejected && source.bytes.isEmpty }
 }

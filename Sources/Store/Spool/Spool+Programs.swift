@@ -1,9 +1,9 @@
-// The programs in `patterns/`, which say when a schedule is due next.
+// The programs in `patterns/`, which compute when a schedule is due next.
 
 import Glibc
 
 extension FileStatus {
-    /// Why a file in `patterns/` is not run; nil when nothing stands against it.
+    /// The reason why a file in `patterns/` is not run. Nil when it may be run.
     public var refusalAsProgram: String? {
         if kind != .file { return "is \(kind.article), not a regular file" }
         if owner != geteuid(), owner != 0 { return "belongs to another user" }
@@ -13,7 +13,7 @@ extension FileStatus {
 }
 
 extension Spool {
-    /// Why the program `patterns/KEY` could not be asked; nil when it could.
+    /// The reason why the program `patterns/KEY` could not be started. Nil when it could.
     public func problem(ofProgram key: String) throws(SystemError) -> String? {
         guard let status = try fs.status("\(Layout.patterns)/\(key)") else { return "is not there" }
         return status.refusalAsProgram

@@ -1,29 +1,29 @@
-// After a start: bringing the tree to what the journal says, and noticing what people did with files meanwhile.
+// After a start: makes the tree agree with the journal, and detects what people did with files in the meantime.
 
 import Glibc
 
 extension Spool {
-    /// What recovery found besides what it mended.
+    /// The results of the recovery besides its repairs.
     public struct Recovery {
-        /// Waiting jobs whose file or directory somebody took away while nobody watched.
+        /// Waiting jobs whose file or directory somebody removed while no daemon was running.
         public var withdrawn: [Job] = []
-        /// Jobs whose directory somebody had moved, and what is to be said of it.
+        /// Jobs whose directory somebody had moved, each with a sentence about it.
         public var putBack: [(job: Job, moved: String)] = []
-        /// Jobs in whose place something else stands.
+        /// Jobs whose place is taken by something else.
         public var unplaced: [(job: Job, error: SystemError)] = []
-        /// What was mended, each in a sentence.
+        /// The repairs, each in a sentence.
         public var mended: [String] = []
     }
 
-    /// Brings every job of a replayed journal to its place. May itself be cut and done again.
+    /// Moves every job of a replayed journal to its place. It can be interrupted and repeated.
     ///
-    /// - Parameter isSameBoot: the machine has not been down since the journal was last written. Then a waiting job's
-    ///   missing file was taken away by a person; after a power cut it may be a name that never reached the disk, and
-    ///   the journal puts it back.
-    /// - Parameter wasSettled: whether the last daemon ended in order when a job was in its place. Then whatever differs is a person's
-    ///   doing.
+    /// - Parameter isSameBoot: the machine has not been down since the journal was last written. Then a person has removed a
+    ///   waiting job's missing file. After a power cut, the name may never have reached the disk, and the file is restored from
+    ///   the journal.
+    /// - Parameter wasSettled: returns true when the last daemon ended properly while the job was in its place. Then every
+    ///   difference is a person's change.
     /// - Parameter hasStayedUp: the machine has not been down, though the disk may have failed.
-    /// - Parameter hasSyncFailed: what can be read may be in memory alone, and no later sync of the same files puts it on the disk.
+    /// - Parameter hasSyncFailed: files may exist only in memory, and no later sync of the same files writes them to the disk.
     public func recover(
         _ jobs: [Job], isSameBoot: Bool, hasStayedUp: Bool = false, hasSyncFailed: Bool = false, wasSettled: (Job) -> Bool = { _ in false }
     ) throws(SystemError) -> Recovery {
@@ -32,9 +32,10 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
-        // What was begun or half removed is made anew, or gone; what the journal does not tell of is found when records are looked through.
+        // Unfinished directories are created again or removed. Those that the journal does not mention are found when the records
+        // are scanned.
         for name in places[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
-        // In new/ such a name may be somebody's own.
+        // In new/ such a name may belong to somebody.
         for name in places[.new, default: []] where Layout.isAside(name) && jobs.contains(where: { $0.id.text == name.dropFirst() }) {
             try fs.removeTreeIfThere("\(Layout.new)/\(name)")
         }
@@ -44,8 +45,8 @@ extension Spool {
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
             return try fs.hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
         }
-        // A name may have been another job's before, which now stands as a directory: it is the last one's, unless a power cut has brought
-        // back what stood there before.
+        // A name may have belonged to an earlier job, which is now a directory. It belongs to the last job, unless a power cut
+        // has restored the earlier file.
         var owners: [String: Job] = [:]
         for job in jobs where job.state == .new && job.attempt == 0 {
             if let name = job.file?.name, owners[name].map({ $0.arrival < job.arrival }) ?? true { owners[name] = job }
@@ -55,7 +56,7 @@ extension Spool {
                 let status = try fs.status("\(Layout.new)/\(stamp.name)"),
                 let owned = owner.file, !owned.isOf(status)
             else { continue }
-            // Cut off, it is its inode that tells.
+            // If it was cut off, its inode identifies it.
             if stamp.isOf(status) || stamp.inode == status.inode && owned.inode != status.inode { owners[stamp.name] = job }
         }
         for job in jobs {
@@ -65,7 +66,7 @@ extension Spool {
                     job, ownsFile: ownsFile, isSameBoot: isSameBoot, hasStayedUp: isSameBoot || hasStayedUp, wasSettled: wasSettled(job),
                     among: jobs, look: look, &recovery)
             } catch {
-                // One job whose place is taken by something else must not keep all others from running.
+                // One job whose place is taken must not keep all others from running.
                 guard error.isInTheWay else { throw error }
                 recovery.unplaced.append((job, error))
             }
@@ -89,24 +90,24 @@ extension Spool {
             case .nothing: break
             }
         }
-        // Its file may have been another's, and gone back to new/ just before the end.
+        // Its file may have belonged to another job and have been moved back to new/ just before the end.
         if !wasSettled, job.file != nil { for state in remains { try makeLossDurable(of: Layout.directory(of: job.id, state)) } }
         try clear(remains, of: job, hasPlace: !found.isEmpty, &recovery)
         for state in found where state != .new { try removeSwapped(in: state, of: job, &recovery) }
-        // A record that somebody copied or moved back into new/ while nobody watched: it stays there, and is an arrival.
+        // A record that somebody copied or moved back into new/ while no daemon was running stays there. It is a new drop.
         if isSameBoot, job.state.isTerminal, found.contains(.new), wasSettled || found.count > 1 {
             found.removeAll { $0 == .new }
             if found.isEmpty { return }
         }
-        // Of one that runs, a copy is an arrival too.
+        // A copy of a running job's record is a new drop too.
         if isSameBoot, job.state == .running, found.contains(.running) { found.removeAll { $0 == .new } }
         if !isSameBoot, found.contains(.new), try isEdited(in: .new, job) { found.removeAll { $0 == .new } }
-        // The daemon may have ended just when it had moved what took the name of the job's file.
+        // The daemon may have ended just after it moved a file that took the name of the job's file.
         let isJustMoved = !wasSettled && job.state == .new && job.attempt == 0 && job.file != nil
         let mayBeAnothers = !isSameBoot || job.state == .running || isJustMoved
         if found.contains(job.state) {
             job.place = .directory(job.state)
-            // One directory in two places is how some file systems come back from a power cut. The journal decides.
+            // After a power cut, some file systems have one directory in two places. The journal decides.
             for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
             if mayBeAnothers {
@@ -121,7 +122,7 @@ extension Spool {
             try mendSource(of: job, in: .running, among: jobs, &recovery)
             return try mendStatus(of: job, &recovery)
         }
-        // Of several that the power left, the one that had come farthest.
+        // Of several directories that a power cut left, use the one that has progressed furthest.
         if let state = isSameBoot ? found.first : found.last {
             job.place = .directory(state)
             if !isSameBoot {
@@ -144,7 +145,7 @@ extension Spool {
             }
         } else if let stamp = job.file, let dropped = try fs.status("\(Layout.new)/\(stamp.name)"), dropped.inode == stamp.inode {
             job.place = .file(stamp.name)
-            // A directory takes the place as it is, which a power cut may have left with a part of the record in it.
+            // The directory takes the place as it is. A power cut may have left part of the record in it.
             if dropped.kind == .directory, remains.contains(job.state) { try fs.removeRecord(of: job.id, job.state) }
             try place(job)
             let directory = Layout.directory(of: job.id, job.state)
@@ -158,15 +159,15 @@ extension Spool {
             return
         }
         if hasStayedUp, !wasSettled, job.state.isTerminal, job.attempt > 0, try placeCarriedOff(job, &recovery) { return }
-        // A finished job whose record is gone: somebody removed it, or it was pruned. One that was never anywhere is put there.
+        // A finished job without a record: somebody removed it, or it was pruned. A job that was never placed is placed now.
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
     }
 
-    /// A run had begun, and somebody moved its directory while nobody watched: it goes back as it is, for the run may be writing there.
-    /// False: there is no such directory; the run had not begun.
+    /// A run had begun, and somebody moved its directory while no daemon was running. The directory is moved back unchanged,
+    /// because the run may be writing to it. Returns false when there is no such directory, because the run had not begun.
     private func putBackBegun(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
         let before = job.place
         job.place = .directory(.running)
@@ -178,7 +179,7 @@ extension Spool {
         return false
     }
 
-    /// A run has ended, and somebody had moved its directory before it came to its place. False: there is no such directory.
+    /// A run has ended, and somebody had moved its directory before it was placed. Returns false when there is no such directory.
     private func placeCarriedOff(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
         let before = job.place
         job.place = .directory(.running)
@@ -191,16 +192,16 @@ extension Spool {
         return true
     }
 
-    /// Where the directory of a job's run is that is not in running/.
+    /// The place of the directory of a job's run, if it is not in running/.
     private func strayRun(of job: Job) throws(SystemError) -> String? {
         guard let path = try stray(of: job), let status = try fs.jobStatus(in: path) else { return nil }
         guard status.state == .running, status.attempt == job.attempt else { return nil }
         return path
     }
 
-    /// Whether what stands under the name of a waiting job's file is that job's.
+    /// True when the file with the name of a waiting job's file belongs to that job.
     private func isFile(_ status: FileStatus, _ stamp: FileStamp, ownsFile: Bool, trusted: Bool) -> Bool {
-        // Another file of that name is an edit, unless the machine stopped, for then its own may have been lost.
+        // Another file of that name is an edit. After a stop of the machine the job's own file may have been lost.
         if ownsFile { return trusted || status.inode == stamp.inode }
         return !trusted && stamp.isOf(status)
     }
@@ -210,16 +211,17 @@ extension Spool {
         recovery.mended.append("removed \(other.rawValue)/\(job.id), a second copy of \(job.state.rawValue)/\(job.id)")
     }
 
-    /// What stands under a job's id in one of the directories.
+    /// The entry with a job's id in one of the directories.
     private enum Finding {
         case nothing
-        /// A directory without the job's file: what a crash leaves before that is moved in, or a power cut that lost it. Not the
-        /// job's place.
+        /// A directory without the job's file: a crash has left it before the file was moved in, or a power cut has lost the
+        /// file. It is not the job's place.
         case remains
         case job
     }
 
-    /// Makes way for the job's directory. What the remains of it hold, such as output, is kept when there is nothing better.
+    /// Frees the place of the job's directory. The rest of an old directory, such as output, is kept when there is nothing
+    /// better.
     private func clear(_ remains: [JobState], of job: Job, hasPlace: Bool, _ recovery: inout Recovery) throws(SystemError) {
         let target = Layout.directory(of: job.id, job.state)
         // A job that has not begun has no output.
@@ -237,16 +239,16 @@ extension Spool {
         }
     }
 
-    /// The file that was dropped is not to be taken for another drop: when it is left in new/ besides the job's directory, or when it
-    /// came back from a power cut empty or cut off, since nobody had synced it. The journal has its text.
+    /// The dropped file must not become a second drop when it is still in new/ besides the job's directory, or when a power cut
+    /// has restored it empty or cut off, because nobody had synced it. The journal contains its text.
     private func removeDroppedFile(of job: Job, isLeft: Bool, _ recovery: inout Recovery) throws(SystemError) {
         guard let stamp = job.file, let status = try fs.status("\(Layout.new)/\(stamp.name)"), status.inode == stamp.inode else { return }
         let path = "\(Layout.new)/\(stamp.name)"
         if status.kind == .directory {
-            // One whose job could not be used, and which has gone as it was.
+            // The file of a job that could not be used and was moved unchanged.
             let record = Layout.directory(of: job.id, .failed)
             guard isLeft, job.isUnread else { return }
-            // Somebody may have written what is to run again, and that is an edit.
+            // Somebody may have written what is to run again, which is an edit.
             for name in Source.fileNames {
                 guard try fs.status("\(path)/\(name)") != nil else { continue }
                 guard try isCopy("\(path)/\(name)", of: "\(record)/\(name)") else { return }
@@ -254,14 +256,14 @@ extension Spool {
             try fs.removeTree(path)
             return recovery.mended.append("removed \(path), a second copy of \(record)")
         }
-        // Somebody writes it just now: that is an edit too.
+        // Somebody is writing it now, which is an edit too.
         guard case .file = try fs.take(path, limit: Source.bytesMax) else { return }
         if job.isUnread {
-            // Its text is nowhere else than where it was moved to.
+            // Its text only exists at the place to which it was moved.
             guard isLeft, try isCopy(path, of: "\(Layout.directory(of: job.id, .failed))/\(Self.jobFileName(for: stamp.name, job.source))")
             else { return }
         } else {
-            // What was written after it was read is an edit, by its time or, as clocks are set back, by what it says.
+            // A file written after the reading is an edit. Its time shows this or, because clocks are set back, its text.
             guard status.modifiedNanoseconds <= stamp.modifiedNanoseconds else { return }
             let isWhole = try !isDamaged(path, status, of: job)
             guard isWhole ? isLeft : try isTorn(path, status, of: job) else { return }
@@ -270,8 +272,8 @@ extension Spool {
         recovery.mended.append("removed \(path), left over by the machine's stop from what became \(job.id)")
     }
 
-    /// A file that took the name of a dropped one just before that was moved is in `new/` again: it is another drop, and not this job's
-    /// any more, though a power cut has kept its name here too.
+    /// A file that took the name of a dropped one just before the move is in `new/` again. It is a separate drop and no longer
+    /// belongs to this job, though a power cut has kept its name here too.
     private func removeSwapped(in state: JobState, of job: Job, _ recovery: inout Recovery) throws(SystemError) {
         guard let stamp = job.file, stamp.inode != 0 else { return }
         let directory = Layout.directory(of: job.id, state)
@@ -286,7 +288,7 @@ extension Spool {
         }
     }
 
-    /// Whether a file says what another does, or the beginning of that.
+    /// True when a file has the same content as another, or its beginning.
     private func isCopy(_ path: String, of other: String) throws(SystemError) -> Bool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax),
             case .file(_, let others) = try fs.take(other, limit: Source.bytesMax)
@@ -294,13 +296,13 @@ extension Spool {
         return others.starts(with: bytes)
     }
 
-    /// Whether a file is the beginning of what was read, with nothing or zeros behind: what a power cut leaves of a file that was not
-    /// synced.
+    /// True when a file is the beginning of the text that was read, followed by nothing or zeros: the state of an unsynced file
+    /// after a power cut.
     private func isTorn(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
-        // Somebody writes it: then that is why there is no more of it.
+        // If somebody is writing it, that is why it is incomplete.
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return false }
         if isBeginning(bytes, of: job) { return true }
-        // With a task, the text that is kept holds its keys too.
+        // For a job with a task, the stored text also contains the task's keys.
         guard job.task != nil, let stamp = job.file, stamp.inode == status.inode,
             status.modifiedNanoseconds <= stamp.modifiedNanoseconds
         else {
@@ -309,7 +311,7 @@ extension Spool {
         return status.size < stamp.size || bytes.last == 0
     }
 
-    /// Whether it is a part of the text that is kept, with zeros for blocks that are missing.
+    /// True when the file is part of the stored text, with zeros for missing blocks.
     private func isBeginning(_ bytes: [UInt8], of job: Job) -> Bool {
         let whole = job.source.bytes
         if bytes == whole { return false }
@@ -322,27 +324,27 @@ extension Spool {
         }
     }
 
-    /// Whether a job's file has been written since the job ended, by somebody who wants it to run again as it is now.
+    /// True when somebody has written the job's file after the job's end, to run it again in its present form.
     private func isEdited(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
         guard job.state.isTerminal, job.endedAt != nil, status.modifiedNanoseconds / 1_000_000 >= job.changedAt.milliseconds
         else { return false }
-        // As it was dropped, or less: clocks are set, and its end may be told as earlier.
+        // It is the dropped text or part of it: clocks are set back, and the job's end may be recorded too early.
         if let stamp = job.file, stamp.inode == status.inode, status.modifiedNanoseconds <= stamp.modifiedNanoseconds { return false }
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax), isBeginning(bytes, of: job) { return false }
         return try isDamaged(path, status, of: job)
     }
 
-    /// Whether a job's file is not what was read.
+    /// True when a job's file is not the text that was read.
     private func isDamaged(_ path: String, _ status: FileStatus, of job: Job) throws(SystemError) -> Bool {
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) else { return true }
         if bytes == job.source.bytes { return false }
-        // With a task, the text that is kept holds its keys too; what is there may be a part of either.
+        // For a job with a task, the stored text also contains the task's keys. The file may be part of either text.
         if job.task != nil, let stamp = job.file { return status.size != stamp.size || bytes.last == 0 || isBeginning(bytes, of: job) }
         return true
     }
 
-    /// A job's file that came back damaged from a power cut is written anew: a script must run as it was read. One that somebody
-    /// wrote over just before it was moved is a drop of its own, as in ``place(_:)``, unless it is back to what another of `jobs` was.
+    /// A job's file that a power cut has damaged is written again: a script must run as it was read. A file that somebody wrote
+    /// over it just before the move is a separate drop, as in ``place(_:)``, unless it is the original file of another of `jobs`.
     func mendSource(of job: Job, in state: JobState, among jobs: [Job] = [], _ recovery: inout Recovery) throws(SystemError) {
         guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, state)
@@ -364,7 +366,7 @@ extension Spool {
         }
     }
 
-    /// Whether a file is as another job has read it.
+    /// True when a file is the text that another job has read.
     private func isOfAnother(_ path: String, _ status: FileStatus, than job: Job, among jobs: [Job]) throws(SystemError) -> Bool {
         for other in jobs where other !== job && other.file?.inode == status.inode && !other.isUnread {
             if try !isDamaged(path, status, of: other) { return true }
@@ -388,8 +390,8 @@ extension Spool {
         return false
     }
 
-    /// A job's file that was being written when the daemon was killed, or that the kernel has failed to write since: a script would run as
-    /// far as it goes.
+    /// Handles a job's file that was being written when the daemon was killed, or that the kernel has failed to write since: a
+    /// script would run up to the point that was written.
     private func completeSource(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
         guard !job.isUnread else { return }
         let directory = Layout.directory(of: job.id, job.state)
@@ -401,30 +403,30 @@ extension Spool {
         recovery.mended.append("rewrote \(path) from the journal")
     }
 
-    /// Writes the files of a record anew that are read as the truth.
+    /// Writes the files of a record again that are read as the truth.
     private func renew(_ job: Job) throws(SystemError) {
         let directory = Layout.directory(of: job.id, job.state)
         try renew("\(directory)/\(Layout.statusFile)")
-        // In another user's directory the job's file is not to become that user's.
+        // In another user's directory, the job's file must not be given to that user.
         guard !job.definition.isForAnother else { return }
         for name in Source.fileNames {
-            // What somebody has written there since is known as such by its time.
+            // If somebody has written to it since, its time shows that.
             let path = "\(directory)/\(name)"
             if case .file(_, job.source.bytes) = try fs.take(path, limit: Source.bytesMax) { try renew(path) }
         }
     }
 
-    /// Puts another file of the same content in a file's place, on the disk. Nothing, where there is none.
+    /// Replaces a file by a synced copy with the same content. Does nothing when there is no file.
     public func renew(_ path: String) throws(SystemError) {
         guard case .file(let status, let bytes) = try fs.take(path, limit: Source.bytesMax) else { return }
         try fs.replaceDurably(path, bytes, mode: status.mode & 0o777)
     }
 
-    /// A status that came back empty or old from a power cut is written anew.
+    /// Writes a status again that a power cut has emptied or replaced by an old one.
     private func mendStatus(of job: Job, _ recovery: inout Recovery) throws(SystemError) {
         let path = "\(Layout.directory(of: job.id, job.state))/\(Layout.statusFile)"
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) {
-            // Not readable as JSON: it is written anew, below.
+            // Not readable as JSON: it is written again below.
             if case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let state)? = table["state"]?.kind,
                 state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text,
                 case .integer(Int64(job.attempt))? = table["try"]?.kind
@@ -438,7 +440,7 @@ extension Spool {
 }
 
 extension FileStamp {
-    /// Whether that is the file, as it was when it was read.
+    /// True when the file is the same, and unchanged since it was read.
     package func isOf(_ status: FileStatus) -> Bool {
         status.inode == inode && status.size == size && status.modifiedNanoseconds == modifiedNanoseconds
     }

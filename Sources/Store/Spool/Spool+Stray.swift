@@ -1,22 +1,22 @@
-// Directories of jobs that somebody has moved while they were in use: a running job's into new/, say, or a waiting one's into running/.
+// Directories of jobs that somebody has moved while they were in use: for example a running job's to new/, or a waiting job's to
+// running/.
 //
 // What holds:
-// - Such a directory is the job's still: it is found by the id in its status.json and goes back to where the job belongs. Nothing in it
-//   changes, for the run may be writing there.
-// - Where the job's own directory stands in its place, another one with that id is a copy, and none of this.
+// - Such a directory still belongs to its job. It is found by the id in its status.json and moved back to the job's place. Its
+//   content is not changed, because the run may be writing to it.
+// - If the job's own directory is in its place, another one with the same id is a copy, and these rules do not apply.
 
 extension Spool {
-    /// The id that a directory's status has; nil when it has none.
+    /// The id in a directory's status. Nil when there is none.
     func jobOfStray(_ path: String) throws(SystemError) -> JobID? { try fs.jobStatus(in: path).flatMap { JobID($0.id) } }
 
-    /// Whether the directory of a job that runs, or has run in this turn, is not where it belongs.
+    /// True when the directory of a job that is running, or has run in this turn, is not in its place.
     func isStray(_ job: Job) throws(SystemError) -> Bool {
         guard job.place == .directory(.running) else { return false }
         return try fs.status(Layout.directory(of: job.id, .running)) == nil
     }
 
-    /// Where the directory of a job is that is not in its place. A running job's may have any name in `new/`; then all of what stands there
-    /// is looked at.
+    /// The place of a job's misplaced directory. A running job's may have any name in `new/`, so all entries there are examined.
     package func stray(of job: Job) throws(SystemError) -> String? {
         for state in JobState.allCases where job.place != .directory(state) {
             let path = Layout.directory(of: job.id, state)
@@ -30,8 +30,8 @@ extension Spool {
         return nil
     }
 
-    /// Moves a job's directory from where somebody has moved it back to its place, as it is. Returns what is to be said of it; nil: it is
-    /// not there any more, or something else is in its place.
+    /// Moves a job's misplaced directory back to its place, unchanged. Returns a sentence about it for the log. Returns nil when
+    /// the directory has disappeared, or when something else is in its place.
     package func putBack(_ job: Job, from path: String) throws(SystemError) -> String? {
         guard case .directory(let state) = job.place else { return nil }
         do throws(SystemError) { try fs.renameNoReplace(path, to: Layout.directory(of: job.id, state)) } catch {

@@ -1,12 +1,12 @@
-// The spool on disk: where each job stands, and how it gets there.
+// The spool on disk: the place of each job, and the steps that move it there.
 //
 // Contract:
-// - A job is where its file is, and one rename moves it; a `status.json` is replaced by rename, always whole.
-// - `place` brings a job to the directory that its state names, from wherever it stands, and may be done again at any
-//   time: cut at any step, doing it once more ends in the same tree.
-// - What somebody dropped is opened once, without following links and without blocking, and read whole. It is never looked
-//   at again: what runs is what was read.
-// - Nothing that was dropped is deleted. What cannot be used goes to failed/ as it is, whatever it is.
+// - A job is where its file is, and one rename moves it. A `status.json` is replaced by rename and always complete.
+// - `place` moves a job to the directory of its state, from wherever it is. It can be repeated at any time: if it is interrupted
+//   at any step, repeating it gives the same tree.
+// - A dropped file is opened once, without following links and without blocking, and read completely. It is never read again: the
+//   text that was read is the text that runs.
+// - No dropped file is deleted. A file that cannot be used is moved to failed/ unchanged, whatever it is.
 
 @_exported import Scheduler
 import Glibc
@@ -17,13 +17,14 @@ public final class Spool<FS: FileSystem> {
     public let fs: FS
     public let journal: Journal<FS>
     public let host: String
-    /// Whose the directory of a job is while it runs and after its end; nil: the spool owner's, as in a spool that is not root's.
+    /// The owner of a job's directory while it runs and after its end. Nil means the spool's owner, as in a spool that is not
+    /// root's.
     public var owner: (JobDefinition) -> FileOwner? = { _ in nil }
-    /// It is root's: what others have written is no job of it.
+    /// True for root's spool: files that other users have written are not jobs of it.
     public var isRoots = false
-    /// Directories in new/ that are no jobs, each said once.
+    /// The directories in new/ that are not jobs. Each is reported once.
     var ignored: Set<String> = []
-    /// The records of tasks that keep a number of them, oldest first.
+    /// The records of tasks that keep a limited number of them, oldest first.
     var recordsOfTask: [String: [(id: JobID, state: JobState)]] = [:]
 
     public init(_ fs: FS, host: String) {
@@ -32,13 +33,13 @@ public final class Spool<FS: FileSystem> {
         journal = Journal(fs)
     }
 
-    /// Whether a directory in new/ is ignored for the first time; it is said once.
+    /// True when a directory in new/ is ignored for the first time, so that it is reported once.
     public func firstTimeIgnored(_ name: String) -> Bool { ignored.insert(name).inserted }
 
-    // MARK: Making and opening
+    // MARK: Creating and opening
 
-    /// Refuses a spool or a journal of another format, and changes nothing. An empty spool will do. Reads the journal's newest
-    /// segment.
+    /// Refuses a spool or a journal of another format, and changes nothing. An empty spool is accepted. Reads the journal's
+    /// newest segment.
     public static func check(_ fs: FS) throws(SpoolError) {
         try checkFormat(fs)
         let format: String?
@@ -46,14 +47,14 @@ public final class Spool<FS: FileSystem> {
         if let format { throw .format("journal format \(format)") }
     }
 
-    /// Refuses a directory that was never a spool and holds something else: a wrong path must not fill it with directories.
+    /// Refuses a directory that contains other files and was never a spool: a wrong path must not be filled with directories.
     private static func checkContent(_ fs: FS) throws(SpoolError) {
         let names: Set<String>
         do throws(SystemError) { names = Set(try fs.list(".").map(\.name)) } catch { throw .system(error) }
         // Somebody has removed state/.
         if names.isSuperset(of: [Layout.journal, Layout.running, Layout.new]) { return }
         let own = Set((Layout.directories + [Layout.users]).filter { !$0.contains("/") })
-        // mke2fs(8) makes lost+found in each new file system.
+        // mke2fs(8) creates lost+found in each new file system.
         if let other = names.subtracting(own).subtracting(["lost+found"]).min() { throw .noSpool(holding: other) }
     }
 
@@ -62,7 +63,7 @@ public final class Spool<FS: FileSystem> {
             switch try fs.take(Layout.format, limit: 4096, ignoringWriters: true) {
             case .file(_, let bytes):
                 let text = String(decoding: bytes, as: UTF8.self)
-                // Empty: what a power cut left of the first start. Nothing can have been kept yet.
+                // It is empty because a power cut interrupted the first start. Nothing can have been stored yet.
                 guard text == Layout.formatText || text.isEmpty else {
                     throw SystemError(call: "open", path: text.trimmedLine, errno: EPROTONOSUPPORT)
                 }
@@ -88,7 +89,7 @@ public final class Spool<FS: FileSystem> {
         }
     }
 
-    /// Makes what is missing of the layout, and refuses a spool of another format untouched.
+    /// Creates the missing parts of the layout, and refuses a spool of another format without changing it.
     public static func prepare(_ fs: FS) throws(SpoolError) {
         try checkFormat(fs)
         do throws(SystemError) {
@@ -98,7 +99,7 @@ public final class Spool<FS: FileSystem> {
                 isNew = true
             }
             if isNew {
-                // Also when a power cut kept some of them: what is put into the others must not vanish with their names.
+                // Also after a power cut that kept only some of them: files in the others must not vanish with their directories.
                 try fs.sync(Layout.state)
                 try fs.sync(".")
             }
@@ -113,11 +114,11 @@ public final class Spool<FS: FileSystem> {
     }
 }
 
-/// Why a spool cannot be used.
+/// The reason why a spool cannot be used.
 public enum SpoolError: Error, Sendable, CustomStringConvertible {
-    /// It was written by programs of another format, which calls itself so.
+    /// It was written by programs of another format, with this name.
     case format(String)
-    /// The directory holds something, by this name among others, and is no spool.
+    /// The directory contains something, including this name, and is not a spool.
     case noSpool(holding: String)
     case system(SystemError)
 
