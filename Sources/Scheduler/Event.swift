@@ -1,57 +1,57 @@
-/// What can happen to the spool, as the daemon saw it.
+/// An event of the spool, as the daemon observed it.
 public enum Event {
-    /// A file in `new/` was read and can be run; or one that waits there was edited.
+    /// A file in `new/` was read and can be run, or a file that waits there was edited.
     case dropped(AcceptedJob, OnRecord = OnRecord())
     /// A file in `new/` was read and cannot be run.
     case rejected(RejectedFile)
     /// The file or directory of a waiting job is gone from `new/`.
     case withdrawn(JobID)
-    /// A task's file was read; `since` is when that file came to be, from which a new schedule's due times count.
+    /// A task's file was read. `since` is the time at which that file was written, from which a new schedule's due times count.
     case task(TaskDefinition, since: Instant)
-    /// A task's file is there but cannot be used: the definition that was accepted last stays in force.
+    /// A task's file exists but cannot be used: the definition that was accepted last stays in force.
     case taskUnusable(String)
     case taskRemoved(String)
     /// A file in `schedules/` was read.
     case schedule(task: String, ScheduleDefinition, Source, since: Instant)
     case scheduleUnusable(id: String)
     case scheduleRemoved(id: String)
-    /// What the program of a pattern said.
+    /// The answer of the program of a pattern.
     case answered(Question, Answer)
-    /// A program in `patterns/` has come, changed or gone; nil: any of them may have.
+    /// A program in `patterns/` was added, changed or removed. Nil means that any of them may have been.
     case programChanged(String?)
-    /// What was found at the paths of a schedule; and all that stands there when it is taken up.
+    /// The files found at the paths of a schedule, and all files there when it is taken up.
     case files(FileReport)
     case firstFiles(task: String, schedule: String, [UInt64])
-    /// A worker's report on a try, or the conclusion that there will be none.
+    /// A worker's report about a try, or the conclusion that there will be none.
     case ended(JobID, attempt: Int, RunResult)
-    /// Something was done with a job's files that whoever asks for it should know of.
+    /// The daemon did something with a job's files that the user should know about.
     case moved(JobID, String)
-    /// The running try was begun otherwise than its job says.
+    /// The running try was begun differently than its job's definition says.
     case remarked(JobID, String)
     case cancel(JobID)
     case kill(JobID, signal: Int32)
-    /// Something is about to be done for a running job that must not be done twice, because a request of this name asks for it.
+    /// An action for a running job is about to be done because of the request of this name. It must not be done twice.
     case requested(JobID, name: String)
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)
-    /// Time zones in use were read anew and say something else. `recorded`: of `Scheduler.runsDue`, the ids of which the spool has a
-    /// record.
+    /// Time zones in use were read again, and their rules have changed. `recorded` are those ids of `Scheduler.runsDue` of which
+    /// the spool has a record.
     case zonesChanged([ZoneDatabase.Change], recorded: Set<JobID> = [])
-    /// The daemon is up: the tree and all definitions have been read. Missed due times are caught up now.
+    /// The daemon is ready: the tree and all definitions have been read. Missed due times are handled now.
     case started(boot: String, version: String)
     case stopped
     /// The clock was set, forward or back.
     case clockSet
-    /// Nothing but time.
+    /// Only time has passed.
     case tick
 }
 
-/// What the tree knows of jobs that have ended, as far as an arriving job asks.
+/// The facts from the tree about ended jobs that an arriving job needs.
 public struct OnRecord: Sendable {
-    /// How those ended that `after` means, as far as there are records of them.
+    /// The ends of the jobs in `after`, as far as there are records of them.
     public var ends: [JobID: JobState] = [:]
-    /// The job that holds the key of its `unique`, unless this one may take it over.
+    /// The job that holds the key of its `unique`, unless this job may take the key over.
     public var holder: JobID?
 
     public init(ends: [JobID: JobState] = [:], holder: JobID? = nil) {
@@ -60,22 +60,23 @@ public struct OnRecord: Sendable {
     }
 }
 
-/// How one try ended.
+/// The end of one try.
 public struct RunResult: Sendable {
     public enum Outcome: Sendable, Hashable {
         case exited(Int)
         case signaled(Int32, coreDumped: Bool)
-        /// The limit struck; with what the command ended then.
+        /// The time limit expired. The value is how the command then ended.
         case timedOut(exitCode: Int?, signal: Int32?)
-        /// Whoever gave the standard input ended before the end of the input; with what the command ended then.
+        /// The command that gave the standard input ended before the end of the input. The value is how the job's command then
+        /// ended.
         case inputBroke(exitCode: Int?, signal: Int32?)
         /// The command could not be started, with the reason for a person.
         case notSpawned(String)
-        /// It was decided to start it, but no worker ever began to: the daemon died in between. The try is taken again.
+        /// The start was decided, but no worker began it: the daemon died in between. The try is repeated.
         case neverBegan
-        /// Nobody could record the end.
+        /// The end was not recorded.
         case lost(String)
-        /// The run belongs to the spool that this one is a copy of, and may go on there: it is never taken again.
+        /// The run belongs to the original of this copied spool and may continue there. It is never repeated.
         case leftBehind
     }
 
@@ -84,9 +85,9 @@ public struct RunResult: Sendable {
     public var endedAt: Instant
     public var pid: Int32?
     public var usage: Usage?
-    /// Why its processes were ended by somebody else, for a person.
+    /// The reason why something other than the daemon ended its processes, for a person.
     public var cause: String?
-    /// It wrote something; only looked at where the job asks for mail then.
+    /// The try wrote output. Only examined if the job's `mail` needs it.
     public var hasOutput = false
 
     public init(outcome: Outcome, startedAt: Instant?, endedAt: Instant, pid: Int32? = nil, usage: Usage? = nil) {
@@ -98,7 +99,7 @@ public struct RunResult: Sendable {
     }
 }
 
-/// What is paused: everything, a queue, or a task.
+/// The scope of a pause: everything, a queue, or a task.
 public enum PauseScope: Hashable, Sendable {
     case all
     case queue(String)

@@ -1,17 +1,17 @@
-// How the slots of a machine are shared among users, each with a scheduler of their own.
+// Shares the slots of a machine among users, each with a scheduler of their own.
 //
-// Contract: the slots that users may use never sum to more than there are. A user who has more than a fair share of them
-// while another wants one starts nothing more until that is mended; nothing that runs is ended for it. While nobody is short,
-// nothing changes hands. The share is max-min fair: whoever wants less than an equal part gets all of it, and the rest is
-// divided equally among the others. No user has more than `userSlots`, so that one user's long jobs leave room for others'.
-// A user whose scheduler has ended counts with what it may have left running, until that is known to be less or another scheduler reports.
+// Contract: the sum of the slots that users may use is never more than there are. A user with more than a fair share starts
+// nothing more while another user needs a slot; no running job is ended for this. While no user lacks slots, no limit changes.
+// The share is max-min fair: a user who needs less than an equal part gets all of it, and the rest is divided equally among the
+// others. No user has more than `userSlots`, so that one user's long jobs leave room for others. A user whose scheduler has ended
+// counts with the jobs that it may have left running, until fewer are known or another scheduler reports.
 //
-// A function of what it is told, without clock or messages: whoever owns it carries what `settle` returns to the users, and tells
-// it their answers.
+// A pure function of its inputs, without clock or messages: the owner sends the results of `settle` to the users, and passes
+// their answers on.
 
 /// The slots of all users.
 public struct FairShare: Sendable {
-    /// A new limit for a user; `number` comes back with the answer.
+    /// A new limit for a user. The answer contains `number`.
     public struct Grant: Sendable, Equatable {
         public var user: String
         public var slots: Int
@@ -26,39 +26,39 @@ public struct FairShare: Sendable {
         /// The limit sent last, and its number.
         var limit = 0
         var number = 0
-        /// As many may run until the answer to that limit is here.
+        /// At most this many may run until the answer to that limit has arrived.
         var committed = 0
-        /// When its limit was last raised, counted in raises.
+        /// The time of the last increase of its limit, as a count of increases.
         var raisedAt = 0
-        /// Whoever tells how things stand with the user.
+        /// The source of reports about the user.
         var teller = Teller.heard
     }
 
-    /// The name of root's own jobs, which may have all slots: no user is called so.
+    /// The name of root's own jobs, which may have all slots. No user has this name.
     public static let root = ""
 
     public var slots: Int
-    /// How many slots one user may have.
+    /// The maximum number of slots of one user.
     public var userSlots = Int.max
     private var parties: [String: Party] = [:]
     private var raises = 0
 
     public init(slots: Int) { self.slots = slots }
 
-    /// The user has a scheduler, which has been sent no limit. What an earlier one left running counts until this one reports.
+    /// The user has a scheduler, which has been sent no limit. The jobs of an earlier scheduler count until this one reports.
     public mutating func add(_ user: String) {
         let left = parties[user]?.committed ?? 0
         parties[user] = Party(running: left, committed: left, teller: .new)
     }
 
-    /// The user's scheduler has ended, or there has been none yet, and this many of its jobs go on at most.
+    /// The user's scheduler has ended, or there has been none yet. At most this many of its jobs are still running.
     public mutating func leave(_ user: String, running: Int) {
         let most = parties[user]?.committed ?? cap(user)
         parties[user] = Party(running: most, committed: most, teller: .gone)
         recount(user, running: running)
     }
 
-    /// This many jobs at most go on of a user who has no scheduler that tells.
+    /// At most this many jobs are still running of a user without a reporting scheduler.
     public mutating func recount(_ user: String, running: Int) {
         guard var party = parties[user], party.teller != .heard else { return }
         party.running = min(max(0, running), party.committed)
@@ -66,7 +66,7 @@ public struct FairShare: Sendable {
         parties[user] = party.teller == .gone && party.running == 0 ? nil : party
     }
 
-    /// The users of whom nobody tells how many of their jobs still run.
+    /// The users for whom nothing reports the number of running jobs.
     public var untold: [String] { parties.filter { $0.value.teller != .heard && $0.value.running > 0 }.keys.sorted() }
 
     private func cap(_ user: String) -> Int { user == Self.root ? slots : min(slots, max(1, userSlots)) }
@@ -75,25 +75,25 @@ public struct FairShare: Sendable {
 
     public func number(_ user: String) -> Int { parties[user]?.number ?? 0 }
 
-    /// A user's scheduler has told how things stand with it.
+    /// Handles a report of a user's scheduler.
     ///
     /// - Parameters:
     ///   - isShort: it would start more than its limit allows.
-    ///   - number: that of the last limit it has taken up.
+    ///   - number: the number of the last limit that it has applied.
     public mutating func report(_ user: String, running: Int, isShort: Bool, number: Int) {
         guard var party = parties[user], party.teller != .gone else { return }
         party.teller = .heard
-        // Numbers come from another process, whose owner may have changed it: none of them may reach beyond its user.
+        // The numbers come from another process, which its owner may have modified. None of them may affect other users.
         party.running = min(max(0, running), slots)
         party.isShort = isShort
         if number == party.number { party.committed = max(party.limit, party.running) }
         parties[user] = party
     }
 
-    /// The limits that have to change, as things stand.
+    /// The limits that must change now.
     public mutating func settle() -> [Grant] {
         var grants: [Grant] = []
-        // Whoever runs fewer comes first, and then whoever has waited longer, so that an odd slot goes round.
+        // Users with fewer running jobs come first, then those who have waited longer, so that an odd slot rotates.
         func turn(_ user: String) -> (Int, Int, String) { (parties[user]?.running ?? 0, parties[user]?.raisedAt ?? 0, user) }
         let users = parties.keys.sorted { turn($0) < turn($1) }
         let committed = parties.values.reduce(0) { $0 + $1.committed }
@@ -113,18 +113,18 @@ public struct FairShare: Sendable {
             parties[user] = party
             grants.append(Grant(user: user, slots: limit, number: party.number))
         }
-        // Whoever is short gets up to the share from what nobody may use.
+        // Users who lack slots get up to their share from the unused slots.
         var free = max(0, slots - committed)
         for user in users {
             guard let party = parties[user], party.isShort, let fair = share[user], fair > party.limit else { continue }
-            // A limit that was lowered and not yet answered still counts as it was.
+            // A reduced limit that was not answered yet still counts with its old value.
             let more = max(0, min(fair - max(party.limit, party.committed), free))
             let limit = min(fair, max(party.limit, party.committed) + more)
             guard limit > party.limit else { continue }
             free -= more
             send(user, limit)
         }
-        // What they still lack, those give back who have more than their share.
+        // If slots are still missing, the users with more than their share give them back.
         let isLacking = isTight || users.contains { user in
             guard let party = parties[user], party.isShort, let fair = share[user] else { return false }
             return party.limit < fair
@@ -136,7 +136,7 @@ public struct FairShare: Sendable {
         return grants
     }
 
-    /// Equal parts of all slots, but to nobody more than what they want; an odd slot to the first.
+    /// Equal parts of all slots, but for no user more than needed. Odd slots go to the first users.
     private func fairShares(_ users: [String]) -> [String: Int] {
         var share = [String: Int](uniqueKeysWithValues: users.map { ($0, 0) })
         var hungry = users

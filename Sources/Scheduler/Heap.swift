@@ -1,4 +1,4 @@
-/// A binary heap: the smallest element first. Elements that became void stay until they surface; whoever takes them looks.
+/// A binary heap with the smallest element first. Void elements stay until they are at the top, and the caller checks for them.
 package struct Heap<Element: Comparable> {
     private var elements: [Element] = []
 
@@ -8,7 +8,8 @@ package struct Heap<Element: Comparable> {
     var count: Int { elements.count }
     var isEmpty: Bool { elements.isEmpty }
 
-    /// The elements for which `isIncluded` holds, in no order. It must hold of every element that is smaller than one of them.
+    /// The elements for which `isIncluded` holds, in no order. It must also hold for every element that is smaller than one of
+    /// them.
     func all(while isIncluded: (Element) -> Bool) -> [Element] {
         var found: [Element] = []
         var open = [0]
@@ -49,7 +50,7 @@ package struct Heap<Element: Comparable> {
     }
 }
 
-/// A job and an instant that concerns it while it waits for its next try.
+/// A job with an instant that matters while it waits for its next try.
 struct TimedJob: Comparable {
     let instant: Instant
     let job: Job
@@ -63,7 +64,8 @@ struct TimedJob: Comparable {
 
     var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
 
-    /// Of one instant the first to arrive: the order must not depend on how the heap came about, or a restart would change it.
+    /// At equal instants, the first to arrive comes first: the order must not depend on the history of the heap, or a restart
+    /// would change it.
     static func < (a: Self, b: Self) -> Bool {
         a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
     }
@@ -79,7 +81,7 @@ struct TimedSchedule: Comparable {
 
     func isMissed(at now: Instant) -> Bool { now.milliseconds - instant.milliseconds > Scheduler.missedAfterMilliseconds }
 
-    /// Of one instant by name, for the same reason.
+    /// At equal instants, ordered by name, for the same reason.
     static func < (a: Self, b: Self) -> Bool {
         if a.instant != b.instant { return a.instant < b.instant }
         return (a.schedule.task, a.schedule.id) < (b.schedule.task, b.schedule.id)

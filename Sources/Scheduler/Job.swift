@@ -1,23 +1,23 @@
-/// A job and how far it has come. Its state is in four parts:
+/// A job and its progress. The state has four parts:
 ///
-/// - `given` is what was accepted. It never changes.
-/// - `recorded` is what the journal's records made of the job. Only `Scheduler.apply` changes it, through the methods of the section below,
-///   so that a replay of the journal rebuilds it.
-/// - What is observed on the disk and of processes is no decision and has no record of its own. The store and the daemon write it, and
-///   recovery observes it again.
-/// - The scheduler's marks of the turn, which follow from the records of that turn.
+/// - `given` contains what was accepted. It never changes.
+/// - `recorded` is the result of the journal's records. Only `Scheduler.apply` changes it, through the methods of the section
+///   below, so that a replay of the journal rebuilds it.
+/// - Observations of the disk and of processes are not decisions and have no record of their own. The store and the daemon write
+///   them, and recovery observes them again.
+/// - The scheduler's marks of the turn result from the records of that turn.
 public final class Job {
     // MARK: Given
 
     public let given: AcceptedJob
-    /// A job that was accepted later has a higher number, whatever the clock did.
+    /// A job that was accepted later has a higher number, even if the clock was set back.
     public let arrival: UInt64
 
     init(_ accepted: AcceptedJob, arrival: UInt64) {
         var given = accepted
         given.waitsFor = []
         given.forgivenTries = 0
-        // These concern the moment of acceptance alone.
+        // These only matter at the moment of acceptance.
         given.obstacle = nil
         given.fingerprints = []
         self.given = given
@@ -31,32 +31,33 @@ public final class Job {
     // MARK: Recorded
 
     public struct Recorded: Sendable {
-        /// How the job stands: `new` before its first try and between two tries, `running`, or how its last try came out.
+        /// The state: `new` before the first try and between two tries, `running`, or the result of the last try.
         public internal(set) var last: Ending
         /// The start of the first or the next try.
         public internal(set) var notBefore: Instant
-        /// The end of the last try; of a job that was canceled between two tries too. Of a job without a try, its own end.
+        /// The end of the last try, also for a job that was canceled between two tries. For a job without a try, the job's end.
         public internal(set) var endedAt: Instant?
-        /// When the job last changed its state: of an ended job, its end.
+        /// The time of the last change of the state. For an ended job, its end.
         public internal(set) var changedAt: Instant
-        /// Tries that ended as `lost` and, by `on_crash`, do not count.
+        /// The number of tries that ended as `lost` and, by `on_crash`, do not count.
         var forgivenTries = 0
         public internal(set) var stopping: StopReason?
-        /// Of a run that is not the first: how the try before it ended, should this one never begin. At most one; a list takes less room.
+        /// The end of the previous try, in case the present one never begins. At most one entry; a list takes less room.
         var tryBefore: [(ending: Ending, endedAt: Instant?)] = []
         /// The latest requests that were carried out for the run.
         public internal(set) var requests: [String] = []
-        /// How the last try was begun otherwise than the job says.
+        /// The differences between the start of the last try and the job's definition.
         public internal(set) var remark: String?
-        /// The boot of the machine in which the last try was begun, as `daemonStarted` calls it.
+        /// The boot of the machine in which the last try was begun, with the name of `daemonStarted`.
         public internal(set) var boot: String?
-        /// Jobs that have to end before this one may start; of one that failed with `dependency`, those that had not ended as it asked.
+        /// The jobs that must end before this one may start. For a job that failed with `dependency`, those that did not end as
+        /// required.
         public internal(set) var waitsFor: [JobID] = []
     }
 
     public private(set) var recorded: Recorded
 
-    /// One turn carries out as many requests, and more.
+    /// One turn carries out this many requests and more.
     private static let requestsMax = 256
 
     /// The file could not be used.
@@ -69,7 +70,7 @@ public final class Job {
 
     func withdraw(at now: Instant) { recorded.changedAt = now }
 
-    /// A try begins.
+    /// Begins a try.
     func begin(attempt: Int, boot: String?, at now: Instant) {
         if self.attempt > 0, state == .new { recorded.tryBefore = [(ending, endedAt)] }
         recorded.last = Ending(attempt: attempt, state: .running, reason: nil)
@@ -82,10 +83,10 @@ public final class Job {
         pid = nil
     }
 
-    /// A try has ended, or the job without one.
+    /// Ends a try, or the job without one.
     func end(_ ending: Ending, at now: Instant) {
         let wasRunning = state == .running
-        // The try was to begin, and did not: the one before it is the last.
+        // The try was about to begin and did not, so the previous one is the last.
         let neverBegan = wasRunning && ending.attempt < attempt
         let startedAt = ending.startedAt ?? startedAt
         recorded.last = ending
@@ -102,10 +103,10 @@ public final class Job {
         if wasRunning, !neverBegan, isLastTryForgiven { recorded.forgivenTries += 1 }
     }
 
-    /// The run was told to end.
+    /// Marks that the run was asked to end.
     func stop(_ why: StopReason) { recorded.stopping = why }
 
-    /// What a request asks for the run is about to be done.
+    /// Marks that the action of a request for the run is about to be done.
     func note(request name: String) {
         if recorded.requests.count == Self.requestsMax { recorded.requests.removeFirst() }
         recorded.requests.append(name)
@@ -113,10 +114,10 @@ public final class Job {
 
     func note(remark: String) { recorded.remark = recorded.remark.map { "\($0). \(remark)" } ?? remark }
 
-    /// A job that this one waits for has ended as this one asks.
+    /// A job that this one waits for has ended as required.
     func endWait(for id: JobID) { recorded.waitsFor.removeAll { $0 == id } }
 
-    /// A retry takes the place of a job that this one waits for.
+    /// A retry replaces a job that this one waits for.
     func moveWait(from id: JobID, to retry: JobID) {
         if recorded.waitsFor.contains(retry) { return endWait(for: id) }
         for index in recorded.waitsFor.indices where recorded.waitsFor[index] == id { recorded.waitsFor[index] = retry }
@@ -124,18 +125,19 @@ public final class Job {
 
     // MARK: Observed
 
-    /// Where the job is on the disk, as the store last saw or left it.
+    /// The place of the job on the disk, as the store last saw or left it.
     public var place: Place
     /// The process of the current or last try, once a worker has reported it. The record of the try's end repeats it.
     public var pid: Int32?
-    /// A remark on the job's files, for its status: from a record, or from the store when it had to make the job's directory anew.
+    /// A remark about the job's files, for its status. It comes from a record, or from the store when it had to create the job's
+    /// directory again.
     public var moved: String?
 
     // MARK: The turn
 
     /// The job is among the places of the turn.
     var isTouched = false
-    /// The job waits no more: an edited version of it took its place, or it was withdrawn, or has ended.
+    /// The job no longer waits: an edited version replaced it, it was withdrawn, or it has ended.
     var isDead = false
 }
 
@@ -154,23 +156,23 @@ extension Job {
     @inlinable public var scheduledAt: Instant { given.notBefore }
     public var deadline: Instant? { definition.deadline?.instant(due: due) }
     @inlinable public var retryOf: String? { given.retryOf }
-    /// The job whose end this one follows.
+    /// The job whose end started this one.
     @inlinable public var parent: JobID? { given.parent }
-    /// How many such steps there were.
+    /// The number of such steps before this job.
     var depth: Int { given.depth }
-    /// The files that came, for which the job runs.
+    /// The new files that the job runs for.
     @inlinable public var paths: [String] { given.paths }
-    /// The job was dropped as a directory of its own, which may hold more than the job's file.
+    /// The job was dropped as a directory of its own, which may contain more than the job's file.
     @inlinable public var isDirectory: Bool { given.isDirectory }
-    /// The number of the last try whose output the job's directory brought along.
+    /// The number of the last try whose output the job's directory contained at first.
     @inlinable public var earlierTries: Int { given.earlierTries }
-    /// The dropped file that the job waits as, until it first moves.
+    /// The dropped file as which the job waits, until it is first moved.
     @inlinable public var file: FileStamp? { given.file }
 
     @inlinable public var state: JobState { recorded.last.state }
     @inlinable public var reason: FailureReason? { recorded.last.reason }
     @inlinable public var error: String? { recorded.last.error }
-    /// Tries begun so far.
+    /// The number of tries that have begun.
     @inlinable public var attempt: Int { recorded.last.attempt }
     @inlinable public var startedAt: Instant? { recorded.last.startedAt }
     @inlinable public var exitCode: Int? { recorded.last.exitCode }
@@ -186,14 +188,14 @@ extension Job {
     var forgivenTries: Int { recorded.forgivenTries }
     var tryBefore: [(ending: Ending, endedAt: Instant?)] { recorded.tryBefore }
 
-    /// The accepted record that would bring the job back as it waits.
+    /// The accepted record that would restore the waiting job.
     public var accepted: AcceptedJob {
         var job = given
         job.waitsFor = waitsFor
         return job
     }
 
-    /// How the job stands after its last try, as a record has it.
+    /// The state of the job after its last try, in the form of a record.
     public var ending: Ending {
         var ending = recorded.last
         ending.hasOutput = false
@@ -202,7 +204,7 @@ extension Job {
         return ending
     }
 
-    /// The try that ended last was `lost` and, by `on_crash`, does not count.
+    /// The last ended try was `lost` and, by `on_crash`, does not count.
     var isLastTryForgiven: Bool { reason == .lost && definition.onCrash == .retry }
 
     /// The job's `status.json`.
@@ -242,12 +244,12 @@ extension Job {
     }
 }
 
-/// Where a job is on the disk.
+/// The place of a job on the disk.
 public enum Place: Hashable, Sendable {
-    /// A file in `new/`, as it was dropped.
+    /// The dropped file in `new/`.
     case file(String)
     /// The job's own directory, in the directory of that state.
     case directory(JobState)
-    /// Not yet anywhere.
+    /// Not on the disk yet.
     case nowhere
 }

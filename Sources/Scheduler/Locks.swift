@@ -1,8 +1,8 @@
-/// Who holds which name of `locks`, and who waits for it. A job takes all its locks when it starts, or none, and holds them
-/// while it runs; so nobody ever holds one lock and waits for another.
+/// The holders of the names in `locks`, and the jobs that wait for them. A job takes all its locks when it starts, or none, and
+/// holds them while it runs. So no job ever holds one lock and waits for another.
 ///
-/// Of those that wait for a free lock, the best of each queue is always among the ready jobs; it brings the next one in when it
-/// starts, leaves, or has to wait for something else.
+/// Of the jobs that wait for a free lock, the best of each queue is always among the ready jobs. It adds the next one when it
+/// starts, leaves, or must wait for something else.
 struct Locks {
     private var holders: [String: Job] = [:]
     private var held: [String: HeldJobs] = [:]
@@ -10,13 +10,10 @@ struct Locks {
     /// The first lock that keeps the job from starting.
     func obstacle(to job: Job) -> String? { job.definition.locks.first { holders[$0] != nil } }
 
-    /// The job that holds a lock.
-    func holder(of lock: String) -> Job? { holders[lock] }
-
     mutating func hold(_ job: Job, at lock: String) { held[lock, default: HeldJobs()].hold(job) }
 
-    /// A lock that another holds stays that one's: a snapshot tells of a job between two tries that it has begun and ended, whoever
-    /// holds its locks by then.
+    /// A lock that another job holds stays with that job: for a job between two tries a snapshot contains a start and an end, but
+    /// another job may hold the locks by then.
     mutating func take(_ job: Job) {
         for lock in job.definition.locks where holders[lock] == nil { holders[lock] = job }
     }
@@ -25,7 +22,7 @@ struct Locks {
         for lock in job.definition.locks where holders[lock] === job { holders[lock] = nil }
     }
 
-    /// Those that may go in place of `job`, which does not stand among the ready any more.
+    /// The jobs that may become ready in place of `job`, which is no longer ready.
     mutating func release(after job: Job) -> [Job] {
         var released: [Job] = []
         for lock in job.definition.locks where holders[lock] == nil {

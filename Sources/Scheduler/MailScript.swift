@@ -1,12 +1,12 @@
-/// The script of a job that mails how another one ended. It can be read in that job's directory, and run by hand.
+/// The script of a job that mails the end of another job. It is in the mailing job's directory and can be run by hand.
 ///
-/// Nothing that a job says becomes a line of the header: its name and id hold no line ends, the address was checked when it was
-/// read, and what the job wrote comes after the header.
+/// Nothing from the other job can add a line to the header: its name and id contain no line ends, the address was checked when it
+/// was read, and the job's output comes after the header.
 struct MailScript {
     let text: String
 
     private static let linesMax = 100
-    /// Of each stream, in bytes.
+    /// The limit for each stream, in bytes.
     private static let bytesMax = 32 << 10
 
     init(_ job: Job, to address: String, host: String, command: [String]) {
@@ -55,7 +55,7 @@ struct MailScript {
         !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-" || $0 == "_") }
     }
 
-    /// A word for the shell that stands for exactly this text.
+    /// Quotes a text as one word for the shell.
     private static func quoted(_ text: String) -> String {
         "'\(text.filter { $0 != "\u{0}" }.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
     }

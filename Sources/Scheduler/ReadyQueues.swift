@@ -1,4 +1,4 @@
-/// Jobs that wait for something else than time or a slot.
+/// Jobs that wait for something other than time or a slot.
 struct HeldJobs {
     private var lines: [String: Heap<ReadyQueues.Entry>] = [:]
 
@@ -6,7 +6,7 @@ struct HeldJobs {
 
     mutating func hold(_ job: Job) { lines[job.definition.queue, default: Heap()].insert(ReadyQueues.Entry(job)) }
 
-    /// Takes the best of each queue, since any queue may be full.
+    /// Removes the best job of each queue, since any queue may be full.
     mutating func releaseBest() -> [Job] {
         var released: [Job] = []
         for queue in Array(lines.keys) {
@@ -21,9 +21,9 @@ struct HeldJobs {
     }
 }
 
-/// The jobs that could start now, by queue; and how many of each queue run.
+/// The jobs that could start now, by queue, and the number of running jobs of each queue.
 struct ReadyQueues {
-    /// The higher priority first, then the earlier start, then the first to arrive.
+    /// Higher priority first, then earlier start, then earlier arrival.
     struct Entry: Comparable {
         let job: Job
         private let priority: Int
@@ -48,7 +48,7 @@ struct ReadyQueues {
         static func == (a: Self, b: Self) -> Bool { a.job === b.job }
     }
 
-    /// A class, so that looking through the queues never copies one.
+    /// A class, so that iterating over the queues never copies one.
     private final class Line {
         var heap = Heap<Entry>()
     }
@@ -63,7 +63,7 @@ struct ReadyQueues {
         waiting[queue] = line
     }
 
-    /// Takes the best job among the queues that `isOpen` allows, which is told each queue's name and running jobs.
+    /// Removes the best job of the queues that `isOpen` allows. `isOpen` gets each queue's name and its number of running jobs.
     mutating func popBest(where isOpen: (String, Int) -> Bool) -> Job? {
         var best: Entry?
         var bestLine: Line?

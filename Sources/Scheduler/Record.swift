@@ -1,60 +1,60 @@
-/// One decision, as the journal keeps it. The state of the scheduler is what these say, in their order.
+/// One decision in the form of the journal. The state of the scheduler is the result of all records in order.
 public enum Record: Sendable {
-    /// A job is known and waits. Again for the same id: its file was edited.
+    /// A job is known and waits. Repeated for the same id when its file was edited.
     case accepted(AcceptedJob)
-    /// A file could not be used and goes to `failed/`.
+    /// A file could not be used and is moved to `failed/`.
     case rejected(RejectedFile)
-    /// A waiting job was taken away by removing or moving its file.
+    /// A waiting job was withdrawn by removing or moving its file.
     case withdrawn(JobID)
     case started(JobID, attempt: Int)
-    /// A running job was told to end; its end will be put down to this.
+    /// A running job was asked to end. The reason of its end will be this.
     case stopping(JobID, StopReason)
-    /// What the request of this name asks for a running job is about to be done, and is done at most once.
+    /// The action that the request of this name wants for a running job is about to be done. It is done at most once.
     case requested(JobID, name: String)
-    /// A try ended, or the job ended without one. `state` new: it waits for another try.
+    /// A try ended, or the job ended without one. `state` is new when the job waits for another try.
     case ended(JobID, Ending)
-    /// Something was done with a job's files that whoever asks for it should know of.
+    /// The daemon did something with a job's files that the user should know about.
     case moved(JobID, String)
-    /// The running try was begun otherwise than its job says.
+    /// The running try was begun differently than its job's definition says.
     case remarked(JobID, String)
-    /// A job repeats another; only in a snapshot, for else the acceptance of the retry says it.
+    /// A job repeats another. Only used in a snapshot; otherwise the acceptance of the retry contains this.
     case retried(JobID, of: JobID)
-    /// A definition was accepted and stays in force until the next one, or until its file is gone. `file` is its path
-    /// without ending: `tasks/backup`, `schedules/k3f9ab`.
+    /// A definition was accepted and stays in force until the next one, or until its file is removed. `file` is its path without
+    /// ending: `tasks/backup`, `schedules/k3f9ab`.
     case defined(file: String, Source, writtenAt: Instant)
     case undefined(file: String)
-    /// A definition's file could not be used; the definition accepted before, if there is one, stays in force. Changes nothing,
-    /// but tells later why an edit did not count.
+    /// A definition's file could not be used. The definition accepted before, if any, stays in force. The record changes nothing,
+    /// but shows later why an edit had no effect.
     case refused(file: String, why: String)
-    /// A schedule is in force; due times up to `accounted` are dealt with. Intervals count from `lastEnd`, the end of the
-    /// last run, or from `origin`, when it was taken up. Where a journal begins anew, one that went on by more than a day at once has
-    /// two: what was accounted for before that comes first.
+    /// A schedule is in force, and due times up to `accounted` are handled. Intervals count from `lastEnd`, the end of the last
+    /// run, or from `origin`, the time at which the schedule was taken up. In a new segment, a schedule that advanced by more
+    /// than a day at once has two such records: the first contains its earlier `accounted`.
     case scheduled(task: String, schedule: String, accounted: Instant, origin: Instant, lastEnd: Instant?)
     case unscheduled(task: String, schedule: String)
-    /// The program of a pattern said when the schedule is due next, nil for never; `last` is the due time before that.
+    /// The program of a pattern answered when the schedule is due next, nil for never. `last` is the due time before that.
     case answered(task: String, schedule: String, due: Instant?, last: Instant?)
     /// Due times that became no job.
     case skipped(SkippedDue)
-    /// Files at a schedule's paths that are dealt with and became no job: those that were there when it was taken up. False
-    /// `isAll`: more of these follow.
+    /// Files at a schedule's paths that are handled and became no job: those that existed when it was taken up. When `isAll` is
+    /// false, more of these records follow.
     case filesSeen(task: String, schedule: String, [UInt64], isAll: Bool)
-    /// Files that were dealt with are there no more, or are others now.
+    /// Handled files are gone or have changed.
     case filesGone(task: String, schedule: String, [UInt64])
-    /// The latest run of a task, which has ended; only in a snapshot, for else the runs themselves say it.
+    /// The latest run of a task, which has ended. Only used in a snapshot; otherwise the records of the runs contain this.
     case ran(task: String, JobID, JobState)
-    /// A task is to succeed within its time from `since`, or has not and is overdue; nil: nothing is expected any more.
+    /// A task must succeed within its time from `since`, or is overdue. Nil when nothing is expected any more.
     case expecting(task: String, since: Instant?, isOverdue: Bool)
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case daemonStarted(boot: String, version: String)
     case daemonStopped
-    /// A daemon has read the journal, whose latest record was of this instant: the last sign of the daemon before. Changes
-    /// nothing, but tells later for how long nobody looked.
+    /// A daemon has read the journal, whose latest record was from this instant: the last sign of the previous daemon. The record
+    /// changes nothing, but shows later how long no daemon was running.
     case recovered(last: Instant)
-    /// In the head of a segment: all that the jobs above have asked for by ending has been taken up.
+    /// In the head of a segment: all follow-ups of the ended jobs above have been accepted.
     case followed
-    /// The journal was mended after damage. What it does not know of what came before `since`, its last readable record, may have
-    /// happened all the same: a run that nobody accounts for is lost, and due times up to then were dealt with.
+    /// The journal was repaired after damage. Events before `since`, its last readable record, may be missing: a run without a
+    /// known end is lost, and due times up to then count as handled.
     case repaired(since: Instant)
 }
 
@@ -64,31 +64,31 @@ public struct AcceptedJob: Sendable {
     public var name: String
     public var task: String?
     public var schedule: String?
-    /// The due time of a scheduled run, else the instant of submission.
+    /// The due time of a scheduled run, otherwise the instant of submission.
     public var due: Instant
-    /// When it was taken up.
+    /// The time of acceptance.
     public var createdAt: Instant
-    /// It does not start before; the due time, `start`, or the due time with its jitter.
+    /// The earliest start: the due time, `start`, or the due time with its jitter.
     public var notBefore: Instant
     public var source: Source
     public var definition: JobDefinition
-    /// The dropped file it waits as; nil: it waits as a directory.
+    /// The dropped file as which it waits. Nil when it waits as a directory.
     public var file: FileStamp?
     public var retryOf: String?
-    /// It was dropped as a directory of its own, not as a file; all that repeats another job was.
+    /// It was dropped as a directory, not as a file. True for every job that repeats another.
     public var isDirectory: Bool
-    /// Tries that ended as `lost` and do not count; other than 0 only in a snapshot.
+    /// The number of tries that ended as `lost` and do not count. Only a snapshot has another value than 0.
     public var forgivenTries = 0
-    /// The number of the last try whose output its directory brought along: its own tries are numbered after that.
+    /// The number of the last try whose output the directory contained at first. The job's own tries are numbered after it.
     public var earlierTries = 0
-    /// Jobs that `after` names and that have not ended.
+    /// The jobs that `after` names and that have not ended.
     public var waitsFor: [JobID] = []
-    /// Why it cannot run at all: the next record ends it.
+    /// The reason why it cannot run at all. The next record ends it.
     public var obstacle: Obstacle?
-    /// The job whose end this one follows, and how many such steps there were.
+    /// The job whose end started this one, and the number of such steps.
     public var parent: JobID?
     public var depth = 0
-    /// The files that it is for, as they came at an `on_path`; with their fingerprints when it is taken up.
+    /// The new files of an `on_path` schedule that it runs for. When it is accepted, with their fingerprints.
     public var paths: [String] = []
     public var fingerprints: [UInt64] = []
 
@@ -112,7 +112,7 @@ public struct AcceptedJob: Sendable {
     }
 }
 
-/// Why a job can never run.
+/// The reason why a job can never run.
 public struct Obstacle: Sendable, Hashable {
     public var reason: FailureReason
     public var error: String
@@ -123,7 +123,7 @@ public struct Obstacle: Sendable, Hashable {
     }
 }
 
-/// A file in `new/`, and enough of its identity to notice that it became another.
+/// A file in `new/`, with enough of its identity to detect that it was replaced or changed.
 public struct FileStamp: Sendable, Hashable {
     public var name: String
     public var inode: UInt64
@@ -145,7 +145,7 @@ public struct RejectedFile: Sendable {
     public var file: String
     public var inode: UInt64
     public var due: Instant
-    /// What is wrong, as `file:line:column: …` lines.
+    /// The problems, as lines of `file:line:column: …`.
     public var error: String
 
     public init(id: JobID, name: String, file: String, inode: UInt64, due: Instant, error: String) {
@@ -158,7 +158,7 @@ public struct RejectedFile: Sendable {
     }
 }
 
-/// How a job stands after a try, or after a decision that there will be none.
+/// The state of a job after a try, or after a decision that there will be none.
 public struct Ending: Sendable {
     public var attempt: Int
     /// `done`, `failed`, or `new` when another try follows.
@@ -172,7 +172,7 @@ public struct Ending: Sendable {
     public var pid: Int32?
     /// The start of the next try.
     public var notBefore: Instant?
-    /// The last try wrote something; only known where `mail` asks.
+    /// The last try wrote output. Only known if `mail` needs it.
     public var hasOutput = false
 
     public init(attempt: Int, state: JobState, reason: FailureReason?) {
@@ -182,7 +182,7 @@ public struct Ending: Sendable {
     }
 }
 
-/// Why a run was told to end.
+/// The reason why a run was asked to end.
 public enum StopReason: String, Sendable, CaseIterable { case canceled, replaced, killed }
 
 /// Due times that became no job, and why.
@@ -190,9 +190,9 @@ public struct SkippedDue: Sendable {
     public enum Reason: String, Sendable, CaseIterable {
         /// An earlier run had not ended.
         case overlap
-        /// A later due time stands for it.
+        /// The run of a later due time covers it.
         case merged
-        /// The schedule asks for no catching up, or this lies beyond its limit.
+        /// The schedule does not catch up missed due times, or this one is beyond its limit.
         case missed
         case paused
         /// The task could not be turned into a job.
@@ -203,10 +203,10 @@ public struct SkippedDue: Sendable {
     public var schedule: String
     public var from: Instant
     public var through: Instant
-    /// Nil: too many to count.
+    /// Nil when there are too many to count.
     public var count: Int?
     public var reason: Reason
-    /// The file that came then, of a schedule that waits for files.
+    /// The file that arrived then, for a schedule that waits for files.
     public var file: ArrivedFile?
 
     public init(task: String, schedule: String, from: Instant, through: Instant, count: Int?, reason: Reason) {

@@ -1,19 +1,19 @@
-// Which jobs repeat one another, and which of them is the newest.
+// Records which jobs repeat one another, and which of them is the newest.
 //
 // What holds:
-// - A retry belongs to the family of the job that its `retry_of` names. A family is in the order of acceptance; its first member is
-//   the job that was retried first.
-// - The newest member stands for all: whoever waits for one of them waits for the newest. A newest member that left no trace, because it
-//   was withdrawn or its record was removed, leaves its place to the one before it.
-// - Only what the journal says is in here: the acceptance of each retry, and in a snapshot a record for each member.
+// - A retry belongs to the family of the job in its `retry_of`. The members of a family are in the order of acceptance. The first
+//   member is the job that was retried first.
+// - The newest member represents all: a job that waits for one of them waits for the newest. If the newest member left no trace,
+//   because it was withdrawn or its record was removed, the member before it takes its place.
+// - All data come from the journal: the acceptance of each retry, and in a snapshot a record for each member.
 
 public struct Retries: Sendable {
     /// The first member of each retried or retrying job's family.
     private var firsts: [JobID: JobID] = [:]
-    /// All members by the first, which is among them.
+    /// All members by the first one, which is included.
     private var members: [JobID: [JobID]] = [:]
 
-    /// How many members a family keeps whose records are gone. A record that names an older one is long gone too.
+    /// The number of members without records that a family keeps. A record that names an older one is long gone too.
     static let goneMax = 100
 
     public init() {}
@@ -26,17 +26,17 @@ public struct Retries: Sendable {
         members[first, default: [first]].append(id)
     }
 
-    /// The job and all that it repeats or that repeat it, the newest first.
+    /// The job and all jobs that it repeats or that repeat it, newest first.
     public func family(of id: JobID) -> [JobID] { firsts[id].flatMap { members[$0] }?.reversed() ?? [id] }
 
-    /// Each retry with the first of its family, so that adding these in their order makes the families again.
+    /// Each retry with the first member of its family. Adding these in order rebuilds the families.
     var all: [(id: JobID, of: JobID)] {
         members.sorted { $0.key < $1.key }.flatMap { first, members in members.dropFirst().map { ($0, first) } }
     }
 
     var allMembers: [JobID] { members.values.flatMap { $0 } }
 
-    /// Forgets families of which nothing is left, and members that nobody can name any more.
+    /// Forgets families without records, and members that no record can name any more.
     mutating func forget(where isGone: (JobID) -> Bool) {
         guard !members.isEmpty else { return }
         var kept = Retries()

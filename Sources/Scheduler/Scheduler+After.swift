@@ -1,21 +1,21 @@
-// Jobs that wait for others: `after`, and what `unique` keeps from being twice.
+// Jobs that wait for others: `after`, and the jobs that `unique` refuses.
 //
 // What holds:
-// - A job is told at its acceptance which jobs it waits for: the record has their ids. A task's name has meant its latest run
-//   then, whatever runs it has later.
-// - A job never starts before all of these have ended as it wants. One that ended otherwise ends it too, with `dependency`.
-// - Nothing waits for itself, by however many steps.
-// - A job's id means the newest of its retries (``Retries``), when a job is accepted that names it and as long as that one waits.
+// - The acceptance of a job decides which jobs it waits for: the record contains their ids. The name of a task means its latest
+//   run at that time, whatever runs it has later.
+// - A job never starts before all of these have ended as required. If one ends differently, the job ends too, with `dependency`.
+// - No job waits for itself, directly or through others.
+// - A job's id means the newest of its retries (``Retries``), both when a job that names it is accepted and while that job waits.
 
 extension Scheduler {
-    /// Takes a job up. One that cannot ever run ends at once, with the reason. Its acceptance has that too: should its end not
-    /// reach the journal, it must not run after all.
+    /// Accepts a job. A job that can never run ends at once, with the reason. Its acceptance contains the reason too: if its end
+    /// does not reach the journal, it still must not run.
     func accept(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
         var job = arrival
         job.obstacle = prepare(&job, onRecord)
         if job.obstacle == nil, job.definition.overlap == .replace, let task = job.task {
             replaceRuns(of: task, by: job.id, at: now)
-            // It may have been told to wait for one of them, which has ended now and will not end again.
+            // It may have waited for one of them, which has ended now and will not end again.
             job.obstacle = prepare(&job, onRecord)
         }
         commit(.accepted(job), at: now)
@@ -24,10 +24,10 @@ extension Scheduler {
         }
     }
 
-    /// The job that waits or runs with this key.
+    /// The job with this key that waits or runs.
     public func holder(ofUnique key: String) -> JobID? { uniques[key]?.id }
 
-    /// Finds what the job waits for. Returns why it cannot run, if so.
+    /// Finds the jobs that the job waits for. Returns the reason if it cannot run.
     private func prepare(_ job: inout AcceptedJob, _ onRecord: OnRecord) -> Obstacle? {
         job.waitsFor = []
         if let key = job.definition.unique?.key {
@@ -42,7 +42,7 @@ extension Scheduler {
         return nil
     }
 
-    /// Has the job wait for the one that the name means, unless that has ended. Returns why the job cannot run, if so.
+    /// Makes the job wait for the one that the name means, unless that has ended. Returns the reason if the job cannot run.
     private func wait(_ job: inout AcceptedJob, for name: String, _ after: After, _ onRecord: OnRecord) -> Obstacle? {
         let text = job
         func rejected(_ why: String) -> Obstacle { text.rejection("after", naming: name, "after \"\(name)\": \(why)") }
@@ -59,15 +59,15 @@ extension Scheduler {
             }
             guard let end = endedInTurn[id]?.state ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
             if after.isMet(by: end) { return nil }
-            // The status names it, so that its retry can bring this one back.
+            // The status contains it, so that its retry can restore this job.
             if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
             return Obstacle(reason: .dependency, error: Self.broken(after, id, end))
         }
         return rejected("there is no such job")
     }
 
-    /// The jobs that a name in `after` means, the newest retry first: of these, the first one that waits, runs or is on record counts.
-    /// Empty: there is no task of that name, or it has not run.
+    /// The jobs that a name in `after` means, newest retry first: the first of these that waits, runs or is on record counts.
+    /// Empty when there is no task of that name, or when it has not run.
     public func awaited(_ name: String) -> [JobID] {
         (JobID(name) ?? tasks[name]?.history?.latest?.id).map { retries.family(of: $0) } ?? []
     }
@@ -82,7 +82,7 @@ extension Scheduler {
         return "it was to start after the \(after.when.rawValue) of \(id), which \(became)"
     }
 
-    /// Whether `job` waits for the job of that id, by any number of steps.
+    /// True when `job` waits for the job with that id, directly or through others.
     private func waits(_ job: Job, for id: JobID) -> Bool {
         guard waiters[id] != nil else { return false }
         var seen = Set<JobID>()
@@ -98,7 +98,7 @@ extension Scheduler {
 
     // MARK: Ends
 
-    /// A job has come to its end: those that wait for it may go on, or are told that they never will.
+    /// Handles the end of a job: the jobs that wait for it may continue, or will never run.
     func settle(_ id: JobID, as end: JobState, _ reason: FailureReason?) {
         for waiter in waiters.removeValue(forKey: id) ?? [] where waiter.state == .new && !waiter.isDead {
             guard let after = waiter.definition.after, waiter.waitsFor.contains(id) else { continue }
@@ -111,8 +111,8 @@ extension Scheduler {
         }
     }
 
-    /// A retry takes the place of what it repeats: those that wait for that wait for the retry from now on, also those that have learned
-    /// in this turn that they wait in vain.
+    /// A retry takes the place of the job that it repeats: jobs that wait for that job now wait for the retry, also those that
+    /// were found in this turn to wait in vain.
     func takePlaces(_ retry: Job) {
         for id in retries.family(of: retry.id) where id != retry.id {
             let waiting = waiters.removeValue(forKey: id) ?? []
@@ -130,7 +130,7 @@ extension Scheduler {
         return true
     }
 
-    /// Ends those that wait in vain.
+    /// Ends the jobs that wait in vain.
     func endBroken(at now: Instant) {
         let all = broken
         broken.removeAll()

@@ -1,4 +1,4 @@
-// The only place where state changes: what each record means. Used alike when a decision is made and when it is replayed.
+// Applies each record: the only place where recorded state changes. New decisions and replays both use it.
 
 extension Scheduler {
     func apply(_ record: Record, at now: Instant) {
@@ -69,7 +69,7 @@ extension Scheduler {
             guard let state = tasks[skipped.task]?.schedule(skipped.schedule) else { return }
             state.accounted = max(state.accounted, skipped.through)
             state.asking?.account(for: skipped.through)
-            // An interval from the end of a run that never was counts from its due time.
+            // An interval from the end counts from the due time if its run never ran.
             state.lastEnd = max(state.lastEnd ?? skipped.through, skipped.through)
             if let file = skipped.file { files(of: state).seen.insert(file.fingerprint) }
         case .filesSeen(let task, let id, let fingerprints, let isAll):
@@ -99,21 +99,21 @@ extension Scheduler {
         }
     }
 
-    /// Makes room for a job of this id. False when one of it runs.
+    /// Removes an earlier job with this id. Returns false when it is running.
     private func makeRoom(for id: JobID) -> Bool {
         guard let old = jobs[id] else { return true }
         switch old.state {
         case .new: leave(old)
         case .running: return false
-        // Only in a replay: its record was removed, and the id was given again.
+        // This happens only in a replay: its record was removed, and the id was used again.
         case .done, .failed: break
         }
-        // Where it stands is the new one's affair, also when that has come to its end.
+        // The place on the disk now belongs to the new job, even if that has ended.
         dropPlace(of: old)
         return true
     }
 
-    /// Nothing is to be brought anywhere for a job that is no more.
+    /// Drops the pending move of a job that no longer exists.
     private func dropPlace(of job: Job) {
         if job.isTouched { turn.places.removeAll { $0 === job } }
     }
@@ -130,7 +130,7 @@ extension Scheduler {
             state.active.append(job)
             history(of: state).latest = (job.id, nil)
         }
-        // A run of an earlier due time that was asked for leaves the schedule where it is.
+        // A requested run of an earlier due time does not change the schedule.
         if job.file == nil, let name = job.task, let id = job.schedule, let state = tasks[name]?.schedule(id) {
             state.accounted = max(state.accounted, job.due)
             state.next = nil
@@ -186,12 +186,12 @@ extension Scheduler {
         }
     }
 
-    /// Puts a waiting job where it waits: for other jobs, for its time, or for a slot.
+    /// Adds a waiting job to the right structure: it waits for other jobs, for its time, or for a slot.
     func wait(_ job: Job) {
         if job.waitsFor.isEmpty { timetable.delayed.insert(TimedJob(job.notBefore, job)) }
     }
 
-    /// A job has come to its end: its task goes on, and its record is all that stays.
+    /// Handles the end of a job: its task continues, and only its record remains.
     private func finish(_ job: Job) {
         touch(job)
         leave(job)
@@ -202,7 +202,7 @@ extension Scheduler {
 
     func forget(_ id: JobID) { jobs[id] = nil }
 
-    /// A job no longer counts among its task's runs.
+    /// Removes a job from its task's runs.
     private func leave(_ job: Job) {
         if job.state == .new { job.isDead = true }
         if let key = job.definition.unique?.key, uniques[key] === job { uniques[key] = nil }
@@ -221,7 +221,7 @@ extension Scheduler {
         forgetIfDone(state)
     }
 
-    /// A task stays as long as it is defined, is scheduled, or has runs.
+    /// Removes a task unless it has a definition, schedules, or runs.
     func forgetIfDone(_ state: TaskState) {
         guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil
         else { return }

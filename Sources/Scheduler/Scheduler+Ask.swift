@@ -1,67 +1,68 @@
-// Schedules whose due times a program decides (`ext:KEY:ARGS`): when it is asked, and what becomes of its answer.
+// Schedules whose due times a program computes (`ext:KEY:ARGS`): when it is asked, and how its answer is used.
 //
 // What holds:
-// - It is asked once the run before has ended, one question at a time for each schedule. Nothing else waits for it.
-// - An answer is a record, so it outlives the daemon: a due time that passes meanwhile is caught up as any other.
-// - An answer that is known stays in force until another one comes, whatever becomes of the program meanwhile.
+// - The program is asked once the previous run has ended, with one question at a time for each schedule. Nothing else waits for
+//   it.
+// - An answer is a record, so it survives the daemon: a due time that passes meanwhile is handled like any other missed one.
+// - A known answer stays in force until the next one, whatever happens to the program.
 
 /// A question to the program of a pattern.
 public struct Question: Sendable {
     public var task: String
     public var schedule: String
-    /// Tells the answers to this question from those to an earlier one.
+    /// Distinguishes the answers to this question from those to an earlier one.
     public var number: UInt64
     public var program: PatternExtension
-    /// The zone of an answer that names none.
+    /// The zone of an answer that names no zone.
     public var zone: Zone
-    /// The last due time, nil before the first.
+    /// The last due time. Nil before the first.
     public var last: Instant?
-    /// The answer must be later: now, or `not_before`; or what is accounted for, should the clock have been set back.
+    /// The answer must be later than this: now or `not_before`, or the handled time if the clock was set back.
     public var after: Instant
 }
 
 public enum Answer: Sendable {
     case due(Instant)
     case never
-    /// It did not answer, with the reason for a person.
+    /// It gave no answer, with the reason for a person.
     case failed(String)
 }
 
-/// The programs that are to be asked.
+/// The programs that must be asked.
 struct Questions {
     /// Schedules whose programs are asked in this turn, each with the question's number.
     var toAsk: [(schedule: ScheduleState, number: UInt64)] = []
-    /// Schedules whose programs failed when they were asked last.
+    /// Schedules whose programs failed at the last question.
     var failing: [ScheduleState] = []
-    /// How many questions there were.
+    /// The number of questions so far.
     var count: UInt64 = 0
 }
 
-/// How far a schedule has come with its program.
+/// The state of a schedule with its program.
 final class Asking {
     enum State {
         case unasked
         case asked(UInt64)
-        /// With `due`, or, where there is none, with "never": until the program or the task changes, or the daemon starts again.
+        /// The answer is `due` or, when that is nil, "never" until the program or the task changes, or the daemon starts again.
         case answered
         case failed(again: Instant, why: String)
     }
 
     var state = State.unasked
-    /// The due time that was answered and is not accounted for.
+    /// The due time of the answer, which is not handled yet.
     var due: Instant?
-    /// The one before it.
+    /// The due time before it.
     var last: Instant?
-    /// In a row.
+    /// The number of failures in a row.
     var failures = 0
 
-    /// When it is asked again, after a failure.
+    /// The time of the next question after a failure.
     var askedAgain: Instant? {
         if case .failed(let again, _) = state { return again }
         return nil
     }
 
-    /// A due time has become a job, or a record that says why not.
+    /// A due time has become a job, or a record with the reason why not.
     func account(for instant: Instant) {
         last = instant
         if let due, due > instant { return }
@@ -75,11 +76,11 @@ final class Asking {
 }
 
 extension Scheduler {
-    /// The first wait after a failure; it doubles with each that follows.
+    /// The first wait after a failure. It doubles with each further failure.
     static let askAgainMilliseconds: Int64 = 60_000
     static let askAgainMillisecondsMax: Int64 = 3_600_000
 
-    /// Schedules whose program failed when it was asked last, with the reason.
+    /// Schedules whose program failed at the last question, with the reason.
     public var unanswered: [(task: String, schedule: String, program: PatternExtension, why: String, again: Instant)] {
         questions.failing.compactMap { schedule in
             guard case .failed(let again, let why)? = schedule.asking?.state,
@@ -89,13 +90,13 @@ extension Scheduler {
         }
     }
 
-    /// Asks, unless that was done. `isChanged`: the task or the program is not what it was when it was asked last, or it is time
-    /// to ask again after a failure.
+    /// Asks the program, unless it was asked already. `isChanged` means that the task or the program has changed since the last
+    /// question, or that it is time to ask again after a failure.
     func ask(_ schedule: ScheduleState, isChanged: Bool) {
         guard let definition = schedule.definition, definition.enabled, definition.recurrence.patternExtension != nil else { return }
         let asking = schedule.asking ?? Asking()
         schedule.asking = asking
-        // The clock or `not_before` was set past it.
+        // The clock or `not_before` was set to a later time.
         if let due = asking.due, due <= schedule.dueAfter { asking.forget() }
         if case .unasked = asking.state {} else if !isChanged { return }
         questions.count += 1
@@ -103,7 +104,7 @@ extension Scheduler {
         questions.toAsk.append((schedule, questions.count))
     }
 
-    /// A program has come, changed or gone; nil: any of them may have.
+    /// Handles a program that was added, changed or removed. Nil means that any of them may have been.
     func programChanged(_ key: String?) {
         for state in tasks.values where state.definition != nil {
             for schedule in state.schedules {
@@ -135,12 +136,12 @@ extension Scheduler {
         return taken
     }
 
-    /// A clock that was set back must not put off the next question further than any wait is long.
+    /// After a clock was set back, the next question must not wait longer than the longest wait.
     private func isTime(_ again: Instant, _ now: Instant) -> Bool {
         again <= now || again > now.advanced(byMilliseconds: Self.askAgainMillisecondsMax)
     }
 
-    /// Whether the answer to this question is still of use.
+    /// True when the answer to this question is still needed.
     public func awaits(_ question: Question) -> Bool {
         if case .asked(question.number)? = tasks[question.task]?.schedule(question.schedule)?.asking?.state { return true }
         return false

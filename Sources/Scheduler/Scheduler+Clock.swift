@@ -1,30 +1,31 @@
-// A clock that was wrong: the machine came up in 2098, was then corrected, and what was written down meanwhile lies far ahead.
+// Handles a wrong clock: for example, the machine started in 2098, was then corrected, and the times recorded meanwhile are far
+// in the future.
 //
 // What holds:
-// - A clock that is set back by less than a day makes nothing run again: what is dealt with stays so until it is later than that.
-// - What lies further ahead was written by a wrong clock, and nothing waits for it: a schedule counts from now, or from what it had
-//   come to before, and a job that waits for its next try waits as long as it would have, also when its last one ended by that clock.
-// - Unless it is this clock that is wrong: one that shows a time before this program was made is waited for to be corrected.
-// - No due time whose run is on record runs again, whatever the clock has shown.
+// - A clock that is set back by less than a day repeats nothing: handled due times stay handled until the clock has passed them.
+// - Times further in the future come from a wrong clock, and nothing waits for them: a schedule counts from now, or from what it
+//   had handled before. A job that waits for its next try waits its usual time, even if its last try ended by the wrong clock.
+// - If the present clock is wrong, nothing is changed: a clock before the creation of this program is about to be corrected.
+// - A due time whose run is on record never runs again, whatever the clock has shown.
 
 extension Scheduler {
-    /// How far ahead of the clock anything may lie that is a mark of the past.
+    /// A time of the past may be at most this far ahead of the clock.
     static let clockErrorMilliseconds: Int64 = 86_400_000
 
-    /// Before this program was there: 2026-01-01T00:00:00Z.
+    /// A time before this program existed: 2026-01-01T00:00:00Z.
     private static let earliest = Instant(milliseconds: 1_767_225_600_000)
 
     private func limit(at now: Instant) -> Instant? {
         now < Self.earliest ? nil : now.advanced(byMilliseconds: Self.clockErrorMilliseconds)
     }
 
-    /// The schedules, `TASK/ID`, whose due times are accounted for up to a time that a right clock cannot have shown yet.
+    /// The schedules, `TASK/ID`, whose due times are handled up to a time that a correct clock cannot have shown yet.
     public func schedulesAhead(at now: Instant) -> [String] {
         guard let limit = limit(at: now) else { return [] }
         return tasks.values.flatMap { $0.schedules.filter { $0.accounted > limit }.map { "\($0.task)/\($0.id)" } }.sorted()
     }
 
-    /// Brings back what a wrong clock has put off. To be called at the start and whenever the clock was set.
+    /// Repairs the times that a wrong clock has moved into the future. Call this at the start and whenever the clock was set.
     func distrustMarksAhead(at now: Instant) {
         guard let limit = limit(at: now) else { return }
         for state in tasks.values.sorted(by: { $0.name < $1.name }) {
@@ -44,7 +45,7 @@ extension Scheduler {
             }
         }
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
-            // A time that it asked for itself is waited for, once.
+            // The job itself asked for this start time, so it waits for it, once.
             let isOfWrongClock = job.endedAt.map { $0 > limit } ?? (job.definition.start == nil && job.createdAt > limit)
             guard job.state == .new, job.notBefore > limit, isOfWrongClock else { continue }
             var ending = job.ending

@@ -1,7 +1,7 @@
-// Schedules: which due times there are, which have become jobs, and why the others have not.
+// Schedules: their due times, the jobs that these become, and the reasons why others do not.
 
 extension Scheduler {
-    // MARK: Definitions come and go
+    // MARK: New, changed and removed definitions
 
     func define(_ definition: TaskDefinition, since: Instant, at now: Instant) {
         recallSchedules(of: definition, at: now)
@@ -47,7 +47,7 @@ extension Scheduler {
         attach(definition, to: task, since: since, isFile: true, at: now)
     }
 
-    /// Puts the definition that was accepted last back in force, after a restart that found the file unusable.
+    /// Restores the definition that was accepted last, after a restart that found the file unusable.
     func reinstate(task name: String, at now: Instant) {
         guard tasks[name]?.definition == nil, let known = definitions["tasks/\(name)"] else { return }
         do throws(Problems) {
@@ -92,11 +92,11 @@ extension Scheduler {
         commit(.unscheduled(task: task, schedule: id), at: now)
     }
 
-    /// After a restart that finds a file edited: what its schedules said before, so that the edit is seen as one.
+    /// Restores the earlier texts of the schedules after a restart that finds a file edited, so that the edit is recognized.
     private func recallSchedules(of task: TaskDefinition, at now: Instant) {
         guard let state = tasks[task.name], state.definition == nil, let known = definitions["tasks/\(task.name)"],
             known.source != task.source,
-            // Not readable any more (a zone is gone): then nothing is known of it.
+            // It can no longer be read (a zone was removed), so nothing is known about it.
             let before = try? TaskDefinition(name: task.name, source: known.source, context(known.writtenAt))
         else { return }
         for schedule in before.schedules where state.schedule(schedule.id)?.definition == nil {
@@ -113,7 +113,7 @@ extension Scheduler {
         state.definition = before.schedule
     }
 
-    /// Whether due times of the schedule, as it says them, have been accounted for: an `at` that has passed then stays.
+    /// True when due times of the schedule with the same text have been handled: an `at` that has passed then stays.
     private func isDealtWith(_ schedule: ScheduleDefinition, of task: String) -> Bool {
         guard let known = tasks[task]?.schedule(schedule.id) else { return false }
         return known.definition.map { $0.isDueAlike(schedule) } ?? true
@@ -123,15 +123,15 @@ extension Scheduler {
         _ definition: ScheduleDefinition, to task: String, since: Instant, isFile: Bool, at now: Instant
     ) {
         let known = self.task(named: task).schedule(definition.id)
-        // Due times count from when an `at` was given, else from when the schedule was taken up. What fell due while a
-        // schedule was disabled is not caught up when it is enabled again.
+        // Due times count from the time at which an `at` was written, otherwise from the time at which the schedule was taken up.
+        // Due times of a disabled schedule are not made up for when it is enabled again.
         let wasDisabled = known?.definition.map { !$0.enabled } ?? false
-        // Nor is what an expression would have been due for before it was written.
+        // The same applies to due times of an expression from before it was written.
         let isOther = known?.definition.map { !$0.isDueAlike(definition) } ?? false
         if known == nil || wasDisabled || isOther {
             var accounted = now
             if definition.once != nil { accounted = min(since, now) }
-            // A clock that was set back since must not make due times come again.
+            // After a clock was set back, handled due times must not occur again.
             if let known { accounted = max(accounted, known.accounted) }
             commit(.scheduled(task: task, schedule: definition.id, accounted: accounted, origin: now, lastEnd: nil), at: now)
         }
@@ -148,8 +148,8 @@ extension Scheduler {
         plan(state, isChanged: true)
     }
 
-    /// Computes the schedule's next due time and lines it up, or has its program asked for it. What counts from the end waits
-    /// while a run is under way. `isChanged`: what the task says is not what it was.
+    /// Computes the schedule's next due time and adds it to the timetable, or has its program asked for it. A schedule that
+    /// counts from the end of a run waits during a run. `isChanged` means that the task's text has changed.
     func plan(_ schedule: ScheduleState, isChanged: Bool = false) {
         schedule.next = nil
         guard let state = tasks[schedule.task], state.definition != nil, let definition = schedule.definition else { return }
@@ -168,7 +168,7 @@ extension Scheduler {
         let isNewBoot = lastBoot != boot
         commit(.daemonStarted(boot: boot, version: version), at: now)
         distrustMarksAhead(at: now)
-        // What went away while nobody looked.
+        // Definitions that were removed while no daemon was running.
         for file in definitions.keys.sorted() {
             if file.hasPrefix("tasks/"), tasks[String(file.dropFirst(6))]?.definition == nil {
                 remove(task: String(file.dropFirst(6)), at: now)
@@ -184,12 +184,12 @@ extension Scheduler {
         pendingStart = PendingStart(isNewBoot: isNewBoot)
     }
 
-    /// The start of a daemon whose missed due times the next turn takes up.
+    /// Handles the start of a daemon. The next turn handles missed due times.
     struct PendingStart {
         var isNewBoot: Bool
     }
 
-    /// The schedules that the first turn after the start of a daemon takes up, in this order.
+    /// The schedules that the first turn after the start of a daemon handles, in this order.
     private func schedulesMissed(since start: PendingStart, at now: Instant) -> [ScheduleState] {
         tasks.values.sorted { $0.name < $1.name }.flatMap { state in
             state.schedules.filter { schedule in
@@ -214,8 +214,8 @@ extension Scheduler {
 
     // MARK: Due times
 
-    /// The ids of the jobs that a turn at this instant may make of due times. The caller looks for records of them in the spool: a clock
-    /// that was set back brings due times again whose runs have ended.
+    /// The ids of the jobs that a turn at this instant may make from due times. The caller looks for their records in the spool:
+    /// after a clock was set back, due times occur again whose runs have ended.
     public func runsDue(at now: Instant) -> [JobID] {
         var ids: [JobID] = []
         func add(_ schedule: ScheduleState, _ runs: [Instant]) {
@@ -234,16 +234,16 @@ extension Scheduler {
         return ids
     }
 
-    /// Deals with all due times up to now.
+    /// Handles all due times up to now.
     ///
-    /// - Parameter recorded: of `runsDue(at: now)`, the ids of which the spool has a record.
+    /// - Parameter recorded: those ids of `runsDue(at: now)` of which the spool has a record.
     func takeDue(_ recorded: Set<JobID>, at now: Instant) {
         catchUpAfterStart(recorded, at: now)
         fireDue(recorded, at: now)
     }
 
     private func fireDue(_ recorded: Set<JobID>, at now: Instant) {
-        // `recorded` says nothing of the due time that follows one whose run is on record: it is left to the next turn.
+        // `recorded` does not cover the due time after one whose run is on record, so that due time is left to the next turn.
         var unasked: Set<ObjectIdentifier> = []
         var left: [TimedSchedule] = []
         while let top = timetable.dues.first, top.instant <= now || !top.isValid {
@@ -258,22 +258,24 @@ extension Scheduler {
         for one in left { timetable.dues.insert(one) }
     }
 
-    /// The due times of a schedule up to now that are not accounted for.
+    /// The due times of a schedule up to now that have not been handled.
     private struct Backlog {
         let first: Instant
-        /// Those that become jobs, in their order.
+        /// The due times that become jobs, in order.
         var runs: [Instant] = []
-        /// Those from the first one on that become none: up to when, how many (nil: too many to count), and why.
+        /// The earlier due times that become no job: the last of them, their number (nil when there are too many to count), and
+        /// the reason.
         var skipped: (through: Instant, count: Int?, reason: SkippedDue.Reason)?
     }
 
-    /// Divides the due times of a schedule by its rule for those that were missed. Nil: there are none.
+    /// Divides the due times of a schedule by its rule for missed ones. Nil when there are none.
     private func backlog(of schedule: ScheduleState, isMissed: Bool, at now: Instant) -> Backlog? {
         guard let definition = schedule.definition, let first = schedule.next else { return nil }
         let isPaused = pauses[.task(schedule.task)] != nil
         let runsNone = isPaused || definition.catchUp == .none && isMissed
         let limit = definition.catchUp == .all ? definition.catchUpLimit : 1
-        // An interval from the end has one due time until that has run; where none runs, each counts from the one before.
+        // An interval from the end has one due time until its run has ended. If none runs, each due time counts from the previous
+        // one.
         let (dues, earlier) =
             definition.recurrence.isFromEnd && definition.recurrence.isInterval && !runsNone
             ? ([first], 0) : latestDues(of: schedule, through: now, limit: limit)
@@ -282,7 +284,7 @@ extension Scheduler {
         if runsNone {
             backlog.skipped = (last, earlier.map { $0 + dues.count }, isPaused ? .paused : .missed)
         } else {
-            // Up to the one before those that run.
+            // Ends just before the due times that run.
             if earlier != 0 {
                 backlog.skipped = (kept.advanced(byMilliseconds: -1), earlier, definition.catchUp == .all ? .missed : .merged)
             }
@@ -291,7 +293,7 @@ extension Scheduler {
         return backlog
     }
 
-    /// Deals with every due time of a schedule up to now. Returns whether a run of one was on record.
+    /// Handles every due time of a schedule up to now. Returns true if a run of one was on record.
     @discardableResult
     private func catchUp(_ schedule: ScheduleState, isMissed: Bool, _ recorded: Set<JobID>, at now: Instant) -> Bool {
         guard let backlog = backlog(of: schedule, isMissed: isMissed, at: now) else { return false }
@@ -303,9 +305,9 @@ extension Scheduler {
         return !recorded.isEmpty && backlog.runs.contains { recorded.contains(JobID(task: schedule.task, schedule: schedule.id, due: $0)) }
     }
 
-    /// The last `limit` due times up to `now` that are not accounted for, and how many came before them (nil: many).
+    /// The last `limit` due times up to `now` that have not been handled, and the number before them (nil when there are many).
     ///
-    /// Looks back from now in windows that double, so that a year of missed seconds costs no more than a few looks.
+    /// Searches backwards from now in windows that double, so that a year of missed seconds costs only a few steps.
     private func latestDues(
         of schedule: ScheduleState, through now: Instant, limit: Int
     ) -> (dues: [Instant], earlier: Int?) {
@@ -348,20 +350,20 @@ extension Scheduler {
             at: now)
     }
 
-    /// Turns due times into jobs, by the task's overlap rule.
+    /// Makes jobs of due times, by the task's overlap rule.
     private func fire(_ schedule: ScheduleState, _ dues: [Instant], _ recorded: Set<JobID>, at now: Instant) {
         guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition
         else { return }
         for due in dues {
             let id = JobID(task: schedule.task, schedule: schedule.id, due: due)
-            // The clock was set back and the schedule removed and given again: the run of this due time is under way, or was.
+            // The clock was set back, and the schedule was removed and added again: the run of this due time exists already.
             if jobs[id] != nil || endedInTurn[id] != nil || recorded.contains(id) {
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
             }
             switch task.overlap {
             case .skip where !state.active.isEmpty,
-                // Runs that catch up are each wanted, so they may all wait.
+                // Each run that catches up is wanted, so all of them may wait.
                 .wait where dues.count == 1 && state.active.contains(where: { $0.attempt == 0 }):
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
@@ -382,9 +384,9 @@ extension Scheduler {
         }
     }
 
-    /// `overlap = "replace"`: the runs there are make way for a new one.
+    /// `overlap = "replace"`: existing runs are replaced by the new one.
     func replaceRuns(of task: String, by new: JobID, at now: Instant) {
-        // An edited file is the same run still.
+        // An edited file is still the same run.
         for old in tasks[task]?.active ?? [] where old.id != new {
             switch old.state {
             case .new: fail(old, .replaced, Self.sentence("replaced by a newer run", old.ending, of: old), at: now)

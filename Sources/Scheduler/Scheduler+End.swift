@@ -1,8 +1,8 @@
-// How a try ended, and what follows: success, another try, or failure with its reason.
+// The end of a try and its consequence: success, another try, or failure with its reason.
 
 extension Scheduler {
     func end(_ id: JobID, attempt: Int, _ run: RunResult, at now: Instant) {
-        // A report for a try that is already recorded: the worker's message and its record can both arrive.
+        // The try's end is recorded already: the worker's message and its record can both arrive.
         guard let job = jobs[id], job.state == .running, job.attempt == attempt else { return }
         var ending = Ending(attempt: attempt, state: .failed, reason: nil)
         ending.startedAt = run.startedAt
@@ -80,7 +80,7 @@ extension Scheduler {
         if job.state == .failed, job.definition.pausesOnFailure { pause(after: job, at: now) }
     }
 
-    /// `pause_on_failure`: the task's last try failed.
+    /// `pause_on_failure`: the task is paused because its last try failed.
     private func pause(after job: Job, at now: Instant) {
         guard let name = job.task, let reason = job.reason, ![.canceled, .replaced].contains(reason), pauses[.task(name)] == nil
         else { return }

@@ -1,9 +1,9 @@
-// What is expected of a task: `expect`, `on_overdue`.
+// The expectations of a task: `expect`, `on_overdue`.
 //
-// What holds: once for each time that a task has not succeeded for as long as it says, a record says so and `on_overdue` is
-// started; the next success ends that. Both survive a restart, and so does since when the next success is expected.
+// Invariant: each time that a task has not succeeded within its time, one record is written and `on_overdue` is started once. The
+// next success ends this. The overdue state and the beginning of the present time both survive a restart.
 
-/// A task and when its next success is due at the latest.
+/// A task, with the time by which its next success is required.
 struct TimedTask: Comparable {
     let instant: Instant
     let task: TaskState
@@ -13,7 +13,7 @@ struct TimedTask: Comparable {
 }
 
 extension TaskState {
-    /// When the task is overdue, unless it is already, or nothing is expected of it.
+    /// The time at which the task becomes overdue. Nil when it is overdue already, or when nothing is expected of it.
     var expectedBy: Instant? {
         guard let history, let since = history.expectedSince, !history.isOverdue, let span = definition?.expectMilliseconds
         else { return nil }
@@ -22,7 +22,7 @@ extension TaskState {
 }
 
 extension Scheduler {
-    /// Tasks that have not succeeded in time, and since when there was no success.
+    /// The overdue tasks, each with the beginning of the time without a success.
     public var overdue: [(task: String, since: Instant)] {
         tasks.values.compactMap { state in
             guard let history = state.history, history.isOverdue, let since = history.expectedSince else { return nil }
@@ -30,7 +30,7 @@ extension Scheduler {
         }.sorted { $0.task < $1.task }
     }
 
-    /// The task's definition has come into force.
+    /// Handles a definition of the task that has come into force.
     func expect(of state: TaskState, at now: Instant) {
         let isExpected = state.definition?.expectMilliseconds != nil
         if isExpected != (state.history?.expectedSince != nil) {
@@ -45,7 +45,7 @@ extension Scheduler {
         timetable.expectations.insert(TimedTask(instant: instant, task: state))
     }
 
-    /// A run of the task has succeeded.
+    /// Handles a success of one of the task's runs.
     func succeeded(_ state: TaskState, at now: Instant) {
         guard let history = state.history, let since = history.expectedSince else { return }
         history.expectedSince = max(since, now)
@@ -53,7 +53,7 @@ extension Scheduler {
         lineUp(state)
     }
 
-    /// When the next task is overdue. Entries that tasks have gone beyond, by a success, move on to where they belong.
+    /// The time at which the next task becomes overdue. Entries of tasks that have succeeded since are moved to their new time.
     func nextExpectation() -> Instant? {
         while let top = timetable.expectations.first {
             if top.task.expectedBy == top.instant, tasks[top.task.name] === top.task { return top.instant }
@@ -68,7 +68,7 @@ extension Scheduler {
         while let instant = nextExpectation(), instant <= now, let state = timetable.expectations.removeFirst()?.task {
             state.history?.isLinedUp = false
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
-            // First, so that a journal that is cut between the two makes neither of them twice.
+            // The record comes first: if the journal is cut after it, neither the record nor the follow-up is made twice.
             do throws(Problems) {
                 if let followUp = try definition.whenOverdue(context(now)) {
                     followOverdue(followUp, of: state.name, since: since, at: now)

@@ -1,19 +1,19 @@
-// Schedules that wait for files (`on_path`): which files have come, and what becomes of each.
+// Schedules that wait for files (`on_path`): which files are new, and what each becomes.
 //
 // What holds:
-// - The fingerprints of all files that were dealt with are a schedule's state, and only records change them. So what stands at
-//   its paths and is not among them has come, however long nobody looked.
-// - A file is dealt with by the same record that says how: the job that it became, or why it became none. No crash falls
-//   between the two.
-// - What stood there already when a schedule, or another pattern for it, was given has not come.
+// - The fingerprints of all handled files are the state of a schedule, and only records change them. So a file at the schedule's
+//   paths without such a fingerprint is new, even if no daemon was running for a long time.
+// - A file is marked as handled by the same record that contains the result: the job that it became, or the reason why it became
+//   none. So no crash can separate the two.
+// - Files that existed already when a schedule, or a new pattern for it, was added are not new.
 
-/// A file that stands at a path of a schedule.
+/// A file at a path of a schedule.
 public struct ArrivedFile: Sendable, Hashable {
-    /// Absolute, as `FileName` has it.
+    /// The absolute path, in the form of `FileName`.
     public var path: String
-    /// Follows from path, inode, size and time of last change: another one, when the file became another.
+    /// Computed from the path, the inode, the size and the time of the last change. A changed file has another fingerprint.
     public var fingerprint: UInt64
-    /// When it came, as far as the file tells.
+    /// The time of the file's arrival, as far as the file shows it.
     public var changedAt: Instant
 
     public init(path: String, fingerprint: UInt64, changedAt: Instant) {
@@ -23,14 +23,14 @@ public struct ArrivedFile: Sendable, Hashable {
     }
 }
 
-/// What was found at the paths of a schedule.
+/// The files found at the paths of a schedule.
 public struct FileReport: Sendable {
     public var task: String
     public var schedule: String
     public var came: [ArrivedFile]
-    /// Fingerprints of files that are there no more, or are others now.
+    /// The fingerprints of files that are gone or have changed.
     public var gone: [UInt64]
-    /// They came while no daemon looked.
+    /// The files arrived while no daemon was running.
     public var isMissed: Bool
 
     public init(task: String, schedule: String, came: [ArrivedFile] = [], gone: [UInt64] = [], isMissed: Bool = false) {
@@ -46,23 +46,24 @@ public struct FileReport: Sendable {
 struct FileWaits {
     /// By `TASK/ID`.
     var schedules: [String: ScheduleState] = [:]
-    /// Counted up whenever one has come, changed or gone.
+    /// Incremented whenever one is added, changed or removed.
     var version = 0
-    /// Those that have files for a run to come.
+    /// The schedules with files for a future run.
     var collecting: [ScheduleState] = []
 }
 
 /// The files of a schedule.
 final class FileState {
-    /// Of those that were dealt with.
+    /// The fingerprints of the handled files.
     var seen: Set<UInt64> = []
-    /// All that stood there at first are in `seen`.
+    /// All files that existed at first are in `seen`.
     var isWhole = false
-    /// With `paths = "all"`: those that wait for the run before to end. Not dealt with, so that a crash finds them again.
+    /// With `paths = "all"`: the files that wait for the end of the previous run. They are not handled yet, so that they are
+    /// found again after a crash.
     var collected: [UInt64: ArrivedFile] = [:]
-    /// When it was given: what has changed after that has come.
+    /// The time at which the schedule was added. Files that have changed since are new.
     var since: Instant?
-    /// Its paths are to be looked at as a whole.
+    /// Its paths must be searched completely.
     var wantsListing = false
 }
 
@@ -71,18 +72,18 @@ extension ScheduleState {
 
     public var seenFiles: Set<UInt64> { files?.seen ?? [] }
 
-    /// When it was given, of one that was never looked at.
+    /// The time at which the schedule was added, if its paths were never searched.
     public var filesSince: Instant? { files?.since }
 
-    /// What stands at its paths since before it was given has not come.
+    /// Files that have existed at its paths since before it was added are not new.
     public var wantsFirstFiles: Bool { files.map { !$0.isWhole } ?? false }
 }
 
 extension Scheduler {
-    /// How many fingerprints one record holds at most.
+    /// The maximum number of fingerprints in one record.
     static let fingerprintsPerRecord = 500
 
-    /// The schedules that wait for files now. `isNew`: its paths are to be looked at as a whole.
+    /// The schedules that wait for files now. `isNew` means that their paths must be searched completely.
     public func takeFileSchedules() -> [(schedule: ScheduleState, isNew: Bool)] {
         fileWaits.schedules = fileWaits.schedules.filter { isWaitingForFiles($0.value) }
         return fileWaits.schedules.sorted { $0.key < $1.key }.map { _, schedule in
@@ -98,7 +99,7 @@ extension Scheduler {
         return definition.onPath != nil && definition.enabled
     }
 
-    /// A schedule has been read: its paths are looked at anew.
+    /// Handles a schedule that has been read: its paths are searched again.
     func waitForFiles(_ schedule: ScheduleState, since: Instant) {
         let key = "\(schedule.task)/\(schedule.id)"
         guard schedule.definition?.onPath != nil, schedule.definition?.enabled == true else {
@@ -107,7 +108,7 @@ extension Scheduler {
         }
         let files = schedule.files ?? FileState()
         schedule.files = files
-        // Whether it is each or all may be another; what is not dealt with is found again.
+        // `paths` may have changed between each and all. Files that are not handled are found again.
         files.collected = [:]
         files.wantsListing = true
         files.since = max(files.since ?? since, since)
@@ -115,9 +116,9 @@ extension Scheduler {
         fileWaits.version += 1
     }
 
-    // MARK: What was found
+    // MARK: Found files
 
-    /// All that stands at the paths of a schedule when it is taken up.
+    /// Handles all files at the paths of a schedule when it is taken up.
     func takeFirstFiles(_ fingerprints: [UInt64], of schedule: String, _ task: String, at now: Instant) {
         guard let state = tasks[task]?.schedule(schedule), state.wantsFirstFiles else { return }
         for record in Self.seenRecords(fingerprints, of: state) { commit(record, at: now) }
@@ -172,8 +173,8 @@ extension Scheduler {
         }
     }
 
-    /// When a file came. What comes with a time that is dealt with already (its directory was moved, the clock was set) has come
-    /// now, so that each coming has an instant of its own.
+    /// The time of a file's arrival. A file with a time that is handled already (its directory was moved, or the clock was set)
+    /// has arrived now, so that each arrival has an instant of its own.
     private func due(of file: ArrivedFile, _ schedule: ScheduleState, at now: Instant) -> Instant {
         file.changedAt > schedule.accounted && file.changedAt <= now ? file.changedAt : now
     }
@@ -186,7 +187,7 @@ extension Scheduler {
 
     // MARK: Jobs
 
-    /// With `paths = "all"`: what has been collected, once no run of the schedule waits or runs.
+    /// With `paths = "all"`: makes a job of the collected files, once no run of the schedule waits or runs.
     func fireCollected(at now: Instant) {
         fileWaits.collecting.removeAll { !isWaitingForFiles($0) || $0.files?.collected.isEmpty ?? true }
         for schedule in fileWaits.collecting {
@@ -204,7 +205,7 @@ extension Scheduler {
         }
     }
 
-    /// A job for these files, by the task's overlap rule. Where it says none they wait their turn.
+    /// Makes a job for these files, by the task's overlap rule. Without such a rule, jobs wait their turn.
     private func fire(_ files: [ArrivedFile], of schedule: ScheduleState, _ due: Instant, at now: Instant) {
         guard let state = tasks[schedule.task], let task = state.definition, let definition = schedule.definition,
             let onPath = definition.onPath
@@ -222,7 +223,7 @@ extension Scheduler {
         do throws(Problems) {
             let (source, job) = try task.job(payload: payload, context(due))
             var accepted = AcceptedJob(
-                // Longer than others: many files may come in one millisecond.
+                // The suffix is longer than others: many files may arrive in one millisecond.
                 id: JobID(instant: due, name: task.name, suffix: Base32.encode(unique, characters: 12)), name: task.name, task: task.name,
                 schedule: schedule.id, due: due, createdAt: now, notBefore: max(job.start ?? due, due), source: source, definition: job)
             accepted.paths = paths

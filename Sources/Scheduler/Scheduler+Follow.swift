@@ -1,14 +1,14 @@
-// What follows the end of a job: `on_success`, `on_failure`, `on_end`, `mail`.
+// The follow-ups of a job's end: `on_success`, `on_failure`, `on_end`, `mail`.
 //
 // What holds:
-// - The end of a job owes its follow-ups; each is taken up in the turn of that end, under an id that follows from the job and
-//   the key. A journal that was cut between the two still says what is owed, and the next turn pays it.
-// - After a job's last try only, and never more than `depthMax` steps after one another.
-// - What kept the job from running does not keep its alarm from it: a command falls back where the job's directory, `env_file`,
-//   shell or user is not to be had.
-// - A follow-up that cannot be made is a job too: it has failed as `rejected`, and says why.
+// - The end of a job owes its follow-ups. Each is accepted in the turn of that end, with an id computed from the job and the key.
+//   If the journal is cut between the end and a follow-up, the end still shows what is owed, and the next turn accepts it.
+// - Only the end of a job's last try has follow-ups, and a chain of follow-ups has at most `depthMax` steps.
+// - A fault that kept the job from running must not prevent its alarm: a command uses replacements when the job's directory,
+//   `env_file`, shell or user is missing.
+// - A follow-up that cannot be made becomes a job that has failed as `rejected`, with the reason.
 
-/// A follow-up that is not taken up yet.
+/// A follow-up that has not been accepted yet.
 struct Debt {
     let id: JobID
     let name: String
@@ -17,10 +17,10 @@ struct Debt {
 }
 
 extension Scheduler {
-    /// How many steps a chain of follow-ups may have.
+    /// The maximum number of steps in a chain of follow-ups.
     public static let depthMax = 16
 
-    /// A job has come to its end.
+    /// Handles the end of a job.
     func owe(_ job: Job, hasOutput: Bool) {
         let endedAt = job.changedAt
         for followUp in job.definition.followUps where followUp.follows(job.state, job.reason, hasOutput: hasOutput) {
@@ -32,11 +32,11 @@ extension Scheduler {
 
     private func name(of followUp: FollowUp, after name: String) -> String {
         if case .task(let task) = followUp.action { return task }
-        // 48 and the longest key fit into a name.
+        // 48 characters and the longest key fit into a name.
         return Name.sanitized("\(String(decoding: name.utf8.prefix(48), as: UTF8.self)).\(followUp.key)")
     }
 
-    /// Takes up what the jobs that ended have asked for.
+    /// Accepts the follow-ups of the jobs that have ended.
     func payDebts(at now: Instant) {
         let all = owed
         owed.removeAll()
@@ -51,7 +51,7 @@ extension Scheduler {
         }
     }
 
-    /// The task has not succeeded in time.
+    /// Handles a task that has not succeeded in time.
     func followOverdue(_ followUp: FollowUp, of task: String, since: Instant, at now: Instant) {
         let name = name(of: followUp, after: task)
         let id = JobID(instant: now, name: name, unique: stableHash("\(task)\u{0}\(followUp.key)\u{0}\(since.milliseconds)"))
@@ -67,7 +67,7 @@ extension Scheduler {
             nil, at: now)
     }
 
-    // MARK: Making one
+    // MARK: Making a follow-up
 
     private func start(
         _ job: inout AcceptedJob, _ followUp: FollowUp, of what: String, variables: [(String, String)], payload: Table, _ parent: Job?,
@@ -83,7 +83,7 @@ extension Scheduler {
             if case .table(let given)? = table["env"]?.kind { environment = given }
             for (name, value) in variables { environment.set(name, Value(.string(value.filter { $0 != "\u{0}" }))) }
             table.set("env", Value(.table(environment)))
-            // A task that reads a file has no room for it.
+            // A task that reads its input from a file has no room for the payload.
             if case .mail = followUp.action {} else if table["stdin"] == nil { table.set("payload", Value(.table(payload))) }
             let definition = try JobDefinition.read(table, context(now))
             job.source = Source(format: .json, bytes: Array(JSON.write(Value(.table(table)), pretty: true).utf8))
@@ -119,7 +119,7 @@ extension Scheduler {
         case .task: break
         }
         let own: Table? = if let parent { try parent.source.table() } else { try tasks[what]?.definition?.jobTable() }
-        // It runs where the job ran, and as whoever wrote what it looks at.
+        // It runs in the job's directory, and as the user who wrote the files that it reads.
         let isMail = if case .mail = followUp.action { true } else { false }
         let inherited = ["user", "group"] + (isMail ? [] : ["directory", "env", "env_file", "shell", "umask"])
         for key in inherited {
@@ -138,7 +138,7 @@ extension Scheduler {
         if let accepted = jobs[job.id] { fail(accepted, .rejected, why, at: now) }
     }
 
-    // MARK: What it is told
+    // MARK: The input of a follow-up
 
     private func variables(of job: Job) -> [(String, String)] {
         [
@@ -149,11 +149,11 @@ extension Scheduler {
         ]
     }
 
-    /// The job's status, without its own payload where that leaves no room.
+    /// The job's status, without the job's payload if there is no room for it.
     private func payload(of job: Job) -> Table {
         var status = job.status(host: settings.host)
         if let bytes = status.payload, bytes.count > JobDefinition.payloadBytesMax / 2 { status.payload = nil }
-        // We wrote it ourselves.
+        // The scheduler wrote this text itself, so it is readable.
         guard case .table(let table)? = (try? JSON.parse(status.json()))?.kind else { return Table() }
         return table
     }

@@ -1,15 +1,15 @@
-// A journal's records back into state, and state into the records that stand for it.
+// Converts a journal's records to state, and state to records.
 
 extension Scheduler {
-    /// Replays one record of the journal. Effects are not repeated: the turn that follows the last record says where
-    /// every job belongs, and the store brings there what is not there yet.
+    /// Replays one record of the journal. Effects are not repeated: the turn after the last record contains the place of every
+    /// job, and the store moves those that are not in their place.
     public func restore(_ record: Record, at instant: Instant) {
         isRestoring = true
         apply(record, at: instant)
         isRestoring = false
     }
 
-    /// Ends the replay: the turn holds every job of the journal, those that have come to their end for the last time.
+    /// Ends the replay. The turn contains every job of the journal, for the last time also those that have ended.
     public func finishRestoring() -> Turn {
         for job in jobs.values where job.state.isTerminal { forget(job.id) }
         defer { turn = Turn() }
@@ -17,18 +17,18 @@ extension Scheduler {
         return turn
     }
 
-    /// The jobs that repeat others or were repeated, and have ended before this turn.
+    /// The jobs that repeat others or were repeated, and that ended before this turn.
     public var endedRetries: [JobID] { retries.allMembers.filter { jobs[$0] == nil && endedInTurn[$0] == nil } }
 
-    /// Forgets the retries of jobs of which nothing is left.
+    /// Forgets the retries of jobs without a record.
     ///
     /// - Parameter gone: those of `endedRetries` that have no record.
     public func forgetRetries(gone: Set<JobID>) {
         retries.forget { gone.contains($0) }
     }
 
-    /// The records that rebuild the present state, for the head of a new journal segment. `unplaced`: jobs that have ended, of which
-    /// nothing is known here any more, and that could not be brought to their place.
+    /// The records that rebuild the present state, for the head of a new journal segment. `unplaced` are ended jobs that the
+    /// scheduler no longer contains, and that could not be moved to their place.
     public func snapshot(at now: Instant, unplaced: [Job] = []) -> [(at: Instant, record: Record)] {
         var records: [(at: Instant, record: Record)] = []
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
@@ -37,13 +37,14 @@ extension Scheduler {
         for (id, original) in retries.all { records.append((now, .retried(id, of: original))) }
         let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }
         for job in ended { records += Self.endRecords(of: job) }
-        // What follows from them has been accepted, and may have ended and be forgotten.
+        // Their follow-ups have been accepted, and may have ended and been forgotten.
         if !ended.isEmpty { records.append((now, .followed)) }
-        // Before the schedules: a run of a later due time, from before the clock was set back, leaves these where they are.
+        // These come before the schedules: a run of a later due time, from before the clock was set back, must not change the
+        // schedules.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
             var accepted = job.accepted
             accepted.forgivenTries = job.forgivenTries
-            // The ending below forgives its try once more.
+            // The end below subtracts its try once more.
             if job.state == .new, job.attempt > 0, job.isLastTryForgiven { accepted.forgivenTries -= 1 }
             let before = job.state == .running ? job.tryBefore.first : nil
             if let before, before.ending.reason == .lost, job.definition.onCrash == .retry { accepted.forgivenTries -= 1 }
@@ -55,7 +56,7 @@ extension Scheduler {
             if let moved = job.moved { records.append((now, .moved(job.id, moved))) }
             switch job.state {
             case .running:
-                // It was begun before the machine came up, and nobody could read yet what became of it.
+                // It was begun before the machine started, and its end could not be read yet.
                 let isOfEarlierBoot = job.recorded.boot != lastBoot
                 if isOfEarlierBoot, let boot = job.recorded.boot { records.append((now, .daemonStarted(boot: boot, version: "snapshot"))) }
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
@@ -64,7 +65,7 @@ extension Scheduler {
                 if let why = job.stopping { records.append((now, .stopping(job.id, why))) }
                 for name in job.requests { records.append((now, .requested(job.id, name: name))) }
             case .new where job.attempt > 0:
-                // Begun and not ended for good: it is still its task's current run.
+                // It has begun and not finally ended, so it is still its task's current run.
                 records.append((job.startedAt ?? now, .started(job.id, attempt: job.attempt)))
                 if let remark = job.remark { records.append((now, .remarked(job.id, remark))) }
                 records.append((job.endedAt ?? now, .ended(job.id, job.ending)))
@@ -93,7 +94,7 @@ extension Scheduler {
         }
         for state in tasks.values {
             guard let history = state.history else { continue }
-            // One that has not ended is among the jobs.
+            // A run that has not ended is among the jobs.
             if let latest = history.latest, let end = latest.end { records.append((now, .ran(task: state.name, latest.id, end))) }
             if let since = history.expectedSince {
                 records.append((now, .expecting(task: state.name, since: since, isOverdue: history.isOverdue)))

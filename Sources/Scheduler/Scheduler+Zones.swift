@@ -1,11 +1,11 @@
 // Time zones that change while the daemon runs.
 
 extension Scheduler {
-    /// Zones say something else than before: definitions in force that read one of them are read again, and their schedules
-    /// planned anew. What is accounted for stays so: of a fixed schedule the wall times that have been, of a wildcard schedule all
-    /// instants up to now.
+    /// Handles zones whose rules have changed: definitions in force that use one of them are read again, and their schedules are
+    /// planned again. Handled times stay handled: for a fixed schedule the wall times that have passed, for a wildcard schedule
+    /// all instants up to now.
     func reread(_ changes: [ZoneDatabase.Change], _ recorded: Set<JobID>, at now: Instant) {
-        // The due times up to now are those of the old zones.
+        // The due times up to now are those of the old rules.
         takeDue(recorded, at: now)
         func isRead(by schedule: ScheduleDefinition) -> Bool {
             changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
@@ -37,13 +37,13 @@ extension Scheduler {
         }
     }
 
-    /// Accounts for what a schedule has accounted for, now that it is read otherwise. Its id may be another, as an `at`'s
-    /// follows from its instant, and all from the name of the zone, which `local` may have changed.
+    /// Keeps the handled times of a schedule that is read with new rules. The schedule's id may change: the id of an `at` depends
+    /// on its instant, and every id on the name of the zone, which `local` may have changed.
     private func carryOver(_ before: ScheduleDefinition, to after: ScheduleDefinition, of task: String, at now: Instant) {
         guard let state = tasks[task]?.schedule(before.id) else { return }
         var accounted = state.accounted
         if let old = before.once, let new = after.once {
-            // It has come and does not come again; or it has not, and comes, were it past by now.
+            // It has occurred and does not occur again. Or it has not occurred, and will, even if it is in the past by now.
             accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
         } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
             let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
@@ -51,7 +51,7 @@ extension Scheduler {
         } else if after.recurrence.zone != nil {
             accounted = max(accounted, now)
         }
-        // Known, and not known as anything else: what it says now is no edit.
+        // The schedule is known and has no other id, so its new text is not an edit.
         state.definition = nil
         if before.id != after.id { commit(.unscheduled(task: task, schedule: before.id), at: now) }
         if before.id != after.id || accounted != state.accounted {

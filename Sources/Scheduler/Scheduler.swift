@@ -1,21 +1,22 @@
-// Decides what runs when. Pure: no clock, no disk, no randomness; the same events at the same instants give the same turn.
+// Decides which job runs when. Pure: no clock, no disk, no randomness. The same events at the same instants give the same turn.
 //
 // Contract:
-// - `handle` takes one event and the time; `takeTurn` hands over all that followed from the events since the last turn:
-//   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in
-//   that order, so nothing is moved before it is recorded and nothing runs before it is recorded and moved.
-// - The state is in parts, which the class names: what is recorded, what follows from that and from the definitions in force, and what the
-//   turn has still to take up. Every change of the recorded part is a `Record`, and only `apply` makes it. Replaying the records of a
-//   journal through `restore` therefore rebuilds the recorded part as it was when they were written; there is no second way to get there.
-// - At most `slots` jobs run at once, and of a queue at most its own slots. The highest priority goes first, then the
-//   earliest start, then the first to arrive. A full or paused queue never holds back a job of another.
-// - A job that holds a lock keeps back those that want it, and no other; nothing starts before what it waits for has ended.
-// - One start per try. A due time becomes one job, or a record that says why not.
-// - What follows the end of a job is taken up in the turn of that end.
+// - `handle` takes one event and the time. `takeTurn` returns everything that results from the events since the last turn:
+//   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in that
+//   order, so nothing is moved before it is recorded, and nothing runs before it is recorded and moved.
+// - The class names the parts of the state: the recorded part, the part derived from it and from the definitions in force, and
+//   the events of the turn that are not handled yet. Every change of the recorded part is a `Record`, and only `apply` makes it.
+//   So replaying the records of a journal through `restore` rebuilds the recorded part as it was, and there is no second way to
+//   build it.
+// - At most `slots` jobs run at once, and of each queue at most its own slots. The job with the highest priority starts first,
+//   then the earliest start, then the first to arrive. A full or paused queue never delays a job of another queue.
+// - A job that holds a lock delays only jobs that need the lock. Nothing starts before the jobs that it waits for have ended.
+// - One start per try. A due time becomes one job, or a record with the reason why not.
+// - The follow-ups of a job's end are accepted in the turn of that end.
 
 @_exported import Model
 
-/// What the scheduler needs of the configuration.
+/// The part of the configuration that the scheduler needs.
 public struct SchedulerLimits: Sendable {
     public var slots: Int
     public var queueSlots: [String: Int]
@@ -26,34 +27,35 @@ public struct SchedulerLimits: Sendable {
     }
 }
 
-/// What the configuration and the machine say that jobs and follow-ups depend on.
+/// The facts of the configuration and the machine on which jobs and follow-ups depend.
 public struct SchedulerSettings: Sendable {
-    /// The zone of wall times that name none.
+    /// The zone of wall times that name no zone.
     public var zone = Zone.utc
     /// The path of the spool and the name of the machine, for the environment of follow-ups.
     public var spool = ""
     public var host = ""
-    /// The command that is given mails.
+    /// The command that receives mails.
     public var mailCommand: [String] = []
 
     public init() {}
 }
 
-/// Instants at which something happens without an event. Entries that no longer hold stay until they come first.
+/// Instants at which something happens without an event. Void entries stay until they are first in order.
 struct Timetable {
     /// Due times of schedules.
     var dues = Heap<TimedSchedule>()
     /// Jobs that wait for their start or their next try.
     var delayed = Heap<TimedJob>()
-    /// Jobs that fail unless they have started by then.
+    /// Jobs that fail unless they have started by this time.
     var deadlines = Heap<TimedJob>()
-    /// Tasks that are overdue then unless they succeed.
+    /// Tasks that become overdue at this time unless they succeed.
     var expectations = Heap<TimedTask>()
 }
 
-// It has more variables than a type should: the records of one journal concern all of them at once, and `apply` must see them together.
+// It has more variables than usual: the records of one journal concern all of them at once, and `apply` must access them
+// together.
 public final class Scheduler {
-    /// A due time handled this much later than it was counts as missed and follows `catch_up`.
+    /// A due time that is handled this much later counts as missed and follows `catch_up`.
     public static let missedAfterMilliseconds: Int64 = 60_000
 
     let zones: ZoneDatabase
@@ -61,37 +63,37 @@ public final class Scheduler {
     // MARK: Settings
 
     var limits: SchedulerLimits
-    /// Set by whoever reads the configuration, before the events that are to be handled by it.
+    /// The reader of the configuration sets this, before the events that it applies to.
     public var settings = SchedulerSettings()
 
     // MARK: Recorded
-    // The journal's records made this, and a replay of them rebuilds it. Only `apply` changes it. Of a task and a schedule a part is
-    // recorded only: see TaskState.
+    // The journal's records make this part, and a replay rebuilds it. Only `apply` changes it. Of tasks and schedules, only a
+    // part is recorded: see TaskState.
 
     public internal(set) var jobs: [JobID: Job] = [:]
     public internal(set) var tasks: [String: TaskState] = [:]
     public internal(set) var pauses: [PauseScope: String] = [:]
     /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
     public internal(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
-    /// The boot in which the daemon last ran, as the journal has it.
+    /// The boot in which the last daemon ran, according to the journal.
     public internal(set) var lastBoot: String?
-    /// The last readable record of a journal that was mended since the last daemon.
+    /// The last readable record of a journal that was repaired since the last daemon.
     public internal(set) var repairedSince: Instant?
-    /// The jobs that the journal has records of since its last daemon ended in order, with every effect of its decisions carried out.
-    /// Another daemon was killed before it could record that it had started. Nil: no daemon has ended in order.
+    /// The jobs with records since the last daemon ended properly, with every effect of its decisions carried out. A later daemon
+    /// was killed before it could record its start. Nil when no daemon has ended properly.
     var touchedSinceStop: Set<JobID>?
     var retries = Retries()
 
     // MARK: Derived
-    // This follows from what is recorded and from the definitions in force. It is kept up along with them, so that nothing has to be
-    // searched.
+    // This part is derived from the recorded part and from the definitions in force. It is updated with them, so that nothing has
+    // to be searched.
 
     public internal(set) var runningCount = 0
     var arrivals: UInt64 = 0
     var uniques: [String: Job] = [:]
-    /// Jobs that wait for the end of the job of that id. Some may have left meanwhile.
+    /// The jobs that wait for the end of the job with that id. Some may no longer wait.
     var waiters: [JobID: [Job]] = [:]
-    /// The task that each file in `schedules/` belongs to.
+    /// The task of each file in `schedules/`.
     var scheduleFiles: [String: String] = [:]
     var ready = ReadyQueues()
     var locks = Locks()
@@ -100,20 +102,21 @@ public final class Scheduler {
     var fileWaits = FileWaits()
 
     // MARK: The turn
-    // What has happened since the last turn and is still to be taken up. A turn leaves nothing of it; a replay ends with what it owes.
+    // The events since the last turn that have not been handled. A turn empties this part, and a replay ends with the follow-ups
+    // that are owed.
 
-    /// Jobs that will never run, and why; with the job whose end is the reason.
+    /// Jobs that will never run, with the reason and the job whose end is the reason.
     var broken: [(job: Job, why: Obstacle, by: JobID?)] = []
-    /// Follow-ups that are not taken up yet.
+    /// Follow-ups that have not been accepted yet.
     var owed: [Debt] = []
-    /// Jobs that have come to their end in this turn: the tree does not know yet.
+    /// Jobs that have ended in this turn. The tree does not show it yet.
     public internal(set) var endedInTurn: [JobID: Job] = [:]
-    /// There is something to start, and the world does not allow it.
+    /// There is a job to start, but the world does not allow a start now.
     public private(set) var isHeld = false
-    /// The last turn would have started a job if there had been another slot.
+    /// The last turn would have started a job in another slot.
     public private(set) var isShortOfSlots = false
     var turn = Turn()
-    /// The daemon has started, and the next turn catches up with what was missed.
+    /// The daemon has started, and the next turn handles missed due times.
     var pendingStart: PendingStart?
     var isRestoring = false
 
@@ -122,7 +125,7 @@ public final class Scheduler {
         self.zones = zones
     }
 
-    // MARK: The face
+    // MARK: Interface
 
     public func handle(_ event: Event, at now: Instant) {
         switch event {
@@ -159,12 +162,12 @@ public final class Scheduler {
         }
     }
 
-    /// All that followed from the events since the last turn, after firing what is due and filling the free slots.
+    /// Everything that results from the events since the last turn, after handling due times and filling the free slots.
     ///
     /// - Parameters:
-    ///   - mayStart: false: nothing new is started (the daemon is ending).
-    ///   - recorded: of `runsDue(at:)` at the same instant, the ids of which the spool has a record.
-    ///   - isOpen: whether the world allows to start something now; asked once at most, and only when there is something.
+    ///   - mayStart: false when nothing new may start, because the daemon is ending.
+    ///   - recorded: those ids of `runsDue(at:)` at the same instant of which the spool has a record.
+    ///   - isOpen: returns true when the world allows a start now. Called at most once, and only when there is a job to start.
     public func takeTurn(
         at now: Instant, mayStart: Bool = true, recorded: Set<JobID> = [], isOpen: () -> Bool = { true }
     ) -> Turn {
@@ -190,7 +193,7 @@ public final class Scheduler {
         return turn
     }
 
-    /// When something happens next without any event; nil when nothing will.
+    /// The time at which something happens without an event. Nil when nothing will.
     public func nextWake() -> Instant? {
         var wake: Instant?
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
@@ -211,12 +214,12 @@ public final class Scheduler {
         return timetable.dues.first.map { ($0.instant, $0.schedule.task) }
     }
 
-    /// Counted up whenever a schedule that waits for files has come, changed or gone.
+    /// Incremented whenever a schedule that waits for files is added, changed or removed.
     public var fileSchedulesVersion: Int { fileWaits.version }
 
     public var runningByQueue: [String: Int] { ready.running }
 
-    /// Whether the file in `schedules/` of this id is in force.
+    /// True when the file in `schedules/` with this id is in force.
     public func isInForce(schedule id: String) -> Bool { scheduleFiles[id] != nil }
 
     // MARK: Jobs
@@ -250,12 +253,12 @@ public final class Scheduler {
     }
 
     func stop(_ job: Job, _ why: StopReason, at now: Instant) {
-        // A canceled run that has to be killed is still a canceled one.
+        // A canceled run that must be killed still counts as canceled.
         if job.stopping != why, why != .killed || job.stopping == nil { commit(.stopping(job.id, why), at: now) }
         turn.stops.append((job, why == .killed ? .kill : .politely))
     }
 
-    /// Ends a job that never ran, or waits for another try: then what its last try came to stays.
+    /// Ends a job that never ran, or that waits for another try. The result of its last try is kept.
     func fail(_ job: Job, _ reason: FailureReason, _ error: String, at now: Instant) {
         var ending = job.ending
         ending.state = .failed
@@ -328,7 +331,7 @@ public final class Scheduler {
         apply(record, at: now)
     }
 
-    /// Whether the last daemon ended in order after all that the journal has of the job: it stood where it should.
+    /// True when the last daemon ended properly after all records of the job, so that the job was in its place.
     public func wasSettled(_ job: Job) -> Bool { touchedSinceStop.map { !$0.contains(job.id) } ?? false }
 
     func touch(_ job: Job) {

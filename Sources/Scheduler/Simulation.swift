@@ -1,45 +1,44 @@
-// A spool played forward on paper: the scheduler as it is, with a clock that jumps from one event to the next and workers
-// whose runs take as long as they are said to take.
+// Simulates a spool: the real scheduler, with a clock that jumps from one event to the next and workers whose runs take a given
+// time.
 //
-// - It begins with nothing waiting and nothing running, and nothing paused. Every run succeeds at its first try.
-// - Of one instant, what ends comes before what is due: a run that takes a minute does not overlap with its next one a
-//   minute later.
+// - At the beginning nothing waits, runs or is paused. Every run succeeds at its first try.
+// - At equal instants, ends come before due times: a run of one minute does not overlap with the next run a minute later.
 
-/// What is played, and the report of it.
+/// A simulation and its report.
 public struct Simulation {
-    /// One task's share.
+    /// The results of one task.
     public struct TaskReport: Sendable {
-        /// Runs that began.
+        /// The number of runs that started.
         public var runs = 0
-        /// From when a run could have begun, its due time with its jitter, to when it did, in milliseconds.
+        /// The time from a run's earliest start, its due time with its jitter, to its start, in milliseconds.
         public var longestWaitMilliseconds: Int64 = 0
         public var longestWaitDue: Instant?
         public var totalWaitMilliseconds: Int64 = 0
-        /// From the due time itself to the start.
+        /// The time from the due time itself to the start.
         public var latestMilliseconds: Int64 = 0
         /// Due times that became no run, by reason.
         public var skipped: [SkippedDue.Reason: Int] = [:]
-        /// Runs that had not begun by their deadline.
+        /// Runs that had not started by their deadline.
         public var missedDeadlines = 0
         /// Runs that a newer one replaced.
         public var replaced = 0
-        /// Jobs that wait at the end.
+        /// Jobs that wait at the end of the simulation.
         public var waiting = 0
     }
 
-    /// A time in which all slots were taken, or all of a queue.
+    /// A time in which all slots, or all slots of a queue, were in use.
     public struct FullTime: Sendable, Equatable {
-        /// Nil: all slots there are.
+        /// Nil means all slots.
         public var queue: String?
         public var from: Instant
         public var to: Instant
-        /// The most jobs that waited meanwhile, for whatever.
+        /// The maximum number of jobs that waited in this time, for any reason.
         public var waiting: Int
     }
 
     public private(set) var tasks: [String: TaskReport] = [:]
     public private(set) var full: [FullTime] = []
-    /// Up to when it was played: the end asked for, or earlier after `startsMax` starts.
+    /// The end of the simulated time: the requested end, or an earlier one after `startsMax` starts.
     public private(set) var reached: Instant
     public private(set) var mostRunning = 0
 
@@ -62,7 +61,7 @@ public struct Simulation {
         static func == (a: End, b: End) -> Bool { a.order == b.order }
     }
 
-    /// More than this many starts end it: a schedule each millisecond has no end that anybody waits for.
+    /// The simulation ends after this many starts: a schedule for each millisecond would take too long.
     public static let startsMax = 1_000_000
 
     public init(limits: SchedulerLimits, zones: ZoneDatabase, zone: Zone, from: Instant) {
@@ -72,14 +71,14 @@ public struct Simulation {
         self.from = from
         now = from
         reached = from
-        // As after a restart, so that a schedule of `@reboot` stays quiet.
+        // Begin as after a restart, so that an `@reboot` schedule is not due.
         scheduler.restore(.daemonStarted(boot: "simulated", version: ""), at: from)
     }
 
-    // MARK: What there is
+    // MARK: Tasks and schedules
 
     /// - Parameters:
-    ///   - duration: how long each of its runs takes, in milliseconds.
+    ///   - duration: the length of each run of the task, in milliseconds.
     public mutating func add(
         _ task: TaskDefinition, duration: Int64, counting: [String: (origin: Instant, lastEnd: Instant?)] = [:]
     ) throws(Problems) {
@@ -90,7 +89,7 @@ public struct Simulation {
         scheduler.handle(.task(try Self.paper(task, context), since: from), at: from)
     }
 
-    /// A schedule in a file of its own.
+    /// Adds a schedule that has a file of its own.
     public mutating func add(
         _ schedule: ScheduleDefinition, to task: String, counting: (origin: Instant, lastEnd: Instant?)? = nil
     ) {
@@ -99,14 +98,14 @@ public struct Simulation {
         scheduler.handle(.schedule(task: task, schedule, source, since: from), at: from)
     }
 
-    /// Every schedule is known from the beginning, so that nothing before counts as missed.
+    /// Every schedule is known from the beginning, so that no earlier due time counts as missed.
     private func count(_ id: String, of task: String, _ counting: (origin: Instant, lastEnd: Instant?)?) {
         scheduler.restore(
             .scheduled(
                 task: task, schedule: id, accounted: from, origin: counting?.origin ?? from, lastEnd: counting?.lastEnd), at: from)
     }
 
-    /// The task without what only matters to a command: each of its runs is then read in no time.
+    /// The task without the keys that only matter to a command, so that each of its runs is read quickly.
     private static func paper(_ task: TaskDefinition, _ context: ReadingContext) throws(Problems) -> TaskDefinition {
         var table = try task.source.table()
         for key in [
@@ -123,7 +122,7 @@ public struct Simulation {
 
     // MARK: Playing
 
-    /// Plays until an instant, which is not part of it.
+    /// Simulates up to an instant, which is not included.
     public mutating func play(until end: Instant) {
         scheduler.handle(.started(boot: "simulated", version: ""), at: from)
         takeTurns()
@@ -140,7 +139,7 @@ public struct Simulation {
         for job in scheduler.jobs.values where job.state == .new { tasks[job.task ?? ""]?.waiting += 1 }
     }
 
-    /// All that happens at this instant; runs that take no time end in it too.
+    /// Handles everything at this instant. Runs that take no time also end in it.
     private mutating func takeTurns() {
         repeat {
             while let top = ends.first, top.at <= now {
@@ -158,7 +157,7 @@ public struct Simulation {
                 if job.reason == .replaced { tasks[job.task ?? ""]?.replaced += 1 }
             }
             for job in turn.starts { begin(job) }
-            // Told to stop, on paper a run does.
+            // A simulated run stops when it is asked to.
             for (job, _) in turn.stops {
                 let result = RunResult(outcome: .signaled(15, coreDumped: false), startedAt: job.startedAt, endedAt: now)
                 scheduler.handle(.ended(job.id, attempt: job.attempt, result), at: now)

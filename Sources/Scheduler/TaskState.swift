@@ -1,18 +1,18 @@
-/// A task as the scheduler knows it: its definition in force, its schedules, and its runs that have not ended.
+/// A task in the scheduler: its definition in force, its schedules, and its runs that have not ended.
 ///
-/// The journal's records made the schedules, the runs and the history. The definition is read from its file, or from the text that is
-/// recorded.
+/// The schedules, the runs and the history are the result of the journal's records. The definition is read from its file, or from
+/// the recorded text.
 public final class TaskState {
     public let name: String
     public internal(set) var definition: TaskDefinition?
     public internal(set) var schedules: [ScheduleState] = []
-    /// The run that has begun and not ended; between two tries it still counts. Nil with `overlap = "allow"`.
+    /// The run that has begun and not ended, including the time between two tries. Nil with `overlap = "allow"`.
     var current: Job?
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = HeldJobs()
-    /// Those that wait for the task to be resumed alone, as they may overlap.
+    /// Runs that only wait for the task to be resumed, because they may overlap.
     private var heldFree = Heap<ReadyQueues.Entry>()
-    /// `current` itself, whose next try waits for the task to be resumed.
+    /// `current`, when its next try waits for the task to be resumed.
     private var heldCurrent: ReadyQueues.Entry?
     /// All runs that have not ended.
     var active: [Job] = []
@@ -20,12 +20,12 @@ public final class TaskState {
 
     init(name: String) { self.name = name }
 
-    /// Whether a run that came of the schedule has not ended.
+    /// True when a run of the schedule has not ended.
     func hasRun(of schedule: ScheduleState) -> Bool { active.contains { $0.schedule == schedule.id } }
 
     func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
 
-    /// Whether `job` must wait because another run of the task has begun and not ended.
+    /// True when `job` must wait because another run of the task has begun and not ended.
     func blocks(_ job: Job) -> Bool {
         job.definition.overlap != .allow && current != nil && current !== job
     }
@@ -41,8 +41,8 @@ public final class TaskState {
         }
     }
 
-    /// The held runs that may go now: all that may overlap, else the best of each queue, since any queue may be full.
-    /// Whichever then begins first, the others are held again.
+    /// The held runs that may start now: all that may overlap, otherwise the best of each queue, since any queue may be full.
+    /// When one of them starts, the others are held again.
     func release() -> [Job] {
         var released: [Job] = []
         while let entry = heldFree.removeFirst() {
@@ -57,18 +57,18 @@ public final class TaskState {
     }
 }
 
-/// What stays known of a task's runs when they have ended.
+/// The facts about a task's runs that remain when they have ended.
 final class TaskHistory {
-    /// The run that was taken up last, and its end, if it has ended.
+    /// The run that was accepted last, and its end if it has ended.
     var latest: (id: JobID, end: JobState?)?
-    /// Since when a success is expected: the last one, or when it was first asked for.
+    /// The time from which a success is expected: the last success, or the first time that it was expected.
     var expectedSince: Instant?
     var isOverdue = false
-    /// The task has its entry among the expectations.
+    /// The task has an entry in the timetable of expectations.
     var isLinedUp = false
 }
 
-/// A schedule: what is accounted for, and what is next.
+/// A schedule: its handled due times and its next one.
 public final class ScheduleState {
     public let task: String
     public let id: String
@@ -81,19 +81,19 @@ public final class ScheduleState {
 
     // MARK: Recorded
 
-    /// Every due time up to this one has become a job or a record that says why not.
+    /// Every due time up to this one has become a job, or a record with the reason why not.
     public internal(set) var accounted: Instant {
         didSet { if Self.isLeap(from: oldValue, to: accounted) { accountedBefore = oldValue } }
     }
-    /// The value of `accounted` before it last grew by more than a day at once, as a wrong clock makes it do.
+    /// The value of `accounted` before it last advanced by more than a day at once, as a wrong clock causes it to.
     private(set) var accountedBefore: Instant
-    /// When the schedule was taken up: the start of a fixed grid.
+    /// The time at which the schedule was taken up: the start of a fixed grid.
     public internal(set) var origin: Instant
     /// When the last run ended.
     public internal(set) var lastEnd: Instant?
-    /// Of a pattern that a program decides. Its answers are recorded, not its questions.
+    /// The state of a pattern that a program computes. The answers are recorded, the questions are not.
     var asking: Asking?
-    /// Of a schedule that waits for files. The files that were dealt with are recorded.
+    /// The state of a schedule that waits for files. The handled files are recorded.
     var files: FileState?
 
     // MARK: Derived
@@ -113,24 +113,24 @@ public final class ScheduleState {
         new.milliseconds - old.milliseconds > Scheduler.clockErrorMilliseconds
     }
 
-    /// What `accounted` must be, one after the other, for it to be known again what it was before.
+    /// The values that `accounted` must be set to, in order, to rebuild `accountedBefore` too.
     var accountedMarks: [Instant] { Self.isLeap(from: accountedBefore, to: accounted) ? [accountedBefore, accounted] : [accounted] }
 
-    /// What an interval counts from.
+    /// The start from which an interval counts.
     var intervalOrigin: Instant {
         definition?.recurrence.isFromEnd == true ? max(origin, lastEnd ?? origin) : origin
     }
 
-    /// What is due next is due later than this.
+    /// The next due time is later than this.
     var dueAfter: Instant {
         var after = accounted
-        // What passed while its last run was under way was never due.
+        // Due times that passed during its last run do not exist.
         if definition?.recurrence.isFromEnd == true, let lastEnd { after = max(after, lastEnd) }
         if let notBefore = definition?.notBefore { after = max(after, notBefore.advanced(byMilliseconds: -1)) }
         return after
     }
 
-    /// The first due time that is not accounted for, within `not_before` and `not_after`.
+    /// The first due time that is not handled, within `not_before` and `not_after`.
     func computeNext() -> Instant? {
         guard let definition, definition.enabled else { return nil }
         let after = dueAfter

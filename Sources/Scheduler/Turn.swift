@@ -1,5 +1,5 @@
-/// What the daemon has to do, in this order: make the pauses' files, write the records and sync them, bring each job to its
-/// place, start, stop, ask.
+/// The work for the daemon, in this order: create the files of pauses, write and sync the records, move each job to its place,
+/// start, stop, ask programs.
 public struct Turn {
     public enum Stop: Sendable {
         /// `stop_signal`, and SIGKILL after `kill_after`.
@@ -9,25 +9,25 @@ public struct Turn {
     }
 
     public var records: [(at: Instant, record: Record)] = []
-    /// Pauses whose files are to be there before a record says that they are: a missing one would mean the pause is over.
+    /// Pauses whose files must exist before the record of the pause: a missing file would mean that the pause is over.
     public var pauses: [(scope: PauseScope, note: String)] = []
     public var places: [Job] = []
-    /// Jobs whose status says something new where they stand.
+    /// Jobs whose status has changed without a move.
     public var moved: [Job] = []
     public var starts: [Job] = []
     public var stops: [(job: Job, how: Stop)] = []
-    /// Questions to programs that decide when a schedule is due.
+    /// Questions to programs that compute the due times of schedules.
     public var questions: [Question] = []
-    /// Definitions that were read but cannot be taken.
+    /// Definitions that were read but cannot be accepted.
     public var refusals: [Refusal] = []
 
-    /// Why a definition cannot be taken.
+    /// The reason why a definition cannot be accepted.
     public struct Refusal: Sendable {
         /// Its path without ending: `tasks/backup`, `schedules/k3f9ab`.
         public var file: String
-        /// The ending of the file, where a place in its text is known.
+        /// The ending of the file, if a position in its text is known.
         public var ending: String?
-        /// `3:8: at 2020-01-01T00:00:00.000Z is in the past`, or without a place.
+        /// `3:8: at 2020-01-01T00:00:00.000Z is in the past`, or the same without a position.
         public var why: String
     }
 
