@@ -1,7 +1,7 @@
 import Scheduler
 
-/// A clock that has jumped ahead may be wrong, as one is that has lost its battery until the network has told the time: all records would
-/// seem to be old. So none goes for an hour after it moved by more than two days from one look to the next.
+/// A clock that has jumped ahead may be wrong: a clock without a battery is, until the network sets it. All records would seem to
+/// be old. So no record is removed for an hour after the clock moved by more than two days between two checks.
 struct ClockTrial {
     private(set) var seenAt: Instant?
     private(set) var endsAt: Instant?
@@ -9,7 +9,7 @@ struct ClockTrial {
     private static let jumpMilliseconds: Int64 = 2 * 86_400_000
     private static let milliseconds: Int64 = 3_600_000
 
-    /// True when it has jumped since it was last seen.
+    /// True when the clock has jumped since the last check.
     @discardableResult
     mutating func see(_ instant: Instant) -> Bool {
         defer { seenAt = instant }
@@ -18,7 +18,7 @@ struct ClockTrial {
         return true
     }
 
-    /// Not any more either when the clock was set back to before the jump: then that is what was wrong.
+    /// The trial also ends when the clock is set back to before the jump: then the jump was the error.
     func isUnderWay(at now: Instant) -> Bool {
         guard let endsAt else { return false }
         return now < endsAt && endsAt.milliseconds - now.milliseconds <= Self.milliseconds

@@ -3,25 +3,25 @@ import Store
 
 /// Reads the files of tasks/ and schedules/ into definitions.
 ///
-/// What must hold:
-/// - A definition that cannot be used leaves the last one that was accepted in force; health knows the problem.
-/// - A text that has not changed counts its relative times as before: a restart, or touch(1), makes no task run again.
-/// - A definition may name tasks: to be started after it, or to be waited for. A task that is not there may come later, so it is no error.
-///   The log names it when the definition is read, and when the task is removed.
+/// Invariants:
+/// - If a definition cannot be used, the last accepted one stays in force, and health contains the problem.
+/// - The relative times of an unchanged text count as before: a restart, or touch(1), makes no task run again.
+/// - A definition may name tasks that start after it or that it waits for. A missing task is not an error, because it may be
+///   created later. The log names it when the definition is read, and when the task is removed.
 final class Definitions<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
-    /// Files that have come, changed or gone, and have not been read since: their names without the endings.
+    /// The names, without endings, of files that were added, changed or removed since they were last read.
     private var noticedTasks: Set<String> = []
     private var noticedSchedules: Set<String> = []
-    /// Every file may have changed.
+    /// True when any file may have changed.
     private var mayAllHaveChanged = false
 
     init(_ service: Service<FS, W>) { self.service = service }
 
     private var context: ReadingContext { service.context }
 
-    // MARK: Noticing
+    // MARK: Changes
 
     var hasNoticed: Bool { mayAllHaveChanged || !noticedTasks.isEmpty || !noticedSchedules.isEmpty }
 
@@ -31,7 +31,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     func allNoticed() { mayAllHaveChanged = true }
 
-    /// Reads the files that have come, changed or gone.
+    /// Reads the files that were added, changed or removed.
     func takeNoticed() {
         guard hasNoticed else { return }
         let (tasks, schedules, all) = (noticedTasks, noticedSchedules, mayAllHaveChanged)
@@ -63,7 +63,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     /// Reads the definition of a task.
     ///
     /// - Parameter files: the task's files, if the caller has listed `tasks/`.
-    /// - Returns: false while somebody still writes the file, which ends with another event.
+    /// - Returns: false while somebody is still writing the file. Another event follows then.
     @discardableResult
     func loadTask(_ stem: String, files: [String]? = nil) -> Bool {
         let path = "\(Layout.tasks)/\(stem)"
@@ -123,19 +123,19 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// A text that is known keeps the instant from which its relative times count.
+    /// A known text keeps the instant from which its relative times count.
     private func count(_ file: inout DefinitionFile, at path: String) {
         if let known = scheduler.definitions[path], known.source == file.source { file.writtenAt = known.writtenAt }
     }
 
-    /// The instant from which a new schedule's due times count. A schedule that a damaged journal has lost counts as new: what was due
-    /// before the journal's last readable record has been dealt with.
+    /// The instant from which a new schedule's due times count. A schedule that a damaged journal has lost counts as new: due
+    /// times before the journal's last readable record have been handled.
     private func since(_ file: DefinitionFile) -> Instant { min(max(file.changedAt, scheduler.repairedSince ?? file.changedAt), now) }
 
-    // MARK: Tasks that are named and not there
+    // MARK: Missing tasks
 
-    /// Logs the tasks that are not there and that a changed task names; and changed tasks that are gone and that another one names. Called
-    /// when all files of a turn have been read, since they may name one another.
+    /// Logs missing tasks that a changed task names, and removed tasks that another task names. Called when all files of a turn
+    /// have been read, because they may name one another.
     private func warnOfMissingTasks(changed stems: Set<String>) {
         for stem in stems.sorted() {
             for reference in scheduler.tasks[stem]?.definition?.references ?? [] {

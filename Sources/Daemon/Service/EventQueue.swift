@@ -1,9 +1,9 @@
 import Scheduler
 
-/// Events that have happened and that the scheduler has not been given yet, in their order.
+/// Events that the scheduler has not been given yet, in order.
 struct EventQueue {
     private var events: [Event] = []
-    /// The running jobs whose end is among them.
+    /// The running jobs whose end is among the events.
     private(set) var ending: Set<JobID> = []
 
     var isEmpty: Bool { events.isEmpty }

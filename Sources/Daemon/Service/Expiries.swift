@@ -1,7 +1,7 @@
 import Scheduler
 import Store
 
-/// Records whose stay ends before the next look at all of them.
+/// Records whose stay ends before the next scan of all records.
 struct Expiries {
     private struct Entry: Comparable {
         let at: Instant
@@ -18,7 +18,7 @@ struct Expiries {
 
     mutating func add(_ id: JobID, _ state: JobState, at instant: Instant) { entries.insert(Entry(at: instant, id: id, state: state)) }
 
-    /// The first of those whose stay has ended, `count` at most.
+    /// The first records whose stay has ended, at most `count`.
     mutating func takeDue(at now: Instant, count: Int) -> [(id: JobID, state: JobState)] {
         var due: [(id: JobID, state: JobState)] = []
         while due.count < count, let first = entries.first, first.at <= now {

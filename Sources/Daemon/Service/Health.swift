@@ -1,11 +1,11 @@
 import Scheduler
 import Store
 
-/// What is wrong, and what else `state/status.json` publishes of the service.
+/// The present faults, and the other facts about the service in `state/status.json`.
 ///
-/// What must hold:
+/// Invariants:
 /// - A trouble is logged once when it begins and once when it is over. The same problem of a file is logged once.
-/// - While the disk takes no changes, the operation that met this is repeated, and nothing else is done.
+/// - While the disk accepts no changes, the failed operation is repeated, and nothing else is done.
 final class Health<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
@@ -16,7 +16,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
     private(set) var failedCount = 0
     /// Something has changed since `state/status.json` was written.
     var isPublishDue = true
-    /// The daemon was told to stop while the disk did not take a change.
+    /// The daemon was asked to stop while the disk did not accept a change.
     private(set) var isStopping = false
 
     init(_ service: Service<FS, W>) { self.service = service }
@@ -27,7 +27,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Troubles
 
-    /// A trouble has begun, or goes on. Logs it once.
+    /// A trouble has begun or continues. Logs it once.
     func begin(_ kind: Trouble.Kind, _ error: String, effect: String) {
         if let known = troubles[kind] {
             guard known.error != error else { return }
@@ -40,7 +40,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
         isPublishDue = true
     }
 
-    /// The cause of a trouble has gone.
+    /// The cause of a trouble is gone.
     func end(_ kind: Trouble.Kind) {
         guard troubles.removeValue(forKey: kind) != nil else { return }
         log.write(.notice, "recovered", at: now, ["of": kind.rawValue])
@@ -48,7 +48,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
         isPublishDue = true
     }
 
-    /// Repeats an operation while the disk cannot take it. A failed sync is not repeated: it ends the daemon.
+    /// Repeats an operation while the disk cannot accept it. A failed sync is not repeated: it ends the daemon.
     func persistently<Value>(_ body: () throws(SystemError) -> Value) throws(SystemError) -> Value {
         while true {
             do throws(SystemError) {
@@ -77,7 +77,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
         guard problems[path] != lines else { return }
         problems[path] = lines
         isPublishDue = true
-        // The journal keeps the problems of definitions, not those of the configuration.
+        // The journal contains the problems of definitions, but not those of the configuration.
         if inForce == nil { spool.journal.add(.refused(file: path, why: lines.joined(separator: "\n")), at: now) }
         let inForce = inForce ?? (scheduler.definitions[path] == nil ? "none" : "the last definition that was accepted")
         for line in lines {
@@ -91,7 +91,7 @@ final class Health<FS: FileSystem, W: World>: ServicePart {
     }
 }
 
-/// For the parts of the daemon outside of the service, which have troubles and problems too.
+/// For the other parts of the daemon, which have troubles and problems too.
 extension Service {
     package var troubles: [Trouble.Kind: Trouble] { health.troubles }
 

@@ -2,32 +2,32 @@ import Glibc
 import Scheduler
 import Store
 
-/// Reads what comes into new/ and notices what leaves it, name by name.
+/// Reads files that are added to new/ and notices those that are removed, name by name.
 ///
-/// What must hold:
-/// - Every name that has come, changed or gone is read once more. One that cannot be read now is read again later.
-/// - A job that names others is accepted with what the spool knows of these; they are read before it.
-/// - While descriptors have run out, nothing is opened: what is under way needs those there are.
+/// Invariants:
+/// - Every name that was added, changed or removed is read once more. A name that cannot be read now is read again later.
+/// - A job that names others is accepted with the known facts about them. The others are read before it.
+/// - While descriptors have run out, nothing is opened: current work needs the remaining ones.
 final class Intake<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
-    /// How many names are read before slots are filled again.
+    /// The number of names that are read before slots are filled again.
     private static var namesPerTurn: Int { 256 }
-    /// How many are read before anything is started, when the daemon starts.
+    /// The number of names that are read before anything starts, when the daemon starts.
     private static var namesAtStart: Int { 8192 }
-    /// How long reading waits when descriptors have run out.
+    /// The time for which reading waits when descriptors have run out.
     private static var shortageMilliseconds: Int64 { 1000 }
-    /// How many jobs that wait for one another are taken up one within the other.
+    /// The maximum depth of jobs that wait for one another and are read recursively.
     private static var chainMax: Int { 100 }
 
     /// Names to read.
     private var arrivals = NameQueue()
-    /// When names are read again, after descriptors ran out.
+    /// The time at which names are read again after descriptors ran out.
     private var againAt: Instant?
     private var unready = UnreadyPaths()
-    /// Names that could not be read, which has been logged.
+    /// Names that could not be read. This has been logged.
     private var unreadable: Set<String> = []
-    /// Names that are being read, some of them because another one named them.
+    /// Names that are being read, including those that another one named.
     private var beingTaken: Set<String> = []
     /// The waiting jobs that are files, by name.
     private var waitingFiles: [String: JobID] = [:]
@@ -36,12 +36,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     private var context: ReadingContext { service.context }
 
-    /// There are names that may be read at once.
+    /// True when there are names that may be read at once.
     var hasWork: Bool { arrivals.hasNames && againAt == nil }
 
     var hasNames: Bool { arrivals.hasNames }
 
-    /// Some file was not ready, or could not be read, and is read again.
+    /// True when some file was not ready or could not be read, and will be read again.
     var hasUnready: Bool { !unready.isEmpty || againAt != nil && arrivals.hasNames }
 
     var wakeAt: Instant? {
@@ -49,48 +49,48 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         return min(lookAt, againAt)
     }
 
-    /// Waits no longer than it would have, if the clock was set back.
+    /// Shortens the wait if the clock was set back.
     func clockWasSet() {
         unready.clockWasSet(at: now)
         againAt = againAt.map { min($0, now.advanced(byMilliseconds: Self.shortageMilliseconds)) }
     }
 
-    /// Takes up what waits in new/ when the daemon starts. The most urgent job goes first; past a number, the first ones do not wait for
-    /// the last.
+    /// Reads the files that wait in new/ when the daemon starts. The most urgent job starts first. After a certain number of
+    /// files, the first jobs do not wait for the rest.
     func begin() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new).sorted(by: { $0.name < $1.name }) { arrivals.add(entry.name) }
         for _ in 0..<Self.namesAtStart / Self.namesPerTurn where arrivals.hasNames { try takeArrivals() }
     }
 
-    /// Learns which waiting jobs are files, once the journal is read.
+    /// Finds the waiting jobs that are files, once the journal is read.
     func recovered() {
         for job in scheduler.jobs.values {
             if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
         }
     }
 
-    // MARK: Noticing
+    // MARK: Changes
 
-    /// A name in new/ has come, changed or gone.
+    /// A name in new/ was added, changed or removed.
     func noticed(_ name: String, isGone: Bool, isCreated: Bool, isMovedIn: Bool) {
-        // Most of what leaves new/ is what we moved ourselves.
+        // The daemon itself has moved most of the files that leave new/.
         if isGone, waitingFiles[name] == nil, waitingDirectory(name) == nil { return }
         arrivals.add(name, isMovedIn ? [.settled, .movedIn] : isCreated ? [] : .settled)
     }
 
     func add(_ name: String) { arrivals.add(name) }
 
-    /// The file of a job has left new/. Another job that was dropped under this name meanwhile is still there.
+    /// The file of a job has left new/. Another job that was dropped under this name is still there.
     func left(_ name: String, by id: JobID) { if waitingFiles[name] == id { waitingFiles[name] = nil } }
 
-    /// Every name may have come, changed or gone.
+    /// Any name may have been added, changed or removed.
     func allNoticed() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }
         for name in waitingFiles.keys { arrivals.add(name) }
         for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
     }
 
-    /// A waiting job of this name, which stands as a directory.
+    /// A waiting job of this name that is a directory.
     private func waitingDirectory(_ name: String) -> Job? {
         guard let id = JobID(name), let job = scheduler.jobs[id], job.place == .directory(.new) else { return nil }
         return job
@@ -108,7 +108,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// Whether what has come may be opened: not while descriptors have run out, for what is under way needs those there are.
+    /// True when new files may be opened. False while descriptors have run out, because current work needs the remaining ones.
     private func canTakeUp() -> Bool {
         if let againAt, now < againAt { return false }
         guard world.canOpenMore() else {
@@ -120,7 +120,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         return true
     }
 
-    /// Descriptors have run out.
+    /// Handles the lack of descriptors.
     func pause(_ error: SystemError) {
         againAt = now.advanced(byMilliseconds: Self.shortageMilliseconds)
         service.health.begin(.descriptors, "\(error)", effect: "nothing is taken up or started until this is over")
@@ -130,13 +130,13 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         beingTaken.insert(name)
         defer { beingTaken.remove(name) }
         let known = waitingFiles[name]
-        // It has ended in this very turn, canceled perhaps: its file is about to move, and is no new job.
+        // The job has ended in this turn, possibly canceled. Its file is about to be moved and is not a new job.
         if let known, scheduler.jobs[known] == nil { return }
         if let id = JobID(name), scheduler.endedInTurn[id] != nil { return }
         if try service.placement.isOfUnplaced(name) { return }
         if let known, let job = scheduler.jobs[known] {
             guard let status = try spool.fs.status("\(Layout.new)/\(name)") else {
-                // Nobody has taken it away: it stands where it was moved to, and the disk refused the rest.
+                // Nobody has removed it: it is where it was moved to, and the disk refused the rest.
                 if service.placement.isUnplaced(known) { return }
                 waitingFiles[name] = nil
                 handle(.withdrawn(known))
@@ -156,7 +156,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 name, known: known, isSettled: sighting.contains(.settled), isMovedIn: sighting.contains(.movedIn), context,
                 isTaken: { self.scheduler.jobs[$0] }, ending: { self.scheduler.endedInTurn[$0] ?? self.service.placement.unplacedJob($0) },
                 task: { task in
-                    // It may have come just before the job, and not have been looked at yet.
+                    // It may have arrived just before the job and not have been read yet.
                     if self.scheduler.tasks[task]?.definition == nil, Name.isValid(task) {
                         isTaskUnready = !self.service.definitions.loadTask(task)
                     }
@@ -164,13 +164,13 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 },
                 schedules: { self.scheduler.tasks[$0]?.schedules.map(\.id) ?? [] })
         } catch {
-            // One file that cannot be read is that file's trouble; a machine out of descriptors is ours.
+            // An unreadable file only concerns that file. A machine without descriptors concerns the daemon.
             if error.isShortage {
                 arrivals.add(name, sighting)
                 return pause(error)
             }
             if unreadable.insert(name).inserted { logUnreadable("new/\(name)", error) }
-            // The disk's trouble may pass; a file that may not be read stays so until somebody changes it.
+            // A fault of the disk may pass. A file without permission stays unreadable until somebody changes it.
             if error.mayPass { lookAgain(at: name) }
             return
         }
@@ -179,7 +179,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         case .job(let job):
             let known: OnRecord?
             do throws(SystemError) { known = try onRecord(for: job) } catch {
-                // What stands in the place of another job's record.
+                // This path is in the place of another job's record.
                 guard error.isOfOnePath else { throw error }
                 if unreadable.insert(name).inserted { logUnreadable("new/\(name)", error) }
                 known = nil
@@ -192,22 +192,22 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 }
             }
             handle(.dropped(job, onRecord))
-        // Somebody still writes its task.
+        // Somebody is still writing its task.
         case .rejected where isTaskUnready: lookAgain(at: name)
         case .rejected(let file):
             handle(.rejected(file))
-            // Whoever looks for a job there in this very turn finds that it is about to move.
+            // Whoever searches for a job there in this turn finds that it is about to be moved.
             if waitingFiles[file.file] == nil, scheduler.jobs[file.id] == nil { waitingFiles[file.file] = file.id }
         case .again(let id): log.write(.info, "submitted-again", at: now, ["id": id.text])
         case .strayed(let id):
-            // One that has ended is found by whoever brings it to its place.
+            // A job that has ended is found when it is moved to its place.
             if let job = scheduler.jobs[id] { _ = try putBack(job, from: "\(Layout.new)/\(name)") }
         case .ignored(let why):
             if spool.firstTimeIgnored(name) {
                 log.write(.warning, "ignored", at: now, ["file": "new/\(name)", "why": why])
             }
         case .foreign(let user):
-            // A user's own directory counts. Where nobody can tell, it is said once too often.
+            // A user's own directory counts. If this cannot be determined, the message may appear once too often.
             if (try? UserPart.owner(ofName: name))?.id != user { sayForeign("\(Layout.new)/\(name)", of: user, in: Layout.new) }
         case .notYet:
             guard !Name.isUnfinished(name) else { return }
@@ -217,14 +217,14 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// A job's directory goes back to where it belongs. False: it cannot.
+    /// Moves a job's directory back to its place. Returns false when that is impossible.
     private func putBack(_ job: Job, from path: String) throws(SystemError) -> Bool {
         guard let moved = try persistently({ () throws(SystemError) in try self.spool.putBack(job, from: path) }) else { return false }
         handle(.moved(job.id, moved))
         return true
     }
 
-    /// Said once a user and directory: how many names there are is up to that user.
+    /// Logged once for each user and directory: the user decides how many names there are.
     func sayForeign(_ path: String, of user: UInt32, in directory: String) {
         guard spool.firstTimeIgnored("\(directory) of \(user)") else { return }
         log.write(
@@ -241,12 +241,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         lookAgain(atPath: "\(Layout.new)/\(name)", afterMilliseconds: delay)
     }
 
-    /// Reads a file of new/, control/, tasks/ or schedules/ again later, or all of one of these.
+    /// Reads a file of new/, control/, tasks/ or schedules/ again later, or all files of one of these.
     func lookAgain(atPath path: String, afterMilliseconds delay: Int64 = UnreadyPaths.milliseconds) {
         unready.add(path, at: now.advanced(byMilliseconds: delay))
     }
 
-    /// Has what was not ready read again, when it is time.
+    /// Reads the files that were not ready again, when it is time.
     func lookAgainAtUnready() {
         for path in unready.takeDue(at: now) {
             guard let slash = path.firstIndex(of: "/") else {
@@ -265,15 +265,15 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Jobs that name others
 
-    /// What the spool knows of the jobs that an arriving one names. Nil: one of these is still being written.
+    /// The known facts about the jobs that an arriving one names. Nil while one of these is still being written.
     private func onRecord(for job: AcceptedJob) throws(SystemError) -> OnRecord? {
         var onRecord = OnRecord()
         for name in job.definition.after?.all ?? [] {
-            // It was dropped first, but may not have been looked at first.
+            // It was dropped first, but may not have been read first.
             if let id = JobID(name), id != job.id, !isKnown(id) {
                 for file in Spool<FS>.waitingNames(of: id) where !beingTaken.contains(file) {
                     guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
-                    // A chain that came in the wrong order is followed this far, the rest of it at the next look.
+                    // A chain that arrived in the wrong order is followed to this depth, and the rest of it later.
                     guard beingTaken.count < Self.chainMax else { return nil }
                     try take(file, .settled)
                     if unready.contains("\(Layout.new)/\(file)") { return nil }
@@ -286,7 +286,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 break
             }
         }
-        // One that waits and is edited may have its key, and say otherwise how long it is to hold it.
+        // An edited waiting job may hold its key already, and may change the time for which it holds the key.
         if let unique = job.definition.unique, [nil, job.id].contains(scheduler.holder(ofUnique: unique.key)) {
             let claim = try spool.claim(ofUnique: unique.key)
             // A retry takes the key from the job that it repeats.
@@ -301,12 +301,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     private func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
 
-    /// Whether the job that took a key last holds it still.
+    /// True when the last job that took a key still holds it.
     private func isHeld(by claim: UniqueClaim) throws(SystemError) -> Bool {
         switch claim.holding {
         case .recorded: return try stands(claim.id)
         case .active:
-            // One that has just ended may not have left running/ yet; of one that nobody knows, only a file that waits counts.
+            // A job that has just ended may still be in running/. Of an unknown job, only a waiting file counts.
             if let job = scheduler.jobs[claim.id] { return !job.state.isTerminal }
             return try spool.waits(claim.id)
         }

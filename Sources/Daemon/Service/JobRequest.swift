@@ -1,7 +1,7 @@
 import Scheduler
 import Store
 
-/// What a request in `control/` asks of jobs: `{"do": "cancel", "id": "ID"}`, or `"ids": ["ID", …]` for many jobs in one turn.
+/// A request for jobs in `control/`: `{"do": "cancel", "id": "ID"}`, or `"ids": ["ID", …]` for many jobs in one turn.
 struct JobRequest {
     enum Action {
         case cancel
@@ -10,12 +10,12 @@ struct JobRequest {
     }
 
     var action: Action
-    /// Each job once, in the order of the request.
+    /// The jobs without duplicates, in the order of the request.
     var ids: [JobID]
-    /// The request has `ids`: its answer has a part for each of them.
+    /// The request has `ids`: its answer has a part for each job.
     var isForMany: Bool
 
-    /// Throws a sentence that says what is wrong with the request.
+    /// Throws a sentence with the fault of the request.
     init(_ table: Table) throws(RequestProblem) {
         let names = try Self.names(table)
         guard case .string(let what)? = table["do"]?.kind, !names.isEmpty else {
@@ -77,15 +77,15 @@ struct JobRequest {
     }
 }
 
-/// Why a request cannot be carried out for any job.
+/// The reason why a request cannot be carried out for any job.
 struct RequestProblem: Error {
     var sentence: String
 
     init(_ sentence: String) { self.sentence = sentence }
 }
 
-/// The answer to a request: an exit code of spoolctl and a sentence. A request with `ids` has these for each job, and the first
-/// code that is not 0 for all.
+/// The answer to a request: an exit code for spoolctl and a sentence. The answer to a request with `ids` has both for each job,
+/// and for the whole request the first code that is not 0.
 struct RequestAnswer {
     var request: String
     var code: Int

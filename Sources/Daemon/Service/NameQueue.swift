@@ -1,14 +1,14 @@
-/// What is known of a name in `new/` besides that it is there.
+/// The facts about a name in `new/` besides its existence.
 struct Sighting: OptionSet {
     var rawValue: UInt8
 
-    /// It is more than just created.
+    /// The file was closed or changed after its creation.
     static let settled = Sighting(rawValue: 1)
-    /// It was renamed in, and so is whole, also when it is a directory.
+    /// The name was renamed in, so it is complete, even if it is a directory.
     static let movedIn = Sighting(rawValue: 2)
 }
 
-/// Names to look at, each once, in the order in which they came.
+/// Names to read, without duplicates, in the order of their arrival.
 struct NameQueue {
     private var names: [String] = []
     private var first = 0

@@ -1,20 +1,20 @@
 import Scheduler
 import Store
 
-/// Brings jobs to the directories where the journal has them, and starts them there.
+/// Moves jobs to the directories that the journal gives, and starts them there.
 ///
-/// What must hold:
-/// - A job that cannot be brought to its place, because something else is there or the disk has a bad spot, keeps back no other job. Its
-///   move is tried again, ever more seldom, and it does not start before.
+/// Invariants:
+/// - If a job cannot be moved to its place, because something else is there or the disk has a bad sector, no other job is
+///   delayed. The move is repeated at growing intervals, and the job does not start before it succeeds.
 /// - A job that ends before it could be started has not begun.
 final class Placement<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
-    /// A job that could not be brought to its place.
+    /// A job that could not be moved to its place.
     private struct Unplaced {
         var job: Job
         var error: SystemError
-        /// The states to whose directories it was to be brought.
+        /// The states to whose directories the job should have been moved.
         var begun: Set<JobState> = []
         var isToStart = false
     }
@@ -23,13 +23,13 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     private static var delayMillisecondsMax: Int64 { 60_000 }
 
     private var unplaced: [JobID: Unplaced] = [:]
-    /// When the moves that failed are tried again.
+    /// The time at which failed moves are repeated.
     private var triedAgainAt = Instant(milliseconds: 0)
     private var delayMilliseconds = delayMillisecondsMin
 
     init(_ service: Service<FS, W>) { self.service = service }
 
-    /// The disk has refused to bring some job to its place.
+    /// True when the disk has refused to move some job to its place.
     var hasUnplaced: Bool { !unplaced.isEmpty }
 
     var unplacedJobs: [Job] { unplaced.values.map(\.job) }
@@ -40,10 +40,10 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     var wakeAt: Instant? { unplaced.isEmpty ? nil : triedAgainAt }
 
-    /// Waits no longer than it would have, if the clock was set back.
+    /// Shortens the wait if the clock was set back.
     func clockWasSet() { triedAgainAt = min(triedAgainAt, now.advanced(byMilliseconds: delayMilliseconds)) }
 
-    /// The jobs that are not in their places, each with its path and what is in the way.
+    /// The jobs that are not in their places, each with its path and the obstacle.
     var problems: [(file: String, message: String)] {
         unplaced.values.sorted { $0.job.id < $1.job.id }.map {
             (Layout.directory(of: $0.job.id, $0.job.state), "cannot be brought there: \($0.error); tried again at \(triedAgainAt.rfc3339)")
@@ -62,18 +62,19 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
                 try self.spool.place(job, isAgain: !begun.isEmpty)
             }
         } catch {
-            // After a failed sync nobody knows what of it is on the disk: that is not this job's trouble alone.
+            // After a failed sync the state of the disk is unknown, which concerns more than this job.
             guard !service.health.isStopping, !error.isFailedSync else { throw error }
             return tryLater(job, error, begun)
         }
-        // Another file may have taken the job's name meanwhile, and was passed over.
+        // Another file may have taken the job's name in the meantime, and was ignored.
         if unplaced.removeValue(forKey: job.id) != nil, case .file(let name) = before { service.intake.add(name) }
         guard job.state.isTerminal else { return }
         service.health.count(job)
         try service.retention.ended(job)
     }
 
-    /// A job could not be brought to its place, which is tried again. `begun`: the states to whose directories it was to be brought before.
+    /// Handles a failed move, which is repeated later. `begun` are the states to whose directories the job should have been moved
+    /// before.
     func tryLater(_ job: Job, _ error: SystemError, _ begun: Set<JobState> = []) {
         if unplaced.isEmpty {
             delayMilliseconds = Self.delayMillisecondsMin
@@ -84,7 +85,8 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// Writes the status of a job anew where the job is. The status of an unplaced job is written when it is brought to its place.
+    /// Writes the status of a job again, in its present directory. The status of an unplaced job is written when it is moved to
+    /// its place.
     func writeMove(_ job: Job) throws(SystemError) {
         guard unplaced[job.id] == nil, job.place == .directory(job.state) else { return }
         let directory = Layout.directory(of: job.id, job.state)
@@ -93,7 +95,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
                 try self.spool.fs.replace("\(directory)/\(Layout.statusFile)", try self.spool.status(of: job, in: directory))
             }
         } catch {
-            // Somebody has moved it again meanwhile.
+            // Somebody has moved it again in the meantime.
             guard error.isOfOnePath else { throw error }
         }
     }
@@ -114,7 +116,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Starting
 
-    /// Gives a job to a worker; an unplaced one when it is in its place.
+    /// Gives a job to a worker. An unplaced job is started when it is in its place.
     func start(_ job: Job) {
         if unplaced[job.id] == nil { world.start(job) } else { unplaced[job.id]?.isToStart = true }
     }
@@ -126,19 +128,19 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
         service.submit(.ended(job.id, attempt: job.attempt, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: now)))
     }
 
-    // MARK: What stands in new/
+    // MARK: Names in new/
 
-    /// True for the directory, whole or begun, of an unplaced job, and for the name of the file that is to go into one. Neither is a new
-    /// job. A file that takes this name meanwhile is read when the job is in its place.
+    /// True for the complete or unfinished directory of an unplaced job, and for the name of a file that must be moved into one.
+    /// Neither is a new job. Another file that takes this name is read when the job is in its place.
     func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
         if unplaced.values.contains(where: { $0.job.place == .file(name) }) { return true }
         guard let id = JobID(name), let one = unplaced[id] else { return false }
         switch one.job.place {
         case .directory(let state): if state != .new { return false }
-        // Somebody has moved it here from where it was to be brought: it is an arrival.
+        // Somebody has moved it here from its intended place, so it is a new drop.
         case .file, .nowhere: if !one.begun.contains(.new) { return false }
         }
-        // A file of that name is what is in the way.
+        // A file of that name is the obstacle.
         return try spool.fs.status("\(Layout.new)/\(name)")?.kind == .directory
     }
 }

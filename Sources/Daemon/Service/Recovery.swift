@@ -3,43 +3,46 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// Finds out, at the start, how things stand; and, at any time, how the runs came out whose workers do not report it.
+/// Determines the state of the spool at the start and, at any time, the end of runs whose workers do not report it.
 ///
-/// What must hold:
-/// - The journal decides: the tree is brought to what it says, and nothing is done before it is on the disk.
-/// - A run ends with what its worker recorded. A run that no record names has not begun; or it is lost, where the record may be lost too.
-/// - While a worker of an earlier daemon lives whose record names none of the runs that are looked for, nothing is concluded of these.
-/// - In the first start on a copy of a spool that may have been served when it was copied: a run that began in the original never begins
-///   in the copy. It is lost, whatever `on_crash` says, since it may go on where it began; its process is left alone. What waits still
-///   waits. Only when the journal has all that does the spool call itself another: a start that is cut before does it again.
+/// Invariants:
+/// - The journal decides: the tree is changed to agree with it, and nothing is done before it is on the disk.
+/// - A run has the end that its worker recorded. A run without a record has not begun, or it is lost if the record may be lost
+///   too.
+/// - While a worker of an earlier daemon lives whose record names none of the missing runs, nothing is concluded about these
+///   runs.
+/// - At the first start of a copy of a spool that may have been served when it was copied, a run that began in the original never
+///   begins in the copy. It is lost, whatever `on_crash` says, because it may continue in the original; its process is not
+///   touched. Waiting jobs still wait. The spool only gets a new identity when the journal contains all of this: an interrupted
+///   start does it again.
 final class Recovery<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
-    /// How long the disk is given to give back a worker's record.
+    /// The time after which a worker's unreadable record counts as lost.
     private static var unreadableMilliseconds: Int64 { 60_000 }
 
-    /// Set before the start when the spool is a copy of one that was made elsewhere.
+    /// Set before the start when the spool is a copy of a spool that was created elsewhere.
     var copy: SpoolCopy?
-    /// Set before the start when the disk broke while the spool was served, or a sync failed: what was not synced may be gone, as after a
-    /// power cut; or it is in memory alone, and stays there.
+    /// Set before the start when the disk failed while the spool was served, or a sync failed: unsynced data may be gone, as
+    /// after a power cut, or may exist only in memory.
     var wasDiskBroken = false
     /// The machine has not been down since the journal was last written.
     private var isSameBoot = true
-    /// Running jobs whose workers, of this daemon or an earlier one, have not been found or have left no record that can be read yet.
+    /// Running jobs whose workers, of this daemon or an earlier one, have not been found or have left no readable record yet.
     private var unaccounted: [Job] = []
-    /// Workers of this daemon that have ended in the middle of a run, or adopted ones, whose records the next turn reads.
+    /// Ended workers of this daemon, or adopted ones, with a run in progress. The next turn reads their records.
     private var goneWorkers: [(job: Job, record: String)] = []
-    /// Records of workers that the disk does not give back, and since when.
+    /// Workers' records that the disk cannot read, and the time of the first failure.
     private var unreadableRecords: [String: Instant] = [:]
 
     init(_ service: Service<FS, W>) { self.service = service }
 
     private var zones: ZoneDatabase { service.zones }
 
-    /// Workers have ended whose records are to be read.
+    /// True when records of ended workers must be read.
     var hasWork: Bool { !goneWorkers.isEmpty }
 
-    /// Some runs have not been found, and every worker's record may be of one of them.
+    /// True when some runs have not been found, so that any worker's record may belong to one of them.
     var isSearching: Bool { !unaccounted.isEmpty }
 
     var wakeAt: Instant? { unaccounted.isEmpty ? nil : now.advanced(byMilliseconds: 20) }
@@ -48,8 +51,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: The start
 
-    /// Reads the journal, brings the tree to what it says, and finds the runs that are still under way.
-    /// Returns how many things there were to mend.
+    /// Reads the journal, changes the tree to agree with it, and finds the runs that are still in progress. Returns the number of
+    /// repairs.
     func recover(boot: String) throws(SystemError) -> Int {
         var count = 0
         var unknown = 0
@@ -86,7 +89,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
             }
             return 0
         }
-        // On the disk before anything is done because of it.
+        // The journal must be on the disk before it has any effect.
         try persistently { () throws(SystemError) in try self.spool.journal.settle() }
         if torn > 0 {
             log.write(
@@ -98,10 +101,10 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         try takeAlongForCopy(since: began ?? now)
         let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
         var seen = Set<JobID>()
-        // A copy is no more of one moment than what a power cut leaves.
+        // The files of a copy are from different moments, as after a power cut.
         let hasStayedUp = scheduler.lastBoot == boot && copy == nil
         isSameBoot = hasStayedUp && !wasDiskBroken
-        // Not one that was set aside for an edited version of itself.
+        // Except a file that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
             try self.spool.recover(
@@ -122,7 +125,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         return recovery.mended.count
     }
 
-    /// What a failed sync may have left of them is in memory alone.
+    /// A failed sync may have left them only in memory.
     private func renewPauses() throws(SystemError) {
         try persistently { () throws(SystemError) in
             for entry in try self.spool.fs.list(Layout.control) where PauseScope(text: entry.name) != nil {
@@ -132,7 +135,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// The key of a job that waits or runs may have been given to another just before the end, of which nothing is on record.
+    /// Just before the end, the key of a waiting or running job may have been given to another job that has no record.
     func claimAgain() throws(SystemError) {
         for job in scheduler.jobs.values {
             guard let unique = job.definition.unique, scheduler.holder(ofUnique: unique.key) == job.id else { continue }
@@ -140,7 +143,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
                 guard try spool.claim(ofUnique: unique.key)?.id != job.id else { continue }
                 try persistently { () throws(SystemError) in try self.spool.claim(unique, for: job.id) }
             } catch {
-                // What stands in the place of that file keeps no daemon from starting.
+                // An obstacle at the place of that file must not prevent the start.
                 guard error.isOfOnePath else { throw error }
                 logUnreadable(Layout.holder(ofUnique: unique.key), error)
             }
@@ -149,8 +152,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Runs without a report
 
-    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives
-    /// whose record names none of them, nothing is concluded of the others: it may be about to begin one, or to end.
+    /// Finds the worker, or the recorded end, of each running job of an earlier daemon. While a worker of that daemon lives whose
+    /// record names none of them, nothing is concluded about the others: the worker may be about to begin a run, or to end.
     func settleUnaccounted() throws(SystemError) {
         guard !unaccounted.isEmpty else { return }
         var waiting: [JobID: Job] = [:]
@@ -177,15 +180,15 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
                     continue
                 }
                 waiting[id] = nil
-                // A disk that broke and was mounted anew, since this boot, knows no locks.
+                // After a disk failure and a new mount in the same boot, the file system has no locks of the old mount.
                 if isAlive || wasDiskBroken, try world.adopt(job, run, record: entry.name) { continue }
-                // Its last word may have come between the two looks.
+                // Its last record may have been written between the two checks.
                 if !conclude(job, entry.name, isOfThisBoot: isOfThisBoot(job)) { waiting[id] = job }
             case nil:
                 if isAlive { undecided = true }
             }
         }
-        // Once no worker is left that might still be about to take one of them from its socket.
+        // Only when no worker is left that might still take one of these runs from its socket.
         if !undecided {
             for job in waiting.values {
                 end(job, attempt: job.attempt, RunResult(outcome: try outcome(ofUnrecorded: job), startedAt: job.startedAt, endedAt: now))
@@ -195,8 +198,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         unaccounted = Array(waiting.values)
     }
 
-    /// How a run ended while no daemon served. When the machine stops, it sends signals to all processes: a run that such a signal ended,
-    /// and that nobody here told to end, is as lost as one whose machine lost its power.
+    /// The end of a run while no daemon was running. When the machine stops, it sends signals to all processes: a run that such a
+    /// signal ended, without a request to end it, is as lost as a run on a machine that lost power.
     private static func resultUnserved(_ end: RunEnd, of job: Job) -> RunResult {
         var result = RunResult(end)
         if job.stopping == nil, case .signaled(let number, _) = result.outcome, [SIGHUP, SIGINT, SIGTERM, SIGKILL].contains(number) {
@@ -205,12 +208,12 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         return result
     }
 
-    /// An earlier daemon of this boot may have found a run that was begun before the machine came up, and not have learnt what became of it.
+    /// An earlier daemon of this boot may have found a run from before the start of the machine without learning its end.
     private func isOfThisBoot(_ job: Job) -> Bool { isSameBoot && job.recorded.boot == scheduler.lastBoot }
 
-    /// A worker writes its record before it starts a command. So a run that no record names never began; unless the machine stopped or the
-    /// disk broke, for the record need not have reached the disk. Somebody may have taken the record away, but a worker opens the output of
-    /// a run behind it: where that stands, the run may have begun, and nobody can tell whether it goes on.
+    /// A worker writes its record before it starts a command. So a run without a record never began, unless the machine stopped
+    /// or the disk failed, because the record may not have reached the disk. Somebody may have removed the record, but a worker
+    /// opens the output of a run after writing it: if the output exists, the run may have begun, and may still be running.
     private func outcome(ofUnrecorded job: Job) throws(SystemError) -> RunResult.Outcome {
         if scheduler.repairedSince != nil { return .lost("the journal was damaged, and nothing says how it ended") }
         if wasDiskBroken { return .lost("the disk broke while it ran") }
@@ -219,14 +222,15 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         return hasOutput ? .lost("it had begun, and no worker's record says what became of it") : .neverBegan
     }
 
-    /// Finds out how the runs of workers that have ended came out. A run whose worker's record cannot be read now is looked for again.
+    /// Determines the end of the runs of ended workers. A run whose worker's record cannot be read now is tried again later.
     func concludeGone() {
         let gone = goneWorkers
         goneWorkers = []
         for (job, record) in gone where !conclude(job, record, isOfThisBoot: true) { unaccounted.append(job) }
     }
 
-    /// False: the record cannot be read now. `isOfThisBoot`: else the run's processes are gone, and their numbers others'.
+    /// Returns false when the record cannot be read now. Without `isOfThisBoot`, the run's processes are gone, and their numbers
+    /// may belong to others.
     private func conclude(_ job: Job, _ record: String, isOfThisBoot: Bool) -> Bool {
         var result = RunResult(
             outcome: .lost("its worker ended without recording how the run ended"), startedAt: job.startedAt, endedAt: now)
@@ -241,8 +245,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         return true
     }
 
-    /// What a worker's record says; nil: nothing, or nothing that can be read. Throws while that may pass: a success that is on record must
-    /// not become a run that is lost.
+    /// The content of a worker's record. Nil when there is none or it is invalid. Throws an error that may be temporary: a run
+    /// with a recorded success must not become lost.
     private func recorded(_ record: String) throws(SystemError) -> WorkerRecord? {
         do throws(SystemError) {
             let taken = try spool.fs.take("\(Layout.workers)/\(record)", limit: 1 << 16, ignoringWriters: true)
@@ -262,7 +266,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
 
     private func end(_ job: Job, attempt: Int, _ result: RunResult) { handle(.ended(job.id, attempt: attempt, result)) }
 
-    /// How a try ended, with what its worker does not know.
+    /// The end of a try, with the facts that its worker does not know.
     func completed(_ result: RunResult, of job: Job) -> RunResult {
         var result = result
         result.cause = world.leaveGroup(of: job)
@@ -272,16 +276,16 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
 
     private func hasOutput(_ job: Job) -> Bool {
         [Layout.outputFile, Layout.errorFile].contains { name in
-            // Not there or not to be looked at: there is nothing that could be mailed.
+            // The output is missing or inaccessible, so there is nothing to mail.
             ((try? spool.fs.status("\(Layout.directory(of: job.id, .running))/\(name)"))?.size ?? 0) > 0
         }
     }
 
     // MARK: A copy of a spool
 
-    /// What stands further in the directories than in the journal was copied later, and is true of the original.
+    /// If the directories show more progress than the journal, they were copied later, and are true of the original.
     ///
-    /// - Parameter since: when the journal's newest segment was begun: what had ended before is not in it.
+    /// - Parameter since: the start of the journal's newest segment. Jobs that had ended before are not in the segment.
     private func takeAlongForCopy(since: Instant) throws(SystemError) {
         guard let copy else { return }
         log.write(
@@ -295,7 +299,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         for sentence in try spool.setAsideTaken(scheduler.jobs.values) { log.write(.notice, "mended", at: now, ["what": sentence]) }
     }
 
-    /// The runs of the original are none of ours. Nor are their workers, whose records would have us end what they left.
+    /// The runs of the original are not ours. Neither are their workers: by their records, we would end processes of the
+    /// original.
     private func leaveBehind() {
         for job in unaccounted {
             end(job, attempt: job.attempt, RunResult(outcome: .leftBehind, startedAt: job.startedAt, endedAt: now))
@@ -303,7 +308,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         unaccounted = []
     }
 
-    /// Puts what was concluded into a journal of the copy's own.
+    /// Writes the conclusions into a journal of the copy's own.
     func settleCopy() throws(SystemError) {
         guard let copy else { return }
         try service.journalDecisions()

@@ -1,20 +1,20 @@
 import Store
 
-/// What was put aside to be removed, some of it in each turn: how much a job has left in its directory is up to the job.
+/// Hidden directories that are removed in parts, one part in each turn: the number of files in a directory is up to its job.
 struct Removals {
     private var paths: ArraySlice<String> = []
     private var raised = 0
 
-    /// How many names go in one turn.
+    /// The maximum number of names that are removed in one turn.
     private static let namesPerTurn = 2048
-    /// So many are taken for those of a path of which all went.
+    /// The number of names that is assumed for a path that was removed completely.
     private static let namesOfOne = 32
 
     var isEmpty: Bool { paths.isEmpty }
 
     mutating func add(_ path: String) { paths.append(path) }
 
-    /// Goes on, and returns what could not be removed and why.
+    /// Continues the removal. Returns the paths that could not be removed, with the errors.
     mutating func step(_ fs: some FileSystem) -> [(path: String, error: SystemError)] {
         var failed: [(path: String, error: SystemError)] = []
         var left = Self.namesPerTurn

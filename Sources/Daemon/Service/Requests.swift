@@ -1,35 +1,36 @@
 import Scheduler
 import Store
 
-/// The files of control/: requests, `NAME.request`, which are answered by `NAME.answer`; and pauses, which last as long as their files.
+/// The files of control/: requests, `NAME.request`, which are answered by `NAME.answer`, and pauses, which last as long as their
+/// files exist.
 ///
-/// What must hold:
-/// - A request is carried out once, however often it is noticed, and answered only when the journal has what it changed.
-/// - Requests that were made together are carried out in one turn: between two of them nothing starts that the second one cancels.
+/// Invariants:
+/// - A request is carried out once, however often it is noticed. It is answered only when the journal contains its effects.
+/// - Requests that were made together are carried out in one turn: no job starts between two of them that the second one cancels.
 final class Requests<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
-    /// Names that have come, changed or gone, and have not been read since.
+    /// Names that were added, changed or removed since they were last read.
     private var noticedNames: [String] = []
-    /// Every file may have changed.
+    /// True when any file may have changed.
     private var mayAllHaveChanged = false
-    /// Requests that have been carried out and are answered once that is journaled.
+    /// Requests that have been carried out. They are answered when this is journaled.
     private var answers: [RequestAnswer] = []
-    /// Requests for more time, which are carried out and answered once that is journaled.
+    /// Requests for more time. They are carried out and answered when this is journaled.
     private var extensions: [TimeoutExtension] = []
-    /// Requests to become the program anew, which the owner of the service carries out.
+    /// Requests to restart the program, which the owner of the service carries out.
     private(set) var restarts: [String] = []
-    /// Files that could not be read, which has been logged.
+    /// Files that could not be read. This has been logged.
     private var unreadable: Set<String> = []
-    /// The version of this program, once the requests that were there at its start have been read: it is the answer to a request to restart
-    /// that was made before.
+    /// The version of this program, once the requests that existed at its start have been read: the answer to an earlier request
+    /// to restart.
     private var versionAtStart: String?
 
     init(_ service: Service<FS, W>) { self.service = service }
 
-    // MARK: Noticing
+    // MARK: Changes
 
-    /// The next turn has something to do.
+    /// True when the next turn has work to do.
     var hasWork: Bool { hasNoticed || !answers.isEmpty }
 
     var hasNoticed: Bool { mayAllHaveChanged || !noticedNames.isEmpty }
@@ -38,7 +39,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
 
     func allNoticed() { mayAllHaveChanged = true }
 
-    /// Reads the files that have come, changed or gone.
+    /// Reads the files that were added, changed or removed.
     func takeNoticed() {
         guard hasNoticed else { return }
         let (names, all) = (noticedNames, mayAllHaveChanged)
@@ -47,7 +48,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         if all || names.contains(where: { $0.hasSuffix(".request") }) { scanControl() }
     }
 
-    /// Reads the files that were there when this program started.
+    /// Reads the files that existed when this program started.
     func begin(version: String) {
         versionAtStart = version
         scanControl()
@@ -95,13 +96,13 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// A pause that somebody made or lifted counts, also when it cannot be looked at now.
+    /// A pause that somebody added or removed applies even if its file cannot be examined now.
     private func note(_ path: String, _ error: SystemError) {
         if unreadable.insert(path).inserted { logUnreadable(path, error) }
         if error.mayPass { service.intake.lookAgain(atPath: path) }
     }
 
-    /// Does what a request asks. Nil: the answer comes later.
+    /// Carries out a request. Returns nil when the answer follows later.
     private func perform(_ bytes: [UInt8], request: String) throws(SystemError) -> RequestAnswer? {
         let asked: JobRequest
         do throws(DocumentError) {
@@ -121,7 +122,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             return try perform(asked.action, for: asked.ids[0], request: request).map { RequestAnswer(request, $0.code, $0.message) }
         }
         var answers: [JobID: (code: Int, message: String)] = [:]
-        // None that waits is left to take the slot or the lock of one that ends.
+        // Cancel waiting jobs first, so that none of them takes the slot or the lock of a running job that ends.
         var running: [JobID] = []
         for id in asked.ids {
             try takeIfDropped(id)
@@ -135,23 +136,24 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         return RequestAnswer(request, jobs: asked.ids.compactMap { id in answers[id].map { (id, $0.code, $0.message) } })
     }
 
-    /// A job that was submitted just before may still be among the names to look at. Whoever names its id has dropped it, whole.
+    /// A job that was submitted just before may not have been read yet. The author of the request knows its id, so its file is
+    /// complete.
     private func takeIfDropped(_ id: JobID) throws(SystemError) {
         guard scheduler.jobs[id] == nil else { return }
         for ending in [".toml", ".json", ""] { try service.intake.take(id.text + ending, [.settled, .movedIn]) }
     }
 
-    /// The answer is an exit code and a sentence; nil: it comes later.
+    /// The answer is an exit code and a sentence. Nil when it follows later.
     private func perform(
         _ action: JobRequest.Action, for id: JobID, request: String
     ) throws(SystemError) -> (code: Int, message: String)? {
         try takeIfDropped(id)
         guard let job = scheduler.jobs[id] else {
-            // Carried out by a daemon that was killed before it could say so.
+            // A daemon carried this out and was killed before it could answer.
             if case .cancel = action, try isCanceled(id) { return (0, "canceled") }
             return (3, "no waiting or running job \(id)")
         }
-        // Begun by a daemon that was killed before it could say so; what it began it may not have come to do.
+        // A daemon began this and was killed before it could answer. It may not have finished.
         if job.requests.contains(request) { return alreadyDone(action, job) }
         switch action {
         case .cancel:
@@ -169,11 +171,11 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// The answer to a request that has been taken up before.
+    /// The answer to a request that was handled before.
     private func alreadyDone(_ action: JobRequest.Action, _ job: Job) -> (code: Int, message: String) {
         let why = "spoold was killed while it did this, and does not do it twice; it may have been done or not"
         guard case .extend = action, let started = job.startedAt, let timeout = timeout(of: job),
-            // What cannot be read says nothing.
+            // An unreadable file contains no information.
             let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running))
         else { return (1, why) }
         return (1, "\(why): the job may run until \(started.advanced(byMilliseconds: timeout).advanced(byMilliseconds: moved).rfc3339)")
@@ -182,18 +184,19 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
         let path = "\(Layout.directory(of: id, .failed))/\(Layout.statusFile)"
         guard case .file(_, let bytes) = try spool.fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
-            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind  // unreadable: it says nothing
+            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind  // an unreadable one contains no information
         else { return false }
         return table.text("reason") == FailureReason.canceled.rawValue
     }
 
-    /// The program could not be started anew.
+    /// The program could not be restarted.
     func refuseRestart(_ why: String) {
         answers += restarts.map { RequestAnswer($0, 1, why) }
         restarts.removeAll()
     }
 
-    /// Moves the timeout of a job that runs. The worker, of this daemon or an earlier one, finds it in the job's directory.
+    /// Moves the timeout of a running job. The worker, of this daemon or an earlier one, finds the extension in the job's
+    /// directory.
     private func extend(_ job: Job, milliseconds: Int64, request: String) -> (code: Int, message: String)? {
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
         guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
@@ -203,7 +206,8 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         return nil
     }
 
-    /// The timeout that the job's worker was given, in milliseconds; nil: none. The configured one may have changed since.
+    /// The timeout that the job's worker received, in milliseconds. Nil when there is none. The configured timeout may have
+    /// changed since.
     private func timeout(of job: Job) -> Int64? {
         guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0
         else { return nil }
@@ -212,7 +216,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Pauses
 
-    /// Makes the file of a pause.
+    /// Creates the file of a pause.
     func makePause(_ scope: PauseScope, note: String) throws(SystemError) {
         try persistently { () throws(SystemError) in
             let path = "\(Layout.control)/\(scope.text)"
@@ -224,14 +228,14 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
 
     // MARK: Answering
 
-    /// Carries out and answers the requests of this turn, once the journal has them.
+    /// Carries out and answers the requests of this turn, once they are journaled.
     func answer() {
         carryOutExtensions()
         for answer in answers { write(answer) }
         answers.removeAll()
     }
 
-    /// The journal has that they are about to be carried out: a line added twice would count twice.
+    /// The journal contains that they are about to be carried out: a line that is added twice would count twice.
     private func carryOutExtensions() {
         for one in extensions {
             let id = one.job.id
@@ -254,7 +258,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             try persistently { () throws(SystemError) in try self.spool.fs.replace("\(path).answer", answer.json) }
             try spool.fs.removeFile("\(path).request")
         } catch {
-            // Whoever asked has ended and removed the request.
+            // The author of the request has ended and removed it.
             guard error.errno != SystemError.noSuchFile else { return }
             log.write(.error, "unanswered", at: now, ["request": answer.request, "error": "\(error)"])
         }
@@ -270,11 +274,11 @@ extension String {
     }
 }
 
-/// What moves a job's timeout, when the turn is carried out.
+/// An extension of a job's timeout, which is applied when the turn is carried out.
 struct TimeoutExtension {
     var request: String
     var job: Job
     var milliseconds: Int64
-    /// When the timeout would strike if it had never been moved.
+    /// The time at which the timeout would expire without any extension.
     var limit: Instant
 }

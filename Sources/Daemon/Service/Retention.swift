@@ -1,25 +1,25 @@
 import Scheduler
 import Store
 
-/// How long things are kept: records of jobs, answers nobody fetched, segments of the journal.
+/// Limits how long things are kept: records of jobs, answers that nobody has fetched, segments of the journal.
 ///
-/// What must hold:
-/// - A record is removed when its stay has ended, and not before; one that cannot be removed is tried again the next day.
+/// Invariants:
+/// - A record is removed when its stay has ended, and not before. If the removal fails, it is repeated the next day.
 /// - While a clock that has jumped ahead is on trial, no record is removed.
-/// - The journal is rotated only when all that was decided is journaled and carried out.
+/// - The journal is rotated only when all decisions are journaled and carried out.
 final class Retention<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
 
     private static var pruneMilliseconds: Int64 { 86_400_000 }
-    /// How many records are read between two turns.
+    /// The number of records that are read between two turns.
     private static var recordsPerTurn: Int { 32 }
 
     private var expiries = Expiries()
     private var removals = Removals()
-    /// The reading of all records that is under way.
+    /// The present scan of all records.
     private var pruning: PruneScan?
     private var nextPrune = Instant(milliseconds: 0)
-    /// The configured stay by which all records were read.
+    /// The configured stay at the last scan of all records.
     private var prunedKeepMilliseconds: Int64?
     private var clockTrial = ClockTrial()
 
@@ -34,13 +34,13 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         return max(wake, trialEnd ?? wake)
     }
 
-    /// Reads all records in the next turn.
+    /// Scans all records in the next turn.
     func begin() { nextPrune = now }
 
-    /// The journal has a record of this instant.
+    /// The journal has a record from this instant.
     func see(_ instant: Instant) { clockTrial.see(instant) }
 
-    /// Waits no longer than it would have, if the clock was set back.
+    /// Shortens the wait if the clock was set back.
     func clockWasSet() { nextPrune = min(nextPrune, now.advanced(byMilliseconds: Self.pruneMilliseconds)) }
 
     /// A job has ended and is in its place.
@@ -52,7 +52,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// Answers to requests that were kept while no daemon ran: whoever asked has gone.
+    /// Removes answers to requests that were left while no daemon was running. Their authors are gone.
     private func removeOldAnswers() throws(SystemError) {
         let limit = now.advanced(byMilliseconds: -Self.pruneMilliseconds)
         for entry in try spool.fs.list(Layout.control) where entry.name.hasSuffix(".answer") {
@@ -62,7 +62,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         }
     }
 
-    /// A daemon looks once a day at least, and what came before it is in the journal.
+    /// Checks the clock. A daemon does this at least once a day, and the journal contains the time before its start.
     private func lookAtClock() {
         let seen = clockTrial.seenAt
         guard clockTrial.see(now), let seen, let until = clockTrial.endsAt else { return }
@@ -72,17 +72,17 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
             .notice, "keeps-records", at: now, ["until": until.rfc3339, "why": "the clock was at \(seen.rfc3339) when it was last seen"])
     }
 
-    /// A record's stay has ended that is to go now.
+    /// The stay of a record has ended that must be removed now.
     private var hasExpired: Bool { expiries.next.map { $0 <= now } ?? false && !clockTrial.isUnderWay(at: now) }
 
-    /// A job has ended. That it goes before the next look at all records is known without looking.
+    /// Handles the end of a job. A record whose stay ends before the next scan is remembered, so that the scan is not needed.
     private func noteExpiry(of job: Job) {
         let end = job.changedAt.advanced(byMilliseconds: job.definition.keepMilliseconds ?? world.configuration.keepMilliseconds)
         if end < nextPrune { expiries.add(job.id, job.state, at: end) }
     }
 
-    /// Removes records whose time is up, some at a time. All are looked at once a day and when the configured stay has changed; what ends
-    /// its stay before the next look is removed just then.
+    /// Removes records whose stay has ended, some at a time. All records are scanned once a day, and when the configured stay has
+    /// changed. A record whose stay ends before the next scan is removed at that time.
     func pruneSome() throws(SystemError) {
         lookAtClock()
         guard !clockTrial.isUnderWay(at: now) else { return }
@@ -115,12 +115,12 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         if scan.isFinished { pruning = nil }
     }
 
-    /// Removes some of what was put aside.
+    /// Removes a part of the hidden directories.
     func removeSome() throws(SystemError) {
         for (path, error) in removals.step(spool.fs) { try notForgotten(path, error) }
     }
 
-    /// A record stays that should have gone: what its user put into it is in the way. Tomorrow it is tried again.
+    /// A record that should be removed stays: a file that its user put into it prevents the removal. It is tried again tomorrow.
     private func notForgotten(_ id: String, _ error: SystemError) throws(SystemError) {
         guard error.isOfOnePath else { throw error }
         log.write(.warning, "not-forgotten", at: now, ["id": id, "error": "\(error)"])
@@ -132,7 +132,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         if spool.journal.wantsRotation { try rotateJournal() }
     }
 
-    /// Begins a new segment of the journal with the state as it is now, and removes segments that are older than any record is kept.
+    /// Begins a new segment of the journal with the present state, and removes segments that are older than any record is kept.
     func rotateJournal() throws(SystemError) {
         scheduler.forgetRetries(gone: Set(scheduler.endedRetries.filter { !spool.isOnRecord($0) }))
         let snapshot = scheduler.snapshot(at: now, unplaced: service.placement.unplacedJobs)
@@ -143,15 +143,15 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
         try spool.journal.prune(before: now.advanced(byMilliseconds: -world.configuration.keepMilliseconds))
     }
 
-    /// Writes the journal from memory where its segment is gone, or is not what was written. Nothing of what stands there is deleted.
-    /// Returns whether that was so. All that was decided is in the journal, and carried out.
+    /// Writes the journal from memory if its segment is gone or has other content than was written. The present file is not
+    /// deleted. Returns true if the journal was written. All decisions are in it, and carried out.
     func writeJournalAnew() throws(SystemError) -> Bool {
         let isInPlace = try spool.journal.isInPlace()
         if isInPlace, try spool.journal.isAsWritten() { return false }
         let old = "\(Layout.journal)/\(spool.journal.segment)"
         try rotateJournal()
         var what = "\(old) was taken away"
-        // As a segment of the past it would be a damaged one.
+        // Kept as an old segment, it would be a damaged one.
         if isInPlace {
             let kept = try persistently { () throws(SystemError) in try self.spool.fs.setAside(old) }
             what = "\(old) was cut off or written to by somebody, and is \(kept) now"

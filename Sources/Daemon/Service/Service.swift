@@ -1,25 +1,25 @@
-// The part of the daemon that a simulator can drive. What has happened becomes events, the scheduler decides, and the service carries out
-// the decisions in order: journal (one sync for all of a turn), places, starts, stops, answers.
+// The part of the daemon that a simulator can drive. Observations become events, the scheduler decides, and the service carries
+// out the decisions in order: journal (one sync for the whole turn), moves, starts, stops, answers.
 //
-// What must hold:
-// - The service touches the world through two doors only, the spool's file system and `World`. It keeps no thread, timer or descriptor.
-// - The service alone gives events to the scheduler, in `handle`. Whoever else sees something submits it, and a turn follows at once.
-// - Nothing is moved, started or answered before the journal has it.
+// Invariants:
+// - The service accesses the world only through the spool's file system and `World`. It has no thread, timer or descriptor.
+// - Only the service gives events to the scheduler, in `handle`. All other parts submit events, and a turn follows at once.
+// - Nothing is moved, started or answered before the journal contains it.
 //
-// Here is the order of a turn; the state belongs to the parts.
+// This file contains the order of a turn. The state belongs to the parts.
 
 import Scheduler
 import Store
 
 package final class Service<FS: FileSystem, W: World> {
     package let spool: Spool<FS>
-    /// For reading. What changes its state is an event.
+    /// For reading only. Changes of its state are events.
     package let scheduler: Scheduler
     let zones: ZoneDatabase
     let log: Log
     let spoolID: String
     unowned let world: W
-    /// Set before `begin` when the spool is not root's: its jobs run as nobody else.
+    /// Set before `begin` when the spool is not root's: all its jobs run as its owner.
     package var owner: SpoolOwner?
 
     /// Events that the next turn gives to the scheduler.
@@ -49,29 +49,29 @@ package final class Service<FS: FileSystem, W: World> {
         ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax)
     }
 
-    // MARK: What has happened
+    // MARK: Events from outside
 
-    /// Something has happened. The next turn gives it to the scheduler, and follows at once.
+    /// Submits an event. The next turn, which follows at once, gives it to the scheduler.
     package func submit(_ event: Event) { submitted.add(event) }
 
-    /// A worker has ended in the middle of a run: its record says how the run ended, or the run is lost.
+    /// A worker has ended during a run. Its record contains the run's end, or the run is lost.
     package func workerIsGone(_ job: Job, record: String) { recovery.workerIsGone(job, record: record) }
 
-    /// A name in new/ has come, changed or gone.
+    /// A name in new/ was added, changed or removed.
     package func noticed(_ name: String, isGone: Bool, isCreated: Bool, isMovedIn: Bool) {
         intake.noticed(name, isGone: isGone, isCreated: isCreated, isMovedIn: isMovedIn)
     }
 
-    /// A name in control/ has come, changed or gone.
+    /// A name in control/ was added, changed or removed.
     package func noticed(control name: String) { requests.noticed(name) }
 
-    /// A file in tasks/ has come, changed or gone: its name without the ending.
+    /// A file in tasks/ was added, changed or removed. `stem` is its name without the ending.
     package func noticed(task stem: String) { definitions.noticed(task: stem) }
 
-    /// A file in schedules/ has come, changed or gone: its name without the ending.
+    /// A file in schedules/ was added, changed or removed. `stem` is its name without the ending.
     package func noticed(schedule stem: String) { definitions.noticed(schedule: stem) }
 
-    /// Every file of the spool may have come, changed or gone.
+    /// Any file of the spool may have been added, changed or removed.
     package func lookAtAll() throws(SystemError) {
         try intake.allNoticed()
         definitions.allNoticed()
@@ -79,7 +79,7 @@ package final class Service<FS: FileSystem, W: World> {
         submit(.programChanged(nil))
     }
 
-    /// The clock was set: what was to be done a while later must not wait for a clock set back to come there again.
+    /// The clock was set. After a clock was set back, delayed work must not wait until the clock reaches the old time again.
     package func clockWasSet() {
         log.write(.notice, "clock-set", at: now)
         warnOfWrongClock()
@@ -97,37 +97,37 @@ package final class Service<FS: FileSystem, W: World> {
             ["schedules": schedules.joined(separator: ","), "effect": "what they ran for lies ahead of the clock: they count from now"])
     }
 
-    // MARK: What is to be done
+    // MARK: Pending work
 
-    /// There is something to do without waiting for anything to happen.
+    /// True when there is work that needs no further event.
     package var hasWork: Bool {
         intake.hasWork || !submitted.isEmpty || recovery.hasWork || requests.hasWork || definitions.hasNoticed || retention.hasWork
             || spool.journal.hasPending
     }
 
-    /// Nothing runs, and nothing waits to be taken up.
+    /// True when nothing is running, and nothing waits to be taken up.
     package var isAtRest: Bool {
         scheduler.runningCount == 0 && !intake.hasNames && submitted.isEmpty && !recovery.hasWork && !requests.hasNoticed
             && !definitions.hasNoticed
     }
 
-    /// How many jobs run, without those whose end has been submitted.
+    /// The number of running jobs, without those whose end has been submitted.
     package var runningCount: Int { scheduler.runningCount - submitted.ending.count { scheduler.jobs[$0]?.state == .running } }
 
-    /// The disk has refused to bring some job to its place.
+    /// True when the disk has refused to move some job to its place.
     package var hasUnplaced: Bool { placement.hasUnplaced }
 
-    /// Some file was not ready, or could not be read, and is read again.
+    /// True when some file was not ready or could not be read, and will be read again.
     package var hasUnready: Bool { intake.hasUnready }
 
-    /// When the next turn is due if nothing happens before.
+    /// The time of the next turn if nothing happens before.
     package var nextWake: Instant? {
         [scheduler.nextWake(), intake.wakeAt, placement.wakeAt, recovery.wakeAt, retention.wakeAt].lazy.compactMap { $0 }.min()
     }
 
     // MARK: The order of a turn
 
-    /// Reads the journal and the tree, and catches up.
+    /// Reads the journal and the tree, and handles missed due times.
     ///
     /// - Parameter boot: the kernel's name for the time since the machine was started.
     package func begin(boot: String, version: String) throws(SystemError) {
@@ -144,7 +144,7 @@ package final class Service<FS: FileSystem, W: World> {
         try retention.rotateIfDue()
     }
 
-    /// Takes up what has happened, lets the scheduler decide, and carries that out.
+    /// Handles the events, lets the scheduler decide, and carries out the decisions.
     package func turn() throws(SystemError) {
         takeInput()
         try intake.takeArrivals()
@@ -152,22 +152,22 @@ package final class Service<FS: FileSystem, W: World> {
         try retention.pruneSome()
         try retention.removeSome()
         try carryOut(try decide(isFirst: false))
-        // The journal has now where each job belongs.
+        // The journal now contains the place of each job.
         try placement.placeAgain()
         try retention.rotateIfDue()
     }
 
-    /// Ends in order: what has happened is journaled, and nothing is started any more.
+    /// Ends the service properly: the events are journaled, and nothing more is started.
     package func finish() throws(SystemError) {
         takeInput()
         try journalDecisions()
-        // The next daemon must not think that a person moved the jobs that are not in their places.
+        // The next daemon must not conclude that a person moved the jobs that are not in their places.
         guard !hasUnplaced else { return }
         handle(.stopped)
         try journalDecisions()
     }
 
-    /// In the order in which things must be known: that a run has ended before a request for it, a task before a job that names it.
+    /// The order matters: the end of a run comes before a request for it, and a task before a job that names it.
     private func takeInput() {
         intake.lookAgainAtUnready()
         handleSubmitted()
@@ -180,7 +180,7 @@ package final class Service<FS: FileSystem, W: World> {
         for event in submitted.takeAll() { handle(event) }
     }
 
-    /// Gives an event to the scheduler, with what the disk and the world know of it: the only place that does.
+    /// Gives an event to the scheduler, with the facts that the disk and the world know about it. Nothing else does this.
     func handle(_ event: Event) {
         let now = now
         var event = event
@@ -211,10 +211,10 @@ package final class Service<FS: FileSystem, W: World> {
         return turn
     }
 
-    /// Carries out what has been decided, and starts nothing.
+    /// Carries out the decisions, and starts nothing.
     func journalDecisions() throws(SystemError) { try carryOut(scheduler.takeTurn(at: now, mayStart: false)) }
 
-    /// Carries out a turn in order. Returns only when that is done.
+    /// Carries out a turn in order. Returns when everything is done.
     private func carryOut(_ turn: Turn) throws(SystemError) {
         for (scope, note) in turn.pauses { try requests.makePause(scope, note: note) }
         for (at, record) in turn.records {
@@ -238,21 +238,21 @@ package final class Service<FS: FileSystem, W: World> {
     }
 }
 
-/// For whoever owns the service.
+/// For the owner of the service.
 extension Service {
     package var wasDiskBroken: Bool {
         get { recovery.wasDiskBroken }
         set { recovery.wasDiskBroken = newValue }
     }
 
-    /// Reads the journal and brings the tree to what it says, and no more. Returns how many things there were to mend.
+    /// Only reads the journal and changes the tree to agree with it. Returns the number of repairs.
     package func recover(boot: String) throws(SystemError) -> Int { try recovery.recover(boot: boot) }
 
     package func rotateJournal() throws(SystemError) { try retention.rotateJournal() }
 
-    /// Writes the journal from memory if somebody has taken its segment away or changed it. Returns whether that was so.
+    /// Writes the journal from memory if somebody has removed or changed its segment. Returns true if so.
     package func writeJournalAnew() throws(SystemError) -> Bool { try retention.writeJournalAnew() }
 
-    /// Requests to become the program anew.
+    /// Requests to restart the program.
     package var restartRequests: [String] { requests.restarts }
 }

@@ -10,7 +10,7 @@ protocol ServicePart: AnyObject {
 
 extension ServicePart {
     var spool: Spool<FS> { service.spool }
-    /// For reading. What changes the scheduler's state is an event.
+    /// For reading only. Changes of the scheduler's state are events.
     var scheduler: Scheduler { service.scheduler }
     var log: Log { service.log }
     var world: W { service.world }

@@ -1,10 +1,10 @@
 import Store
 
-/// What a spool is a copy of.
+/// The original of a copied spool.
 package struct SpoolCopy {
-    /// Where the original was made.
+    /// The place where the original was created.
     let original: String
-    /// Writes down that the spool is one of its own.
+    /// Records that the spool is a separate one.
     let settled: () throws(SystemError) -> Void
 
     package init(of original: String, settled: @escaping () throws(SystemError) -> Void) {

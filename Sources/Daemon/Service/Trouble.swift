@@ -1,17 +1,18 @@
 import Store
 
-/// What keeps the daemon from a part of its work. Running jobs go on meanwhile, and nobody has to do anything when the cause has gone.
+/// A condition that prevents part of the daemon's work. Running jobs continue, and nothing needs to be done when the cause is
+/// gone.
 package struct Trouble {
     package enum Kind: String, CaseIterable {
-        /// The spool takes no changes: its disk is full or read-only.
+        /// The spool accepts no changes: its disk is full or read-only.
         case disk
-        /// Descriptors, or memory for them, have run out.
+        /// There are no more descriptors, or no memory for them.
         case descriptors
-        /// The machine starts no more processes.
+        /// The machine cannot start more processes.
         case processes
-        /// Directories of the spool cannot be watched. The daemon reads them again and again instead.
+        /// Directories of the spool cannot be watched. The daemon reads them at intervals instead.
         case watches
-        /// The spool, or a directory of it, is not where it was.
+        /// The spool, or one of its directories, is no longer in its place.
         case spool
     }
 

@@ -1,9 +1,9 @@
 import Scheduler
 
-/// Paths below the spool that were not ready or could not be read, and when they are read again. No event tells of a file that was linked
-/// in while its writer had it open, since it is closed under another name; nor that descriptors are to be had again.
+/// Paths in the spool that were not ready or could not be read, with the time at which they are read again. No event occurs when
+/// the writer of a file that was linked in closes it under another name, or when descriptors are available again.
 struct UnreadyPaths {
-    /// How long after a file was not ready it is read again.
+    /// The time after which a file that was not ready is read again.
     static let milliseconds: Int64 = 500
 
     private var paths: Set<String> = []
