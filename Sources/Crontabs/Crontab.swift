@@ -1,6 +1,6 @@
 // Crontabs: reads a crontab as cron does, and makes a task of each line.
 //
-// What this module promises:
+// Contract:
 //
 // - It is pure: the bytes of a crontab in, entries, problems and remarks out. No clock, no disk, no user database.
 // - A line means what it means to Debian's cron(8). Syntax of cronie, SUSE's cron and FreeBSD's cron is also read where Debian's

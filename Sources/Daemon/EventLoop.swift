@@ -56,7 +56,7 @@ package final class EventLoop {
     private var handlers: [UInt64: Handler] = [:]
     private var lastNumber = EventLoop.timerNumber
     private var parts: [any Part] = []
-    /// The moment that the timer is set to, by the one clock or the other. Nil: it has to be set anew.
+    /// The time for which the timer is set, by one clock or the other. Nil when it must be set again.
     private var armed: Wake?
     private var ready: [Poll.Event] = []
     /// Called when the wall clock was set: by a person, by NTP, or because the machine woke up from sleep.

@@ -92,9 +92,7 @@ struct Cursor {
         offset + distance < count ? bytes[offset + distance] : 0
     }
 
-    /// True when the cursor is at `
-    /// ` or `\r
-    /// `.
+    /// True when the cursor is at `\n` or `\r\n`.
     var isAtNewline: Bool {
         byte == Byte.newline || (byte == Byte.carriageReturn && byte(ahead: 1) == Byte.newline)
     }

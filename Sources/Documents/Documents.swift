@@ -1,6 +1,6 @@
 // Documents: reads TOML, JSON and script headers into one tree of values that know their positions.
 //
-// What this module promises:
+// Contract:
 //
 // - It is pure: bytes in, a tree or one error out. No clock, no disk, no locale.
 // - TOML is read by the TOML 1.0.0 specification (https://toml.io/en/v1.0.0) and JSON by RFC 8259, both without extensions.

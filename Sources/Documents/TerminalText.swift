@@ -22,8 +22,7 @@ public enum TerminalText {
     /// U+10FF00 stands for byte 0 of a file name.
     private static let firstByte: UInt32 = 0x10FF00
 
-    /// The escape of a character: `
-    /// `, `\x1b`, `\u{202e}`. A scalar that stands for a byte of a file name becomes `\xff`.
+    /// The escape of a character: `\n`, `\x1b`, `\u{202e}`. A scalar that stands for a byte of a file name becomes `\xff`.
     public static func escape(_ scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "\n": return "\\n"

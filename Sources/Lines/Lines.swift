@@ -1,7 +1,7 @@
 // Lines: cuts text from other people into lines. All readers of lines use this module: `#SPOOL` headers, env_file, `submit
 // --lines`, crontabs, at's jobs.
 //
-// What this module promises:
+// Contract:
 //
 // - It is pure and works on bytes. A byte that is not UTF-8 is passed on unchanged.
 // - A line ends with LF or with CR LF. The last line may lack its end. A byte order mark before the first line is not part of the

@@ -1,6 +1,6 @@
 /// Due times: instants, spans, time zones, and the rules that repeat.
 ///
-/// What holds here:
+/// Contract:
 /// - Everything is a function of its arguments. This module has no clock. The only file that accesses the system is
 ///   `ZoneFiles.swift`, which reads the time-zone database when a zone is requested.
 /// - `next(after:)` is strictly later than its argument, at or after 1970-01-01 and before 2200-01-01 (UTC). It does a bounded

@@ -1,6 +1,6 @@
 // Records which jobs repeat one another, and which of them is the newest.
 //
-// What holds:
+// Invariants:
 // - A retry belongs to the family of the job in its `retry_of`. The members of a family are in the order of acceptance. The first
 //   member is the job that was retried first.
 // - The newest member represents all: a job that waits for one of them waits for the newest. If the newest member left no trace,

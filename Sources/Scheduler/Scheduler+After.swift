@@ -1,6 +1,6 @@
 // Jobs that wait for others: `after`, and the jobs that `unique` refuses.
 //
-// What holds:
+// Invariants:
 // - The acceptance of a job decides which jobs it waits for: the record contains their ids. The name of a task means its latest
 //   run at that time, whatever runs it has later.
 // - A job never starts before all of these have ended as required. If one ends differently, the job ends too, with `dependency`.

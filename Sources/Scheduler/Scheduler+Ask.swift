@@ -1,6 +1,6 @@
 // Schedules whose due times a program computes (`ext:KEY:ARGS`): when it is asked, and how its answer is used.
 //
-// What holds:
+// Invariants:
 // - The program is asked once the previous run has ended, with one question at a time for each schedule. Nothing else waits for
 //   it.
 // - An answer is a record, so it survives the daemon: a due time that passes meanwhile is handled like any other missed one.

@@ -1,7 +1,7 @@
 // Handles a wrong clock: for example, the machine started in 2098, was then corrected, and the times recorded meanwhile are far
 // in the future.
 //
-// What holds:
+// Invariants:
 // - A clock that is set back by less than a day repeats nothing: handled due times stay handled until the clock has passed them.
 // - Times further in the future come from a wrong clock, and nothing waits for them: a schedule counts from now, or from what it
 //   had handled before. A job that waits for its next try waits its usual time, even if its last try ended by the wrong clock.

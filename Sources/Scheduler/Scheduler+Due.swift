@@ -106,7 +106,7 @@ extension Scheduler {
 
     private func recallSchedule(_ id: String, of task: String, unlike source: Source, at now: Instant) {
         guard scheduleFiles[id] == nil, let known = definitions["schedules/\(id)"], known.source != source,
-            // As above.
+            // It can no longer be read, so nothing is known about it.
             let before = try? ScheduleDefinition.file(id: id, source: known.source, context(known.writtenAt)), before.task == task,
             let state = tasks[task]?.schedule(id), state.definition == nil
         else { return }

@@ -1,6 +1,6 @@
 // Schedules that wait for files (`on_path`): which files are new, and what each becomes.
 //
-// What holds:
+// Invariants:
 // - The fingerprints of all handled files are the state of a schedule, and only records change them. So a file at the schedule's
 //   paths without such a fingerprint is new, even if no daemon was running for a long time.
 // - A file is marked as handled by the same record that contains the result: the job that it became, or the reason why it became

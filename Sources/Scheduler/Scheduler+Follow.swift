@@ -1,6 +1,6 @@
 // The follow-ups of a job's end: `on_success`, `on_failure`, `on_end`, `mail`.
 //
-// What holds:
+// Invariants:
 // - The end of a job owes its follow-ups. Each is accepted in the turn of that end, with an id computed from the job and the key.
 //   If the journal is cut between the end and a follow-up, the end still shows what is owed, and the next turn accepts it.
 // - Only the end of a job's last try has follow-ups, and a chain of follow-ups has at most `depthMax` steps.

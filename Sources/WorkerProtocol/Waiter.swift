@@ -1,13 +1,13 @@
 /// The file `waiter` in a job's directory. A command waits for the job, shows its output, and may give the job its standard
 /// input.
 ///
-/// That command makes the file before the job is submitted and holds shared locks of its bytes, F_OFD_SETLK, until it ends, however
-/// it ends. The first byte is locked by whoever waits, the second by whoever shows the output too. Nobody has the file open for
-/// writing: what is written in `new/` is not taken up. So the worker knows that a reader of the output comes, before that reader
-/// has opened it; and that whoever gives the input is still there.
+/// The command creates the file before the job is submitted, and holds shared locks on its bytes (F_OFD_SETLK) until it ends, for
+/// whatever reason. A waiting command locks the first byte, and a command that shows the output also locks the second. No process
+/// has the file open for writing, because files in `new/` are not taken up while they are. So the worker knows that a reader of
+/// the output is coming before that reader has opened it, and that the giver of the input is still alive.
 ///
-/// Input that is given while the job runs goes through a FIFO in the place of the input file. When all has been given, the file becomes
-/// read-only. A waiter that is gone before that has not given all of it.
+/// Input that is given while the job runs passes through a FIFO in the place of the input file. When all of it has been given,
+/// the file becomes read-only. A waiter that ends before that has not given all of it.
 public enum Waiter {
     public static let fileName = "waiter"
 

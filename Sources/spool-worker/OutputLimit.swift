@@ -5,7 +5,7 @@ import WorkerProtocol
 
 /// Keeps a run's output files from filling the disk. Of each file the beginning and the end are kept, half the limit each.
 ///
-/// What holds:
+/// Invariants:
 /// - While the command runs, it appends to the files and holds them open, so the excess is given back to the disk as a hole. The
 ///   files are checked each second while they grow, and less often while they do not: on a disk that takes a gigabyte a second, a
 ///   job can use that much before it is noticed.

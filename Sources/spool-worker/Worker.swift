@@ -172,7 +172,7 @@ extension Worker {
             if let run {
                 throw StartFailure(errno: EBUSY, message: "this worker is still running \(run.request.jobID)")
             }
-            // Whoever gives the next run has taken up the end of the last.
+            // A daemon that sends the next run has handled the end of the last one.
             unrecorded = nil
             do throws(SystemError) { try record.write(running: request, pid: 0, startedAt: startedAt) } catch {
                 // Another worker, or a later attempt, may succeed.

@@ -4,7 +4,7 @@
 // which the daemon has locked. The lock belongs to the open file, so it is held from before the worker begins until it ends, even
 // if the daemon dies.
 //
-// What holds:
+// Invariants:
 // - One run at a time. Each `run` gets exactly one report. The record file contains the end before the report is sent.
 // - The record file is locked for as long as the worker lives. While the command runs, the file says so.
 // - The end of the daemon, which closes the socket, ends no job: the worker finishes the current run, records and syncs its end,

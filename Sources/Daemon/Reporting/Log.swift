@@ -16,7 +16,7 @@ package final class Log: Part {
 
     private var bytes: [UInt8] = []
     private let isJournal: Bool
-    /// Where the lines are written; nil: nowhere.
+    /// The destination of the lines. Nil when there is none.
     private let descriptor: Int32?
 
     /// The user whose daemon writes, where several daemons write to the same log.

@@ -29,7 +29,7 @@ final class StartGate: Part {
 
     var wakeAt: Wake { Wake(monotonic: held == nil ? nil : lookAt) }
 
-    /// Root's daemon lets nothing start for this reason; nil: it does.
+    /// Sets the reason why root's daemon lets nothing start. Nil allows starts again.
     func holdForRoot(_ why: String?) {
         heldByRoot = why
         lookAt = min(lookAt, .now())
@@ -51,7 +51,7 @@ final class StartGate: Part {
         }
     }
 
-    /// Why nothing may start now; nil: it may.
+    /// The reason why nothing may start now. Nil when starts are allowed.
     func obstacle() -> String? {
         if let heldByRoot { return heldByRoot }
         if let limit = configuration.inForce.maxLoad {

@@ -30,7 +30,7 @@ struct AwaitedSpool {
         delayMilliseconds = Self.delayMillisecondsMin
     }
 
-    /// The spool that this process was to wait for when it became this program; nil: none.
+    /// The spool for which this process was waiting when it executed this program. Nil when there was none.
     static func inherited() -> AwaitedSpool? {
         guard let text = getenv(variable).map({ String(cString: $0) }) else { return nil }
         unsetenv(variable)

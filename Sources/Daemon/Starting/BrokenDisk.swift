@@ -10,7 +10,7 @@ final class BrokenDisk {
 
     /// This process waited for the spool's disk before it served.
     private let awaited: AwaitedSpool?
-    /// Since when the spool is served. Nil: it is not yet.
+    /// The time since when the spool is served. Nil when it is not served yet.
     private var servingSince: MonotonicInstant?
     private let spoolID: String
     private let program: String

@@ -14,11 +14,11 @@ final class ConfigurationFile: Part, FileWatcher {
     private static let unreadyMilliseconds: Int64 = 500
 
     private(set) var inForce = Configuration()
-    /// Nil: there is no file, and the defaults are in force.
+    /// Nil when there is no file, and the defaults are in force.
     let path: String?
     /// When the file is read again, because somebody was writing it.
     private var lookAt: MonotonicInstant?
-    /// When the configuration in force was read. Nil: there was no file, and the defaults are in force.
+    /// The time at which the configuration in force was read. Nil when there was no file, and the defaults are in force.
     private var readAt: Instant?
     /// Why the last reading was refused. Empty: it was accepted.
     private var problems: [String] = []
@@ -93,7 +93,7 @@ final class ConfigurationFile: Part, FileWatcher {
         if let text { accept(text, path, isFirst: isFirst, isChanged: isChanged) }
     }
 
-    /// Nil: somebody is writing the file, and it is read again later.
+    /// Nil while somebody is writing the file. It is read again later.
     private func text(_ path: String, isFirst: Bool) throws(SystemError) -> [UInt8]? {
         let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
         // Half a file can be a valid configuration that means something else. At the start there is none to keep meanwhile.

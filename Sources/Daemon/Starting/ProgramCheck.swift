@@ -37,7 +37,7 @@ final class ProgramCheck {
 
     private(set) var isOverdue = false
 
-    /// Why the program cannot take over, once its check has ended; nil: it can.
+    /// The reason why the program cannot take over, once its check has ended. Nil when it can.
     func refusal(_ status: Int32) -> String? {
         if isOverdue { return "has not ended within \(Self.limitMilliseconds / 1000) s" }
         if linux_wifsignaled(status) != 0 { return "was ended by \(Signal.name(linux_wtermsig(status)))" }

@@ -50,7 +50,7 @@ final class AccountWatch: Part, FileWatcher {
     /// The day, from the beginning of 1970 and by UTC, as shadow(5) counts.
     static func day(of instant: Instant) -> Int { Int(instant.milliseconds / dayMilliseconds) }
 
-    /// Some account changes on this day; nil: never.
+    /// Some account changes on this day. Nil means never.
     func noteChange(onDay day: Int?) {
         guard let day, day < Self.dayMax else { return }
         let instant = Instant(milliseconds: Int64(day) * Self.dayMilliseconds)

@@ -131,7 +131,7 @@ final class UserDaemon {
     /// True when it has not answered in time. To be asked when all its lines have been read.
     func isSilent(at now: MonotonicInstant) -> Bool { answer.isOver(at: now) }
 
-    /// The lines that have arrived. Nil: the daemon is gone, or sends garbage.
+    /// The lines that have arrived. Nil when the daemon is gone or sends garbage.
     func receive() -> [Substring]? {
         guard let link else { return [] }
         return lines.receive(link.raw)
@@ -144,7 +144,7 @@ package struct AnswerDeadline {
     /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one may have been, too.
     package static let lateMilliseconds: Int64 = 1000
 
-    /// Nil: no answer is expected.
+    /// Nil when no answer is expected.
     package private(set) var by: MonotonicInstant?
 
     package init() {}

@@ -6,7 +6,7 @@ final class UserShares: Part {
     private static let countMilliseconds: Int64 = 2000
 
     private var shares = FairShare(slots: 0)
-    /// When the jobs of users without a daemon are counted again. Nil: they were never counted.
+    /// The time at which the jobs of users without a daemon are counted again. Nil when they were never counted.
     private var countAt: MonotonicInstant?
     /// The configured slots.
     private var slotCount = 0
@@ -46,7 +46,7 @@ final class UserShares: Part {
     /// The user has a daemon, which reports from now on.
     func add(_ user: String) { shares.add(user) }
 
-    /// The user has no daemon any more, and so many of its jobs go on; nil: that is not known yet.
+    /// The user has no daemon any more, and this many of its jobs continue. Nil while the number is unknown.
     func leave(_ user: String, isCounted: Bool) {
         shares.leave(user, running: isCounted ? UserProcesses.workers(ofSpool: spool)[user] ?? 0 : .max)
     }

@@ -26,7 +26,7 @@ final class FileWatches: Part {
     private var owners: [Int32: Set<ObjectIdentifier>] = [:]
     /// All parts that watch something, in the order in which they take events.
     private var parts: [any FileWatcher] = []
-    /// When everything is looked at again. Nil: everything is watched.
+    /// The time at which everything is read again. Nil when everything is watched.
     private var retryAt: MonotonicInstant?
     private let loop: EventLoop
     private let service: SpoolService

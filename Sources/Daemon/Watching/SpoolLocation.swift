@@ -124,7 +124,7 @@ final class SpoolLocation: Part {
         return status.inode == own.inode && status.device == own.device
     }
 
-    /// What of the spool is not as it should be; nil: nothing.
+    /// The fault of the spool's location. Nil when there is none.
     private func whatIsWrong() throws(SystemError) -> String? {
         guard isAtPath else {
             // A broken disk is waited for at the spool's path alone.

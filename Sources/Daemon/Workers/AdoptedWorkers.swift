@@ -9,11 +9,12 @@ import WorkerProtocol
 struct AdoptedWorker {
     let job: Job
     let record: String
-    /// Its number, and a descriptor that is readable when it has ended. Nil: it has its record's lock, and cannot be seen from here.
+    /// The worker's pid, and a descriptor that becomes readable when the worker ends. Nil when it has its record's lock but is
+    /// not visible from here.
     let process: (pid: Int32, pidfd: PidfdBox)?
     /// Its process's, in the loop.
     var token: EventLoop.Token?
-    /// The process of its job's command; nil: it has ended, or cannot be seen from here.
+    /// The process of its job's command. Nil when it has ended or is not visible from here.
     var command: PidfdBox?
 
     /// Sends a signal to the process group of the job's command, and to no later one of its number. False when there is none.
@@ -153,13 +154,13 @@ final class AdoptedWorkers: Part {
 // MARK: - Finding one
 
 extension AdoptedWorker {
-    /// The process of a run's command; nil: it has ended, or cannot be seen.
+    /// The process of a run's command. Nil when it has ended or is not visible.
     static func command(of run: WorkerRecord.Running) throws(SystemError) -> PidfdBox? {
         guard run.jobPID > 1 else { return nil }
         return try process(run.jobPID) { pid throws(SystemError) in try startTime(pid) == run.jobStartTime }?.pidfd
     }
 
-    /// The process of the worker that has this record and its lock; nil: it cannot be seen from here.
+    /// The process of the worker that has this record and its lock. Nil when it is not visible from here.
     static func find(_ run: WorkerRecord.Running, record path: String) throws(SystemError) -> (pid: Int32, pidfd: PidfdBox)? {
         let recorded = try process(run.workerPID) { pid throws(SystemError) in
             try startTime(pid) == run.workerStartTime || holds(path, pid)

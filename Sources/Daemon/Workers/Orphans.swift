@@ -10,7 +10,8 @@ struct Orphans {
     let run: WorkerRecord.Running
     /// The job's directory, as it is in the run's environment.
     let directory: String
-    /// The user whose processes they are; nil: any user's. A user who kills a worker may have arranged that a number is now another user's.
+    /// The owner of the processes. Nil means any user. A user who kills a worker may have arranged that a number is now another
+    /// user's.
     let owner: uid_t?
 
     /// Kills the processes, and returns their numbers.

@@ -7,7 +7,7 @@ import Store
 /// The user and group that a job runs as.
 struct RunIdentity {
     let user: User
-    /// Nil: the daemon's own.
+    /// Nil means the daemon's own.
     let credentials: Credentials?
     /// Why the user or group is not the one that the job names.
     var remark: String?
@@ -104,7 +104,7 @@ struct RunIdentities {
         do throws(SystemError) { return try body() } catch { throw RunNotPrepared(why: "\(what): \(error)") }
     }
 
-    /// The owner of such a job's directory; nil: the daemon's own user, also while there is no user of that name.
+    /// The owner of the directory of such a job. Nil means the daemon's own user, also while there is no user of that name.
     func owner(_ definition: JobDefinition, at now: Instant) -> FileOwner? {
         guard geteuid() == 0 else { return nil }
         // An account that has expired since still owns its jobs' records.

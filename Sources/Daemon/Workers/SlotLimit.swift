@@ -29,7 +29,7 @@ final class SlotLimit {
         apply()
     }
 
-    /// Nil: the machine starts what it is asked to start.
+    /// Nil when the machine starts all processes that are requested.
     func limitStarts(to count: Int?) {
         startable = count
         apply()

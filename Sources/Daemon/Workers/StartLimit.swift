@@ -23,7 +23,7 @@ final class StartLimit: Part {
         var trial: JobID?
     }
 
-    /// Nil: the machine starts what it is asked to start.
+    /// Nil when the machine starts all processes that are requested.
     private var limit: Limit?
     private let slots: SlotLimit
     private let configuration: ConfigurationFile

@@ -61,7 +61,7 @@ final class WorkerPool: Part {
         surroundings.outputLimitBytes = configuration.outputLimitBytes
     }
 
-    /// Whose a job's directory is; nil: the daemon's own.
+    /// The owner of a job's directory. Nil means the daemon's own user.
     func owner(_ definition: JobDefinition) -> FileOwner? { identities.owner(definition, at: service.now) }
 
     // MARK: Starting

@@ -8,7 +8,7 @@ import WorkerProtocol
 final class WorkerProcess {
     let number: Int
     let pid: pid_t
-    /// The user whose runs it has, and no other user's; nil: the daemon's own.
+    /// The user for whom it runs jobs, and no other user. Nil means the daemon's own user.
     let credentials: Credentials?
     private let socket: FileDescriptor
     private var frames = FrameBuffer()
@@ -78,7 +78,7 @@ final class WorkerProcess {
         }
     }
 
-    /// The reports that have arrived. Nil: the worker is gone.
+    /// The reports that have arrived. Nil when the worker is gone.
     func receive() -> [Report]? {
         var reports: [Report] = []
         let count = recv(socket.raw, &buffer, buffer.count, Int32(MSG_DONTWAIT))

@@ -176,8 +176,7 @@ public struct TOMLEditor {
         return bytes[first - 1] == Byte.carriageReturn ? "\r\n" : "\n"
     }
 
-    /// `text` with this text's line endings. It has no multi-line strings when lines end with `\r
-    /// `.
+    /// `text` with this text's line endings. It has no multi-line strings when lines end with `\r\n`.
     private func lines(_ text: String) -> String {
         guard newline == "\r\n" else { return text }
         return String(decoding: text.utf8.flatMap { $0 == Byte.newline ? [Byte.carriageReturn, $0] : [$0] }, as: UTF8.self)

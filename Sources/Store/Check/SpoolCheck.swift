@@ -1,6 +1,6 @@
 // Finds the faults of a spool and the repair of each.
 //
-// What holds:
+// Invariants:
 // - The check changes nothing. While a daemon serves the spool, the check skips everything that the daemon may be changing.
 // - Each fault is reported once, with its path. An unreadable journal is reported first: the jobs are compared with the journal
 //   after its repair.
@@ -177,7 +177,7 @@ public struct SpoolCheck<FS: FileSystem> {
     }
 
     private mutating func lookAtOwners() throws(SystemError) {
-        // Of a user's part of everybody's spool the place itself is root's, and the rest that user's.
+        // In a shared spool, the top directory of a user's part belongs to root, and the rest to that user.
         guard var root = try fs.status(".") else { return }
         if try fs.status(Layout.new)?.kind == .symbolicLink {
             guard let own = try fs.status(Layout.state) else { return }
@@ -187,7 +187,7 @@ public struct SpoolCheck<FS: FileSystem> {
         var paths = Layout.directories + [Layout.format, Layout.lock, Layout.daemonStatus, SpoolIdentity.file]
         for directory in [Layout.tasks, Layout.schedules, Layout.journal, Layout.running, Layout.done, Layout.failed] {
             for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) {
-                // What users have in everybody's spool is theirs.
+                // The files of users in a shared spool belong to these users.
                 if try !fs.isStranger(entry.name, in: directory, isDirectory: true) { paths.append("\(directory)/\(entry.name)") }
             }
         }

@@ -1,6 +1,6 @@
 // Facts that only the tree shows, not the journal: after damage, or in a copy whose journal is older than its directories.
 //
-// What holds:
+// Invariants:
 // - If the tree shows that a job has progressed further than the journal says, the tree is right: an ended job has ended, and a
 //   started job has started.
 // - An end that is only discovered now does not owe follow-ups that exist already.

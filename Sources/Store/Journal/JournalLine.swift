@@ -3,8 +3,8 @@
 //     a1b2c3d4 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-backup-k3f9ab try=1
 //
 // The line begins with the CRC32C (RFC 3720) of the text after it, the sequence number, the instant, the kind, and `key=value`
-// fields. A value with other than plain characters is quoted. In quotes, `\\ \" 
-// \t \r \xNN` stand for bytes that would break the line, so any bytes can be stored and every record is one line.
+// fields. A value with other than plain characters is quoted. In quotes, `\\ \" \n \t \r \xNN` stand for bytes that
+// would break the line, so any bytes can be stored and every record is one line.
 
 import WorkerProtocol
 
@@ -129,8 +129,8 @@ struct JournalLine {
 }
 
 extension [UInt8] {
-    /// Appends the bytes in quotes. Bytes that would end the quotes or the line are escaped: `\\ \" 
-    /// \t \r \xNN`.
+    /// Appends the bytes in quotes. Bytes that would end the quotes or the line are escaped: `\\ \" \n \t \r
+    /// \xNN`.
     public mutating func appendQuoted(_ value: some Sequence<UInt8>) {
         append(UInt8(ascii: "\""))
         for byte in value {

@@ -184,7 +184,7 @@ public struct JobRecords<FS: FileSystem> {
             id: place.id, name: JobID(place.id)?.name ?? place.id, due: instant, createdAt: changed ?? instant, host: "")
         status.state = place.state
         if place.state == .new, !place.isFile, let path = place.path.split(separator: "/").last,
-            // As above.
+            // It is gone by now or not accessible, so nothing is known.
             let names = try? fs.list(place.path).map(\.name), !names.contains(where: Source.fileNames.contains)
         {
             status.error = "\(path): \(Spool<FS>.noJobsFile)"

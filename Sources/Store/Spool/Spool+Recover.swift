@@ -374,8 +374,8 @@ extension Spool {
         return false
     }
 
-    /// Whether a job's directory is the spool owner's and was never another user's: what that one leaves may be anything, and is nobody's
-    /// drop.
+    /// True when a job's directory belongs to the spool's owner and never belonged to another user. Files that another user
+    /// leaves may be anything, and are not drops.
     private func isOwners(_ directory: String, of job: Job) throws(SystemError) -> Bool {
         guard job.definition.isForAnother else { return true }
         guard job.attempt == 0 || job.attempt == 1 && job.state == .running else { return false }

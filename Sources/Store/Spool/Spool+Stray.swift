@@ -1,7 +1,7 @@
 // Directories of jobs that somebody has moved while they were in use: for example a running job's to new/, or a waiting job's to
 // running/.
 //
-// What holds:
+// Invariants:
 // - Such a directory still belongs to its job. It is found by the id in its status.json and moved back to the job's place. Its
 //   content is not changed, because the run may be writing to it.
 // - If the job's own directory is in its place, another one with the same id is a copy, and these rules do not apply.
