@@ -11,7 +11,7 @@ import WorkerProtocol
 /// This class builds the parts, connects them, and runs the loop. Each part keeps its own state and reaches others by what it was given; so
 /// there are more constants here than in other types, and no other state than why the daemon ends.
 ///
-/// What may go wrong, and what then:
+/// Failures and their consequences:
 /// - The disk is full or read-only: the turn waits and is tried again each second, the first one too. Running jobs go on, nothing new
 ///   starts, nothing is acknowledged.
 /// - Descriptors have run out: what is under way is finished with a reserve, and dropped files wait.
@@ -22,7 +22,7 @@ import WorkerProtocol
 /// - The journal is damaged: the daemon does not start, and names file and line.
 /// - Input that cannot be used is set aside with its reason, and stops nothing.
 public final class Daemon {
-    /// How many descriptors are kept in reserve. What is under way needs few at once.
+    /// The number of descriptors that are kept in reserve. Current work needs few at once.
     private static let reserveCount = 8
 
     private let options: DaemonOptions

@@ -16,7 +16,7 @@ struct PathListing {
     private(set) var visited: Set<ExactPath> = []
     /// Fingerprints of all files that match.
     private(set) var present: Set<UInt64> = []
-    /// Those of them that count as having been there before.
+    /// The files that count as having existed before.
     private(set) var first: [UInt64] = []
     private(set) var looks: [(path: ExactPath, reason: PathLooks.Reason, wait: PathLooks.Wait)] = []
     /// The last thing that could not be watched or listed.

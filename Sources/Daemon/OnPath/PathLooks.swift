@@ -2,7 +2,7 @@ import Linux
 
 /// Paths to look at, each once at a time: now, or when a while has passed.
 struct PathLooks {
-    /// Why a path is to be looked at.
+    /// The reason why a path must be examined.
     struct Reason {
         /// An event reported since the last look that the file was removed or moved away.
         var wasRemoved = false
@@ -14,7 +14,7 @@ struct PathLooks {
         var isReplaced = false
         /// The fingerprint at the last look. A file that still has it is not being changed.
         var settled: UInt64?
-        /// How many looks found the file open for writing.
+        /// The number of checks that found the file open for writing.
         var writerLooks = 0
     }
 
@@ -99,7 +99,7 @@ struct PathLooks {
         return nil
     }
 
-    /// When the next look is due; nil when none is.
+    /// The time of the next check. Nil when there is none.
     mutating func nextTime() -> MonotonicInstant? {
         var time: MonotonicInstant?
         for wait in Wait.allCases {

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Scheduler
 
-/// What is at a path that a schedule waits for.
+/// The state of a path that a schedule waits for.
 enum PathStatus {
     /// Nil when nothing is there.
     static func read(_ path: ExactPath) throws(SystemError) -> FileStatus? {

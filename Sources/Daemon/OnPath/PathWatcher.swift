@@ -5,19 +5,20 @@ import Scheduler
 /// Watches for the files of `on_path` schedules: events of their directories become looks at paths, and looks become reports to the
 /// scheduler.
 ///
-/// What must hold:
+/// Invariants:
 /// - A directory is watched before it is listed, so a file is seen by the watch or by the listing.
 /// - A file counts when nobody has it open for writing any more, and when its time of change has passed. Whoever changes it afterwards
 ///   gives it another time, and so another fingerprint.
 /// - When something is lost (events, the daemon itself), a listing follows. A file that the scheduler has not seen is reported then.
 final class PathWatcher: Part {
-    /// How many paths are looked at in a turn.
+    /// The number of paths that are examined in one turn.
     private static let looksPerTurn = 256
-    /// How often paths that cannot be watched are listed.
+    /// The interval at which paths that cannot be watched are listed.
     private static let blindListingMilliseconds: Int64 = 10_000
-    /// How often a file that somebody has open for writing is looked at, before the looks become rare. Usually an event reports the close.
+    /// The number of checks of a file that somebody has open for writing, before the checks become rare. Usually an event reports
+    /// the close.
     private static let writerLooksMax = 20
-    /// What the problem is called in `state/status.json`.
+    /// The name of the problem in `state/status.json`.
     private static let problem = "on_path"
 
     private typealias User = PathWatches.User
@@ -28,11 +29,11 @@ final class PathWatcher: Part {
     private var looks = PathLooks()
     /// The schedules whose paths are to be listed.
     private var stale: Set<User> = []
-    /// What could not be watched or listed in the last listing for each schedule.
+    /// The error of the last listing, for each schedule whose paths could not be watched or listed.
     private var failures: [User: SystemError] = [:]
     /// The scheduler's count of changes of its `on_path` schedules, as of the last look.
     private var schedulesVersion = 0
-    /// When paths that cannot be watched are listed again.
+    /// The next time at which paths that cannot be watched are listed.
     private var blindListingAt = MonotonicInstant(nanoseconds: 0)
 
     private let service: SpoolService
@@ -131,7 +132,7 @@ final class PathWatcher: Part {
         } else if listing.failure == nil, watches.waiters[user]?.mayBeHidden == false,
             !listing.present.isDisjoint(with: schedule.seenFiles)
         {
-            // When none of the files is there, the file system may not be mounted yet: that says nothing about its files.
+            // When none of the files exists, the file system may not be mounted yet, and nothing is known about its files.
             let gone = schedule.seenFiles.subtracting(listing.present)
             if !gone.isEmpty {
                 service.submit(.files(FileReport(task: schedule.task, schedule: schedule.id, gone: gone.sorted())))

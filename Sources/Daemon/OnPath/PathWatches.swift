@@ -4,7 +4,7 @@ import Scheduler
 
 /// Which directories are watched for `on_path` schedules, and the files that were seen in them.
 ///
-/// What must hold:
+/// Invariants:
 /// - For each schedule, all directories in which its pattern can match are watched, and each name on the way there: a directory may be
 ///   moved or removed, a link changed. While that way ends too soon, its last directory is watched too.
 /// - One inotify watch serves all schedules, and all paths, that lead to the same directory.
@@ -41,7 +41,7 @@ final class PathWatches {
     final class Watched {
         /// Changes when something else is mounted in the directory's place.
         var identity: DirectoryIdentity?
-        /// How far each schedule's pattern has matched at this directory.
+        /// The progress of each schedule's pattern at this directory.
         var users: [User: PathGlob.Progress] = [:]
         /// The files in it that some schedule waits for, as the last look found them.
         var files: [ExactPath: Known] = [:]

@@ -6,14 +6,14 @@ import Store
 
 /// The programs of patterns, `patterns/KEY`: a few run at a time, beside the jobs, and answer when a schedule is due next.
 ///
-/// What must hold:
+/// Invariants:
 /// - The loop never waits for a program. It reads what a program prints when there is something, and kills one that takes too long.
 /// - A question that the scheduler does not ask any more is neither asked nor answered.
 /// - A program is signaled only while it is not reaped: until then its number is its own.
 final class PatternPrograms: Part {
-    /// How many run at a time.
+    /// The number of programs that run at a time.
     private static let runningMax = 8
-    /// How many are started in a turn.
+    /// The number of programs that are started in one turn.
     private static let startsPerTurn = 64
 
     private struct Running {

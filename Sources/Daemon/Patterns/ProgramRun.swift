@@ -9,7 +9,7 @@ import Store
 final class ProgramRun {
     let question: Question
     let pid: pid_t
-    /// When the program has taken too long.
+    /// The time at which the program has taken too long.
     let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitSeconds * 1000)
     private var output: Stream
     private var errors: Stream
@@ -55,7 +55,7 @@ final class ProgramRun {
 
     deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
 
-    /// Why the program could not be started, after its name.
+    /// The reason why the program could not be started, after its name.
     static func describe(_ error: any Error) -> String {
         guard let error = error as? SystemError else { return (error as? RunNotPrepared)?.why ?? "\(error)" }
         return switch error.errno {

@@ -7,7 +7,7 @@ final class Notification: Part {
     private let address: String?
     /// Half the time that the watchdog allows; nil when there is no watchdog.
     let watchdogMilliseconds: Int64?
-    /// When the watchdog had its last sign of life.
+    /// The time of the last sign of life to the watchdog.
     private var aliveAt = MonotonicInstant(nanoseconds: 0)
 
     init() {
@@ -44,7 +44,7 @@ final class Notification: Part {
         withUnsafePointer(to: &target) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
                 var message = state
-                // When nobody reads it, nobody waits for it.
+                // If nobody reads the socket, nobody waits for the message.
                 _ = message.withUTF8 { sendto(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL), target, length) }
             }
         }

@@ -4,12 +4,12 @@ import Scheduler
 
 /// Lets jobs start, unless the machine is loaded as far as the configuration allows, or root's daemon holds this one.
 final class StartGate: Part {
-    /// How long after a start was not allowed the machine is looked at again.
+    /// The time from a refused start to the next check of the machine.
     private static let lookMilliseconds: Int64 = 5000
 
-    /// Why nothing was started in the last turn that would have started something.
+    /// The reason why nothing was started in the last turn that had a job to start.
     private var held: String?
-    /// Why root's daemon has this one start nothing.
+    /// The reason why root's daemon lets this daemon start nothing.
     private var heldByRoot: String?
     private var lookAt = MonotonicInstant(nanoseconds: 0)
     private let path: String
@@ -24,7 +24,7 @@ final class StartGate: Part {
         self.log = log
     }
 
-    /// Why nothing is started, for `state/status.json`.
+    /// The reason why nothing is started, for `state/status.json`.
     var reason: String? { heldByRoot ?? held }
 
     var wakeAt: Wake { Wake(monotonic: held == nil ? nil : lookAt) }

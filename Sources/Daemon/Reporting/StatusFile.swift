@@ -5,9 +5,9 @@ import Store
 
 /// `state/status.json`, which says how the daemon is and what it does.
 ///
-/// What must hold: it is replaced as a whole, soon after every change, and also while the disk is full.
+/// Invariant: the file is replaced as a whole, soon after every change, and also while the disk is full.
 final class StatusFile: Part {
-    /// What the daemon is doing, apart from trouble.
+    /// The present activity of the daemon, apart from trouble.
     enum State: String {
         case running
         /// A user's daemon has ended because it has nothing to do: root's daemon serves the user.
@@ -15,7 +15,7 @@ final class StatusFile: Part {
         case stopped
     }
 
-    /// How often it is written at most, and how soon after a change at the latest.
+    /// The minimum time between two writes, and the maximum time from a change to its write.
     private static let milliseconds: Int64 = 1000
     /// A status of the daemon that has its room on the disk already, for when the disk is full; and how much room that is.
     private static let spare = "\(Layout.state)/status.spare"

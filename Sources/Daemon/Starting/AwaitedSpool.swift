@@ -18,7 +18,7 @@ import Store
 struct AwaitedSpool {
     /// The spool's own name.
     var id: String
-    /// How long to wait before the first try.
+    /// The time before the first try.
     var delayMilliseconds: Int64
 
     static let delayMillisecondsMin: Int64 = 1000
@@ -83,7 +83,7 @@ struct AwaitedSpool {
 
     // MARK: Waiting
 
-    /// Waits until the spool can be served. False when this process is told to end.
+    /// Waits until the spool can be served. Returns false when this process was asked to end.
     func wait(at startup: Startup) throws -> Bool {
         let signals = try SignalDescriptor(Startup.signals)
         let notification = Notification()

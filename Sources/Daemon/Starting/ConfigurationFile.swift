@@ -5,22 +5,22 @@ import Store
 
 /// The configuration in force, and the file that it is read from, which is watched.
 ///
-/// What must hold: a configuration that cannot be used is refused and reported, and the one before it stays in force.
+/// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force.
 final class ConfigurationFile: Part, FileWatcher {
     private static let kept = "the last configuration that was accepted, or the defaults"
-    /// How often the names that lead to the file are found out again, when somebody changes them all the time.
+    /// The number of attempts to find the names that lead to the file, if somebody keeps changing them.
     private static let roundsMax = 8
-    /// How long after a look at a file that was being written the next one is due.
+    /// The time between two readings of a file that is being written.
     private static let unreadyMilliseconds: Int64 = 500
 
     private(set) var inForce = Configuration()
     /// Nil when there is no file, and the defaults are in force.
     let path: String?
-    /// When the file is read again, because somebody was writing it.
+    /// The time at which the file is read again, because somebody was writing it.
     private var lookAt: MonotonicInstant?
     /// The time at which the configuration in force was read. Nil when there was no file, and the defaults are in force.
     private var readAt: Instant?
-    /// Why the last reading was refused. Empty: it was accepted.
+    /// The reasons why the last reading was refused. Empty when it was accepted.
     private var problems: [String] = []
     /// The text in force.
     private var bytes: [UInt8]?

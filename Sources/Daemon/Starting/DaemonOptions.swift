@@ -18,7 +18,7 @@ public struct DaemonOptions: Sendable {
     }
 }
 
-/// Why the daemon cannot go on; for standard error and exit code 1.
+/// The reason why the daemon must end, for standard error and exit code 1.
 public struct DaemonFailure: Error, CustomStringConvertible {
     public var description: String
 

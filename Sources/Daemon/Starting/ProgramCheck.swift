@@ -7,7 +7,7 @@ import Model
 /// understands these and knows the spool's format. It changes nothing.
 final class ProgramCheck {
     let pid: pid_t
-    /// When the check has taken too long.
+    /// The time at which the check has taken too long.
     let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitMilliseconds)
     private let output: FileDescriptor
 

@@ -22,7 +22,7 @@ final class StandbyWait {
             Standby(pid: getpid(), host: startup.host, version: startup.options.version, since: since), spool: spool)
     }
 
-    /// Waits until nobody has the lock, and returns its file, locked. Nil when this process is told to end.
+    /// Waits until nobody has the lock, and returns its locked file. Nil when this process was asked to end.
     func next(program: String) throws -> SpoolLockFiles? {
         let spool = startup.options.spool
         let lock = try SpoolLockFiles(spool: spool)

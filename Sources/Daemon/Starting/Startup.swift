@@ -3,7 +3,7 @@ import Linux
 import Scheduler
 import Store
 
-/// What happens before a daemon serves its spool: it prepares the spool and locks it, or waits for its lock or its disk.
+/// The steps before a daemon serves its spool: it prepares the spool and locks it, or waits for its lock or its disk.
 struct Startup {
     let options: DaemonOptions
     let host: String
@@ -37,7 +37,7 @@ struct Startup {
             shell: "/bin/sh")
     }
 
-    /// Makes the spool if it is missing, and takes its lock. Nil when this process is told to end while it waits.
+    /// Creates the spool if it is missing, and takes its lock. Nil when this process was asked to end while it waited.
     func takeLock(program: String) throws -> SpoolLock? {
         if let awaited, try !awaited.wait(at: self) { return nil }
         if let lock = try SpoolLock.inherited(spool: options.spool, host: host) {

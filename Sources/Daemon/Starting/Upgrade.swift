@@ -47,7 +47,7 @@ final class Upgrade: Part {
 
     // MARK: Trying the successor
 
-    /// Begins to try the successor; the loop goes on.
+    /// Begins the check of the successor. The loop continues meanwhile.
     func begin() {
         if options.user != nil {
             return onEnd()

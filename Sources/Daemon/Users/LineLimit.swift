@@ -30,7 +30,7 @@ package struct LineLimit {
     }
 
     private var windows: [Key: Window] = [:]
-    /// When the first window ends in which lines were left out.
+    /// The end of the first window in which lines were left out.
     package private(set) var next: MonotonicInstant?
 
     package init() {}

@@ -2,7 +2,7 @@ import Linux
 import Scheduler
 import Store
 
-/// Decides who is served: a user who has something in the spool, or whom the configuration names, unless something stands against it.
+/// Decides who is served: a user who has something in the spool, or whom the configuration names, unless something prevents it.
 struct UserAdmission {
     enum Verdict {
         /// No user has this name, and nothing of a user is here. A directory of root's is not ours to judge.

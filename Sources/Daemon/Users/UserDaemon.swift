@@ -19,20 +19,20 @@ final class UserDaemon {
     var token: EventLoop.Token?
     private var lines = LineBuffer()
 
-    /// When it is started again, after it has ended.
+    /// The time at which it is started again after its end.
     private(set) var startAt: MonotonicInstant?
     private var delayMilliseconds: Int64 = 0
     private var startedAt = MonotonicInstant(nanoseconds: 0)
     private var answer = AnswerDeadline()
     /// It has nothing to do: it may end, and is started again when there is something.
     var rest: Rest?
-    /// When it is killed for not having answered.
+    /// The time at which it is killed if it has not answered.
     var answerBy: MonotonicInstant? { answer.by }
 
-    /// How many jobs run and wait, as it reported last.
+    /// The number of jobs that run and wait, according to its last report.
     var running = 0
     var waiting = 0
-    /// Why it may start nothing, as root's daemon told it last.
+    /// The reason why it may start nothing, as last sent by root's daemon.
     var held: String?
 
     private static let delayMillisecondsMin: Int64 = 100
@@ -138,7 +138,7 @@ final class UserDaemon {
     }
 }
 
-/// How long a user's daemon may take to answer.
+/// The time that a user's daemon may take to answer.
 package struct AnswerDeadline {
     package static let milliseconds: Int64 = 10_000
     /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one may have been, too.

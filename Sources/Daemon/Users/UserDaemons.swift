@@ -7,14 +7,14 @@ import Store
 /// by a daemon of their own. Root's daemon reads nothing of theirs and writes nothing into it: a user's files are read by a process that
 /// has no more rights than that user.
 ///
-/// What must hold: nothing that a user does to their directories ends the daemon of all. What cannot be done now is tried again.
+/// Invariant: nothing that a user does to their directories ends the daemon of all. A step that fails now is tried again.
 final class UserDaemons: Part, FileWatcher {
-    /// How long after a failure a user is looked at again, at first and after many failures.
+    /// The time after a failure until a user is examined again, at first and after many failures.
     private static let unsettledMillisecondsMin: Int64 = 1000
     private static let unsettledMillisecondsMax: Int64 = 3_600_000
-    /// How often a user's account is looked up at most, before slots are granted to them.
+    /// The minimum time between two look-ups of a user's account, before slots are granted to the user.
     private static let lookupMilliseconds: Int64 = 1000
-    /// How long daemons of users may take to end when root's ends.
+    /// The time that daemons of users may take to end when root's ends.
     private static let endMilliseconds: Int64 = 5000
 
     /// By name.

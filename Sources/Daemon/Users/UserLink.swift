@@ -17,7 +17,7 @@ final class UserLink: Part {
     private var number = 0
     /// The last report.
     private var said = ""
-    /// When a report is sent that root's daemon had no room for.
+    /// The time at which a report is sent again that root's daemon had no room for.
     private var sayAgainAt: MonotonicInstant?
     private var idleTime = IdleTime()
     private let slots: SlotLimit
@@ -103,7 +103,7 @@ final class UserLink: Part {
         if idleTime.isGranted {
             onRest()
         } else if idleTime.isOver(at: .now()) {
-            // Without room, or without a reader, there is no answer, and this daemon goes on.
+            // Without room, or without a reader, there is no answer, and this daemon continues.
             _ = send("rest \(wantedBackAt.milliseconds)\n")
         }
     }

@@ -5,7 +5,7 @@ import Store
 
 /// The processes that serve users of root's spool. This daemon or an earlier one may have started them.
 enum UserProcesses {
-    /// How long users' daemons may take to end when root's daemon has ended.
+    /// The time that users' daemons may take to end when root's daemon has ended.
     private static let endMilliseconds: Int64 = 5000
 
     /// The number of each user's workers. An idle worker counts until it has ended.

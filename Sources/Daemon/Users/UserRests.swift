@@ -15,7 +15,7 @@ struct Rest {
 /// The users whose daemons rest. A user's daemon that has nothing to do ends, because processes of a user keep userdel(8) and usermod(8)
 /// from their work. Root's daemon starts it again when something is put into the user's directories, and in time for what is due.
 ///
-/// What must hold:
+/// Invariants:
 /// - Root's daemon watches the directories before the other one ends. So every change is seen by the one or the other.
 /// - To users and spoolctl the user is served all the while: `state/status.json` says so, and names root's daemon as the one that serves.
 final class UserRests: Part, FileWatcher {
@@ -54,7 +54,7 @@ final class UserRests: Part, FileWatcher {
             for watch in watches { resting[watch] = one }
             one.send("rest")
         } catch {
-            // What cannot be watched now needs a daemon that looks at it: that one goes on.
+            // A path that cannot be watched now needs a daemon that reads it, so that daemon continues.
             unwatch(watches)
         }
     }

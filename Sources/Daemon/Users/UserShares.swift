@@ -1,7 +1,7 @@
 import Linux
 import Scheduler
 
-/// How root's daemon shares the slots among itself and the daemons of users, and counts the jobs of users of whom no daemon reports.
+/// Shares the slots among root's daemon and the daemons of users, and counts the jobs of users of whom no daemon reports.
 final class UserShares: Part {
     private static let countMilliseconds: Int64 = 2000
 
@@ -46,7 +46,7 @@ final class UserShares: Part {
     /// The user has a daemon, which reports from now on.
     func add(_ user: String) { shares.add(user) }
 
-    /// The user has no daemon any more, and this many of its jobs continue. Nil while the number is unknown.
+    /// The user has no daemon any more. Unless `isCounted`, the number of its jobs that continue is unknown.
     func leave(_ user: String, isCounted: Bool) {
         shares.leave(user, running: isCounted ? UserProcesses.workers(ofSpool: spool)[user] ?? 0 : .max)
     }

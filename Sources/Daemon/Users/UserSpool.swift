@@ -36,7 +36,7 @@ enum UserSpool {
 
     // MARK: Admission
 
-    /// Makes the file that tells the user, who cannot read the configuration, that it keeps them out.
+    /// Creates the file that shows a refused user, who cannot read the configuration, that it refuses them.
     static func deny(_ name: String, in spool: borrowing Directory) throws(SystemError) {
         _ = try spool.openFile(UserPart.denial(of: name), O_WRONLY | O_CREAT | O_NOFOLLOW)
     }

@@ -13,11 +13,11 @@ protocol FileWatcher: AnyObject {
 
 /// The daemon's inotify(7) instance for the spool and for the few other files that it depends on.
 ///
-/// What must hold:
+/// Invariants:
 /// - A watch ends when no part needs it any more: the kernel has one watch for a directory, however many parts have asked for it.
 /// - Where the kernel has no more watches or instances to give, everything is looked at again and again instead, until it has.
 final class FileWatches: Part {
-    /// How often everything is looked at while something cannot be watched.
+    /// The interval at which everything is read while something cannot be watched.
     private static let retryMilliseconds: Int64 = 2000
 
     /// Made when the first directory is to be watched.
@@ -110,7 +110,7 @@ final class InotifyInstance {
 }
 
 extension SystemError {
-    /// Why inotify would not watch, for a person who may change it.
+    /// The reason why inotify could not watch, for a person who may change it.
     var whyNotWatched: String {
         switch (call, errno) {
         case ("inotify_add_watch", ENOSPC): "there are no more watches: sysctl fs.inotify.max_user_watches is too low"

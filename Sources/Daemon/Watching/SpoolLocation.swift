@@ -3,9 +3,10 @@ import Linux
 import Scheduler
 import Store
 
-/// Where the spool is, and the lock on it. The spool may be moved, unmounted or deleted while it is served, or a directory of it.
+/// The location of the spool, and the lock on it. The spool may be moved, unmounted or deleted while it is served, or a directory
+/// of it.
 ///
-/// What must hold:
+/// Invariants:
 /// - The daemon writes only to the spool that it has opened and locked, wherever that is now, and never to another directory at its path.
 /// - Nothing is started while the spool is not at its path, because a job finds its directory by path.
 /// - A directory that stays missing longer than somebody takes to replace it is made anew. A missing segment of the journal is written anew
@@ -14,16 +15,16 @@ import Store
 ///   records their ends.
 /// - The daemon ends, with exit code 1, when the spool cannot return: it was deleted, or another one is at its path.
 final class SpoolLocation: Part {
-    /// How long something may be missing before it is made anew, and how often it is looked for.
+    /// The time for which something may be missing before it is created again, and the interval of the checks for it.
     private static let missingMilliseconds: Int64 = 1000
 
     /// Something may be wrong: the next turn looks.
     private var isSuspect = true
-    /// When something that is missing is looked for again.
+    /// The next time at which something missing is checked.
     private var lookAt: MonotonicInstant?
-    /// When nothing is missing any more, everything in the spool is looked at.
+    /// True when everything in the spool must be read once nothing is missing any more.
     private var isFullLookDue = false
-    /// Why there is no spool to serve any more.
+    /// The reason why there is no spool to serve any more.
     private(set) var lost: String?
 
     private var lock: SpoolLock

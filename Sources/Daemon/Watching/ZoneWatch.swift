@@ -9,7 +9,7 @@ import Scheduler
 final class ZoneWatch: FileWatcher {
     /// The names that are watched, by the watch on their directory.
     private var names: [Int32: Set<String>] = [:]
-    /// How many zones were in use at the last reload.
+    /// The number of zones in use at the last reload.
     private var count = 0
     private let zones: ZoneDatabase
     private let files: FileWatches

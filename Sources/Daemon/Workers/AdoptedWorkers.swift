@@ -44,7 +44,7 @@ final class AdoptedWorkers: Part {
 
     private var workers: [Int: AdoptedWorker] = [:]
     private var lastNumber = 0
-    /// When the locks of workers that cannot be seen are looked at.
+    /// The next time at which the locks of invisible workers are checked.
     private var lookAt = MonotonicInstant(nanoseconds: 0)
     private var delayMilliseconds = delayMillisecondsMin
     private let spool: String

@@ -15,7 +15,7 @@ final class Cgroups {
         var value: String
     }
 
-    /// Where jobs' groups are, with which controllers. Nil until a group is asked for.
+    /// The directory of the jobs' groups, with its controllers. Nil until a group is requested.
     private var prepared: (tree: CgroupTree, controllers: Set<String>)?
     /// Groups of ended jobs in which a process still runs, by the watch on the group.
     private var left: [Int32: String] = [:]

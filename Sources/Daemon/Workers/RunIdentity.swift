@@ -9,7 +9,7 @@ struct RunIdentity {
     let user: User
     /// Nil means the daemon's own.
     let credentials: Credentials?
-    /// Why the user or group is not the one that the job names.
+    /// The reason why the user or group is not the one that the job names.
     var remark: String?
 }
 

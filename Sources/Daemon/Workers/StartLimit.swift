@@ -4,7 +4,7 @@ import Scheduler
 /// Limits how many jobs run while the machine refuses to start more processes: for a limit of the user or of the control group, or for want
 /// of memory or descriptors.
 ///
-/// What must hold:
+/// Invariants:
 /// - A job that could not be started for that reason is still due, and none of its tries counts.
 /// - As many jobs run as the machine has let run. One more is tried after a second, then ever more rarely, until that succeeds.
 final class StartLimit: Part {
@@ -12,9 +12,9 @@ final class StartLimit: Part {
     private static let millisecondsMax: Int64 = 60_000
 
     private struct Limit {
-        /// How many may run at once.
+        /// The number of jobs that may run at once.
         var count = Int.max
-        /// When one more is tried.
+        /// The time at which one more is tried.
         var againAt: MonotonicInstant
         var delayMilliseconds = millisecondsMin
         /// One more is being tried.

@@ -7,20 +7,20 @@ import WorkerProtocol
 /// The worker processes of this daemon, and the jobs that they run. A worker is started for a job when none is idle, gets one job after
 /// another, and ends when it has been idle for a while.
 ///
-/// What must hold:
+/// Invariants:
 /// - A worker runs the jobs of one user and no others.
 /// - A worker's record file is its own: no other worker, of this daemon or of an earlier one, has it or had it for a run whose end is not
 ///   recorded yet.
 final class WorkerPool: Part {
-    /// How long an idle worker is kept.
+    /// The time for which an idle worker is kept.
     private static let idleMilliseconds: Int64 = 10_000
-    /// How many new workers are given a job in vain, one after another, before it fails with `spawn`.
+    /// A job fails with `spawn` after this number of new workers, one after another, could not take it.
     private static let newWorkersMax = 3
 
     /// By number, which is the name of the worker's record.
     private var workers: [Int: WorkerProcess] = [:]
     private var idle: [WorkerProcess] = []
-    /// When a worker became idle last.
+    /// The time at which a worker last became idle.
     private var idleSince: MonotonicInstant?
     /// The remarks that the log has. One about a user's home, say, concerns each of that user's jobs and is logged once.
     private var loggedRemarks: Set<String> = []
@@ -281,7 +281,7 @@ final class WorkerPool: Part {
         log.write(.error, "worker-died", at: service.now, ["worker": "\(worker.pid)", "id": job.id.text])
         let record = String(worker.number)
         guard try isAlive(record: record) else { return service.workerIsGone(job, record: record) }
-        // The worker is just exiting, or has closed its socket and goes on.
+        // The worker is just exiting, or has closed its socket and continues.
         try adopted.watch(job, record: record)
     }
 

@@ -43,7 +43,7 @@ final class WorkerProcess {
 
     var descriptor: Int32 { socket.raw }
 
-    /// How long a worker may take to read a command.
+    /// The time that a worker may take to read a command.
     private static let sendMilliseconds: Int32 = 5000
 
     /// Sends a command. A worker that another user can stop must not stop the daemon: if it does not read, it is killed, and its socket
