@@ -40,7 +40,7 @@ import Testing
         let zone = Zone(name: "EDT", ranges: file.ranges, abbreviations: file.abbreviations)
         for year in [1970, 2027, 2028, 2100, 2199] {
             for day in ["01-01", "01-02", "07-01", "12-31"] {
-                #expect(try zone.offset(at: instant("\(year)-\(day)T12:00:00Z")).seconds == -14_400)
+                #expect(try zone.offset(at: instant("\(year)-\(day)T12:00:00Z", .utc)).seconds == -14_400)
             }
         }
     }
@@ -86,9 +86,9 @@ import Testing
         let file = try TimeZoneFile(bytes)
         let zone = Zone(name: "x", ranges: file.ranges, abbreviations: file.abbreviations)
         #expect(
-            try zone.offset(at: instant("2199-07-01")) == Zone.Offset(seconds: 7200, isDaylight: true, abbreviation: "CEST"))
+            try zone.offset(at: instant("2199-07-01", .utc)) == Zone.Offset(seconds: 7200, isDaylight: true, abbreviation: "CEST"))
         #expect(
-            try zone.offset(at: instant("2199-12-01")) == Zone.Offset(seconds: 3600, isDaylight: false, abbreviation: "CET"))
+            try zone.offset(at: instant("2199-12-01", .utc)) == Zone.Offset(seconds: 3600, isDaylight: false, abbreviation: "CET"))
         #expect(file.ranges.count > 390)
     }
 
