@@ -117,7 +117,7 @@ struct LineReading {
                 place: start.startIndex,
                 message: isUser(user)
                     ? "expected a command after the user \"\(user)\""
-                        : "expected a user, found \"\(user)\", which is not a user name; \(remedy)")
+                    : "expected a user, found \"\(user)\", which is not a user name; \(remedy)")
         }
         remarks.append(Failure(place: start.startIndex,
             message: "\"\(user)\" is not a user of this machine; if the user's column is missing, \(remedy)"))

@@ -104,8 +104,9 @@ public enum ProgramName {
 
     private static func isAssignment(_ word: String) -> Bool {
         guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")), equals != word.utf8.startIndex else { return false }
-        return word.utf8[..<equals].allSatisfy { $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0)
-            || (0x61...0x7A).contains($0) }
+        return word.utf8[..<equals].allSatisfy {
+            $0 == 0x5F || (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+        }
     }
 
     private static func lastPart(_ word: String) -> String { word.split(separator: "/").last.map(String.init) ?? word }

@@ -21,8 +21,8 @@ extension WallFields {
                 return run.count == 1 ? "\(first)" : "\(first) to \(run.upperBound + Civil.firstYear)"
             }
             // Long lists of years come from steps.
-            parts.append("in " + (runs.count > 6 ? runs.prefix(3).joined(separator: ", ") + " … " + runs[runs.count - 1]
-                : Words.list(runs)))
+            let list = runs.count > 6 ? runs.prefix(3).joined(separator: ", ") + " … " + runs[runs.count - 1] : Words.list(runs)
+            parts.append("in \(list)")
         }
         return parts.joined(separator: ", ")
     }

@@ -7,9 +7,8 @@ extension Recurrence {
     public func calendarTexts(namingZone: Bool) -> [String]? {
         switch rule {
         case .calendar(let schedule, let text): [namesZone || !namingZone ? text : "\(text) \(schedule.zone.name)"]
-        case .cron(let schedule, _), .pattern(let schedule): schedule.rule.calendarTexts?.map {
-            namingZone || namesZone ? "\($0) \(schedule.zone.name)" : $0
-        }
+        case .cron(let schedule, _), .pattern(let schedule):
+            schedule.rule.calendarTexts?.map { namingZone || namesZone ? "\($0) \(schedule.zone.name)" : $0 }
         case .at(let instant): [instant.rfc3339.prefix(19).split(separator: "T").joined(separator: " ") + " UTC"]
         case .interval, .reboot, .ext, .rrule, .event: nil
         }
@@ -44,8 +43,8 @@ extension WallFields {
     fileprivate var calendarTexts: [String]? {
         guard rare?.days.nearest ?? 0 == 0, rare?.days.nearestBeforeLast ?? 0 == 0, !hasMilliseconds else { return nil }
         let time = [Self.list(UInt64(hours), 0...23), Self.list(minutes, 0...59), Self.list(seconds, 0...59)].joined(separator: ":")
-        let years = (rare?.years).map { $0.isEmpty ? "*"
-            : $0.runs.map { Self.run($0.lowerBound + 1970, $0.upperBound + 1970) }.joined(separator: ",") } ?? "*"
+        let runs = rare?.years.runs ?? []
+        let years = runs.isEmpty ? "*" : runs.map { Self.run($0.lowerBound + 1970, $0.upperBound + 1970) }.joined(separator: ",")
         let date = "\(years)-\(Self.list(UInt64(months), 1...12))"
         let week = daysOfWeekAreAll || days.daysOfWeek == 0 ? "" : Self.weekdays(days.daysOfWeek) + " "
         let special = rare?.days ?? .none
@@ -64,8 +63,8 @@ extension WallFields {
         for bit in special.nthWeekdays.members {
             let name = Words.weekdays[bit >> 3].prefix(3)
             let number = bit & 7
-            lines.append(number == 0 ? "\(name) \(date)~07/1"
-                : "\(name) \(date)-\(Words.twoDigits(number * 7 - 6))..\(Words.twoDigits(min(number * 7, 31)))")
+            let days = "\(Words.twoDigits(number * 7 - 6))..\(Words.twoDigits(min(number * 7, 31)))"
+            lines.append(number == 0 ? "\(name) \(date)~07/1" : "\(name) \(date)-\(days)")
         }
         return lines.map { "\($0) \(time)" }
     }

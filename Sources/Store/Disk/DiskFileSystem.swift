@@ -384,8 +384,10 @@ public final class DiskFileSystem: FileSystem {
     /// Lets everybody pass to the directories of jobs. The content of each directory is only for its owner.
     private func makePassable() throws(SystemError) {
         if isPassable { return }
-        for (path, bits) in [(".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011),
-            (Layout.state, 0o011)] as [(String, mode_t)] {
+        let passages: [(path: String, bits: mode_t)] = [
+            (".", 0o055), (Layout.running, 0o011), (Layout.done, 0o011), (Layout.failed, 0o011), (Layout.state, 0o011),
+        ]
+        for (path, bits) in passages {
             let directory = try top.opened.openDirectory(path)
             let mode = try directory.descriptor.status().mode
             if mode & bits != bits { try directory.descriptor.setMode(mode | bits) }
