@@ -12,11 +12,13 @@ extension Suite {
         func call(_ arguments: [String], lines: Int) throws -> Double {
             let seconds = try System.seconds {
                 let code = try system.run(
-                    control, ["--spool", spool] + arguments, environment: BareProgram.environment, input: "/dev/null", output: output, seconds: 300)
+                    control, ["--spool", spool] + arguments, environment: BareProgram.environment, input: "/dev/null", output: output,
+                    seconds: 300)
                 guard code == 0 else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) exited with \(code)") }
             }
             let printed = try FileDescriptor.open(output, O_RDONLY).readAll(limit: .max).count { $0 == UInt8(ascii: "\n") }
-            guard printed == lines else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) printed \(printed) lines, not \(lines)") }
+            guard printed == lines
+            else { throw Trouble.failed("spoolctl \(arguments.joined(separator: " ")) printed \(printed) lines, not \(lines)") }
             return seconds
         }
         // And a line that no daemon runs.
@@ -48,10 +50,13 @@ extension Suite {
             let id = "\(text("%Y%m%dT%H%M%S.000Z"))-\(task)-\(String(1_000_000 + number))"
             let at = "\"\(text("%Y-%m-%dT%H:%M:%S.000Z"))\""
             let json = """
-                {"id":"\(id)","name":"\(task)","description":null,"task":"\(task)","schedule":"daily","state":"done","reason":null,"error":null,"try":1,"tries":1,\
-                "priority":0,"queue":"default","tags":[],"payload":null,"due":\(at),"created_at":\(at),"scheduled_at":\(at),"started_at":\(at),"ended_at":\(at),\
+                {"id":"\(id)","name":"\(task)","description":null,"task":"\(task)","schedule":"daily","state":"done","reason":null,\
+                "error":null,"try":1,"tries":1,\
+                "priority":0,"queue":"default","tags":[],"payload":null,"due":\(at),"created_at":\(at),"scheduled_at":\(at),\
+                "started_at":\(at),"ended_at":\(at),\
                 "changed_at":\(at),"not_before":\(at),"deadline":null,"exit_code":0,"signal":null,"progress":null,"result":null,\
-                "usage":{"wall_s":0.002,"user_s":0,"sys_s":0.001,"max_rss_bytes":1000000},"delay_ms":1,"pid":12345,"host":"h","retry_of":null,"parent":null,\
+                "usage":{"wall_s":0.002,"user_s":0,"sys_s":0.001,"max_rss_bytes":1000000},"delay_ms":1,"pid":12345,"host":"h",\
+                "retry_of":null,"parent":null,\
                 "paths":[],"keep_ms":null}
 
                 """

@@ -31,7 +31,9 @@ struct CrontabTests {
 
     @Test("A byte that is not UTF-8 reaches the command as it is")
     func bytes() {
-        let read = crontab(Array("N=".utf8) + [0xE9] + Array("\n# ".utf8) + [0xFC] + Array("\n0 1 * * * echo caf".utf8) + [0xE9] + Array("%".utf8) + [0xE8, 0x0A])
+        let read = crontab(
+            Array("N=".utf8) + [0xE9] + Array("\n# ".utf8) + [0xFC] + Array("\n0 1 * * * echo caf".utf8) + [0xE9] + Array("%".utf8)
+                + [0xE8, 0x0A])
         let entry = read.entries.first
         #expect(entry.map { FileName.bytes(of: $0.command) } == Array("echo caf".utf8) + [0xE9])
         #expect(entry.flatMap { $0.input.map(FileName.bytes) } == [0xE8, 0x0A])
@@ -45,7 +47,8 @@ struct CrontabTests {
     static let percents: [(line: String, command: String, input: String?)] = [
         ("cat%", "cat", ""), ("cat%%", "cat", "\n"), ("cat%a%b", "cat", "a\nb\n"), ("cat%a%b%", "cat", "a\nb\n"), ("cat% ", "cat", " \n"),
         ("cat%a\\%b\\\\%c\\x\\%", "cat", "a%b\\%c\\x%\n"), ("cat%\\", "cat", "\\"), ("cat%a\\", "cat", "a\\\n"),
-        ("date +\\%F", "date +%F", nil), ("echo a\\\\b 'c\\\\\\\\d'", "echo a\\b 'c\\\\d'", nil), ("echo \\a\\", "echo \\a\\", nil), ("echo \\\\%x", "echo \\", "x\n"),
+        ("date +\\%F", "date +%F", nil), ("echo a\\\\b 'c\\\\\\\\d'", "echo a\\b 'c\\\\d'", nil), ("echo \\a\\", "echo \\a\\", nil),
+        ("echo \\\\%x", "echo \\", "x\n"),
         ("%x", "", "x\n"),
     ]
 
@@ -66,7 +69,9 @@ struct CrontabTests {
     func remarks(_ row: (line: String, isSystem: Bool, column: Int, remark: String)) {
         let read = crontab(row.line, isSystem: row.isSystem)
         #expect(read.entries.count == 1 && read.problems.isEmpty)
-        #expect(read.remarks.count == 1 && read.remarks[0].column == row.column && read.remarks[0].message.contains(row.remark), "\(read.remarks)")
+        #expect(
+            read.remarks.count == 1 && read.remarks[0].column == row.column && read.remarks[0].message.contains(row.remark),
+            "\(read.remarks)")
     }
 
     @Test("An escaped %, and a line without one, are not remarked upon", arguments: ["date +\\%F", "x", "echo a\\nb"])
@@ -87,7 +92,9 @@ struct CrontabTests {
     func dialect(_ row: (what: String, line: String, isSystem: Bool, when: String, command: String, mailsFailuresOnly: Bool)) {
         let read = crontab(row.line, isSystem: row.isSystem)
         let entry = read.entries.first
-        #expect(entry?.when == row.when && entry?.command == row.command && entry?.mailsFailuresOnly == row.mailsFailuresOnly, "\(read.problems)")
+        #expect(
+            entry?.when == row.when && entry?.command == row.command && entry?.mailsFailuresOnly == row.mailsFailuresOnly,
+            "\(read.problems)")
     }
 
     // MARK: Problems
@@ -103,7 +110,12 @@ struct CrontabTests {
         ("0 0 2 * * 1-5 tidy", false, "1:11", "expected a command after five time fields, found \"1-5\""),
         ("0 0 2 * * MON-FRI tidy", true, "1:11", "expected a user after five time fields, found \"MON-FRI\""),
         ("0 0 12 1 * ? 2026 tidy", false, "1:12", "expected a command after five time fields, found \"?\""),
-        ("0 3 * * * /usr/bin/x --all", true, "1:11", "expected a user, found \"/usr/bin/x\", which is not a user name; in this form of a crontab a user stands between the time and the command: 0 3 * * * root /usr/bin/x --all"),
+        (
+            "0 3 * * * /usr/bin/x --all", true, "1:11",
+            """
+            expected a user, found \"/usr/bin/x\", which is not a user name; in this form of a crontab a user stands between the time and \
+            the command: 0 3 * * * root /usr/bin/x --all
+            """),
         ("0 3 * * * tidy", true, "1:11", "expected a user, found \"tidy\", which is not a user name"),
         ("0 3 * * * php -f x", true, "1:11", "expected a user, found \"php\", which is not a user name"),
         ("0 3 * * * root", true, "1:11", "expected a command after the user \"root\""),
@@ -118,7 +130,9 @@ struct CrontabTests {
         let read = crontab(row.text + "\n0 4 * * * \(row.isSystem ? "root " : "")good", isSystem: row.isSystem)
         #expect(read.entries.map(\.command) == ["good"], "the others count")
         #expect(read.problems.count == 1)
-        #expect(read.problems.first.map { "\($0.line):\($0.column)" } == row.place && read.problems[0].message.contains(row.message), "\(read.problems)")
+        #expect(
+            read.problems.first.map { "\($0.line):\($0.column)" } == row.place && read.problems[0].message.contains(row.message),
+            "\(read.problems)")
     }
 
     @Test("UTF-16 is refused as what it is")
@@ -130,8 +144,10 @@ struct CrontabTests {
     // MARK: Variables
 
     static let assignments: [(line: String, name: String, value: String?)] = [
-        ("A=x", "A", "x"), ("  A  =  x y  ", "A", "x y"), ("A='x  $B '", "A", "x  $B "), ("A=\"it's\"", "A", "it's"), ("A=", "A", ""), ("A=\"\"", "A", ""),
-        ("'A B'=x", "A B", "x"), ("A=b=c", "A", "b=c"), ("A=x\"y\"", "A", "x\"y\""), ("A = x # no comment", "A", "x # no comment"), ("A.B=x", "A.B", "x"),
+        ("A=x", "A", "x"), ("  A  =  x y  ", "A", "x y"), ("A='x  $B '", "A", "x  $B "), ("A=\"it's\"", "A", "it's"), ("A=", "A", ""),
+        ("A=\"\"", "A", ""),
+        ("'A B'=x", "A B", "x"), ("A=b=c", "A", "b=c"), ("A=x\"y\"", "A", "x\"y\""), ("A = x # no comment", "A", "x # no comment"),
+        ("A.B=x", "A.B", "x"),
     ]
 
     @Test("Variables are read as env.c of cron reads them", arguments: assignments)
@@ -147,9 +163,11 @@ struct CrontabTests {
     }
 
     static let places: [(what: String, place: CrontabPlace, name: FileStatus?, file: FileStatus, why: String?)] = [
-        ("root's", .system, nil, status(), nil), ("root's, read-only", .system, nil, status(mode: 0o400), nil), ("executable", .system, nil, status(mode: 0o755), nil),
+        ("root's", .system, nil, status(), nil), ("root's, read-only", .system, nil, status(mode: 0o400), nil),
+        ("executable", .system, nil, status(mode: 0o755), nil),
         ("the group writes", .system, nil, status(mode: 0o664), "0664"), ("the world writes", .system, nil, status(mode: 0o666), "0666"),
-        ("alice's", .system, nil, status(owner: 1000), "it belongs to user 1000"), ("two links", .system, nil, status(links: 2), "2 hard links"),
+        ("alice's", .system, nil, status(owner: 1000), "it belongs to user 1000"),
+        ("two links", .system, nil, status(links: 2), "2 hard links"),
         ("a FIFO", .system, nil, status(.fifo), "not a regular file"),
         ("root's symbolic link", .system, status(.symbolicLink, mode: 0o777), status(), nil),
         ("alice's symbolic link", .system, status(.symbolicLink, mode: 0o777, owner: 1000), status(), "symbolic link of user 1000"),
@@ -158,7 +176,9 @@ struct CrontabTests {
         ("alice's, of root", .user(name: "alice", id: 1000), nil, status(mode: 0o600), nil),
         ("alice's, of bob", .user(name: "alice", id: 1000), nil, status(mode: 0o600, owner: 1001), "it belongs to user 1001"),
         ("alice's, to be read by all", .user(name: "alice", id: 1000), nil, status(owner: 1000), "cron wants 0600"),
-        ("alice's, a link", .user(name: "alice", id: 1000), status(.symbolicLink, owner: 1000), status(mode: 0o600, owner: 1000), "symbolic link"),
+        (
+            "alice's, a link", .user(name: "alice", id: 1000), status(.symbolicLink, owner: 1000), status(mode: 0o600, owner: 1000),
+            "symbolic link"),
         ("alice's, two links", .user(name: "alice", id: 1000), nil, status(mode: 0o600, owner: 1000, links: 2), "2 hard links"),
     ]
 
@@ -168,21 +188,36 @@ struct CrontabTests {
         if let why = row.why { #expect(refusal?.contains(why) == true, "\(refusal ?? "taken")") } else { #expect(refusal == nil) }
     }
 
-    @Test("Names in cron.d", arguments: [("sysstat", true), ("e2scrub_all", true), ("a-b", true), ("a.dpkg-old", false), (".placeholder", false), ("a~", false), ("", false)])
+    @Test(
+        "Names in cron.d",
+        arguments: [
+            ("sysstat", true), ("e2scrub_all", true), ("a-b", true), ("a.dpkg-old", false), (".placeholder", false), ("a~", false),
+            ("", false),
+        ]
+    )
     func systemName(_ name: String, _ isOne: Bool) { #expect(CrontabPlace.isSystemName(name) == isOne) }
 
     // MARK: Names
 
     @Test("A task is named after the program that does the work", arguments: [
-        ("backup --all >/dev/null", "backup"), ("/usr/local/bin/backup.sh", "backup.sh"), ("cd /srv && ./run me", "run"), ("cd /srv; php artisan x", "php"),
-        ("flock -n /run/x.lock /opt/backup", "backup"), ("flock -w 10 /run/x.lock -c 'cd / && /opt/backup -x'", "backup"), ("flock /x sh -c \"nice tidy\"", "tidy"),
-        ("env A=1 B='x y' tidy", "tidy"), ("/usr/bin/env -i PATH=/bin tidy", "tidy"), ("A=1 tidy", "tidy"), ("sleep 30; tidy", "tidy"), ("sleep $((RANDOM % 60)) && tidy", "tidy"),
-        ("nice -n 19 tidy", "tidy"), ("nice -19 tidy", "tidy"), ("nice tidy", "tidy"), ("ionice -c 3 nice -n 19 tidy", "tidy"), ("ionice -c3 tidy", "tidy"),
-        ("chronic tidy", "tidy"), ("timeout 1h tidy", "tidy"), ("timeout -k 5 --foreground 1h tidy", "tidy"), ("test -x /usr/bin/tidy && /usr/bin/tidy", "tidy"),
-        ("[ -x /usr/bin/tidy ] && tidy", "tidy"), ("[ -x /x ] && { /opt/tidy; }", "tidy"), ("command -v debian-sa1 > /dev/null && debian-sa1 1 1", "debian-sa1"),
-        ("if [ -x /a ]; then /a/tidy; fi", "tidy"), ("bash -lc 'tidy x'", "tidy"), ("sh /opt/tidy.sh", "tidy.sh"), ("sudo -u www-data tidy", "tidy"),
-        ("(cd / && tidy) | mail x", "tidy"), ("exec tidy", "tidy"), ("cd /", "cd"), ("", "cron"), ("flock", "flock"), ("sleep 5", "sleep"), ("\"/opt/my app/tidy\" x", "tidy"),
-        ("taskset -c 0-3 tidy", "tidy"), ("test -e /run/systemd/system || SERVICE_MODE=1 /usr/lib/e2fsprogs/e2scrub_all -A -r", "e2scrub_all"),
+        ("backup --all >/dev/null", "backup"), ("/usr/local/bin/backup.sh", "backup.sh"), ("cd /srv && ./run me", "run"),
+        ("cd /srv; php artisan x", "php"),
+        ("flock -n /run/x.lock /opt/backup", "backup"), ("flock -w 10 /run/x.lock -c 'cd / && /opt/backup -x'", "backup"),
+        ("flock /x sh -c \"nice tidy\"", "tidy"),
+        ("env A=1 B='x y' tidy", "tidy"), ("/usr/bin/env -i PATH=/bin tidy", "tidy"), ("A=1 tidy", "tidy"), ("sleep 30; tidy", "tidy"),
+        ("sleep $((RANDOM % 60)) && tidy", "tidy"),
+        ("nice -n 19 tidy", "tidy"), ("nice -19 tidy", "tidy"), ("nice tidy", "tidy"), ("ionice -c 3 nice -n 19 tidy", "tidy"),
+        ("ionice -c3 tidy", "tidy"),
+        ("chronic tidy", "tidy"), ("timeout 1h tidy", "tidy"), ("timeout -k 5 --foreground 1h tidy", "tidy"),
+        ("test -x /usr/bin/tidy && /usr/bin/tidy", "tidy"),
+        ("[ -x /usr/bin/tidy ] && tidy", "tidy"), ("[ -x /x ] && { /opt/tidy; }", "tidy"),
+        ("command -v debian-sa1 > /dev/null && debian-sa1 1 1", "debian-sa1"),
+        ("if [ -x /a ]; then /a/tidy; fi", "tidy"), ("bash -lc 'tidy x'", "tidy"), ("sh /opt/tidy.sh", "tidy.sh"),
+        ("sudo -u www-data tidy", "tidy"),
+        ("(cd / && tidy) | mail x", "tidy"), ("exec tidy", "tidy"), ("cd /", "cd"), ("", "cron"), ("flock", "flock"), ("sleep 5", "sleep"),
+        ("\"/opt/my app/tidy\" x", "tidy"),
+        ("taskset -c 0-3 tidy", "tidy"),
+        ("test -e /run/systemd/system || SERVICE_MODE=1 /usr/lib/e2fsprogs/e2scrub_all -A -r", "e2scrub_all"),
     ])
     func name(_ command: String, _ name: String) { #expect(ProgramName.of(command) == name) }
 }

@@ -49,7 +49,8 @@ import Testing
     @Test(arguments: [
         ("", "a = 1\n"), ("# c", "# c\na = 1\n"), ("b = 2", "b = 2\na = 1"), ("[t]\n", "a = 1\n\n[t]\n"),
         ("# file\n\n# t\n[t]\n", "# file\n\na = 1\n\n# t\n[t]\n"), ("b = 2\r\n[t]", "b = 2\r\na = 1\r\n[t]"),
-        ("\u{FEFF}[t]", "\u{FEFF}a = 1\n\n[t]"), ("a.x = 2\nb = 3", "b = 3\na = 1"), ("b = 3\na.x = 2", "b = 3\na = 1"), ("a.x = 2", "a = 1"), ("[a]\nx = 1\n[b]\n", "a = 1\n\n[b]\n"),
+        ("\u{FEFF}[t]", "\u{FEFF}a = 1\n\n[t]"), ("a.x = 2\nb = 3", "b = 3\na = 1"), ("b = 3\na.x = 2", "b = 3\na = 1"),
+        ("a.x = 2", "a = 1"), ("[a]\nx = 1\n[b]\n", "a = 1\n\n[b]\n"),
         ("'a' = '''\n\n''' # c", "'a' = 1 # c"), ("[t]\na = 2", "a = 1\n\n[t]\na = 2"), ("[[a]]\n[a.b]\n[[a]]\n", "a = 1\n\n"),
     ])
     func setsInWhateverIsThere(before: String, after: String) throws {

@@ -8,7 +8,8 @@ import Testing
 @Suite struct FuzzTests {
     private static let ownCorpus = [
         "command = [\"true\"]\nqueue = \"a\"\n", "[a.b]\nc.d = { e = 'x', f = [1, 2.5e3, 0x1F] }\n[[s]]\n[s.t]\n[[s]]\n",
-        "s = '''\n# x'''\n# y\n[t]\n# z\n[u]\nv = 1\n", "s = \"\"\"\n\\u00e9 \\\n x\"\"\"\nt = '''a\n'''\nd = 1979-05-27T07:32:00.5-07:00\n", "é = 1\n'é' = \"ü\" # ö\r\nn = nan\n",
+        "s = '''\n# x'''\n# y\n[t]\n# z\n[u]\nv = 1\n",
+        "s = \"\"\"\n\\u00e9 \\\n x\"\"\"\nt = '''a\n'''\nd = 1979-05-27T07:32:00.5-07:00\n", "é = 1\n'é' = \"ü\" # ö\r\nn = nan\n",
         "{\"a\": [1, -2.5e-3, true, null, \"\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}}", "#!/bin/sh\n#SPOOL a = 1\n\n#SPOOL [b]\necho\n",
     ].map { Array($0.utf8) }
 

@@ -25,7 +25,8 @@ import Testing
         writer.endObject()
         #expect(
             String(decoding: writer.bytes, as: UTF8.self)
-                == "{\"id\":\"a\\\"b\\\\c\\u0001\\u001f\\n\\t\\u007fé\\u009b\u{A0}\\u202e\\u2069\u{2070}\u{20AC}\",\"n\":[-9223372036854775808,0,0.1,null,true,null,{\"x\":1},{}],\"e\":[]}")
+                == "{\"id\":\"a\\\"b\\\\c\\u0001\\u001f\\n\\t\\u007fé\\u009b\u{A0}\\u202e\\u2069\u{2070}\u{20AC}\","
+                + "\"n\":[-9223372036854775808,0,0.1,null,true,null,{\"x\":1},{}],\"e\":[]}")
     }
 
     @Test func prettyIsIndentedByTwo() throws {

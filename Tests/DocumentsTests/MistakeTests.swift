@@ -6,7 +6,9 @@ import Testing
 @Suite struct MistakeTests {
     @Test(arguments: [
         ("timeout = 10m", #"1:11: expected a value, found '10m'; strings need quotes: "10m""#),
-        ("timeout = 10 minutes # c", #"1:14: expected the end of the line after the value, found 'minutes'; strings need quotes: "10 minutes""#),
+        (
+            "timeout = 10 minutes # c",
+            #"1:14: expected the end of the line after the value, found 'minutes'; strings need quotes: "10 minutes""#),
         ("cron = */5 * * * *", #"1:8: expected a value, found '*/5 * * * *'; strings need quotes: "*/5 * * * *""#),
         ("cron = 0,30 * * * *", #"1:9: expected the end of the line after the value, found ','; strings need quotes: "0,30 * * * *""#),
         ("tags = [backup, nightly]", #"1:9: expected a value, found 'backup'; strings need quotes: "backup""#),
@@ -16,9 +18,16 @@ import Testing
         ("a =", "1:4: expected a value, found the end of the file"),
         ("a = \nb = 1", "1:5: expected a value, found the end of the line"),
         ("a = “x”", #"1:5: expected a value, found '“x”'; strings stand between straight quotes: " or '"#),
-        ("umask = 022", #"1:9: a number does not begin with a zero, found '022'; drop the zero; octal is written 0o17, and text needs quotes: "022""#),
+        (
+            "umask = 022",
+            #"1:9: a number does not begin with a zero, found '022'; drop the zero; octal is written 0o17, and text needs quotes: "022""#),
         ("a = .5", "1:5: expected a value, found '.5'; a float has digits on both sides of its point"),
-        ("at = 18:00", "1:11: expected ':' and seconds, found the end of the file; TOML times have seconds: 18:00:00; any other spelling goes into quotes"),
+        (
+            "at = 18:00",
+            """
+            1:11: expected ':' and seconds, found the end of the file; TOML times have seconds: 18:00:00; any other spelling goes into \
+            quotes
+            """),
         ("at = 9:00", #"1:7: expected the end of the line after the value, found ':'; strings need quotes: "9:00""#),
         ("at = 2026-02-30", "1:14: expected a day of that month from 1 to 28, found 30"),
         ("key: value", "1:4: expected '=' after the key 'key', found ':'; TOML uses '=': key = …"),
@@ -32,10 +41,22 @@ import Testing
         ("x = 1\ns = '''abc\n\n", "2:5: this string is never closed: expected ''' before the end of the file"),
         ("a = [1,\n 2", "1:5: this array is never closed: expected ']' before the end of the file"),
         ("a = {b = 1", "1:5: this inline table is never closed: expected '}' before the end of the file"),
-        ("a = {b = 1,\n c = 2}", "1:12: an inline table ends on the line on which it begins, found the end of the line; close it with '}', or write it as a [table] of its own"),
-        ("path = \"C:\\Temp\"", "1:11: expected an escape (\\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX), found a backslash and 'Temp'; write \\\\ for a backslash, or put the text between apostrophes"),
+        (
+            "a = {b = 1,\n c = 2}",
+            """
+            1:12: an inline table ends on the line on which it begins, found the end of the line; close it with '}', or write it as a \
+            [table] of its own
+            """),
+        (
+            "path = \"C:\\Temp\"",
+            """
+            1:11: expected an escape (\\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX), found a backslash and 'Temp'; write \\\\ for a \
+            backslash, or put the text between apostrophes
+            """),
         ("[env]\nA = 'x'\n[env]", "3:2: 'env' is defined twice: first at line 1, column 2; put all of its keys under one header"),
-        ("[[schedule]]\n[schedule]", "2:2: 'schedule' is defined twice: first at line 1, column 3; a further element is written [[schedule]]"),
+        (
+            "[[schedule]]\n[schedule]",
+            "2:2: 'schedule' is defined twice: first at line 1, column 3; a further element is written [[schedule]]"),
         (#""a\nb\u009B" = 1"# + "\n" + #""a\nb\u009B" = 2"#, "2:1: 'a\\nb\\u{009B}' is defined twice: first at line 1, column 1"),
         ("a = 0xFFFFFFFFFFFFFFFFFF", "1:5: the integer '0xFFFFFFFFFFFFFFFFFF' does not fit 64 bits"),
     ])

@@ -31,17 +31,31 @@ struct LinesTests {
                 rest = rest.dropFirst(size)
             }
             read += try reader.end()
-            #expect(read.map { Array($0.bytes) } == whole.map { Array($0.bytes) } && read.map(\.number) == whole.map(\.number), "in pieces of \(size)")
+            #expect(
+                read.map { Array($0.bytes) } == whole.map { Array($0.bytes) } && read.map(\.number) == whole.map(\.number),
+                "in pieces of \(size)")
         }
     }
 
     static let refused: [(what: String, text: [UInt8], message: String)] = [
-        ("UTF-16 with its mark", [0xFF, 0xFE, 0x61, 0, 0x0A, 0], "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"),
-        ("UTF-16 the other way round", [0xFE, 0xFF, 0, 0x61, 0, 0x0A], "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"),
-        ("UTF-16LE without", [0x61, 0, 0x0A, 0], "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16LE -t UTF-8 OLD > NEW"),
-        ("UTF-16BE without", [0, 0x61, 0, 0x0A], "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16BE -t UTF-8 OLD > NEW"),
-        ("UTF-32", [0xFF, 0xFE, 0, 0, 0x61, 0, 0, 0], "1:1: the file looks like UTF-32, and UTF-8 is expected; convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW"),
-        ("CR alone", Array("é\rb\r".utf8), "1:2: the lines end with CR alone, and LF or CR LF is expected; convert the file: tr '\\r' '\\n' < OLD > NEW"),
+        (
+            "UTF-16 with its mark", [0xFF, 0xFE, 0x61, 0, 0x0A, 0],
+            "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"),
+        (
+            "UTF-16 the other way round", [0xFE, 0xFF, 0, 0x61, 0, 0x0A],
+            "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"),
+        (
+            "UTF-16LE without", [0x61, 0, 0x0A, 0],
+            "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16LE -t UTF-8 OLD > NEW"),
+        (
+            "UTF-16BE without", [0, 0x61, 0, 0x0A],
+            "1:1: the file looks like UTF-16, and UTF-8 is expected; convert it: iconv -f UTF-16BE -t UTF-8 OLD > NEW"),
+        (
+            "UTF-32", [0xFF, 0xFE, 0, 0, 0x61, 0, 0, 0],
+            "1:1: the file looks like UTF-32, and UTF-8 is expected; convert it: iconv -f UTF-32 -t UTF-8 OLD > NEW"),
+        (
+            "CR alone", Array("é\rb\r".utf8),
+            "1:2: the lines end with CR alone, and LF or CR LF is expected; convert the file: tr '\\r' '\\n' < OLD > NEW"),
     ]
 
     @Test("What has no lines is refused with its place and what converts it", arguments: refused)

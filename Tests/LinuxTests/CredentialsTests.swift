@@ -29,14 +29,22 @@ private let isRoot = geteuid() == 0
         #expect(try user.groups(with: 64102).first == 64102)
     }
 
-    @Test("Attack 32: a worker for a user is that user for good, in exactly those groups, without any capability (incron 0.3.4, incron 0.5.7)", .enabled(if: isRoot, "only root can become another user"))
+    @Test(
+        "Attack 32: a worker for a user is that user for good, in exactly those groups, with no capability (incron 0.3.4, incron 0.5.7)",
+        .enabled(if: isRoot, "only root can become another user")
+    )
     func becomes() throws {
         let worker = try WorkerUnderTest(as: stranger)
         #expect(chmod(worker.temporary.path, 0o777) == 0)
         // The lines of /proc: real, effective, saved and file system's.
-        let script = "grep -hE '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status /proc/$PPID/status; setpriv --reuid 0 true 2>&1 || echo never"
+        let script = """
+            grep -hE '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status /proc/$PPID/status; setpriv --reuid 0 true 2>&1 \
+            || echo never
+            """
         #expect(try worker.run(worker.shell(script)).kind == .exited(code: 0))
-        let lines = try worker.temporary.text("stdout").split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+        let lines = try worker.temporary.text("stdout").split(separator: "\n").map {
+            $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
         for line in [
             "Uid: 64101 64101 64101 64101", "Gid: 64102 64102 64102 64102", "Groups: 64102 64103 64104", "CapInh: 0000000000000000",
             "CapPrm: 0000000000000000", "CapEff: 0000000000000000", "CapAmb: 0000000000000000", "NoNewPrivs: 0",
@@ -54,10 +62,13 @@ private let isRoot = geteuid() == 0
         #expect(try worker.run(worker.shell(script)).kind == .exited(code: 0))
     }
 
-    @Test("Attack 31: when a step fails, or says that it succeeded and did not, no run is begun (CVE-2006-2607)", .enabled(if: isRoot && access("/usr/bin/strace", X_OK) == 0, "needs root and strace"),
+    @Test(
+        "Attack 31: when a step fails, or says that it succeeded and did not, no run is begun (CVE-2006-2607)",
+        .enabled(if: isRoot && access("/usr/bin/strace", X_OK) == 0, "needs root and strace"),
         arguments: [
             "setgroups:error=EPERM", "setresgid:error=EPERM", "setresuid:error=EAGAIN", "capset:error=EPERM", "keyctl:error=EDQUOT",
-            "prctl:error=EINVAL:when=1", "getresuid:error=EFAULT", "getresgid:error=EFAULT", "getgroups:error=EFAULT", "capget:error=EFAULT",
+            "prctl:error=EINVAL:when=1", "getresuid:error=EFAULT", "getresgid:error=EFAULT", "getgroups:error=EFAULT",
+            "capget:error=EFAULT",
             "setgroups:retval=0", "setresgid:retval=0", "setresuid:retval=0", "setuid:retval=0",
         ])
     func failingSteps(fault: String) throws {
@@ -72,7 +83,8 @@ private let isRoot = geteuid() == 0
 
     @Test("Who is not root becomes nobody else", .enabled(if: isRoot, "starts as root"))
     func notRoot() throws {
-        let worker = try WorkerUnderTest(as: stranger, by: ["/usr/bin/setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
+        let worker = try WorkerUnderTest(
+            as: stranger, by: ["/usr/bin/setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
         #expect(try worker.refusal()?.contains("setgroups") == true)
         #expect(try worker.exitCode() == 3)
     }

@@ -11,7 +11,10 @@ struct OutputCutTests {
     @Test("What is written is read again", arguments: cuts)
     func read(_ cut: OutputCut) { #expect(OutputCut(cut.text) == cut) }
 
-    @Test("A text that is none is refused", arguments: ["", "j 1 0 0 0 0 0", "j 1 0 0 0 0\n", "j 1 5 4 0 0 0\n", "j 1 -1 4 0 0 0\n", "j x 0 0 0 0 0\n"])
+    @Test(
+        "A text that is none is refused",
+        arguments: ["", "j 1 0 0 0 0 0", "j 1 0 0 0 0\n", "j 1 5 4 0 0 0\n", "j 1 -1 4 0 0 0\n", "j x 0 0 0 0 0\n"]
+    )
     func refused(_ text: String) { #expect(OutputCut(text) == nil) }
 
     @Test("The file that the command writes to lacks what was given back, the shorter file what its notice stands for")

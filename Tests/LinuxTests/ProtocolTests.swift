@@ -14,7 +14,8 @@ import WorkerProtocol
     static let request = RunRequest(
         jobID: "20261121T020000.000Z-backup-k3f9", attempt: 3, jobDirectory: "/spool/running/x", arguments: ["sh", "-c", "", "é"],
         environment: ["A=1", "B="], workingDirectory: "/home/a b", umask: 0o27, stdin: "in", stdoutName: "out", stderrName: "err",
-        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, outputLimitBytes: 1 << 40, confinement: [.nice(-5), .ioPriority(24_576), .limit(resource: 7, 1024), .limit(resource: 4, nil), .cgroup("/sys/fs/cgroup/a=b")],
+        timeoutMilliseconds: .max, stopSignal: 2, killAfterMilliseconds: 0, killsLeftovers: true, outputLimitBytes: 1 << 40,
+        confinement: [.nice(-5), .ioPriority(24_576), .limit(resource: 7, 1024), .limit(resource: 4, nil), .cgroup("/sys/fs/cgroup/a=b")],
         environmentFile: "/etc/default/x", replaceable: 1)
 
     static let commands: [Command] = [

@@ -17,7 +17,9 @@ import WorkerProtocol
 
     // MARK: Leftovers
 
-    @Test("Attack 61: leftovers are counted, and left unless the job says otherwise") func leftoversAreLeftUnlessTheJobSaysOtherwise() throws {
+    @Test(
+        "Attack 61: leftovers are counted, and left unless the job says otherwise"
+    ) func leftoversAreLeftUnlessTheJobSaysOtherwise() throws {
         let end = try worker.run(worker.shell("sleep 1000 & echo $! > child"))
         #expect(end.kind == .exited(code: 0) && end.leftovers == 1)
         let left = try pid(in: "child")
@@ -25,7 +27,8 @@ import WorkerProtocol
 
         // The next run kills its own, also one in a session of its own, and not those of the run before.
         let next = try worker.run(
-            worker.shell("sleep 1000 & echo $! > child; (setsid sh -c 'echo $$ > deep; exec sleep 1000' &) ; until [ -s deep ]; do :; done") {
+            worker.shell(
+                "sleep 1000 & echo $! > child; (setsid sh -c 'echo $$ > deep; exec sleep 1000' &) ; until [ -s deep ]; do :; done") {
                 $0.killsLeftovers = true
                 $0.killAfterMilliseconds = 50
             })
@@ -88,7 +91,9 @@ import WorkerProtocol
     func aStopEndsEverything(_ hiding: Hiding) throws {
         let ready = try Pipe(temporary, "ready")
         let go = try Pipe(temporary, "go")
-        let child = "trap \"echo asked > ready; read x < go; echo \\$x > last; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done"
+        let child = """
+            trap \"echo asked > ready; read x < go; echo \\$x > last; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done
+            """
         // Longer than the test may take: nothing here is killed.
         try worker.send(.run(worker.shell(hiding.script(child)) { $0.killAfterMilliseconds = 600_000 }))
         #expect(try ready.line() == "ready")
@@ -117,14 +122,20 @@ import WorkerProtocol
     @Test("A kill during the grace of a stop kills at once")
     func aKillEndsTheGrace() throws {
         let ready = try Pipe(temporary, "ready")
-        try worker.send(.run(worker.shell("(trap '' TERM; echo $$ > child; echo ready > ready; exec sleep 1000) & exec sleep 1000") { $0.killAfterMilliseconds = 600_000 }))
+        try worker.send(
+            .run(
+                worker.shell("(trap '' TERM; echo $$ > child; echo ready > ready; exec sleep 1000) & exec sleep 1000") {
+                    $0.killAfterMilliseconds = 600_000
+                }))
         #expect(try ready.line() == "ready")
         try worker.send(.stop(killAfterMilliseconds: nil))
         try worker.send(.stop(killAfterMilliseconds: 0))
         #expect(try worker.report().leftovers == 0)
     }
 
-    @Test("leftovers = \"kill\" asks what the command left, and gives it kill_after", arguments: Hiding.allCases.filter { $0 != .ownSession })
+    @Test(
+        "leftovers = \"kill\" asks what the command left, and gives it kill_after", arguments: Hiding.allCases.filter { $0 != .ownSession }
+    )
     func leftoversAreAskedFirst(_ hiding: Hiding) throws {
         let ready = try Pipe(temporary, "ready")
         let child = "trap \"echo asked > asked; exit\" TERM; echo ready > ready; while :; do sleep 0.01; done"
@@ -197,7 +208,10 @@ import WorkerProtocol
         #expect(try temporary.text("stdout") == "done\n")
     }
 
-    @Test("Without a daemon the recorded end is on the disk before the worker is gone", .enabled(if: access("/usr/bin/strace", X_OK) == 0, "needs strace"))
+    @Test(
+        "Without a daemon the recorded end is on the disk before the worker is gone",
+        .enabled(if: access("/usr/bin/strace", X_OK) == 0, "needs strace")
+    )
     func withoutADaemonTheEndIsSynced() throws {
         let traces = try TemporaryDirectory()
         let calls = ["/usr/bin/strace", "-qq", "-e", "trace=pwrite64,fdatasync", "-o", "\(traces.path)/calls"]
@@ -210,7 +224,8 @@ import WorkerProtocol
         try go.write("")
         #expect(try worker.exitCode() == 0)
         // What it wrote last to its record, descriptor 4, was synced.
-        let last = try traces.text("calls").split(separator: "\n").filter { $0.hasPrefix("pwrite64(4,") || $0.hasPrefix("fdatasync(4)") }.suffix(2)
+        let last = try traces.text("calls").split(separator: "\n").filter { $0.hasPrefix("pwrite64(4,") || $0.hasPrefix("fdatasync(4)") }
+            .suffix(2)
         #expect(last.map { $0.prefix { $0 != "(" } } == ["pwrite64", "fdatasync"], "\(last)")
     }
 

@@ -57,10 +57,14 @@ import WorkerProtocol
             (worker.request(["foo"]), ENOENT, "command not found: \"foo\" (PATH=/usr/bin:/bin)"),
             (worker.request(["foo"]) { $0.environment = [] }, ENOENT, "command not found: \"foo\" (PATH=/bin:/usr/bin)"),
             (worker.request(["/no/foo"]), ENOENT, "command not found: \"/no/foo\""),
-            (worker.request(["plain"]) { $0.environment = ["PATH=\(path)"] }, EACCES, "permission denied: \"\(path)/plain\" is not executable"),
+            (
+                worker.request(["plain"]) { $0.environment = ["PATH=\(path)"] }, EACCES,
+                "permission denied: \"\(path)/plain\" is not executable"),
             (worker.request(["./plain"]), EACCES, "permission denied: \"./plain\" is not executable"),
             (worker.request([path]), EACCES, "permission denied: \"\(path)\" is not executable"),
-            (worker.request(["./bad"]) { $0.workingDirectory = path }, ENOENT, "\"./bad\": the interpreter that its first line names is not there"),
+            (
+                worker.request(["./bad"]) { $0.workingDirectory = path }, ENOENT,
+                "\"./bad\": the interpreter that its first line names is not there"),
             (worker.request(["./text"]), ENOEXEC, "\"./text\": not a program; a script must begin with a line like #!/bin/sh"),
             (worker.request([]), EINVAL, "the command is empty"),
             (worker.request(["true"]) { $0.stdin = "missing" }, ENOENT, "standard input \"missing\": No such file or directory"),
@@ -118,7 +122,9 @@ import WorkerProtocol
         // 3 is ls's own, of the directory it reads.
         // glibc's posix_spawn ignores its own two signals, 32 and 33, in every child.
         let ignored = "0000000180000000"
-        let start = ["0027", "\(temporary.path)/work", "from a file", "0 1 2 3 ", "ShdPnd:\t\(none)", "SigBlk:\t\(none)", "SigIgn:\t\(ignored)"]
+        let start = [
+            "0027", "\(temporary.path)/work", "from a file", "0 1 2 3 ", "ShdPnd:\t\(none)", "SigBlk:\t\(none)", "SigIgn:\t\(ignored)",
+        ]
         #expect(Array(lines.prefix(7)) == start)
         #expect(lines.count == 9 && lines[7] == "\(lines[8]) \(lines[8])", "leader of its own group and session")
         #expect(try temporary.text("err") == "error\n")
@@ -163,7 +169,9 @@ import WorkerProtocol
         try temporary.write("second/tool", "#!/bin/sh\nexit 9\n", mode: 0o700)
         try temporary.write("here", "#!/bin/sh\nexit 8\n", mode: 0o700)
         let path = temporary.path
-        #expect(try worker.run(worker.request(["tool"]) { $0.environment = ["PATH=/none:\(path)/first:\(path)/second"] }).kind == .exited(code: 9))
+        #expect(
+            try worker.run(worker.request(["tool"]) { $0.environment = ["PATH=/none:\(path)/first:\(path)/second"] }).kind
+                == .exited(code: 9))
         #expect(try worker.run(worker.request(["tool"]) { $0.environment = ["PATH=second"] }).kind == .exited(code: 9))
         #expect(try worker.run(worker.request(["here"]) { $0.environment = ["PATH=/none:"] }).kind == .exited(code: 8))
         #expect(try worker.run(worker.request(["second/tool"])).kind == .exited(code: 9))
@@ -218,7 +226,10 @@ import WorkerProtocol
         #expect(kind == .signaled(number: SIGUSR1, coreDumped: false) || kind == .exited(code: 5))
 
         // Not the command alone.
-        try worker.send(.run(worker.shell("sh -c \"trap 'echo got > ready; exit' USR1; echo ready > ready; while :; do sleep 0.01; done\" & exec sleep 1000")))
+        try worker.send(
+            .run(
+                worker.shell(
+                    "sh -c \"trap 'echo got > ready; exit' USR1; echo ready > ready; while :; do sleep 0.01; done\" & exec sleep 1000")))
         #expect(try ready.line() == "ready")
         try worker.send(.signal(SIGUSR1))
         #expect(try ready.line() == "got")

@@ -21,14 +21,18 @@ struct FrameTests {
         let text = lines.joined(separator: "\n")
         for part in [
             "spoold up since 00:00:00   slots 2/4, 2 free   queue disk 1/1, 0 free\nwaiting 3   ended 1/min 2/h, failed 0/min 1/h",
-            "paused: task nightly, until Monday", "1 Running 2", ">backup-1000", "  1m05s   10m00s  [#####-----]  50% half of it", "2 Waiting 3",
+            "paused: task nightly, until Monday", "1 Running 2", ">backup-1000", "  1m05s   10m00s  [#####-----]  50% half of it",
+            "2 Waiting 3",
             "lock db: backup-1000", "starts in 30s", "queue is full, 1/1", "3 Due next", "nightly", "1m30s  02:01:30          paused",
             "4 Ended", "good-1005", "1.5s  01:59:50          done", "exit 3 exited with 3", "?:help",
         ] { #expect(text.contains(part), "\(part) in:\n\(text)") }
         #expect(lines.count == 24)
     }
 
-    @Test("No line of a frame is wider than the screen, and no frame has more lines, whatever the size", arguments: [1, 5, 13, 14, 24, 40, 200])
+    @Test(
+        "No line of a frame is wider than the screen, and no frame has more lines, whatever the size",
+        arguments: [1, 5, 13, 14, 24, 40, 200]
+    )
     func sizes(_ rows: Int) {
         var snapshot = example()
         snapshot.running[0].status.progress?.message = String(repeating: "漢字e\u{301}", count: 60)

@@ -17,13 +17,17 @@ struct SnapshotPartsTests {
     @Test("What is a user's is in the lists under names by which root can speak of it, and counts")
     func lists() {
         let snapshot = Self.both()
-        #expect(snapshot.running.map(\.status.id) == [id("backup", 0), id("report", 1), "alice/\(id("backup", 0))", "alice/\(id("report", 1))"])
+        #expect(
+            snapshot.running.map(\.status.id) == [id("backup", 0), id("report", 1), "alice/\(id("backup", 0))", "alice/\(id("report", 1))"])
         #expect(snapshot.waiting.count == 6 && snapshot.ended.count == 4 && snapshot.due.map(\.task) == ["nightly", "alice/nightly"])
         #expect(snapshot.runningCount == 4 && snapshot.waitingCount == 6)
         #expect(snapshot.rates.count(seconds: EndRates.hourSeconds, now: now) == .init(ended: 4, failed: 2))
         #expect(snapshot.slots.map { "\($0.queue ?? "-") \($0.used)/\($0.slots)" } == ["- 4/4", "disk 1/1"], "her queues are her own")
         let text = FrameTests.lines(160, 40, ViewState(), snapshot).joined(separator: "\n")
-        for shown in ["alice/backup-1000", "alice/nightly", "paused: task nightly", "paused: everything of alice", "paused: task alice/nightly"] {
+        for shown in [
+            "alice/backup-1000", "alice/nightly", "paused: task nightly", "paused: everything of alice", "paused: task alice/nightly",
+        ]
+        {
             #expect(text.contains(shown), "\(shown) in:\n\(text)")
         }
     }
@@ -41,8 +45,10 @@ struct SnapshotPartsTests {
     }
 
     @Test("Keys act on whose job it is", arguments: [
-        ("jcy", [.cancel("alice/\(id("backup", 0))")]), ("jl", [.follow("alice/\(id("backup", 0))")]), ("4jr", [.retry("alice/\(id("good", 5))")]),
-        ("jpu", [.pause(.queue("disk"), of: "alice")]), ("3pt", [.resume(.task("nightly"), of: "alice")]), ("3jpt", [.resume(.task("nightly"), of: nil)]), ("jpa", [.pause(.all, of: nil)]),
+        ("jcy", [.cancel("alice/\(id("backup", 0))")]), ("jl", [.follow("alice/\(id("backup", 0))")]),
+        ("4jr", [.retry("alice/\(id("good", 5))")]),
+        ("jpu", [.pause(.queue("disk"), of: "alice")]), ("3pt", [.resume(.task("nightly"), of: "alice")]),
+        ("3jpt", [.resume(.task("nightly"), of: nil)]), ("jpa", [.pause(.all, of: nil)]),
     ] as [(String, [ViewAction])])
     func keys(_ keys: String, _ actions: [ViewAction]) {
         var state = ViewState()

@@ -6,8 +6,10 @@ import Testing
 @Suite("Keys and what they do")
 struct ViewStateTests {
     static let bytes: [(bytes: [UInt8], keys: [Key])] = [
-        (Array("jK/".utf8), [.character("j"), .character("K"), .character("/")]), (Array("\u{1B}[A\u{1B}OB\u{1B}[Z".utf8), [.up, .down, .backTab]),
-        (Array("\u{1B}[5~\u{1B}[6~\u{1B}[1~\u{1B}[F".utf8), [.pageUp, .pageDown, .home, .end]), ([9, 13, 10, 127, 8], [.tab, .enter, .enter, .backspace, .backspace]),
+        (Array("jK/".utf8), [.character("j"), .character("K"), .character("/")]),
+        (Array("\u{1B}[A\u{1B}OB\u{1B}[Z".utf8), [.up, .down, .backTab]),
+        (Array("\u{1B}[5~\u{1B}[6~\u{1B}[1~\u{1B}[F".utf8), [.pageUp, .pageDown, .home, .end]),
+        ([9, 13, 10, 127, 8], [.tab, .enter, .enter, .backspace, .backspace]),
         (Array("é漢".utf8), [.character("é"), .character("漢")]), ([0xFF, 0xC3, 0x28, 0x61], [.character("("), .character("a")]),
         (Array("\u{1B}[1;5C\u{1B}[200~x".utf8), [.character("x")]), (Array("\u{1B}q".utf8), [.escape, .character("q")]), ([1, 2, 3], []),
     ]
@@ -34,10 +36,14 @@ struct ViewStateTests {
     }
 
     static let acts: [(keys: String, actions: [ViewAction])] = [
-        ("q", [.quit]), ("cy", [.cancel(id("backup", 0))]), ("cn", []), ("jKy", [.kill(id("report", 1))]), ("jjjjkcy", [.cancel(id("backup", 0))]),
-        ("2cy", [.cancel(id("first", 4))]), ("2Ky", []), ("4r", [.retry(id("good", 5))]), ("4jr", [.retry(id("bad", 6))]), ("1r", []), ("3c", []),
-        ("l", [.follow(id("backup", 0))]), ("3l", []), ("pa", [.pause(.all, of: nil)]), ("pu", [.pause(.queue("disk"), of: nil)]), ("pn", []), ("pq", []),
-        ("3pt", [.resume(.task("nightly"), of: nil)]), ("?q", []), ("sl", [.follow(id("backup", 0))]), ("ssl", [.follow(id("backup", 0))]), ("4sssl", [.follow(id("bad", 6))]),
+        ("q", [.quit]), ("cy", [.cancel(id("backup", 0))]), ("cn", []), ("jKy", [.kill(id("report", 1))]),
+        ("jjjjkcy", [.cancel(id("backup", 0))]),
+        ("2cy", [.cancel(id("first", 4))]), ("2Ky", []), ("4r", [.retry(id("good", 5))]), ("4jr", [.retry(id("bad", 6))]), ("1r", []),
+        ("3c", []),
+        ("l", [.follow(id("backup", 0))]), ("3l", []), ("pa", [.pause(.all, of: nil)]), ("pu", [.pause(.queue("disk"), of: nil)]),
+        ("pn", []), ("pq", []),
+        ("3pt", [.resume(.task("nightly"), of: nil)]), ("?q", []), ("sl", [.follow(id("backup", 0))]), ("ssl", [.follow(id("backup", 0))]),
+        ("4sssl", [.follow(id("bad", 6))]),
         ("2sl", [.follow(id("copy", 2))]), ("gGl", [.follow(id("report", 1))]),
     ]
 

@@ -128,7 +128,9 @@ private func text(_ backoff: Backoff) -> String {
         Accepted(#"deadline = "2026-11-21 03:00""#, means: "2026-11-21T03:00:00.000Z") { text($0.deadline?.instant(due: now)) },
         Accepted("deadline = 2026-11-21T03:00:00Z", means: "2026-11-21T03:00:00.000Z") { text($0.deadline?.instant(due: now)) },
         Accepted("deadline = 1790000000000", means: "2026-09-21T14:13:20.000Z") { text($0.deadline?.instant(due: now)) },
-        Accepted(#"deadline = "in 2h""#, means: "2026-11-21T04:00:00.000Z") { text($0.deadline?.instant(due: instant("2026-01-01T00:00:00.000Z"))) },
+        Accepted(#"deadline = "in 2h""#, means: "2026-11-21T04:00:00.000Z") {
+            text($0.deadline?.instant(due: instant("2026-01-01T00:00:00.000Z")))
+        },
         Accepted(#"overlap = "queue""#, means: "queue") { $0.overlap.rawValue },
         Accepted(#"overlap = "replace""#, means: "replace") { $0.overlap.rawValue },
 
@@ -151,7 +153,9 @@ private func text(_ backoff: Backoff) -> String {
         Accepted(#"backoff = "30s""#, means: "30000 × 1.0 ≤ 3600000 ± 0.0") { text($0.backoff) },
         Accepted("backoff = 0", means: "0 × 1.0 ≤ 3600000 ± 0.0") { text($0.backoff) },
         Accepted(#"backoff = "2h""#, means: "7200000 × 1.0 ≤ 7200000 ± 0.0") { text($0.backoff) },
-        Accepted(#"backoff = {initial = "5s", factor = 2, max = "1m", jitter = 0.2}"#, means: "5000 × 2.0 ≤ 60000 ± 0.2") { text($0.backoff) },
+        Accepted(#"backoff = {initial = "5s", factor = 2, max = "1m", jitter = 0.2}"#, means: "5000 × 2.0 ≤ 60000 ± 0.2") {
+            text($0.backoff)
+        },
         Accepted("backoff = {}", means: "10000 × 1.0 ≤ 3600000 ± 0.0") { text($0.backoff) },
         Accepted(#"backoff = {initial = "2h", factor = 1.5}"#, means: "7200000 × 1.5 ≤ 7200000 ± 0.0") { text($0.backoff) },
         Accepted(#"retry_on = ["timeout", "signal", 75]"#, means: "signal timeout 75") { text($0.retryOn) },
@@ -170,8 +174,12 @@ private func text(_ backoff: Backoff) -> String {
         Accepted(#"ionice = "idle""#, means: "ioprio=24576") { confinement($0) },
         Accepted(#"ionice = "realtime:0""#, means: "ioprio=8192") { confinement($0) },
         Accepted(#"ionice = "best-effort""#, means: "ioprio=16388") { confinement($0) },
-        Accepted(#"limits = {nofile = 1024, core = "unlimited", fsize = "1.5G"}"#, means: "rlimit=1:1610612736 rlimit=4:unlimited rlimit=7:1024") { confinement($0) },
-        Accepted(#"limits = {cpu = "1m500ms", as = "64 KiB", nproc = 0}"#, means: "rlimit=0:61 rlimit=6:0 rlimit=9:65536") { confinement($0) },
+        Accepted(
+            #"limits = {nofile = 1024, core = "unlimited", fsize = "1.5G"}"#,
+            means: "rlimit=1:1610612736 rlimit=4:unlimited rlimit=7:1024") { confinement($0) },
+        Accepted(#"limits = {cpu = "1m500ms", as = "64 KiB", nproc = 0}"#, means: "rlimit=0:61 rlimit=6:0 rlimit=9:65536") {
+            confinement($0)
+        },
         Accepted(#"limits = {memory = "1G", cpu_percent = 150, tasks = 9}"#, means: "1073741824 150.0 9 true") { cgroup($0) },
         Accepted("limits = {tasks = 9, required = false}", means: "nil nil 9 false") { cgroup($0) },
         Accepted("limits = {}", means: "none") { cgroup($0) },
@@ -267,13 +275,18 @@ private func text(_ backoff: Backoff) -> String {
         Refused(
             "overlap = \"skipp\"",
             #"2:11: overlap must be one of wait, queue, skip, allow, replace, not "skipp"; did you mean "skip"?"#),
-        Refused("locks = [\"a\", \"-\"]", "2:15: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; \"-\" is not one"),
-        Refused("locks = 1", "2:9: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; a whole number is not one"),
+        Refused(
+            "locks = [\"a\", \"-\"]",
+            "2:15: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; \"-\" is not one"),
+        Refused(
+            "locks = 1", "2:9: locks must hold a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -; a whole number is not one"),
         Refused("after = [\"a/b\"]", "2:10: after must hold a job's id or a task's name; \"a/b\" is not one"),
         Refused("after = {all = [\"a\"], wen = \"end\"}", "2:23: unknown key \"wen\"; did you mean \"when\"?"),
         Refused("after = {all = [\"a\"], when = \"done\"}", "2:30: when must be one of success, failure, end, not \"done\""),
         Refused("unique = \"\"", "2:10: unique is empty"),
-        Refused("unique = \"\(String(repeating: "/", count: 81))\"", "2:10: unique is 81 bytes long; about 240 are allowed; use a digest of it"),
+        Refused(
+            "unique = \"\(String(repeating: "/", count: 81))\"",
+            "2:10: unique is 81 bytes long; about 240 are allowed; use a digest of it"),
         Refused("on_end = []", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
         Refused("on_end = \" \"", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
         Refused("mail = {when = \"always\"}", "2:8: mail says no address; add to = \"ADDRESS\""),
@@ -320,16 +333,21 @@ private func text(_ backoff: Backoff) -> String {
             "ionice = \"best-effort:8\"",
             #"2:10: ionice must be idle, best-effort or realtime, the latter two with a level such as "best-effort:7""#),
         Refused(
-            "ionice = \"idle:1\"", #"2:10: ionice must be idle, best-effort or realtime, the latter two with a level such as "best-effort:7""#),
+            "ionice = \"idle:1\"",
+            #"2:10: ionice must be idle, best-effort or realtime, the latter two with a level such as "best-effort:7""#),
         Refused("limits = {nofiles = 5}", #"2:11: unknown key "nofiles"; did you mean "nofile"?"#),
         Refused("limits = 5", #"2:10: limits must be a table such as {nofile = 1024, memory = "1G"}, not a whole number"#),
         Refused("limits = {memory = \"1X\"}", #"2:20: memory must be a size: bytes, or a number with K, M, G or T such as "64M""#),
-        Refused("limits = {memory = \"99999999999999999999T\"}", #"2:20: memory must be a size: bytes, or a number with K, M, G or T such as "64M""#),
+        Refused(
+            "limits = {memory = \"99999999999999999999T\"}",
+            #"2:20: memory must be a size: bytes, or a number with K, M, G or T such as "64M""#),
         Refused("limits = {as = -1}", #"2:16: as must be a size: bytes, or a number with K, M, G or T such as "64M""#),
         Refused("output_limit = 10", "2:16: output_limit is 10; at least 1024"),
         Refused("keep = {count = -1}", "2:17: count is -1, outside 0 to 1000000000"),
         Refused("Timeout = 5", #"2:1: unknown key "Timeout"; did you mean "timeout"?"#),
-        Refused("timout = 5\nkil_after = 1", #"2:1: unknown key "timout"; did you mean "timeout"?"#, #"3:1: unknown key "kil_after"; did you mean "kill_after"?"#),
+        Refused(
+            "timout = 5\nkil_after = 1", #"2:1: unknown key "timout"; did you mean "timeout"?"#,
+            #"3:1: unknown key "kil_after"; did you mean "kill_after"?"#),
         Refused("xyzzy = 5", #"2:1: unknown key "xyzzy""#),
         Refused("[env]\nA = 1\n[limit]\nnofile = 5", #"4:2: unknown key "limit"; did you mean "limits"?"#),
         Refused("tries = 0\npriority = 5000", "2:9: tries is 0, outside 1 to 1000000", "3:12: priority is 5000, outside -1000 to 1000"),

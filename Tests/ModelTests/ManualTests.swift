@@ -74,7 +74,9 @@ import Testing
         for key in TaskDefinition.keys {
             let source = Source(format: .json, bytes: Array("{\"\(key)\": null}".utf8))
             do throws(Problems) { _ = try TaskDefinition(name: "t", source: source, context) } catch {
-                #expect(!error.all.contains { $0.message.contains("unknown key") || $0.message.contains("is a key of jobs") }, "\(key): \(error)")
+                #expect(
+                    !error.all.contains { $0.message.contains("unknown key") || $0.message.contains("is a key of jobs") },
+                    "\(key): \(error)")
             }
         }
         for key in Configuration.keys {

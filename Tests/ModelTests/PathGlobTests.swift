@@ -6,7 +6,9 @@ import Testing
 @Suite struct PathGlobTests {
     /// A pattern, paths that it takes, and paths that it does not.
     static let patterns: [(pattern: String, takes: [String], leaves: [String])] = [
-        ("/srv/in/*.csv", ["/srv/in/a.csv", "/srv/in/a b\n.csv", "/srv/in/[x].csv"], ["/srv/in/.csv", "/srv/in/a.CSV", "/srv/in/a/b.csv", "/srv/in/a.csv.tmp", "/srv/in"]),
+        (
+            "/srv/in/*.csv", ["/srv/in/a.csv", "/srv/in/a b\n.csv", "/srv/in/[x].csv"],
+            ["/srv/in/.csv", "/srv/in/a.CSV", "/srv/in/a/b.csv", "/srv/in/a.csv.tmp", "/srv/in"]),
         ("/srv/in/file", ["/srv/in/file"], ["/srv/in/files", "/srv/in/file/", "/srv/infile", "/srv/in/.file"]),
         ("/*", ["/a"], ["/", "/.a", "/a/b"]),
         ("/a?c/*", ["/abc/x", "/aéc/x", "/a\u{10FF80}c/x"], ["/ac/x", "/abbc/x", "/a/c/x"]),
@@ -28,7 +30,9 @@ import Testing
         ("/a/*/c/**/d*", ["/a/b/c/d", "/a/b/c/x/y/dd"], ["/a/c/d", "/a/b/x/d"]),
         ("/a/**/.git/config", ["/a/.git/config", "/a/x/.git/config"], ["/a/.x/.git/config"]),
         // As in new/: what somebody is still writing does not count, unless its ending is written.
-        ("/a/*", ["/a/f", "/a/tmp", "/a/~f", "/a/f.tmp.x"], ["/a/f~", "/a/f.tmp", "/a/f.part", "/a/f.swp", "/a/f.lock", "/a/.f.swp", "/a/~", "/a/.f"]),
+        (
+            "/a/*", ["/a/f", "/a/tmp", "/a/~f", "/a/f.tmp.x"],
+            ["/a/f~", "/a/f.tmp", "/a/f.part", "/a/f.swp", "/a/f.lock", "/a/.f.swp", "/a/~", "/a/.f"]),
         ("/a/f*", ["/a/f", "/a/f.locks"], ["/a/f~", "/a/f.lock"]),
         ("/a/**", ["/a/b", "/a/x.tmp/y"], ["/a/b~", "/a/x/b.part"]),
         ("/a/*.[tp]*", ["/a/b.txt"], ["/a/b.tmp", "/a/b.part"]),
@@ -46,7 +50,8 @@ import Testing
     }
 
     @Test("The directory that all of a pattern lies in", arguments: [
-        ("/srv/in/*.csv", "/srv/in"), ("/srv/in/file", "/srv/in"), ("/*", "/"), ("/file", "/"), ("/srv/**/x", "/srv"), ("/a\\*/b/?", "/a*/b"),
+        ("/srv/in/*.csv", "/srv/in"), ("/srv/in/file", "/srv/in"), ("/*", "/"), ("/file", "/"), ("/srv/**/x", "/srv"),
+        ("/a\\*/b/?", "/a*/b"),
         ("/a/[b]/c", "/a"),
     ])
     func prefix(_ pattern: String, _ prefix: String) throws {
@@ -70,30 +75,43 @@ import Testing
     }
 
     static let refused: [Refused] = [
-        Refused("on_path = \"srv/*.csv\"", #"3:12: on_path "srv/*.csv": a path begins with /; write the whole path, such as "/srv/in/*.csv""#),
+        Refused(
+            "on_path = \"srv/*.csv\"", #"3:12: on_path "srv/*.csv": a path begins with /; write the whole path, such as "/srv/in/*.csv""#),
         Refused("on_path = \"\"", #"3:12: on_path "": a path begins with /; write the whole path, such as "/srv/in/*.csv""#),
-        Refused("on_path = \"/srv/in/\"", #"3:19: on_path "/srv/in/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
+        Refused(
+            "on_path = \"/srv/in/\"",
+            #"3:19: on_path "/srv/in/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
         Refused("on_path = \"/\"", #"3:12: on_path "/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
         Refused("on_path = \"/srv//in\"", #"3:17: on_path "/srv//in": an empty name stands in no file's path"#),
         Refused("on_path = \"/srv/../in\"", #"3:17: on_path "/srv/../in": a name of dots alone stands in no file's path"#),
-        Refused("on_path = \"/srv/**.csv\"", #"3:17: on_path "/srv/**.csv": ** must be a whole name between two /; **/*.csv takes files at any depth"#),
+        Refused(
+            "on_path = \"/srv/**.csv\"",
+            #"3:17: on_path "/srv/**.csv": ** must be a whole name between two /; **/*.csv takes files at any depth"#),
         Refused("on_path = \"/srv/[ab\"", #"3:17: on_path "/srv/[ab": [ is not closed by ]; \[ stands for a bracket"#),
         Refused("on_path = \"/srv/[a/b]\"", #"3:17: on_path "/srv/[a/b]": [ is not closed by ]; \[ stands for a bracket"#),
         Refused("on_path = \"/srv/[]\"", #"3:17: on_path "/srv/[]": [ is not closed by ]; \[ stands for a bracket"#),
         Refused("on_path = \"/srv/[z-a]\"", #"3:18: on_path "/srv/[z-a]": the range z-a ends before it begins"#),
-        Refused("on_path = \"/srv/[[:digit:]]\"", #"3:18: on_path "/srv/[[:digit:]]": classes such as [:digit:] are not known; write the range, [0-9]"#),
+        Refused(
+            "on_path = \"/srv/[[:digit:]]\"",
+            #"3:18: on_path "/srv/[[:digit:]]": classes such as [:digit:] are not known; write the range, [0-9]"#),
         Refused("on_path = '/srv/x\\'", #"3:18: on_path "/srv/x\": nothing follows \; \\ stands for a backslash"#),
         Refused("on_path = 5", "3:11: on_path must be a string, not a whole number"),
         Refused("on_path = \"/a/*\"\npaths = \"one\"", #"4:9: paths must be one of each, all, not "one""#),
         Refused("cron = \"@daily\"\npaths = \"all\"", "4:1: paths needs on_path, which is missing"),
         Refused("on_path = \"/a/*\"\ncron = \"@daily\"", "3:11: cron and on_path in one schedule; write a [[schedule]] for each"),
-        Refused("on_path = \"/a/*\"\njitter = 5\ntimezone = \"UTC\"", "4:1: jitter has no meaning with on_path: a file is due when it arrives", "5:1: timezone has no meaning with on_path: a file is due when it arrives"),
-        Refused("on_path = \"/a/*\"\ndst_gap = \"run\"\nfrom = \"start\"", "4:1: dst_gap has no meaning with on_path: a file is due when it arrives", "5:1: from needs every, which is missing"),
+        Refused(
+            "on_path = \"/a/*\"\njitter = 5\ntimezone = \"UTC\"", "4:1: jitter has no meaning with on_path: a file is due when it arrives",
+            "5:1: timezone has no meaning with on_path: a file is due when it arrives"),
+        Refused(
+            "on_path = \"/a/*\"\ndst_gap = \"run\"\nfrom = \"start\"",
+            "4:1: dst_gap has no meaning with on_path: a file is due when it arrives", "5:1: from needs every, which is missing"),
     ]
 
     @Test("U5: What cannot be used is told at its place", arguments: refused)
     func mistakes(_ row: Refused) {
-        #expect(problems { _ = try TaskDefinition(name: "t", source: toml("command = \":\"\n[[schedule]]\n\(row.text)"), context) } == row.errors)
+        #expect(
+            problems { _ = try TaskDefinition(name: "t", source: toml("command = \":\"\n[[schedule]]\n\(row.text)"), context) }
+                == row.errors)
     }
 
     @Test func aScheduleThatWaitsForFiles() throws {
@@ -106,7 +124,9 @@ import Testing
         let all = try schedule("on_path = \"/srv/in/*.csv\"\npaths = \"all\"")
         #expect(all.onPath?.paths == .all && all.id == each.id && all.isDueAlike(each))
         #expect(try schedule("on_path = \"/srv/in/*.txt\"").id != each.id)
-        #expect(each.explanation(at: now).sentence == "When a file matching /srv/in/*.csv arrives, closed after writing or renamed in, each with a job of its own")
+        #expect(
+            each.explanation(at: now).sentence
+                == "When a file matching /srv/in/*.csv arrives, closed after writing or renamed in, each with a job of its own")
         #expect(PastedSchedule("/srv/in/*.csv").key == "on_path")
     }
 }

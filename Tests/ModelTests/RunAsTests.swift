@@ -5,7 +5,8 @@ import Testing
 /// The keys `user` and `group`.
 @Suite struct RunAsTests {
     @Test("Digits alone are a number, anything else a name", arguments: [
-        ("0", Account.number(0)), ("33", .number(33)), ("4294967294", .number(4_294_967_294)), ("0day", .name("0day")), ("33x", .name("33x")),
+        ("0", Account.number(0)), ("33", .number(33)), ("4294967294", .number(4_294_967_294)), ("0day", .name("0day")),
+        ("33x", .name("33x")),
         ("www-data", .name("www-data")), ("DOMAIN\\user", .name("DOMAIN\\user")), ("root", .name("root")),
     ])
     func accounts(text: String, account: Account) { #expect(Account(text) == account) }
@@ -30,7 +31,12 @@ import Testing
     }
 
     @Test("Root's jobs run as anybody, others' as their owner alone", arguments: [
-        ("user = \"bob\"\ngroup = 4", "bob 4", "2:8: user: only root's own jobs may run as another user; those of this spool run as alice\n3:9: group: only root's own jobs may run with another group; those of this spool run with staff"),
+        (
+            "user = \"bob\"\ngroup = 4", "bob 4",
+            """
+            2:8: user: only root's own jobs may run as another user; those of this spool run as alice\n\
+            3:9: group: only root's own jobs may run with another group; those of this spool run with staff
+            """),
         ("user = \"alice\"\ngroup = \"staff\"", "alice staff", "alice staff"),
         ("user = 1000\ngroup = \"1000\"", "1000 1000", "1000 1000"),
         ("user = \"root\"", "root -", "2:8: user: only root's own jobs may run as another user; those of this spool run as alice"),

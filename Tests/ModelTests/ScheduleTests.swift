@@ -41,9 +41,13 @@ import Testing
         ("calendar = \"9:00:00.25\"\ntimezone = \"Asia/Tokyo\"", "2026-11-22T00:00:00.250Z"),
         ("calendar = \"@1800000000\"\ntimezone = \"Asia/Tokyo\"", "2027-01-15T08:00:00.000Z"),
         ("rrule = \"FREQ=MONTHLY;BYDAY=2TU\"", "2026-12-08T00:00:00.000Z"),
-        ("rrule = \"RRULE:FREQ=WEEKLY;INTERVAL=2\"\ndtstart = 1997-09-02T09:00:00\ntimezone = \"America/New_York\"", "2026-12-01T14:00:00.000Z"),
+        (
+            "rrule = \"RRULE:FREQ=WEEKLY;INTERVAL=2\"\ndtstart = 1997-09-02T09:00:00\ntimezone = \"America/New_York\"",
+            "2026-12-01T14:00:00.000Z"),
         ("rrule = \"FREQ=DAILY\"\ndtstart = \"19970902T090000\"\nexdate = 2026-11-21T09:00:00", "2026-11-22T09:00:00.000Z"),
-        ("rrule = \"FREQ=DAILY\"\ndtstart = 1997-09-02T09:00:00+02:00\nexdate = [\"20261121T070000Z\", \"2026-11-22\", 2026-11-23]", "2026-11-24T07:00:00.000Z"),
+        (
+            "rrule = \"FREQ=DAILY\"\ndtstart = 1997-09-02T09:00:00+02:00\nexdate = [\"20261121T070000Z\", \"2026-11-22\", 2026-11-23]",
+            "2026-11-24T07:00:00.000Z"),
         ("rrule = \"FREQ=DAILY;COUNT=2\"\ndtstart = \"2026-11-20T18:00:00Z\"\ntimezone = \"Asia/Tokyo\"", "2026-11-21T18:00:00.000Z"),
         ("rrule = \"FREQ=DAILY;UNTIL=20261121T015959Z\"", nil),
         ("every = \"5 minutes\"", "2026-11-21T02:05:00.000Z"),
@@ -70,12 +74,15 @@ import Testing
 
     @Test func whatARuleStartsFromAndLeavesOutIsPartOfIt() throws {
         let texts = [
-            "rrule = \"FREQ=DAILY\"", "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-20\"", "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-21\"",
+            "rrule = \"FREQ=DAILY\"", "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-20\"",
+            "rrule = \"FREQ=DAILY\"\ndtstart = \"2026-11-21\"",
             "rrule = \"FREQ=DAILY\"\nexdate = \"2026-11-21\"", "rrule = \"FREQ=DAILY\"\nexdate = [\"2026-11-21\", \"2026-11-22\"]",
         ]
         #expect(try Set(texts.map { try readSchedule($0).id }).count == texts.count)
         let spellings = ["dtstart = \"20261120T090000\"", "dtstart = 2026-11-20T09:00:00", "dtstart = \"2026-11-20 09:00\""]
-        #expect(try Set(spellings.map { try readSchedule("rrule = \"FREQ=DAILY\"\n\($0)").expression }) == ["rrule \"FREQ=DAILY\" from 2026-11-20T09:00:00"])
+        #expect(
+            try Set(spellings.map { try readSchedule("rrule = \"FREQ=DAILY\"\n\($0)").expression })
+                == ["rrule \"FREQ=DAILY\" from 2026-11-20T09:00:00"])
     }
 
     @Test func aSchedulesZoneIsItsOwnThenTheTasksThenTheConfiguredOne() throws {
@@ -83,11 +90,17 @@ import Testing
         let configured = try TaskDefinition(name: "a", source: toml("command = \":\"\n[[schedule]]\ncron = \"@daily\""), berlin)
         #expect(configured.schedules[0].zone.name == "Europe/Berlin")
         let task = try readTask(
-            "command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncron = \"@daily\"\n[[schedule]]\ncron = \"@daily\"\ntimezone = \"UTC\"")
+            """
+            command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncron = \"@daily\"\n[[schedule]]\ncron = \"@daily\"\n\
+            timezone = \"UTC\"
+            """)
         #expect(task.schedules.map(\.zone.name) == ["Asia/Tokyo", "UTC"])
         // What the expression names goes before all of them.
         let named = try readTask(
-            "command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncalendar = \"daily Europe/Berlin\"\n[[schedule]]\ncron = \"CRON_TZ=Asia/Kolkata @daily\"\nnot_after = \"2026-12-01\"")
+            """
+            command = \":\"\ntimezone = \"Asia/Tokyo\"\n[[schedule]]\ncalendar = \"daily Europe/Berlin\"\n[[schedule]]\n\
+            cron = \"CRON_TZ=Asia/Kolkata @daily\"\nnot_after = \"2026-12-01\"
+            """)
         #expect(named.schedules.map(\.zone.name) == ["Europe/Berlin", "Asia/Kolkata"])
         #expect(named.schedules[1].notAfter == instant("2026-11-30T18:30:00.000Z"))
     }

@@ -22,17 +22,29 @@ struct StartLimitTests {
 
     static let rows: [Row] = [
         Row(what: "an argument as long as may be", keys: [("command", list(["echo", text(131_071)]))]),
-        Row(what: "an argument of a byte more", keys: [("command", list(["echo", text(131_072)]))], error: "command holds 131072 bytes in one piece"),
+        Row(
+            what: "an argument of a byte more", keys: [("command", list(["echo", text(131_072)]))],
+            error: "command holds 131072 bytes in one piece"),
         Row(what: "a line as long as may be", keys: [("command", .string("#" + text(131_070)))]),
-        Row(what: "a line of a byte more", keys: [("command", .string("#" + text(131_071)))], error: "command holds 131072 bytes in one piece"),
+        Row(
+            what: "a line of a byte more", keys: [("command", .string("#" + text(131_071)))],
+            error: "command holds 131072 bytes in one piece"),
         Row(what: "a script of any length", keys: [("script", .string("#" + text(900_000)))]),
         Row(what: "a variable as long as may be", keys: [("env", .table(Table([entry("A", text(131_069))])))]),
-        Row(what: "a variable of a byte more", keys: [("env", .table(Table([entry("A", text(131_070))])))], error: "env.A holds 131072 bytes"),
+        Row(
+            what: "a variable of a byte more", keys: [("env", .table(Table([entry("A", text(131_070))])))],
+            error: "env.A holds 131072 bytes"),
         Row(what: "tags as long as may be", keys: [("tags", list((0..<2016).map { _ in text(64) }))]),
         Row(what: "tags of more", keys: [("tags", list((0..<2017).map { _ in text(64) }))], error: "tags holds 131115 bytes"),
-        Row(what: "a shell's option of more", keys: [("shell", list(["/bin/sh", text(131_072)])), ("command", .string("true"))], error: "holds 131072 bytes"),
-        Row(what: "all together as much as may be", keys: [("command", list(["echo"] + (0..<15).map { _ in text(131_071) } + [text(65_000)]))]),
-        Row(what: "all together more", keys: [("command", list(["echo"] + (0..<16).map { _ in text(131_071) }))], error: "command and env are 2097"),
+        Row(
+            what: "a shell's option of more", keys: [("shell", list(["/bin/sh", text(131_072)])), ("command", .string("true"))],
+            error: "holds 131072 bytes"),
+        Row(
+            what: "all together as much as may be",
+            keys: [("command", list(["echo"] + (0..<15).map { _ in text(131_071) } + [text(65_000)]))]),
+        Row(
+            what: "all together more", keys: [("command", list(["echo"] + (0..<16).map { _ in text(131_071) }))],
+            error: "command and env are 2097"),
         Row(what: "many short arguments", keys: [("command", list((0..<200_000).map { _ in "xx" }))], error: "command and env are 2200"),
         Row(what: "a path as long as may be", keys: [("directory", .string(path(4095)))]),
         Row(what: "a directory of a byte more", keys: [("directory", .string(path(4096)))], error: "directory is a path of 4096 bytes"),
@@ -41,9 +53,13 @@ struct StartLimitTests {
         Row(what: "a program of a byte more", keys: [("command", list([path(4096)]))], error: "command is a path of 4096 bytes"),
         Row(what: "a shell of a byte more", keys: [("shell", .string(path(4096)))], error: "shell is a path of 4096 bytes"),
         Row(what: "a name in a path as long as may be", keys: [("directory", .string("/" + text(255)))]),
-        Row(what: "a name in a path of a byte more", keys: [("directory", .string("/" + text(256)))], error: "directory holds a file's name of 256 bytes"),
+        Row(
+            what: "a name in a path of a byte more", keys: [("directory", .string("/" + text(256)))],
+            error: "directory holds a file's name of 256 bytes"),
         Row(what: "as many files as the kernel lets", keys: [("limits", .table(Table([entry("nofile", 4096)])))]),
-        Row(what: "a file more", keys: [("limits", .table(Table([entry("nofile", 4097)])))], error: "limits.nofile is 4097; the kernel lets no process have more than 4096"),
+        Row(
+            what: "a file more", keys: [("limits", .table(Table([entry("nofile", 4097)])))],
+            error: "limits.nofile is 4097; the kernel lets no process have more than 4096"),
     ]
 
     static func path(_ count: Int) -> String { String(String(repeating: "/abcdefg", count: count / 8 + 1).prefix(count)) }
@@ -81,7 +97,9 @@ struct StartLimitTests {
         let definition = try TaskDefinition(name: "t", source: task, context)
         let job = Source(format: .toml, bytes: Array("task = \"t\"\npayload = \"\(Self.text(200_000))\"".utf8))
         #expect(throws: Problems.self) { try job.job(context) { _ in definition } }
-        let (stored, _, _) = try Source(format: .toml, bytes: Array("task = \"t\"\ndescription = \"\"".utf8)).job(context) { _ in definition }
+        let (stored, _, _) = try Source(format: .toml, bytes: Array("task = \"t\"\ndescription = \"\"".utf8)).job(context) { _ in
+            definition
+        }
         #expect(stored.bytes.count <= Source.bytesMax)
         _ = try stored.table()
     }

@@ -15,7 +15,9 @@ import Testing
     static func answers(
         _ expressions: [String], after start: Int64, in zone: String, iterations: Int = 4
     ) throws -> [String: Answer] {
-        let words = ["env", "TZ=:\(zone)", "LC_ALL=C", "systemd-analyze", "calendar", "--iterations=\(iterations)", "--base-time=@\(start)", "--"]
+        let words = [
+            "env", "TZ=:\(zone)", "LC_ALL=C", "systemd-analyze", "calendar", "--iterations=\(iterations)", "--base-time=@\(start)", "--",
+        ]
         // It fails when one of many is refused, and answers the rest.
         let output = try #require(Peer.output(of: ["sh", "-c", "\"$@\"; true", "sh"] + words + expressions))
         var answers: [String: Answer] = [:]

@@ -100,14 +100,22 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
 
     static let cases = [
         // systemd.time(7): the third last day in February; the last Monday in May.
-        Case(calendar: "*-02~03", after: "2026-01-01", due: ["2026-02-26T00:00:00.000", "2027-02-26T00:00:00.000", "2028-02-27T00:00:00.000"]),
+        Case(
+            calendar: "*-02~03", after: "2026-01-01",
+            due: ["2026-02-26T00:00:00.000", "2027-02-26T00:00:00.000", "2028-02-27T00:00:00.000"]),
         Case(calendar: "Mon *-05~07/1", after: "2026-01-01", due: ["2026-05-25T00:00:00.000", "2027-05-31T00:00:00.000"]),
         // The first and the fifth, when they are Thursdays or Fridays.
         Case(calendar: "Thu,Fri 2012-*-1,5 11:12:13", after: "2012-01-06", due: ["2012-03-01T11:12:13.000", "2012-04-05T11:12:13.000"]),
-        Case(calendar: "*-*~1..7/3", after: "2026-02-01", due: ["2026-02-22T00:00:00.000", "2026-02-25T00:00:00.000", "2026-02-28T00:00:00.000"]),
-        Case(calendar: "*-*~8/3", after: "2026-02-01", due: ["2026-02-21T00:00:00.000", "2026-02-24T00:00:00.000", "2026-02-27T00:00:00.000", "2026-03-24T00:00:00.000"]),
+        Case(
+            calendar: "*-*~1..7/3", after: "2026-02-01",
+            due: ["2026-02-22T00:00:00.000", "2026-02-25T00:00:00.000", "2026-02-28T00:00:00.000"]),
+        Case(
+            calendar: "*-*~8/3", after: "2026-02-01",
+            due: ["2026-02-21T00:00:00.000", "2026-02-24T00:00:00.000", "2026-02-27T00:00:00.000", "2026-03-24T00:00:00.000"]),
         // Steps that lead over the end begin anew.
-        Case(calendar: "*:0/7", after: "2026-12-31 23:50", due: ["2026-12-31T23:56:00.000", "2027-01-01T00:00:00.000", "2027-01-01T00:07:00.000"]),
+        Case(
+            calendar: "*:0/7", after: "2026-12-31 23:50",
+            due: ["2026-12-31T23:56:00.000", "2027-01-01T00:00:00.000", "2027-01-01T00:07:00.000"]),
         Case(calendar: "2028/4-02-29", after: "2026-01-01", due: ["2028-02-29T00:00:00.000", "2032-02-29T00:00:00.000"]),
         Case(calendar: "@1800000000", after: "2026-01-01", due: ["2027-01-15T08:00:00.000"]),
         Case(calendar: "@1800000000", zone: "Asia/Tokyo", after: "2026-01-01", due: ["2027-01-15T17:00:00.000"]),
@@ -116,25 +124,40 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         Case(calendar: "9:00:59.25/0.5", after: "2026-01-01 09:00:59.3", due: ["2026-01-01T09:00:59.750", "2026-01-02T09:00:59.250"]),
         Case(calendar: "9:00:00.0009999", after: "2026-01-01", due: ["2026-01-01T09:00:00.001", "2026-01-02T09:00:00.001"]),
         Case(calendar: "9:00:00.0009994", after: "2026-01-01", due: ["2026-01-01T09:00:00.000", "2026-01-02T09:00:00.000"]),
-        Case(calendar: "9:00:00.0009..0.0012/0.0003", after: "2026-01-01", due: ["2026-01-01T09:00:00.000", "2026-01-01T09:00:00.001", "2026-01-02T09:00:00.000"]),
+        Case(
+            calendar: "9:00:00.0009..0.0012/0.0003", after: "2026-01-01",
+            due: ["2026-01-01T09:00:00.000", "2026-01-01T09:00:00.001", "2026-01-02T09:00:00.000"]),
         Case(calendar: "9:00:00/0.000001", after: "2026-01-01 09:00:59.999", due: ["2026-01-01T09:00:59.999", "2026-01-02T09:00:00.000"]),
         // A zone of its own.
         Case(calendar: "12:00 Asia/Tokyo", zone: "Europe/Berlin", after: "2026-01-01", due: ["2026-01-01T04:00:00.000"]),
         // Fixed: a gap's misses make one run at its end, fractions or not; in an overlap the first pass.
-        Case(calendar: "02:30:00.25,30.75", zone: "Europe/Berlin", after: "2026-03-29", due: ["2026-03-29T03:00:00.000", "2026-03-30T02:30:00.250"]),
-        Case(calendar: "2..3:00:00.5", zone: "Europe/Berlin", after: "2026-03-29", due: ["2026-03-29T03:00:00.000", "2026-03-29T03:00:00.500", "2026-03-30T02:00:00.500"]),
-        Case(calendar: "0/1:30", zone: "Europe/Berlin", after: "2026-10-25 01:00", due: ["2026-10-25T01:30:00.000", "2026-10-25T02:30:00.000", "2026-10-25T03:30:00.000"]),
-        Case(calendar: "02:30:00.5", zone: "Europe/Berlin", after: "2026-10-25", due: ["2026-10-25T02:30:00.500", "2026-10-26T02:30:00.500"]),
+        Case(
+            calendar: "02:30:00.25,30.75", zone: "Europe/Berlin", after: "2026-03-29",
+            due: ["2026-03-29T03:00:00.000", "2026-03-30T02:30:00.250"]),
+        Case(
+            calendar: "2..3:00:00.5", zone: "Europe/Berlin", after: "2026-03-29",
+            due: ["2026-03-29T03:00:00.000", "2026-03-29T03:00:00.500", "2026-03-30T02:00:00.500"]),
+        Case(
+            calendar: "0/1:30", zone: "Europe/Berlin", after: "2026-10-25 01:00",
+            due: ["2026-10-25T01:30:00.000", "2026-10-25T02:30:00.000", "2026-10-25T03:30:00.000"]),
+        Case(
+            calendar: "02:30:00.5", zone: "Europe/Berlin", after: "2026-10-25",
+            due: ["2026-10-25T02:30:00.500", "2026-10-26T02:30:00.500"]),
         // Wildcard, because the hour or the minute is *: nothing for the gap, both passes of the overlap.
-        Case(calendar: "*:30:00.5", zone: "Europe/Berlin", after: "2026-03-29 01:00", due: ["2026-03-29T01:30:00.500", "2026-03-29T03:30:00.500"]),
-        Case(calendar: "*:30:00.5", zone: "Europe/Berlin", after: "2026-10-25 01:00", due: ["2026-10-25T01:30:00.500", "2026-10-25T02:30:00.500", "2026-10-25T02:30:00.500", "2026-10-25T03:30:00.500"]),
+        Case(
+            calendar: "*:30:00.5", zone: "Europe/Berlin", after: "2026-03-29 01:00",
+            due: ["2026-03-29T01:30:00.500", "2026-03-29T03:30:00.500"]),
+        Case(
+            calendar: "*:30:00.5", zone: "Europe/Berlin", after: "2026-10-25 01:00",
+            due: ["2026-10-25T01:30:00.500", "2026-10-25T02:30:00.500", "2026-10-25T02:30:00.500", "2026-10-25T03:30:00.500"]),
         Case(calendar: "2:*:59", zone: "Europe/Berlin", after: "2026-03-29", due: ["2026-03-30T02:00:59.000"]),
     ]
 
     @Test(.tzdata, arguments: cases)
     func dueTimes(_ row: Case) throws {
         let zone = try database.zone(row.zone)
-        let due = try calendar(row.calendar, zone).due(after: instant(row.after, zone) - Span(milliseconds: 1), limit: max(row.due.count, 1))
+        let due = try calendar(row.calendar, zone)
+            .due(after: instant(row.after, zone) - Span(milliseconds: 1), limit: max(row.due.count, 1))
         #expect(due.map { String($0.rfc3339(in: zone).prefix(23)) } == row.due)
     }
 
@@ -240,7 +263,9 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         ("5", 0, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "5""#, "did you mean 5:00?"),
         ("2026", 0, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "2026""#, "did you mean 2026-*-*?"),
         ("*", 0, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "*""#, #"for example "*-*-01" or "*:00""#),
-        ("Mon, Tue", 5, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "Tue""#, "the days of the week stand first, in one word"),
+        (
+            "Mon, Tue", 5, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "Tue""#,
+            "the days of the week stand first, in one word"),
         ("1-2-3-4", 0, #"expected a date (Y-M-D or M-D) or a time (H:M or H:M:S), found "1-2-3-4""#, nil),
         ("2026-1-1T05:00", 0, #"a date and a time in one word, "2026-1-1T05:00""#, "write a space for the T"),
         ("Mon 9-17:00", 4, #"a date and a time in one word, "9-17:00""#, "a space stands between them; a range is written a..b"),
@@ -251,7 +276,9 @@ func calendar(_ text: String, _ zone: Zone = .utc, daylight: DaylightRule = .sta
         ("Mon..", 5, "day of week: a name is missing", nil),
         ("Mon,,Tue", 4, "day of week: a name is missing", nil),
         ("Mon,Tues", 4, #"day of week: unknown name "Tues""#, "did you mean Tue?"),
-        ("Mon.Tue", 3, #"day of week: expected a list a,b or a range a..b, found ".Tue""#, "a space stands between the days and the date or time"),
+        (
+            "Mon.Tue", 3, #"day of week: expected a list a,b or a range a..b, found ".Tue""#,
+            "a space stands between the days and the date or time"),
         ("dialy", 0, #"unknown word "dialy""#, "did you mean daily?"),
         ("@daily", 0, #"unknown word "@daily""#, "write daily, alone but for a time zone"),
         ("daily 5:00", 0, #"unknown word "daily""#, "write daily, alone but for a time zone"),

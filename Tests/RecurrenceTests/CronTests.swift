@@ -113,7 +113,8 @@ import Testing
         ("0-59 * * * 0-7", "0-59 * * * 0-6"),
         ("*/100,1-7 1 */100,1-7 * 7", "*/60,1-7 1 */31,2-7 * 0"), ("*/30 0 12 * * *", "*/30 0 12 * * *"),
         ("? ? ? ? ?", "* * * * *"), ("?/15 0 * * ?", "*/15 0 * * *"), ("0 6/8 * * *", "0 6,14,22 * * *"), ("0 0 * * 4/2", "0 0 * * 4,6"),
-        ("0 0 * * sun/3", "0 0 * * 0,3,6"), ("0 0 * * 7/2", "0 0 * * 0"), ("58/1 * * * *", "58,59 * * * *"), ("30~30 5~5 * * *", "30 5 * * *"),
+        ("0 0 * * sun/3", "0 0 * * 0,3,6"), ("0 0 * * 7/2", "0 0 * * 0"), ("58/1 * * * *", "58,59 * * * *"),
+        ("30~30 5~5 * * *", "30 5 * * *"),
     ])
     func normalizes(_ text: String, _ normalized: String) throws {
         #expect(try cron(text).normalized == normalized)
@@ -130,7 +131,8 @@ import Testing
             seen.insert(text)
         }
         #expect(seen.count > 150)
-        guard case .cron(let schedule, _) = try Recurrence.cron("H/15 * * * *", zone: .utc, zones: database, stableSeed: 9).rule else { return }
+        guard case .cron(let schedule, _) = try Recurrence.cron("H/15 * * * *", zone: .utc, zones: database, stableSeed: 9).rule
+        else { return }
         #expect(schedule.rule.minutes.nonzeroBitCount == 4)
     }
 
@@ -151,7 +153,8 @@ import Testing
     func randomSteps() throws {
         var seen = Set<String>()
         for seed in UInt64(0)..<200 {
-            let minutes = try Recurrence.cron("~/15 5~ * * *", zone: .utc, zones: database, stableSeed: seed).normalized.split(separator: " ")[0]
+            let minutes = try Recurrence.cron(
+                "~/15 5~ * * *", zone: .utc, zones: database, stableSeed: seed).normalized.split(separator: " ")[0]
             let first = try #require(Int(minutes.prefix { $0 != "," }))
             #expect(minutes == "\(first),\(first + 15),\(first + 30),\(first + 45)" && first < 15)
             seen.insert(String(minutes))
@@ -177,13 +180,23 @@ import Testing
             ("* * * 13 *", 6, "month 13 is out of range 1-12", nil),
             ("* * * * 8", 8, "day of week 8 is out of range 0-7", nil),
             ("*/0 * * * *", 2, "minute: step 0 is out of range 1-999999", nil),
-            ("0? * * * *", 1, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "?""#, "? stands for *, alone or before a step"),
+            (
+                "0? * * * *", 1, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "?""#,
+                "? stands for *, alone or before a step"),
             ("30~10 * * * *", 0, "minute: range 30~10 is reversed", "write the lower value first"),
             ("0~60 * * * *", 2, "minute 60 is out of range 0-59", nil),
-            ("0~10~20 * * * *", 4, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "~""#, "a random range is written a~b"),
-            ("0 0~30 0 * * ?", 3, #"minute: expected 0-59, lists, ranges a-b and steps a/n, found "~""#, "random ranges belong to the five fields of crontab(5)"),
-            ("*/5 * * * * /usr/bin/php x", 12, #"what follows the time fields is a command, "/usr/bin/php x""#, "a schedule is the time fields alone: leave the command out"),
-            ("0 4 * * * root ~/bin/x", 15, #"what follows the time fields is a command, "~/bin/x""#, "a schedule is the time fields alone: leave the command out"),
+            (
+                "0~10~20 * * * *", 4, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "~""#,
+                "a random range is written a~b"),
+            (
+                "0 0~30 0 * * ?", 3, #"minute: expected 0-59, lists, ranges a-b and steps a/n, found "~""#,
+                "random ranges belong to the five fields of crontab(5)"),
+            (
+                "*/5 * * * * /usr/bin/php x", 12, #"what follows the time fields is a command, "/usr/bin/php x""#,
+                "a schedule is the time fields alone: leave the command out"),
+            (
+                "0 4 * * * root ~/bin/x", 15, #"what follows the time fields is a command, "~/bin/x""#,
+                "a schedule is the time fields alone: leave the command out"),
             ("0 0 * L *", 6, #"month: unknown name "L""#, "allowed are 1-12 or jan-dec"),
             ("L 0 * * *", 0, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "L""#, "L belongs to a day"),
             ("0 0 * * L", 8, "day of week: L needs a day before it", "5L is the last Friday of the month"),
@@ -225,7 +238,9 @@ import Testing
             ("0 0 0 ? * SAT,SUN,L", 18, "day of week: L needs a day before it", "L by itself is Saturday, and is allowed only by itself"),
             ("0 0 0 1 1 ? 1969", 12, "year 1969 is out of range 1970-2199", nil),
             ("0 0 0 1 1 ? 2030-2020", 12, "year: range 2030-2020 is reversed", "write the earlier year first"),
-            ("0 0 0 1?5 * ?", 7, #"day of month: expected 1-31, lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?, found "?""#, "? must be by itself"),
+            (
+                "0 0 0 1?5 * ?", 7, #"day of month: expected 1-31, lists, ranges a-b, steps a/n, L, L-n, nW, LW and ?, found "?""#,
+                "? must be by itself"),
             ("cron(0 10 * * ? *)", 0, "cron(…) is EventBridge's wrapping", "write what is inside"),
             ("rate(5 minutes)", 0, "rate(…) is EventBridge's wrapping", #"write it as every = "5 minutes" or at = "…""#),
             ("", nil, "the cron expression is empty", #"for example "30 2 * * *" is every day at 02:30"#),

@@ -17,7 +17,9 @@ import Testing
         if suite == "adhocore/gronx", kind != "invalid" {
             if fields.count > 5, !fields.contains("?") { return "gronx takes a sixth field for years, and no ? beside seven" }
             if ["@always", "@5minutes"].contains(expression) { return "a word of gronx's own" }
-            if fields.count == 6 || fields.count == 7 && fields[..<3].contains(where: { $0.contains("?") }) { return "gronx takes ? for * anywhere" }
+            if fields.count == 6 || fields.count == 7 && fields[..<3].contains(where: { $0.contains("?") }) {
+                return "gronx takes ? for * anywhere"
+            }
             if fields.count == 5, fields[4].hasSuffix("-7") { return "gronx leaves Sunday out of 3-7" }
         }
         if row["id"].string == "cronutils-0604" { return "cron-utils's prev passes over the run that a gap moved" }
@@ -39,17 +41,23 @@ import Testing
         if kind != "invalid", !expression.hasPrefix("@") {
             if fields.contains(where: { $0.hasPrefix("l/") || $0.hasPrefix("lw/") }) { return "cronsim takes a step after L" }
             if fields.contains(where: { $0.hasSuffix("/0") }) { return "gronx takes a step of 0" }
-            if suite == "croniter", fields.contains("31w") { return "croniter lets 31W run on the last weekday of a shorter month, Quartz skips it" }
+            if suite == "croniter", fields.contains("31w") {
+                return "croniter lets 31W run on the last weekday of a shorter month, Quartz skips it"
+            }
             if fields.contains(where: isReversedOrWhole) { return "croniter wraps reversed ranges and reads a-a as all" }
             if suite != "cronsim", fields.count >= 5, isNull(row["opts"]["implement_cron_bug"]),
                 isSteppedBesideRestricted(fields)
             {
                 return "croniter and robfig/cron take */n in a day field for a restriction; Vixie takes it for a star"
             }
-            if ["croniter-0068", "croniter-0070", "croniter-0202", "croniter-0203", "croniter-0216", "croniter-0359", "croniter-0438"].contains(row["id"].string) {
+            if ["croniter-0068", "croniter-0070", "croniter-0202", "croniter-0203", "croniter-0216", "croniter-0359", "croniter-0438"]
+                .contains(row["id"].string)
+            {
                 return "made with croniter's day_or=False, which the case does not record"
             }
-            if suite == "croniter", fields.count == 5, fields[2] != "*", fields[4] != "*", fields[4].contains("#") || fields[2].hasSuffix("w") {
+            if suite == "croniter",
+                fields.count == 5, fields[2] != "*", fields[4] != "*", fields[4].contains("#") || fields[2].hasSuffix("w")
+            {
                 return "croniter wants both of two restricted day fields when one has # or W"
             }
             if fields.contains("57-57/2") { return "cronsim errs on 57-57/2" }
@@ -82,7 +90,9 @@ import Testing
     private static func quartzExclusion(_ row: JSON, _ fields: [String]) -> String? {
         // 2-6 without ? in a six-field expression that Quartz refuses for another reason is a Unix one here.
         if !fields.contains("?"), row["kind"].string != "invalid" { return "cron-utils takes it without ?" }
-        if fields.count == 6, row["kind"].string == "invalid", !fields.contains("?") { return "six fields without ? are Unix cron after seconds here" }
+        if fields.count == 6, row["kind"].string == "invalid", !fields.contains("?") {
+            return "six fields without ? are Unix cron after seconds here"
+        }
         return nil
     }
 

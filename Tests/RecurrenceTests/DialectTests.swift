@@ -44,14 +44,20 @@ import Testing
         Row("robfig/cron, Usage", "30 * * * *", ["2026-11-20T12:30:00", "2026-11-20T13:30:00"]),
         Row("robfig/cron, Usage", "30 3-6,20-23 * * *", ["2026-11-20T20:30:00", "2026-11-20T21:30:00"]),
         Row("robfig/cron, Usage", "CRON_TZ=Asia/Tokyo 30 04 * * *", ["2026-11-20T19:30:00"]),
-        Row("robfig/cron, as Kubernetes has it: N/step means N-MAX/step", "5/15 * * * *", ["2026-11-20T12:05:00", "2026-11-20T12:20:00", "2026-11-20T12:35:00", "2026-11-20T12:50:00", "2026-11-20T13:05:00"]),
+        Row(
+            "robfig/cron, as Kubernetes has it: N/step means N-MAX/step", "5/15 * * * *",
+            ["2026-11-20T12:05:00", "2026-11-20T12:20:00", "2026-11-20T12:35:00", "2026-11-20T12:50:00", "2026-11-20T13:05:00"]),
         Row("robfig/cron: 0/5", "0/5 13 * * *", ["2026-11-20T13:00:00", "2026-11-20T13:05:00"]),
         Row("robfig/cron: hours from 8 on", "0 8/6 * * *", ["2026-11-20T14:00:00", "2026-11-20T20:00:00", "2026-11-21T08:00:00"]),
-        Row("robfig/cron: days of the week end with 6", "0 0 * * 1/2", ["2026-11-23T00:00:00", "2026-11-25T00:00:00", "2026-11-27T00:00:00", "2026-11-30T00:00:00"]),
+        Row(
+            "robfig/cron: days of the week end with 6", "0 0 * * 1/2",
+            ["2026-11-23T00:00:00", "2026-11-25T00:00:00", "2026-11-27T00:00:00", "2026-11-30T00:00:00"]),
         Row("robfig/cron: ? is *", "0 0 ? * *", ["2026-11-21T00:00:00", "2026-11-22T00:00:00"]),
         Row("robfig/cron: ? for a day field leaves the other one alone", "0 0 ? * MON", ["2026-11-23T00:00:00", "2026-11-30T00:00:00"]),
         Row("robfig/cron: ? for a day of week", "0 0 13 * ?", ["2026-12-13T00:00:00", "2027-01-13T00:00:00"]),
-        Row("robfig/cron, WithSeconds: N/step", "0/20 0 13 * * *", ["2026-11-20T13:00:00", "2026-11-20T13:00:20", "2026-11-20T13:00:40", "2026-11-21T13:00:00"]),
+        Row(
+            "robfig/cron, WithSeconds: N/step", "0/20 0 13 * * *",
+            ["2026-11-20T13:00:00", "2026-11-20T13:00:20", "2026-11-20T13:00:40", "2026-11-21T13:00:00"]),
         Row("robfig/cron, Time zones", "TZ=America/New_York 0 6 * * *", ["2026-11-21T11:00:00"]),
         Row("robfig/cron, WithSeconds", "15 30 4 * * *", ["2026-11-21T04:30:15"]),
         Row("robfig/cron, Intervals", "@every 1h30m10s", ["2026-11-20T13:30:10", "2026-11-20T15:00:20"]),
@@ -76,7 +82,9 @@ import Testing
             ["2022-12-30T10:15:00", "2023-01-27T10:15:00"], after: "2022-12-01T00:00:00Z"),
         Row("EventBridge, wildcards: 3#2 is the second Tuesday", "0 9 ? * 3#2 *", ["2026-12-08T09:00:00", "2027-01-12T09:00:00"]),
         Row("EventBridge, wildcards: 3W is the weekday closest to the 3rd", "0 9 3W * ? *", ["2026-12-03T09:00:00", "2027-01-04T09:00:00"]),
-        Row("EventBridge: 31W skips months without a 31st", "0 9 31W * ? *", ["2026-12-31T09:00:00", "2027-01-29T09:00:00", "2027-03-31T09:00:00"]),
+        Row(
+            "EventBridge: 31W skips months without a 31st", "0 9 31W * ? *",
+            ["2026-12-31T09:00:00", "2027-01-29T09:00:00", "2027-03-31T09:00:00"]),
         Row("EventBridge, wildcards: L is the month's last day", "0 9 L * ? *", ["2026-11-30T09:00:00", "2026-12-31T09:00:00"]),
         Row(
             "Ampt, Wildcards (P2): 1/10 is each tenth minute from the first", "1/10 * * * ? *",
@@ -105,11 +113,19 @@ import Testing
         Row("Quartz, CronTrigger tutorial: the second-to-last day is L-1, L-2 the one before", "0 15 10 L-2 * ?", ["2026-11-28T10:15:00"]),
         Row("Quartz, CronTrigger tutorial: the last Friday", "0 15 10 ? * 6L", ["2026-11-27T10:15:00", "2026-12-25T10:15:00"]),
         Row("Quartz, CronTrigger tutorial: the third Friday", "0 15 10 ? * 6#3", ["2026-12-18T10:15:00", "2027-01-15T10:15:00"]),
-        Row("Quartz, CronTrigger tutorial: every five days from the first", "0 0 12 1/5 * ?", ["2026-11-21T12:00:00", "2026-11-26T12:00:00", "2026-12-01T12:00:00"]),
+        Row(
+            "Quartz, CronTrigger tutorial: every five days from the first", "0 0 12 1/5 * ?",
+            ["2026-11-21T12:00:00", "2026-11-26T12:00:00", "2026-12-01T12:00:00"]),
         Row("Quartz, CronTrigger tutorial", "0 11 11 11 11 ?", ["2027-11-11T11:11:00"]),
-        Row("Quartz, CronExpression: LW is the last weekday", "0 0 0 LW * ?", ["2026-11-30T00:00:00", "2026-12-31T00:00:00", "2027-01-29T00:00:00"]),
-        Row("Quartz, CronExpression: 15W", "0 0 0 15W * ?", ["2026-12-15T00:00:00", "2027-01-15T00:00:00", "2027-02-15T00:00:00", "2027-03-15T00:00:00"]),
-        Row("Quartz, CronExpression: 1W on a Saturday is Monday the 3rd", "0 0 0 1W * ?", ["2027-05-03T00:00:00"], after: "2027-04-15T00:00:00Z"),
+        Row(
+            "Quartz, CronExpression: LW is the last weekday", "0 0 0 LW * ?",
+            ["2026-11-30T00:00:00", "2026-12-31T00:00:00", "2027-01-29T00:00:00"]),
+        Row(
+            "Quartz, CronExpression: 15W", "0 0 0 15W * ?",
+            ["2026-12-15T00:00:00", "2027-01-15T00:00:00", "2027-02-15T00:00:00", "2027-03-15T00:00:00"]),
+        Row(
+            "Quartz, CronExpression: 1W on a Saturday is Monday the 3rd", "0 0 0 1W * ?", ["2027-05-03T00:00:00"],
+            after: "2027-04-15T00:00:00Z"),
         Row(
             "Quartz, CronExpression: 31W skips months without a 31st, as plain 31 does", "0 0 3 31W * ?",
             ["2026-12-31T03:00:00", "2027-01-29T03:00:00", "2027-03-31T03:00:00", "2027-05-31T03:00:00"]),
@@ -117,15 +133,27 @@ import Testing
             "Quartz, CronExpression: 30W skips February", "0 0 3 30W * ?", ["2027-01-29T03:00:00", "2027-03-30T03:00:00"],
             after: "2026-12-30T12:00:00Z"),
         Row(
-            "Quartz, CronExpression: 29W is in February of leap years alone", "0 0 3 29W 2 ?", ["2028-02-29T03:00:00", "2032-02-27T03:00:00"]),
-        Row("Quartz, CronExpression: L-30 is in months of 31 days alone", "0 0 3 L-30 * ?", ["2026-12-01T03:00:00", "2027-01-01T03:00:00", "2027-03-01T03:00:00"]),
+            "Quartz, CronExpression: 29W is in February of leap years alone", "0 0 3 29W 2 ?",
+            ["2028-02-29T03:00:00", "2032-02-27T03:00:00"]),
+        Row(
+            "Quartz, CronExpression: L-30 is in months of 31 days alone", "0 0 3 L-30 * ?",
+            ["2026-12-01T03:00:00", "2027-01-01T03:00:00", "2027-03-01T03:00:00"]),
         Row("Quartz, CronExpression: a fifth Friday is not in each month", "0 0 3 ? * 6#5", ["2027-01-29T03:00:00", "2027-04-30T03:00:00"]),
         Row("Quartz, CronExpression: FRIL", "0 0 0 ? * FRIL", ["2026-11-27T00:00:00"]),
         Row("Quartz, CronExpression: TUE#2", "0 0 0 ? * TUE#2", ["2026-12-08T00:00:00"]),
         Row("Quartz, CronExpression: L alone is Saturday", "0 0 0 ? * L", ["2026-11-21T00:00:00", "2026-11-28T00:00:00"]),
-        Row("Quartz, CronExpression: 22-2", "0 0 22-2 * * ?", ["2026-11-20T22:00:00", "2026-11-20T23:00:00", "2026-11-21T00:00:00", "2026-11-21T01:00:00", "2026-11-21T02:00:00", "2026-11-21T22:00:00"]),
-        Row("Quartz, CronExpression: NOV-FEB", "0 0 0 1 NOV-FEB ?", ["2026-12-01T00:00:00", "2027-01-01T00:00:00", "2027-02-01T00:00:00", "2027-11-01T00:00:00"]),
-        Row("Quartz, CronExpression: FRI-MON", "0 0 0 ? * FRI-MON", ["2026-11-21T00:00:00", "2026-11-22T00:00:00", "2026-11-23T00:00:00", "2026-11-27T00:00:00"]),
+        Row(
+            "Quartz, CronExpression: 22-2", "0 0 22-2 * * ?",
+            [
+                "2026-11-20T22:00:00", "2026-11-20T23:00:00", "2026-11-21T00:00:00", "2026-11-21T01:00:00", "2026-11-21T02:00:00",
+                "2026-11-21T22:00:00",
+            ]),
+        Row(
+            "Quartz, CronExpression: NOV-FEB", "0 0 0 1 NOV-FEB ?",
+            ["2026-12-01T00:00:00", "2027-01-01T00:00:00", "2027-02-01T00:00:00", "2027-11-01T00:00:00"]),
+        Row(
+            "Quartz, CronExpression: FRI-MON", "0 0 0 ? * FRI-MON",
+            ["2026-11-21T00:00:00", "2026-11-22T00:00:00", "2026-11-23T00:00:00", "2026-11-27T00:00:00"]),
         Row("Quartz, CronExpression: /n is */n", "/20 0 0 * * ?", ["2026-11-21T00:00:00", "2026-11-21T00:00:20", "2026-11-21T00:00:40"]),
     ]
 

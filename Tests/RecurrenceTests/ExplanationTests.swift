@@ -32,7 +32,9 @@ import Testing
         ("0 0 */2 * mon", "At 00:00, on every 2nd day from the 1st when that is Monday"),
         ("0 0 2,3,11,12,13,22,23,31 * *", "At 00:00, on the 2nd, 3rd, 11th to 13th, 22nd, 23rd and 31st"),
         ("0 0 L * *", "At 00:00, on the last day of the month"),
-        ("0 0 L-1,L-3,15W,LW * *", "At 00:00, on the weekday nearest the 15th, the last day but 3, the last day but one and the last weekday of the month"),
+        (
+            "0 0 L-1,L-3,15W,LW * *",
+            "At 00:00, on the weekday nearest the 15th, the last day but 3, the last day but one and the last weekday of the month"),
         ("0 0 * * 5L,2#3", "At 00:00, on the third Tuesday of the month and the last Friday of the month"),
         ("0 0 12 1 1 ? 2026-2030", "At 12:00, on the 1st in January, in 2026 to 2030"),
         ("0 0 12 1 1 ? 2000/2", "At 12:00, on the 1st in January, in 2000, 2002, 2004 … 2198"),
@@ -52,7 +54,8 @@ import Testing
     }
 
     @Test(.tzdata) func theZoneIsNamed() throws {
-        let sentence = try cron("CRON_TZ=Europe/Berlin 30 2 * * *").explanation(at: Instant(milliseconds: 0), of: "CRON_TZ=Europe/Berlin 30 2 * * *").sentence
+        let sentence = try cron("CRON_TZ=Europe/Berlin 30 2 * * *")
+            .explanation(at: Instant(milliseconds: 0), of: "CRON_TZ=Europe/Berlin 30 2 * * *").sentence
         #expect(sentence == "At 02:30 every day, in the time of Europe/Berlin")
     }
 
@@ -67,7 +70,8 @@ import Testing
         ("0 0 */10 * *", ["the step of 10 days begins anew each month, after its 28th to 31st day"]),
         ("0 0 1 */5 *", ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
         ("0 0 * * */2", ["the step of 2 days begins anew each week: from Saturday to the next Sunday it is 1 day"]),
-        ("0 0 1 */3 *", []), ("0 0 * * 1/2", []), ("0 0 * * 1-5/2", []), ("0-30/20 * * * *", []), ("7/30 * * * *", []), ("H/15 * * * *", []),
+        ("0 0 1 */3 *", []), ("0 0 * * 1/2", []), ("0 0 * * 1-5/2", []), ("0-30/20 * * * *", []), ("7/30 * * * *", []),
+        ("H/15 * * * *", []),
         ("H/90 * * * *", ["minute: the step of H/90 is longer than 0 to 59, which leaves one value; write @every 90m for equal steps"]),
         ("*/90 * * * *", ["minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps"]),
         ("0 */36 * * *", ["hour: the step of */36 is longer than 0 to 23, which leaves 0 alone; write @every 36h for equal steps"]),
@@ -110,12 +114,18 @@ import Testing
         ("Mon..Fri 09:00", "At 09:00, on Monday to Friday", []),
         ("*-*~1,3 9:30", "At 09:30, on the last day but 2 and the last day of the month", []),
         ("*:0/7", "Every 7 minutes", ["the step of 7 minutes begins anew each hour: from minute 56 to the next 0 it is 4 minutes"]),
-        ("*-*-31", "At 00:00, on the 31st", ["February, April, June, September and November have no 31st: ~1 is the last day of any month"]),
+        (
+            "*-*-31", "At 00:00, on the 31st",
+            ["February, April, June, September and November have no 31st: ~1 is the last day of any month"]),
         ("2020-01-01", "At 00:00, on the 1st in January, in 2020", ["it is over: it is not due again"]),
         ("*-02-30", "At 00:00, on the 30th in February", ["it is never due: no date matches"]),
-        ("*:0/40", "At minutes 0 and 40 of every hour", ["the step of 40 minutes begins anew each hour: from minute 40 to the next 0 it is 20 minutes"]),
+        (
+            "*:0/40", "At minutes 0 and 40 of every hour",
+            ["the step of 40 minutes begins anew each hour: from minute 40 to the next 0 it is 20 minutes"]),
         ("*:0..30/45", "Every hour on the hour", ["minute: the step of 0..30/45 is longer than 0 to 30, which leaves 0 alone"]),
-        ("*-1/5-01", "At 00:00, on the 1st in January, June and November", ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
+        (
+            "*-1/5-01", "At 00:00, on the 1st in January, June and November",
+            ["the step of 5 months begins anew each year: from month 11 to the next 1 it is 2 months"]),
         ("*:0,40", "At minutes 0 and 40 of every hour", []), ("*:0/30", "At minutes 0 and 30 of every hour", []),
         ("9:00:00.25", "At 09:00:00.25 every day", []),
         ("*:*:0/0.5", "Every 0.5 seconds of every minute", []),
@@ -134,19 +144,39 @@ import Testing
 
     static let rules: [(String, String?, String, [String])] = [
         ("FREQ=MONTHLY;BYDAY=2TU", nil, "Every month on the 2nd Tuesday of the month, at 00:00", []),
-        ("FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO,TU,WE,FR;BYHOUR=9,17;COUNT=100", "2026-11-02", "Every 2 weeks on Monday to Wednesday and Friday, at 09:00 and 17:00, weeks beginning on Sunday, from 2026-11-02 on, 100 times", ["its start is not one of its due times: the rule does not name it"]),
-        ("FREQ=YEARLY;UNTIL=20300101T090000Z", "2026-11-21T07:30:05", "Every year in November on the 21st of the month, at 07:30:05, from 2026-11-21 07:30:05 on, until 2030-01-01 09:00 UTC", []),
-        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", nil, "Every month on Monday to Friday, at 00:00, of these the last of each month", []),
+        (
+            "FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO,TU,WE,FR;BYHOUR=9,17;COUNT=100", "2026-11-02",
+            "Every 2 weeks on Monday to Wednesday and Friday, at 09:00 and 17:00, weeks beginning on Sunday, from 2026-11-02 on, 100 times",
+            ["its start is not one of its due times: the rule does not name it"]),
+        (
+            "FREQ=YEARLY;UNTIL=20300101T090000Z", "2026-11-21T07:30:05",
+            "Every year in November on the 21st of the month, at 07:30:05, from 2026-11-21 07:30:05 on, until 2030-01-01 09:00 UTC", []),
+        (
+            "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", nil,
+            "Every month on Monday to Friday, at 00:00, of these the last of each month", []),
         ("FREQ=YEARLY;BYWEEKNO=1,-1;WKST=SU", nil, "Every year in the 1st week and last week, at 00:00, weeks beginning on Sunday", []),
-        ("FREQ=YEARLY;BYYEARDAY=1,100,-1;BYDAY=-2MO", nil, "Every year on the 2nd last Monday of the year when that is the 1st, 100th and last day of the year, at 00:00", ["it is never due: no date matches"]),
-        ("FREQ=MONTHLY;BYMONTHDAY=31", nil, "Every month on the 31st of the month, at 00:00", ["February, April, June, September and November have no 31st: BYMONTHDAY=-1 is the last day of any month"]),
-        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", nil, "Every year in February on the 29th of the month, at 00:00", ["the 29th of February comes in leap years alone"]),
-        ("FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "2026-11-21", "Every 20 minutes, in the hours 9 to 16, from 2026-11-21 on", ["its start is not one of its due times: the rule does not name it"]),
+        (
+            "FREQ=YEARLY;BYYEARDAY=1,100,-1;BYDAY=-2MO", nil,
+            "Every year on the 2nd last Monday of the year when that is the 1st, 100th and last day of the year, at 00:00",
+            ["it is never due: no date matches"]),
+        (
+            "FREQ=MONTHLY;BYMONTHDAY=31", nil, "Every month on the 31st of the month, at 00:00",
+            ["February, April, June, September and November have no 31st: BYMONTHDAY=-1 is the last day of any month"]),
+        (
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", nil, "Every year in February on the 29th of the month, at 00:00",
+            ["the 29th of February comes in leap years alone"]),
+        (
+            "FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "2026-11-21",
+            "Every 20 minutes, in the hours 9 to 16, from 2026-11-21 on",
+            ["its start is not one of its due times: the rule does not name it"]),
         ("FREQ=DAILY;BYHOUR=9,10,11,12,13,14,15,16;BYMINUTE=0", nil, "Every day, in the hours 9 to 16, at minute 0", []),
         ("FREQ=HOURLY", nil, "Every hour", []), ("FREQ=HOURLY;BYMINUTE=15", nil, "Every hour, at minute 15", []),
-        ("FREQ=SECONDLY;BYMINUTE=5", nil, "Every second, at minute 5", []), ("FREQ=SECONDLY;BYSECOND=0,30", nil, "Every second, at seconds 0 and 30", []),
+        ("FREQ=SECONDLY;BYMINUTE=5", nil, "Every second, at minute 5", []),
+        ("FREQ=SECONDLY;BYSECOND=0,30", nil, "Every second, at seconds 0 and 30", []),
         ("FREQ=DAILY;UNTIL=20251231", nil, "Every day, at 00:00, until 2025-12-31", ["it is over: it is not due again"]),
-        ("FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", nil, "Every month in February on the 31st of the month, at 00:00", ["it is never due: no date matches"]),
+        (
+            "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", nil, "Every month in February on the 31st of the month, at 00:00",
+            ["it is never due: no date matches"]),
     ]
 
     @Test(arguments: rules)

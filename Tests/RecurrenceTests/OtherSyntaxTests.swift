@@ -18,8 +18,12 @@ import Testing
                 CronDifferentialTests.field([0, 0, 1, 1, 0][place], [59, 23, 31, 12, 6][place], star: 50, using: &generator)
             }
             switch Int.random(in: 0..<6, using: &generator) {
-            case 0: fields[2...4] = ["L-\(Int.random(in: 0...27, using: &generator)),\(Int.random(in: 1...28, using: &generator))", fields[3], "*"]
-            case 1: fields[2...4] = ["*", fields[3], "\(Int.random(in: 0...6, using: &generator))#\(Int.random(in: 1...5, using: &generator))"]
+            case 0:
+                fields[2...4] = [
+                    "L-\(Int.random(in: 0...27, using: &generator)),\(Int.random(in: 1...28, using: &generator))", fields[3], "*",
+                ]
+            case 1:
+                fields[2...4] = ["*", fields[3], "\(Int.random(in: 0...6, using: &generator))#\(Int.random(in: 1...5, using: &generator))"]
             case 2: fields[2...4] = ["*", fields[3], "\(Int.random(in: 0...6, using: &generator))L,2"]
             default: break
             }

@@ -91,8 +91,12 @@ import Testing
         let march = try instant("2026-03-29T00:00:00Z")
         let october = try instant("2026-10-24T12:00:00Z")
         let night = try pattern("**.02.30.00", berlin)
-        #expect(night.nextOccurrence(after: march, origin: march) == Occurrence(instant: try instant("2026-03-29T01:00:00Z"), note: .movedByGap))
-        #expect(night.nextOccurrence(after: october, origin: october) == Occurrence(instant: try instant("2026-10-25T00:30:00Z"), note: .firstOfRepeated))
+        #expect(
+            night.nextOccurrence(after: march, origin: march)
+                == Occurrence(instant: try instant("2026-03-29T01:00:00Z"), note: .movedByGap))
+        #expect(
+            night.nextOccurrence(after: october, origin: october)
+                == Occurrence(instant: try instant("2026-10-25T00:30:00Z"), note: .firstOfRepeated))
         let skipping = try pattern("**.02.30.00", berlin, daylight: DaylightRule(gap: .skip, repeated: .last))
         #expect(try skipping.next(after: march, origin: march) == instant("2026-03-30T00:30:00Z"))
         #expect(try skipping.next(after: october, origin: october) == instant("2026-10-25T01:30:00Z"))
@@ -101,7 +105,8 @@ import Testing
     // MARK: Extensions
 
     @Test(arguments: [
-        ("ext:my-pattern:some args", "my-pattern", "some args"), ("ext:k:", "k", ""), ("ext:k", "k", ""), ("EXT:a.b_c-9:a:b::c", "a.b_c-9", "a:b::c"),
+        ("ext:my-pattern:some args", "my-pattern", "some args"), ("ext:k:", "k", ""), ("ext:k", "k", ""),
+        ("EXT:a.b_c-9:a:b::c", "a.b_c-9", "a:b::c"),
         ("ext:k: \t\"é\n ", "k", " \t\"é\n "), ("ext:\(String(repeating: "k", count: 64)):x", String(repeating: "k", count: 64), "x"),
     ])
     func anExtensionHasItsKeyAndAllElseIsItsArgument(_ text: String, _ key: String, _ arguments: String) throws {
@@ -115,8 +120,10 @@ import Testing
 
     /// What a program printed, and what that means.
     @Test(arguments: [
-        ("2026-11-22T02:00:00Z\n", "2026-11-22T02:00:00.000Z"), ("@1800000000", "2027-01-15T08:00:00.000Z"), ("  \n 1800000000000 \r\n\n", "2027-01-15T08:00:00.000Z"),
-        ("in 2 hours", "2026-11-21T04:00:00.000Z"), ("+90m", "2026-11-21T03:30:00.000Z"), ("2026-11-21 02:00:00.001", "2026-11-21T02:00:00.001Z"),
+        ("2026-11-22T02:00:00Z\n", "2026-11-22T02:00:00.000Z"), ("@1800000000", "2027-01-15T08:00:00.000Z"),
+        ("  \n 1800000000000 \r\n\n", "2027-01-15T08:00:00.000Z"),
+        ("in 2 hours", "2026-11-21T04:00:00.000Z"), ("+90m", "2026-11-21T03:30:00.000Z"),
+        ("2026-11-21 02:00:00.001", "2026-11-21T02:00:00.001Z"),
         ("2026-11-22 01:00+02:00", "2026-11-21T23:00:00.000Z"), ("2030-11-11", "2030-11-11T00:00:00.000Z"),
     ])
     func anAnswerIsAnInstant(_ printed: String, _ due: String) throws {
@@ -129,7 +136,9 @@ import Testing
 
     @Test(.tzdata) func anAnswerWithoutOffsetIsOfTheSchedulesZone() throws {
         let berlin = try database.zone("Europe/Berlin")
-        #expect(try PatternExtension.answer(Array("2026-11-22 12:00".utf8), zone: berlin, after: instant(Self.now))?.rfc3339 == "2026-11-22T11:00:00.000Z")
+        #expect(
+            try PatternExtension.answer(Array("2026-11-22 12:00".utf8), zone: berlin, after: instant(Self.now))?.rfc3339
+                == "2026-11-22T11:00:00.000Z")
     }
 
     @Test(arguments: [
@@ -151,7 +160,9 @@ import Testing
         var generator = SeededGenerator(seed: 3)
         for length in 0..<300 {
             let bytes = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            do { _ = try PatternExtension.answer(bytes, zone: .utc, after: Instant(milliseconds: .max)) } catch { #expect(!error.message.isEmpty) }
+            do { _ = try PatternExtension.answer(bytes, zone: .utc, after: Instant(milliseconds: .max)) } catch {
+                #expect(!error.message.isEmpty)
+            }
         }
     }
 
@@ -164,29 +175,35 @@ import Testing
         ("01.01.01.01.01.01", 0, "has 6 parts", "patterns are"),
         ("x.seconds", 0, #"expected a whole number, found "x""#, "for example"), (".seconds", 0, "found nothing", "for example"),
         ("-5.seconds", 0, #"found "-5""#, ""), ("5.secondes", 2, #"unknown unit "secondes""#, "did you mean seconds?"),
-        ("5.", 2, "unknown unit nothing", "units are seconds"), ("5.years", 2, #"unknown unit "years""#, "units are seconds minutes hours days weeks months"),
+        ("5.", 2, "unknown unit nothing", "units are seconds"),
+        ("5.years", 2, #"unknown unit "years""#, "units are seconds minutes hours days weeks months"),
         ("0.days", 0, "the interval must be longer than zero", ""), ("3652501.days", nil, "longer than 10,000 years", ""),
         ("99999999999999999999.seconds", nil, "longer than 10,000 years", ""), ("120001.months", nil, "longer than 10,000 years", ""),
         ("13.01.05.00.00", 0, "month 13 is out of range 1-12", ""), ("00.01.05.00.00", 0, "month 00 is out of range 1-12", ""),
         ("01.32.05.00.00", 3, "day 32 is out of range 1-31", ""), ("01.0.05.00.00", 3, "day 0 is out of range 1-31", ""),
-        ("01|02|.01.05.00.00", 6, "month: a value is missing", ""), ("01|**.01.05.00.00", 3, #"month: expected a value, found "**""#, "** alone stands for any month"),
+        ("01|02|.01.05.00.00", 6, "month: a value is missing", ""),
+        ("01|**.01.05.00.00", 3, #"month: expected a value, found "**""#, "** alone stands for any month"),
         ("*.01.05.00.00", 0, #"month: expected a value, found "*""#, "** alone stands for any month"),
         ("01.*.05.00.00", 3, #"day: expected a value, found "*""#, "** alone stands for any day"),
         ("jan.01.05.00.00", 0, #"month: expected 1-12, found "jan""#, ""), ("01..05.00.00", 3, "day: a value is missing", ""),
         ("01.01.24.00.00", 6, "hour 24 is out of range 0-23", ""), ("01.01.05.60.00", 9, "minute 60 is out of range 0-59", ""),
         ("01.01.05.00.60", 12, "second 60 is out of range 0-59", ""),
         ("**.01.**.00.00", 6, #"hour: expected 0-23, found "**""#, "** and lists are only for months, days and weekdays"),
-        ("**.05|06.00.00", 3, #"hour: expected 0-23, found "05|06""#, "** and lists are only for months"), ("**.05..00", 6, "minute: a value is missing", ""),
+        ("**.05|06.00.00", 3, #"hour: expected 0-23, found "05|06""#, "** and lists are only for months"),
+        ("**.05..00", 6, "minute: a value is missing", ""),
         ("saturdey.22.00.00", 0, #"weekday: unknown name "saturdey""#, "did you mean saturday?"),
         ("monday|thurs.22.00.00", 7, #"weekday: unknown name "thurs""#, "did you mean thursday?"),
-        ("someday.22.00.00", 0, #"weekday: unknown name "someday""#, "names are sunday"), ("qqqqqq.22.00.00", 0, "weekday: unknown name", "names are sunday monday"),
+        ("someday.22.00.00", 0, #"weekday: unknown name "someday""#, "names are sunday"),
+        ("qqqqqq.22.00.00", 0, "weekday: unknown name", "names are sunday monday"),
         ("01.05.00.00", 0, #"weekday: unknown name "01""#, "a day of the month goes with a month: **.01.05.00.00"),
         ("é.22.60.00", 0, "weekday: unknown name", ""), ("mon|é|tue.22.00.00", 4, "weekday: unknown name", ""),
         ("mon|.22.00.00", 4, "weekday: a value is missing", ""), ("**.22.00.60", 9, "second 60 is out of range", ""),
         ("ext:", 4, "the extension's key is missing", "ext:KEY:ARGS"), ("ext::x", 4, "the extension's key is missing", ""),
         ("ext:../x:y", 4, #"the extension's key "../x" is not a name"#, "1 to 64"), ("ext:a/b:y", 5, "is not a name", ""),
-        ("ext:.a:y", 4, "is not a name", ""), ("ext:-a:y", 4, "is not a name", ""), ("ext: a:y", 4, "is not a name", ""), ("ext:aé:y", 5, "is not a name", ""),
-        ("ext:\(String(repeating: "k", count: 65)):y", 4, "longer than 64 characters", ""), ("ext:a:b\0c", 7, "contains a NUL character", ""),
+        ("ext:.a:y", 4, "is not a name", ""), ("ext:-a:y", 4, "is not a name", ""), ("ext: a:y", 4, "is not a name", ""),
+        ("ext:aé:y", 5, "is not a name", ""),
+        ("ext:\(String(repeating: "k", count: 65)):y", 4, "longer than 64 characters", ""),
+        ("ext:a:b\0c", 7, "contains a NUL character", ""),
         (String(repeating: "1", count: 5000), nil, "longer than 4096 bytes", ""), ("5.seconds\0", 2, "unknown unit", ""),
     ]
 

@@ -96,7 +96,10 @@ struct RandomRules {
     /// Where dateutil is known to differ, or nil.
     private static func difference(_ rule: RRule, after: Int64, start: Int64) -> String? {
         if rule.weekNumbers.contains(where: { abs($0) >= 52 }) {
-            return "dateutil errs at the ends of the year (its own TODO: week -52 or -53 of the next year; it takes the length of the wrong year for the last week of the year before)"
+            return """
+                dateutil errs at the ends of the year (its own TODO: week -52 or -53 of the next year; it takes the length of the wrong \
+                year for the last week of the year before)
+                """
         }
         if rule.frequency == .weekly, !rule.positions.isEmpty, after < start + 7 * 86_400 {
             return "dateutil takes the rest of the first week for a whole one; RFC 5545: a set starts at the beginning of the interval"
@@ -159,7 +162,9 @@ struct RandomRules {
         let isLeap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0
         let daysInMonth = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]
         let daysInYear = isLeap ? 366 : 365
-        func holds(_ list: [Int], _ value: Int, of count: Int) -> Bool { list.isEmpty || list.contains(value) || list.contains(value - count - 1) }
+        func holds(_ list: [Int], _ value: Int, of count: Int) -> Bool {
+            list.isEmpty || list.contains(value) || list.contains(value - count - 1)
+        }
         func time(_ list: [Int], _ value: Int32, _ start: Int32, isOpen: Bool) -> Bool {
             list.isEmpty ? isOpen || value == start : list.contains(Int(value))
         }
@@ -248,8 +253,12 @@ struct RandomRules {
             let search = RRuleSearch(rule, start: start)
             var due = search.firstMatch(atOrAfter: start)
             // The C library is asked once a period; what is finer is in the lists.
-            for period in stride(from: origin, to: origin + 86_400, by: Int(unit)) where (period - origin) % (unit * Int64(rule.interval)) == 0 {
-                for wall in max(period, start)..<(period + unit) where rule.seconds.isEmpty ? (unit == 1 || (wall - start) % 60 == 0) : rule.seconds.contains(Int(wall % 60)) {
+            for period in stride(from: origin, to: origin + 86_400, by: Int(unit))
+                where (period - origin) % (unit * Int64(rule.interval)) == 0
+            {
+                for wall in max(period, start)..<(period + unit)
+                    where rule.seconds.isEmpty ? (unit == 1 || (wall - start) % 60 == 0) : rule.seconds.contains(Int(wall % 60))
+                {
                     guard Self.names(rule, start: start, wall: wall) else { continue }
                     if due != wall {
                         Issue.record("\(rule) from \(Instant(seconds: start)): \(Instant(seconds: wall)), found \(due)")

@@ -7,7 +7,9 @@ import Testing
 @Suite struct RRuleTextTests {
     private static let example = #"for example "FREQ=MONTHLY;BYDAY=2TU" is every second Tuesday of a month"#
     private static let startHint = #"add when it starts, such as dtstart = "2026-01-01T09:00:00""#
-    private static let known = "known are FREQ UNTIL COUNT INTERVAL BYSECOND BYMINUTE BYHOUR BYDAY BYMONTHDAY BYYEARDAY BYWEEKNO BYMONTH BYSETPOS WKST"
+    private static let known = """
+        known are FREQ UNTIL COUNT INTERVAL BYSECOND BYMINUTE BYHOUR BYDAY BYMONTHDAY BYYEARDAY BYWEEKNO BYMONTH BYSETPOS WKST
+        """
 
     @Test(
         arguments: [
@@ -30,8 +32,12 @@ import Testing
             ("FREQ=DAILY;INTERVAL=0", 20, "INTERVAL 0 is out of range 1-999999999", nil),
             ("FREQ=DAILY;INTERVAL=-1", 20, #"INTERVAL: expected 1-999999999, found "-""#, nil),
             ("FREQ=DAILY;INTERVAL=1,2", 21, #"INTERVAL: expected a semicolon, found ",""#, nil),
-            ("FREQ=DAILY;COUNT=100001", 17, "COUNT 100001 is out of range 1-100000", "they are counted when the rule is read; UNTIL ends a longer one"),
-            ("FREQ=DAILY;COUNT=99999999999999999999", 17, "COUNT 99999999999999999999 is out of range 1-100000", "they are counted when the rule is read; UNTIL ends a longer one"),
+            (
+                "FREQ=DAILY;COUNT=100001", 17, "COUNT 100001 is out of range 1-100000",
+                "they are counted when the rule is read; UNTIL ends a longer one"),
+            (
+                "FREQ=DAILY;COUNT=99999999999999999999", 17, "COUNT 99999999999999999999 is out of range 1-100000",
+                "they are counted when the rule is read; UNTIL ends a longer one"),
             ("FREQ=DAILY;COUNT=0", 17, "COUNT 0 is out of range 1-100000", nil),
             ("FREQ=DAILY;BYSECOND=61", 20, "BYSECOND 61 is out of range 0-60", nil),
             ("FREQ=DAILY;BYMINUTE=60", 20, "BYMINUTE 60 is out of range 0-59", nil),
@@ -52,24 +58,38 @@ import Testing
             ("FREQ=WEEKLY;BYDAY=1", 19, "BYDAY: expected a day SU MO TU WE TH FR SA, found the end", nil),
             ("FREQ=MONTHLY;BYDAY=54MO", 19, "BYDAY 54 is out of range 1-53 or -53 to -1", nil),
             ("FREQ=WEEKLY;WKST=1", 17, #"WKST: expected a day SU MO TU WE TH FR SA, found "1""#, nil),
-            ("FREQ=DAILY;UNTIL=tomorrow", 17, #"UNTIL: can't read the time "tomorrow""#, "write 20261224T180000Z for UTC, 20261224T180000 for the schedule's zone, or 20261224"),
+            (
+                "FREQ=DAILY;UNTIL=tomorrow", 17, #"UNTIL: can't read the time "tomorrow""#,
+                "write 20261224T180000Z for UTC, 20261224T180000 for the schedule's zone, or 20261224"),
             ("FREQ=DAILY;UNTIL=20261324", 21, #"UNTIL: month 13 is out of range 1-12 in "20261324""#, nil),
             ("FREQ=DAILY;UNTIL=20260229T000000Z", 23, #"UNTIL: day 29 is out of range 1-28 in "20260229T000000Z""#, nil),
             ("FREQ=DAILY;UNTIL=20260228T240000Z", 26, #"UNTIL: hour 24 is out of range 0-23 in "20260228T240000Z""#, nil),
             // What goes together: the notes of the table, and "MUST NOT" of the text.
             ("FREQ=DAILY;COUNT=1;UNTIL=20261224", 25, "COUNT and UNTIL both say when the rule ends", "leave one of them out"),
-            ("FREQ=WEEKLY;BYDAY=MO,2TU", 21, "BYDAY with a number needs FREQ=MONTHLY or YEARLY, not WEEKLY", "without the number it is that day of each week"),
-            ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO", 30, "BYDAY with a number is not allowed with BYWEEKNO", "without the number it is that day of each of the weeks"),
+            (
+                "FREQ=WEEKLY;BYDAY=MO,2TU", 21, "BYDAY with a number needs FREQ=MONTHLY or YEARLY, not WEEKLY",
+                "without the number it is that day of each week"),
+            (
+                "FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO", 30, "BYDAY with a number is not allowed with BYWEEKNO",
+                "without the number it is that day of each of the weeks"),
             ("BYWEEKNO=20;FREQ=MONTHLY", 9, "BYWEEKNO needs FREQ=YEARLY, not MONTHLY", nil),
-            ("FREQ=DAILY;BYYEARDAY=1", 21, "BYYEARDAY is not allowed with FREQ=DAILY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
-            ("FREQ=WEEKLY;BYYEARDAY=1", 22, "BYYEARDAY is not allowed with FREQ=WEEKLY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
-            ("FREQ=MONTHLY;BYYEARDAY=1", 23, "BYYEARDAY is not allowed with FREQ=MONTHLY", "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            (
+                "FREQ=DAILY;BYYEARDAY=1", 21, "BYYEARDAY is not allowed with FREQ=DAILY",
+                "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            (
+                "FREQ=WEEKLY;BYYEARDAY=1", 22, "BYYEARDAY is not allowed with FREQ=WEEKLY",
+                "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
+            (
+                "FREQ=MONTHLY;BYYEARDAY=1", 23, "BYYEARDAY is not allowed with FREQ=MONTHLY",
+                "it is allowed with YEARLY, HOURLY, MINUTELY and SECONDLY"),
             ("FREQ=WEEKLY;BYMONTHDAY=1", 23, "BYMONTHDAY is not allowed with FREQ=WEEKLY", "it is allowed with every other FREQ"),
             ("FREQ=MONTHLY;BYSETPOS=1", 22, "BYSETPOS needs another BY… part to choose from", nil),
             // What counts from a start, without one.
             ("FREQ=DAILY;COUNT=3", 17, "COUNT counts from dtstart, which is missing", startHint),
             ("FREQ=DAILY;INTERVAL=2", 20, "INTERVAL=2 counts from dtstart, which is missing", startHint),
-            ("FREQ=WEEKLY", 5, "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, which is missing", "add one of the two, such as BYDAY=MO"),
+            (
+                "FREQ=WEEKLY", 5, "FREQ=WEEKLY without BYDAY takes its weekday from dtstart, which is missing",
+                "add one of the two, such as BYDAY=MO"),
         ] as [(String, Int?, String, String?)])
     func errors(_ text: String, _ offset: Int?, _ message: String, _ hint: String?) {
         #expect(throws: RecurrenceError(message, offset: offset, hint: hint)) { try rrule(text) }
@@ -82,7 +102,9 @@ import Testing
             ("FREQ=YEARLY;UNTIL=20261224t180000z;BYMONTHDAY=-1,1,-3,15", "FREQ=YEARLY;UNTIL=20261224T180000Z;BYMONTHDAY=1,15,-3,-1"),
             ("FREQ=HOURLY;UNTIL=20261224T180060;BYMINUTE=5,4", "FREQ=HOURLY;UNTIL=20261224T180059;BYMINUTE=4,5"),
             ("FREQ=YEARLY;BYSETPOS=-1,2;BYMONTH=12,1;BYWEEKNO=-1,1;BYYEARDAY=366;BYDAY=SU;BYHOUR=23;COUNT=7;", nil),
-            ("BYSETPOS=-1,2;BYMONTH=12,1;BYWEEKNO=-1,1;BYYEARDAY=366;BYDAY=SU;BYHOUR=23;COUNT=7;FREQ=YEARLY", "FREQ=YEARLY;COUNT=7;BYHOUR=23;BYDAY=SU;BYYEARDAY=366;BYWEEKNO=1,-1;BYMONTH=1,12;BYSETPOS=2,-1"),
+            (
+                "BYSETPOS=-1,2;BYMONTH=12,1;BYWEEKNO=-1,1;BYYEARDAY=366;BYDAY=SU;BYHOUR=23;COUNT=7;FREQ=YEARLY",
+                "FREQ=YEARLY;COUNT=7;BYHOUR=23;BYDAY=SU;BYYEARDAY=366;BYWEEKNO=1,-1;BYMONTH=1,12;BYSETPOS=2,-1"),
             ("FREQ=DAILY;UNTIL=20261224", "FREQ=DAILY;UNTIL=20261224"),
         ] as [(String, String?)])
     func normalized(_ text: String, _ normalized: String?) throws {
@@ -122,8 +144,10 @@ import Testing
 
     @Test(
         arguments: [
-            ("22000101", #""22000101" is not between the years 1 and 2199"#), ("0000-12-31", #""0000-12-31" is not between the years 1 and 2199"#),
-            ("19970932T090000", #"day 32 is out of range 1-30 in "19970932T090000""#), ("1997090", "a bare number is epoch milliseconds, and 1997090 is too small for that"),
+            ("22000101", #""22000101" is not between the years 1 and 2199"#),
+            ("0000-12-31", #""0000-12-31" is not between the years 1 and 2199"#),
+            ("19970932T090000", #"day 32 is out of range 1-30 in "19970932T090000""#),
+            ("1997090", "a bare number is epoch milliseconds, and 1997090 is too small for that"),
         ])
     func timesThatAreNone(_ text: String, _ message: String) {
         do throws(RecurrenceError) {
@@ -139,9 +163,12 @@ import Testing
     @Test func randomTextNeverTraps() throws {
         var generator = SeededGenerator(seed: 7)
         let pieces = [
-            "FREQ=", "YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY", ";", ";", ";", "=", ",", ",", "-", "+", "1", "2",
-            "53", "366", "-366", "999999999", "INTERVAL=", "COUNT=", "UNTIL=", "20261224", "20261224T000000Z", "BYDAY=", "MO", "-1SU", "5FR",
-            "BYMONTH=", "BYMONTHDAY=", "BYYEARDAY=", "BYWEEKNO=", "BYSETPOS=", "BYHOUR=", "BYMINUTE=", "BYSECOND=", "WKST=", "é", ":", "RRULE:", " ",
+            "FREQ=", "YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY", ";", ";", ";", "=", ",", ",", "-", "+", "1",
+            "2",
+            "53", "366", "-366", "999999999", "INTERVAL=", "COUNT=", "UNTIL=", "20261224", "20261224T000000Z", "BYDAY=", "MO", "-1SU",
+            "5FR",
+            "BYMONTH=", "BYMONTHDAY=", "BYYEARDAY=", "BYWEEKNO=", "BYSETPOS=", "BYHOUR=", "BYMINUTE=", "BYSECOND=", "WKST=", "é", ":",
+            "RRULE:", " ",
         ]
         let starts = ["0001-01-01", "1969-12-31T23:59:59", "2026-11-21T09:00:00", "2199-12-31T23:59:59"]
         var read = 0
@@ -151,7 +178,8 @@ import Testing
             if Bool.random(using: &generator), text.last == ";" { text.removeLast() }
             guard let recurrence = try? rrule(text, from: starts.randomElement(using: &generator)!) else { continue }
             read += 1
-            let after = Instant(milliseconds: Int64.random(in: .min ... .max, using: &generator) >> Int64.random(in: 0...24, using: &generator))
+            let after = Instant(
+                milliseconds: Int64.random(in: .min ... .max, using: &generator) >> Int64.random(in: 0...24, using: &generator))
             if let due = recurrence.next(after: after, origin: after) { #expect(due > after, "\(text)") }
         }
         #expect(read > 150)

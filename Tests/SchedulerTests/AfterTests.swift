@@ -25,7 +25,9 @@ import Testing
         world.handle(.ended(a, attempt: 1, RunResult(outcome: row.outcome, startedAt: nil, endedAt: world.now)))
         #expect(world.lines() == [job.state == .done ? "ended a 1 done" : "ended a 1 failed \(job.reason!.rawValue)", row.became])
         if waiter.reason == .dependency {
-            #expect(waiter.error?.contains("\(row.when) of \(a), which \(job.state == .done ? "succeeded" : "failed (exit)")") == true, "\(waiter.error ?? "")")
+            #expect(
+                waiter.error?.contains("\(row.when) of \(a), which \(job.state == .done ? "succeeded" : "failed (exit)")") == true,
+                "\(waiter.error ?? "")")
         }
     }
 
@@ -153,7 +155,8 @@ import Testing
 
     /// What is on record of a job that was retried twice, and what becomes of one that comes after it.
     static let records: [(ends: [String: JobState], became: String)] = [
-        (["b": .failed, "b1": .failed, "b2": .done], "started c 1"), (["b2": .done], "started c 1"), (["b": .done, "b2": .failed], "ended c 0 failed dependency"),
+        (["b": .failed, "b1": .failed, "b2": .done], "started c 1"), (["b2": .done], "started c 1"),
+        (["b": .done, "b2": .failed], "ended c 0 failed dependency"),
         // The newest was withdrawn, or its record removed.
         (["b": .failed, "b1": .done], "started c 1"), (["b": .done], "started c 1"), ([:], "ended c 0 failed rejected"),
     ]
@@ -192,7 +195,11 @@ import Testing
         world.end("a", .exited(1))
         let again = retry(world, "a1", of: a)
         #expect(world.lines() == ["ended a 1 failed exit", "accepted a1", "started a1 1"])
-        for one in [world, World.restored(from: world.records, at: world.now), World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now)] {
+        for one in [
+            world, World.restored(from: world.records, at: world.now),
+            World.restored(from: world.scheduler.snapshot(at: world.now), at: world.now),
+        ]
+        {
             one.handle(.ended(again, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
             #expect(one.lines() == ["ended a1 1 done", "started b 1"])
         }

@@ -36,7 +36,12 @@ import Testing
     /// Keys, and what is said when the daemon comes back on the 25th at 06:30 after having gone on the 21st at 01:00.
     static let downtimes: [(keys: String, said: [String])] = [
         ("", ["skipped t 02:00:00 to 2026-11-25T01:59:59.999 (4) merged", "accepted t due 2026-11-25T02:00:00", "started t 1"]),
-        ("catch_up = \"all\"\ncatch_up_limit = 2", ["skipped t 02:00:00 to 2026-11-24T01:59:59.999 (3) missed", "accepted t due 2026-11-24T02:00:00", "accepted t due 2026-11-25T02:00:00", "started t 1"]),
+        (
+            "catch_up = \"all\"\ncatch_up_limit = 2",
+            [
+                "skipped t 02:00:00 to 2026-11-24T01:59:59.999 (3) missed", "accepted t due 2026-11-24T02:00:00",
+                "accepted t due 2026-11-25T02:00:00", "started t 1",
+            ]),
         ("catch_up = \"none\"", ["skipped t 02:00:00 to 2026-11-25T02:00:00 (5) missed"]),
     ]
 

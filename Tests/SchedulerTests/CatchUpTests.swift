@@ -7,21 +7,31 @@ import Testing
     /// A schedule, the keys of catching up, and what is said when the daemon comes back at 06:30 after having gone at 02:00.
     static let rules: [(String, String, [String])] = [
         ("cron = \"0 * * * *\"", "", ["skipped t 03:00:00 to 05:59:59.999 (3) merged", "accepted t due 06:00:00", "started t 1"]),
-        ("cron = \"0 * * * *\"", "catch_up = \"all\"", ["accepted t due 03:00:00", "accepted t due 04:00:00", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
-        ("cron = \"0 * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 2", ["skipped t 03:00:00 to 04:59:59.999 (2) missed", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
-        ("cron = \"0 * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 4", ["accepted t due 03:00:00", "accepted t due 04:00:00", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
+        (
+            "cron = \"0 * * * *\"", "catch_up = \"all\"",
+            ["accepted t due 03:00:00", "accepted t due 04:00:00", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
+        (
+            "cron = \"0 * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 2",
+            ["skipped t 03:00:00 to 04:59:59.999 (2) missed", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
+        (
+            "cron = \"0 * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 4",
+            ["accepted t due 03:00:00", "accepted t due 04:00:00", "accepted t due 05:00:00", "accepted t due 06:00:00", "started t 1"]),
         ("cron = \"0 * * * *\"", "catch_up = \"none\"", ["skipped t 03:00:00 to 06:00:00 (4) missed"]),
         ("cron = \"0 5 * * *\"", "", ["accepted t due 05:00:00", "started t 1"]),
         ("cron = \"0 7 * * *\"", "", []),
         ("every = \"2h\"", "", ["accepted t due 04:00:00", "started t 1"]),
         ("every = \"2h\"", "catch_up = \"all\"", ["accepted t due 04:00:00", "started t 1"]),
         ("every = \"2h\"", "catch_up = \"none\"", ["skipped t 04:00:00 to 06:00:00 (2) missed"]),
-        ("every = \"2h\"\nfrom = \"start\"", "", ["skipped t 04:00:00 to 05:59:59.999 (1) merged", "accepted t due 06:00:00", "started t 1"]),
+        (
+            "every = \"2h\"\nfrom = \"start\"", "",
+            ["skipped t 04:00:00 to 05:59:59.999 (1) merged", "accepted t due 06:00:00", "started t 1"]),
         ("every = \"2h\"\nfrom = \"start\"", "catch_up = \"all\"", ["accepted t due 04:00:00", "accepted t due 06:00:00", "started t 1"]),
         ("at = \"2026-11-21T03:00:00Z\"", "", ["accepted t due 03:00:00", "started t 1"]),
         ("at = \"2026-11-21T03:00:00Z\"", "catch_up = \"all\"", ["accepted t due 03:00:00", "started t 1"]),
         ("at = \"2026-11-21T03:00:00Z\"", "catch_up = \"none\"", ["skipped t 03:00:00 to 03:00:00 (1) missed"]),
-        ("cron = \"0 * * * *\"\nnot_after = \"2026-11-21T04:00:00Z\"", "", ["skipped t 03:00:00 to 03:59:59.999 (1) merged", "accepted t due 04:00:00", "started t 1"]),
+        (
+            "cron = \"0 * * * *\"\nnot_after = \"2026-11-21T04:00:00Z\"", "",
+            ["skipped t 03:00:00 to 03:59:59.999 (1) merged", "accepted t due 04:00:00", "started t 1"]),
         ("cron = \"0 * * * *\"\nenabled = false", "", []),
     ]
 
@@ -70,7 +80,9 @@ import Testing
         world.lines()
         let next = World.restored(from: world.records, at: at("06:30"))
         next.handle(.started(boot: "b1", version: "1"))
-        #expect(next.lines() == ["daemon started", "undefined schedules/s", "undefined tasks/t", "unscheduled t", "undefined tasks/u", "unscheduled u"])
+        #expect(
+            next.lines()
+                == ["daemon started", "undefined schedules/s", "undefined tasks/t", "unscheduled t", "undefined tasks/u", "unscheduled u"])
         #expect(next.scheduler.tasks.isEmpty && next.scheduler.definitions.isEmpty)
     }
 
@@ -89,14 +101,18 @@ import Testing
         next.handle(.scheduleUnusable(id: "s"))
         next.handle(.started(boot: "b1", version: "1"))
         #expect(next.lines() == ["daemon started"])
-        #expect(next.until("03:00").filter { $0.contains("accepted") } == ["02:30:00 accepted u due 02:30:00", "03:00:00 accepted t due 03:00:00"])
+        #expect(
+            next.until("03:00").filter { $0.contains("accepted") }
+                == ["02:30:00 accepted u due 02:30:00", "03:00:00 accepted t due 03:00:00"])
     }
 
     /// Keys, and how many years of seconds were missed. A test that took a step for each would not end.
     static let years: [(String, String, [String])] = [
         ("cron = \"* * * * * *\"", "", ["(many) merged", "accepted t due 2046-11-21T02:00:00", "started t 1"]),
         ("cron = \"* * * * * *\"", "catch_up = \"none\"", ["(many) missed"]),
-        ("cron = \"* * * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 2", ["(many) missed", "accepted t due 2046-11-21T01:59:59", "accepted t due 2046-11-21T02:00:00", "started t 1"]),
+        (
+            "cron = \"* * * * * *\"", "catch_up = \"all\"\ncatch_up_limit = 2",
+            ["(many) missed", "accepted t due 2046-11-21T01:59:59", "accepted t due 2046-11-21T02:00:00", "started t 1"]),
         ("every = 1\nfrom = \"start\"", "", ["(many) merged", "accepted t due 2046-11-21T02:00:00", "started t 1"]),
         ("every = 1", "", ["accepted t due 02:00:01", "started t 1"]),
         ("every = 1", "catch_up = \"none\"", ["(many) missed"]),

@@ -63,7 +63,10 @@ import Testing
         #expect(world.until("2026-11-24T02:10:00.000Z").contains("2026-11-24T02:10:00 accepted p due 2026-11-24T02:10:00"))
     }
 
-    static let kinds = ["pattern = \"10.minutes\"", "pattern = \"**.02.10.00\"", "cron = \"*/10 * * * *\"", "every = \"10m\"", "every = \"10m\"\nfrom = \"start\"", "at = \"2026-11-21T02:10:00Z\""]
+    static let kinds = [
+        "pattern = \"10.minutes\"", "pattern = \"**.02.10.00\"", "cron = \"*/10 * * * *\"", "every = \"10m\"",
+        "every = \"10m\"\nfrom = \"start\"", "at = \"2026-11-21T02:10:00Z\"",
+    ]
 
     @Test("Attack 55: an hour back fires nothing twice", arguments: kinds)
     func anHourBackFiresNothingTwice(schedule: String) {

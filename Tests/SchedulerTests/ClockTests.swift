@@ -33,7 +33,9 @@ import Testing
         #expect(world.until("02:36", endingRuns: true).filter { $0.contains("accepted") } == ["02:35:00 accepted t due 02:35:00"])
     }
 
-    @Test("Attack 59: booted in another age and then corrected, it is not stuck", arguments: [false, true]) func bootedInAnotherAgeAndThenCorrectedItIsNotStuck(isRestarted: Bool) {
+    @Test(
+        "Attack 59: booted in another age and then corrected, it is not stuck", arguments: [false, true]
+    ) func bootedInAnotherAgeAndThenCorrectedItIsNotStuck(isRestarted: Bool) {
         var world = world()
         world.until("02:06", endingRuns: true)
         world.now = age
@@ -50,7 +52,9 @@ import Testing
         }
         #expect(world.scheduler.schedulesAhead(at: at("02:10")) == [])
         let lines = world.until("02:21", endingRuns: true)
-        #expect(lines.filter { $0.contains("accepted") } == ["02:15:00 accepted t due 02:15:00", "02:20:00 accepted t due 02:20:00"], "\(lines)")
+        #expect(
+            lines.filter { $0.contains("accepted") } == ["02:15:00 accepted t due 02:15:00", "02:20:00 accepted t due 02:20:00"],
+            "\(lines)")
         // And it is written down.
         let again = world.restarted(at: "02:22")
         #expect(again.scheduler.tasks["t"]?.schedule("s")?.accounted == at("02:20"))

@@ -177,7 +177,10 @@ import Testing
             world.task("u", "")
             world.schedule("f", of: "u", "at = \"2026-11-21T01:00:00Z\"")
         }
-        let refusals = ["refused tasks/t.toml:4:6: at 2026-11-21T01:00:00.000Z is in the past", "refused schedules/f.toml:2:6: at 2026-11-21T01:00:00.000Z is in the past"]
+        let refusals = [
+            "refused tasks/t.toml:4:6: at 2026-11-21T01:00:00.000Z is in the past",
+            "refused schedules/f.toml:2:6: at 2026-11-21T01:00:00.000Z is in the past",
+        ]
         edit(world)
         #expect(world.lines() == refusals)
         // The same when the edit is found by the next daemon.
@@ -186,7 +189,9 @@ import Testing
         next.handle(.started(boot: "b1", version: "1"))
         #expect(next.lines() == ["daemon started"] + refusals)
         for world in [world, next] {
-            #expect(world.until("09:00", endingRuns: true).filter { $0.contains("accepted") } == ["08:00:00 accepted u due 08:00:00", "09:00:00 accepted t due 09:00:00"])
+            #expect(
+                world.until("09:00", endingRuns: true).filter { $0.contains("accepted") }
+                    == ["08:00:00 accepted u due 08:00:00", "09:00:00 accepted t due 09:00:00"])
         }
     }
 
@@ -247,7 +252,9 @@ import Testing
         let world = World()
         world.task("t", "[[schedule]]\ncron = \"0 * * * *\"")
         world.handle(.paused(.task("t"), note: "broken"))
-        #expect(world.until("04:30").suffix(2) == ["03:00:00 skipped t 03:00:00 to 03:00:00 (1) paused", "04:00:00 skipped t 04:00:00 to 04:00:00 (1) paused"])
+        #expect(
+            world.until("04:30").suffix(2)
+                == ["03:00:00 skipped t 03:00:00 to 03:00:00 (1) paused", "04:00:00 skipped t 04:00:00 to 04:00:00 (1) paused"])
         world.handle(.resumed(.task("t")))
         #expect(world.until("05:00").last == "05:00:00 started t 1")
     }
@@ -256,7 +263,8 @@ import Testing
         let world = World()
         world.task("t", "[[schedule]]\ncron = \"0 * * * *\"")
         world.handle(.paused(.all, note: ""))
-        #expect(world.until("04:30").suffix(2) == ["03:00:00 accepted t due 03:00:00", "04:00:00 skipped t 04:00:00 to 04:00:00 (1) overlap"])
+        #expect(
+            world.until("04:30").suffix(2) == ["03:00:00 accepted t due 03:00:00", "04:00:00 skipped t 04:00:00 to 04:00:00 (1) overlap"])
         world.handle(.resumed(.all))
         #expect(world.lines() == ["resumed all", "started t 1"])
     }

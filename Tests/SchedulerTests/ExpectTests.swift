@@ -9,7 +9,9 @@ import Testing
         let world = World()
         world.task("t", Self.task)
         #expect(world.until("02:59:59") == ["02:00:00 defined tasks/t", "02:00:00 expecting t since 02:00:00"])
-        #expect(world.until("05:00") == ["03:00:00 accepted t.on_overdue", "03:00:00 overdue t since 02:00:00", "03:00:00 started t.on_overdue 1"])
+        #expect(
+            world.until("05:00")
+                == ["03:00:00 accepted t.on_overdue", "03:00:00 overdue t since 02:00:00", "03:00:00 started t.on_overdue 1"])
         #expect(world.scheduler.overdue.map(\.task) == ["t"])
         #expect(world.scheduler.jobs.values.first?.definition.environment.map(\.value) == ["t", "2026-11-21T02:00:00.000Z"])
         world.handle(.resumed(.all))
@@ -41,7 +43,8 @@ import Testing
         world.task("t", Self.task)
         world.until("02:30")
         func restart(_ time: String) {
-            let next = World.restored(from: fromSnapshot ? world.scheduler.snapshot(at: world.now) : world.earlier + world.records, at: at(time))
+            let next = World.restored(
+                from: fromSnapshot ? world.scheduler.snapshot(at: world.now) : world.earlier + world.records, at: at(time))
             next.earlier = world.earlier + world.records
             next.task("t", Self.task, since: at("02:00"))
             world = next

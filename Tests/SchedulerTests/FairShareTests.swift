@@ -51,7 +51,8 @@ import Testing
     }
 
     @Test("One user's jobs leave what userSlots leaves, root's own may have all", arguments: [
-        (slots: 8, most: 7, user: "alice", has: 7), (8, 7, "", 8), (8, 3, "alice", 3), (1, 1, "alice", 1), (4, 9, "alice", 4), (4, 0, "alice", 1),
+        (slots: 8, most: 7, user: "alice", has: 7), (8, 7, "", 8), (8, 3, "alice", 3), (1, 1, "alice", 1), (4, 9, "alice", 4),
+        (4, 0, "alice", 1),
     ])
     func noUserHasAll(slots: Int, most: Int, user: String, has: Int) {
         var world = World(slots: slots, "alice", "bob", "")
@@ -171,7 +172,9 @@ import Testing
         share.report("bob", running: 0, isShort: true, number: 0)
         // Alice has not said yet that she took up her four.
         let lowered = share.settle()
-        #expect(lowered == [FairShare.Grant(user: "alice", slots: 0, number: 2)] || lowered == [FairShare.Grant(user: "alice", slots: 2, number: 2)])
+        #expect(
+            lowered == [FairShare.Grant(user: "alice", slots: 0, number: 2)]
+                || lowered == [FairShare.Grant(user: "alice", slots: 2, number: 2)])
         #expect(share.settle().isEmpty)
         share.report("alice", running: 4, isShort: true, number: 1)
         #expect(!share.settle().contains { $0.user == "bob" && $0.slots > 0 })
@@ -210,7 +213,8 @@ import Testing
                 }
             case 3: running[user] = max(running[user] ?? 0, min(wants[user] ?? 0, limits[user] ?? 0))
             default:
-                share.report(user, running: running[user] ?? 0, isShort: (wants[user] ?? 0) > (running[user] ?? 0), number: numbers[user] ?? 0)
+                share.report(
+                    user, running: running[user] ?? 0, isShort: (wants[user] ?? 0) > (running[user] ?? 0), number: numbers[user] ?? 0)
                 letters += share.settle()
             }
             #expect(running.values.reduce(0, +) <= slots)

@@ -78,8 +78,18 @@ import Testing
     }
 
     @Test("U5: An overlap that the task asks for is kept to", arguments: [
-        ("skip", ["accepted t due 02:01:00", "skipped t 02:02:00 to 02:02:00 (1) overlap /in/b", "skipped t 02:03:00 to 02:03:00 (1) overlap /in/c"]),
-        ("wait", ["accepted t due 02:01:00", "skipped t 02:02:00 to 02:02:00 (1) overlap /in/b", "skipped t 02:03:00 to 02:03:00 (1) overlap /in/c"]),
+        (
+            "skip",
+            [
+                "accepted t due 02:01:00", "skipped t 02:02:00 to 02:02:00 (1) overlap /in/b",
+                "skipped t 02:03:00 to 02:03:00 (1) overlap /in/c",
+            ]),
+        (
+            "wait",
+            [
+                "accepted t due 02:01:00", "skipped t 02:02:00 to 02:02:00 (1) overlap /in/b",
+                "skipped t 02:03:00 to 02:03:00 (1) overlap /in/c",
+            ]),
         ("queue", ["accepted t due 02:01:00", "accepted t due 02:02:00", "accepted t due 02:03:00"]),
         ("allow", ["accepted t due 02:01:00", "accepted t due 02:02:00", "accepted t due 02:03:00"]),
     ])
@@ -119,7 +129,9 @@ import Testing
         var paths: [String] = []
         world.lines()
         while let job = world["t"] {
-            #expect(job.paths.joined(separator: "\n").utf8.count <= OnPath.bytesMax && String(decoding: job.definition.payload ?? [], as: UTF8.self) == "7")
+            #expect(
+                job.paths.joined(separator: "\n").utf8.count <= OnPath.bytesMax
+                    && String(decoding: job.definition.payload ?? [], as: UTF8.self) == "7")
             paths += job.paths
             world.end("t")
             world.lines()
@@ -176,7 +188,8 @@ import Testing
     }
 
     @Test("U5: Files that came while the daemon was down count, unless catch_up is none", arguments: [
-        ("last", "accepted t due 02:05:00"), ("all", "accepted t due 02:05:00"), ("none", "skipped t 02:05:00 to 02:05:00 (1) missed /in/a"),
+        ("last", "accepted t due 02:05:00"), ("all", "accepted t due 02:05:00"),
+        ("none", "skipped t 02:05:00 to 02:05:00 (1) missed /in/a"),
     ])
     func missed(_ rule: String, _ expected: String) {
         let world = world(Self.each + "\ncatch_up = \"\(rule)\"")
@@ -193,7 +206,9 @@ import Testing
         world.handle(.paused(.task("t"), note: ""))
         world.now = at("02:10")
         world.handle(report(file("a", 1, "02:03"), file("b", 2, "02:04")))
-        #expect(world.lines().dropFirst() == ["skipped t 02:03:00 to 02:03:00 (1) paused /in/a", "skipped t 02:04:00 to 02:04:00 (1) paused /in/b"])
+        #expect(
+            world.lines().dropFirst()
+                == ["skipped t 02:03:00 to 02:03:00 (1) paused /in/a", "skipped t 02:04:00 to 02:04:00 (1) paused /in/b"])
         world.handle(.resumed(.task("t")))
         world.handle(report(file("a", 1, "02:03"), file("c", 3, "02:07"), file("d", 4, "02:05")))
         #expect(world.lines().dropFirst() == ["accepted t due 02:05:00", "seen t 1", "started t 1"] && seen(world) == [1, 2, 3, 4])
@@ -213,7 +228,9 @@ import Testing
         #expect(world.scheduler.takeFileSchedules().isEmpty)
         world.now = at("02:06")
         world.task("t", "[[schedule]]\nid = \"s\"\non_path = \"/other/*\"")
-        #expect(world.scheduler.tasks["t"]?.schedule("s")?.wantsFirstFiles == true && world.scheduler.tasks["t"]?.schedule("s")?.filesSince == at("02:06"))
+        #expect(
+            world.scheduler.tasks["t"]?.schedule("s")?.wantsFirstFiles == true
+                && world.scheduler.tasks["t"]?.schedule("s")?.filesSince == at("02:06"))
         let version = world.scheduler.fileSchedulesVersion
         world.handle(.taskRemoved("t"))
         #expect(world.scheduler.fileSchedulesVersion > version && world.scheduler.takeFileSchedules().isEmpty)

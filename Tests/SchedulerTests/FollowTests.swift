@@ -63,11 +63,14 @@ import Testing
         #expect(alert.task == "alert" && alert.definition.priority == 7 && alert.definition.action == .arguments(["alert"]))
         let told = Dictionary(uniqueKeysWithValues: alert.definition.environment.map { ($0.name, $0.value) })
         #expect(told == [
-            "A": "1", "SPOOL_PARENT_ID": id.text, "SPOOL_PARENT_NAME": "a", "SPOOL_PARENT_TASK": "", "SPOOL_PARENT_DIR": "/spool/failed/\(id)",
+            "A": "1", "SPOOL_PARENT_ID": id.text, "SPOOL_PARENT_NAME": "a", "SPOOL_PARENT_TASK": "",
+            "SPOOL_PARENT_DIR": "/spool/failed/\(id)",
             "SPOOL_PARENT_STATE": "failed", "SPOOL_PARENT_REASON": "exit", "SPOOL_PARENT_EXIT_CODE": "3", "SPOOL_PARENT_SIGNAL": "",
         ])
         let payload = String(decoding: alert.definition.payload ?? [], as: UTF8.self)
-        for part in ["\"id\":\"\(id)\"", "\"payload\":5", "\"host\":\"h\"", "\"exit_code\":3"] { #expect(payload.contains(part), "\(payload)") }
+        for part in ["\"id\":\"\(id)\"", "\"payload\":5", "\"host\":\"h\"", "\"exit_code\":3"] {
+            #expect(payload.contains(part), "\(payload)")
+        }
         let line = try #require(world.turn.starts.first { $0.name == "a.on_end" })
         #expect(line.definition.action == .line("notify me") && line.definition.directory == "/d" && line.task == nil)
         #expect(line.definition.environment.contains { $0 == ("OWN", "x") })
@@ -112,7 +115,9 @@ import Testing
                 again.handle(.ended(a.id, attempt: 1, RunResult(outcome: .exited(0), startedAt: nil, endedAt: world.now)))
                 again.lines()
             }
-            #expect(again.scheduler.jobs.values.map(\.name).sorted() == (count == 0 ? [] : ["a.on_end", "a.on_success"]), "after \(count) records")
+            #expect(
+                again.scheduler.jobs.values.map(\.name).sorted() == (count == 0 ? [] : ["a.on_end", "a.on_success"]),
+                "after \(count) records")
             #expect(again.scheduler.jobs.keys.allSatisfy { world.scheduler.jobs[$0] != nil })
         }
     }
@@ -126,7 +131,8 @@ import Testing
         world.end("a", .notSpawned("no\nSubject: 'x' $(rm) `rm`"))
         world.lines()
         let mail = try #require(world.turn.starts.first)
-        guard case .script(let text) = mail.definition.action else { throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "no script", hint: nil)) }
+        guard case .script(let text) = mail.definition.action
+        else { throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "no script", hint: nil)) }
         #expect(text.contains("'To: a@b.c, d' \\\n"))
         #expect(text.contains("'Subject: [localhost] a: spawn' \\\n"))
         #expect(text.contains("'a on localhost failed at 2026-11-21T02:00:00.000Z: no\nSubject: '\\''x'\\'' $(rm) `rm`'"))

@@ -40,9 +40,13 @@ import Testing
     /// Keys, the outcomes of the tries, and what follows each.
     static let retries: [(String, [RunResult.Outcome], [String])] = [
         ("tries = 2", [.exited(1), .exited(1)], ["new exit until 02:00:10", "failed exit"]),
-        ("tries = 3\nbackoff = {initial = \"1s\", factor = 3}", [.exited(1), .exited(1), .exited(0)], ["new exit until 02:00:01", "new exit until 02:00:04", "done"]),
+        (
+            "tries = 3\nbackoff = {initial = \"1s\", factor = 3}", [.exited(1), .exited(1), .exited(0)],
+            ["new exit until 02:00:01", "new exit until 02:00:04", "done"]),
         ("tries = 3\nretry_on = [75]", [.exited(75), .exited(1)], ["new exit until 02:00:10", "failed exit"]),
-        ("tries = 3\nretry_on = \"timeout\"", [.timedOut(exitCode: nil, signal: 15), .signaled(9, coreDumped: false)], ["new timeout until 02:00:10", "failed signal"]),
+        (
+            "tries = 3\nretry_on = \"timeout\"", [.timedOut(exitCode: nil, signal: 15), .signaled(9, coreDumped: false)],
+            ["new timeout until 02:00:10", "failed signal"]),
         ("tries = 3\nretry_on = []", [.exited(1)], ["failed exit"]),
         ("tries = 3", [.notSpawned("x"), .exited(0)], ["new spawn until 02:00:10", "done"]),
         // A run whose end nobody knows is not run again unless asked for.
@@ -50,7 +54,9 @@ import Testing
         ("tries = 2\nretry_on = \"lost\"", [.lost("x"), .lost("x")], ["new lost until 02:00:10", "failed lost"]),
         ("on_crash = \"retry\"", [.lost("x"), .lost("x"), .exited(0)], ["new lost until 02:00:10", "new lost until 02:00:20", "done"]),
         // A lost try does not count then: two tries are left.
-        ("on_crash = \"retry\"\ntries = 2", [.lost("x"), .exited(1), .exited(1)], ["new lost until 02:00:10", "new exit until 02:00:20", "failed exit"]),
+        (
+            "on_crash = \"retry\"\ntries = 2", [.lost("x"), .exited(1), .exited(1)],
+            ["new lost until 02:00:10", "new exit until 02:00:20", "failed exit"]),
         ("on_crash = \"retry\"\ntries = 1", [.lost("x"), .exited(1)], ["new lost until 02:00:10", "failed exit"]),
     ]
 
@@ -159,14 +165,17 @@ import Testing
 
     /// How the first try ended, and what stays of it when the job comes to its end before another.
     static let lastTries: [(outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String)] = [
-        (.exited(3), 3, nil, "after try 1 of 5 (exited with 3)"), (.signaled(9, coreDumped: false), nil, 9, "after try 1 of 5 (ended by SIGKILL)"),
+        (.exited(3), 3, nil, "after try 1 of 5 (exited with 3)"),
+        (.signaled(9, coreDumped: false), nil, 9, "after try 1 of 5 (ended by SIGKILL)"),
         (.timedOut(exitCode: nil, signal: 15), nil, 15, "after try 1 of 5 (ran longer than its timeout)"),
     ]
 
     enum Intervention: CaseIterable { case canceled, canceledBeforeItBegan, replaced }
 
     @Test(arguments: lastTries, Intervention.allCases)
-    func aJobThatEndsBetweenTwoTriesKeepsItsLastTry(_ row: (outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String), by end: Intervention) {
+    func aJobThatEndsBetweenTwoTriesKeepsItsLastTry(
+        _ row: (outcome: RunResult.Outcome, exitCode: Int?, signal: Int32?, error: String), by end: Intervention
+    ) {
         for isRotated in [false, true] {
             var world = World()
             world.task("t", "overlap = \"replace\"")
@@ -175,7 +184,8 @@ import Testing
             let usage = Usage(wallMilliseconds: 5, userMilliseconds: 1, systemMilliseconds: 1, maxRSSBytes: 4096)
             let started = world.now
             world.now = at("02:00:05")
-            world.handle(.ended(id, attempt: 1, RunResult(outcome: row.outcome, startedAt: started, endedAt: world.now, pid: 7, usage: usage)))
+            world.handle(
+                .ended(id, attempt: 1, RunResult(outcome: row.outcome, startedAt: started, endedAt: world.now, pid: 7, usage: usage)))
             world.lines()
             world.now = at("02:05")
             // The second try is decided on, and never begins.
@@ -184,7 +194,9 @@ import Testing
             world = World.restored(from: world.records, at: world.now)
             let job = world.scheduler.jobs[id]!
             if end == .replaced { world.drop("b", "overlap = \"replace\"", of: "t") } else { world.handle(.cancel(id)) }
-            if end == .canceledBeforeItBegan { world.handle(.ended(id, attempt: 2, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: world.now))) }
+            if end == .canceledBeforeItBegan {
+                world.handle(.ended(id, attempt: 2, RunResult(outcome: .neverBegan, startedAt: nil, endedAt: world.now)))
+            }
             world.lines()
             #expect(job.state == .failed && job.attempt == 1 && job.reason == (end == .replaced ? .replaced : .canceled))
             #expect(job.exitCode == row.exitCode && job.signal == row.signal && job.usage == usage && job.pid == 7)

@@ -5,11 +5,33 @@ import Testing
 @Suite struct OverlapTests {
     /// What becomes of three due times when the first runs until after the third: said from then on.
     static let rules: [(String, [String])] = [
-        ("wait", ["04:00:00 accepted t due 04:00:00", "05:00:00 skipped t 05:00:00 to 05:00:00 (1) overlap", "05:30:00 ended t 1 done", "05:30:00 started t 1"]),
-        ("queue", ["04:00:00 accepted t due 04:00:00", "05:00:00 accepted t due 05:00:00", "05:30:00 ended t 1 done", "05:30:00 started t 1"]),
-        ("skip", ["04:00:00 skipped t 04:00:00 to 04:00:00 (1) overlap", "05:00:00 skipped t 05:00:00 to 05:00:00 (1) overlap", "05:30:00 ended t 1 done"]),
-        ("allow", ["04:00:00 accepted t due 04:00:00", "04:00:00 started t 1", "05:00:00 accepted t due 05:00:00", "05:00:00 started t 1", "05:30:00 ended t 1 done"]),
-        ("replace", ["04:00:00 stopping t replaced", "04:00:00 accepted t due 04:00:00", "05:00:00 ended t 0 failed replaced", "05:00:00 accepted t due 05:00:00", "05:30:00 ended t 1 failed replaced", "05:30:00 started t 1"]),
+        (
+            "wait",
+            [
+                "04:00:00 accepted t due 04:00:00", "05:00:00 skipped t 05:00:00 to 05:00:00 (1) overlap", "05:30:00 ended t 1 done",
+                "05:30:00 started t 1",
+            ]),
+        (
+            "queue",
+            ["04:00:00 accepted t due 04:00:00", "05:00:00 accepted t due 05:00:00", "05:30:00 ended t 1 done", "05:30:00 started t 1"]),
+        (
+            "skip",
+            [
+                "04:00:00 skipped t 04:00:00 to 04:00:00 (1) overlap", "05:00:00 skipped t 05:00:00 to 05:00:00 (1) overlap",
+                "05:30:00 ended t 1 done",
+            ]),
+        (
+            "allow",
+            [
+                "04:00:00 accepted t due 04:00:00", "04:00:00 started t 1", "05:00:00 accepted t due 05:00:00", "05:00:00 started t 1",
+                "05:30:00 ended t 1 done",
+            ]),
+        (
+            "replace",
+            [
+                "04:00:00 stopping t replaced", "04:00:00 accepted t due 04:00:00", "05:00:00 ended t 0 failed replaced",
+                "05:00:00 accepted t due 05:00:00", "05:30:00 ended t 1 failed replaced", "05:30:00 started t 1",
+            ]),
     ]
 
     @Test(arguments: rules)
@@ -69,7 +91,9 @@ import Testing
 
     @Test func aRunBetweenTwoTriesStillCounts() {
         let world = World()
-        world.task("t", "overlap = \"queue\"\ntries = 2\nbackoff = \"90s\"\n[[schedule]]\ncron = \"* * * * *\"\nnot_after = \"2026-11-21T02:02:00Z\"")
+        world.task(
+            "t",
+            "overlap = \"queue\"\ntries = 2\nbackoff = \"90s\"\n[[schedule]]\ncron = \"* * * * *\"\nnot_after = \"2026-11-21T02:02:00Z\"")
         world.until("02:01")
         world.end("t", .exited(1))
         #expect(

@@ -103,12 +103,15 @@ final class RandomRun {
         if chance(30) { keys.append("priority = \(pick([-5, 0, 3, 9]))") }
         if chance(20) { keys.append("deadline = \"\(pick(["20s", "2m", "1h"]))\"") }
         if chance(40) {
-            keys.append("tries = \(pick([2, 3]))\nbackoff = {initial = \"\(pick(["0s", "7s", "1m"]))\", factor = 2, jitter = \(pick([0, 0.3]))}")
+            keys.append(
+                "tries = \(pick([2, 3]))\nbackoff = {initial = \"\(pick(["0s", "7s", "1m"]))\", factor = 2, jitter = \(pick([0, 0.3]))}")
         }
         if chance(20) { keys.append("retry_on = \(pick(["[1]", "[\"lost\", \"exit\"]", "\"timeout\""]))") }
         if chance(30) { keys.append("on_crash = \"retry\"") }
         if chance(30) { keys.append("locks = \(pick(["[\"a\"]", "[\"b\"]", "[\"a\", \"b\"]", "[\"c\", \"a\"]"]))") }
-        if chance(15) { keys.append("\(pick(["on_success", "on_failure", "on_end"])) = \(pick(["\"t1\"", "\"t2\"", "\"t4\"", "[\":\"]"]))") }
+        if chance(15) {
+            keys.append("\(pick(["on_success", "on_failure", "on_end"])) = \(pick(["\"t1\"", "\"t2\"", "\"t4\"", "[\":\"]"]))")
+        }
         if chance(10) { keys.append("pause_on_failure = true") }
         return keys.map { $0 + "\n" }.joined()
     }
@@ -338,7 +341,9 @@ final class RandomRun {
             if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
             if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
         case .ran, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
-        case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .followed, .repaired, .recovered, .daemonStarted, .daemonStopped: break
+        case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .followed,
+            .repaired, .recovered, .daemonStarted, .daemonStopped:
+            break
         }
     }
 
@@ -409,7 +414,9 @@ final class RandomRun {
             guard let state = scheduler.tasks[words[0]]?.schedule(words[1]) else { continue }
             var last = grid.since
             while let due = grid.rule.next(after: last, origin: grid.origin), due <= state.accounted {
-                if !dues[key, default: []].contains(due), !skips[key, default: []].contains(where: { $0.from <= due && due <= $0.through }) {
+                if !dues[key, default: []].contains(due),
+                    !skips[key, default: []].contains(where: { $0.from <= due && due <= $0.through })
+                {
                     fail("\(key) at \(due) became nothing")
                 }
                 last = due
@@ -490,7 +497,11 @@ final class RandomRun {
             act.happen(to: other, at: run.now)
             let lines = RandomRun.lines(of: other.takeTurn(at: run.now))
             guard lines == expected, other.nextWake() == run.scheduler.nextWake() else {
-                Issue.record("step \(step), \(act): \(expected) became \(lines); \(String(describing: run.scheduler.nextWake())) became \(String(describing: other.nextWake())), seed \(seed)")
+                Issue.record(
+                    """
+                    step \(step), \(act): \(expected) became \(lines); \(String(describing: run.scheduler.nextWake())) became \
+                    \(String(describing: other.nextWake())), seed \(seed)
+                    """)
                 return
             }
         }

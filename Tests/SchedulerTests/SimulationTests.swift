@@ -7,11 +7,13 @@ import Testing
 @Suite struct SimulationTests {
     private static func task(_ name: String, _ text: String) -> TaskDefinition {
         let text = "command = \"exit 1\"\npayload = {a = 1}\nenv = {X = \"y\"}\n\(text)"
-        return try! TaskDefinition(name: name, source: Source(format: .toml, bytes: Array(text.utf8)), ReadingContext(now: at("00:00"), zones: zones))
+        return try! TaskDefinition(
+            name: name, source: Source(format: .toml, bytes: Array(text.utf8)), ReadingContext(now: at("00:00"), zones: zones))
     }
 
     private static func played(
-        _ tasks: [(name: String, text: String, seconds: Int64)], slots: Int = 8, queues: [String: Int] = [:], until end: String = "2026-11-22T00:00:00.000Z"
+        _ tasks: [(name: String, text: String, seconds: Int64)], slots: Int = 8, queues: [String: Int] = [:],
+        until end: String = "2026-11-22T00:00:00.000Z"
     ) throws -> Simulation {
         var simulation = Simulation(
             limits: SchedulerLimits(slots: slots, queueSlots: queues), zones: zones, zone: .utc, from: at("00:00"))
@@ -21,7 +23,11 @@ import Testing
     }
 
     @Test func eachDueTimeRunsOnceAndTheFirstInstantIsNone() throws {
-        let simulation = try Self.played([("t", "[[schedule]]\ncron = \"*/5 * * * *\"", 0), ("u", "[[schedule]]\ncron = \"@reboot\"\n[[schedule]]\nat = \"2026-11-21T12:00:00Z\"", 5)])
+        let simulation = try Self.played(
+            [
+                ("t", "[[schedule]]\ncron = \"*/5 * * * *\"", 0),
+                ("u", "[[schedule]]\ncron = \"@reboot\"\n[[schedule]]\nat = \"2026-11-21T12:00:00Z\"", 5),
+            ])
         let report = try #require(simulation.tasks["t"])
         #expect(report.runs == 287 && report.skipped.isEmpty && report.longestWaitMilliseconds == 0 && report.waiting == 0)
         #expect(simulation.tasks["u"]?.runs == 1, "at boot it is not due")
@@ -42,7 +48,8 @@ import Testing
 
     @Test func fullSlotsAndWhoWaitsForThem() throws {
         let at2 = "[[schedule]]\ncron = \"0 2 * * *\""
-        let simulation = try Self.played([("a", at2, 600), ("b", at2, 600), ("c", "deadline = \"5m\"\n" + at2, 60), ("d", "priority = -1\n" + at2, 60)], slots: 2)
+        let simulation = try Self.played(
+            [("a", at2, 600), ("b", at2, 600), ("c", "deadline = \"5m\"\n" + at2, 60), ("d", "priority = -1\n" + at2, 60)], slots: 2)
         #expect(simulation.full == [Simulation.FullTime(queue: nil, from: at("02:00"), to: at("02:10"), waiting: 2)])
         #expect(simulation.mostRunning == 2)
         #expect(simulation.tasks["c"]?.runs == 0 && simulation.tasks["c"]?.missedDeadlines == 1)
@@ -53,7 +60,8 @@ import Testing
     @Test func aFullQueueHoldsBackNoOther() throws {
         let hourly = "[[schedule]]\ncron = \"0 * * * *\""
         let simulation = try Self.played(
-            [("a", "queue = \"q\"\n" + hourly, 600), ("b", "queue = \"q\"\n" + hourly, 600), ("c", hourly, 600)], queues: ["q": 1], until: "02:30")
+            [("a", "queue = \"q\"\n" + hourly, 600), ("b", "queue = \"q\"\n" + hourly, 600), ("c", hourly, 600)], queues: ["q": 1],
+            until: "02:30")
         #expect(simulation.tasks["c"]?.longestWaitMilliseconds == 0)
         #expect(simulation.full.map(\.queue) == ["q", "q"])
         #expect(simulation.full.map(\.from) == [at("01:00"), at("02:00")] && simulation.full.map(\.to) == [at("01:20"), at("02:20")])
@@ -63,7 +71,8 @@ import Testing
     func intervals() throws {
         var simulation = Simulation(limits: SchedulerLimits(), zones: zones, zone: .utc, from: at("00:00"))
         let task = Self.task("t", "[[schedule]]\nid = \"s\"\nevery = \"1h\"")
-        try simulation.add(task, duration: 1_800_000, counting: ["s": (origin: at("2026-11-20T00:00:00.000Z"), lastEnd: at("2026-11-20T23:30:00.000Z"))])
+        try simulation.add(
+            task, duration: 1_800_000, counting: ["s": (origin: at("2026-11-20T00:00:00.000Z"), lastEnd: at("2026-11-20T23:30:00.000Z"))])
         simulation.play(until: at("05:00"))
         // 00:30, 02:00, 03:30.
         #expect(simulation.tasks["t"]?.runs == 3)
@@ -73,14 +82,16 @@ import Testing
         var simulation = Simulation(limits: SchedulerLimits(), zones: zones, zone: .utc, from: at("00:00"))
         try simulation.add(Self.task("t", ""), duration: 0)
         let source = Source(format: .toml, bytes: Array("task = \"t\"\ncron = \"0 * * * *\"".utf8))
-        simulation.add(try ScheduleDefinition.file(id: "s", source: source, ReadingContext(now: at("00:00"), zones: zones)).schedule, to: "t")
+        simulation.add(
+            try ScheduleDefinition.file(id: "s", source: source, ReadingContext(now: at("00:00"), zones: zones)).schedule, to: "t")
         simulation.play(until: at("12:00"))
         #expect(simulation.tasks["t"]?.runs == 11)
     }
 
     @Test("A run succeeds also where 0 is no success")
     func success() throws {
-        let simulation = try Self.played([("t", "success = [3]\ntries = 2\n[[schedule]]\nevery = \"1s\"\nfrom = \"start\"", 0)], until: "00:10")
+        let simulation = try Self.played(
+            [("t", "success = [3]\ntries = 2\n[[schedule]]\nevery = \"1s\"\nfrom = \"start\"", 0)], until: "00:10")
         #expect(simulation.tasks["t"]?.runs == 599 && simulation.tasks["t"]?.waiting == 0)
     }
 }

@@ -113,7 +113,9 @@ final class World {
         turn = scheduler.takeTurn(at: now, mayStart: mayStart, recorded: recorded.intersection(scheduler.runsDue(at: now)))
         records += turn.records
         questions += turn.questions
-        return turn.records.map { line($0.record) } + turn.refusals.map { "refused \($0.file)\($0.ending.map { ".\($0):" } ?? " ")\($0.why)" }
+        return turn.records.map { line($0.record) } + turn.refusals.map {
+            "refused \($0.file)\($0.ending.map { ".\($0):" } ?? " ")\($0.why)"
+        }
     }
 
     /// Takes a turn and returns the names of the jobs that start, in order.
@@ -214,7 +216,10 @@ func line(_ record: Record) -> String {
     case .unscheduled(let task, _): return "unscheduled \(task)"
     case .skipped(let due):
         let count = due.count.map { " (\($0))" } ?? " (many)"
-        return "skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \(due.reason.rawValue)\(due.file.map { " \($0.path)" } ?? "")"
+        return """
+            skipped \(due.task) \(clock(due.from)) to \(clock(due.through))\(count) \
+            \(due.reason.rawValue)\(due.file.map { " \($0.path)" } ?? "")
+            """
     case .filesSeen(let task, _, let files, let isAll): return "seen \(task) \(files.count)\(isAll ? "" : " and more")"
     case .filesGone(let task, _, let files): return "gone \(task) \(files.count)"
     case .ran(let task, let id, let end): return "ran \(task) \(name(id)) \(end.rawValue)"

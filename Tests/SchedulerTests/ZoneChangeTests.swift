@@ -43,7 +43,9 @@ import Testing
         return (world, database)
     }
 
-    func accepted(_ said: [String]) -> [String] { said.filter { $0.contains("accepted") }.map { String($0.split(separator: " ").last ?? "") } }
+    func accepted(_ said: [String]) -> [String] {
+        said.filter { $0.contains("accepted") }.map { String($0.split(separator: " ").last ?? "") }
+    }
 
     @Test func whatIsYetToComeComesByTheNewRules() throws {
         for schedule in ["cron = \"0 9 * * *\"", "pattern = \"**.09.00.00\"", "at = \"2026-11-21 09:00\""] {
@@ -69,7 +71,11 @@ import Testing
     }
 
     /// A wall time that has been does not come again, though its instant has moved into the future.
-    @Test(arguments: ["cron = \"0 9 * * *\"", "pattern = \"**.09.00.00\"", "at = \"2026-11-21 09:00\"", "at = \"2026-11-21 09:00\"\nid = \"s\""])
+    @Test(
+        arguments: [
+            "cron = \"0 9 * * *\"", "pattern = \"**.09.00.00\"", "at = \"2026-11-21 09:00\"", "at = \"2026-11-21 09:00\"\nid = \"s\"",
+        ]
+    )
     func whatHasBeenDoesNotComeAgain(schedule: String) throws {
         let (world, database) = try world(schedule, hours: 1)
         #expect(accepted(world.until("08:30", endingRuns: true)) == ["08:00:00"])

@@ -69,7 +69,10 @@ private final class Days {
         }
         _ = scheduler.finishRestoring()
         add(.recovered(last: last), to)
-        if let source { scheduler.handle(.task(try TaskDefinition(name: "t", source: source, context(instant(to))), since: instant(to)), at: instant(to)) }
+        if let source {
+            scheduler.handle(
+                .task(try TaskDefinition(name: "t", source: source, context(instant(to))), since: instant(to)), at: instant(to))
+        }
         try handle(.started(boot: "b", version: "v"), to)
     }
 
@@ -127,7 +130,9 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         try days.down("", killed: true, until: "2026-11-20T06:00:00.000Z")
         let verdict = try days.verdict("2026-11-20T02:30:00.000Z")
         #expect(verdict.outcome == .skipped && verdict.why == .missed)
-        #expect(verdict.downtime == Downtime(from: instant("2026-11-19T02:30:10.000Z"), wasStopped: false, to: instant("2026-11-20T06:00:00.000Z")))
+        #expect(
+            verdict.downtime
+                == Downtime(from: instant("2026-11-19T02:30:10.000Z"), wasStopped: false, to: instant("2026-11-20T06:00:00.000Z")))
     }
 
     @Test func skippedForARunThatHadNotEnded() throws {

@@ -68,9 +68,14 @@ import Testing
         #expect(hold()?.note == nil)
     }
 
-    @Test("What the daemon has published of a shortage holds a job, as its closed gate does", arguments: ["disk", "descriptors", "processes", "spool", "watches"])
+    @Test(
+        "What the daemon has published of a shortage holds a job, as its closed gate does",
+        arguments: ["disk", "descriptors", "processes", "spool", "watches"]
+    )
     func troubles(_ kind: String) throws {
-        guard case .table(let table) = try JSON.parse(Array("{\"granted\": 3, \"troubles\": [{\"of\": \"\(kind)\", \"error\": \"E\", \"effect\": \"F\"}]}".utf8)).kind else { return }
+        guard case .table(let table) = try JSON.parse(
+            Array("{\"granted\": 3, \"troubles\": [{\"of\": \"\(kind)\", \"error\": \"E\", \"effect\": \"F\"}]}".utf8)).kind
+        else { return }
         var surroundings = WaitingSurroundings()
         surroundings.take(published: table)
         #expect(surroundings.granted == 3)

@@ -21,7 +21,8 @@ private func words(_ arrival: Arrival) -> String {
 
 extension Spool {
     fileprivate func take(
-        _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext = context, isTaken: (JobID) -> Job? = { _ in nil },
+        _ name: String, known: JobID? = nil, isSettled: Bool = true, isMovedIn: Bool = false, _ context: ReadingContext = context,
+        isTaken: (JobID) -> Job? = { _ in nil },
         task: (String) -> TaskDefinition? = { _ in nil }
     ) throws -> Arrival {
         try intake(name, known: known, isSettled: isSettled, isMovedIn: isMovedIn, context, isTaken: isTaken, task: task)
@@ -41,12 +42,18 @@ extension Spool {
         ("$(x).toml", "command = \":\"", 0o600, "job __x_"),
         ("20261121T015900.000Z-x-abcd.toml", "command = \":\"", 0o600, "job x"),
         ("a", "#!/bin/sh\n", 0o600, "rejected a: is a script but not executable; chmod +x it"),
-        ("a.txt", "hello", 0o600, "rejected a.txt: is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!"),
+        (
+            "a.txt", "hello", 0o600,
+            "rejected a.txt: is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!"),
         ("a", "\u{7F}ELF", 0o700, "rejected a: is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!"),
         ("a.toml", "", 0o600, "rejected a.toml:1:1: nothing to run: give command, script or task; the file is empty"),
-        ("a.toml", "comand = \":\"\ntries = 0", 0o600, "rejected a.toml:1:1: unknown key \"comand\"; did you mean \"command\"?\na.toml:2:9: tries is 0, outside 1 to 1000000"),
+        (
+            "a.toml", "comand = \":\"\ntries = 0", 0o600,
+            "rejected a.toml:1:1: unknown key \"comand\"; did you mean \"command\"?\na.toml:2:9: tries is 0, outside 1 to 1000000"),
         ("a.json", "[]", 0o600, "rejected a.json:1:1: expected an object, found a list"),
-        ("s", "#!/bin/sh\n#SPOOL timeout = \"x\"", 0o700, "rejected s:2:18: timeout: expected a number in the duration \"x\"; for example 90s, 1h30m, 2 days or PT1H30M"),
+        (
+            "s", "#!/bin/sh\n#SPOOL timeout = \"x\"", 0o700,
+            "rejected s:2:18: timeout: expected a number in the duration \"x\"; for example 90s, 1h30m, 2 days or PT1H30M"),
         ("s", "#!/bin/sh\n#SPOOL task = \"t\"", 0o700, "rejected s:2:15: task in a script: the script itself is what runs"),
         (".a.toml", "command = \":\"", 0o600, "not yet"),
         ("a.toml~", "command = \":\"", 0o600, "not yet"),
@@ -80,7 +87,9 @@ extension Spool {
         context.now = Instant(milliseconds: changed + 500)
         #expect(words(try temporary.spool().take("a.toml", context)) == "not yet")
         context.now = Instant(milliseconds: changed + 1500)
-        #expect(words(try temporary.spool().take("a.toml", context)) == "rejected a.toml: can be written by others than its owner; chmod go-w it")
+        #expect(
+            words(try temporary.spool().take("a.toml", context))
+                == "rejected a.toml: can be written by others than its owner; chmod go-w it")
         #expect(chmod("\(temporary.path)/new/a.toml", 0o644) == 0)
         #expect(words(try temporary.spool().take("a.toml", context)) == "job a")
     }
@@ -104,7 +113,8 @@ extension Spool {
             return
         }
         let status = try #require(try temporary.disk().status("new/a.toml"))
-        #expect(job.file == FileStamp(name: "a.toml", inode: status.inode, size: status.size, modifiedNanoseconds: status.modifiedNanoseconds))
+        #expect(
+            job.file == FileStamp(name: "a.toml", inode: status.inode, size: status.size, modifiedNanoseconds: status.modifiedNanoseconds))
         #expect(job.notBefore == instant("2030-01-01T00:00:00.000Z") && job.createdAt == now && job.due <= now)
         #expect(JobID(job.id.text) != nil)
     }
@@ -319,7 +329,9 @@ extension Spool {
         for name in ["photos", "20261121T015900.000Z-x-abcd"] {
             try temporary.disk().makeDirectory("new/\(name)")
             let changed = try #require(try temporary.disk().status("new/\(name)")).modifiedNanoseconds / 1_000_000
-            func context(_ milliseconds: Int64) -> ReadingContext { ReadingContext(now: Instant(milliseconds: changed + milliseconds), zones: zones) }
+            func context(_ milliseconds: Int64) -> ReadingContext {
+                ReadingContext(now: Instant(milliseconds: changed + milliseconds), zones: zones)
+            }
             let rejected = "rejected \(name): is a directory without a job's file: job.toml, job.json, or an executable job"
             #expect(words(try spool.take(name, context(4999))) == "not yet")
             #expect(words(try spool.take(name, isMovedIn: true, context(1))) == rejected, "it came whole")
@@ -330,7 +342,10 @@ extension Spool {
         try temporary.write("new/photos/job.toml", "command = 3")
         #expect(
             words(try spool.take("photos"))
-                == "rejected photos/job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole number")
+                == """
+                    rejected photos/job.toml:1:11: command must be a list of strings (an argv) or a string (a shell line), not a whole \
+                    number
+                    """)
         #expect(temporary.exists("new/photos/job.toml"))
     }
 }

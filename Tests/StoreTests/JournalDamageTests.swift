@@ -122,7 +122,9 @@ import Testing
         line.begin(sequence: 1, at: now, "segment")
         line.field("format", "3")
         line.end()
-        #expect(read(line.bytes).damage == "journal/000000000005.log:1: the journal has format 3, this program reads 1 and 2: use the spoold that wrote it")
+        #expect(
+            read(line.bytes).damage
+                == "journal/000000000005.log:1: the journal has format 3, this program reads 1 and 2: use the spoold that wrote it")
     }
 
     @Test func zerosBehindTheRecordsAreATornTail() throws {

@@ -22,7 +22,9 @@ import Testing
         #expect(text.dropFirst(8) == " 17 2026-11-21T02:00:00.000Z started id=20261121T020000.000Z-a-000000 try=1\n")
         var line = JournalLine()
         line.append(.paused(.all, note: "a \"b\"\\\n\t\r\u{1}é"), sequence: 1, at: now)
-        #expect(String(decoding: line.bytes, as: UTF8.self).dropFirst(8) == " 1 2026-11-21T02:00:00.000Z paused scope=pause note=\"a \\\"b\\\"\\\\\\n\\t\\r\\x01é\"\n")
+        #expect(
+            String(decoding: line.bytes, as: UTF8.self).dropFirst(8)
+                == " 1 2026-11-21T02:00:00.000Z paused scope=pause note=\"a \\\"b\\\"\\\\\\n\\t\\r\\x01é\"\n")
     }
 
     @Test func aLineOfAnotherKindIsReadAndNotUnderstood() throws {
@@ -51,9 +53,13 @@ import Testing
     static let senseless = [
         "started id=x try=1", "started id=20261121T020000.000Z-a-000000", "started id=20261121T020000.000Z-a-000000 try=one",
         "ended id=20261121T020000.000Z-a-000000 try=1 state=lost", "started id=20261121T020000.000Z-a-000000 try=9223372036854775807",
-        "started id=20261121T020000.000Z-a-000000 try=-1", "ended id=20261121T020000.000Z-a-000000 try=9223372036854775807 state=new", "stopping id=20261121T020000.000Z-a-000000 why=bored",
+        "started id=20261121T020000.000Z-a-000000 try=-1", "ended id=20261121T020000.000Z-a-000000 try=9223372036854775807 state=new",
+        "stopping id=20261121T020000.000Z-a-000000 why=bored",
         "paused scope=../x note=", "paused scope=pause@ note=x", "defined file=tasks/t format=yaml source=x", "resumed", "skipped task=t",
-        "accepted id=20261121T020000.000Z-a-000000 name=a due=2026-11-21T02:00:00.000Z created=2026-11-21T02:00:00.000Z start=2026-11-21T02:00:00.000Z format=toml source=tries=x",
+        """
+        accepted id=20261121T020000.000Z-a-000000 name=a due=2026-11-21T02:00:00.000Z created=2026-11-21T02:00:00.000Z \
+        start=2026-11-21T02:00:00.000Z format=toml source=tries=x
+        """,
     ]
 
     @Test(arguments: senseless) func aRecordWithoutSenseIsNone(text: String) throws {

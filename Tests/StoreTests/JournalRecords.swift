@@ -20,7 +20,8 @@ func everyRecord() throws -> [Record] {
             task: "t", schedule: "s", accounted: Instant(milliseconds: 0), origin: instant("2199-12-31T23:59:59.999Z"), lastEnd: now),
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
         .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now), .followed,
-        .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false), .expecting(task: "t", since: now, isOverdue: true),
+        .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false),
+        .expecting(task: "t", since: now, isOverdue: true),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }
     for state in [JobState.new, .done, .failed] {
@@ -55,7 +56,8 @@ func everyRecord() throws -> [Record] {
         records.append(.daemonStarted(boot: text, version: text))
         records.append(.repaired(since: now))
         records.append(.refused(file: "tasks/t", why: text))
-        records.append(.defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8)), writtenAt: Instant(milliseconds: 1_790_000_000_123)))
+        records.append(
+            .defined(file: "tasks/t", Source(format: .json, bytes: Array(text.utf8)), writtenAt: Instant(milliseconds: 1_790_000_000_123)))
         var job = try accepted("a", "#!/bin/sh\n\(text)", .script)
         job.name = text
         job.task = text
@@ -85,7 +87,8 @@ func everyRecord() throws -> [Record] {
     // Names that are no UTF-8, and every byte there is.
     let name = FileName.string(from: [0x66, 0xFF, 0x0A, 0xC3])
     records.append(.rejected(RejectedFile(id: id, name: "a", file: name, inode: 0, due: now, error: "x")))
-    records.append(.defined(file: "tasks/t", Source(format: .toml, bytes: (0...255).map { UInt8($0) }), writtenAt: Instant(milliseconds: 0)))
+    records.append(
+        .defined(file: "tasks/t", Source(format: .toml, bytes: (0...255).map { UInt8($0) }), writtenAt: Instant(milliseconds: 0)))
     var script = try accepted("a", "#!/bin/sh", .script)
     script.source.bytes += [0x0A] + (0...255).map { UInt8($0) }
     records.append(.accepted(script))

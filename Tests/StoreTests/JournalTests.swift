@@ -128,12 +128,15 @@ import Testing
         scheduler.handle(.started(boot: "b1", version: "1"), at: now)
         scheduler.handle(.limits(SchedulerLimits(slots: 2)), at: now)
         let task = try TaskDefinition(
-            name: "t", source: source("command = \":\"\noverlap = \"queue\"\n[[schedule]]\nevery = \"1m\"\n[[schedule]]\ncron = \"0 3 * * *\""), context)
+            name: "t",
+            source: source("command = \":\"\noverlap = \"queue\"\n[[schedule]]\nevery = \"1m\"\n[[schedule]]\ncron = \"0 3 * * *\""),
+            context)
         scheduler.handle(.task(task, since: now), at: now)
         scheduler.handle(.paused(.queue("q"), note: "why \"not\"\n"), at: now)
         scheduler.handle(.dropped(try accepted("r", "command = \":\"\ntries = 3\non_crash = \"retry\"", unique: 2)), at: now)
         scheduler.handle(
-            .dropped(try accepted("w", file: FileStamp(name: "w \u{1}.toml", inode: 5, size: 6, modifiedNanoseconds: 7), unique: 3)), at: now)
+            .dropped(try accepted("w", file: FileStamp(name: "w \u{1}.toml", inode: 5, size: 6, modifiedNanoseconds: 7), unique: 3)),
+            at: now)
         scheduler.handle(.dropped(try accepted("p", "command = \":\"\nqueue = \"q\"", unique: 4)), at: now)
         try turn(now)
         let running = try #require(scheduler.jobs.values.first { $0.name == "r" })

@@ -9,7 +9,8 @@ struct LitterTests {
     /// What is wrong two days from now, by path.
     private func findings(_ spool: TemporarySpool) throws -> [String] {
         let later = ReadingContext(now: Instant(milliseconds: Clock.now() + 2 * 86_400_000), zones: zones)
-        return try SpoolCheck.check(try spool.disk(), isServed: false, later) { _ in false }.map(\.path).filter { $0.contains("/") && !$0.hasPrefix("state/") }.sorted()
+        return try SpoolCheck.check(try spool.disk(), isServed: false, later) { _ in false }.map(\.path)
+            .filter { $0.contains("/") && !$0.hasPrefix("state/") }.sorted()
     }
 
     @Test("What has stood in tmp/ for more than a day, and what was never completed, is litter")

@@ -93,7 +93,8 @@ extension String {
         #expect(try way.shape(job) == ["failed/ID/", "failed/ID/job.toml", "failed/ID/status.json failed 0"])
         #expect(way.temporary.text("failed/\(job.id)/job.toml") == "comand = 5")
         let status = try #require(way.temporary.text("failed/\(job.id)/status.json"))
-        #expect(status.contains(#""reason":"rejected""#) && status.contains(#"a.toml:1:1: unknown key \"comand\"; did you mean \"command\"?"#))
+        #expect(
+            status.contains(#""reason":"rejected""#) && status.contains(#"a.toml:1:1: unknown key \"comand\"; did you mean \"command\"?"#))
     }
 
     @Test func aLinkAndAFIFOGoToFailedAsTheyAre() throws {
@@ -132,7 +133,9 @@ extension String {
         #expect(try way.shape(job) == ["new/ID/", "new/ID/job.toml", "new/ID/status.json new 1", "new/ID/stderr", "new/ID/stdout"])
         way.now = way.now.advanced(byMilliseconds: 5000)
         try way.turn()
-        #expect(try way.shape(job) == ["running/ID/", "running/ID/job.toml", "running/ID/status.json running 2", "running/ID/stderr.1", "running/ID/stdout.1"])
+        #expect(
+            try way.shape(job)
+                == ["running/ID/", "running/ID/job.toml", "running/ID/status.json running 2", "running/ID/stderr.1", "running/ID/stdout.1"])
         try way.temporary.write("running/\(job.id)/stdout", "two")
         way.end(job, .exited(1))
         try way.turn()
@@ -171,7 +174,9 @@ extension String {
 
     // MARK: Other people
 
-    @Test("Attack 25: a file that is gone when its job starts is put back from what was read") func aFileThatIsGoneWhenItsJobStartsIsPutBackFromWhatWasRead() throws {
+    @Test(
+        "Attack 25: a file that is gone when its job starts is put back from what was read"
+    ) func aFileThatIsGoneWhenItsJobStartsIsPutBackFromWhatWasRead() throws {
         let way = try Way()
         let job = try way.drop("a.toml", "command = \"x\"")
         try way.temporary.remove("new/a.toml")

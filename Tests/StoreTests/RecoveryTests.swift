@@ -148,7 +148,10 @@ extension TemporarySpool {
 
 @Suite struct RecoveryTests {
     /// The machine stops before any one change of the disk, or in the middle of it; or only the daemon does.
-    @Test("Attack 70: wherever it is cut, everything is in one place, and ends", arguments: [FaultyFileSystem.Fault.stop, .stopWithin], [true, false])
+    @Test(
+        "Attack 70: wherever it is cut, everything is in one place, and ends", arguments: [FaultyFileSystem.Fault.stop, .stopWithin],
+        [true, false]
+    )
     func whereverItIsCutEverythingIsInOnePlaceAndEnds(fault: FaultyFileSystem.Fault, isSameBoot: Bool) throws {
         var failing = 0
         while true {

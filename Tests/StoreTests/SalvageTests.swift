@@ -116,7 +116,9 @@ import Testing
         try temporary.write("tmp/mine", "")
         let fs = try temporary.disk()
         func check(_ at: Instant) throws -> [String] {
-            try SpoolCheck.check(fs, isServed: false, ReadingContext(now: at, zones: zones)) { _ in false }.map { "\($0.path): \($0.remedy.plan)" }
+            try SpoolCheck.check(fs, isServed: false, ReadingContext(now: at, zones: zones)) { _ in false }.map {
+                "\($0.path): \($0.remedy.plan)"
+            }
         }
         #expect(try check(now) == [])
         #expect(try check(instant("2199-01-01T00:00:00.000Z")) == ["tmp/mine: moves it to state/lost+found/", "tmp/x.pruned: removes it"])
@@ -125,9 +127,14 @@ import Testing
     @Test func anIdentityIsReadBack() throws {
         let identity = SpoolIdentity(id: "k3f9ab", inode: 7, device: 8, path: "/a b\n\u{1}/c")
         #expect(SpoolIdentity(identity.bytes) == identity)
-        for text in ["", "\n", "id=x\n", "id= inode=1 device=2 path=/\n", "id=x inode=a device=2 path=/\n"] { #expect(SpoolIdentity(Array(text.utf8)) == nil) }
+        for text in ["", "\n", "id=x\n", "id= inode=1 device=2 path=/\n", "id=x inode=a device=2 path=/\n"] {
+            #expect(SpoolIdentity(Array(text.utf8)) == nil)
+        }
         // inode, device, path: what stays makes it the same place.
-        for (inode, device, path, isSame) in [(7, 8, "/x", true), (7, 9, "/a", true), (7, 9, "/x", false), (6, 8, "/a", false)] as [(UInt64, UInt64, String, Bool)] {
+        for (inode, device, path, isSame) in [
+            (7, 8, "/x", true), (7, 9, "/a", true), (7, 9, "/x", false), (6, 8, "/a", false),
+        ] as [(UInt64, UInt64, String, Bool)]
+        {
             let here = SpoolIdentity(id: "y", inode: inode, device: device, path: path)
             #expect(SpoolIdentity(id: "z", inode: 7, device: 8, path: "/a").isSamePlace(as: here) == isSame)
         }

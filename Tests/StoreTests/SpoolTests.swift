@@ -7,7 +7,9 @@ import Testing
 @Suite struct SpoolTests {
     @Test func aSpoolIsMadeWhole() throws {
         let temporary = try TemporarySpool()
-        #expect(try temporary.names(".") == ["control", "done", "failed", "journal", "new", "patterns", "running", "schedules", "state", "tasks", "tmp"])
+        #expect(
+            try temporary.names(".")
+                == ["control", "done", "failed", "journal", "new", "patterns", "running", "schedules", "state", "tasks", "tmp"])
         #expect(temporary.text("state/format") == "spoold spool format 1\n")
         // Again it changes nothing; an empty format file is what a power cut left of the first start.
         try temporary.write("state/format", "")
@@ -24,7 +26,12 @@ import Testing
             try Spool.prepare(disk)
             Issue.record("not refused")
         } catch {
-            #expect("\(error)" == "the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal format 2: use the spoold that wrote it; nothing has been changed")
+            #expect(
+                "\(error)"
+                    == """
+                    the spool's format is \"spoold spool format 2\", this program knows \"spoold spool format 1\" with journal \
+                    format 2: use the spoold that wrote it; nothing has been changed
+                    """)
         }
         #expect(!temporary.exists("tmp"))
     }

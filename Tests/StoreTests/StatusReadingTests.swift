@@ -11,9 +11,13 @@ struct StatusReadingTests {
         return JobStatus(json: table)
     }
 
-    @Test("What is no name of a task, schedule or queue is none, whoever wrote it", arguments: ["../../etc/x", "a/b", "", ".", "a\\nb", "-x"])
+    @Test(
+        "What is no name of a task, schedule or queue is none, whoever wrote it", arguments: ["../../etc/x", "a/b", "", ".", "a\\nb", "-x"]
+    )
     func names(text: String) throws {
-        let status = try #require(try read(Array(#"{"id": "20261121T020000.000Z-a-k3f9ab", "task": "\#(text)", "schedule": "\#(text)", "queue": "\#(text)"}"#.utf8)))
+        let status = try #require(
+            try read(
+                Array(#"{"id": "20261121T020000.000Z-a-k3f9ab", "task": "\#(text)", "schedule": "\#(text)", "queue": "\#(text)"}"#.utf8)))
         #expect(status.task == nil && status.schedule == nil && status.queue == "default")
     }
 
@@ -21,7 +25,8 @@ struct StatusReadingTests {
         arguments: [
             ("1", 1000), ("1.25", 1250), ("0.0005", 1), ("999999999999", 999_999_999_999_000),
             // Found by fuzzing: as an integer it counted, as the fraction that it was written as it did not.
-            ("1111111111112", 0), ("1111111111112.0", 0), ("9223372036854775807", 0), ("-9223372036854775808", 0), ("1e300", 0), ("\"1\"", 0), ("null", 0),
+            ("1111111111112", 0), ("1111111111112.0", 0), ("9223372036854775807", 0), ("-9223372036854775808", 0), ("1e300", 0),
+            ("\"1\"", 0), ("null", 0),
             // Found by fuzzing: to write the fraction of a negative number trapped.
             ("-3", 0), ("-0.25", 0), ("-999999999999.999", 0),
         ] as [(String, Int64)])

@@ -14,9 +14,14 @@ import Testing
 
     @Test("What a file must be to count", arguments: files)
     func objection(_ row: (mode: mode_t, links: UInt64, isShared: Bool, areLinksProtected: Bool, objection: String?)) throws {
-        let status = FileStatus(kind: .file, mode: row.mode, size: 1, inode: 1, links: row.links, modifiedNanoseconds: 0, changedNanoseconds: 0)
+        let status = FileStatus(
+            kind: .file, mode: row.mode, size: 1, inode: 1, links: row.links, modifiedNanoseconds: 0, changedNanoseconds: 0)
         let found = Trust(owner: 0, isShared: row.isShared, areLinksProtected: row.areLinksProtected).objection(to: status)
-        if let objection = row.objection { #expect(found?.contains(objection) == true, "\(String(describing: found))") } else { #expect(found == nil) }
+        if let objection = row.objection {
+            #expect(found?.contains(objection) == true, "\(String(describing: found))")
+        } else {
+            #expect(found == nil)
+        }
     }
 
     @Test("Of which paths that is asked", arguments: [

@@ -77,9 +77,13 @@ struct BadInputTests {
         ("two byte order marks", "bad.toml", [0xEF, 0xBB, 0xBF, 0xEF, 0xBB, 0xBF] + Array("command = \"true\"".utf8), "bad.toml:1:"),
         ("UTF-16", "bad.json", [0xFF, 0xFE, 0x7B, 0, 0x7D, 0], "bad.json:1:"),
         ("an integer beyond 64 bits", "bad.toml", Array("command = \"true\"\npriority = 9223372036854775808".utf8), "bad.toml:2:"),
-        ("a thousand digits", "bad.json", Array("{\"command\": \"true\", \"priority\": \(String(repeating: "9", count: 1000))}".utf8), "bad.json:1:"),
+        (
+            "a thousand digits", "bad.json", Array("{\"command\": \"true\", \"priority\": \(String(repeating: "9", count: 1000))}".utf8),
+            "bad.json:1:"),
         ("a huge exponent", "bad.json", Array("{\"command\": \"true\", \"timeout\": 1e999999999}".utf8), "bad.json:1:"),
-        ("keys that differ only in how a letter is written", "bad.toml", Array("command = \"true\"\n\"caf\u{E9}\" = 1\n\"cafe\u{301}\" = 1".utf8), "bad.toml:2:"),
+        (
+            "keys that differ only in how a letter is written", "bad.toml",
+            Array("command = \"true\"\n\"caf\u{E9}\" = 1\n\"cafe\u{301}\" = 1".utf8), "bad.toml:2:"),
     ]
 
     @Test("Attack 21: bytes that are no text, and numbers that are too large, are errors that point at the place", arguments: bytes)
@@ -210,7 +214,10 @@ struct BadInputTests {
         ("a private character that stands for bytes elsewhere", Array("\u{10FF41}.toml".utf8)),
     ]
 
-    @Test("Attacks 22, 41: any name will do: the id is safe, and the log and status.json hold no control character (CVE-2018-15686)", arguments: names)
+    @Test(
+        "Attacks 22, 41: any name will do: the id is safe, and the log and status.json hold no control character (CVE-2018-15686)",
+        arguments: names
+    )
     func name(_ row: (what: String, bytes: [UInt8])) throws {
         let spool = try SpoolUnderTest()
         let file = FileName.string(from: row.bytes)
@@ -293,7 +300,9 @@ struct BadInputTests {
             """
         #expect(try Commands.run("sh", "-c", script, "sh", "\(spool.path)/new", spool.out).code == 0)
         #expect(try spool.runsOn())
-        try spool.wait(for: "new/ to be empty") { try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/running").isEmpty }
+        try spool.wait(for: "new/ to be empty") {
+            try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/running").isEmpty
+        }
         let ran = try spool.linesNow("ran")
         #expect(Set(ran).count == ran.count, "none ran twice")
         #expect(ran.contains("299-299"), "the last one was replaced by none")

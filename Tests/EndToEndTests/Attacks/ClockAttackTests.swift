@@ -6,13 +6,17 @@ import Testing
 
 @Suite("A clock that jumps", .ownThreads)
 struct ClockAttackTests {
-    @Test("Attack 56: when the kernel says that the clock was set, all is computed anew at once", .enabled(if: Commands.has("strace"), "strace is not installed"))
+    @Test(
+        "Attack 56: when the kernel says that the clock was set, all is computed anew at once",
+        .enabled(if: Commands.has("strace"), "strace is not installed")
+    )
     func clockIsSet() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("t", "command = [\"true\"]\n" + TaskTests.eachSecond)
         // timerfd_create(2): with TFD_TIMER_CANCEL_ON_SET, read(2) fails with ECANCELED when the clock was set.
         try spool.launch(tracer: [
-            "/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-P", "anon_inode:[timerfd]", "-e", "trace=read", "-e", "inject=read:error=ECANCELED:when=2",
+            "/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-P", "anon_inode:[timerfd]", "-e", "trace=read", "-e",
+            "inject=read:error=ECANCELED:when=2",
         ])
         try spool.logLine("event=clock-set")
         // The due time whose word was swallowed comes all the same.
@@ -26,7 +30,10 @@ struct ClockAttackTests {
     }
 
     /// As the processes of a suspended machine: stopped, while the wall clock goes on.
-    @Test("Attack 57: what fell due while the machine was suspended is decided once, by the schedule's rule", arguments: ["last", "all", "none"])
+    @Test(
+        "Attack 57: what fell due while the machine was suspended is decided once, by the schedule's rule",
+        arguments: ["last", "all", "none"]
+    )
     func suspended(_ rule: String) throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + TaskTests.eachSecond + "catch_up = \"\(rule)\"")
@@ -51,7 +58,10 @@ struct ClockAttackTests {
         #expect(meanwhile.count == (rule == "all" ? 3 : 0), "\(accounts.sorted { $0.key < $1.key })")
     }
 
-    @Test("Attack 60: a leap second may be named wherever a time is, and is the next minute's first", arguments: ["start = 2016-12-31T23:59:60Z", "start = \"2016-12-31T23:59:60Z\""])
+    @Test(
+        "Attack 60: a leap second may be named wherever a time is, and is the next minute's first",
+        arguments: ["start = 2016-12-31T23:59:60Z", "start = \"2016-12-31T23:59:60Z\""]
+    )
     func leapSecond(_ key: String) throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.run("command = [\"true\"]\n\(key)").outcome == "done 0")
@@ -62,7 +72,10 @@ struct ClockAttackTests {
     static let canNameBoots: Bool = isRoot && Commands.has("unshare")
         && (try? Commands.run("unshare", "-m", "mount", "--bind", "/dev/null", "/proc/sys/kernel/random/boot_id"))?.code == 0
 
-    @Test("Attack 80: start after start, boot after boot, @reboot runs once a boot", .enabled(if: canNameBoots, "needs root and mount namespaces"))
+    @Test(
+        "Attack 80: start after start, boot after boot, @reboot runs once a boot",
+        .enabled(if: canNameBoots, "needs root and mount namespaces")
+    )
     func reboots() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("boot", "command = [\"true\"]\n[[schedule]]\ncron = \"@reboot\"")

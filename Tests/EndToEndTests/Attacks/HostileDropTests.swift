@@ -58,7 +58,10 @@ struct HostileDropTests {
             #expect(chown("\(spool.path)/tmp/device", Self.user.id, 60) == 0)
             try Files.rename("\(spool.path)/tmp/device", "\(new)/device.toml")
         }
-        let words = ["link": "symbolic link", "chain": "symbolic link", "circle": "symbolic link", "fifo": "FIFO", "socket": "socket", "device": "device", "id": "FIFO", "directory.toml": "directory without a job's file"]
+        let words = [
+            "link": "symbolic link", "chain": "symbolic link", "circle": "symbolic link", "fifo": "FIFO", "socket": "socket",
+            "device": "device", "id": "FIFO", "directory.toml": "directory without a job's file",
+        ]
         for (name, word) in words where name != "device" || canMakeDevices {
             let directory = try end(of: name, in: "failed", spool)
             try spool.wait(for: "the status of \(name)") { Files.exists("\(directory)/status.json") }
@@ -69,16 +72,26 @@ struct HostileDropTests {
         #expect(try Files.list(new) == [])
     }
 
-    @Test("Attack 6: a file that an access control list lets another write is refused", .enabled(if: Commands.has("perl"), "perl is not installed"))
+    @Test(
+        "Attack 6: a file that an access control list lets another write is refused",
+        .enabled(if: Commands.has("perl"), "perl is not installed")
+    )
     func accessControlList() throws {
         let spool = try served()
         try Self.user.shell("umask 077; echo 'command = \"touch \(spool.out)/ran\"' > \(spool.out)/loose.toml")
         // acl(5) in its form for setxattr(2): version 2; the owner rw, daemon rw, the group r, the mask rw, others nothing.
-        let entries: [(tag: UInt8, permission: UInt8, id: UInt32)] = [(1, 6, .max), (2, 6, TestUser.daemon.id), (4, 4, .max), (0x10, 6, .max), (0x20, 0, .max)]
+        let entries: [(tag: UInt8, permission: UInt8, id: UInt32)] = [
+            (1, 6, .max), (2, 6, TestUser.daemon.id), (4, 4, .max), (0x10, 6, .max), (0x20, 0, .max),
+        ]
         var list: [UInt8] = [2, 0, 0, 0]
-        for entry in entries { list += [entry.tag, 0, entry.permission, 0] + (0..<4).map { UInt8(truncatingIfNeeded: entry.id >> (8 * UInt32($0))) } }
+        for entry in entries {
+            list += [entry.tag, 0, entry.permission, 0] + (0..<4).map { UInt8(truncatingIfNeeded: entry.id >> (8 * UInt32($0))) }
+        }
         let hex = list.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let perl = "my ($path, $name, $list) = ($ARGV[0], 'system.posix_acl_access', pack('H*', $ARGV[1])); exit(syscall(\(SYS_setxattr), $path, $name, $list, length $list, 0) == 0 ? 0 : 1)"
+        let perl = """
+            my ($path, $name, $list) = ($ARGV[0], 'system.posix_acl_access', pack('H*', $ARGV[1])); exit(syscall(\(SYS_setxattr), $path, \
+            $name, $list, length $list, 0) == 0 ? 0 : 1)
+            """
         guard try Commands.run("perl", "-e", perl, "\(spool.out)/loose.toml", hex).code == 0 else {
             print("skipped: this file system has no access control lists")
             return
@@ -93,7 +106,11 @@ struct HostileDropTests {
     @Test("Attack 7: a user's file with the setuid, setgid or sticky bit is refused", arguments: ["4700", "2700", "1700"])
     func bits(_ mode: String) throws {
         let spool = try served()
-        try Self.user.shell("umask 077; printf '#!/bin/sh\\ntouch \(spool.out)/ran\\n' > \(spool.out)/bits; chmod \(mode) \(spool.out)/bits; mv \(spool.out)/bits \(new(spool))/bits")
+        try Self.user.shell(
+            """
+            umask 077; printf '#!/bin/sh\\ntouch \(spool.out)/ran\\n' > \(spool.out)/bits; chmod \(mode) \(spool.out)/bits; mv \
+            \(spool.out)/bits \(new(spool))/bits
+            """)
         let directory = try end(of: "bits", in: "failed", spool)
         try spool.wait(for: "its status") { Files.exists("\(directory)/status.json") }
         #expect(try Files.text("\(directory)/status.json").contains("chmod 0700 it"))
@@ -131,7 +148,8 @@ struct HostileDropTests {
     @Test("Attack 14: a file that grows without end is not taken while it grows, and then refused for its size")
     func growing() throws {
         let spool = try served()
-        let writer = try Self.user.start("sh", ["-c", "umask 077; echo 'command = [\"true\"]' > \(new(spool))/grow.toml; exec yes '# more' >> \(new(spool))/grow.toml"])
+        let writer = try Self.user.start(
+            "sh", ["-c", "umask 077; echo 'command = [\"true\"]' > \(new(spool))/grow.toml; exec yes '# more' >> \(new(spool))/grow.toml"])
         let path = "\(new(spool))/grow.toml"
         try runsOn(spool)
         #expect(try ended("grow", in: "done", spool).isEmpty || Files.exists(path))
@@ -164,7 +182,10 @@ struct HostileDropTests {
     }
 
     /// Under one name stand in turn a file that counts and one of another owner, which never does.
-    @Test("Attacks 17, 19: of files of two owners that change places all the time, only the one who may be obeyed is", arguments: [true, false])
+    @Test(
+        "Attacks 17, 19: of files of two owners that change places all the time, only the one who may be obeyed is",
+        arguments: [true, false]
+    )
     func exchanged(isUsers: Bool) throws {
         let spool = try served()
         let (good, bad) = isUsers ? (Self.user.id, uid_t(0)) : (uid_t(0), Self.user.id)
@@ -188,7 +209,11 @@ struct HostileDropTests {
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
         let path = "\(new(spool))/job.toml"
-        try spool.drop(as: Self.user, "job.toml", "command = 'echo first $SPOOL_TRY >> \(spool.out)/ran; read x < \(gate.path); exit 1'\ndirectory = \"/\"\ntries = 2\nbackoff = 0")
+        try spool.drop(
+            as: Self.user, "job.toml",
+            """
+            command = 'echo first $SPOOL_TRY >> \(spool.out)/ran; read x < \(gate.path); exit 1'\ndirectory = \"/\"\ntries = 2\nbackoff = 0
+            """)
         try spool.lines("ran", count: 1)
         #expect(!Files.exists(path))
         let running = try #require(try Files.list("\(spool.path)/running/games").first)
@@ -209,7 +234,8 @@ struct HostileDropTests {
         let spool = try served()
         try Self.user.shell("""
             umask 077; cd \(new(spool)); i=0
-            while [ $i -lt 300 ]; do echo "command = 'echo $i >> \(spool.out)/ran'\ndirectory = '/'" > ../../tmp/games/x; mv ../../tmp/games/x $i.toml; rm -f $i.toml; i=$((i + 1)); done
+            while [ $i -lt 300 ]; do echo "command = 'echo $i >> \(spool.out)/ran'\ndirectory = '/'" > ../../tmp/games/x; mv \
+            ../../tmp/games/x $i.toml; rm -f $i.toml; i=$((i + 1)); done
             """)
         try runsOn(spool)
         try spool.wait(for: "all to have ended") {

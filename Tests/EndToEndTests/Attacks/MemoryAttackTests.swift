@@ -46,8 +46,10 @@ struct MemoryAttackTests {
         let spool = try SpoolUnderTest()
         let group = try MemoryGroup(bytes: 24 << 20)
         // The job puts itself, or its worker too, where there is little; the shell then grows until the kernel kills one of them.
-        let members = isWorkers ? "echo $PPID > \(group.path)/cgroup.procs; echo 1000 > /proc/$PPID/oom_score_adj; echo -900 > /proc/$$/oom_score_adj" : ":"
-        let job = try spool.run("command = '\(members); echo $$ > \(group.path)/cgroup.procs; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'", as: "greedy")
+        let members = isWorkers
+            ? "echo $PPID > \(group.path)/cgroup.procs; echo 1000 > /proc/$PPID/oom_score_adj; echo -900 > /proc/$$/oom_score_adj" : ":"
+        let job = try spool.run(
+            "command = '\(members); echo $$ > \(group.path)/cgroup.procs; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'", as: "greedy")
         #expect(job.outcome == (isWorkers ? "failed lost" : "failed signal"), "\(job.error)")
         if !isWorkers { #expect(job.integer("signal") == Int(SIGKILL)) }
         #expect(try spool.runsOn())
@@ -60,7 +62,10 @@ struct MemoryAttackTests {
     /// Starts itself twice, over and over. The job itself starts one process at its beginning, for which there is room, and waits.
     private static func bomb(_ gate: Gate) -> String { "b() { b | b & }; b & read x < \(gate.path)" }
 
-    @Test("Attack 53: a fork bomb is held by the limit of its user's processes, and at its timeout nothing of it remains", .enabled(if: isRoot, "only root's jobs run as another user"))
+    @Test(
+        "Attack 53: a fork bomb is held by the limit of its user's processes, and at its timeout nothing of it remains",
+        .enabled(if: isRoot, "only root's jobs run as another user")
+    )
     func forkBomb() throws {
         let spool = try UserTests.spool()
         let gate = try spool.gate()
@@ -71,11 +76,17 @@ struct MemoryAttackTests {
         let never = try spool.gate("never")
         chmod(never.path, 0o666)
         let bomb = Self.bomb(never)
-        let job = try spool.run("command = '\(bomb)'\nuser = 64118\ngroup = 64118\ndirectory = \"/\"\nlimits = {nproc = 40}\ntimeout = \"1s\"\nkill_after = \"100ms\"", as: "bomb")
+        let job = try spool.run(
+            """
+            command = '\(bomb)'\nuser = 64118\ngroup = 64118\ndirectory = \"/\"\nlimits = {nproc = 40}\ntimeout = \"1s\"\n\
+            kill_after = \"100ms\"
+            """, as: "bomb")
         #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
         let left = try Files.list("/proc").compactMap { pid_t($0) }.filter { pid in
             // The worker is this user's too, and no part of it.
-            guard (try? FileStatus.read("/proc/\(pid)"))?.owner == 64118, let line = try? Files.text("/proc/\(pid)/cmdline") else { return false }  // gone
+            guard (try? FileStatus.read("/proc/\(pid)"))?.owner == 64118,  // gone
+                let line = try? Files.text("/proc/\(pid)/cmdline")  // likewise
+            else { return false }
             return !line.contains("spool-worker")
         }
         for pid in left { try Processes.awaitEnd(of: pid) }
@@ -88,7 +99,8 @@ struct MemoryAttackTests {
         .enabled(if: ConfinementTests.controllers.contains("pids") && isRoot, "the pids controller of cgroup v2 is not delegated here"))
     func forkBombInGroup() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.run("command = '\(Self.bomb(try spool.gate("never")))'\nlimits = {tasks = 30}\ntimeout = \"1s\"\nkill_after = \"100ms\"")
+        let job = try spool.run(
+            "command = '\(Self.bomb(try spool.gate("never")))'\nlimits = {tasks = 30}\ntimeout = \"1s\"\nkill_after = \"100ms\"")
         #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
         #expect(Processes.jobs(ofSpool: spool.path).isEmpty)
         #expect(try spool.runsOn())
@@ -121,7 +133,9 @@ final class MemoryGroup {
 
     deinit {
         // What is still in it goes back; a process that has ended meanwhile cannot and need not.
-        for pid in (try? Files.text("\(path)/cgroup.procs").split(separator: "\n")) ?? [] { try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)") }
+        for pid in (try? Files.text("\(path)/cgroup.procs").split(separator: "\n")) ?? [] {
+            try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)")
+        }
         rmdir(path)
     }
 }

@@ -6,7 +6,10 @@ import Testing
 
 @Suite("What has happened to others", .ownThreads)
 struct OthersHistoryTests {
-    @Test("What a user puts in the place of the copy that spoolctl edit made leads nowhere (CVE-2005-1038, CVE-2010-0424)", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test(
+        "What a user puts in the place of the copy that spoolctl edit made leads nowhere (CVE-2005-1038, CVE-2010-0424)",
+        .enabled(if: TestUser.areHere, TestUser.reason)
+    )
     func edit() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try Files.write("\(spool.out)/secret", "command = \"true\" # hush", mode: 0o600)
@@ -23,20 +26,34 @@ struct OthersHistoryTests {
         // Root's copy nobody else can touch.
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)
         try Files.write(
-            "\(spool.out)/roots", "#!/bin/sh\nstat -c '%a %u' \"$1\" > \(spool.out)/mode\nsetpriv --reuid 5 --regid 60 --clear-groups sh -c '\(link)' sh \"$1\" 2> /dev/null\nexit 0\n",
+            "\(spool.out)/roots",
+            """
+            #!/bin/sh\nstat -c '%a %u' \"$1\" > \(spool.out)/mode\nsetpriv --reuid 5 --regid 60 --clear-groups sh -c '\(link)' sh \"$1\" \
+            2> /dev/null\nexit 0\n
+            """,
             mode: 0o755)
         let roots = try Commands.run(spoolctl, ["edit", "t"], environment: ["SPOOL_DIR=\(spool.path)", "EDITOR=\(spool.out)/roots"])
         #expect(roots.error.contains("nothing was changed"), "\(roots)")
         #expect(try Files.text("\(spool.out)/mode") == "600 0\n")
         let after = try Files.status("\(spool.out)/secret")
-        #expect(after.mode == before.mode && after.modifiedNanoseconds == before.modifiedNanoseconds && after.changedNanoseconds == before.changedNanoseconds)
+        #expect(
+            after.mode == before.mode && after.modifiedNanoseconds == before.modifiedNanoseconds
+                && after.changedNanoseconds == before.changedNanoseconds)
     }
 
-    @Test("The name of a file that came is data, whatever a shell would make of it (incron #35)", arguments: ["$(touch bad)", "`touch bad`", "a b;touch bad", "x\ntouch bad", "' ; touch bad ; '", "-rf", "*"])
+    @Test(
+        "The name of a file that came is data, whatever a shell would make of it (incron #35)",
+        arguments: ["$(touch bad)", "`touch bad`", "a b;touch bad", "x\ntouch bad", "' ; touch bad ; '", "-rf", "*"]
+    )
     func names(_ name: String) throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.base)/in")
-        try spool.acceptedTask("t", "command = 'printf %s \"$SPOOL_PATH\" > \(spool.out)/path.tmp; mv \(spool.out)/path.tmp \(spool.out)/path'\ndirectory = \"\(spool.out)\"\n[[schedule]]\nid = \"s\"\non_path = \"\(spool.base)/in/*\"")
+        try spool.acceptedTask(
+            "t",
+            """
+            command = 'printf %s \"$SPOOL_PATH\" > \(spool.out)/path.tmp; mv \(spool.out)/path.tmp \(spool.out)/path'\n\
+            directory = \"\(spool.out)\"\n[[schedule]]\nid = \"s\"\non_path = \"\(spool.base)/in/*\"
+            """)
         try spool.logLine("event=waits-for-files")
         try Files.write("\(spool.base)/in/\(name)", "x")
         #expect(try spool.output("path") == "\(spool.base)/in/\(name)")
@@ -44,7 +61,10 @@ struct OthersHistoryTests {
         #expect(!Files.exists("\(spool.out)/bad"))
     }
 
-    @Test("An empty file on a full disk is no job that is tried without end (at's zero-length job)", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    @Test(
+        "An empty file on a full disk is no job that is tried without end (at's zero-length job)",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason)
+    )
     func zeroLength() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         // As at's own program left them when nothing of the jobs could be written.
@@ -59,7 +79,10 @@ struct OthersHistoryTests {
         #expect(spool.logLength - seen < 8192, "it is not said again and again")
     }
 
-    @Test("Of two edits within one tick of the clock the second counts, though time and size are the same (cronie's two edits)", arguments: [true, false])
+    @Test(
+        "Of two edits within one tick of the clock the second counts, though time and size are the same (cronie's two edits)",
+        arguments: [true, false]
+    )
     func twoEdits(isServed: Bool) throws {
         let spool = try SpoolUnderTest()
         let path = "\(spool.path)/tasks/t.toml"

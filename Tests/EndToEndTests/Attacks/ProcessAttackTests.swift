@@ -8,7 +8,9 @@ import Testing
 struct ProcessAttackTests {
     /// The record of the one worker that has a job, which may have ended.
     static func record(_ spool: SpoolUnderTest) throws -> String {
-        let names = try Files.list("\(spool.path)/state/workers").filter { try Files.text("\(spool.path)/state/workers/\($0)").contains(" running ") }
+        let names = try Files.list("\(spool.path)/state/workers").filter {
+            try Files.text("\(spool.path)/state/workers/\($0)").contains(" running ")
+        }
         return "\(spool.path)/state/workers/\(try #require(names.first))"
     }
 
@@ -43,7 +45,9 @@ struct ProcessAttackTests {
             bystander = try Commands.Running("sleep", ["1000"])
         }
         let workers = Processes.workers(ofSpool: spool.path)
-        _ = try spool.wait(for: "the job's process to be on record") { try Files.text(Self.record(spool)).contains(" \(pid) ") ? true : nil }
+        _ = try spool.wait(for: "the job's process to be on record") {
+            try Files.text(Self.record(spool)).contains(" \(pid) ") ? true : nil
+        }
         spool.signal(SIGSTOP)
         for worker in workers { kill(worker, SIGKILL) }
         for worker in workers { try Processes.awaitEnd(of: worker) }
@@ -73,7 +77,11 @@ struct ProcessAttackTests {
     func coreDump() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.out)/core")
-        let job = try spool.run("command = 'ulimit -c unlimited; echo $(ulimit -c) $(cat /proc/sys/kernel/core_pattern) > \(spool.out)/limit; kill -SEGV $$'\ndirectory = \"\(spool.out)/core\"")
+        let job = try spool.run(
+            """
+            command = 'ulimit -c unlimited; echo $(ulimit -c) $(cat /proc/sys/kernel/core_pattern) > \(spool.out)/limit; kill -SEGV $$'\n\
+            directory = \"\(spool.out)/core\"
+            """)
         #expect(job.outcome == "failed signal" && job.integer("signal") == Int(SIGSEGV), "\(job.error)")
         let limit = try spool.output("limit")
         guard limit.hasPrefix("unlimited core") else {
@@ -85,10 +93,18 @@ struct ProcessAttackTests {
         #expect(try Files.list("\(spool.out)/core").contains { $0.hasPrefix("core") })
     }
 
-    @Test("Attack 64: a user who stops all that his job started has it ended at its timeout all the same", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test(
+        "Attack 64: a user who stops all that his job started has it ended at its timeout all the same",
+        .enabled(if: TestUser.areHere, TestUser.reason)
+    )
     func stopped() throws {
         let spool = try SpoolUnderTest.ofEverybody()
-        try spool.drop(as: .games, "job.toml", "command = 'setsid sh -c \"echo \\$\\$ > \(spool.out)/stray; kill -STOP \\$\\$\" & while [ ! -s \(spool.out)/stray ]; do :; done; kill -STOP $$'\ndirectory = \"/\"\ntimeout = \"2s\"\nkill_after = \"1s\"")
+        try spool.drop(
+            as: .games, "job.toml",
+            """
+            command = 'setsid sh -c \"echo \\$\\$ > \(spool.out)/stray; kill -STOP \\$\\$\" & while [ ! -s \(spool.out)/stray ]; do :; \
+            done; kill -STOP $$'\ndirectory = \"/\"\ntimeout = \"2s\"\nkill_after = \"1s\"
+            """)
         try spool.logLine("user=games", "event=ended", "reason=timeout")
         try Processes.awaitEnd(of: try #require(pid_t(try spool.lines("stray", count: 1)[0])))
     }

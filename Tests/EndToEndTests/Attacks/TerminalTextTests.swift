@@ -7,14 +7,16 @@ import Testing
 struct TerminalTextTests {
     /// What a terminal obeys, or shows as nothing.
     static let unsafe: [Unicode.Scalar] = [
-        "\u{1B}", "\u{7}", "\u{8}", "\u{B}", "\u{7F}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}", "\u{61C}", "\u{180E}", "\u{200B}", "\u{200D}",
+        "\u{1B}", "\u{7}", "\u{8}", "\u{B}", "\u{7F}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}", "\u{61C}", "\u{180E}", "\u{200B}",
+        "\u{200D}",
         "\u{200E}", "\u{200F}", "\u{2028}", "\u{2029}", "\u{202A}", "\u{202E}",
         "\u{2060}", "\u{2066}", "\u{2069}", "\u{3164}", "\u{FEFF}", "\u{FFF9}", "\u{E0041}",
     ]
 
     private static let calls = [
         "list", "list --json", "show t", "show t --json", "export t --systemd", "export t --crontab", "export t --crontab --system",
-        "why t", "next t", "next t --json", "jobs", "jobs --json", "jobs --columns id,error,tags,payload", "status @ID", "status @ID --json",
+        "why t", "next t", "next t --json", "jobs", "jobs --json", "jobs --columns id,error,tags,payload", "status @ID",
+        "status @ID --json",
         "why @ID", "journal", "journal --json", "check", "check --json", "fsck", "logs @ID", "logs @ID --json", "top --json", "simulate",
         "prune --dry-run --older-than 1d", "explain \u{202E}x", "show \u{1B}[2J\u{200B}", "no\u{9B}such", "resume --queue other",
     ]
@@ -66,7 +68,8 @@ extension Commands {
     /// spoolctl on a terminal, its errors there too.
     fileprivate static func onTerminal(_ terminal: Terminal, _ words: [String], _ spool: SpoolUnderTest) throws -> Child {
         try Child(
-            "\(SpoolUnderTest.programs)/spoolctl", ["--config", spool.configuration] + words, environment: spool.environment + ["TERM=xterm"],
+            "\(SpoolUnderTest.programs)/spoolctl", ["--config", spool.configuration] + words,
+            environment: spool.environment + ["TERM=xterm"],
             output: terminal.raw, error: terminal.raw)
     }
 }

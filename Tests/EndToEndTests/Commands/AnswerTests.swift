@@ -55,16 +55,25 @@ struct AnswerTests {
         let ended = try spool.wait(for: "the end by its limit") { try spool.job(short, in: "failed") }
         #expect(ended.string("reason") == "timeout")
         let told = try spool.ctl("why", short).output
-        #expect(told.contains("it ran longer than its timeout of ") && (told.contains("(extended by 300ms)") || !Files.exists("\(ended.directory)/extend")), "\(told)")
+        #expect(
+            told.contains("it ran longer than its timeout of ")
+                && (told.contains("(extended by 300ms)") || !Files.exists("\(ended.directory)/extend")),
+            "\(told)")
     }
 
-    @Test("A directory in new/ without a job's file is no job of 1970: it is rejected with its reason, and why says so before", arguments: ["made", "moved in"])
+    @Test(
+        "A directory in new/ without a job's file is no job of 1970: it is rejected with its reason, and why says so before",
+        arguments: ["made", "moved in"]
+    )
     func phantom(_ way: String) throws {
         let spool = try SpoolUnderTest()
         if way == "made" {
             try Files.makeDirectory("\(spool.path)/new/phantom")
             let why = try spool.ctl("why", "phantom")
-            #expect(why.code != 0 || why.output.contains("phantom: is a directory without a job's file") && !why.output.contains("about to start"), "\(why)")
+            #expect(
+                why.code != 0 || why.output.contains("phantom: is a directory without a job's file")
+                    && !why.output.contains("about to start"),
+                "\(why)")
             #expect(!(try spool.ctl("jobs").output.contains("1970-")))
         } else {
             try Files.makeDirectory("\(spool.path)/tmp/phantom")

@@ -78,12 +78,14 @@ struct CancelManyTests {
         try spool.output("began")
         let waits = try spool.ctl("submit", "true").id
         let unknown = "20200101T000000.000Z-none-abcd"
-        try spool.define("control/x.request", "{\"do\": \"kill\", \"signal\": 10, \"ids\": [\"\(runs)\", \"\(waits)\", \"\(unknown)\", \"\(runs)\"]}")
+        try spool.define(
+            "control/x.request", "{\"do\": \"kill\", \"signal\": 10, \"ids\": [\"\(runs)\", \"\(waits)\", \"\(unknown)\", \"\(runs)\"]}")
         let answer = try spool.wait(for: "the answer") {
             try Files.exists("\(spool.path)/control/x.request") ? nil : Files.text("\(spool.path)/control/x.answer")
         }
         let jobs = [
-            "{\"id\":\"\(runs)\",\"code\":0,\"message\":\"SIGUSR1 sent\"}", "{\"id\":\"\(waits)\",\"code\":1,\"message\":\"is not running\"}",
+            "{\"id\":\"\(runs)\",\"code\":0,\"message\":\"SIGUSR1 sent\"}",
+            "{\"id\":\"\(waits)\",\"code\":1,\"message\":\"is not running\"}",
             "{\"id\":\"\(unknown)\",\"code\":3,\"message\":\"no waiting or running job \(unknown)\"}",
         ]
         #expect(answer == "{\"code\":1,\"message\":\"not for 2 of 3 jobs\",\"jobs\":[\(jobs.joined(separator: ","))]}")
@@ -103,7 +105,8 @@ struct CancelManyTests {
         }
         let (one, two) = (try begin("one"), try begin("two"))
         let result = try spool.ctl(command, one, "no-such-job", old, two)
-        #expect(result.code == 3 && result.errors.contains("no-such-job") && result.errors.contains("\(old) has already ended"), "\(result)")
+        #expect(
+            result.code == 3 && result.errors.contains("no-such-job") && result.errors.contains("\(old) has already ended"), "\(result)")
         #expect(result.output.split(separator: "\n").count == 2, "\(result)")
         for id in [one, two] { #expect(try spool.ctl("wait", id).code > 128) }
     }

@@ -40,7 +40,8 @@ struct ClosedDescriptorTests {
         let result = try Commands.run(
             "unshare",
             [
-                "-m", "--propagation", "private", "/bin/sh", "-c", "\(broken.breaks) && exec \"$@\"", "sh", "\(SpoolUnderTest.programs)/\(program)",
+                "-m", "--propagation", "private", "/bin/sh", "-c", "\(broken.breaks) && exec \"$@\"", "sh",
+                "\(SpoolUnderTest.programs)/\(program)",
                 "--spool", spool.path,
             ])
         #expect(result.code == 1)

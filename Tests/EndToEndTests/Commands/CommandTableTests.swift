@@ -27,9 +27,15 @@ struct CommandTableTests {
     }
 
     static let uses: [Use] = [
-        Use(command: "submit", right: ["--", "true"], says: "-true-", missing: [], tooMuch: ["--task", "t", "true"], unknown: ["--task", "nosuch"], invalid: ["--timeout", "soon", "true"]),
-        Use(command: "run", right: ["t"], says: "-t-", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], invalid: ["t", "--payload", "{"]),
-        Use(command: "backfill", right: ["t", "--from", "3h", "-n"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"], unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
+        Use(
+            command: "submit", right: ["--", "true"], says: "-true-", missing: [], tooMuch: ["--task", "t", "true"],
+            unknown: ["--task", "nosuch"], invalid: ["--timeout", "soon", "true"]),
+        Use(
+            command: "run", right: ["t"], says: "-t-", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
+            invalid: ["t", "--payload", "{"]),
+        Use(
+            command: "backfill", right: ["t", "--from", "3h", "-n"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
+            unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
         Use(command: "wait", right: ["DONE"], says: "", missing: [], unknown: ["DONE", "nosuch"], invalid: ["--timeout", "soon", "DONE"]),
         Use(command: "logs", right: ["DONE"], says: "hello", missing: [], tooMuch: ["DONE", "FAILED"], unknown: ["nosuch"]),
         Use(command: "status", right: ["DONE"], says: "done", unknown: ["nosuch"]),
@@ -39,27 +45,47 @@ struct CommandTableTests {
         Use(command: "kill", right: ["-s", "CONT", "RUN"], says: "SIGCONT sent", missing: [], unknown: ["nosuch"]),
         Use(command: "retry", right: ["FAILED"], says: "-exit-", missing: [], unknown: ["nosuch"]),
         Use(command: "progress", right: ["0.5", "--job", "RUN"], says: "", missing: [], unknown: ["0.5", "--job", "nosuch"]),
-        Use(command: "result", right: ["FILE", "--job", "RUN"], says: "", missing: [], tooMuch: ["FILE", "FILE", "--job", "RUN"], unknown: ["FILE", "--job", "nosuch"]),
-        Use(command: "extend", right: ["1h", "RUN"], says: "may run until", missing: [], unknown: ["1h", "nosuch"], invalid: ["soon", "RUN"]),
-        Use(command: "create", right: ["-q", "new", "--", "true"], says: "new", missing: [], invalid: ["x", "--cron", "61 * * * *", "true"]),
-        Use(command: "update", right: ["-q", "t", "--timeout", "5m"], says: "t", missing: [], unknown: ["nosuch", "--timeout", "5m"], invalid: ["t", "--timeout", "soon"]),
+        Use(
+            command: "result", right: ["FILE", "--job", "RUN"], says: "", missing: [], tooMuch: ["FILE", "FILE", "--job", "RUN"],
+            unknown: ["FILE", "--job", "nosuch"]),
+        Use(
+            command: "extend", right: ["1h", "RUN"], says: "may run until", missing: [], unknown: ["1h", "nosuch"],
+            invalid: ["soon", "RUN"]),
+        Use(
+            command: "create", right: ["-q", "new", "--", "true"], says: "new", missing: [],
+            invalid: ["x", "--cron", "61 * * * *", "true"]),
+        Use(
+            command: "update", right: ["-q", "t", "--timeout", "5m"], says: "t", missing: [], unknown: ["nosuch", "--timeout", "5m"],
+            invalid: ["t", "--timeout", "soon"]),
         Use(command: "edit", right: ["t"], says: "", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], json: false),
         Use(command: "delete", right: ["-q", "-f", "t"], says: "t", missing: [], tooMuch: ["-f", "t", "u"], unknown: ["-f", "nosuch"]),
-        Use(command: "schedule", right: ["t", "--every", "1h", "--id", "own"], says: "own", missing: ["t"], tooMuch: ["t", "u", "--every", "1h"], unknown: ["nosuch", "--every", "1h"], invalid: ["t", "--every", "soon"]),
+        Use(
+            command: "schedule", right: ["t", "--every", "1h", "--id", "own"], says: "own", missing: ["t"],
+            tooMuch: ["t", "u", "--every", "1h"], unknown: ["nosuch", "--every", "1h"], invalid: ["t", "--every", "soon"]),
         Use(command: "unschedule", right: ["-q", "sched"], says: "sched", missing: [], tooMuch: ["sched", "other"], unknown: ["nosuch"]),
         Use(command: "list", right: [], says: "t\t", tooMuch: ["t"]),
         Use(command: "show", right: ["t"], says: "cron \"@hourly\"", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"]),
-        Use(command: "next", right: ["t"], says: "\tt\t", tooMuch: ["--cron", "@daily", "t"], unknown: ["nosuch"], invalid: ["--cron", "61 * * * *"]),
-        Use(command: "explain", right: ["@daily"], says: "meaning\t", missing: [], tooMuch: ["--cron", "@daily", "@daily"], invalid: ["61 * * * *"]),
+        Use(
+            command: "next", right: ["t"], says: "\tt\t", tooMuch: ["--cron", "@daily", "t"], unknown: ["nosuch"],
+            invalid: ["--cron", "61 * * * *"]),
+        Use(
+            command: "explain", right: ["@daily"], says: "meaning\t", missing: [], tooMuch: ["--cron", "@daily", "@daily"],
+            invalid: ["61 * * * *"]),
         Use(command: "simulate", right: [], says: "t\t", tooMuch: ["t"], unknown: ["--run-time", "nosuch=1h"], invalid: ["--to", "soon"]),
-        Use(command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], invalid: ["t@nonsense"]),
+        Use(
+            command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
+            invalid: ["t@nonsense"]),
         Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         // Its right use has tests of its own.
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "check", right: [], says: ""),
-        Use(command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"], invalid: ["crontab", "FILE"]),
-        Use(command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"], unknown: ["nosuch", "--crontab"]),
+        Use(
+            command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"],
+            invalid: ["crontab", "FILE"]),
+        Use(
+            command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"],
+            unknown: ["nosuch", "--crontab"]),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
@@ -84,7 +110,9 @@ struct CommandTableTests {
             guard let words else { return }
             let result = try example.ctl([use.command] + words)
             #expect(result.code == code, "\(what): \(words): \(result.code) \(result.errors)")
-            #expect(result.errors.hasPrefix("spoolctl: ") && result.errors.hasSuffix("\n") && result.errors.split(separator: "\n").count == 1, "\(what): \(words): \(result.errors)")
+            #expect(
+                result.errors.hasPrefix("spoolctl: ") && result.errors.hasSuffix("\n") && result.errors.split(separator: "\n").count == 1,
+                "\(what): \(words): \(result.errors)")
             #expect(result.output.isEmpty, "\(what): \(result.output)")
         }
         try check(use.missing, 2, "missing")
@@ -134,7 +162,9 @@ struct CommandTableTests {
 
         func ctl(_ arguments: [String]) throws -> CtlResult {
             // An editor that changes nothing.
-            let call = ["EDITOR=true", "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments.map { words[$0] ?? $0 }
+            let call = ["EDITOR=true", "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments.map {
+                words[$0] ?? $0
+            }
             let result = try Commands.run("env", call, environment: ["SPOOL_DIR=\(spool.path)"])
             return CtlResult(code: result.code, output: result.output, errors: result.error)
         }

@@ -44,7 +44,9 @@ extension Table {
 
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
-    @Test("--help of each command says how it is called, with examples, and needs no spool", arguments: CommandTableTests.uses.map(\.command))
+    @Test(
+        "--help of each command says how it is called, with examples, and needs no spool", arguments: CommandTableTests.uses.map(\.command)
+    )
     func help(_ command: String) throws {
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--help")
         #expect(result.code == 0 && result.error.isEmpty)
@@ -388,19 +390,25 @@ struct CtlCommandTests {
     @Test("A1: next --cron says when a crontab's expression is due, without a spool", arguments: dues)
     func next(_ row: (cron: String, zone: String, from: String, due: [String])) throws {
         let spool = try SpoolUnderTest(starting: false)
-        let result = try spool.ctl("next", "--cron", row.cron, "--timezone", row.zone, "--from", row.from, "-n", "\(row.due.count)", "--json")
+        let result = try spool.ctl(
+            "next", "--cron", row.cron, "--timezone", row.zone, "--from", row.from, "-n", "\(row.due.count)", "--json")
         #expect(result.code == 0, "\(result.errors)")
         #expect(try result.objects.map { ($0.text("due") ?? "").replacing(".000Z", with: "Z") } == row.due)
         #expect(try result.objects.allSatisfy { $0["note"] != nil && $0.text("local") != nil })
     }
 
-    @Test("A payload's numbers keep their digits from the command line to the job, its record, a restart and a retry", arguments: [true, false])
+    @Test(
+        "A payload's numbers keep their digits from the command line to the job, its record, a restart and a retry",
+        arguments: [true, false]
+    )
     func payloadNumbers(_ isJSON: Bool) throws {
         // A null makes the job's file JSON; TOML has none.
-        let payload = "{\"id\":123456789012345678901234567890,\"sum\":0.1000000000000000055511151231257827,\"more\":[-99999999999999999999,1e400,1.10,6E2\(isJSON ? ",null" : "")]}"
+        let numbers = "\"id\":123456789012345678901234567890,\"sum\":0.1000000000000000055511151231257827"
+        let payload = "{\(numbers),\"more\":[-99999999999999999999,1e400,1.10,6E2\(isJSON ? ",null" : "")]}"
         let spool = try SpoolUnderTest()
         _ = try spool.ctl("pause")
-        let id = try #require(try spool.ctl("submit", "--payload", payload, "--name", "n", "--", "sh", "-c", "cat; echo; cat $SPOOL_PAYLOAD").lines.first)
+        let id = try #require(
+            try spool.ctl("submit", "--payload", payload, "--name", "n", "--", "sh", "-c", "cat; echo; cat $SPOOL_PAYLOAD").lines.first)
         try spool.wait(for: "the job to be taken up") { try spool.ctl("status", id).code == 0 }
         // The journal alone knows it after this.
         try spool.stop()
@@ -419,7 +427,11 @@ struct CtlCommandTests {
         #expect(try spool.ctl("run", "-w", "t").output == payload)
         #expect(try spool.ctl("run", "-w", "t", "--payload", "[18446744073709551616]").output == "[18446744073709551616]")
         // What a job leaves as its result.
-        #expect(try spool.ctl("submit", "-w", "--name", "r", "--", "sh", "-c", "echo 0.10000000000000000555 | \(SpoolUnderTest.programs)/spoolctl result -").code == 0)
+        #expect(
+            try spool.ctl(
+                "submit", "-w", "--name", "r", "--", "sh", "-c",
+                "echo 0.10000000000000000555 | \(SpoolUnderTest.programs)/spoolctl result -").code
+                == 0)
         #expect(try spool.end(of: "r").text("status.json").contains("\"result\":0.10000000000000000555"))
     }
 
@@ -442,15 +454,21 @@ struct CtlCommandTests {
         let spool = try SpoolUnderTest(starting: false)
         let rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR"
         let options = ["--rrule", rule, "--dtstart", "20260302T083000", "--timezone", "Europe/Berlin"]
-        #expect(try spool.ctl(list: ["create", "t"] + options + ["--exdate", "2026-03-16", "--exdate", "20260330T083000", "--", "true"]).code == 0)
+        #expect(
+            try spool.ctl(list: ["create", "t"] + options + ["--exdate", "2026-03-16", "--exdate", "20260330T083000", "--", "true"]).code
+                == 0)
         #expect(try spool.ctl("schedule", "t", "--rrule", "FREQ=YEARLY", "--dtstart", "now").code == 0)
-        #expect(try spool.ctl("show", "t").output.contains("rrule \"\(rule)\" from 2026-03-02T08:30:00 without 2026-03-16 without 2026-03-30T08:30:00"))
+        #expect(
+            try spool.ctl("show", "t").output.contains(
+                "rrule \"\(rule)\" from 2026-03-02T08:30:00 without 2026-03-16 without 2026-03-30T08:30:00"))
         let next = try spool.ctl("next", "t", "--from", "2026-03-07", "-n", "2", "--json").objects
         #expect(next.map { $0.text("local") } == ["2026-03-20T08:30:00.000+01:00", "2026-04-03T08:30:00.000+02:00"])
         let asked = try spool.ctl(list: ["next", "--from", "2026-03-07", "-n", "2", "-q"] + options)
         #expect(asked.lines == ["2026-03-16T07:30:00.000Z", "2026-03-20T07:30:00.000Z"])
         let explained = try spool.ctl(list: ["explain"] + options)
-        #expect(explained.output.contains("Every 2 weeks on Monday and Friday, at 08:30, from 2026-03-02 08:30 on, in the time of Europe/Berlin"))
+        #expect(
+            explained.output.contains(
+                "Every 2 weeks on Monday and Friday, at 08:30, from 2026-03-02 08:30 on, in the time of Europe/Berlin"))
         #expect(try spool.ctl("explain", "FREQ=MONTHLY;BYDAY=2TU").output.contains("Every month on the 2nd Tuesday of the month, at 00:00"))
     }
 
@@ -539,23 +557,31 @@ struct CtlCommandTests {
         let unit = try spool.ctl("explain", "OnCalendar=Mon 05:00")
         #expect(unit.code == 0 && unit.lines.contains("meaning\tAt 05:00, on Monday, in UTC"), "\(unit.errors)")
         let cron = try spool.ctl("create", "t", "--cron", "*/5 * * * * /usr/bin/php x", "--", "true")
-        #expect(cron.code == 4 && cron.errors.hasSuffix("\"/usr/bin/php x\"; a schedule is the time fields alone: leave the command out\n"), "\(cron.errors)")
+        #expect(
+            cron.code == 4 && cron.errors.hasSuffix("\"/usr/bin/php x\"; a schedule is the time fields alone: leave the command out\n"),
+            "\(cron.errors)")
         let calendar = try spool.ctl("next", "--calendar", "OnCalendar=Mon 05:00")
-        #expect(calendar.code == 4 && calendar.errors.contains("OnCalendar= names the setting of a timer unit; leave it out"), "\(calendar.errors)")
+        #expect(
+            calendar.code == 4 && calendar.errors.contains("OnCalendar= names the setting of a timer unit; leave it out"),
+            "\(calendar.errors)")
     }
 
     @Test("create, schedule and check warn of a step that is longer than its field, and accept it")
     func longSteps() throws {
         let spool = try SpoolUnderTest(starting: false)
         func warning(_ cron: String, _ rest: String) -> String { "warning: cron \"\(cron)\": \(rest)" }
-        let minutes = warning("*/90 * * * *", "minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps")
-        let days = warning("0 0 */40 * *", "day of month: the step of */40 is longer than 1 to 31, which leaves 1 alone; write @every 40d for equal steps")
+        let minutes = warning(
+            "*/90 * * * *", "minute: the step of */90 is longer than 0 to 59, which leaves 0 alone; write @every 90m for equal steps")
+        let days = warning(
+            "0 0 */40 * *", "day of month: the step of */40 is longer than 1 to 31, which leaves 1 alone; write @every 40d for equal steps")
         let create = try spool.ctl("create", "t", "--cron", "*/90 * * * *", "--", "true")
         #expect(create.code == 0 && create.errors == "spoolctl: \(minutes)\n", "\(create.errors)")
         let schedule = try spool.ctl("schedule", "t", "--cron", "0 0 */40 * *", "--id", "s")
         #expect(schedule.code == 0 && schedule.output == "s\n" && schedule.errors == "spoolctl: \(days)\n", "\(schedule.errors)")
         let check = try spool.ctl("check")
-        #expect(check.code == 0 && check.lines.contains { $0.hasSuffix(": \(minutes)") } && check.lines.contains { $0.hasSuffix(": \(days)") }, "\(check.output)")
+        #expect(
+            check.code == 0 && check.lines.contains { $0.hasSuffix(": \(minutes)") } && check.lines.contains { $0.hasSuffix(": \(days)") },
+            "\(check.output)")
         let none = try spool.ctl("create", "u", "--cron", "*/15 * * * *", "--", "true")
         #expect(none.code == 0 && none.errors.isEmpty)
     }
@@ -565,8 +591,10 @@ struct CtlCommandTests {
         ("0 0 12 * * ?", "cron as Quartz has it: second first, year last, Sunday is 1"),
         ("0 10 ? * MON *", "cron as AWS EventBridge has it: year last, Sunday is 1"),
         ("5 minutes", "an interval"), ("1.5h", "an interval"), ("50.seconds", "an interval"), ("**.01.05.00.00", "a pattern"),
-        ("saturday|sunday.22.00.00", "a pattern"), ("ext:key:args", "a pattern"), ("FREQ=WEEKLY;BYDAY=MO", "a recurrence rule of iCalendar (RFC 5545)"),
-        ("Mon..Fri 09:00 UTC", "a calendar expression as systemd.time(7)"), ("*:0/15", "a calendar expression as systemd.time(7)"), ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
+        ("saturday|sunday.22.00.00", "a pattern"), ("ext:key:args", "a pattern"),
+        ("FREQ=WEEKLY;BYDAY=MO", "a recurrence rule of iCalendar (RFC 5545)"),
+        ("Mon..Fri 09:00 UTC", "a calendar expression as systemd.time(7)"), ("*:0/15", "a calendar expression as systemd.time(7)"),
+        ("2026-12-24T18:00:00Z", "an instant"), ("@reboot", "cron's @reboot"),
     ])
     func explainGuesses(_ text: String, _ syntax: String) throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -649,7 +677,8 @@ struct CtlCommandTests {
 
     @Test("demo shows real work and leaves nothing running")
     func demo() throws {
-        let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["demo", "--examples", Self.examples], environment: ["NO_COLOR=1"])
+        let result = try Commands.run(
+            "\(SpoolUnderTest.programs)/spoolctl", ["demo", "--examples", Self.examples], environment: ["NO_COLOR=1"])
         #expect(result.code == 0, "\(result.error)")
         #expect(!result.output.contains("\u{1B}"))
         for word in ["done", "failed", "timeout", "rejected", "did you mean"] { #expect(result.output.contains(word), "\(word)") }

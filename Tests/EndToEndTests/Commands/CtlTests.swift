@@ -45,7 +45,8 @@ final class RunningCtl {
         let outputFile = try FileDescriptor.open("\(stem).out", O_RDWR | O_CREAT, mode: 0o600)
         let errorFile = try FileDescriptor.open("\(stem).err", O_RDWR | O_CREAT, mode: 0o600)
         child = try Child(
-            "\(SpoolUnderTest.programs)/spoolctl", (spool.namesConfiguration ? ["--config", spool.configuration] : []) + arguments, environment: spool.environment,
+            "\(SpoolUnderTest.programs)/spoolctl", (spool.namesConfiguration ? ["--config", spool.configuration] : []) + arguments,
+            environment: spool.environment,
             input: inputFile.raw, output: output ?? outputFile.raw, error: errorFile.raw)
     }
 
@@ -122,7 +123,9 @@ struct CtlTests {
         (["create", "a", "--cron", "61 * * * *", "true"], 4, "minute 61"),
         (["create", "a", "--calendar", "*-*-* 25:00", "true"], 4, "hour 25 is out of range 0-23"),
         (["create", "a", "--calendar", "daily UTC", "--timezone", "Asia/Tokyo", "true"], 4, "names the zone UTC; leave one of them away"),
-        (["create", "a", "--rrule", "FREQ=DAILY;BYHUOR=1", "true"], 4, "--rrule: rrule \"FREQ=DAILY;BYHUOR=1\": unknown part \"BYHUOR\"; did you mean BYHOUR?"),
+        (
+            ["create", "a", "--rrule", "FREQ=DAILY;BYHUOR=1", "true"], 4,
+            "--rrule: rrule \"FREQ=DAILY;BYHUOR=1\": unknown part \"BYHUOR\"; did you mean BYHOUR?"),
         (["create", "a", "--rrule", "FREQ=DAILY;INTERVAL=2", "true"], 4, "INTERVAL=2 counts from dtstart, which is missing"),
         (["next", "--rrule", "FREQ=DAILY", "--dtstart", "soon"], 4, "--dtstart: can't read the instant"),
         (["create", "a", "--dtstart", "2026-01-01", "true"], 2, "--dtstart needs one of --cron, --calendar, --rrule"),

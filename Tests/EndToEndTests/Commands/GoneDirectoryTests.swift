@@ -70,6 +70,10 @@ struct GoneDirectoryTests {
         let spool = try UserTests.spool()
         try spool.drop("j.toml", "command = 'true'\nuser = '54321'\ngroup = '54321'\ndirectory = '\(row.directory)'\n")
         let job = try spool.end(of: "j")
-        if row.ran { #expect(job.outcome == "done 0") } else { #expect(job.outcome == "failed spawn" && job.error.contains("who has none")) }
+        if row.ran {
+            #expect(job.outcome == "done 0")
+        } else {
+            #expect(job.outcome == "failed spawn" && job.error.contains("who has none"))
+        }
     }
 }

@@ -12,8 +12,10 @@ struct HistoryTests {
         let id = try spool.ctl("submit", "-w", "--tag", "a", "--priority", "3", "--payload", "{\"x\": 1}", "true").id
         guard case .table(let status) = try spool.ctl("status", id, "--json").json.kind else { return #expect(Bool(false), "no object") }
         let keys = [
-            "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload", "due",
-            "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal", "progress", "result",
+            "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags",
+            "payload", "due",
+            "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal",
+            "progress", "result",
             "usage", "delay_ms", "pid", "host", "retry_of", "parent", "waits_for", "earlier_tries", "moved", "paths", "keep_ms",
         ]
         #expect(status.entries.map(\.key) == keys)
@@ -27,7 +29,8 @@ struct HistoryTests {
         let gate = try spool.gate()
         try spool.acceptedTask("t", "command = \"exit $(cat)\"\n[[schedule]]\nid = \"s\"\nat = \"2199-01-01T00:00:00Z\"")
         var ids: [String: String] = [:]
-        ids["ok"] = try spool.ctl("submit", "-w", "--name", "report", "--tag", "x", "--tag", "y", "--description", "The Monthly Figures", "true").id
+        ids["ok"] = try spool.ctl(
+            "submit", "-w", "--name", "report", "--tag", "x", "--tag", "y", "--description", "The Monthly Figures", "true").id
         ids["exit"] = try spool.ctl("run", "-w", "--payload", "3", "t").id
         ids["done"] = try spool.ctl("run", "-w", "--payload", "0", "t").id
         ids["slow"] = try spool.ctl("submit", "-w", "--name", "slow", "--tag", "x", "--timeout", "20ms", "sleep 60").id
@@ -38,14 +41,19 @@ struct HistoryTests {
     }
 
     static let choiceRows: [(options: [String], jobs: [String])] = [
-        ([], ["ok", "exit", "done", "slow", "late", "busy"]), (["--state", "done"], ["ok", "done"]), (["--state", "failed,running"], ["exit", "slow", "busy"]),
+        ([], ["ok", "exit", "done", "slow", "late", "busy"]), (["--state", "done"], ["ok", "done"]),
+        (["--state", "failed,running"], ["exit", "slow", "busy"]),
         (["--state", "waiting"], ["late"]), (["--reason", "exit"], ["exit"]), (["--reason", "exit,timeout"], ["exit", "slow"]),
-        (["--task", "t"], ["exit", "done"]), (["--task", "t", "--state", "failed"], ["exit"]), (["--schedule", "s"], []), (["--tag", "x"], ["ok", "slow"]),
-        (["--tag", "x", "--tag", "y"], ["ok"]), (["--queue", "night"], ["late", "busy"]), (["--queue", "night", "--queue", "default", "--state", "done"], ["ok", "done"]),
+        (["--task", "t"], ["exit", "done"]), (["--task", "t", "--state", "failed"], ["exit"]), (["--schedule", "s"], []),
+        (["--tag", "x"], ["ok", "slow"]),
+        (["--tag", "x", "--tag", "y"], ["ok"]), (["--queue", "night"], ["late", "busy"]),
+        (["--queue", "night", "--queue", "default", "--state", "done"], ["ok", "done"]),
         (["--name", "report"], ["ok", "late"]), (["-n", "slow", "-n", "busy"], ["slow", "busy"]), (["--text", "monthly"], ["ok"]),
-        (["--text", "EXITED WITH 3"], ["exit"]), (["--text", "slo"], ["slow"]), (["--text", "monthly", "--text", "exited"], []), (["--text", "nowhere"], []),
+        (["--text", "EXITED WITH 3"], ["exit"]), (["--text", "slo"], ["slow"]), (["--text", "monthly", "--text", "exited"], []),
+        (["--text", "nowhere"], []),
         (["--since", "1h"], ["ok", "exit", "done", "slow", "late", "busy"]), (["--since", "2199-01-01"], []), (["--until", "1h"], []),
-        (["--until", "2199-01-01", "--name", "slow"], ["slow"]), (["--since", "1d", "--until", "2199-01-01", "--tag", "x", "--reason", "timeout"], ["slow"]),
+        (["--until", "2199-01-01", "--name", "slow"], ["slow"]),
+        (["--since", "1d", "--until", "2199-01-01", "--tag", "x", "--reason", "timeout"], ["slow"]),
     ]
 
     @Test("E7: jobs are found by state, reason, task, schedule, tag, queue, name, text and time, in any combination")
@@ -54,7 +62,9 @@ struct HistoryTests {
         for row in Self.choiceRows {
             let expected = Set(row.jobs.compactMap { ids[$0] })
             #expect(Set(try spool.ctl(list: ["jobs", "-q"] + row.options).lines) == expected, "\(row.options)")
-            #expect(Set(try spool.ctl(list: ["jobs", "--json"] + row.options).objects.compactMap { $0.text("id") }) == expected, "\(row.options)")
+            #expect(
+                Set(try spool.ctl(list: ["jobs", "--json"] + row.options).objects.compactMap { $0.text("id") }) == expected,
+                "\(row.options)")
             #expect(try spool.ctl(list: ["jobs", "--count"] + row.options).output == "\(expected.count)\n", "\(row.options)")
         }
         try gate.release()
@@ -63,7 +73,11 @@ struct HistoryTests {
     @Test("E7: a schedule's runs are found by its id")
     func bySchedule() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("tick", "command = \"true\"\n[[schedule]]\nid = \"often\"\nevery = \"10ms\"\n[[schedule]]\nid = \"never\"\nat = \"2199-01-01T00:00:00Z\"")
+        try spool.acceptedTask(
+            "tick",
+            """
+            command = \"true\"\n[[schedule]]\nid = \"often\"\nevery = \"10ms\"\n[[schedule]]\nid = \"never\"\nat = \"2199-01-01T00:00:00Z\"
+            """)
         try spool.ended("tick", count: 2)
         #expect(try spool.ctl("jobs", "-q", "--schedule", "often", "--state", "done").lines.count >= 2)
         #expect(try spool.ctl("jobs", "-q", "--schedule", "never").lines.isEmpty)
@@ -73,9 +87,12 @@ struct HistoryTests {
     func columns() throws {
         let (spool, gate, ids) = try Self.history()
         func name(_ id: String) -> String { ids.first { $0.value == id }?.key ?? id }
-        #expect(try spool.ctl("jobs", "--columns", "name,outcome,exit_code", "--state", "failed").rows == [["t", "exit 3", "3"], ["slow", "timeout", "-"]])
+        #expect(
+            try spool.ctl("jobs", "--columns", "name,outcome,exit_code", "--state", "failed").rows
+                == [["t", "exit 3", "3"], ["slow", "timeout", "-"]])
         #expect(try spool.ctl("jobs", "--columns", "tags,description", "--text", "figures").rows == [["x,y", "The Monthly Figures"]])
-        let lengths = try spool.ctl("jobs", "--json", "--columns", "took", "--sort", "-took", "--state", "done,failed").objects.compactMap { job -> Double? in
+        let longest = try spool.ctl("jobs", "--json", "--columns", "took", "--sort", "-took", "--state", "done,failed")
+        let lengths = longest.objects.compactMap { job -> Double? in
             if case .number(let seconds)? = job["took"]?.kind { return seconds.double }
             return nil
         }
@@ -83,7 +100,8 @@ struct HistoryTests {
         #expect(try spool.ctl("jobs", "-q", "--sort", "name").lines.map(name) == ["busy", "ok", "late", "slow", "exit", "done"])
         #expect(try spool.ctl("jobs", "-q", "--sort", "-name").lines.map(name) == ["exit", "done", "slow", "ok", "late", "busy"])
         // Those that have none come last, whichever way.
-        #expect(try spool.ctl("jobs", "--columns", "exit_code", "--sort", "exit_code", "--task", "t", "--task", "none").rows == [["0"], ["3"]])
+        #expect(
+            try spool.ctl("jobs", "--columns", "exit_code", "--sort", "exit_code", "--task", "t", "--task", "none").rows == [["0"], ["3"]])
         #expect(try spool.ctl("jobs", "-q", "--sort", "-exit_code", "--state", "new,failed", "--limit", "1").lines.map(name) == ["exit"])
         #expect(try spool.ctl("jobs", "-q", "--sort", "exit_code", "--state", "new,done", "--limit", "9").lines.map(name).last == "late")
         #expect(try spool.ctl("jobs", "-q", "--limit", "2").lines.map(name) == ["late", "busy"], "without an order the newest")
@@ -99,8 +117,10 @@ struct HistoryTests {
     }
 
     static let mistakes: [(options: [String], says: String)] = [
-        (["--state", "fialed"], "did you mean \"failed\"?"), (["--reason", "timeot"], "did you mean \"timeout\"?"), (["--columns", "id,stat"], "did you mean \"state\"?"),
-        (["--sort", "-tooks"], "did you mean \"took\"?"), (["--columns", ""], "--columns needs names"), (["--limit", "few"], "--limit needs a whole number"),
+        (["--state", "fialed"], "did you mean \"failed\"?"), (["--reason", "timeot"], "did you mean \"timeout\"?"),
+        (["--columns", "id,stat"], "did you mean \"state\"?"),
+        (["--sort", "-tooks"], "did you mean \"took\"?"), (["--columns", ""], "--columns needs names"),
+        (["--limit", "few"], "--limit needs a whole number"),
         (["--colums", "id"], "did you mean --columns?"), (["--since", "yesteryear"], "--since"), (["here"], "takes no operands"),
     ]
 
@@ -115,7 +135,8 @@ struct HistoryTests {
     @Test("E8: retry runs a failed job with the same parameters, as a new one that names the old, which stays")
     func retry() throws {
         let spool = try SpoolUnderTest()
-        let old = try spool.ctl("submit", "-w", "--tag", "x", "--priority", "4", "--payload", "{\"n\": 7}", "-E", "WHO=me", "cat; echo $WHO; exit 3").id
+        let old = try spool.ctl(
+            "submit", "-w", "--tag", "x", "--priority", "4", "--payload", "{\"n\": 7}", "-E", "WHO=me", "cat; echo $WHO; exit 3").id
         let retried = try spool.ctl("retry", "-w", old)
         #expect(retried.code == 3 && retried.id != old)
         #expect(try spool.ctl("logs", retried.id).output == "{\"n\":7}me\n")
@@ -145,14 +166,17 @@ struct HistoryTests {
             var parts = tm()
             gmtime_r(&time, &parts)
             func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-            let (date, clock) = (["\(parts.tm_year + 1900)", two(parts.tm_mon + 1), two(parts.tm_mday)], [two(parts.tm_hour), two(parts.tm_min), two(parts.tm_sec)])
+            let (date, clock) = (
+                ["\(parts.tm_year + 1900)", two(parts.tm_mon + 1), two(parts.tm_mday)],
+                [two(parts.tm_hour), two(parts.tm_min), two(parts.tm_sec)])
             let id = "\(date.joined())T\(clock.joined()).000Z-\(name)-abcd"
             try Files.makeDirectory("\(spool.path)/done/\(id)")
             try Files.write("\(spool.path)/done/\(id)/job.toml", "command = [\"true\"]")
             let instant = "\(date.joined(separator: "-"))T\(clock.joined(separator: ":")).000Z"
             try Files.write(
                 "\(spool.path)/done/\(id)/status.json",
-                "{\"id\":\"\(id)\",\"state\":\"done\",\"due\":\"\(instant)\",\"created_at\":\"\(instant)\",\"ended_at\":\"\(instant)\",\"keep_ms\":\(keep)}")
+                "{\"id\":\"\(id)\",\"state\":\"done\",\"due\":\"\(instant)\",\"created_at\":\"\(instant)\","
+                    + "\"ended_at\":\"\(instant)\",\"keep_ms\":\(keep)}")
             return id
         }
         let gone = [try record("a", daysAgo: 15), try record("b", daysAgo: 3, keep: "172800000")]

@@ -14,15 +14,22 @@ struct InForceTests {
         ("a key is misspelt", "printf 'comand = \"echo new\"' > tasks/t.toml", "tasks/t.toml:1:1: unknown key \"comand\""),
         ("it is no TOML", "printf 'command = ' > tasks/t.toml", "tasks/t.toml:1:"),
         ("it is empty", ": > tasks/t.toml", "tasks/t.toml:1:1: "),
-        ("an instant has passed", "printf 'command = \"echo new\"\\n[[schedule]]\\nat = \"2020-01-01T00:00:00Z\"' > tasks/t.toml", "tasks/t.toml:3:6: at 2020-01-01T00:00:00.000Z is in the past"),
-        ("another file of the name stands beside it", "printf '{\"command\": \"echo new\"}' > tasks/t.json", "tasks/t.json: stands beside t.toml"),
+        (
+            "an instant has passed", "printf 'command = \"echo new\"\\n[[schedule]]\\nat = \"2020-01-01T00:00:00Z\"' > tasks/t.toml",
+            "tasks/t.toml:3:6: at 2020-01-01T00:00:00.000Z is in the past"),
+        (
+            "another file of the name stands beside it", "printf '{\"command\": \"echo new\"}' > tasks/t.json",
+            "tasks/t.json: stands beside t.toml"),
         ("a link takes its place", "ln -s /tmp tmp/t; mv -T tmp/t tasks/t.toml", "tasks/t.toml: "),
     ]
 
     /// The daemon when the edit is made, and afterwards.
     static let lives = ["up", "up, then down", "up, then killed", "up, then restarted", "down", "down, then restarted"]
 
-    @Test("N5: a definition that a bad edit left in force is shown by every command, with its due times and the reason", arguments: edits, lives)
+    @Test(
+        "N5: a definition that a bad edit left in force is shown by every command, with its due times and the reason", arguments: edits,
+        lives
+    )
     func everyCommand(_ edit: (what: String, does: String, error: String), _ life: String) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", Self.old)
@@ -37,21 +44,29 @@ struct InForceTests {
         let row = list.output.split(separator: "\n")[0].split(separator: "\t")
         #expect(row[0] == "t" && row[1].contains("-01-01T03:00:00.000Z") && row[2] == "1" && row[3] == "edit refused", "\(row)")
         #expect(row[4].hasPrefix("edit refused: \(edit.error)"), "\(row)")
-        guard case .array(let tasks) = try spool.ctl("list", "--json").json.kind, case .table(let task)? = tasks.first?.kind else { throw spool.failure("no task") }
+        guard case .array(let tasks) = try spool.ctl("list", "--json").json.kind, case .table(let task)? = tasks.first?.kind
+        else { throw spool.failure("no task") }
         #expect(task.text("state") == "edit refused" && task.text("description") == "nightly")
         guard case .boolean(true)? = task["in_force"]?.kind else { throw spool.failure("in_force is not true") }
         let next = try spool.ctl("next")
         #expect(next.output.contains("\tt\t") && next.errors.contains("edit refused: \(edit.error)"), "\(next)")
         let show = try spool.ctl("show", "t")
-        #expect(show.output.contains("edit refused: \(edit.error)") && show.output.contains("[\"echo\",\"old\"]") && show.output.contains("cron \"0 3 1 1 *\""), "\(show)")
+        #expect(
+            show.output.contains("edit refused: \(edit.error)") && show.output.contains("[\"echo\",\"old\"]")
+                && show.output.contains("cron \"0 3 1 1 *\""),
+            "\(show)")
         let simulate = try spool.ctl("simulate", "--to", "in 400 days")
         #expect(simulate.output.hasPrefix("t\t1\t") || simulate.output.hasPrefix("t\t2\t"), "\(simulate)")
         let backfill = try spool.ctl("backfill", "t", "--from", "370d", "--dry-run")
-        #expect(backfill.code == 0 && backfill.output.contains("-t-") && backfill.errors.contains("edit refused: \(edit.error)"), "\(backfill)")
+        #expect(
+            backfill.code == 0 && backfill.output.contains("-t-") && backfill.errors.contains("edit refused: \(edit.error)"), "\(backfill)")
         let export = try spool.ctl("export", "t", "--crontab")
         #expect(export.output.contains("0 3 1 1 * echo old") && export.errors.contains("edit refused: \(edit.error)"), "\(export)")
         let why = try spool.ctl("why", "t")
-        #expect(why.output.contains("Its file is refused: \(edit.error)") && why.output.contains("stays in force") && why.output.contains("It is due next at "), "\(why)")
+        #expect(
+            why.output.contains("Its file is refused: \(edit.error)") && why.output.contains("stays in force")
+                && why.output.contains("It is due next at "),
+            "\(why)")
         let check = try spool.ctl("check")
         #expect(check.code == 4 && check.output.contains(edit.error), "\(check)")
         let candidates = try spool.ctl("completion", "--candidates", "2", "--", "spoolctl", "unschedule", "")
@@ -65,7 +80,9 @@ struct InForceTests {
     /// A task that is not in force: what its file says, and what every command says of it.
     static let never: [(what: String, text: String, error: String)] = [
         ("it is wrong", "comand = \"true\"", "tasks/t.toml:1:1: unknown key \"comand\""),
-        ("its instant had passed when it was written", "command = \"true\"\n[[schedule]]\nat = \"2020-01-01T00:00:00Z\"", "tasks/t.toml:3:6: at 2020-01-01T00:00:00.000Z is in the past"),
+        (
+            "its instant had passed when it was written", "command = \"true\"\n[[schedule]]\nat = \"2020-01-01T00:00:00Z\"",
+            "tasks/t.toml:3:6: at 2020-01-01T00:00:00.000Z is in the past"),
     ]
 
     @Test("A task that is not in force is not run, and check, list and the daemon say the same of it", arguments: never, ["up", "down"])

@@ -54,13 +54,16 @@ struct InsideTests {
     func extendsItself() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let id = try spool.ctl("submit", "--timeout", "1h", "\(Self.ctl) extend '30 min' && echo > \(spool.out)/began; read x < \(gate.path)").id
+        let id = try spool.ctl(
+            "submit", "--timeout", "1h", "\(Self.ctl) extend '30 min' && echo > \(spool.out)/began; read x < \(gate.path)").id
         try spool.output("began")
         let job = try #require(try spool.job(id, in: "running"))
         #expect(try job.text("extend") == "1800\n")
         try Files.write("\(job.directory)/extend", "1800\n600\n")
         try spool.define("control/x.request", "{\"do\": \"extend\", \"id\": \"\(id)\", \"by\": \"20m\"}")
-        let answer = try spool.wait(for: "the answer") { try Files.exists("\(spool.path)/control/x.answer") ? Files.text("\(spool.path)/control/x.answer") : nil }
+        let answer = try spool.wait(for: "the answer") {
+            try Files.exists("\(spool.path)/control/x.answer") ? Files.text("\(spool.path)/control/x.answer") : nil
+        }
         let started = try spool.second(try #require(job.string("started_at")))
         let until = try #require(answer.firstRange(of: "may run until ")).upperBound
         #expect(try spool.second(String(answer[until...])) - started == 7200, "\(answer)")
@@ -78,14 +81,20 @@ struct InsideTests {
         try spool.output("began")
         let refusals: [(arguments: [String], code: Int32, says: String)] = [
             (["1m", endless], 1, "has no timeout"), (["1m", later], 1, "is not running"), ([ended, "1m"], 1, "has already ended"),
-            (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"soon\": "), ([endless, "1q"], 4, "\"1q\": "), (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
+            (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"soon\": "), ([endless, "1q"], 4, "\"1q\": "),
+            (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
             (["0s", endless], 4, "can only be extended"),
         ]
         for refusal in refusals {
             let result = try spool.ctl(list: ["extend"] + refusal.arguments)
-            #expect(result.code == refusal.code && result.errors.contains(refusal.says), "\(refusal.arguments): \(result.code) \(result.errors)")
+            #expect(
+                result.code == refusal.code && result.errors.contains(refusal.says),
+                "\(refusal.arguments): \(result.code) \(result.errors)")
         }
-        for (text, code) in [("{\"do\": \"extend\", \"id\": \"\(endless)\"}", 4), ("{\"do\": \"extend\", \"id\": \"\(endless)\", \"by\": \"-1m\"}", 4)] {
+        for (text, code) in [
+            ("{\"do\": \"extend\", \"id\": \"\(endless)\"}", 4), ("{\"do\": \"extend\", \"id\": \"\(endless)\", \"by\": \"-1m\"}", 4),
+        ]
+        {
             try spool.define("control/x.request", text)
             let answer = try spool.wait(for: "the answer") {
                 try Files.exists("\(spool.path)/control/x.answer") && !Files.exists("\(spool.path)/control/x.request")
@@ -100,7 +109,8 @@ struct InsideTests {
     // MARK: Progress
 
     private static func progress(_ spool: SpoolUnderTest, _ id: String) throws -> String? {
-        guard case .table(let status) = try spool.ctl("status", "--json", id).json.kind, case .table(let progress)? = status["progress"]?.kind
+        guard case .table(let status) = try spool.ctl(
+            "status", "--json", id).json.kind, case .table(let progress)? = status["progress"]?.kind
         else { return nil }
         return "\(progress["fraction"].map { JSON.write($0) } ?? "-") \(progress.text("message") ?? "-")"
     }
@@ -110,7 +120,11 @@ struct InsideTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         let id = try spool.ctl(
-            "submit", "\(Self.ctl) progress 25% a quarter; echo > \(spool.out)/one; read x < \(gate.path); \(Self.ctl) progress 0.5 'a \"half\"'; echo > \(spool.out)/two; read x < \(gate.path); \(Self.ctl) progress 1").id
+            "submit",
+            """
+            \(Self.ctl) progress 25% a quarter; echo > \(spool.out)/one; read x < \(gate.path); \(Self.ctl) progress 0.5 'a \"half\"'; \
+            echo > \(spool.out)/two; read x < \(gate.path); \(Self.ctl) progress 1
+            """).id
         try spool.output("one")
         #expect(try Self.progress(spool, id) == "0.25 a quarter")
         #expect(try spool.ctl("status", id).output.contains("progress\t25% a quarter"))
@@ -131,7 +145,11 @@ struct InsideTests {
     func waitProgress() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let id = try spool.ctl("submit", "\(Self.ctl) progress 0.25 'a\tquarter'; read x < \(gate.path); \(Self.ctl) progress 0.5 half; read x < \(gate.path); exit 3").id
+        let id = try spool.ctl(
+            "submit",
+            """
+            \(Self.ctl) progress 0.25 'a\tquarter'; read x < \(gate.path); \(Self.ctl) progress 0.5 half; read x < \(gate.path); exit 3
+            """).id
         let piped = try spool.startCtl(["wait", "--progress", id])
         let json = try spool.startCtl(["wait", "--progress", "--json", id])
         let terminal = try Terminal()
@@ -166,7 +184,8 @@ struct InsideTests {
     }
 
     static let badFractions: [(arguments: [String], code: Int32, says: String)] = [
-        (["1.1"], 2, "not a fraction"), (["-0.1"], 2, "unknown option"), (["101%"], 2, "not a fraction"), (["nan"], 2, "not a fraction"), (["half"], 2, "not a fraction"),
+        (["1.1"], 2, "not a fraction"), (["-0.1"], 2, "unknown option"), (["101%"], 2, "not a fraction"), (["nan"], 2, "not a fraction"),
+        (["half"], 2, "not a fraction"),
         ([], 2, "needs a FRACTION"), (["0.5"], 2, "--job ID"), (["0.5", "--job", "nosuch"], 3, "there is no job"),
     ]
 
@@ -184,7 +203,8 @@ struct InsideTests {
         let id = try spool.ctl("submit", "echo > \(spool.out)/began; read x < \(gate.path)").id
         try spool.output("began")
         #expect(try spool.ctl("progress", "--job", id, "0.75", String(repeating: "é", count: 2000)).code == 0)
-        guard case .table(let status) = try spool.ctl("status", "--json", id).json.kind, case .table(let progress)? = status["progress"]?.kind
+        guard case .table(let status) = try spool.ctl(
+            "status", "--json", id).json.kind, case .table(let progress)? = status["progress"]?.kind
         else { return #expect(Bool(false), "no progress") }
         #expect(progress.text("message") == String(repeating: "é", count: 498) + "…")
         try gate.release()
@@ -242,7 +262,12 @@ struct InsideTests {
     func states() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.acceptedTask("t", "description = \"what it is for\"\ncommand = '\(Self.ctl) progress 0.5 half; echo 7 > $SPOOL_RESULT; echo > \(spool.out)/began; read x < \(gate.path); exit $x'\npayload = {a = 1}\ntags = [\"x\"]\npriority = 5")
+        try spool.acceptedTask(
+            "t",
+            """
+            description = \"what it is for\"\ncommand = '\(Self.ctl) progress 0.5 half; echo 7 > $SPOOL_RESULT; echo > \(spool.out)/began; \
+            read x < \(gate.path); exit $x'\npayload = {a = 1}\ntags = [\"x\"]\npriority = 5
+            """)
         func status(_ id: String) throws -> Table {
             guard case .table(let table) = try spool.ctl("status", "--json", id).json.kind else { throw spool.failure("no object") }
             return table
@@ -251,14 +276,21 @@ struct InsideTests {
             for key in keys { #expect(table[key].map { !$0.isNull } == true, "\(key)") }
             for key in nulls { #expect(table[key].map { $0.isNull } == true, "\(key)") }
         }
-        let always = ["id", "name", "description", "task", "state", "try", "tries", "priority", "queue", "tags", "payload", "due", "created_at", "changed_at"]
+        let always = [
+            "id", "name", "description", "task", "state", "try", "tries", "priority", "queue", "tags", "payload", "due", "created_at",
+            "changed_at",
+        ]
         let waiting = try status(try spool.ctl("run", "--in", "1h", "t").id)
-        has(waiting, ["id", "task", "state", "payload", "tags"], ["reason", "error", "started_at", "ended_at", "exit_code", "progress", "result"])
+        has(
+            waiting, ["id", "task", "state", "payload", "tags"],
+            ["reason", "error", "started_at", "ended_at", "exit_code", "progress", "result"])
         let id = try spool.ctl("run", "t").id
         try spool.output("began")
         let running = try status(id)
         #expect(running.text("state") == "running" && running.text("description") == "what it is for")
-        has(running, always + ["scheduled_at", "started_at", "progress", "delay_ms"], ["reason", "error", "ended_at", "exit_code", "result"])
+        has(
+            running, always + ["scheduled_at", "started_at", "progress", "delay_ms"],
+            ["reason", "error", "ended_at", "exit_code", "result"])
         try gate.release(1, "0")
         #expect(try spool.ctl("wait", id).code == 0)
         let done = try status(id)

@@ -16,7 +16,8 @@ struct MissingTaskTests {
         """
 
     static let warnings = [
-        "3:14: warning: on_success: there is no task \"reprt\"; did you mean \"report\"?", "6:14: warning: on_overdue: there is no task \"alarm\"",
+        "3:14: warning: on_success: there is no task \"reprt\"; did you mean \"report\"?",
+        "6:14: warning: on_overdue: there is no task \"alarm\"",
         "7:20: warning: after: there is no task \"gone\"",
     ]
 
@@ -28,7 +29,9 @@ struct MissingTaskTests {
         let all = try spool.ctl("check")
         #expect(all.code == 0 && all.lines == Self.warnings.map { "tasks/t.toml:\($0)" }, "\(all.output)")
         let objects = try spool.ctl("check", "--json").objects
-        #expect(objects.map { $0.text("severity") } == ["warning", "warning", "warning"] && objects[0].text("hint") == "did you mean \"report\"?")
+        #expect(
+            objects.map { $0.text("severity") } == ["warning", "warning", "warning"]
+                && objects[0].text("hint") == "did you mean \"report\"?")
         #expect(try spool.ctl("check", "\(spool.path)/tasks/t.toml").lines.count == 3, "a file of the spool")
         try spool.task("alarm", "command = [\"true\"]")
         #expect(try spool.ctl("check").lines.count == 2)
@@ -53,7 +56,9 @@ struct MissingTaskTests {
     func log() throws {
         let spool = try SpoolUnderTest(starting: false)
         // In whatever order they are read, these know each other.
-        for (name, other) in [("a", "b"), ("b", "c"), ("c", "a")] { try spool.task(name, "command = [\"true\"]\non_failure = \"\(other)\"") }
+        for (name, other) in [("a", "b"), ("b", "c"), ("c", "a")] {
+            try spool.task(name, "command = [\"true\"]\non_failure = \"\(other)\"")
+        }
         try spool.task("t", "command = [\"true\"]\non_success = \"gone\"")
         try spool.start()
         try spool.logLine("level=warning", "event=missing-task", "file=tasks/t", "key=on_success", "task=gone")

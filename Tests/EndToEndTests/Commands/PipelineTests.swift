@@ -17,7 +17,9 @@ struct PipelineTests {
     /// What a job writes, its limit, and how it is read.
     static let outputs: [(name: String, limit: String, tries: String, job: String, reader: String, expected: String)] = [
         ("a slow reader", "1M", "1", "seq 2000000", "{ sleep 1; cat; }", "seq 2000000"),
-        ("a job that outlives several looks", "1K", "1", "seq 200000; sleep 2.5; seq 200000", "{ sleep 4; cat; }", "seq 200000; seq 200000"),
+        (
+            "a job that outlives several looks", "1K", "1", "seq 200000; sleep 2.5; seq 200000", "{ sleep 4; cat; }",
+            "seq 200000; seq 200000"),
         ("a small limit and a fast job", "1K", "1", "seq 100000", "cat", "seq 100000"),
         ("an odd limit", "1025", "1", "seq 1000", "cat", "seq 1000"),
         ("every try", "1K", "3", "seq 5000; exit 1", "cat", "seq 5000; seq 5000; seq 5000"),
@@ -36,7 +38,8 @@ struct PipelineTests {
     func stoppedReader() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let waiter = try spool.startCtl(["submit", "-w", "--name", "t", "--output-limit", "1K", "echo began; read x < \(gate.path); seq 100000; exit 5"])
+        let waiter = try spool.startCtl(
+            ["submit", "-w", "--name", "t", "--output-limit", "1K", "echo began; read x < \(gate.path); seq 100000; exit 5"])
         try waiter.awaitOutput("began\n")
         waiter.child.kill(SIGSTOP)
         let id = try spool.running("t").id
@@ -104,7 +107,8 @@ struct PipelineTests {
     func truncated() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let id = try spool.ctl("submit", "echo a longer first line; read x < \(gate.path); : > $SPOOL_JOB_DIR/stdout; echo short; read x < \(gate.path)").id
+        let id = try spool.ctl(
+            "submit", "echo a longer first line; read x < \(gate.path); : > $SPOOL_JOB_DIR/stdout; echo short; read x < \(gate.path)").id
         let follower = try spool.startCtl(["logs", "-f", id])
         try follower.awaitOutput("a longer first line\n")
         try gate.release()

@@ -6,7 +6,10 @@ import Testing
 /// What the daemon would reject, submit refuses with 4 before it writes anything. Both ask one function; these ask both.
 @Suite("What submit refuses", .ownThreads)
 struct RefusedSubmitTests {
-    @Test("A file that the daemon rejects is refused by submit, and nothing is written", arguments: BadInputTests.texts.filter { !$0.text.contains("task = ") })
+    @Test(
+        "A file that the daemon rejects is refused by submit, and nothing is written",
+        arguments: BadInputTests.texts.filter { !$0.text.contains("task = ") }
+    )
     func texts(_ row: (file: String, text: String, errors: [String])) throws {
         let spool = try SpoolUnderTest(starting: false)
         let path = "\(spool.base)/\(row.file)"
@@ -43,7 +46,8 @@ struct RefusedSubmitTests {
         "a name too long": ("toml", "command = \"true\"\nstdin = \"/\(StartText.of(300))\""),
         "a payload too large": ("toml", "command = \"true\"\npayload = \"\(StartText.of(256 << 10))\""),
         "a file too large": ("toml", "command = \"true\"\n#\(StartText.of(1 << 20))"),
-        "nested too deep": ("json", "{\"command\": \"true\", \"payload\": \(String(repeating: "[", count: 70))\(String(repeating: "]", count: 70))}"),
+        "nested too deep": (
+            "json", "{\"command\": \"true\", \"payload\": \(String(repeating: "[", count: 70))\(String(repeating: "]", count: 70))}"),
         "more files than the kernel lets": ("toml", "command = \"true\"\nlimits = {nofile = 1000000000}"),
         "a task that is not there": ("toml", "task = \"nosuch\""),
         "a task and a command": ("toml", "task = \"t\"\ncommand = \"true\""),
@@ -55,7 +59,10 @@ struct RefusedSubmitTests {
         "after a task that has not run": ("toml", "command = \"true\"\nafter = [\"t\"]"),
     ]
 
-    @Test("Each limit and each name of something that is not there: what is dropped is rejected, what is submitted is refused", arguments: large.keys.sorted())
+    @Test(
+        "Each limit and each name of something that is not there: what is dropped is rejected, what is submitted is refused",
+        arguments: large.keys.sorted()
+    )
     func both(_ what: String) throws {
         let (kind, text) = try #require(Self.large[what])
         // The kernel of some machines lets a process have as many.
@@ -66,8 +73,12 @@ struct RefusedSubmitTests {
         let path = "\(spool.base)/bad.\(kind)"
         try Files.write(path, text)
         let result = try spool.ctl("submit", "--file", path)
-        #expect([1, 3, 4].contains(result.code) && result.output.isEmpty && !result.errors.isEmpty, "\(what): \(result.code) \(result.errors.prefix(500))")
-        #expect(result.code == (what == "a task that is not there" ? 3 : what == "a file too large" ? result.code : 4), "\(what): \(result.code)")
+        #expect(
+            [1, 3, 4].contains(result.code) && result.output.isEmpty && !result.errors.isEmpty,
+            "\(what): \(result.code) \(result.errors.prefix(500))")
+        #expect(
+            result.code == (what == "a task that is not there" ? 3 : what == "a file too large" ? result.code : 4),
+            "\(what): \(result.code)")
         try expectNothing(spool)
         try spool.drop("bad.\(kind)", text)
         #expect(try spool.end(of: "bad").outcome == "failed rejected")
@@ -90,7 +101,9 @@ struct RefusedSubmitTests {
     func longLine() throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(list: ["submit", "--lines"], input: "true\ntrue \(StartText.of(131_072))\ntrue\n")
-        #expect(result.code == 4 && result.lines.count == 1 && result.errors.contains("stdin:2:1: the line is"), "\(result.code) \(result.errors.prefix(300))")
+        #expect(
+            result.code == 4 && result.lines.count == 1 && result.errors.contains("stdin:2:1: the line is"),
+            "\(result.code) \(result.errors.prefix(300))")
         #expect(try Files.list("\(spool.path)/new").count == 1)
     }
 

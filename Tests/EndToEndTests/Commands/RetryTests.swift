@@ -10,7 +10,9 @@ struct RetryTests {
 
     private func mend(_ spool: SpoolUnderTest) throws { try Files.write("\(spool.base)/mended", "") }
 
-    private func submit(_ spool: SpoolUnderTest, _ name: String, after: String? = nil, _ command: String, when: String? = nil) throws -> String {
+    private func submit(
+        _ spool: SpoolUnderTest, _ name: String, after: String? = nil, _ command: String, when: String? = nil
+    ) throws -> String {
         let ordering = (after.map { ["--after", $0] } ?? []) + (when.map { ["--after-when", $0] } ?? [])
         return try spool.ctl(list: ["submit", "-n", name, "-C", spool.out] + ordering + ["--", "sh", "-c", command]).id
     }
@@ -81,7 +83,9 @@ struct RetryTests {
         let ids = try spool.ctl("retry", "--with-dependents", last).lines
         #expect(ids.map { SpoolUnderTest.name(inID: $0) } == ["b", "c", "d"])
         try spool.logLine("event=started", "id=\(ids[0])")
-        try spool.wait(for: "the dependents to be taken up") { try spool.ctl("why", ids[2]).output == "It waits: it starts after \(ids[1]).\n" }
+        try spool.wait(for: "the dependents to be taken up") {
+            try spool.ctl("why", ids[2]).output == "It waits: it starts after \(ids[1]).\n"
+        }
         #expect(try spool.ctl("why", ids[1]).output == "It waits: it starts after \(ids[0]).\n")
         try gate.release()
         #expect(try spool.ctl("wait", ids[2]).code == 0)
@@ -184,10 +188,13 @@ struct RetryTests {
         let gate = try spool.gate()
         for name in ["a", "b"] {
             let tag = name == "a" ? ["--tag", "x"] : []
-            _ = try spool.ctl(list: ["submit", "-n", name] + tag + ["--", "sh", "-c", "echo \(name) >> \(spool.out)/ran; read x < \(gate.path)"])
+            _ = try spool.ctl(
+                list: ["submit", "-n", name] + tag + ["--", "sh", "-c", "echo \(name) >> \(spool.out)/ran; read x < \(gate.path)"])
         }
         _ = try spool.lines("ran", count: 2)
-        for name in ["c", "d"] { try spool.logLine("event=accepted", try submit(spool, name, "echo \(name) >> ran; read x < \(gate.path)")) }
+        for name in ["c", "d"] {
+            try spool.logLine("event=accepted", try submit(spool, name, "echo \(name) >> ran; read x < \(gate.path)"))
+        }
         #expect(try spool.ctl("cancel", "--tag", "x", "--dry-run").output == "\(spool.running("a").id): would be canceled\n")
         #expect(try spool.ctl("kill", "--name", "a", "-s", "KILL").code == 0)
         _ = try spool.end(of: "a")

@@ -51,13 +51,22 @@ struct SpokenTests {
     }
 
     static let warned: [(file: String, text: String, warnings: [String])] = [
-        ("tasks/t.toml", "command = 'true'\nkeep = 30\n", ["t.toml:2:8: warning: keep is 30 seconds; write 30d for days, or 30s for seconds"]),
+        (
+            "tasks/t.toml", "command = 'true'\nkeep = 30\n",
+            ["t.toml:2:8: warning: keep is 30 seconds; write 30d for days, or 30s for seconds"]),
         ("tasks/t.json", "{\"command\": \"true\", \"keep\": \"30\"}", ["warning: keep is 30 seconds; write 30d"]),
-        ("tasks/t.toml", "command = 'true'\nkeep = {age = 7, count = 3}\nexpect = 26\n[[schedule]]\nevery = 5\n", ["keep.age is 7 seconds", "expect is 26 seconds", "t.toml:5:9: warning: every is 5 seconds; write 5m for minutes"]),
+        (
+            "tasks/t.toml", "command = 'true'\nkeep = {age = 7, count = 3}\nexpect = 26\n[[schedule]]\nevery = 5\n",
+            ["keep.age is 7 seconds", "expect is 26 seconds", "t.toml:5:9: warning: every is 5 seconds; write 5m for minutes"]),
         ("schedules/s.toml", "task = 't'\nevery = '5'\n", ["s.toml:2:9: warning: every is 5 seconds"]),
         ("j.toml", "command = 'true'\nkeep = 3.5\n", ["keep is 3.5 seconds; write 3.5d"]),
         ("spoold.toml", "keep = 14\n", ["spoold.toml:1:8: warning: keep is 14 seconds; write 14d"]),
-        ("tasks/t.toml", "command = 'true'\nkeep = '30d'\ntimeout = 30\nkill_after = 5\nbackoff = 3\ndeadline = 60\n[[schedule]]\nevery = '5m'\njitter = 30\n", []),
+        (
+            "tasks/t.toml",
+            """
+            command = 'true'\nkeep = '30d'\ntimeout = 30\nkill_after = 5\nbackoff = 3\ndeadline = 60\n[[schedule]]\nevery = '5m'\n\
+            jitter = 30\n
+            """, []),
     ]
 
     @Test("In a file it is seconds, and check warns where people mean another unit", arguments: warned)
@@ -73,11 +82,17 @@ struct SpokenTests {
     // MARK: Instants without a zone
 
     static let edits: [(text: String, says: [String])] = [
-        ("[[schedule]]\nat = \"2099-12-24 18:00\"\n", ["at \"2099-12-24 18:00\" has no zone and means 2099-12-24T18:00:00+01:00, by the spool's zone Europe/Berlin"]),
+        (
+            "[[schedule]]\nat = \"2099-12-24 18:00\"\n",
+            ["at \"2099-12-24 18:00\" has no zone and means 2099-12-24T18:00:00+01:00, by the spool's zone Europe/Berlin"]),
         ("[[schedule]]\nat = 2099-12-24T18:00:00\n", ["means 2099-12-24T18:00:00+01:00"]),
         ("timezone = \"Asia/Tokyo\"\n[[schedule]]\nat = \"2099-12-24\"\n", ["means 2099-12-24T00:00:00+09:00, by its timezone Asia/Tokyo"]),
-        ("[[schedule]]\nat = \"2099-12-24\"\ntimezone = \"America/New_York\"\n", ["2099-12-24T00:00:00-05:00, by its timezone America/New_York"]),
-        ("deadline = \"2099-01-01\"\n[[schedule]]\ncron = \"@daily\"\nnot_before = \"2098-01-01 10:00\"\n", ["deadline \"2099-01-01\"", "not_before \"2098-01-01 10:00\""]),
+        (
+            "[[schedule]]\nat = \"2099-12-24\"\ntimezone = \"America/New_York\"\n",
+            ["2099-12-24T00:00:00-05:00, by its timezone America/New_York"]),
+        (
+            "deadline = \"2099-01-01\"\n[[schedule]]\ncron = \"@daily\"\nnot_before = \"2098-01-01 10:00\"\n",
+            ["deadline \"2099-01-01\"", "not_before \"2098-01-01 10:00\""]),
         ("[[schedule]]\nat = \"2099-12-24T18:00:00Z\"\n", []), ("deadline = \"2h\"\n[[schedule]]\nat = \"@4000000000\"\n", []),
         ("description = \"2099-12-24 18:00\"\n", []),
     ]
@@ -103,11 +118,16 @@ struct SpokenTests {
 
     // MARK: Answers as JSON
 
-    @Test("pause and resume say what they did as JSON", arguments: [([], "pause"), (["--queue", "q"], "pause@q"), (["--task", "t"], "pause-t")])
+    @Test(
+        "pause and resume say what they did as JSON",
+        arguments: [([], "pause"), (["--queue", "q"], "pause@q"), (["--task", "t"], "pause-t")]
+    )
     func pauses(_ row: (options: [String], scope: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("t", "command = 'true'")
-        #expect(try spool.ctl(list: ["pause", "--json", "--note", "a \"disk\""] + row.options).output == "{\"scope\":\"\(row.scope)\",\"note\":\"a \\\"disk\\\"\"}\n")
+        #expect(
+            try spool.ctl(list: ["pause", "--json", "--note", "a \"disk\""] + row.options).output
+                == "{\"scope\":\"\(row.scope)\",\"note\":\"a \\\"disk\\\"\"}\n")
         #expect(try spool.ctl(list: ["resume", "--json"] + row.options).output == "{\"scope\":\"\(row.scope)\",\"was_paused\":true}\n")
         #expect(try spool.ctl(list: ["resume", "--json"] + row.options).output == "{\"scope\":\"\(row.scope)\",\"was_paused\":false}\n")
     }

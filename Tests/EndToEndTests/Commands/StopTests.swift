@@ -37,7 +37,8 @@ struct StopTests {
         }
     }
 
-    /// A spool with the task `t`: its first run starts `child` and then does `rest`, its second says `begin` in `order`, and before that `alive`
+    /// A spool with the task `t`: its first run starts `child` and then does `rest`, its second says `begin` in `order`, and before that
+    /// `alive`
     /// when the process in the file `pid` still is. The first run has begun, the second one waits.
     private func spool(_ order: Order, _ hiding: Hiding, child: String, killAfter: String) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(configuration: order.configuration)
@@ -68,11 +69,14 @@ struct StopTests {
         }
     }
 
-    @Test("The next run begins when all has ended that the one before started, which was asked to", arguments: Order.allCases, Hiding.allCases)
+    @Test(
+        "The next run begins when all has ended that the one before started, which was asked to", arguments: Order.allCases, Hiding.allCases
+    )
     func nextWaits(_ order: Order, _ hiding: Hiding) throws {
         // Longer than the test may take: nothing is killed here.
         let spool = try spool(
-            order, hiding, child: "trap 'sleep 0.2; echo end >> order; exit' TERM; echo $$ > pid; echo > began; while :; do sleep 0.01; done",
+            order, hiding,
+            child: "trap 'sleep 0.2; echo end >> order; exit' TERM; echo $$ > pid; echo > began; while :; do sleep 0.01; done",
             killAfter: "10m")
         try end(order, spool)
         #expect(try spool.lines("order", count: 2) == ["end", "begin"])
@@ -90,7 +94,9 @@ struct StopTests {
     func restarted() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let child = "trap 'echo asked >> order; read x < \(gate.path); echo end >> order; exit' TERM; echo > began; while :; do sleep 0.01; done"
+        let child = """
+            trap 'echo asked >> order; read x < \(gate.path); echo end >> order; exit' TERM; echo > began; while :; do sleep 0.01; done
+            """
         try Files.write("\(spool.out)/child", child)
         let id = try spool.ctl(
             "submit", "--lock", "l", "--kill-after", "10m", "-C", spool.out, "--", "sh", "-c", "setsid sh child & exec sleep 1000").id
@@ -107,7 +113,10 @@ struct StopTests {
         #expect(try spool.ctl("status", "--json", id).output.contains("\"reason\":\"canceled\""))
     }
 
-    @Test("What a run has started ends with a worker that is killed, also between the request and the end", arguments: Hiding.allCases, [true, false])
+    @Test(
+        "What a run has started ends with a worker that is killed, also between the request and the end", arguments: Hiding.allCases,
+        [true, false]
+    )
     func workerKilled(_ hiding: Hiding, isCanceled: Bool) throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.out)/child", "trap 'echo asked > asked' TERM; echo $$ > pid; echo > began; while :; do sleep 0.01; done")

@@ -12,7 +12,9 @@ struct SubmitWaitTests {
     func queued() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let submit = "cd \(spool.out); OWN=mine exec \(Self.ctl) submit --env 'pwd; echo $OWN; echo > began; read x < \(gate.path); echo end; exit 9'"
+        let submit = """
+            cd \(spool.out); OWN=mine exec \(Self.ctl) submit --env 'pwd; echo $OWN; echo > began; read x < \(gate.path); echo end; exit 9'
+            """
         let submitted = try Commands.run("sh", ["-c", submit], environment: spool.environment)
         #expect(submitted.code == 0, "\(submitted.error)")
         let id = String(submitted.output.dropLast())
@@ -55,7 +57,8 @@ struct SubmitWaitTests {
     func tries() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let waiter = try spool.startCtl(["submit", "-w", "--tries", "2", "--backoff", "1ms", "echo try $SPOOL_TRY; read x < \(gate.path); exit $x"])
+        let waiter = try spool.startCtl(
+            ["submit", "-w", "--tries", "2", "--backoff", "1ms", "echo try $SPOOL_TRY; read x < \(gate.path); exit $x"])
         try waiter.awaitOutput("try 1\n")
         try gate.release(1, "1")
         try waiter.awaitOutput("try 2\n")
@@ -182,7 +185,10 @@ struct SubmitWaitTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         let waiter = try spool.startCtl(
-            ["submit", "-w", "--cancel-on-interrupt", "--kill-after", "1h", "trap 'echo told' TERM; echo began; while :; do read x < \(gate.path); done"])
+            [
+                "submit", "-w", "--cancel-on-interrupt", "--kill-after", "1h",
+                "trap 'echo told' TERM; echo began; while :; do read x < \(gate.path); done",
+            ])
         try waiter.awaitOutput("began")
         waiter.child.kill(SIGINT)
         try waiter.awaitOutput("told")

@@ -11,7 +11,10 @@ struct TopTests {
     private func top(_ spool: SpoolUnderTest, columns: Int = 80, rows: Int = 24, environment: [String] = []) throws -> TmuxScreen {
         try TmuxScreen(
             spool, columns: columns, rows: rows, environment: environment,
-            "trap : INT QUIT; echo before; sh -c 'echo $$ > \(spool.out)/top.pid; exec \(Self.ctl) top'; echo ended $?; stty -a; echo end of settings; cat")
+            """
+            trap : INT QUIT; echo before; sh -c 'echo $$ > \(spool.out)/top.pid; exec \(Self.ctl) top'; echo ended $?; stty -a; echo end \
+            of settings; cat
+            """)
     }
 
     private func pid(_ spool: SpoolUnderTest) throws -> pid_t {
@@ -20,7 +23,9 @@ struct TopTests {
     }
 
     /// A job that waits at a gate, with the id's last part, by which top shows it.
-    private func submit(_ spool: SpoolUnderTest, _ name: String, _ arguments: String..., line: String) throws -> (id: String, short: String) {
+    private func submit(
+        _ spool: SpoolUnderTest, _ name: String, _ arguments: String..., line: String
+    ) throws -> (id: String, short: String) {
         let id = try spool.ctl(list: ["submit", "-n", name] + arguments + [line]).id
         return (id, String(id.dropFirst(21)))
     }
@@ -43,7 +48,8 @@ struct TopTests {
             spool, "copy", "--timeout", "2h",
             line: "\(Self.ctl) progress 0.25 'a quarter'; read x < \(gate.path); \(Self.ctl) progress 50% half; read x < \(gate.path)")
         let screen = try top(spool)
-        try screen.shows("spoold up since", "slots 1/8, 7 free", "waiting 0", "1 Running 1", ">\(job.short)", "2h00m  [##--------]  25% a quarter")
+        try screen.shows(
+            "spoold up since", "slots 1/8, 7 free", "waiting 0", "1 Running 1", ">\(job.short)", "2h00m  [##--------]  25% a quarter")
         try gate.release()
         try screen.shows("[#####-----]  50% half")
         try gate.release()
@@ -169,7 +175,9 @@ struct TopTests {
     func log() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let job = try submit(spool, "writer", line: "seq 1 100; printf 'a\\033[2Jb\\tc'; echo oops >&2; read x < \(gate.path); echo; echo last words; read x < \(gate.path)")
+        let job = try submit(
+            spool, "writer",
+            line: "seq 1 100; printf 'a\\033[2Jb\\tc'; echo oops >&2; read x < \(gate.path); echo; echo last words; read x < \(gate.path)")
         let screen = try top(spool)
         try screen.shows(">\(job.short)")
         try screen.press("Enter")
@@ -201,7 +209,8 @@ struct TopTests {
         try screen.resize(columns: 20, rows: 5)
         try screen.shows(what: "a small screen") { text in
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            return lines.first?.hasPrefix("up since") == true && lines[1] == " 1 Running 1" && lines[2].hasPrefix(">a-job-wi") && lines[4].hasPrefix("?:help  q:quit")
+            return lines.first?.hasPrefix("up since") == true && lines[1] == " 1 Running 1" && lines[2].hasPrefix(">a-job-wi")
+                && lines[4].hasPrefix("?:help  q:quit")
         }
         try screen.resize(columns: 200, rows: 50)
         try screen.shows(job.short, "[#####-----]  50% half", "2 Waiting 0", "4 Ended", "/:filter")
@@ -268,7 +277,9 @@ struct TopTests {
         let gate = try spool.gate()
         try spool.acceptedTask("yearly", "command = 'true'\n[[schedule]]\ncron = '@yearly'\n")
         #expect(try spool.run("command = 'exit 3'", as: "bad").outcome == "failed exit 3")
-        let running = try submit(spool, "copy", "--queue", "disk", "--timeout", "2h", line: "\(Self.ctl) progress 0.25 'a quarter'; echo > \(spool.out)/began; read x < \(gate.path)")
+        let running = try submit(
+            spool, "copy", "--queue", "disk", "--timeout", "2h",
+            line: "\(Self.ctl) progress 0.25 'a quarter'; echo > \(spool.out)/began; read x < \(gate.path)")
         try spool.output("began")
         let waiting = try submit(spool, "next", "--queue", "disk", line: "true")
         #expect(try spool.ctl("pause", "--task", "yearly", "--note", "not\tnow").code == 0)
@@ -306,7 +317,8 @@ struct TopTests {
             guard case .array(let values)? = top[key]?.kind else { return [] }
             return values.compactMap { if case .table(let table) = $0.kind { table } else { nil } }
         }
-        guard case .table(let daemon)? = top["daemon"]?.kind, case .table(let hour)? = top["last_hour"]?.kind else { throw spool.failure("no daemon") }
+        guard case .table(let daemon)? = top["daemon"]?.kind, case .table(let hour)? = top["last_hour"]?.kind
+        else { throw spool.failure("no daemon") }
         func text(_ value: Value?) -> String? { value.map { JSON.write($0) } }
         #expect(text(daemon["is_running"]) == "true")
         #expect(text(hour["ended"]) == "1")
@@ -328,9 +340,12 @@ struct TopTests {
     func many() throws {
         let spool = try SpoolUnderTest(starting: false)
         for number in 1...300 {
-            let id = "20261121T01\(number / 60 < 10 ? "0" : "")\(number / 60)\(number % 60 < 10 ? "0" : "")\(number % 60).000Z-job-\(1000 + number)"
+            func digits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+            let id = "20261121T01\(digits(number / 60))\(digits(number % 60)).000Z-job-\(1000 + number)"
             try Files.makeDirectory("\(spool.path)/done/\(id)")
-            try Files.write("\(spool.path)/done/\(id)/status.json", "{\"id\": \"\(id)\", \"state\": \"done\", \"ended_at\": \"2026-11-21T01:00:00.\(number + 100)Z\"}")
+            try Files.write(
+                "\(spool.path)/done/\(id)/status.json",
+                "{\"id\": \"\(id)\", \"state\": \"done\", \"ended_at\": \"2026-11-21T01:00:00.\(number + 100)Z\"}")
         }
         let rows = try spool.ctl("top").rows.filter { $0[0] == "ended" }
         #expect(rows.count == 200)

@@ -7,13 +7,15 @@ import Testing
 @Suite("Standard output that takes nothing", .ownThreads)
 struct UntoldTests {
     static let calls: [(words: [String], says: String)] = [
-        (["submit", "--", "true"], "queued as "), (["submit", "-q", "--", "true"], "queued as "), (["submit", "--json", "--", "true"], "queued as "),
+        (["submit", "--", "true"], "queued as "), (["submit", "-q", "--", "true"], "queued as "),
+        (["submit", "--json", "--", "true"], "queued as "),
         (["run", "t"], "queued as "), (["retry", "FAILED"], "queued as "), (["backfill", "t", "--from", "3h"], "queued as "),
         (["submit", "--lines", "LINES"], "queued as "),
         (["create", "-q", "new", "--", "true"], "created task new"), (["schedule", "t", "--every", "1h"], "schedule "),
         (["pause", "--json"], "paused "), (["cancel", "NEW"], "canceled"),
         (["delete", "-q", "-f", "t"], "deleted task t"),
-        (["prune", "--older-than", "0s", "OLD"], "removed the record of "), (["prune", "-q", "--older-than", "0s", "OLD"], "removed the record of "),
+        (["prune", "--older-than", "0s", "OLD"], "removed the record of "),
+        (["prune", "-q", "--older-than", "0s", "OLD"], "removed the record of "),
         (["prune", "--json", "--older-than", "0s", "OLD"], "removed the record of "),
         (["restart"], "restarted spoold: version "), (["restart", "--json"], "restarted spoold: version "),
     ]
@@ -42,7 +44,9 @@ struct UntoldTests {
         #expect(result.code == 6 && result.error.contains(call.says) && result.error.contains("standard output failed"), "\(result)")
         guard call.says == "queued as ", words[0] != "backfill" else { return }
         // It is what is there, and there is no more of it.
-        let told = result.error.split(separator: "\n").compactMap { line in line.hasPrefix("spoolctl: queued as ") ? String(line.dropFirst(20)) : nil }
+        let told = result.error.split(separator: "\n").compactMap { line in
+            line.hasPrefix("spoolctl: queued as ") ? String(line.dropFirst(20)) : nil
+        }
         #expect(told.count == (words.contains("--lines") ? 2 : 1))
         for id in told { #expect(try [0, 3].contains(spool.ctl("wait", id).code), "\(id)") }
     }

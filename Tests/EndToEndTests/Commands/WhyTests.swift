@@ -34,12 +34,15 @@ struct WhyTests {
         let first = try spool.ctl("submit", "-Q", "q", "read x < \(gate.path)").id
         try spool.wait(for: "the first to run") { try spool.job(first, in: "running") != nil }
         let second = try spool.ctl("submit", "-Q", "q", "--deadline", "1h", "true").id
-        #expect(try why(spool, second).hasPrefix("It waits: queue q is full: its only slot is taken by \(first). If it has not started by "))
+        #expect(
+            try why(spool, second).hasPrefix("It waits: queue q is full: its only slot is taken by \(first). If it has not started by "))
         try spool.acceptedTask("t", "command = 'read x < \(gate.path)'")
         let run = try spool.ctl("run", "t").id
         try spool.wait(for: "the run") { try spool.job(run, in: "running") != nil }
         let third = try spool.ctl("submit", "true").id
-        #expect(try why(spool, third) == "It waits: all 2 slots are taken, by \(first), \(run).\n" || why(spool, third) == "It waits: all 2 slots are taken, by \(run), \(first).\n")
+        #expect(
+            try why(spool, third) == "It waits: all 2 slots are taken, by \(first), \(run).\n"
+                || why(spool, third) == "It waits: all 2 slots are taken, by \(run), \(first).\n")
         let again = try spool.ctl("run", "t").id
         #expect(try why(spool, again).contains("a run of its task has not ended yet: \(run); all 2 slots are taken"))
         let later = try spool.ctl("submit", "--at", "2099-01-02T03:04:05Z", "true").id
@@ -95,7 +98,9 @@ struct WhyTests {
     static let ends: [(keys: String, says: String)] = [
         ("command = 'exit 3'", "It failed: its command exited with 3 after "),
         ("command = 'kill -9 $$'", "It failed: its command was ended by SIGKILL after "),
-        ("command = 'exec sleep 600'\ntimeout = '300ms'", "It failed: it ran longer than its timeout of 300ms, and was ended by SIGTERM, at "),
+        (
+            "command = 'exec sleep 600'\ntimeout = '300ms'",
+            "It failed: it ran longer than its timeout of 300ms, and was ended by SIGTERM, at "),
         ("command = ['/no/such/program']", "It failed: its command could not be started: "),
         ("comand = 'true'", "Its file could not be used: x.toml:1:1: unknown key \"comand\"; did you mean \"command\"?, at "),
         ("command = 'exit 1'\ntries = 2\nbackoff = 0", "; it was try 2 of 2.\n"),
@@ -171,7 +176,10 @@ struct WhyTests {
         #expect(due.map { $0.text("outcome") } == ["merged"])
         #expect(due.first?.text("down_from") != nil && due.first?.text("down_to") != nil && due.first?.text("job") != nil)
         let text = try why(spool, "t@\(missed)")
-        #expect(text.contains(" was missed, as spoold was not running from ") && text.contains(" (its last sign of life) to ") && text.contains(", made up for it."), "\(text)")
+        #expect(
+            text.contains(" was missed, as spoold was not running from ") && text.contains(" (its last sign of life) to ")
+                && text.contains(", made up for it."),
+            "\(text)")
     }
 
     @Test("N7: why NAME@TIME says which run one was skipped for, and since when that ran")
@@ -206,7 +214,10 @@ struct WhyTests {
             #expect(text.contains("Its file is refused: tasks/t.toml:4:") && text.contains("stays in force."), "\(text)")
             #expect(text.contains("It is due next at ") && text.contains("T02:30:00Z"))
             let tomorrow = try why(spool, "t@tomorrow 02:30")
-            #expect(tomorrow.contains(isUp ? " is to come." : " is to come, but spoold has not been running since ") && tomorrow.contains("refused: tasks/t.toml:4:"), "\(tomorrow)")
+            #expect(
+                tomorrow.contains(isUp ? " is to come." : " is to come, but spoold has not been running since ")
+                    && tomorrow.contains("refused: tasks/t.toml:4:"),
+                "\(tomorrow)")
         }
     }
 
@@ -219,7 +230,8 @@ struct WhyTests {
         #expect(gap.output.contains("t was not due at 2025-03-30T01:00:00Z: the schedule counts from "), "\(gap.output)")
         #expect(gap.output.contains("Daylight saving: moved: the clock skips this time."))
         let other = try spool.ctl("why", "t@2025-03-29 06:00")
-        #expect(other.code == 3 && other.output.hasPrefix("t was not due at 2025-03-29T05:00:00Z; the nearest due time:\n"), "\(other.output)")
+        #expect(
+            other.code == 3 && other.output.hasPrefix("t was not due at 2025-03-29T05:00:00Z; the nearest due time:\n"), "\(other.output)")
         #expect(try spool.ctl("why", "u@2025-03-29").code == 3)
         #expect(try spool.ctl("why", "t@nonsense").code == 4)
         try spool.acceptedTask("never", "command = [\"true\"]\n")
@@ -236,23 +248,32 @@ struct WhyTests {
     func backfill() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask(
-            "t", "command = 'echo $SPOOL_SCHEDULE $SPOOL_DUE; cat'\noverlap = 'replace'\ndeadline = '1h'\n[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\npayload = {a = 1}\n")
+            "t",
+            """
+            command = 'echo $SPOOL_SCHEDULE $SPOOL_DUE; cat'\noverlap = 'replace'\ndeadline = '1h'\n[[schedule]]\nid = \"s\"\n\
+            cron = \"30 2 * * *\"\npayload = {a = 1}\n
+            """)
         let period = ["backfill", "t", "--from", "2025-01-01T02:30:00Z", "--to", "2025-01-04T02:30:00Z"]
         let dry = try spool.ctl(list: period + ["--dry-run"])
-        #expect(dry.rows.map { $0.dropFirst().first } == ["2025-01-01T02:30:00.000Z", "2025-01-02T02:30:00.000Z", "2025-01-03T02:30:00.000Z"])
+        #expect(
+            dry.rows.map { $0.dropFirst().first } == ["2025-01-01T02:30:00.000Z", "2025-01-02T02:30:00.000Z", "2025-01-03T02:30:00.000Z"])
         #expect(try Files.list("\(spool.path)/new").isEmpty)
         let result = try spool.ctl(list: period)
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.lines == dry.rows.map { $0[0] })
         let jobs = try spool.ended("t", count: 3)
         #expect(jobs.map(\.id) == result.lines && jobs.allSatisfy { $0.outcome == "done 0" })
-        for job in jobs { #expect(try job.stdout == "s \(job.due)\n{\"a\":1}" && job.id.hasPrefix(job.due.filter { $0 != "-" && $0 != ":" })) }
+        for job in jobs {
+            #expect(try job.stdout == "s \(job.due)\n{\"a\":1}" && job.id.hasPrefix(job.due.filter { $0 != "-" && $0 != ":" }))
+        }
         let again = try spool.ctl(list: period)
         #expect(again.code == 0 && again.lines.isEmpty && again.errors.contains("3 of 3 due times already have a job"))
         try Files.removeTree("\(spool.path)/done/\(jobs[0].id)")
         #expect(try spool.ctl(list: period).lines.isEmpty, "the journal remembers it")
         #expect(try spool.ctl("backfill", "t", "--from", "2020-01-01").code == 1, "too many")
-        #expect(try spool.ctl("backfill", "t", "--from", "2025-01-01", "--to", "2025-01-03", "--limit", "1").errors.contains("--limit N allows more"))
+        #expect(
+            try spool.ctl(
+                "backfill", "t", "--from", "2025-01-01", "--to", "2025-01-03", "--limit", "1").errors.contains("--limit N allows more"))
         #expect(try spool.ctl("backfill", "t", "--from", "2d", "--schedule", "x").code == 3)
         #expect(try spool.ctl("backfill", "none", "--from", "2d").code == 3)
         #expect(try why(spool, "t@2025-01-02T02:30:00Z").contains("late as job \(jobs[1].id), asked for at "))
@@ -295,7 +316,9 @@ struct WhyTests {
                 "{\"id\":\"\(id)\",\"name\":\"a\",\"task\":\"a\",\"state\":\"done\",\"usage\":{\"wall_s\":\(seconds)}}")
         }
         let before = Files.tree(spool.path)
-        let options = ["simulate", "--from", "2026-11-21T00:30:00Z", "--to", "2026-11-22T00:30:00Z", "--run-time", "5s", "--run-time", "b=90m"]
+        let options = [
+            "simulate", "--from", "2026-11-21T00:30:00Z", "--to", "2026-11-22T00:30:00Z", "--run-time", "5s", "--run-time", "b=90m",
+        ]
         let result = try spool.ctl(list: options)
         #expect(result.code == 0, "\(result.errors)")
         let rows = result.rows

@@ -13,7 +13,9 @@ struct CrashTests {
 
     enum Victims: String, CaseIterable { case daemon, workers, both }
 
-    @Test("Killed at random moments under load: no due time, no drop, no cancel is lost, and no try begins twice", arguments: Victims.allCases)
+    @Test(
+        "Killed at random moments under load: no due time, no drop, no cancel is lost, and no try begins twice", arguments: Victims.allCases
+    )
     func random(_ victims: Victims) throws {
         let spool = try SpoolUnderTest()
         let load = try Load(spool)
@@ -156,7 +158,8 @@ private struct Load {
             let loop = "exec 3< '\(gate.path)'; i=0; while read go <&3 && [ \"$go\" = go ]; do i=$((i + 1))\n\(program)\ndone"
             let environment = spool.environment + variables.map { "\($0.key)=\($0.value)" }
             clients.append(
-                try user?.start("sh", ["-c", loop], environment: environment) ?? Commands.Running("sh", ["-c", loop], environment: environment))
+                try user?.start("sh", ["-c", loop], environment: environment)
+                    ?? Commands.Running("sh", ["-c", loop], environment: environment))
             gates.append(gate)
         }
         self.clients = clients
@@ -196,7 +199,8 @@ private struct Load {
         try spool.wait(for: "nothing to wait or run") { try spool.isEmptied }
         try spool.stop()
         let faults = try spool.faults(
-            dropped: spool.linesNow("dropped"), acknowledged: spool.linesNow("sent"), canceled: spool.linesNow("canceled"), mayBeLost: mayBeLost)
+            dropped: spool.linesNow("dropped"), acknowledged: spool.linesNow("sent"), canceled: spool.linesNow("canceled"),
+            mayBeLost: mayBeLost)
         #expect(faults.isEmpty, "\(spool.failure(faults.joined(separator: "\n")))")
         for task in Load.tasks {
             let dues = try spool.dueSeconds(of: task.name)

@@ -23,7 +23,9 @@ struct DeadHolderTests {
         var asked: [InotifyEvent] = []
         let daemon = try #require(spool.daemon)
         while asked.count < 2 {
-            #expect(awaitReadable([inotify.descriptor.raw, daemon.pidfd], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)))
+            #expect(
+                awaitReadable(
+                    [inotify.descriptor.raw, daemon.pidfd], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)))
             if daemon.hasEnded { throw spool.failure("spoold ended and did not wait") }
             _ = try inotify.readEvents(into: &asked)
         }

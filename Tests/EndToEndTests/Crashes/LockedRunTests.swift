@@ -39,7 +39,11 @@ struct LockedRunTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         try spool.drop(
-            "job.toml", "command = 'echo start >> \(spool.out)/starts; read x < \(gate.path)'\ntries = 3\nretry_on = ['lost']\non_crash = 'retry'\nbackoff = '0s'")
+            "job.toml",
+            """
+            command = 'echo start >> \(spool.out)/starts; read x < \(gate.path)'\ntries = 3\nretry_on = ['lost']\non_crash = 'retry'\n\
+            backoff = '0s'
+            """)
         try spool.lines("starts", count: 1)
         _ = try spool.wait(for: "the job's process to be on record") {
             let words = try Files.text(ProcessAttackTests.record(spool)).split(separator: " ")

@@ -18,7 +18,10 @@ struct RequestTests {
         }
     }
 
-    @Test("What was done when spoold was killed before it could remove the request is not done again, and the answer says so", arguments: Asking.allCases)
+    @Test(
+        "What was done when spoold was killed before it could remove the request is not done again, and the answer says so",
+        arguments: Asking.allCases
+    )
     func once(_ asking: Asking) throws {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
@@ -32,7 +35,10 @@ struct RequestTests {
         try spool.notification("READY=1")
         try spool.drop(
             "job.toml",
-            "timeout = '1h'\ncommand = 'trap \"echo got >> \(spool.out)/signals\" USR1; echo > \(spool.out)/began; while ! read x < \(gate.path); do :; done'")
+            """
+            timeout = '1h'\ncommand = 'trap \"echo got >> \(spool.out)/signals\" USR1; echo > \(spool.out)/began; while ! read x < \
+            \(gate.path); do :; done'
+            """)
         try spool.output("began")
         let job = try spool.running("job")
         try spool.define("control/x.request", asking.request(job.id))

@@ -31,12 +31,16 @@ struct RestartTests {
         #expect(try spool.end(of: "trap").outcome == "failed exit 3")
     }
 
-    @Test("N2: Attack 67: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases, Order.allCases)
+    @Test(
+        "N2: Attack 67: jobs that run while spoold is killed or stopped end with their true exit codes", arguments: Way.allCases,
+        Order.allCases
+    )
     func trueCodes(_ way: Way, _ order: Order) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         for (index, end) in Self.ends.enumerated() {
-            try spool.drop("job-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo said; \(end.command)'")
+            try spool.drop(
+                "job-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo said; \(end.command)'")
         }
         let pids = try spool.lines("began", count: 3).compactMap { pid_t($0) }
         switch way {
@@ -107,7 +111,9 @@ struct RestartTests {
         try spool.define("control/1.request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
         let job = try spool.end(of: "job")
         #expect(job.outcome == "failed canceled")
-        let answer = try spool.wait(for: "the answer") { try Files.exists("\(spool.path)/control/1.answer") ? Files.text("\(spool.path)/control/1.answer") : nil }
+        let answer = try spool.wait(for: "the answer") {
+            try Files.exists("\(spool.path)/control/1.answer") ? Files.text("\(spool.path)/control/1.answer") : nil
+        }
         #expect(answer.contains("\"code\":0"))
         #expect(!Files.exists("\(spool.path)/control/1.request"))
     }
@@ -118,7 +124,12 @@ struct RestartTests {
     func workerKilled(daemonIsUp: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'sh -c \"echo \\$\\$ >> \(spool.out)/pids; read x < \(gate.path)\" & echo $$ >> \(spool.out)/pids; read x < \(gate.path); true'\ntries = 3\nbackoff = \"1ms\"")
+        try spool.drop(
+            "job.toml",
+            """
+            command = 'sh -c \"echo \\$\\$ >> \(spool.out)/pids; read x < \(gate.path)\" & echo $$ >> \(spool.out)/pids; read x < \
+            \(gate.path); true'\ntries = 3\nbackoff = \"1ms\"
+            """)
         let pids = try spool.lines("pids", count: 2).compactMap { pid_t($0) }
         let worker = try #require(Processes.workers(ofSpool: spool.path).first)
         if !daemonIsUp { try spool.crash() }
@@ -133,11 +144,16 @@ struct RestartTests {
         #expect(try spool.linesNow("pids").count == 2)
     }
 
-    @Test("on_crash = \"retry\", or retry_on = \"lost\", runs a lost job again", arguments: ["on_crash = \"retry\"", "retry_on = [\"lost\"]\ntries = 2"])
+    @Test(
+        "on_crash = \"retry\", or retry_on = \"lost\", runs a lost job again",
+        arguments: ["on_crash = \"retry\"", "retry_on = [\"lost\"]\ntries = 2"]
+    )
     func retriesLost(_ keys: String) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'echo $SPOOL_TRY >> \(spool.out)/tries; test $SPOOL_TRY = 2 || read x < \(gate.path)'\nbackoff = \"1ms\"\n\(keys)")
+        try spool.drop(
+            "job.toml",
+            "command = 'echo $SPOOL_TRY >> \(spool.out)/tries; test $SPOOL_TRY = 2 || read x < \(gate.path)'\nbackoff = \"1ms\"\n\(keys)")
         try spool.lines("tries", count: 1)
         kill(try #require(Processes.workers(ofSpool: spool.path).first), SIGKILL)
         #expect(try spool.end(of: "job").outcome == "done 0")
@@ -187,7 +203,10 @@ struct RestartTests {
         try Processes.awaitEnd(of: pid)
     }
 
-    @Test("Where the workers' records are taken away over a restart, no run begins a second time: it is lost", arguments: ["state/workers", "state/workers/1"])
+    @Test(
+        "Where the workers' records are taken away over a restart, no run begins a second time: it is lost",
+        arguments: ["state/workers", "state/workers/1"]
+    )
     func recordsTaken(_ path: String) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1\n")
         let gate = try spool.gate()
@@ -232,7 +251,9 @@ struct RestartTests {
         }
         #expect(try stream.end().code == 0)
         try spool.ended(count: count)
-        try spool.wait(for: "nothing to be left") { try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/running").isEmpty }
+        try spool.wait(for: "nothing to be left") {
+            try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/running").isEmpty
+        }
         let ran = try spool.linesNow("ran")
         #expect(ran.sorted() == (0..<count).map { "job-\($0)" }.sorted())
         let ended = try spool.ended()
@@ -381,13 +402,17 @@ struct RestartTests {
         #expect(try spool.exitCode() == 0)
         #expect(try spool.jobs(in: "running").count == 1)
         #expect(try Files.list("\(spool.path)/new") == ["second.toml"])
-        guard case .string("stopped")? = try spool.daemonStatus()?["state"]?.kind else { return #expect(Bool(false), "status.json does not say stopped") }
+        guard case .string("stopped")? = try spool.daemonStatus()?["state"]?.kind
+        else { return #expect(Bool(false), "status.json does not say stopped") }
         try gate.release()
         try spool.start()
         #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
     }
 
-    @Test("SIGHUP, or a change of the file, puts a new configuration in force; an invalid one is refused and the old stays", arguments: [true, false])
+    @Test(
+        "SIGHUP, or a change of the file, puts a new configuration in force; an invalid one is refused and the old stays",
+        arguments: [true, false]
+    )
     func reload(bySignal: Bool) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()

@@ -139,7 +139,9 @@ struct StandbyTests {
         #expect(!standby.hasEnded)
     }
 
-    @Test("A11: one that is started with --standby where nobody serves the spool serves it; the next without is refused and told of --standby")
+    @Test(
+        "A11: one that is started with --standby where nobody serves the spool serves it; the next without is refused and told of --standby"
+    )
     func alone() throws {
         let spool = try SpoolUnderTest(starting: false)
         let daemon = try spool.spoold("--standby")
@@ -157,7 +159,8 @@ struct StandbyTests {
         let pid = try #require(spool.daemon?.pid)
         let standby = try spool.standby()
         try Files.remove("\(spool.path)/state/lock")
-        let other = try Commands.run("timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+        let other = try Commands.run(
+            "timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
         #expect(other.code == 1 && other.error.contains("is held by spoold, pid \(pid)"), "\(other.code) \(other.error)")
         #expect(!standby.hasEnded)
         let seen = spool.logLength
@@ -168,7 +171,10 @@ struct StandbyTests {
     }
 
     @Test(
-        "A11: where root's spoold serves everybody, a standby of root's takes over with the users' daemons: jobs go on, each due second runs once",
+        """
+        A11: where root's spoold serves everybody, a standby of root's takes over with the users' daemons: jobs go on, each due second \
+        runs once
+        """,
         .enabled(if: TestUser.areHere, TestUser.reason))
     func everybodys() throws {
         let spool = try SpoolUnderTest.ofEverybody()
@@ -177,7 +183,10 @@ struct StandbyTests {
         let standby = try spool.standby()
         try spool.drop(as: .games, "job.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'\ndirectory = '/'")
         try TestUser.games.shell(
-            "umask 077; mkdir -p \(spool.path)/tasks/games; cat > \(spool.path)/tasks/games/tick.toml <<'END'\ncommand = 'echo $SPOOL_DUE >> \(spool.out)/dues'\ndirectory = '/'\noverlap = 'allow'\n\(Self.eachSecond)\nEND")
+            """
+            umask 077; mkdir -p \(spool.path)/tasks/games; cat > \(spool.path)/tasks/games/tick.toml <<'END'\n\
+            command = 'echo $SPOOL_DUE >> \(spool.out)/dues'\ndirectory = '/'\noverlap = 'allow'\n\(Self.eachSecond)\nEND
+            """)
         let began = try spool.lines("began", count: 1)
         try spool.lines("dues", count: 2)
         let before = Processes.userDaemons(ofSpool: spool.path)

@@ -39,7 +39,9 @@ struct SystemCallTests {
         if Self.stride == 1 { print("spoold survives with its call \(number)") }
     }
 
-    @Test("Attack 69: a worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that")
+    @Test(
+        "Attack 69: a worker killed before each system call: what it ran is lost by name or done, and run again only if it asked for that"
+    )
     func worker() throws {
         let work = try Work()
         let spool = work.spool
@@ -90,7 +92,9 @@ struct SystemCallTests {
         if Self.stride == 1 { print("a worker alone survives with its call \(number)") }
     }
 
-    @Test("Attack 69: spoolctl submit, run and retry killed before each system call: a job is there whole or not at all, and what was told is there")
+    @Test(
+        "Attack 69: spoolctl submit, run and retry killed before each system call: a job is there whole or not, and what was told is there"
+    )
     func submitting() throws {
         let bench = try Bench()
         let spool = bench.spool
@@ -101,7 +105,8 @@ struct SystemCallTests {
         try spool.stop()
         var told: [String] = [id]
         for arguments in [
-            ["submit", "--name", "retry-sent", "--on-crash", "retry", "--payload", "{\"a\": 1}", "--", bench.job], ["run", "retry-task"], ["retry", id],
+            ["submit", "--name", "retry-sent", "--on-crash", "retry", "--payload", "{\"a\": 1}", "--", bench.job], ["run", "retry-task"],
+            ["retry", id],
             ["submit", "--name", "retry-unique", "--on-crash", "retry", "--unique", "key", "--", bench.job],
         ] {
             told += try Self.killedBeforeEachCall(of: arguments, in: spool) { try spool.ctl("jobs", "-q").code == 0 }
@@ -140,12 +145,15 @@ struct SystemCallTests {
     /// strace(1) that has every so-many-th call of each kind fail with EINTR. Not those by which the program is loaded.
     private static func interrupting(each step: Int) -> [String] {
         let calls = """
-            openat read pread64 readlinkat getdents64 newfstatat statx write writev pwrite64 renameat renameat2 mkdirat unlinkat linkat symlinkat fsync \
-            fdatasync syncfs ftruncate fallocate flock fchmod fchmodat utimensat sendto sendmsg recvfrom recvmsg accept4 connect poll epoll_wait
+            openat read pread64 readlinkat getdents64 newfstatat statx write writev pwrite64 renameat renameat2 mkdirat unlinkat linkat \
+            symlinkat fsync \
+            fdatasync syncfs ftruncate fallocate flock fchmod fchmodat utimensat sendto sendmsg recvfrom recvmsg accept4 connect poll \
+            epoll_wait
             """.split(separator: " ")
         let loading = ["openat": 80, "read": 40, "newfstatat": 60, "pread64": 5]
         let injections = calls.flatMap { ["-e", "inject=?\($0):error=EINTR:when=\(loading[String($0)] ?? 1)+\(step)"] }
-        return ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls.map { "?\($0)" }.joined(separator: ","))"] + injections
+        return ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls.map { "?\($0)" }.joined(separator: ","))"]
+            + injections
     }
 
     @Test("Programs whose system calls are interrupted again and again do their work, once, and complain of nothing", arguments: [3, 5, 7])
@@ -162,7 +170,11 @@ struct SystemCallTests {
         #expect(spool.count("level=error") == 0, "\(spool.log)")
         try work.finish("interrupted at each call \(step)", mayBeLost: false)
         try spool.start()
-        for arguments in [["submit", "--wait", "--", "echo", "x"], ["jobs"], ["list"], ["run", "--wait", "retry-due"], ["journal"], ["why", "retry-due"], ["top"], ["status"]] {
+        for arguments in [
+            ["submit", "--wait", "--", "echo", "x"], ["jobs"], ["list"], ["run", "--wait", "retry-due"], ["journal"], ["why", "retry-due"],
+            ["top"], ["status"],
+        ]
+        {
             let line = strace + ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path] + arguments
             let result = try Commands.run(line[0], Array(line.dropFirst()))
             #expect(result.code == 0 && !result.error.contains("nterrupted"), "\(arguments): \(result)")
@@ -210,7 +222,10 @@ private class Bench {
     /// The directories stay the same, which the spool knows itself by.
     func clear() throws {
         Processes.endAll(ofSpool: spool.path)
-        let script = "cd \"$1\" && find spool -mindepth 2 -delete && find out -type f -delete && rm -rf failed-once/* once trace && cp -a kept/. spool/"
+        let script = """
+            cd \"$1\" && find spool -mindepth 2 -delete && find out -type f -delete && rm -rf failed-once/* once trace && cp -a kept/. \
+            spool/
+            """
         try Commands.succeed("sh", "-c", script, "sh", spool.base)
     }
 
@@ -228,7 +243,8 @@ private class Bench {
         let program = "\(spool.base)/spool-worker"
         let worker = "\(SpoolUnderTest.programs)/spool-worker"
         let strace = SystemCallTests.strace(killingAt: number, trace: "\(spool.base)/trace").joined(separator: " ")
-        try Files.write(program, "#!/bin/sh\nmkdir \(spool.base)/once 2>/dev/null || exec \(worker)\nexec \(strace) \(worker)\n", mode: 0o755)
+        try Files.write(
+            program, "#!/bin/sh\nmkdir \(spool.base)/once 2>/dev/null || exec \(worker)\nexec \(strace) \(worker)\n", mode: 0o755)
         return program
     }
 

@@ -38,7 +38,8 @@ struct UpgradeTests {
         try Self.install(program)
         let restart = try spool.ctl("restart", "--json")
         #expect(restart.code == 0, "\(restart.errors)")
-        guard case .table(let answer) = try JSON.parse(Array(restart.output.utf8)).kind else { return #expect(Bool(false), "\(restart.output)") }
+        guard case .table(let answer) = try JSON.parse(Array(restart.output.utf8)).kind
+        else { return #expect(Bool(false), "\(restart.output)") }
         guard case .integer(Int64(daemon.pid))? = answer["pid"]?.kind, case .string(let version)? = answer["version"]?.kind,
             case .string(version)? = answer["old_version"]?.kind, case .string(let started)? = answer["started_at"]?.kind
         else { return #expect(Bool(false), "\(restart.output)") }
@@ -80,7 +81,8 @@ struct UpgradeTests {
     }
 
     static let broken: [(text: String, mode: mode_t, says: String)] = [
-        ("", 0o755, "Exec format error"), ("not a program", 0o644, "Permission denied"), ("#!/no/such/interpreter\n", 0o755, "No such file"),
+        ("", 0o755, "Exec format error"), ("not a program", 0o644, "Permission denied"),
+        ("#!/no/such/interpreter\n", 0o755, "No such file"),
         ("#!/bin/sh\necho 'spoold: the spool is too old' >&2; exit 1\n", 0o755, "exited with 1: spoold: the spool is too old"),
         ("#!/bin/sh\nexit 0\n", 0o755, "is not a spoold that can be checked"), ("#!/bin/sh\nkill -9 $$\n", 0o755, "SIGKILL"),
         ("#!/bin/sh\nexec sleep 1000\n", 0o755, "has not ended within 10 s"),
@@ -111,7 +113,9 @@ struct UpgradeTests {
         #expect(restart.code == 1 && restart.errors.contains("No such file"), "\(restart.errors)")
         #expect(!daemon.hasEnded)
         #expect(try spool.runsOn())
-        #expect(try spool.journal().filter { $0.kind.hasPrefix("daemon-") }.map(\.kind) == ["daemon-started", "daemon-stopped", "daemon-started"])
+        #expect(
+            try spool.journal().filter { $0.kind.hasPrefix("daemon-") }.map(\.kind)
+                == ["daemon-started", "daemon-stopped", "daemon-started"])
         let second = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
         #expect(second.code == 1, "the lock is still held")
         #expect(try spool.stop() == 0)

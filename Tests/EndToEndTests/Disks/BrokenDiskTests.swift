@@ -13,7 +13,8 @@ struct BrokenDiskTests {
         for name in names {
             let gate = try spool.gate("gate-\(name)")
             gates[name] = gate
-            try spool.drop("\(name).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo \(name) >> \(spool.out)/ran'")
+            try spool.drop(
+                "\(name).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); echo \(name) >> \(spool.out)/ran'")
         }
         let pids = try spool.lines("began", count: names.count).compactMap { pid_t($0) }
         return (spool, gates, pids)
@@ -66,7 +67,8 @@ struct BrokenDiskTests {
 
     @Test(
         "A file system that has shut itself down is let go of, and served again when it is mounted anew",
-        .enabled(if: LoopDisk.Kind.ext4.isThere && LoopDisk.Kind.xfs.isThere, LoopDisk.Kind.xfs.reason), arguments: [LoopDisk.Kind.ext4, .xfs])
+        .enabled(if: LoopDisk.Kind.ext4.isThere && LoopDisk.Kind.xfs.isThere, LoopDisk.Kind.xfs.reason),
+        arguments: [LoopDisk.Kind.ext4, .xfs])
     func inputOutputError(_ kind: LoopDisk.Kind) throws {
         let disk = try LoopDisk(kind)
         let (spool, gates, pids) = try busySpool(disk, gates: ["first", "second"])
@@ -86,7 +88,9 @@ struct BrokenDiskTests {
         try disk.mount(at: spool.path)
         try spool.watchAll()
         try spool.logLine("event=recovered", "of=disk")
-        #expect(try Set(spool.ended(count: 2).map(\.outcome)) == ["failed lost"], "also where their workers' records are gone with the disk's memory")
+        #expect(
+            try Set(spool.ended(count: 2).map(\.outcome)) == ["failed lost"],
+            "also where their workers' records are gone with the disk's memory")
         #expect(try spool.linesNow("began").count == 2, "each began once")
         try checkRecovered(spool)
     }
@@ -119,7 +123,9 @@ struct BrokenDiskTests {
         try disk.mount(at: aside)
         let workersOfUser = "\(aside)/users/games/state/workers"
         for name in try Files.list(workersOfUser) { try Files.remove("\(workersOfUser)/\(name)") }
-        for id in try Files.list("\(aside)/running/games") { try? Files.remove("\(aside)/running/games/\(id)/stdout") }  // none there, either
+        for id in try Files.list("\(aside)/running/games") {
+            try? Files.remove("\(aside)/running/games/\(id)/stdout")  // none there, either
+        }
         disk.unmount()
         try disk.mount(at: spool.path)
         try spool.watchAll()
@@ -148,7 +154,10 @@ struct BrokenDiskTests {
         #expect(try spool.linesNow("began").count == 1)
     }
 
-    @Test("Another spool that is mounted in the place of a broken one ends spoold with a word about it", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
+    @Test(
+        "Another spool that is mounted in the place of a broken one ends spoold with a word about it",
+        .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason)
+    )
     func anotherInItsPlace() throws {
         let disk = try LoopDisk(.ext4)
         let (spool, gates, _) = try busySpool(disk, gates: ["only"])
@@ -199,7 +208,10 @@ struct BrokenDiskTests {
         try spool.wait(for: "the note to be gone") { !Files.exists(note) }
     }
 
-    @Test("A user's quota that is used up is a full disk, until there is more of it", .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason))
+    @Test(
+        "A user's quota that is used up is a full disk, until there is more of it",
+        .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason)
+    )
     func quota() throws {
         let disk = try LoopDisk(.btrfs)
         let spool = try SpoolUnderTest(disk: disk, starting: false)

@@ -10,7 +10,8 @@ struct CopyTests {
         let copy = try SpoolUnderTest(starting: false)
         switch way {
         case "tar":
-            try Commands.succeed("sh", "-c", "tar -C '\(spool.path)' -cf '\(copy.base)/tar' . || [ $? = 1 ]; tar -C '\(copy.path)' -xpf '\(copy.base)/tar'")
+            try Commands.succeed(
+                "sh", "-c", "tar -C '\(spool.path)' -cf '\(copy.base)/tar' . || [ $? = 1 ]; tar -C '\(copy.path)' -xpf '\(copy.base)/tar'")
         // A name that goes while it copies is told with 1.
         default: try Commands.succeed("sh", "-c", "cp -a '\(spool.path)/.' '\(copy.path)' || [ $? = 1 ]")
         }
@@ -21,7 +22,10 @@ struct CopyTests {
         try Files.text("\(spool.path)/state/identity").split(separator: " ")[0]
     }
 
-    @Test("Attack 75: what runs in the original is lost in its copy, whatever on_crash says, and goes on where it began", arguments: ["cp", "tar"], ["fail", "retry"])
+    @Test(
+        "Attack 75: what runs in the original is lost in its copy, whatever on_crash says, and goes on where it began",
+        arguments: ["cp", "tar"], ["fail", "retry"]
+    )
     func running(_ way: String, _ crash: String) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -69,7 +73,10 @@ struct CopyTests {
         #expect(try copy.ctl("fsck").code == 0)
     }
 
-    @Test("A copy whose new/ is older than its journal sets aside what has become a job, and runs nothing twice", arguments: ["toml", "script"])
+    @Test(
+        "A copy whose new/ is older than its journal sets aside what has become a job, and runs nothing twice",
+        arguments: ["toml", "script"]
+    )
     func olderNew(_ kind: String) throws {
         let spool = try SpoolUnderTest()
         let mark = "echo $SPOOL_NAME >> \(spool.out)/marks"

@@ -26,7 +26,10 @@ struct FormatTests {
         }
     }
 
-    @Test("N2: Attack 78: a spool of another format, newer, older or none that is known, is refused and nothing in it changes", arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"])
+    @Test(
+        "N2: Attack 78: a spool of another format, newer, older or none that is known, is refused and nothing in it changes",
+        arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"]
+    )
     func spool(_ format: String) throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]")
@@ -109,9 +112,12 @@ struct FormatTests {
         #expect(!Files.exists("\(spool.base)/missing"))
     }
 
-    @Test("A directory that is no spool and holds something is refused, by the daemon and by spoolctl, and nothing in it changes", arguments: [
-        ["etc", "usr"], [".bashrc"], ["new", "cur", "tmp"],
-    ])
+    @Test(
+        "A directory that is no spool and holds something is refused, by the daemon and by spoolctl, and nothing in it changes",
+        arguments: [
+            ["etc", "usr"], [".bashrc"], ["new", "cur", "tmp"],
+        ]
+    )
     func noSpool(_ names: [String]) throws {
         let spool = try SpoolUnderTest(starting: false)
         let path = "\(spool.base)/other"
@@ -121,7 +127,9 @@ struct FormatTests {
         let other = try #require(names.filter { $0 != "new" && $0 != "tmp" }.min())
         for use in Self.uses {
             let daemon = try Commands.run("\(SpoolUnderTest.programs)/spoold", ["--spool", path, "--config", spool.configuration] + use)
-            #expect(daemon.code == 1 && daemon.error.contains("\(path): the directory is no spool and not empty: it holds \"\(other)\""), "\(use): \(daemon)")
+            #expect(
+                daemon.code == 1 && daemon.error.contains("\(path): the directory is no spool and not empty: it holds \"\(other)\""),
+                "\(use): \(daemon)")
         }
         let ctl = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["--spool", path, "submit", "--", "true"])
         #expect(ctl.code == 1 && ctl.error.contains("the directory is no spool"), "\(ctl)")

@@ -76,33 +76,49 @@ struct FsckTests {
         Wrong("a torn tail", ["bytes of records that were never completed", "--repair cuts it off"]) { path, _, _ in
             try Files.append(try journal(path), "a1b2c3d4 99 2026-11-2")
         },
-        Wrong("a record that is missing", ["records are missing between record", "--repair keeps the file as it is beside it"], leaves: "journal/000000000001.log.damaged") { path, _, _ in
+        Wrong(
+            "a record that is missing",
+            ["records are missing between record", "--repair keeps the file as it is beside it"],
+            leaves: "journal/000000000001.log.damaged") { path, _, _ in
             try lines(path) { lines in lines.remove(at: lines.firstIndex { $0.contains(" ended ") }!) }
         },
-        Wrong("a segment without its header", [".log:1: the segment does not begin with its header"], leaves: "journal/000000000001.log.damaged") { path, _, _ in
+        Wrong(
+            "a segment without its header", [".log:1: the segment does not begin with its header"],
+            leaves: "journal/000000000001.log.damaged") { path, _, _ in
             try lines(path) { $0.removeFirst() }
         },
-        Wrong("a damaged record about the running job", ["its checksum does not hold; it stands behind record", "before record"], leaves: "journal/000000000001.log.damaged") { path, _, held in
+        Wrong(
+            "a damaged record about the running job",
+            ["its checksum does not hold; it stands behind record", "before record"],
+            leaves: "journal/000000000001.log.damaged") { path, _, held in
             let id = held.dropFirst("running/".count)
             try lines(path) { lines in
                 let index = lines.firstIndex { $0.contains(" accepted ") && $0.contains(id) }!
                 lines[index] = Substring(lines[index].replacing(" accepted ", with: " accEpted "))
             }
         },
-        Wrong("a waiting job whose file is gone", ["new/later.toml: is missing, and the journal says that ", "--repair brings the job"]) { path, _, _ in
+        Wrong(
+            "a waiting job whose file is gone",
+            ["new/later.toml: is missing, and the journal says that ", "--repair brings the job"]) { path, _, _ in
             try Files.remove("\(path)/new/later.toml")
         },
-        Wrong("a directory in running/ of no job", ["is of no job that the journal knows", "--repair writes that into the journal"]) { path, one, _ in
+        Wrong(
+            "a directory in running/ of no job",
+            ["is of no job that the journal knows", "--repair writes that into the journal"]) { path, one, _ in
             try Commands.succeed("cp", "-a", "\(path)/\(one)", "\(path)/running/\(ghost)")
             let status = try Files.text("\(path)/\(one)/status.json").replacing(one.dropFirst(5), with: ghost)
             try Files.write("\(path)/running/\(ghost)/status.json", status.replacing("\"state\":\"done\"", with: "\"state\":\"running\""))
         },
-        Wrong("a directory in running/ without a status", ["running/\(ghost): is of no job", "cannot be read", "--repair moves it"], leaves: "state/lost+found/running-\(ghost)") { path, _, _ in
+        Wrong(
+            "a directory in running/ without a status",
+            ["running/\(ghost): is of no job", "cannot be read", "--repair moves it"],
+            leaves: "state/lost+found/running-\(ghost)") { path, _, _ in
             try Files.makeDirectory("\(path)/running/\(ghost)")
             try Files.write("\(path)/running/\(ghost)/job", "#!/bin/sh\n")
         },
         Wrong(
-            "a directory in running/ of which two things are wrong", ["running/\(ghost): is of no job", "running/\(ghost): has no job's file"],
+            "a directory in running/ of which two things are wrong",
+            ["running/\(ghost): is of no job", "running/\(ghost): has no job's file"],
             leaves: "state/lost+found/running-\(ghost)/stdout"
         ) { path, _, _ in
             try Files.makeDirectory("\(path)/running/\(ghost)")
@@ -128,7 +144,9 @@ struct FsckTests {
             let file = "\(path)/\(one)/status.json"
             try Files.write(file, try Files.text(file).replacing("\"try\":1", with: "\"try\":7"))
         },
-        Wrong("temporary files", ["state/status.json.tmp: was never completed", "--repair removes it", "journal/9.log.tmp: was never completed"]) { path, _, _ in
+        Wrong(
+            "temporary files",
+            ["state/status.json.tmp: was never completed", "--repair removes it", "journal/9.log.tmp: was never completed"]) { path, _, _ in
             try Files.write("\(path)/state/status.json.tmp", "{")
             try Files.write("\(path)/journal/9.log.tmp", "a1")
         },
@@ -138,7 +156,9 @@ struct FsckTests {
         Wrong("no format", ["state/format: does not say", "--repair keeps it"], leaves: "state/lost+found/state-format") { path, _, _ in
             try Files.write("\(path)/state/format", "hello\n")
         },
-        Wrong("a worker's record that is none", ["state/workers/99: cannot be read as a worker's record"], leaves: "state/lost+found/state-workers-99") { path, _, _ in
+        Wrong(
+            "a worker's record that is none", ["state/workers/99: cannot be read as a worker's record"],
+            leaves: "state/lost+found/state-workers-99") { path, _, _ in
             try Files.write("\(path)/state/workers/99", "running\n")
         },
         Wrong("a key that nobody holds", ["state/unique/key.id: is held by \(ghost), which is gone; --repair removes it"]) { path, _, _ in
@@ -224,7 +244,8 @@ struct FsckTests {
         _ = try spool.running("held")
         try Files.write("\(spool.path)/state/unique/key.id", "\(Self.ghost)\n")
         let looked = try spool.ctl("fsck")
-        #expect(looked.code == 0 && looked.output.isEmpty && looked.errors.contains("files that may be moving are not checked"), "\(looked)")
+        #expect(
+            looked.code == 0 && looked.output.isEmpty && looked.errors.contains("files that may be moving are not checked"), "\(looked)")
         let refused = try spool.ctl("fsck", "--repair")
         #expect(refused.code == 1 && refused.errors.contains("is served by spoold, pid "), "\(refused)")
         #expect(Files.exists("\(spool.path)/state/unique/key.id"))
@@ -240,7 +261,10 @@ struct FsckTests {
         try Files.write("\(spool.path)/state/unique/key.id", "\(Self.ghost)\n")
         #expect(
             try spool.ctl("fsck", "--json").output
-                == "[{\"path\":\"state/unique/key.id\",\"line\":null,\"problem\":\"is held by \(Self.ghost), which is gone\",\"repair\":\"removes it\",\"done\":null}]\n")
+                == """
+                    [{\"path\":\"state/unique/key.id\",\"line\":null,\"problem\":\"is held by \(Self.ghost), which is \
+                    gone\",\"repair\":\"removes it\",\"done\":null}]\n
+                    """)
         #expect(try spool.ctl("fsck", "--json", "--repair").output.contains("\"done\":\"removed\"}]"))
         try Files.write("\(spool.path)/state/format", "spoold spool format 99\n")
         #expect(try spool.ctl("fsck").output.contains("use the programs that wrote the spool"))

@@ -17,11 +17,16 @@ struct FullDiskTests {
 
     static let reason: Comment = "needs root and the right to mount a tmpfs"
 
-    @Test("Attack 46: jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room", .enabled(if: canMount, reason))
+    @Test(
+        "Attack 46: jobs that run while the disk is full end; what is dropped meanwhile waits and runs when there is room",
+        .enabled(if: canMount, reason)
+    )
     func fullWhileRunning() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
-        for index in 0..<3 { try spool.drop("early-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit \(index)'") }
+        for index in 0..<3 {
+            try spool.drop("early-\(index).toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit \(index)'")
+        }
         let pids = try spool.lines("began", count: 3).compactMap { pid_t($0) }
         try spool.dropOntoFullDisk(20) { "command = 'echo \($0) >> \(spool.out)/ran'" }
         try spool.logLine("event=degraded", "No space left")
@@ -39,7 +44,10 @@ struct FullDiskTests {
         #expect(try spool.ended().count == 24)
     }
 
-    @Test("Attack 46: killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason), arguments: [SIGKILL, SIGTERM])
+    @Test(
+        "Attack 46: killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason),
+        arguments: [SIGKILL, SIGTERM]
+    )
     func endedWhileFull(_ signal: Int32) throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
@@ -96,15 +104,24 @@ struct FullDiskTests {
     }
 
     /// fdatasync(2): after EIO what the kernel holds in memory is not to be trusted.
-    @Test("Attack 47: a disk that says that it has lost what was written is let go of with a word, and the next start goes on", .enabled(if: Commands.has("strace"), "strace is not installed"))
+    @Test(
+        "Attack 47: a disk that says that it has lost what was written is let go of with a word, and the next start goes on",
+        .enabled(if: Commands.has("strace"), "strace is not installed")
+    )
     func inputOutputError() throws {
         let spool = try SpoolUnderTest(starting: false)
-        try spool.launch(tracer: ["/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,syncfs", "-e", "inject=fsync,fdatasync,syncfs:error=EIO:when=20+"])
+        try spool.launch(
+            tracer: [
+                "/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,syncfs", "-e",
+                "inject=fsync,fdatasync,syncfs:error=EIO:when=20+",
+            ])
         try spool.notification("READY=1")
         var count = 0
         while !spool.log.contains("event=let-go"), count < 100 {
             try spool.drop("job-\(count).toml", "command = 'echo \(count) >> \(spool.out)/ran'")
-            try spool.wait(for: "the job's end, or the disk's") { try !spool.ended("job-\(count)").isEmpty || spool.log.contains("event=let-go") }
+            try spool.wait(for: "the job's end, or the disk's") {
+                try !spool.ended("job-\(count)").isEmpty || spool.log.contains("event=let-go")
+            }
             count += 1
         }
         #expect(spool.log.contains("Input/output error") && count < 100)
@@ -125,7 +142,10 @@ struct FullDiskTests {
         #expect(spool.log.contains("Read-only file system"))
         // spoolctl finds out by itself.
         let status = try spool.ctl("status", "--json").output
-        #expect(status.contains("\"troubles\":[{\"of\":\"disk\"") && status.contains("Read-only file system") && status.contains("\"is_running\":false"), "\(status)")
+        #expect(
+            status.contains("\"troubles\":[{\"of\":\"disk\"") && status.contains("Read-only file system")
+                && status.contains("\"is_running\":false"),
+            "\(status)")
         try Commands.succeed("mount", "-o", "remount,rw", spool.path)
         try spool.start()
         #expect(try spool.runsOn())
@@ -146,7 +166,10 @@ struct FullDiskTests {
         #expect(try spool.linesNow("ran").count == 10)
     }
 
-    @Test("Attacks 46, 79: started on a full disk, spoold says so, starts nothing, and goes on when there is room", .enabled(if: canMount, reason))
+    @Test(
+        "Attacks 46, 79: started on a full disk, spoold says so, starts nothing, and goes on when there is room",
+        .enabled(if: canMount, reason)
+    )
     func startWhileFull() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         try spool.acceptedTask("known", "command = ['true']")
@@ -200,7 +223,9 @@ struct FullDiskTests {
         let trace = "\(spool.base)/trace"
         let strace = try Commands.Running(
             "strace", ["-p", "\(worker)", "-o", trace, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC"])
-        try spool.wait(for: "strace to watch the worker") { try Files.text("/proc/\(worker)/status").contains("TracerPid:\t\(strace.child.pid)\n") }
+        try spool.wait(for: "strace to watch the worker") {
+            try Files.text("/proc/\(worker)/status").contains("TracerPid:\t\(strace.child.pid)\n")
+        }
         try gate.release()
         try spool.wait(for: "a second refusal") { try Files.text(trace).split(separator: "\n").filter { $0.contains("ENOSPC") }.count > 1 }
         strace.child.kill(SIGTERM)

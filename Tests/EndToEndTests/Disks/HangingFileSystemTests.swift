@@ -31,13 +31,15 @@ struct HangingFileSystemTests {
     }
 
     static let hers = [
-        "new/games", "tasks/games", "schedules/games", "control/games", "tmp/games", "done/games", "running/games", "failed/games", "patterns/games",
+        "new/games", "tasks/games", "schedules/games", "control/games", "tmp/games", "done/games", "running/games", "failed/games",
+        "patterns/games",
         "users/games/state", "users/games/journal",
     ]
 
     @Test(
         "Attack 12: what a user has mounted on her own directories, and never answers, holds up nobody else",
-        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"), arguments: hers, [true, false])
+        .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"), arguments: hers,
+        [true, false])
     func hangsOnUsers(path: String, isForAll: Bool) throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
@@ -70,7 +72,8 @@ struct HangingFileSystemTests {
             #expect(try spool.ctl(as: user, "run", "--wait", "t").code == 0)
         }
         let record = try #require(try Files.list("\(spool.path)/done/games").first)
-        let mount = try HangingMount(at: "\(spool.path)/done/games/\(record)\(file)", isDirectory: file.isEmpty, of: isForAll ? nil : .games)
+        let mount = try HangingMount(
+            at: "\(spool.path)/done/games/\(record)\(file)", isDirectory: file.isEmpty, of: isForAll ? nil : .games)
         defer { mount.end() }
         for command in ["jobs", "list", "next", "top", "fsck", "journal"] {
             let result = try spool.ctl(command)
@@ -112,7 +115,9 @@ final class HangingMount {
     init(at path: String, isDirectory: Bool, of user: TestUser? = nil) throws {
         self.path = path
         server = try FileDescriptor.open("/dev/fuse", O_RDWR).release()
-        let options = "fd=\(server),rootmode=\(isDirectory ? "40755" : "100644"),\(user.map { "user_id=\($0.id),group_id=\(getpwnam($0.name)?.pointee.pw_gid ?? 0)" } ?? "user_id=0,group_id=0,allow_other")"
+        let owner = user.map { "user_id=\($0.id),group_id=\(getpwnam($0.name)?.pointee.pw_gid ?? 0)" }
+        let mode = isDirectory ? "40755" : "100644"
+        let options = "fd=\(server),rootmode=\(mode),\(owner ?? "user_id=0,group_id=0,allow_other")"
         guard mount("hanging", path, "fuse", UInt(MS_NOSUID | MS_NODEV), options) == 0 else {
             let failure = SystemError(call: "mount", path: path, errno: errno)
             close(server)

@@ -27,13 +27,15 @@ struct ShortageTests {
         #expect(try Files.list("\(spool.path)/failed").count <= 1)
     }
 
-    @Test("spoold may open as many files as its hard limit says, also when it has become its program anew; jobs begin with the soft limit it was given")
+    @Test("spoold may open as many files as its hard limit says, also as its program anew; jobs begin with the soft limit it was given")
     func descriptorLimits() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.launch(tracer: ["/usr/bin/prlimit", "--nofile=256:4096"])
         try spool.notification("READY=1")
         for round in 0..<2 {
-            let limits = try Files.text("/proc/\(try #require(spool.daemon?.pid))/limits").split(separator: "\n").first { $0.hasPrefix("Max open files") }
+            let limits = try Files.text("/proc/\(try #require(spool.daemon?.pid))/limits").split(separator: "\n").first {
+                $0.hasPrefix("Max open files")
+            }
             #expect(limits?.split(separator: " ").dropFirst(3).prefix(2) == ["4096", "4096"])
             #expect(try spool.run("command = 'ulimit -Sn; ulimit -Hn'", as: "job-\(round)").stdout == "256\n4096\n")
             if round == 0 { #expect(try spool.ctl("restart").code == 0) }
@@ -76,7 +78,10 @@ struct ShortageTests {
     }
 
     /// `room`: how many processes may be started still. With one it is a worker, which then cannot start its job.
-    @Test("Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can", .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: ProcessLimit.rooms)
+    @Test(
+        "Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can",
+        .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: ProcessLimit.rooms
+    )
     func noProcesses(room: Int) throws {
         let spool = try SpoolUnderTest()
         let limit = try ProcessLimit(try #require(spool.daemon?.pid))
@@ -149,7 +154,9 @@ final class ProcessLimit {
     deinit {
         guard let group else { return }
         // What is still in it goes back; a process that has ended meanwhile cannot and need not.
-        for pid in (try? Files.text("\(group)/cgroup.procs").split(separator: "\n")) ?? [] { try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)") }
+        for pid in (try? Files.text("\(group)/cgroup.procs").split(separator: "\n")) ?? [] {
+            try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)")
+        }
         rmdir(group)
     }
 }

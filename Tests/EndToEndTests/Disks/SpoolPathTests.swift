@@ -28,18 +28,30 @@ struct SpoolPathTests {
         ("cd \"$d\"; CTL submit -w --no-stdin -- cat f", "in"),
         ("CTL submit -w --stdin \"$d/f\" -- cat", "in"),
         ("PATH=$d:$PATH CTL submit -w --no-stdin -- run", "ran"),
-        ("CTL create t --directory \"$d\" --at 2090-01-01T00:00:00Z -- cat \"$d/f\" >&2; CTL run -w t >&2; CTL logs $(CTL jobs -q --task t)", "in"),
-        ("CTL create t --at 2090-01-01T00:00:00Z -- true >&2; CTL update t -- cat \"$d/f\" >&2; CTL run -w t >&2; CTL logs $(CTL jobs -q --task t)", "in"),
+        (
+            """
+            CTL create t --directory \"$d\" --at 2090-01-01T00:00:00Z -- cat \"$d/f\" >&2; CTL run -w t >&2; CTL logs $(CTL jobs -q --task \
+            t)
+            """, "in"),
+        (
+            """
+            CTL create t --at 2090-01-01T00:00:00Z -- true >&2; CTL update t -- cat \"$d/f\" >&2; CTL run -w t >&2; CTL logs $(CTL jobs -q \
+            --task t)
+            """, "in"),
     ]
 
     @Test("A job has the words, variables and paths that it was given, whatever bytes they are made of", arguments: jobs.indices)
     func ofJobs(_ index: Int) throws {
         let row = Self.jobs[index]
         let spool = try SpoolUnderTest()
-        let prepare = "w=$(printf 'caf\\351'); d=\(spool.base)/$w; mkdir $d; printf in > $d/f; printf '#!/bin/sh\\nprintf ran\\n' > $d/run; chmod +x $d/run"
+        let prepare = """
+            w=$(printf 'caf\\351'); d=\(spool.base)/$w; mkdir $d; printf in > $d/f; printf '#!/bin/sh\\nprintf ran\\n' > $d/run; chmod +x \
+            $d/run
+            """
         let line = row.line.replacing("CTL", with: "\(SpoolUnderTest.programs)/spoolctl")
         let check = "printf '\(row.output)' | cmp - \(spool.out)/got"
-        let result = try Commands.run("sh", ["-c", "\(prepare); { \(line); } > \(spool.out)/got && \(check)"], environment: spool.environment)
+        let result = try Commands.run(
+            "sh", ["-c", "\(prepare); { \(line); } > \(spool.out)/got && \(check)"], environment: spool.environment)
         #expect(result.code == 0, "\(result)")
     }
 }

@@ -60,8 +60,11 @@ struct WatchLimitTests {
         try Files.makeDirectory("\(spool.base)/in")
         try launch(spool, name, value)
         try spool.notification("READY=1")
-        try spool.task("t", "command = 'echo \"$SPOOL_PATH\" >> \(spool.out)/ran'\n[[schedule]]\nid = 's'\non_path = '\(spool.base)/in/*.csv'")
-        try spool.logLine("event=paths-not-watched", "t/s waits for files that cannot be watched", name.hasSuffix("watches") ? "max_user_watches" : "max_user_instances")
+        try spool.task(
+            "t", "command = 'echo \"$SPOOL_PATH\" >> \(spool.out)/ran'\n[[schedule]]\nid = 's'\non_path = '\(spool.base)/in/*.csv'")
+        try spool.logLine(
+            "event=paths-not-watched", "t/s waits for files that cannot be watched",
+            name.hasSuffix("watches") ? "max_user_watches" : "max_user_instances")
         try spool.logLine("event=waits-for-files")
         try Files.write("\(spool.base)/in/a.csv", "a")
         #expect(try spool.lines("ran", count: 1) == ["\(spool.base)/in/a.csv"])

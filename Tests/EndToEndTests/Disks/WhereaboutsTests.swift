@@ -31,7 +31,10 @@ struct WhereaboutsTests {
         #expect(try spool.end(of: "job").outcome == "done 0")
     }
 
-    @Test("Attack 74: a directory that is removed is missed, said once, and made anew", arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"])
+    @Test(
+        "Attack 74: a directory that is removed is missed, said once, and made anew",
+        arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"]
+    )
     func directoryIsRemoved(_ name: String) throws {
         let spool = try SpoolUnderTest()
         try Files.removeTree("\(spool.path)/\(name)")
@@ -90,9 +93,12 @@ struct WhereaboutsTests {
         #expect(try spool.ctl("fsck").code == 0)
     }
 
-    @Test("A segment of the journal that somebody cuts off or writes to is noticed, set aside, and the state written from memory", arguments: [
-        ": > \"$1\"", "truncate -s 700 \"$1\"", "echo more >> \"$1\"",
-    ])
+    @Test(
+        "A segment of the journal that somebody cuts off or writes to is noticed, set aside, and the state written from memory",
+        arguments: [
+            ": > \"$1\"", "truncate -s 700 \"$1\"", "echo more >> \"$1\"",
+        ]
+    )
     func segmentIsChanged(_ way: String) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -119,7 +125,10 @@ struct WhereaboutsTests {
         #expect(try spool.ctl("fsck").code == 0)
     }
 
-    @Test("Without state/ the spool is locked all the same, state/ is made anew, and what runs goes on", arguments: [["state"], ["state", "journal"], ["state", "patterns"]])
+    @Test(
+        "Without state/ the spool is locked all the same, state/ is made anew, and what runs goes on",
+        arguments: [["state"], ["state", "journal"], ["state", "patterns"]]
+    )
     func stateIsRemoved(_ names: [String]) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -128,7 +137,8 @@ struct WhereaboutsTests {
         let identity = try Files.text("\(spool.path)/state/identity")
         let pid = try #require(spool.daemon?.pid)
         func isRefused() throws {
-            let second = try Commands.run("timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
+            let second = try Commands.run(
+                "timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
             #expect(second.code == 1 && second.error.contains("is held by spoold, pid \(pid)"), "\(second.code) \(second.error)")
         }
         // So that it makes nothing anew meanwhile.
@@ -199,7 +209,10 @@ struct WhereaboutsTests {
         #expect(try spool.stop() == 0)
     }
 
-    @Test("A spool that is unmounted lazily is missed, and served on when it is mounted again", .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
+    @Test(
+        "A spool that is unmounted lazily is missed, and served on when it is mounted again",
+        .enabled(if: FullDiskTests.canMount, FullDiskTests.reason)
+    )
     func spoolIsUnmounted() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 4 << 20)
         let other = "\(spool.base)/other"

@@ -10,7 +10,8 @@ struct ConfinementTests {
         ("limits = {nofile = 77}", "ulimit -n; ulimit -Hn", "77\n77\n"), ("limits = {nproc = 4000}", "bash -c 'ulimit -u'", "4000\n"),
         ("limits = {core = \"1M\"}", "ulimit -c", "2048\n"), ("limits = {core = \"unlimited\"}", "ulimit -c", "unlimited\n"),
         ("limits = {fsize = \"10 MiB\"}", "ulimit -f", "20480\n"), ("limits = {cpu = \"90s\"}", "ulimit -t", "90\n"),
-        ("limits = {as = \"2G\"}", "ulimit -v", "2097152\n"), ("nice = 3\nlimits = {nofile = 99, core = 0}", "nice; ulimit -n; ulimit -c", "3\n99\n0\n"),
+        ("limits = {as = \"2G\"}", "ulimit -v", "2097152\n"),
+        ("nice = 3\nlimits = {nofile = 99, core = 0}", "nice; ulimit -n; ulimit -c", "3\n99\n0\n"),
     ]
 
     @Test("U9: a job sees the limits and priorities that its keys say", arguments: seen)
@@ -22,7 +23,8 @@ struct ConfinementTests {
 
     @Test("U9: who exceeds a limit is ended by the kernel, and the reason is its signal")
     func exceeded() throws {
-        let job = try SpoolUnderTest().run("command = \"exec head -c 100000 /dev/zero\"\nlimits = {fsize = \"10K\"}\nstop_signal = \"TERM\"")
+        let job = try SpoolUnderTest()
+            .run("command = \"exec head -c 100000 /dev/zero\"\nlimits = {fsize = \"10K\"}\nstop_signal = \"TERM\"")
         #expect(job.outcome == "failed signal")
         #expect(job.integer("signal") == Int(SIGXFSZ))
     }
@@ -46,7 +48,8 @@ struct ConfinementTests {
     /// What the daemon would find, looked up in the same way.
     static let controllers: Set<String> = {
         let mounts = (try? Files.text("/proc/self/mountinfo")) ?? ""  // no /proc, no cgroups
-        guard let mount = mounts.split(separator: "\n").first(where: { $0.contains(" - cgroup2 ") })?.split(separator: " ").dropFirst(4).first,
+        guard let mount = mounts.split(separator: "\n").first(where: { $0.contains(" - cgroup2 ") })?.split(separator: " ")
+            .dropFirst(4).first,
             let own = (try? Files.text("/proc/self/cgroup"))?.split(separator: "\n").first(where: { $0.hasPrefix("0::") })?.dropFirst(3)
         else { return [] }
         let text = (try? Files.text("\(mount)\(own == "/" ? "" : own)/cgroup.controllers")) ?? ""
@@ -69,7 +72,8 @@ struct ConfinementTests {
         .enabled(if: controllers.contains("memory") && geteuid() == 0, "the memory controller of cgroup v2 is not delegated here"))
     func withCgroup() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.run("command = 'cat /proc/self/cgroup; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'\nlimits = {memory = \"32M\", tasks = 20}")
+        let job = try spool.run(
+            "command = 'cat /proc/self/cgroup; a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'\nlimits = {memory = \"32M\", tasks = 20}")
         #expect(job.outcome == "failed signal" && job.integer("signal") == Int(SIGKILL), "\(job.outcome) \(job.error)")
         let group = try #require(try job.stdout.split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3))
         #expect(group.hasSuffix("/jobs/\(job.id)"))
@@ -83,7 +87,8 @@ struct ConfinementTests {
     func options() throws {
         let spool = try SpoolUnderTest()
         let result = try spool.ctl(
-            "submit", "-w", "--nice", "5", "--ionice", "idle", "--limit", "nofile=88", "--limit", "core=1M", "--", "sh", "-c", "nice; ionice; ulimit -n; ulimit -c")
+            "submit", "-w", "--nice", "5", "--ionice", "idle", "--limit", "nofile=88", "--limit", "core=1M", "--", "sh", "-c",
+            "nice; ionice; ulimit -n; ulimit -c")
         #expect(result.code == 0, "\(result.errors)")
         #expect(try spool.ctl("logs", result.id).lines == ["5", "idle", "88", "2048"])
         let wrong = try spool.ctl("submit", "--limit", "nofiles=88", "--", "true")
@@ -109,7 +114,10 @@ struct ConfinementTests {
         let spool = try SpoolUnderTest()
         // It ends when it has seen that its file takes less than 2 MiB of the disk.
         let job = try spool.run(
-            "command = 'yes 12345678 | head -c 20M; until [ $(stat -c %b \"$SPOOL_JOB_DIR/stdout\") -lt 4096 ]; do :; done; echo the end'\noutput_limit = \"1M\"")
+            """
+            command = 'yes 12345678 | head -c 20M; until [ $(stat -c %b \"$SPOOL_JOB_DIR/stdout\") -lt 4096 ]; do :; done; echo the end'\n\
+            output_limit = \"1M\"
+            """)
         #expect(job.outcome == "done 0")
         #expect(try job.stdout.hasSuffix("\n12345678the end\n"))
         #expect(try job.stdout.hasPrefix("12345678\n"))

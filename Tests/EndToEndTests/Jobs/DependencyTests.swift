@@ -15,7 +15,9 @@ struct DependencyTests {
         try spool.drop("b.toml", job)
         try spool.drop("c.toml", "command = [\"true\"]\nlocks = [\"disk\", \"net\"]")
         #expect(try spool.runsOn())
-        let waiting = try spool.wait(for: "b to be taken up") { try spool.ctl("jobs", "-q", "--state", "new", "--name", "b").lines.first { $0.contains("-b-") } }
+        let waiting = try spool.wait(for: "b to be taken up") {
+            try spool.ctl("jobs", "-q", "--state", "new", "--name", "b").lines.first { $0.contains("-b-") }
+        }
         #expect(try spool.ctl("why", waiting).output == "It waits: \(spool.running("a").id) holds lock disk.\n")
         #expect(try spool.run("command = [\"true\"]\nlocks = \"net\"", as: "net").outcome == "done 0")
         try spool.crash()
@@ -152,7 +154,9 @@ struct DependencyTests {
         let spool = try SpoolUnderTest()
         let first = try spool.run("command = [\"false\"]\nunique = \"k\"", as: "first")
         let second = try spool.run("command = [\"true\"]\nunique = \"k\"", as: "second")
-        #expect(second.outcome == "failed rejected" && second.error == "second.toml:2:10: unique \"k\" is taken by \(first.id)", "\(second.error)")
+        #expect(
+            second.outcome == "failed rejected" && second.error == "second.toml:2:10: unique \"k\" is taken by \(first.id)",
+            "\(second.error)")
         #expect(try second.text("job.toml").contains("unique"))
         try spool.logLine("event=ended", second.id, "is taken by \(first.id)")
         #expect(try spool.ctl("submit", "--unique", "k", "--", "true").id == first.id)
@@ -167,11 +171,15 @@ struct DependencyTests {
         #expect(next.code == 0 && next.id != again)
     }
 
-    @Test("What stands in the place of a key's file keeps no daemon from starting; the key of a job that waits is its own again after a start")
+    @Test(
+        "What stands in the place of a key's file keeps no daemon from starting; the key of a job that waits is its own again after a start"
+    )
     func obstructedKey() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        for (name, key) in [("one", "a"), ("two", "b")] { try spool.drop("\(name).toml", "command = 'read x < \(gate.path)'\nunique = \"\(key)\"") }
+        for (name, key) in [("one", "a"), ("two", "b")] {
+            try spool.drop("\(name).toml", "command = 'read x < \(gate.path)'\nunique = \"\(key)\"")
+        }
         let (one, two) = (try spool.running("one").id, try spool.running("two").id)
         try spool.crash()
         let keys = "\(spool.path)/state/unique"
@@ -190,17 +198,25 @@ struct DependencyTests {
     func options() throws {
         let spool = try SpoolUnderTest(starting: false)
         let created = try spool.ctl(
-            "create", "t", "--lock", "a", "--lock", "b", "--on-failure", "alert", "--on-end", "echo done", "--mail", "root", "--mail-when", "output",
+            "create", "t", "--lock", "a", "--lock", "b", "--on-failure", "alert", "--on-end", "echo done", "--mail", "root", "--mail-when",
+            "output",
             "--pause-on-failure", "--expect", "26h", "--on-overdue", "alert", "--", "true")
         #expect(created.code == 0, "\(created.errors)")
         let text = try Files.text("\(spool.path)/tasks/t.toml")
-        for line in ["locks = [\"a\", \"b\"]", "on_failure = \"alert\"", "on_end = \"echo done\"", "to = \"root\"", "when = \"output\"", "pause_on_failure = true", "expect = \"26h\"", "on_overdue = \"alert\""] {
+        for line in [
+            "locks = [\"a\", \"b\"]", "on_failure = \"alert\"", "on_end = \"echo done\"", "to = \"root\"", "when = \"output\"",
+            "pause_on_failure = true", "expect = \"26h\"", "on_overdue = \"alert\"",
+        ]
+        {
             #expect(text.contains(line), "\(line) in \(text)")
         }
         let wrong: [([String], String)] = [
-            (["submit", "--lock", "a b", "--", "true"], "--lock: locks must hold a name"), (["submit", "--mail", "a\nb", "--", "true"], "--mail: mail must be an address"),
-            (["submit", "--mail-when", "always", "--", "true"], "--mail-when"), (["submit", "--unique", "", "--", "true"], "--unique: unique is empty"),
-            (["create", "u", "--on-overdue", "x", "--", "true"], "on_overdue without expect"), (["submit", "--after-when", "end", "--", "true"], "--after-when"),
+            (["submit", "--lock", "a b", "--", "true"], "--lock: locks must hold a name"),
+            (["submit", "--mail", "a\nb", "--", "true"], "--mail: mail must be an address"),
+            (["submit", "--mail-when", "always", "--", "true"], "--mail-when"),
+            (["submit", "--unique", "", "--", "true"], "--unique: unique is empty"),
+            (["create", "u", "--on-overdue", "x", "--", "true"], "on_overdue without expect"),
+            (["submit", "--after-when", "end", "--", "true"], "--after-when"),
         ]
         for (arguments, error) in wrong {
             let result = try spool.ctl(list: arguments)

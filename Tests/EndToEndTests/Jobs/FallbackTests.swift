@@ -22,23 +22,37 @@ struct FallbackTests {
     }
 
     static let lacks: [Lack] = [
-        Lack(name: "directory that is missing", keys: "directory = '/no/such/disk'", says: "directory \"/no/such/disk\": No such file or directory; it runs in"),
-        Lack(name: "directory that is a file", keys: "directory = '/etc/passwd'", says: "directory \"/etc/passwd\": Not a directory; it runs in"),
         Lack(
-            name: "directory that the job removes", keys: "directory = 'OUT/mine'", command: "'rmdir \"$PWD\"; exit 3'", says: "/mine\": No such file or directory; it runs in"),
+            name: "directory that is missing", keys: "directory = '/no/such/disk'",
+            says: "directory \"/no/such/disk\": No such file or directory; it runs in"),
+        Lack(
+            name: "directory that is a file", keys: "directory = '/etc/passwd'",
+            says: "directory \"/etc/passwd\": Not a directory; it runs in"),
+        Lack(
+            name: "directory that the job removes", keys: "directory = 'OUT/mine'", command: "'rmdir \"$PWD\"; exit 3'",
+            says: "/mine\": No such file or directory; it runs in"),
         Lack(
             name: "directory that the job removes before it succeeds", keys: "directory = 'OUT/mine'", command: "'rmdir \"$PWD\"'",
             says: "/mine\": No such file or directory; it runs in", key: "on_success"),
         Lack(
-            name: "directory, at its end", keys: "directory = 'OUT/mine'", command: "'rmdir \"$PWD\"'", says: "/mine\": No such file or directory; it runs in", key: "on_end"),
-        Lack(name: "env_file that is missing", keys: "env_file = '/no/such/file'", says: "env_file \"/no/such/file\": No such file or directory; it runs without it"),
-        Lack(name: "env_file that is none", keys: "env_file = '/etc/passwd'", says: "env_file \"/etc/passwd\" line 1: expected KEY=value; it runs without it"),
+            name: "directory, at its end", keys: "directory = 'OUT/mine'", command: "'rmdir \"$PWD\"'",
+            says: "/mine\": No such file or directory; it runs in", key: "on_end"),
+        Lack(
+            name: "env_file that is missing", keys: "env_file = '/no/such/file'",
+            says: "env_file \"/no/such/file\": No such file or directory; it runs without it"),
+        Lack(
+            name: "env_file that is none", keys: "env_file = '/etc/passwd'",
+            says: "env_file \"/etc/passwd\" line 1: expected KEY=value; it runs without it"),
         Lack(name: "shell", keys: "shell = '/no/such/sh'", says: "command not found: \"/no/such/sh\"; /bin/sh takes its place"),
         Lack(
             name: "all of them", keys: "directory = '/no/such/disk'\nenv_file = 'env'\nshell = '/no/such/sh'",
             says: "env_file \"/no/such/disk/env\": No such file or directory; it runs without it. directory \"/no/such/disk\""),
-        Lack(name: "user", keys: "user = 'nosuchuser'", says: "user \"nosuchuser\": there is no such user; it runs as nobody", needsRoot: true, isAtHome: false),
-        Lack(name: "group", keys: "user = 'daemon'\ngroup = 'nosuchgroup'", says: "group \"nosuchgroup\": there is no such group; it runs with the user's own group", needsRoot: true, isAtHome: false),
+        Lack(
+            name: "user", keys: "user = 'nosuchuser'", says: "user \"nosuchuser\": there is no such user; it runs as nobody",
+            needsRoot: true, isAtHome: false),
+        Lack(
+            name: "group", keys: "user = 'daemon'\ngroup = 'nosuchgroup'",
+            says: "group \"nosuchgroup\": there is no such group; it runs with the user's own group", needsRoot: true, isAtHome: false),
     ]
 
     @Test("The alarm runs, with the job's status as its payload, and says what took the place of what", arguments: lacks)
@@ -75,7 +89,8 @@ struct FallbackTests {
     @Test("on_overdue comes, too")
     func overdue() throws {
         let spool = try SpoolUnderTest()
-        try spool.task("t", "command = ['true']\ndirectory = '/no/such/disk'\nexpect = '100ms'\non_overdue = 'cat; echo \"$SPOOL_OVERDUE_TASK\"'")
+        try spool.task(
+            "t", "command = ['true']\ndirectory = '/no/such/disk'\nexpect = '100ms'\non_overdue = 'cat; echo \"$SPOOL_OVERDUE_TASK\"'")
         let alarm = try spool.end(of: "t.on_overdue")
         #expect(alarm.outcome == "done 0", "\(alarm.error)")
         #expect(try alarm.stdout.hasSuffix("t\n"))
@@ -115,7 +130,10 @@ struct FallbackTests {
         #expect(try other.stdout == "ran\n" && other.string("remark") != nil)
     }
 
-    @Test("A job of a user whose home is not there runs in /, which the log says once", .enabled(if: geteuid() == 0, "only root's jobs name users"))
+    @Test(
+        "A job of a user whose home is not there runs in /, which the log says once",
+        .enabled(if: geteuid() == 0, "only root's jobs name users")
+    )
     func noHome() throws {
         let nobody = try #require(try User.find(name: "nobody"))
         guard !Files.exists(nobody.home) else {

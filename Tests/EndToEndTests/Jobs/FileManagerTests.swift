@@ -93,7 +93,9 @@ struct FileManagerTests {
             case .copy, .copyWhileDown: try Commands.succeed("cp", "-r", old.directory, "\(spool.path)/new/")
             }
             if isDown { try spool.start() }
-            return try spool.wait(for: "another run") { try spool.jobs(in: "failed", named: "job").first { $0.string("retry_of") == old.id } }
+            return try spool.wait(for: "another run") {
+                try spool.jobs(in: "failed", named: "job").first { $0.string("retry_of") == old.id }
+            }
         }
         try spool.drop("job.toml", "command = 'echo $SPOOL_JOB_ID $SPOOL_TRY; echo error >&2; exit 4'\ntries = 2\nbackoff = 0")
         let first = try spool.end(of: "job")
@@ -104,7 +106,9 @@ struct FileManagerTests {
             try ["stdout.1", "stdout.2", "stdout.3", "stdout.4", "stdout.5", "stdout"].map { try third.text($0) }
                 == [first, first, second, second, third, third].enumerated().map { "\($1.id) \($0 % 2 + 1)\n" })
         #expect(try third.text("stderr.4") == "error\n")
-        #expect(try third.text("status.json.2").contains("\"id\":\"\(first.id)\"") && third.text("status.json.4").contains("\"id\":\"\(second.id)\""))
+        #expect(
+            try third.text("status.json.2").contains("\"id\":\"\(first.id)\"")
+                && third.text("status.json.4").contains("\"id\":\"\(second.id)\""))
         #expect(try spool.ctl("logs", third.id, "--try", "1").output == "\(third.id) 1\n")
         #expect(try spool.ctl("logs", third.id).output == "\(third.id) 2\n")
         // The command composes a record of its own, and the old one stays.
@@ -116,7 +120,10 @@ struct FileManagerTests {
     /// Where somebody moves the directory of a running job.
     static let strays = ["new/ID", "new/other", "done/ID", "failed/ID"]
 
-    @Test("A running job whose directory is moved within the spool is put back, goes on writing there and does not run again", arguments: strays, [true, false])
+    @Test(
+        "A running job whose directory is moved within the spool is put back, goes on writing there and does not run again",
+        arguments: strays, [true, false]
+    )
     func movedWhileRunning(to target: String, isUp: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -146,7 +153,10 @@ struct FileManagerTests {
         #expect(try spool.ended().count == 2)
     }
 
-    @Test("wait gives a job's own end, though its directory is moved to done/ or failed/ while it runs", arguments: ["done", "failed"], [true, false])
+    @Test(
+        "wait gives a job's own end, though its directory is moved to done/ or failed/ while it runs", arguments: ["done", "failed"],
+        [true, false]
+    )
     func waitedWhileMoved(to directory: String, isMovedFirst: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -181,7 +191,9 @@ struct FileManagerTests {
         try gate.release(2)
         let ended = try spool.ended("job", count: 2)
         #expect(try ended[0].id == job.id && ended[0].stdout == "\(job.id)\n")
-        #expect(try ended[1].string("retry_of") == job.id && ended[1].text("stdout.1") == "\(job.id)\n" && ended[1].stdout == "\(ended[1].id)\n")
+        #expect(
+            try ended[1].string("retry_of") == job.id && ended[1].text("stdout.1") == "\(job.id)\n"
+                && ended[1].stdout == "\(ended[1].id)\n")
     }
 
     @Test("A running job whose directory is moved out of the spool keeps a record, which says so")
@@ -196,7 +208,10 @@ struct FileManagerTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A job between two tries that is moved into another directory of the spool is put back", arguments: ["running", "failed"], [true, false])
+    @Test(
+        "A job between two tries that is moved into another directory of the spool is put back", arguments: ["running", "failed"],
+        [true, false]
+    )
     func movedBetweenTries(to directory: String, isUp: Bool) throws {
         let spool = try SpoolUnderTest()
         try spool.drop("job.toml", "command = 'echo try $SPOOL_TRY; test $SPOOL_TRY = 2'\ntries = 2\nbackoff = \"3s\"")
@@ -276,9 +291,11 @@ struct FileManagerTests {
     }
 
     static let requests: [(text: String, code: Int)] = [
-        ("{\"do\": \"cancel\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3), ("{\"do\": \"fly\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 4),
+        ("{\"do\": \"cancel\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 3),
+        ("{\"do\": \"fly\", \"id\": \"20260101T000000.000Z-none-abcd\"}", 4),
         ("{\"do\": \"cancel\", \"ids\": [\"20260101T000000.000Z-none-abcd\"]}", 3), ("{\"do\": \"cancel\", \"ids\": [\"../new\"]}", 4),
-        ("{\"do\": \"cancel\", \"ids\": []}", 4), ("{\"do\": \"cancel\", \"ids\": [7]}", 4), ("{\"do\": \"extend\", \"ids\": [\"20260101T000000.000Z-none-abcd\"], \"by\": 0}", 4),
+        ("{\"do\": \"cancel\", \"ids\": []}", 4), ("{\"do\": \"cancel\", \"ids\": [7]}", 4),
+        ("{\"do\": \"extend\", \"ids\": [\"20260101T000000.000Z-none-abcd\"], \"by\": 0}", 4),
         ("{\"do\": \"cancel\"}", 4), ("not json", 4), ("[]", 4), ("", 4), ("{\"do\": 1, \"id\": 2}", 4),
     ]
 
@@ -287,7 +304,8 @@ struct FileManagerTests {
         let spool = try SpoolUnderTest()
         try spool.define("control/x.request", row.text)
         let answer = try spool.wait(for: "the answer") {
-            try Files.exists("\(spool.path)/control/x.answer") && !Files.exists("\(spool.path)/control/x.request") ? Files.text("\(spool.path)/control/x.answer") : nil
+            try Files.exists("\(spool.path)/control/x.answer")
+                && !Files.exists("\(spool.path)/control/x.request") ? Files.text("\(spool.path)/control/x.answer") : nil
         }
         #expect(answer.contains("\"code\":\(row.code),"))
         #expect(try spool.runsOn())
@@ -314,13 +332,15 @@ struct FileManagerTests {
     func kill() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'trap \"echo got it; exit 7\" USR1; echo > \(spool.out)/began; while :; do read x < \(gate.path); done'")
+        try spool.drop(
+            "job.toml", "command = 'trap \"echo got it; exit 7\" USR1; echo > \(spool.out)/began; while :; do read x < \(gate.path); done'")
         try spool.output("began")
         try spool.define("control/1.request", "{\"do\": \"kill\", \"id\": \"\(try spool.running("job").id)\", \"signal\": \(SIGUSR1)}")
         let job = try spool.end(of: "job")
         #expect(job.outcome == "failed exit 7")
         #expect(try job.stdout == "got it\n")
-        try spool.drop("hard.toml", "command = 'trap \"\" TERM INT; echo > \(spool.out)/hard; while :; do read x < \(gate.path); done'\ntries = 3")
+        try spool.drop(
+            "hard.toml", "command = 'trap \"\" TERM INT; echo > \(spool.out)/hard; while :; do read x < \(gate.path); done'\ntries = 3")
         try spool.output("hard")
         try spool.define("control/2.request", "{\"do\": \"kill\", \"id\": \"\(try spool.running("hard").id)\"}")
         let hard = try spool.end(of: "hard")

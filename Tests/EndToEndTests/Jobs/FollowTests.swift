@@ -7,8 +7,12 @@ struct FollowTests {
     @Test("U11: on_failure, on_success and on_end start tasks and commands, which are told what they follow")
     func followUps() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("alert", "command = 'echo \"$SPOOL_PARENT_ID $SPOOL_PARENT_REASON $SPOOL_PARENT_EXIT_CODE\"; cat \"$SPOOL_PARENT_DIR/stdout\"'")
-        let keys = "on_failure = \"alert\"\non_success = [\"touch\", \"\(spool.out)/never\"]\non_end = 'cat > \(spool.out)/status; echo $OWN'\nenv = {OWN = \"own\"}"
+        try spool.acceptedTask(
+            "alert", "command = 'echo \"$SPOOL_PARENT_ID $SPOOL_PARENT_REASON $SPOOL_PARENT_EXIT_CODE\"; cat \"$SPOOL_PARENT_DIR/stdout\"'")
+        let keys = """
+            on_failure = \"alert\"\non_success = [\"touch\", \"\(spool.out)/never\"]\non_end = 'cat > \(spool.out)/status; echo $OWN'\n\
+            env = {OWN = \"own\"}
+            """
         let job = try spool.run("command = 'echo output; exit 3'\n\(keys)")
         #expect(job.outcome == "failed exit 3")
         let alert = try spool.end(of: "alert")
@@ -24,7 +28,12 @@ struct FollowTests {
     func once(isStopped: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.drop("job.toml", "command = 'echo > \(spool.out)/began; read x < \(gate.path); echo over > \(spool.out)/over'\non_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'")
+        try spool.drop(
+            "job.toml",
+            """
+            command = 'echo > \(spool.out)/began; read x < \(gate.path); echo over > \(spool.out)/over'\n\
+            on_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'
+            """)
         // The command itself, not only its place: else nobody would run it while the daemon is down.
         try spool.output("began")
         try isStopped ? _ = spool.stop() : spool.crash()
@@ -67,7 +76,8 @@ struct FollowTests {
     @Test("U11: a job that fails is mailed with its outcome and the last lines of its output")
     func mail() throws {
         let spool = try mailing()
-        let job = try spool.run("command = \"seq 1 3000; printf 'Bcc: a@b\\\\n\\\\000caf\\\\303\\\\251' >&2; exit 4\"\nmail = \"ops@example.com, root\"")
+        let job = try spool.run(
+            "command = \"seq 1 3000; printf 'Bcc: a@b\\\\n\\\\000caf\\\\303\\\\251' >&2; exit 4\"\nmail = \"ops@example.com, root\"")
         #expect(try spool.end(of: "job.mail").outcome == "done 0")
         #expect(try Files.text("\(spool.out)/arguments") == "-i -t\n")
         let mail = try Files.text("\(spool.out)/mail")
@@ -75,8 +85,12 @@ struct FollowTests {
         let header = lines.prefix { !$0.isEmpty }
         #expect(header.first == "To: ops@example.com, root")
         #expect(header[1].hasPrefix("Subject: [") && header[1].hasSuffix("] job: exit 4"))
-        for line in ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Auto-Submitted: auto-generated"] { #expect(header.contains(line)) }
-        #expect(header.contains { $0.hasPrefix("Date: ") && $0.contains("20") } && header.contains { $0.hasPrefix("Message-ID: <") && $0.hasSuffix(">") })
+        for line in ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Auto-Submitted: auto-generated"] {
+            #expect(header.contains(line))
+        }
+        #expect(
+            header.contains { $0.hasPrefix("Date: ") && $0.contains("20") }
+                && header.contains { $0.hasPrefix("Message-ID: <") && $0.hasSuffix(">") })
         #expect(!header.contains { $0.hasPrefix("Bcc") })
         let body = lines.dropFirst(header.count + 1).joined(separator: "\n")
         #expect(body.hasPrefix("job on ") && body.contains("exited with 4") && body.contains("failed/\(job.id)"))
@@ -85,7 +99,8 @@ struct FollowTests {
     }
 
     static let rules: [(when: String, command: String, isMailed: Bool)] = [
-        ("failure", "echo x", false), ("failure", "exit 1", true), ("output", "echo x", true), ("output", "true", false), ("output", "echo x >&2", true),
+        ("failure", "echo x", false), ("failure", "exit 1", true), ("output", "echo x", true), ("output", "true", false),
+        ("output", "echo x >&2", true),
         ("always", "true", true),
     ]
 
@@ -99,7 +114,10 @@ struct FollowTests {
         #expect(mails.count == (row.isMailed ? 1 : 0))
     }
 
-    @Test("U11: an address that would be more than one line is refused (CVE-1999-0769)", arguments: ["a@b\\nBcc: c", "a\\r", "\\u0000", "é@b", "", " "])
+    @Test(
+        "U11: an address that would be more than one line is refused (CVE-1999-0769)",
+        arguments: ["a@b\\nBcc: c", "a\\r", "\\u0000", "é@b", "", " "]
+    )
     func address(_ address: String) throws {
         let job = try SpoolUnderTest().run("command = [\"true\"]\nmail = \"\(address)\"")
         #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:8: mail must be an address"), "\(job.error)")
@@ -112,7 +130,11 @@ struct FollowTests {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"false\"]\npause_on_failure = true\n" + TaskTests.eachSecond)
         let job = try spool.end(of: "t")
-        #expect(try spool.wait(for: "the pause") { Files.exists("\(spool.path)/control/pause-t") ? try Files.text("\(spool.path)/control/pause-t") : nil } == "\(job.id)\n")
+        #expect(
+            try spool.wait(for: "the pause") {
+                Files.exists("\(spool.path)/control/pause-t") ? try Files.text("\(spool.path)/control/pause-t") : nil
+            }
+                == "\(job.id)\n")
         try spool.logLine("event=skipped", "task=t", "why=paused")
         #expect(try spool.ctl("list").output.contains("paused"))
         try spool.crash()
@@ -126,7 +148,8 @@ struct FollowTests {
     @Test("N10: a task that has not succeeded in time calls for help once, over a restart too, until it succeeds")
     func expects() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("t", "command = 'test -e \(spool.out)/good'\nexpect = \"1s\"\non_overdue = 'echo $SPOOL_OVERDUE_TASK >> \(spool.out)/help'")
+        try spool.acceptedTask(
+            "t", "command = 'test -e \(spool.out)/good'\nexpect = \"1s\"\non_overdue = 'echo $SPOOL_OVERDUE_TASK >> \(spool.out)/help'")
         #expect(try spool.lines("help", count: 1) == ["t"])
         try spool.logLine("event=overdue", "task=t")
         try spool.wait(for: "the state") { try spool.ctl("list").output.contains("\toverdue\t") }
@@ -146,7 +169,10 @@ struct FollowTests {
 
     static let closed = [("max_load = 0", "the load average is "), ("min_free_space = \"4000000T\"", "bytes are free")]
 
-    @Test("U9: while the machine is loaded or its disk full nothing starts, status says why, and all goes on when it is over", arguments: closed)
+    @Test(
+        "U9: while the machine is loaded or its disk full nothing starts, status says why, and all goes on when it is over",
+        arguments: closed
+    )
     func gates(_ row: (key: String, why: String)) throws {
         let spool = try SpoolUnderTest(configuration: row.key)
         try spool.drop("job.toml", "command = [\"true\"]\ndeadline = \"1h\"")

@@ -12,7 +12,8 @@ struct JobRowTests {
     func oneOff() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("file.toml", "command = [\"cat\"]\npayload = {n = 1}\ntags = [\"a\", \"b\"]\npriority = 7\nstart = \"in 1 s\"")
-        let submitted = try spool.ctl("submit", "-n", "option", "--payload", "{\"n\": 1}", "--tag", "a", "--tag", "b", "-p", "7", "--in", "1s", "--", "cat")
+        let submitted = try spool.ctl(
+            "submit", "-n", "option", "--payload", "{\"n\": 1}", "--tag", "a", "--tag", "b", "-p", "7", "--in", "1s", "--", "cat")
         #expect(submitted.code == 0, "\(submitted.errors)")
         for name in ["file", "option"] {
             let job = try spool.end(of: name)
@@ -48,9 +49,17 @@ struct JobRowTests {
         let gate = try spool.gate()
         try spool.drop("first.toml", "command = 'read x < \(gate.path)'")
         _ = try spool.running("first")
-        for (name, start, priority) in [("c", "03", 0), ("a", "01", 0), ("urgent-late", "09", 5), ("b", "02", 0), ("urgent", "08", 5), ("idle", "00", -5)] {
+        for (name, start, priority) in [
+            ("c", "03", 0), ("a", "01", 0), ("urgent-late", "09", 5), ("b", "02", 0), ("urgent", "08", 5), ("idle", "00", -5),
+        ]
+        {
             let seen = spool.logLength
-            try spool.drop("\(name).toml", "command = 'echo $SPOOL_NAME >> \(spool.out)/order'\npriority = \(priority)\nstart = \"2020-01-\(start == "00" ? "01" : start)T00:00:00Z\"")
+            try spool.drop(
+                "\(name).toml",
+                """
+                command = 'echo $SPOOL_NAME >> \(spool.out)/order'\npriority = \(priority)\n\
+                start = \"2020-01-\(start == "00" ? "01" : start)T00:00:00Z\"
+                """)
             try spool.logLine("event=accepted", "file=\(name).toml", after: seen)
         }
         try gate.release()
@@ -76,7 +85,9 @@ struct JobRowTests {
         let silent = try spool.run("command = [\"sleep\", \"1000\"]", as: "silent")
         #expect(silent.outcome == "failed timeout" && silent.error.contains("longer than its timeout"), "\(silent.error)")
         // It asks for more in the file, as a start that is late by more than its timeout would be no test of that.
-        try spool.drop("reports.toml", "command = '\(SpoolUnderTest.programs)/spoolctl extend 1h; echo > \(spool.out)/told; read x < \(gate.path)'\ntimeout = \"60s\"")
+        try spool.drop(
+            "reports.toml",
+            "command = '\(SpoolUnderTest.programs)/spoolctl extend 1h; echo > \(spool.out)/told; read x < \(gate.path)'\ntimeout = \"60s\"")
         try spool.output("told")
         #expect(try spool.ctl("status", try spool.running("reports").id).output.contains("extended by\t1h00m"))
         try gate.release()
@@ -86,7 +97,8 @@ struct JobRowTests {
     // MARK: A
 
     static let words: [(word: String, due: String)] = [
-        ("yearly", "2027-01-01T00:00:00.000Z"), ("annually", "2027-01-01T00:00:00.000Z"), ("monthly", "2026-02-01T00:00:00.000Z"), ("weekly", "2026-01-04T00:00:00.000Z"),
+        ("yearly", "2027-01-01T00:00:00.000Z"), ("annually", "2027-01-01T00:00:00.000Z"), ("monthly", "2026-02-01T00:00:00.000Z"),
+        ("weekly", "2026-01-04T00:00:00.000Z"),
         ("daily", "2026-01-02T00:00:00.000Z"), ("midnight", "2026-01-02T00:00:00.000Z"), ("hourly", "2026-01-01T01:00:00.000Z"),
     ]
 
@@ -96,7 +108,9 @@ struct JobRowTests {
         for text in ["@\(row.word)", row.word] {
             #expect(try spool.ctl("next", "--cron", text, "--from", "2026-01-01T00:00:01Z", "-n", "1", "-q").lines == [row.due])
             #expect(try spool.ctl("create", "t", "--cron", text, "--", "true").code == 0)
-            #expect(try spool.ctl("next", "t", "--from", "2026-01-01T00:00:01Z", "-n", "1", "--json").objects.map { $0.text("due") } == [row.due])
+            #expect(
+                try spool.ctl("next", "t", "--from", "2026-01-01T00:00:01Z", "-n", "1", "--json").objects.map { $0.text("due") }
+                    == [row.due])
             #expect(try spool.ctl("delete", "-f", "t").code == 0)
         }
         try spool.task("file", "command = [\"true\"]\n[[schedule]]\ncron = \"@\(row.word)\"")
@@ -104,7 +118,8 @@ struct JobRowTests {
     }
 
     static let durations: [(duration: String, due: String)] = [
-        ("10m", "2026-01-01T00:10:00.000Z"), ("1h30m", "2026-01-01T01:30:00.000Z"), ("250ms", "2026-01-01T00:00:00.250Z"), ("1h15m30.5s", "2026-01-01T01:15:30.500Z"),
+        ("10m", "2026-01-01T00:10:00.000Z"), ("1h30m", "2026-01-01T01:30:00.000Z"), ("250ms", "2026-01-01T00:00:00.250Z"),
+        ("1h15m30.5s", "2026-01-01T01:15:30.500Z"),
         ("1.5h", "2026-01-01T01:30:00.000Z"), ("36h", "2026-01-02T12:00:00.000Z"), ("2500000us", "2026-01-01T00:00:02.500Z"),
     ]
 
@@ -138,7 +153,9 @@ struct JobRowTests {
         let run = try spool.end(of: "t")
         #expect(run.outcome == "failed exit 1" && run.attempt == 2 && run.integer("tries") == 2)
         #expect(try run.stdout == "{\"to\":\"all\"}")
-        for (key, value) in [("name", "t"), ("task", "t"), ("schedule", "soon"), ("queue", "mail"), ("description", "mails what is new")] { #expect(run.string(key) == value) }
+        for (key, value) in [("name", "t"), ("task", "t"), ("schedule", "soon"), ("queue", "mail"), ("description", "mails what is new")] {
+            #expect(run.string(key) == value)
+        }
         #expect(try spool.second(try #require(run.string("deadline"))) - spool.second(run.due) == 3600)
         #expect(run.string("created_at")?.isEmpty == false)
         guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind else { return #expect(Bool(false), "no object") }
@@ -151,7 +168,9 @@ struct JobRowTests {
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)
         #expect(try spool.ctl("show", "t").rows.first == ["name", "t"])
         let asked = try spool.ctl("delete", "t")
-        #expect(asked.code == 2 && asked.errors == "spoolctl: delete asks for confirmation, which needs a terminal; use -f\n", "\(asked.errors)")
+        #expect(
+            asked.code == 2 && asked.errors == "spoolctl: delete asks for confirmation, which needs a terminal; use -f\n",
+            "\(asked.errors)")
         #expect(try Files.list("\(spool.path)/tasks") == ["t.toml"])
         #expect(try spool.ctl("delete", "-f", "t").code == 0)
         #expect(try Files.list("\(spool.path)/tasks").isEmpty)

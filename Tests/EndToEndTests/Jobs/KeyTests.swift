@@ -16,9 +16,15 @@ struct KeyTests {
         ("shell may have options", "shell = [\"/bin/sh\", \"-e\", \"-c\"]\ncommand = \"true; echo on; false || echo off\"", "on\noff\n"),
         ("a script without #! goes to the shell", "script = '''\nread=1\necho \"script $read\"\n'''", "script 1\n"),
         ("a script with #! names its interpreter", "script = '''\n#!/usr/bin/env -S sed -n 2p\nsecond line\n'''", "second line\n"),
-        ("a payload is JSON on standard input", "command = [\"cat\"]\npayload = {b = [1, 2.5, true], a = \"ü\"}", #"{"b":[1,2.5,true],"a":"ü"}"#),
         (
-            "a payload's numbers are the digits that were sent, however many", "command = [\"cat\"]\npayload = [123456789012345678901234567890, 0.1000000000000000055511151231257827, 1e400, 1.10, 18446744073709551616]",
+            "a payload is JSON on standard input", "command = [\"cat\"]\npayload = {b = [1, 2.5, true], a = \"ü\"}",
+            #"{"b":[1,2.5,true],"a":"ü"}"#),
+        (
+            "a payload's numbers are the digits that were sent, however many",
+            """
+            command = [\"cat\"]\npayload = [123456789012345678901234567890, 0.1000000000000000055511151231257827, 1e400, 1.10, \
+            18446744073709551616]
+            """,
             "[123456789012345678901234567890,0.1000000000000000055511151231257827,1e400,1.10,18446744073709551616]"
         ),
         ("and the same is at $SPOOL_PAYLOAD", "command = 'cat \"$SPOOL_PAYLOAD\"'\npayload = \"text\"", #""text""#),
@@ -29,7 +35,9 @@ struct KeyTests {
         ("umask as TOML's octal", "command = \"umask\"\numask = 0o077", "0077\n"),
         ("umask is 022 when nothing is said", "command = \"umask\"", "0022\n"),
         ("directory is where it runs", "command = \"pwd\"\ndirectory = \"/usr/bin\"", "/usr/bin\n"),
-        ("SPOOL_NAME, _TRY, _TRIES, _TAGS", "command = 'echo $SPOOL_NAME $SPOOL_TRY $SPOOL_TRIES $SPOOL_TAGS'\ntags = [\"a\", \"b\"]\ntries = 3", "job 1 3 a,b\n"),
+        (
+            "SPOOL_NAME, _TRY, _TRIES, _TAGS",
+            "command = 'echo $SPOOL_NAME $SPOOL_TRY $SPOOL_TRIES $SPOOL_TAGS'\ntags = [\"a\", \"b\"]\ntries = 3", "job 1 3 a,b\n"),
         ("the job leads its own session", "command = 'cut -d\" \" -f1,5,6 /proc/$$/stat | tr \" \" \"\\n\" | uniq | wc -l'", "1\n"),
 ("descriptors 0, 1 and 2 only, and here the one that ls reads with", "command = [\"ls\", \"/proc/self/fd\"]", "0\n1\n2\n3\n"),
     ]
@@ -102,7 +110,8 @@ struct KeyTests {
     @Test("A job may name a task, whose keys are its defaults")
     func task() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("greet", "command = 'echo $GREETING $SPOOL_TASK; cat'\nenv = {GREETING = \"hello\"}\npayload = 1\npriority = 5\ntags = [\"t\"]")
+        try spool.acceptedTask(
+            "greet", "command = 'echo $GREETING $SPOOL_TASK; cat'\nenv = {GREETING = \"hello\"}\npayload = 1\npriority = 5\ntags = [\"t\"]")
         try spool.drop("any.toml", "task = \"greet\"\npayload = {n = 2}")
         let job = try spool.end(of: "any")
         #expect(try job.stdout == "hello greet\n{\"n\":2}")
@@ -189,7 +198,8 @@ struct KeyTests {
         let spool = try SpoolUnderTest(configuration: "slots = 4\n[queues.slow]\nslots = 1")
         let gate = try spool.gate()
         for index in 0..<3 {
-            try spool.drop("slow-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'\nqueue = \"slow\"\npriority = 100")
+            try spool.drop(
+                "slow-\(index).toml", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'\nqueue = \"slow\"\npriority = 100")
         }
         try spool.lines("began", count: 1)
         #expect(try spool.runsOn())
@@ -282,7 +292,11 @@ struct KeyTests {
     func timeout() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let job = try spool.run("command = 'trap \"echo told; exit 9\" INT; while :; do read x < \(gate.path); done'\ntimeout = \"3s\"\nstop_signal = \"INT\"\nkill_after = \"1h\"")
+        let job = try spool.run(
+            """
+            command = 'trap \"echo told; exit 9\" INT; while :; do read x < \(gate.path); done'\ntimeout = \"3s\"\nstop_signal = \"INT\"\n\
+            kill_after = \"1h\"
+            """)
         #expect(job.outcome == "failed timeout 9")
         #expect(try job.stdout == "told\n")
     }
@@ -317,7 +331,9 @@ struct KeyTests {
     func leftovers() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        let command = "command = 'sh -c \"echo \\$\\$ > \(spool.out)/NAME; read x < \(gate.path)\" & while [ ! -s \(spool.out)/NAME ]; do :; done'\n"
+        let command = """
+            command = 'sh -c \"echo \\$\\$ > \(spool.out)/NAME; read x < \(gate.path)\" & while [ ! -s \(spool.out)/NAME ]; do :; done'\n
+            """
         let left = try spool.run(command.replacing("NAME", with: "left"), as: "leaves")
         #expect(left.outcome == "done 0")
         let pid = try #require(pid_t(try spool.output("left").split(separator: "\n")[0]))
@@ -334,10 +350,15 @@ struct KeyTests {
     @Test("A7: a job is tried as often as it may be, and the output of each try is kept")
     func tries() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.run("command = 'echo out $SPOOL_TRY; echo err $SPOOL_TRY >&2; test $SPOOL_TRY = 3'\ntries = 5\nbackoff = \"1ms\"")
+        let job = try spool.run(
+            "command = 'echo out $SPOOL_TRY; echo err $SPOOL_TRY >&2; test $SPOOL_TRY = 3'\ntries = 5\nbackoff = \"1ms\"")
         #expect(job.outcome == "done 0")
         #expect(job.attempt == 3 && job.integer("tries") == 5)
-        for (file, text) in [("stdout.1", "out 1\n"), ("stdout.2", "out 2\n"), ("stdout", "out 3\n"), ("stderr.1", "err 1\n"), ("stderr.2", "err 2\n"), ("stderr", "err 3\n")] {
+        for (file, text) in [
+            ("stdout.1", "out 1\n"), ("stdout.2", "out 2\n"), ("stdout", "out 3\n"), ("stderr.1", "err 1\n"), ("stderr.2", "err 2\n"),
+            ("stderr", "err 3\n"),
+        ]
+        {
             #expect(try job.text(file) == text, "\(file)")
         }
         #expect(try !job.files.contains("stdout.3"))
@@ -359,7 +380,9 @@ struct KeyTests {
         ("a code that is not", "command = \"exit 5\"\ntries = 3\nretry_on = [4, \"signal\"]", "failed exit 5", 1),
         ("a signal that is named", "command = 'kill $$'\ntries = 2\nretry_on = [4, \"signal\"]", "failed signal", 2),
         ("a signal that is not", "command = 'kill $$'\ntries = 2\nretry_on = [\"timeout\"]", "failed signal", 1),
-        ("a timeout that is named", "command = [\"sleep\", \"1000\"]\ntimeout = \"20ms\"\ntries = 2\nretry_on = [\"timeout\"]", "failed timeout", 2),
+        (
+            "a timeout that is named", "command = [\"sleep\", \"1000\"]\ntimeout = \"20ms\"\ntries = 2\nretry_on = [\"timeout\"]",
+            "failed timeout", 2),
         ("a timeout that is not", "command = [\"sleep\", \"1000\"]\ntimeout = \"20ms\"\ntries = 2\nretry_on = [1]", "failed timeout", 1),
         ("success needs no other", "command = [\"true\"]\ntries = 3", "done 0", 1),
         ("a factor and a maximum", "command = \"exit 1\"\ntries = 4", "failed exit 1", 4),

@@ -67,7 +67,9 @@ private struct RecordReader {
             let status = "\(path)/\(name)/status.json"
             guard let text = try? Files.text(status) else {  // why not, is found out below
                 // It has moved on as a whole.
-                if Files.exists("\(path)/\(name)"), !Files.exists(status), Files.exists("\(path)/\(name)") { torn.append("\(record) has none") }
+                if Files.exists("\(path)/\(name)"), !Files.exists(status), Files.exists("\(path)/\(name)") {
+                    torn.append("\(record) has none")
+                }
                 continue
             }
             if !text.hasPrefix("{") || !text.hasSuffix("}\n") { torn.append("\(record) says \(text)") }

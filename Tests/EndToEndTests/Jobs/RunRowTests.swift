@@ -7,7 +7,8 @@ import Testing
 @Suite("Runs and what they are told", .ownThreads)
 struct RunRowTests {
     static let rates: [(rate: String, due: String)] = [
-        ("1 minute", "2026-01-31T00:01:00.000Z"), ("5 minutes", "2026-01-31T00:05:00.000Z"), ("1 hour", "2026-01-31T01:00:00.000Z"), ("2 hours", "2026-01-31T02:00:00.000Z"),
+        ("1 minute", "2026-01-31T00:01:00.000Z"), ("5 minutes", "2026-01-31T00:05:00.000Z"), ("1 hour", "2026-01-31T01:00:00.000Z"),
+        ("2 hours", "2026-01-31T02:00:00.000Z"),
         ("1 day", "2026-02-01T00:00:00.000Z"), ("30 days", "2026-03-02T00:00:00.000Z"),
     ]
 
@@ -27,11 +28,15 @@ struct RunRowTests {
     /// Minutes, hours, day of month, month, day of week, year; Sunday is 1. From 2026-01-01T00:00:00Z.
     static let six: [(cron: String, due: [String])] = [
         ("0 10 * * ? *", ["2026-01-01T10:00", "2026-01-02T10:00"]), ("15 12 * * ? *", ["2026-01-01T12:15", "2026-01-02T12:15"]),
-        ("0 18 ? * MON-FRI *", ["2026-01-01T18:00", "2026-01-02T18:00", "2026-01-05T18:00"]), ("0 8 1 * ? *", ["2026-01-01T08:00", "2026-02-01T08:00"]),
+        ("0 18 ? * MON-FRI *", ["2026-01-01T18:00", "2026-01-02T18:00", "2026-01-05T18:00"]),
+        ("0 8 1 * ? *", ["2026-01-01T08:00", "2026-02-01T08:00"]),
         ("0/15 * * * ? *", ["2026-01-01T00:15", "2026-01-01T00:30"]), ("0/10 * ? * MON-FRI *", ["2026-01-01T00:10", "2026-01-01T00:20"]),
-        ("0 0 L * ? *", ["2026-01-31T00:00", "2026-02-28T00:00"]), ("0 0 3W * ? *", ["2026-01-02T00:00", "2026-02-03T00:00"]), ("0 0 ? * 6#3 *", ["2026-01-16T00:00", "2026-02-20T00:00"]),
-        ("0 0 ? * 6L *", ["2026-01-30T00:00", "2026-02-27T00:00"]), ("0 0 1 JAN,jul ? *", ["2026-07-01T00:00", "2027-01-01T00:00"]), ("0 0 1 1 ? 2199", ["2199-01-01T00:00"]),
-        ("0 0 1 1 ? 2028-2030/2", ["2028-01-01T00:00", "2030-01-01T00:00"]), ("0 0 ? 1 SUN 1970-2199", ["2026-01-04T00:00", "2026-01-11T00:00"]), ("0 0 29 2 ? 2026-2027", []),
+        ("0 0 L * ? *", ["2026-01-31T00:00", "2026-02-28T00:00"]), ("0 0 3W * ? *", ["2026-01-02T00:00", "2026-02-03T00:00"]),
+        ("0 0 ? * 6#3 *", ["2026-01-16T00:00", "2026-02-20T00:00"]),
+        ("0 0 ? * 6L *", ["2026-01-30T00:00", "2026-02-27T00:00"]), ("0 0 1 JAN,jul ? *", ["2026-07-01T00:00", "2027-01-01T00:00"]),
+        ("0 0 1 1 ? 2199", ["2199-01-01T00:00"]),
+        ("0 0 1 1 ? 2028-2030/2", ["2028-01-01T00:00", "2030-01-01T00:00"]),
+        ("0 0 ? 1 SUN 1970-2199", ["2026-01-04T00:00", "2026-01-11T00:00"]), ("0 0 29 2 ? 2026-2027", []),
     ]
 
     @Test("P2: cron of six fields, minutes to year, with , - * / ? L W # and names", arguments: six)
@@ -54,7 +59,8 @@ struct RunRowTests {
 
     /// By how much later than its submission a job is to start, in seconds.
     static let laters: [(when: String, seconds: Int)] = [
-        ("1 second", 1), ("90 seconds", 90), ("1 minute", 60), ("2 minutes", 120), ("1 hour", 3600), ("3 hours", 10800), ("1 day", 86400), ("2 days", 172_800),
+        ("1 second", 1), ("90 seconds", 90), ("1 minute", 60), ("2 minutes", 120), ("1 hour", 3600), ("3 hours", 10800), ("1 day", 86400),
+        ("2 days", 172_800),
         ("1 week", 604_800), ("2 weeks", 1_209_600), ("90000ms", 90), ("5000", 5000),
     ]
 
@@ -73,7 +79,8 @@ struct RunRowTests {
     }
 
     static let instants: [(at: String, scheduled: String)] = [
-        ("2099-06-01T12:00:00.250Z", "2099-06-01T12:00:00.250Z"), ("2099-06-01T12:00:00+02:00", "2099-06-01T10:00:00.000Z"), ("4083955200000", "2099-06-01T00:00:00.000Z"),
+        ("2099-06-01T12:00:00.250Z", "2099-06-01T12:00:00.250Z"), ("2099-06-01T12:00:00+02:00", "2099-06-01T10:00:00.000Z"),
+        ("4083955200000", "2099-06-01T00:00:00.000Z"),
         ("@4083955200", "2099-06-01T00:00:00.000Z"),
     ]
 
@@ -121,7 +128,12 @@ struct RunRowTests {
         let gate = try spool.gate()
         try spool.drop("first.toml", "command = 'read x < \(gate.path)'")
         _ = try spool.running("first")
-        try spool.task("t", "command = 'echo $SPOOL_JOB_ID $SPOOL_NAME $SPOOL_DUE $SPOOL_DELAY_MS; cat; cat $SPOOL_PAYLOAD'\npayload = [7]\n[[schedule]]\nat = \"in 1 s\"")
+        try spool.task(
+            "t",
+            """
+            command = 'echo $SPOOL_JOB_ID $SPOOL_NAME $SPOOL_DUE $SPOOL_DELAY_MS; cat; cat $SPOOL_PAYLOAD'\npayload = [7]\n[[schedule]]\n\
+            at = \"in 1 s\"
+            """)
         try spool.logLine("event=accepted", "task=t")
         // The only slot is taken until two seconds after the due time at least.
         try awaitClock(Clock.now() + 2000)

@@ -10,13 +10,17 @@ struct UniqueTests {
     private func submit(_ spool: SpoolUnderTest, _ form: String, _ line: String, _ more: [String] = []) throws -> CtlResult {
         switch form {
         case "TOML": try Files.write("\(spool.base)/j.toml", "command = '\(line)'\nunique = {key = 'k/1', while = 'active'}\n")
-        case "JSON": try Files.write("\(spool.base)/j.json", "{\"command\": \"\(line)\", \"unique\": {\"key\": \"k/1\", \"while\": \"active\"}}")
+        case "JSON":
+            try Files.write("\(spool.base)/j.json", "{\"command\": \"\(line)\", \"unique\": {\"key\": \"k/1\", \"while\": \"active\"}}")
         default: return try spool.ctl(list: ["submit", "--unique", "k/1", "--unique-while", "active"] + more + [line])
         }
         return try spool.ctl(list: ["submit", "--file", "\(spool.base)/j.\(form.lowercased())"] + more)
     }
 
-    @Test("While the first waits or runs its id is printed, with a word on standard error; when it has ended the next is a job of its own", arguments: forms)
+    @Test(
+        "While the first waits or runs its id is printed, with a word on standard error; when it has ended the next is a job of its own",
+        arguments: forms
+    )
     func active(_ form: String) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1\n")
         let before = try spool.gate("before")
@@ -74,7 +78,9 @@ struct UniqueTests {
         try waiter.awaitOutput("mine\n")
         try gate.release()
         let result = try waiter.end()
-        #expect(result.code == 7 && result.errors.contains("\(first.id) exists already") && !result.errors.contains("submitted \(first.id)"), "\(result)")
+        #expect(
+            result.code == 7 && result.errors.contains("\(first.id) exists already") && !result.errors.contains("submitted \(first.id)"),
+            "\(result)")
     }
 
     @Test("What is not meant is refused", arguments: [

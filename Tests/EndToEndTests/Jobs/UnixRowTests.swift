@@ -8,10 +8,13 @@ import Testing
 struct UnixRowTests {
     // MARK: U
 
-    @Test("U2: a calendar expression's missed run is made up for at the next start, with a delay that is the same each time, at its exact time")
+    @Test(
+        "U2: a calendar expression's missed run is made up for at the next start, with the same delay each time, at its exact time"
+    )
     func timers() throws {
         let spool = try SpoolUnderTest()
-        try spool.acceptedTask("t", "command = [\"true\"]\noverlap = \"allow\"\n[[schedule]]\ncalendar = \"*-*-* *:*:* UTC\"\njitter = \"900ms\"")
+        try spool.acceptedTask(
+            "t", "command = [\"true\"]\noverlap = \"allow\"\n[[schedule]]\ncalendar = \"*-*-* *:*:* UTC\"\njitter = \"900ms\"")
         let first = try spool.end(of: "t")
         try spool.crash()
         let down = Clock.now() / 1000
@@ -56,7 +59,9 @@ struct UnixRowTests {
         // Programs of their own for the old daemon, which go when the new one comes, as packages do it.
         let old = "\(spool.base)/old"
         try Files.makeDirectory(old)
-        for program in ["spoold", "spool-worker"] { try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(program)", "\(old)/\(program)") }
+        for program in ["spoold", "spool-worker"] {
+            try Commands.succeed("cp", "\(SpoolUnderTest.programs)/\(program)", "\(old)/\(program)")
+        }
         try spool.start(programs: old)
         try spool.drop("job.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path); exit 7'")
         let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
@@ -81,13 +86,18 @@ struct UnixRowTests {
         (["--cron", "0 30 2 * * ?"], "2026-10-24T12:00:00Z", "2026-10-25T02:30:00.000+02:00", "repeats"),
     ]
 
-    @Test("N3: next shows due times of any syntax with daylight saving's oddities marked, without a spool and a daemon", arguments: oddities)
+    @Test(
+        "N3: next shows due times of any syntax with daylight saving's oddities marked, without a spool and a daemon", arguments: oddities
+    )
     func oddity(_ row: (options: [String], from: String, local: String, note: String)) throws {
-        let words = ["--spool", "/nonexistent/spool", "next"] + row.options + ["--timezone", "Europe/Berlin", "--from", row.from, "-n", "1", "--json"]
+        let words = ["--spool", "/nonexistent/spool", "next"] + row.options
+            + ["--timezone", "Europe/Berlin", "--from", row.from, "-n", "1", "--json"]
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", words)
         #expect(result.code == 0 && result.output.contains("\"local\":\"\(row.local)\""), "\(result.output)\(result.error)")
         #expect(result.output.contains(row.note), "\(result.output)")
-        let said = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["--spool", "/nonexistent/spool", "explain"] + row.options + ["--timezone", "Europe/Berlin"])
+        let said = try Commands.run(
+            "\(SpoolUnderTest.programs)/spoolctl",
+            ["--spool", "/nonexistent/spool", "explain"] + row.options + ["--timezone", "Europe/Berlin"])
         #expect(said.code == 0 && said.output.contains("meaning\t"), "\(said.error)")
     }
 
@@ -99,7 +109,8 @@ struct UnixRowTests {
         // submit, logs, status, wait
         try run("printf 'command = \"echo hello; exit 3\"\\n' > tmp/greet.toml; mv tmp/greet.toml new/")
         let job = try spool.end(of: "greet")
-        #expect(try run("cat failed/\(job.id)/stdout") == "hello\n" && run("cat failed/\(job.id)/stdout") == spool.ctl("logs", job.id).output)
+        #expect(
+            try run("cat failed/\(job.id)/stdout") == "hello\n" && run("cat failed/\(job.id)/stdout") == spool.ctl("logs", job.id).output)
         #expect(try run("cat failed/\(job.id)/status.json") == spool.ctl("status", "--json", job.id).output)
         // retry
         try run("cp -r failed/\(job.id) new/")
@@ -118,10 +129,18 @@ struct UnixRowTests {
         try run("rm control/pause")
         #expect(try spool.runsOn() && !Files.exists("\(spool.out)/never"))
         // progress, result, extend, kill
-        try run("printf 'command = \"echo > \(spool.out)/began; read x < \(gate.path)\"\\ntimeout = \"1h\"\\n' > tmp/long.toml; mv tmp/long.toml new/")
+        try run(
+            """
+            printf 'command = \"echo > \(spool.out)/began; read x < \(gate.path)\"\\ntimeout = \"1h\"\\n' > tmp/long.toml; mv \
+            tmp/long.toml new/
+            """)
         try spool.output("began")
         let long = try spool.running("long").id
-        try run("cd running/\(long); echo '{\"fraction\": 0.5, \"message\": \"half\", \"at\": \"2026-01-01T00:00:00Z\"}' > p; mv p progress; echo '[1]' > result; echo 600 > extend")
+        try run(
+            """
+            cd running/\(long); echo '{\"fraction\": 0.5, \"message\": \"half\", \"at\": \"2026-01-01T00:00:00Z\"}' > p; mv p progress; \
+            echo '[1]' > result; echo 600 > extend
+            """)
         let shown = try spool.ctl("status", long).output
         #expect(shown.contains("progress\t50% half") && shown.contains("extended by\t10m"), "\(shown)")
         try run("echo '{\"do\": \"kill\", \"id\": \"\(long)\", \"signal\": 9}' > tmp/k; mv tmp/k control/k.request")

@@ -7,7 +7,10 @@ import Testing
 struct WaitRingTests {
     private static let ctl = SubmitWaitTests.ctl
 
-    @Test("A command in a job that waits for that job fails at once", arguments: ["wait $SPOOL_JOB_ID", "wait --timeout 1h $SPOOL_JOB_ID", "wait --any $SPOOL_JOB_ID"])
+    @Test(
+        "A command in a job that waits for that job fails at once",
+        arguments: ["wait $SPOOL_JOB_ID", "wait --timeout 1h $SPOOL_JOB_ID", "wait --any $SPOOL_JOB_ID"]
+    )
     func ownEnd(_ call: String) throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = '\(Self.ctl) \(call)'")
@@ -46,7 +49,9 @@ struct WaitRingTests {
     static let cases: [Case] = [
         Case(what: "the only slot", configuration: "slots = 1\n", says: "needs a slot, and the only one is taken"),
         Case(what: "all slots", configuration: "slots = 2\n", count: 2, says: "needs a slot, and all 2 are taken"),
-        Case(what: "the slot of a queue", configuration: "[queues.q]\nslots = 1\n", outer: ["-Q", "q"], inner: ["-Q", "q"], says: "needs a slot of queue q, and the only one is taken"),
+        Case(
+            what: "the slot of a queue", configuration: "[queues.q]\nslots = 1\n", outer: ["-Q", "q"], inner: ["-Q", "q"],
+            says: "needs a slot of queue q, and the only one is taken"),
         Case(what: "a lock", outer: ["--lock", "l"], inner: ["--lock", "l"], says: "needs lock l, which "),
         Case(what: "its own end, by after", inner: ["--after", "$SPOOL_JOB_ID"], says: "is to start after "),
     ]
@@ -65,26 +70,34 @@ struct WaitRingTests {
         for id in outer {
             try spool.wait(for: "what \(id) says") { try Files.text("\(spool.path)/running/\(id)/stderr").contains("this waits for ever") }
             let said = try Files.text("\(spool.path)/running/\(id)/stderr")
-            #expect(said.contains(one.says) && said.contains(id) && said.split(separator: "\n").filter { $0.contains("for ever") }.count == 1, "\(said)")
+            #expect(
+                said.contains(one.says) && said.contains(id) && said.split(separator: "\n").filter { $0.contains("for ever") }.count == 1,
+                "\(said)")
             let why = try spool.ctl("why", id)
             #expect(why.code == 0 && why.output.contains("It waits for ever: ") && why.output.contains(one.says), "\(why)")
         }
         let inner = try Files.list("\(spool.path)/new").map { $0.hasSuffix(".toml") ? String($0.dropLast(5)) : $0 }
         #expect(inner.count == one.count)
         let why = try spool.ctl("why", "--json", inner[0])
-        #expect(why.output.contains("\"ring\":[\"") && why.output.contains(inner[0]) && outer.contains { why.output.contains($0) }, "\(why)")
+        #expect(
+            why.output.contains("\"ring\":[\"") && why.output.contains(inner[0]) && outer.contains { why.output.contains($0) }, "\(why)")
         // One of them canceled, the rest ends.
         #expect(try spool.ctl("cancel", inner[0]).code == 0)
         // What waited for a slot may have got one by the first of these.
         for id in outer { #expect(try [0, 125].contains(spool.ctl("wait", id).code)) }
     }
 
-    @Test("A nested submit -w that can go on says nothing, and why names no ring", arguments: ["slots = 2\n", "slots = 1\n[queues.other]\nslots = 1\n"])
+    @Test(
+        "A nested submit -w that can go on says nothing, and why names no ring",
+        arguments: ["slots = 2\n", "slots = 1\n[queues.other]\nslots = 1\n"]
+    )
     func goesOn(_ configuration: String) throws {
-        let spool = try SpoolUnderTest(configuration: configuration == "slots = 2\n" ? configuration : "slots = 2\n[queues.other]\nslots = 1\n")
+        let spool = try SpoolUnderTest(
+            configuration: configuration == "slots = 2\n" ? configuration : "slots = 2\n[queues.other]\nslots = 1\n")
         let gate = try spool.gate()
         let options = configuration == "slots = 2\n" ? "" : "-Q other"
-        let outer = try spool.ctl("submit", "\(Self.ctl) submit -w \(options) -- sh -c 'echo > \(spool.out)/began; read x < \(gate.path)'").id
+        let outer = try spool.ctl(
+            "submit", "\(Self.ctl) submit -w \(options) -- sh -c 'echo > \(spool.out)/began; read x < \(gate.path)'").id
         try spool.output("began")
         let why = try spool.ctl("why", outer)
         #expect(!why.output.contains("for ever"), "\(why)")
@@ -100,7 +113,9 @@ struct WaitRingTests {
     func leftMark() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1\n")
         let gate = try spool.gate()
-        let outer = try spool.ctl("submit", "\(Self.ctl) submit -w -- true & p=$!; read x < \(gate.path); kill -9 $p; echo > \(spool.out)/killed; read x < \(gate.path)").id
+        let outer = try spool.ctl(
+            "submit",
+            "\(Self.ctl) submit -w -- true & p=$!; read x < \(gate.path); kill -9 $p; echo > \(spool.out)/killed; read x < \(gate.path)").id
         try spool.watch("running")
         try spool.wait(for: "the ring") { try spool.ctl("why", outer).output.contains("for ever") }
         try gate.release()

@@ -43,7 +43,8 @@ struct CronPeerTests {
         for directory in ["peer", "crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
         func text(_ out: String) -> [UInt8] {
             // One byte of Latin-1 among the UTF-8.
-            Array(Self.crontab.replacing("OUT", with: out).utf8).split(separator: Array("caf\u{E9}".utf8)).joined(separator: Array("caf".utf8) + [0xE9]).map(\.self)
+            Array(Self.crontab.replacing("OUT", with: out).utf8).split(separator: Array("caf\u{E9}".utf8))
+                .joined(separator: Array("caf".utf8) + [0xE9]).map(\.self)
         }
         let count = 14
         try Files.write("\(spool.base)/crontabs/root", text("\(spool.base)/peer"), mode: 0o600)
@@ -51,24 +52,35 @@ struct CronPeerTests {
         // A place of its own for all that cron reads and writes.
         let script = """
             mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
-            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && cd / && exec \(Self.cron) -f
+            { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && \
+            cd / && exec \(Self.cron) -f
             """
         let log = try FileDescriptor.open("\(spool.base)/cron.log", O_WRONLY | O_CREAT, mode: 0o600)
         let cron = try Child(
-            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment, output: log.raw, error: log.raw)
+            "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", script], environment: spool.environment,
+            output: log.raw, error: log.raw)
         defer { cron.kill(SIGKILL) }
 
         try Files.write("\(spool.base)/c", text(spool.out))
         let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
         #expect(result.code == 0 && result.lines.count == count, "\(result.errors)")
         try spool.start()
-        try spool.wait(for: "\(count) ended jobs") { try Files.list("\(spool.path)/done").count + Files.list("\(spool.path)/failed").count == count }
+        try spool.wait(for: "\(count) ended jobs") {
+            try Files.list("\(spool.path)/done").count + Files.list("\(spool.path)/failed").count == count
+        }
         let names = (1...count).map { $0 < 10 ? "0\($0)" : "\($0)" }
-        func matches(_ name: String) throws -> Bool { try Files.exists("\(spool.base)/peer/\(name)") && Files.bytes("\(spool.base)/peer/\(name)") == Files.bytes("\(spool.out)/\(name)") }
+        func matches(_ name: String) throws -> Bool {
+            try Files.exists("\(spool.base)/peer/\(name)")
+                && Files.bytes("\(spool.base)/peer/\(name)") == Files.bytes("\(spool.out)/\(name)")
+        }
         // cron says nothing when its jobs end: the files are looked at until they are the same, or the guard ends the wait.
         do { try spool.wait(for: "the same of cron") { try names.allSatisfy(matches) } } catch {
             for name in names where try !matches(name) {
-                Issue.record("\(name): cron \((try? Files.text("\(spool.base)/peer/\(name)")) ?? "nothing"), spoold \(try Files.text("\(spool.out)/\(name)"))")
+                Issue.record(
+                    """
+                    \(name): cron \((try? Files.text("\(spool.base)/peer/\(name)")) ?? "nothing"), spoold \
+                    \(try Files.text("\(spool.out)/\(name)"))
+                    """)
             }
         }
     }

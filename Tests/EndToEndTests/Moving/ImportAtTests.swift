@@ -7,7 +7,9 @@ import Testing
 @Suite("Importing from at", .ownThreads)
 struct ImportAtTests {
     /// A job's file as at.c writes it.
-    static func file(_ commands: String, uid: uid_t = geteuid(), mail: String = "root 0", umask: String = "22", directory: String = "/tmp") -> String {
+    static func file(
+        _ commands: String, uid: uid_t = geteuid(), mail: String = "root 0", umask: String = "22", directory: String = "/tmp"
+    ) -> String {
         """
         #!/bin/sh
         # atrun uid=\(uid) gid=0
@@ -32,11 +34,15 @@ struct ImportAtTests {
     /// 2099-01-01T00:00:00Z, in minutes.
     static let minute = "040b4920"
 
-    @Test("U6: import at submits each queued job with its script, start, queue and mail; what cannot be is refused with the reason; at's spool stays")
+    @Test(
+        "U6: import at submits each queued job with its script, start, queue and mail; others are refused with the reason; at's spool stays"
+    )
     func kinds() throws {
         let spool = try SpoolUnderTest(starting: false)
         let directory = try jobs(spool)
-        func put(_ name: String, _ text: String, mode: mode_t = 0o700) throws { try Files.write("\(directory)/\(name)\(Self.minute)", text, mode: mode) }
+        func put(_ name: String, _ text: String, mode: mode_t = 0o700) throws {
+            try Files.write("\(directory)/\(name)\(Self.minute)", text, mode: mode)
+        }
         try put("a00005", Self.file("echo one; cat <<X\na\nX"))
         try put("c0000b", Self.file("true", mail: "ops 1"))
         try put("d0000c", Self.file("true", mail: "ops -1"))
@@ -50,26 +56,37 @@ struct ImportAtTests {
         let before = Files.tree(directory)
 
         let dry = try spool.ctl("import", "at", "--dry-run", "--dir", directory)
-        #expect(dry.code == 4 && dry.output.contains("# new/20990101T000000.000Z-at-5-000005.toml\n") && !dry.errors.contains("atrm"), "\(dry.output)\(dry.errors)")
+        #expect(
+            dry.code == 4 && dry.output.contains("# new/20990101T000000.000Z-at-5-000005.toml\n") && !dry.errors.contains("atrm"),
+            "\(dry.output)\(dry.errors)")
         #expect(try Files.list("\(spool.path)/new").isEmpty)
 
         let result = try spool.ctl("import", "at", "--dir", directory)
         #expect(result.code == 4, "\(result.errors)")
-        #expect(result.lines == ["20990101T000000.000Z-at-5-000005", "20990101T000000.000Z-at-11-00000b", "20990101T000000.000Z-at-12-00000c"])
+        #expect(
+            result.lines == ["20990101T000000.000Z-at-5-000005", "20990101T000000.000Z-at-11-00000b", "20990101T000000.000Z-at-12-00000c"])
         let reasons = [
-            ("=00007", "it is running"), ("a00008", "it is still being written"), ("a00009", "it names user \(geteuid() + 1), but its file belongs to user \(geteuid())"),
+            ("=00007", "it is running"), ("a00008", "it is still being written"),
+            ("a00009", "it names user \(geteuid() + 1), but its file belongs to user \(geteuid())"),
             ("a0000d", "it is not a text: it contains a zero byte"), ("a0000e", "it is not a regular file"),
         ]
-        for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name)\(Self.minute): \(why)\n"), "\(result.errors)") }
+        for (name, why) in reasons {
+            #expect(result.errors.contains("spoolctl: \(directory)/\(name)\(Self.minute): \(why)\n"), "\(result.errors)")
+        }
         #expect(result.errors.hasSuffix("to remove them there: atrm 5 11 12\n"))
         #expect(Files.tree(directory) == before)
 
-        guard case .table(let first) = try spool.ctl("status", "--json", result.lines[0]).json.kind else { return #expect(Bool(false), "no status") }
-        #expect(first.text("scheduled_at") == "2099-01-01T00:00:00.000Z" && first.text("queue") == "a" && first.text("description") == "at job 5: echo one; cat <<X")
+        guard case .table(let first) = try spool.ctl("status", "--json", result.lines[0]).json.kind
+        else { return #expect(Bool(false), "no status") }
+        #expect(
+            first.text("scheduled_at") == "2099-01-01T00:00:00.000Z" && first.text("queue") == "a"
+                && first.text("description") == "at job 5: echo one; cat <<X")
         let files = try result.lines.map { try Files.text("\(spool.path)/new/\($0).toml") }
         #expect(files.allSatisfy { $0.hasPrefix("# From \(directory)/") && $0.contains("script = ") })
         #expect(files[0].contains("when = \"output\"") && !files[0].contains("nice"))
-        #expect(files[1].contains("[mail]") && files[1].contains("when = \"always\"") && files[1].contains("to = \"ops\"") && files[1].contains("nice = 4"))
+        #expect(
+            files[1].contains("[mail]") && files[1].contains("when = \"always\"") && files[1].contains("to = \"ops\"")
+                && files[1].contains("nice = 4"))
         #expect(!files[2].contains("[mail]") && files[2].contains("nice = 6"))
         #expect(try spool.ctl("check").code == 0)
     }
@@ -79,7 +96,10 @@ struct ImportAtTests {
         let spool = try SpoolUnderTest()
         let directory = try jobs(spool)
         // Its time is over: it runs as soon as it is here, as it would when atd starts late.
-        try Files.write("\(directory)/a0000100000001", Self.file("echo ran >> \(spool.out)/ran; pwd; umask; echo $OWN", mail: "root -1", umask: "27", directory: spool.out), mode: 0o700)
+        try Files.write(
+            "\(directory)/a0000100000001",
+            Self.file("echo ran >> \(spool.out)/ran; pwd; umask; echo $OWN", mail: "root -1", umask: "27", directory: spool.out),
+            mode: 0o700)
         try Files.write("\(directory)/a00002\(Self.minute)", Self.file("true"), mode: 0o700)
         let ids = try spool.ctl("import", "at", "--dir", directory).lines
         #expect(ids.count == 2)
@@ -89,14 +109,20 @@ struct ImportAtTests {
             if !isUp { try spool.stop() }
             let again = try spool.ctl("import", "at", "--dir", directory)
             #expect(again.code == 0 && again.output.isEmpty, "\(again.output)")
-            #expect(again.errors.contains("at's job 1 was imported before and is in done: \(ids[0])") && again.errors.contains("at's job 2 was imported before and is in new: \(ids[1])"), "\(again.errors)")
+            #expect(
+                again.errors.contains("at's job 1 was imported before and is in done: \(ids[0])")
+                    && again.errors.contains("at's job 2 was imported before and is in new: \(ids[1])"),
+                "\(again.errors)")
         }
         try spool.start()
         #expect(try spool.runsOn())
         #expect(try spool.linesNow("ran") == ["ran"] && Files.list("\(spool.path)/new").count == 1)
     }
 
-    @Test("U6: what root imports of other users' runs as these, and of a user whom nobody knows nothing is", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test(
+        "U6: what root imports of other users' runs as these, and of a user whom nobody knows nothing is",
+        .enabled(if: TestUser.areHere, TestUser.reason)
+    )
     func otherUsers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let directory = try jobs(spool)
@@ -105,13 +131,16 @@ struct ImportAtTests {
             #expect(chown("\(directory)/\(name)", uid, uid) == 0)
         }
         let result = try spool.ctl("import", "at", "--dir", directory)
-        #expect(result.code == 4 && result.errors.contains("a0000200000001: it belongs to user 64101, who is not in the user database"), "\(result.errors)")
+        #expect(
+            result.code == 4 && result.errors.contains("a0000200000001: it belongs to user 64101, who is not in the user database"),
+            "\(result.errors)")
         let id = try #require(result.lines.first)
         #expect(result.lines.count == 1)
         #expect(try spool.ctl("wait", id).code == 0)
         #expect(try spool.ctl("logs", id).output == "games\n")
         let refused = try TestUser.games.run(
-            "\(SpoolUnderTest.programs)/spoolctl", "import", "at", "--dry-run", "--dir", directory, environment: ["SPOOL_DIR=\(spool.path)"])
+            "\(SpoolUnderTest.programs)/spoolctl", "import", "at", "--dry-run", "--dir", directory,
+            environment: ["SPOOL_DIR=\(spool.path)"])
         #expect(refused.code != 0, "\(refused.output)")
     }
 
@@ -120,7 +149,8 @@ struct ImportAtTests {
         let spool = try SpoolUnderTest(starting: false)
         for (arguments, code, says) in [
             (["at", "--dir", "/no/such/directory"], 1, "/no/such/directory"), (["at", "--verify"], 2, "--verify needs import crontab"),
-            (["at", "--system"], 2, "--system needs import crontab"), (["crontab", "--dir", "/tmp"], 2, "--dir needs import at"), (["anacron"], 2, "crontab or at"),
+            (["at", "--system"], 2, "--system needs import crontab"), (["crontab", "--dir", "/tmp"], 2, "--dir needs import at"),
+            (["anacron"], 2, "crontab or at"),
         ] as [([String], Int32, String)] {
             let result = try spool.ctl(list: ["import"] + arguments)
             #expect(result.code == code && result.errors.contains(says), "\(arguments): \(result.code) \(result.errors)")
@@ -134,7 +164,10 @@ struct ImportAtTests {
         let spool = try SpoolUnderTest()
         let directory = try jobs(spool)
         try Files.makeDirectory("\(spool.out)/a b")
-        let script = "cd '\(spool.out)/a b'; umask 077; export OWN=\"it's \\$5\"; echo 'pwd; umask; echo \"$OWN\"; cat <<X\nend $((1 + 1))\nX' | at -M -q e 23:59 2099-12-31"
+        let script = """
+            cd '\(spool.out)/a b'; umask 077; export OWN=\"it's \\$5\"; echo 'pwd; umask; echo \"$OWN\"; cat <<X\nend $((1 + 1))\n\
+            X' | at -M -q e 23:59 2099-12-31
+            """
         let queued = try Commands.run("sh", ["-c", script])
         let said = queued.error.split(separator: "\n").first { $0.hasPrefix("job ") }
         let number = try #require(said?.split(separator: " ").dropFirst().first.flatMap { Int($0) }, "\(queued.error)")
@@ -143,7 +176,9 @@ struct ImportAtTests {
         let prefix = "e" + String(repeating: "0", count: 5 - digits.count) + digits
         let file = try #require(try Files.list("/var/spool/cron/atjobs").first { $0.hasPrefix(prefix) })
         let here = try spool.ctl("import", "at", "--dry-run")
-        #expect(here.output.contains("-at-\(number)-") && here.output.contains("start = \"2099-12-31T23:59:00.000Z\""), "\(here.output)\(here.errors)")
+        #expect(
+            here.output.contains("-at-\(number)-") && here.output.contains("start = \"2099-12-31T23:59:00.000Z\""),
+            "\(here.output)\(here.errors)")
         // The same job at a time that is over.
         try Commands.succeed("cp", "-p", "/var/spool/cron/atjobs/\(file)", "\(directory)/\(prefix)00000001")
         let imported = try spool.ctl("import", "at", "--dir", directory)

@@ -7,12 +7,23 @@ import Testing
 @Suite("Importing a crontab", .ownThreads)
 struct ImportTests {
     static let lines: [(what: String, crontab: String, task: String, holds: [String])] = [
-        ("a plain line", "30 2 * * 1-5 backup --all >/dev/null\n", "backup", ["command = \"backup --all >/dev/null\"", "cron = \"30 2 * * 1-5\"", "timezone = \"local\"", "catch_up = \"none\"", "overlap = \"allow\"", "PATH = \"/usr/bin:/bin\""]),
+        (
+            "a plain line", "30 2 * * 1-5 backup --all >/dev/null\n", "backup",
+            [
+                "command = \"backup --all >/dev/null\"", "cron = \"30 2 * * 1-5\"", "timezone = \"local\"", "catch_up = \"none\"",
+                "overlap = \"allow\"", "PATH = \"/usr/bin:/bin\"",
+            ]),
         ("a word", "@weekly tidy\n", "tidy", ["cron = \"@weekly\""]),
         ("@reboot has no zone", "@reboot tidy\n", "tidy", ["cron = \"@reboot\""]),
-        ("the comment above", "# Tidies\n# up.\n\n# All of it,\n#   at night.\n0 3 * * * tidy\n", "tidy", ["description = \"All of it, at night.\""]),
-        ("SHELL and PATH", "SHELL=/bin/bash\nPATH = \"/opt/bin:/bin\"\n0 3 * * * tidy\n", "tidy", ["shell = \"/bin/bash\"", "PATH = \"/opt/bin:/bin\""]),
-        ("other variables, as they are, in quotes too", "A='x  $B '\nC =  y z  \n0 3 * * * tidy\n", "tidy", ["A = \"x  $B \"", "C = \"y z\""]),
+        (
+            "the comment above", "# Tidies\n# up.\n\n# All of it,\n#   at night.\n0 3 * * * tidy\n", "tidy",
+            ["description = \"All of it, at night.\""]),
+        (
+            "SHELL and PATH", "SHELL=/bin/bash\nPATH = \"/opt/bin:/bin\"\n0 3 * * * tidy\n", "tidy",
+            ["shell = \"/bin/bash\"", "PATH = \"/opt/bin:/bin\""]),
+        (
+            "other variables, as they are, in quotes too", "A='x  $B '\nC =  y z  \n0 3 * * * tidy\n", "tidy",
+            ["A = \"x  $B \"", "C = \"y z\""]),
         ("HOME is where it runs", "HOME=/var/tmp\n0 3 * * * tidy\n", "tidy", ["directory = \"/var/tmp\"", "HOME = \"/var/tmp\""]),
         ("CRON_TZ", "CRON_TZ=Asia/Tokyo\n0 3 * * * tidy\n", "tidy", ["timezone = \"Asia/Tokyo\""]),
         ("RANDOM_DELAY", "RANDOM_DELAY=45\n0 3 * * * tidy\n", "tidy", ["jitter = \"45m\""]),
@@ -21,7 +32,9 @@ struct ImportTests {
         ("a leading -", "-*/15 * * * * tidy\n", "tidy", ["cron = \"*/15 * * * *\""]),
         ("cronie's -n", "0 3 * * * -n tidy\n", "tidy", ["command = \"tidy\"", "when = \"failure\""]),
         ("CR LF", "A=b\r\n# All\r\n0 3 * * * tidy up\r\n", "tidy", ["description = \"All\"", "A = \"b\"", "command = \"tidy up\""]),
-        ("a name behind others", "0 3 * * * cd /srv && flock -n /run/x nice -n 19 /opt/bin/tidy -x\n", "tidy", ["command = \"cd /srv && flock"]),
+        (
+            "a name behind others", "0 3 * * * cd /srv && flock -n /run/x nice -n 19 /opt/bin/tidy -x\n", "tidy",
+            ["command = \"cd /srv && flock"]),
         ("an escaped %", "0 3 * * * date +\\%F\n", "date", ["command = \"date +%F\""]),
         ("tabs", "0\t3\t*\t*\t*\ttidy  up\n", "tidy", ["cron = \"0 3 * * *\"", "command = \"tidy  up\""]),
     ]
@@ -56,16 +69,24 @@ struct ImportTests {
         // cron runs a line that is there twice twice.
         try Files.write(file, "MAILTO=\"\"\n0 1 * * * tidy a\n0 2 * * * tidy b\n0 2 * * * tidy b\n")
         let first = try spool.ctl("import", "crontab", file)
-        #expect(first.code == 0 && first.lines == ["tidy", "tidy-2", "tidy-3"] && first.errors == "spoolctl: 3 written, 0 the same, 0 refused\n", "\(first.errors)")
+        #expect(
+            first.code == 0 && first.lines == ["tidy", "tidy-2", "tidy-3"]
+                && first.errors == "spoolctl: 3 written, 0 the same, 0 refused\n",
+            "\(first.errors)")
         let same = try spool.ctl("import", "crontab", file)
         #expect(same.code == 0 && same.lines == [] && same.errors == "spoolctl: 0 written, 3 the same, 0 refused\n", "\(same.errors)")
         // Another line above it, another comment, another layout: it is still the same task.
         try Files.write("\(spool.path)/tasks/tidy-2.toml", "# Mine.\n" + Files.text("\(spool.path)/tasks/tidy-2.toml"))
         try Files.write(file, "MAILTO=\"\"\n\n61 * * * * x\n0 4 * * * tidy new\n0 1 * * * tidy a\n0 2 * * * tidy b\n")
         let dry = try spool.ctl("import", "crontab", "--dry-run", file)
-        #expect(dry.code == 4 && dry.output.contains("# tasks/tidy-4.toml") && dry.errors.hasSuffix("spoolctl: 1 to be written, 2 the same, 1 refused\n"), "\(dry.errors)")
+        #expect(
+            dry.code == 4 && dry.output.contains("# tasks/tidy-4.toml")
+                && dry.errors.hasSuffix("spoolctl: 1 to be written, 2 the same, 1 refused\n"),
+            "\(dry.errors)")
         let third = try spool.ctl("import", "crontab", file)
-        #expect(third.code == 4 && third.lines == ["tidy-4"] && third.errors.hasSuffix("spoolctl: 1 written, 2 the same, 1 refused\n"), "\(third.errors)")
+        #expect(
+            third.code == 4 && third.lines == ["tidy-4"] && third.errors.hasSuffix("spoolctl: 1 written, 2 the same, 1 refused\n"),
+            "\(third.errors)")
         // A task of that name that is somebody's own stays as it is.
         try Files.write("\(spool.path)/tasks/other.toml", "command = \"mine\"\n")
         try Files.write(file, "0 1 * * * other\n")
@@ -84,9 +105,16 @@ struct ImportTests {
     @Test("U1: text after % is standard input, and the task runs as the line did")
     func percent() throws {
         let spool = try SpoolUnderTest()
-        try Files.write("\(spool.base)/c", "MAILTO=\"\"\n0 5 * * * cat > \(spool.out)/got; echo 100\\% > \(spool.out)/percent%one%END%\\%three\n0 6 * * * dd of=\(spool.out)/empty%\n")
+        try Files.write(
+            "\(spool.base)/c",
+            """
+            MAILTO=\"\"\n0 5 * * * cat > \(spool.out)/got; echo 100\\% > \(spool.out)/percent%one%END%\\%three\n\
+            0 6 * * * dd of=\(spool.out)/empty%\n
+            """)
         let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
-        #expect(result.code == 0 && result.errors.contains("c:2:") && result.errors.contains("note: the % ends the command"), "\(result.errors)")
+        #expect(
+            result.code == 0 && result.errors.contains("c:2:") && result.errors.contains("note: the % ends the command"),
+            "\(result.errors)")
         #expect(try spool.ctl("run", "cat", "-w").code == 0)
         #expect(try Files.text("\(spool.out)/got") == "one\nEND\n%three\n")
         #expect(try Files.text("\(spool.out)/percent") == "100%\n")
@@ -97,7 +125,8 @@ struct ImportTests {
     @Test("U1: a command reaches its shell with the bytes that the crontab has, in UTF-8 or not")
     func latin1() throws {
         let spool = try SpoolUnderTest()
-        let line = Array("MAILTO=\"\"\nWHO=Jos".utf8) + [0xE9] + Array("\n0 5 * * * printf 'caf".utf8) + [0xE9] + Array("' > \(spool.out)/got; printf \"$WHO\" > \(spool.out)/who\n".utf8)
+        let line = Array("MAILTO=\"\"\nWHO=Jos".utf8) + [0xE9] + Array("\n0 5 * * * printf 'caf".utf8) + [0xE9]
+            + Array("' > \(spool.out)/got; printf \"$WHO\" > \(spool.out)/who\n".utf8)
         try Files.write("\(spool.base)/c", line)
         #expect(try spool.ctl("import", "crontab", "\(spool.base)/c").code == 0)
         #expect(try Files.text("\(spool.path)/tasks/printf.toml").contains("caf\\U0010FFE9"))
@@ -107,8 +136,10 @@ struct ImportTests {
     }
 
     static let refused: [(crontab: String, error: String)] = [
-        ("* * * * tidy\n", ":1:13: not a crontab line"), ("\n61 * * * * tidy\n", ":2:1: cron \"61 * * * *\": minute 61 is out of range 0-59"),
-        ("@dialy tidy\n", ":1:1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"), ("0 3 * * *\n", ":1:10: not a crontab line"),
+        ("* * * * tidy\n", ":1:13: not a crontab line"),
+        ("\n61 * * * * tidy\n", ":2:1: cron \"61 * * * *\": minute 61 is out of range 0-59"),
+        ("@dialy tidy\n", ":1:1: cron \"@dialy\": unknown word \"@dialy\"; did you mean @daily?"),
+        ("0 3 * * *\n", ":1:10: not a crontab line"),
         ("SHELL=bash\n0 3 * * * tidy\n", ":2:1: SHELL is \"bash\", not an absolute path"),
         ("SHELL=/usr/bin/python3\n0 3 * * * print(1)%x\n", ":2:1: its % text is standard input"),
         ("RANDOM_DELAY=soon\n0 3 * * * tidy\n", ":2:1: RANDOM_DELAY is \"soon\", not a number of minutes"),
@@ -132,7 +163,8 @@ struct ImportTests {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/cron.d")
         let me = try Commands.run("id", "-un").output.filter { !$0.isNewline }
-        try Files.write("\(spool.base)/cron.d/pkg", "MAILTO=\"\"\n5 * * * * \(me) one\n6 * * * * somebody-else two\n7 * * * * \(me) three\n")
+        try Files.write(
+            "\(spool.base)/cron.d/pkg", "MAILTO=\"\"\n5 * * * * \(me) one\n6 * * * * somebody-else two\n7 * * * * \(me) three\n")
         try Files.write("\(spool.base)/cron.d/pkg.dpkg-old", "5 * * * * \(me) old\n")
         let result = try spool.ctl("import", "crontab", "\(spool.base)/cron.d")
         if geteuid() == 0 {
@@ -144,7 +176,10 @@ struct ImportTests {
             }
             let other = try Commands.run(
                 "/usr/bin/setpriv",
-                ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "env", "HOME=/nonexistent", "\(SpoolUnderTest.programs)/spoolctl", "import", "crontab", "--dry-run", "\(spool.base)/cron.d"])
+                [
+                    "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "env", "HOME=/nonexistent",
+                    "\(SpoolUnderTest.programs)/spoolctl", "import", "crontab", "--dry-run", "\(spool.base)/cron.d",
+                ])
             #expect(other.code == 4 && other.error.contains("cron.d/pkg:3:1: it runs as somebody-else"), "\(other.error)")
         } else {
             #expect(result.code == 4 && result.lines == ["pkg", "pkg-2"], "\(result.output)\(result.errors)")
@@ -152,7 +187,10 @@ struct ImportTests {
         }
     }
 
-    @Test("U1: root's import of the system's crontabs takes the files that cron(8) takes, and says why not the others", .enabled(if: geteuid() == 0, "only root has files of others"))
+    @Test(
+        "U1: root's import of the system's crontabs takes the files that cron(8) takes, and says why not the others",
+        .enabled(if: geteuid() == 0, "only root has files of others")
+    )
     func trust() throws {
         let spool = try SpoolUnderTest(starting: false)
         let directory = "\(spool.base)/cron.d"
@@ -176,14 +214,20 @@ struct ImportTests {
         let result = try spool.ctl("import", "crontab", "--system", directory)
         #expect(result.code == 4 && result.lines == ["good", "roots-link"], "\(result.output)\(result.errors)")
         let reasons = [
-            ("group", "its mode 0664 lets others than root write to it"), ("nobodys", "it belongs to user 65534"), ("nobodys-link", "it is a symbolic link of user 65534"),
+            ("group", "its mode 0664 lets others than root write to it"), ("nobodys", "it belongs to user 65534"),
+            ("nobodys-link", "it is a symbolic link of user 65534"),
             ("twice", "it has 2 hard links"), ("world", "its mode 0666 lets others than root write to it"),
         ]
-        for (name, why) in reasons { #expect(result.errors.contains("spoolctl: \(directory)/\(name): cron(8) would not read it: \(why)"), "\(result.errors)") }
+        for (name, why) in reasons {
+            #expect(result.errors.contains("spoolctl: \(directory)/\(name): cron(8) would not read it: \(why)"), "\(result.errors)")
+        }
         #expect(result.errors.hasSuffix("spoolctl: 2 written, 0 the same, 5 refused\n"))
     }
 
-    @Test("U1: a user's crontab in cron's own directory runs as that user, whoever imports it", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test(
+        "U1: a user's crontab in cron's own directory runs as that user, whoever imports it",
+        .enabled(if: TestUser.areHere, TestUser.reason)
+    )
     func spoolOfCron() throws {
         let spool = try SpoolUnderTest(starting: false)
         for directory in ["cron", "cron/crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
@@ -225,23 +269,31 @@ struct ImportTests {
         let result = try spool.ctl("export", "backup", "--crontab")
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.lines == [
-            "PATH=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"", "A=\"b c\"", "MAILTO=\"\"", "CRON_TZ=\"Europe/Berlin\"", "# Nightly",
+            "PATH=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"", "A=\"b c\"", "MAILTO=\"\"",
+            "CRON_TZ=\"Europe/Berlin\"", "# Nightly",
             "30 2 * * 1-5 /bin/sh -c 'echo \"$A\" 50\\%'",
         ])
         #expect(result.errors == "spoolctl: backup: note: only cronie knows CRON_TZ; Debian's cron uses the machine's clock\n")
         let lossy = try spool.ctl("create", "other", "--every", "5m", "--tries", "3", "--", "true")
         #expect(lossy.code == 0)
         let other = try spool.ctl("export", "other", "--crontab")
-        #expect(other.code == 4 && other.errors.contains("tries has no counterpart in a crontab") && other.errors.contains("every \"5m\" cannot be expressed in a crontab"), "\(other.errors)")
+        #expect(
+            other.code == 4 && other.errors.contains("tries has no counterpart in a crontab")
+                && other.errors.contains("every \"5m\" cannot be expressed in a crontab"),
+            "\(other.errors)")
         #expect(try spool.ctl("export", "none", "--crontab").code == 3)
         #expect(try spool.ctl("export", "backup").code == 2)
     }
 
-    @Test("U1: export writes a service and a timer that systemd accepts", .enabled(if: Commands.has("systemd-analyze"), "systemd-analyze is not installed"))
+    @Test(
+        "U1: export writes a service and a timer that systemd accepts",
+        .enabled(if: Commands.has("systemd-analyze"), "systemd-analyze is not installed")
+    )
     func exportUnits() throws {
         let spool = try SpoolUnderTest(starting: false)
         #expect(try spool.ctl(
-            "create", "report", "--description", "50% done", "--cron", "0 9 13 * 5", "--timezone", "Europe/Berlin", "--timeout", "90s", "--nice", "5",
+            "create", "report", "--description", "50% done", "--cron", "0 9 13 * 5", "--timezone", "Europe/Berlin", "--timeout", "90s",
+            "--nice", "5",
             "-E", "PCT=5%", "--", "/bin/sh", "-c", "echo \"$HOME\" 'a b' 50%").code == 0)
         let result = try spool.ctl("export", "report", "--systemd")
         #expect(result.code == 0, "\(result.errors)")
@@ -250,8 +302,11 @@ struct ImportTests {
         for (ending, text) in zip(["service", "timer"], parts) { try Files.write("\(spool.base)/report.\(ending)", String(text)) }
         let verify = try Commands.run("systemd-analyze", "verify", "--man=no", "\(spool.base)/report.service", "\(spool.base)/report.timer")
         #expect(verify.code == 0 && verify.error.isEmpty, "\(verify.error)")
-        #expect(result.lines.contains("OnCalendar=*-*-13 09:00:00 Europe/Berlin") && result.lines.contains("OnCalendar=Fri *-*-* 09:00:00 Europe/Berlin"))
-        #expect(result.lines.contains("Persistent=true") && result.lines.contains("TimeoutStartSec=90000ms") && result.lines.contains("Nice=5"))
+        #expect(
+            result.lines.contains("OnCalendar=*-*-13 09:00:00 Europe/Berlin")
+                && result.lines.contains("OnCalendar=Fri *-*-* 09:00:00 Europe/Berlin"))
+        #expect(
+            result.lines.contains("Persistent=true") && result.lines.contains("TimeoutStartSec=90000ms") && result.lines.contains("Nice=5"))
         #expect(result.lines.contains("ExecStart=/bin/sh -c \"echo \\\"$$HOME\\\" 'a b' 50%%\""))
     }
 }

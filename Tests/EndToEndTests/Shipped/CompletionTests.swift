@@ -19,8 +19,10 @@ struct CompletionTests {
     static let lines: [(line: String, candidates: [String])] = [
         ("cre", ["create"]), ("run ", ["newer", "nightly"]), ("run ni", ["nightly"]), ("run --prior", ["--priority"]),
         ("create x --overlap re", ["replace"]), ("pause --task=n", ["newer", "nightly"]), ("pause --task ne", ["newer"]),
-        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]), ("completion z", ["zsh"]), ("import ", ["crontab", "at"]), ("no-such-command ", []),
-        ("jobs --columns id,stat", ["id,state"]), ("jobs --sort -too", ["-took"]), ("submit --user gam", ["games"]), ("create x --group=gam", ["games"]), ("jobs --reason exit,timeo", ["exit,timeout"]),
+        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]),
+        ("completion z", ["zsh"]), ("import ", ["crontab", "at"]), ("no-such-command ", []),
+        ("jobs --columns id,stat", ["id,state"]), ("jobs --sort -too", ["-took"]), ("submit --user gam", ["games"]),
+        ("create x --group=gam", ["games"]), ("jobs --reason exit,timeo", ["exit,timeout"]),
     ]
 
     @Test("U13: bash completes", .enabled(if: Commands.has("bash"), "bash is not installed"), arguments: lines)
@@ -40,7 +42,11 @@ struct CompletionTests {
             exit 0
             """
         let result = try Commands.run(
-            "env", ["PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "SPOOL_DIR=\(spool.path)", "bash", "-c", script, "bash", "\(spool.base)/bash", row.line])
+            "env",
+            [
+                "PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "SPOOL_DIR=\(spool.path)", "bash", "-c", script, "bash",
+                "\(spool.base)/bash", row.line,
+            ])
         #expect(result.code == 0, "\(result.error)")
         let expected = row.candidates.map { $0 == "JOB" ? job : $0 }
         #expect(Set(result.output.split(separator: "\n").map(String.init)) == Set(expected), "\(row.line)")
@@ -52,13 +58,15 @@ struct CompletionTests {
         let result = try Commands.run(
             "env",
             [
-                "PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "HOME=\(spool.base)", "SPOOL_DIR=\(spool.path)", "fish", "--no-config", "-c",
+                "PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "HOME=\(spool.base)", "SPOOL_DIR=\(spool.path)", "fish", "--no-config",
+                "-c",
                 "source \(spool.base)/fish; complete -C 'spoolctl \(row.line)'",
             ])
         #expect(result.code == 0, "\(result.error)")
         let words = result.output.split(separator: "\n").map { String($0.prefix { $0 != "\t" }) }
         let expected = row.candidates.map { candidate in
-            candidate == "JOB" ? job : row.line.contains("=") ? "\(row.line.split(separator: " ").last?.prefix { $0 != "=" } ?? "")=\(candidate)" : candidate
+            candidate == "JOB" ? job
+                : row.line.contains("=") ? "\(row.line.split(separator: " ").last?.prefix { $0 != "=" } ?? "")=\(candidate)" : candidate
         }
         #expect(Set(words) == Set(expected), "\(row.line): \(result.output)")
     }
@@ -73,8 +81,12 @@ struct CompletionTests {
         }
         try Files.write(
             "\(spool.base)/.zshrc",
-            "PATH=\(SpoolUnderTest.programs):/usr/bin:/bin\nexport SPOOL_DIR=\(spool.path)\nPS1='> '\nautoload -Uz compinit\ncompinit -u -d \(spool.base)/dump\nsource \(spool.base)/zsh\n")
-        #expect(try tmux("new-session", "-d", "-x", "120", "-y", "40", "env", "ZDOTDIR=\(spool.base)", "LC_ALL=C.UTF-8", "zsh", "-i").code == 0)
+            """
+            PATH=\(SpoolUnderTest.programs):/usr/bin:/bin\nexport SPOOL_DIR=\(spool.path)\nPS1='> '\nautoload -Uz compinit\n\
+            compinit -u -d \(spool.base)/dump\nsource \(spool.base)/zsh\n
+            """)
+        #expect(
+            try tmux("new-session", "-d", "-x", "120", "-y", "40", "env", "ZDOTDIR=\(spool.base)", "LC_ALL=C.UTF-8", "zsh", "-i").code == 0)
         // Whatever the terminal shows is written to a file too, whose growth is the event to wait for.
         #expect(try tmux("pipe-pane", "cat >> \(spool.out)/screen").code == 0)
         defer { _ = try? tmux("kill-server") }  // a test that failed before it started leaves none

@@ -9,7 +9,8 @@ import Testing
 struct ConfigurationTests {
     /// Commands that print a wall time that names no zone, three in the morning on the first of January, in UTC.
     static let commands = [
-        ["next", "t"], ["list"], ["show", "t"], ["why", "t"], ["next", "--calendar", "2099-01-01 03:00"], ["next", "--at", "2099-01-01 03:00"],
+        ["next", "t"], ["list"], ["show", "t"], ["why", "t"], ["next", "--calendar", "2099-01-01 03:00"],
+        ["next", "--at", "2099-01-01 03:00"],
         ["explain", "2099-01-01 03:00"], ["top"],
     ]
 
@@ -44,7 +45,8 @@ struct ConfigurationTests {
         try Files.write(spool.configuration, "timezone = \"Mars/Olympus\"")
         try spool.wait(for: "the refusal to be published") {
             guard case .table(let configuration)? = try spool.daemonStatus()?["configuration"]?.kind else { return false }
-            return configuration.text("timezone") == "Europe/Berlin" && JSON.write(configuration["problems"] ?? Value(.null)).contains("spoold.toml:1:12: ")
+            return configuration.text("timezone") == "Europe/Berlin"
+                && JSON.write(configuration["problems"] ?? Value(.null)).contains("spoold.toml:1:12: ")
         }
         try expect(spool, "02:00", "after a bad edit")
         #expect(try spool.ctl("check").output.contains("\(spool.configuration):1:12: "))
@@ -75,13 +77,24 @@ struct ConfigurationTests {
         ("its directory comes", ":", "mkdir conf; echo 'slots = 3' > conf/spoold.toml"),
         ("its directory comes with it", ":", "mkdir x; echo 'slots = 3' > x/spoold.toml; mv x conf"),
         ("a link to its directory comes", ":", "mkdir x; echo 'slots = 3' > x/spoold.toml; ln -s x conf"),
-        ("its directory is replaced", "mkdir conf; echo 'slots = 2' > conf/spoold.toml", "mkdir x; echo 'slots = 3' > x/spoold.toml; mv conf y; mv x conf"),
-        ("the link to its directory is swapped", "mkdir a b; echo 'slots = 2' > a/spoold.toml; echo 'slots = 3' > b/spoold.toml; ln -s a conf", "ln -s b x; mv -T x conf"),
-        ("the file is a link that is swapped", "mkdir conf; echo 'slots = 2' > a; echo 'slots = 3' > b; ln -s ../a conf/spoold.toml", "ln -s ../b x; mv -T x conf/spoold.toml"),
-        ("a link behind the link is swapped", "mkdir -p conf a b; echo 'slots = 2' > a/f; echo 'slots = 3' > b/f; ln -s a data; ln -s ../data/f conf/spoold.toml", "ln -s b x; mv -T x data"),
+        (
+            "its directory is replaced", "mkdir conf; echo 'slots = 2' > conf/spoold.toml",
+            "mkdir x; echo 'slots = 3' > x/spoold.toml; mv conf y; mv x conf"),
+        (
+            "the link to its directory is swapped",
+            "mkdir a b; echo 'slots = 2' > a/spoold.toml; echo 'slots = 3' > b/spoold.toml; ln -s a conf", "ln -s b x; mv -T x conf"),
+        (
+            "the file is a link that is swapped", "mkdir conf; echo 'slots = 2' > a; echo 'slots = 3' > b; ln -s ../a conf/spoold.toml",
+            "ln -s ../b x; mv -T x conf/spoold.toml"),
+        (
+            "a link behind the link is swapped",
+            "mkdir -p conf a b; echo 'slots = 2' > a/f; echo 'slots = 3' > b/f; ln -s a data; ln -s ../data/f conf/spoold.toml",
+            "ln -s b x; mv -T x data"),
         ("the file behind the link is written", "mkdir conf; echo 'slots = 2' > a; ln -s ../a conf/spoold.toml", "echo 'slots = 3' > a"),
         ("what the link points to comes", "mkdir conf; ln -s ../a/f conf/spoold.toml", "mkdir a; echo 'slots = 3' > a/f"),
-        ("the file is allowed to be read by chmod", "mkdir conf; echo 'slots = 3' > conf/x; ln -s x conf/spoold.toml; mv conf/x conf/y", "mv conf/y conf/x; chmod 644 conf/x"),
+        (
+            "the file is allowed to be read by chmod", "mkdir conf; echo 'slots = 3' > conf/x; ln -s x conf/spoold.toml; mv conf/x conf/y",
+            "mv conf/y conf/x; chmod 644 conf/x"),
     ]
 
     @Test("A configuration that is made, moved in or linked after the start is read, and so is the next change of it", arguments: ways)

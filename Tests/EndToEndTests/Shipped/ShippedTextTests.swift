@@ -84,16 +84,22 @@ struct ShippedTextTests {
         var words: Set<String> = []
         for path in paths where path.hasPrefix("Sources/") && path.hasSuffix(".swift") {
             let bytes = try Files.bytes("\(Self.root)/\(path)")
-            for word in bytes.split(whereSeparator: { !(Character(UnicodeScalar($0)).isLetter || Character(UnicodeScalar($0)).isNumber || $0 == 0x5F) }) {
+            for word in bytes.split(
+                whereSeparator: { !(Character(UnicodeScalar($0)).isLetter || Character(UnicodeScalar($0)).isNumber || $0 == 0x5F) })
+            {
                 words.insert(String(decoding: word, as: UTF8.self))
             }
         }
         let map = try Files.text("\(Self.root)/Sources/README.md").split(separator: "```").enumerated().filter { $0.offset % 2 == 0 }
         var named = 0
-        for part in map.flatMap({ $0.element.split(separator: "`", omittingEmptySubsequences: false).enumerated() }) where part.offset % 2 == 1 {
+        for part in map.flatMap({ $0.element.split(separator: "`", omittingEmptySubsequences: false).enumerated() })
+            where part.offset % 2 == 1
+        {
             let name = part.element
             named += 1
-            let isPath = paths.contains { $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") || $0.hasSuffix("/\(name).swift") }
+            let isPath = paths.contains {
+                $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") || $0.hasSuffix("/\(name).swift")
+            }
             // Files of the spool and the shell's are not of the sources.
             if isPath || name.contains(where: { "/ =[".contains($0) }) || name == "status.json" { continue }
             // `Scheduler.takeTurn`, `next(after:)`.
@@ -140,11 +146,15 @@ struct ShippedTextTests {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = \"env; exit 1\"\non_failure = [\"env\"]\nexpect = \"300ms\"\non_overdue = [\"env\"]")
         _ = try spool.ctl("run", "-w", "t")
-        let outputs = try [spool.ended("t", count: 1)[0], spool.end(of: "t.on_failure"), spool.end(of: "t.on_overdue")].map { try $0.stdout }
-        let names = Set(outputs.joined(separator: "\n").split(separator: "\n").compactMap { $0.split(separator: "=").first }).subtracting(["PWD", "OLDPWD", "SHLVL", "_"])
+        let outputs = try [spool.ended("t", count: 1)[0], spool.end(of: "t.on_failure"), spool.end(of: "t.on_overdue")].map {
+            try $0.stdout
+        }
+        let names = Set(outputs.joined(separator: "\n").split(separator: "\n").compactMap { $0.split(separator: "=").first })
+            .subtracting(["PWD", "OLDPWD", "SHLVL", "_"])
         #expect(names.contains("SPOOL_PARENT_ID") && names.contains("SPOOL_OVERDUE_TASK") && names.contains("SPOOL_TRY"))
-        let documented = Set(try Files.text("\(Self.root)/man/spool.5").split(separator: "\n").filter { $0.hasPrefix(".It Ev ") || $0.hasPrefix(".Ev ") }
-            .flatMap { $0.split(separator: " ").dropFirst() })
+        let entries = try Files.text("\(Self.root)/man/spool.5").split(separator: "\n")
+            .filter { $0.hasPrefix(".It Ev ") || $0.hasPrefix(".Ev ") }
+        let documented = Set(entries.flatMap { $0.split(separator: " ").dropFirst() })
         #expect(names.subtracting(documented) == [])
     }
 
@@ -219,11 +229,15 @@ struct ShippedTextTests {
         return blocks
     }
 
-    @Test("Every file in the examples of the manual is read without a complaint", arguments: ["spool.5", "spool-schedule.7", "spoold.toml.5"])
+    @Test(
+        "Every file in the examples of the manual is read without a complaint", arguments: ["spool.5", "spool-schedule.7", "spoold.toml.5"]
+    )
     func examplesOfTheManual(_ page: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         // Those of the shell have no key.
-        let files = try Self.literalExamples(page).filter { $0.split(separator: "\n").contains { $0.contains(" = ") && !$0.hasPrefix("spoolctl ") } }
+        let files = try Self.literalExamples(page).filter {
+            $0.split(separator: "\n").contains { $0.contains(" = ") && !$0.hasPrefix("spoolctl ") }
+        }
         #expect(files.count >= (page == "spoold.toml.5" ? 1 : 5))
         for text in files where !text.contains("<<") {
             // The one instant that must not have passed never passes.

@@ -34,7 +34,9 @@ enum TestNames {
             for line in try Files.text(path).split(separator: "\n") {
                 // What is not indented declares a type, or closes one.
                 let words = line.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "@") }
-                if line.first != " ", let kind = words.lastIndex(where: { ["struct", "enum", "class", "actor", "extension"].contains($0) }) {
+                if line.first != " ",
+                    let kind = words.lastIndex(where: { ["struct", "enum", "class", "actor", "extension"].contains($0) })
+                {
                     suite = words.dropFirst(kind + 1).first.map(String.init) ?? ""
                 }
                 if line.first == " ", words.first == "@Test" { found[target, default: [:]][suite, default: 0] += 1 }

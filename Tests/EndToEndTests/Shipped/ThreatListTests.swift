@@ -5,8 +5,11 @@ import Testing
 struct ThreatListTests {
     /// The rows of the list's tables: what each begins with, and its other cells.
     private static func rows() throws -> [(key: String, cells: [String])] {
-        try Files.text("\(ShippedTextTests.root)/Tests/Threats.md").split(separator: "\n").filter { $0.hasPrefix("| ") }.compactMap { line in
-            let cells = line.split(separator: "|").map { cell in String(cell.drop { $0 == " " }).split(separator: " ").joined(separator: " ") }
+        try Files.text("\(ShippedTextTests.root)/Tests/Threats.md").split(separator: "\n")
+            .filter { $0.hasPrefix("| ") }.compactMap { line in
+            let cells = line.split(separator: "|").map { cell in
+                String(cell.drop { $0 == " " }).split(separator: " ").joined(separator: " ")
+            }
             guard let key = cells.first, !key.isEmpty else { return nil }
             return (key, Array(cells.dropFirst()))
         }

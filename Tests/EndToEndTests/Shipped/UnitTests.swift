@@ -18,13 +18,19 @@ struct UnitTests {
     /// All that `systemd-analyze security` looks at, and what else of systemd.exec(5), systemd.kill(5) and systemd.resource-control(5)
     /// would reach jobs.
     static let hardening = [
-        "User", "DynamicUser", "SupplementaryGroups", "NoNewPrivileges", "RestrictSUIDSGID", "SecureBits", "CapabilityBoundingSet", "AmbientCapabilities",
-        "ProtectSystem", "ProtectHome", "ReadOnlyPaths", "InaccessiblePaths", "RootDirectory", "RootImage", "PrivateTmp", "PrivateDevices", "DevicePolicy",
-        "DeviceAllow", "PrivateNetwork", "IPAddressDeny", "RestrictAddressFamilies", "PrivateUsers", "PrivateMounts", "MountFlags", "PrivateIPC", "RemoveIPC",
+        "User", "DynamicUser", "SupplementaryGroups", "NoNewPrivileges", "RestrictSUIDSGID", "SecureBits", "CapabilityBoundingSet",
+        "AmbientCapabilities",
+        "ProtectSystem", "ProtectHome", "ReadOnlyPaths", "InaccessiblePaths", "RootDirectory", "RootImage", "PrivateTmp", "PrivateDevices",
+        "DevicePolicy",
+        "DeviceAllow", "PrivateNetwork", "IPAddressDeny", "RestrictAddressFamilies", "PrivateUsers", "PrivateMounts", "MountFlags",
+        "PrivateIPC", "RemoveIPC",
         "ProtectProc", "ProcSubset", "ProtectClock", "ProtectHostname", "ProtectControlGroups", "ProtectKernelLogs", "ProtectKernelModules",
-        "ProtectKernelTunables", "RestrictNamespaces", "RestrictRealtime", "RestrictFileSystems", "SystemCallFilter", "SystemCallArchitectures",
-        "LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "KeyringMode", "IgnoreSIGPIPE", "LimitNOFILE", "Nice", "IOSchedulingClass",
-        "CPUSchedulingPolicy", "MemoryMax", "CPUQuota", "Environment", "StateDirectory", "RuntimeDirectory", "Delegate", "NotifyAccess", "UMask", "KillMode",
+        "ProtectKernelTunables", "RestrictNamespaces", "RestrictRealtime", "RestrictFileSystems", "SystemCallFilter",
+        "SystemCallArchitectures",
+        "LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "KeyringMode", "IgnoreSIGPIPE", "LimitNOFILE", "Nice",
+        "IOSchedulingClass",
+        "CPUSchedulingPolicy", "MemoryMax", "CPUQuota", "Environment", "StateDirectory", "RuntimeDirectory", "Delegate", "NotifyAccess",
+        "UMask", "KillMode",
         "OOMScoreAdjust", "OOMPolicy", "TasksMax", "WatchdogSec",
     ]
 
@@ -42,8 +48,10 @@ struct UnitTests {
     @Test("U12: the units have what is known to leave jobs alone, and nothing else", arguments: ["system", "user"])
     func onlyKnown(scope: String) throws {
         let known = [
-            "Type", "NotifyAccess", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "TimeoutStartSec",
-            "KillMode", "Delegate", "ExecStopPost", "OOMPolicy", "OOMScoreAdjust", "UMask", "StandardError", "SyslogIdentifier", "TasksMax", "LimitNOFILE",
+            "Type", "NotifyAccess", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus",
+            "TimeoutStartSec",
+            "KillMode", "Delegate", "ExecStopPost", "OOMPolicy", "OOMScoreAdjust", "UMask", "StandardError", "SyslogIdentifier", "TasksMax",
+            "LimitNOFILE",
         ]
         let directives = try Self.directives(scope)
         #expect(Set(directives.map(\.key)) == Set(known).subtracting(scope == "user" ? ["OOMScoreAdjust"] : []))
@@ -54,7 +62,9 @@ struct UnitTests {
     }
 
     /// A daemon as the unit starts it, as far as that goes without systemd: what the job sees of it.
-    @Test("U12: Attack 37: of what the unit gives the daemon, its jobs have nothing: privileges, groups, signals, umask, memory score, environment")
+    @Test(
+        "U12: Attack 37: jobs get nothing that the unit gives the daemon: privileges, groups, signals, umask, memory score, environment"
+    )
     func jobIsUntouched() throws {
         let spool = try SpoolUnderTest(starting: false)
         let settings = Dictionary(uniqueKeysWithValues: try Self.directives("system").map { ($0.key, $0.value) })
@@ -104,14 +114,19 @@ struct UnitTests {
     func programIsUntouched() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/unit")
-        try Files.write("\(spool.base)/unit/spoold", "#!/bin/sh\necho 300 > /proc/$$/oom_score_adj\nexec \(SpoolUnderTest.programs)/spoold \"$@\"\n")
+        try Files.write(
+            "\(spool.base)/unit/spoold", "#!/bin/sh\necho 300 > /proc/$$/oom_score_adj\nexec \(SpoolUnderTest.programs)/spoold \"$@\"\n")
         // The daemon sets it when the program has been started already. `cat` reads it at once, where `read` would go byte by byte
         // and find the first half of one number and the second of another.
         try Files.write(
             "\(spool.path)/patterns/p",
-            "#!/bin/sh\nwhile score=$(cat /proc/$$/oom_score_adj) && [ $score = 300 ]; do :; done\necho $score > \(spool.out)/score.tmp\nmv \(spool.out)/score.tmp \(spool.out)/score\necho 2099-01-01\n")
+            """
+            #!/bin/sh\nwhile score=$(cat /proc/$$/oom_score_adj) && [ $score = 300 ]; do :; done\necho $score > \(spool.out)/score.tmp\n\
+            mv \(spool.out)/score.tmp \(spool.out)/score\necho 2099-01-01\n
+            """)
         try Commands.succeed("chmod", "700", "\(spool.base)/unit/spoold", "\(spool.path)/patterns/p")
-        guard try Commands.run("sh", "-c", "echo 300 > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj").code == 0 else { return }
+        guard try Commands.run("sh", "-c", "echo 300 > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj").code == 0
+        else { return }
         try spool.start(programs: "\(spool.base)/unit")
         try spool.task("t", "command = [\"true\"]\n[[schedule]]\npattern = \"ext:p:\"")
         let score = try spool.output("score")

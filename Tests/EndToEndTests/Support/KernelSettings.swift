@@ -47,7 +47,8 @@ final class KernelSettings {
         // The shell is to wait for its input.
         _ = linux_fcntl_int(input.reading.raw, F_SETFL, 0)
         let pairs = Self.protections.map { "\($0)=\(isOn ? 1 : 0)" }
-        let child = try Child("/bin/sh", ["-c", script, "sh"] + pairs, environment: [], input: input.reading.raw, output: output.writing.raw, error: 2)
+        let child = try Child(
+            "/bin/sh", ["-c", script, "sh"] + pairs, environment: [], input: input.reading.raw, output: output.writing.raw, error: 2)
         let ends = input.release()
         close(ends.reading)
         keeper = (child, ends.writing)

@@ -72,13 +72,16 @@ enum Processes {
     /// The pids of what jobs of this spool started.
     static func jobs(ofSpool path: String) -> [pid_t] {
         all { pid in
-            let isOfSpool = contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}") || contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)/users/")
+            let isOfSpool = contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}")
+                || contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)/users/")
             return isOfSpool && contains("/proc/\(pid)/environ", "SPOOL_JOB_ID=")
         }
     }
 
     /// The pids of the daemons that serve users of this spool.
-    static func userDaemons(ofSpool path: String) -> [pid_t] { all { contains("/proc/\($0)/cmdline", "\(path)/users/") && contains("/proc/\($0)/cmdline", "--serve-user") } }
+    static func userDaemons(ofSpool path: String) -> [pid_t] {
+        all { contains("/proc/\($0)/cmdline", "\(path)/users/") && contains("/proc/\($0)/cmdline", "--serve-user") }
+    }
 
     /// Kills what jobs left running, and waits until the workers have gone by themselves.
     static func endAll(ofSpool path: String) {

@@ -16,7 +16,9 @@ final class TmuxScreen {
         let variables = spool.environment + ["PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "LC_ALL=C.UTF-8"] + environment
         // It starts when the screen is watched, so that nothing it shows is missed.
         let begin = try spool.gate("\(name).gate")
-        try run("new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "env", "-u", "NO_COLOR") { $0 + variables + ["sh", "-c", "read x < \(begin.path); \(line)"] }
+        try run("new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "env", "-u", "NO_COLOR") {
+            $0 + variables + ["sh", "-c", "read x < \(begin.path); \(line)"]
+        }
         // Whatever the terminal shows is written to a file too, whose growth is the event to wait for.
         try run("pipe-pane", "cat >> \(spool.out)/\(name).shown")
         try begin.release()

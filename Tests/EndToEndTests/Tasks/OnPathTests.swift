@@ -134,7 +134,9 @@ struct OnPathTests {
             try Files.write("\(spool.base)/in/state", "\(number % 10)")
         }
         // Whatever was merged, the last word is read by the last run.
-        try spool.wait(for: "the last word") { try self.paths(spool.ended("t")).count >= 1 && (try spool.linesNow("seen")).last?.last == "9" }
+        try spool.wait(for: "the last word") {
+            try self.paths(spool.ended("t")).count >= 1 && (try spool.linesNow("seen")).last?.last == "9"
+        }
         let count = try spool.ended("t").count
         try Files.write("\(spool.base)/in/state", "x")
         try spool.wait(for: "another word") { try (spool.linesNow("seen")).last?.last == "x" }
@@ -154,7 +156,10 @@ struct OnPathTests {
 
     @Test("U5: Names of all bytes reach the job as they are")
     func names() throws {
-        let names: [[UInt8]] = [Array("a b".utf8), Array("line\nfeed".utf8), [0x66, 0xFF, 0x80], Array("q\"'$(x)`\\".utf8), Array("-rf".utf8), Array("caf\u{E9}".utf8), Array("cafe\u{301}".utf8)]
+        let names: [[UInt8]] = [
+            Array("a b".utf8), Array("line\nfeed".utf8), [0x66, 0xFF, 0x80], Array("q\"'$(x)`\\".utf8), Array("-rf".utf8),
+            Array("caf\u{E9}".utf8), Array("cafe\u{301}".utf8),
+        ]
         let spool = try spool("in/*", "command = 'printf \"%s\" \"$SPOOL_PATH\"'")
         for name in names { try Files.write("\(spool.base)/in/\(FileName.string(from: name))", "x") }
         let jobs = try spool.ended("t", count: names.count)
@@ -291,7 +296,8 @@ struct OnPathTests {
     @Test("U5: With paths = \"all\" one job is for all that came since the last")
     func all() throws {
         let spool = try spool(
-            "in/*", "command = 'printf \"%s\\n\" \"$SPOOL_PATH\"; cat \"$SPOOL_PAYLOAD\"; read x < $SPOOL_DIR/../out/gate'", schedule: "paths = \"all\"")
+            "in/*", "command = 'printf \"%s\\n\" \"$SPOOL_PATH\"; cat \"$SPOOL_PAYLOAD\"; read x < $SPOOL_DIR/../out/gate'",
+            schedule: "paths = \"all\"")
         let gate = try spool.gate()
         try Files.write("\(spool.base)/in/a", "x")
         _ = try spool.running("t")
@@ -414,8 +420,12 @@ struct OnPathTests {
         let schedule = try spool.ctl("schedule", "t", "--on-path", "/srv/**", "--not-after", "2100-01-01")
         #expect(schedule.code == 0, "\(schedule.errors)")
         let next = try spool.ctl("next", "t")
-        #expect(next.code == 0 && next.output.isEmpty && next.errors.contains("task t is due when a file matching /srv/in/*.csv arrives"), "\(next.errors)")
-        #expect(try spool.ctl("next", "--on-path", "/srv/*").errors.contains("it is due when a file matching /srv/* arrives, not at a known time"))
+        #expect(
+            next.code == 0 && next.output.isEmpty && next.errors.contains("task t is due when a file matching /srv/in/*.csv arrives"),
+            "\(next.errors)")
+        #expect(
+            try spool.ctl("next", "--on-path", "/srv/*").errors.contains(
+                "it is due when a file matching /srv/* arrives, not at a known time"))
         let explain = try spool.ctl("explain", "/srv/in/*.csv")
         #expect(explain.code == 0 && explain.output.contains("When a file matching /srv/in/*.csv arrives"), "\(explain.errors)")
         #expect(try spool.ctl("explain", "--on-path", "srv").errors.contains("a path begins with /"))
@@ -425,8 +435,12 @@ struct OnPathTests {
         #expect(try spool.ctl("list").output.contains("when a file arrives"))
         #expect(try spool.ctl("check").code == 0)
         let backfill = try spool.ctl("backfill", "t", "--from", "1d")
-        #expect(backfill.code == 0 && backfill.output.isEmpty && backfill.errors.contains("has no past due times that can be computed"), "\(backfill.errors)")
-        #expect(try spool.ctl("simulate").errors.contains("task t is also due when a file matching /srv/in/*.csv arrives, which is not simulated"))
+        #expect(
+            backfill.code == 0 && backfill.output.isEmpty && backfill.errors.contains("has no past due times that can be computed"),
+            "\(backfill.errors)")
+        #expect(
+            try spool.ctl("simulate").errors.contains(
+                "task t is also due when a file matching /srv/in/*.csv arrives, which is not simulated"))
         for format in ["--systemd", "--crontab"] {
             let export = try spool.ctl("export", "t", format)
             #expect(export.code == 4 && export.errors.contains("on_path \"/srv/in/*.csv\" cannot be expressed"), "\(export.errors)")
@@ -447,7 +461,9 @@ struct OnPathTests {
         let spool = try spool(directory: false)
         try Files.symlink("\(spool.base)/nowhere", "\(spool.base)/in")
         try spool.logLine("event=paths-not-watched", "t/s", "every 10 seconds")
-        try spool.wait(for: "it to be published") { try TaskTests.problems(spool).contains { $0.contains("t/s waits for files that cannot be watched") } }
+        try spool.wait(for: "it to be published") {
+            try TaskTests.problems(spool).contains { $0.contains("t/s waits for files that cannot be watched") }
+        }
         try Files.remove("\(spool.base)/in")
         try spool.logLine("event=paths-watched")
         try Files.makeDirectory("\(spool.base)/in")

@@ -23,7 +23,12 @@ struct PatternTests {
     @Test("M17: the program is asked when the run before has ended, with its argument and what it has to know")
     func asked() throws {
         let spool = try SpoolUnderTest(starting: false)
-        try spool.program("k", "#!/bin/sh\necho \"$1|$2|$#|$SPOOL_TASK|$SPOOL_SCHEDULE|$SPOOL_LAST|$SPOOL_NOW|$SPOOL_DIR|$PWD\" >> \(spool.out)/asked\necho 'in 1 s'")
+        try spool.program(
+            "k",
+            """
+            #!/bin/sh\necho \"$1|$2|$#|$SPOOL_TASK|$SPOOL_SCHEDULE|$SPOOL_LAST|$SPOOL_NOW|$SPOOL_DIR|$PWD\" >> \(spool.out)/asked\n\
+            echo 'in 1 s'
+            """)
         try spool.task("t", "command = [\"true\"]\n\(Self.schedule)")
         try spool.start()
         let runs = try spool.ended("t", count: 2)
@@ -55,7 +60,8 @@ struct PatternTests {
     func restart() throws {
         let spool = try SpoolUnderTest(starting: false)
         let second = Clock.now() / 1000 + 3
-        try spool.program("k", "#!/bin/sh\necho asked >> \(spool.out)/asked\n[ -n \"$SPOOL_LAST\" ] && echo '2199-01-01' || echo @\(second)")
+        try spool.program(
+            "k", "#!/bin/sh\necho asked >> \(spool.out)/asked\n[ -n \"$SPOOL_LAST\" ] && echo '2199-01-01' || echo @\(second)")
         try spool.task("t", "command = [\"true\"]\n\(Self.schedule)")
         try spool.start()
         try spool.logLine("event=answered", "task=t", "schedule=s")
@@ -130,9 +136,13 @@ struct PatternTests {
     /// The failure is in the log, in the daemon's status, and in what `next` says; the other schedule goes on.
     private func fails(_ spool: SpoolUnderTest, _ says: String) throws {
         try spool.logLine("event=unanswered", "task=t", says.replacing("\"", with: "\\\""))
-        try spool.wait(for: "the problem in status.json") { try problems(spool).contains { $0.contains("patterns/k ") && $0.contains(says) } }
+        try spool.wait(for: "the problem in status.json") {
+            try problems(spool).contains { $0.contains("patterns/k ") && $0.contains(says) }
+        }
         let next = try spool.ctl("next", "t")
-        #expect(next.code == 0 && next.errors.contains("patterns/k decides when schedule s of t is due; it has not answered yet"), "\(next.errors)")
+        #expect(
+            next.code == 0 && next.errors.contains("patterns/k decides when schedule s of t is due; it has not answered yet"),
+            "\(next.errors)")
         let count = try spool.ended("clock").count
         try spool.ended("clock", count: count + 2)
         #expect(spool.log.split(separator: "\n").filter { $0.contains("event=unanswered") }.count == 1, "asked once; \(spool.log)")
@@ -146,7 +156,8 @@ struct PatternTests {
 
     @Test("chmod makes a program of a file, and a task's edit has it asked again")
     func changes() throws {
-        let spool = try spool("#!/bin/sh\n[ -e \"$SPOOL_DIR/../out/ready\" ] || exit 7\n[ -n \"$SPOOL_LAST\" ] || echo 'in 1 s'", mode: 0o644)
+        let spool = try spool(
+            "#!/bin/sh\n[ -e \"$SPOOL_DIR/../out/ready\" ] || exit 7\n[ -n \"$SPOOL_LAST\" ] || echo 'in 1 s'", mode: 0o644)
         try spool.logLine("event=unanswered", "is not executable")
         #expect(chmod("\(spool.path)/patterns/k", 0o755) == 0)
         try spool.logLine("event=unanswered", "exited with 7")
@@ -190,7 +201,12 @@ struct PatternTests {
     func leavesSomething() throws {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
-        try spool.program("k", "#!/bin/sh\n[ -n \"$SPOOL_LAST\" ] && exit\nsh -c 'echo $$ > \(spool.out)/pid; read x < \(gate.path)' &\nuntil [ -s \(spool.out)/pid ]; do :; done\necho 'in 1 s'")
+        try spool.program(
+            "k",
+            """
+            #!/bin/sh\n[ -n \"$SPOOL_LAST\" ] && exit\nsh -c 'echo $$ > \(spool.out)/pid; read x < \(gate.path)' &\n\
+            until [ -s \(spool.out)/pid ]; do :; done\necho 'in 1 s'
+            """)
         try spool.task("t", "command = [\"true\"]\n\(Self.schedule)")
         try spool.start()
         #expect(try spool.end(of: "t").outcome == "done 0")

@@ -40,13 +40,15 @@ struct TaskRowTests {
     func manySchedules() throws {
         let spool = try SpoolUnderTest(starting: false)
         let options = [
-            "--at", "2099-01-01T10:00:00Z", "--at", "2099-02-01T10:00:00Z", "--every", "5 minutes", "--every", "1h", "--cron", "0 5 * * *", "--cron", "@weekly",
+            "--at", "2099-01-01T10:00:00Z", "--at", "2099-02-01T10:00:00Z", "--every", "5 minutes", "--every", "1h", "--cron", "0 5 * * *",
+            "--cron", "@weekly",
             "--calendar", "Mon 09:00", "--pattern", "50.seconds", "--pattern", "**.01.05.00.00", "--rrule", "FREQ=YEARLY",
             "--dtstart", "2026-01-01",
         ]
         let created = try spool.ctl(list: ["create", "t"] + options + ["--", "true"])
         #expect(created.code == 0, "\(created.errors)")
-        guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind, case .array(let schedules)? = task["schedules"]?.kind else {
+        guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind, case .array(let schedules)? = task["schedules"]?.kind
+        else {
             return #expect(Bool(false), "no schedules")
         }
         #expect(schedules.count == 10)
@@ -135,12 +137,19 @@ struct TaskRowTests {
     @Test("M9: show gives a task's body and description, and its schedules on request")
     func show() throws {
         let spool = try SpoolUnderTest(starting: false)
-        #expect(try spool.ctl("create", "t", "--description", "what for", "--payload", "{\"a\": 1}", "--cron", "0 5 * * *", "--", "cat", "-n").code == 0)
+        #expect(
+            try spool.ctl(
+                "create", "t", "--description", "what for", "--payload", "{\"a\": 1}", "--cron", "0 5 * * *", "--", "cat", "-n").code
+                == 0)
         let rows = try spool.ctl("show", "t").rows
-        for row in [["name", "t"], ["description", "what for"], ["command", "[\"cat\",\"-n\"]"], ["payload", "{\"a\":1}"]] { #expect(rows.contains(row), "\(row)") }
+        for row in [["name", "t"], ["description", "what for"], ["command", "[\"cat\",\"-n\"]"], ["payload", "{\"a\":1}"]] {
+            #expect(rows.contains(row), "\(row)")
+        }
         let schedules = try spool.ctl("show", "t", "--schedules").rows
         #expect(schedules.count == 1 && schedules[0][1...2] == ["cron \"0 5 * * *\"", "UTC"])
-        guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind, case .table(let definition)? = task["definition"]?.kind else {
+        guard case .table(let task) = try spool.ctl("show", "t", "--json").json.kind,
+            case .table(let definition)? = task["definition"]?.kind
+        else {
             return #expect(Bool(false), "no definition")
         }
         #expect(task.text("name") == "t" && definition.text("description") == "what for" && task.text("changed_at") != nil)
@@ -172,7 +181,11 @@ struct TaskRowTests {
     func past() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]")
-        for arguments in [["create", "p", "--at", "2020-01-01", "--", "true"], ["schedule", "t", "--at", "2025-12-31T23:59:59Z"], ["schedule", "t", "--at", "@0"]] {
+        for arguments in [
+            ["create", "p", "--at", "2020-01-01", "--", "true"], ["schedule", "t", "--at", "2025-12-31T23:59:59Z"],
+            ["schedule", "t", "--at", "@0"],
+        ]
+        {
             let result = try spool.ctl(list: arguments)
             #expect(result.code == 4 && result.errors.contains("in the past"), "\(arguments): \(result.errors)")
         }
@@ -182,7 +195,8 @@ struct TaskRowTests {
         try spool.define("schedules/s.toml", "task = \"t\"\nat = \"2099-01-01\"")
         try spool.wait(for: "the problem to be gone") { try TaskTests.problems(spool).isEmpty }
         let dates = [
-            ("2099-06-01 12:00", "2099-06-01T12:00:00.000Z"), ("2099-06-01T12:00:00+02:00", "2099-06-01T10:00:00.000Z"), ("2099-06-01", "2099-06-01T00:00:00.000Z"),
+            ("2099-06-01 12:00", "2099-06-01T12:00:00.000Z"), ("2099-06-01T12:00:00+02:00", "2099-06-01T10:00:00.000Z"),
+            ("2099-06-01", "2099-06-01T00:00:00.000Z"),
         ]
         for (text, utc) in dates { #expect(try spool.ctl("next", "--at", text, "-q").lines == [utc]) }
         #expect(try spool.ctl("next", "--at", "2099-06-01 12:00", "--timezone", "Asia/Tokyo", "-q").lines == ["2099-06-01T03:00:00.000Z"])
@@ -234,14 +248,19 @@ struct TaskRowTests {
         let asked = try spool.ctl("next", "--pattern", pattern, "--from", "2026-01-31T00:00:00Z", "-n", "3", "-q")
         #expect(asked.lines == expected, "\(asked.errors)")
         #expect(try spool.ctl("create", "t", "--pattern", pattern, "--", "true").code == 0)
-        #expect(try spool.ctl("next", "t", "--from", "2026-01-31T00:00:00Z", "-n", "3", "--json").objects.map { $0.text("due") } == expected)
+        #expect(
+            try spool.ctl("next", "t", "--from", "2026-01-31T00:00:00Z", "-n", "3", "--json").objects.map { $0.text("due") } == expected)
     }
 
-    @Test("M18: the next due date is computed when the run has ended: a slow task neither overlaps itself nor floods", arguments: ["every = \"100ms\"", "pattern = \"1.seconds\""])
+    @Test(
+        "M18: the next due date is computed when the run has ended: a slow task neither overlaps itself nor floods",
+        arguments: ["every = \"100ms\"", "pattern = \"1.seconds\""]
+    )
     func slowTask(_ schedule: String) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.task("slow", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'\noverlap = \"allow\"\n[[schedule]]\n\(schedule)")
+        try spool.task(
+            "slow", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'\noverlap = \"allow\"\n[[schedule]]\n\(schedule)")
         try spool.lines("began", count: 1)
         // Many intervals long, by the daemon's own clock.
         try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 3 s\"")
@@ -276,7 +295,9 @@ struct TaskRowTests {
     func manyTasks() throws {
         let spool = try SpoolUnderTest(starting: false)
         for index in 0..<3000 {
-            try Files.write("\(spool.path)/tasks/t\(index).toml", "command = [\"true\"]\n[[schedule]]\ncron = \"\(index % 60) \(index % 24) 1 1 *\"\n[[schedule]]\nat = 2099-01-01T00:00:00Z")
+            try Files.write(
+                "\(spool.path)/tasks/t\(index).toml",
+                "command = [\"true\"]\n[[schedule]]\ncron = \"\(index % 60) \(index % 24) 1 1 *\"\n[[schedule]]\nat = 2099-01-01T00:00:00Z")
         }
         try spool.task("tick", "command = [\"true\"]\n" + TaskTests.eachSecond)
         try spool.start()

@@ -12,7 +12,10 @@ struct TaskTests {
     @Test("A10: a task that is put there while spoold runs is run at its due times, and each run is told of its own")
     func takenUp() throws {
         let spool = try SpoolUnderTest()
-        try spool.task("tick", "command = 'echo $SPOOL_TASK $SPOOL_SCHEDULE $SPOOL_DUE; cat'\npayload = 1\n" + Self.eachSecond + "id = \"sec\"\npayload = {from = \"schedule\"}")
+        try spool.task(
+            "tick",
+            "command = 'echo $SPOOL_TASK $SPOOL_SCHEDULE $SPOOL_DUE; cat'\npayload = 1\n" + Self.eachSecond
+                + "id = \"sec\"\npayload = {from = \"schedule\"}")
         let runs = try spool.ended("tick", count: 3)
         #expect(Set(runs.map(\.due)).count == runs.count)
         for run in runs {
@@ -197,7 +200,9 @@ struct TaskTests {
         #expect(try spool.ended("once").count == 1 && spool.ended("past").isEmpty)
     }
 
-    @Test("A relative `at` counts from when its text was first seen: not anew after a restart or a touch", arguments: ["tasks", "schedules"])
+    @Test(
+        "A relative `at` counts from when its text was first seen: not anew after a restart or a touch", arguments: ["tasks", "schedules"]
+    )
     func relativeOnce(directory: String) throws {
         let spool = try SpoolUnderTest()
         let file = "\(directory)/t.toml"
@@ -206,7 +211,9 @@ struct TaskTests {
         try spool.task("t", "command = [\"true\"]" + (directory == "tasks" ? "\n[[schedule]]\n\(at)" : ""))
         _ = try spool.end(of: "t")
         // Another instant would be taken up as another schedule.
-        func schedules() throws -> Set<[String: String]> { Set(try spool.journal().filter { $0.kind.hasSuffix("scheduled") }.map(\.fields)) }
+        func schedules() throws -> Set<[String: String]> {
+            Set(try spool.journal().filter { $0.kind.hasSuffix("scheduled") }.map(\.fields))
+        }
         let before = try schedules()
         #expect(before.count == 1)
         try spool.restart()
@@ -326,7 +333,10 @@ struct TaskTests {
     private func overlapping(_ rule: String) throws -> (SpoolUnderTest, Gate) {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        try spool.task("t", "command = 'echo + >> \(spool.out)/runs; read x < \(gate.path); echo - >> \(spool.out)/runs'\noverlap = \"\(rule)\"\n" + Self.eachSecond)
+        try spool.task(
+            "t",
+            "command = 'echo + >> \(spool.out)/runs; read x < \(gate.path); echo - >> \(spool.out)/runs'\noverlap = \"\(rule)\"\n"
+                + Self.eachSecond)
         _ = try spool.running("t")
         return (spool, gate)
     }
@@ -345,7 +355,9 @@ struct TaskTests {
 
     enum End: String, CaseIterable { case stop, crash }
 
-    @Test("U4: after a downtime catch_up decides, and every due time is accounted for once", arguments: ["last", "all", "none"], End.allCases)
+    @Test(
+        "U4: after a downtime catch_up decides, and every due time is accounted for once", arguments: ["last", "all", "none"], End.allCases
+    )
     func catchUp(_ rule: String, _ end: End) throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\noverlap = \"allow\"\n" + Self.eachSecond + "catch_up = \"\(rule)\"")

@@ -9,11 +9,14 @@ import Testing
 struct EverybodyTests {
     // MARK: As whom
 
-    @Test("U3: Attacks 32, 34: a job in new/USER runs as that user, with that user's groups and no privileges, and its record is the user's alone")
+    @Test(
+        "U3: Attacks 32, 34: a job in new/USER runs as that user, with the user's groups and no privileges; its record is the user's alone"
+    )
     func runsAsOwner() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.drop(as: .games, "who.toml", """
-            command = "id -u; id -g; id -Gn; echo $USER $LOGNAME $HOME; umask; grep -E '^(NoNewPrivs|CapEff|CapPrm|SigBlk):' /proc/self/status; grep ^SigIgn /proc/self/status | cut -c18-; ls /proc/self/fd | wc -l"
+            command = "id -u; id -g; id -Gn; echo $USER $LOGNAME $HOME; umask; grep -E '^(NoNewPrivs|CapEff|CapPrm|SigBlk):' \
+            /proc/self/status; grep ^SigIgn /proc/self/status | cut -c18-; ls /proc/self/fd | wc -l"
             directory = "/"
             """)
         try spool.logLine("event=ended", "user=games", "state=done")
@@ -44,7 +47,11 @@ struct EverybodyTests {
     @Test("Attack 24: a user without a name is known by number, and no name that begins with a digit is a number")
     func numbers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
-        try TestUser.games.shell("mkdir -m 700 \(spool.path)/new/0day \(spool.path)/new/5; echo 'command = \"id -u\"' | tee \(spool.path)/new/0day/a.toml > \(spool.path)/new/5/b.toml")
+        try TestUser.games.shell(
+            """
+            mkdir -m 700 \(spool.path)/new/0day \(spool.path)/new/5; echo 'command = \"id -u\"' | tee \(spool.path)/new/0day/a.toml > \
+            \(spool.path)/new/5/b.toml
+            """)
         try spool.drop(as: .nameless, "who.toml", "command = \"id -u; id -g; id -G; echo $HOME\"")
         try spool.logLine("event=ended", "user=64101", "state=done")
         let done = "\(spool.path)/done/64101"
@@ -69,7 +76,9 @@ struct EverybodyTests {
         _ = try spool.ctl(as: .games, "pause", "--task", "backup")
         try spool.logLine("user=games", "event=started", early)
         let lines = try spool.ctl("top").output.split(separator: "\n").map { $0.split(separator: "\t").map(String.init) }
-        #expect(Set(lines.filter { $0[0] == "running" }.map { $0[1] }) == [own, "games/\(early)"], "users' own directories are no jobs: \(lines)")
+        #expect(
+            Set(lines.filter { $0[0] == "running" }.map { $0[1] }) == [own, "games/\(early)"],
+            "users' own directories are no jobs: \(lines)")
         #expect(lines.filter { $0[0] == "waiting" }.map { $0[1] } == ["games/\(later)"])
         #expect(lines.contains { $0[0] == "waiting" && $0.last?.hasPrefix("lock l: ") == true })
         #expect(lines.contains(["paused", "task games/backup"]) && lines.contains { $0.prefix(2) == ["due", "games/backup"] })
@@ -77,7 +86,8 @@ struct EverybodyTests {
         #expect(try spool.ctl("top", "--json").output.contains("\"pauses\":[{\"user\":\"games\",\"scope\":\"pause-backup\""))
 
         let screen = try TmuxScreen(spool, columns: 140, rows: 40, "exec \(SpoolUnderTest.programs)/spoolctl top")
-        try screen.shows("1 Running 2", "games/\(early.dropFirst(21))", "2 Waiting 1", "games/\(later.dropFirst(21))", "paused: task games/backup")
+        try screen.shows(
+            "1 Running 2", "games/\(early.dropFirst(21))", "2 Waiting 1", "games/\(later.dropFirst(21))", "paused: task games/backup")
         try screen.press("2", "l")
         try screen.shows("games/\(later)", "it has not begun")
         try screen.press("q", "c")
@@ -104,9 +114,15 @@ struct EverybodyTests {
         try TestUser.games.shell("cd \(spool.path) && chmod 0 done/games users/games/journal && chmod 755 new/games")
         #expect(try spool.ctl("submit", "--wait", "true").code == 0)
         #expect(try Files.status("\(spool.path)/new/games").mode == 0o700)
-        for (command, shows) in [(["jobs", "--columns", "name"], ["daemon/backup", "own"]), (["jobs", "-q"], ["daemon/", "-own-"]), (["top"], ["daemon/", "-own-"]), (["journal"], ["daemon/", "-own-"]), (["fsck"], [])] {
+        for (command, shows) in [
+            (["jobs", "--columns", "name"], ["daemon/backup", "own"]), (["jobs", "-q"], ["daemon/", "-own-"]),
+            (["top"], ["daemon/", "-own-"]), (["journal"], ["daemon/", "-own-"]), (["fsck"], []),
+        ]
+        {
             let result = try spool.ctl(list: command)
-            #expect(result.code == 1 && result.errors.contains("spoolctl: games: ") && result.errors.contains("Permission denied"), "\(command): \(result)")
+            #expect(
+                result.code == 1 && result.errors.contains("spoolctl: games: ") && result.errors.contains("Permission denied"),
+                "\(command): \(result)")
             #expect(shows.allSatisfy { result.output.contains($0) } && !result.output.contains("games/"), "\(command): \(result)")
         }
         let screen = try TmuxScreen(spool, columns: 140, rows: 40, "exec \(SpoolUnderTest.programs)/spoolctl top")
@@ -212,7 +228,9 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody()
         let own = try spool.ctl("submit", "--wait", "--", "true")
         #expect(own.code == 0)
-        for user in [TestUser.games, .daemon] { #expect(try spool.ctl(as: user, "submit", "--wait", "--name", "mine", "--", "true").code == 0) }
+        for user in [TestUser.games, .daemon] {
+            #expect(try spool.ctl(as: user, "submit", "--wait", "--name", "mine", "--", "true").code == 0)
+        }
         let all = try spool.ctl("journal").lines.filter { $0.contains("\tended\t") }
         #expect(all.count == 3 && all[0] == all.min() && all[1].contains("\tgames/2") && all[2].contains("\tdaemon/2"), "\(all)")
         #expect(try spool.ctl("journal", "--json").output.contains("\"id\":\"games/2"))
@@ -228,8 +246,12 @@ struct EverybodyTests {
         #expect(try spool.ctl("fsck").output == "")
         try TestUser.games.shell("echo half > \(spool.path)/control/games/x.answer.tmp")
         let found = try spool.ctl("fsck")
-        #expect(found.code == 1 && found.output.contains("fsck: users/games/control/x.answer.tmp: was never completed"), "\(found.output)\(found.errors)")
-        #expect(try !TestUser.games.run("\(SpoolUnderTest.programs)/spoolctl", ["fsck"], environment: ["SPOOL_DIR=\(spool.path)"]).output.contains("users/"))
+        #expect(
+            found.code == 1 && found.output.contains("fsck: users/games/control/x.answer.tmp: was never completed"),
+            "\(found.output)\(found.errors)")
+        #expect(
+            try !TestUser.games.run(
+                "\(SpoolUnderTest.programs)/spoolctl", ["fsck"], environment: ["SPOOL_DIR=\(spool.path)"]).output.contains("users/"))
         let mended = try spool.ctl("fsck", "--repair")
         #expect(mended.code == 0 && mended.output.contains("users/games/control/x.answer.tmp"), "\(mended.output)\(mended.errors)")
         #expect(try spool.ctl("fsck").output == "")
@@ -245,7 +267,9 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
-        try spool.drop(as: .games, "secret.toml", "command = 'echo secret; echo $SPOOL_JOB_ID > \(spool.out)/id; read x < \(gate.path)'\ndirectory = \"/\"")
+        try spool.drop(
+            as: .games, "secret.toml",
+            "command = 'echo secret; echo $SPOOL_JOB_ID > \(spool.out)/id; read x < \(gate.path)'\ndirectory = \"/\"")
         let id = try spool.lines("id", count: 1)[0]
         #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
         for line in [
@@ -253,7 +277,8 @@ struct EverybodyTests {
             "ls \(spool.path)/new/games", "ls \(spool.path)/users/games/state", "cat \(spool.path)/users/games/journal/000000000001.log",
             "cat \(spool.path)/journal/000000000001.log", "cat \(spool.path)/state/status.json", "touch \(spool.path)/control/games/pause",
             "rm -r \(spool.path)/new/games", "mv \(spool.path)/new/games \(spool.path)/new/daemon/x", "rmdir \(spool.path)/control/games",
-            "echo > \(spool.path)/running/games/\(id)/result", "ln -s /tmp \(spool.path)/users/daemon/x", "kill -9 \(Processes.userDaemons(ofSpool: spool.path)[0])",
+            "echo > \(spool.path)/running/games/\(id)/result", "ln -s /tmp \(spool.path)/users/daemon/x",
+            "kill -9 \(Processes.userDaemons(ofSpool: spool.path)[0])",
         ] {
             #expect(try TestUser.daemon.run("sh", "-c", line).code != 0, "\(line)")
         }
@@ -272,7 +297,8 @@ struct EverybodyTests {
         try TestUser.games.shell("""
             cd \(spool.path); umask 022
             for i in 1 2 3 4 5; do echo 'command = "touch \(spool.out)/bad"' > new/a$i.toml; done
-            printf '#!/bin/sh\\ntouch \(spool.out)/bad\\n' > tmp/s; chmod 755 tmp/s; mv tmp/s new/script; ln -s /etc/shadow new/link.toml; mkfifo new/fifo
+            printf '#!/bin/sh\\ntouch \(spool.out)/bad\\n' > tmp/s; chmod 755 tmp/s; mv tmp/s new/script; ln -s /etc/shadow new/link.toml; \
+            mkfifo new/fifo
             echo 'command = "touch \(spool.out)/bad"' > tasks/bad.toml; echo 'task = "bad"\ncron = "* * * * * *"' > schedules/bad.toml
             touch control/pause; echo '{"do":"restart"}' > control/x.request; mkdir -m 700 new/daemon new/root new/daemon.d
             """)
@@ -281,7 +307,9 @@ struct EverybodyTests {
         #expect(try spool.ctl("status").output.contains("paused") == false)
         #expect(try spool.ctl("list", "--names").output == "")
         #expect(!Files.exists("\(spool.out)/bad"))
-        let said = spool.log.split(separator: "\n").filter { $0.contains("event=ignored") && $0.contains("belongs to user 5") && $0.contains("into new/ counts") }
+        let said = spool.log.split(separator: "\n").filter {
+            $0.contains("event=ignored") && $0.contains("belongs to user 5") && $0.contains("into new/ counts")
+        }
         #expect(said.count == 1 && !said[0].contains("new/games"), "\(said)")
         #expect(try Files.list("\(spool.path)/failed") == ["games"])
         // The name is the other's, and so is whatever comes of it: the other is told who has it.
@@ -364,8 +392,12 @@ struct EverybodyTests {
     @Test("Where everybody may have a directory, only those are open, and none else can be listed")
     func modes() throws {
         let spool = try SpoolUnderTest.ofEverybody()
-        for directory in ["new", "tasks", "schedules", "control", "tmp"] { #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o1777) }
-        for directory in ["running", "done", "failed", "journal", "state", "patterns"] { #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o711) }
+        for directory in ["new", "tasks", "schedules", "control", "tmp"] {
+            #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o1777)
+        }
+        for directory in ["running", "done", "failed", "journal", "state", "patterns"] {
+            #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o711)
+        }
     }
 
     @Test("Attack 30: spoold does not start below a directory in which somebody else could put another spool in its place")
@@ -390,7 +422,8 @@ struct EverybodyTests {
         chmod(gate.path, 0o666)
         try TestUser.games.shell("""
             umask 077; mkdir \(spool.path)/tmp/games; cd \(spool.path)/tmp/games
-            for i in $(seq 2000); do echo 'command = "echo games >> \(spool.out)/began; read x < \(gate.path)"\ndirectory = "/"' > $i.toml; done
+            for i in $(seq 2000); do echo 'command = "echo games >> \(spool.out)/began; read x < \(gate.path)"\ndirectory = "/"' > \
+            $i.toml; done
             mkdir \(spool.path)/new/games; mv *.toml \(spool.path)/new/games
             """)
         try spool.lines("began", count: 2)
@@ -410,7 +443,10 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 3\n")
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
-        for _ in 1...3 { #expect(try spool.ctl(as: .games, "submit", "--", "sh", "-c", "echo began >> \(spool.out)/began; read x < \(gate.path)").code == 0) }
+        for _ in 1...3 {
+            #expect(
+                try spool.ctl(as: .games, "submit", "--", "sh", "-c", "echo began >> \(spool.out)/began; read x < \(gate.path)").code == 0)
+        }
         try spool.lines("began", count: 2)
         #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
         #expect(try spool.ctl("submit", "--wait", "--", "true").code == 0)
@@ -491,7 +527,8 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
         chmod(gate.path, 0o666)
-        try spool.drop(as: .games, "long.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'\ndirectory = \"/\"")
+        try spool.drop(
+            as: .games, "long.toml", "command = 'echo $$ >> \(spool.out)/began; read x < \(gate.path); exit 7'\ndirectory = \"/\"")
         let pid = try spool.lines("began", count: 1)
         var seen = spool.logLength
         kill(try #require(Processes.userDaemons(ofSpool: spool.path).first), SIGKILL)

@@ -16,7 +16,10 @@ import Testing
     /// Root's, with what would be taken from it: a result, a progress and a status.
     static let secret = "{\"fraction\": 0.5, \"message\": \"hush\", \"state\": \"done\", \"id\": \"hush\"}\n"
 
-    @Test("U3: Attacks 1, 2, 3, 8: links, FIFOs and directories in the place of a job's files lead to nothing of root's, and stop nobody (CVE-2010-0792, CVE-2014-3537, CVE-2024-35235)", arguments: Plant.allCases)
+    @Test(
+        "U3: Attacks 1, 2, 3, 8: links and FIFOs as a job's files lead nowhere, stop nobody (CVE-2010-0792, CVE-2014-3537, CVE-2024-35235)",
+        arguments: Plant.allCases
+    )
     func plants(_ plant: Plant) throws {
         let spool = try UserTests.spool()
         let canary = "\(spool.base)/canary"
@@ -61,7 +64,9 @@ import Testing
         let record = try Files.status("\(directory)/status.json")
         #expect(record.kind == .file && record.owner == 5 && record.links == 1)
         #expect(try !Files.text("\(directory)/status.json").contains("hush"))
-        for command in ["status", "why"] { #expect(try !spool.ctl(command, String(job.split(separator: "/")[1])).output.contains("hush"), "\(command)") }
+        for command in ["status", "why"] {
+            #expect(try !spool.ctl(command, String(job.split(separator: "/")[1])).output.contains("hush"), "\(command)")
+        }
         // Root removes such a record, and nothing beside it.
         #expect(try spool.ctl("prune", "--older-than", "0s").code == 0)
         #expect(!Files.exists(directory))
@@ -96,7 +101,10 @@ import Testing
         #expect(chmod(gate.path, 0o666) == 0)
         let evil = "command = \"id -un >>\(spool.out)/evil\"\n"
         try Files.write("\(spool.out)/evil.toml", evil)
-        let first = "cp \(spool.out)/evil.toml $SPOOL_JOB_DIR/x; mv -f $SPOOL_JOB_DIR/x $SPOOL_JOB_DIR/job.toml; echo >\(spool.out)/written; read x <\(gate.path); exit 3"
+        let first = """
+            cp \(spool.out)/evil.toml $SPOOL_JOB_DIR/x; mv -f $SPOOL_JOB_DIR/x $SPOOL_JOB_DIR/job.toml; echo >\(spool.out)/written; read x \
+            <\(gate.path); exit 3
+            """
         try spool.drop("job.toml", "command = '\(first)'\nuser = \"games\"\ndirectory = \"/\"")
         try spool.output("written")
         try spool.crash()
@@ -149,7 +157,10 @@ import Testing
     func growing() throws {
         let spool = try UserTests.spool()
         // It ends when it cannot make another file.
-        let grow = "(cd $SPOOL_JOB_DIR; mkdir -p a/b; cd a/b; while true >f$i; do i=x$i; [ ${#i} -lt 200 ] || i=; mkdir -p d$i || break; done; : >\(spool.out)/over) >/dev/null 2>&1 &"
+        let grow = """
+            (cd $SPOOL_JOB_DIR; mkdir -p a/b; cd a/b; while true >f$i; do i=x$i; [ ${#i} -lt 200 ] || i=; mkdir -p d$i || break; done; : \
+            >\(spool.out)/over) >/dev/null 2>&1 &
+            """
         try spool.drop("job.toml", "command = '\(grow)'\nuser = \"games\"\ndirectory = \"/\"\nkeep = \"10ms\"")
         try spool.logLine("forgotten", "-job-")
         try spool.output("over")

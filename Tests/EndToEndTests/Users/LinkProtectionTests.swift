@@ -4,7 +4,9 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("Links", .serialized, .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason), .enabled(if: KernelSettings.canChange, KernelSettings.reason))
+@Suite(
+    "Links", .serialized, .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason),
+    .enabled(if: KernelSettings.canChange, KernelSettings.reason))
 struct LinkProtectionTests {
     /// `bad` is never to be there: the command of every file that is not to count.
     private func bad(_ spool: SpoolUnderTest) -> String { "command = \"touch \(spool.out)/bad\" # hush" }
@@ -36,7 +38,8 @@ struct LinkProtectionTests {
             let link = try TestUser.games.run("ln", "\(spool.out)/\(name).toml", "\(new)/h-\(name).toml")
             #expect(link.code == (isProtected ? 1 : 0), "\(link)")
         }
-        try TestUser.games.shell("ln -s \(spool.out)/directory \(new)/20260101T000000.000Z-x-abcd; ln -s \(spool.out)/directory \(new)/d.toml")
+        try TestUser.games.shell(
+            "ln -s \(spool.out)/directory \(new)/20260101T000000.000Z-x-abcd; ln -s \(spool.out)/directory \(new)/d.toml")
         for name in ["s-secret", "s-open", "s-other"] { try spool.logLine("user=games", "event=rejected", name) }
         try expectNothingBad(spool)
         if !isProtected {
@@ -46,7 +49,10 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
-    @Test("Attacks 3, 4: a user's link to a file of root's in new/ is no job of root's, and where users are named there can be none", arguments: [true, false])
+    @Test(
+        "Attacks 3, 4: a user's link to a file of root's in new/ is no job of root's, and where users are named there can be none",
+        arguments: [true, false]
+    )
     func sharedDirectory(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
@@ -76,10 +82,12 @@ struct LinkProtectionTests {
         // A directory of theirs both, without the sticky bit.
         try Files.makeDirectory("\(spool.out)/common")
         chmod("\(spool.out)/common", 0o777)
-        try TestUser.daemon.shell("umask 077; for i in 1 2 3 4; do echo 'command = \"touch \(spool.out)/bad\" # hush' > \(spool.out)/common/$i.toml; done")
+        try TestUser.daemon.shell(
+            "umask 077; for i in 1 2 3 4; do echo 'command = \"touch \(spool.out)/bad\" # hush' > \(spool.out)/common/$i.toml; done")
         for place in ["new/daemon", "new/daemon/", "tasks/daemon", "running/daemon", "users/daemon/new", "users/daemon/state"] {
             for way in ["mv", "ln"] {
-                #expect(try TestUser.games.run(way, "\(spool.out)/common/1.toml", "\(spool.path)/\(place)/1.toml").code != 0, "\(way) \(place)")
+                #expect(
+                    try TestUser.games.run(way, "\(spool.out)/common/1.toml", "\(spool.path)/\(place)/1.toml").code != 0, "\(way) \(place)")
             }
         }
         // What she can do is put it into her own, under a name that counts; it is not hers.
@@ -91,7 +99,10 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
-    @Test("Attack 3: a second name that a user gives to what counts already takes nothing out of force (CVE-2007-1856)", arguments: [true, false])
+    @Test(
+        "Attack 3: a second name that a user gives to what counts already takes nothing out of force (CVE-2007-1856)",
+        arguments: [true, false]
+    )
     func secondName(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
@@ -108,7 +119,9 @@ struct LinkProtectionTests {
         #expect(Files.exists("\(spool.path)/new/waiting.toml"), "it waits as before")
         #expect(try spool.ended("waiting").isEmpty)
         #expect(try spool.ctl("run", "--wait", "t").code == 0)
-        try spool.wait(for: "the schedule to be in force") { spool.statusText.contains("\"next_due\":\"2090") || spool.statusText.contains("\"next_due\": \"2090") }
+        try spool.wait(for: "the schedule to be in force") {
+            spool.statusText.contains("\"next_due\":\"2090") || spool.statusText.contains("\"next_due\": \"2090")
+        }
         withExtendedLifetime(settings) {}
     }
 
@@ -121,7 +134,8 @@ struct LinkProtectionTests {
         try Files.write("\(spool.out)/roots/x.toml", bad(spool))
         chmod("\(spool.out)/roots", 0o755)
         for (number, target) in ["\(spool.out)/roots", "\(spool.path)/new/daemon", "\(spool.path)/new", "/"].enumerated() {
-            try TestUser.games.shell("cd \(spool.path)/new; mv games .games.\(number); until ln -sT \(target) games 2> /dev/null; do rmdir games; done")
+            try TestUser.games.shell(
+                "cd \(spool.path)/new; mv games .games.\(number); until ln -sT \(target) games 2> /dev/null; do rmdir games; done")
             try spool.wait(for: "what is said of the link") { spool.statusText.contains("new/games is not a directory") }
             #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
             try TestUser.games.shell("cd \(spool.path)/new; rm games; mv .games.\(number) games")
@@ -133,15 +147,23 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
-    @Test("Attacks 2, 3: what a user puts where a standby of root's would write its file is not written to, and keeps no standby away", arguments: ["ln -s", "ln", "mkfifo", "touch"])
+    @Test(
+        "Attacks 2, 3: what a user puts where a standby of root's would write its file is not written to, and keeps no standby away",
+        arguments: ["ln -s", "ln", "mkfifo", "touch"]
+    )
     func standby(_ way: String) throws {
         let settings = try KernelSettings(protecting: false)
         let spool = try SpoolUnderTest.ofEverybody()
         try Files.write("\(spool.out)/secret", "root's", mode: 0o644)
         let plant = way == "mkfifo" || way == "touch" ? "\(way) $0" : "\(way) \(spool.out)/secret $0"
-        let script = "setpriv --reuid 5 --regid 60 --clear-groups sh -c '\(plant)' \(spool.path)/tmp/$(uname -n | tr -c 'A-Za-z0-9\\n-' _)-$$.json || exit 9; exec \(SpoolUnderTest.programs)/spoold --standby --spool \(spool.path) --config \(spool.configuration)"
+        let script = """
+            setpriv --reuid 5 --regid 60 --clear-groups sh -c '\(plant)' \(spool.path)/tmp/$(uname -n | tr -c 'A-Za-z0-9\\n-' _)-$$.json \
+            || exit 9; exec \(SpoolUnderTest.programs)/spoold --standby --spool \(spool.path) --config \(spool.configuration)
+            """
         let standby = try Commands.Running("sh", ["-c", script])
-        _ = try spool.wait(for: "the standby to be told of") { try spool.ctl("status").output.contains("\(standby.child.pid)") ? true : nil }
+        _ = try spool.wait(for: "the standby to be told of") {
+            try spool.ctl("status").output.contains("\(standby.child.pid)") ? true : nil
+        }
         let file = try #require(try Files.list("\(spool.path)/state/standby").first { $0.hasSuffix("-\(standby.child.pid).json") })
         let status = try Files.status("\(spool.path)/state/standby/\(file)")
         #expect(status.kind == .file && status.owner == 0 && status.links == 1)
@@ -151,7 +173,10 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
-    @Test("Attack 2: whatever a user exchanges while her directories are made and given to her, nothing else is (CVE-2018-15687, CVE-2023-41914)", arguments: [true, false])
+    @Test(
+        "Attack 2: whatever a user exchanges while a directory is made for that user, nothing else is (CVE-2018-15687, CVE-2023-41914)",
+        arguments: [true, false]
+    )
     func exchanged(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
@@ -164,7 +189,8 @@ struct LinkProtectionTests {
             cd \(spool.path)/tasks; i=0
             while [ $i -lt 200 ]; do
               rmdir games 2>/dev/null; ln -s \(spool.out)/victim games 2>/dev/null; rm -f games 2>/dev/null
-              ln -s \(spool.out)/victim .l; mkdir .d 2>/dev/null; mv -T .l games 2>/dev/null || rm -f .l; rm -f games 2>/dev/null; mv -T .d games 2>/dev/null
+              ln -s \(spool.out)/victim .l; mkdir .d 2>/dev/null; mv -T .l games 2>/dev/null || rm -f .l; rm -f games 2>/dev/null; mv -T \
+            .d games 2>/dev/null
               i=$((i + 1))
             done
             rm -rf .d .l; [ -d games ] && [ ! -L games ] || { rm -f games; mkdir -m 700 games; }

@@ -15,8 +15,10 @@ struct PrivilegeAttackTests {
     }
 
     static let steps = [
-        "setgroups:error=EPERM", "setresgid:error=EPERM", "setresuid:error=EAGAIN", "capset:error=EPERM", "keyctl:error=EDQUOT", "setgroups:retval=0",
-        "setresgid:retval=0", "setresuid:retval=0", "setuid:retval=0", "getresuid:error=EFAULT", "getgroups:error=EFAULT", "capget:error=EFAULT",
+        "setgroups:error=EPERM", "setresgid:error=EPERM", "setresuid:error=EAGAIN", "capset:error=EPERM", "keyctl:error=EDQUOT",
+        "setgroups:retval=0",
+        "setresgid:retval=0", "setresuid:retval=0", "setuid:retval=0", "getresuid:error=EFAULT", "getgroups:error=EFAULT",
+        "capget:error=EFAULT",
     ]
 
     @Test("Attack 31: a user's daemon in which a step to become that user fails runs nothing, and is started again (CVE-2006-2607)",
@@ -59,7 +61,10 @@ struct PrivilegeAttackTests {
         // proc(5): the seventh field, behind the name in parentheses.
         let daemon = try Files.text("/proc/\(try #require(spool.daemon).pid)/stat").split(separator: ")").last?.split(separator: " ")
         #expect(daemon?.dropFirst(4).first != "0", "it has the terminal")
-        let probe = "read a b c d e f tty rest < /proc/self/stat; echo $tty > \(spool.out)/tty; (exec 3<>/dev/tty) 2> /dev/null && echo open > \(spool.out)/opened; echo > \(spool.out)/over"
+        let probe = """
+            read a b c d e f tty rest < /proc/self/stat; echo $tty > \(spool.out)/tty; (exec 3<>/dev/tty) 2> /dev/null && echo open > \
+            \(spool.out)/opened; echo > \(spool.out)/over
+            """
         if isUsers {
             try spool.drop(as: .games, "job.toml", "command = '\(probe)'\ndirectory = \"/\"")
         } else {
@@ -73,7 +78,10 @@ struct PrivilegeAttackTests {
     @Test("Attack 36: what root's shell had exported reaches no job and no daemon of a user's")
     func environment() throws {
         let spool = try spool()
-        let names = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "IFS", "BASH_ENV", "ENV", "BASH_FUNC_id%%", "SHELLOPTS", "PYTHONPATH", "PERL5OPT", "TMPDIR", "LOCALDOMAIN"]
+        let names = [
+            "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "IFS", "BASH_ENV", "ENV", "BASH_FUNC_id%%", "SHELLOPTS", "PYTHONPATH", "PERL5OPT",
+            "TMPDIR", "LOCALDOMAIN",
+        ]
         // The loader is asked for a library that is there for nobody, and says so.
         try spool.start(environment: names.map { $0 == "BASH_FUNC_id%%" ? "\($0)=() { echo 0; }" : "\($0)=/nonexistent" })
         try spool.drop(as: .games, "job.toml", "command = 'env > \(spool.out)/env; id -u > \(spool.out)/id'\ndirectory = \"/\"")
@@ -95,7 +103,10 @@ struct PrivilegeAttackTests {
         let spool = try spool()
         let key = "spool-secret-\(getpid())"
         // keyctl(2): 1 is KEYCTL_JOIN_SESSION_KEYRING; add_key(2) to the session's keyring, -3.
-        let perl = "my ($type, $key, $text) = ('user', '\(key)', 'x'); syscall(\(SYS_keyctl), 1, 0) > 0 or die; syscall(\(SYS_add_key), $type, $key, $text, 1, -3) > 0 or die; exec @ARGV"
+        let perl = """
+            my ($type, $key, $text) = ('user', '\(key)', 'x'); syscall(\(SYS_keyctl), 1, 0) > 0 or die; syscall(\(SYS_add_key), $type, \
+            $key, $text, 1, -3) > 0 or die; exec @ARGV
+            """
         let before = try Commands.run("perl", "-e", perl, "cat", "/proc/keys")
         guard before.code == 0, before.output.contains(key) else {
             print("skipped: no keys can be made here: \(before.error)")
@@ -103,7 +114,9 @@ struct PrivilegeAttackTests {
         }
         try spool.launch(tracer: ["/usr/bin/perl", "-e", perl])
         try spool.notification("READY=1")
-        try spool.drop(as: .games, "job.toml", "command = 'cat /proc/keys > \(spool.out)/keys.tmp; mv \(spool.out)/keys.tmp \(spool.out)/keys'\ndirectory = \"/\"")
+        try spool.drop(
+            as: .games, "job.toml",
+            "command = 'cat /proc/keys > \(spool.out)/keys.tmp; mv \(spool.out)/keys.tmp \(spool.out)/keys'\ndirectory = \"/\"")
         #expect(try !spool.output("keys").contains(key))
     }
 
@@ -117,10 +130,15 @@ struct PrivilegeAttackTests {
             directory = "/"
             """)
         try spool.drop(as: .games, "says.toml", """
-            command = 'printf "{\\"fraction\\": 0.5, \\"message\\": \\"\\\\\\\\u001b[2J\\\\\\\\nforged line\\"}" > $SPOOL_JOB_DIR/progress; printf "\\033[2Jforged line\\007\\n"; exit 1'
+            command = 'printf "{\\"fraction\\": 0.5, \\"message\\": \\"\\\\\\\\u001b[2J\\\\\\\\nforged line\\"}" > \
+            $SPOOL_JOB_DIR/progress; printf "\\033[2Jforged line\\007\\n"; exit 1'
             directory = "/"
             """)
-        try TestUser.games.shell("umask 077; mkdir -p \(spool.path)/tasks/games; printf 'command = \"true\"\\ndescription = \"\(evil.replacing("\\", with: "\\\\"))\"\\n' > \(spool.path)/tasks/games/t.toml")
+        try TestUser.games.shell(
+            """
+            umask 077; mkdir -p \(spool.path)/tasks/games; printf 'command = \"true\"\\ndescription = \
+            \"\(evil.replacing("\\", with: "\\\\"))\"\\n' > \(spool.path)/tasks/games/t.toml
+            """)
         try spool.logLine("user=games", "event=ended", "says")
         try spool.logLine("user=games", "event=ended", "evil")
         try spool.logLine("user=games", "event=defined", "tasks/t")
@@ -132,7 +150,11 @@ struct PrivilegeAttackTests {
             let result = try spool.ctl(list: arguments)
             let text = result.output + result.errors
             #expect(result.code == 0, "\(arguments): \(text)")
-            #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) && $0.value != 0x202E || $0 == "\n" || $0 == "\t" }, "\(arguments)")
+            #expect(
+                text.unicodeScalars.allSatisfy {
+                    $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) && $0.value != 0x202E || $0 == "\n" || $0 == "\t"
+                },
+                "\(arguments)")
             #expect(!text.split(separator: "\n").contains { $0.hasPrefix("forged") }, "\(arguments): \(text)")
         }
         #expect(spool.log.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x0A })

@@ -36,9 +36,12 @@ import Testing
         #expect(try spool.end(of: "held").outcome == "done 0")
     }
 
-    @Test("U3: Attacks 32, 34: a job of root's that names a user runs as that user alone: ids, groups, home, nothing open but 0 to 2, no way back (CVE-2012-6097, CVE-2012-6110)", arguments: [
-        "games", "nobody", "postgres",
-    ])
+    @Test(
+        "U3: Attacks 32, 34: a job of root's that names a user runs as that user alone, with no way back (CVE-2012-6097, CVE-2012-6110)",
+        arguments: [
+            "games", "nobody", "postgres",
+        ]
+    )
     func identity(name: String) throws {
         guard let user = try User.find(name: name) else { return }
         let spool = try Self.spool()
@@ -130,7 +133,8 @@ import Testing
         var parents: [String: Set<String>] = [:]
         for round in 1...3 {
             for user in ["games", "nobody", "root"] {
-                let job = try spool.run("command = 'echo $PPID; stat -c %U /proc/$PPID'\ndirectory = \"/\"\nuser = \"\(user)\"", as: "\(user)\(round)")
+                let job = try spool.run(
+                    "command = 'echo $PPID; stat -c %U /proc/$PPID'\ndirectory = \"/\"\nuser = \"\(user)\"", as: "\(user)\(round)")
                 let lines = try job.stdout.split(separator: "\n").map(String.init)
                 #expect(lines.count == 2, "\(job.error)")
                 parents[user, default: []].insert(lines[0])
@@ -148,7 +152,9 @@ import Testing
         return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { uid_t($0) }
     }
 
-    @Test("U3: Attack 39: a program that is setuid root works in a job", .enabled(if: Files.exists("/usr/bin/passwd"), "there is no passwd"))
+    @Test(
+        "U3: Attack 39: a program that is setuid root works in a job", .enabled(if: Files.exists("/usr/bin/passwd"), "there is no passwd")
+    )
     func setuid() throws {
         let spool = try Self.spool()
         // It reads /etc/shadow, which its caller cannot.
@@ -187,7 +193,10 @@ import Testing
         try Files.write("\(spool.out)/vars", "A=file\nB='two words'\n")
         try Files.write("\(spool.out)/input", "hello\n")
         let keys = "user = \"games\"\ndirectory = \"/\"\n"
-        let open = "command = 'echo $A $B $C; cat'\nenv = {A = \"own\", C = \"c\"}\nenv_file = \"\(spool.out)/vars\"\nstdin = \"\(spool.out)/input\"\n"
+        let open = """
+            command = 'echo $A $B $C; cat'\nenv = {A = \"own\", C = \"c\"}\nenv_file = \"\(spool.out)/vars\"\n\
+            stdin = \"\(spool.out)/input\"\n
+            """
         #expect(try spool.run(open + keys).stdout == "own two words c\nhello\n")
         try Files.write("\(spool.out)/secret", "A=1\n", mode: 0o600)
         let environment = try spool.run("command = \"true\"\nenv_file = \"\(spool.out)/secret\"\n\(keys)", as: "environment")
@@ -200,11 +209,17 @@ import Testing
     @Test("U3: what runs can be a script, a dropped one too, and may be tried again")
     func scripts() throws {
         let spool = try Self.spool()
-        let script = try spool.run("script = \"#!/bin/sh\\nid -un; cat\"\npayload = [1]\ntries = 2\nbackoff = 0\nsuccess = [0]\nuser = \"games\"\ndirectory = \"/\"")
+        let script = try spool.run(
+            """
+            script = \"#!/bin/sh\\nid -un; cat\"\npayload = [1]\ntries = 2\nbackoff = 0\nsuccess = [0]\nuser = \"games\"\ndirectory = \"/\"
+            """)
         #expect(try script.stdout == "games\n[1]", "\(script.error)")
         try spool.drop("dropped", "#!/bin/sh\n#SPOOL user = \"games\"\n#SPOOL directory = \"/\"\nid -un\n", mode: 0o700)
         #expect(try spool.end(of: "dropped").stdout == "games\n")
-        let tries = "command = \"echo $SPOOL_TRY; cat; [ $SPOOL_TRY = 3 ]\"\npayload = [1]\ntries = 3\nbackoff = 0\nuser = \"games\"\ndirectory = \"/\""
+        let tries = """
+            command = \"echo $SPOOL_TRY; cat; [ $SPOOL_TRY = 3 ]\"\npayload = [1]\ntries = 3\nbackoff = 0\nuser = \"games\"\n\
+            directory = \"/\"
+            """
         let job = try spool.run(tries, as: "tries")
         #expect(job.outcome == "done 0", "\(job.error)")
         for (file, text) in [("stdout.1", "1\n[1]"), ("stdout.2", "2\n[1]"), ("stdout", "3\n[1]")] {
@@ -219,7 +234,10 @@ import Testing
         let spool = try SpoolUnderTest(configuration: "mail_command = [\"/bin/sh\", \"-c\", \"id -un; cat\"]", starting: false)
         #expect(chmod(spool.base, 0o711) == 0)
         try spool.start()
-        let keys = "user = \"games\"\ndirectory = \"/\"\non_end = \"id -un; cat $SPOOL_PARENT_DIR/stdout\"\nmail = {to = \"a@b\", when = \"always\"}"
+        let keys = """
+            user = \"games\"\ndirectory = \"/\"\non_end = \"id -un; cat $SPOOL_PARENT_DIR/stdout\"\n\
+            mail = {to = \"a@b\", when = \"always\"}
+            """
         try spool.drop("job.toml", "command = \"echo secret of games\"\n\(keys)")
         let after = try spool.end(of: "job.on_end")
         #expect(try after.stdout == "games\nsecret of games\n", "\(after.error)")
@@ -233,7 +251,10 @@ import Testing
         let spool = try Self.spool()
         let spoolctl = "\(SpoolUnderTest.programs)/spoolctl"
         let job = try spool.run(
-            "command = '\(spoolctl) progress 0.5 half && echo 5 | \(spoolctl) result - && \(spoolctl) extend 10m && cat \"$SPOOL_JOB_DIR/extend\"'\nuser = \"games\"\ndirectory = \"/\"\ntimeout = \"1h\"")
+            """
+            command = '\(spoolctl) progress 0.5 half && echo 5 | \(spoolctl) result - && \(spoolctl) extend 10m && cat \
+            \"$SPOOL_JOB_DIR/extend\"'\nuser = \"games\"\ndirectory = \"/\"\ntimeout = \"1h\"
+            """)
         let (text, errors) = try (job.stdout, job.stderr)
         #expect(job.outcome == "done 0" && errors == "", "\(job.error) \(errors)")
         #expect(job.integer("result") == 5)
@@ -286,9 +307,13 @@ import Testing
         try Commands.succeed("chown", "-R", "nobody:nogroup", spool.base)
         try spool.start(as: "nobody")
         for (file, keys, error) in [
-            ("user", "user = \"games\"", "user.toml:2:8: user: only root's own jobs may run as another user; those of this spool run as nobody"),
+            (
+                "user", "user = \"games\"",
+                "user.toml:2:8: user: only root's own jobs may run as another user; those of this spool run as nobody"),
             ("root", "user = 0", "root.toml:2:8: user: only root's own jobs may run as another user; those of this spool run as nobody"),
-            ("group", "group = \"games\"", "group.toml:2:9: group: only root's own jobs may run with another group; those of this spool run with nogroup"),
+            (
+                "group", "group = \"games\"",
+                "group.toml:2:9: group: only root's own jobs may run with another group; those of this spool run with nogroup"),
         ] {
             try spool.drop("\(file).toml", "command = [\"true\"]\n\(keys)")
             let job = try spool.end(of: file)
