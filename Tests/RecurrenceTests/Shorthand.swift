@@ -3,7 +3,8 @@
 /// The machine's database, read once for all tests.
 let database = ZoneDatabase()
 
-/// An instant as RFC 3339, or a wall time of a zone.
+/// An instant as RFC 3339, or a wall time of a zone. TestSupport has a function of the same name that reads one form only,
+/// so the files here import from TestSupport by name.
 func instant(_ text: String, _ zone: Zone = .utc) throws -> Instant {
     try Instant.parse(text, zone: zone, now: Instant(milliseconds: 0))
 }

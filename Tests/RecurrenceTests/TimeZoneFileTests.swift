@@ -1,4 +1,5 @@
-import TestSupport
+import func TestSupport.readFile
+import struct TestSupport.SeededGenerator
 import Testing
 
 @testable import Recurrence

@@ -1,5 +1,6 @@
 import Glibc
-import TestSupport
+import func TestSupport.readFile
+import let TestSupport.vectorDirectory
 import Testing
 
 /// The test cases of other projects, by their paths below `vectorDirectory`.

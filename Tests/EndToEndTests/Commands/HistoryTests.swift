@@ -92,7 +92,7 @@ struct HistoryTests {
                 == [["t", "exit 3", "3"], ["slow", "timeout", "-"]])
         #expect(try spool.ctl("jobs", "--columns", "tags,description", "--text", "figures").rows == [["x,y", "The Monthly Figures"]])
         let longest = try spool.ctl("jobs", "--json", "--columns", "took", "--sort", "-took", "--state", "done,failed")
-        let lengths = longest.objects.compactMap { job -> Double? in
+        let lengths = try longest.objects.compactMap { job -> Double? in
             if case .number(let seconds)? = job["took"]?.kind { return seconds.double }
             return nil
         }
