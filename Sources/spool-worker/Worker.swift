@@ -240,12 +240,12 @@ extension Worker {
         send(.ended(end))
     }
 
-    /// Writes the end of the run into the record. While the disk refuses it, the worker lives on and tries again: without a daemon,
-    /// only the record reports the end.
+    /// Writes the end of the run into the record. While the disk is full, the worker lives on and tries again: without a daemon, only the
+    /// record reports the end. A worker on a broken or read-only disk ends, so that the disk can be unmounted.
     private mutating func record(_ end: RunEnd) {
         unrecorded = nil
         do throws(SystemError) { try record.write(ended: end) } catch {
-            unrecorded = (end, MonotonicInstant.now().advanced(byMilliseconds: 1000))
+            if error.isOfDisk, !error.isOfBrokenDisk { unrecorded = (end, MonotonicInstant.now().advanced(byMilliseconds: 1000)) }
         }
     }
 
