@@ -44,6 +44,12 @@ public enum FileName {
     /// True for a name whose bytes and text are the same.
     public static func isUTF8(_ name: String) -> Bool { !name.utf8.contains(escapeLead) || bytes(of: name) == Array(name.utf8) }
 
+    /// True when access(2) grants this on the path. By default: something is there.
+    public static func isAccessible(_ path: String, _ mode: Int32 = F_OK) -> Bool {
+        // A path with a NUL leads nowhere.
+        (try? withCPath(path) { access($0, mode) == 0 }) ?? false
+    }
+
     /// Calls `body` with the path as the system wants it.
     /// Throws EINVAL for a path that contains a NUL, which the system would take for its end.
     public static func withCPath<Value>(

@@ -55,7 +55,7 @@ func absolute(_ path: String) -> String {
     return absolute("\(FileName.string(from: here))/\(path)")
 }
 
-func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
+func isExecutable(_ path: String) -> Bool { FileName.isAccessible(path, X_OK) }
 
 var spool: String?
 var configuration: String?
@@ -111,15 +111,15 @@ guard FileName.isUTF8(absolute(directory)) else { fail("the spool's path is not 
 let configurationFile = configuration
     ?? (isRoot ? "/etc/spoold/spoold.toml" : userPath("XDG_CONFIG_HOME", ".config").map { "\($0)/spoold/spoold.toml" })
 // Root's daemon passes its own configuration file to the daemons of users, even if the file does not exist.
-if let configuration, user == nil, !isRegular(configuration) { fail("there is no configuration file \(configuration)", code: 1) }
-
-func isRegular(_ path: String) -> Bool { access(path, R_OK) == 0 }
+if let configuration, user == nil, !FileName.isAccessible(configuration, R_OK) {
+    fail("there is no configuration file \(configuration)", code: 1)
+}
 
 func ownDirectory() -> String {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = buffer.withUnsafeMutableBytes { readlink("/proc/self/exe", $0.bindMemory(to: CChar.self).baseAddress!, $0.count) }
     guard count > 0 else { return "." }
-    let path = String(decoding: buffer[..<count], as: UTF8.self)
+    let path = FileName.string(from: Array(buffer[..<count]))
     return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
 }
 

@@ -92,8 +92,8 @@ struct Startup {
 
     /// Throws unless this program could serve the spool as it is: it knows the formats, and the configuration can be used. Changes nothing.
     func check() throws {
-        if access(options.spool, F_OK) == 0 { try known { fs throws(SpoolError) in try Spool.check(fs) } }
-        guard let path = options.configuration, access(path, F_OK) == 0 else { return }
+        if FileName.isAccessible(options.spool) { try known { fs throws(SpoolError) in try Spool.check(fs) } }
+        guard let path = options.configuration, FileName.isAccessible(path) else { return }
         let bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: Source.bytesMax)
         do throws(Problems) { _ = try Configuration(bytes, zones: ZoneDatabase(), now: Instant(milliseconds: Clock.now())) } catch {
             throw DaemonFailure(error.all.map { "\(path):\($0)" }.joined(separator: "; "))

@@ -22,7 +22,7 @@ struct DefinitionCheck {
     mutating func spool() throws(Failure) {
         let fs = try session.openSpool()
         let spool = Spool(fs, host: "")
-        if let path = session.configurationPath, access(path, F_OK) == 0 { try file(path) }
+        if let path = session.configurationPath, FileName.isAccessible(path) { try file(path) }
         let context = session.contextInAnyCase()
         var tasks: Set<String> = []
         for directory in [Layout.tasks, Layout.schedules] {

@@ -147,7 +147,7 @@ final class Session {
     var configurationPath: String? {
         if let given = arguments.value("config") { return given }
         // Root does not follow a path that a user has published.
-        if owner == nil || geteuid() != 0, let file = published?.configuration.file, access(file, F_OK) == 0 { return file }
+        if owner == nil || geteuid() != 0, let file = published?.configuration.file, FileName.isAccessible(file) { return file }
         if geteuid() == 0 || owner != nil { return "/etc/spoold/spoold.toml" }
         if let config = environment("XDG_CONFIG_HOME") { return "\(config)/spoold/spoold.toml" }
         return homeDirectory().map { "\($0)/.config/spoold/spoold.toml" }
@@ -185,8 +185,11 @@ final class Session {
 
     /// True when two paths lead to one file that exists.
     private static func isSameFile(_ a: String, _ b: String) -> Bool {
-        var (first, second) = (stat(), stat())
-        return a == b || stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+        if a == b { return true }
+        // A file that cannot be asked about is not the other one.
+        let files = [a, b].map { try? FileStatus.read($0, followingLinks: true) }
+        guard let first = files[0], let second = files[1] else { return false }
+        return first.inode == second.inode && first.device == second.device
     }
 
     /// Reads the configuration again the next time it is asked for.

@@ -1,3 +1,4 @@
+import Documents
 import Glibc
 import Linux
 import Testing
@@ -16,6 +17,28 @@ struct SpoolPathTests {
             #expect(result.code != 0 && result.error.contains("the spool's path is not UTF-8"), "\(line): \(result)")
         }
         #expect(try Files.list(base).count == 1 && Files.list("\(base)/\(Files.list(base)[0])") == [])
+    }
+
+    @Test("The configuration and the worker may be in a directory whose name is not UTF-8, and a change of the one is seen")
+    func ofConfiguration() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let script = """
+            p=$(printf '\(spool.base)/caf\\351'); mkdir "$p"; cp \(SpoolUnderTest.programs)/spool-worker "$p/w"; echo 'slots = 3' > "$p/c.toml"
+            exec "$@" --config "$p/c.toml" --worker "$p/w"
+            """
+        try spool.launch(tracer: ["/bin/sh", "-ec", script, "sh"], withConfiguration: false)
+        try spool.notification("READY=1")
+        #expect(try spool.runsOn())
+        func slots(_ count: Int64) throws {
+            try spool.wait(for: "\(count) slots") {
+                if case .integer(count)? = try spool.daemonStatus()?["slots"]?.kind { true } else { false }
+            }
+        }
+        try slots(3)
+        let change = "p=$(printf '\(spool.base)/caf\\351'); echo 'slots = 5' > \"$p/d\"; mv \"$p/d\" \"$p/c.toml\""
+        #expect(try Commands.run("sh", ["-ec", change]).code == 0)
+        try slots(5)
+        #expect(try spool.ctl("check").code == 0)
     }
 
     /// In each, `$w` is a word in Latin-1, `$d` a directory of that name, in which a file `f` says `in`.
