@@ -11,7 +11,7 @@ extension SystemError {
     public var isOfDisk: Bool { [ENOSPC, EDQUOT, EROFS, EFBIG].contains(errno) }
 
     /// A sync failed. The data may not be on the disk, and a later sync of the same files does not report that.
-    public var isFailedSync: Bool { call.contains("sync") }
+    public var isFailedSync: Bool { ["fsync", "fdatasync", "syncfs"].contains(call) }
 
     /// The disk is broken: nobody knows what it holds.
     public var isOfBrokenDisk: Bool { isFailedSync || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
