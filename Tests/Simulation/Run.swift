@@ -54,6 +54,7 @@ package final class Run {
                 outcome.step = index
                 world.disk.trace?("\(world.now.rfc3339) step \(step)")
                 try take(step)
+                if [.turn, .pass].contains(step.kind) { try whatWaitsIsExplained() }
                 try afterwards()
                 if let violationAtBegin { throw violationAtBegin }
                 try lookAsReader()
@@ -69,6 +70,13 @@ package final class Run {
         outcome.succeeded = world.succeeded.count
         outcome.scheduledRuns = world.begun.keys.count { $0.id.contains("-task") }
         return outcome
+    }
+
+    private func whatWaitsIsExplained() throws(Violation) {
+        guard let service = world.service, !service.hasWork, !service.hasUnplaced, service.troubles.isEmpty, !service.scheduler.isHeld,
+            service.nextWake.map({ $0 > world.now }) ?? true
+        else { return }
+        try HoldCheck(scheduler: service.scheduler, configuration: world.configuration, now: world.now).perform()
     }
 
     private func lookAsReader() throws(Violation) {
