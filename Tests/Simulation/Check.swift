@@ -125,8 +125,7 @@ struct Check {
                 if !state.isTerminal {
                     // In new/ it may be one that somebody has just moved in.
                     // A power cut may bring back what somebody had moved out of running/.
-                    let isBack = people.movedAway.contains(name) || people.carriedOff.contains(name)
-                    if state == .running, scheduler.jobs[id]?.state != .running, !isBack {
+                    if state == .running, scheduler.jobs[id]?.state != .running, !people.movedAway.contains(name) {
                         throw Violation("running/\(name) does not run")
                     }
                     continue
