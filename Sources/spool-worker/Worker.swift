@@ -87,6 +87,7 @@ extension Worker {
         }
     }
 
+    /// A signal ends an idle worker, even one whose last run is not on record yet.
     private mutating func leave() {
         daemonIsGone = true
         unrecorded = nil

@@ -23,7 +23,7 @@ struct Demo {
         self.session = session
         let here = Self.programDirectory()
         daemonProgram = "\(here)/spoold"
-        guard access(daemonProgram, X_OK) == 0 else {
+        guard FileName.isAccessible(daemonProgram, X_OK) else {
             throw Failure(ExitCode.failed, "there is no spoold beside spoolctl in \(here): install it there, or build it with swift build")
         }
         examples = try Self.examples(session, here)
@@ -54,7 +54,7 @@ struct Demo {
         var directory = here
         while !directory.isEmpty {
             let candidate = "\(directory)/examples"
-            if access("\(directory)/Package.swift", F_OK) == 0, isDirectory("\(candidate)/new") { return candidate }
+            if FileName.isAccessible("\(directory)/Package.swift"), isDirectory("\(candidate)/new") { return candidate }
             directory = directory.parentDirectory
         }
         throw Failure(

@@ -4,7 +4,7 @@ import Store
 
 /// Waits for jobs to end, and shows their output or progress meanwhile.
 struct JobWait {
-    /// What is shown while waiting.
+    /// The part of the jobs' state that the command prints until they end.
     enum Showing {
         case nothing
         /// The job's standard output and standard error, each on the same stream of spoolctl.
