@@ -156,7 +156,7 @@ public final class SpoolRepair {
 
     private func place(_ id: JobID) throws(SystemError) -> String {
         let scheduler = try replay()
-        // No turn holds what waits as a file.
+        // `jobs`, and not the places of the restored turn, which leave out jobs that wait as dropped files.
         guard let job = scheduler.jobs[id] else { throw SystemError(call: "place", path: id.text, errno: ENOENT) }
         let recovery = try spool.recover([job], isSameBoot: false)
         return recovery.mended.isEmpty ? "nothing to do any more" : recovery.mended.joined(separator: "; ")
