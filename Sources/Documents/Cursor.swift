@@ -113,6 +113,19 @@ struct Cursor {
         while byte == Byte.space || byte == Byte.tab { offset += 1 }
     }
 
+    /// Moves the cursor over the bytes of a string that mean themselves, and returns their range. Stops at a quotation mark, at a
+    /// backslash, at a byte that `isForbidden` refuses, and at the end of the document.
+    @inline(__always)
+    mutating func takePlainBytes(isForbidden: (UInt8) -> Bool) -> Range<Int> {
+        let first = offset
+        while offset < count {
+            let byte = bytes[offset]
+            if byte == Byte.quote || byte == Byte.backslash || isForbidden(byte) { break }
+            offset += 1
+        }
+        return first..<offset
+    }
+
     // MARK: Positions
 
     /// The position of the cursor.
@@ -155,6 +168,9 @@ struct Cursor {
     func text(_ from: Int, _ to: Int) -> String {
         String(decoding: UnsafeBufferPointer(rebasing: bytes[from..<to]), as: UTF8.self)
     }
+
+    @inline(__always)
+    func text(_ range: Range<Int>) -> String { text(range.lowerBound, range.upperBound) }
 
     /// The text at the cursor, in words for an error message.
     func found() -> String { found(at: offset) }

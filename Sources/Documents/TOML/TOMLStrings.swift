@@ -4,36 +4,24 @@ extension TOMLParser {
     /// `"…"` with escapes, on one line.
     mutating func basicString() throws(DocumentError) -> String {
         let open = cursor.offset
-        var offset = open + 1
-        let bytes = cursor.bytes
-        let count = cursor.count
+        cursor.offset += 1
+        var plain = cursor.takePlainBytes { $0.isControl }
         // Most strings have no escapes and are copied in one piece.
-        while offset < count {
-            let byte = bytes[offset]
-            if byte == Byte.quote {
-                cursor.offset = offset + 1
-                return cursor.text(open + 1, offset)
-            }
-            if byte == Byte.backslash || byte.isControl { break }
-            offset += 1
+        if cursor.byte == Byte.quote {
+            cursor.offset += 1
+            return cursor.text(plain)
         }
         scratch.removeAll(keepingCapacity: true)
-        scratch.append(contentsOf: bytes[(open + 1)..<offset])
-        cursor.offset = offset
         while true {
-            let byte = cursor.byte
-            if byte == Byte.quote {
+            scratch.append(contentsOf: cursor.bytes[plain])
+            switch cursor.byte {
+            case Byte.quote:
                 cursor.offset += 1
                 return String(decoding: scratch, as: UTF8.self)
+            case Byte.backslash: try escape()
+            default: throw unclosed(openedAt: open, quote: "\"")
             }
-            if byte == Byte.backslash {
-                try escape()
-            } else if byte.isControl {
-                throw unclosed(openedAt: open, quote: "\"")
-            } else {
-                scratch.append(byte)
-                cursor.offset += 1
-            }
+            plain = cursor.takePlainBytes { $0.isControl }
         }
     }
 
