@@ -383,6 +383,16 @@ import Testing
                 "drop 10020428331800439252", "start 18102709406992917902", "turn 2194148396018608388",
             ]
         ),
+        (
+            "A running job whose directory somebody moved away, and a power cut brought back",
+            [
+                "cutPower 16382989977515087520", "drop 2455612072501267273", "drop 1997969737836122811",
+                "killSoon 7107492143681727865", "start 10160279567878308138", "drop 595996282589433348",
+                "work 11856633719161447065", "interject 4881387748156711303", "work 12273490574580497309",
+                "moveRunning 6602587525431167850", "killWorker 9578707975039439211", "submit 5116799676772308462",
+                "turn 1372103552795489186", "crashLoop 4663607930084964885", "cutPower 4002684668408461161",
+            ]
+        ),
     ]
 
     @Test(arguments: found)

@@ -99,11 +99,12 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         if let last { spool.journal.add(.recovered(last: min(last, now)), at: now) }
         if unknown > 0 { log.write(.warning, "journal-records-unknown", at: now, ["count": "\(unknown)"]) }
         try takeAlongForCopy(since: began ?? now)
-        let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
-        var seen = Set<JobID>()
         // The files of a copy are from different moments, as after a power cut.
         let hasStayedUp = scheduler.lastBoot == boot && copy == nil
         isSameBoot = hasStayedUp && !wasDiskBroken
+        if !hasStayedUp { try takeUpRestored() }
+        let jobs = scheduler.finishRestoring().places + scheduler.jobs.values.filter { $0.file != nil && $0.state == .new }
+        var seen = Set<JobID>()
         // Except a file that was set aside for an edited version of itself.
         let placed = jobs.filter { (scheduler.jobs[$0.id] ?? $0) === $0 && seen.insert($0.id).inserted }
         let recovery = try persistently { () throws(SystemError) in
@@ -123,6 +124,22 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
         try settleUnaccounted()
         log.write(.notice, "recovered-journal", at: now, ["records": "\(count)", "jobs": "\(scheduler.jobs.count)"])
         return recovery.mended.count
+    }
+
+    /// A power cut restores the directory of a run that somebody had moved out of the spool, so that the journal has forgotten
+    /// the job. The run is lost, as every run that the machine's stop ended. A directory that does not describe its job is set
+    /// aside: the number of its try is unknown, and a try must not begin twice.
+    private func takeUpRestored() throws(SystemError) {
+        var truth = SpoolTruth(spool.fs, scheduler, service.context)
+        for entry in try truth.records(.unknown) {
+            scheduler.restore(entry.record, at: entry.at)
+            spool.journal.add(entry.record, at: entry.at)
+        }
+        for (path, what) in truth.found { log.write(.notice, "mended", at: now, ["what": "took up \(path), which \(what)"]) }
+        for path in truth.unusable {
+            let kept = try persistently { () throws(SystemError) in try self.spool.fs.setAside(path) }
+            log.write(.notice, "mended", at: now, ["what": "set \(path) aside as \(kept): the journal does not know its job"])
+        }
     }
 
     /// A failed sync may have left them only in memory.

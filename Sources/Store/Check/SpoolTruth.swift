@@ -9,6 +9,8 @@
 public struct SpoolTruth<FS: FileSystem> {
     /// The jobs to take up although the journal does not know them.
     public enum Scope: Sendable {
+        /// Only jobs in `running/` that the journal does not know. Of all others, the journal decides.
+        case unknown
         /// Only jobs in `running/`: the journal is complete.
         case running
         /// Also jobs that wait as directories, and all ended jobs that were taken up since the instant from which the journal has
@@ -38,11 +40,16 @@ public struct SpoolTruth<FS: FileSystem> {
     /// The records that the journal needs to agree with the tree.
     public mutating func records(_ scope: Scope) throws(SystemError) -> [Entry] {
         var unknown: [(status: JobStatus, directory: String)] = []
-        for state in [JobState.done, .failed, .running, .new] {
+        let states: [JobState] = if case .unknown = scope { [.running] } else { [.done, .failed, .running, .new] }
+        for state in states {
             for entry in try fs.list(state.rawValue).sorted(by: { $0.name < $1.name }) where entry.kind == .directory {
                 let directory = "\(state.rawValue)/\(entry.name)"
                 guard let id = JobID(entry.name) else { continue }
                 let job = scheduler.jobs[id]
+                if case .unknown = scope {
+                    if job != nil { continue }
+                    if try hasRecord(id) { continue }
+                }
                 // Most ended jobs need no record.
                 if state.isTerminal, case .running = scope, job?.state.isTerminal ?? true { continue }
                 guard let status = try fs.jobStatus(in: directory), status.id == id.text, status.state == state else {
@@ -57,7 +64,7 @@ public struct SpoolTruth<FS: FileSystem> {
                     case (.all, .new): unknown.append((status, directory))
                     case (.all(let since), .done), (.all(let since), .failed):
                         if status.createdAt >= since || status.parent.map(isEnded.contains) ?? false { unknown.append((status, directory)) }
-                    case (.running, _): break
+                    case (.running, _), (.unknown, _): break
                     }
                 }
             }
@@ -72,6 +79,11 @@ public struct SpoolTruth<FS: FileSystem> {
             }
         }
         return entries
+    }
+
+    private func hasRecord(_ id: JobID) throws(SystemError) -> Bool {
+        for state in [JobState.done, .failed] where try fs.hasJobFile(Layout.directory(of: id, state)) { return true }
+        return false
     }
 
     /// A job that the journal knows, with its place in the tree.
