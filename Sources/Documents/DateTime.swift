@@ -16,7 +16,7 @@ public struct DateTime: Sendable, Hashable {
     public var minute = 0
     /// 0 to 60. RFC 3339 admits a leap second, and this module does not know which minutes have one.
     public var second = 0
-    /// 0 to 999,999,999; further digits are cut, not rounded (TOML 1.0: "must be truncated, not rounded").
+    /// 0 to 999,999,999; further digits are cut, not rounded (TOML 1.1: "must be truncated, not rounded").
     public var nanosecond = 0
     /// Minutes east of UTC, -1439 to 1439. Nil unless `kind` is `offsetDateTime`.
     public var offsetMinutes: Int?

@@ -3,7 +3,8 @@
 // Contract:
 //
 // - It is pure: bytes in, a tree or one error out. No clock, no disk, no locale.
-// - TOML is read by the TOML 1.0.0 specification (https://toml.io/en/v1.0.0) and JSON by RFC 8259, both without extensions.
+// - TOML is read by the TOML 1.1.0 specification (https://toml.io/en/v1.1.0) and JSON by RFC 8259, both without extensions. What is
+//   written is TOML 1.0.0, so that every other program can read it.
 //   Points that these leave open are decided here and nowhere else:
 //     * keys are compared as code points, never normalised: "é" in two spellings is two keys;
 //     * a JSON object with the same key twice is refused unless the caller asks for the last one;

@@ -1,4 +1,4 @@
-// The suites of toml-test (TOML 1.0 list) and JSONTestSuite.
+// The suites of toml-test (TOML 1.1 list) and JSONTestSuite.
 
 import Documents
 import Glibc

@@ -23,11 +23,9 @@ import Testing
             #"1:9: a number does not begin with a zero, found '022'; drop the zero; octal is written 0o17, and text needs quotes: "022""#),
         ("a = .5", "1:5: expected a value, found '.5'; a float has digits on both sides of its point"),
         (
-            "at = 18:00",
-            """
-            1:11: expected ':' and seconds, found the end of the file; TOML times have seconds: 18:00:00; any other spelling goes into \
-            quotes
-            """),
+            "at = 18:00 Uhr",
+            #"1:12: expected the end of the line after the value, found 'Uhr'; strings need quotes: "18:00 Uhr""#),
+        ("at = 18:00h", "1:11: expected the date or time to end here, found 'h'; text that is not a plain date or time goes into quotes"),
         ("at = 9:00", #"1:7: expected the end of the line after the value, found ':'; strings need quotes: "9:00""#),
         ("at = 2026-02-30", "1:14: expected a day of that month from 1 to 28, found 30"),
         ("key: value", "1:4: expected '=' after the key 'key', found ':'; TOML uses '=': key = …"),
@@ -42,15 +40,18 @@ import Testing
         ("a = [1,\n 2", "1:5: this array is never closed: expected ']' before the end of the file"),
         ("a = {b = 1", "1:5: this inline table is never closed: expected '}' before the end of the file"),
         (
-            "a = {b = 1,\n c = 2}",
+            "a = {b = 1\n c = 2}",
             """
-            1:12: an inline table ends on the line on which it begins, found the end of the line; close it with '}', or write it as a \
-            [table] of its own
+            2:2: expected ',' or '}' after a value of the inline table, found 'c'; the inline table begins at line 1, column 5; commas \
+            separate its keys
             """),
+        (
+            "a = {b = 1,\n\n[c]",
+            "3:1: expected a key or '}', found '['; the inline table begins at line 1, column 5; commas separate its keys"),
         (
             "path = \"C:\\Temp\"",
             """
-            1:11: expected an escape (\\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX), found a backslash and 'Temp'; write \\\\ for a \
+            1:11: expected an escape (\\b \\t \\n \\f \\r \\e \\\" \\\\ \\xXX \\uXXXX \\UXXXXXXXX), found a backslash and 'Temp'; write \\\\ for a \
             backslash, or put the text between apostrophes
             """),
         ("[env]\nA = 'x'\n[env]", "3:2: 'env' is defined twice: first at line 1, column 2; put all of its keys under one header"),

@@ -9,11 +9,14 @@ enum Vectors {
     static let toml = vectorDirectory + "/toml-test/"
     static let json = vectorDirectory + "/json-test/test_parsing/"
 
-    /// The names of toml-test's list for TOML 1.0 that end in `.toml`; empty when the vectors are missing.
-    static let tomlNames: [String] = {
-        guard let list = readFile(toml + "files-toml-1.0.0") else { return [] }
+    /// The files of toml-test's list for TOML 1.1 that end in `.toml`, and the valid ones of its list for 1.0, which are valid in 1.1
+    /// as well; empty when the vectors are missing.
+    static let tomlNames = tomlList("1.1.0") + Set(tomlList("1.0.0")).subtracting(tomlList("1.1.0")).filter { $0.hasPrefix("valid/") }.sorted()
+
+    private static func tomlList(_ version: String) -> [String] {
+        guard let list = readFile(toml + "files-toml-\(version)") else { return [] }
         return String(decoding: list, as: UTF8.self).split(separator: "\n").map(String.init).filter { $0.hasSuffix(".toml") }
-    }()
+    }
 
     static let jsonNames = File.names(in: json).filter { $0.hasSuffix(".json") }
 

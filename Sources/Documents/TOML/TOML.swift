@@ -1,6 +1,6 @@
 import Lines
 
-/// TOML 1.0.0, whole and nothing more (https://toml.io/en/v1.0.0).
+/// TOML: reads 1.1.0, whole and nothing more (https://toml.io/en/v1.1.0), and writes what 1.0.0 allows as well.
 public enum TOML {
     /// Reads a document. The returned value is always a table, positioned at the document's first character. A table made by a
     /// header or a dotted key has the position of the key that first named it.

@@ -1,5 +1,5 @@
-// Dates and times: RFC 3339 with the restrictions of TOML 1.0. `T` and `Z` may be lower case, a space may replace `T`, and the
-// offset, the date or the time may be missing. Seconds may not be missing.
+// Dates and times: RFC 3339 with the restrictions of TOML 1.1. `T` and `Z` may be lower case, a space may replace `T`, and the
+// offset, the date, the time or the seconds may be missing. Missing seconds are 0.
 
 extension TOMLParser {
     var looksLikeDate: Bool { digits(4, ahead: 0) && cursor.byte(ahead: 4) == Byte.minus }
@@ -49,11 +49,7 @@ extension TOMLParser {
         result.hour = try number(digits: 2, in: 0...23, "an hour")
         try separator(Byte.colon, ":")
         result.minute = try number(digits: 2, in: 0...59, "a minute")
-        guard cursor.byte == Byte.colon else {
-            throw cursor.failure(
-                at: cursor.offset, "expected ':' and seconds, found \(cursor.found())",
-                hint: "TOML times have seconds: 18:00:00; any other spelling goes into quotes")
-        }
+        guard cursor.byte == Byte.colon else { return }
         cursor.offset += 1
         result.second = try number(digits: 2, in: 0...60, "a second")
         guard cursor.byte == Byte.dot else { return }

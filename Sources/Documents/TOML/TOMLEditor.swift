@@ -1,7 +1,7 @@
 /// Changes a TOML text that a person wrote. Everything that is not changed keeps its exact bytes, including comments and layout.
 ///
 /// A comment directly above a header belongs to that header's block and is removed with it, unless it is the first comment of the
-/// file. After each change the text is valid TOML 1.0.
+/// file. After each change the text is valid TOML, and what the change wrote is valid TOML 1.0.
 public struct TOMLEditor {
     public private(set) var text: String
     private var bytes: [UInt8]

@@ -101,6 +101,14 @@ extension TOMLParser {
         return "strings need quotes: \(TOMLWriter.quoted(rest))"
     }
 
+    /// The error at a place in an inline table. It names the table's brace when that is on an earlier line.
+    func unexpected(_ expected: String, inTableOpenedAt open: Position) -> DocumentError {
+        let line = cursor.position(of: cursor.offset).line
+        return cursor.failure(
+            at: cursor.offset, "\(expected), found \(cursor.found())",
+            hint: line == open.line ? nil : "the inline table begins at line \(open.line), column \(open.column); commas separate its keys")
+    }
+
     // MARK: Keys and tables
 
     func unexpectedKey() -> DocumentError {

@@ -1,4 +1,4 @@
-// Integers and floats (TOML 1.0, "Integer" and "Float").
+// Integers and floats (TOML 1.1, "Integer" and "Float").
 
 extension TOMLParser {
     /// Reads a value that begins with a digit or a sign.

@@ -1,7 +1,7 @@
 /// Reads one TOML document. This file reads lines, keys and tables; the files beside it read values.
 ///
 /// The rules that decide which table may be defined where are in the sections "Keys", "Table", "Inline Table" and "Array of
-/// Tables" of TOML 1.0. Each refusal below names its case.
+/// Tables" of TOML 1.1. Each refusal below names its case.
 struct TOMLParser {
     var cursor: Cursor
     let limits: Limits

@@ -1,4 +1,4 @@
-// The four kinds of string (TOML 1.0, "String").
+// The four kinds of string (TOML 1.1, "String").
 
 extension TOMLParser {
     /// `"…"` with escapes, on one line.
@@ -135,14 +135,16 @@ extension TOMLParser {
         case UInt8(ascii: "n"): scratch.append(Byte.newline)
         case UInt8(ascii: "f"): scratch.append(0x0C)
         case UInt8(ascii: "r"): scratch.append(Byte.carriageReturn)
+        case UInt8(ascii: "e"): scratch.append(0x1B)
         case Byte.quote: scratch.append(Byte.quote)
         case Byte.backslash: scratch.append(Byte.backslash)
+        case UInt8(ascii: "x"): try unicodeEscape(digits: 2, from: start)
         case UInt8(ascii: "u"): try unicodeEscape(digits: 4, from: start)
         case UInt8(ascii: "U"): try unicodeEscape(digits: 8, from: start)
         default:
             let isPath = letter.isLetter || letter.isDigit || letter == Byte.space || letter == Byte.dot
             throw cursor.failure(
-                at: start, "expected an escape (\\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX), found a backslash and "
+                at: start, "expected an escape (\\b \\t \\n \\f \\r \\e \\\" \\\\ \\xXX \\uXXXX \\UXXXXXXXX), found a backslash and "
                     + cursor.found(at: start + 1),
                 hint: isPath ? "write \\\\ for a backslash, or put the text between apostrophes" : nil)
         }

@@ -39,10 +39,10 @@ extension TOMLParser {
         nesting += 1
         var values: [Value] = []
         while true {
-            try skipArrayBlanks(openedAt: open)
+            try skipBlanksAndLines(in: "array", openedAt: open, closedBy: "]")
             if cursor.byte == Byte.closeBracket { break }
             values.append(try value(depth: depth))
-            try skipArrayBlanks(openedAt: open)
+            try skipBlanksAndLines(in: "array", openedAt: open, closedBy: "]")
             if cursor.byte == Byte.comma {
                 cursor.offset += 1
             } else if cursor.byte != Byte.closeBracket {
@@ -55,19 +55,20 @@ extension TOMLParser {
         return values
     }
 
-    private mutating func skipArrayBlanks(openedAt open: Int) throws(DocumentError) {
+    /// Skips blanks, newlines and comments between the values of an array or inline table.
+    private mutating func skipBlanksAndLines(in what: String, openedAt open: Int, closedBy close: String) throws(DocumentError) {
         while true {
             switch cursor.byte {
             case Byte.space, Byte.tab:
                 cursor.offset += 1
             case Byte.newline, Byte.carriageReturn:
                 guard cursor.isAtNewline else { return }
-                try checkMayLeaveLine(openedAt: open, what: "array")
+                try checkMayLeaveLine(openedAt: open, what: what)
                 cursor.skipNewline()
             case Byte.hash:
                 try skipComment()
             case 0 where cursor.isAtEnd:
-                throw cursor.failure(at: open, "this array is never closed: expected ']' before the end of the file")
+                throw cursor.failure(at: open, "this \(what) is never closed: expected '\(close)' before the end of the file")
             default:
                 return
             }
@@ -83,7 +84,7 @@ extension TOMLParser {
         }
     }
 
-    /// `{` to `}` on one line, without a trailing comma. Nothing may be added to it later.
+    /// `{` to `}`. Newlines, comments and one trailing comma are allowed. Nothing may be added to the table later.
     private mutating func inlineTable(at position: Position, depth: Int) throws(DocumentError) -> Table {
         try checkDepth(depth)
         let open = cursor.offset
@@ -92,24 +93,16 @@ extension TOMLParser {
         let node = TOMLNode(.header, at: position)
         cursor.offset += 1
         nesting += 1
-        cursor.skipBlanks()
-        if cursor.byte != Byte.closeBrace {
-            while true {
-                try refuseNewline(inTableOpenedAt: open)
-                if cursor.byte == Byte.closeBrace {
-                    throw cursor.failure(
-                        at: cursor.offset, "an inline table cannot end with a comma", hint: "remove the comma")
-                }
-                try keyValue(into: node, depth: depth)
-                cursor.skipBlanks()
-                if cursor.byte == Byte.closeBrace { break }
-                try refuseNewline(inTableOpenedAt: open)
-                guard cursor.byte == Byte.comma else {
-                    throw cursor.failure(
-                        at: cursor.offset, "expected ',' or '}' after a value of the inline table, found \(cursor.found())")
-                }
+        while true {
+            try skipBlanksAndLines(in: "inline table", openedAt: open, closedBy: "}")
+            if cursor.byte == Byte.closeBrace { break }
+            if cursor.byte == Byte.openBracket { throw unexpected("expected a key or '}'", inTableOpenedAt: position) }
+            try keyValue(into: node, depth: depth)
+            try skipBlanksAndLines(in: "inline table", openedAt: open, closedBy: "}")
+            if cursor.byte == Byte.comma {
                 cursor.offset += 1
-                cursor.skipBlanks()
+            } else if cursor.byte != Byte.closeBrace {
+                throw unexpected("expected ',' or '}' after a value of the inline table", inTableOpenedAt: position)
             }
         }
         cursor.offset += 1
@@ -117,17 +110,6 @@ extension TOMLParser {
         if let path { outline?.path = path }
         guard case .table(let table) = node.closed().kind else { preconditionFailure("a node that is no array is a table") }
         return table
-    }
-
-    private func refuseNewline(inTableOpenedAt open: Int) throws(DocumentError) {
-        if cursor.isAtEnd {
-            throw cursor.failure(at: open, "this inline table is never closed: expected '}' before the end of the file")
-        }
-        if cursor.isAtNewline || cursor.byte == Byte.hash {
-            throw cursor.failure(
-                at: cursor.offset, "an inline table ends on the line on which it begins, found \(cursor.found())",
-                hint: "close it with '}', or write it as a [table] of its own")
-        }
     }
 
     /// `true`, `false`, `inf`, `nan`, or a mistake.
