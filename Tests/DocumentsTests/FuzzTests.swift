@@ -20,7 +20,8 @@ import Testing
     }()
 
     /// Bytes that mean something somewhere.
-    private static let interesting = Array("\"'[]{}=,.#\\\n\r\t :-+_eExTZu0129aé\u{FEFF}".utf8) + [0x00, 0x7F, 0x80, 0xC0, 0xED, 0xF4, 0xFF]
+    private static let interesting =
+        Array("\"'[]{}=,.#\\\n\r\t :-+_eExTZu0129aé\u{FEFF}".utf8) + [0x00, 0x7F, 0x80, 0xC0, 0xED, 0xF4, 0xFF]
 
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func damagedDocumentsNeverSurprise(seed: UInt64) {

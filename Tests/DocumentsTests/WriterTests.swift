@@ -51,7 +51,8 @@ import Testing
     @Test(arguments: [
         "", "'", "''", "'''", "\"", "\"\"\"", "\n", "a\n", "a\nb", "\na\nb", "a\nb'", "a\n'''b", "a\n'''b\"\"\"\"\"\"", "a\nb\"",
         "a\nb\"\"\"",
-        "a\r\nb", "a\r", "a\n\\", "\\\n\\", "a\t\nb", "a\n\u{0}\u{1F}\u{7F}", "é\n😀", "a\\b", "a\\b\u{1}", "#", " ", "a\\'b", "a\nb \\\n c",
+        "a\r\nb", "a\r", "a\n\\", "\\\n\\", "a\t\nb", "a\n\u{0}\u{1F}\u{7F}", "é\n😀", "a\\b", "a\\b\u{1}", "#", " ", "a\\'b",
+        "a\nb \\\n c",
     ])
     func everyStringReadsBackTheSame(string: String) throws {
         for value in [Value(.string(string)), Value(.array([Value(.string(string))]))] {

@@ -62,7 +62,8 @@ private func edit(_ bytes: [UInt8], _ table: Table) {
         expect(readTOML(editor.text) == "{}", "nothing is left in \(editor.text)")
     } catch {
         // The document with what was added may be past a limit.
-        expect(table.entries.count > 1000 || bytes.count > 10_000 || error.message.contains("deep") || error.message.contains("nest"), "\(error)")
+        let isTooDeep = error.message.contains("deep") || error.message.contains("nest")
+        expect(table.entries.count > 1000 || bytes.count > 10_000 || isTooDeep, "\(error)")
     }
 }
 
@@ -70,7 +71,8 @@ func expectInside(_ error: DocumentError, _ bytes: [UInt8]) {
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let position = error.position
     expect((1...lines.count).contains(position.line), "\(error): there are \(lines.count) lines")
-    expect((1...lines[position.line - 1].count + 1).contains(position.column), "\(error): the line has \(lines[position.line - 1].count) bytes")
+    let length = lines[position.line - 1].count
+    expect((1...length + 1).contains(position.column), "\(error): the line has \(length) bytes")
 }
 
 // MARK: Trees

@@ -23,7 +23,8 @@ import Store
             checkLine(of: entry)
             do throws(CrontabTask.Refusal) {
                 let task = try CrontabTask(
-                    entry, name: Name.sanitized(ProgramName.of(entry.command).prefix(50)), owner: "root", user: "root", isRoot: true, file: "crontab")
+                    entry, name: Name.sanitized(ProgramName.of(entry.command).prefix(50)), owner: "root", user: "root", isRoot: true,
+                    file: "crontab")
                 check(task, entry)
             } catch { expect(!error.why.isEmpty, "a refusal says why") }
         }
@@ -35,16 +36,19 @@ private func checkLine(of entry: Crontab.Entry) {
     let text: String
     do throws(CrontabLine.Unsayable) { text = try CrontabLine.text(command: entry.command, input: entry.input) } catch { return }
     let again = Crontab(FileName.bytes(of: "0 1 * * * \(text)") + [0x0A], isSystem: false, isUser: { _ in false })
-    expect(again.entries.count == 1 && again.entries[0].command == entry.command && again.entries[0].input == entry.input, "\(entry) became \(text)")
+    let isSame = again.entries.count == 1 && again.entries[0].command == entry.command && again.entries[0].input == entry.input
+    expect(isSame, "\(entry) became \(text)")
 }
 
 /// A task that can be read runs what cron ran, when cron ran it.
 private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     let definition: TaskDefinition
-    do throws(Problems) { definition = try TaskDefinition(name: task.name, source: task.source, ReadingContext(now: .now, zones: .none)) } catch { return }
+    let context = ReadingContext(now: .now, zones: .none)
+    do throws(Problems) { definition = try TaskDefinition(name: task.name, source: task.source, context) } catch { return }
     expect(definition.schedules.count == 1, "one schedule")
     guard entry.when != "@reboot", let zone = try? ZoneDatabase.none.zone(entry.settings.zone ?? "local"),
-        let there = try? Recurrence.cron(entry.when, zone: zone, zones: .none, stableSeed: stableHash(task.name)), let here = definition.schedules.first
+        let there = try? Recurrence.cron(entry.when, zone: zone, zones: .none, stableSeed: stableHash(task.name)),
+        let here = definition.schedules.first
     else { return }
     let (one, other) = (there.next(after: .now, origin: .now), here.recurrence.next(after: .now, origin: .now))
     expect(one == other, "\(entry.when): cron's next is \(one?.rfc3339 ?? "never"), the task's \(other?.rfc3339 ?? "never")")
@@ -58,8 +62,14 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     do throws(AtJob.Refusal) {
         let job = try AtJob(name, text: text, owner: 0, user: bytes.count % 2 == 0 ? "alice" : nil, path: "/var/spool/cron/atjobs/a")
         let read: Value
-        do throws(DocumentError) { read = try TOML.parse(job.source.bytes) } catch { fatalError("what at's job becomes cannot be read: \(error)") }
-        guard case .table(let table) = read.kind, case .string(let script)? = table["script"]?.kind else { fatalError("at's job has no script") }
-        expect(FileName.bytes(of: script) == text, "the script is at's, byte by byte")
+        do throws(DocumentError) {
+            read = try TOML.parse(job.source.bytes)
+        } catch {
+            fatalError("the file made from at's job cannot be read: \(error)")
+        }
+        guard case .table(let table) = read.kind, case .string(let script)? = table["script"]?.kind else {
+            fatalError("the file made from at's job has no script")
+        }
+        expect(FileName.bytes(of: script) == text, "the script has the bytes of at's job")
     } catch { expect(!error.why.isEmpty, "a refusal says why") }
 }

@@ -35,7 +35,11 @@ import Store
     var request: [UInt8] = []
     var rest = bytes[...]
     while let byte = rest.popFirst() {
-        let state: JobState? = byte == UInt8(ascii: "%") ? (rest.first == UInt8(ascii: "R") ? .running : rest.first == UInt8(ascii: "W") ? .new : nil) : nil
+        var state: JobState?
+        if byte == UInt8(ascii: "%") {
+            if rest.first == UInt8(ascii: "R") { state = .running }
+            if rest.first == UInt8(ascii: "W") { state = .new }
+        }
         if let state, let id = jobs.keys.first(where: { jobs[$0]?.state == state }) {
             rest.removeFirst()
             request += id.text.utf8
@@ -49,7 +53,8 @@ import Store
     guard let service = world.service else { fatalError("the daemon ended") }
     if service.restartRequests.isEmpty {
         guard case .file(_, let answer)? = try? world.disk.take("control/a.answer", limit: 1 << 16, ignoringWriters: false),
-            case .table(let table)? = (try? JSON.parse(answer))?.kind, case .integer? = table["code"]?.kind, case .string? = table["message"]?.kind
+            case .table(let table)? = (try? JSON.parse(answer))?.kind, case .integer? = table["code"]?.kind,
+            case .string? = table["message"]?.kind
         else { fatalError("the request has no answer that can be read") }
     }
     settle(world)

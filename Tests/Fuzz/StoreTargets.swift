@@ -94,7 +94,9 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     for pick in 0..<UInt64(12) {
         try world.turn()
         if world.work(pick) { continue }
-        if let service = world.service, let wake = service.nextWake, wake > world.now, wake.milliseconds < 7_200_000_000_000 { world.now = wake }
+        if let service = world.service, let wake = service.nextWake, wake > world.now, wake.milliseconds < 7_200_000_000_000 {
+            world.now = wake
+        }
     }
 }
 
@@ -111,7 +113,8 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     guard case .table(let again)? = (try? JSON.parse(written, limits: .status))?.kind, let second = JobStatus(json: again) else {
         fatalError("is not read back: \(String(decoding: written, as: UTF8.self))")
     }
-    expect(second.json() == written, "\(String(decoding: written, as: UTF8.self)) becomes \(String(decoding: second.json(), as: UTF8.self))")
+    let (before, after) = (String(decoding: written, as: UTF8.self), String(decoding: second.json(), as: UTF8.self))
+    expect(second.json() == written, "\(before) becomes \(after)")
 }
 
 /// A worker's record without its checksum and its padding; the same bytes as messages between worker and daemon.
@@ -121,14 +124,19 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     let padding = [UInt8](repeating: 0x20, count: WorkerRecord.size - 10 - text.count)
     let trimmed = text.prefix { $0 != 0x0A }
     let end = trimmed.lastIndex { $0 != 0x20 }.map { $0 + 1 } ?? 0
-    let record = hexadecimal(crc32c(Array(text[..<end]))) + [0x20] + text[..<end] + [UInt8](repeating: 0x20, count: text.count - end) + padding + [0x0A]
+    let blanks = [UInt8](repeating: 0x20, count: text.count - end)
+    let record = hexadecimal(crc32c(Array(text[..<end]))) + [0x20] + text[..<end] + blanks + padding + [0x0A]
     if let parsed = WorkerRecord.parse(record) { expect(WorkerRecord.parse(parsed.bytes()) == parsed, "\(parsed) is read back") }
 
     var buffer = FrameBuffer()
     buffer.append(bytes)
     while let body = try? buffer.next() {
-        if let command = try? Command(body: body) { expect(read(command.frame()) { body throws(ProtocolError) in try Command(body: body) } == command, "\(command)") }
-        if let report = try? Report(body: body) { expect(read(report.frame()) { body throws(ProtocolError) in try Report(body: body) } == report, "\(report)") }
+        if let command = try? Command(body: body) {
+            expect(read(command.frame()) { body throws(ProtocolError) in try Command(body: body) } == command, "\(command)")
+        }
+        if let report = try? Report(body: body) {
+            expect(read(report.frame()) { body throws(ProtocolError) in try Report(body: body) } == report, "\(report)")
+        }
     }
     _ = Confinement(String(decoding: bytes, as: UTF8.self))
 }

@@ -29,7 +29,9 @@
 @Sendable func fuzzRRule(_ bytes: [UInt8]) {
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     each(Array(lines[0])) { text, zone, daylight throws(RecurrenceError) in
-        let times = lines.dropFirst().prefix(4).compactMap { try? RRuleTime.parse(String(decoding: $0, as: UTF8.self), zone: zone, now: .now) }
+        let times = lines.dropFirst().prefix(4).compactMap {
+            try? RRuleTime.parse(String(decoding: $0, as: UTF8.self), zone: zone, now: .now)
+        }
         return try Recurrence.rrule(text, start: times.first, excluding: Array(times.dropFirst()), zone: zone, daylight: daylight)
     }
 }
@@ -128,7 +130,8 @@ private func each(_ bytes: [UInt8], _ read: (String, Zone, DaylightRule) throws(
                 expect(again.normalized == normalized, "\(text): \(normalized) becomes \(again.normalized)")
                 for start in Instant.starts {
                     let (first, second) = (recurrence.next(after: start, origin: .now), again.next(after: start, origin: .now))
-                    expect(first == second, "\(text) is due at \(String(describing: first)), \(normalized) at \(String(describing: second))")
+                    let (one, other) = (String(describing: first), String(describing: second))
+                    expect(first == second, "\(text) is due at \(one), \(normalized) at \(other)")
                 }
             } catch {
                 expect(false, "\(text): its normalized text \(normalized) is refused: \(error)")

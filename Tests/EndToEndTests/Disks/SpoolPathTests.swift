@@ -23,7 +23,8 @@ struct SpoolPathTests {
     func ofConfiguration() throws {
         let spool = try SpoolUnderTest(starting: false)
         let script = """
-            p=$(printf '\(spool.base)/caf\\351'); mkdir "$p"; cp \(SpoolUnderTest.programs)/spool-worker "$p/w"; echo 'slots = 3' > "$p/c.toml"
+            p=$(printf '\(spool.base)/caf\\351'); mkdir "$p"
+            cp \(SpoolUnderTest.programs)/spool-worker "$p/w"; echo 'slots = 3' > "$p/c.toml"
             exec "$@" --config "$p/c.toml" --worker "$p/w"
             """
         try spool.launch(tracer: ["/bin/sh", "-ec", script, "sh"], withConfiguration: false)
