@@ -81,7 +81,10 @@ struct Completion {
     func candidates() -> Candidates {
         switch all() {
         case .words(let words):
-            return .words(words.filter { $0.text.hasPrefix(typed) }.map { (standing + $0.text, $0.meaning) })
+            // A task's name is also the name of its jobs.
+            var known: Set<String> = []
+            return .words(
+                words.filter { $0.text.hasPrefix(typed) && known.insert($0.text).inserted }.map { (standing + $0.text, $0.meaning) })
         case let other: return other
         }
     }
@@ -100,16 +103,16 @@ struct Completion {
         case "completion": return .words(CompletionScript.allCases.map { ($0.rawValue, "") })
         case "import": return operands.isEmpty ? .words([("crontab", ""), ("at", "")]) : operands.first == "crontab" ? .files : .words([])
         case "unschedule": return .words(schedules())
-        case "cancel", "kill", "wait": return .words(jobs([.running, .new]))
-        case "why": return .words(tasks() + jobs(JobState.allCases))
-        case "extend": return operands.isEmpty ? .words([]) : .words(jobs([.running]))
-        case "retry": return .words(jobs([.failed, .done]))
+        case "cancel", "kill", "wait": return .words(names([.running, .new]) + jobs([.running, .new]))
+        case "why": return .words(tasks() + names(JobState.allCases) + jobs(JobState.allCases))
+        case "extend": return operands.isEmpty ? .words([]) : .words(names([.running]) + jobs([.running]))
+        case "retry": return .words(names([.failed, .done]) + jobs([.failed, .done]))
         default: break
         }
         // Every other command says in its synopsis what its first operand is.
         let operand = command.arguments.split(separator: " ").first?.drop { $0 == "[" } ?? ""
         if operand.hasPrefix("NAME") { return operands.isEmpty || operand.contains("…") ? .words(tasks()) : .files }
-        if operand.hasPrefix("ID") { return .words(jobs(JobState.allCases)) }
+        if operand.hasPrefix("ID") { return .words(names(JobState.allCases) + jobs(JobState.allCases)) }
         if operand.hasPrefix("FILE") || command.ownOperands != nil { return .files }
         return .words([])
     }
@@ -134,7 +137,7 @@ struct Completion {
         case "state": return all(JobState.self)
         case "reason": return all(FailureReason.self)
         case "columns", "sort": return .words(JobColumn.names.map { ($0, "") })
-        case "job": return .words(jobs([.running]))
+        case "job": return .words(names([.running]) + jobs([.running]))
         case "dst-gap": return .words([("run", ""), ("skip", "")])
         case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])
         default: break
@@ -172,10 +175,22 @@ struct Completion {
 
     /// The newest hundred jobs in these states.
     private func jobs(_ states: [JobState]) -> [(text: String, meaning: String)] {
+        quietly { () throws(Failure) in try newest(states).map { ($0.id, $0.state.rawValue) } }
+    }
+
+    /// The names of these jobs, each once: a name means its newest job.
+    private func names(_ states: [JobState]) -> [(text: String, meaning: String)] {
         quietly { () throws(Failure) in
-            var records = try session.records()
-            let places = try session.reading { () throws(JournalError) in try records.places(in: states) }
-            return places.sorted { $0.id > $1.id }.prefix(100).map { ($0.id, $0.state.rawValue) }
+            var known: Set<String> = []
+            return try newest(states).compactMap { place in
+                guard let name = JobID(place.id)?.name, known.insert(name).inserted else { return nil }
+                return (name, "its newest job: \(place.state.word)")
+            }
         }
+    }
+
+    private func newest(_ states: [JobState]) throws(Failure) -> ArraySlice<JobPlace> {
+        var records = try session.records()
+        return try session.reading { () throws(JournalError) in try records.places(in: states) }.prefix(100)
     }
 }

@@ -16,13 +16,13 @@ struct JobRequests {
     }
 
     /// The waiting and running jobs among these operands, each once. The others are reported on standard error.
-    mutating func open(_ texts: [String]) throws(Failure) -> [JobRecord] {
+    mutating func open(_ texts: [String], preferring states: [JobState]) throws(Failure) -> [JobRecord] {
         var open: [JobRecord] = []
         var seen = Set<String>()
         var records = try session.records()
         for text in texts {
             let record: JobRecord
-            do throws(Failure) { record = try session.job(text, &records) } catch {
+            do throws(Failure) { record = try session.job(text, &records, preferring: states) } catch {
                 for line in error.lines { fail(error.code, line) }
                 continue
             }
@@ -44,7 +44,7 @@ struct JobRequests {
     ) throws(Failure) -> Int32 {
         guard selection.filter != nil else {
             var requests = JobRequests(session, pastTense: pastTense)
-            let jobs = try requests.open(session.arguments.operands)
+            let jobs = try requests.open(session.arguments.operands, preferring: selection.usualStates)
             try requests.ask(for: jobs, isDry: selection.isDry, write)
             return requests.code
         }

@@ -9,6 +9,8 @@ struct JobSelection {
     /// The filters; nil when operands name the jobs.
     private(set) var filter: JobFilter?
     let isDry: Bool
+    /// The states that the command acts on unless `--state` names others.
+    let usualStates: [JobState]
 
     /// - Parameters:
     ///   - states: the states that the command can act on.
@@ -17,6 +19,7 @@ struct JobSelection {
     init(_ session: Session, states: [JobState], usually: [JobState], flag: String? = nil) throws(Failure) {
         let arguments = session.arguments
         isDry = arguments.flag("dry-run")
+        usualStates = usually
         let given = JobFilter.options.first { !arguments.values($0.name).isEmpty }.map { "--\($0.name)" }
         let chosen = given ?? flag.flatMap { arguments.flag($0) ? "--\($0)" : nil }
         guard let chosen else {

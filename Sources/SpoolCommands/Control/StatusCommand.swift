@@ -5,12 +5,13 @@ extension SpoolCommand {
         "status", "[ID…]", "show a job or the daemon",
         details: [
             """
-            With an ID, shows all that is known about the job; without one, shows the daemon's state. The beginning or the end of an ID \
-            is enough when only one job matches.
+            With an ID, shows all that is known about the job; without one, shows the daemon's state. An ID is also the name of a task \
+            or job, which means its newest job; @, your own newest job; or four or more characters from an id's beginning or end.
             """
         ],
         examples: [
             Example("spoolctl status", "the daemon, its slots, and problems that it found"),
+            Example("spoolctl status backup", "the newest run of a task"),
             Example("spoolctl status 20261121T020000.000Z-backup-k3f9ab --json", "the job's status.json"),
         ]
     ) { session throws(Failure) in

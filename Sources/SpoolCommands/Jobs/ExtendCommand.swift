@@ -34,7 +34,7 @@ extension SpoolCommand {
             return ExitCode.done
         }
         var requests = JobRequests(session, pastTense: "extended")
-        for job in try requests.open(ids) {
+        for job in try requests.open(ids, preferring: [.running]) {
             if try session.daemon() == nil {
                 try extend(job, milliseconds, session, &requests)
             } else {

@@ -2,13 +2,14 @@ import Store
 
 extension SpoolCommand {
     static let logs = SpoolCommand(
-        "logs", "ID [-f] [--stderr] [--try N]", "print a job's output",
+        "logs", "ID… [-f] [--stderr] [--try N]", "print the output of jobs",
         details: [
             """
             Prints the standard output of the last try; with --stderr its standard error, with --try N that of try N. On a terminal, \
             control characters except colours are escaped unless --raw is given.
             """,
-            "With --json, prints an object with id, stream, try and text: the output so far.",
+            "With several IDs, a line ==> ID <== comes before the output of each; with -f, each is followed to its end before the next.",
+            "With --json, prints an object with id, stream, try and text for each job: the output so far.",
         ],
         options: [
             Option("follow", "f", "follow the output until the job has ended"),
@@ -17,15 +18,21 @@ extension SpoolCommand {
             Option("raw", "do not escape control characters on a terminal"),
         ],
         examples: [
+            Example("spoolctl logs backup", "the output of the newest run of a task"),
             Example("spoolctl logs -f \"$id\"", "follows a job, also one that has not started"),
             Example("spoolctl logs --stderr --try 1 k3f9ab", "the errors of the first try"),
         ]
     ) { session throws(Failure) in
-        let text = try session.operand("a job's ID")
         var records = try session.records()
-        let record = try session.job(text, &records)
-        var logs = try JobLogs(session, records, id: record.place.id)
-        return try logs.run()
+        // All words are looked up first, so that a wrong one ends the command before any output.
+        var ids: [String] = []
+        for word in try session.operands("a job's ID") { ids.append(try session.job(word, &records).place.id) }
+        for (index, id) in ids.enumerated() {
+            if ids.count > 1, !session.isJSON { session.output.line("\(index > 0 ? "\n" : "")==> \(session.qualified(id)) <==") }
+            var logs = try JobLogs(session, records, id: id)
+            try logs.run()
+        }
+        return ExitCode.done
     }
 }
 
@@ -46,40 +53,36 @@ private struct JobLogs {
         output = JobOutput(session, file, for: .reading(attempt: self.wantedTry), to: session.output)
     }
 
-    mutating func run() throws(Failure) -> Int32 {
+    mutating func run() throws(Failure) {
         guard session.arguments.flag("follow") else { return try printOnce() }
         if session.isJSON { throw .usage("--json prints the output so far; it cannot be used with --follow") }
         let watch = try JobWatch(spool: session.spoolPath)
         while true {
             guard let record = try readRecord() else {
                 // The job was withdrawn, or its record was removed.
-                try output.copy()
-                return ExitCode.done
+                return try output.copy()
             }
             watch.add(record.place.path)
             try output.follow(record, watch)
             // The job's end was seen before the last bytes were read, so no bytes follow.
-            if record.place.state.isTerminal { return ExitCode.done }
+            if record.place.state.isTerminal { return }
             _ = try watch.wait(for: [id], or: [session.output.poll])
             session.output.check()
         }
     }
 
-    private mutating func printOnce() throws(Failure) -> Int32 {
+    private mutating func printOnce() throws(Failure) {
         guard let record = try readRecord() else { throw .notFound("the record of job \"\(id)\" was removed") }
         if let wantedTry, wantedTry > max(record.status.attempt, 1) {
             throw .notFound("\(id) has had \(record.status.attempt) tries, not \(wantedTry)")
         }
         if session.isJSON {
-            try writeJSON(record)
-            return ExitCode.done
+            return try writeJSON(record)
         }
         if record.place.isFile || record.status.attempt == 0, record.place.state == .new {
-            session.complain("\(id) has not begun")
-            return ExitCode.done
+            return session.complain("\(id) has not begun")
         }
         try output.follow(record, nil)
-        return ExitCode.done
     }
 
     private func writeJSON(_ record: JobRecord) throws(Failure) {

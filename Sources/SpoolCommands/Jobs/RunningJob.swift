@@ -15,7 +15,7 @@ struct RunningJob {
             throw .usage("\(session.command.name) needs --job ID outside of a job")
         }
         var records = try session.records()
-        let place = try session.job(text, &records).place
+        let place = try session.job(text, &records, preferring: [.running]).place
         guard place.state == .running else {
             let what = place.state.isTerminal ? "has ended" : "has not started, or waits for another try"
             throw Failure(ExitCode.failed, "\(place.id) is not running: it \(what)")

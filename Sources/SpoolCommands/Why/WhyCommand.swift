@@ -30,21 +30,21 @@ extension SpoolCommand {
         let words = session.arguments.operands
         // A TIME with a blank may be given without quotes.
         let text = words.first?.contains("@") == true ? words.joined(separator: " ") : try session.operand("an ID, a NAME or NAME@TIME")
-        if let at = text.firstIndex(of: "@") {
+        // `@2` is a job.
+        if let at = text.firstIndex(of: "@"), at != text.startIndex {
             let time = String(text[text.index(after: at)...])
             return try WhyTask(session, String(text[..<at]), around: time).printDue(at: time)
         }
         let isTask = Name.isValid(text) ? try WhyTask.isKnown(session, text) : false
         if isTask { return try WhyTask(session, text).printTask() }
         var records = try session.records()
-        do throws(Failure) {
-            return try WhyJob(session, try session.job(text, &records), &records).print()
-        } catch {
-            guard error.code == ExitCode.notFound else { throw error }
-            if let code = try WhyJob.printGone(session, text) { return code }
-            if Name.isValid(text), try WhyTask.wasKnown(session, text) { return try WhyTask(session, text).printTask() }
-            let isAmbiguous = error.lines.first?.contains("several") == true
-            throw isAmbiguous ? error : .notFound("there is no job and no task \"\(text)\" in \(session.spoolPath)")
+        if let meant = try session.findJob(text, &records) {
+            // The name of a task that is gone means the task, not its newest job.
+            let isTaskGone = meant.record.status.task == text ? try WhyTask.wasKnown(session, text) : false
+            if !isTaskGone { return try WhyJob(session, session.say(meant), &records).print() }
         }
+        if let code = try WhyJob.printGone(session, text) { return code }
+        if Name.isValid(text), try WhyTask.wasKnown(session, text) { return try WhyTask(session, text).printTask() }
+        throw .notFound("there is no job and no task \"\(text)\" in \(session.spoolPath)")
     }
 }

@@ -19,7 +19,7 @@ struct CompletionTests {
     static let lines: [(line: String, candidates: [String])] = [
         ("cre", ["create"]), ("run ", ["newer", "nightly"]), ("run ni", ["nightly"]), ("run --prior", ["--priority"]),
         ("create x --overlap re", ["replace"]), ("pause --task=n", ["newer", "nightly"]), ("pause --task ne", ["newer"]),
-        ("cancel ", ["JOB"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]),
+        ("cancel ", ["JOB", "true"]), ("why n", ["newer", "nightly"]), ("backfill ni", ["nightly"]), ("help ver", ["version"]),
         ("completion z", ["zsh"]), ("import ", ["crontab", "at"]), ("no-such-command ", []),
         ("jobs --columns id,stat", ["id,state"]), ("jobs --sort -too", ["-took"]), ("submit --user gam", ["games"]),
         ("create x --group=gam", ["games"]), ("jobs --reason exit,timeo", ["exit,timeout"]),
