@@ -15,6 +15,8 @@ public final class JobDefinition: Sendable {
     }
 
     public let action: Action
+    /// What people call it: one line, which may contain blanks. See `TableReader.title`.
+    public let title: String?
     public let description: String?
     /// Encoded as JSON, at most `payloadBytesMax` long.
     public let payload: [UInt8]?
@@ -75,8 +77,8 @@ public final class JobDefinition: Sendable {
 
     /// The keys of a job, in the order of the manual.
     public static let keys = [
-        "command", "script", "task", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice", "ionice",
-        "limits",
+        "command", "script", "task", "title", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "nice",
+        "ionice", "limits",
         "user", "group", "fallback",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
         "stop_signal",
@@ -108,6 +110,7 @@ public final class JobDefinition: Sendable {
 
     init(_ reader: inout TableReader, isScript: Bool) {
         action = reader.action(isScript: isScript)
+        title = reader.title("title")
         description = reader.string("description")
         payload = reader.payload("payload")
         standardInput = reader.string("stdin")

@@ -58,6 +58,7 @@ public struct Progress: Sendable, Hashable {
 public struct JobStatus: Sendable {
     public var id: String
     public var name: String
+    public var title: String?
     public var description: String?
     public var task: String?
     public var schedule: String?
@@ -120,6 +121,7 @@ public struct JobStatus: Sendable {
         writer.beginObject()
         writer.member("id", id)
         writer.member("name", name)
+        writer.member("title", title)
         writer.member("description", description)
         writer.member("task", task)
         writer.member("schedule", schedule)

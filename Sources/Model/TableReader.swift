@@ -64,6 +64,31 @@ struct TableReader {
         return text
     }
 
+    /// The maximum length of a title in bytes.
+    static let titleBytesMax = 200
+
+    /// One line for people, which every table and the subject of a mail can show as it is.
+    mutating func title(_ key: String) -> String? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let text) = value.kind else {
+            fail(value, key, expected: "a string")
+            return nil
+        }
+        if let scalar = text.unicodeScalars.first(where: { TerminalText.isUnsafe($0.value) }) {
+            fail(
+                value.position, "\(key) contains \(TerminalText.escape(scalar)): a title is one line of visible text",
+                hint: "longer text goes into description")
+            return nil
+        }
+        guard text.utf8.contains(where: { $0 != 0x20 }), text.utf8.count <= Self.titleBytesMax else {
+            fail(
+                value.position, "\(key) is \(text.utf8.count) bytes long; a title has 1 to \(Self.titleBytesMax), not all blank",
+                hint: "longer text goes into description")
+            return nil
+        }
+        return text
+    }
+
     mutating func boolean(_ key: String) -> Bool? {
         guard let value = value(key) else { return nil }
         guard case .boolean(let flag) = value.kind else {
@@ -185,6 +210,9 @@ struct TableReader {
         case .string(let string): return string
         case .integer(let number): return String(number)
         case .dateTime(let moment) where moment.kind != .localTime: return moment.description
+        case .dateTime(let moment):
+            fail(value.position, "\(key) must be an instant; \(moment) has no date")
+            return nil
         default:
             fail(value, key, expected: "an instant such as \"2026-12-24T18:00:00Z\"")
             return nil

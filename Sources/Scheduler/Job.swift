@@ -210,6 +210,7 @@ extension Job {
     /// The job's `status.json`.
     public func status(host: String) -> JobStatus {
         var status = JobStatus(id: id.text, name: name, due: due, createdAt: createdAt, host: host)
+        status.title = definition.title
         status.description = definition.description
         status.task = task
         status.schedule = schedule

@@ -1,7 +1,7 @@
 /// The script of a job that mails the end of another job. It is in the mailing job's directory and can be run by hand.
 ///
-/// Nothing from the other job can add a line to the header: its name and id contain no line ends, the address was checked when it
-/// was read, and the job's output comes after the header.
+/// Nothing from the other job can add a line to the header: its name, title and id contain no line ends, the address was checked when
+/// it was read, and the job's output comes after the header.
 struct MailScript {
     let text: String
 
@@ -12,13 +12,14 @@ struct MailScript {
     init(_ job: Job, to address: String, host: String, command: [String]) {
         let host = Self.isHostName(host) ? host : "localhost"
         let outcome = Self.outcome(of: job)
+        let name = job.definition.title.map { "\(job.name) (\($0))" } ?? job.name
         let header = [
-            "To: \(address)", "Subject: [\(host)] \(job.name): \(outcome)", "Auto-Submitted: auto-generated", "MIME-Version: 1.0",
+            "To: \(address)", "Subject: [\(host)] \(Self.subjectName(of: job)): \(outcome)", "Auto-Submitted: auto-generated", "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit",
         ]
         let ended = job.endedAt.map { " at \($0.rfc3339)" } ?? ""
         let why = job.error.map { ": \($0)" } ?? ""
-        let sentence = "\(job.name) on \(host) \(job.state == .done ? "succeeded" : "failed")\(ended)\(why)"
+        let sentence = "\(name) on \(host) \(job.state == .done ? "succeeded" : "failed")\(ended)\(why)"
         let last = job.attempt == 0 ? "It was never started." : "This was try \(job.attempt) of \(job.definition.tries)."
         let tries = "\(last) All of it is in"
         text = """
@@ -39,6 +40,30 @@ struct MailScript {
             } | \(command.map(Self.quoted).joined(separator: " "))
 
             """
+    }
+
+    /// The job's name and title. A title that is not ASCII is encoded.
+    private static func subjectName(of job: Job) -> String {
+        guard let title = job.definition.title else { return job.name }
+        return "\(job.name) (\(title.utf8.allSatisfy { $0 < 0x80 } ? title : encodedWords(title)))"
+    }
+
+    /// RFC 2047: `=?utf-8?Q?…?=`, at most 75 characters each, none of which divides a character.
+    private static func encodedWords(_ text: String) -> String {
+        var words = [""]
+        for scalar in text.unicodeScalars {
+            let piece = String(scalar).utf8.map { byte -> String in
+                let letter = byte | 0x20
+                if (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
+                    return String(UnicodeScalar(byte))
+                }
+                return byte == 0x20 ? "_" : "=\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
+            }.joined()
+            if words[words.count - 1].utf8.count + piece.utf8.count > 60 { words.append("") }
+            words[words.count - 1] += piece
+        }
+        // The reader joins words that only a blank separates.
+        return words.map { "=?utf-8?Q?\($0)?=" }.joined(separator: " ")
     }
 
     /// `exit 3`, `timeout`, `done`.

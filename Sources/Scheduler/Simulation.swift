@@ -109,8 +109,8 @@ public struct Simulation {
     private static func paper(_ task: TaskDefinition, _ context: ReadingContext) throws(Problems) -> TaskDefinition {
         var table = try task.source.table()
         for key in [
-            "script", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group", "nice",
-            "ionice", "limits",
+            "script", "title", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group",
+            "nice", "ionice", "limits",
             "output_limit", "stop_signal", "kill_after", "keep",
         ] {
             table.remove(key)

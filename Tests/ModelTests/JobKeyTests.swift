@@ -85,6 +85,7 @@ private func text(_ backoff: Backoff) -> String {
     }
 
     static let accepted: [Accepted] = [
+        Accepted(#"title = "Nächtlicher Dump: \"alles\"""#, means: "Nächtlicher Dump: \"alles\"") { text($0.title) },
         Accepted(#"description = "nightly""#, means: "nightly") { text($0.description) },
         Accepted("payload = {a = [1, 2.5], b = \"x\"}", means: #"{"a":[1,2.5],"b":"x"}"#) { text($0.payload) },
         Accepted("payload = 2026-11-21T02:00:00Z", means: #""2026-11-21T02:00:00Z""#) { text($0.payload) },
@@ -225,6 +226,16 @@ private func text(_ backoff: Backoff) -> String {
 
     /// Each stands below `command = ":"`, so on line 2.
     static let refused: [Refused] = [
+        Refused("title = 1", "2:9: title must be a string, not a whole number"),
+        Refused(
+            #"title = "a\nb""#, #"2:9: title contains \n: a title is one line of visible text; longer text goes into description"#),
+        Refused(
+            #"title = "a\u202Eb""#,
+            #"2:9: title contains \u{202e}: a title is one line of visible text; longer text goes into description"#),
+        Refused(#"title = "  ""#, "2:9: title is 2 bytes long; a title has 1 to 200, not all blank; longer text goes into description"),
+        Refused(
+            "title = \"\(String(repeating: "ä", count: 101))\"",
+            "2:9: title is 202 bytes long; a title has 1 to 200, not all blank; longer text goes into description"),
         Refused("description = 1", "2:15: description must be a string, not a whole number"),
         Refused(#"description = "a\u0000""#, "2:15: description contains a NUL character"),
         Refused(#"stdin = ["x"]"#, "2:9: stdin must be a string, not a list"),
@@ -252,7 +263,7 @@ private func text(_ backoff: Backoff) -> String {
         Refused("umask = \"+22\"", #"2:9: umask must be octal from "000" to "777""#),
 
         Refused("start = true", #"2:9: start must be an instant such as "2026-12-24T18:00:00Z", not a truth value"#),
-        Refused("start = 07:30:00", #"2:9: start must be an instant such as "2026-12-24T18:00:00Z", not a date or time"#),
+        Refused("start = 07:30:00", "2:9: start must be an instant; 07:30:00 has no date"),
         Refused(
             #"start = "2026-13-01""#,
             #"2:9: start: month 13 is out of range 1-12 in "2026-13-01""#),

@@ -4,8 +4,8 @@ import Testing
 
 @Suite struct StatusTests {
     static let keys = [
-        "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags", "payload",
-        "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code",
+        "id", "name", "title", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags",
+        "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code",
         "signal", "progress", "result", "usage", "delay_ms", "pid", "host",
     ]
 
@@ -31,6 +31,7 @@ import Testing
         status.signal = 15
         status.usage = Usage(wallMilliseconds: 1000, userMilliseconds: 7, systemMilliseconds: 61_234, maxRSSBytes: 1 << 40)
         status.pid = 4711
+        status.title = "Nächtlich, \"alles\""
         status.description = "what it is for"
         status.progress = Progress(fraction: 0.29, message: "so far", at: now)
         status.result = Array(#"{"rows":[1,2.50]}"#.utf8)
@@ -49,7 +50,7 @@ import Testing
     @Test func whatIsUnknownIsNull() throws {
         let table = try object(JobStatus(id: "i", name: "n", due: now, createdAt: now, host: "h").json())
         for key in [
-            "description", "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at", "not_before",
+            "title", "description", "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at", "not_before",
             "deadline", "exit_code", "signal", "progress", "result", "usage", "delay_ms", "pid",
         ] {
             guard case .null? = table[key]?.kind else {
@@ -77,7 +78,7 @@ import Testing
         }
         #expect(JSON.write(try #require(table["payload"])) == #"{"a":[1,null]}"#)
         let json = String(decoding: full.json(), as: UTF8.self)
-        #expect(text("description") == "what it is for")
+        #expect(text("description") == "what it is for" && text("title") == "Nächtlich, \"alles\"")
         #expect(json.contains(#""progress":{"fraction":0.29,"message":"so far","at":"2026-11-21T02:00:00.000Z"}"#))
         #expect(json.contains(#""result":{"rows":[1,2.50]}"#))
         guard case .table(let usage)? = table["usage"]?.kind else {

@@ -140,6 +140,27 @@ import Testing
         #expect(mail.parent == id && mail.definition.tries > 1)
     }
 
+    @Test(arguments: [
+        ("Nightly dump", "a (Nightly dump)"), ("Nächtlich", "a (=?utf-8?Q?N=C3=A4chtlich?=)"),
+        (
+            "Ein Titel, der für ein einziges Wort ein wenig zu lang ist",
+            "a (=?utf-8?Q?Ein_Titel=2C_der_f=C3=BCr_ein_einziges_Wort_ein_wenig_zu_lan?= =?utf-8?Q?g_ist?=)"
+        ),
+    ])
+    func aTitleIsPartOfAMailsSubject(title: String, shown: String) throws {
+        let world = World()
+        world.drop("a", "mail = \"a@b.c\"\ntitle = \"\(title)\"")
+        world.lines()
+        world.end("a", .exited(1))
+        world.lines()
+        guard case .script(let text)? = world.turn.starts.first?.definition.action else {
+            Issue.record("no mail")
+            return
+        }
+        #expect(text.contains("'Subject: [localhost] \(shown): exit 1'"), "\(text)")
+        #expect(text.contains("'a (\(title)) on localhost failed at"))
+    }
+
     @Test func aTaskIsPausedWhenItsLastTryHasFailed() {
         let world = World()
         world.task("t", "pause_on_failure = true\ntries = 2\nbackoff = 0\n[[schedule]]\ncron = \"1 2 * * *\"")

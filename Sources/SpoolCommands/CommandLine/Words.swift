@@ -35,8 +35,8 @@ extension Name {
     static let form = "1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"
 
     /// Refuses a name of the wrong form. `option`: the option that gave the name, for the message.
-    static func check(_ name: String, option: String? = nil) throws(Failure) {
+    static func check(_ name: String, option: String? = nil, hint: String? = nil) throws(Failure) {
         guard !isValid(name) else { return }
-        throw .invalid("\(option.map { "\($0): " } ?? "")\"\(name)\" is not a name: \(form)")
+        throw .invalid("\(option.map { "\($0): " } ?? "")\"\(name)\" is not a name: \(form)\(hint.map { "; \($0)" } ?? "")")
     }
 }

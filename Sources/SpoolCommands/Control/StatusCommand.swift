@@ -34,6 +34,7 @@ extension Session {
         var table = TextTable()
         table.add("id", status.id)
         table.add("name", status.name)
+        table.add("title", status.title)
         table.add("description", status.description)
         table.add("task", status.task)
         table.add("schedule", status.schedule)

@@ -24,7 +24,7 @@ struct JobFilter {
         Option("name", "n", value: "NAME", "only jobs of this name; can be repeated, one must match"),
         Option("tag", value: "NAME", "only jobs with this tag; can be repeated, all must match"),
         Option("queue", "Q", value: "NAME", "only jobs of this queue; can be repeated, one must match"),
-        Option("text", value: "TEXT", "only jobs with TEXT in name, description or error; can be repeated, all must match"),
+        Option("text", value: "TEXT", "only jobs with TEXT in name, title, description or error; can be repeated, all must match"),
         Option("since", value: "TIME", "only jobs due or submitted since TIME: an instant, or a duration ago"),
         Option("until", value: "TIME", "only jobs due or submitted until TIME"),
     ]
@@ -109,7 +109,7 @@ struct JobFilter {
         if let since, came < since { return false }
         // The earlier of the two instants counts: a job may be accepted later than it was submitted.
         if let until, min(status.due, status.createdAt) > until { return false }
-        let shown = [status.name, status.description, status.error].compactMap { $0?.lowercased() }
+        let shown = [status.name, status.title, status.description, status.error].compactMap { $0?.lowercased() }
         return texts.allSatisfy { text in shown.contains { $0.firstRange(of: text) != nil } }
     }
 }

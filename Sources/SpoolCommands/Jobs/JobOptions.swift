@@ -10,6 +10,7 @@ struct JobOptions {
     private var spellings: [String] = []
 
     static let options: [Option] = [
+        Option("title", value: "TEXT", "what people call it, such as \"Nightly dump\""),
         Option("description", value: "TEXT", "what the job is for"),
         Option("payload", value: "JSON", "data for the job, on standard input and in the file $SPOOL_PAYLOAD"),
         Option("stdin", value: "FILE", "a file for standard input, instead of the payload"),
@@ -71,7 +72,7 @@ struct JobOptions {
         ]
 
     private static let strings: [(option: String, key: String)] = [
-        ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
+        ("title", "title"), ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("user", "user"), ("group", "group"),
         ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),

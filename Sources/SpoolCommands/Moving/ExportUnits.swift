@@ -18,7 +18,7 @@ struct ExportUnits {
         losses.lose(
             task,
             keysBut: [
-                "command", "script", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout",
+                "command", "script", "title", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout",
                 "kill_after", "stop_signal", "success", "schedule", "timezone",
             ], to: "a systemd unit")
         var service: [String] = []
@@ -70,7 +70,7 @@ struct ExportUnits {
             if !job.success.contains(0) { losses.lose(task, "success: systemd also counts 0 as success") }
             service.append("SuccessExitStatus=" + job.success.map(String.init).joined(separator: " "))
         }
-        let description = "Description=\(Self.plain(job.description ?? task.name))"
+        let description = "Description=\(Self.plain(job.title ?? job.description ?? task.name))"
         let unit = Self.section(["# \(task.name).service", "[Unit]", description, "", "[Service]", "Type=oneshot"] + service)
         let timer = timerLines()
         guard !timer.isEmpty else { return unit }

@@ -25,7 +25,7 @@ extension SpoolCommand {
         guard let name = session.arguments.operands.first else {
             throw .usage("create needs a task's NAME; see spoolctl create --help")
         }
-        try Name.check(name)
+        try Name.check(name, hint: name.contains(" ") ? "a title may have blanks: --title \"\(name)\"" : nil)
         let source = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
         let tasks = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
         guard try tasks.add(source, stem: name) else {

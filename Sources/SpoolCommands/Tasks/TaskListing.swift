@@ -8,7 +8,7 @@ extension TaskCatalog {
             .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file arrives" : session.time(next?.instant)),
             .init(String(entry.schedules.count)),
             .init(state(of: entry), colour(of: entry)),
-            .init(entry.remarks.first ?? description(of: entry) ?? ""),
+            .init(entry.remarks.first ?? text("title", of: entry) ?? text("description", of: entry) ?? ""),
         ]
     }
 
@@ -26,9 +26,10 @@ extension TaskCatalog {
         return parts.isEmpty ? "ok" : parts.joined(separator: ", ")
     }
 
-    func description(of entry: Entry) -> String? {
+    /// The text of a key of the task: its title or description.
+    private func text(_ key: String, of entry: Entry) -> String? {
         // A definition in force can be parsed again without an error.
-        (try? entry.task?.source.table())?.text("description")
+        (try? entry.task?.source.table())?.text(key)
     }
 
     /// Writes the members of a task's JSON object for `list --json` and `show --json`.
@@ -36,7 +37,8 @@ extension TaskCatalog {
         writer.member("name", session.qualified(entry.name))
         writer.member("state", state(of: entry))
         writer.member("note", pauseNote(of: entry))
-        writer.member("description", description(of: entry))
+        writer.member("title", text("title", of: entry))
+        writer.member("description", text("description", of: entry))
         writer.member("next_due", due.next([entry], count: 1).first?.instant)
         writer.member("file", "\(session.spoolPath)/\(Layout.tasks)/\(entry.files[0])")
         writer.member("in_force", entry.task != nil)

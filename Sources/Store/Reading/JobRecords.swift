@@ -212,6 +212,7 @@ public struct JobRecords<FS: FileSystem> {
             do throws(Problems) {
                 let table = try Source(format: format, bytes: bytes).table()
                 let definition = try read(table, isScript: format == .script, context)
+                record.title = definition.title
                 record.description = definition.description
                 record.task = table.text("task")
                 record.tries = definition.tries

@@ -13,6 +13,7 @@ extension JobStatus {
         self.init(
             id: id, name: table.text("name") ?? JobID(id)?.name ?? id, due: table.instant("due") ?? created, createdAt: created,
             host: table.text("host") ?? "")
+        title = table.text("title")
         description = table.text("description")
         task = table.name("task")
         schedule = table.name("schedule")

@@ -12,9 +12,8 @@ struct HistoryTests {
         let id = try spool.ctl("submit", "-w", "--tag", "a", "--priority", "3", "--payload", "{\"x\": 1}", "true").id
         guard case .table(let status) = try spool.ctl("status", id, "--json").json.kind else { return #expect(Bool(false), "no object") }
         let keys = [
-            "id", "name", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue", "tags",
-            "payload", "due",
-            "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal",
+            "id", "name", "title", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue",
+            "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal",
             "progress", "result",
             "usage", "delay_ms", "pid", "host", "retry_of", "parent", "waits_for", "earlier_tries", "moved", "paths", "keep_ms",
         ]

@@ -36,6 +36,24 @@ struct TaskRowTests {
         #expect(try spool.ctl("status", run.id).rows.contains(["description", "Cleans the \"attic\", daily"]), "\(run.errors)")
     }
 
+    @Test("A task or job may have a title with blanks, which is shown with it and with its runs")
+    func title() throws {
+        let spool = try SpoolUnderTest()
+        let title = "Nightly dump, “всё”"
+        #expect(try spool.ctl("create", "t", "--title", title, "--", "true").code == 0)
+        #expect(try spool.ctl("show", "t").rows.contains(["title", title]))
+        #expect(try spool.ctl("list", "--json").objects.map { $0.text("title") } == [title])
+        let run = try spool.ctl("run", "-w", "t")
+        #expect(try spool.ctl("status", run.id).rows.contains(["title", title]), "\(run.errors)")
+        #expect(try spool.ctl("jobs", "--text", "nightly D", "--json").objects.map { $0.text("title") } == [title])
+        let job = try spool.ctl("submit", "-w", "--title", "One off", "--", "true")
+        #expect(try spool.ctl("status", job.id).rows.contains(["title", "One off"]))
+        let bad = try spool.ctl("create", "u", "--title", "a\u{202E}b", "--", "true")
+        #expect(bad.code == 4 && bad.errors.contains("--title"), "\(bad.errors)")
+        let blank = try spool.ctl("create", "Nightly dump", "--", "true")
+        #expect(blank.code == 4 && blank.errors.contains("--title \"Nightly dump\""), "\(blank.errors)")
+    }
+
     @Test("M3: any number of due dates and repetitions are given at creation, at once")
     func manySchedules() throws {
         let spool = try SpoolUnderTest(starting: false)
