@@ -106,11 +106,12 @@ struct Completion {
         case "cancel", "kill", "wait": return .words(names([.running, .new]) + jobs([.running, .new]))
         case "why": return .words(tasks() + names(JobState.allCases) + jobs(JobState.allCases))
         case "extend": return operands.isEmpty ? .words([]) : .words(names([.running]) + jobs([.running]))
-        case "retry": return .words(names([.failed, .done]) + jobs([.failed, .done]))
+        case "retry", "forget": return .words(names([.failed, .done]) + jobs([.failed, .done]))
         default: break
         }
         // Every other command says in its synopsis what its first operand is.
         let operand = command.arguments.split(separator: " ").first?.drop { $0 == "[" } ?? ""
+        if ["pause", "resume"].contains(command.name) { return operands.isEmpty ? .words(tasks() + queues()) : .words([]) }
         if operand.hasPrefix("NAME") { return operands.isEmpty || operand.contains("…") ? .words(tasks()) : .files }
         if operand.hasPrefix("ID") { return .words(names(JobState.allCases) + jobs(JobState.allCases)) }
         if operand.hasPrefix("FILE") || command.ownOperands != nil { return .files }
@@ -125,6 +126,7 @@ struct Completion {
         }
         switch option.name {
         case "task", "on-success", "on-failure", "on-end", "on-overdue": return .words(tasks())
+        case "queue": return .words(queues())
         case "after": return .words(tasks() + jobs(JobState.allCases))
         case "after-when": return all(After.When.self)
         case "mail-when": return all(MailRule.self)
@@ -163,6 +165,10 @@ struct Completion {
         quietly { () throws(Failure) in
             try TaskCatalog(session, withSchedules: false).names().map { ($0, "task") }
         }
+    }
+
+    private func queues() -> [(text: String, meaning: String)] {
+        quietly { () throws(Failure) in try session.queueNames().sorted().map { ($0, "queue") } }
     }
 
     private func schedules() -> [(text: String, meaning: String)] {

@@ -7,6 +7,8 @@ struct JobRequests {
     private let pastTense: String
     /// True when filters chose the jobs, rather than operands.
     private var isChosen = false
+    /// The number of jobs that were changed, or with --dry-run would be.
+    private(set) var changedCount = 0
     /// The exit code of the first failure.
     private(set) var code = ExitCode.done
 
@@ -50,15 +52,20 @@ struct JobRequests {
         }
         var code = ExitCode.done
         var count = 0
-        let failure = try EverybodysSpool.each(session) { part throws(Failure) in
+        let choose = { (part: Session) throws(Failure) -> [JobRecord] in
+            var requests = JobRequests(part, pastTense: pastTense)
+            let jobs = try selection.matches(in: part).filter { requests.isOpen($0) }
+            if code == ExitCode.done { code = requests.code }
+            return jobs
+        }
+        let failure = try selection.act(session, session.command.name, on: choose) { part, jobs throws(Failure) in
             var requests = JobRequests(part, pastTense: pastTense)
             requests.isChosen = true
-            let jobs = try selection.matches(in: part).filter { requests.isOpen($0) }
-            count += jobs.count
             try requests.ask(for: jobs, isDry: selection.isDry, write)
+            count += requests.changedCount
             if code == ExitCode.done { code = requests.code }
         }
-        if count == 0, code == ExitCode.done, !session.isQuiet, !session.isJSON { session.complain("no job matches the filters") }
+        if failure == ExitCode.done, code == ExitCode.done || count > 0 { selection.summarize(session, count, pastTense) }
         return code == ExitCode.done ? failure : code
     }
 
@@ -87,6 +94,7 @@ struct JobRequests {
     mutating func printAnswer(_ id: String, _ answer: Int32, _ message: String) {
         let id = session.qualified(id)
         if answer != 0 { return fail(answer, "\(id): \(message)") }
+        changedCount += 1
         session.output.noteChange("\(id): \(message.isEmpty ? "done" : message)")
         if session.isQuiet {
             session.output.line(id)

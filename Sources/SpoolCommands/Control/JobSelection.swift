@@ -1,14 +1,20 @@
+import Glibc
 import Store
 
-/// The jobs that a command acts on: those that operands name, or those that the filters of `spoolctl jobs` match.
+/// The jobs that a command acts on: those that operands name, or those that the filters of `spoolctl jobs` match. No command acts on all
+/// jobs because nothing was given: an option without a value is refused by the filter.
 struct JobSelection {
     static let options = JobFilter.options + [
         Option("dry-run", "print the ids of the matching jobs, and change nothing"),
+        Option("yes", "y", "act on more than ten matching jobs without asking"),
     ]
 
     /// The filters; nil when operands name the jobs.
     private(set) var filter: JobFilter?
     let isDry: Bool
+    private let isSure: Bool
+    /// A terminal is asked before filters make a command act on more jobs.
+    private static let unaskedMax = 10
     /// The states that the command acts on unless `--state` names others.
     let usualStates: [JobState]
 
@@ -19,6 +25,7 @@ struct JobSelection {
     init(_ session: Session, states: [JobState], usually: [JobState], flag: String? = nil) throws(Failure) {
         let arguments = session.arguments
         isDry = arguments.flag("dry-run")
+        isSure = arguments.flag("yes")
         usualStates = usually
         let given = JobFilter.options.first { !arguments.values($0.name).isEmpty }.map { "--\($0.name)" }
         let chosen = given ?? flag.flatMap { arguments.flag($0) ? "--\($0)" : nil }
@@ -51,5 +58,35 @@ struct JobSelection {
             if let record = try part.record(at: place, &records), filter.matches(record) { found.append(record) }
         }
         return found.reversed()
+    }
+
+    /// Chooses jobs in each part of the spool, and then acts on them part by part. Asks before acting on many, when a person can answer.
+    /// Returns the exit code.
+    func act(
+        _ session: Session, _ verb: String, on choose: (Session) throws(Failure) -> [JobRecord],
+        _ body: (Session, [JobRecord]) throws(Failure) -> Void
+    ) throws(Failure) -> Int32 {
+        var parts: [(session: Session, records: [JobRecord])] = []
+        var code = try EverybodysSpool.each(session) { part throws(Failure) in parts.append((part, try choose(part))) }
+        let count = parts.reduce(0) { $0 + $1.records.count }
+        if count > Self.unaskedMax, !isSure, !isDry, isatty(STDIN_FILENO) == 1, session.errors.isTerminal {
+            guard session.asks("\(verb.capitalizedFirst) \(count) jobs?") else {
+                session.complain("nothing was changed")
+                return ExitCode.failed
+            }
+        }
+        for part in parts where !part.records.isEmpty {
+            if try !session.tolerating(part.session, { () throws(Failure) in try body(part.session, part.records) }) {
+                code = ExitCode.failed
+            }
+        }
+        return code
+    }
+
+    /// Reports on standard error how many jobs the filters chose: `12 jobs canceled`.
+    func summarize(_ session: Session, _ count: Int, _ pastTense: String) {
+        guard !session.isQuiet, !session.isJSON else { return }
+        guard count > 0 else { return session.complain("no job matches the filters") }
+        session.complain("\(count) job\(count == 1 ? "" : "s") \(isDry ? "would be " : "")\(pastTense)")
     }
 }

@@ -46,12 +46,19 @@ extension Session {
         }
     }
 
-    /// The scope that the options name. `mayBeGone`: the task may be missing, so that the pause of a deleted task can be removed.
+    /// The scope that the options or the operand name. `mayBeGone`: the task may be missing, so that the pause of a deleted task can be
+    /// removed.
     func scope(mayBeGone: Bool = false) throws(Failure) -> PauseScope {
-        try noOperands()
         let queue = arguments.value("queue")
         let task = arguments.value("task")
         if queue != nil, task != nil { throw .usage("--queue and --task are two pauses; call spoolctl once for each") }
+        if !arguments.operands.isEmpty {
+            let name = try operand("one NAME")
+            if let given = queue ?? task {
+                throw .usage("\(command.name) takes NAME, --queue or --task, not both \"\(name)\" and \"\(given)\"")
+            }
+            return try scope(named: name, ofPauses: mayBeGone)
+        }
         if let queue {
             try Name.check(queue, option: "--queue")
             return .queue(queue)
@@ -62,6 +69,35 @@ extension Session {
             return .task(task)
         }
         return .all
+    }
+
+    /// The task of a name, or the queue when no task has the name. Refuses a name that both have. `ofPauses`: what is paused counts first.
+    private func scope(named name: String, ofPauses: Bool) throws(Failure) -> PauseScope {
+        try Name.check(name)
+        let fs = try openSpool()
+        if ofPauses {
+            let paused = try Pauses.read(fs).map(\.scope).filter { $0 == .task(name) || $0 == .queue(name) }
+            if paused.count == 1 { return paused[0] }
+        }
+        let tasks = try attempt { () throws(SystemError) in try Spool(fs, host: "").definitionFiles(in: Layout.tasks) }.keys
+        let queues = try queueNames()
+        switch (tasks.contains(name), queues.contains(name)) {
+        case (true, true):
+            throw .usage("\"\(name)\" is a task and a queue; use --task \(name) or --queue \(name)")
+        case (true, false): return .task(name)
+        case (false, true): return .queue(name)
+        case (false, false): throw .notFound("there is no task or queue \"\(name)\"".suggesting(name, among: queues.union(tasks)))
+        }
+    }
+
+    /// The queues that exist: those of the configuration, those that tasks name, and `default`.
+    func queueNames() throws(Failure) -> Set<String> {
+        let context = try context()
+        var names: Set<String> = try Set(configuration().queueSlots.keys).union(["default"])
+        for entry in try TaskCatalog(self, withSchedules: false).entries().page {
+            if let job = try? entry.task?.job(context) { names.insert(job.definition.queue) }  // an unusable task has no queue
+        }
+        return names
     }
 
     /// Prints a pause as JSON, with its scope as in `status --json`.

@@ -2,9 +2,13 @@ import Store
 
 extension SpoolCommand {
     static let resume = SpoolCommand(
-        "resume", "[--queue Q | --task NAME]", "end a pause",
+        "resume", "[NAME | --queue Q | --task NAME]", "end a pause",
+        details: ["NAME is the task or the queue of that name that is paused."],
         options: pauseScopes,
-        examples: [Example("spoolctl resume --queue heavy", "the queue's jobs start again")]
+        examples: [
+            Example("spoolctl resume", "ends the pause of the whole spool; those of queues and tasks stay"),
+            Example("spoolctl resume --queue heavy", "the queue's jobs start again"),
+        ]
     ) { session throws(Failure) in
         let scope = try session.scope(mayBeGone: true)
         let wasPaused = try session.resume(scope)

@@ -47,22 +47,23 @@ private struct RetryRun {
 
     mutating func run() throws(Failure) -> Int32 {
         if let filter = selection.filter {
-            let failure = try EverybodysSpool.each(session) { part throws(Failure) in
+            let choose = { (part: Session) throws(Failure) -> [JobRecord] in
                 var plan = RetryPlan(part, try selection.matches(in: part))
                 try plan.leaveOut(filter)
                 superseded += plan.superseded
                 canceled += plan.canceled
-                try retry(plan, part)
+                return try chosen(plan)
             }
+            let failure = try selection.act(session, "retry", on: choose) { part, records throws(Failure) in try retry(records, part) }
             if code == ExitCode.done { code = failure }
-            summarize()
+            if failure == ExitCode.done || count > 0 { summarize() }
         } else {
             var chosen: [JobRecord] = []
             var records = try session.records()
             for text in session.arguments.operands {
                 do throws(Failure) { chosen.append(try session.job(text, &records)) } catch { complain(error) }
             }
-            try retry(RetryPlan(session, chosen), session)
+            try retry(self.chosen(RetryPlan(session, chosen)), session)
         }
         guard session.arguments.flag("wait"), !selection.isDry else { return code }
         for (part, ids) in retried {
@@ -72,20 +73,25 @@ private struct RetryRun {
         return code
     }
 
-    /// Runs the records of a plan again, the oldest first, and prints the new ids.
-    private mutating func retry(_ plan: RetryPlan, _ part: Session) throws(Failure) {
+    /// The records of a plan, with their dependents where these are asked for.
+    private func chosen(_ plan: RetryPlan) throws(Failure) -> [JobRecord] {
         var plan = plan
         if session.arguments.flag("with-dependents") { try plan.addDependents() }
-        guard !plan.records.isEmpty else { return }
+        return plan.records
+    }
+
+    /// Runs records again, the oldest first, and prints the new ids.
+    private mutating func retry(_ records: [JobRecord], _ part: Session) throws(Failure) {
+        guard !records.isEmpty else { return }
         if selection.isDry {
-            for record in plan.records { session.printID(part.qualified(record.place.id)) }
-            count += plan.records.count
+            for record in records { session.printID(part.qualified(record.place.id)) }
+            count += records.count
             return
         }
         let fs = try part.openSpoolForWriting()
         var drop = JobDrop(fs)
         var ids: [JobID] = []
-        for record in plan.records {
+        for record in records {
             do throws(Failure) {
                 let id = try part.retry(record, fs, &drop)
                 ids.append(id)

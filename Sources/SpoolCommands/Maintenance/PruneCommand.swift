@@ -63,7 +63,7 @@ private struct Prune {
                 record.place.state.isTerminal, isOver(record, keep)
             else { continue }
             if !isDry {
-                try remove(place, fs)
+                guard try attempt({ () throws(SystemError) in try fs.removeRecord(at: place) }) else { continue }
                 session.output.noteChange("removed the record of \(place.id)")
             }
             removed.append(place.id)
@@ -88,19 +88,6 @@ private struct Prune {
         let stay = ageMilliseconds ?? record.status.keepMilliseconds ?? keep
         // A job may have been canceled some time after its last try.
         return max(ended, record.status.changedAt).advanced(byMilliseconds: stay) <= session.now
-    }
-
-    /// Renames the record out of its directory before removing it, so that no reader sees a partial record.
-    private func remove(_ place: JobPlace, _ fs: DiskFileSystem) throws(Failure) {
-        try attempt { () throws(SystemError) in
-            let away = "\(Layout.temporary)/\(place.id).pruned"
-            do throws(SystemError) { try fs.rename(place.path, to: away) } catch {
-                // The daemon has removed it.
-                if error.errno == SystemError.noSuchFile { return }
-                throw error
-            }
-            try fs.removeTree(away)
-        }
     }
 
     private func showProgress(_ index: Int?, of count: Int) {

@@ -37,13 +37,14 @@ struct CommandTableTests {
             command: "backfill", right: ["t", "--from", "3h", "-n"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
             unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
         Use(command: "wait", right: ["DONE"], says: "", missing: [], unknown: ["DONE", "nosuch"], invalid: ["--timeout", "soon", "DONE"]),
-        Use(command: "logs", right: ["DONE"], says: "hello", missing: [], tooMuch: ["DONE", "FAILED"], unknown: ["nosuch"]),
+        Use(command: "logs", right: ["DONE"], says: "hello", missing: [], unknown: ["nosuch"]),
         Use(command: "status", right: ["DONE"], says: "done", unknown: ["nosuch"]),
         Use(command: "jobs", right: [], says: "-sh-", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
         Use(command: "top", right: [], says: "running", tooMuch: ["more"]),
         Use(command: "cancel", right: ["NEW"], says: "canceled", missing: [], unknown: ["nosuch"]),
         Use(command: "kill", right: ["-s", "CONT", "RUN"], says: "SIGCONT sent", missing: [], unknown: ["nosuch"]),
         Use(command: "retry", right: ["FAILED"], says: "-exit-", missing: [], unknown: ["nosuch"]),
+        Use(command: "forget", right: ["FAILED"], says: ": forgotten", missing: [], unknown: ["nosuch"]),
         Use(command: "progress", right: ["0.5", "--job", "RUN"], says: "", missing: [], unknown: ["0.5", "--job", "nosuch"]),
         Use(
             command: "result", right: ["FILE", "--job", "RUN"], says: "", missing: [], tooMuch: ["FILE", "FILE", "--job", "RUN"],
@@ -75,8 +76,8 @@ struct CommandTableTests {
         Use(
             command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
             invalid: ["t@nonsense"]),
-        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
-        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         // Its right use has tests of its own.
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "check", right: [], says: ""),
