@@ -5,24 +5,24 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// spoold: one thread around one epoll set. Each turn gathers what happened as events, lets the scheduler decide, and carries out the
-/// decisions in order: journal (one sync for all of them), places, starts, stops, answers.
+/// spoold: one thread around one epoll set. Each turn gathers events, lets the scheduler decide, and carries out the decisions in a fixed
+/// order: journal (one sync for all of them), moves of directories, starts, stops, answers.
 ///
-/// This class builds the parts, connects them, and runs the loop. Each part keeps its own state and reaches others by what it was given; so
-/// there are more constants here than in other types, and no other state than why the daemon ends.
+/// This class builds the parts, connects them and runs the loop. Each part keeps its own state and reaches the others through what it was
+/// given. Therefore this class has more constants than others, and as state only the reason why the daemon ends.
 ///
 /// Failures and their consequences:
-/// - The disk is full or read-only: the turn waits and is tried again each second, the first one too. Running jobs go on, nothing new
-///   starts, nothing is acknowledged.
-/// - Descriptors have run out: what is under way is finished with a reserve, and dropped files wait.
+/// - The disk is full or read-only: the turn waits and is tried again every second, at the start too. Running jobs continue, nothing new
+///   starts, and nothing is acknowledged.
+/// - Descriptors have run out: work under way is finished with a reserve, and dropped files wait.
 /// - The machine starts no more processes: jobs wait, and one is tried now and then.
 /// - The log reports each of these once when it begins and once when it is over; see Trouble.swift.
-/// - A sync fails, or blocks cannot be read or written: the kernel's memory of the disk cannot be trusted any more. The daemon lets go of
-///   the spool and waits for a disk that takes changes; see AwaitedSpool.swift.
-/// - The journal is damaged: the daemon does not start, and names file and line.
-/// - Input that cannot be used is set aside with its reason, and stops nothing.
+/// - A sync fails, or blocks cannot be read or written: the kernel's memory of the disk cannot be trusted any more. The daemon closes all
+///   files of the spool and waits for a disk that takes changes; see AwaitedSpool.swift.
+/// - The journal is damaged: the daemon does not start, and reports the file and the line.
+/// - Input that cannot be used is set aside with its reason, and stops nothing else.
 public final class Daemon {
-    /// The number of descriptors that are kept in reserve. Current work needs few at once.
+    /// The number of descriptors that are kept in reserve, to finish the work under way when descriptors have run out.
     private static let reserveCount = 8
 
     private let options: DaemonOptions
@@ -36,28 +36,28 @@ public final class Daemon {
     private let location: SpoolLocation
     private let programs: PatternPrograms
     private let workers: WorkerPool
-    /// Only where the spool is root's and serves everybody.
+    /// The daemons of users. Nil except in root's daemon.
     private let users: UserDaemons?
-    /// Only in the daemon of one user, which root's daemon has started.
+    /// The link to root's daemon. Nil except in the daemon of one user, which root's daemon has started.
     private let link: UserLink?
     private let status: StatusFile
     private let upgrade: Upgrade
     private let disk: BrokenDisk
 
-    /// The next turn is the last one.
+    /// True when the daemon ends instead of taking another turn.
     private var isStopping = false
-    /// This is because there is nothing to do, and root's daemon starts this one again.
+    /// True when it ends because it has nothing to do. Root's daemon starts it again.
     private var isResting = false
 
     // MARK: Starting
 
-    /// Serves the spool until told to end; before that, with `isStandby`, waits until nobody else does.
+    /// Serves the spool until a signal ends the daemon. With `isStandby` first waits until no other daemon serves the spool.
     public static func serve(_ options: DaemonOptions) throws(DaemonFailure) {
         umask(0o077)
-        // Each user, worker and watched directory needs at least one.
+        // Each user and each worker needs at least one descriptor.
         DescriptorLimit.raise()
         do {
-            // Before anything of that user's is opened.
+            // A user's daemon becomes the user before it opens anything of the user's.
             if let name = options.user { try UserSpool.become(name) }
             let startup = Startup(options)
             let program = try Linux.Process.ownPath()
@@ -75,12 +75,12 @@ public final class Daemon {
         }
     }
 
-    /// Finds out whether this program could serve the spool, and changes nothing.
+    /// Throws unless this program could serve the spool. Changes nothing.
     public static func check(_ options: DaemonOptions) throws(DaemonFailure) {
         do { try Startup(options).check() } catch let failure as DaemonFailure { throw failure } catch { throw DaemonFailure("\(error)") }
     }
 
-    /// For the service manager, when the daemon has ended: lifts what keeps it from starting the next one; see ``CgroupTree/disable()``.
+    /// Run by the service manager when the daemon has ended, so that it can start the next one; see ``CgroupTree/disable()``.
     public static func releaseGroups() throws(DaemonFailure) {
         do throws(RunNotPrepared) { try Cgroups.release() } catch { throw DaemonFailure(error.why) }
     }
@@ -129,11 +129,11 @@ public final class Daemon {
         try listen()
         listenForMounts(paths)
         signal(SIGPIPE, SIG_IGN)
-        // The processes that a dead worker leaves behind become our children, so that they can be killed and reaped.
+        // The processes that a dead worker leaves behind become children of this daemon, which can then kill and reap them.
         _ = linux_set_child_subreaper(1)
     }
 
-    /// Has each part reach the others.
+    /// Connects the parts that need one another.
     private func connect(_ slots: SlotLimit) {
         let (service, workers, users, status, configuration) = (service, workers, users, status, configuration)
         world.onStart = { [unowned self] in logStart() }
@@ -171,7 +171,7 @@ public final class Daemon {
         upgrade.onEnd = { [unowned self] in isStopping = true }
         loop.clockWasSet = {
             service.clockWasSet()
-            // Accounts expire by the clock.
+            // Accounts expire by the wall clock.
             users?.lookAtAll()
             users?.wakeAll()
         }
@@ -182,11 +182,11 @@ public final class Daemon {
         if let link { _ = try loop.add(link.raw) { [unowned link] in link.takeWords() } }
     }
 
-    /// In a sandbox without /proc, mounts are not noticed.
+    /// Has the loop report when something is mounted or unmounted. In a sandbox without /proc the daemon does not notice that.
     private func listenForMounts(_ paths: PathWatcher) {
-        guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }
-        // Open as long as the daemon runs. As above, where it cannot be waited for.
-        _ = try? loop.add(mounts, .priority) { [location] in
+        // The descriptor stays open as long as the daemon runs.
+        guard let mounts = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).release() else { return }  // no /proc
+        _ = try? loop.add(mounts, .priority) { [location] in  // fails where this /proc cannot be polled, as without /proc
             location.suspect()
             paths.mountsChanged()
         }
@@ -201,7 +201,7 @@ public final class Daemon {
             try location.begin()
             users?.begin()
             try service.begin(boot: try Linux.Process.bootID(), version: options.version)
-            // This process may have children of the program that it was before, and some may have ended.
+            // This process may have children from before it executed this program, and some may have ended.
             reapChildren()
             programs.startWaiting()
             if link == nil { workers.removeEndedGroups() }
@@ -215,15 +215,14 @@ public final class Daemon {
             try disk.letGo(for: error, isStopping: isStopping) { users?.end() }
             throw error
         }
-        if let lost = location.lost { throw DaemonFailure("\(lost); what runs is left to its workers") }
+        if let lost = location.lost { throw DaemonFailure("\(lost); running jobs continue with their workers") }
     }
 
     private func logStart() {
         log.write(
             .notice, "started", at: service.now, ["spool": options.spool, "pid": "\(getpid())", "version": options.version])
-        // Nothing is logged where that cannot be found out.
-        guard let kind = try? NetworkFileSystem.name(at: options.spool) else { return }
-        let effect = "what was synced may be lost with the server, and two machines may serve one spool: use a disk of this machine"
+        guard let kind = try? NetworkFileSystem.name(at: options.spool) else { return }  // not known: no warning
+        let effect = "synced records may be lost with the server, and two machines may serve one spool: use a disk of this machine"
         log.write(.warning, "network-file-system", at: service.now, ["kind": kind, "effect": effect])
     }
 
@@ -256,7 +255,8 @@ public final class Daemon {
         }
     }
 
-    /// Reaps all children that have ended: workers, the processes that these left behind, programs, users' daemons, the successor's check.
+    /// Reaps all children that have ended: workers, processes that they left behind, programs of patterns, users' daemons, and the check of
+    /// a new program.
     private func reapChildren() {
         while case let pid = linux_ended_child(), pid > 0 {
             let run = programs.childEnded(pid)
@@ -270,18 +270,18 @@ public final class Daemon {
         }
     }
 
-    /// Waits for a second, for a signal or for a word of root's daemon; other events wait. False: the daemon was told to stop, or the
-    /// disk was taken away.
+    /// Waits up to a second for a signal or a message of root's daemon. Other events wait. Returns false when a signal ends the daemon, or
+    /// when a broken disk is not at the spool's path any more.
     private func waitForDisk(_ error: SystemError) throws(SystemError) -> Bool {
         if error.isShortage { workers.endIdle(keeping: 0) }
-        // A broken disk that was taken away to be mended is not kept busy.
+        // A broken disk that was unmounted to be mended must not stay in use by this daemon.
         if error.isOfBrokenDisk, !location.isAtPath { return false }
         if service.isPublishDue { status.write(.running) }
-        // A start that has to wait is not one that hangs.
+        // systemd must not take a start that waits for one that hangs.
         notification.send("STATUS=\(error)\nEXTEND_TIMEOUT_USEC=10000000\n")
         var descriptors = [signals.descriptor.raw, link?.raw ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         _ = Glibc.poll(&descriptors, 2, 1000)
-        // Root's daemon must not take this one for one that has stopped.
+        // Root's daemon kills a daemon that does not answer.
         if descriptors[1].revents != 0 { link?.takeWords() }
         link?.report()
         notification.isAlive()

@@ -1,11 +1,11 @@
 import Linux
 import Scheduler
 
-/// When a part of the daemon has something to do although no event comes. Empty: only events concern the part.
+/// The time at which a part of the daemon has something to do without an event. Empty when the part only has to handle events.
 package struct Wake: Equatable {
-    /// By the wall clock, for what the calendar says. Setting the clock moves this moment.
+    /// A time by the wall clock, for everything that is due by the calendar. It comes sooner or later when the clock is set.
     package var wall: Instant?
-    /// By the clock that is never set, for what is to happen a while later.
+    /// A time by the clock that nobody can set, for everything that is due after a delay.
     package var monotonic: MonotonicInstant?
 
     package init(wall: Instant? = nil, monotonic: MonotonicInstant? = nil) {
@@ -19,15 +19,15 @@ package struct Wake: Equatable {
     }
 }
 
-/// A part of the daemon, with state and deadlines of its own.
+/// A part of the daemon, with its own state and deadlines.
 package protocol Part: AnyObject {
-    /// When ``beforeTurn()`` or ``afterTurn()`` has something to do although no event comes.
+    /// The time at which ``beforeTurn()`` or ``afterTurn()`` has something to do without an event.
     var wakeAt: Wake { get }
-    /// False while something is under way that a daemon has to run for.
+    /// False while the part has something under way for which the daemon must run.
     var isIdle: Bool { get }
-    /// Does what is due, before the service's turn.
+    /// Does the work of this part that is due, before the service's turn.
     func beforeTurn() throws(SystemError)
-    /// Does what is due, after the service's turn.
+    /// Does the work of this part that is due, after the service's turn.
     func afterTurn() throws(SystemError)
 }
 
@@ -37,16 +37,17 @@ extension Part {
     package func afterTurn() {}
 }
 
-/// Waits for whatever comes first: an event of a descriptor, or the least `wakeAt` of the daemon's parts. Then the parts do what is due.
+/// Waits for an event of a descriptor or for the least `wakeAt` of the daemon's parts, whichever is first.
 ///
-/// One epoll set and one timer by the wall clock, which also reports that this clock was set. What must hold:
-/// - A descriptor's events go to the handler it was added with, and to none after it was removed: no number is used twice.
-/// - The loop asks every part for its deadline before it waits, and has every part do what is due before and after each turn, in the order
-///   in which they were added.
+/// It uses one epoll set and one timer. The timer follows the wall clock and also reports when this clock was set. What must hold:
+/// - The events of a descriptor go to the handler with which it was added. After its removal they go to no handler, because no token number
+///   is used twice.
+/// - Before it waits, the loop asks every part for its deadline.
+/// - Before and after each turn, the loop calls every part, in the order in which the parts were added.
 package final class EventLoop {
     package typealias Handler = () throws(SystemError) -> Void
 
-    /// What one descriptor was added as.
+    /// Identifies a descriptor that was added to the loop.
     package struct Token: Hashable { fileprivate let number: UInt64 }
 
     private static let timerNumber: UInt64 = 0
@@ -56,7 +57,7 @@ package final class EventLoop {
     private var handlers: [UInt64: Handler] = [:]
     private var lastNumber = EventLoop.timerNumber
     private var parts: [any Part] = []
-    /// The time for which the timer is set, by one clock or the other. Nil when it must be set again.
+    /// The deadline for which the timer is set. Nil when the timer must be set again.
     private var armed: Wake?
     private var ready: [Poll.Event] = []
     /// Called when the wall clock was set: by a person, by NTP, or because the machine woke up from sleep.
@@ -68,11 +69,10 @@ package final class EventLoop {
         try poll.add(timer.descriptor.raw, token: Self.timerNumber)
     }
 
-    /// Has the loop wake up for the part.
+    /// Adds a part, for whose deadlines the loop then wakes up.
     package func add(_ part: any Part) { parts.append(part) }
 
-    /// Traps, in a debug build, when `owner`, or a value that it keeps, keeps a part that the loop does not have: that part would never be
-    /// woken.
+    /// Traps in a debug build when `owner`, or a value in it, has a part that was not added to the loop: nothing would ever wake that part.
     package func assertHasParts(of owner: Any) {
         assert(
             parts(in: owner, depth: 3).allSatisfy { part in parts.contains { $0 === part } },
@@ -87,7 +87,7 @@ package final class EventLoop {
         }
     }
 
-    /// Nothing is under way in any part.
+    /// True when no part has anything under way.
     package var isIdle: Bool { parts.allSatisfy(\.isIdle) }
 
     package func beforeTurn() throws(SystemError) { for part in parts { try part.beforeTurn() } }
@@ -101,16 +101,16 @@ package final class EventLoop {
         return Token(number: lastNumber)
     }
 
-    /// To be called before the descriptor is closed.
+    /// Removes a descriptor. Must be called before the descriptor is closed.
     package func remove(_ raw: Int32, _ token: Token) {
         guard handlers.removeValue(forKey: token.number) != nil else { return }
-        try? poll.remove(raw)  // fails only if it is not there, which is what is wanted
+        try? poll.remove(raw)  // fails only if it is not in the set, which is the wanted result
     }
 
-    /// To be called when the descriptor has been closed, which took it out of the epoll set.
+    /// Forgets a descriptor that has been closed: closing has removed it from the epoll set.
     package func forget(_ token: Token) { handlers[token.number] = nil }
 
-    /// Waits, and calls the handlers of what has happened. `isBusy`: does not wait, because there is something to do anyway.
+    /// Waits for events and calls their handlers. With `isBusy` does not wait, because there is work anyway.
     package func wait(isBusy: Bool) throws(SystemError) {
         let wasSet = try arm()
         if wasSet { try clockWasSet() }
@@ -120,20 +120,20 @@ package final class EventLoop {
                 armed = nil
                 if try timer.read() == .clockChanged { try clockWasSet() }
             } else {
-                // Removed by the handler of another event of this turn: nothing is to be done.
+                // There is no handler when the handler of another event has just removed the descriptor.
                 try handlers[event.token]?()
             }
         }
     }
 
-    /// Sets the timer to the least deadline. True when the wall clock was set since the timer last looked.
+    /// Sets the timer to the least deadline. Returns true when the wall clock was set since the timer was last read.
     private func arm() throws(SystemError) -> Bool {
         var least = Wake()
         for part in parts { least.include(part.wakeAt) }
         var wall = least.wall
         if let monotonic = least.monotonic {
             let left = monotonic.millisecondsLeft()
-            // The wall clock shows the millisecond that has begun: with one more, the timer is never early.
+            // The wall clock is rounded down to a millisecond. One millisecond more, and the timer is never early.
             let instant = Instant(milliseconds: Clock.now()).advanced(byMilliseconds: left == 0 ? 0 : left + 1)
             if let later = wall, instant <= later {
                 least.wall = nil

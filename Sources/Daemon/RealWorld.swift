@@ -6,13 +6,13 @@ import WorkerProtocol
 
 typealias SpoolService = Service<DiskFileSystem, RealWorld>
 
-/// The world that the service reaches through ``World``: the system's clock, and the parts that do what the service orders. It is made
-/// before the service and connected to these parts afterwards, because they need the service.
+/// The real ``World`` of the service: the system's clock, and the parts that carry out the service's orders. It is made before the service
+/// and connected to these parts later, because the parts need the service.
 final class RealWorld: World {
     private var parts: Parts?
-    /// Called when the daemon has just started, before it decides anything.
+    /// Called in the first turn, before the daemon decides anything.
     var onStart: () -> Void = {}
-    /// Waits while the disk takes no change. False: the daemon has been told to end.
+    /// Waits while the disk takes no change. Returns false when the daemon has to end instead.
     var diskWait: (SystemError) throws(SystemError) -> Bool = { error throws(SystemError) in throw error }
 
     struct Parts {
@@ -40,7 +40,7 @@ final class RealWorld: World {
         if isFirst { onStart() }
         connected.zones.watchNew()
         connected.paths.look(isStart: isFirst)
-        // Before anybody is answered who asked for the restart.
+        // The status is written before the answers to those who asked for a restart: they read it.
         if isFirst { connected.status.write(.running) }
         connected.workers.prepareTurn()
     }

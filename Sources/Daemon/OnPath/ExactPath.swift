@@ -1,4 +1,5 @@
-/// A path, or a name in one, compared by its bytes: the two spellings of é are one String and two files.
+/// A path, or a name in one, that is compared by its bytes. Swift compares strings by characters: the two spellings of é are equal strings
+/// and different files.
 struct ExactPath: Hashable, CustomStringConvertible {
     let text: String
 
@@ -23,7 +24,7 @@ struct ExactPath: Hashable, CustomStringConvertible {
         return (ExactPath(directory), ExactPath(String(text[text.utf8.index(after: slash)...])))
     }
 
-    /// True below a directory, however deep.
+    /// True when this path is in the directory or anywhere below it.
     func lies(below directory: ExactPath) -> Bool {
         directory.text == "/" || text.utf8.starts(with: "\(directory.text)/".utf8)
     }

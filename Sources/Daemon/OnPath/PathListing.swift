@@ -2,12 +2,12 @@ import Glibc
 import Linux
 import Scheduler
 
-/// One listing of all that a schedule's pattern can reach: when the schedule is new, when the daemon starts, and whenever events may have
-/// been lost. It watches each directory before it lists it, and collects the paths that are to be looked at.
+/// One listing of all directories and files that a schedule's pattern can match. It is made when the schedule is new, when the daemon
+/// starts, and whenever events may have been lost. It watches each directory before it lists it, and collects the paths to examine.
 struct PathListing {
-    /// The files that were there before the schedule are only noted.
+    /// True for the first listing of a schedule: files that are older than the schedule are noted, and do not start it.
     let isFirst: Bool
-    /// The files that it finds came while no daemon looked.
+    /// True when the files that the listing finds arrived while no daemon watched.
     let isMissed: Bool
     private let user: PathWatches.User
     private let watches: PathWatches
@@ -16,10 +16,10 @@ struct PathListing {
     private(set) var visited: Set<ExactPath> = []
     /// Fingerprints of all files that match.
     private(set) var present: Set<UInt64> = []
-    /// The files that count as having existed before.
+    /// Fingerprints of the files that are older than the schedule.
     private(set) var first: [UInt64] = []
     private(set) var looks: [(path: ExactPath, reason: PathLooks.Reason, wait: PathLooks.Wait)] = []
-    /// The last thing that could not be watched or listed.
+    /// The error of the last directory that could not be watched or listed.
     private(set) var failure: SystemError?
 
     init(_ user: PathWatches.User, _ watches: PathWatches, isFirst: Bool, isMissed: Bool) {
@@ -34,11 +34,11 @@ struct PathListing {
         guard let glob = watches.waiters[user]?.glob, findWay(glob) else { return }
         let prefix = ExactPath(glob.prefix)
         list(from: prefix, glob.start)
-        // A link that leads nowhere, or a file.
+        // The pattern's directory is a broken link or a file.
         if !visited.contains(prefix), failure == nil { failure = SystemError(call: "open", path: prefix.text, errno: ENOTDIR) }
     }
 
-    /// Lists one directory and what is below it. `progress`: how far the pattern has matched.
+    /// Lists one directory, and those below it that can match. `progress` is the pattern's progress at this directory.
     mutating func list(from start: ExactPath, _ progress: PathGlob.Progress) {
         guard let glob = watches.waiters[user]?.glob else { return }
         var rest = [(start, progress)]
@@ -59,13 +59,12 @@ struct PathListing {
                     if entry.kind == .directory, let next = glob.enter(entry.name, from: progress) {
                         rest.append((path.appending(entry.name), next))
                     } else if entry.kind == .file, glob.takes(entry.name, from: progress) {
-                        // Removed meanwhile: an event reports that.
-                        guard let status = try? opened.status(entry.name), status.kind == .file else { continue }
+                        guard let status = try? opened.status(entry.name), status.kind == .file else { continue }  // an event follows
                         found(ExactPath(entry.name), status, path, directory)
                     }
                 }
             } catch {
-                // Removed meanwhile, or replaced by something else.
+                // The directory was removed meanwhile, or replaced by a link.
                 if error.isMissing || error.errno == ELOOP { continue }
                 // We cannot see into unreadable directories until their mode changes.
                 if isLink, error.errno == EACCES { continue }
@@ -102,7 +101,7 @@ struct PathListing {
 
     // MARK: The way there
 
-    /// Watches each directory on the way to the pattern's. False when that way ends too soon.
+    /// Watches each directory on the way to the pattern's directory. Returns false when one of them is missing or cannot be reached.
     private mutating func findWay(_ glob: PathGlob) -> Bool {
         var way: Set<ExactPath> = []
         var here = ExactPath("/")
@@ -115,7 +114,7 @@ struct PathListing {
                 }
             } catch {
                 watches.setWay(way, nil, of: user)
-                // A file in the way is watched itself.
+                // A file is in the place of a directory. It is watched, so its removal is an event.
                 if error.errno != ENOTDIR { failure = error }
                 return error.isOutOfWatches
             }
@@ -125,9 +124,9 @@ struct PathListing {
         return true
     }
 
-    /// Watches one name on the way. False when it is missing: then its directory is watched for it.
+    /// Watches one name on the way. When the name is missing, watches its directory instead and returns false.
     private func watchStep(to next: ExactPath, from here: ExactPath, _ way: inout Set<ExactPath>) throws(SystemError) -> Bool {
-        // Tried twice, so that the name cannot be created unseen before its directory is watched.
+        // The name may be created just before its directory is watched. So it is tried once more after that.
         for isLast in [false, true] {
             do throws(SystemError) {
                 try watches.watch(.way(next), next)
@@ -137,7 +136,7 @@ struct PathListing {
             } catch {
                 switch error.errno {
                 case ENOENT: if !isLast { try watches.watch(.end(here), here) }
-                // A directory that this process may enter and not read.
+                // This process may enter the directory and not read it, so it cannot be watched.
                 case EACCES: return true
                 default: throw error
                 }

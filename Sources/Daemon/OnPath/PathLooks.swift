@@ -1,18 +1,18 @@
 import Linux
 
-/// Paths to look at, each once at a time: now, or when a while has passed.
+/// The paths to examine, now or after a wait. Each path is in here once at most.
 struct PathLooks {
     /// The reason why a path must be examined.
     struct Reason {
-        /// An event reported since the last look that the file was removed or moved away.
+        /// True when an event since the last examination reported that the file was removed or moved away.
         var wasRemoved = false
-        /// An event reported the file, not a listing.
+        /// True when an event reported the file, false when a listing found it.
         var isEvent = false
-        /// The file came while no daemon looked.
+        /// True when the file arrived while no daemon watched.
         var isMissed = false
-        /// The file was replaced, though it has the same fingerprint.
+        /// True when the file was replaced by one with the same fingerprint.
         var isReplaced = false
-        /// The fingerprint at the last look. A file that still has it is not being changed.
+        /// The fingerprint at the last examination. A file that still has it is not being changed.
         var settled: UInt64?
         /// The number of checks that found the file open for writing.
         var writerLooks = 0
@@ -20,12 +20,12 @@ struct PathLooks {
 
     enum Wait: CaseIterable {
         case none
-        /// Until the file system's clock has advanced, so that a later change gives the file another time. That clock advances with the
-        /// kernel's tick, of at most 10 ms (time(7), HZ).
+        /// Waits until the file system's clock has advanced, so that a later change gives the file another time. This clock advances with
+        /// the kernel's tick, at least once in 10 ms (time(7), HZ).
         case tick
-        /// For a writer whose close may not be reported, because the file was linked in.
+        /// Waits for a writer. No event may report the close, because the file was linked into the directory.
         case writer
-        /// For a writer who takes long.
+        /// Waits for a writer that has not finished after several checks.
         case longWriter
 
         var milliseconds: Int64 {
@@ -44,7 +44,7 @@ struct PathLooks {
         var at: MonotonicInstant
     }
 
-    /// In the order of their times, because all waits of a kind are equally long.
+    /// The entries of one kind of wait. They are in the order of their times, because all waits of a kind are equally long.
     private struct Queue {
         var entries: [Entry] = []
         var first = 0
@@ -64,10 +64,10 @@ struct PathLooks {
     private var queues: [Wait: Queue] = [:]
     private var number: UInt64 = 0
 
-    /// The clock has passed this moment.
+    /// A moment that has always passed.
     private static let atOnce = MonotonicInstant(nanoseconds: 0)
 
-    /// Has a path looked at after a wait. An earlier request that is due sooner keeps its time.
+    /// Adds a path to examine after a wait. If the path is already in here and due sooner, that time stays.
     mutating func add(_ path: ExactPath, _ reason: Reason = Reason(), after wait: Wait = .none) {
         var reason = reason
         if let known = waiting[path] {
@@ -99,7 +99,7 @@ struct PathLooks {
         return nil
     }
 
-    /// The time of the next check. Nil when there is none.
+    /// The time at which the next path is due. Nil when there is none.
     mutating func nextTime() -> MonotonicInstant? {
         var time: MonotonicInstant?
         for wait in Wait.allCases {

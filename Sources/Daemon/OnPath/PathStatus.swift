@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Scheduler
 
-/// The state of a path that a schedule waits for.
+/// Reads the state of a path that a schedule waits for.
 enum PathStatus {
     /// Nil when nothing is there.
     static func read(_ path: ExactPath) throws(SystemError) -> FileStatus? {
@@ -12,12 +12,12 @@ enum PathStatus {
         }
     }
 
-    /// Another one for each file and for each content of it, as far as its size and times tell.
+    /// A number that changes with the file and with its content, as far as size and time of modification show it.
     static func fingerprint(_ path: ExactPath, _ status: FileStatus) -> UInt64 {
         stableHash("\(path.text)\u{0}\(status.inode)\u{0}\(status.size)\u{0}\(status.modifiedNanoseconds)")
     }
 
-    /// The file was changed so recently that another change may give it the same time.
+    /// True when the file was changed so recently that another change may give it the same time.
     static func isFresh(_ status: FileStatus) -> Bool {
         let time = Clock.now() * 1_000_000
         let tick = PathLooks.Wait.tick.milliseconds * 1_000_000
@@ -25,10 +25,11 @@ enum PathStatus {
     }
 
     enum Readiness {
+        /// Nobody has the file open for writing, or this process may not find that out.
         case whole
-        /// Somebody has it open for writing, or that cannot be found out now.
+        /// Somebody has the file open for writing, or the check is impossible at the moment.
         case written
-        /// Another file is there by now, or none.
+        /// Another file is at the path now, or none.
         case another
     }
 

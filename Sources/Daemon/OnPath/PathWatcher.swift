@@ -2,14 +2,14 @@ import Glibc
 import Linux
 import Scheduler
 
-/// Watches for the files of `on_path` schedules: events of their directories become looks at paths, and looks become reports to the
+/// Watches for the files of `on_path` schedules. An event of a directory makes it examine a path, and the result is reported to the
 /// scheduler.
 ///
 /// Invariants:
-/// - A directory is watched before it is listed, so a file is seen by the watch or by the listing.
-/// - A file counts when nobody has it open for writing any more, and when its time of change has passed. Whoever changes it afterwards
-///   gives it another time, and so another fingerprint.
-/// - When something is lost (events, the daemon itself), a listing follows. A file that the scheduler has not seen is reported then.
+/// - A directory is watched before it is listed, so no new file is missed between the two.
+/// - A file is reported when nobody has it open for writing any more and the clock has passed its time of modification. A later change
+///   therefore gives it another time, and so another fingerprint.
+/// - After a loss of events, and after a time without a daemon, a listing follows. It reports the files that the scheduler has not seen.
 final class PathWatcher: Part {
     /// The number of paths that are examined in one turn.
     private static let looksPerTurn = 256
@@ -22,7 +22,7 @@ final class PathWatcher: Part {
     private static let problem = "on_path"
 
     private typealias User = PathWatches.User
-    /// Reports to the scheduler that are not complete yet, for each schedule.
+    /// Reports that are being gathered for the scheduler, by schedule.
     private typealias Reports = [User: FileReport]
 
     private let watches: PathWatches
@@ -31,7 +31,7 @@ final class PathWatcher: Part {
     private var stale: Set<User> = []
     /// The error of the last listing, for each schedule whose paths could not be watched or listed.
     private var failures: [User: SystemError] = [:]
-    /// The scheduler's count of changes of its `on_path` schedules, as of the last look.
+    /// The scheduler's count of changes of its `on_path` schedules, when they were last taken from it.
     private var schedulesVersion = 0
     /// The next time at which paths that cannot be watched are listed.
     private var blindListingAt = MonotonicInstant(nanoseconds: 0)
@@ -49,11 +49,11 @@ final class PathWatcher: Part {
     private var scheduler: Scheduler { service.scheduler }
     private var now: Instant { service.now }
 
-    /// No schedule waits for files.
+    /// True when no schedule waits for files.
     var isIdle: Bool { watches.waiters.isEmpty && schedulesVersion == scheduler.fileSchedulesVersion }
 
-    /// Does what is due: takes up new schedules, lists what may have changed unseen, and looks at paths. `isStart`: the daemon starts, and
-    /// what it finds came while no daemon looked.
+    /// Takes up new schedules, lists directories in which changes may have been missed, and examines the paths that are due. `isStart` is
+    /// true when the daemon starts: the files that it finds arrived while no daemon watched.
     func look(isStart: Bool = false) {
         if schedulesVersion != scheduler.fileSchedulesVersion { takeSchedules() }
         guard !watches.waiters.isEmpty else { return }
@@ -64,7 +64,7 @@ final class PathWatcher: Part {
         let listed = stale.sorted()
         let isAnyFirst = listed.contains { watches.waiters[$0]?.schedule.wantsFirstFiles ?? false }
         for user in listed { list(user, isMissed: isStart) }
-        // The scheduler must know the first files of a schedule before other files are reported: the next turn looks for these.
+        // The scheduler must know the first files of a schedule before other files are reported. The next turn examines those.
         if isAnyFirst { return }
         let time = MonotonicInstant.now()
         var reports: Reports = [:]
@@ -114,7 +114,7 @@ final class PathWatcher: Part {
 
     // MARK: Listing
 
-    /// Watches and lists all that a schedule's pattern can reach.
+    /// Watches and lists everything that a schedule's pattern can match.
     private func list(_ user: User, isMissed: Bool) {
         stale.remove(user)
         guard let waiter = watches.waiters[user] else { return }
@@ -132,7 +132,7 @@ final class PathWatcher: Part {
         } else if listing.failure == nil, watches.waiters[user]?.mayBeHidden == false,
             !listing.present.isDisjoint(with: schedule.seenFiles)
         {
-            // When none of the files exists, the file system may not be mounted yet, and nothing is known about its files.
+            // When none of the files exists, their file system may not be mounted. So files count as gone only when another is present.
             let gone = schedule.seenFiles.subtracting(listing.present)
             if !gone.isEmpty {
                 service.submit(.files(FileReport(task: schedule.task, schedule: schedule.id, gone: gone.sorted())))
@@ -141,9 +141,9 @@ final class PathWatcher: Part {
         reportFailures()
     }
 
-    /// A directory has been created in a watched one, or moved there.
+    /// Lists a directory that was created in a watched one, or moved there.
     private func enter(_ path: ExactPath, _ progress: PathGlob.Progress, _ user: User) {
-        // Its first listing, which is still to come, lists this directory too.
+        // The first listing of the schedule is still to come and lists this directory too.
         guard let schedule = watches.waiters[user]?.schedule, !schedule.wantsFirstFiles else { return }
         var listing = PathListing(user, watches, isFirst: false, isMissed: false)
         listing.list(from: path, progress)
@@ -156,7 +156,7 @@ final class PathWatcher: Part {
         if let failure = listing.failure { failures[user] = failure }
     }
 
-    /// Reports once what cannot be watched, and once that it is over.
+    /// Reports paths that cannot be watched once, and reports once when all are watched again.
     private func reportFailures() {
         if failures.isEmpty {
             if service.problems.removeValue(forKey: Self.problem) != nil {
@@ -178,7 +178,7 @@ final class PathWatcher: Part {
 
     // MARK: Events
 
-    /// Something was mounted or unmounted: other directories may be at the paths now, though nobody moved them.
+    /// Called when something was mounted or unmounted. Lists the paths at which another directory is now: no inotify event reports that.
     func mountsChanged() {
         for (path, directory) in watches.directories {
             let identity = DirectoryIdentity.read(path.text)
@@ -215,7 +215,7 @@ final class PathWatcher: Part {
     private func take(_ event: InotifyEvent, in path: ExactPath, _ reports: inout Reports) {
         guard let directory = watches.directories[path] else { return }
         if !event.mask.isDisjoint(with: [.selfMoved, .selfDeleted, .unmounted]) {
-            // For a directory below another watched one, that one has an event with its name too.
+            // When the directory is inside another watched one, that one gets an event with its name too.
             let isUnmounted = event.mask.contains(.unmounted)
             stale.formUnion(directory.users.keys.filter { isUnmounted || watches.waiters[$0]?.glob.prefix == path.text })
             return
@@ -223,7 +223,7 @@ final class PathWatcher: Part {
         guard !event.name.isEmpty else { return }
         let child = path.appending(event.name)
         if event.mask.contains(.isDirectory) {
-            // A directory that could not be read may be readable now.
+            // The mode of a directory has changed: if it was unreadable, it may be readable now.
             if event.mask.contains(.attributesChanged), watches.directories[child] != nil { return }
             if event.mask.isDisjoint(with: [.created, .attributesChanged]) {
                 removeTree(child, isEmpty: event.mask.contains(.deleted), &reports)
@@ -240,17 +240,18 @@ final class PathWatcher: Part {
         var reason = PathLooks.Reason()
         reason.isEvent = true
         reason.wasRemoved = !event.mask.isDisjoint(with: [.deleted, .movedFrom])
-        // A created file has one name and will be closed, which is an event. A file that was linked in may be closed already.
+        // A file with one name was just created. Its writer will close it, and an event will report that. A file with several names was
+        // linked in and may be closed already.
         var isNew = false
         if event.mask.contains(.created) {
-            // An error is met again, and reported, by the look that follows.
-            let status = try? PathStatus.read(child)
+            let status = try? PathStatus.read(child)  // the examination that follows meets the error again and reports it
             isNew = (status?.links ?? 1) <= 1
         }
         looks.add(child, reason, after: isNew ? .writer : .none)
     }
 
-    /// A directory was moved away or removed. `isEmpty`: it was empty, as rmdir(2) wants it.
+    /// Forgets a directory that was moved away or removed, and all below it. `isEmpty` is true for a removed directory, because rmdir(2)
+    /// removes only empty ones.
     private func removeTree(_ path: ExactPath, isEmpty: Bool, _ reports: inout Reports) {
         var removed = [path]
         if !isEmpty { removed += watches.directories.keys.filter { $0.lies(below: path) } }
@@ -281,7 +282,7 @@ final class PathWatcher: Part {
             log.write(.warning, "unreadable", at: now, ["file": path.text, "error": "\(error)"])
             return
         }
-        // An event will report its removal; or something is mounted above the file, which is still there.
+        // Nothing is at the path. Either an event will report the removal, or something was mounted over the file, which still exists.
         if status == nil, !reason.wasRemoved { return }
         guard let status, status.kind == .file else {
             directory.files[name] = nil
@@ -324,7 +325,7 @@ final class PathWatcher: Part {
             if reason.isReplaced, schedule.hasSeen(fingerprint) { gone(fingerprint, user, &reports) }
             var report = reports[user] ?? FileReport(task: schedule.task, schedule: schedule.id)
             if report.came.isEmpty { report.isMissed = reason.isMissed } else if report.isMissed != reason.isMissed {
-                // Files that were missed and others are in separate reports.
+                // Files that arrived while no daemon watched have a report of their own.
                 service.submit(.files(report))
                 report = FileReport(task: schedule.task, schedule: schedule.id, isMissed: reason.isMissed)
             }

@@ -4,12 +4,13 @@ import Linux
 import Scheduler
 import Store
 
-/// The programs of patterns, `patterns/KEY`: a few run at a time, beside the jobs, and answer when a schedule is due next.
+/// The programs of patterns, `patterns/KEY`. Each answers the question when a schedule is due next. A few of them run at a time, beside the
+/// jobs.
 ///
 /// Invariants:
-/// - The loop never waits for a program. It reads what a program prints when there is something, and kills one that takes too long.
-/// - A question that the scheduler does not ask any more is neither asked nor answered.
-/// - A program is signaled only while it is not reaped: until then its number is its own.
+/// - The loop never waits for a program. It reads output when there is some, and kills a program that takes too long.
+/// - Neither a program nor an answer is started or used for a question that the scheduler does not await any more.
+/// - A program is signaled only before it is reaped: after that its number may belong to another process.
 final class PatternPrograms: Part {
     /// The number of programs that run at a time.
     private static let runningMax = 8
@@ -23,7 +24,7 @@ final class PatternPrograms: Part {
 
     /// By the question's number.
     private var running: [UInt64: Running] = [:]
-    /// Questions that wait for room.
+    /// The questions for which no program has been started yet.
     private var waiting: ArraySlice<Question> = []
     private let loop: EventLoop
     private let service: SpoolService
@@ -37,12 +38,12 @@ final class PatternPrograms: Part {
         self.log = log
     }
 
-    /// No program runs, and no question waits.
+    /// True when no program runs and no question waits.
     var isIdle: Bool { running.isEmpty && waiting.isEmpty }
 
     // MARK: Asking
 
-    /// Takes up a question. An earlier question of the same schedule does not matter any more.
+    /// Takes up a question, and ends the program of an earlier question of the same schedule.
     func ask(_ question: Question) {
         for one in running.values where one.run.question.task == question.task && one.run.question.schedule == question.schedule {
             end(one.run)
@@ -50,12 +51,12 @@ final class PatternPrograms: Part {
         waiting.append(question)
     }
 
-    /// There is room for a question that waits.
+    /// True when a program for a waiting question may start now.
     var canStartMore: Bool { running.count < Self.runningMax && !waiting.isEmpty }
 
     func afterTurn() { startWaiting() }
 
-    /// Starts programs while there is room, not too many in one turn.
+    /// Starts programs until enough run at a time or enough were started in this turn.
     func startWaiting() {
         var count = 0
         while running.count < Self.runningMax, count < Self.startsPerTurn, let question = waiting.popFirst() {
@@ -99,23 +100,23 @@ final class PatternPrograms: Part {
         }
     }
 
-    /// Kills all programs. Their ends count as answers.
+    /// Kills all programs, but does not forget them: when this daemon goes on after all, their ends are answers.
     func killAll() { for one in running.values { one.run.kill() } }
 
-    /// Kills all programs and forgets them: nobody waits for their answers.
+    /// Kills all programs and forgets them.
     func endAll() { for one in running.values { end(one.run) } }
 
-    /// Before a child is reaped. Returns the program's run if the child is one, and kills what the program left running.
+    /// Called before a child is reaped. If the child is a program, kills the processes that it left running and returns its run.
     func childEnded(_ pid: pid_t) -> ProgramRun? {
         guard let run = running.values.first(where: { $0.run.pid == pid })?.run else { return nil }
         end(run)
         return run
     }
 
-    /// After that: how the program ended is its answer.
+    /// Called after the program was reaped: its exit status and output are its answer.
     func take(_ status: Int32, of run: ProgramRun) { take(run.answer(status), to: run.question) }
 
-    /// Kills a program that has to answer no more. It is reaped as any other child.
+    /// Kills a program whose answer is not wanted any more, and forgets it. It is reaped as any other child.
     private func end(_ run: ProgramRun) {
         run.kill()
         guard let one = running.removeValue(forKey: run.question.number) else { return }

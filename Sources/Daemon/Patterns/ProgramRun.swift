@@ -4,23 +4,22 @@ import Linux
 import Scheduler
 import Store
 
-/// A program of a pattern that was asked and has not answered yet: a process in a session of its own, and the output that it
-/// has written so far.
+/// A running program of a pattern: a process in a session of its own, and the output that it has written so far.
 final class ProgramRun {
     let question: Question
     let pid: pid_t
-    /// The time at which the program has taken too long.
+    /// The time at which the program is killed if it has not answered.
     let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitSeconds * 1000)
     private var output: Stream
     private var errors: Stream
 
     static let limitSeconds: Int64 = 10
-    /// The limit of standard error, whose first line is shown when the program fails.
+    /// The maximum size of standard error. Its first line is shown when the program fails.
     private static let errorBytesMax = 64 << 10
 
-    /// One end of a pipe, and what came out of it.
+    /// The reading end of a pipe, and the bytes that were read from it.
     private struct Stream {
-        /// -1 once the other end is closed.
+        /// -1 after the end of the stream.
         var descriptor: Int32
         var bytes: [UInt8] = []
         let bytesMax: Int
@@ -28,8 +27,8 @@ final class ProgramRun {
 
     /// Starts `patterns/KEY`.
     ///
-    /// The program is opened once, without following a link. The opened file is checked and executed, by way of /proc/self/fd, so that
-    /// nobody can put another file in its place between the two.
+    /// The program is opened once, without following a link. The same open file is checked and executed, through /proc/self/fd, so that
+    /// nobody can replace the program between the check and its start.
     init(_ question: Question, _ surroundings: RunSurroundings) throws {
         self.question = question
         let directory = "\(surroundings.spool)/\(Layout.patterns)"
@@ -43,19 +42,19 @@ final class ProgramRun {
             environment: Self.environment(question, surroundings),
             descriptors: [(nothing.raw, 0), (output.writing.raw, 1), (errors.writing.raw, 2), (program.raw, 3)],
             directory: directory, newSession: true)
-        try? Linux.Process.clearMemoryScore(of: pid)  // refused where the score is that of a user's whole session, or the program has ended
+        try? Linux.Process.clearMemoryScore(of: pid)  // best effort: a user may not lower the score, and the program may have ended
         let (ownOutput, itsOutput) = output.release()
         let (ownErrors, itsErrors) = errors.release()
         close(itsOutput)
         close(itsErrors)
-        // One byte more than the program may print, so that the excess is noticed.
+        // One byte more than the program may print, to notice when it prints too much.
         self.output = Stream(descriptor: ownOutput, bytesMax: PatternExtension.answerBytesMax + 1)
         self.errors = Stream(descriptor: ownErrors, bytesMax: Self.errorBytesMax)
     }
 
     deinit { for stream in [output, errors] where stream.descriptor >= 0 { close(stream.descriptor) } }
 
-    /// The reason why the program could not be started, after its name.
+    /// The reason why a program could not be started. The text follows the program's name.
     static func describe(_ error: any Error) -> String {
         guard let error = error as? SystemError else { return (error as? RunNotPrepared)?.why ?? "\(error)" }
         return switch error.errno {
@@ -79,7 +78,7 @@ final class ProgramRun {
 
     var descriptors: [Int32] { [output.descriptor, errors.descriptor] }
 
-    /// Reads what the program has written. Returns an answer only when the program has written too much.
+    /// Reads the output that the program has written. Returns an answer only when that is too much: a failure.
     func read() -> Answer? {
         Self.read(&output)
         Self.read(&errors)
@@ -122,6 +121,7 @@ final class ProgramRun {
         return line.isEmpty ? "" : ": \(String(decoding: line, as: UTF8.self).prefix(200))"
     }
 
-    /// Kills the program and its process group. Only while the program is not reaped: until then the number is its own.
+    /// Kills the program and its process group. Must be called before the program is reaped: after that its number may belong to another
+    /// process.
     func kill() { Glibc.kill(-pid, SIGKILL) }
 }

@@ -1,7 +1,7 @@
 import Scheduler
 
 extension Log {
-    /// Writes a line for a decision that a person wants to see in the log.
+    /// Writes a line for a record, if the record is one that people look for in the log.
     func write(_ record: Record, at: Instant) {
         switch record {
         case .accepted(let job):

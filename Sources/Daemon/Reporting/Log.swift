@@ -3,23 +3,23 @@ import Linux
 import Recurrence
 import Store
 
-/// The daemon's log: one line an event, `key=value`, on standard error. Under systemd each line carries its priority and
-/// leaves the time to the journal (sd-daemon(3)); elsewhere it begins with the time.
+/// The daemon's log on standard error: one line of `key=value` fields for each event. Under systemd each line begins with its priority, and
+/// the journal adds the time (sd-daemon(3)). Elsewhere a line begins with the time.
 ///
-/// Lines are gathered and written once a turn, so that a thousand jobs a second are not a thousand writes. Texts from outside are quoted
-/// and escaped: no name or error can forge a line.
+/// Lines are gathered and written once a turn, so that a thousand jobs a second do not cause a thousand writes. Texts from outside are
+/// quoted and escaped, so that no name or error can forge a line.
 ///
-/// Lines that a user causes are limited, see ``LineLimit``: when there are too many lines, journald drops those of the whole unit, and so
-/// of everybody.
+/// The number of lines that one user causes is limited, see ``LineLimit``: when a unit writes too many lines, journald drops lines of all
+/// users.
 package final class Log: Part {
     package enum Level: UInt8 { case error = 3, warning = 4, notice = 5, info = 6 }
 
     private var bytes: [UInt8] = []
     private let isJournal: Bool
-    /// The destination of the lines. Nil when there is none.
+    /// The descriptor to which lines are written. Nil when they are discarded.
     private let descriptor: Int32?
 
-    /// The user whose daemon writes, where several daemons write to the same log.
+    /// The user whose daemon this is. Nil for root's daemon and for one that is alone.
     private let user: String?
     private var limit = LineLimit()
 
@@ -41,7 +41,7 @@ package final class Log: Part {
 
     package func beforeTurn() { countLeftOut() }
 
-    /// Writes how many lines of users were left out, when the time for that has come, or at the end.
+    /// Writes the numbers of lines that were left out: those of ended windows, or, with `isLast`, all.
     func countLeftOut(isLast: Bool = false) {
         guard limit.next != nil else { return }
         let now = Instant(milliseconds: Clock.now())
@@ -109,7 +109,7 @@ package final class Log: Part {
             bytes.append(contentsOf: text.utf8)
             return
         }
-        // Characters that a terminal or the journal's reader would obey, or not show, are escaped.
+        // Characters that a terminal obeys or does not show are escaped.
         bytes.append(UInt8(ascii: "\""))
         for scalar in text.unicodeScalars {
             if scalar == "\"" || scalar == "\\" { bytes.append(UInt8(ascii: "\\")) }

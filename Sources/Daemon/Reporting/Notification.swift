@@ -5,7 +5,7 @@ import Linux
 /// Reports the service's state to systemd, sd_notify(3). Silent when `$NOTIFY_SOCKET` is not set.
 final class Notification: Part {
     private let address: String?
-    /// Half the time that the watchdog allows; nil when there is no watchdog.
+    /// Half the time that the watchdog allows. Nil when there is no watchdog.
     let watchdogMilliseconds: Int64?
     /// The time of the last sign of life to the watchdog.
     private var aliveAt = MonotonicInstant(nanoseconds: 0)
@@ -19,13 +19,14 @@ final class Notification: Part {
 
     var wakeAt: Wake { Wake(monotonic: watchdogMilliseconds.map { aliveAt.advanced(byMilliseconds: $0) }) }
 
-    /// Gives the watchdog a sign of life, if there is one.
+    /// Sends a sign of life to the watchdog, if there is one.
     func isAlive() {
         guard watchdogMilliseconds != nil else { return }
         aliveAt = .now()
         send("WATCHDOG=1\n")
     }
 
+    /// Sends a message. A failure is ignored: systemd is then not there to read it.
     func send(_ state: String) {
         guard let address, let first = address.utf8.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@")
         else { return }
@@ -44,7 +45,6 @@ final class Notification: Part {
         withUnsafePointer(to: &target) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
                 var message = state
-                // If nobody reads the socket, nobody waits for the message.
                 _ = message.withUTF8 { sendto(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL), target, length) }
             }
         }

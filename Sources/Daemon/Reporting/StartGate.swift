@@ -2,15 +2,17 @@ import Glibc
 import Linux
 import Scheduler
 
-/// Lets jobs start, unless the machine is loaded as far as the configuration allows, or root's daemon holds this one.
+/// Decides whether jobs may start. None starts while the load or the free space of the machine is past its limit in the configuration, or
+/// while root's daemon has ordered so.
 final class StartGate: Part {
     /// The time from a refused start to the next check of the machine.
     private static let lookMilliseconds: Int64 = 5000
 
-    /// The reason why nothing was started in the last turn that had a job to start.
+    /// The reason that kept jobs from starting in the last turn. Nil when nothing did.
     private var held: String?
-    /// The reason why root's daemon lets this daemon start nothing.
+    /// The reason why root's daemon lets this daemon start nothing. Nil when it may start jobs.
     private var heldByRoot: String?
+    /// The next time at which the machine is checked while jobs are held.
     private var lookAt = MonotonicInstant(nanoseconds: 0)
     private let path: String
     private let configuration: ConfigurationFile
@@ -35,7 +37,7 @@ final class StartGate: Part {
         lookAt = min(lookAt, .now())
     }
 
-    /// The scheduler has taken its turn. `obstacle`: why it could start nothing.
+    /// Called when the scheduler has taken its turn. `obstacle` is the reason why a job that was ready did not start.
     func turnTaken(obstacle: String?) {
         if let why = obstacle {
             if held == nil {

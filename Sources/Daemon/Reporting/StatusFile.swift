@@ -3,26 +3,26 @@ import Linux
 import Scheduler
 import Store
 
-/// `state/status.json`, which says how the daemon is and what it does.
+/// Writes `state/status.json`, the daemon's state for people and programs.
 ///
-/// Invariant: the file is replaced as a whole, soon after every change, and also while the disk is full.
+/// Invariant: the file is replaced as a whole within a second after each change, also while the disk is full.
 final class StatusFile: Part {
-    /// The present activity of the daemon, apart from trouble.
+    /// The member `state` of the file, unless the daemon has troubles: then it is `degraded`.
     enum State: String {
         case running
-        /// A user's daemon has ended because it has nothing to do: root's daemon serves the user.
+        /// A user's daemon ends because it has nothing to do, and root's daemon serves the user.
         case resting
         case stopped
     }
 
     /// The minimum time between two writes, and the maximum time from a change to its write.
     private static let milliseconds: Int64 = 1000
-    /// A status of the daemon that has its room on the disk already, for when the disk is full; and how much room that is.
+    /// A file whose room on the disk is used to write the status while the disk is full, and its size.
     private static let spare = "\(Layout.state)/status.spare"
     private static let spareBytes = 16 << 10
 
     private var writtenAt: MonotonicInstant?
-    /// It could not be written, which the log says.
+    /// True when the last write failed and the log has reported that.
     private var hasFailed = false
     private let startedAt: Instant
     private let options: DaemonOptions
@@ -49,10 +49,10 @@ final class StatusFile: Part {
 
     // MARK: When
 
-    /// Has the next change be written at once.
+    /// Has the next change written at once.
     func hurry() { writtenAt = nil }
 
-    /// Writes it when something has changed: at once when nothing is under way, else once a second.
+    /// Writes the status if something has changed: at once when no job runs and no work waits, otherwise once a second.
     func afterTurn() {
         guard service.isPublishDue else { return }
         guard service.isAtRest || due <= .now() else { return }
@@ -71,7 +71,7 @@ final class StatusFile: Part {
         replace(json(state) + [UInt8(ascii: "\n")])
     }
 
-    /// Puts it in place, on a full disk in the room that was kept for it.
+    /// Replaces the file. On a full disk it uses the room of the spare file.
     private func replace(_ bytes: [UInt8]) {
         let fs = service.spool.fs
         do throws(SystemError) {
@@ -86,7 +86,7 @@ final class StatusFile: Part {
             hasFailed = false
             try keepSpare()
         } catch {
-            // The status is a convenience: the next change tries again.
+            // The next change tries again.
             if !hasFailed { log.write(.warning, "not-published", at: service.now, ["error": "\(error)"]) }
             hasFailed = true
         }
@@ -98,7 +98,7 @@ final class StatusFile: Part {
         do throws(SystemError) {
             try fs.create(Self.spare, [UInt8](repeating: UInt8(ascii: " "), count: Self.spareBytes), mode: 0o600)
         } catch {
-            // There is no room: the next change tries again.
+            // The disk is full. The next change tries again.
             guard error.isOfDisk else { throw error }
             try fs.removeTreeIfThere(Self.spare)
         }
@@ -112,7 +112,7 @@ final class StatusFile: Part {
         var writer = JSONWriter(reserving: 1024)
         writer.beginObject()
         writer.member("pid", Int(state == .resting ? getppid() : getpid()))
-        let began = state == .resting ? try? Linux.Process.startTime(getppid()) : nil  // root's daemon has ended: nobody serves the user
+        let began = state == .resting ? try? Linux.Process.startTime(getppid()) : nil  // root's daemon has ended
         writer.member("pid_start_time", began.map { Int(clamping: $0) })
         writer.member("host", service.spool.host)
         writer.member("version", options.version)

@@ -1,13 +1,13 @@
-// The disk may break under a daemon: a sync fails, blocks cannot be read or written, the file system shuts itself down or stays
-// read-only once it is unmounted. What must hold then:
-// - Nothing that was not recorded is acknowledged or started. Runs go on with their workers. A run that ends unrecorded is `lost`.
-// - The daemon keeps nothing of the spool open, so that the disk can be unmounted, checked and mounted again: it becomes its program
-//   anew, exec(3), and waits until the spool is at its path and its disk takes changes. Then the spool is served as after a power cut:
-//   only what is on the disk counts.
+// The disk may break while a daemon serves a spool on it: a sync fails, blocks cannot be read or written, or the file system shuts itself
+// down or turns read-only because of an error. What must hold then:
+// - Nothing is acknowledged or started that was not recorded. Runs continue with their workers. A run that ends unrecorded is `lost`.
+// - The daemon keeps nothing of the spool open, so that the disk can be unmounted, checked and mounted again. For this it executes its own
+//   program again, exec(3), and waits until the spool is at its path and its disk takes changes. Then it serves the spool as after a power
+//   cut: only what is on the disk counts.
 // - The log reports the beginning once, and the end once.
-// - Data that a failed sync could not write stays in the kernel's memory, reads as ever, and is never written: the next sync succeeds. So
-//   the disk counts as mended only when the journal has been written anew, to a file of its own, and the records that are relied on too. A
-//   failed sync is noted for the daemon that serves the spool next on this boot, also when a start, an end or a user's daemon met it.
+// - Data that a failed sync could not write stays in the kernel's memory and can be read, but is never written, and the next sync succeeds.
+//   So the disk counts as mended only when the journal, and the records that recovery relies on, have been written to new files.
+// - A failed sync is noted for the daemon that serves the spool next on this boot, whichever daemon met it.
 
 import Glibc
 import Linux
@@ -16,7 +16,7 @@ import Store
 
 /// A spool that was served until its disk broke.
 struct AwaitedSpool {
-    /// The spool's own name.
+    /// The identity of the spool.
     var id: String
     /// The time before the first try.
     var delayMilliseconds: Int64
@@ -42,39 +42,40 @@ struct AwaitedSpool {
         return awaited
     }
 
-    /// The next wait, which is longer: the spool could not be served after all.
+    /// The next, longer wait, for a spool that could not be served after all.
     var next: AwaitedSpool {
         var next = self
         next.delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
         return next
     }
 
-    /// Becomes the program that waits for it.
+    /// Becomes the program that waits for the spool.
     func hand(to program: String) throws(SystemError) -> Never {
         setenv(Self.variable, "\(delayMilliseconds) \(id)", 1)
         try Linux.Process.becomeProgram(program)
     }
 
-    // MARK: For the daemon that serves it next
+    // MARK: Notes for the next daemon
 
-    /// The file exists, with the boot's name in it, from the moment the disk broke until the spool is served again: this process may end
-    /// before that.
+    /// The path of a file that shows the next daemon that the disk broke: this process may end before the spool is served again. The file
+    /// contains the identity of the boot. It exists from the moment the disk breaks until the spool is served again.
     private static func mark(of id: String) -> String {
-        // Only root writes to /run; others have no directory of their own that is sure to exist.
+        // Only root can write to /run. For other users, /dev/shm is the one directory in memory that exists nearly everywhere.
         "\(geteuid() == 0 ? "/run" : "/dev/shm")/spoold-\(geteuid())-\(id.filter { $0.isASCII && ($0.isLetter || $0.isNumber) })"
     }
 
-    /// Where that directory does not exist, only this process knows.
+    /// Creates the file. When that is impossible, only this process knows that the disk broke, and passes it on by exec(3) alone.
     static func noteBroken(_ id: String) {
-        guard let boot = try? Process.bootID() else { return }
-        try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600).write(Array(boot.utf8))
+        guard let boot = try? Process.bootID() else { return }  // no /proc: there is no note
+        try? FileDescriptor.open(mark(of: id), O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600).write(Array(boot.utf8))  // as above: no note
     }
 
-    /// Another user's file of that name does not count, nor one of an earlier boot, nor one that cannot be read.
+    /// True when the file exists. A file of another user or of an earlier boot does not count.
     static func wasBroken(_ id: String) -> Bool {
-        guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
-            (try? file.status().owner) == geteuid(),
-            let boot = try? Process.bootID(), let text = try? file.readAll(limit: 64)
+        guard let file = try? FileDescriptor.open(mark(of: id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK),  // missing: nothing was noted
+            (try? file.status().owner) == geteuid(),  // unreadable counts as another user's
+            let boot = try? Process.bootID(),  // no /proc: nothing was noted
+            let text = try? file.readAll(limit: 64)  // unreadable counts as another boot's
         else { return false }
         return text == Array(boot.utf8)
     }
@@ -92,7 +93,7 @@ struct AwaitedSpool {
                 .warning, "let-go", at: Instant(milliseconds: Clock.now()),
                 [
                     "spool": startup.options.spool,
-                    "effect": "nothing of it is open here; its disk can be unmounted, checked and mounted again",
+                    "effect": "spoold has closed all its files; its disk can be unmounted, checked and mounted again",
                 ])
             startup.log.flush()
         }
@@ -104,7 +105,7 @@ struct AwaitedSpool {
             _ = Glibc.poll(&descriptor, 1, Int32(clamping: min(delay, notification.watchdogMilliseconds ?? delay)))
             if notification.watchdogMilliseconds != nil { notification.send("WATCHDOG=1\n") }
             while let signal = try signals.next() {
-                guard [SIGTERM, SIGINT].contains(signal.number) else { continue }  // the other signals are for a daemon that serves
+                guard [SIGTERM, SIGINT].contains(signal.number) else { continue }  // the others concern a daemon that serves
                 let name = Signal.name(signal.number)
                 startup.log.write(.notice, "stopping", at: Instant(milliseconds: Clock.now()), ["signal": name])
                 startup.log.flush()
@@ -116,12 +117,11 @@ struct AwaitedSpool {
         }
     }
 
-    /// True when serving the spool is worth a try. A daemon writes the journal anew before it serves; if that fails, it waits again, and
-    /// longer.
+    /// True when the spool is at its path again and its disk takes changes. Then the daemon tries to serve it: it writes the journal to a
+    /// new file first, and waits again, longer, if that fails.
     private func isBack(at path: String) throws(DaemonFailure) -> Bool {
-        // A spool that cannot be opened, read or written now may be usable later.
-        guard let fs = try? DiskFileSystem(path: path), let identity = try? SpoolIdentity.read(fs) else { return false }
-        guard identity.id == id else { throw DaemonFailure("another spool stands at \(path) now than the one that was served") }
-        return (try? fs.tryWriting(isSynced: true)) != nil
+        guard let fs = try? DiskFileSystem(path: path), let identity = try? SpoolIdentity.read(fs) else { return false }  // not yet
+        guard identity.id == id else { throw DaemonFailure("another spool is at \(path) now than the one that was served") }
+        return (try? fs.tryWriting(isSynced: true)) != nil  // not yet
     }
 }

@@ -8,21 +8,21 @@ import Store
 /// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force.
 final class ConfigurationFile: Part, FileWatcher {
     private static let kept = "the last configuration that was accepted, or the defaults"
-    /// The number of attempts to find the names that lead to the file, if somebody keeps changing them.
+    /// The maximum number of attempts to find the names that lead to the file while somebody changes them.
     private static let roundsMax = 8
     /// The time between two readings of a file that is being written.
     private static let unreadyMilliseconds: Int64 = 500
 
     private(set) var inForce = Configuration()
-    /// Nil when there is no file, and the defaults are in force.
+    /// The path of the file. Nil when spoold was started without one: the defaults are in force.
     let path: String?
-    /// The time at which the file is read again, because somebody was writing it.
+    /// The time at which the file is read again, because somebody was writing it. Nil when it is not.
     private var lookAt: MonotonicInstant?
-    /// The time at which the configuration in force was read. Nil when there was no file, and the defaults are in force.
+    /// The time at which the configuration in force was read. Nil when there was no file: the defaults are in force.
     private var readAt: Instant?
     /// The reasons why the last reading was refused. Empty when it was accepted.
     private var problems: [String] = []
-    /// The text in force.
+    /// The text of the configuration in force. Nil when there was no file.
     private var bytes: [UInt8]?
     private var watched = WatchedNames()
     private let zones: ZoneDatabase
@@ -32,9 +32,9 @@ final class ConfigurationFile: Part, FileWatcher {
 
     /// Called when another configuration is in force.
     var onChange: (Configuration) -> Void = { _ in }
-    /// Called after that, unless it is the first one.
+    /// Called after `onChange`, except for the first configuration.
     var onReload: () -> Void = {}
-    /// Called when a configuration was accepted or refused, which `state/status.json` is to say at once.
+    /// Called when a configuration was accepted or refused, so that `state/status.json` is written at once.
     var onNews: () -> Void = {}
 
     init(path: String?, _ zones: ZoneDatabase, _ files: FileWatches, _ service: SpoolService, _ log: Log) {
@@ -48,7 +48,7 @@ final class ConfigurationFile: Part, FileWatcher {
     var wakeAt: Wake { Wake(monotonic: lookAt) }
     var isIdle: Bool { lookAt == nil }
 
-    /// A zone of this name has other rules now.
+    /// Replaces the configured time zone by one of the same name with other rules.
     func replaceZone(by zone: Zone) { inForce.zone = zone }
 
     /// The configuration as `state/status.json` publishes it.
@@ -66,14 +66,14 @@ final class ConfigurationFile: Part, FileWatcher {
 
     func beforeTurn() { if let lookAt, .now() >= lookAt { load() } }
 
-    /// Reads the configuration. `isChanged` false: the text is perhaps the same, and is then not taken for a new one.
+    /// Reads the configuration. When `isChanged` is false, the same text as before does not count as a new configuration.
     func load(isFirst: Bool = false, isChanged: Bool = true) {
         guard let path else { return }
         var names: Set<WatchedNames.Name>
         var rounds = 0
         repeat {
             rounds += 1
-            // Watched before it is read, so that no change is missed between the two.
+            // The names are watched before the file is read, so that no change is missed between the two.
             names = WatchedNames.names(decidingOn: path)
             watched.replace(by: names, in: files, for: self) { [log, service] name, error in
                 log.write(.warning, "not-watched", at: service.now, ["file": "\(name.directory)/\(name.name)", "error": "\(error)"])
@@ -86,17 +86,18 @@ final class ConfigurationFile: Part, FileWatcher {
         lookAt = nil
         let text: [UInt8]?
         do throws(SystemError) { text = try self.text(path, isFirst: isFirst) } catch {
-            // Nothing is there: the defaults are in force.
+            // Without a file the defaults are in force.
             guard error.isMissing else { return refuse(["\(error)"], path) }
             return accept(nil, path, isFirst: isFirst, isChanged: isChanged)
         }
         if let text { accept(text, path, isFirst: isFirst, isChanged: isChanged) }
     }
 
-    /// Nil while somebody is writing the file. It is read again later.
+    /// Reads the file. Returns nil while somebody is writing it: it is read again later.
     private func text(_ path: String, isFirst: Bool) throws(SystemError) -> [UInt8]? {
         let file = try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
-        // Half a file can be a valid configuration that means something else. At the start there is none to keep meanwhile.
+        // Half a file can be a valid configuration with another meaning. At the start it is read all the same, because there is no earlier
+        // configuration to keep.
         if !file.excludeWriters() {
             lookAt = .now().advanced(byMilliseconds: Self.unreadyMilliseconds)
             if !isFirst { return nil }

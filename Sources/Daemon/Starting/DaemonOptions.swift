@@ -1,11 +1,12 @@
+/// The arguments with which a daemon was started.
 public struct DaemonOptions: Sendable {
     public var spool: String
     public var configuration: String?
     public var worker: String
     public var version: String
-    /// Waits while another serves the spool.
+    /// True for a daemon that waits while another one serves the spool.
     public var isStandby: Bool
-    /// The user whose part of root's spool is served. Root's daemon has started this one, which becomes that user first of all.
+    /// The user whose part of root's spool is served. Root's daemon has started this one, which becomes the user before anything else.
     public var user: String?
 
     public init(spool: String, configuration: String?, worker: String, version: String, isStandby: Bool, user: String? = nil) {

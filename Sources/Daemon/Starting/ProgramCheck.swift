@@ -3,11 +3,11 @@ import Glibc
 import Linux
 import Model
 
-/// The program that is to be this daemon's successor, run with `--check` and the daemon's own arguments. It exits with 0 when it
-/// understands these and knows the spool's format. It changes nothing.
+/// A run of the program that is to replace this daemon, with `--check` and the daemon's own arguments. It exits with 0 when it understands
+/// the arguments, knows the spool's format and can use the configuration. It changes nothing.
 final class ProgramCheck {
     let pid: pid_t
-    /// The time at which the check has taken too long.
+    /// The time at which the check is killed if it has not ended.
     let deadline = MonotonicInstant.now().advanced(byMilliseconds: limitMilliseconds)
     private let output: FileDescriptor
 
@@ -22,7 +22,7 @@ final class ProgramCheck {
         output = try pipe.reading.duplicate()
     }
 
-    /// The daemon's own variables, by which it found spool and configuration, without the service manager's socket.
+    /// The daemon's own environment, with which it found spool and configuration, without the service manager's socket.
     private static func environment() -> [String] {
         var variables: [String] = []
         var next = environ
@@ -37,7 +37,7 @@ final class ProgramCheck {
 
     private(set) var isOverdue = false
 
-    /// The reason why the program cannot take over, once its check has ended. Nil when it can.
+    /// The reason why the program cannot take over, from the exit status of its check. Nil when it can.
     func refusal(_ status: Int32) -> String? {
         if isOverdue { return "has not ended within \(Self.limitMilliseconds / 1000) s" }
         if linux_wifsignaled(status) != 0 { return "was ended by \(Signal.name(linux_wtermsig(status)))" }
@@ -46,7 +46,7 @@ final class ProgramCheck {
         return (code == 0 ? "is not a spoold that can be checked" : "exited with \(code)") + (said.isEmpty ? "" : ": \(said)")
     }
 
-    /// The first line that the check printed, as far as a pipe holds it.
+    /// The first line that the check printed, up to 1024 bytes.
     private(set) lazy var said: String = {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = read(output.raw, &buffer, buffer.count)
@@ -59,6 +59,7 @@ final class ProgramCheck {
         kill()
     }
 
-    /// Only while the check is not reaped: until then the number is its own.
+    /// Kills the check and its process group. Must be called before the check is reaped: after that its number may belong to another
+    /// process.
     func kill() { Glibc.kill(-pid, SIGKILL) }
 }

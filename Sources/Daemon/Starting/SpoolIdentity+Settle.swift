@@ -3,9 +3,9 @@ import Model
 import Store
 
 extension SpoolIdentity {
-    /// The spool's name, which is made for a new spool; and, when the spool is a copy of one that was made elsewhere, of which.
+    /// Reads the spool's identity, or makes one for a new spool. When the spool is a copy of another one, also returns that.
     ///
-    /// The identity of a copy is written when the copy has been settled.
+    /// The new identity of a copy is not written here, but by recovery, which calls the closure in `copy`.
     static func settle(of spool: Spool<DiskFileSystem>, path: String) throws(SystemError) -> (id: String, copy: SpoolCopy?) {
         let known = try SpoolIdentity.read(spool.fs)
         let newID = Base32.encode(stableHash("\(spool.host)\u{0}\(path)\u{0}\(Clock.now())"), characters: 8)

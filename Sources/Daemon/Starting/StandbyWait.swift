@@ -3,8 +3,8 @@ import Linux
 import Scheduler
 import Store
 
-/// A standby's wait for the lock. A second thread blocks in the kernel until the lock is free, so that the standby takes over at once and
-/// does not wake up before. The main thread waits for that thread and for signals.
+/// The wait of a standby for the lock of the spool. A second thread blocks in the kernel until the lock is free: so the standby takes over
+/// at once and sleeps until then. The main thread waits for the second thread and for signals.
 final class StandbyWait {
     private let startup: Startup
     private let signals: SignalDescriptor
@@ -13,7 +13,7 @@ final class StandbyWait {
 
     init(_ startup: Startup) throws {
         self.startup = startup
-        // Blocked before the thread is started, so that it has them blocked too.
+        // The signals are blocked before the second thread starts, so that they are blocked in it too.
         signals = try SignalDescriptor(Startup.signals)
         let spool = startup.options.spool
         try Standby.removeStale(ofSpool: spool)
@@ -22,12 +22,12 @@ final class StandbyWait {
             Standby(pid: getpid(), host: startup.host, version: startup.options.version, since: since), spool: spool)
     }
 
-    /// Waits until nobody has the lock, and returns its locked file. Nil when this process was asked to end.
+    /// Waits for the lock, and returns its locked files. Nil when this process was asked to end.
     func next(program: String) throws -> SpoolLockFiles? {
         let spool = startup.options.spool
         let lock = try SpoolLockFiles(spool: spool)
         let pipe = try Pipe()
-        // `Wait` keeps open what the thread uses, for as long as the thread may run.
+        // The thread may run longer than this function. `Wait` keeps the descriptors open that the thread uses.
         let wait = Wait(lock: lock, bell: try pipe.writing.duplicate())
         try wait.begin()
         let holder = try SpoolLock.holder(spool: spool)
@@ -40,10 +40,10 @@ final class StandbyWait {
             var descriptors = [
                 pollfd(fd: pipe.reading.raw, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
-                // The end of a user's daemon, when root's daemon closes its link.
+                // A user's daemon ends when root's daemon closes the link.
                 pollfd(fd: startup.options.user == nil ? -1 : UserLink.descriptor, events: 0, revents: 0),
             ]
-            // Only a watchdog needs a sign of life from time to time.
+            // Without a watchdog the wait has no limit.
             let timeout = notification.watchdogMilliseconds.map { Int32(clamping: $0) } ?? -1
             if Glibc.poll(&descriptors, 3, timeout) == 0 { notification.send("WATCHDOG=1\n") }
             if descriptors[2].revents != 0 {
@@ -69,7 +69,7 @@ final class StandbyWait {
         }
     }
 
-    /// Removes its file: it does not wait any more.
+    /// Removes the file of this standby, because it does not wait any more.
     func end() throws { try file.take()?.remove() }
 
     private func say(_ event: StaticString) {
@@ -78,7 +78,7 @@ final class StandbyWait {
         startup.log.flush()
     }
 
-    /// Nothing is lost if the new program does not start: another daemon still serves the spool.
+    /// Becomes the new program. Nothing is lost if that fails: another daemon serves the spool.
     private func becomeAnew(_ program: String) {
         say("restarting")
         do throws(SystemError) { try Linux.Process.becomeProgram(program) } catch {
@@ -87,7 +87,7 @@ final class StandbyWait {
         }
     }
 
-    /// The thread's lock, and the pipe into which it writes four bytes when it is done: 0 or errno.
+    /// The second thread. When it has the lock or has failed, it writes four bytes into the pipe: 0 or errno.
     private final class Wait: Sendable {
         private let lock: SpoolLockFiles
         private let bell: FileDescriptor
@@ -113,7 +113,7 @@ final class StandbyWait {
         private func run() {
             var failure: Int32 = 0
             do throws(SystemError) { try lock.awaitLock() } catch { failure = error.errno }
-            // When nobody reads the pipe, the process is ending.
+            // If nobody reads the pipe any more, this process is ending.
             _ = withUnsafeBytes(of: &failure) { write(bell.raw, $0.baseAddress, $0.count) }
         }
     }

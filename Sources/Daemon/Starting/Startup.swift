@@ -8,15 +8,16 @@ struct Startup {
     let options: DaemonOptions
     let host: String
     let log: Log
-    /// The spool whose disk broke under this process, before it became this program anew.
+    /// The spool whose disk broke while this process served it, before it executed this program. Nil when there is none.
     let awaited = AwaitedSpool.inherited()
 
-    /// This process is root of a user namespace without other users: an ordinary user outside, who can become nobody else.
+    /// True when this process is root in a user namespace without other users. Outside it is an ordinary user and cannot become another
+    /// one.
     let isNamespaceRoot: Bool
-    /// A spool of root's serves everybody.
+    /// True for a spool of root, which serves all users.
     let isForEverybody: Bool
 
-    /// The signals that a daemon handles in its loop. They are blocked from the first moment it has something to lose.
+    /// The signals that a daemon handles in its loop. While it waits for its lock or its disk they are blocked too.
     static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
 
     init(_ options: DaemonOptions) {
@@ -30,7 +31,7 @@ struct Startup {
     /// The user that the daemon runs as.
     func ownUser() throws(SystemError) -> User {
         let id = getuid()
-        // The user database has the home of the machine's root, which a namespace's root may not enter.
+        // The user database has the home of the machine's root, which root of a namespace may not enter.
         if !isNamespaceRoot, let user = try User.find(id: id) { return user }
         return User(
             id: id, group: getgid(), name: isNamespaceRoot ? "root" : String(id), home: getenv("HOME").map { String(cString: $0) } ?? "",
@@ -47,7 +48,7 @@ struct Startup {
         guard options.isStandby else { return try takeFreeLock() }
         try prepare()
         if let lock = try SpoolLock.acquire(spool: options.spool, host: host) { return lock }
-        // The lock of a daemon on another machine does not tell for sure that this daemon has ended.
+        // On a network file system the lock may become free although the daemon on another machine still runs.
         if let kind = try NetworkFileSystem.name(at: options.spool) {
             throw DaemonFailure(
                 "--standby: the spool \(options.spool) is on a network file system, \(kind); it must be on a disk of this machine")
@@ -55,7 +56,7 @@ struct Startup {
         let wait = try StandbyWait(self)
         while true {
             guard let file = try wait.next(program: program) else { return nil }
-            // The spool may have been converted to another format meanwhile, or made anew.
+            // Meanwhile the spool may have been removed and made again, or converted to another format.
             try prepare()
             guard let lock = try SpoolLock.acquire(file, spool: options.spool, host: host) else { continue }
             try wait.end()
@@ -63,12 +64,12 @@ struct Startup {
         }
     }
 
-    /// Takes the lock of a spool that nobody serves. When a daemon was killed while it started a worker, that child still has its locks
-    /// until it has become the worker program: this waits for them.
+    /// Takes the lock of a spool that nobody serves. Waits for a short time when the daemon that has the lock is dead: if it was killed
+    /// while it started a worker, that child has the daemon's locks until it executes the worker program.
     private func takeFreeLock() throws -> SpoolLock {
         let end = MonotonicInstant.now().advanced(byMilliseconds: Self.deadHolderMilliseconds)
         while true {
-            // Asked before anything is made in the spool: its holder may be about to mend it.
+            // The holder is read before anything is made in the spool: the holder may be about to mend the spool.
             let holder = try SpoolLock.holder(spool: options.spool)
             if holder == nil {
                 try prepare()
@@ -111,7 +112,7 @@ struct Startup {
         }
     }
 
-    /// Does something that may refuse the spool, and puts the spool's path into that error.
+    /// Calls `body`, and adds the spool's path to an error that refuses the spool.
     private func known(_ body: (DiskFileSystem) throws(SpoolError) -> Void) throws {
         let fs = try DiskFileSystem(path: options.spool)
         do throws(SpoolError) { try body(fs) } catch {
@@ -120,7 +121,7 @@ struct Startup {
         }
     }
 
-    /// A user who may write a directory above the spool may put another one in the spool's place.
+    /// Throws when another user can write to a directory above the spool, and so could replace the spool.
     private static func checkAncestors(_ path: String) throws {
         var above = ""
         for part in path.split(separator: "/").dropLast() {
@@ -142,7 +143,7 @@ struct Startup {
         for part in path.split(separator: "/") {
             made += "/\(part)"
             if mkdir(made, 0o700) == 0 {
-                if isForEverybody { chmod(made, 0o755) }  // where that fails, users are refused by the system
+                if isForEverybody { chmod(made, 0o755) }  // if this fails, users cannot reach their directories
                 continue
             }
             guard errno == EEXIST || errno == EROFS || errno == EACCES else {

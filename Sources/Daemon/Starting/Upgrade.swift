@@ -3,17 +3,16 @@ import Linux
 import Scheduler
 import Store
 
-/// The daemon becomes its new program without a gap: same process, same lock, same arguments.
+/// Replaces the daemon by its new program without a gap: same process, same lock, same arguments.
 ///
-/// The new program is tried first, beside the running daemon. Then the turn that is under way is finished and journaled, and exec(3) does
-/// the rest. Workers go on by themselves, as over any end of the daemon, and are adopted. Whatever arrives meanwhile waits: files in the
-/// spool, signals in the kernel.
+/// First the new program is tried, beside the running daemon. Then the present turn is finished and journaled, and exec(3) starts the new
+/// program. Workers run on, as after any end of the daemon, and are adopted. Meanwhile, files wait in the spool and signals in the kernel.
 final class Upgrade: Part {
-    /// The successor that is being tried.
+    /// The check of the new program. Nil while there is none.
     private var check: ProgramCheck?
-    /// The successor has passed.
+    /// True when the new program has passed its check.
     private var isDue = false
-    /// The path that this program was started by, at which its successor is found.
+    /// The path of this program, at which the new one is found.
     private let program: String
     private let options: DaemonOptions
     private let location: SpoolLocation
@@ -45,9 +44,9 @@ final class Upgrade: Part {
         check.endOverdue()
     }
 
-    // MARK: Trying the successor
+    // MARK: Trying the new program
 
-    /// Begins the check of the successor. The loop continues meanwhile.
+    /// Begins the check of the new program. The loop continues meanwhile.
     func begin() {
         if options.user != nil {
             return onEnd()
@@ -56,10 +55,10 @@ final class Upgrade: Part {
         do throws(SystemError) { check = try ProgramCheck(program) } catch { refuse("\(error)") }
     }
 
-    /// Kills what the check has left running. To be called before the check is reaped.
+    /// Kills the processes that the check has left running. Must be called before the check is reaped.
     func childEnded(_ pid: pid_t) { if pid == check?.pid { check?.kill() } }
 
-    /// The check has been reaped, if it is the child.
+    /// Takes the result of the check, if the child that has been reaped is the check.
     func childReaped(_ pid: pid_t, _ status: Int32) {
         guard let check, pid == check.pid else { return }
         self.check = nil
@@ -69,24 +68,24 @@ final class Upgrade: Part {
         isDue = true
     }
 
-    /// The daemon ends: nobody waits for the check.
+    /// Kills the check, because the daemon ends.
     func end() { check?.kill() }
 
     private func refuse(_ why: String) {
-        log.write(.error, "not-restarted", at: service.now, ["error": why, "effect": "the program as it was started goes on"])
-        service.requests.refuseRestart("\(why); spoold \(options.version) goes on")
+        log.write(.error, "not-restarted", at: service.now, ["error": why, "effect": "the present program continues"])
+        service.requests.refuseRestart("\(why); spoold \(options.version) continues")
     }
 
-    // MARK: Becoming the successor
+    // MARK: Becoming the new program
 
-    /// At the end of a turn everything that has happened so far is journaled and carried out.
+    /// Becomes the new program when that has passed. At the end of a turn, everything so far is journaled and carried out.
     func afterTurn() throws(SystemError) {
         if !service.restartRequests.isEmpty { begin() }
         guard isDue else { return }
         isDue = false
         let microseconds = MonotonicInstant.now().nanoseconds / 1000
         notification.send("RELOADING=1\nMONOTONIC_USEC=\(microseconds)\nSTATUS=Restarting\n")
-        // Nobody would read their answers: the successor asks again. If there is none, their ends are answers.
+        // Nobody would read the answers of these programs: the new program asks again. If it cannot be executed, their ends are answers.
         programs.killAll()
         try service.finish()
         log.flush()
@@ -98,7 +97,7 @@ final class Upgrade: Part {
             refuse("\(error)")
         }
         notification.send("READY=1\nSTATUS=Serving \(options.spool)\n")
-        // The journal says that the daemon has stopped.
+        // This daemon continues after all, but the journal has the record that it has stopped.
         service.submit(.started(boot: try Linux.Process.bootID(), version: options.version))
     }
 }

@@ -1,18 +1,20 @@
 import Linux
 import Scheduler
 
-/// Notices when accounts of the system may have changed: it watches the files that say who they are, and wakes up on the next day on which
-/// an account expires.
+/// Notices when accounts of the system may have changed. It watches the files of the user database, and wakes up on the next day on which
+/// an account changes by its date, as when it expires.
 ///
-/// Nothing reports changes of a database on another machine. Such an account is looked up again before slots are granted to its user.
+/// Changes of a user database on another machine cannot be noticed. Therefore each account is also looked up again before its user gets
+/// slots.
 final class AccountWatch: Part, FileWatcher {
-    /// getpwnam(3), getgrouplist(3) and getspnam(3) read these.
+    /// The files that getpwnam(3), getgrouplist(3) and getspnam(3) read.
     private static let paths = ["/etc/passwd", "/etc/group", "/etc/shadow"]
     private static let dayMilliseconds: Int64 = 86_400_000
-    /// An account that expires later than so many days after 1970 never does.
+    /// An account whose date is more than this number of days after 1970 counts as never changing.
     private static let dayMax = 1_000_000
 
     private var watched = WatchedNames()
+    /// The next day on which an account changes by its date.
     private var lookAt: Instant?
     private let files: FileWatches
     private let service: SpoolService
@@ -37,20 +39,20 @@ final class AccountWatch: Part, FileWatcher {
 
     func take(_ events: [InotifyEvent]) {
         guard events.contains(where: watched.concerns) else { return }
-        // One of the names may lead to another file now.
+        // One of the names may be a link to another file now.
         watch()
         onChange()
     }
 
-    /// The look at all users that follows covers what may have changed meanwhile.
+    /// Only watches again. `UserDaemons`, which comes after this part, examines all users.
     func lookAnew() { watch() }
 
     // MARK: Days
 
-    /// The day, from the beginning of 1970 and by UTC, as shadow(5) counts.
+    /// The number of days since the beginning of 1970 in UTC, as shadow(5) counts them.
     static func day(of instant: Instant) -> Int { Int(instant.milliseconds / dayMilliseconds) }
 
-    /// Some account changes on this day. Nil means never.
+    /// Notes the day on which an account changes. Nil means that it never does.
     func noteChange(onDay day: Int?) {
         guard let day, day < Self.dayMax else { return }
         let instant = Instant(milliseconds: Int64(day) * Self.dayMilliseconds)

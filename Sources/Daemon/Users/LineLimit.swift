@@ -1,6 +1,7 @@
 import Linux
 
-/// Limits how many lines of the log a user may cause: so many of a kind in a while, and then one that says how many were left out.
+/// Limits the number of log lines that one user may cause. Of each kind, 300 lines in 30 seconds are written; then one line with the number
+/// of lines that were left out.
 package struct LineLimit {
     /// journald drops the lines of a unit beyond 10,000 in 30 seconds.
     package static let lines = 300
@@ -35,11 +36,11 @@ package struct LineLimit {
 
     package init() {}
 
-    /// True when a line of this kind may be written; counts it.
+    /// Counts a line of this kind, and returns true when it may be written.
     package mutating func admits(_ kind: String, of user: String, at now: MonotonicInstant) -> Bool {
         let key = Key(user: user, kind: kind)
         var window = windows[key] ?? Window(end: now.advanced(byMilliseconds: Self.milliseconds))
-        // The count of an ended window is still to be written: `takeOver` returns it first.
+        // A window that has ended and has a count of left out lines stays until `takeOver` has returned that count.
         if window.end <= now, window.leftOut == 0 { window = Window(end: now.advanced(byMilliseconds: Self.milliseconds)) }
         window.lines += 1
         let isAdmitted = window.lines <= Self.lines

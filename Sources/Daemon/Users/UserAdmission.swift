@@ -2,15 +2,16 @@ import Linux
 import Scheduler
 import Store
 
-/// Decides who is served: a user who has something in the spool, or whom the configuration names, unless something prevents it.
+/// Decides which users are served: those who have a directory in the spool and those whom the configuration names in `allow`, unless
+/// something prevents it.
 struct UserAdmission {
     enum Verdict {
-        /// No user has this name, and nothing of a user is here. A directory of root's is not ours to judge.
+        /// There is no user of this name, and none of this name was served.
         case nobody
-        /// No user has this name now, and something of a user is here. A database on another machine that does not answer has no users,
-        /// either.
+        /// There is no user of this name now, but one was served. The user may have been removed. Or the user database is on another
+        /// machine that does not answer.
         case unknown
-        /// The user has nothing here.
+        /// There is such a user, who has no directory here.
         case absent
         /// The user is not served, for this reason.
         case refused(String)
@@ -27,7 +28,7 @@ struct UserAdmission {
         self.accounts = accounts
     }
 
-    /// Finds out about one name, and has the spool tell the user when the configuration keeps them out.
+    /// Decides on one name. When the configuration refuses the user, creates the file from which the user's spoolctl learns it.
     func verdict(on name: String, isServed: Bool) throws(SystemError) -> Verdict {
         let fs = service.spool.fs
         let place = UserPart.path(of: name)
@@ -46,7 +47,7 @@ struct UserAdmission {
         if try fs.status(place) == nil, !isNamed, !claims.contains(.directory) { return .absent }
         guard isAdmitted else {
             try UserSpool.deny(name, in: directory)
-            return .refused("user \(name) may not use this spool: allow and deny in the configuration say so")
+            return .refused("user \(name) may not use this spool, by allow and deny in the configuration")
         }
         let today = AccountWatch.day(of: service.now)
         accounts.noteChange(onDay: account.aging?.nextChange(afterDay: today))

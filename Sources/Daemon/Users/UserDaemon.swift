@@ -3,41 +3,41 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The daemon that serves one user, as root's daemon knows it: a process that starts as root and first of all becomes that user. Over a
-/// socket root's daemon sends the number of its slots, and it reports how many it uses.
+/// The daemon that serves one user, as root's daemon sees it: a process that starts as root and becomes that user before it does anything
+/// else. Over a socket, root's daemon sends it the number of its slots, and it reports how many of them it uses.
 final class UserDaemon {
-    /// The user's account, as it was looked up last.
+    /// The user's account, as it was when it was last looked up.
     private(set) var account: UserAccount
     var user: User { account.user }
-    /// When that was.
+    /// The time of that look-up.
     private(set) var lookedUpAt = MonotonicInstant.now()
-    /// Users' daemons are tended in the order in which they were first started.
+    /// The place of this daemon in the order in which root's daemon first started them.
     let number: UInt64
     private(set) var pid: pid_t = 0
     private var link: SocketEnd?
-    /// The link's, in the loop.
+    /// The token of the link in the event loop.
     var token: EventLoop.Token?
     private var lines = LineBuffer()
 
-    /// The time at which it is started again after its end.
+    /// The time at which the daemon is started again. Nil while it runs, and while it rests.
     private(set) var startAt: MonotonicInstant?
     private var delayMilliseconds: Int64 = 0
     private var startedAt = MonotonicInstant(nanoseconds: 0)
     private var answer = AnswerDeadline()
-    /// It has nothing to do: it may end, and is started again when there is something.
+    /// Not nil when the daemon may end because it has nothing to do, or has ended for that reason.
     var rest: Rest?
-    /// The time at which it is killed if it has not answered.
+    /// The time at which the daemon is killed if it has not answered.
     var answerBy: MonotonicInstant? { answer.by }
 
     /// The number of jobs that run and wait, according to its last report.
     var running = 0
     var waiting = 0
-    /// The reason why it may start nothing, as last sent by root's daemon.
+    /// The reason why the daemon may start nothing, as root's daemon sent it last.
     var held: String?
 
     private static let delayMillisecondsMin: Int64 = 100
     private static let delayMillisecondsMax: Int64 = 60_000
-    /// A daemon that has run for so long has not ended because of how it was started.
+    /// A daemon that has run for this long has started well. After its end, the delay before the next start begins anew.
     private static let provenMilliseconds: Int64 = 10_000
 
     init(_ account: UserAccount, number: UInt64) {
@@ -69,7 +69,7 @@ final class UserDaemon {
         lines = LineBuffer()
     }
 
-    /// The daemon has ended, or could not be started. Returns in how many milliseconds it is started again.
+    /// Called when the daemon has ended or could not be started. Returns the number of milliseconds after which it is started again.
     func ended() -> Int64 {
         pid = 0
         link = nil
@@ -84,17 +84,18 @@ final class UserDaemon {
         return delayMilliseconds
     }
 
-    /// The daemon has ended because it had nothing to do. It is started again when it is woken.
+    /// Called when the daemon has ended because it had nothing to do. It is not started again until ``wake()``.
     func rests() {
         _ = ended()
         startAt = nil
         delayMilliseconds = 0
     }
 
-    /// Its number may be another process's from now on.
+    /// Called when the daemon's process has been reaped. Its number may belong to another process from now on.
     func wasReaped() { pid = 0 }
 
-    /// Something has come into the user's directories, or may have. A daemon that rests is started again when its process has ended.
+    /// Called when something may have arrived in the user's directories. A resting daemon is started again: now, or when its process has
+    /// ended.
     func wake() {
         guard rest != nil else { return }
         rest?.isOver = true
@@ -103,19 +104,20 @@ final class UserDaemon {
 
     func startNow() { startAt = .now() }
 
-    /// Has it end in order: its jobs go on, and it is not started again. A daemon that does not end in a while is killed.
+    /// Closes the link, which makes the daemon end in order while its jobs run on. It is not started again. It is killed if it does not end
+    /// in time.
     func letGo() {
         link = nil
         startAt = nil
         if isRunning { answer.isWanted(from: .now()) } else { answer.came() }
     }
 
-    /// Only while it is not reaped: until then the number is its own.
+    /// Kills the daemon. Does nothing after it was reaped.
     func kill() { if pid > 1 { _ = Glibc.kill(pid, SIGKILL) } }
 
     // MARK: The link
 
-    /// Sends a line. A daemon that does not read its link is killed in a while.
+    /// Sends a line. A daemon that must answer it, or does not read its link, is killed if it does not answer in time.
     func send(_ line: String, isAnswered: Bool = false) {
         guard let link else { return }
         let bytes = Array("\(line)\n".utf8)
@@ -125,10 +127,10 @@ final class UserDaemon {
 
     func answered() { answer.came() }
 
-    /// The daemon has closed the link, which it does when it ends.
+    /// Called when the daemon has closed the link, which it does when it ends. It is killed if it does not end in time.
     func isToEnd() { answer.isWanted(from: .now()) }
 
-    /// True when it has not answered in time. To be asked when all its lines have been read.
+    /// True when the daemon has not answered in time. Must be called after all its lines have been read.
     func isSilent(at now: MonotonicInstant) -> Bool { answer.isOver(at: now) }
 
     /// The lines that have arrived. Nil when the daemon is gone or sends garbage.
@@ -141,7 +143,7 @@ final class UserDaemon {
 /// The time that a user's daemon may take to answer.
 package struct AnswerDeadline {
     package static let milliseconds: Int64 = 10_000
-    /// A check that is so much later than it was due proves nothing: root's daemon was held up, and the other one may have been, too.
+    /// A check that is later than this proves nothing: root's daemon was held up, and the other daemon may have been held up too.
     package static let lateMilliseconds: Int64 = 1000
 
     /// Nil when no answer is expected.
@@ -153,7 +155,7 @@ package struct AnswerDeadline {
 
     package mutating func came() { by = nil }
 
-    /// True when the time is over. After a late check it begins anew.
+    /// True when the time is over. A check that is too late returns false and gives the other side the whole time again.
     package mutating func isOver(at now: MonotonicInstant) -> Bool {
         guard let end = by, end <= now else { return false }
         guard now <= end.advanced(byMilliseconds: Self.lateMilliseconds) else {
@@ -164,7 +166,7 @@ package struct AnswerDeadline {
     }
 }
 
-/// A socket that an object owns.
+/// A socket whose owner is an object, so that a class can hold it in an optional variable.
 final class SocketEnd {
     private let descriptor: FileDescriptor
     var raw: Int32 { descriptor.raw }
@@ -173,11 +175,11 @@ final class SocketEnd {
 
 /// Cuts the bytes that arrive over a socket into lines.
 struct LineBuffer {
-    /// No line is longer.
+    /// The maximum length of a line.
     private static let lengthMax = 4096
     private var bytes: [UInt8] = []
 
-    /// The whole lines that have arrived. Nil at the end of the stream, and when a line is too long.
+    /// The complete lines that have arrived. Nil at the end of the stream, and when a line is too long.
     mutating func receive(_ socket: Int32) -> [Substring]? {
         var chunk = [UInt8](repeating: 0, count: Self.lengthMax)
         let count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))

@@ -3,13 +3,12 @@ import Linux
 import Scheduler
 import Store
 
-/// Root's daemon's part of serving everybody. Each user who has a directory of their name in new/, tasks/, schedules/ or control/ is served
-/// by a daemon of their own. Root's daemon reads nothing of theirs and writes nothing into it: a user's files are read by a process that
-/// has no more rights than that user.
+/// The daemons of users, which root's daemon starts and ends. Each admitted user, see ``UserAdmission``, is served by a daemon of their
+/// own. Root's daemon neither reads a user's files nor writes files for the user: a process with no more rights than the user does that.
 ///
-/// Invariant: nothing that a user does to their directories ends the daemon of all. A step that fails now is tried again.
+/// Invariant: nothing that a user does to their directories ends root's daemon. A step that fails is tried again later.
 final class UserDaemons: Part, FileWatcher {
-    /// The time after a failure until a user is examined again, at first and after many failures.
+    /// The time from a failure to the next examination of a user: after the first failure, and after many.
     private static let unsettledMillisecondsMin: Int64 = 1000
     private static let unsettledMillisecondsMax: Int64 = 3_600_000
     /// The minimum time between two look-ups of a user's account, before slots are granted to the user.
@@ -17,12 +16,12 @@ final class UserDaemons: Part, FileWatcher {
     /// The time that daemons of users may take to end when root's ends.
     private static let endMilliseconds: Int64 = 5000
 
-    /// By name.
+    /// The daemons, by the name of their user.
     private var users: [String: UserDaemon] = [:]
     private var lastNumber: UInt64 = 0
-    /// Users whose directories could not be looked at or made, and when that is tried again.
+    /// The users who could not be examined or served, with the time of the next try.
     private var unsettled: [String: (at: MonotonicInstant, delayMilliseconds: Int64)] = [:]
-    /// Nobody is started any more.
+    /// True when no daemon is started any more, because this one ends.
     private var isStopping = false
     private let shares: UserShares
     private let rests: UserRests
@@ -61,7 +60,7 @@ final class UserDaemons: Part, FileWatcher {
 
     // MARK: The spool of all
 
-    /// Makes the spool one for everybody. Called before anything is read from it, and when that may have changed.
+    /// Sets the modes with which the spool serves everybody. Called before anything is read from it, and when they may have changed.
     func openSpool() throws(SystemError) {
         try UserSpool.openSpool(spool.fs.directory(), isForNamedUsers: configuration.inForce.allow != nil)
         try spool.fs.rulesChanged()
@@ -72,9 +71,9 @@ final class UserDaemons: Part, FileWatcher {
 
     func configure(_ configuration: Configuration) { shares.configure(configuration) }
 
-    /// The configuration was read anew after the first time.
+    /// Called when the configuration has been read again.
     func configurationChanged() {
-        try? openSpool()  // the modes stay as they were, and the next start says why
+        try? openSpool()  // the modes stay as they are; the next start fails for the same reason and reports it
         lookAtAll()
         rests.wakeAll()
     }
@@ -86,7 +85,7 @@ final class UserDaemons: Part, FileWatcher {
     func take(_ events: [InotifyEvent]) {
         for event in events where !event.name.isEmpty {
             guard let shared = watch.shared(event.watch) else { continue }
-            // A served user's directory may have been replaced by something else.
+            // For a served user, something else than a directory may have replaced the user's directory.
             if event.mask.contains(.isDirectory) || users[event.name] != nil {
                 look(at: event.name)
             } else if shared != Layout.new {
@@ -97,7 +96,7 @@ final class UserDaemons: Part, FileWatcher {
 
     func lookAnew() { lookAtAll() }
 
-    /// Looks at everybody who has something in the spool, and everybody who may have something there.
+    /// Examines every name that has something in the spool, every served user and every user whom the configuration names.
     func lookAtAll() {
         var names = Set(configuration.inForce.allow ?? [])
         names.formUnion(users.keys)
@@ -117,7 +116,7 @@ final class UserDaemons: Part, FileWatcher {
         for name in names.sorted() { look(at: name) }
     }
 
-    /// Something of this name was created, changed or removed.
+    /// Examines a name, and plans another examination when this one has no lasting result.
     private func look(at name: String) {
         guard !isStopping, JobID(name) == nil else { return }
         let before = unsettled.removeValue(forKey: name)
@@ -130,7 +129,7 @@ final class UserDaemons: Part, FileWatcher {
         unsettled[name] = (.now().advanced(byMilliseconds: delay), delay)
     }
 
-    /// Has the user served, or no longer served. False: the answer may be another one in a while, and no event reports that.
+    /// Serves the user of this name, or stops serving them. Returns false when the result may change later without an event.
     private func serve(_ name: String) throws(SystemError) -> Bool {
         switch try admission.verdict(on: name, isServed: users[name] != nil) {
         case .nobody:
@@ -152,13 +151,13 @@ final class UserDaemons: Part, FileWatcher {
         let name = account.user.name
         if let one = users[name] {
             guard one.account.isSame(as: account) else {
-                let effect = "the daemon of that user is begun anew"
+                let effect = "the daemon of that user is started again"
                 log.write(.notice, "user-changed", at: service.now, ["user": name, "effect": effect], causedBy: name)
                 letGo(name)
                 return try users[name] == nil ? serve(name) : true
             }
             one.wasLookedUp(account)
-            // The user's daemon needs some of the directories that the user may have removed.
+            // The user may have removed directories that the user's daemon needs.
             try UserSpool.make(account.user, in: spool.fs.directory())
             service.problems[UserPart.path(of: name)] = nil
             return true
@@ -171,24 +170,25 @@ final class UserDaemons: Part, FileWatcher {
         return true
     }
 
-    /// Something in a shared directory is no user's own directory.
+    /// Reports something in a shared directory that is not the directory of a user.
     private func lookAtStranger(_ name: String, in shared: String) {
         let path = "\(shared)/\(name)"
-        // A file that cannot be looked at counts no more than one that can.
-        if let owner = try? spool.fs.foreignOwner(path) { service.intake.sayForeign(path, of: owner, in: shared) }
+        if let owner = try? spool.fs.foreignOwner(path) {  // unreadable or removed: not reported, and not used either
+            service.intake.sayForeign(path, of: owner, in: shared)
+        }
     }
 
     private func note(_ why: String, of name: String) {
-        service.report(problem: [why], of: UserPart.path(of: name), inForce: "nothing of that user is looked at", causedBy: name)
+        service.report(problem: [why], of: UserPart.path(of: name), inForce: "nothing of that user is read", causedBy: name)
     }
 
-    /// Nothing of the user's is served any more.
+    /// Stops serving a user.
     private func letGo(_ name: String) {
         guard let one = users[name] else { return }
         hearNoMore(of: one)
         rests.end(one)
         one.letGo()
-        // The jobs that it has started go on, and are counted.
+        // The jobs that the daemon has started run on, and are counted from now on.
         shares.leave(name, isCounted: false)
         if !one.isRunning { users[name] = nil }
     }
@@ -216,7 +216,7 @@ final class UserDaemons: Part, FileWatcher {
         service.isPublishDue = true
     }
 
-    /// The variables of root's daemon that concern how the others work, and none that it has for itself.
+    /// The environment of a user's daemon. Of its own variables, root's daemon passes on only those that a user's daemon needs as well.
     private static func environment() -> [String] {
         var variables = ["PATH=\(RunSurroundings.path)", "LANG=C.UTF-8"]
         for name in ["JOURNAL_STREAM", "TZDIR"] {
@@ -225,7 +225,7 @@ final class UserDaemons: Part, FileWatcher {
         return variables
     }
 
-    /// A child has been reaped. False: it is no user's daemon.
+    /// Called when a child has been reaped. Returns false when the child was not a user's daemon.
     func childEnded(_ pid: pid_t, _ status: Int32) -> Bool {
         guard let one = users.values.first(where: { $0.pid == pid }) else { return false }
         let name = one.user.name
@@ -249,27 +249,28 @@ final class UserDaemons: Part, FileWatcher {
                 ["user": name, "pid": "\(pid)", "status": "\(status)", "again_ms": "\(delay)"], causedBy: name)
         } else {
             users[name] = nil
-            // The reason why the user was let go may be gone since.
+            // The reason for which the user is not served may not hold any more.
             look(at: name)
         }
         service.isPublishDue = true
         return true
     }
 
+    /// Stops reading the link of a user's daemon.
     private func hearNoMore(of one: UserDaemon) {
         guard let descriptor = one.descriptor, let token = one.token else { return }
         loop.remove(descriptor, token)
         one.token = nil
     }
 
-    /// Starts those again that have ended, kills those that do not answer, and shares the slots.
+    /// Starts daemons again that have ended, kills those that do not answer, and shares the slots.
     func afterTurn() {
         let now = MonotonicInstant.now()
         for (name, again) in unsettled where again.at <= now { look(at: name) }
         for one in users.values.sorted(by: { $0.number < $1.number }) {
             if let at = one.startAt, at <= now { start(one) }
             if let by = one.answerBy, by <= now, one.isRunning {
-                // Its answer may have arrived and not have been read.
+                // The answer may have arrived without having been read.
                 if one.descriptor != nil { take(one) }
                 guard one.isSilent(at: now) else { continue }
                 log.write(
@@ -289,7 +290,7 @@ final class UserDaemons: Part, FileWatcher {
         return wake
     }
 
-    /// Has all of them end in order, and waits for that, but not forever.
+    /// Has all users' daemons end in order, and waits a limited time for their ends.
     func end() {
         isStopping = true
         for one in users.values {
@@ -298,8 +299,7 @@ final class UserDaemons: Part, FileWatcher {
         }
         let limit = MonotonicInstant.now().advanced(byMilliseconds: Self.endMilliseconds)
         for one in users.values where one.isRunning {
-            // Without a descriptor for it there is nothing to wait for; it ends by itself.
-            guard let ending = try? Linux.Process.openPidfd(one.pid) else { continue }
+            guard let ending = try? Linux.Process.openPidfd(one.pid) else { continue }  // not waited for: it ends by itself
             var descriptor = pollfd(fd: ending.raw, events: Int16(POLLIN), revents: 0)
             _ = Glibc.poll(&descriptor, 1, limit.pollTimeout())
         }
@@ -322,7 +322,7 @@ final class UserDaemons: Part, FileWatcher {
         return true
     }
 
-    /// True when a user's account is the one that the user's daemon was started for. Looks the account up at most once a second.
+    /// True when the user's account is still the one for which the user's daemon was started. Looks the account up at most once a second.
     private func isAsServed(_ name: String) -> Bool {
         guard let one = users[name] else { return false }
         if MonotonicInstant.now().milliseconds(since: one.lookedUpAt) >= Self.lookupMilliseconds {
@@ -335,7 +335,8 @@ final class UserDaemons: Part, FileWatcher {
     /// Reads what a user's daemon reports.
     private func take(_ one: UserDaemon) {
         guard let lines = one.receive() else {
-            // Its end is reaped in a moment. One that closes its link, or sends garbage, and lives on is killed in a while.
+            // The daemon usually has ended, and SIGCHLD follows. If it has closed its link or sent garbage and runs on, it is killed after
+            // a while.
             hearNoMore(of: one)
             return one.isToEnd()
         }
@@ -359,7 +360,7 @@ final class UserDaemons: Part, FileWatcher {
 
     // MARK: Publishing
 
-    /// Writes the users, as `state/status.json` has them.
+    /// Writes the member `users` of `state/status.json`.
     func write(to writer: inout JSONWriter) {
         writer.beginArray()
         for (name, one) in users.sorted(by: { $0.key < $1.key }) {

@@ -4,10 +4,10 @@ import Linux
 import Scheduler
 import Store
 
-/// A user's daemon's end of the socket to root's, which grants it slots and may have it start nothing. When root's daemon ends, so does
-/// this one, and its jobs go on as over any end of a daemon.
+/// In a user's daemon, its end of the socket to root's daemon. Root's daemon grants slots over it, and may order that nothing is started.
+/// When root's daemon ends, this daemon ends too. Its jobs run on, as after any end of a daemon.
 final class UserLink: Part {
-    /// Where the socket is when the process begins.
+    /// The number of the socket's descriptor when the process starts.
     static let descriptor: Int32 = 3
     private static let sayAgainMilliseconds: Int64 = 200
 
@@ -17,7 +17,7 @@ final class UserLink: Part {
     private var number = 0
     /// The last report.
     private var said = ""
-    /// The time at which a report is sent again that root's daemon had no room for.
+    /// The time at which a report is sent again, because the socket was full. Nil when no report waits.
     private var sayAgainAt: MonotonicInstant?
     private var idleTime = IdleTime()
     private let slots: SlotLimit
@@ -27,7 +27,7 @@ final class UserLink: Part {
     private let files: FileWatches
     /// Called when root's daemon has ended or closed the link.
     var onEnd: () -> Void = {}
-    /// Called when this daemon has nothing to do, and may end.
+    /// Called when this daemon has nothing to do and root's daemon has agreed that it ends.
     var onRest: () -> Void = {}
 
     init(_ loop: EventLoop, _ files: FileWatches, _ slots: SlotLimit, _ gate: StartGate, _ service: SpoolService) {
@@ -64,20 +64,20 @@ final class UserLink: Part {
             }
         }
         service.isPublishDue = true
-        // What may start has changed.
+        // Other jobs than before may start now.
         service.submit(.tick)
     }
 
     // MARK: Reporting
 
-    /// Reports how many jobs run and wait, when that is new. Root's daemon may be held up and not read: when there is no room for the
-    /// report, it is sent later.
+    /// Reports how many jobs run and wait, if that has changed. When the socket is full, because root's daemon does not read it at the
+    /// moment, the report is sent later.
     func report() {
         let running = service.scheduler.runningCount
         let waiting = service.scheduler.jobs.count - running
         let line = "needs \(running) \(slots.isShort ? 1 : 0) \(number) \(waiting)\n"
         guard line != said else { return sayAgainAt = nil }
-        // A line so short is sent whole or not at all. When nobody is there to read it, the end of the stream follows.
+        // Such a short line is sent as a whole or not at all. Other errors mean that root's daemon is gone: the end of the stream follows.
         if send(line) < 0, errno == EAGAIN { return sayAgainAt = .now().advanced(byMilliseconds: Self.sayAgainMilliseconds) }
         said = line
         sayAgainAt = nil
@@ -90,20 +90,20 @@ final class UserLink: Part {
 
     // MARK: Resting
 
-    /// Reports, and has this daemon end when it has had nothing to do for a while: root's daemon starts it again.
+    /// Reports to root's daemon. After some time without work, asks whether this daemon may end: root's daemon starts it again.
     func afterTurn() throws(SystemError) {
         report()
-        // What happened before root's daemon watched.
+        // Read the events from before root's daemon watched the directories.
         if idleTime.isGranted { try files.takeEvents() }
         guard hasNothingToDo else {
-            // The next report takes the question back, whether it says something new or not.
+            // A report takes the request back. So the next one is sent even if it is the same as the last.
             if idleTime.isAsked { said = "" }
             return idleTime.isBusy()
         }
         if idleTime.isGranted {
             onRest()
         } else if idleTime.isOver(at: .now()) {
-            // Without room, or without a reader, there is no answer, and this daemon continues.
+            // When the request cannot be sent, there is no answer, and this daemon runs on.
             _ = send("rest \(wantedBackAt.milliseconds)\n")
         }
     }
@@ -112,6 +112,7 @@ final class UserLink: Part {
         loop.isIdle && wantedBackAt.milliseconds - service.now.milliseconds >= IdleTime.restMillisecondsMin
     }
 
+    /// The time at which root's daemon has to start this one again.
     private var wantedBackAt: Instant {
         service.nextWake.map { $0.advanced(byMilliseconds: -IdleTime.earlyMilliseconds) } ?? Instant(milliseconds: .max)
     }

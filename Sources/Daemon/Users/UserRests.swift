@@ -2,26 +2,26 @@ import Linux
 import Scheduler
 import Store
 
-/// A user whose daemon has ended, or is about to, because it has nothing to do.
+/// The rest of a user's daemon that has ended, or is about to end, because it has nothing to do.
 struct Rest {
-    /// When something is due.
+    /// The time at which the daemon is started again.
     let until: Instant
     /// The watches on the user's directories.
     let watches: [Int32]
-    /// Something has come.
+    /// True when something may have arrived and the daemon is to be started again.
     var isOver = false
 }
 
-/// The users whose daemons rest. A user's daemon that has nothing to do ends, because processes of a user keep userdel(8) and usermod(8)
-/// from their work. Root's daemon starts it again when something is put into the user's directories, and in time for what is due.
+/// The users whose daemons rest. A user's daemon ends when it has nothing to do, because userdel(8) and usermod(8) refuse to work while a
+/// user has processes. Root's daemon starts it again when something is put into the user's directories, and before something is due.
 ///
 /// Invariants:
-/// - Root's daemon watches the directories before the other one ends. So every change is seen by the one or the other.
-/// - To users and spoolctl the user is served all the while: `state/status.json` says so, and names root's daemon as the one that serves.
+/// - Root's daemon watches the directories before the user's daemon ends. So one of the two notices every change.
+/// - The user counts as served all the time: the user's `state/status.json` has the state `resting` and the number of root's daemon.
 final class UserRests: Part, FileWatcher {
     private static let restMillisecondsMax: Int64 = 2 * 86_400_000
 
-    /// By the watches on their directories.
+    /// The daemons that rest, by the watches on their user's directories.
     private var resting: [Int32: UserDaemon] = [:]
     private let path: String
     private let files: FileWatches
@@ -33,7 +33,7 @@ final class UserRests: Part, FileWatcher {
         self.service = service
     }
 
-    /// A user's daemon asks whether it may end until then. No answer means no.
+    /// Answers a user's daemon that asks whether it may end until `until`. When it may not, there is no answer.
     func grant(_ one: UserDaemon, until: Instant) {
         end(one)
         var watches: [Int32] = []
@@ -49,17 +49,17 @@ final class UserRests: Part, FileWatcher {
                             .onlyDirectory, .dontFollow,
                         ], for: self))
             }
-            // A user's daemon removes old records, at least once a day.
+            // The daemon must run from time to time to remove old records.
             one.rest = Rest(until: min(until, service.now.advanced(byMilliseconds: Self.restMillisecondsMax)), watches: watches)
             for watch in watches { resting[watch] = one }
             one.send("rest")
         } catch {
-            // A path that cannot be watched now needs a daemon that reads it, so that daemon continues.
+            // A directory cannot be watched now. So the daemon that reads the directory has to run on.
             unwatch(watches)
         }
     }
 
-    /// The user is served by a process again, or not at all.
+    /// Ends a rest: the user's daemon runs again, or the user is not served any more.
     func end(_ one: UserDaemon) {
         for watch in one.rest?.watches ?? [] where resting.removeValue(forKey: watch) != nil { files.unwatch(watch, for: self) }
         one.rest = nil

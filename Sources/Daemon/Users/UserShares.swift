@@ -1,19 +1,19 @@
 import Linux
 import Scheduler
 
-/// Shares the slots among root's daemon and the daemons of users, and counts the jobs of users of whom no daemon reports.
+/// Shares the slots among root's daemon and the daemons of users. For users whose daemon does not run, it counts the jobs itself.
 final class UserShares: Part {
     private static let countMilliseconds: Int64 = 2000
 
     private var shares = FairShare(slots: 0)
-    /// The time at which the jobs of users without a daemon are counted again. Nil when they were never counted.
+    /// The time of the next count of the jobs of users without a daemon. Nil before the first count.
     private var countAt: MonotonicInstant?
-    /// The configured slots.
+    /// The number of slots in the configuration.
     private var slotCount = 0
     private let spool: String
     private let slots: SlotLimit
     private let service: SpoolService
-    /// Sends a grant to a user's daemon. False when the user has none any more, so that others may have the slots.
+    /// Sends a grant to a user's daemon. Returns false when that daemon does not run any more: others may then have the slots.
     var send: (FairShare.Grant) -> Bool = { _ in false }
 
     init(spool: String, _ slots: SlotLimit, _ service: SpoolService) {
@@ -24,7 +24,7 @@ final class UserShares: Part {
 
     func limit(of user: String) -> Int { shares.limit(user) }
 
-    /// Some slots are not root's alone.
+    /// True when root's daemon does not have all slots.
     var areDivided: Bool { shares.limit(FairShare.root) < slotCount || !shares.untold.isEmpty }
 
     var wakeAt: Wake { Wake(monotonic: shares.untold.isEmpty ? nil : countAt) }
@@ -37,28 +37,28 @@ final class UserShares: Part {
         shares.userSlots = configuration.slotsOfOneUser
         countAtStart()
         guard shares.limit(FairShare.root) == 0 else { return }
-        // All slots are root's, until somebody else wants some.
+        // Root's daemon has all slots until a user wants some.
         shares.add(FairShare.root)
         reportOwn(isShort: true)
         settle()
     }
 
-    /// The user has a daemon, which reports from now on.
+    /// Called when the user's daemon has started. It reports its jobs from now on.
     func add(_ user: String) { shares.add(user) }
 
-    /// The user has no daemon any more. Unless `isCounted`, the number of its jobs that continue is unknown.
+    /// Called when the user has no daemon any more. With `isCounted` counts the jobs that run on. Otherwise their number is not known yet.
     func leave(_ user: String, isCounted: Bool) {
         shares.leave(user, running: isCounted ? UserProcesses.workers(ofSpool: spool)[user] ?? 0 : .max)
     }
 
-    /// A user's daemon reports.
+    /// Called when a user's daemon has sent a report.
     func report(_ user: String, running: Int, isShort: Bool, number: Int) {
         shares.report(user, running: running, isShort: isShort, number: number)
     }
 
     // MARK: Sharing
 
-    /// After a turn: divides the slots anew if somebody is short of some.
+    /// Called after a turn. Divides the slots again if a daemon is short of slots.
     func settleAfterTurn() {
         reportOwn(isShort: slots.isShort)
         settle()
@@ -88,7 +88,7 @@ final class UserShares: Part {
 
     // MARK: Counting
 
-    /// Before anything is granted: jobs that the users' daemons of an earlier daemon of root's have started go on, and count.
+    /// Called before anything is granted. Counts the jobs that run on since the time of an earlier daemon of root.
     private func countAtStart() {
         guard countAt == nil else { return }
         UserProcesses.endDaemons(ofSpool: spool)
@@ -96,7 +96,7 @@ final class UserShares: Part {
         for (name, count) in UserProcesses.workers(ofSpool: spool) { shares.leave(name, running: count) }
     }
 
-    /// Counts the jobs of users of whom no daemon reports.
+    /// Counts the jobs of users whose daemon does not run, when the next count is due.
     func afterTurn() {
         guard let due = countAt, due <= .now(), !shares.untold.isEmpty else { return }
         countAt = .now().advanced(byMilliseconds: Self.countMilliseconds)

@@ -3,15 +3,14 @@ import Glibc
 import Linux
 import Store
 
-// Makes each user's part of a spool that serves everybody, see UserPart, and keeps it the user's own.
-
+/// Makes each user's part of a spool that serves everybody, see UserPart, and checks that it belongs to the user.
 enum UserSpool {
     // MARK: Being the user
 
-    /// Makes this process, which root's daemon has started, the user's for good.
+    /// Gives this process, which root's daemon has started, the user's identity for good.
     static func become(_ name: String) throws {
         guard geteuid() == 0, let user = try UserPart.owner(ofName: name) else {
-            throw DaemonFailure("--serve-user is for spoold itself, when root's serves the spool of a user; \(name) cannot be served so")
+            throw DaemonFailure("--serve-user is for spoold itself: root's spoold starts it so for a user; \(name) cannot be served")
         }
         try user.credentials().assume()
     }
@@ -36,27 +35,29 @@ enum UserSpool {
 
     // MARK: Admission
 
-    /// Creates the file that shows a refused user, who cannot read the configuration, that it refuses them.
+    /// Creates the file by which a refused user learns of the refusal: users may not be able to read the configuration.
     static func deny(_ name: String, in spool: borrowing Directory) throws(SystemError) {
         _ = try spool.openFile(UserPart.denial(of: name), O_WRONLY | O_CREAT | O_NOFOLLOW)
     }
 
-    /// Removes that file.
+    /// Removes the file that ``deny(_:in:)`` creates.
     static func admit(_ name: String, in spool: borrowing Directory) throws(SystemError) {
         do throws(SystemError) { try spool.unlink(UserPart.denial(of: name)) } catch where error.errno == ENOENT {}
     }
 
     // MARK: One user
 
-    /// The directory of a user's name in a shared directory.
+    /// The state of a user's name in a shared directory.
     enum Claim: Equatable {
+        /// Nothing has the name.
         case none
+        /// The user's own directory.
         case directory
-        /// A directory of that name cannot be the user's, for this reason.
+        /// Something has the name and cannot be the user's directory, for this reason.
         case refused(String)
     }
 
-    /// Finds the user's directory in a shared one, and refuses it unless it is as it must be.
+    /// Finds the user's directory in a shared one. Refuses it unless it belongs to the user and nobody else can write to it.
     static func claim(_ user: User, in shared: String, _ spool: borrowing Directory) throws(SystemError) -> Claim {
         let path = "\(shared)/\(user.name)"
         // Never stat a mount point: a user's FUSE file system might hang.
@@ -72,7 +73,7 @@ enum UserSpool {
         return .directory
     }
 
-    /// Makes what is missing of a user's spool. Throws EPERM where something of that name is another user's. A new spool gets its name when
+    /// Makes what is missing of a user's spool. Throws EPERM when something there belongs to another user. A new spool gets its name when
     /// it is complete.
     static func make(_ user: User, in spool: borrowing Directory) throws(SystemError) {
         let place = UserPart.path(of: user.name)
@@ -96,8 +97,8 @@ enum UserSpool {
         for name in UserPart.own { try give("\(place)/\(name)", to: user, in: spool) }
     }
 
-    /// Makes a directory of the user's if it is missing. One that is root's was made here before, and the daemon ended before it could give
-    /// the directory to the user.
+    /// Makes a directory and gives it to the user. A directory that exists and belongs to root was made here earlier, by a daemon that
+    /// ended before it could give it to the user.
     private static func give(_ path: String, to user: User, in spool: borrowing Directory) throws(SystemError) {
         do throws(SystemError) { try spool.makeDirectory(path) } catch where error.errno == EEXIST {}
         if try spool.isMountPoint(path) { throw SystemError(call: "use", path: "\(path), where something is mounted", errno: EPERM) }
@@ -109,7 +110,7 @@ enum UserSpool {
         } else if status.owner != user.id {
             throw SystemError(call: "use", path: "\(path) of user \(status.owner)", errno: EPERM)
         } else if status.mode & 0o7077 != 0, status.mode & 0o022 == 0 {
-            // Permissions that the user has taken from themselves are not given back: nobody would do that at any other time, either.
+            // Only removes permissions of others. Permissions that users have taken from themselves are theirs to give back.
             try directory.setMode(status.mode & 0o700)
         }
     }

@@ -2,20 +2,20 @@ import Glibc
 import Linux
 import Scheduler
 
-/// A part that watches directories by way of ``FileWatches``.
+/// A part of the daemon that watches directories through ``FileWatches``.
 protocol FileWatcher: AnyObject {
-    /// Takes all events of one reading, those of other parts' watches among them.
+    /// Takes the events that were read together. Events of other parts' watches are among them.
     func take(_ events: [InotifyEvent]) throws(SystemError)
 
-    /// Events were lost, or something could not be watched. Watches what is not watched, and finds out what has changed.
+    /// Called when events were lost or something could not be watched. Watches what is not watched, and finds out what has changed.
     func lookAnew() throws(SystemError)
 }
 
-/// The daemon's inotify(7) instance for the spool and for the few other files that it depends on.
+/// The daemon's inotify(7) instance for the spool and for the few other files that the daemon depends on.
 ///
 /// Invariants:
-/// - A watch ends when no part needs it any more: the kernel has one watch for a directory, however many parts have asked for it.
-/// - Where the kernel has no more watches or instances to give, everything is looked at again and again instead, until it has.
+/// - The kernel has one watch for a directory, however many parts asked for it. The watch ends when no part needs it any more.
+/// - While the kernel has no watches or instances left, everything is read every two seconds, until all watches can be added.
 final class FileWatches: Part {
     /// The interval at which everything is read while something cannot be watched.
     private static let retryMilliseconds: Int64 = 2000
@@ -24,7 +24,7 @@ final class FileWatches: Part {
     private var watcher: InotifyInstance?
     /// The parts that need each watch.
     private var owners: [Int32: Set<ObjectIdentifier>] = [:]
-    /// All parts that watch something, in the order in which they take events.
+    /// All parts that watch something. They take events in this order.
     private var parts: [any FileWatcher] = []
     /// The time at which everything is read again. Nil when everything is watched.
     private var retryAt: MonotonicInstant?
@@ -38,23 +38,24 @@ final class FileWatches: Part {
         self.log = log
     }
 
-    /// Has a part take all later events.
+    /// Adds a part, which gets all later events.
     func add(_ part: any FileWatcher) { parts.append(part) }
 
     // MARK: Watching
 
-    /// Watches a path for a part, in addition to what the same file is watched for already. Returns the number that its events bear.
+    /// Watches a path for a part, and returns the number of the watch that its events have. Events that other parts watch for at the same
+    /// file stay watched.
     func watch(_ path: String, _ mask: InotifyMask, for part: any FileWatcher) throws(SystemError) -> Int32 {
         let watch = try instance().inotify.add(path, mask.union(.addToMask))
         owners[watch, default: []].insert(ObjectIdentifier(part))
         return watch
     }
 
-    /// The part does not need the watch any more.
+    /// Called when the part does not need the watch any more.
     func unwatch(_ watch: Int32, for part: any FileWatcher) {
         guard owners[watch]?.remove(ObjectIdentifier(part)) != nil, owners[watch]?.isEmpty == true else { return }
         owners[watch] = nil
-        try? watcher?.inotify.remove(watch)  // fails when the directory is gone, and the watch with it
+        try? watcher?.inotify.remove(watch)  // fails when the directory is gone: the watch has ended with it
     }
 
     private func instance() throws(SystemError) -> InotifyInstance {
@@ -65,12 +66,12 @@ final class FileWatches: Part {
         return new
     }
 
-    /// Gives the events that wait to the parts.
+    /// Reads the events and gives them to the parts.
     func takeEvents() throws(SystemError) {
         guard let watcher else { return }
         var events: [InotifyEvent] = []
         if try watcher.inotify.readEvents(into: &events) {
-            log.write(.warning, "events-lost", at: service.now, ["effect": "the whole spool is looked at again"])
+            log.write(.warning, "events-lost", at: service.now, ["effect": "the whole spool is read again"])
             for part in parts { try part.lookAnew() }
             return
         }
@@ -81,16 +82,16 @@ final class FileWatches: Part {
 
     // MARK: What cannot be watched
 
-    /// True for a failure that passes when the kernel has watches again: everything is looked at until then.
+    /// True when the kernel has no watches left. Plans to read everything and to try again.
     func isForLater(_ error: SystemError) -> Bool {
         guard error.isOutOfWatches else { return false }
         retryAt = .now().advanced(byMilliseconds: Self.retryMilliseconds)
         service.begin(
-            .watches, error.whyNotWatched, effect: "the spool is looked at every \(Self.retryMilliseconds / 1000) seconds")
+            .watches, error.whyNotWatched, effect: "the spool is read every \(Self.retryMilliseconds / 1000) seconds")
         return true
     }
 
-    /// Looks at everything, when that is due, and tries once more to watch it.
+    /// Has all parts read everything and watch it again, when that is due.
     func beforeTurn() throws(SystemError) {
         guard let due = retryAt, .now() >= due else { return }
         retryAt = nil
@@ -102,7 +103,7 @@ final class FileWatches: Part {
     var isIdle: Bool { retryAt == nil }
 }
 
-/// An inotify instance.
+/// An inotify instance whose owner is an object, so that a class can hold it in an optional variable.
 final class InotifyInstance {
     let inotify: Inotify
 
@@ -110,7 +111,7 @@ final class InotifyInstance {
 }
 
 extension SystemError {
-    /// The reason why inotify could not watch, for a person who may change it.
+    /// The reason why inotify could not watch, and the setting that a person can change.
     var whyNotWatched: String {
         switch (call, errno) {
         case ("inotify_add_watch", ENOSPC): "there are no more watches: sysctl fs.inotify.max_user_watches is too low"

@@ -3,32 +3,32 @@ import Linux
 import Scheduler
 import Store
 
-/// The location of the spool, and the lock on it. The spool may be moved, unmounted or deleted while it is served, or a directory
-/// of it.
+/// The location of the spool, and the lock on it. Somebody may move, unmount or delete the spool or one of its directories while it is
+/// served.
 ///
 /// Invariants:
 /// - The daemon writes only to the spool that it has opened and locked, wherever that is now, and never to another directory at its path.
 /// - Nothing is started while the spool is not at its path, because a job finds its directory by path.
-/// - A directory that stays missing longer than somebody takes to replace it is made anew. A missing segment of the journal is written anew
-///   from memory at once. A `state/` that was moved away has the lock and the records of runs in it: the daemon waits for it. A `state/`
-///   that was removed is made anew: the spool stays locked, because the lock is on other directories too. Runs go on, and this daemon
-///   records their ends.
-/// - The daemon ends, with exit code 1, when the spool cannot return: it was deleted, or another one is at its path.
+/// - A missing directory is made again after a second, in which somebody may put it back. A missing segment of the journal is written again
+///   from memory at once.
+/// - For a `state/` that was moved away the daemon waits, because the lock and the records of runs are in it. A `state/` that was removed
+///   is made again. The spool stays locked meanwhile, because running/ is locked too. Runs continue, and this daemon records their ends.
+/// - The daemon ends with exit code 1 when the spool cannot return: it was deleted, or another one is at its path.
 final class SpoolLocation: Part {
-    /// The time for which something may be missing before it is created again, and the interval of the checks for it.
+    /// The time for which something may be missing before it is made again. Also the interval of the checks while it is missing.
     private static let missingMilliseconds: Int64 = 1000
 
-    /// Something may be wrong: the next turn looks.
+    /// True when something may be wrong: the next turn checks everything.
     private var isSuspect = true
-    /// The next time at which something missing is checked.
+    /// The next time at which something missing is checked. Nil while nothing is missing.
     private var lookAt: MonotonicInstant?
-    /// True when everything in the spool must be read once nothing is missing any more.
+    /// True when the whole spool must be read again as soon as nothing is missing.
     private var isFullLookDue = false
-    /// The reason why there is no spool to serve any more.
+    /// The reason why there is no spool to serve any more. Nil while there is one.
     private(set) var lost: String?
 
     private var lock: SpoolLock
-    /// The spool's directory as it was opened.
+    /// The status of the spool's directory when it was opened.
     private let root: FileStatus
     private let path: String
     private let spoolID: String
@@ -40,9 +40,9 @@ final class SpoolLocation: Part {
     var onMove: () -> Void = {}
     /// Called when the spool is complete again.
     var onReturn: () -> Void = {}
-    /// Called when `state/` was made anew, in which the records of runs were.
+    /// Called when `state/` was made again. The records of runs, which were in it, are gone.
     var onNewState: () -> Void = {}
-    /// Called when directories were made anew, which are everybody's perhaps.
+    /// Called when directories were made again. In a spool for everybody they need their modes.
     var onNewDirectories: () throws(SystemError) -> Void = {}
 
     init(
@@ -74,20 +74,20 @@ final class SpoolLocation: Part {
     /// Called once, before the daemon serves.
     func begin() throws(SystemError) { try watch.watch() }
 
-    /// Has the next turn look for everything.
+    /// Has the next turn check everything.
     func suspect() { isSuspect = true }
 
-    /// Other directories may be at the spool's paths now than those that are watched.
+    /// Called when other directories than the watched ones may be at the spool's paths now.
     private func moved() throws(SystemError) {
-        // A spool that was moved as a whole is watched where it is now.
+        // When the spool itself was moved, the watches have moved with it.
         if isAtPath { try watch.watchAnew() }
         onMove()
         isSuspect = true
         isFullLookDue = true
     }
 
-    /// Finds out, when that is in doubt, where the spool is, and mends what can be mended. The path itself is checked each time, which
-    /// costs one call.
+    /// Checks the spool when something may be wrong, and mends what can be mended. Whether the spool is at its path is checked in every
+    /// turn, which costs one system call.
     func beforeTurn() throws(SystemError) {
         let now = MonotonicInstant.now()
         if !isSuspect, !isAtPath { isSuspect = true }
@@ -101,7 +101,7 @@ final class SpoolLocation: Part {
                 try watch.watchAnew()
                 isFullLookDue = true
             }
-            // Jobs in a directory that is gone count as withdrawn only when it is clear that the directory does not return.
+            // The spool is read only now that nothing is missing. Otherwise the jobs in a missing directory would count as withdrawn.
             guard isFullLookDue else { return }
             isFullLookDue = false
             try service.lookAtAll()
@@ -111,29 +111,28 @@ final class SpoolLocation: Part {
         lookAt = now.advanced(byMilliseconds: Self.missingMilliseconds)
         guard service.troubles[.spool] == nil else { return try makeMissing() }
         service.begin(.spool, why, effect: "nothing is started until this is over")
-        // Nobody replaces the journal of a running daemon, and what is in memory alone could be lost at any moment.
+        // If only the journal is missing, it is written at once: it is in memory alone and could be lost at any moment.
         if isAtPath, try missingDirectories().isEmpty, try lock.isInPlace(spool: path) { try makeMissing() }
     }
 
     /// True while the directory at the spool's path is the one that was opened.
     var isAtPath: Bool {
-        // A directory that cannot be looked at is not there.
-        guard let status = try? FileStatus.read(path, followingLinks: true) else { return false }
+        guard let status = try? FileStatus.read(path, followingLinks: true) else { return false }  // unreadable counts as missing
         if status.inode == root.inode, status.device == root.device { return true }
-        // Some file systems give numbers that do not last.
-        guard let own = try? spool.fs.ownStatus() else { return false }
+        // On some file systems the numbers of a file change. So the open directory is read again.
+        guard let own = try? spool.fs.ownStatus() else { return false }  // unreadable: treated as not at its path
         return status.inode == own.inode && status.device == own.device
     }
 
-    /// The fault of the spool's location. Nil when there is none.
+    /// The first fault of the spool's location. Nil when there is none.
     private func whatIsWrong() throws(SystemError) -> String? {
         guard isAtPath else {
-            // A broken disk is waited for at the spool's path alone.
+            // Throws when the disk is broken. The daemon then lets go of the spool and waits for one at its path.
             try requireSoundDisk()
             if try spool.fs.status(".")?.links == 0 {
                 lost = "the spool \(path) was deleted while it was served"
             } else if access("\(path)/\(Layout.format)", F_OK) == 0 {
-                lost = "another spool stands at \(path) now than the one that was served"
+                lost = "another spool is at \(path) now than the one that was served"
             }
             return "the spool is not at \(path) any more: it was moved or unmounted"
         }
@@ -153,7 +152,7 @@ final class SpoolLocation: Part {
         return missing
     }
 
-    /// Throws when the spool, which is not at its path, cannot be written to where it is: it will not be mended there.
+    /// Throws when the disk of the opened spool is broken.
     private func requireSoundDisk() throws(SystemError) {
         do throws(SystemError) { try spool.fs.tryWriting(isSynced: false) } catch {
             if error.isOfBrokenDisk { throw error }
@@ -166,10 +165,10 @@ final class SpoolLocation: Part {
         if !isAtPath { try requireSoundDisk() }
         guard isAtPath else { return }
         let isStateGone = try spool.fs.status(Layout.state) == nil
-        // A directory that was moved away may return.
+        // A `state/` that was moved away may return.
         if isStateGone, try !lock.isRemoved() { return }
         for directory in try missingDirectories() {
-            // Something else may be there, which is not ours to remove.
+            // A file may have the directory's name. It is not removed.
             guard try spool.fs.status(directory) == nil else { continue }
             try service.persistently { () throws(SystemError) in try self.spool.fs.makeDirectory(directory) }
             log.write(.warning, "mended", at: service.now, ["what": "made \(directory)/, which was gone"])
@@ -184,20 +183,20 @@ final class SpoolLocation: Part {
         if try service.writeJournalAnew() { isSuspect = true }
     }
 
-    /// Writes everything that belongs in state/ besides the lock, as far as this daemon knows it.
+    /// Writes the files of a new state/ again, except the lock.
     private func fillState() throws(SystemError) {
         do throws(SpoolError) { try Spool.prepare(spool.fs) } catch {
             if case .system(let inner) = error { throw inner }
             throw SystemError(call: "open", path: Layout.format, errno: EPROTONOSUPPORT)
         }
-        // Without its identity the spool would count as a copy.
+        // Without its identity the spool would count as a copy of another one.
         if service.recovery.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: path).write(spool.fs) }
         try service.recovery.claimAgain()
         onNewState()
         service.isPublishDue = true
     }
 
-    /// Locks the directory that is at the spool's path now.
+    /// Locks the files that are at the spool's path now, if they are not those that this daemon has locked.
     private func renewLock() throws(SystemError) {
         guard try !lock.isInPlace(spool: path) else { return }
         guard let renewed = try lock.renewed(spool: path, host: spool.host) else {

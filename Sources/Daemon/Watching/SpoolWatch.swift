@@ -2,18 +2,19 @@ import Linux
 import Scheduler
 import Store
 
-/// Watches the spool's directories, and gives their events to the service.
+/// Watches the directories of the spool, and gives their events to the service.
 final class SpoolWatch: FileWatcher {
-    /// The watch on each directory; -1 while there is none.
+    /// The watch on each directory, or -1 while there is none.
     private struct Watches {
-        /// On the spool itself: a directory of it may be moved, removed or created.
+        /// The watch on the spool itself reports when one of its directories is moved, removed or created.
         var spool: Int32 = -1
         var new: Int32 = -1
         var tasks: Int32 = -1
         var schedules: Int32 = -1
         var control: Int32 = -1
         var patterns: Int32 = -1
-        /// For somebody who takes a segment away or writes to it. The journal's own writes cause none of the events that are watched for.
+        /// The watch on the journal reports when somebody else takes a segment away or writes to it. The daemon's own writes cause none of
+        /// the events that are watched for.
         var journal: Int32 = -1
 
         var all: [Int32] { [spool, new, tasks, schedules, control, patterns, journal] }
@@ -24,7 +25,7 @@ final class SpoolWatch: FileWatcher {
     private let files: FileWatches
     private let service: SpoolService
 
-    /// Called when a directory of the spool may be missing, or the journal not as it was written.
+    /// Called when a directory of the spool may be missing, or when somebody else may have changed the journal.
     var onSuspicion: () -> Void = {}
     /// Called when the spool or a directory of it was moved, removed, unmounted or created.
     var onMove: () throws(SystemError) -> Void = {}
@@ -35,7 +36,7 @@ final class SpoolWatch: FileWatcher {
         self.service = service
     }
 
-    /// The directory that a watch is on, if users may have directories of their own in it.
+    /// The directory of this watch, if it is one in which users have directories of their own. Nil for other watches.
     func shared(_ watch: Int32) -> String? {
         switch watch {
         case watches.new: Layout.new
@@ -57,7 +58,7 @@ final class SpoolWatch: FileWatcher {
         }
     }
 
-    /// Watches the directories that are at the spool's paths now, and not those that were there before.
+    /// Ends all watches, and watches the directories that are at the spool's paths now.
     func watchAnew() throws(SystemError) {
         for watch in watches.all { files.unwatch(watch, for: self) }
         watches = Watches()
@@ -74,7 +75,7 @@ final class SpoolWatch: FileWatcher {
         watches.schedules = try files.watch("\(path)/\(Layout.schedules)", changes, for: self)
         watches.control = try files.watch("\(path)/\(Layout.control)", changes, for: self)
         watches.patterns = try files.watch("\(path)/\(Layout.patterns)", changes, for: self)
-        // The daemon keeps the segment in use open: only others close it.
+        // The daemon keeps the current segment open, so only others close it after writing.
         watches.journal = try files.watch(
             "\(path)/\(Layout.journal)", itself.union([.movedTo, .movedFrom, .deleted, .closedAfterWriting]), for: self)
     }
@@ -90,12 +91,12 @@ final class SpoolWatch: FileWatcher {
     func take(_ events: [InotifyEvent]) throws(SystemError) {
         if events.contains(where: isOfPlace) { try onMove() }
         for event in events {
-            // The event is about the directory itself.
+            // An event without a name concerns the directory itself.
             if event.mask.contains(.attributesChanged), event.name.isEmpty { continue }
             switch event.watch {
             case watches.new:
                 let isComing: InotifyMask = [.created, .movedTo, .closedAfterWriting, .attributesChanged]
-                // A file whose mode or owner changed need not be complete.
+                // A file that was only created, or whose mode or owner changed, may not be complete yet.
                 service.noticed(
                     event.name, isGone: event.mask.isDisjoint(with: isComing),
                     isCreated: !event.mask.isDisjoint(with: [.created, .attributesChanged]), isMovedIn: event.mask.contains(.movedTo))
@@ -111,7 +112,7 @@ final class SpoolWatch: FileWatcher {
         }
     }
 
-    /// True when the event reports that a directory of the spool is gone, or another one.
+    /// True when the event reports that a directory of the spool was moved, removed, unmounted or created.
     private func isOfPlace(_ event: InotifyEvent) -> Bool {
         if event.watch == watches.spool { return event.name.isEmpty || Layout.directories.contains(event.name) }
         return watches.all.contains(event.watch) && !event.mask.isDisjoint(with: [.selfMoved, .selfDeleted, .unmounted, .ignored])

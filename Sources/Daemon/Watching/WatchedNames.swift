@@ -1,11 +1,13 @@
 import Glibc
 import Linux
 
-/// The names that decide where paths lead, and the watches on them.
+/// The names that decide to which files some paths lead, and the watches on these names.
 ///
-/// For each path these are the file, each symbolic link on the way, and, while a directory is missing, its name in the nearest directory
-/// that exists. So a change is noticed when a file is created together with its directory, and when a link to it is replaced.
+/// For each path these are the name of the file and of each symbolic link on the way. While a directory is missing, its name in the nearest
+/// existing directory is watched instead. So a change is noticed even if a file is created together with its directory, or a link is
+/// replaced.
 struct WatchedNames {
+    /// The names, by the watch on their directory.
     private var names: [Int32: Set<String>] = [:]
 
     /// A name, and the directory in which it exists or is missing. The directory's path has no links in it.
@@ -14,12 +16,12 @@ struct WatchedNames {
         var name: String
     }
 
-    /// The names that decide where a path leads now.
+    /// The names that decide to which file a path leads now.
     static func names(decidingOn path: String) -> Set<Name> {
         var found: Set<Name> = []
         var directory = ""
         var rest = path.split(separator: "/")[...]
-        // As many links as Linux follows.
+        // Linux follows 40 links at most.
         var links = 0
         while let part = rest.popFirst() {
             if part == "." { continue }
@@ -29,15 +31,13 @@ struct WatchedNames {
             }
             let one = Name(directory: directory.isEmpty ? "/" : directory, name: String(part))
             let full = "\(directory)/\(part)"
-            // Missing, or in a directory that this process may not search: the watch reports when it is created.
-            guard let status = try? FileStatus.read(full) else { return found.union([one]) }
+            guard let status = try? FileStatus.read(full) else { return found.union([one]) }  // missing: its creation is an event
             switch status.kind {
             case .directory where !rest.isEmpty: directory = full
             case .symbolicLink:
                 found.insert(one)
                 links += 1
-                // Removed or replaced meanwhile: the watch reports that.
-                guard links <= 40, let target = try? Directory.open("/").readSymbolicLink(full) else { return found }
+                guard links <= 40, let target = try? Directory.open("/").readSymbolicLink(full) else { return found }  // an event follows
                 if target.hasPrefix("/") { directory = "" }
                 rest = target.split(separator: "/") + rest
             default: return found.union([one])
@@ -46,13 +46,14 @@ struct WatchedNames {
         return found
     }
 
+    /// True when the event concerns one of the names.
     func concerns(_ event: InotifyEvent) -> Bool {
         guard let names = names[event.watch] else { return false }
         // An event without a name is about the directory itself.
         return event.name.isEmpty || names.contains(event.name)
     }
 
-    /// Watches these names instead of those that were watched so far. `failed` is called for each name that cannot be watched.
+    /// Watches these names instead of the present ones. Calls `failed` for each name that cannot be watched.
     mutating func replace(
         by wanted: Set<Name>, in files: FileWatches, for part: any FileWatcher, _ failed: (Name, SystemError) -> Void
     ) {
@@ -67,7 +68,7 @@ struct WatchedNames {
                     ], for: part)
                 new[watch, default: []].insert(one.name)
             } catch {
-                // Removed since: the names are found out again.
+                // Removed since: the caller finds the names again.
                 if error.isMissing || files.isForLater(error) { continue }
                 failed(one, error)
             }

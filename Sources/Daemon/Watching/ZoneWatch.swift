@@ -1,13 +1,13 @@
 import Linux
 import Scheduler
 
-/// Watches the files of the time zones in use, because the zone database changes under a daemon that runs for years, and plans anew after a
-/// change.
+/// Watches the files of the time zones in use, and has the scheduler plan again after a change: the zone database is updated while a daemon
+/// runs for years.
 ///
-/// Each name that decides what a zone says is watched in its directory. So a change is noticed when a file, a link or a whole directory is
-/// replaced by rename, as well as when a file is written to.
+/// Every name on the way to a zone's file is watched in its directory. So a change is noticed when a file, a link or a whole directory is
+/// replaced by rename, and when a file is written to.
 final class ZoneWatch: FileWatcher {
-    /// The names that are watched, by the watch on their directory.
+    /// The watched names, by the watch on their directory.
     private var names: [Int32: Set<String>] = [:]
     /// The number of zones in use at the last reload.
     private var count = 0
@@ -25,18 +25,18 @@ final class ZoneWatch: FileWatcher {
         self.log = log
     }
 
-    /// To be called when a definition may have asked for a zone that was not in use before.
+    /// Must be called when a definition may have asked for a zone that was not in use before.
     func watchNew() { if zones.count != count { reload() } }
 
     func take(_ events: [InotifyEvent]) { if events.contains(where: { names[$0.watch]?.contains($0.name) ?? false }) { reload() } }
 
     func lookAnew() { reload() }
 
-    /// Reads the zones in use anew, and plans again what has changed.
+    /// Reads the zones in use again, and has the scheduler plan again if one has changed.
     private func reload() {
         var names: Set<String>
         repeat {
-            // Watched before they are read, so that no change is missed between the two.
+            // The names are watched before the files are read, so that no change is missed between the two.
             names = zones.files
             count = zones.count
             watch(names)
@@ -62,7 +62,7 @@ final class ZoneWatch: FileWatcher {
                     directory, [.closedAfterWriting, .movedTo, .movedFrom, .created, .deleted, .onlyDirectory], for: self)
                 new[watch, default: []].insert(String(path[path.index(after: slash)...]))
             } catch {
-                // A missing directory's own name is among the names.
+                // When the directory is missing, its name in its parent is one of the names.
                 if error.isOutOfReach || files.isForLater(error) { continue }
                 log.write(.warning, "not-watched", at: service.now, ["file": path, "error": "\(error)"])
             }
@@ -71,7 +71,7 @@ final class ZoneWatch: FileWatcher {
         names = new
     }
 
-    /// Reports once which zones cannot be read any more.
+    /// Reports zones that cannot be read any more, each once.
     private func report(_ failures: [(name: String, error: RecurrenceError)]) {
         let paths = failures.map { "time zone \($0.name)" }
         for path in service.problems.keys where path.hasPrefix("time zone ") && !paths.contains(path) {

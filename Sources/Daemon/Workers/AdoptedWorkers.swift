@@ -5,29 +5,31 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// A worker that has a job, and that this daemon did not start or has no socket to any more.
+/// A worker that has a job, and to which this daemon has no socket: an earlier daemon started it, or its socket has closed.
 struct AdoptedWorker {
     let job: Job
     let record: String
     /// The worker's pid, and a descriptor that becomes readable when the worker ends. Nil when it has its record's lock but is
     /// not visible from here.
     let process: (pid: Int32, pidfd: PidfdBox)?
-    /// Its process's, in the loop.
+    /// The token of `process` in the event loop.
     var token: EventLoop.Token?
-    /// The process of its job's command. Nil when it has ended or is not visible from here.
+    /// The process of the job's command. Nil when the command has ended or is not visible from here.
     var command: PidfdBox?
 
-    /// Sends a signal to the process group of the job's command, and to no later one of its number. False when there is none.
+    /// Sends a signal to the process group of the job's command, and never to a later process group with the same number. Returns false
+    /// when the command has ended.
     func signalJob(_ number: Int32) -> Bool {
         guard let command else { return false }
         if linux_pidfd_send_signal(command.raw, number, nil, LINUX_PIDFD_SIGNAL_PROCESS_GROUP) == 0 { return true }
-        // Before Linux 6.9: the number is the command's for as long as its worker has not reaped it.
+        // Linux before 6.9 refuses the flag with EINVAL. Signal 0 then shows that the worker has not reaped the command: until it does, no
+        // other process gets the number.
         guard errno == EINVAL, let pid = job.pid, pid > 1, linux_pidfd_send_signal(command.raw, 0, nil, 0) == 0 else { return false }
         return kill(-pid, number) == 0
     }
 }
 
-/// Closes the descriptor when the worker is not watched any more.
+/// A pidfd that copies of a struct can share. It is closed with the last of them.
 final class PidfdBox {
     private let descriptor: FileDescriptor
     var raw: Int32 { descriptor.raw }
@@ -36,8 +38,8 @@ final class PidfdBox {
 
 /// The workers of earlier daemons that still have a job.
 ///
-/// What must hold: a run is under way for as long as its worker's record is locked, whatever the process table shows of that worker. From
-/// another time namespace the worker seems to have started at another time, and from another PID namespace not to exist.
+/// What must hold: a run counts as under way as long as its worker's record is locked. The process table does not decide this: from another
+/// time namespace the worker's start time looks different, and from another PID namespace the worker is invisible.
 final class AdoptedWorkers: Part {
     private static let delayMillisecondsMin: Int64 = 20
     private static let delayMillisecondsMax: Int64 = 1000
@@ -75,20 +77,21 @@ final class AdoptedWorkers: Part {
         let process = try fs.opening { () throws(SystemError) in
             try AdoptedWorker.find(run, record: "\(self.spool)/\(Layout.workers)/\(record)")
         }
-        // The worker may have ended since its lock was looked at.
+        // The worker may have ended since its lock was checked.
         if process == nil, try !isAlive(record: record) { return false }
-        // When the worker has another number than its record says, it is in another namespace, and its command has another number too.
+        // A worker whose number differs from its record is in another PID namespace. In this one the recorded number of its command
+        // belongs to another process.
         job.pid = run.jobPID == 0 || process?.pid != run.workerPID ? nil : run.jobPID
         let command = job.pid == nil ? nil : try fs.opening { () throws(SystemError) in try AdoptedWorker.command(of: run) }
         try watch(AdoptedWorker(job: job, record: record, process: process, command: command))
-        let effect = process == nil ? "it cannot be seen from here or told to stop: its record's lock tells when it ends" : nil
+        let effect = process == nil ? "it cannot be seen or stopped from here: its end is noticed by the lock of its record" : nil
         log.write(
             .notice, "adopted", at: service.now,
             ["id": job.id.text, "try": "\(job.attempt)", "worker": "\(process?.pid ?? run.workerPID)", "effect": effect])
         return true
     }
 
-    /// Watches the lock of a worker that is not heard of any more.
+    /// Watches the lock of a worker's record, because the worker itself cannot be watched any more.
     func watch(_ job: Job, record: String) throws(SystemError) { try watch(AdoptedWorker(job: job, record: record, process: nil)) }
 
     private func watch(_ worker: AdoptedWorker) throws(SystemError) {
@@ -109,7 +112,7 @@ final class AdoptedWorkers: Part {
     private func ended(_ number: Int) throws(SystemError) {
         guard let worker = workers.removeValue(forKey: number) else { return }
         if let process = worker.process, let token = worker.token { loop.remove(process.pidfd.raw, token) }
-        // Another process holds the lock: it was not the worker that ended.
+        // The lock is still held, so the process that ended was not the worker.
         if try isAlive(record: worker.record) { return try watch(worker.job, record: worker.record) }
         service.workerIsGone(worker.job, record: worker.record)
     }
@@ -118,7 +121,7 @@ final class AdoptedWorkers: Part {
 
     var wakeAt: Wake { Wake(monotonic: hasUnseen ? lookAt : nil) }
 
-    /// Looks at the locks of workers that cannot be seen, when that is due, and records the ends of those that have ended.
+    /// Checks the locks of invisible workers when the next check is due, and reports those that have ended to the service.
     func beforeTurn() throws(SystemError) {
         guard hasUnseen, .now() >= lookAt else { return }
         delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
@@ -132,7 +135,7 @@ final class AdoptedWorkers: Part {
 
     // MARK: Stopping
 
-    /// Tells a worker without a socket by signals: SIGTERM to stop its job, SIGUSR1 to kill it.
+    /// Sends the request to the worker as a signal, because it has no socket: SIGTERM to stop its job, SIGUSR1 to kill it.
     func stop(_ job: Job, _ how: Turn.Stop) {
         guard let worker = workers.values.first(where: { $0.job === job }) else { return }
         guard let process = worker.process else {
@@ -182,7 +185,8 @@ extension AdoptedWorker {
         }
     }
 
-    /// A process that stays the same while it is examined.
+    /// Returns the process with this number if it is the wanted one. The pidfd is opened before `isWanted` examines the number: should the
+    /// process end meanwhile, the pidfd does not refer to a later process.
     private static func process(
         _ pid: Int32, _ isWanted: (Int32) throws(SystemError) -> Bool
     ) throws(SystemError) -> (pid: Int32, pidfd: PidfdBox)? {
@@ -195,12 +199,14 @@ extension AdoptedWorker {
         }
     }
 
-    /// True when a process has the file open as a worker has its record, at descriptor 4.
+    /// True when a process has the file open at descriptor 4, where a worker has its record. A process that has ended, or that this process
+    /// may not examine, does not count as the worker.
     private static func holds(_ path: String, _ pid: Int32) -> Bool {
-        // A process that is gone, or may not be examined, does not count as the worker. The name is read first: examining the files of
-        // other programs may hang.
-        guard let name = try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64), name == Array("spool-worker\n".utf8),
-            let file = try? FileStatus.read("/proc/\(pid)/fd/4", followingLinks: true), let record = try? FileStatus.read(path)
+        // The name first: examining the files of another program may hang.
+        guard let name = try? FileDescriptor.open("/proc/\(pid)/comm", O_RDONLY).readAll(limit: 64),  // ended: not the worker
+            name == Array("spool-worker\n".utf8),
+            let file = try? FileStatus.read("/proc/\(pid)/fd/4", followingLinks: true),  // ended, or closed to us: not the worker
+            let record = try? FileStatus.read(path)  // removed: nobody holds it
         else { return false }
         return file.inode == record.inode && file.device == record.device
     }

@@ -12,29 +12,30 @@ struct CgroupTree {
     var jobs: String { "\(base)/jobs" }
     private var own: String { "\(base)/spoold" }
 
-    /// Nil when version 2 is not mounted.
+    /// The tree of this daemon. Nil when no cgroup file system of version 2 is mounted.
     static func find() throws(RunNotPrepared) -> CgroupTree? {
         let mounts = try read("/proc/self/mountinfo").split(separator: "\n")
-        // proc(5): fields up to " - ", then the type; the fifth is where it is mounted.
+        // proc(5): the fifth field is the mount point. The type follows " - ".
         guard
             let mount = mounts.first(where: { $0.firstRange(of: " - cgroup2 ") != nil })?.split(separator: " ").dropFirst(4).first,
             let own = try read("/proc/self/cgroup").split(separator: "\n").first(where: { $0.hasPrefix("0::") })
         else { return nil }
         var path = own.dropFirst(3)
-        // A daemon that was restarted in its own leaf belongs above it. So does the program that systemd runs when a service has stopped.
+        // A restarted daemon may begin in the leaf of the one before, and systemd runs the program for a stopped service in `.control`.
+        // The service's own group is above both.
         for leaf in ["/spoold", "/.control"] where path.hasSuffix(leaf) { path = path.dropLast(leaf.count) }
         return CgroupTree(base: path == "/" ? String(mount) : "\(mount)\(path)")
     }
 
-    /// Gives the jobs' groups these controllers, as far as they are delegated, and returns those. The processes of the daemon's own
-    /// group move into a leaf.
+    /// Enables these controllers for the groups of jobs, as far as they are delegated, and returns the enabled ones. Before that, moves the
+    /// processes of the daemon's group into the leaf `spoold`.
     func enable(_ controllers: [String]) throws(RunNotPrepared) -> Set<String> {
         let available = Set(try Self.read("\(base)/cgroup.controllers").split(whereSeparator: \.isWhitespace).map(String.init))
         let wanted = controllers.filter(available.contains)
         try Self.makeDirectory(own)
         try Self.makeDirectory(jobs)
         for pid in try Self.read("\(base)/cgroup.procs").split(separator: "\n") {
-            // A process that has ended meanwhile cannot be moved, and need not be.
+            // The process has ended since the list was read, so it does not have to be moved.
             do throws(RunNotPrepared) { try Self.write(String(pid), to: "\(own)/cgroup.procs") } catch { continue }
         }
         if !wanted.isEmpty {
@@ -45,15 +46,15 @@ struct CgroupTree {
         return Set(wanted)
     }
 
-    /// Takes all controllers from the groups below, so that the daemon's own may hold processes again. The next daemon sets the limits of
-    /// the jobs that run anew.
+    /// Disables all controllers below the daemon's group, so that systemd can put a process into it again. This lifts the limits of running
+    /// jobs; the next daemon sets them again.
     func disable() throws(RunNotPrepared) {
         if Self.exists(jobs) { try Self.disable(jobs) }
         try Self.disableHere(base)
     }
 
     private static func disable(_ directory: String) throws(RunNotPrepared) {
-        // A job may have made groups of its own.
+        // A job may have made groups inside its own.
         for name in groups(in: directory) { try disable("\(directory)/\(name)") }
         try disableHere(directory)
     }
@@ -67,9 +68,9 @@ struct CgroupTree {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// The groups directly in one; none where it cannot be read.
+    /// The names of the groups directly in a group. Empty when the group is gone.
     static func groups(in directory: String) -> [String] {
-        guard let entries = try? Directory.open(directory).list() else { return [] }  // gone meanwhile
+        guard let entries = try? Directory.open(directory).list() else { return [] }  // removed since it was found: it has no groups
         return entries.filter { $0.kind == .directory }.map(\.name)
     }
 
@@ -95,7 +96,7 @@ struct CgroupTree {
         RunNotPrepared(why: "limits: spoold needs a cgroup of its own; \(path): \(why); \(remedy)")
     }
 
-    /// A user's daemon on the machine's spool has no unit of its own.
+    /// The advice differs by user: the daemon of a user on the machine's spool is not a systemd unit of its own.
     private static var remedy: String {
         let unit =
             geteuid() == 0

@@ -15,9 +15,9 @@ final class Cgroups {
         var value: String
     }
 
-    /// The directory of the jobs' groups, with its controllers. Nil until a group is requested.
+    /// The tree in which the groups of jobs are made, with its enabled controllers. Nil until the first job needs a group.
     private var prepared: (tree: CgroupTree, controllers: Set<String>)?
-    /// Groups of ended jobs in which a process still runs, by the watch on the group.
+    /// Directories of groups whose job has ended and in which a process still runs, by the watch on the group.
     private var left: [Int32: String] = [:]
     /// Made when the first group is left with a process in it.
     private var watcher: InotifyInstance?
@@ -29,7 +29,8 @@ final class Cgroups {
         self.log = log
     }
 
-    /// Makes the group of a job with its limits, which the job's command is to enter. Nil when the job needs none, or can do without.
+    /// Makes the group of a job and sets its limits. The worker puts the job's command into the group. Returns nil when the job has no such
+    /// limits, and when the group cannot be made and the job has `limits.required = false`.
     func make(for job: Job) throws(RunNotPrepared) -> String? {
         guard let limits = job.definition.cgroupLimits else { return nil }
         do throws(RunNotPrepared) {
@@ -43,23 +44,24 @@ final class Cgroups {
         }
     }
 
-    /// Sets the limits of an earlier daemon's job anew: the service manager may have needed them lifted to start this daemon.
+    /// Sets the limits of a job that an earlier daemon started. They may have been lifted when that daemon ended, so that systemd could
+    /// start this one; see ``CgroupTree/disable()``.
     func restore(_ job: Job, at now: Instant) {
         guard let limits = job.definition.cgroupLimits else { return }
         do throws(RunNotPrepared) {
             guard let tree = try CgroupTree.find(), CgroupTree.exists("\(tree.jobs)/\(job.id.text)") else { return }
             try set(limits, of: "\(try prepare().tree.jobs)/\(job.id.text)")
         } catch {
-            log.write(.warning, "limits-not-set", at: now, ["id": job.id.text, "error": error.why, "effect": "it goes on without"])
+            log.write(.warning, "limits-not-set", at: now, ["id": job.id.text, "error": error.why, "effect": "it runs on without them"])
         }
     }
 
-    /// A job has ended, or was not started. Removes its group, at once or with the last process that the job left running. Returns what the
-    /// kernel did to the job for its limits.
+    /// Removes the group of a job that has ended or could not be started: at once, or when the last process that the job left running ends.
+    /// Returns a sentence when the kernel killed processes of the job for its memory limit.
     func leave(_ job: Job) -> String? {
         guard let limits = job.definition.cgroupLimits, let tree = current else { return nil }
         let directory = "\(tree.jobs)/\(job.id.text)"
-        let events = (try? CgroupTree.read("\(directory)/memory.events")) ?? ""  // no group, or none with that controller
+        let events = (try? CgroupTree.read("\(directory)/memory.events")) ?? ""  // no group, or no memory controller: nothing was killed
         let line = events.split(separator: "\n").first { $0.hasPrefix("oom_kill ") }?.split(separator: " ").last
         remove(directory)
         guard let kills = line.flatMap({ Int($0) }), kills > 0 else { return nil }
@@ -74,7 +76,7 @@ final class Cgroups {
         for id in CgroupTree.groups(in: tree.jobs) where hasEnded(id) { remove("\(tree.jobs)/\(id)") }
     }
 
-    /// The last process of some group may have ended.
+    /// Removes those groups whose last process has ended.
     private func takeEvents() throws(SystemError) {
         guard let watcher else { return }
         var events: [InotifyEvent] = []
@@ -85,15 +87,14 @@ final class Cgroups {
         }
     }
 
-    /// For the service manager, when the daemon has ended: lets systemd put a process into the service's own group again.
-    /// See ``CgroupTree/disable()``.
+    /// Run by the service manager when the daemon has ended; see ``CgroupTree/disable()``.
     static func release() throws(RunNotPrepared) { try CgroupTree.find()?.disable() }
 
     // MARK: Making and removing
 
     private var current: CgroupTree? {
         if let prepared { return prepared.tree }
-        return (try? CgroupTree.find()) ?? nil  // cannot be found, so this daemon has made none
+        return (try? CgroupTree.find()) ?? nil  // not found: this daemon has made no groups
     }
 
     private func prepare() throws(RunNotPrepared) -> (tree: CgroupTree, controllers: Set<String>) {
@@ -132,10 +133,9 @@ final class Cgroups {
 
     private func remove(_ directory: String) {
         if Self.isRemoved(directory) { return }
-        // A group that cannot be watched is removed when the daemon starts the next time.
-        guard let watch = try? watch("\(directory)/cgroup.events") else { return }  // cannot be watched
+        guard let watch = try? watch("\(directory)/cgroup.events") else { return }  // not watched: the next daemon's start removes it
         left[watch] = directory
-        // The last process may have ended before the watch was there.
+        // The last process may have ended before the watch was added.
         if Self.isRemoved(directory) { left[watch] = nil }
     }
 
@@ -147,9 +147,8 @@ final class Cgroups {
         return try new.inotify.add(file, .modified)
     }
 
-    /// False while a process in it runs.
+    /// Removes a group, and the groups inside it. Returns false while a process runs in one of them.
     private static func isRemoved(_ directory: String) -> Bool {
-        // The job may have made groups in it.
         for name in CgroupTree.groups(in: directory) { _ = isRemoved("\(directory)/\(name)") }
         return rmdir(directory) == 0 || errno == ENOENT
     }

@@ -2,16 +2,16 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-/// The processes that a run has left running whose worker was killed. Nobody else waits for them or ends them.
+/// The processes that a run has left behind after its worker was killed. Nobody else waits for them or ends them.
 ///
-/// A process counts as the run's when it is in the session that the run's command began, when it has the environment of this very try, or
-/// when such a process has started it. No later process fits any of these.
+/// A process belongs to the run when it is in the session that the run's command began, when its environment names this job and this try,
+/// or when such a process has started it. No process of a later run fits any of these.
 struct Orphans {
     let run: WorkerRecord.Running
-    /// The job's directory, as it is in the run's environment.
+    /// The value of `SPOOL_JOB_DIR` in the run's environment.
     let directory: String
-    /// The owner of the processes. Nil means any user. A user who kills a worker may have arranged that a number is now another
-    /// user's.
+    /// Only processes of this owner are killed. Nil means any owner. Users can kill their own worker, and can arrange for a process number
+    /// of the run to belong to another user's process.
     let owner: uid_t?
 
     /// Kills the processes, and returns their numbers.
@@ -37,7 +37,8 @@ struct Orphans {
         return found.filter { $0.pid != getpid() && isOwners($0) }
     }
 
-    /// When a session's leader is gone, its processes have become children of the daemon that started the worker.
+    /// True for a process in the session of the run's command. When the leader of the session is gone, its number may be used again, so the
+    /// process must also be a child of this daemon, which inherits the processes of its dead workers.
     private func isOfSession(_ process: ProcessStatus, _ all: [ProcessStatus]) -> Bool {
         guard run.jobPID > 1, process.session == run.jobPID else { return false }
         if let leader = all.first(where: { $0.pid == run.jobPID }) { return leader.startTime == run.jobStartTime }
@@ -45,8 +46,8 @@ struct Orphans {
     }
 
     private func isOfTry(_ process: ProcessStatus) -> Bool {
-        // The process has ended, or its environment may not be read: it does not count as the run's.
-        guard let bytes = try? FileDescriptor.open("/proc/\(process.pid)/environ", O_RDONLY).readAll(limit: 1 << 20) else { return false }
+        guard let bytes = try? FileDescriptor.open("/proc/\(process.pid)/environ", O_RDONLY).readAll(limit: 1 << 20)  // ended, or closed
+        else { return false }
         let variables = bytes.split(separator: 0)
         return variables.contains { $0.elementsEqual("SPOOL_JOB_DIR=\(directory)".utf8) }
             && variables.contains { $0.elementsEqual("SPOOL_TRY=\(run.attempt)".utf8) }
@@ -54,6 +55,6 @@ struct Orphans {
 
     private func isOwners(_ process: ProcessStatus) -> Bool {
         guard let owner else { return true }
-        return (try? FileStatus.read("/proc/\(process.pid)"))?.owner == owner  // the process has ended
+        return (try? FileStatus.read("/proc/\(process.pid)"))?.owner == owner  // ended: not to be killed
     }
 }

@@ -7,21 +7,21 @@ import Store
 /// The user and group that a job runs as.
 struct RunIdentity {
     let user: User
-    /// Nil means the daemon's own.
+    /// Nil means that the job keeps the daemon's user and groups.
     let credentials: Credentials?
-    /// The reason why the user or group is not the one that the job names.
+    /// Explains a user or group other than those that the job names. Nil when the job gets what it names.
     var remark: String?
 }
 
-/// Looks up the users and groups that jobs name, at each start: accounts are created and removed at any time.
+/// Looks up the users and groups that jobs name. It keeps no answer, because accounts are created and removed at any time.
 struct RunIdentities {
     /// The daemon's own user.
     let own: User
 
     /// Looks up the user and group that a definition names.
     ///
-    /// With `fallback` a missing group is left out, and the user nobody replaces a missing user: a job that was to run as another user
-    /// never gets the rights of root.
+    /// Throws when one of them is missing or the account has expired. A job with `fallback` then runs without the group, and otherwise as
+    /// the user nobody: a job that names another user never gets the rights of root.
     func find(_ definition: JobDefinition, at now: Instant) throws(RunNotPrepared) -> RunIdentity {
         do throws(RunNotPrepared) {
             let found = try runAs(definition.user, definition.group)
@@ -30,8 +30,8 @@ struct RunIdentities {
         } catch {
             guard definition.fallsBack, geteuid() == 0 else { throw error }
             let hasBoth = definition.user != nil && definition.group != nil
-            let withoutGroup = hasBoth ? try? runAs(definition.user, nil) : nil  // the user is missing, too
-            if var found = withoutGroup, (try? refuseExpired(found.user, at: now)) != nil {  // the user may not run anything
+            let withoutGroup = hasBoth ? try? runAs(definition.user, nil) : nil  // nil: the user is missing, too
+            if var found = withoutGroup, (try? refuseExpired(found.user, at: now)) != nil {  // nil: expired, so nobody
                 found.remark = "\(error.why); it runs with the user's own group"
                 return found
             }
@@ -39,7 +39,7 @@ struct RunIdentities {
         }
     }
 
-    /// Nothing is begun for an account that has expired, as under cron(8).
+    /// Throws for an account that has expired: cron(8) starts nothing for it either.
     private func refuseExpired(_ user: User, at now: Instant) throws(RunNotPrepared) {
         guard user.id != own.id else { return }
         let aging = try look("user \(user.name)") { () throws(SystemError) in try PasswordAging.find(name: user.name) }
@@ -57,9 +57,9 @@ struct RunIdentities {
         let group = try group(groupAccount)
         let (user, isKnown) = try user(account, group: group)
         let chosen = group ?? user.group
-        // -1 would leave the process as it is: root's.
+        // setresuid(2) takes -1 as "leave it unchanged", and the job would keep the rights of root.
         guard user.id != .max, chosen != .max else {
-            throw RunNotPrepared(why: "user \"\(user.name)\" has the number -1, which is nobody's")
+            throw RunNotPrepared(why: "user \"\(user.name)\" or its group has the number -1, with which no process can run")
         }
         if user.id == own.id, chosen == own.group { return RunIdentity(user: user, credentials: nil) }
         guard geteuid() == 0 else { throw RunNotPrepared(why: "only root's own jobs may run as another user or with another group") }
@@ -78,7 +78,7 @@ struct RunIdentities {
         }
     }
 
-    /// `isKnown`: the user database has an entry, and with it the groups.
+    /// Looks up a user. `isKnown` is false for a number without an entry in the user database: such a user runs with `group` alone.
     private func user(_ account: Account?, group: gid_t?) throws(RunNotPrepared) -> (User, isKnown: Bool) {
         switch account {
         case nil: return (own, true)
@@ -86,7 +86,7 @@ struct RunIdentities {
             let found = try look("user \(name)") { () throws(SystemError) in try User.find(name: name) }
             guard let found else { throw RunNotPrepared(why: "user \"\(name)\": there is no such user") }
             if found.id == 0, name != "root" {
-                throw RunNotPrepared(why: "user \"\(name)\" is root under another name; only \"root\" is taken for it")
+                throw RunNotPrepared(why: "user \"\(name)\" has number 0 and is root under another name: write \"root\"")
             }
             return (found, true)
         case .number(let number)?:
@@ -94,7 +94,7 @@ struct RunIdentities {
             if let found { return (found, true) }
             guard let group else {
                 throw RunNotPrepared(
-                    why: "user \(number) is not in the user database, so nothing says with which group it runs: give group, too")
+                    why: "user \(number) is not in the user database, so its group is unknown: set group, too")
             }
             return (User(id: number, group: group, name: String(number), home: "", shell: "/bin/sh"), false)
         }
@@ -104,11 +104,13 @@ struct RunIdentities {
         do throws(SystemError) { return try body() } catch { throw RunNotPrepared(why: "\(what): \(error)") }
     }
 
-    /// The owner of the directory of such a job. Nil means the daemon's own user, also while there is no user of that name.
+    /// The owner of the directory of a job with this definition. Nil means the daemon's own user. Nil also when the named user is missing.
     func owner(_ definition: JobDefinition, at now: Instant) -> FileOwner? {
         guard geteuid() == 0 else { return nil }
-        // An account that has expired since still owns its jobs' records.
-        let found = definition.fallsBack ? try? find(definition, at: now) : try? runAs(definition.user, definition.group)
+        // `runAs` accepts an expired account, which still owns the records of its jobs.
+        let found = definition.fallsBack
+            ? try? find(definition, at: now)  // no nobody either: the daemon's own
+            : try? runAs(definition.user, definition.group)  // missing: the job will not start, and root keeps its record
         guard let credentials = found?.credentials else { return nil }
         return FileOwner(user: credentials.user, group: credentials.group)
     }

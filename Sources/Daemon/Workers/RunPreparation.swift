@@ -5,20 +5,20 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The settings that all runs of the spool share.
+/// The settings that all runs of the daemon share.
 struct RunSurroundings {
     let spool: String
     let user: User
     var defaultTimeoutMilliseconds: Int64?
     var outputLimitBytes = Configuration().outputLimitBytes
 
-    /// The search path of a job that sets none: the usual directories, as systemd has them.
+    /// The search path of a job that sets none: systemd's default path.
     static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    /// The environment of every program that the daemon itself runs.
+    /// The environment of programs that run as the daemon's own user.
     var variables: [(name: String, value: String)] { Self.variables(of: user) }
 
-    /// The environment of every program that runs as that user.
+    /// The environment of programs that run as this user.
     static func variables(of user: User) -> [(name: String, value: String)] {
         [
             ("HOME", user.homeOrRoot), ("USER", user.name), ("LOGNAME", user.name), ("SHELL", "/bin/sh"), ("PATH", Self.path),
@@ -33,7 +33,8 @@ struct RunNotPrepared: Error {
 }
 
 extension RunRequest {
-    /// The request for a job's current try, as that user. `note` gets a sentence for each way in which the run differs from the job.
+    /// Makes the request for the current try of a job, to run as `user`. Calls `note` with a sentence for each way in which the run differs
+    /// from the job's definition.
     init(_ job: Job, as user: User, _ surroundings: RunSurroundings, note: (String) -> Void) throws(RunNotPrepared) {
         let definition = job.definition
         let directory = "\(surroundings.spool)/\(Layout.directory(of: job.id, .running))"
@@ -55,7 +56,7 @@ extension RunRequest {
         }
 
         var substitutes = Substitutes()
-        // The job names no directory, so a substitute is no surprise.
+        // A job that names no directory runs in the root directory when its user's home cannot be entered.
         if definition.directory == nil { substitutes.directories = ["/"] }
         if definition.fallsBack {
             substitutes.directories = [home, "/"]
@@ -69,11 +70,11 @@ extension RunRequest {
 
         var environment = Environment()
         for (name, value) in RunSurroundings.variables(of: user) { environment.set(name, value) }
-        // The worker inserts the variables of that file between these and the job's own.
+        // The worker inserts the variables of `env_file` between these variables and the job's own.
         let file = definition.environmentFile.map { $0.hasPrefix("/") ? $0 : "\(working)/\($0)" }
         if file != nil { environment.keepWhatIsSet() }
         for (name, value) in definition.environment {
-            // A program that is not in the job's own search path is looked for in the usual one.
+            // With `fallback`, a program that is missing in the job's own search path may be in the usual one.
             environment.set(name, definition.fallsBack && name == "PATH" ? "\(value):\(RunSurroundings.path)" : value)
         }
         let payload = definition.payload == nil ? "" : "\(directory)/\(Layout.payloadFile)"
@@ -95,7 +96,7 @@ extension RunRequest {
 
         var input = definition.standardInput ?? (payload.isEmpty ? nil : payload)
         let brought = "\(directory)/\(Layout.inputFile)"
-        // The worker opens the input. When that fails, the run fails.
+        // A job that came as a directory may have its input in there. The worker opens the input later; the run fails when it cannot.
         if input == nil, job.isDirectory {
             do throws(SystemError) {
                 _ = try FileStatus.read(brought)
@@ -118,13 +119,13 @@ extension RunRequest {
         self.substitutes = substitutes
     }
 
-    /// The directory that a job runs in: the user's home where the job names none. A relative directory needs a home.
+    /// The directory in which a job runs: the named one, or the user's home. Throws for a relative directory of a user without a home.
     private static func workingDirectory(_ directory: String?, of user: User) throws(RunNotPrepared) -> String {
         guard let directory else { return user.homeOrRoot }
         if directory.hasPrefix("/") { return directory }
         guard user.hasHome else {
             throw RunNotPrepared(
-                why: "directory \"\(directory)\" counts from the home of user \(user.name), who has none: give an absolute path")
+                why: "directory \"\(directory)\" is relative to the home of user \(user.name), who has none: write an absolute path")
         }
         if directory == "~" || directory.hasPrefix("~/") { return user.home + directory.dropFirst() }
         return "\(user.home)/\(directory)"
@@ -132,21 +133,22 @@ extension RunRequest {
 }
 
 extension User {
-    /// The user database names a home. Without one, nothing is looked for below the root instead.
+    /// True when the user database names an absolute home. A relative directory is not looked for below `/` instead.
     fileprivate var hasHome: Bool { home.hasPrefix("/") }
 
-    /// As login(1): a user without a home is in the root directory.
+    /// A user without a home starts in the root directory, as with login(1).
     fileprivate var homeOrRoot: String { hasHome ? home : "/" }
 }
 
-/// Variables in the order they were first set, each once.
+/// The variables of a run, each once, in the order in which they were first set.
 private struct Environment {
     private(set) var lines: [String] = []
-    /// The number of lines at the front that are not replaced any more.
+    /// The number of lines at the front that ``set(_:_:)`` does not replace.
     private(set) var kept = 0
 
     init() { lines.reserveCapacity(24) }
 
+    /// Has later settings of these variables follow as lines of their own, so that the variables of `env_file` fit in between.
     mutating func keepWhatIsSet() { kept = lines.count }
 
     mutating func set(_ name: String, _ value: String) {

@@ -1,22 +1,23 @@
 import Scheduler
 
-/// How many slots the scheduler may fill: the least of what the configuration has, what this daemon was granted where several share a
-/// machine's slots, and what the machine lets start. Every change is an event for the scheduler.
+/// The number of slots that the scheduler may fill: the least of three limits. The first is in the configuration. The second is this
+/// daemon's share, when several daemons share the slots of a machine. The third holds while the machine refuses to start more processes.
+/// Every change is an event for the scheduler.
 final class SlotLimit {
     private var configured = SchedulerLimits(slots: Configuration().slots, queueSlots: [:])
-    /// What this daemon may use of the slots that are shared; nil where none are.
+    /// This daemon's share of the slots. Nil when the slots are not shared.
     private(set) var granted: Int?
-    /// How many jobs the machine lets run, while it refuses to start more.
+    /// The number of jobs that the machine lets run. Nil when it starts all processes that are requested.
     private var startable: Int?
     private let service: SpoolService
 
-    /// `isShared`: nothing is granted at first.
+    /// With `isShared` the daemon has no slots until ``grant(_:)`` gives it some.
     init(isShared: Bool, _ service: SpoolService) {
         granted = isShared ? 0 : nil
         self.service = service
     }
 
-    /// More slots would be used if they were granted. While the machine refuses to start jobs, they would not.
+    /// True when the daemon would use more slots if it had them.
     var isShort: Bool { service.scheduler.isShortOfSlots && startable == nil }
 
     func configure(_ configuration: Configuration) {
@@ -29,7 +30,7 @@ final class SlotLimit {
         apply()
     }
 
-    /// Nil when the machine starts all processes that are requested.
+    /// Sets the number of jobs that the machine lets run, or removes that limit.
     func limitStarts(to count: Int?) {
         startable = count
         apply()

@@ -1,12 +1,13 @@
 import Linux
 import Scheduler
 
-/// Limits how many jobs run while the machine refuses to start more processes: for a limit of the user or of the control group, or for want
-/// of memory or descriptors.
+/// Limits how many jobs run while the machine refuses to start more processes: because a limit of the user or of the control group is
+/// reached, or because memory or descriptors have run out.
 ///
 /// Invariants:
-/// - A job that could not be started for that reason is still due, and none of its tries counts.
-/// - As many jobs run as the machine has let run. One more is tried after a second, then ever more rarely, until that succeeds.
+/// - A job that could not be started for one of these reasons waits on, and the attempt does not count as one of its tries.
+/// - The number of jobs that may run is the number that ran when the machine refused. One more is tried after a second. After each refusal
+///   the wait doubles, up to a minute; after each success the next trial follows at once.
 final class StartLimit: Part {
     private static let millisecondsMin: Int64 = 1000
     private static let millisecondsMax: Int64 = 60_000
@@ -17,13 +18,13 @@ final class StartLimit: Part {
         /// The time at which one more is tried.
         var againAt: MonotonicInstant
         var delayMilliseconds = millisecondsMin
-        /// One more is being tried.
+        /// True while one job more than before is being tried.
         var isTrying = false
-        /// The job that tries it, once there is one.
+        /// The job that is started as the trial. Nil until a turn starts one.
         var trial: JobID?
     }
 
-    /// Nil when the machine starts all processes that are requested.
+    /// Nil while the machine starts all processes that are requested.
     private var limit: Limit?
     private let slots: SlotLimit
     private let configuration: ConfigurationFile
@@ -37,7 +38,7 @@ final class StartLimit: Part {
 
     var wakeAt: Wake { Wake(monotonic: limit.flatMap { $0.isTrying ? nil : $0.againAt }) }
 
-    /// The machine has refused a start. Returns how many more jobs than now may run.
+    /// Lowers the limit after the machine has refused a start. Returns how many more jobs may run than run now.
     func lower(_ error: String) -> Int {
         let now = MonotonicInstant.now()
         let running = service.runningCount
@@ -52,12 +53,12 @@ final class StartLimit: Part {
         new.isTrying = false
         new.trial = nil
         limit = new
-        service.begin(.processes, error, effect: "what cannot be started waits, and is tried now and then")
+        service.begin(.processes, error, effect: "jobs that cannot be started wait; spoold tries one now and then")
         slots.limitStarts(to: new.count)
         return max(0, new.count - running)
     }
 
-    /// Before a turn: true when one more start is to be tried. Ends the limit when nothing would use more.
+    /// Called before a turn. True when it is time to try one more job. Removes the limit when no more jobs would run without it.
     func isTrialDue() -> Bool {
         guard let limit, !limit.isTrying else { return false }
         if limit.count >= min(configuration.inForce.slots, service.scheduler.jobs.count) {
@@ -75,13 +76,14 @@ final class StartLimit: Part {
         slots.limitStarts(to: new.count)
     }
 
-    /// After a turn: the job that it starts is the trial. When no job needs the start that was to be tried, the limit ends.
+    /// Called after a turn. A job that the turn starts becomes the trial. When the turn starts none although the limit allows one more, no
+    /// job needs the limit to be higher, and it is removed.
     func turnTaken(_ turn: Turn) {
         guard let limit, limit.isTrying, limit.trial == nil else { return }
         if let job = turn.starts.last { self.limit?.trial = job.id } else if service.scheduler.runningCount < limit.count { end() }
     }
 
-    /// A command has begun.
+    /// Called when the command of a job has begun. If the job was the trial, the next trial may follow at once.
     func succeeded(_ job: Job) {
         guard limit?.trial == job.id else { return }
         limit?.isTrying = false

@@ -4,25 +4,25 @@ import Scheduler
 import Store
 import WorkerProtocol
 
-/// The worker processes of this daemon, and the jobs that they run. A worker is started for a job when none is idle, gets one job after
-/// another, and ends when it has been idle for a while.
+/// The worker processes of this daemon, and the jobs that they run. The pool starts a worker for a job when no worker is idle, gives it one
+/// job after another, and ends it when it has been idle for a while.
 ///
 /// Invariants:
 /// - A worker runs the jobs of one user and no others.
-/// - A worker's record file is its own: no other worker, of this daemon or of an earlier one, has it or had it for a run whose end is not
-///   recorded yet.
+/// - A new worker gets a record file that no living worker has, of this daemon or of an earlier one, and that holds no run whose end is
+///   still to be recorded.
 final class WorkerPool: Part {
     /// The time for which an idle worker is kept.
     private static let idleMilliseconds: Int64 = 10_000
-    /// A job fails with `spawn` after this number of new workers, one after another, could not take it.
+    /// A job fails with `spawn` when this number of new workers, one after another, could not take it.
     private static let newWorkersMax = 3
 
     /// By number, which is the name of the worker's record.
     private var workers: [Int: WorkerProcess] = [:]
     private var idle: [WorkerProcess] = []
-    /// The time at which a worker last became idle.
+    /// The last time at which a worker became idle.
     private var idleSince: MonotonicInstant?
-    /// The remarks that the log has. One about a user's home, say, concerns each of that user's jobs and is logged once.
+    /// The remarks that were logged. A remark about a user's home, for example, concerns every job of the user and is logged once.
     private var loggedRemarks: Set<String> = []
     private var surroundings: RunSurroundings
     private let adopted: AdoptedWorkers
@@ -31,7 +31,7 @@ final class WorkerPool: Part {
     private let identities: RunIdentities
     /// The path of the worker program.
     private let program: String
-    /// Workers do not write to the daemon's log.
+    /// True when workers must not write their errors to the daemon's log.
     private let isQuiet: Bool
     private let loop: EventLoop
     private let service: SpoolService
@@ -66,7 +66,7 @@ final class WorkerPool: Part {
 
     // MARK: Starting
 
-    /// Gives a job, which is journaled and in its place, to a worker.
+    /// Gives a job to a worker. The start is in the journal, and the job is in running/.
     func start(_ job: Job) {
         do {
             let identity = try identities.find(job.definition, at: service.now)
@@ -84,10 +84,11 @@ final class WorkerPool: Part {
         }
     }
 
-    /// Gives the run to an idle worker, else to a new one. A worker that has died has not read all of the request, and so has begun
-    /// nothing: another worker gets it.
+    /// Gives the run to an idle worker, or to a new one. When a worker has died before it read the whole request, it has begun nothing, and
+    /// another worker gets the request.
     private func give(_ job: Job, _ request: RunRequest, as credentials: Credentials?, in group: String?) throws(SystemError) {
-        // Only root can open another user's way into a group, and a worker is root's for a moment at its start.
+        // Only root can open the control file of a group. A worker for another user is root for a moment at its start and opens the file
+        // then, so such a job needs a new worker.
         let groupToOpen = credentials == nil ? nil : group
         var newOnes = 0
         while true {
@@ -107,24 +108,24 @@ final class WorkerPool: Part {
                 // The worker has died; its socket reports the end.
                 worker.job = nil
                 guard newOnes == Self.newWorkersMax else { continue }
-                // The last worker may have said why it died.
+                // The last worker may have reported why it died.
                 for case .cannotServe(let errno, let message) in worker.receive() ?? [] { return cannotServe(job, errno, message) }
                 throw error
             }
         }
     }
 
-    /// A job's worker has said that it serves nobody.
+    /// Called when a job's worker has reported that it cannot run any job.
     private func cannotServe(_ job: Job, _ errno: Int32, _ message: String) {
         let error = SystemError(call: "serve", errno: errno)
         if error.isOfDisk || error.isOfBrokenDisk { return refused(job, message) }
         notStarted(job, "its worker cannot serve: \(message)")
     }
 
-    /// A job could not be started, for a reason of its own.
+    /// Ends the try of a job that could not be started, for a reason that concerns this job.
     private func notStarted(_ job: Job, _ why: String) { endUnstarted(job, .notSpawned(why)) }
 
-    /// A job could not be started, for a reason of the machine's: it waits on.
+    /// Has a job wait on that could not be started, for a reason that concerns the machine, and limits further starts.
     private func refused(_ job: Job, _ error: String) {
         endUnstarted(job, .neverBegan)
         limitStarts(error)
@@ -135,13 +136,13 @@ final class WorkerPool: Part {
     }
 
     private func limitStarts(_ error: String) {
-        // Idle workers that no job would use make room for processes that jobs need.
+        // Idle workers beyond those that jobs may use are ended, to make room for the processes of jobs.
         endIdle(keeping: startLimit.lower(error))
     }
 
     // MARK: Turns
 
-    /// Before the scheduler's turn: lets one more job start when it is time to try that.
+    /// Called before the scheduler's turn. Lets one more job start when it is time to try that.
     func prepareTurn() {
         guard startLimit.isTrialDue() else { return }
         if idle.isEmpty {
@@ -150,7 +151,7 @@ final class WorkerPool: Part {
         startLimit.beginTrial()
     }
 
-    /// After the scheduler's turn.
+    /// Called after the scheduler's turn.
     func turnTaken(_ turn: Turn) { startLimit.turnTaken(turn) }
 
     /// Ends the workers that have been idle for a while.
@@ -175,7 +176,8 @@ final class WorkerPool: Part {
                     worker.token = try loop.add(worker.descriptor) { [unowned self] () throws(SystemError) in try takeReports(number) }
                     return worker
                 } catch {
-                    // A worker of an earlier daemon still has that record. The number alone may also mean that no process can be started.
+                    // A worker of an earlier daemon still has this record: try the next number. EWOULDBLOCK is EAGAIN, which other calls
+                    // use for "no more processes", so the call is checked too.
                     guard error.call == "flock", error.errno == EWOULDBLOCK else { throw error }
                 }
             }
@@ -183,8 +185,9 @@ final class WorkerPool: Part {
         }
     }
 
-    /// True for a record that may name a run whose end is not recorded yet: its worker, of an earlier daemon, may have written the end
-    /// and exited a moment ago. While runs are sought, every record that exists may be one of theirs.
+    /// True for a record file that a new worker must not overwrite. A worker of an earlier daemon may have written the end of its run and
+    /// exited a moment ago, and this daemon has not read that end yet. While this daemon searches for the runs of earlier ones, every
+    /// record file may be such a one.
     private func isTaken(record: String) throws(SystemError) -> Bool {
         if adopted.has(record: record) { return true }
         if !service.recovery.isSearching { return false }
@@ -200,13 +203,14 @@ final class WorkerPool: Part {
         idleSince = .now()
     }
 
-    /// Ends idle workers: closing their sockets has them exit.
+    /// Ends idle workers until `count` are left. A worker exits when its socket is closed.
     func endIdle(keeping count: Int) {
         while idle.count > count, let worker = idle.popLast() { forget(worker) }
         if idle.isEmpty { idleSince = nil }
     }
 
-    /// The records of all workers are gone. The next daemon could not find a worker without a record: none gets another run.
+    /// Called when the record files of all workers are gone. The next daemon could not find a worker without a record, so no present worker
+    /// gets another run.
     func forgetRecords() {
         endIdle(keeping: 0)
         for worker in workers.values { worker.isLast = true }
@@ -217,7 +221,7 @@ final class WorkerPool: Part {
         if let token = worker.token { loop.remove(worker.descriptor, token) }
     }
 
-    /// A child has been reaped.
+    /// Called when a child has been reaped.
     func childEnded(_ pid: pid_t) { workers.values.first { $0.pid == pid }?.isReaped = true }
 
     // MARK: Reports
@@ -247,28 +251,28 @@ final class WorkerPool: Part {
                 service.submit(.ended(job.id, attempt: end.attempt, RunResult(end)))
             case .cannotServe(let errno, let message):
                 guard let job = worker.job else { continue }
-                // The worker's own end follows, and concerns no job.
+                // The worker ends now. It has no job any more, so its end concerns none.
                 worker.job = nil
                 cannotServe(job, errno, message)
             }
         }
     }
 
-    /// A try was begun otherwise than its job says.
+    /// Records that a try differs from what its job's definition says, and logs that.
     private func note(_ remark: String, of job: Job) {
         service.submit(.remarked(job.id, remark))
         guard loggedRemarks.insert(remark).inserted || job.definition.fallsBack else { return }
         log.write(.warning, "substituted", at: service.now, ["id": job.id.text, "what": remark])
     }
 
-    /// Writes a running job's `status.json` anew, with the number of its process.
+    /// Writes the `status.json` of a running job again, now with the number of its process.
     private func refreshStatus(of job: Job) {
         guard job.place == .directory(.running) else { return }
         let directory = Layout.directory(of: job.id, .running)
         do throws(SystemError) {
             try spool.fs.replace("\(directory)/\(Layout.statusFile)", try spool.status(of: job, in: directory))
         } catch {
-            // The process's number is a convenience, and the next change writes the whole status anew.
+            // The number is only a convenience, and the next change writes the whole status again.
             guard service.troubles[.disk] == nil, !error.isOfDisk else { return }
             log.write(.warning, "status-not-written", at: service.now, ["id": job.id.text, "error": "\(error)"])
         }
@@ -281,7 +285,7 @@ final class WorkerPool: Part {
         log.write(.error, "worker-died", at: service.now, ["worker": "\(worker.pid)", "id": job.id.text])
         let record = String(worker.number)
         guard try isAlive(record: record) else { return service.workerIsGone(job, record: record) }
-        // The worker is just exiting, or has closed its socket and continues.
+        // The lock is held: the worker is just exiting, or has closed its socket and runs on.
         try adopted.watch(job, record: record)
     }
 
@@ -313,12 +317,12 @@ final class WorkerPool: Part {
     func adopt(_ job: Job, _ run: WorkerRecord.Running, record: String) throws(SystemError) -> Bool {
         guard try adopted.adopt(job, run, record: record) else { return false }
         cgroups.restore(job, at: service.now)
-        // A stop that was asked for before the restart may not have reached the worker.
+        // A stop that was requested before the restart may not have reached the worker.
         if let why = job.stopping { stop(job, why == .killed ? .kill : .politely) }
         return true
     }
 
-    /// Kills what a lost run of this boot left running.
+    /// Kills the processes of a lost run that are still running since this boot.
     func endOrphans(of run: WorkerRecord.Running) {
         guard let id = JobID(run.jobID) else { return }
         let orphans = Orphans(
@@ -332,16 +336,16 @@ final class WorkerPool: Part {
 
     // MARK: Groups
 
-    /// Removes the cgroup of a try that has ended or never began. Returns what the kernel did to the try for its limits.
+    /// Removes the cgroup of a try that has ended or never began. Returns a sentence when the kernel killed processes for the memory limit.
     func leaveGroup(of job: Job) -> String? { cgroups.leave(job) }
 
-    /// Removes the groups of jobs that ended while no daemon served. It takes only jobs whose record is in `done/` or `failed/` of this
-    /// spool, because the jobs of another spool may have their groups in the same directory.
+    /// Removes the groups of jobs that ended while no daemon served. Only jobs whose record is in `done/` or `failed/` of this spool count,
+    /// because the groups of another spool's jobs may be in the same directory.
     func removeEndedGroups() {
         cgroups.removeEnded { [spool, scheduler = service.scheduler] name in
             guard let id = JobID(name), scheduler.jobs[id]?.state != .running else { return false }
             return [Layout.done, Layout.failed].contains { directory in
-                (try? spool.fs.status("\(directory)/\(name)")) ?? nil != nil  // left alone where it cannot be looked at
+                (try? spool.fs.status("\(directory)/\(name)")) ?? nil != nil  // unreadable: left alone
             }
         }
     }

@@ -8,25 +8,25 @@ import WorkerProtocol
 final class WorkerProcess {
     let number: Int
     let pid: pid_t
-    /// The user for whom it runs jobs, and no other user. Nil means the daemon's own user.
+    /// The only user for whom the worker runs jobs. Nil means the daemon's own user.
     let credentials: Credentials?
     private let socket: FileDescriptor
     private var frames = FrameBuffer()
     private var buffer = [UInt8](repeating: 0, count: 4096)
-    /// The job of the run that it has now.
+    /// The job that the worker runs now. Nil when the worker is idle.
     var job: Job?
-    /// Its socket's, in the loop.
+    /// The token of the socket in the event loop.
     var token: EventLoop.Token?
-    /// It gets no other run after this one.
+    /// True when the worker gets no other run after the present one.
     var isLast = false
-    /// Its number may be another process's by now.
+    /// True when the worker's process has been reaped. Its number may then belong to another process.
     var isReaped = false
 
-    /// Starts the worker program with its record file, an absolute path, which is locked before the program begins. Throws EWOULDBLOCK
-    /// when another worker has that file.
+    /// Starts the worker program with the record file at the absolute path `record`, which is locked before the program begins. Throws
+    /// EWOULDBLOCK when another worker has the file.
     ///
     /// Runs of another user enter the cgroup `group`, which the worker opens before it becomes that user.
-    /// With `isQuiet` its errors are written to the daemon's standard output, and not to the daemon's log.
+    /// With `isQuiet` the worker's errors go to the daemon's standard output instead of the daemon's log.
     init(
         program: String, record: String, number: Int, as credentials: Credentials?, opening group: String?, isQuiet: Bool
     ) throws(SystemError) {
@@ -43,11 +43,13 @@ final class WorkerProcess {
 
     var descriptor: Int32 { socket.raw }
 
-    /// The time that a worker may take to read a command.
+    /// The maximum time that a worker may take to read a command.
     private static let sendMilliseconds: Int32 = 5000
 
-    /// Sends a command. A worker that another user can stop must not stop the daemon: if it does not read, it is killed, and its socket
-    /// reports the end.
+    /// Sends a command to the worker.
+    ///
+    /// Another user can stop that user's worker by a signal, and must not stop the daemon with it: such a worker is continued first, and
+    /// killed when it does not read in time. Its socket then reports the end.
     func send(_ command: Command) throws(SystemError) {
         if credentials != nil { signal(SIGCONT) }
         do throws(SystemError) { try Self.send(socket.raw, command.frame(), isPatient: credentials == nil) } catch {
@@ -88,7 +90,7 @@ final class WorkerProcess {
         do throws(ProtocolError) {
             while let body = try frames.next() { reports.append(try Report(body: body)) }
         } catch {
-            // A worker that sends garbage counts as gone: its record file still says how its run ended.
+            // A worker that sends garbage counts as gone. Its record file still has the end of its run.
             return nil
         }
         return reports
@@ -105,7 +107,7 @@ extension RunResult {
             case .timedOut(.signaled(let number, _)): .timedOut(exitCode: nil, signal: number)
             case .inputBroke(.exited(let code)): .inputBroke(exitCode: Int(code), signal: nil)
             case .inputBroke(.signaled(let number, _)): .inputBroke(exitCode: nil, signal: number)
-            // The machine could not start it, for a reason that is not the job's: the try does not count.
+            // The machine refused to start the process, for a reason that does not concern the job: the try does not count.
             case .spawnFailed(let errno, _) where SystemError(call: "spawn", errno: errno).isRefusedStart: .neverBegan
             case .spawnFailed(_, let message): .notSpawned(message)
             }

@@ -94,7 +94,7 @@ struct UpgradeTests {
         try Self.install(row.text, at: program, mode: row.mode)
         let restart = try spool.ctl("restart")
         #expect(restart.code == 1)
-        #expect(restart.errors.contains(row.says) && restart.errors.contains("goes on"), "\(restart.errors)")
+        #expect(restart.errors.contains(row.says) && restart.errors.contains("continues"), "\(restart.errors)")
         try spool.logLine("event=not-restarted", row.says)
         #expect(!daemon.hasEnded)
         #expect(try spool.runsOn())

@@ -172,7 +172,7 @@ struct BrokenDiskTests {
         try other.stop()
         try Commands.succeed("cp", "-aT", other.path, spool.path)
         #expect(try spool.exitCode() == 1)
-        #expect(spool.log.contains("another spool stands at"), "\(spool.log)")
+        #expect(spool.log.contains("another spool is at"), "\(spool.log)")
     }
 
     @Test("What was noted of a broken disk counts until the machine is started again, and once", arguments: [true, false])

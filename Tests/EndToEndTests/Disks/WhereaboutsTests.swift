@@ -243,7 +243,7 @@ struct WhereaboutsTests {
             spool.signal(SIGCONT)
         }
         #expect(try spool.exitCode() == 1)
-        #expect(spool.log.contains(isReplaced ? "another spool stands at \(spool.path)" : "was deleted"), "\(spool.log)")
+        #expect(spool.log.contains(isReplaced ? "another spool is at \(spool.path)" : "was deleted"), "\(spool.log)")
         if isReplaced {
             try spool.start()
             #expect(try spool.runsOn())

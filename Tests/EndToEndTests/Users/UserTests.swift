@@ -90,7 +90,7 @@ import Testing
         #expect(try job.stdout == "64101\n64102\n64102\n64101 /\n", "\(job.outcome) \(job.error)")
         let lacking = try spool.run("command = \"true\"\nuser = 64101", as: "lacking")
         #expect(lacking.outcome == "failed spawn")
-        #expect(lacking.error.contains("give group, too"), "\(lacking.error)")
+        #expect(lacking.error.contains("set group, too"), "\(lacking.error)")
     }
 
     @Test("U3: group alone leaves the user as it is; a member's other groups stay", arguments: ["adm", "4"])
