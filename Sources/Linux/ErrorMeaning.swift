@@ -1,24 +1,24 @@
 import Glibc
 
-// Which error numbers mean what. Code that has to tell one kind of failure from another asks here; a number alone is compared only where
-// the manual page of that one call gives it a meaning of its own.
+// The meanings of error numbers. Code that distinguishes kinds of failures uses these. It compares a number itself only when the manual
+// page of one call gives the number a special meaning.
 
 extension SystemError {
     // MARK: The disk
 
-    /// The disk takes no change now, and may take one later: it is full or read-only, a quota is used up, or the file is as large as the
-    /// process may write.
+    /// The disk takes no change now, and may take one later: it is full or read-only, a quota is used up, or the file has reached the size
+    /// limit of the process.
     public var isOfDisk: Bool { [ENOSPC, EDQUOT, EROFS, EFBIG].contains(errno) }
 
     /// A sync failed. The data may not be on the disk, and a later sync of the same files does not report that.
     public var isFailedSync: Bool { ["fsync", "fdatasync", "syncfs"].contains(call) }
 
-    /// The disk is broken: nobody knows what it holds.
+    /// The disk is broken: its content is unknown.
     public var isOfBrokenDisk: Bool { isFailedSync || [EIO, EROFS, EUCLEAN, EBADMSG].contains(errno) }
 
     // MARK: The machine
 
-    /// The machine has no descriptor, or no memory for one, to give now.
+    /// No descriptor, or no memory for one, is free now.
     public var isShortage: Bool { [EMFILE, ENFILE, ENOMEM].contains(errno) }
 
     /// The machine can start no process now.
@@ -27,7 +27,7 @@ extension SystemError {
     /// A run cannot be started now: there is no process for it, or no room for its record and output.
     public var isRefusedStart: Bool { isRefusedProcess || isOfDisk }
 
-    /// The kernel has no inotify watch or instance to give now; inotify_add_watch(2) says ENOSPC for the first.
+    /// The kernel has no inotify watch or instance left. inotify_add_watch(2) returns ENOSPC for watches.
     public var isOutOfWatches: Bool { errno == ENOSPC || isShortage }
 
     /// The next try may succeed although nobody changes anything.
@@ -38,19 +38,19 @@ extension SystemError {
 
     // MARK: One path
 
-    /// Nothing is there.
+    /// The path does not exist.
     public var isMissing: Bool { [ENOENT, ENOTDIR].contains(errno) }
 
-    /// Nothing is there, or in a directory that this process may not search.
+    /// The path does not exist, or is in a directory that this process may not search.
     public var isOutOfReach: Bool { isMissing || errno == EACCES }
 
-    /// A directory is not empty; rename(2) and rmdir(2) may say either.
+    /// A directory is not empty. rename(2) and rmdir(2) may return either number.
     public var isNotEmpty: Bool { [ENOTEMPTY, EEXIST].contains(errno) }
 
-    /// Only this path is affected: something else is there, or nothing, or it is not ours. The disk works.
+    /// Only this path is affected: it does not exist, or something else is there, or this process may not use it. The disk works.
     public var isOfOnePath: Bool { isMissing || isInTheWay }
 
-    /// Only this path is affected: something is there that cannot be replaced, moved or entered, or the name is too long.
+    /// Only this path is affected: a file there cannot be replaced, moved or entered, or the name is too long.
     public var isInTheWay: Bool {
         [EACCES, EBUSY, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EXDEV].contains(errno)
     }

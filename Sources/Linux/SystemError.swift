@@ -1,7 +1,6 @@
-// Linux: thin Swift over the system's calls, and nothing else. Each function is one call or the few that always go
-// together; it restarts on EINTR, never blocks on files of strangers, opens everything close-on-exec, and throws
-// SystemError, which carries the call, the path and errno. File names are Strings that round-trip any bytes (FileName).
-// Nothing here logs, retries on failure, or knows what a job is.
+// Linux: thin Swift over system calls. Each function makes one call, or a few that belong together. It repeats a call that EINTR
+// interrupted, does not wait when it opens files of other users, opens everything close-on-exec, and throws SystemError with the call, the
+// path and errno. File names are Strings that keep any bytes (FileName). Nothing here logs, tries again after a failure, or knows jobs.
 
 import Glibc
 
@@ -9,7 +8,7 @@ import Glibc
 public struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The call's name as in its manual page, `open`.
     public var call: String
-    /// The path it was given, relative to the directory it was given with; nil where there is none.
+    /// The path that the call was given, which may be relative to a directory. Nil when the call has no path.
     public var path: String?
     /// The error number, errno(3).
     public var errno: Int32
@@ -48,7 +47,7 @@ extension SystemError {
 
 // MARK: - Calling
 
-/// Makes a call, again for as long as a signal interrupts it, and throws what errno says when it returns a negative number.
+/// Makes a call, and repeats it while signals interrupt it. Throws errno when it returns a negative number.
 @discardableResult
 func attempt<Value: SignedInteger>(_ call: String, _ path: String? = nil, _ body: () -> Value) throws(SystemError) -> Value {
     while true {

@@ -1,17 +1,17 @@
 import Glibc
 
-/// How many files this process may have open, RLIMIT_NOFILE. A program that needs many raises its soft limit, and starts other programs
-/// with the limit that it had itself. systemd.exec(5) asks for both, because select(2) cannot take more than 1024.
+/// The limit of files that this process may have open, RLIMIT_NOFILE. A program that needs many raises its soft limit, and starts other
+/// programs with the limit that it had itself. systemd.exec(5) asks for both, because select(2) fails for descriptors above 1023.
 public enum DescriptorLimit {
-    /// The soft limit before it was raised; nil when it was not. Set once, before there is a second thread.
+    /// The soft limit before it was raised. Nil when it was not raised. Set once, before there is a second thread.
     nonisolated(unsafe) private static var original: rlim_t?
 
     private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 
-    /// The number of files to which even root cannot raise a process's limit any further, proc_sys_fs(5); nil where that cannot be read.
+    /// The highest limit that even root can set, proc_sys_fs(5). Nil when it cannot be read: the kernel then refuses a higher limit when a
+    /// program is started.
     public static let kernelMax: Int? = {
-        // Without /proc the limit is unknown, and the kernel refuses what is above it when a program is started.
-        guard let file = try? FileDescriptor.open("/proc/sys/fs/nr_open", O_RDONLY) else { return nil }
+        guard let file = try? FileDescriptor.open("/proc/sys/fs/nr_open", O_RDONLY) else { return nil }  // no /proc: unknown
         guard let bytes = try? file.readAll(limit: 64) else { return nil }  // as above
         return Int(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
     }()
@@ -32,7 +32,7 @@ public enum DescriptorLimit {
         var lowered = now
         lowered.rlim_cur = original
         setrlimit(resource, &lowered)
-        // Never refused: the limit had this value a moment ago.
+        // This cannot fail, because the limit had this value a moment ago.
         defer { setrlimit(resource, &now) }
         return body()
     }

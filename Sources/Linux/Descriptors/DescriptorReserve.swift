@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// Descriptors that are kept open for the moment when no other can be had: given up, they make room for what is under way.
+/// Descriptors that are kept open in reserve. When the process has no other descriptors left, it closes these, and work under way can be
+/// finished with them.
 public final class DescriptorReserve {
     private var held: [Int32] = []
     private var wanted = 0
@@ -10,7 +11,7 @@ public final class DescriptorReserve {
 
     deinit { spend() }
 
-    /// Keeps so many from now on, as far as they can be had.
+    /// Keeps this number of descriptors from now on, or none while there are too few.
     public func keep(_ count: Int) {
         wanted = count
         _ = refill()
@@ -18,7 +19,7 @@ public final class DescriptorReserve {
 
     public var isWhole: Bool { held.count >= wanted }
 
-    /// Gives them up. False when there was none.
+    /// Closes the reserve. Returns false when it was empty.
     @discardableResult
     public func spend() -> Bool {
         guard !held.isEmpty else { return false }
@@ -27,17 +28,18 @@ public final class DescriptorReserve {
         return true
     }
 
-    /// Takes them back, if twice as many can be had: who then needs one does not come to spend them at once.
+    /// Opens the reserve again, if twice as many descriptors are free: otherwise the next need would spend it at once. Returns true when
+    /// the reserve is complete.
     public func refill() -> Bool {
         if isWhole { return true }
         var new: [Int32] = []
         while held.count + new.count < 2 * wanted {
-            // No descriptor can be had, for whatever reason.
-            guard let raw = try? attempt("open", "/", { linux_openat(AT_FDCWD, "/", LINUX_O_PATH | O_CLOEXEC, 0) }) else { break }
+            let raw = try? attempt("open", "/") { linux_openat(AT_FDCWD, "/", LINUX_O_PATH | O_CLOEXEC, 0) }  // none left
+            guard let raw else { break }
             new.append(raw)
         }
         let isEnough = held.count + new.count >= 2 * wanted
-        // The lowest, which a limit that is lowered leaves to us.
+        // Keep the lowest numbers: they stay valid when the limit is lowered.
         let kept = isEnough ? wanted - held.count : 0
         held += new.prefix(kept)
         for raw in new.dropFirst(kept) { close(raw) }

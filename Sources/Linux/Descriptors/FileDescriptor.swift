@@ -3,7 +3,7 @@ import Glibc
 
 /// A file descriptor that closes itself, close(2), when its owner is done with it.
 public struct FileDescriptor: ~Copyable, Sendable {
-    /// The number, for calls that only borrow it.
+    /// The number, for calls that do not keep it.
     public let raw: Int32
 
     /// Takes over an open descriptor.
@@ -21,14 +21,14 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return raw
     }
 
-    /// Opens a path, open(2) with O_CLOEXEC. `mode` counts with O_CREAT only. See ``withoutWaiting(_:)``.
+    /// Opens a path, open(2) with O_CLOEXEC. `mode` is used with O_CREAT only. See ``withoutWaiting(_:)``.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
             owning: try attempt("open", at: path) { linux_openat(AT_FDCWD, $0, withoutWaiting(flags) | O_CLOEXEC, mode) })
     }
 
-    /// What is opened for reading where no link is followed is to be a regular file, and others may have put a FIFO or a terminal there:
-    /// neither is waited for (O_NONBLOCK), nor made ours (O_NOCTTY).
+    /// Adds O_NONBLOCK and O_NOCTTY for a file that is opened for reading with O_NOFOLLOW. Such a path should be a regular file, but
+    /// another user may have put a FIFO or a terminal there. Opening then neither waits for a writer nor gets a controlling terminal.
     static func withoutWaiting(_ flags: Int32) -> Int32 {
         flags & O_NOFOLLOW != 0 && flags & O_ACCMODE == O_RDONLY ? flags | O_NONBLOCK | O_NOCTTY : flags
     }
@@ -55,24 +55,24 @@ extension FileDescriptor {
         return try attempt("pread") { Glibc.pread(raw, buffer.baseAddress, buffer.count, off_t(offset)) }
     }
 
-    /// Where the next bytes stand that are no hole of a sparse file, at or behind `offset`, lseek(2) SEEK_DATA; nil: nowhere. It is
-    /// `offset` itself where the file system does not tell. Moves the place of ``read(into:)``.
+    /// The position of the next data at or after `offset` that is not a hole of a sparse file, lseek(2) SEEK_DATA. Nil when only a hole
+    /// follows. Returns `offset` on a file system that does not know its holes. Moves the position of ``read(into:)``.
     public borrowing func nextData(from offset: Int64) -> Int64? {
         let found = lseek(raw, off_t(offset), Self.seekData)
         if found >= 0 { return Int64(found) }
         return errno == ENXIO ? nil : offset
     }
 
-    /// From unistd.h, which shows it with _GNU_SOURCE only.
+    /// unistd.h defines it for _GNU_SOURCE only.
     private static let seekData: Int32 = 3
 
-    /// Reads from here to the end of the file. Throws EFBIG when that is more than `limit` bytes: the size of what others may have written
-    /// is theirs to choose.
+    /// Reads from the present position to the end of the file. Throws EFBIG for more than `limit` bytes, because another user may have
+    /// chosen the size of the file.
     public borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
         // One byte more than the size, so that the common case finds the end in the first read and grows nothing.
         let expected = min(Int(try status().size), limit)
         var bytes: [UInt8] = []
-        // Files in /proc say they are empty, and those in /proc/sys give everything in the first read or nothing.
+        // Files in /proc have the size 0. Files in /proc/sys return their whole content in the first read.
         var capacity = expected > 0 ? expected + 1 : 4096
         while true {
             let chunk = try readChunk(capacity)
@@ -120,7 +120,7 @@ extension FileDescriptor {
 // MARK: - Writing
 
 extension FileDescriptor {
-    /// Writes all bytes here, write(2) as often as it takes.
+    /// Writes all bytes at the present position, with as many calls of write(2) as needed.
     public borrowing func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         let raw = raw
         var done = 0
@@ -129,7 +129,7 @@ extension FileDescriptor {
         }
     }
 
-    /// Writes all bytes here, write(2) as often as it takes.
+    /// Writes all bytes at the present position, with as many calls of write(2) as needed.
     public borrowing func write(_ bytes: [UInt8]) throws(SystemError) {
         let raw = raw
         let outcome: Result<Void, SystemError> = bytes.withUnsafeBytes { buffer in
@@ -138,7 +138,7 @@ extension FileDescriptor {
         try outcome.get()
     }
 
-    /// Writes all bytes at `offset`, pwrite(2) as often as it takes.
+    /// Writes all bytes at `offset`, with as many calls of pwrite(2) as needed.
     public borrowing func write(_ bytes: [UInt8], at offset: Int64) throws(SystemError) {
         let raw = raw
         var position = off_t(offset)
@@ -167,7 +167,7 @@ private func writeAll(
 // MARK: - State
 
 extension FileDescriptor {
-    /// Puts data and metadata on the disk, fsync(2). After a failure, what is on the disk is unknown.
+    /// Puts data and metadata on the disk, fsync(2). After a failure the content of the disk is unknown.
     public borrowing func sync() throws(SystemError) {
         let raw = raw
         try attempt("fsync") { fsync(raw) }
@@ -199,7 +199,7 @@ extension FileDescriptor {
         try attempt("fchmod") { fchmod(raw, mode) }
     }
 
-    /// Sets owner and group, fchown(2); -1, as `uid_t.max`, leaves either.
+    /// Sets owner and group, fchown(2). `uid_t.max`, which is -1, leaves the owner or the group as it is.
     public borrowing func setOwner(_ owner: uid_t, group: gid_t) throws(SystemError) {
         let raw = raw
         try attempt("fchown") { fchown(raw, owner, group) }
@@ -223,8 +223,8 @@ extension FileDescriptor {
         }
     }
 
-    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file has the exclusive one. Gives up the lock that
-    /// this opening has. True also where the file system has no such locks.
+    /// Takes a shared advisory lock, flock(2) LOCK_SH|LOCK_NB; false when another open file has the exclusive one. The lock replaces the
+    /// one that this open file has. Returns true also on a file system without such locks.
     public borrowing func trySharedLock() throws(SystemError) -> Bool {
         let raw = raw
         do throws(SystemError) {
@@ -235,15 +235,16 @@ extension FileDescriptor {
         }
     }
 
-    /// Takes the exclusive advisory lock, flock(2) LOCK_EX, once its holder has let it go.
+    /// Waits for the exclusive advisory lock and takes it, flock(2) LOCK_EX.
     public borrowing func lock() throws(SystemError) {
         let raw = raw
         try attempt("flock") { linux_flock(raw, LOCK_EX) }
     }
 
-    // MARK: Open file description locks, fcntl(2): let go when the last descriptor of this opening is closed, also over exec
+    // MARK: Open file description locks, fcntl(2)
 
-    // From fcntl.h, which shows them with _GNU_SOURCE only.
+    // Such a lock belongs to one opening of the file. It stays over exec(3), and ends when the last descriptor of the opening is closed.
+    // fcntl.h defines the commands for _GNU_SOURCE only.
     private static let getRecordLock: Int32 = 36
     private static let setRecordLock: Int32 = 37
     private static let awaitRecordLock: Int32 = 38
@@ -268,7 +269,7 @@ extension FileDescriptor {
         }
     }
 
-    /// Takes the exclusive lock, F_OFD_SETLKW, once its holder has let it go. Blocks the calling thread.
+    /// Waits for the exclusive lock and takes it, F_OFD_SETLKW. Blocks the calling thread.
     public borrowing func awaitRecordLock() throws(SystemError) { _ = try recordLock(Self.awaitRecordLock, F_WRLCK) }
 
     /// True while another opening of the file holds the lock, F_OFD_GETLK.
@@ -276,21 +277,21 @@ extension FileDescriptor {
         try recordLock(Self.getRecordLock, F_RDLCK).l_type != Int16(F_UNLCK)
     }
 
-    /// Takes the shared lock on all from `offset` on, F_OFD_SETLK, and lets go of what is before it. EAGAIN when another opening holds
-    /// the exclusive one.
+    /// Takes the shared lock on everything from `offset` on, F_OFD_SETLK, and unlocks what is before it. Throws EAGAIN when another opening
+    /// has the exclusive lock.
     public borrowing func lockReading(from offset: Int64) throws(SystemError) {
         _ = try recordLock(Self.setRecordLock, F_RDLCK, from: offset)
         if offset > 0 { _ = try recordLock(Self.setRecordLock, F_UNLCK, count: offset) }
     }
 
-    /// Takes the shared lock on the first `count` bytes, F_OFD_SETLK. EAGAIN when another opening holds the exclusive one.
+    /// Takes the shared lock on the first `count` bytes, F_OFD_SETLK. Throws EAGAIN when another opening has the exclusive lock.
     public borrowing func lockReading(count: Int64) throws(SystemError) { _ = try recordLock(Self.setRecordLock, F_RDLCK, count: count) }
 
-    /// Where the first part of `range` begins on which another opening holds a lock, F_OFD_GETLK; nil when none does. Does not wait.
+    /// The position of the first byte in `range` on which another opening has a lock, F_OFD_GETLK. Nil when there is none. Does not wait.
     public borrowing func firstLocked(in range: Range<Int64>) throws(SystemError) -> Int64? {
         var found: Int64?
         var end = range.upperBound
-        // Each answer is one lock of several, in no order; the next question is about what is before it.
+        // The kernel returns any one of several locks. So the search is repeated in the bytes before the one that was found.
         while end > range.lowerBound {
             let lock = try recordLock(Self.getRecordLock, F_WRLCK, from: range.lowerBound, count: end == .max ? 0 : end - range.lowerBound)
             guard lock.l_type != Int16(F_UNLCK) else { break }
@@ -314,12 +315,12 @@ extension FileDescriptor {
         try attempt("fcntl") { linux_fcntl_int(raw, F_SETFD, isClosed ? FD_CLOEXEC : 0) }
     }
 
-    /// Keeps writers out while the file is read: false when somebody has it open for writing already. Whoever opens it for
+    /// Keeps writers out while the file is read. Returns false when somebody has the file open for writing already. Whoever opens it for
     /// writing afterwards waits until this descriptor is closed.
     ///
-    /// A read lease, fcntl(2) F_SETLEASE. When a writer waits the kernel sends SIGIO, which ends a process that does not
-    /// ignore it. Needs a descriptor opened read-only by the file's owner (or CAP_LEASE) on a file system with leases: where
-    /// the system refuses for any other reason the answer is true, and nobody is kept out.
+    /// Takes a read lease, fcntl(2) F_SETLEASE. When a writer waits, the kernel sends SIGIO, which ends a process that does not ignore it.
+    /// A lease needs a descriptor opened read-only, by the file's owner or with CAP_LEASE, on a file system with leases. When the system
+    /// refuses the lease for any other reason, the result is true and no writer is kept out.
     public borrowing func excludeWriters() -> Bool {
         linux_set_lease(raw, Int32(F_RDLCK)) == 0 || errno != EAGAIN
     }

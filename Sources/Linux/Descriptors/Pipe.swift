@@ -1,11 +1,11 @@
 import CLinux
 import Glibc
 
-/// A pipe, pipe2(2): what is written to one end is read from the other.
+/// A pipe, pipe2(2). Bytes that are written to one end are read from the other.
 public struct Pipe: ~Copyable {
     /// Non-blocking.
     public let reading: FileDescriptor
-    /// Blocking: it is the one that is given to another program.
+    /// Blocking, because this end is given to another program.
     public let writing: FileDescriptor
 
     public init() throws(SystemError) {
@@ -22,7 +22,7 @@ public struct Pipe: ~Copyable {
         writing = FileDescriptor(owning: other)
     }
 
-    /// Takes the pipe apart: numbers whose owner is now the caller.
+    /// Gives both descriptors to the caller, who closes them.
     public consuming func release() -> (reading: Int32, writing: Int32) {
         (reading.release(), writing.release())
     }

@@ -1,12 +1,12 @@
 import CLinux
 import Glibc
 
-/// A terminal that gives each key as it is pressed, termios(3). Signals from the keyboard stay signals.
+/// A terminal whose keys can be read one by one as they are pressed, termios(3). Keys that send signals still do so.
 public final class RawTerminal {
     private let raw: Int32
     private let original: termios
 
-    /// `raw`: a terminal's descriptor; ENOTTY for anything else. Its settings are those that ``leave()`` goes back to.
+    /// Takes the descriptor of a terminal, and remembers its settings for ``leave()``. Throws ENOTTY for anything else.
     public init(_ raw: Int32) throws(SystemError) {
         var settings = termios()
         try attempt("tcgetattr") { tcgetattr(raw, &settings) }
@@ -14,7 +14,7 @@ public final class RawTerminal {
         original = settings
     }
 
-    /// No echo, and reading returns each byte as it comes.
+    /// Turns echo off, and has read(2) return each byte at once.
     public func enter() throws(SystemError) {
         var settings = original
         settings.c_lflag &= ~tcflag_t(ICANON | ECHO | IEXTEN)
@@ -26,13 +26,13 @@ public final class RawTerminal {
         try attempt("tcsetattr") { tcsetattr(raw, TCSANOW, &settings) }
     }
 
-    /// Back to what it was; a terminal that is gone has nothing to go back to.
+    /// Restores the settings. A failure is ignored: the terminal is then gone.
     public func leave() {
         var settings = original
         _ = tcsetattr(raw, TCSANOW, &settings)
     }
 
-    /// The columns and rows of a terminal, TIOCGWINSZ; 80 by 24 where nobody knows.
+    /// The columns and rows of a terminal, TIOCGWINSZ, or 80 by 24 when they are not known.
     public static func size(_ raw: Int32) -> (columns: Int, rows: Int) {
         let columns = Int(linux_terminal_columns(raw))
         let rows = Int(linux_terminal_rows(raw))

@@ -6,8 +6,8 @@ public struct SocketPair: ~Copyable {
     public let first: FileDescriptor
     public let second: FileDescriptor
 
-    /// A pair of stream sockets, AF_UNIX and SOCK_STREAM, close-on-exec. `nonBlocking` is for the first of them only: the second
-    /// is the one that is given to another program.
+    /// A pair of stream sockets, AF_UNIX and SOCK_STREAM, close-on-exec. `nonBlocking` concerns the first of them only: the
+    /// second is given to another program.
     public init(nonBlocking: Bool = false) throws(SystemError) {
         var pair: (Int32, Int32) = (-1, -1)
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -23,7 +23,7 @@ public struct SocketPair: ~Copyable {
         second = FileDescriptor(owning: other)
     }
 
-    /// Takes the pair apart: numbers whose owner is now the caller.
+    /// Gives both descriptors to the caller, who closes them.
     public consuming func release() -> (first: Int32, second: Int32) {
         (first.release(), second.release())
     }

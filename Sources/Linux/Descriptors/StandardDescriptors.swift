@@ -1,16 +1,16 @@
 import CLinux
 import Glibc
 
-/// Descriptors 0, 1 and 2, which whoever starts a program may have closed.
+/// Descriptors 0, 1 and 2, which may be closed when a program starts.
 public enum StandardDescriptors {
-    /// Opens /dev/null for each of 0, 1 and 2 that is closed, so that no file opened later gets its number. The first statement of every
-    /// program: a journal that was opened as 2 would take what is meant for standard error.
+    /// Opens /dev/null for each of 0, 1 and 2 that is closed, so that no file opened later gets its number. Every program calls this first:
+    /// error messages would be written into a journal that was opened as 2.
     ///
-    /// Reading 0, or writing 1 or 2, still fails with EBADF as it does on a closed descriptor: 0 is opened for writing, the others for
-    /// reading. Ends the process with 1 when that cannot be done: a program that went on would damage files.
+    /// 0 is opened for writing and the others for reading, so that reading 0 and writing 1 or 2 still fails with EBADF. When /dev/null
+    /// cannot be opened, the process ends with exit code 1, because it could damage files.
     public static func open(of program: StaticString) {
         for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
-            // The lowest free number is this one: those below are taken.
+            // The kernel returns the lowest free number: this one, because those below are open.
             var raw: Int32
             repeat { raw = linux_openat(AT_FDCWD, "/dev/null", number == 0 ? O_WRONLY : O_RDONLY, 0) } while raw < 0 && errno == EINTR
             if raw == number { continue }
@@ -19,7 +19,7 @@ public enum StandardDescriptors {
         }
     }
 
-    /// True when there is a standard input. The one that ``open(of:)`` put in place of a closed one does not count.
+    /// True when there is a standard input. /dev/null from ``open(of:)`` does not count.
     public static var hasInput: Bool {
         let flags = linux_fcntl_int(STDIN_FILENO, F_GETFL, 0)
         return flags >= 0 && flags & O_ACCMODE != O_WRONLY

@@ -3,7 +3,7 @@ import Glibc
 
 /// Watches directories and files for changes, inotify(7).
 public struct Inotify: ~Copyable {
-    /// Readable when events wait; non-blocking.
+    /// Readable when there are events; non-blocking.
     public let descriptor: FileDescriptor
     private let buffer: UnsafeMutableRawBufferPointer
 
@@ -16,8 +16,8 @@ public struct Inotify: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// Watches a path, inotify_add_watch(2); returns the watch that its events carry. Watching the same file again changes its
-    /// mask and returns the same watch.
+    /// Watches a path, inotify_add_watch(2), and returns the number of the watch, which its events have. Watching the same file again
+    /// changes its mask and returns the same number.
     public borrowing func add(_ path: String, _ mask: InotifyMask) throws(SystemError) -> Int32 {
         let raw = descriptor.raw
         return try attempt("inotify_add_watch", at: path) { inotify_add_watch(raw, $0, mask.rawValue) }
@@ -29,8 +29,8 @@ public struct Inotify: ~Copyable {
         try attempt("inotify_rm_watch") { inotify_rm_watch(raw, watch) }
     }
 
-    /// Appends all events that wait, read(2) until there are none.
-    /// Returns true when the kernel's queue overflowed: then events are missing, and every watched directory must be listed.
+    /// Reads all events and appends them. Returns true when the kernel's queue has overflowed: events are then missing, and the caller must
+    /// list every watched directory.
     public borrowing func readEvents(into events: inout [InotifyEvent]) throws(SystemError) -> Bool {
         var overflowed = false
         while true {
@@ -65,9 +65,9 @@ public struct InotifyEvent: Sendable, Equatable {
     /// The watch as ``Inotify/add(_:_:)`` returned it; -1 for ``InotifyMask/overflow``.
     public var watch: Int32
     public var mask: InotifyMask
-    /// The same number on the two halves of a rename; else 0.
+    /// The same number in the two events of a rename, otherwise 0.
     public var cookie: UInt32
-    /// The name in the watched directory; empty when the watched file itself is meant.
+    /// The name in the watched directory. Empty when the event concerns the watched file itself.
     public var name: String
 
     public init(watch: Int32, mask: InotifyMask, cookie: UInt32 = 0, name: String = "") {

@@ -1,9 +1,9 @@
 import Glibc
 
-/// A moment by the clock that is never set, CLOCK_MONOTONIC: for deadlines and measurements. It does not count the time that the machine
-/// sleeps, and means nothing after a reboot or in another process's time namespace.
+/// A moment of the clock that nobody can set, CLOCK_MONOTONIC, for deadlines and measurements. The clock stands still while the machine
+/// sleeps. A moment has no meaning after a reboot or in another time namespace.
 public struct MonotonicInstant: Comparable, Hashable, Sendable {
-    /// Since some moment in the past.
+    /// The time since an unspecified moment in the past.
     public var nanoseconds: Int64
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
@@ -36,7 +36,8 @@ public struct MonotonicInstant: Comparable, Hashable, Sendable {
     /// Whole milliseconds; negative when `start` is later.
     public func milliseconds(since start: MonotonicInstant) -> Int64 { nanoseconds(since: start) / 1_000_000 }
 
-    /// The time left until this moment, rounded up, so that the moment has come when such a wait is over; 0 when it is in the past.
+    /// The milliseconds left until this moment, or 0 when it is in the past. They are rounded up, so that a wait of this length is not too
+    /// short.
     public func millisecondsLeft(at now: MonotonicInstant = .now()) -> Int64 {
         let left = nanoseconds(since: now)
         return left <= 0 ? 0 : left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1)

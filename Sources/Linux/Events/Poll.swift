@@ -30,7 +30,7 @@ public struct Poll: ~Copyable {
         }
     }
 
-    /// epoll_create1(2). One wait returns at most `capacity` events; the others come with the next.
+    /// Makes an epoll set, epoll_create1(2). One wait returns at most `capacity` events; the next wait returns the others.
     public init(capacity: Int = 64) throws(SystemError) {
         descriptor = FileDescriptor(owning: try attempt("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
         buffer = .allocate(capacity: capacity)
@@ -38,12 +38,12 @@ public struct Poll: ~Copyable {
 
     deinit { buffer.deallocate() }
 
-    /// Starts to watch a descriptor; its events carry `token`.
+    /// Watches a descriptor. Its events have the token `token`.
     public borrowing func add(_ raw: Int32, _ flags: Flags = .readable, token: UInt64) throws(SystemError) {
         try control(EPOLL_CTL_ADD, raw, flags, token)
     }
 
-    /// Stops watching a descriptor; closing it does so too, unless it was duplicated.
+    /// Stops watching a descriptor. Closing the descriptor does the same, unless it was duplicated.
     public borrowing func remove(_ raw: Int32) throws(SystemError) { try control(EPOLL_CTL_DEL, raw, [], 0) }
 
     private borrowing func control(_ operation: Int32, _ raw: Int32, _ flags: Flags, _ token: UInt64) throws(SystemError) {
@@ -52,8 +52,8 @@ public struct Poll: ~Copyable {
         try attempt("epoll_ctl") { epoll_ctl(own, operation, raw, &event) }
     }
 
-    /// Replaces `events` by those that are ready, epoll_wait(2), waiting for the first at most so long; -1 waits for ever. Empty
-    /// when the time is over or a signal's handler ran.
+    /// Waits for events, epoll_wait(2), and stores them in `events`. Waits at most `timeoutMilliseconds`, or without limit for -1. `events`
+    /// is empty when the time is over or a signal handler ran.
     public borrowing func wait(timeoutMilliseconds: Int32 = -1, into events: inout [Event]) throws(SystemError) {
         events.removeAll(keepingCapacity: true)
         let count = epoll_wait(descriptor.raw, buffer.baseAddress, Int32(buffer.count), timeoutMilliseconds)

@@ -1,9 +1,9 @@
 import CLinux
 import Glibc
 
-/// Signals that are read like a file instead of interrupting, signalfd(2).
+/// Reads signals from a descriptor instead of handling them in a signal handler, signalfd(2).
 public struct SignalDescriptor: ~Copyable {
-    /// Readable when a signal waits; non-blocking.
+    /// Readable when there is a signal; non-blocking.
     public let descriptor: FileDescriptor
 
     /// One signal, struct signalfd_siginfo.
@@ -20,8 +20,8 @@ public struct SignalDescriptor: ~Copyable {
         }
     }
 
-    /// Blocks these signals in the calling thread, pthread_sigmask(3), and takes them from then on. Equal signals that arrive
-    /// before they are read count once.
+    /// Blocks these signals in the calling thread, pthread_sigmask(3), so that they are read here from then on. The kernel merges equal
+    /// signals that have not been read yet.
     public init(_ signals: [Int32]) throws(SystemError) {
         var set = sigset_t()
         sigemptyset(&set)
@@ -31,7 +31,7 @@ public struct SignalDescriptor: ~Copyable {
         descriptor = FileDescriptor(owning: try attempt("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) })
     }
 
-    /// The next signal that waits, nil when none does.
+    /// The next signal. Nil when there is none.
     public borrowing func next() throws(SystemError) -> Signal? {
         let raw = descriptor.raw
         var info = signalfd_siginfo()

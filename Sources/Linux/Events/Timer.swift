@@ -1,15 +1,15 @@
 import CLinux
 import Glibc
 
-/// One alarm by the wall clock, timerfd_create(2) with CLOCK_REALTIME, that also tells when that clock is set.
+/// One alarm by the wall clock, timerfd_create(2) with CLOCK_REALTIME. It also reports when that clock is set.
 public struct Timer: ~Copyable {
     /// Readable when the alarm has gone off or the clock was set; non-blocking.
     public let descriptor: FileDescriptor
 
-    /// Why the timer's descriptor was readable.
+    /// The reason why the timer's descriptor is readable.
     public enum Event: Sendable {
         case fired
-        /// The clock was set, by a person or at once by NTP; the alarm is still armed for the same wall time.
+        /// A person or NTP has set the clock. The alarm is still set for the same wall time.
         case clockChanged
     }
 
@@ -18,11 +18,11 @@ public struct Timer: ~Copyable {
             owning: try attempt("timerfd_create") { timerfd_create(CLOCK_REALTIME, Int32(TFD_CLOEXEC | TFD_NONBLOCK)) })
     }
 
-    /// Sets the alarm to an instant, milliseconds since the epoch, timerfd_settime(2); one in the past goes off at once.
-    /// Returns true when the clock was set since the timer last looked; the alarm is armed all the same.
+    /// Sets the alarm to a time in milliseconds since the epoch, timerfd_settime(2). An alarm in the past goes off at once. Returns true
+    /// when the clock was set since the timer was last read; the alarm is set in this case too.
     @discardableResult
     public borrowing func set(milliseconds: Int64) throws(SystemError) -> Bool {
-        // Zero would disarm it, and no clock here is before 1970.
+        // Zero would cancel the alarm. The clock is never before 1970.
         let instant = max(milliseconds, 1)
         return try set(timespec(tv_sec: time_t(instant / 1000), tv_nsec: Int(instant % 1000) * 1_000_000))
     }
@@ -43,7 +43,7 @@ public struct Timer: ~Copyable {
 
     private static let flags = Int32(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)
 
-    /// The event since the last call; nil when there was none.
+    /// The event since the last call. Nil when there was none.
     public borrowing func read() throws(SystemError) -> Event? {
         let raw = descriptor.raw
         var expirations: UInt64 = 0

@@ -1,14 +1,14 @@
 import CLinux
 import Glibc
 
-/// An open directory: every name given to it is relative to it, so it stays the same directory when a path to it changes.
+/// An open directory. Every name is relative to it, so calls reach the same directory even when its path changes.
 ///
-/// Names may be relative paths (`running/ID`); symbolic links in their last component are not followed unless an argument says so.
+/// Names may be relative paths (`running/ID`). A symbolic link in the last component is not followed, except with `followingLinks`.
 public struct Directory: ~Copyable, Sendable {
     /// The directory's descriptor.
     public let descriptor: FileDescriptor
 
-    /// The descriptor's number, for calls that only borrow it.
+    /// The descriptor's number, for calls that do not keep it.
     public var raw: Int32 { descriptor.raw }
 
     /// Takes over a descriptor of an open directory.
@@ -19,12 +19,12 @@ public struct Directory: ~Copyable, Sendable {
         Directory(owning: try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY))
     }
 
-    /// Opens a directory in this one, openat(2); ENOTDIR when `name` is anything else, a symbolic link too.
+    /// Opens a directory in this one, openat(2). Throws ENOTDIR when `name` is anything else, even a link to a directory.
     public borrowing func openDirectory(_ name: String) throws(SystemError) -> Directory {
         Directory(owning: try openFile(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
     }
 
-    /// Opens a file, openat(2) with O_CLOEXEC. `mode` counts with O_CREAT only. See ``FileDescriptor/withoutWaiting(_:)``.
+    /// Opens a file, openat(2) with O_CLOEXEC. `mode` is used with O_CREAT only. See ``FileDescriptor/withoutWaiting(_:)``.
     public borrowing func openFile(_ name: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor {
         let raw = raw
         return FileDescriptor(
@@ -34,7 +34,7 @@ public struct Directory: ~Copyable, Sendable {
     /// Puts the names in this directory on the disk, fsync(2).
     public borrowing func sync() throws(SystemError) { try descriptor.sync() }
 
-    /// Writes everything of its file system to the disk, syncfs(2).
+    /// Writes all changes of the directory's file system to the disk, syncfs(2).
     public borrowing func syncFileSystem() throws(SystemError) {
         let raw = raw
         try attempt("syncfs") { linux_syncfs(raw) }
@@ -50,7 +50,7 @@ extension Directory {
         try attempt("mkdir", at: name) { mkdirat(raw, $0, mode) }
     }
 
-    /// Renames within this directory, renameat(2): replaces what has the new name.
+    /// Renames within this directory, renameat(2). A file that has the new name is replaced.
     public borrowing func rename(_ old: String, to new: String) throws(SystemError) {
         let raw = raw
         try attempt("rename", at: old) { oldPath throws(SystemError) in
@@ -58,7 +58,7 @@ extension Directory {
         }
     }
 
-    /// Renames into another directory, renameat(2): replaces what has the new name.
+    /// Renames into another directory, renameat(2). A file that has the new name is replaced.
     public borrowing func rename(_ old: String, into directory: borrowing Directory, as new: String) throws(SystemError) {
         let (from, to) = (raw, directory.raw)
         try attempt("rename", at: old) { oldPath throws(SystemError) in
@@ -66,7 +66,7 @@ extension Directory {
         }
     }
 
-    /// Renames within this directory, renameat2(2) RENAME_NOREPLACE: EEXIST when the new name is taken.
+    /// Renames within this directory, renameat2(2) RENAME_NOREPLACE. Throws EEXIST when the new name exists.
     public borrowing func renameNoReplace(_ old: String, to new: String) throws(SystemError) {
         let raw = raw
         try attempt("rename", at: old) { oldPath throws(SystemError) in
@@ -74,7 +74,7 @@ extension Directory {
         }
     }
 
-    /// Renames into another directory, renameat2(2) RENAME_NOREPLACE: EEXIST when the new name is taken.
+    /// Renames into another directory, renameat2(2) RENAME_NOREPLACE. Throws EEXIST when the new name exists.
     public borrowing func renameNoReplace(_ old: String, into directory: borrowing Directory, as new: String) throws(SystemError) {
         let (from, to) = (raw, directory.raw)
         try attempt("rename", at: old) { oldPath throws(SystemError) in
@@ -90,7 +90,7 @@ extension Directory {
         }
     }
 
-    /// Gives a file a second name, linkat(2); a symbolic link itself, not its target.
+    /// Gives a file a second name, linkat(2). For a symbolic link, the link itself gets the name, not its target.
     public borrowing func link(_ existing: String, to new: String) throws(SystemError) {
         let raw = raw
         try attempt("link", at: existing) { existingPath throws(SystemError) in
@@ -118,7 +118,7 @@ extension Directory {
         try attempt("rmdir", at: name) { unlinkat(raw, $0, AT_REMOVEDIR) }
     }
 
-    /// The attributes of a name, fstatat(2); of a symbolic link itself unless `followingLinks`.
+    /// The attributes of a name, fstatat(2). Those of a symbolic link itself, unless `followingLinks` is true.
     public borrowing func status(_ name: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
         let raw = raw
         var status = stat()
@@ -126,8 +126,8 @@ extension Directory {
         return FileStatus(status)
     }
 
-    /// True when another file system, or another part of this one, is mounted at a name, statx(2) STATX_ATTR_MOUNT_ROOT (Linux 5.8;
-    /// before, never). Nothing is asked of that file system, which may never answer. False when there is no such name.
+    /// True when another file system, or another part of this one, is mounted at a name, statx(2) STATX_ATTR_MOUNT_ROOT. The mounted file
+    /// system is not asked, because it may never answer. False when there is no such name, and always before Linux 5.8.
     public borrowing func isMountPoint(_ name: String) throws(SystemError) -> Bool {
         let raw = raw
         var status = statx()
@@ -141,7 +141,7 @@ extension Directory {
         return status.stx_attributes & UInt64(STATX_ATTR_MOUNT_ROOT) != 0
     }
 
-    /// Where a symbolic link points, readlinkat(2).
+    /// The target of a symbolic link, readlinkat(2).
     public borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String {
         let raw = raw
         let target = UnsafeMutablePointer<CChar>.allocate(capacity: Int(PATH_MAX))
@@ -152,7 +152,7 @@ extension Directory {
     }
 }
 
-/// ``attempt(_:at:_:)`` for a call that takes a second path, whose own refusal passes through.
+/// ``attempt(_:at:_:)`` for a call with a second path. An error that `body` throws about that path is passed on.
 @discardableResult
 private func attempt(
     _ call: String, at path: String, _ body: (UnsafePointer<CChar>) throws(SystemError) -> Int32
@@ -177,8 +177,8 @@ private func attempt(
 extension Directory {
     /// The content of a regular file.
     ///
-    /// Symbolic links, FIFOs and devices are refused without waiting for anything (O_NOFOLLOW, O_NONBLOCK, O_NOCTTY): ELOOP,
-    /// EINVAL; a directory is EISDIR; more than `limit` bytes is EFBIG, found out before they are read.
+    /// Throws ELOOP for a symbolic link, EINVAL for a FIFO or a device, EISDIR for a directory, and EFBIG for more than `limit` bytes. It
+    /// never waits for any of these (O_NOFOLLOW, O_NONBLOCK, O_NOCTTY), and checks the size before it reads.
     public borrowing func readFile(_ name: String, limit: Int) throws(SystemError) -> [UInt8] {
         let file = try openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
         do throws(SystemError) {
@@ -188,7 +188,7 @@ extension Directory {
         }
     }
 
-    /// Creates or overwrites a file in place, without syncing it. A crash meanwhile leaves a part of it.
+    /// Creates or overwrites a file in place, without syncing it. A crash meanwhile leaves an incomplete file.
     public borrowing func writeFile(_ name: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws(SystemError) {
         let file = try openFile(name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY, mode: mode)
         do throws(SystemError) {

@@ -1,20 +1,20 @@
 import CLinux
 import Glibc
 
-/// Tells the directory at a path from others, and the mount by which it is there.
+/// Identifies the directory at a path, and the mount through which it is there.
 public struct DirectoryIdentity: Sendable, Equatable {
-    /// The mount's number, statx(2) STATX_MNT_ID (Linux 5.8); 0 where the system does not tell.
+    /// The mount's number, statx(2) STATX_MNT_ID. 0 before Linux 5.8.
     public let mount: UInt64
     public let device: UInt64
     public let inode: UInt64
 
-    /// Nil when no directory is there, or none that can be read; follows symbolic links.
+    /// The identity of the directory at a path, following symbolic links. Nil when there is no directory or it cannot be reached.
     public static func read(_ path: String) -> DirectoryIdentity? {
-        // The reason does not matter to the caller, who asks only which directory is there.
-        try? Directory(owning: FileDescriptor.open(path, LINUX_O_PATH | O_DIRECTORY)).identity()
+        try? Directory(owning: FileDescriptor.open(path, LINUX_O_PATH | O_DIRECTORY)).identity()  // the caller needs no reason
     }
 
-    /// True when something was mounted or unmounted between the two. Otherwise the directory was moved or made anew.
+    /// True when the two are on different mounts: something was mounted or unmounted in between. Otherwise, if they differ at all, the
+    /// directory was moved or made again.
     public func isElsewhere(than other: DirectoryIdentity) -> Bool { mount != other.mount || device != other.device }
 }
 

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A name in a directory, and the kind of file that it names.
+/// A name in a directory, and the kind of its file.
 public struct DirectoryEntry: Sendable, Equatable {
     public var name: String
     public var kind: FileKind
@@ -15,11 +15,11 @@ public struct DirectoryEntry: Sendable, Equatable {
 extension Directory {
     /// The names in this directory, in the file system's order, without `.` and `..`; getdents64(2).
     ///
-    /// Costs one call for about a thousand names. A name created or removed meanwhile may be in it or not; all others are.
+    /// Costs one call for about a thousand names. Names that are created or removed meanwhile may be missing or not; all others are there.
     ///
-    /// With `atMost` it stops when it has about so many.
+    /// With `atMost` it stops soon after it has this number of names.
     public borrowing func list(atMost most: Int = .max) throws(SystemError) -> [DirectoryEntry] {
-        // A descriptor of its own, because reading moves its position.
+        // This needs a second descriptor, because reading moves the descriptor's position.
         let reading = try openFile(".", O_RDONLY | O_DIRECTORY)
         let raw = reading.raw
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
@@ -30,12 +30,12 @@ extension Directory {
             if count == 0 { break }
             Directory.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: &entries)
         }
-        // Some file systems do not say what a name is; then it must be asked.
+        // Some file systems do not return the kind of a name with it.
         for index in entries.indices where entries[index].kind == .unknown {
             do throws(SystemError) {
                 entries[index].kind = try status(entries[index].name).kind
             } catch where error.errno == ENOENT {
-                continue  // removed meanwhile: it stays unknown, as a name that is gone is
+                continue  // removed meanwhile: the kind stays unknown
             }
         }
         return entries
@@ -70,18 +70,18 @@ private func strnlen(_ bytes: UnsafeRawPointer, _ limit: Int) -> Int {
 // MARK: - Removing
 
 extension Directory {
-    /// Removes a name and everything below it, without following symbolic links. A name that is missing is ENOENT.
+    /// Removes a name and everything below it, without following symbolic links. Throws ENOENT when the name is missing.
     ///
-    /// Uses no recursion and two descriptors however deep the tree: a directory below the first level is renamed up to it
-    /// before it is removed. Stops at the first error; the rest is then still below `name`. Root takes over a directory of another user
-    /// before it reads the directory, so that nobody adds to it meanwhile.
+    /// Needs no recursion and only two descriptors, however deep the tree is: a directory below the first level is renamed into the first
+    /// level before it is removed. Stops at the first error; the rest is then still below `name`. Root takes over a directory of another
+    /// user before it reads it, so that the user cannot add files meanwhile.
     public borrowing func removeTree(_ name: String) throws(SystemError) {
         var raised = 0
         while try !removeTree(name, atMost: .max, &raised) {}
     }
 
-    /// Does about `most` steps of that, each of which removes or renames a name; true when all is done. The next call continues.
-    /// `raised`: the number of directories that were renamed so far.
+    /// Does about `most` steps of such a removal and returns true when it is complete. Each step removes or renames one name. The next call
+    /// continues. `raised` is the number of directories that were renamed so far.
     public borrowing func removeTree(_ name: String, atMost most: Int, _ raised: inout Int) throws(SystemError) -> Bool {
         if try removeSingle(name) { return true }
         let top = try openDirectory(name)
@@ -102,7 +102,7 @@ extension Directory {
                     left -= 1
                     if try !child.removeSingle(grandchild.name) { raised = try child.raise(grandchild.name, into: top, after: raised) }
                 }
-                // One that has more in it has another turn.
+                // A directory that still has content is continued in the next round.
                 _ = try top.removeSingle(entry.name)
                 if left <= 0 { break }
             }
@@ -110,11 +110,11 @@ extension Directory {
         return false
     }
 
-    /// Makes a directory root's alone, if root asks; whoever has it open can then no longer change it.
+    /// If this process is root, gives the directory to root. Other users cannot change it any more, even if they have it open.
     public borrowing func takeOver() throws(SystemError) {
         guard geteuid() == 0, try descriptor.status().owner != 0 else { return }
         try descriptor.setOwner(0, group: 0)
-        // Also for whom an access control list names: its mask are these bits of the group.
+        // This also stops users in an access control list, because the group's bits are the mask of the list.
         try descriptor.setMode(0o700)
     }
 
@@ -124,7 +124,8 @@ extension Directory {
             try unlink(name)
             return true
         } catch where error.errno == EISDIR || error.errno == EPERM {
-            // EISDIR on Linux, EPERM by POSIX, for a directory; EPERM for a file that may not be removed comes back below.
+            // unlink(2) fails for a directory with EISDIR on Linux and with EPERM by POSIX. EPERM also means a file that must not be
+            // removed.
             if error.errno == EPERM, try status(name).kind != .directory { throw error }
         }
         do throws(SystemError) {
@@ -135,7 +136,7 @@ extension Directory {
         }
     }
 
-    /// Moves a directory to a free name in `top`, the first of `.1`, `.2` … after `last`; returns its number.
+    /// Moves a directory to the first free name of `.1`, `.2` … in `top` after the number `last`, and returns the number.
     private borrowing func raise(_ name: String, into top: borrowing Directory, after last: Int) throws(SystemError) -> Int {
         let (from, to) = (raw, top.raw)
         var number = last

@@ -1,13 +1,13 @@
 import Glibc
 
-/// File names as Strings, whatever bytes they are made of.
+/// File names as Strings, whatever bytes they have.
 ///
-/// Linux names are bytes, Strings are Unicode. A name that is valid UTF-8 is itself. In any other, each invalid byte
-/// 0xNN becomes the private-use scalar U+10FF00+NN; and because a name may contain such a scalar in earnest, the four bytes
-/// of one in U+10FF00...U+10FFFF are treated as invalid too. So every name maps to one String and back to the same bytes.
+/// Names in Linux are bytes, and Strings are Unicode. A name in valid UTF-8 is the same String. In other names, each invalid byte 0xNN
+/// becomes the private-use scalar U+10FF00+NN. A name may really contain a scalar in U+10FF00...U+10FFFF; its four bytes are treated as
+/// invalid too. So every name has one String, from which its bytes can be restored.
 public enum FileName {
     private static let escapeBase: UInt32 = 0x10FF00
-    /// The first byte of every scalar from U+100000 on, and of no other: names without it need no decoding back.
+    /// The first byte of every scalar from U+100000 on, and of no other scalar. A String without it has no escapes.
     private static let escapeLead: UInt8 = 0xF4
 
     /// The String for a name's bytes.
@@ -21,7 +21,7 @@ public enum FileName {
         bytes.withUnsafeBufferPointer { string(from: $0) }
     }
 
-    /// The bytes for a String: the inverse of ``string(from:)``, without a closing NUL.
+    /// The bytes for a String, without a final NUL: the inverse of ``string(from:)``.
     public static func bytes(of name: String) -> [UInt8] {
         if !name.utf8.contains(escapeLead) { return Array(name.utf8) }
         var bytes: [UInt8] = []
@@ -44,19 +44,18 @@ public enum FileName {
     /// True for a name whose bytes and text are the same.
     public static func isUTF8(_ name: String) -> Bool { !name.utf8.contains(escapeLead) || bytes(of: name) == Array(name.utf8) }
 
-    /// True when access(2) grants this on the path. By default: something is there.
+    /// True when access(2) grants `mode` on the path. With the default mode, true when the path exists.
     public static func isAccessible(_ path: String, _ mode: Int32 = F_OK) -> Bool {
-        // A path with a NUL leads nowhere.
-        (try? withCPath(path) { access($0, mode) == 0 }) ?? false
+        (try? withCPath(path) { access($0, mode) == 0 }) ?? false  // a path with a NUL does not exist
     }
 
-    /// Calls `body` with the path as the system wants it.
-    /// Throws EINVAL for a path that contains a NUL, which the system would take for its end.
+    /// Calls `body` with the path as a C string. Throws EINVAL for a path that contains a NUL, because the system would read only the part
+    /// before it.
     public static func withCPath<Value>(
         _ path: String, _ body: (UnsafePointer<CChar>) -> Value
     ) throws(SystemError) -> Value {
         var path = path
-        // One pass looks for both: NUL, which must not pass, and the lead byte of an escape.
+        // One pass searches for both a NUL and the first byte of an escape.
         let (hasNUL, hasEscape) = path.withUTF8 { bytes in (bytes.contains(0), bytes.contains(escapeLead)) }
         if hasNUL { throw SystemError(call: "path", path: path, errno: EINVAL) }
         if !hasEscape { return path.withCString(body) }
@@ -64,7 +63,7 @@ public enum FileName {
         if bytes.contains(0) { throw SystemError(call: "path", path: path, errno: EINVAL) }
         bytes.append(0)
         return bytes.withUnsafeBufferPointer { buffer in
-            buffer.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }  // not empty: it ends with a NUL
+            buffer.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }  // not empty: it has the final NUL
         }
     }
 
@@ -86,7 +85,7 @@ public enum FileName {
         return String(scalars)
     }
 
-    /// How many bytes the scalar starting at `index` takes by its first byte; 0 when no scalar starts so or it is cut off.
+    /// The length of the scalar at `index`, by its first byte. 0 when no scalar starts with this byte or the end is missing.
     private static func scalarLength(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         let length =
             switch bytes[index] {

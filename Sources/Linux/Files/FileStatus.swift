@@ -3,7 +3,7 @@ import Glibc
 /// The kind of file that a name leads to.
 public enum FileKind: UInt8, Sendable {
     case file, directory, symbolicLink, fifo, socket, characterDevice, blockDevice, unknown
-    /// Where another file system is mounted, which was not asked.
+    /// Another file system is mounted here, and it was not asked for the kind.
     case mountPoint
 
     init(mode: mode_t) {
@@ -20,7 +20,7 @@ public enum FileKind: UInt8, Sendable {
             }
     }
 
-    /// From readdir(3)'s d_type, which is the mode's upper bits.
+    /// The kind for `d_type` of getdents64(2), which has the upper bits of the mode.
     init(directoryEntryType type: UInt8) { self.init(mode: mode_t(type) << 12) }
 }
 
@@ -37,12 +37,12 @@ public struct FileStatus: Sendable, Equatable {
     public var links: UInt64
     public var owner: uid_t
     public var group: gid_t
-    /// Last change of the content, nanoseconds since the epoch.
+    /// The time of the last change of the content, in nanoseconds since the epoch.
     public var modifiedNanoseconds: Int64
-    /// Last change of content, owner, mode or links, nanoseconds since the epoch.
+    /// The time of the last change of content, owner, mode or links, in nanoseconds since the epoch.
     public var changedNanoseconds: Int64
 
-    /// For a simulated disk.
+    /// Makes the attributes of a file on a simulated disk.
     public init(
         kind: FileKind, mode: mode_t, size: Int64, inode: UInt64, device: UInt64 = 0, links: UInt64, owner: uid_t = 0,
         group: gid_t = 0, modifiedNanoseconds: Int64, changedNanoseconds: Int64
@@ -59,7 +59,7 @@ public struct FileStatus: Sendable, Equatable {
         self.changedNanoseconds = changedNanoseconds
     }
 
-    /// The attributes of the file at a path, stat(2); of a symbolic link itself, lstat(2), unless `followingLinks`.
+    /// The attributes of the file at a path, stat(2). Those of a symbolic link itself, lstat(2), unless `followingLinks` is true.
     public static func read(_ path: String, followingLinks: Bool = false) throws(SystemError) -> FileStatus {
         var status = stat()
         try attempt("stat", at: path) { fstatat(AT_FDCWD, $0, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
@@ -79,7 +79,7 @@ public struct FileStatus: Sendable, Equatable {
         changedNanoseconds = FileStatus.nanoseconds(status.st_ctim)
     }
 
-    // A file may claim any time (touch -d @9e18): wrap rather than trap.
+    // A file can have any time (touch -d @9e18), so this wraps on overflow and does not trap.
     private static func nanoseconds(_ time: timespec) -> Int64 {
         Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }

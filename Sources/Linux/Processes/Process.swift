@@ -1,14 +1,14 @@
 import CLinux
 import Glibc
 
-/// Starting processes and telling them apart.
+/// Starts and identifies processes.
 public enum Process {
-    /// Starts a program, posix_spawn(3), with default signal handling and nothing blocked. Returns its process id.
+    /// Starts a program, posix_spawn(3), with default signal handling and no blocked signals. Returns its process number.
     ///
-    /// `descriptors` says which of ours (`from`) becomes which of its (`to`); every other above the highest `to`, and above 2, is
-    /// closed, those not named up to there are inherited unless close-on-exec. `directory` is where it starts, nil is where
-    /// we are. With `newSession` it leads a session and process group of its own, setsid(2). Strings are file names' bytes
-    /// (``FileName``). Throws with the error of exec(3) as well: the path in it is `executable`.
+    /// In `descriptors`, `from` is a descriptor of this process and `to` its number in the program. Descriptors above the highest `to` and
+    /// above 2 are closed. Lower ones that are not a `to` are inherited unless close-on-exec. The program starts in `directory`, or in the
+    /// directory of this process for nil. With `newSession` it leads a session and a process group of its own, setsid(2). Strings are the
+    /// bytes of file names (``FileName``). Throws the error of exec(3) as well, with the path `executable`.
     public static func spawn(
         _ executable: String, arguments: [String], environment: [String],
         descriptors: [(from: Int32, to: Int32)] = [], directory: String? = nil, newSession: Bool = false
@@ -33,7 +33,7 @@ public enum Process {
         if let directory {
             try check(FileName.withCPath(directory) { posix_spawn_file_actions_addchdir_np(&actions, $0) }, directory)
         }
-        // A source below the highest target might be overwritten before its turn: it moves out of the way first.
+        // A source that is not above the highest target could be overwritten before it is used, so it is duplicated to a higher number.
         let highest = max(2, descriptors.lazy.map(\.to).max() ?? 2)
         var moved: [Int32] = []
         defer { for raw in moved { Glibc.close(raw) } }
@@ -55,8 +55,8 @@ public enum Process {
         return pid
     }
 
-    /// Becomes another program, execv(3), with the arguments that this one was started with and its environment. Comes back only to
-    /// throw. What is not close-on-exec stays open; blocked and waiting signals stay so.
+    /// Becomes another program, execv(3), with the arguments and the environment of this one. Returns only by throwing. Descriptors that
+    /// are not close-on-exec stay open. Blocked and pending signals stay so.
     public static func becomeProgram(_ executable: String) throws(SystemError) -> Never {
         let failure = try FileName.withCPath(executable) { path in
             DescriptorLimit.withOriginal {
@@ -67,10 +67,10 @@ public enum Process {
         throw SystemError(call: "exec", path: executable, errno: failure)
     }
 
-    /// The path by which this program was started, absolute: what execve(2) was given, so that another file under that name is its
-    /// successor. To be asked before the current directory changes.
+    /// The absolute path with which this program was started, as given to execve(2). A new version of the program is found at the same
+    /// path. Must be called before the current directory changes.
     public static func ownPath() throws(SystemError) -> String {
-        // One that was started by descriptor has no name but that of its file.
+        // A program that was started through a descriptor has only the path of its file.
         if let name = linux_executed_path() {
             let path = FileName.string(from: UnsafeRawBufferPointer(start: name, count: strlen(name)).assumingMemoryBound(to: UInt8.self))
             if path.hasPrefix("/"), !path.hasPrefix("/dev/fd/"), !path.hasPrefix("/proc/") { return path }
@@ -83,12 +83,12 @@ public enum Process {
         if failure != 0 { throw SystemError(call: "spawn", path: path, errno: failure) }
     }
 
-    /// A descriptor that becomes readable when the process ends, pidfd_open(2). ESRCH when there is none.
+    /// A descriptor that becomes readable when the process ends, pidfd_open(2). Throws ESRCH when there is no such process.
     public static func openPidfd(_ pid: pid_t) throws(SystemError) -> FileDescriptor {
         FileDescriptor(owning: try attempt("pidfd_open") { linux_pidfd_open(pid, 0) })
     }
 
-    /// Sends a signal, kill(2); to the process group -`pid` when `pid` is negative. False when there is no such process.
+    /// Sends a signal, kill(2). A negative `pid` means the process group -`pid`. Returns false when there is no such process.
     @discardableResult
     public static func signal(_ number: Int32, to pid: pid_t) throws(SystemError) -> Bool {
         do throws(SystemError) {
@@ -108,20 +108,20 @@ extension Process {
         try attempt("chdir", at: path) { chdir($0) }
     }
 
-    /// Has the kernel choose a process, when memory runs out, as it does any other: its `oom_score_adj` becomes 0,
-    /// proc_pid_oom_score_adj(5). nil is this process.
+    /// Sets the `oom_score_adj` of a process to 0, proc_pid_oom_score_adj(5): when memory runs out, the kernel kills it as likely as any
+    /// other. Nil means this process.
     public static func clearMemoryScore(of pid: pid_t? = nil) throws(SystemError) {
         let file = try FileDescriptor.open("/proc/\(pid.map(String.init) ?? "self")/oom_score_adj", O_WRONLY)
         try file.write(Array("0".utf8))
     }
 
-    /// True for a path that can be executed.
+    /// The answer of ``executability(_:)``.
     public enum Executability: Sendable {
         case executable, refused, missing
     }
 
-    /// True when this process may execute a path, access(2) X_OK and stat(2); only regular files can be. A path that cannot be
-    /// reached for want of permission is `refused`.
+    /// Finds out whether this process may execute a path, access(2) X_OK and stat(2). Only regular files can be executed. A path in a
+    /// directory that this process may not search is `refused`.
     public static func executability(_ path: String) -> Executability {
         var status = stat()
         let failure: Int32
@@ -131,7 +131,7 @@ extension Process {
                 return stat($0, &status) == 0 ? 0 : errno
             }
         } catch {
-            return .missing  // no file's name contains a NUL
+            return .missing  // no file has a name with a NUL
         }
         if failure == EACCES { return .refused }
         if failure != 0 { return .missing }
@@ -142,8 +142,8 @@ extension Process {
 // MARK: - Identity
 
 extension Process {
-    /// When a process started, in clock ticks since boot, from field 22 of /proc/PID/stat; with ``bootID()`` and its number it is
-    /// one process for ever. Throws ENOENT when there is no such process.
+    /// The start time of a process in clock ticks since boot, from field 22 of /proc/PID/stat. Together with the process number and
+    /// ``bootID()`` it identifies a process for ever. Throws ENOENT when there is no such process.
     public static func startTime(_ pid: pid_t) throws(SystemError) -> UInt64 {
         try ProcessStatus.read(pid).startTime
     }
@@ -167,7 +167,7 @@ public struct ProcessStatus: Sendable, Equatable {
     /// Clock ticks since boot.
     public var startTime: UInt64
 
-    /// Reads it; ENOENT or ESRCH when there is no such process.
+    /// Reads the status of a process. Throws ENOENT or ESRCH when there is no such process.
     public static func read(_ pid: pid_t) throws(SystemError) -> ProcessStatus {
         let path = "/proc/\(pid)/stat"
         let bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: 64 << 10)
@@ -177,17 +177,19 @@ public struct ProcessStatus: Sendable, Equatable {
         return status
     }
 
-    /// It has ended, and nobody has reaped it yet.
+    /// True when the process has ended and has not been reaped yet.
     public var isZombie: Bool { state == UInt8(ascii: "Z") }
 
-    /// Sends a signal to this very process, and to no later one of its number.
+    /// Sends a signal to this process, and never to a later one with the same number. Does nothing when the process has ended, or when it
+    /// belongs to another user by now.
     public func signal(_ number: Int32) {
-        // ESRCH: the process has ended. EPERM: it is another user's by now. Neither can be helped.
-        guard let pidfd = try? Process.openPidfd(pid), let now = try? ProcessStatus.read(pid), now.startTime == startTime else { return }
+        guard let pidfd = try? Process.openPidfd(pid), let now = try? ProcessStatus.read(pid),  // ended
+            now.startTime == startTime
+        else { return }
         _ = linux_pidfd_send_signal(pidfd.raw, number, nil, 0)
     }
 
-    /// `123 (any ) name) S 1 123 123 …`: the name may hold anything, so the fields begin after the last parenthesis.
+    /// Reads `123 (any ) name) S 1 123 123 …`. The name may contain anything, so the other fields begin after the last parenthesis.
     init?(pid: pid_t, _ bytes: [UInt8]) {
         guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 20)
@@ -221,7 +223,7 @@ private func decimal(_ digits: ArraySlice<UInt8>) -> UInt64? {
 private struct CStrings: ~Copyable {
     let base: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 
-    // One block holds the pointers and the text: two hundred variables cost one allocation.
+    // The pointers and the text are in one block, so that any number of strings costs one allocation.
     init(_ strings: [String]) throws(SystemError) {
         let pointerBytes = (strings.count + 1) * MemoryLayout<UnsafeMutablePointer<CChar>?>.stride
         var total = pointerBytes

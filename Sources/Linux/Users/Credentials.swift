@@ -1,11 +1,11 @@
 import CLinux
 import Glibc
 
-/// The numbers that say who a process is, credentials(7).
+/// The user and group numbers with which a process runs, credentials(7).
 public struct Credentials: Hashable, Sendable {
     public var user: uid_t
     public var group: gid_t
-    /// All of them, ``group`` too.
+    /// All groups, including ``group``.
     public var groups: [gid_t]
 
     public init(user: uid_t, group: gid_t, groups: [gid_t]) {
@@ -17,7 +17,8 @@ public struct Credentials: Hashable, Sendable {
     /// As one word: `UID:GID:GID,GID…`.
     public var text: String { "\(user):\(group):\(groups.map(String.init).joined(separator: ","))" }
 
-    /// Nil for a text that ``text`` does not write. No user or group has the number -1, which system calls take for "leave it as it is".
+    /// Reads a text that ``text`` has written. Nil for any other text, and for the number -1, which system calls take for "leave it as it
+    /// is".
     public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 3, let user = uid_t(parts[0]), user != .max, let group = gid_t(parts[1]), group != .max else { return nil }
@@ -29,15 +30,15 @@ public struct Credentials: Hashable, Sendable {
         self.init(user: user, group: group, groups: groups)
     }
 
-    /// Does something with their rights and no more, and is this process, which is root's, again; see ``Acting``.
+    /// Calls `body` while this process, which is root, has only these rights; see ``Acting``.
     public func acting<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         let acting = Acting(self)
         defer { acting.end() }
         return try body()
     }
 
-    /// Has this process, which is root's, act with their rights, seteuid(2). It stays root's to others: the user can neither stop nor end
-    /// it, nor look into it. A process that cannot change ends, for nothing after would be done as meant.
+    /// Has this process, which is root, act with these rights, seteuid(2). The user can neither signal nor trace it meanwhile. When a
+    /// change of rights fails, the process aborts, because everything after would be done with the wrong rights.
     public struct Acting: Sendable {
         private let credentials: Credentials
         private let groupsBefore: [gid_t]
@@ -59,7 +60,7 @@ public struct Credentials: Hashable, Sendable {
 
         public func end() { if seteuid(0) != 0 || setegid(0) != 0 || setgroups(groupsBefore.count, groupsBefore) != 0 { abort() } }
 
-        /// Does something as root in between.
+        /// Calls `body` as root.
         public func pausing<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
             end()
             defer { begin() }
@@ -67,17 +68,17 @@ public struct Credentials: Hashable, Sendable {
         }
     }
 
-    /// Makes this process, which is root's and has one thread, theirs for good: groups, group, user, in this order, then every
-    /// capability and the session keyring; and looks whether all that came true and there is no way back. What throws has
-    /// stopped halfway: the process must end.
+    /// Gives this process, which is root and has one thread, these rights for good. Sets groups, group and user in this order, drops every
+    /// capability, and replaces the session keyring. Then checks that all this has happened and that there is no way back. When it throws,
+    /// it has stopped halfway, and the process must end.
     public func assume() throws(SystemError) {
         try check("setgroups", setgroups(groups.count, groups))
         try check("setresgid", setresgid(group, group, group))
         try check("setresuid", setresuid(user, user, user))
         if user != 0 { try check("capset", linux_drop_capabilities()) }
-        // Its record and its socket are out of the reach of whom it now belongs to.
+        // The user must not reach the process's record and socket through ptrace(2) or /proc.
         try check("prctl", linux_close_to_tracing())
-        // A user who may not have one may not use the inherited one either.
+        // Where a new keyring is refused, the system refuses the use of the inherited one too.
         if linux_new_session_keyring() < 0, errno != ENOSYS, errno != EPERM { throw SystemError(call: "keyctl", errno: errno) }
         try verify()
     }
@@ -90,7 +91,7 @@ public struct Credentials: Hashable, Sendable {
         try check("getresgid", getresgid(&all.0, &all.1, &all.2))
         guard all == (group, group, group) else { throw SystemError(call: "setresgid", errno: EPERM) }
         var found = [gid_t](repeating: 0, count: groups.count)
-        // EINVAL: there are more.
+        // Fails with EINVAL when the process has more groups.
         let count = getgroups(Int32(clamping: found.count), &found)
         guard count == found.count, Set(found) == Set(groups) else { throw SystemError(call: "setgroups", errno: EPERM) }
         guard user != 0 else { return }

@@ -1,13 +1,13 @@
 import CLinux
 import Glibc
 
-/// Until when an account may be used: its part of shadow(5). Days count from the beginning of 1970, by UTC.
+/// The dates until which an account may be used, from shadow(5). Days are counted from the beginning of 1970 in UTC.
 public struct PasswordAging: Sendable, Equatable {
     /// The first day on which the account has expired.
     public var expires: Int?
-    /// When the password was changed last; 0: it must be changed before anything else.
+    /// The day of the last change of the password. 0 means that the user must change it now.
     public var lastChange: Int?
-    /// How many days after that the password is too old.
+    /// The number of days after the last change for which the password is valid.
     public var daysMax: Int?
 
     public init(expires: Int? = nil, lastChange: Int? = nil, daysMax: Int? = nil) {
@@ -16,13 +16,13 @@ public struct PasswordAging: Sendable, Equatable {
         self.daysMax = daysMax
     }
 
-    /// The entry of a user, getspnam_r(3). Nil when there is none, or this process may not read it: then nothing expires.
+    /// The entry of a user, getspnam_r(3). Nil when there is none or this process may not read it: the account then counts as not expiring.
     public static func find(name: String) throws(SystemError) -> PasswordAging? {
         try entry("getspnam") { buffer, size, failure in
             var entry = spwd()
             var result: UnsafeMutablePointer<spwd>?
             failure = name.withCString { getspnam_r($0, &entry, buffer, size, &result) }
-            // A process that may not read shadow(5) is no failure of the database.
+            // EACCES means that this process may not read shadow(5). This is not a failure of the database.
             if failure == EACCES { failure = 0 }
             guard failure == 0, result != nil else { return nil }
             // An empty field is -1.
@@ -31,8 +31,8 @@ public struct PasswordAging: Sendable, Equatable {
         }
     }
 
-    /// Why nothing may be run for the account on this day; nil: it may. As pam_unix(8) decides for cron(8): a locked password does not
-    /// matter, an account that has expired and a password that must be changed do.
+    /// The reason why no job may run for the account on this day. Nil when jobs may run. The decision is that of pam_unix(8) for cron(8):
+    /// an expired account and an expired password are reasons, a locked password is not.
     public func refusal(onDay day: Int) -> String? {
         if let expires, day >= expires { return "the account has expired" }
         guard let lastChange else { return nil }
@@ -41,7 +41,7 @@ public struct PasswordAging: Sendable, Equatable {
         return nil
     }
 
-    /// The next day on which that may be another answer.
+    /// The next day on which ``refusal(onDay:)`` may change. Nil when it never does.
     public func nextChange(afterDay day: Int) -> Int? {
         var days: [Int] = []
         if let expires { days.append(expires) }
@@ -53,20 +53,20 @@ public struct PasswordAging: Sendable, Equatable {
     }
 }
 
-/// A user of the system with all that decides what runs as that user may do, and whether it may run.
+/// A user of the system, with everything that decides whether jobs may run as the user, and with which rights.
 public struct UserAccount: Sendable, Equatable {
     public var user: User
     public var groups: [gid_t]
     /// Nil when the account does not expire.
     public var aging: PasswordAging?
 
-    /// As the system has it now.
+    /// Reads the present groups and dates of the user.
     public init(_ user: User) throws(SystemError) {
         self.user = user
         groups = try user.credentials().groups
         aging = try PasswordAging.find(name: user.name)
     }
 
-    /// The same person with the same rights: a later date of expiry changes neither.
+    /// True for the same person with the same rights. The dates of expiry are not compared.
     public func isSame(as other: UserAccount) -> Bool { user == other.user && Set(groups) == Set(other.groups) }
 }

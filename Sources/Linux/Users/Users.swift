@@ -16,19 +16,19 @@ public struct User: Sendable, Equatable {
         self.shell = shell
     }
 
-    /// Looks a user up by number, getpwuid_r(3); nil when there is none.
+    /// Looks up a user by number, getpwuid_r(3). Nil when there is none.
     public static func find(id: uid_t) throws(SystemError) -> User? {
         try find("getpwuid") { getpwuid_r(id, $0, $1, $2, $3) }
     }
 
-    /// Looks a user up by name, getpwnam_r(3); nil when there is none.
+    /// Looks up a user by name, getpwnam_r(3). Nil when there is none.
     public static func find(name: String) throws(SystemError) -> User? {
         try find("getpwnam") { entry, buffer, size, result in
             name.withCString { getpwnam_r($0, entry, buffer, size, result) }
         }
     }
 
-    /// All of them that the system lists, getpwent(3); to be asked by one thread at a time.
+    /// The names of all users that the system lists, getpwent(3). Must be called by one thread at a time.
     public static func names() -> [String] {
         var names: [String] = []
         setpwent()
@@ -37,7 +37,7 @@ public struct User: Sendable, Equatable {
         return names
     }
 
-    /// The groups that the user is in, with `group` as the first, getgrouplist(3).
+    /// The groups of the user, with `group` as the first, getgrouplist(3).
     public func groups(with group: gid_t) throws(SystemError) -> [gid_t] {
         var capacity: Int32 = 64
         while true {
@@ -51,7 +51,7 @@ public struct User: Sendable, Equatable {
         }
     }
 
-    /// The credentials of a login as this user. A user whom the database does not know has only their number and group.
+    /// The credentials of a login as this user. A user who is not in the database has only the number and the group.
     public func credentials() throws(SystemError) -> Credentials {
         let isKnown = try User.find(id: id)?.name == name
         return Credentials(user: id, group: group, groups: isKnown ? try groups(with: group) : [group])
@@ -82,7 +82,7 @@ public struct User: Sendable, Equatable {
 
 /// A group of the system, as the group database has it.
 public enum Group {
-    /// The name of a group, getgrgid_r(3); nil when there is none.
+    /// The name of a group, getgrgid_r(3). Nil when there is none.
     public static func name(of number: gid_t) throws(SystemError) -> String? {
         try entry("getgrgid") { buffer, size, failure in
             var entry = group()
@@ -92,7 +92,7 @@ public enum Group {
         }
     }
 
-    /// All of them that the system lists, getgrent(3); to be asked by one thread at a time.
+    /// The names of all groups that the system lists, getgrent(3). Must be called by one thread at a time.
     public static func names() -> [String] {
         var names: [String] = []
         setgrent()
@@ -101,7 +101,7 @@ public enum Group {
         return names
     }
 
-    /// The number of a group, getgrnam_r(3); nil when there is none.
+    /// The number of a group, getgrnam_r(3). Nil when there is none.
     public static func number(of name: String) throws(SystemError) -> gid_t? {
         try entry("getgrnam") { buffer, size, failure in
             var entry = group()
@@ -112,7 +112,7 @@ public enum Group {
     }
 }
 
-/// Makes a lookup with a buffer that is long enough for its result.
+/// Calls `lookup` with a buffer, and again with longer ones until the result fits.
 func entry<Found>(
     _ call: String, _ lookup: (UnsafeMutablePointer<CChar>, Int, inout Int32) -> Found?
 ) throws(SystemError) -> Found? {
@@ -126,7 +126,7 @@ func entry<Found>(
         case 0: return found
         case ERANGE where size < 1 << 20: size *= 2
         case EINTR: continue
-        // The numbers that getpwnam(3) lists as "the given name was not found" in one library or another.
+        // getpwnam(3) lists these numbers: some libraries use them for "not found".
         case ENOENT, ESRCH, EBADF, EPERM: return nil
         default: throw SystemError(call: call, errno: failure)
         }
