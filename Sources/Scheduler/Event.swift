@@ -71,7 +71,7 @@ public struct RunResult: Sendable {
         /// ended.
         case inputBroke(exitCode: Int?, signal: Int32?)
         /// The command could not be started, with the reason for a person.
-        case notSpawned(String)
+        case notSpawned(String, exitCode: Int? = nil)
         /// The start was decided, but no worker began it: the daemon died in between. The try is repeated.
         case neverBegan
         /// The end was not recorded.

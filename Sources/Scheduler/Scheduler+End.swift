@@ -38,7 +38,8 @@ extension Scheduler {
             ending.reason = signal == nil ? .exit : .signal
             ending.error = "its standard input broke off: the spoolctl submit -w that gave it ended before the end of the input"
             kind = signal == nil ? .exit : .signal
-        case .notSpawned(let why):
+        case .notSpawned(let why, let code):
+            ending.exitCode = code
             ending.reason = .spawn
             ending.error = why
             kind = .spawn

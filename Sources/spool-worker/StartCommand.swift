@@ -163,20 +163,21 @@ private func findCommand(_ request: RunRequest) throws(StartFailure) -> String {
         case .missing: continue
         }
     }
-    if let refused { throw StartFailure(errno: EACCES, message: "permission denied: \"\(refused)\" is not executable") }
-    throw StartFailure(errno: ENOENT, message: "command not found: \"\(name)\" (PATH=\(path))")
+    if let refused { throw StartFailure(errno: EACCES, message: CommandFailure.denied.message("\"\(refused)\" is not executable")) }
+    throw StartFailure(errno: ENOENT, message: CommandFailure.notFound.message("\"\(name)\" (PATH=\(path))"))
 }
 
 private func describe(_ error: SystemError, _ executable: String) -> StartFailure {
     let message =
         switch error.errno {
         case ENOENT where Process.executability(executable) != .missing:
-            "\"\(executable)\": the interpreter that its first line names is not there"
-        case ENOENT: "command not found: \"\(executable)\""
-        case EACCES: "permission denied: \"\(executable)\" is not executable"
-        case ENOEXEC: "\"\(executable)\": not a program; a script must begin with a line like #!/bin/sh"
+            CommandFailure.notFound.message("the interpreter that the first line of \"\(executable)\" names")
+        case ENOENT: CommandFailure.notFound.message("\"\(executable)\"")
+        case EACCES: CommandFailure.denied.message("\"\(executable)\" is not executable")
+        case ENOEXEC:
+            CommandFailure.notExecutable.message("\"\(executable)\" is not a program; a script must begin with a line like #!/bin/sh")
         case EINVAL: "an argument or variable contains a NUL character"
-        default: "start \"\(executable)\": \(error.message)"
+        default: CommandFailure.notExecutable.message("\"\(executable)\": \(error.message)")
         }
     return StartFailure(errno: error.errno, message: message)
 }

@@ -64,8 +64,11 @@ import WorkerProtocol
             (worker.request([path]), EACCES, "permission denied: \"\(path)\" is not executable"),
             (
                 worker.request(["./bad"]) { $0.workingDirectory = path }, ENOENT,
-                "\"./bad\": the interpreter that its first line names is not there"),
-            (worker.request(["./text"]), ENOEXEC, "\"./text\": not a program; a script must begin with a line like #!/bin/sh"),
+                "command not found: the interpreter that the first line of \"./bad\" names"),
+            (
+                worker.request(["./text"]), ENOEXEC,
+                "command cannot be executed: \"./text\" is not a program; a script must begin with a line like #!/bin/sh"
+            ),
             (worker.request([]), EINVAL, "the command is empty"),
             (worker.request(["true"]) { $0.stdin = "missing" }, ENOENT, "standard input \"missing\": No such file or directory"),
             (worker.request(["true"]) { $0.jobDirectory = "/nope" }, ENOENT, "output \"/nope/stdout\": No such file or directory"),

@@ -109,7 +109,8 @@ extension RunResult {
             case .inputBroke(.signaled(let number, _)): .inputBroke(exitCode: nil, signal: number)
             // The machine refused to start the process, for a reason that does not concern the job: the try does not count.
             case .spawnFailed(let errno, _) where SystemError(call: "spawn", errno: errno).isRefusedStart: .neverBegan
-            case .spawnFailed(_, let message): .notSpawned(message)
+            case .spawnFailed(_, let message):
+                .notSpawned(message, exitCode: CommandFailure(message: message).map { Int($0.exitCode) })
             }
         self.init(
             outcome: outcome, startedAt: Instant(milliseconds: end.startedAt),

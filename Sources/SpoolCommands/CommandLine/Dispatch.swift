@@ -13,7 +13,7 @@ enum Dispatch {
         }
         output.finish()
         errors.flush()
-        return errors.hasFailed && code == ExitCode.done ? ExitCode.unreported : code
+        return errors.hasFailed && code == ExitCode.done ? output.ownFailure ?? ExitCode.unreported : code
     }
 
     private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {
@@ -34,17 +34,41 @@ enum Dispatch {
             throw .usage("unknown command \"\(name)\"; \(hint)")
         }
         let leading = words.prefix(words.count - before.operands.count)
-        let arguments = try Arguments(
-            leading.filter { $0 != "--" } + before.operands.dropFirst(), options: command.options + Option.global,
-            ownOperands: command.ownOperands, command: command.name)
+        let rest = leading.filter { $0 != "--" } + before.operands.dropFirst()
+        let arguments: Arguments
+        do throws(Failure) {
+            arguments = try Arguments(
+                rest, options: command.options + Option.global, ownOperands: command.ownOperands, command: command.name)
+        } catch {
+            throw command.waits(unreadable: rest) ? Failure(ExitCode.whileWaiting, error.lines) : error
+        }
         if arguments.flag("help") {
             Help.command(command, output)
             return ExitCode.done
         }
-        return try command.run(try EverybodysSpool.actAsOwner(Session(command, arguments, output: output, errors: errors)))
+        guard command.waits(arguments) else { return try run(command, arguments, output: output, errors: errors) }
+        output.ownFailure = ExitCode.whileWaiting
+        do throws(Failure) { return try run(command, arguments, output: output, errors: errors) } catch {
+            throw Failure(ExitCode.whileWaiting, error.lines)
+        }
+    }
+
+    private static func run(
+        _ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output
+    ) throws(Failure) -> Int32 {
+        try command.run(try EverybodysSpool.actAsOwner(Session(command, arguments, output: output, errors: errors)))
     }
 }
 
 extension SpoolCommand {
     static func named(_ name: String) -> SpoolCommand? { all.first { $0.name == name } }
+
+    /// True when the exit code stands for a job's.
+    func waits(_ arguments: Arguments) -> Bool { name == SpoolCommand.wait.name || arguments.flag("wait") }
+
+    /// The same for words that have an unknown option.
+    fileprivate func waits(unreadable words: [String]) -> Bool {
+        name == SpoolCommand.wait.name
+            || options.contains { $0.name == "wait" } && words.prefix { $0 != "--" }.contains { ["-w", "--wait"].contains($0) }
+    }
 }

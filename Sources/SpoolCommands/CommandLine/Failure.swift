@@ -1,7 +1,7 @@
 import Linux
 import Store
 
-/// The exit codes of spoolctl. `wait` and `-w` exit with the job's own code instead.
+/// The exit codes of spoolctl. `wait` and `-w` exit with the job's own code instead, and with `whileWaiting` when spoolctl itself fails.
 enum ExitCode {
     static let done: Int32 = 0
     static let failed: Int32 = 1
@@ -11,10 +11,14 @@ enum ExitCode {
     static let notPermitted: Int32 = 5
     /// The change was made, but its answer could not be written to standard output. Standard error says what was changed.
     static let unreported: Int32 = 6
+    /// `status` and `health`: no daemon serves the spool. The code of the Linux Standard Base for a service that does not run.
+    static let notServed: Int32 = 3
     /// The code of timeout(1).
     static let timeout: Int32 = 124
     /// The job never ran, or how it ended is unknown.
     static let neverRan: Int32 = 125
+    /// spoolctl itself failed while its exit code stands for a job's: the code of env(1) and timeout(1) for their own failures.
+    static let whileWaiting: Int32 = 125
     /// Added to a signal's number, as shells do.
     static let signalBase: Int32 = 128
 }

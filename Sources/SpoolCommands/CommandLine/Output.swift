@@ -16,6 +16,8 @@ final class Output {
     private(set) var failure: Int32?
     /// The caller checks `failure` and decides what follows from it, as a command does that waits for a job.
     var leavesFailureToCaller = false
+    /// The exit code of every failure of spoolctl itself, while its exit code stands for a job's. Nil when each failure has its own.
+    var ownFailure: Int32?
     /// Some output was lost that a reader wanted.
     private(set) var hasFailed = false
     private let descriptor: Int32
@@ -92,7 +94,7 @@ final class Output {
         text += "spoolctl: the changes above were made, but standard output failed: \(SystemError.message(why))\n"
         // When standard error fails as well, the exit code alone reports the change.
         _ = text.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
-        _exit(ExitCode.unreported)
+        _exit(ownFailure ?? ExitCode.unreported)
     }
 
     /// Writes the buffer.
@@ -148,7 +150,7 @@ final class Output {
         }
         let message = "spoolctl: write: \(SystemError.message(number))\n"
         _ = message.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
-        _exit(ExitCode.failed)
+        _exit(ownFailure ?? ExitCode.failed)
     }
 
     /// The columns of the terminal; 80 when unknown.

@@ -32,24 +32,40 @@ struct ControlRequest {
     func make(
         patienceMilliseconds: Int64 = Self.patienceMilliseconds, isComing: Bool = false, _ write: (inout JSONWriter) -> Void
     ) throws(Failure) -> Answer? {
-        let inotify = try attempt { () throws(SystemError) -> Inotify in
-            let inotify = try Inotify()
-            _ = try inotify.add("\(session.spoolPath)/\(Layout.control)", [.movedTo, .closedAfterWriting])
-            return inotify
-        }
+        let inotify = try watchForAnswers()
         let name = try send(write)
         // This check follows the request: a daemon that starts afterwards finds the request.
         let holder = try session.daemon()
         guard isComing || holder != nil else { return nil }
+        if let answer = try awaitAnswer(to: name, inotify, patienceMilliseconds: patienceMilliseconds) { return answer }
+        throw Failure(
+            ExitCode.failed, "spoold has not answered within \(TimeText.length(patienceMilliseconds)); the request stays in control/")
+    }
+
+    /// Makes the request, and withdraws it when the daemon does not answer. Returns false then.
+    func isAnswered(patienceMilliseconds: Int64, _ write: (inout JSONWriter) -> Void) throws(Failure) -> Bool {
+        let inotify = try watchForAnswers()
+        let name = try send(write)
+        if try awaitAnswer(to: name, inotify, patienceMilliseconds: patienceMilliseconds) != nil { return true }
+        try? fs.removeFile("\(Layout.control)/\(name).request")  // missing: it is being answered
+        return false
+    }
+
+    private func watchForAnswers() throws(Failure) -> Inotify {
+        try attempt { () throws(SystemError) -> Inotify in
+            let inotify = try Inotify()
+            _ = try inotify.add("\(session.spoolPath)/\(Layout.control)", [.movedTo, .closedAfterWriting])
+            return inotify
+        }
+    }
+
+    /// The answer; nil when there is none in this time.
+    private func awaitAnswer(to name: String, _ inotify: borrowing Inotify, patienceMilliseconds: Int64) throws(Failure) -> Answer? {
         let deadline = MonotonicInstant.now().advanced(byMilliseconds: patienceMilliseconds)
         while true {
             if let answer = try takeAnswer(to: name) { return answer }
             var poll = pollfd(fd: inotify.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            if .now() >= deadline || Glibc.poll(&poll, 1, deadline.pollTimeout()) == 0 {
-                throw Failure(
-                    ExitCode.failed,
-                    "spoold has not answered within  \(TimeText.length(patienceMilliseconds)); the request stays in control/")
-            }
+            if .now() >= deadline || Glibc.poll(&poll, 1, deadline.pollTimeout()) == 0 { return nil }
             var events: [InotifyEvent] = []
             _ = try attempt { () throws(SystemError) in try inotify.readEvents(into: &events) }
         }

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Store
 
@@ -13,7 +14,11 @@ struct DaemonReport {
 
     init(_ session: Session) throws(Failure) {
         self.session = session
-        let fs = try session.openSpool()
+        let fs: DiskFileSystem
+        do throws(Failure) { fs = try session.openSpool() } catch {
+            // A mistyped path is reported, but it is no other failure: nobody serves that spool.
+            throw access(session.spoolPath, F_OK) == 0 ? error : Failure(ExitCode.notServed, error.lines)
+        }
         self.fs = fs
         do throws(SystemError) {
             try fs.tryWriting(isSynced: false)
@@ -30,12 +35,32 @@ struct DaemonReport {
         table = try session.daemonTable(fs)
     }
 
-    /// Prints the report. A daemon that is not running is not a failure of this command.
+    /// Prints the report. Returns the exit code.
     func write() throws(Failure) -> Int32 {
-        if session.isJSON {
-            try writeJSON()
-            return ExitCode.done
-        }
+        if session.isJSON { try writeJSON() } else { try writeTable() }
+        return holder == nil ? ExitCode.notServed : ExitCode.done
+    }
+
+    /// The exit code of `health`, for which the report is not printed.
+    func health(patienceMilliseconds: Int64) throws(Failure) -> Int32 {
+        guard holder != nil else { return ExitCode.notServed }
+        // A spool whose directories are read at intervals, because they cannot be watched, is served.
+        guard troubles.allSatisfy({ $0.text("of") == "watches" }) else { return ExitCode.failed }
+        return try takesTurns(patienceMilliseconds) ? ExitCode.done : ExitCode.failed
+    }
+
+    /// A daemon that has published its status within this time works, in milliseconds.
+    private static let turnMilliseconds: Int64 = 60_000
+
+    /// True when the daemon has taken a turn within the last minute, or takes one now that it is asked to.
+    private func takesTurns(_ patienceMilliseconds: Int64) throws(Failure) -> Bool {
+        // Root's daemon serves this user without a process that could be asked.
+        if table?.text("state") == "resting" { return true }
+        if let at = table?.instant("at"), (0..<Self.turnMilliseconds).contains(session.now.milliseconds - at.milliseconds) { return true }
+        return try ControlRequest(session).isAnswered(patienceMilliseconds: patienceMilliseconds) { $0.member("do", "ping") }
+    }
+
+    private func writeTable() throws(Failure) {
         let output = session.output
         var rows = TextTable()
         rows.add("spool", session.spoolPath)
@@ -104,7 +129,6 @@ struct DaemonReport {
             }
         }
         rows.write(to: output)
-        return ExitCode.done
     }
 
     /// The daemon's troubles, and the spool's disk when it refuses changes.

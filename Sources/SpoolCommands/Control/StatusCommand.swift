@@ -7,7 +7,8 @@ extension SpoolCommand {
             """
             With an ID, shows all that is known about the job; without one, shows the daemon's state. An ID is also the name of a task \
             or job, which means its newest job; @, your own newest job; or four or more characters from an id's beginning or end.
-            """
+            """,
+            "Without an ID, exits with 3 when no daemon serves the spool.",
         ],
         examples: [
             Example("spoolctl status", "the daemon, its slots, and problems that it found"),

@@ -23,7 +23,9 @@ extension JobStatus {
     var exitStatus: Int32 {
         switch reason {
         case .timeout: return ExitCode.timeout
-        case .rejected, .deadline, .spawn, .lost, .dependency: return ExitCode.neverRan
+        // 126 or 127 when the command itself could not be executed.
+        case .spawn: return exitCode.map { Int32(truncatingIfNeeded: $0) } ?? ExitCode.neverRan
+        case .rejected, .deadline, .lost, .dependency: return ExitCode.neverRan
         case .signal, .canceled, .replaced, .exit, nil: break
         }
         if let signal { return ExitCode.signalBase + signal }

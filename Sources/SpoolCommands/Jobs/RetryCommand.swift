@@ -55,7 +55,7 @@ private struct RetryRun {
                 return try chosen(plan)
             }
             let failure = try selection.act(session, "retry", on: choose) { part, records throws(Failure) in try retry(records, part) }
-            if code == ExitCode.done { code = failure }
+            if code == ExitCode.done, failure != ExitCode.done { code = session.output.ownFailure ?? failure }
             if failure == ExitCode.done || count > 0 { summarize() }
         } else {
             var chosen: [JobRecord] = []
@@ -106,7 +106,7 @@ private struct RetryRun {
 
     private mutating func complain(_ failure: Failure) {
         for line in failure.lines { session.complain(line) }
-        if code == ExitCode.done { code = failure.code }
+        if code == ExitCode.done { code = session.output.ownFailure ?? failure.code }
     }
 
     /// Reports how many jobs the filters selected.

@@ -169,7 +169,7 @@ struct JobWait {
     private mutating func lostOutput(_ open: [String]) throws(Failure) -> Int32? {
         guard watchesReader, !hasLostOutput, let failure = session.output.failure else { return nil }
         hasLostOutput = true
-        let code = failure == EPIPE ? ExitCode.signalBase + SIGPIPE : ExitCode.failed
+        let code = failure == EPIPE ? ExitCode.signalBase + SIGPIPE : ExitCode.whileWaiting
         if failure != EPIPE { complain("write: \(SystemError.message(failure))") }
         return open.isEmpty ? code : try interrupted(open, code)
     }

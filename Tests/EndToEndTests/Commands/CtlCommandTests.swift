@@ -178,7 +178,7 @@ struct CtlCommandTests {
 
     // MARK: Waiting and looking
 
-    @Test("wait takes several, and exits with the first code that is not 0; an unknown id is 3")
+    @Test("wait takes several, and exits with the first code that is not 0; an unknown id is 125")
     func wait() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -187,7 +187,7 @@ struct CtlCommandTests {
         try gate.release()
         #expect(try spool.ctl(list: ["wait"] + ids).code == 5)
         #expect(try spool.ctl("wait", ids[2]).code == 6)
-        #expect(try spool.ctl("wait", "20200101T000000.000Z-none-abcd").code == 3)
+        #expect(try spool.ctl("wait", "20200101T000000.000Z-none-abcd").code == 125)
     }
 
     @Test("logs -f shows what is written as it is written, and ends with the job")

@@ -80,7 +80,7 @@ struct CtlTests {
     func neverRan() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("submit", "-w", "--timeout", "100ms", "--", "sleep", "60").code == 124)
-        #expect(try spool.ctl("submit", "-w", "--", "/no/such/program").code == 125)
+        #expect(try spool.ctl("submit", "-w", "--deadline", "1ms", "--in", "20ms", "--", "true").code == 125)
         let late = try spool.ctl("submit", "--in", "1h", "--", "true").id
         #expect(try spool.ctl("wait", "--timeout", "10ms", late).code == 124)
         #expect(try spool.ctl("cancel", late).code == 0)

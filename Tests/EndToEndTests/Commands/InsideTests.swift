@@ -180,7 +180,7 @@ struct InsideTests {
         #expect(try spool.ctl(list: ["wait", "--any"] + ids).code == 0)
         try gates[1].release()
         #expect(try shown.end().code == 0)
-        #expect(try spool.ctl("wait", "--any", "--all", ids[0]).code == 2)
+        #expect(try spool.ctl("wait", "--any", "--all", ids[0]).code == 125)
     }
 
     static let badFractions: [(arguments: [String], code: Int32, says: String)] = [

@@ -158,6 +158,7 @@ struct FullDiskTests {
             try spool.dropOntoFullDisk(5) { "command = 'echo \($0) >> \(spool.out)/ran'" }
             try spool.awaitTrouble("disk")
             #expect(try spool.ctl("status").output.contains("No space left"))
+            #expect(try spool.ctl("health").code == 1)
             #expect(!Files.exists("\(spool.path)/state/status.json.tmp"), "what could not be written whole is taken away")
             try spool.freeDisk()
             #expect(try spool.ended(count: 5 * time).allSatisfy { $0.outcome == "done 0" })

@@ -39,7 +39,7 @@ struct ConfinementTests {
         let job = try spool.run("command = [\"true\"]\n\(row.keys)")
         #expect(job.outcome == "failed spawn" && job.error == row.error, "\(job.outcome) \(job.error)")
         let missing = try spool.run("command = [\"no-such-program\"]\nnice = 1", as: "missing")
-        #expect(missing.outcome == "failed spawn")
+        #expect(missing.outcome == "failed spawn 127")
         #expect(missing.error.hasPrefix("command not found: \"no-such-program\""), "\(missing.error)")
         let interpreter = try spool.run("script = \"#!/no/such/interpreter\\n\"\nnice = 1", as: "interpreter")
         #expect(interpreter.outcome == "failed spawn", "\(interpreter.outcome)")

@@ -75,14 +75,14 @@ struct FallbackTests {
         try spool.logLine("event=substituted", alarm.id)
         #expect(try spool.ctl("why", alarm.id).output.contains(lack.says))
         // The job itself has no such licence.
-        if lack.command == "'exit 3'" { #expect(job.outcome == "failed spawn", "\(job.outcome)") }
+        if lack.command == "'exit 3'" { #expect(job.reason == "spawn", "\(job.outcome)") }
     }
 
     @Test("Programs are found where everybody has them, though the job's PATH leads nowhere")
     func path() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = ['nosuchprogram']\nenv = {PATH = '/no/such'}\non_failure = ['cat']")
-        #expect(job.outcome == "failed spawn")
+        #expect(job.outcome == "failed spawn 127")
         #expect(try spool.end(of: "job.on_failure").stdout.contains(job.id))
     }
 
