@@ -37,6 +37,8 @@ public final class JobDefinition: Sendable {
     public let cgroupLimits: CgroupLimits?
     /// The number of bytes of each output stream that are kept.
     public let outputLimitBytes: Int64?
+    /// Standard error goes to the file of standard output, in the order in which the command writes.
+    public let combinesOutput: Bool
 
     public let start: Instant?
     public let queue: String
@@ -82,7 +84,7 @@ public final class JobDefinition: Sendable {
         "user", "group", "fallback",
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
         "stop_signal",
-        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit",
+        "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit", "combine_output",
         "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
     ]
 
@@ -127,6 +129,7 @@ public final class JobDefinition: Sendable {
         confinement = priorities + limits.resources
         cgroupLimits = limits.cgroup
         outputLimitBytes = reader.outputLimit("output_limit")
+        combinesOutput = reader.boolean("combine_output") ?? false
         let zone = reader.zone("timezone") ?? reader.context.zone
         start = reader.instant("start", zone: zone)
         queue = reader.name("queue") ?? "default"

@@ -65,6 +65,8 @@ public struct JobStatus: Sendable {
     public var state = JobState.new
     public var reason: FailureReason?
     public var error: String?
+    /// The last lines that a failed run has written, for people.
+    public var errorTail: String?
     /// The differences between the start of the last try and the job's definition. Nil when there are none.
     public var remark: String?
     public var attempt = 0
@@ -128,6 +130,7 @@ public struct JobStatus: Sendable {
         writer.member("state", state.rawValue)
         writer.member("reason", reason?.rawValue)
         writer.member("error", error)
+        if let errorTail { writer.member("error_tail", errorTail) }
         if let remark { writer.member("remark", remark) }
         writer.member("try", attempt)
         writer.member("tries", tries)

@@ -202,6 +202,7 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
         Accepted("fallback = true", means: "true") { "\($0.fallsBack)" },
         Accepted("output_limit = 4096", means: "4096") { text($0.outputLimitBytes) },
+        Accepted("combine_output = true", means: "true") { text($0.combinesOutput) },
     ]
 
     private static func after(_ job: JobDefinition) -> String {

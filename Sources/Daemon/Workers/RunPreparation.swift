@@ -110,7 +110,7 @@ extension RunRequest {
             jobID: job.id.text, attempt: job.attempt, jobDirectory: directory, arguments: arguments,
             environment: environment.lines, workingDirectory: working, umask: definition.umask ?? 0o022,
             stdin: input, stdoutName: Layout.outputFile,
-            stderrName: Layout.errorFile,
+            stderrName: definition.combinesOutput ? Layout.outputFile : Layout.errorFile,
             timeoutMilliseconds: definition.timeoutMilliseconds ?? surroundings.defaultTimeoutMilliseconds ?? 0,
             stopSignal: definition.stopSignal, killAfterMilliseconds: definition.killAfterMilliseconds,
             killsLeftovers: definition.leftovers == .kill,

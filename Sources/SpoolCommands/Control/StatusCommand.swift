@@ -41,6 +41,7 @@ extension Session {
         table.add("schedule", status.schedule)
         table.add([.init("state", .dim), .init(stateText(record), status.colour)])
         table.add("error", status.error)
+        for line in status.errorTailLines { table.add("last output", line) }
         table.add("exit code", status.exitCode.map(String.init))
         table.add("signal", status.signal.map { Signal.name($0) })
         table.add("try", "\(status.attempt) of \(status.tries)")

@@ -25,6 +25,7 @@ struct JobOptions {
         Option("ionice", value: "CLASS", "the I/O class: idle, best-effort:0 to 7, or realtime:0 to 7"),
         Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
         Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
+        Option("combine-output", "write standard error into the file of standard output, in true order"),
         Option("start", value: "TIME", "do not start before this instant"),
         Option("queue", "Q", value: "NAME", "the queue of the job"),
         Option("priority", "p", value: "N", "-1000 to 1000; higher priorities start first"),
@@ -97,6 +98,7 @@ struct JobOptions {
         for option in ["priority", "tries", "nice"] {
             if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
         }
+        if arguments.flag("combine-output") { set("combine_output", .boolean(true), "--combine-output") }
         let tags = arguments.values("tag")
         if !tags.isEmpty { set("tags", .array(strings(tags)), "--tag") }
         if let codes = arguments.value("success") { set("success", .array(codesAndWords(codes)), "--success") }

@@ -11,22 +11,33 @@ final class JobOutput {
         case reading(attempt: Int?)
     }
 
+    /// `stdout` or `stderr`.
+    let file: String
     private let session: Session
-    private let file: String
     private let purpose: Purpose
     private let sink: Output
+    /// The lines of the sink, when several outputs share it.
+    private let lines: LogLines?
+    /// How many lines at the end of the first file are copied; nil for all.
+    private var lastLines: Int?
     /// The file that is copied, and its try.
     private var open: (reader: OutputReader, attempt: Int)?
     /// The number of bytes that were removed before they could be copied.
     private(set) var missingBytes: Int64 = 0
 
-    /// `file`: `stdout` or `stderr`.
-    init(_ session: Session, _ file: String, for purpose: Purpose, to sink: Output) {
+    init(
+        _ session: Session, _ file: String, for purpose: Purpose, to sink: Output, lines: LogLines? = nil, lastLines: Int? = nil
+    ) {
         self.session = session
         self.file = file
         self.purpose = purpose
         self.sink = sink
+        self.lines = lines
+        self.lastLines = lastLines
     }
+
+    /// True when nothing has been written to the file that is open, or none is.
+    var isEmpty: Bool { open?.reader.isEmpty ?? true }
 
     /// Opens the first output, so that the worker keeps it until it is copied.
     func begin(_ record: JobRecord, _ watch: JobWatch?) throws(Failure) {
@@ -47,7 +58,7 @@ final class JobOutput {
 
     /// Passes the output that exists now to `take`, piece by piece. `record` is the job's present record.
     func read(_ record: JobRecord, _ take: ([UInt8]) -> Void) throws(Failure) {
-        for attempt in attempts(record) { open = try reader(record, attempt, nil).map { ($0, attempt) } }
+        try begin(record, nil)
         try pieces { piece in
             switch piece {
             case .bytes(let chunk): take(chunk)
@@ -62,17 +73,21 @@ final class JobOutput {
     func copy() throws(Failure) {
         try pieces { piece in
             switch (piece, purpose) {
-            case (.bytes(let chunk), _): sink.writeOutput(chunk, raw: session.arguments.flag("raw"))
+            case (.bytes(let chunk), _): put(chunk)
             case (.missing(let count), .exact): missingBytes += count
             case (.hole(let count), .exact): writeZeros(count)
-            case (.hole(let count), .reading): sink.write(Self.remark(hole: count))
-            case (.missing(let count), .reading): sink.write(Self.remark(count))
+            case (.hole(let count), .reading): put(Array(Self.remark(hole: count).utf8))
+            case (.missing(let count), .reading): put(Array(Self.remark(count).utf8))
             case (.truncated, _):
                 sink.flush()
                 session.complain("\(file): the job has truncated this output; what it writes now follows")
             }
         }
         sink.flush()
+    }
+
+    private func put(_ bytes: [UInt8]) {
+        if let lines { lines.write(bytes, of: file) } else { sink.writeOutput(bytes, raw: session.arguments.flag("raw")) }
     }
 
     private static func remark(_ count: Int64) -> String { "\n[spoolctl: \(count) bytes are missing here; see output_limit in spool(5)]\n" }
@@ -122,6 +137,8 @@ final class JobOutput {
                 guard let reader else { return nil }
                 // The plain name still leads to the file that is open.
                 if reader.inode == open?.reader.inode { return nil }
+                if let lastLines { try reader.skip(toLast: lastLines) }
+                lastLines = nil
                 watch?.add("\(record.place.path)/\(name)")
                 return reader
             } catch {

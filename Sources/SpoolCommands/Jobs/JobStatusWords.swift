@@ -7,6 +7,9 @@ extension JobStatus {
         return state == .running ? progress.map { "\($0.percent)%" } : nil
     }
 
+    /// The last lines that a failed run has written.
+    var errorTailLines: [String] { errorTail?.split(separator: "\n").map(String.init) ?? [] }
+
     /// How long the last try ran; nil when it has not ended, or when its end is unknown.
     var ranMilliseconds: Int64? {
         if let usage { return usage.wallMilliseconds }

@@ -48,6 +48,34 @@ final class OutputReader {
         try? file.lockReading(from: position)  // a file system without locks
     }
 
+    /// True when the file is empty; a file that cannot be examined is not.
+    var isEmpty: Bool { (try? file.status().size) == 0 }
+
+    /// The number of bytes that are searched for lines. A file with holes can be very long.
+    private static let searchedBytesMax: Int64 = 256 << 20
+
+    /// Leaves out all but the last lines of the present file. Called before anything is read.
+    func skip(toLast lines: Int) throws(SystemError) {
+        let size = try file.status().size
+        let first = max(0, size - Self.searchedBytesMax)
+        var count = 0
+        var end = size
+        position = lines == 0 ? size : first
+        while lines > 0, end > first {
+            let begin = max(first, end - Int64(Self.chunkBytes))
+            let chunk = try file.read(count: Int(end - begin), at: begin)
+            // The last line feed ends the last line and begins no other.
+            for index in chunk.indices.reversed() where chunk[index] == UInt8(ascii: "\n") && begin + Int64(index) != size - 1 {
+                count += 1
+                guard count == lines else { continue }
+                position = begin + Int64(index) + 1
+                return lock()
+            }
+            end = begin
+        }
+        lock()
+    }
+
     /// The next piece; nil at the present end of the file.
     func next() throws(SystemError) -> Piece? {
         while true {

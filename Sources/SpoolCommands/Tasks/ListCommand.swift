@@ -5,12 +5,14 @@ extension SpoolCommand {
         "list", "[options]", "list tasks",
         options: [
             Option("names", "print all names, and nothing else"),
+            Option("full", "with --json: the definition of each task too"),
             Option("offset", value: "N", "skip the first N tasks"),
             Option("limit", value: "N", "list N tasks at most (10); 0 means all"),
         ],
         examples: [Example("spoolctl list --offset 10 --limit 20", "tasks 11 to 30")]
     ) { session throws(Failure) in
         try session.noOperands()
+        if session.arguments.flag("full"), !session.isJSON { throw .usage("--full needs --json; spoolctl show NAME prints a definition") }
         let withSchedules = !session.isQuiet && !session.arguments.flag("names")
         var parts: [(session: Session, catalog: TaskCatalog, names: [String])] = []
         var code = try EverybodysSpool.each(session) { part throws(Failure) in
@@ -45,7 +47,7 @@ extension SpoolCommand {
                 let due = try DueTimes(part.session, catalog.fs, for: page)
                 for entry in page {
                     if session.isJSON {
-                        writer.object { catalog.write(entry, due, details: false, to: &$0) }
+                        writer.object { catalog.write(entry, due, details: session.arguments.flag("full"), to: &$0) }
                     } else if session.isQuiet {
                         session.output.line(part.session.qualified(entry.name))
                     } else {

@@ -40,6 +40,7 @@ struct WhyJob {
             writeJSON()
         } else {
             output.line(Output.oneLine(sentence))
+            for line in status.errorTailLines { output.line("  \(Output.oneLine(line))") }
         }
         return ExitCode.done
     }
@@ -281,6 +282,7 @@ struct WhyJob {
             writer.member("reason", status.reason?.rawValue)
             writer.member("sentence", sentence)
             writer.member("error", status.error)
+            writer.member("error_tail", status.errorTail)
             writer.member("exit_code", status.exitCode)
             writer.member("signal", status.signal.map(Int.init))
             writer.member("try", status.attempt)

@@ -72,6 +72,21 @@ public final class FileLines {
 
     deinit { free(buffer) }
 
+    /// The end of the file, without its lines, at most this many bytes. Nothing was read before.
+    func lastBytes(atMost count: Int) throws(SystemError) -> [UInt8] {
+        let wanted = Int(min(size, Int64(count)))
+        let begin = size - Int64(wanted)
+        let place = UnsafeMutableRawBufferPointer.allocate(byteCount: wanted, alignment: 1)
+        defer { place.deallocate() }
+        var done = 0
+        while done < wanted {
+            let some = try read(UnsafeMutableRawBufferPointer(rebasing: place[done...]), begin + Int64(done))
+            guard some > 0 else { break }
+            done += some
+        }
+        return Array(place[..<done])
+    }
+
     public func next() throws(SystemError) -> Next {
         var searched = start
         while true {

@@ -20,6 +20,7 @@ extension JobStatus {
         state = table.text("state").flatMap(JobState.init) ?? .new
         reason = table.text("reason").flatMap(FailureReason.init)
         error = table.text("error")
+        errorTail = table.text("error_tail")
         remark = table.text("remark")
         attempt = table.whole("try").map { Int($0) } ?? 0
         tries = table.whole("tries").map { Int($0) } ?? 1

@@ -200,7 +200,7 @@ struct CtlCommandTests {
         #expect(try spool.ctl("logs", id).output == "first\n")
         try gate.release()
         let result = try follower.end()
-        #expect(result.code == 0 && result.output == "first\nlast\n")
+        #expect(result.code == 0 && result.output == "first\nlast\nstderr| err\n")
         #expect(try spool.ctl("logs", "--stderr", id).output == "err\n")
     }
 
