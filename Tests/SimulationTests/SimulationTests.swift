@@ -393,6 +393,26 @@ import Testing
                 "turn 1372103552795489186", "crashLoop 4663607930084964885", "cutPower 4002684668408461161",
             ]
         ),
+        (
+            "A run that has ended for another try, whose directory somebody had moved, and the disk could not be read",
+            [
+                "dropBad 1876398207478421296", "dropSlowly 9724637965791326581", "drop 5925511556315657585", "turn 10411459732617975566",
+                "lookFault 17744377729830742712", "work 4435369575783739067", "cancel 3160055143845352793",
+                "defineTask 2547012590746278143", "work 3687774005905584631", "pass 10909728977779552239",
+                "moveRunning 12703687008294273665", "work 2595735686005598324", "work 9557067874710138911", "turn 16522543448851741588",
+                "cancel 3873669049127184580", "dropBad 14686220277927879101", "killSoon 5936047748920589047", "turn 5577235916202149359",
+            ]
+        ),
+        (
+            "Two directories of one running job, by people who moved it away, and moved back what they had moved before",
+            [
+                "cutPower 15196495205566204757", "submit 14010658689599610932", "submit 2385794296150460544", "submit 175157331677975541",
+                "start 2951381406370234300", "work 14429523829977060471", "killSoon 5827429611277784765", "work 18029908514949388975",
+                "work 18028306933765640398", "work 4038152195354634004", "dropBad 8597601088980528846", "pass 8932934056553825225",
+                "work 10087982704674272893", "work 3069182196047683558", "moveRunning 4788233300263979513",
+                "recoverTwice 10913951363143094021", "moveRunning 485442248506192883", "moveBack 3921607050339757164",
+            ]
+        ),
     ]
 
     @Test(arguments: found)

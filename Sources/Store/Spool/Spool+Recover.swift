@@ -154,11 +154,11 @@ extension Spool {
             recovery.mended.append("moved new/\(stamp.name) to \(job.state.rawValue)/\(job.id)")
             return
         }
+        if hasStayedUp, !wasSettled, job.state != .running, job.attempt > 0, try placeCarriedOff(job, &recovery) { return }
         if job.state == .new, isSameBoot, job.file != nil || job.isDirectory || job.attempt > 0 {
             recovery.withdrawn.append(job)
             return
         }
-        if hasStayedUp, !wasSettled, job.state.isTerminal, job.attempt > 0, try placeCarriedOff(job, &recovery) { return }
         // A finished job without a record: somebody removed it, or it was pruned. A job that was never placed is placed now.
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
         job.place = .nowhere
@@ -179,7 +179,8 @@ extension Spool {
         return false
     }
 
-    /// A run has ended, and somebody had moved its directory before it was placed. Returns false when there is no such directory.
+    /// A run has ended, for good or until its next try, and somebody had moved its directory before the job was placed. Returns false
+    /// when there is no such directory.
     private func placeCarriedOff(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
         let before = job.place
         job.place = .directory(.running)
