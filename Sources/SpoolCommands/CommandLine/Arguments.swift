@@ -12,6 +12,8 @@ struct Arguments {
 
     private(set) var given: [Given] = []
     private(set) var operands: [String] = []
+    /// Remarks about spellings that will not work any more in a later release.
+    private(set) var remarks: [String] = []
 
     mutating func replaceOperands(_ operands: [String]) { self.operands = operands }
 
@@ -25,6 +27,9 @@ struct Arguments {
         guard let option = given.first(where: { options.contains($0.name) }) else { return }
         throw .usage("\(option.spelling) does not go with \(what): the file says it")
     }
+
+    /// Adds options that were given before these.
+    mutating func precede(by earlier: Arguments) { given = earlier.given + given }
 
     /// Separates options from operands. After more than `ownOperands` operands, or after `--`, every word is an operand.
     init(_ words: some Sequence<String>, options: [Option], ownOperands: Int?, command: String?) throws(Failure) {
@@ -52,10 +57,15 @@ struct Arguments {
         _ word: String, _ rest: inout ArraySlice<String>, _ options: [Option], _ command: String?
     ) throws(Failure) {
         let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let name = parts[0]
-        guard let option = options.first(where: { $0.name == name || $0.alias == name }) else {
-            throw Self.unknown("--\(name)", near: nearest(to: name, among: Self.names(options)).map { "--\($0)" }, command)
+        let meant = Option.meant(by: parts[0], among: options)
+        guard let option = meant.first else {
+            throw Self.unknown("--\(parts[0])", near: nearest(to: parts[0], among: Self.names(options)).map { "--\($0)" }, command)
         }
+        guard meant.count == 1 else {
+            let candidates = meant.map { "--\($0.fullName(of: parts[0]))" }
+            throw .usage("--\(parts[0]) is ambiguous: \(candidates.joined(separator: ", "))")
+        }
+        let name = option.fullName(of: parts[0])
         if option.value == nil {
             guard parts.count == 1 else { throw .usage("--\(name) takes no value") }
             given.append(Given(name: option.name, value: "", spelling: "--\(name)"))
@@ -72,7 +82,7 @@ struct Arguments {
     ) throws(Failure) {
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {
-            guard let option = options.first(where: { $0.short == letter }) else {
+            guard let option = short(letter, value: letters.isEmpty ? rest.first : String(letters), options) else {
                 let near = nearest(to: String(word.dropFirst()), among: Self.names(options)).map { "--\($0)" }
                 throw Self.unknown("-\(letter)", near: near, command)
             }
@@ -85,6 +95,17 @@ struct Arguments {
                 return
             }
         }
+    }
+
+    /// The option of a letter. A letter that has got another meaning keeps the former one where its value fits only that one: the value
+    /// of the new one, `-n`, is a number.
+    private mutating func short(_ letter: Character, value: String?, _ options: [Option]) -> Option? {
+        let option = options.first { $0.short == letter }
+        guard let former = options.first(where: { $0.formerShort == letter }), option == nil || value.map({ Int($0) == nil }) ?? false
+        else { return option }
+        let instead = former.short.map { " or -\($0)" } ?? ""
+        remarks.append("-\(letter) for --\(former.name) will not work in a later release; write --\(former.name)\(instead)")
+        return former
     }
 
     private mutating func takeValue(_ option: Option, _ spelling: String, _ rest: inout ArraySlice<String>) throws(Failure) {
@@ -102,9 +123,7 @@ struct Arguments {
         given.append(Given(name: option.name, value: value, spelling: spelling))
     }
 
-    private static func names(_ options: [Option]) -> [String] {
-        options.flatMap { option in option.alias.map { [option.name, $0] } ?? [option.name] }
-    }
+    private static func names(_ options: [Option]) -> [String] { options.flatMap(\.names) }
 
     private static func unknown(_ option: String, near: String?, _ command: String?) -> Failure {
         let help = command.map { "spoolctl \($0) --help" } ?? "spoolctl --help"

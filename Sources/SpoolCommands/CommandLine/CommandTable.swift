@@ -1,10 +1,14 @@
 extension SpoolCommand {
-    /// All commands, in the order in which help lists them: jobs, from inside a job, tasks, questions, control and maintenance.
-    static let all: [SpoolCommand] = [
-        submit, run, backfill, wait, logs, status, health, jobs, top, cancel, kill, retry, forget,
-        progress, result, extend,
-        create, update, edit, delete, schedule, unschedule, list, show, next, explain, simulate, why,
-        pause, resume, restart, check, `import`, export, prune, fsck, journal, demo,
-        completion, version, help,
+    /// All commands in their groups, as help and the manual list them.
+    static let groups: [(title: String, commands: [SpoolCommand])] = [
+        ("Jobs", [submit, run, backfill, wait, logs, status, health, jobs, top, cancel, kill, retry, forget]),
+        ("From inside a job", [progress, result, extend]),
+        ("Tasks", [create, update, edit, delete, schedule, unschedule, list, show]),
+        ("Due times", [next, explain, simulate, why]),
+        ("Checking, importing, exporting", [check, `import`, export]),
+        ("The spool", [pause, resume, restart, prune, fsck, journal]),
+        ("spoolctl itself", [demo, completion, version, help]),
     ]
+
+    static let all = groups.flatMap(\.commands)
 }

@@ -72,9 +72,10 @@ struct Completion {
 
     private static func option(_ word: String, of command: SpoolCommand?) -> Option? {
         let name = word.split(separator: "=", maxSplits: 1)[0]
-        return options(of: command).first { option in
-            name == "--\(option.name)" || option.alias.map { name == "--\($0)" } ?? false || option.short.map { name == "-\($0)" } ?? false
-        }
+        let options = options(of: command)
+        guard name.hasPrefix("--") else { return options.first { option in option.short.map { name == "-\($0)" } ?? false } }
+        let meant = Option.meant(by: String(name.dropFirst(2)), among: options)
+        return meant.count == 1 ? meant[0] : nil
     }
 
     /// The candidates that begin with the typed text.

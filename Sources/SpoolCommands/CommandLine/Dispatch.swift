@@ -17,9 +17,8 @@ enum Dispatch {
     }
 
     private static func dispatch(_ words: [String], output: Output, errors: Output) throws(Failure) -> Int32 {
-        let globals = Option.global + [Option("version", "V", "print the version")]
         // The command is the first operand. Only options of every command can precede it.
-        let before = try Arguments(words, options: globals, ownOperands: 0, command: nil)
+        let before = try Arguments(words, options: Option.global, ownOperands: 0, command: nil)
         guard let name = before.operands.first else {
             if before.flag("version") { return try dispatch(["version"], output: output, errors: errors) }
             guard before.flag("help") else {
@@ -33,19 +32,21 @@ enum Dispatch {
             let hint = suggestion(for: name, among: SpoolCommand.all.map(\.name)) ?? "spoolctl --help lists them"
             throw .usage("unknown command \"\(name)\"; \(hint)")
         }
-        let leading = words.prefix(words.count - before.operands.count)
-        let rest = leading.filter { $0 != "--" } + before.operands.dropFirst()
-        let arguments: Arguments
+        let rest = Array(before.operands.dropFirst())
+        var arguments: Arguments
         do throws(Failure) {
             arguments = try Arguments(
                 rest, options: command.options + Option.global, ownOperands: command.ownOperands, command: command.name)
         } catch {
             throw command.waits(unreadable: rest) ? Failure(ExitCode.whileWaiting, error.lines) : error
         }
+        arguments.precede(by: before)
+        if arguments.flag("no-color") { for one in [output, errors] { one.dropColour() } }
         if arguments.flag("help") {
             Help.command(command, output)
             return ExitCode.done
         }
+        if arguments.flag("version") { return try dispatch(["version"], output: output, errors: errors) }
         guard command.waits(arguments) else { return try run(command, arguments, output: output, errors: errors) }
         output.ownFailure = ExitCode.whileWaiting
         do throws(Failure) { return try run(command, arguments, output: output, errors: errors) } catch {
@@ -56,7 +57,10 @@ enum Dispatch {
     private static func run(
         _ command: SpoolCommand, _ arguments: Arguments, output: Output, errors: Output
     ) throws(Failure) -> Int32 {
-        try command.run(try EverybodysSpool.actAsOwner(Session(command, arguments, output: output, errors: errors)))
+        let session = Session(command, arguments, output: output, errors: errors)
+        for remark in arguments.remarks { session.complain(remark) }
+        if arguments.flag("verbose") { session.describeSurroundings() }
+        return try command.run(try EverybodysSpool.actAsOwner(session))
     }
 }
 

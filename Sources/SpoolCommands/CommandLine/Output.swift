@@ -7,7 +7,7 @@ import Linux
 /// Standard output and standard error: buffered, silent when the reader has ended, and safe for terminals.
 final class Output {
     let isTerminal: Bool
-    let hasColour: Bool
+    private(set) var hasColour: Bool
     /// The terminal can erase and rewrite a line.
     let canRewrite: Bool
     /// The program exits when the reader has ended. True for standard output, until the program has changed something.
@@ -35,6 +35,9 @@ final class Output {
         hasColour = canRewrite && !noColour
         endsWithReader = descriptor == STDOUT_FILENO
     }
+
+    /// Writes no colours from now on.
+    func dropColour() { hasColour = false }
 
     /// Writes text. On a terminal, control characters are escaped, except line ends, tabs and the colours of ``coloured(_:_:)``: no text
     /// can move the cursor, control the terminal or be invisible. All output of spoolctl passes here, except the output of jobs

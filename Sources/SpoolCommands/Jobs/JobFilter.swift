@@ -16,18 +16,18 @@ struct JobFilter {
     /// Texts that the status of every matching job contains.
     let needles: StatusNeedles
 
-    static let options = [
+    static let options = Option.group(.filters, [
         Option("state", value: "STATE", "only jobs in this state: new, running, done, failed; several with commas"),
         Option("reason", value: "REASON", "only jobs that failed for this reason: exit, signal, timeout, …; several with commas"),
         Option("task", value: "NAME", "only runs of this task; can be repeated, one must match"),
         Option("schedule", value: "ID", "only runs of this schedule; can be repeated, one must match"),
-        Option("name", "n", value: "NAME", "only jobs of this name; can be repeated, one must match"),
+        Option("name", "N", formerShort: "n", value: "NAME", "only jobs of this name; can be repeated, one must match"),
         Option("tag", value: "NAME", "only jobs with this tag; can be repeated, all must match"),
         Option("queue", "Q", value: "NAME", "only jobs of this queue; can be repeated, one must match"),
         Option("text", value: "TEXT", "only jobs with TEXT in name, title, description or error; can be repeated, all must match"),
         Option("since", value: "TIME", "only jobs due or submitted since TIME: an instant, or a duration ago"),
         Option("until", value: "TIME", "only jobs due or submitted until TIME"),
-    ]
+    ])
 
     init(_ session: Session) throws(Failure) {
         let arguments = session.arguments

@@ -9,48 +9,57 @@ struct JobOptions {
     private(set) var table = Table()
     private var spellings: [String] = []
 
-    static let options: [Option] = [
-        Option("title", value: "TEXT", "what people call it, such as \"Nightly dump\""),
-        Option("description", value: "TEXT", "what the job is for"),
-        Option("payload", value: "JSON", "data for the job, on standard input and in the file $SPOOL_PAYLOAD"),
-        Option("stdin", value: "FILE", "a file for standard input, instead of the payload"),
-        Option("directory", "C", value: "DIR", "the directory in which the job runs"),
-        Option("env-file", value: "FILE", "a file of KEY=value lines, read when the job starts"),
-        Option("set-env", "E", value: "NAME=VALUE", "set a variable; can be repeated"),
-        Option("shell", value: "PATH", "the shell for a command line (/bin/sh)"),
-        Option("umask", value: "OCTAL", "the mask for the modes of new files"),
-        Option("user", value: "USER", "for root's jobs: the user that runs the job; the directory is then their home"),
-        Option("group", value: "GROUP", "for root's jobs: the group that runs the job (the user's own)"),
-        Option("nice", value: "N", "the niceness, -20 to 19"),
-        Option("ionice", value: "CLASS", "the I/O class: idle, best-effort:0 to 7, or realtime:0 to 7"),
-        Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
-        Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
-        Option("combine-output", "write standard error into the file of standard output, in true order"),
-        Option("start", value: "TIME", "do not start before this instant"),
-        Option("queue", "Q", value: "NAME", "the queue of the job"),
-        Option("priority", "p", value: "N", "-1000 to 1000; higher priorities start first"),
-        Option("tag", value: "NAME", "a tag; can be repeated"),
-        Option("deadline", value: "WHEN", "fail if not started by then: a duration from the due time, or an instant"),
-        Option("lock", value: "NAME", "never run at the same time as another job with this lock; can be repeated"),
-        Option("after", value: "JOB", "start after this job, or after a task's latest run; can be repeated"),
-        Option("after-when", value: "END", "how the jobs of --after must end: success, failure or end (success)"),
-        Option("timeout", value: "TIME", "how long a try may run"),
-        Option("kill-after", value: "TIME", "the time between the stop signal and SIGKILL (10s)"),
-        Option("stop-signal", value: "SIGNAL", "the first signal of a timeout or a cancel (TERM)"),
-        Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
-        Option("tries", value: "N", "how often the job is tried at most (1)"),
-        Option("backoff", value: "TIME", "the delay between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
-        Option("retry-on", value: "LIST", "what is tried again: exit codes, timeout, signal, spawn, lost (any failure)"),
-        Option("on-crash", value: "RULE", "what follows when the machine crashed during the run: fail or retry"),
-        Option("leftovers", value: "RULE", "what to do with processes that the command left running: leave or kill"),
-        Option("keep", value: "TIME", "how long the job's record is kept (14 days)"),
-        Option("on-success", value: "WHAT", "a task, or a command line, to run when the job has succeeded"),
-        Option("on-failure", value: "WHAT", "the same, when the job has failed"),
-        Option("on-end", value: "WHAT", "the same, when the job has ended"),
-        Option("mail", value: "ADDRESS", "the address that gets the output by mail when the job has failed"),
-        Option("mail-when", value: "WHEN", "when to mail: failure, output or always"),
-        Option("pause-on-failure", "pause the job's task when the job has failed"),
-    ]
+    static let options: [Option] =
+        Option.group(.what, [
+            Option("title", value: "TEXT", "what people call it, such as \"Nightly dump\""),
+            Option("description", value: "TEXT", "what the job is for"),
+            Option("payload", value: "JSON", "data for the job, on standard input and in the file $SPOOL_PAYLOAD"),
+            Option("stdin", value: "FILE", "a file for standard input, instead of the payload"),
+            Option("directory", "C", value: "DIR", "the directory in which the job runs"),
+            Option("set-env", "E", value: "NAME=VALUE", "set a variable; can be repeated"),
+            Option("env-file", value: "FILE", "a file of KEY=value lines, read when the job starts"),
+            Option("shell", value: "PATH", "the shell for a command line (/bin/sh)"),
+            Option("umask", value: "OCTAL", "the mask for the modes of new files"),
+            Option("user", value: "USER", "for root's jobs: the user that runs the job; the directory is then their home"),
+            Option("group", value: "GROUP", "for root's jobs: the group that runs the job (the user's own)"),
+            Option("nice", value: "N", "the niceness, -20 to 19"),
+            Option("ionice", value: "CLASS", "the I/O class: idle, best-effort:0 to 7, or realtime:0 to 7"),
+        ])
+        + Option.group(.when, [
+            Option("start", value: "TIME", "do not start before this instant"),
+        ])
+        + Option.group(.order, [
+            Option("queue", "Q", value: "NAME", "the queue of the job"),
+            Option("priority", "p", value: "N", "-1000 to 1000; higher priorities start first"),
+            Option("tag", value: "NAME", "a tag; can be repeated"),
+            Option("lock", value: "NAME", "never run at the same time as another job with this lock; can be repeated"),
+            Option("after", value: "JOB", "start after this job, or after a task's latest run; can be repeated"),
+            Option("after-when", value: "END", "how the jobs of --after must end: success, failure or end (success)"),
+            Option("deadline", value: "WHEN", "fail if not started by then: a duration from the due time, or an instant"),
+        ])
+        + Option.group(.ending, [
+            Option("timeout", value: "TIME", "how long a try may run"),
+            Option("kill-after", value: "TIME", "the time between the stop signal and SIGKILL (10s)"),
+            Option("stop-signal", value: "SIGNAL", "the first signal of a timeout or a cancel (TERM)"),
+            Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
+            Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
+            Option("combine-output", "write standard error into the file of standard output, in true order"),
+            Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
+            Option("tries", value: "N", "how often the job is tried at most (1)"),
+            Option("backoff", value: "TIME", "the delay between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
+            Option("retry-on", value: "LIST", "what is tried again: exit codes, timeout, signal, spawn, lost (any failure)"),
+            Option("on-crash", value: "RULE", "what follows when the machine crashed during the run: fail or retry"),
+            Option("leftovers", value: "RULE", "what to do with processes that the command left running: leave or kill"),
+        ])
+        + Option.group(.notices, [
+            Option("keep", value: "TIME", "how long the job's record is kept (14 days)"),
+            Option("on-success", value: "WHAT", "a task or a command line to run when the job has succeeded"),
+            Option("on-failure", value: "WHAT", "a task or a command line to run when the job has failed"),
+            Option("on-end", value: "WHAT", "a task or a command line to run when the job has ended"),
+            Option("mail", value: "ADDRESS", "the address that gets the output by mail when the job has failed"),
+            Option("mail-when", value: "WHEN", "when to mail: failure, output or always"),
+            Option("pause-on-failure", "pause the job's task when the job has failed"),
+        ])
 
     /// The options of a single run, for which `--at` is another name of `--start`. For a task, `--at` is a schedule.
     static let optionsOfRun =
@@ -59,18 +68,19 @@ struct JobOptions {
             var option = option
             option.alias = "at"
             return option
-        } + [
+        } + Option.group(.order, [
             Option("unique", value: "KEY", "where a job with this key is there, print its id instead"),
             Option("unique-while", value: "RULE", "held while the job is active, or as long as it is recorded (recorded)"),
-        ]
+        ])
 
     /// A task's runs start when they are due; what it does when a run is due before the last has ended is its own key.
     static let optionsOfTask =
-        options.filter { $0.name != "start" } + [
-            Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace"),
+        options.filter { $0.name != "start" }
+        + Option.group(.order, [Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace")])
+        + Option.group(.notices, [
             Option("expect", value: "TIME", "how long it may be without a success"),
-            Option("on-overdue", value: "WHAT", "a task, or a line for the shell, to start when that is over"),
-        ]
+            Option("on-overdue", value: "WHAT", "a task or a command line to run when --expect is over"),
+        ])
 
     private static let strings: [(option: String, key: String)] = [
         ("title", "title"), ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),

@@ -16,7 +16,7 @@ extension SpoolCommand {
         options: JobFilter.options + [
             Option("columns", value: "LIST", "the columns, separated by commas"),
             Option("sort", value: "KEY", "sort by this column; with - before it, the largest first"),
-            Option("limit", value: "N", "only the newest N matching jobs, or with --sort the first N; 0 means all"),
+            Option("limit", "n", value: "N", "only the newest N matching jobs, or with --sort the first N; 0 means all"),
             Option("count", "print only the number of matching jobs"),
         ],
         examples: [

@@ -9,6 +9,7 @@ extension SpoolCommand {
             Option.cancelOnInterrupt,
             Option("in", value: "TIME", "start after this time"),
         ] + JobOptions.optionsOfRun,
+        mostUsed: ["wait", "in", "at", "payload", "set-env", "queue", "priority", "timeout", "tries", "mail"],
         examples: [
             Example("spoolctl run backup -w", "waits, and exits with the backup's code"),
             Example("spoolctl run report --payload '{\"day\": \"2026-11-20\"}'", "with other data for this run"),

@@ -13,7 +13,7 @@ extension SpoolCommand {
         options: [
             Option("older-than", value: "TIME", "remove records of jobs that ended longer ago, whatever keep says"),
             Option("state", value: "STATE", "only records in this state: done or failed"),
-            Option("dry-run", "n", "print the ids, and remove nothing"),
+            Option("dry-run", formerShort: "n", "print the ids, and remove nothing"),
         ],
         examples: [
             Example("spoolctl prune --older-than 1d --state done", "keeps failed jobs"),

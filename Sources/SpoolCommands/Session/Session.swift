@@ -93,6 +93,7 @@ final class Session {
             }
             throw Failure(error)
         }
+        reportChanges(of: fs)
         if ofAnyFormat { return fs }
         let format = try attempt { () throws(SystemError) in try fs.take(Layout.format, limit: 4096, ignoringWriters: true) }
         // `prepare` refuses another format with its message.
@@ -112,6 +113,7 @@ final class Session {
             return try DiskFileSystem(path: path)
         }
         try prepare(fs)
+        reportChanges(of: fs)
         return fs
     }
 

@@ -18,7 +18,7 @@ extension SpoolCommand {
             Option("to", value: "TIME", "the first instant after the period (now)"),
             Option("schedule", value: "ID", "only the due times of this schedule; can be repeated"),
             Option("limit", value: "N", "the largest number of due times (1000)"),
-            Option("dry-run", "n", "print the due times, and submit nothing"),
+            Option("dry-run", formerShort: "n", "print the due times, and submit nothing"),
         ],
         examples: [
             Example(

@@ -15,8 +15,9 @@ extension SpoolCommand {
         options: ScheduleOptions.options + JobOptions.optionsOfTask + [
             Option("file", "f", value: "FILE", "copy this task file, with its comments; - is standard input")
         ],
+        mostUsed: ["cron", "calendar", "every", "at", "timezone", "directory", "timeout", "tries", "mail", "on-failure"],
         examples: [
-            Example("spoolctl create backup --cron '30 2 * * *' --timezone Europe/Berlin -- /usr/local/bin/backup", "runs every night"),
+            Example("spoolctl create backup --cron '30 2 * * *' --timezone local -- backup --all", "runs every night"),
             Example("spoolctl create poll --every 5m --timeout 1m -- ./poll", "runs five minutes after the previous run has ended"),
             Example("spoolctl create report --file report.toml", "copies a file"),
         ],

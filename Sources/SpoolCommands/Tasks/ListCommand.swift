@@ -7,7 +7,7 @@ extension SpoolCommand {
             Option("names", "print all names, and nothing else"),
             Option("full", "with --json: the definition of each task too"),
             Option("offset", value: "N", "skip the first N tasks"),
-            Option("limit", value: "N", "list N tasks at most (10); 0 means all"),
+            Option("limit", "n", value: "N", "list N tasks at most (10); 0 means all"),
         ],
         examples: [Example("spoolctl list --offset 10 --limit 20", "tasks 11 to 30")]
     ) { session throws(Failure) in

@@ -15,7 +15,7 @@ extension SpoolCommand {
         ] + ScheduleOptions.whenOptions + ScheduleQuestion.options,
         examples: [
             Example("spoolctl next", "the next due times of all tasks"),
-            Example("spoolctl next --cron '30 2 * * *' --timezone Europe/Berlin --from 2026-03-27 -n 3", "across a change to summer time"),
+            Example("spoolctl next --cron '30 2 * * *' --timezone Europe/Berlin --from 2026-03-27", "across a change to summer time"),
         ]
     ) { session throws(Failure) in try Next(session).run() }
 }

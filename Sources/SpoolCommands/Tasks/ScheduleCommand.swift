@@ -15,7 +15,7 @@ extension SpoolCommand {
             Example("spoolctl schedule backup --at '2026-12-24 18:00' --timezone Europe/Berlin", "adds a single run"),
             Example("spoolctl schedule report --calendar 'Mon *-*~07/1 07:00'", "on the last Monday of each month"),
             Example(
-                "spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' --dtstart 2026-11-23T09:00",
+                "spoolctl schedule report --rrule 'FREQ=WEEKLY;INTERVAL=2;BYDAY=MO' \\\n    --dtstart 2026-11-23T09:00",
                 "every other Monday at nine"
             ),
             Example("spoolctl schedule report --cron '0 7 * * mon' --payload '{\"week\": true}'", "adds runs with data of their own"),

@@ -3,7 +3,7 @@ import Store
 /// Schedules that options give: each option that says when is one, and the other options apply to all of them.
 struct ScheduleOptions {
     /// The options that say when, each named like its key.
-    static let whenOptions: [Option] = [
+    static let whenOptions: [Option] = Option.group(.when, [
         Option("cron", value: "EXPRESSION", "due when the clock matches, such as \"*/5 9-17 * * mon-fri\" or @daily"),
         Option("calendar", value: "EXPRESSION", "due when the clock matches, in systemd's syntax, such as \"Mon..Fri 09:00\" or \"*-*~1\""),
         Option("rrule", value: "RULE", "due by a rule of iCalendar, such as \"FREQ=MONTHLY;BYDAY=2TU\""),
@@ -11,7 +11,7 @@ struct ScheduleOptions {
         Option("at", value: "TIME", "due once"),
         Option("pattern", value: "PATTERN", "due by a pattern, such as 50.seconds, saturday|sunday.22.00.00 or ext:KEY:ARGS"),
         Option("on-path", value: "GLOB", "due when a file arrives (closed after writing, or renamed), such as \"/srv/in/*.csv\""),
-    ]
+    ])
 
     /// The key of an option that says when; nil for any other option.
     static func key(of option: String) -> String? {
@@ -22,16 +22,16 @@ struct ScheduleOptions {
     static let whenSpellings = whenOptions.map { "--\($0.name)" }.joined(separator: ", ")
 
     /// The options of `--rrule`.
-    static let rruleOptions: [Option] = [
+    static let rruleOptions: [Option] = Option.group(.when, [
         Option("dtstart", value: "TIME", "the begin of --rrule: INTERVAL and COUNT count from it, and it gives the time of day"),
         Option("exdate", value: "TIME", "a due time of --rrule, or a day, that is left out; can be repeated"),
-    ]
+    ])
 
     /// The option of `--on-path`.
     private static let pathsOption = Option(
         "paths", value: "RULE", "for --on-path: each (a job for each file) or all (one job for all files since the last)")
 
-    static let options = whenOptions + rruleOptions + [
+    static let options = whenOptions + rruleOptions + Option.group(.when, [
         pathsOption,
         Option("from", value: "WHAT", "the instant from which --every counts: end (of the previous run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (default: the configured zone, which is UTC)"),
@@ -43,7 +43,7 @@ struct ScheduleOptions {
         Option("not-before", value: "TIME", "no due time before this instant"),
         Option("not-after", value: "TIME", "no due time after this instant"),
         Option("schedule-id", alias: "id", value: "ID", "the schedule's id (default: derived from its content)"),
-    ]
+    ])
 
     private static let strings: [(option: String, key: String)] = [
         ("timezone", "timezone"), ("jitter", "jitter"), ("catch-up", "catch_up"), ("dst-gap", "dst_gap"),

@@ -9,11 +9,11 @@ struct ScheduleQuestion {
     let text: String
 
     /// The options of both `next` and `explain`, besides those that say when.
-    static let options = ScheduleOptions.rruleOptions + [
+    static let options = ScheduleOptions.rruleOptions + Option.group(.when, [
         Option("timezone", value: "ZONE", "the zone of the schedule (default: the configured zone, which is UTC)"),
         Option("dst-gap", value: "RULE", "for a due time that the clock skips: run or skip"),
         Option("dst-repeat", value: "RULE", "for a due time that the clock repeats: first, both or last"),
-    ]
+    ])
 
     /// The option that says when; nil when none is given, an error when several are.
     static func given(_ arguments: Arguments) throws(Failure) -> Arguments.Given? {

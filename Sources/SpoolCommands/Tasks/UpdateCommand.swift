@@ -10,6 +10,7 @@ extension SpoolCommand {
             Option("command", value: "LINE", "a new command line for the shell, instead of COMMAND"),
             Option("unset", value: "KEY", "remove a key; can be repeated"),
         ],
+        mostUsed: ["command", "unset", "description", "directory", "set-env", "queue", "timeout", "tries", "mail", "on-failure"],
         examples: [
             Example("spoolctl update backup --timeout 2h --description 'nightly, off-site'", "changes two keys"),
             Example(

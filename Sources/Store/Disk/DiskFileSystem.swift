@@ -17,6 +17,9 @@ public final class DiskFileSystem: FileSystem {
     /// The directories above those that were given to other users let everybody pass.
     private var isPassable = false
 
+    /// Called after each rename and removal, with what was done. spoolctl's `--verbose` prints it.
+    public var reportChange: ((String) -> Void)?
+
     /// Opens the spool at an absolute path.
     public init(path: String) throws(SystemError) {
         self.path = path
@@ -250,21 +253,25 @@ public final class DiskFileSystem: FileSystem {
         let (source, name) = try place(of: from)
         let (target, newName) = try place(of: to)
         try source.opened.rename(name, into: target.opened, as: newName)
+        reportChange?("renamed \(from) to \(to)")
     }
 
     public func renameNoReplace(_ from: String, to: String) throws(SystemError) {
         let (source, name) = try place(of: from)
         let (target, newName) = try place(of: to)
         try source.opened.renameNoReplace(name, into: target.opened, as: newName)
+        reportChange?("renamed \(from) to \(to)")
     }
 
     public func removeFile(_ path: String) throws(SystemError) {
         let (directory, name) = try place(of: path)
         try directory.opened.unlink(name)
+        reportChange?("removed \(path)")
     }
 
     public func removeTree(_ path: String) throws(SystemError) {
         try opening { () throws(SystemError) in try top.opened.removeTree(path) }
+        reportChange?("removed \(path)")
     }
 
     public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {

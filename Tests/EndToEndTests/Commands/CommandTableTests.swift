@@ -34,7 +34,7 @@ struct CommandTableTests {
             command: "run", right: ["t"], says: "-t-", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
             invalid: ["t", "--payload", "{"]),
         Use(
-            command: "backfill", right: ["t", "--from", "3h", "-n"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
+            command: "backfill", right: ["t", "--from", "3h", "--dry-run"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
             unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
         Use(command: "wait", right: ["DONE"], says: "", missing: [], unknown: ["DONE", "nosuch"], invalid: ["--timeout", "soon", "DONE"]),
         Use(command: "logs", right: ["DONE"], says: "hello", missing: [], unknown: ["nosuch"]),
@@ -77,10 +77,6 @@ struct CommandTableTests {
         Use(
             command: "why", right: ["FAILED"], says: "exited with 3", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
             invalid: ["t@nonsense"]),
-        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
-        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
-        // Its right use has tests of its own.
-        Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "check", right: [], says: ""),
         Use(
             command: "import", right: ["crontab", "--dry-run", "CRONTAB"], says: "# tasks/true.toml", missing: [], tooMuch: ["at", "more"],
@@ -88,6 +84,10 @@ struct CommandTableTests {
         Use(
             command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"],
             unknown: ["nosuch", "--crontab"]),
+        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        // Its right use has tests of its own.
+        Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
@@ -153,7 +153,7 @@ struct CommandTableTests {
             try spool.acceptedTask("u", "command = \"true\"\noverlap = \"allow\"\n[[schedule]]\ncron = \"@hourly\"\ncatch_up = \"none\"")
             #expect(try spool.ctl("schedule", "t", "--at", "2099-01-01", "--id", "sched").code == 0)
             try spool.logLine("event=defined", "file=schedules/sched")
-            words["DONE"] = try spool.ctl("submit", "-w", "-q", "-n", "sh", "echo hello").id
+            words["DONE"] = try spool.ctl("submit", "-w", "-q", "-N", "sh", "echo hello").id
             words["FAILED"] = try spool.ctl("submit", "-w", "-q", "exit 3").id
             words["NEW"] = try spool.ctl("submit", "--in", "1h", "--", "true").id
             words["RUN"] = try spool.ctl("submit", "--timeout", "1h", "echo > \(spool.out)/began; read x < \(gate.path)").id

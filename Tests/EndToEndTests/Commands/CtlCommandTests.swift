@@ -53,7 +53,47 @@ struct CtlCommandTests {
         #expect(result.output.hasPrefix("usage: spoolctl \(command)"))
         #expect(command == "version" || result.output.contains("\nExamples:\n"))
         #expect(!result.output.contains("\u{1B}"), "no colour in a pipe")
-        #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 120 })
+        #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(result.output)")
+    }
+
+    @Test("Long options can be abbreviated, before and after the command; an ambiguous abbreviation names the candidates")
+    func abbreviations() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        func ctl(_ words: String...) throws -> Commands.Result { try Commands.run("\(SpoolUnderTest.programs)/spoolctl", words) }
+        #expect(try ctl("--sp", spool.path, "create", "t", "--timeo", "5m", "--des=what for", "--", "true").code == 0)
+        let shown = try ctl("show", "t", "--sp=\(spool.path)", "--js")
+        #expect(shown.code == 0 && shown.output.contains("what for"), "\(shown)")
+        let ambiguous = try ctl("create", "u", "--ti", "5m", "--", "true")
+        #expect(ambiguous.code == 2 && ambiguous.error == "spoolctl: --ti is ambiguous: --timezone, --timeout\n", "\(ambiguous)")
+        // `--s` means --spool before the command, and is not ambiguous because of an option of the command.
+        #expect(try ctl("--s", spool.path, "jobs").code == 0)
+        #expect(try ctl("list", "-V").output == ctl("version").output)
+    }
+
+    @Test("-n for --dry-run and --name still works, and says what to write")
+    func formerLetters() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let named = try spool.ctl("submit", "-n", "mine", "--", "true")
+        #expect(named.code == 0 && named.id.contains("-mine-"))
+        #expect(named.errors == "spoolctl: -n for --name will not work in a later release; write --name or -N\n")
+        _ = try spool.ctl("submit", "-N", "other", "--", "true")
+        #expect(try spool.ctl("jobs", "-q", "-n", "mine").lines == [named.id])
+        #expect(try spool.ctl("jobs", "-q", "-n", "1").lines.count == 1)
+        let pruned = try spool.ctl("prune", "-n")
+        #expect(pruned.code == 0)
+        #expect(pruned.errors.hasPrefix("spoolctl: -n for --dry-run will not work in a later release; write --dry-run\n"))
+    }
+
+    @Test("-v says which spool, daemon and configuration are used, and which files are changed")
+    func verbose() throws {
+        let spool = try SpoolUnderTest()
+        let result = try spool.ctl("create", "t", "-v", "--", "true")
+        let lines = result.errors.split(separator: "\n").map(String.init)
+        #expect(result.code == 0 && lines.count == 4, "\(result)")
+        #expect(lines.first == "spoolctl: spool: \(spool.path), from --spool" || lines.first?.hasSuffix("from SPOOL_DIR") == true)
+        #expect(lines.dropFirst().first?.hasPrefix("spoolctl: daemon: process ") == true)
+        #expect(lines.dropFirst(2).first?.hasPrefix("spoolctl: configuration: /") == true)
+        #expect(lines.last?.hasPrefix("spoolctl: renamed tmp/") == true && lines.last?.hasSuffix(" to tasks/t.toml") == true)
     }
 
     // MARK: Submitting
@@ -641,14 +681,14 @@ struct CtlCommandTests {
 
     // MARK: Records
 
-    @Test("prune removes what is older than asked, and says what it would with -n")
+    @Test("prune removes what is older than asked, and says what it would with --dry-run")
     func prune() throws {
         let spool = try SpoolUnderTest()
         let done = try spool.ctl("submit", "-w", "true").id
         let failed = try spool.ctl("submit", "-w", "false").id
         #expect(try spool.ctl("prune").code == 0)
         #expect(try spool.ctl("jobs", "-q").lines.count == 2, "their time is not up")
-        #expect(try spool.ctl("prune", "-n", "--older-than", "0s", "-q").lines.sorted() == [done, failed].sorted())
+        #expect(try spool.ctl("prune", "--dry-run", "--older-than", "0s", "-q").lines.sorted() == [done, failed].sorted())
         #expect(try spool.ctl("jobs", "-q").lines.count == 2)
         #expect(try spool.ctl("prune", "--older-than", "0s", "--state", "done").code == 0)
         #expect(try spool.ctl("jobs", "-q").lines == [failed])

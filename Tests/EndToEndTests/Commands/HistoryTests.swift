@@ -47,7 +47,7 @@ struct HistoryTests {
         (["--tag", "x"], ["ok", "slow"]),
         (["--tag", "x", "--tag", "y"], ["ok"]), (["--queue", "night"], ["late", "busy"]),
         (["--queue", "night", "--queue", "default", "--state", "done"], ["ok", "done"]),
-        (["--name", "report"], ["ok", "late"]), (["-n", "slow", "-n", "busy"], ["slow", "busy"]), (["--text", "monthly"], ["ok"]),
+        (["--name", "report"], ["ok", "late"]), (["-N", "slow", "-N", "busy"], ["slow", "busy"]), (["--text", "monthly"], ["ok"]),
         (["--text", "EXITED WITH 3"], ["exit"]), (["--text", "slo"], ["slow"]), (["--text", "monthly", "--text", "exited"], []),
         (["--text", "nowhere"], []),
         (["--since", "1h"], ["ok", "exit", "done", "slow", "late", "busy"]), (["--since", "2199-01-01"], []), (["--until", "1h"], []),

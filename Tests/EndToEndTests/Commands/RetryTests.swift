@@ -14,7 +14,7 @@ struct RetryTests {
         _ spool: SpoolUnderTest, _ name: String, after: String? = nil, _ command: String, when: String? = nil
     ) throws -> String {
         let ordering = (after.map { ["--after", $0] } ?? []) + (when.map { ["--after-when", $0] } ?? [])
-        return try spool.ctl(list: ["submit", "-n", name, "-C", spool.out] + ordering + ["--", "sh", "-c", command]).id
+        return try spool.ctl(list: ["submit", "-N", name, "-C", spool.out] + ordering + ["--", "sh", "-c", command]).id
     }
 
     enum Way: String, CaseIterable { case command, fileManager, whileDown, overACrash }
@@ -189,7 +189,7 @@ struct RetryTests {
         for name in ["a", "b"] {
             let tag = name == "a" ? ["--tag", "x"] : []
             _ = try spool.ctl(
-                list: ["submit", "-n", name] + tag + ["--", "sh", "-c", "echo \(name) >> \(spool.out)/ran; read x < \(gate.path)"])
+                list: ["submit", "-N", name] + tag + ["--", "sh", "-c", "echo \(name) >> \(spool.out)/ran; read x < \(gate.path)"])
         }
         _ = try spool.lines("ran", count: 2)
         for name in ["c", "d"] {

@@ -26,7 +26,7 @@ struct TopTests {
     private func submit(
         _ spool: SpoolUnderTest, _ name: String, _ arguments: String..., line: String
     ) throws -> (id: String, short: String) {
-        let id = try spool.ctl(list: ["submit", "-n", name] + arguments + [line]).id
+        let id = try spool.ctl(list: ["submit", "-N", name] + arguments + [line]).id
         return (id, String(id.dropFirst(21)))
     }
 

@@ -38,7 +38,7 @@ struct DependencyTests {
         let old = try spool.ctl("submit", "-w", "--", "true").id
         let slow = try spool.ctl("submit", "read x < \(gate.path)").id
         // Ids may be given as elsewhere, by their ends.
-        let last = try spool.ctl("submit", "--after", String(old.suffix(6)), "--after", slow, "-n", "last", "--", "true")
+        let last = try spool.ctl("submit", "--after", String(old.suffix(6)), "--after", slow, "-N", "last", "--", "true")
         #expect(last.code == 0, "\(last.errors)")
         try spool.logLine("event=accepted", last.id)
         #expect(try spool.ctl("why", last.id).output == "It waits: it starts after \(slow).\n")
@@ -56,9 +56,9 @@ struct DependencyTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         let first = try spool.ctl("submit", "read x < \(gate.path); exit 3").id
-        let second = try spool.ctl("submit", "--after", first, "-n", "second", "--", "true").id
-        let third = try spool.ctl("submit", "--after", second, "-n", "third", "--", "true").id
-        let rescue = try spool.ctl("submit", "--after", first, "--after-when", "failure", "-n", "rescue", "--", "true").id
+        let second = try spool.ctl("submit", "--after", first, "-N", "second", "--", "true").id
+        let third = try spool.ctl("submit", "--after", second, "-N", "third", "--", "true").id
+        let rescue = try spool.ctl("submit", "--after", first, "--after-when", "failure", "-N", "rescue", "--", "true").id
         try gate.release()
         #expect(try spool.ctl("wait", third).code == 125)
         #expect(try spool.end(of: "second").outcome == "failed dependency")

@@ -13,7 +13,7 @@ struct JobRowTests {
         let spool = try SpoolUnderTest()
         try spool.drop("file.toml", "command = [\"cat\"]\npayload = {n = 1}\ntags = [\"a\", \"b\"]\npriority = 7\nstart = \"in 1 s\"")
         let submitted = try spool.ctl(
-            "submit", "-n", "option", "--payload", "{\"n\": 1}", "--tag", "a", "--tag", "b", "-p", "7", "--in", "1s", "--", "cat")
+            "submit", "-N", "option", "--payload", "{\"n\": 1}", "--tag", "a", "--tag", "b", "-p", "7", "--in", "1s", "--", "cat")
         #expect(submitted.code == 0, "\(submitted.errors)")
         for name in ["file", "option"] {
             let job = try spool.end(of: name)

@@ -163,8 +163,8 @@ struct RunRowTests {
         #expect(try spool.ctl("create", longest, "--", "true").code == 1)
         #expect(try spool.ctl("run", "-w", longest).code == 0)
         #expect(try spool.ctl("create", longest + "n", "--", "true").code == 4)
-        #expect(try spool.ctl("submit", "-n", longest + "n", "--", "true").code == 4)
-        #expect(try spool.ctl("submit", "-w", "-n", longest, "--", "true").code == 0)
+        #expect(try spool.ctl("submit", "-N", longest + "n", "--", "true").code == 4)
+        #expect(try spool.ctl("submit", "-w", "-N", longest, "--", "true").code == 0)
         try spool.task(longest + "n", "command = [\"true\"]")
         try spool.logLine("event=refused", "file=tasks/\(longest)n")
     }

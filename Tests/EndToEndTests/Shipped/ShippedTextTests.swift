@@ -141,6 +141,27 @@ struct ShippedTextTests {
         }
     }
 
+    @Test("The help of the commands with many options groups them as spoolctl(1) does", arguments: ["create", "update", "submit", "run"])
+    func groups(_ command: String) throws {
+        let manual = try Files.text("\(Self.root)/man/spoolctl.1").split(separator: "\n")
+        var group = ""
+        var groups: [String: Set<String>] = [:]
+        for line in try SpoolUnderTest(starting: false).ctl(command, "--help").lines {
+            if line.hasSuffix(":"), line.first?.isUppercase == true { group = line }
+            guard line.hasPrefix("  -"), let name = line.split(separator: " ").first(where: { $0.hasPrefix("--") }) else { continue }
+            groups[group, default: []].insert(name.dropFirst(2).filter { $0 != "," })
+        }
+        #expect(groups["Most used:"]?.count == 10)
+        let titles = ["What runs, and where:", "Order:", "Limits, tries and ending:", "Records and notices:"]
+        #expect(groups.keys.count { titles.contains($0) } == 4, "\(groups.keys)")
+        for title in titles {
+            let begin = try #require(manual.firstIndex(of: Substring(title)), "\(title)")
+            let entries = manual[begin...].prefix { $0 != ".El" }.flatMap { $0.split(separator: " ") }.filter { $0.hasPrefix("-") }
+            let named = Set(entries.map { $0.drop { $0 == "-" } })
+            #expect(groups[title]?.subtracting(named.map(String.init)) == [], "\(title) \(named)")
+        }
+    }
+
     @Test("Every variable that a job gets, and that its follow-up gets, is in spool(5)")
     func variables() throws {
         let spool = try SpoolUnderTest()

@@ -109,7 +109,7 @@ struct EverybodyTests {
             #expect(try spool.ctl(as: user, "create", "backup", "--every", "1h", "--", "true").code == 0)
             #expect(try spool.ctl(as: user, "run", "--wait", "backup").code == 0)
         }
-        #expect(try spool.ctl("submit", "--wait", "-n", "own", "true").code == 0)
+        #expect(try spool.ctl("submit", "--wait", "-N", "own", "true").code == 0)
         // Root's daemon, whom the last of these has look at her directories, closes them to others, and opens none.
         try TestUser.games.shell("cd \(spool.path) && chmod 0 done/games users/games/journal && chmod 755 new/games")
         #expect(try spool.ctl("submit", "--wait", "true").code == 0)
@@ -134,7 +134,7 @@ struct EverybodyTests {
         try screen.press("4", "/", "g", "a", "m", "e", "s", "Enter", "l")
         try screen.shows("stdout  done")
         try TestUser.games.shell("chmod 0 \(spool.path)/done/games")
-        #expect(try spool.ctl("submit", "--wait", "-n", "another", "true").code == 0)
+        #expect(try spool.ctl("submit", "--wait", "-N", "another", "true").code == 0)
         try screen.shows("4 Ended", "Permission denied")
         try TestUser.games.shell("chmod 700 \(spool.path)/done/games")
         try screen.press("q")

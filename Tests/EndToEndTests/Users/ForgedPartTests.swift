@@ -53,7 +53,7 @@ struct ForgedPartTests {
             self.spool = spool
             var ids: [String: String] = [:]
             func submitted(_ user: TestUser) throws -> String? {
-                let result = try spool.ctl(as: user, "submit", "--in", "10h", "-n", "later", "--", "true")
+                let result = try spool.ctl(as: user, "submit", "--in", "10h", "-N", "later", "--", "true")
                 return result.output.split(separator: "\n").first.map(String.init)
             }
             for user in [TestUser.games, .daemon] {
@@ -61,7 +61,7 @@ struct ForgedPartTests {
                 #expect(try spool.ctl(as: user, "schedule", "backup", "--cron", "0 5 * * *").code == 0)
                 #expect(try spool.ctl(as: user, "run", "--wait", "backup").code == 0)
                 ids["done \(user.name)"] = try Files.list("\(spool.path)/done/\(user.name)").first
-                #expect(try spool.ctl(as: user, "submit", "-w", "-n", "bad", "--", "false").code == 1)
+                #expect(try spool.ctl(as: user, "submit", "-w", "-N", "bad", "--", "false").code == 1)
                 ids["waiting \(user.name)"] = try submitted(user)
                 #expect(try spool.ctl(as: user, "pause", "--queue", "other").code == 0)
             }
