@@ -37,7 +37,9 @@ public struct CrontabTask: Sendable {
             table.set("directory", Value(.string(home)))
         }
         let to = settings.mailTo ?? user
-        if !to.isEmpty {
+        if to.isEmpty {
+            table.set("mail", Value(.boolean(false)))
+        } else {
             var mail = Table()
             mail.set("to", Value(.string(to)))
             mail.set("when", Value(.string(entry.mailsFailuresOnly ? "failure" : "output")))

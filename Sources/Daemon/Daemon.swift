@@ -147,6 +147,7 @@ public final class Daemon {
         configuration.onChange = { new in
             service.scheduler.settings.zone = new.zone
             service.scheduler.settings.mailCommand = new.mailCommand
+            service.scheduler.settings.taskDefaults = new.taskDefaults
             workers.configure(new)
             slots.configure(new)
             users?.configure(new)

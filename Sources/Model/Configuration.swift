@@ -19,6 +19,9 @@ public struct Configuration: Sendable {
     /// The command that receives mails on standard input, including their header.
     public var mailCommand = ["/usr/sbin/sendmail", "-i", "-t"]
 
+    /// The keys `mail` and `on_failure`, for all runs of tasks that say nothing else.
+    public var taskDefaults = TaskDefaults()
+
     /// In a shared spool, the users besides root who may use it. Nil means all users except those of `deny`.
     public var allow: [String]?
     /// The users who may not use the spool, when `allow` is not set.
@@ -35,7 +38,7 @@ public struct Configuration: Sendable {
     /// All keys, in the order of the manual.
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command",
-        "queues",
+        "mail", "on_failure", "queues",
         "allow", "deny",
     ]
 
@@ -59,6 +62,8 @@ public struct Configuration: Sendable {
                 reader.fail(value.position, "mail_command must begin with an absolute path")
             }
         }
+        if reader.mail("mail") != nil { taskDefaults.mail = table["mail"] }
+        if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
         allow = reader.strings("allow")
         deny = reader.strings("deny") ?? deny
         if let value = reader.value("queues") {

@@ -44,6 +44,8 @@ extension TableReader {
     mutating func followUp(_ key: String, _ when: FollowUp.When) -> FollowUp? {
         guard let value = value(key) else { return nil }
         switch value.kind {
+        // For a task that declines a default of the configuration.
+        case .boolean(false): return nil
         case .string(let text) where Name.isValid(text): return FollowUp(key: key, when: when, action: .task(text))
         case .string(let line) where line.utf8.contains(where: { $0 != 0x20 }) && !line.utf8.contains(0):
             return FollowUp(key: key, when: when, action: .line(line))
@@ -56,8 +58,9 @@ extension TableReader {
         return nil
     }
 
-    private mutating func mail(_ key: String) -> FollowUp? {
+    mutating func mail(_ key: String) -> FollowUp? {
         guard let value = value(key) else { return nil }
+        if case .boolean(false) = value.kind { return nil }
         var address = value
         var when = FollowUp.When.failure
         if case .table(let table) = value.kind {

@@ -16,6 +16,8 @@ public struct ReadingContext: Sendable {
     public var zones: ZoneDatabase
     /// The zone of a wall time that names none: the configured zone, or UTC.
     public var zone: Zone
+    /// The configuration's keys for all runs of tasks.
+    public var taskDefaults = TaskDefaults()
     /// The owner of the spool. Nil for root, and for definitions that are accepted already.
     public var owner: SpoolOwner?
     /// The maximum number of open files that a process may be allowed. Nil for definitions that are accepted already.

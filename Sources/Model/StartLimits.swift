@@ -113,7 +113,7 @@ extension Source {
             if let other = table[key] { throw refuse(other.position, "\(key) and task are both given", "keep one of them") }
         }
         guard let definition = task(name) else { throw refuse(value.position, "there is no task \"\(name)\"") }
-        let merged = try definition.jobTable(overrides: table)
+        let merged = try definition.jobTable(overrides: table, context.taskDefaults)
         let job = try JobDefinition.accept(merged, context)
         let source = Source(
             format: .json, bytes: Array(JSON.write(Value(.table(merged), at: Position(line: 1, column: 1)), pretty: true).utf8))

@@ -96,8 +96,8 @@ public struct TaskDefinition: Sendable {
         return nil
     }
 
-    /// The task's keys as the keys of a job. `overrides` replace them.
-    public func jobTable(overrides: Table? = nil) throws(Problems) -> Table {
+    /// The task's keys as the keys of a job. `overrides` replace them, and `defaults` add what they lack.
+    public func jobTable(overrides: Table? = nil, _ defaults: TaskDefaults = TaskDefaults()) throws(Problems) -> Table {
         var table = try source.table()
         table.removeTaskKeys()
         for entry in overrides?.entries ?? [] where entry.key != "task" {
@@ -108,6 +108,7 @@ public struct TaskDefinition: Sendable {
                 table.set(entry.key, entry.value)
             }
         }
+        table.add(defaults, ofTask: name)
         return table
     }
 }
@@ -140,7 +141,7 @@ extension TaskDefinition {
                 throw Problems(error)
             }
         }
-        let table = try jobTable(overrides: overrides)
+        let table = try jobTable(overrides: overrides, context.taskDefaults)
         let bytes = Array(JSON.write(Value(.table(table), at: Position(line: 1, column: 1)), pretty: true).utf8)
         // A longer text could not be read back from the journal.
         guard bytes.count <= Source.bytesMax else {

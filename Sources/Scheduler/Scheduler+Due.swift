@@ -68,7 +68,9 @@ extension Scheduler {
     }
 
     func context(_ now: Instant) -> ReadingContext {
-        ReadingContext(now: now, zones: zones, zone: settings.zone)
+        var context = ReadingContext(now: now, zones: zones, zone: settings.zone)
+        context.taskDefaults = settings.taskDefaults
+        return context
     }
 
     func remove(task name: String, at now: Instant) {

@@ -101,7 +101,7 @@ extension Scheduler {
             guard let definition = tasks[name]?.definition else {
                 throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "there is no task \"\(name)\"", hint: nil))
             }
-            return try definition.jobTable()
+            return try definition.jobTable(settings.taskDefaults)
         }
         var table = Table()
         table.set("description", Value(.string("\(followUp.key) of \(what)")))

@@ -36,6 +36,8 @@ public struct SchedulerSettings: Sendable {
     public var host = ""
     /// The command that receives mails.
     public var mailCommand: [String] = []
+    /// The configuration's keys for all runs of tasks.
+    public var taskDefaults = TaskDefaults()
 
     public init() {}
 }

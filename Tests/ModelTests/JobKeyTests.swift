@@ -198,6 +198,7 @@ private func text(_ backoff: Backoff) -> String {
         Accepted("on_end = [\"a\", \"\"]", means: "on_end end arguments([\"a\", \"\"])") { follow($0) },
         Accepted("mail = \"a, b@c\"", means: "mail failure mail(to: \"a, b@c\")") { follow($0) },
         Accepted("mail = {to = \"a\", when = \"output\"}", means: "mail output mail(to: \"a\")") { follow($0) },
+        Accepted("mail = false\non_failure = false", means: "") { follow($0) },
         Accepted("mail = {to = \"a\", when = \"always\"}", means: "mail end mail(to: \"a\")") { follow($0) },
         Accepted("pause_on_failure = true", means: "true") { "\($0.pausesOnFailure)" },
         Accepted("fallback = true", means: "true") { "\($0.fallsBack)" },

@@ -46,7 +46,10 @@ package final class Service<FS: FileSystem, W: World> {
     var now: Instant { world.now }
 
     var context: ReadingContext {
-        ReadingContext(now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax)
+        var context = ReadingContext(
+            now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax)
+        context.taskDefaults = world.configuration.taskDefaults
+        return context
     }
 
     // MARK: Events from outside

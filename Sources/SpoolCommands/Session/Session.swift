@@ -231,7 +231,11 @@ final class Session {
 
     /// The context in which definitions are read: wall times without a zone are in the configured zone.
     func context() throws(Failure) -> ReadingContext {
-        ReadingContext(now: now, zones: zones, zone: try configuration().zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        let configuration = try configuration()
+        var context = ReadingContext(
+            now: now, zones: zones, zone: configuration.zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        context.taskDefaults = configuration.taskDefaults
+        return context
     }
 
     /// The same for commands that must work although the configuration cannot be read: wall times are then in UTC.

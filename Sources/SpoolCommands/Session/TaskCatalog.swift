@@ -32,7 +32,7 @@ struct TaskCatalog {
     let session: Session
     let fs: DiskFileSystem
     let spool: Spool<DiskFileSystem>
-    private let context: ReadingContext
+    let context: ReadingContext
     private let pauses: [(scope: PauseScope, note: String)]
     /// The tasks that the daemon reports as overdue: they have not succeeded within `expect`.
     private let overdue: Set<String>

@@ -31,6 +31,9 @@ extension SpoolCommand {
             for key in (try? entry.task?.source.table())?.entries ?? [] where key.key != "schedule" {
                 table.add(key.key, Self.text(key.value))
             }
+            for (key, value) in catalog.defaults(of: entry) {
+                table.add(key, "\(Self.text(value)), from the configuration")
+            }
             table.write(to: output)
             if !entry.schedules.isEmpty { output.line("") }
         }

@@ -26,6 +26,12 @@ extension TaskCatalog {
         return parts.isEmpty ? "ok" : parts.joined(separator: ", ")
     }
 
+    /// The keys that the runs of a task have from the configuration.
+    func defaults(of entry: Entry) -> [(key: String, value: Value)] {
+        guard let table = try? entry.task?.source.table() else { return [] }  // as below
+        return context.taskDefaults.added(to: table, ofTask: entry.name)
+    }
+
     /// The text of a key of the task: its title or description.
     private func text(_ key: String, of entry: Entry) -> String? {
         // A definition in force can be parsed again without an error.
@@ -48,6 +54,11 @@ extension TaskCatalog {
             definition.remove("schedule")
             writer.key("definition")
             writer.value(Value(.table(definition)))
+            let defaults = defaults(of: entry)
+            if !defaults.isEmpty {
+                writer.key("from_configuration")
+                writer.object { for (key, value) in defaults { $0.key(key); $0.value(value) } }
+            }
         }
         writer.member("schedules", objects: entry.schedules) { writer, schedule in
             let definition = schedule.definition

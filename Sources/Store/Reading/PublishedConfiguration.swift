@@ -30,6 +30,11 @@ public struct PublishedConfiguration: Sendable {
         writer.endObject()
         writer.member("default_timeout_ms", values.defaultTimeoutMilliseconds.map { Int($0) })
         writer.member("keep_ms", Int(values.keepMilliseconds))
+        for (key, value) in [("mail", values.taskDefaults.mail), ("on_failure", values.taskDefaults.onFailure)] {
+            guard let value else { continue }
+            writer.key(key)
+            writer.value(value)
+        }
         writer.key("problems")
         writer.beginArray()
         for line in problems { writer.string(line) }
@@ -51,6 +56,8 @@ public struct PublishedConfiguration: Sendable {
         }
         values.defaultTimeoutMilliseconds = table.whole("default_timeout_ms")
         if let keep = table.whole("keep_ms") { values.keepMilliseconds = keep }
+        values.taskDefaults.mail = table["mail"]
+        values.taskDefaults.onFailure = table["on_failure"]
     }
 
     /// The published part of the configuration in force.

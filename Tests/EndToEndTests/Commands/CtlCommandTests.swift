@@ -64,7 +64,7 @@ struct CtlCommandTests {
         let shown = try ctl("show", "t", "--sp=\(spool.path)", "--js")
         #expect(shown.code == 0 && shown.output.contains("what for"), "\(shown)")
         let ambiguous = try ctl("create", "u", "--ti", "5m", "--", "true")
-        #expect(ambiguous.code == 2 && ambiguous.error == "spoolctl: --ti is ambiguous: --timezone, --timeout\n", "\(ambiguous)")
+        #expect(ambiguous.code == 2 && ambiguous.error == "spoolctl: --ti is ambiguous: --timezone, --title, --timeout\n", "\(ambiguous)")
         // `--s` means --spool before the command, and is not ambiguous because of an option of the command.
         #expect(try ctl("--s", spool.path, "jobs").code == 0)
         #expect(try ctl("list", "-V").output == ctl("version").output)

@@ -1,3 +1,4 @@
+import Documents
 import Glibc
 import Testing
 
@@ -96,6 +97,55 @@ struct FollowTests {
         #expect(body.hasPrefix("job on ") && body.contains("exited with 4") && body.contains("failed/\(job.id)"))
         #expect(body.contains("\n2901\n2902\n") && body.contains("\n3000\n") && !body.contains("\n2900\n"))
         #expect(body.contains("Bcc: a@b\ncafé"))
+    }
+
+    static let defaults: [(keys: String, follows: [String])] = [
+        ("", ["mail", "on_failure"]), ("mail = false", ["on_failure"]), ("on_failure = false", ["mail"]),
+        ("mail = {to = \"her\", when = \"always\"}\non_failure = [\"true\"]", ["mail", "on_failure"]),
+        ("mail = false\non_failure = false", []),
+    ]
+
+    @Test("U11: mail and on_failure of the configuration count for each task that has none and does not decline them", arguments: defaults)
+    func configured(_ row: (keys: String, follows: [String])) throws {
+        let spool = try mailing("mail = \"root\"\non_failure = \"alarm\"\n")
+        // Its own failure does not start it again, but is mailed.
+        try spool.acceptedTask("alarm", "command = \"exit 3\"")
+        try spool.acceptedTask("t", "command = \"exit 1\"\non_end = \"last\"\n\(row.keys)")
+        try spool.acceptedTask("last", "command = [\"true\"]\nmail = false")
+        #expect(try spool.ctl("run", "t", "-w").code == 1)
+        #expect(try spool.ended("last", count: 1)[0].outcome == "done 0")
+        let shown = try spool.ctl("show", "t").output
+        #expect(shown.contains("root, from the configuration") == !row.keys.contains("mail"), "\(shown)")
+        #expect(shown.contains("alarm, from the configuration") == !row.keys.contains("on_failure"), "\(shown)")
+        let alarmIsMailed = row.follows.contains("on_failure") && !row.keys.contains("on_failure")
+        if alarmIsMailed { #expect(try spool.end(of: "alarm.mail").outcome == "done 0") }
+        let names = try spool.journal().filter { $0.kind == "accepted" }.compactMap { $0.fields["name"] }
+        #expect(names.contains("t.mail") == row.follows.contains("mail"), "\(names)")
+        #expect(names.count { $0 == "alarm" } == (alarmIsMailed ? 1 : 0), "\(names)")
+    }
+
+    @Test("U11: a changed mail of the configuration counts for the runs after it; a job without a task has none")
+    func configuredLater() throws {
+        let spool = try mailing()
+        try spool.acceptedTask("t", "command = \"exit 1\"")
+        func jobs(_ name: String) throws -> Int {
+            try spool.journal().count { $0.kind == "accepted" && $0.fields["name"] == name }
+        }
+        #expect(try spool.ctl("run", "t", "-w").code == 1)
+        #expect(!JSON.write(try spool.ctl("show", "t", "--json").json).contains("from_configuration"))
+        try Files.write(spool.configuration, try Files.text(spool.configuration) + "mail = \"root\"\n")
+        try spool.wait(for: "the configuration") {
+            try spool.daemonStatus()?["configuration"].map { JSON.write($0).contains("\"mail\":\"root\"") } ?? false
+        }
+        #expect(try spool.ctl("submit", "-w", "--name", "alone", "exit 1").code == 1)
+        // A restart reads the first run's end again, which owed no mail.
+        try spool.stop()
+        try spool.start()
+        #expect(try spool.ctl("run", "t", "-w").code == 1)
+        #expect(try spool.end(of: "t.mail").outcome == "done 0")
+        #expect(try jobs("t.mail") == 1 && jobs("alone.mail") == 0)
+        #expect(try Files.text("\(spool.out)/mail").hasPrefix("To: root\n"))
+        #expect(JSON.write(try spool.ctl("show", "t", "--json").json).contains("\"from_configuration\":{\"mail\":\"root\"}"))
     }
 
     static let rules: [(when: String, command: String, isMailed: Bool)] = [
