@@ -68,7 +68,7 @@ extension TableReader {
             if let to = inner.value("to") {
                 address = to
             } else {
-                inner.fail(value.position, "\(key) says no address", hint: "add to = \"ADDRESS\"")
+                inner.fail(value.position, "\(key) has no address", hint: "add to = \"ADDRESS\"")
             }
             switch inner.choice("when", as: MailRule.self) ?? .failure {
             case .failure: break

@@ -15,7 +15,7 @@ public final class JobDefinition: Sendable {
     }
 
     public let action: Action
-    /// What people call it: one line, which may contain blanks. See `TableReader.title`.
+    /// The name of the job for people: one line, which may contain blanks. See `TableReader.title`.
     public let title: String?
     public let description: String?
     /// Encoded as JSON, at most `payloadBytesMax` long.
@@ -49,7 +49,7 @@ public final class JobDefinition: Sendable {
     /// Of the jobs with a common name here, at most one runs at a time.
     public let locks: [String]
     public let after: After?
-    /// No other job with this key may exist while this job holds it.
+    /// A key that only one job can hold at a time.
     public let unique: Unique?
 
     public let timeoutMilliseconds: Int64?

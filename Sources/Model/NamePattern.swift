@@ -32,7 +32,7 @@ struct NamePattern: Sendable {
             case "\\":
                 at += 1
                 guard at < text.endIndex else {
-                    throw PathGlob.Mistake(message: "nothing follows \\", offset: at - 1, hint: "\\\\ stands for a backslash")
+                    throw PathGlob.Mistake(message: "nothing follows \\", offset: at - 1, hint: "write \\\\ for a backslash")
                 }
                 elements.append(.one(text[at]))
             default: elements.append(.one(text[at]))
@@ -71,7 +71,7 @@ struct NamePattern: Sendable {
             ranges.append(first.value...last.value)
         }
         guard at < text.endIndex else {
-            throw PathGlob.Mistake(message: "[ is not closed by ]", offset: open, hint: "\\[ stands for a bracket")
+            throw PathGlob.Mistake(message: "[ is not closed by ]", offset: open, hint: "write \\[ for a bracket")
         }
         at += 1
         return .set(ranges, isNegated: isNegated)
@@ -82,7 +82,7 @@ struct NamePattern: Sendable {
     ) throws(PathGlob.Mistake) -> Unicode.Scalar {
         if text[at] == "\\" { at += 1 }
         guard at < text.endIndex else {
-            throw PathGlob.Mistake(message: "[ is not closed by ]", offset: open, hint: "\\[ stands for a bracket")
+            throw PathGlob.Mistake(message: "[ is not closed by ]", offset: open, hint: "write \\[ for a bracket")
         }
         defer { at += 1 }
         return text[at]

@@ -140,8 +140,7 @@ extension TableReader {
 extension Source {
     /// The `unique` of a job's file that has been read before.
     public var unique: Unique? {
-        // The text was read before without error.
-        guard let table = try? table() else { return nil }
+        guard let table = try? table() else { return nil }  // never: the text was read before without an error
         switch table["unique"]?.kind {
         case .string(let key)?: return Unique(key: key)
         case .table(let inner)?:

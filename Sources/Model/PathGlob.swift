@@ -58,7 +58,8 @@ public struct PathGlob: Sendable {
             let end = scalars[start...].firstIndex(of: "/") ?? scalars.count
             let name = scalars[start..<end]
             guard !name.isEmpty, name != ["."], name != [".", "."] else {
-                throw Mistake(message: "\(name.isEmpty ? "an empty name" : "a name of dots alone") stands in no file's path", offset: start)
+                let what = name.isEmpty ? "an empty name" : "a name of dots alone"
+                throw Mistake(message: "\(what) cannot be in the path of a file", offset: start)
             }
             if name == ["*", "*"] {
                 if case .anyDepth? = parts.last {} else { parts.append(.anyDepth) }

@@ -103,8 +103,7 @@ public struct ScheduleDefinition: Sendable {
 
     /// The same for a file in `schedules/`.
     public func lateness(since: Instant, in source: Source) -> Problems? {
-        // The whole text has been read before, so it is readable.
-        lateness(since: since, position: (try? source.table())?["at"]?.position)
+        lateness(since: since, position: (try? source.table())?["at"]?.position)  // the text was read before without an error
     }
 
     /// True when the meaning may depend on the time at which the text was written, as with `in 2 hours`, or on the due times

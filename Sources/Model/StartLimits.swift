@@ -59,7 +59,7 @@ private struct StartCheck {
                 DocumentError(
                     position: limits["nofile"]!.position,
                     message: "limits.nofile is \(files); the kernel lets no process have more than \(filesMax)",
-                    hint: "sysctl fs.nr_open says how many"))
+                    hint: "sysctl fs.nr_open shows the limit"))
         }
     }
 

@@ -51,7 +51,7 @@ public struct TaskDefinition: Sendable {
         }
         if table["task"] != nil {
             reader.expect(["task"])
-            reader.fail(table["task"]!.position, "task is a key of jobs; a task says itself what to run")
+            reader.fail(table["task"]!.position, "task is a key of jobs; a task has its own command or script")
         }
         if let value = table["unique"] {
             reader.fail(
@@ -87,8 +87,8 @@ public struct TaskDefinition: Sendable {
     public func lateness(since: Instant, isDealtWith: (ScheduleDefinition) -> Bool) -> Problems? {
         for (index, schedule) in schedules.enumerated() where schedule.once.map({ $0 <= since }) ?? false && !isDealtWith(schedule) {
             var position: Position?
-            // The whole text has been read before, so it is readable.
-            if case .array(let tables)? = (try? source.table())?["schedule"]?.kind, case .table(let table) = tables[index].kind {
+            let table = try? source.table()  // never nil: the text was read before without an error
+            if case .array(let tables)? = table?["schedule"]?.kind, case .table(let table) = tables[index].kind {
                 position = table["at"]?.position
             }
             return schedule.lateness(since: since, position: position)

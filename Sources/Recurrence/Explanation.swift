@@ -100,7 +100,7 @@ extension WallFields {
         if days.combination == .either {
             found.append("both day fields are restricted: it is due when either matches, not only when both do (crontab(5))")
         } else if !daysOfMonthAreAll, !daysOfWeekAreAll, stars.contains(.dayOfMonth) || stars.contains(.dayOfWeek) {
-            found.append("one day field begins with * and is restricted all the same: it comes when both match (crontab(5))")
+            found.append("one day field begins with * and is restricted all the same: it is due when both match (crontab(5))")
         }
         found += dayWarnings(lastDay: lastDay)
         return found
@@ -123,7 +123,7 @@ extension WallFields {
         guard let day = shortestMonthThatMatches, day > 28, day < 32 else { return [] }
         let named = UInt64(months).members
         let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < day }
-        if named == [2], day == 29 { return ["the 29th of February comes in leap years alone"] }
+        if named == [2], day == 29 { return ["only leap years have a 29th of February"] }
         guard !lacking.isEmpty, lacking.count < named.count else { return [] }
         // Each kind of special day has its own syntax for a last day that every month has.
         let last = special.nearest != 0 ? "LW is the last weekday of any month" : lastDay.map { "\($0) is the last day of any month" }

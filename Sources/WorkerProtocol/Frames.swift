@@ -1,6 +1,6 @@
-// A frame: the length of its body as four bytes, little-endian; then the body: version, kind, fields. A number is eight
-// bytes, a text its length in four bytes and its UTF-8 without NUL, a list its count in four bytes and its elements, an
-// optional a byte 0 or 1 and its value. A body is used up exactly, so a frame has one meaning or none.
+// A frame has the length of its body as four bytes, little-endian, and then the body: version, kind, fields. A number has eight bytes. A
+// text has its length in four bytes and then its UTF-8 without NUL. A list has its count in four bytes and then its elements. An optional
+// has a byte 0 or 1 and then its value. No bytes may be left over in a body.
 
 /// Bytes that are not a frame of this protocol. The rest of the stream cannot be trusted.
 public enum ProtocolError: Error, Sendable, Equatable {

@@ -1,9 +1,9 @@
 /// The content of a worker's record file: the current run, or the end of the last run.
 ///
 /// The file is one line of text, padded with spaces to ``size`` bytes and a newline at the end, written at offset 0 by one
-/// pwrite(2): `CHECKSUM running …` or `CHECKSUM ended …`. The checksum is the CRC-32C of the text after it up to the padding,
-/// eight lower-case hexadecimal digits. While the worker lives flock(2) LOCK_EX is held on the file; so a later
-/// daemon that gets the lock knows that the worker is gone, and that `running` then means the run's end is unknown.
+/// pwrite(2): `CHECKSUM running …` or `CHECKSUM ended …`. The checksum is the CRC-32C of the text between it and the padding, as eight
+/// lower-case hexadecimal digits. The worker has an flock(2) LOCK_EX on the file until it ends. So a later daemon that gets the lock knows
+/// that the worker has ended, and that the end of a `running` run is unknown.
 public enum WorkerRecord: Sendable, Equatable {
     case running(Running)
     case ended(RunEnd)

@@ -3,9 +3,9 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-// A confined command begins in two steps: posix_spawn(3) can change neither limits nor priorities, so the worker starts itself
-// again as `--confine`, which applies the confinement and becomes the command. An error there is written to a pipe on descriptor
-// 3. The pipe is closed without data when the command begins.
+// A confined command begins in two steps, because posix_spawn(3) can change neither limits nor priorities: the worker starts its own
+// program with `--confine`, which applies the confinement to itself and becomes the command. It writes an error to the pipe on descriptor
+// 3. When the command begins, the pipe is closed without data.
 
 extension Confinement {
     static let troubleDescriptor: Int32 = 3
@@ -22,7 +22,7 @@ extension Confinement {
 /// Confines this process and becomes the command.
 func confine(_ words: [String]) -> Never {
     _ = linux_fcntl_int(Confinement.troubleDescriptor, F_SETFD, FD_CLOEXEC)
-    guard let end = words.firstIndex(of: "--"), words.count >= end + 3 else { give(up: EINVAL, "is started by spool-worker alone") }
+    guard let end = words.firstIndex(of: "--"), words.count >= end + 3 else { give(up: EINVAL, "only spool-worker may start it") }
     for word in words[..<end] {
         guard let confinement = Confinement(word) else { give(up: EINVAL, "\(word) is not known") }
         apply(confinement)
@@ -63,7 +63,7 @@ private func give(up number: Int32, _ message: String) -> Never {
     exit(126)
 }
 
-/// The worker's end of the pipe.
+/// The worker's end of the pipe on which a command that could not be confined reports why.
 struct Trouble: ~Copyable {
     private let reader: FileDescriptor
     private var writer: RawBox?

@@ -18,12 +18,10 @@ func writeEnvironmentFile(_ request: RunRequest) {
         }
         bytes.append(0x0A)
     }
-    // The file is only for people to read. The run does not depend on it, so a full disk must not stop the run.
-    guard
-        let file = try? FileDescriptor.open(
-            "\(request.jobDirectory)/environment", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)
-    else { return }
-    try? file.write(bytes)  // as above
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+    let path = "\(request.jobDirectory)/environment"
+    guard let file = try? FileDescriptor.open(path, flags, mode: 0o600) else { return }  // only for people: the run goes on without it
+    try? file.write(bytes)  // as above, also when the disk is full
 }
 
 private let secretWords = ["PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "AUTH", "PRIVATE", "COOKIE", "DSN"].map { Array($0.utf8) }

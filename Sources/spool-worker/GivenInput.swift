@@ -26,7 +26,8 @@ final class GivenInput {
         directory = request.jobDirectory
         guard path == "\(directory)/stdin" else { return nil }
         let gone = StartFailure(
-            errno: EPIPE, message: "its standard input was given by a spoolctl submit -w that has ended, and is not kept: submit it anew")
+            errno: EPIPE,
+            message: "its standard input was given by a spoolctl submit -w that has ended, and is not kept: submit the job again")
         do throws(SystemError) {
             // If the file does not exist, opening it later gives the better error.
             let status = try FileStatus.read(path)
@@ -78,12 +79,11 @@ final class GivenInput {
         lookAt = nil
         guard writer != nil else { return .complete }
         var events: [InotifyEvent] = []
-        // Only the file's state counts. Events only say when to check it.
-        _ = try? inotify.readEvents(into: &events)
+        _ = try? inotify.readEvents(into: &events)  // only the file's state counts; an event is only a reason to check it
         // After an error, neither state is known.
         let isThere: Bool
         do throws(SystemError) { isThere = try waiter.firstLocked(in: Waiter.waitingByte) != nil } catch { return .open }
-        if let mode = try? waiter.status().mode, mode == Waiter.modeAtEndOfInput {
+        if let mode = try? waiter.status().mode, mode == Waiter.modeAtEndOfInput {  // unknown: not complete yet
             writer = nil
             return .complete
         }

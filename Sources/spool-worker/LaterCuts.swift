@@ -62,10 +62,10 @@ final class LaterCut {
 }
 
 extension Waiter {
-    /// True when a command waits for the job in this directory and shows its output.
+    /// True when a command waits for the job in this directory and shows its output. Most jobs have no such command.
     static func isReaderAnnounced(in directory: borrowing Directory) -> Bool {
-        // Most jobs have no waiter. An error counts as no waiter.
-        guard let file = try? directory.openFile(fileName, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK) else { return false }
-        return (try? file.firstLocked(in: outputByte)) != nil  // a file system without locks: as above
+        let file = try? directory.openFile(fileName, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)  // unreadable: nobody waits
+        guard let file else { return false }
+        return (try? file.firstLocked(in: outputByte)) != nil  // no locks on this file system: nobody waits
     }
 }

@@ -26,8 +26,8 @@ struct LimitedOutput {
 
     /// The inode of the file in the run's directory at this path, if the file is larger than its limit.
     func inodeIfTooLarge(inDirectory path: String) -> UInt64? {
-        // Somebody removed the file: it is no longer ours.
-        guard let status = try? FileStatus.read("\(path)/\(name)"), status.kind == .file, status.size > limit else { return nil }
+        let status = try? FileStatus.read("\(path)/\(name)")  // removed: there is nothing to cut
+        guard let status, status.kind == .file, status.size > limit else { return nil }
         return status.inode
     }
 
@@ -37,7 +37,7 @@ struct LimitedOutput {
         // A removed directory has no files.
         do throws(SystemError) { entries = try directory.list() } catch { return nil }
         for entry in entries where entry.name == name || entry.name.hasPrefix("\(name).") {
-            if let status = try? directory.status(entry.name), status.inode == inode { return entry.name }  // removed meanwhile: it is gone
+            if let status = try? directory.status(entry.name), status.inode == inode { return entry.name }  // removed: not it
         }
         return nil
     }
@@ -54,8 +54,7 @@ struct LimitedOutput {
 
     func reading(in directory: borrowing Directory, as name: String) throws(SystemError) -> Reading {
         let file = try open(in: directory, as: name)
-        // On a file system without locks no reader can be detected.
-        if (try? file.firstLocked(in: 0..<Int64.max)) != nil { return .opened }
+        if (try? file.firstLocked(in: 0..<Int64.max)) != nil { return .opened }  // no locks on this file system: no reader is detected
         return try file.status().size - limit > file.freeBytes() ? .tooLargeToWait : .unopened
     }
 
@@ -69,8 +68,7 @@ struct LimitedOutput {
         try forgetWhatWasTruncated(status, in: directory)
         guard status.kind == .file, size > limit else { return hasGrown }
         var middle = limit / 2..<size - (limit - limit / 2)
-        // On a file system without locks no reader can be detected.
-        let unread = (try? file.firstLocked(in: 0..<Int64.max)) ?? (keepingAll ? 0 : nil)
+        let unread = (try? file.firstLocked(in: 0..<Int64.max)) ?? (keepingAll ? 0 : nil)  // no locks: no reader is detected
         if let unread, unread < middle.upperBound {
             let wanted = middle.upperBound - max(unread, middle.lowerBound)
             if try wanted <= file.freeBytes() { middle = middle.lowerBound..<max(unread, middle.lowerBound) }

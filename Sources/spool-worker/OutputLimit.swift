@@ -35,12 +35,10 @@ struct OutputLimit {
     /// Gives back the middle of the files that have grown too large.
     mutating func look() {
         var hasGrown = false
-        // Somebody removed or moved the directory: the files are no longer ours, now and later.
-        if let directory = try? Directory.open(directory) {
+        if let directory = try? Directory.open(directory) {  // removed or moved: its files are not limited any more
             let isAwaited = Waiter.isReaderAnnounced(in: directory)
             for place in files.indices {
-                // Somebody removed the file or replaced it by something else: as above.
-                guard let grown = try? files[place].giveBack(in: directory, keepingAll: isAwaited) else { continue }
+                guard let grown = try? files[place].giveBack(in: directory, keepingAll: isAwaited) else { continue }  // as above
                 hasGrown = hasGrown || grown
             }
         }
@@ -54,8 +52,7 @@ struct OutputLimit {
         var later: [LaterCut] = []
         for file in files {
             guard let inode = file.inodeIfTooLarge(inDirectory: directory) else { continue }
-            // Somebody moved the directory: the files are no longer ours.
-            guard let opened = try? Directory.open(directory) else { continue }
+            guard let opened = try? Directory.open(directory) else { continue }  // as above
             let cut = LaterCut(file, inode, in: opened)
             if !cut.look() { later.append(cut) }
         }

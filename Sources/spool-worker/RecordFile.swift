@@ -22,15 +22,13 @@ struct RecordFile: ~Copyable {
         let record = WorkerRecord.running(
             WorkerRecord.Running(
                 jobID: request.jobID, attempt: request.attempt, workerPID: workerPID, workerStartTime: workerStartTime, jobPID: pid,
-                // Without /proc, the process cannot be distinguished from a later one with the same pid. It is then never
-                // signalled.
-                jobStartTime: pid == 0 ? nil : try? Process.startTime(pid), startedAt: startedAt))
+                jobStartTime: pid == 0 ? nil : try? Process.startTime(pid),  // unknown without /proc: the process is then never signalled
+                startedAt: startedAt))
         try file.write(record.bytes(), at: 0)
     }
 
     borrowing func write(ended end: RunEnd) throws(SystemError) { try file.write(WorkerRecord.ended(end).bytes(), at: 0) }
 
-    /// Puts the record on the disk with fdatasync(2). After a failure the system writes the data later, and nothing else can be
-    /// done.
-    borrowing func sync() { try? file.syncData() }
+    /// Puts the record on the disk with fdatasync(2).
+    borrowing func sync() { try? file.syncData() }  // the worker ends now: it cannot do more, and the run may become `lost`
 }

@@ -188,8 +188,7 @@ extension Worker {
             run = Run(request: request, pid: pid, startedAt: startedAt, input: input)
             // The input may have become complete, or broken off, before it was watched.
             run?.lookAtInput()
-            // If the disk has just become full, the record still says that the command was about to begin.
-            try? record.write(running: request, pid: pid, startedAt: startedAt)
+            try? record.write(running: request, pid: pid, startedAt: startedAt)  // full disk: "about to begin" stays in the record
             if !remarks.isEmpty { send(.remark(jobID: request.jobID, attempt: request.attempt, remarks.joined(separator: ". "))) }
             writeEnvironmentFile(request)
         } catch {
@@ -273,7 +272,7 @@ extension Worker {
 
 // MARK: - Starting
 
-/// Leaves the daemon's session, and becomes the parent of orphaned processes.
+/// Leaves the daemon's session, and has orphaned processes of jobs become children of this worker.
 private func detach() throws(SystemError) {
     // EPERM when the daemon has already started us in a session of our own.
     setsid()

@@ -21,8 +21,8 @@
 // `spool-worker --confine CONFINEMENT… -- EXECUTABLE ARGUMENT…` is the step between a worker and a confined command: it applies
 // the confinement to itself and becomes the command. See Confine.swift.
 //
-// Exit codes: 3 could not become the user, or write its record; 0 done; 1 the daemon spoke something else than the protocol, or a
-// system call that cannot fail did; 2 not started as above.
+// Exit codes: 0 the daemon or a signal has ended the worker; 1 the daemon sent something that is not in the protocol; 2 the worker was not
+// started as above; 3 it could not start, become the user, or write its record.
 
 import CLinux
 import Glibc
@@ -40,8 +40,8 @@ private func refuse(_ message: String) -> Never {
     exit(2)
 }
 
-/// Reports to the daemon why no run can be served. The report fits into the socket whole. If writing fails, the end of the worker
-/// tells the daemon enough.
+/// Reports to the daemon why this worker cannot run jobs, and ends. The report fits into the socket as a whole. If sending it fails, the
+/// daemon notices the end of the worker.
 private func cannotServe(_ what: String, _ error: SystemError) -> Never {
     let frame = Report.cannotServe(errno: error.errno, message: "\(what): \(error)").frame()
     _ = send(socketDescriptor, frame, frame.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -55,11 +55,11 @@ let credentials = 2...3 ~= words.count && words[0] == "--user" ? Credentials(wor
 
 guard words.isEmpty || credentials != nil, linux_fcntl_int(socketDescriptor, F_SETFD, FD_CLOEXEC) == 0,
     linux_fcntl_int(recordDescriptor, F_SETFD, FD_CLOEXEC) == 0
-else { refuse("is started by spoold, with its socket and record file, and by nobody else") }
+else { refuse("only spoold can start it, with a socket and a record file") }
 
 // Jobs must not inherit the daemon's protection from the out-of-memory killer. After becoming another user, the worker can no
 // longer change it.
-try? Process.clearMemoryScore()  // refused where the score is that of a user's whole session, which stays as it is
+try? Process.clearMemoryScore()  // best effort: a user may not lower the score that the whole session has
 
 // cgroups(7): the process that opens the cgroup's file needs the permission, not the one that writes to it.
 var group: RawBox?
@@ -67,7 +67,7 @@ if words.count == 3 {
     do throws(SystemError) {
         group = RawBox(try FileDescriptor.open("\(words[2])/cgroup.procs", O_WRONLY))
     } catch {
-        cannotServe("the way into its cgroup is not open", error)
+        cannotServe("it could not open its cgroup", error)
     }
 }
 

@@ -98,8 +98,9 @@ while let argument = arguments.popFirst() {
 }
 
 let isRoot = getuid() == 0
-// Ignore a user database that cannot be read. An entry without a home directory does not mean the root directory.
-let home = environment("HOME") ?? (try? User.find(id: getuid())).flatMap { $0.home.hasPrefix("/") ? $0.home : nil }
+let ownEntry = try? User.find(id: getuid())  // unreadable: counts as an entry without a home
+// An entry without a home directory does not mean the root directory.
+let home = environment("HOME") ?? ownEntry.flatMap { $0.home.hasPrefix("/") ? $0.home : nil }
 func userPath(_ variable: String, _ fallback: String) -> String? {
     environment(variable) ?? home.map { "\($0)/\(fallback)" }
 }

@@ -17,7 +17,7 @@ import Testing
         ("a = null", "1:5: expected a value, found 'null'; TOML has no null: leave the key out"),
         ("a =", "1:4: expected a value, found the end of the file"),
         ("a = \nb = 1", "1:5: expected a value, found the end of the line"),
-        ("a = “x”", #"1:5: expected a value, found '“x”'; strings stand between straight quotes: " or '"#),
+        ("a = “x”", #"1:5: expected a value, found '“x”'; write a string between straight quotes: " or '"#),
         (
             "umask = 022",
             #"1:9: a number does not begin with a zero, found '022'; drop the zero; octal is written 0o17, and text needs quotes: "022""#),
@@ -51,8 +51,8 @@ import Testing
         (
             "path = \"C:\\Temp\"",
             """
-            1:11: expected an escape (\\b \\t \\n \\f \\r \\e \\\" \\\\ \\xXX \\uXXXX \\UXXXXXXXX), found a backslash and 'Temp'; write \\\\ for a \
-            backslash, or put the text between apostrophes
+            1:11: expected an escape (\\b \\t \\n \\f \\r \\e \\\" \\\\ \\xXX \\uXXXX \\UXXXXXXXX), found a backslash and \
+            'Temp'; write \\\\ for a backslash, or put the text between apostrophes
             """),
         ("[env]\nA = 'x'\n[env]", "3:2: 'env' is defined twice: first at line 1, column 2; put all of its keys under one header"),
         (
@@ -71,7 +71,7 @@ import Testing
         ("{\"a\": [1, 2", "1:7: this array is never closed: the file ends where ',' or ']' after a value of the array was expected"),
         ("{a: 1}", "1:2: expected a key between quotation marks, found 'a'; JSON keys need quotation marks: \"key\""),
         ("{\"a\" = 1}", "1:6: expected ':' after the key 'a', found '='; JSON uses ':'; a TOML file is named .toml"),
-        ("{\"a\": 'x'}", "1:7: expected a value, found an apostrophe; JSON strings stand between quotation marks: \"text\""),
+        ("{\"a\": 'x'}", "1:7: expected a value, found an apostrophe; write a JSON string between quotation marks: \"text\""),
         ("{\"a\": True}", "1:7: expected a value, found 'True'; did you mean true?"),
         ("{\"a\": 10m}", "1:7: expected a number, found '10m'; strings need quotation marks: \"10m\""),
         ("{\"a\": 010}", "1:7: expected a number, found '010'; a number does not begin with a zero"),

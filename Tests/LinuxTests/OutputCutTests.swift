@@ -17,7 +17,7 @@ struct OutputCutTests {
     )
     func refused(_ text: String) { #expect(OutputCut(text) == nil) }
 
-    @Test("The file that the command writes to lacks what was given back, the shorter file what its notice stands for")
+    @Test("The file that the command writes to lacks the part given back; the shorter file lacks the part that its notice counts")
     func gaps() {
         let cut = OutputCut(jobID: "j", inode: 7, givenBack: 512..<4096, notice: 512..<580, leftOutBytes: 9000)
         #expect(cut.gap(inFileOf: 7) == (512..<4096, 3584))

@@ -13,7 +13,7 @@ import WorkerProtocol
             jobStartTime: 123_789, startedAt: 1_790_000_000_123))
     static let records = [running, withStart] + ProtocolTests.ends.map { WorkerRecord.ended($0) }
 
-    @Test("A record comes back from its bytes", arguments: records)
+    @Test("A record is read back from its bytes", arguments: records)
     func roundTrip(_ record: WorkerRecord) {
         let bytes = record.bytes()
         #expect(bytes.count == WorkerRecord.size && bytes.last == UInt8(ascii: "\n"))

@@ -69,7 +69,7 @@ struct FrameTests {
         #expect(text.contains("a\\x1b[2Jb\\nc") && text.contains("x\\u{202e}y") && text.contains("\\x07bell"))
     }
 
-    @Test("A daemon that is down is the first thing said, and what waiting jobs wait for")
+    @Test("Without a daemon, the first line and the reasons of waiting jobs say so")
     func down() {
         var snapshot = example()
         snapshot.daemon.pid = nil

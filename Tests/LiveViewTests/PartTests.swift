@@ -18,7 +18,7 @@ struct PartTests {
         #expect(Columns.cut(row.text, to: 0) == "")
     }
 
-    @Test("A screen is told only what changed, without colours where there are none")
+    @Test("A screen gets only the changed lines, without colours where there are none")
     func screen() {
         var line = StyledLine("a")
         line.add("b", .red)
@@ -45,7 +45,7 @@ struct PartTests {
         #expect(rates.count(seconds: EndRates.minuteSeconds, now: after(1)) == .init(ended: 2, failed: 1))
     }
 
-    @Test("A window knows the first names of many, whatever comes and goes", arguments: [1, 2, 3, 4] as [UInt64])
+    @Test("A window keeps the first of many names while names are added and removed", arguments: [1, 2, 3, 4] as [UInt64])
     func window(_ seed: UInt64) {
         var generator = Generator(state: seed)
         var window = NameWindow(least: 5, limit: 20)

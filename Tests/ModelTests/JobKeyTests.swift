@@ -302,7 +302,7 @@ private func text(_ backoff: Backoff) -> String {
             "2:10: unique is 81 bytes long; about 240 are allowed; use a digest of it"),
         Refused("on_end = []", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
         Refused("on_end = \" \"", "2:10: on_end must be a task's name, a line for the shell, or a list of strings (an argv)"),
-        Refused("mail = {when = \"always\"}", "2:8: mail says no address; add to = \"ADDRESS\""),
+        Refused("mail = {when = \"always\"}", "2:8: mail has no address; add to = \"ADDRESS\""),
         Refused("mail = \"a\\nBcc: b\"", "2:8: mail must be an address, or several with commas between them, in printable ASCII"),
         Refused("expect = \"26h\"", "2:10: expect is a key of tasks; a job has no runs to expect"),
         Refused("on_overdue = \"t\"", "2:14: on_overdue is a key of tasks; a job has no runs to expect"),

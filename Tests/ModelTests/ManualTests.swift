@@ -30,7 +30,7 @@ import Testing
         #expect(page.contains(key == "schedule" ? "\n.Ql [[schedule]]\n" : "\n.It Va \(key)\n"))
     }
 
-    @Test("Every key of the configuration has its entry, and stands in the example", arguments: Configuration.keys)
+    @Test("Every key of the configuration has its entry in the manual and is in the example", arguments: Configuration.keys)
     func configurationKeys(_ key: String) throws {
         let page = try Self.page("spoold.toml.5")
         #expect(page.contains("\n.It Va \(key)\n") || page.contains("\n.It Va \(key). Ns "))

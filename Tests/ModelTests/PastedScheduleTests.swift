@@ -4,7 +4,7 @@ import Testing
 
 /// What `explain` takes for what.
 @Suite struct PastedScheduleTests {
-    @Test("A schedule is known by its form, and is taken as it stands", arguments: [
+    @Test("The kind of a schedule is found by its form, and its text is kept", arguments: [
         ("*/5 * * * *", "cron"), ("@daily", "cron"), ("@every 10m", "cron"), ("midnight", "cron"), ("0 0 12 * * ?", "cron"),
         ("0 10 ? * MON *", "cron"),
         ("CRON_TZ=Europe/Berlin 0 5 * * *", "cron"), ("0 0 12 * * ? 2027", "cron"), ("0 0 * * mon#2", "cron"),
@@ -37,7 +37,7 @@ import Testing
         #expect(PastedSchedule(text).text == text)
     }
 
-    @Test("What stands around a schedule in a crontab or a unit is left out, and said", arguments: [
+    @Test("The parts around a schedule in a crontab or a unit are left out and reported", arguments: [
         ("*/5 * * * * /usr/bin/php x", "cron", "*/5 * * * *", "\"/usr/bin/php x\" is left out: in a crontab that is the command"),
         ("0\t4 * * sun   backup", "cron", "0 4 * * sun", "\"backup\" is left out: in a crontab that is the command"),
         (

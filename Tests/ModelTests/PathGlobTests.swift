@@ -82,19 +82,19 @@ import Testing
             "on_path = \"/srv/in/\"",
             #"3:19: on_path "/srv/in/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
         Refused("on_path = \"/\"", #"3:12: on_path "/": it ends in /, and names no file; /* at its end takes every file in the directory"#),
-        Refused("on_path = \"/srv//in\"", #"3:17: on_path "/srv//in": an empty name stands in no file's path"#),
-        Refused("on_path = \"/srv/../in\"", #"3:17: on_path "/srv/../in": a name of dots alone stands in no file's path"#),
+        Refused("on_path = \"/srv//in\"", #"3:17: on_path "/srv//in": an empty name cannot be in the path of a file"#),
+        Refused("on_path = \"/srv/../in\"", #"3:17: on_path "/srv/../in": a name of dots alone cannot be in the path of a file"#),
         Refused(
             "on_path = \"/srv/**.csv\"",
             #"3:17: on_path "/srv/**.csv": ** must be a whole name between two /; **/*.csv takes files at any depth"#),
-        Refused("on_path = \"/srv/[ab\"", #"3:17: on_path "/srv/[ab": [ is not closed by ]; \[ stands for a bracket"#),
-        Refused("on_path = \"/srv/[a/b]\"", #"3:17: on_path "/srv/[a/b]": [ is not closed by ]; \[ stands for a bracket"#),
-        Refused("on_path = \"/srv/[]\"", #"3:17: on_path "/srv/[]": [ is not closed by ]; \[ stands for a bracket"#),
+        Refused("on_path = \"/srv/[ab\"", #"3:17: on_path "/srv/[ab": [ is not closed by ]; write \[ for a bracket"#),
+        Refused("on_path = \"/srv/[a/b]\"", #"3:17: on_path "/srv/[a/b]": [ is not closed by ]; write \[ for a bracket"#),
+        Refused("on_path = \"/srv/[]\"", #"3:17: on_path "/srv/[]": [ is not closed by ]; write \[ for a bracket"#),
         Refused("on_path = \"/srv/[z-a]\"", #"3:18: on_path "/srv/[z-a]": the range z-a ends before it begins"#),
         Refused(
             "on_path = \"/srv/[[:digit:]]\"",
             #"3:18: on_path "/srv/[[:digit:]]": classes such as [:digit:] are not known; write the range, [0-9]"#),
-        Refused("on_path = '/srv/x\\'", #"3:18: on_path "/srv/x\": nothing follows \; \\ stands for a backslash"#),
+        Refused("on_path = '/srv/x\\'", #"3:18: on_path "/srv/x\": nothing follows \; write \\ for a backslash"#),
         Refused("on_path = 5", "3:11: on_path must be a string, not a whole number"),
         Refused("on_path = \"/a/*\"\npaths = \"one\"", #"4:9: paths must be one of each, all, not "one""#),
         Refused("cron = \"@daily\"\npaths = \"all\"", "4:1: paths needs on_path, which is missing"),
@@ -107,7 +107,7 @@ import Testing
             "4:1: dst_gap has no meaning with on_path: a file is due when it arrives", "5:1: from needs every, which is missing"),
     ]
 
-    @Test("U5: What cannot be used is told at its place", arguments: refused)
+    @Test("U5: A pattern that cannot be used is refused with its position", arguments: refused)
     func mistakes(_ row: Refused) {
         #expect(
             problems { _ = try TaskDefinition(name: "t", source: toml("command = \":\"\n[[schedule]]\n\(row.text)"), context) }

@@ -29,7 +29,7 @@ import Testing
         Refused("command = \":\"\nexpect = 0", "2:10: expect must be longer than zero"),
         Refused("command = \":\"\non_overdue = \"x\"", "2:14: on_overdue without expect; add expect = \"26h\""),
         Refused("[[schedule]]\ncron = \"0 2 * * *\"", "1:1: nothing to run: give command, script or task"),
-        Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task says itself what to run"),
+        Refused("task = \"other\"\ncommand = \":\"", "1:8: task is a key of jobs; a task has its own command or script"),
         Refused("command = \":\"\n[schedule]\ncron = \"@daily\"", "2:2: schedule is a single table; write [[schedule]] with two brackets"),
         Refused("command = \":\"\nschedule = 3", "2:12: schedule must be a list of tables, written as [[schedule]], not a whole number"),
         Refused("command = \":\"\nschedule = [3]", "2:13: schedule must be a table, written as [[schedule]], not a whole number"),

@@ -91,11 +91,11 @@ import Testing
         ("*/25 * * * * *", ["the step of 25 seconds begins anew each minute: from second 50 to the next 0 it is 10 seconds"]),
         ("0 0 */2 * *", ["the step of 2 days begins anew each month, after its 28th to 31st day"]),
         ("0 0 13 * 5", ["both day fields are restricted: it is due when either matches, not only when both do (crontab(5))"]),
-        ("0 0 */100,1-7 * mon", ["one day field begins with * and is restricted all the same: it comes when both match (crontab(5))"]),
+        ("0 0 */100,1-7 * mon", ["one day field begins with * and is restricted all the same: it is due when both match (crontab(5))"]),
         ("0 0 31 2 *", ["it is never due: no date matches"]),
         ("0 0 30 2 *", ["it is never due: no date matches"]),
         ("0 0 0 1 1 ? 2020", ["it is over: it is not due again"]),
-        ("0 0 29 2 *", ["the 29th of February comes in leap years alone"]),
+        ("0 0 29 2 *", ["only leap years have a 29th of February"]),
         ("0 0 31 * *", ["February, April, June, September and November have no 31st: L is the last day of any month"]),
         ("0 0 30 1-3 *", ["February has no 30th: L is the last day of any month"]),
         ("0 0 30 6 *", []), ("0 0 L * *", []), ("0 0 28 * *", []),
@@ -164,7 +164,7 @@ import Testing
             ["February, April, June, September and November have no 31st: BYMONTHDAY=-1 is the last day of any month"]),
         (
             "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", nil, "Every year in February on the 29th of the month, at 00:00",
-            ["the 29th of February comes in leap years alone"]),
+            ["only leap years have a 29th of February"]),
         (
             "FREQ=MINUTELY;INTERVAL=20;BYHOUR=9,10,11,12,13,14,15,16", "2026-11-21",
             "Every 20 minutes, in the hours 9 to 16, from 2026-11-21 on",

@@ -28,7 +28,7 @@ import Testing
     }
 
     /// The clock of a machine that is told of a leap second shows 23:59:59 twice.
-    @Test("Attack 60: a second that comes twice has its due time once")
+    @Test("Attack 60: a second that occurs twice has its due time once")
     func repeatedSecond() {
         let world = World(at: "23:59:50")
         world.task("t", "overlap = \"allow\"\n[[schedule]]\ncron = \"* * * * * *\"")

@@ -26,7 +26,7 @@ import Testing
 
     func seen(_ world: World) -> [UInt64] { world.scheduler.tasks["t"]?.schedule("s")?.seenFiles.sorted() ?? [] }
 
-    @Test("U5: A file that comes is a job with its path, once")
+    @Test("U5: A new file starts one job, which gets its path")
     func comes() throws {
         let world = world(Self.each, seen: [1, 2])
         #expect(seen(world) == [1, 2])
@@ -39,7 +39,7 @@ import Testing
         #expect(world.lines() == [] && seen(world) == [1, 2, 3])
     }
 
-    @Test("U5: What has not been looked at yet has no jobs, and its first files neither")
+    @Test("U5: Before a schedule's first listing there are no jobs, and the files of that listing start none")
     func first() {
         let world = World()
         world.task("t", Self.each)
@@ -139,7 +139,7 @@ import Testing
         #expect(paths.count == 700 && Set(paths).count == 700)
     }
 
-    @Test("U5: A file that is gone is forgotten, and comes again when it comes again")
+    @Test("U5: A file that is removed is forgotten, and starts a job when it is created again")
     func gone() {
         let world = world(Self.each, seen: [1])
         world.now = at("02:10")
@@ -200,7 +200,7 @@ import Testing
         #expect(world.lines().contains("accepted t due 02:06:00"))
     }
 
-    @Test("U5: What comes while its task is paused is skipped, each by name; what comes outside its time is not")
+    @Test("U5: Files that arrive while their task is paused are skipped by name; those outside not_before and not_after are not")
     func pausedAndOutside() {
         let world = world(Self.each + "\nnot_before = \"2026-11-21T02:02:00Z\"\nnot_after = \"2026-11-21T02:06:00Z\"")
         world.handle(.paused(.task("t"), note: ""))

@@ -239,7 +239,7 @@ private let nightly = "[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n"
         #expect(history.successor(of: first) == history.order.last && history.order.count == 2)
     }
 
-    @Test("A damaged record of the task is told with its line, and the others are read")
+    @Test("A damaged record of the task is reported with its line, and the others are read")
     func damage() throws {
         let days = try Days()
         try days.task(nightly, "2026-11-18T12:00:00.000Z")

@@ -50,7 +50,7 @@ import Testing
         #expect(surroundings.holds(on: Self.job("j", queue: "q"), overlap: .wait, now: now).map(\.kind) == [.slots])
     }
 
-    @Test("Slots that other users' jobs have are told apart from those that are free") func slotsOfOthers() {
+    @Test("Slots that other users' jobs have are distinguished from free ones") func slotsOfOthers() {
         var surroundings = WaitingSurroundings()
         surroundings.slots = 4
         func hold() -> Hold? { surroundings.holds(on: Self.job("j"), overlap: .wait, now: now).first }

@@ -58,7 +58,7 @@ import Testing
         (String(repeating: "[", count: 63) + String(repeating: "]", count: 63), "whole"),
     ]
 
-    @Test("A result of JSON up to 64 KiB stands in the status, of anything else name and length", arguments: resultTexts)
+    @Test("The status has a result of JSON up to 64 KiB, and name and length of any other result", arguments: resultTexts)
     func result(_ row: (text: String, json: String?)) throws {
         let job = try run()
         try temporary.write("running/\(job.id)/result", row.text)

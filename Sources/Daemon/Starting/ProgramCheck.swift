@@ -42,12 +42,12 @@ final class ProgramCheck {
         if isOverdue { return "has not ended within \(Self.limitMilliseconds / 1000) s" }
         if linux_wifsignaled(status) != 0 { return "was ended by \(Signal.name(linux_wtermsig(status)))" }
         let code = linux_wexitstatus(status)
-        if code == 0, said.hasPrefix("spoold ") { return nil }
-        return (code == 0 ? "is not a spoold that can be checked" : "exited with \(code)") + (said.isEmpty ? "" : ": \(said)")
+        if code == 0, firstLine.hasPrefix("spoold ") { return nil }
+        return (code == 0 ? "is not a spoold that can be checked" : "exited with \(code)") + (firstLine.isEmpty ? "" : ": \(firstLine)")
     }
 
     /// The first line that the check printed, up to 1024 bytes.
-    private(set) lazy var said: String = {
+    private(set) lazy var firstLine: String = {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = read(output.raw, &buffer, buffer.count)
         return String(decoding: buffer.prefix(max(0, count)).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)

@@ -63,7 +63,7 @@ final class Upgrade: Part {
         guard let check, pid == check.pid else { return }
         self.check = nil
         if let why = check.refusal(status) { return refuse("\(program) --check \(why)") }
-        let version = String(check.said.dropFirst("spoold ".count))
+        let version = String(check.firstLine.dropFirst("spoold ".count))
         log.write(.notice, "restarting", at: service.now, ["program": program, "version": version])
         isDue = true
     }

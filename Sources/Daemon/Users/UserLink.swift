@@ -9,16 +9,16 @@ import Store
 final class UserLink: Part {
     /// The number of the socket's descriptor when the process starts.
     static let descriptor: Int32 = 3
-    private static let sayAgainMilliseconds: Int64 = 200
+    private static let resendMilliseconds: Int64 = 200
 
     private let socket = SocketEnd(FileDescriptor(owning: descriptor))
     private var lines = LineBuffer()
     /// The number of the last grant.
     private var number = 0
     /// The last report.
-    private var said = ""
+    private var lastReport = ""
     /// The time at which a report is sent again, because the socket was full. Nil when no report waits.
-    private var sayAgainAt: MonotonicInstant?
+    private var resendAt: MonotonicInstant?
     private var idleTime = IdleTime()
     private let slots: SlotLimit
     private let gate: StartGate
@@ -41,7 +41,7 @@ final class UserLink: Part {
     var raw: Int32 { socket.raw }
 
     var wakeAt: Wake {
-        var wake = Wake(monotonic: sayAgainAt)
+        var wake = Wake(monotonic: resendAt)
         wake.include(Wake(monotonic: idleTime.wakeAt))
         return wake
     }
@@ -76,11 +76,11 @@ final class UserLink: Part {
         let running = service.scheduler.runningCount
         let waiting = service.scheduler.jobs.count - running
         let line = "needs \(running) \(slots.isShort ? 1 : 0) \(number) \(waiting)\n"
-        guard line != said else { return sayAgainAt = nil }
+        guard line != lastReport else { return resendAt = nil }
         // Such a short line is sent as a whole or not at all. Other errors mean that root's daemon is gone: the end of the stream follows.
-        if send(line) < 0, errno == EAGAIN { return sayAgainAt = .now().advanced(byMilliseconds: Self.sayAgainMilliseconds) }
-        said = line
-        sayAgainAt = nil
+        if send(line) < 0, errno == EAGAIN { return resendAt = .now().advanced(byMilliseconds: Self.resendMilliseconds) }
+        lastReport = line
+        resendAt = nil
     }
 
     private func send(_ line: String) -> Int {
@@ -97,7 +97,7 @@ final class UserLink: Part {
         if idleTime.isGranted { try files.takeEvents() }
         guard hasNothingToDo else {
             // A report takes the request back. So the next one is sent even if it is the same as the last.
-            if idleTime.isAsked { said = "" }
+            if idleTime.isAsked { lastReport = "" }
             return idleTime.isBusy()
         }
         if idleTime.isGranted {

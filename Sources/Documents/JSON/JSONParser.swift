@@ -323,7 +323,7 @@ struct JSONParser {
         case "nan", "infinity", "inf": hint = "JSON has no infinities and no not-a-number"
         case "":
             switch cursor.byte {
-            case Byte.apostrophe: hint = "JSON strings stand between quotation marks: \"text\""
+            case Byte.apostrophe: hint = "write a JSON string between quotation marks: \"text\""
             case Byte.dot, Byte.plus: hint = "a number begins with a digit or '-'"
             default: hint = commentHint
             }

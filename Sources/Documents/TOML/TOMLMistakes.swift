@@ -29,14 +29,14 @@ extension TOMLParser {
             return "integers of other bases are 0xFF, 0o17, 0b11, with digits of that base; text needs quotes"
         }
         if text.hasPrefix("\u{201C}") || text.hasPrefix("\u{2018}") || text.hasPrefix("`") {
-            return "strings stand between straight quotes: \" or '"
+            return "write a string between straight quotes: \" or '"
         }
         let isCutShort = bytes.last == Byte.dot && bytes.dropLast().allSatisfy { $0.isDigit || $0 == Byte.minus }
         if bytes.first == Byte.dot || isCutShort {
             return "a float has digits on both sides of its point"
         }
         if bytes.allSatisfy({ $0.isDigit || $0 == Byte.underscore || $0 == Byte.plus || $0 == Byte.minus }) {
-            return "underscores stand between digits, one at a time"
+            return "an underscore must be between two digits"
         }
         return "strings need quotes: \(TOMLWriter.quoted(text))"
     }
@@ -139,7 +139,7 @@ extension TOMLParser {
             at: cursor.offset, "expected '=' after the key '\(key.shown)', found \(cursor.found())", hint: hint)
     }
 
-    func emptyHeader(at start: Int) -> DocumentError {
+    func emptyHeader() -> DocumentError {
         cursor.failure(at: cursor.offset, "expected the name of a table, found ']'")
     }
 

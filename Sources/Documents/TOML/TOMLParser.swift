@@ -187,7 +187,7 @@ struct TOMLParser {
         while true {
             let keyStart = cursor.offset
             let position = cursor.position()
-            if cursor.byte == Byte.closeBracket { throw emptyHeader(at: start) }
+            if cursor.byte == Byte.closeBracket { throw emptyHeader() }
             let key = try keyPart()
             outline?.path.append(key)
             cursor.skipBlanks()
@@ -199,7 +199,7 @@ struct TOMLParser {
                 cursor.skipBlanks()
                 continue
             }
-            try closeHeader(openedAt: start, isArray: isArray)
+            try closeHeader(isArray: isArray)
             section = isArray
                 ? try element(of: key, in: table, at: position, offset: keyStart)
                 : try define(key, in: table, at: position, offset: keyStart)
@@ -210,7 +210,7 @@ struct TOMLParser {
         outline?.add(isArray ? .arrayElement : .table, start: start, value: start..<start, end: cursor.offset)
     }
 
-    private mutating func closeHeader(openedAt start: Int, isArray: Bool) throws(DocumentError) {
+    private mutating func closeHeader(isArray: Bool) throws(DocumentError) {
         let close = isArray ? "]]" : "]"
         guard cursor.byte == Byte.closeBracket, !isArray || cursor.byte(ahead: 1) == Byte.closeBracket else {
             throw cursor.failure(

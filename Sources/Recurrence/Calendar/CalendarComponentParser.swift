@@ -171,7 +171,7 @@ struct CalendarComponentParser {
         case "." where component.isSecond: hint = "a fraction has digits on both sides"
         case ".": hint = "a range is written a..b; seconds alone have fractions"
         case "*": hint = "* must be by itself"
-        case "?": hint = "* stands for any value here"
+        case "?": hint = "* means any value here"
         case "L", "l": hint = "the last day of the month is written *-*~1"
         default: if component.kind == .month, found.utf8.first?.isLetter == true { hint = "months are numbers here" }
         }

@@ -106,7 +106,7 @@ struct CalendarParser {
             let isRFC3339 = scanner.bytes[word.lowerBound..<colon].contains { $0.lowercased == UInt8(ascii: "t") }
             throw error(
                 "a date and a time in one word, \(quoted(text(word)))", at: word.lowerBound,
-                hint: isRFC3339 ? "write a space for the T" : "a space stands between them; a range is written a..b")
+                hint: isRFC3339 ? "write a space for the T" : "write a space between them; a range is written a..b")
         }
         let dashes = [UInt8(ascii: "-"), UInt8(ascii: "~")]
         let places = scanner.bytes[word].indices.filter { dashes.contains(scanner.bytes[$0]) }
@@ -117,7 +117,7 @@ struct CalendarParser {
                 hint: dateHint(word))
         }
         if places.count == 2, scanner.bytes[places[0]] == UInt8(ascii: "~") {
-            throw error("~ stands before the day", at: places[0], hint: "for example *-02~03")
+            throw error("~ must be before the day", at: places[0], hint: "for example *-02~03")
         }
         expression.daysAreFromEnd = scanner.bytes[places[places.count - 1]] == UInt8(ascii: "~")
         if ranges.count == 3 { expression.year = try chain(.year, ranges[0]) }
@@ -201,7 +201,7 @@ struct CalendarParser {
                 let found = scanner.text(from: scanner.position, to: word.upperBound)
                 throw error(
                     "day of week: expected a list a,b or a range a..b, found \(quoted(found))", at: scanner.position,
-                    hint: "a space stands between the days and the date or time")
+                    hint: "write a space between the days and the date or time")
             }
             guard scanner.position < word.upperBound else { return set }
         }
@@ -253,7 +253,7 @@ struct CalendarParser {
 
     private func dateHint(_ word: Range<Int>) -> String? {
         let text = text(word)
-        if Self.weekday(text) != nil { return "the days of the week stand first, in one word" }
+        if Self.weekday(text) != nil { return "write the days of the week first, in one word" }
         if text == "*" { return #"for example "*-*-01" or "*:00""# }
         guard let number = Int(text) else { return nil }
         if CalendarComponent.hour.values.contains(number) { return "did you mean \(text):00?" }
@@ -264,7 +264,7 @@ struct CalendarParser {
     private func unexpected(_ word: Range<Int>) -> RecurrenceError {
         let name = text(word).asciiLowercased
         var hint = "the order is days of the week, date, time, zone"
-        if Self.weekday(name) != nil { hint = "the days of the week stand first" }
+        if Self.weekday(name) != nil { hint = "write the days of the week first" }
         if Self.shorthands[name] != nil { hint = "\(name) must be by itself" }
         return error("unexpected \(quoted(text(word)))", at: word.lowerBound, hint: hint)
     }

@@ -332,8 +332,8 @@ struct CronFieldParser {
         let found = String(decoding: scanner.bytes[place..<end], as: UTF8.self).prefix(1)
         var hint: String?
         switch found {
-        case "?" where !field.isExtended: hint = "? stands for *, alone or before a step"
-        case "?": hint = isDay ? "? must be by itself" : "* stands for any value here"
+        case "?" where !field.isExtended: hint = "? means *, alone or before a step"
+        case "?": hint = isDay ? "? must be by itself" : "* means any value here"
         case "~": hint = field.isExtended ? "random ranges belong to the five fields of crontab(5)" : "a random range is written a~b"
         case "L", "l", "W", "w": hint = "\(found) belongs to \(found.uppercased() == "W" ? "a day of month" : "a day")"
         case "#": hint = "# belongs to a day of week: 2#3 is the third Tuesday"

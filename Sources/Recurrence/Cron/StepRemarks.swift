@@ -5,8 +5,7 @@
 enum StepRemarks {
     /// The remarks about a text that was read before.
     static func ofCron(_ text: String) -> [String] {
-        // A text that cannot be read was refused when the rule was made.
-        (try? CronParser(text, stableSeed: 0).parse())?.remarks ?? []
+        (try? CronParser(text, stableSeed: 0).parse())?.remarks ?? []  // an unreadable text was refused when the rule was made
     }
 
     static func ofCalendar(_ text: String) -> [String] {

@@ -25,8 +25,9 @@ extension Instant {
 extension Instant {
     /// True for a text whose instant depends on the zone: it has no offset and does not count from `now` alone.
     public static func isWallTime(_ text: String, now: Instant) -> Bool {
-        // A text that is not an instant does not depend on the zone.
-        guard let here = try? parse(text, zone: .utc, now: now), let there = try? parse(text, zone: anHourEast, now: now) else {
+        guard let here = try? parse(text, zone: .utc, now: now),  // not an instant, so no wall time
+            let there = try? parse(text, zone: anHourEast, now: now)  // as above
+        else {
             return false
         }
         return here != there

@@ -90,7 +90,7 @@ struct PatternParser {
         for item in split(part, at: "|") {
             guard !item.isEmpty else { throw error("\(name): a value is missing", at: item.lowerBound) }
             if scanner.bytes[item].contains(UInt8(ascii: "*")) {
-                throw error("\(name): expected a value, found \(found(item))", at: item.lowerBound, hint: "** alone stands for any \(name)")
+                throw error("\(name): expected a value, found \(found(item))", at: item.lowerBound, hint: "** alone means any \(name)")
             }
             set |= 1 << UInt64(try value(item))
         }

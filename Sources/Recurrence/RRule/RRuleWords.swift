@@ -34,7 +34,7 @@ extension RRuleSchedule {
             let named = rule.months.isEmpty ? Array(1...12) : rule.months
             let lacking = named.filter { Civil.daysInMonth(year: 2028, month: $0) < first }
             if named == [2], first == 29 {
-                found.append("the 29th of February comes in leap years alone")
+                found.append("only leap years have a 29th of February")
             } else if !lacking.isEmpty, lacking.count < named.count {
                 found.append(
                     "\(Words.list(lacking.map { Words.months[$0 - 1] })) \(lacking.count == 1 ? "has" : "have") "

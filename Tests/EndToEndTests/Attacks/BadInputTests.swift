@@ -86,7 +86,7 @@ struct BadInputTests {
             Array("command = \"true\"\n\"caf\u{E9}\" = 1\n\"cafe\u{301}\" = 1".utf8), "bad.toml:2:"),
     ]
 
-    @Test("Attack 21: bytes that are no text, and numbers that are too large, are errors that point at the place", arguments: bytes)
+    @Test("Attack 21: bytes that are not text and numbers that are too large are errors with their position", arguments: bytes)
     func rejectedBytes(_ row: (what: String, file: String, bytes: [UInt8], error: String)) throws {
         let spool = try SpoolUnderTest()
         let directory = try Directory.open("\(spool.path)/tmp")
@@ -97,7 +97,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 20: a file of as many keys as fit is refused soon, and not one by one", arguments: ["toml", "json"])
+    @Test("Attack 20: a file full of wrong keys is refused quickly, with the first mistakes only", arguments: ["toml", "json"])
     func manyKeys(_ kind: String) throws {
         let spool = try SpoolUnderTest()
         let keys = (0..<100_000).map { kind == "toml" ? "a\($0)=1\n" : "\"a\($0)\":1" }
@@ -130,7 +130,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 20: nesting without end is an error, not the daemon's end", arguments: ["toml", "json"])
+    @Test("Attack 20: nesting that is too deep is an error and does not crash the daemon", arguments: ["toml", "json"])
     func deep(_ kind: String) throws {
         let spool = try SpoolUnderTest()
         let brackets = String(repeating: "[", count: 300_000)
@@ -153,7 +153,7 @@ struct BadInputTests {
 
     enum Thing: String, CaseIterable { case fifo, symlink, danglingSymlink, socket, device }
 
-    @Test("Attacks 1, 8, 9: what is no regular file is set aside unopened, and nobody waits for it", arguments: Thing.allCases)
+    @Test("Attacks 1, 8, 9: anything but a regular file is set aside without being opened or waited for", arguments: Thing.allCases)
     func thing(_ thing: Thing) throws {
         if thing == .device, !isRoot {
             print("skipped: only root can make a device")
@@ -183,7 +183,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 10: a directory that is no job is set aside with its reason and all that is in it")
+    @Test("Attack 10: a directory that is not a job is set aside with its content and the reason")
     func directory() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.path)/new/folder")
@@ -215,7 +215,7 @@ struct BadInputTests {
     ]
 
     @Test(
-        "Attacks 22, 41: any name will do: the id is safe, and the log and status.json hold no control character (CVE-2018-15686)",
+        "Attacks 22, 41: a file of any name runs; its id is safe, and log and status.json have no control characters (CVE-2018-15686)",
         arguments: names
     )
     func name(_ row: (what: String, bytes: [UInt8])) throws {
@@ -235,7 +235,7 @@ struct BadInputTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attacks 22, 41: a rejected file of any name is said in one line, and found again", arguments: names)
+    @Test("Attacks 22, 41: a rejected file of any name is logged in one line, and can be found", arguments: names)
     func rejectedName(_ row: (what: String, bytes: [UInt8])) throws {
         let spool = try SpoolUnderTest()
         let file = FileName.string(from: row.bytes)
@@ -252,7 +252,7 @@ struct BadInputTests {
 
     // MARK: Changes while it waits
 
-    @Test("A waiting job whose file is edited, replaced or renamed runs once, as its file says last", arguments: ["rename", "write"])
+    @Test("A waiting job whose file is edited, replaced or renamed runs once, with the last content", arguments: ["rename", "write"])
     func replaced(_ way: String) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -272,7 +272,7 @@ struct BadInputTests {
         #expect(try spool.ended("job").count == 1)
     }
 
-    @Test("A waiting job that is edited into nonsense is rejected and does not run as it was")
+    @Test("A waiting job whose file becomes invalid is rejected, and its earlier content does not run")
     func editedBadly() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -288,7 +288,7 @@ struct BadInputTests {
         #expect(try spool.ended("job").count == 1)
     }
 
-    @Test("Attack 17: a file that is replaced all the time while spoold looks is each time one whole file or another")
+    @Test("Attack 17: a file that is replaced all the time is each time read as one whole version")
     func replacedQuickly() throws {
         let spool = try SpoolUnderTest()
         // Two files take turns under one name. Each that ever was there is a drop; whichever is taken is taken whole.
@@ -310,7 +310,7 @@ struct BadInputTests {
         #expect(try spool.ended().allSatisfy { $0.place == "done" })
     }
 
-    @Test("Attack 23: the same id with the same text is the same job; with another text it is refused and kept")
+    @Test("Attack 23: a dropped id with the same text is the same job; with another text it is refused and kept")
     func sameID() throws {
         let spool = try SpoolUnderTest()
         let id = "20260101T000000.000Z-mine-abcd"

@@ -7,7 +7,7 @@ import Testing
 @Suite("A clock that jumps", .ownThreads)
 struct ClockAttackTests {
     @Test(
-        "Attack 56: when the kernel says that the clock was set, all is computed anew at once",
+        "Attack 56: when the kernel reports that the clock was set, all due times are computed again at once",
         .enabled(if: Commands.has("strace"), "strace is not installed")
     )
     func clockIsSet() throws {
@@ -31,7 +31,7 @@ struct ClockAttackTests {
 
     /// As the processes of a suspended machine: stopped, while the wall clock goes on.
     @Test(
-        "Attack 57: what fell due while the machine was suspended is decided once, by the schedule's rule",
+        "Attack 57: due times from while the machine was suspended are handled once, by the schedule's catch_up",
         arguments: ["last", "all", "none"]
     )
     func suspended(_ rule: String) throws {
@@ -59,7 +59,7 @@ struct ClockAttackTests {
     }
 
     @Test(
-        "Attack 60: a leap second may be named wherever a time is, and is the next minute's first",
+        "Attack 60: second 60 is accepted in every time, and means the first second of the next minute",
         arguments: ["start = 2016-12-31T23:59:60Z", "start = \"2016-12-31T23:59:60Z\""]
     )
     func leapSecond(_ key: String) throws {
@@ -73,7 +73,7 @@ struct ClockAttackTests {
         && (try? Commands.run("unshare", "-m", "mount", "--bind", "/dev/null", "/proc/sys/kernel/random/boot_id"))?.code == 0
 
     @Test(
-        "Attack 80: start after start, boot after boot, @reboot runs once a boot",
+        "Attack 80: @reboot runs once a boot, however often the daemon starts",
         .enabled(if: canNameBoots, "needs root and mount namespaces")
     )
     func reboots() throws {

@@ -38,7 +38,7 @@ struct HostileDropTests {
 
     // MARK: What is no file
 
-    @Test("Attacks 1, 8, 9, 10: what a user drops that is no regular file is set aside or left, and nobody waits for it")
+    @Test("Attacks 1, 8, 9, 10: a dropped thing of a user that is not a regular file is set aside or left, without waiting for it")
     func things() throws {
         let spool = try served()
         try Files.write("\(spool.base)/secret", "command = [\"true\"] # hush", mode: 0o600)
@@ -73,7 +73,7 @@ struct HostileDropTests {
     }
 
     @Test(
-        "Attack 6: a file that an access control list lets another write is refused",
+        "Attack 6: a file that another user may write by an access control list is refused",
         .enabled(if: Commands.has("perl"), "perl is not installed")
     )
     func accessControlList() throws {
@@ -183,7 +183,7 @@ struct HostileDropTests {
 
     /// Under one name stand in turn a file that counts and one of another owner, which never does.
     @Test(
-        "Attacks 17, 19: of files of two owners that change places all the time, only the one who may be obeyed is",
+        "Attacks 17, 19: of two files that are exchanged all the time, only that of the rightful owner runs",
         arguments: [true, false]
     )
     func exchanged(isUsers: Bool) throws {
@@ -203,7 +203,7 @@ struct HostileDropTests {
         #expect(try Set(spool.linesNow("ran")) == ["good"])
     }
 
-    @Test("Attack 18: what a writer still does to a file that was accepted changes nothing of the run, nor of its next try")
+    @Test("Attack 18: later writes to an accepted file change neither the run nor its next try")
     func writerStays() throws {
         let spool = try served(configuration: "slots = 1\n")
         let gate = try spool.gate()
@@ -229,7 +229,7 @@ struct HostileDropTests {
         withExtendedLifetime(file.raw) {}
     }
 
-    @Test("Attack 25: of files that are deleted as soon as they are there nothing remains but what ran")
+    @Test("Attack 25: files that are deleted as soon as they are dropped leave nothing but the jobs that ran")
     func deleted() throws {
         let spool = try served()
         try Self.user.shell("""
@@ -261,7 +261,7 @@ struct HostileDropTests {
         ("root's group", "x.toml", Array("command = \"id > OUT/bad\"\ngroup = \"root\"".utf8), "x.toml:2:9: group: only root's own jobs"),
     ]
 
-    @Test("Attack 26: a user's file that names whom it is to run as is refused, with the place", arguments: texts)
+    @Test("Attack 26: a user's file that names a user or group to run as is refused, with the position", arguments: texts)
     func namesUser(_ row: (what: String, file: String, bytes: [UInt8], says: String)) throws {
         let spool = try served()
         let text = String(decoding: row.bytes, as: UTF8.self).replacing("OUT", with: spool.out)

@@ -40,7 +40,7 @@ struct MemoryAttackTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 50: what the kernel kills for want of memory is on record, a worker too, and the daemon goes on",
+    @Test("Attack 50: when the kernel kills a job or a worker for memory, that is recorded, and the daemon continues",
         .enabled(if: MemoryGroup.isThere, MemoryGroup.reason), arguments: [false, true])
     func outOfMemory(isWorkers: Bool) throws {
         let spool = try SpoolUnderTest()

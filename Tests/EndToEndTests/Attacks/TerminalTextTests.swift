@@ -21,7 +21,7 @@ struct TerminalTextTests {
         "prune --dry-run --older-than 1d", "explain \u{202E}x", "show \u{1B}[2J\u{200B}", "no\u{9B}such", "resume --queue other",
     ]
 
-    @Test("Nothing that a terminal obeys or does not show comes through any command, wherever it was written")
+    @Test("No command prints text that a terminal obeys or hides, whoever wrote it")
     func commands() throws {
         let spool = try SpoolUnderTest()
         let text = "x" + Self.unsafe.map { "a\($0)[2Jb" }.joined()
@@ -54,7 +54,7 @@ struct TerminalTextTests {
         #expect(!spool.log.unicodeScalars.contains { Self.unsafe.contains($0) })
     }
 
-    @Test("In a pipe, export and logs say what was written, byte for byte")
+    @Test("In a pipe, export and logs print the original bytes")
     func pipes() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"printf\", \"a\\u001bb\\u200bc\"]\n[[schedule]]\ncron = \"0 5 * * *\"")

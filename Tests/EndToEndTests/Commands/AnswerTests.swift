@@ -11,7 +11,7 @@ struct AnswerTests {
         text.split(separator: "\n").map { $0.split(separator: "\t") }.first { $0.first.map(String.init) == key }?.last.map(String.init)
     }
 
-    @Test("With the daemon down, status and top count what waits as it stands there, and list, next and jobs say that nothing runs")
+    @Test("With the daemon down, status and top count the waiting jobs, and list, next and jobs say that nothing runs")
     func down() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -40,7 +40,7 @@ struct AnswerTests {
 
     // MARK: why
 
-    @Test("N7: why tells the limit that a run has moved by extend, while it runs and afterwards")
+    @Test("N7: why shows the limit that extend has moved, while the job runs and afterwards")
     func extended() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -62,7 +62,7 @@ struct AnswerTests {
     }
 
     @Test(
-        "A directory in new/ without a job's file is no job of 1970: it is rejected with its reason, and why says so before",
+        "A directory in new/ without a job's file is not a job of 1970: it is rejected with its reason, and why says so before",
         arguments: ["made", "moved in"]
     )
     func phantom(_ way: String) throws {
@@ -95,7 +95,7 @@ struct AnswerTests {
         #expect(why.hasPrefix("Its file could not be used: phantom: is a directory without a job's file"), "\(why)")
     }
 
-    @Test("why and status of a run that waits for a task go by the definition in force, whatever a bad edit left in the file")
+    @Test("why and status of a run that waits for a task use the definition in force, not the bad edit in the file")
     func waitingRun() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]\npriority = 7")

@@ -52,7 +52,7 @@ struct CancelManyTests {
         #expect(!Files.exists("\(spool.out)/ran"))
     }
 
-    @Test("Requests and jobs that come at the same moment are taken up together", arguments: [true, false])
+    @Test("Requests and jobs that arrive at the same moment are taken up in one turn", arguments: [true, false])
     func together(isUp: Bool) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -71,7 +71,7 @@ struct CancelManyTests {
         #expect(!Files.exists("\(spool.out)/ran"))
     }
 
-    @Test("The answer to a request for many says what became of each")
+    @Test("The answer to a request for many jobs has the result of each")
     func answers() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let runs = try spool.ctl("submit", "trap 'exit 9' USR1; echo > \(spool.out)/began; while :; do sleep 0.05; done").id

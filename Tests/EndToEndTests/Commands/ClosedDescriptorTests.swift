@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Closed standard descriptors", .ownThreads)
 struct ClosedDescriptorTests {
-    @Test("A daemon that was started with closed descriptors serves as any other, and writes its log into no file",
+    @Test("A daemon that was started with closed descriptors serves as usual, and writes its log into no other file",
         arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
     func daemon(closing: String) throws {
         let spool = try SpoolUnderTest(starting: false)

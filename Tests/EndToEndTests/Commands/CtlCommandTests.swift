@@ -45,7 +45,7 @@ extension Table {
 @Suite("spoolctl's commands", .ownThreads)
 struct CtlCommandTests {
     @Test(
-        "--help of each command says how it is called, with examples, and needs no spool", arguments: CommandTableTests.uses.map(\.command)
+        "--help of each command shows its usage with examples, and needs no spool", arguments: CommandTableTests.uses.map(\.command)
     )
     func help(_ command: String) throws {
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", command, "--help")
@@ -105,7 +105,7 @@ struct CtlCommandTests {
         (["--keep", "2 days"], "keep_ms", "172800000"),
     ]
 
-    @Test("An option for each key of a job ends in its status", arguments: options)
+    @Test("submit has an option for each key of a job, and the status shows its value", arguments: options)
     func option(_ row: (options: [String], key: String, value: String)) throws {
         let spool = try SpoolUnderTest()
         let result = try spool.ctl(list: ["submit", "-w"] + row.options + ["--", "true"])
@@ -135,7 +135,7 @@ struct CtlCommandTests {
         }
     }
 
-    @Test("submit --file takes each kind of job, and - standard input; a bad one is told before it is dropped")
+    @Test("submit --file takes each kind of job, and - standard input; a bad one is refused before it is dropped")
     func file() throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.base)/a.toml", "command = [\"echo\", \"toml\"]")
@@ -157,7 +157,7 @@ struct CtlCommandTests {
     }
 
     @Test(
-        "What submit printed is on the disk, and its name in new/ too",
+        "When submit prints an id, the job's file and its name in new/ are on the disk",
         .enabled(if: Commands.has("strace"), "strace is not installed"))
     func durable() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -336,7 +336,7 @@ struct CtlCommandTests {
         #expect(!Files.exists("\(spool.out)/ran"))
     }
 
-    @Test("E5: what is canceled at once after it was submitted does not run when cancel said so")
+    @Test("E5: a job that cancel reports as canceled does not run, even right after its submission")
     func cancelAtOnce() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -406,7 +406,7 @@ struct CtlCommandTests {
         #expect(try spool.ctl("jobs", "--task", "tick", "-q", "--state", "done").lines.count >= 2)
     }
 
-    @Test("M10: list shows ten tasks unless told otherwise, and goes on from an offset")
+    @Test("M10: list shows ten tasks by default, and others with --offset and --limit")
     func listParts() throws {
         let spool = try SpoolUnderTest(starting: false)
         let names = (0..<25).map { "t\($0 + 10)" }
@@ -531,7 +531,7 @@ struct CtlCommandTests {
         ([], ["submit", "true"]), (["--queue", "slow"], ["submit", "-Q", "slow", "true"]), (["--task", "t"], ["run", "t"]),
     ]
 
-    @Test("U7: pause holds back, resume lets go; both also with the daemon down", arguments: scopes, [true, false])
+    @Test("U7: pause keeps jobs from starting and resume ends that, also with the daemon down", arguments: scopes, [true, false])
     func pause(_ row: (options: [String], job: [String]), isUp: Bool) throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("t", "command = [\"true\"]")
@@ -554,7 +554,7 @@ struct CtlCommandTests {
 
     // MARK: Checking
 
-    @Test("next says of a task that it never comes, and marks the last due time of one that ends")
+    @Test("next reports a task that is never due, and marks the last due time of one that ends")
     func nextAndLast() throws {
         let spool = try SpoolUnderTest(starting: false)
         #expect(try spool.ctl("create", "never", "--cron", "0 0 31 2 *", "--", "true").code == 0)
@@ -567,7 +567,7 @@ struct CtlCommandTests {
         #expect(result.lines[1].hasPrefix("2191-01-01") && result.lines[1].hasSuffix("the last due time of this schedule"))
     }
 
-    @Test("N3: explain tells syntax, meaning, next due times and warnings; check warns alike and exits with 0")
+    @Test("N3: explain shows syntax, meaning, next due times and warnings; check gives the same warnings and exits with 0")
     func explain() throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl("explain", "--from", "2026-11-20T12:00:00Z", "*/7 2 * * mon-fri")

@@ -88,7 +88,7 @@ struct CtlTests {
         #expect(try spool.ctl("cancel", late).code == 1, "it has ended already")
     }
 
-    @Test("What was submitted without a daemon is there, and runs when one comes")
+    @Test("A job that was submitted without a daemon waits, and runs when a daemon starts")
     func withoutDaemon() throws {
         let spool = try SpoolUnderTest(starting: false)
         let id = try spool.ctl("submit", "-E", "GREETING=hello", "echo $GREETING").id
@@ -135,7 +135,7 @@ struct CtlTests {
         (["unschedule", "nosuch"], 3, "there is no schedule \"nosuch\""),
     ]
 
-    @Test("A mistake is said in one line, with the code for its kind", arguments: mistakes)
+    @Test("A mistake is reported in one line, with the exit code of its kind", arguments: mistakes)
     func mistake(_ mistake: (arguments: [String], code: Int32, says: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(list: mistake.arguments)

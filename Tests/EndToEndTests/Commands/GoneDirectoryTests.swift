@@ -28,7 +28,7 @@ struct GoneDirectoryTests {
         (["check", "etc/passwd"], "the file"),
     ]
 
-    @Test("What counts from it is refused, and the message names what to give instead", arguments: refused)
+    @Test("Paths relative to it are refused, and the message says what to write instead", arguments: refused)
     func isRefused(_ row: (arguments: [String], names: String)) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("known", "command = 'pwd'")
@@ -38,7 +38,7 @@ struct GoneDirectoryTests {
         #expect(try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/tmp").isEmpty && !Files.exists("/tmp/made"))
     }
 
-    @Test("SPOOL_DIR that counts from it is refused, too")
+    @Test("A relative SPOOL_DIR is refused, too")
     func spoolDirectory() throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try ctl(spool, ["submit", "-C", "/", "--", "pwd"], environment: ["SPOOL_DIR=tmp/made"])
@@ -46,7 +46,7 @@ struct GoneDirectoryTests {
         #expect(!Files.exists("/tmp/made"))
     }
 
-    @Test("What does not count from it works", arguments: [["-C", "/usr"], ["-C", "~"], ["-C", "~/"]])
+    @Test("A directory that is not relative to it works", arguments: [["-C", "/usr"], ["-C", "~"], ["-C", "~/"]])
     func works(_ options: [String]) throws {
         let spool = try SpoolUnderTest()
         let result = try ctl(spool, ["submit", "-w"] + options + ["--", "pwd"])
@@ -64,7 +64,7 @@ struct GoneDirectoryTests {
     static let homeless: [(directory: String, ran: Bool)] = [("sub", false), ("~", false), ("~/sub", false), ("etc", false), ("/etc", true)]
 
     @Test(
-        "What counts from the home of a user who has none is not looked for below the root directory",
+        "A path relative to the home of a user without one is not looked for below the root directory",
         .enabled(if: geteuid() == 0, "only root's jobs run as another user"), arguments: homeless)
     func isHomeless(_ row: (directory: String, ran: Bool)) throws {
         let spool = try UserTests.spool()

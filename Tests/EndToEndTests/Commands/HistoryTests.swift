@@ -13,7 +13,8 @@ struct HistoryTests {
         guard case .table(let status) = try spool.ctl("status", id, "--json").json.kind else { return #expect(Bool(false), "no object") }
         let keys = [
             "id", "name", "title", "description", "task", "schedule", "state", "reason", "error", "try", "tries", "priority", "queue",
-            "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline", "exit_code", "signal",
+            "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before", "deadline",
+            "exit_code", "signal",
             "progress", "result",
             "usage", "delay_ms", "pid", "host", "retry_of", "parent", "waits_for", "earlier_tries", "moved", "paths", "keep_ms",
         ]
@@ -123,7 +124,7 @@ struct HistoryTests {
         (["--colums", "id"], "did you mean --columns?"), (["--since", "yesteryear"], "--since"), (["here"], "takes no operands"),
     ]
 
-    @Test("E7: a wrong name is an error that tells the nearest", arguments: mistakes)
+    @Test("E7: a wrong name is an error that names the nearest right one", arguments: mistakes)
     func mistake(_ row: (options: [String], says: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(list: ["jobs"] + row.options)
@@ -146,7 +147,7 @@ struct HistoryTests {
         #expect(try spool.ctl("jobs", "--columns", "retry_of", "--name", "cat").rows.last == [retried.id], "\(again)")
     }
 
-    @Test("E8: jobs -q goes into xargs")
+    @Test("E8: xargs can take the output of jobs -q")
     func xargs() throws {
         let spool = try SpoolUnderTest()
         for code in 1...3 { _ = try spool.ctl("submit", "-w", "exit \(code)") }
@@ -156,7 +157,7 @@ struct HistoryTests {
         #expect(try spool.ctl("jobs", "--count", "--state", "failed").output == "6\n")
     }
 
-    @Test("P10: records stay 14 days when nobody says otherwise")
+    @Test("P10: records stay 14 days by default")
     func keep() throws {
         let spool = try SpoolUnderTest(starting: false)
         func record(_ name: String, daysAgo: Int, keep: String = "null") throws -> String {

@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("What is in force", .ownThreads)
+@Suite("Definitions in force", .ownThreads)
 struct InForceTests {
     private static let old = "description = \"nightly\"\ncommand = [\"echo\", \"old\"]\n[[schedule]]\nid = \"s\"\ncron = \"0 3 1 1 *\"\n"
 
@@ -130,7 +130,7 @@ struct InForceTests {
         #expect(try spool.ended("t").count == 1)
     }
 
-    @Test("A bad edit of a schedule's own file leaves it in force; one of a task that is not there is told")
+    @Test("A bad edit of a schedule's own file leaves it in force; a schedule of a missing task is reported")
     func schedules() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]")
@@ -150,7 +150,7 @@ struct InForceTests {
         }
     }
 
-    @Test("A task whose file is renamed or removed while no daemon runs is known by what stands there")
+    @Test("After a task's file is renamed or removed without a daemon, commands show the files that are there")
     func movedWhileDown() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("a", Self.old)

@@ -41,7 +41,7 @@ struct InsideTests {
         #expect(try spool.ctl("wait", id).code == 7)
     }
 
-    @Test("P6: without that, the same job runs into its timeout")
+    @Test("P6: without an extension, the same job ends at its timeout")
     func notExtended() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let (id, worker) = try Self.heldJob(spool, try spool.gate())
@@ -50,7 +50,7 @@ struct InsideTests {
         #expect(!Files.exists("\(spool.out)/alive"))
     }
 
-    @Test("P6: a job moves its own timeout, which is then later by so much; the file manager and a request can do so too")
+    @Test("P6: a job extends its own timeout; a line in its file and a request can do so too")
     func extendsItself() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -71,7 +71,7 @@ struct InsideTests {
         try gate.release()
     }
 
-    @Test("P6: what cannot be extended says why")
+    @Test("P6: extend of a job that cannot be extended reports why")
     func notExtendable() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -115,7 +115,7 @@ struct InsideTests {
         return "\(progress["fraction"].map { JSON.write($0) } ?? "-") \(progress.text("message") ?? "-")"
     }
 
-    @Test("P7: a job says how far it has come, which is seen while it runs, with the daemon up or down, and kept in its record")
+    @Test("P7: a job reports its progress, which is shown while it runs, with the daemon up or down, and kept in its record")
     func progress() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -247,7 +247,7 @@ struct InsideTests {
         #expect(try job.text("result.1") == "1\n")
     }
 
-    @Test("P8: a result is left whole or not at all")
+    @Test("P8: a result is stored whole or not at all")
     func wholeResult() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = '\(Self.ctl) result /no/such/file; echo $?; cd; ls -a $SPOOL_JOB_DIR'")
@@ -258,7 +258,7 @@ struct InsideTests {
 
     // MARK: The state of any execution
 
-    @Test("P9: status tells of an execution by its id while it waits, runs, has succeeded, has failed")
+    @Test("P9: status shows an execution by its id while it waits and runs, and when it has succeeded or failed")
     func states() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

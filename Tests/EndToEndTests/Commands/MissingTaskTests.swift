@@ -52,7 +52,7 @@ struct MissingTaskTests {
         #expect(meant.code == 0 && meant.lines == Self.warnings.map { "\(file):\($0)" }, "\(meant.output)")
     }
 
-    @Test("The log warns of a task that is named and not there, when it is named, at the start, and when it goes")
+    @Test("The log warns of a named task that is missing: when it is named, at the start, and when it is removed")
     func log() throws {
         let spool = try SpoolUnderTest(starting: false)
         // In whatever order they are read, these know each other.

@@ -75,7 +75,7 @@ struct PipelineTests {
     }
 
     @Test(
-        "What the disk cannot hold for a reader is taken, and both say how much: submit -w with 125, logs with a notice",
+        "Output that the disk cannot hold for a slow reader is dropped, and submit -w (with 125) and logs report how much",
         .enabled(if: FullDiskTests.canMount, FullDiskTests.reason))
     func diskHasNoRoom() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 8 << 20)
@@ -103,7 +103,7 @@ struct PipelineTests {
         #expect(result.output.utf8.count == written - missing && !result.output.contains("\0"))
     }
 
-    @Test("logs -f goes on when the job truncates its output")
+    @Test("logs -f continues when the job truncates its output")
     func truncated() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -123,7 +123,7 @@ struct PipelineTests {
     static let endless = "while :; do echo x; sleep 0.1; done"
     static let idle = "echo x; sleep 600"
 
-    @Test("submit -w and run -w end when their reader goes, with 141, also while nothing is written", arguments: [endless, idle])
+    @Test("submit -w and run -w end with 141 when their reader ends, also while nothing is written", arguments: [endless, idle])
     func readerGoes(_ job: String) throws {
         let spool = try SpoolUnderTest()
         let line = "{ \(Self.ctl) submit -w --name t '\(job)' < /dev/null; echo $? > code; } | head -1; cat code"
@@ -133,7 +133,7 @@ struct PipelineTests {
         #expect(try spool.ctl("cancel", try spool.running("t").id).code == 0)
     }
 
-    @Test("With --cancel-on-interrupt the job is canceled when the reader goes")
+    @Test("With --cancel-on-interrupt the job is canceled when the reader ends")
     func readerGoesAndCancels() throws {
         let spool = try SpoolUnderTest()
         let line = "\(Self.ctl) submit -w --name t --cancel-on-interrupt '\(Self.idle)' < /dev/null | head -1"
@@ -143,7 +143,7 @@ struct PipelineTests {
 
     static let followers = ["logs -f $id", "journal -f", "wait --progress $id"]
 
-    @Test("Commands that print for long end when their reader goes while nothing happens", arguments: followers)
+    @Test("Commands that print for a long time end when their reader ends while nothing happens", arguments: followers)
     func followerEnds(_ command: String) throws {
         let spool = try SpoolUnderTest()
         let id = try spool.ctl("submit", "\(Self.ctl) progress 0.5; echo x; sleep 600").id
@@ -239,7 +239,7 @@ struct PipelineTests {
         #expect(result.code == 0 && result.output.isEmpty, "\(row.name): \(result)")
     }
 
-    @Test("More than 64 MiB of input are given whole, and not kept, which retry says")
+    @Test("More than 64 MiB of input reach the job but are not kept, and retry reports that")
     func inputTooLargeToKeep() throws {
         let spool = try SpoolUnderTest()
         let result = try Self.shell(spool, "head -c 67108865 /dev/zero | \(Self.ctl) submit -w --name t 'wc -c; exit 3'")
@@ -250,7 +250,7 @@ struct PipelineTests {
         #expect(try Files.list("\(spool.path)/tmp") == [])
     }
 
-    @Test("A job that has not begun when its input has come to its end needs its submitter no more", arguments: [SIGKILL, SIGINT])
+    @Test("A job that has not begun when all of its input was given does not need its submitter any more", arguments: [SIGKILL, SIGINT])
     func storedBeforeTheBeginning(_ signal: Int32) throws {
         let spool = try SpoolUnderTest(starting: false)
         // More than a FIFO holds.
@@ -272,7 +272,7 @@ struct PipelineTests {
         #expect(try Files.text("\(spool.path)/done/\(id)/stdout") == Files.text("\(spool.base)/input"))
     }
 
-    @Test("ctrl-C while the input comes ends the job, says so, and the job cannot be retried")
+    @Test("ctrl-C during the input ends the job and says so, and the job cannot be retried")
     func interruptedInput() throws {
         let spool = try SpoolUnderTest()
         let (reading, writing) = try Pipe().release()

@@ -19,7 +19,9 @@ struct RetryTests {
 
     enum Way: String, CaseIterable { case command, fileManager, whileDown, overACrash }
 
-    @Test("A retry takes the place of what it retries for those that come after that, retried again or pruned too", arguments: Way.allCases)
+    @Test(
+        "A retry replaces its job for the jobs that wait for it, also when it is retried again or its record is removed",
+        arguments: Way.allCases)
     func chain(_ way: Way) throws {
         let spool = try SpoolUnderTest()
         let b = try submit(spool, "b", Self.broken)
@@ -94,7 +96,7 @@ struct RetryTests {
         #expect(try spool.ctl("retry", "--failed", "--reason", "dependency").errors.contains("no job to retry matches"))
     }
 
-    @Test("A job that comes after the end of another waits for its retry while that runs")
+    @Test("A job with after = {when = end} also waits for a running retry of the other job")
     func end() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -207,7 +209,7 @@ struct RetryTests {
 
     // MARK: Between two tries
 
-    @Test("A job that is canceled between two tries keeps what its tries came to", arguments: [false, true])
+    @Test("A job that is canceled between two tries keeps the results of its tries", arguments: [false, true])
     func canceledBetweenTries(isRestarted: Bool) throws {
         let spool = try SpoolUnderTest()
         try spool.drop("job.toml", "command = 'echo out; exit 3'\ntries = 3\nbackoff = \"1h\"")

@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("What spoolctl says of what may be meant otherwise", .ownThreads)
+@Suite("Remarks about input that may mean something else", .ownThreads)
 struct SpokenTests {
     // MARK: Numbers without a unit
 
@@ -40,7 +40,7 @@ struct SpokenTests {
         ["jobs", "--since", "1790000000000"], ["jobs", "--since", "@1790000000"], ["jobs", "--since", "2026-01-01"],
     ]
 
-    @Test("It is seconds where Unix tools mean seconds, and nothing else where it needs no unit", arguments: taken)
+    @Test("A number without a unit means seconds where Unix tools mean seconds", arguments: taken)
     func isTaken(_ words: [String]) throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try spool.ctl(list: words)
@@ -69,7 +69,7 @@ struct SpokenTests {
             """, []),
     ]
 
-    @Test("In a file it is seconds, and check warns where people mean another unit", arguments: warned)
+    @Test("In a file a number without a unit means seconds, and check warns where people mean another unit", arguments: warned)
     func warnings(_ row: (file: String, text: String, warnings: [String])) throws {
         let spool = try SpoolUnderTest(starting: false)
         let path = row.file.contains("/") ? "\(spool.path)/\(row.file)" : "\(spool.base)/\(row.file)"
@@ -97,7 +97,7 @@ struct SpokenTests {
         ("description = \"2099-12-24 18:00\"\n", []),
     ]
 
-    @Test("Who types an instant without a zone into a task is told which zone was meant", arguments: edits)
+    @Test("When a task is created with an instant without a zone, spoolctl prints the zone that applies", arguments: edits)
     func edit(_ row: (text: String, says: [String])) throws {
         let spool = try SpoolUnderTest(configuration: "timezone = \"Europe/Berlin\"\n", starting: false)
         let text = "command = 'true'\n"
@@ -132,7 +132,7 @@ struct SpokenTests {
         #expect(try spool.ctl(list: ["resume", "--json"] + row.options).output == "{\"scope\":\"\(row.scope)\",\"was_paused\":false}\n")
     }
 
-    @Test("wait --json prints what became of each job, with the job's exit code")
+    @Test("wait --json prints the result of each job, with the job's exit code")
     func waits() throws {
         let spool = try SpoolUnderTest()
         let ids = try ["exit 3", "true"].map { try spool.ctl("submit", $0).id }

@@ -70,7 +70,7 @@ struct StopTests {
     }
 
     @Test(
-        "The next run begins when all has ended that the one before started, which was asked to", arguments: Order.allCases, Hiding.allCases
+        "The next run begins when all processes of the stopped run have ended", arguments: Order.allCases, Hiding.allCases
     )
     func nextWaits(_ order: Order, _ hiding: Hiding) throws {
         // Longer than the test may take: nothing is killed here.
@@ -82,7 +82,9 @@ struct StopTests {
         #expect(try spool.lines("order", count: 2) == ["end", "begin"])
     }
 
-    @Test("What ignores the request is killed after kill_after, and then the next run begins", arguments: Order.allCases, Hiding.allCases)
+    @Test(
+        "Processes that ignore the request are killed after kill_after, and then the next run begins",
+        arguments: Order.allCases, Hiding.allCases)
     func killed(_ order: Order, _ hiding: Hiding) throws {
         let spool = try spool(
             order, hiding, child: "trap '' TERM; echo $$ > pid; echo > began; exec sleep 1000", killAfter: "100ms")
@@ -114,7 +116,8 @@ struct StopTests {
     }
 
     @Test(
-        "What a run has started ends with a worker that is killed, also between the request and the end", arguments: Hiding.allCases,
+        "When a worker is killed, the processes of its run are killed too, also between the request and the end",
+        arguments: Hiding.allCases,
         [true, false]
     )
     func workerKilled(_ hiding: Hiding, isCanceled: Bool) throws {

@@ -8,7 +8,7 @@ import Testing
 struct SubmitWaitTests {
     static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
 
-    @Test("U6: a command is queued with its directory and environment, looked at while it runs, waited for; its exit code comes back")
+    @Test("U6: a command is queued with its directory and environment, can be watched and waited for, and its exit code is returned")
     func queued() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -53,7 +53,7 @@ struct SubmitWaitTests {
         #expect(try spool.ctl("submit", "-w", "--json", "echo out").output.hasPrefix("{\"id\":\""))
     }
 
-    @Test("U6: every try is shown, and what never ran is said")
+    @Test("U6: submit -w shows every try, and reports a job that never ran")
     func tries() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -130,7 +130,7 @@ struct SubmitWaitTests {
         #expect(try spool.ctl("status", later).code == 3)
     }
 
-    @Test("U6: of a job that needs its input stored, too much is refused, and nothing is submitted")
+    @Test("U6: too much input for a job whose input must be stored is refused, and nothing is submitted")
     func tooMuchInput() throws {
         let spool = try SpoolUnderTest()
         let line = "head -c 67108865 /dev/zero | \(Self.ctl) submit -w --tries 2 cat"
@@ -199,7 +199,7 @@ struct SubmitWaitTests {
 
     // MARK: Pipes and poor surroundings
 
-    @Test("A reader that has gone is no error", arguments: [["jobs"], ["jobs", "--json"], ["list"], ["journal"], ["status"], ["help"]])
+    @Test("A reader that has ended is not an error", arguments: [["jobs"], ["jobs", "--json"], ["list"], ["journal"], ["status"], ["help"]])
     func brokenPipe(_ arguments: [String]) throws {
         let spool = try SpoolUnderTest()
         _ = try spool.ctl("submit", "-w", "true")

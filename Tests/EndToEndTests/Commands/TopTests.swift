@@ -40,7 +40,7 @@ struct TopTests {
 
     // MARK: What is seen
 
-    @Test("P7: top shows what runs with its progress, and each step as it is told")
+    @Test("P7: top shows running jobs with their progress, and each step as it is reported")
     func progress() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -56,7 +56,7 @@ struct TopTests {
         try screen.shows("1 Running 0", "nothing runs", "\(job.short)", " done", "ended 1/min 1/h, failed 0/min 0/h")
     }
 
-    @Test("U7: top shows what is dropped later, what holds it, and that it started when that is gone")
+    @Test("U7: top shows a job that is dropped later, its reason to wait, and its start")
     func waiting() throws {
         let spool = try SpoolUnderTest(configuration: "[queues.disk]\nslots = 1\n")
         let gate = try spool.gate()
@@ -79,7 +79,7 @@ struct TopTests {
         try gate.release()
     }
 
-    @Test("A13: top says when the daemon dies and comes back, and what is due, paused or overdue")
+    @Test("A13: top shows when the daemon ends and starts again, and what is due, paused or overdue")
     func overview() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("yearly", "command = 'true'\n[[schedule]]\ncron = '@yearly'\n")
@@ -97,7 +97,7 @@ struct TopTests {
         try screen.showsNoMore("soon")
     }
 
-    @Test("E7: top filters by name, id and tag, sorts, and goes between its lists")
+    @Test("E7: top filters by name, id and tag, sorts, and switches between its lists")
     func filter() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -171,7 +171,7 @@ struct TopTests {
         #expect(try spool.ended("victim", count: 2).last?.string("retry_of") == job.id)
     }
 
-    @Test("U6: top follows a job's output full screen as it is written, and goes back")
+    @Test("U6: top follows a job's output on the full screen, and returns to its lists")
     func log() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

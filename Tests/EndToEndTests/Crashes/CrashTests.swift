@@ -36,7 +36,7 @@ struct CrashTests {
         if Self.kills > 8 { print("\(victims): \(Self.kills) kills, \(try load.figures())") }
     }
 
-    @Test("Killed at random moments, the daemon that serves, the one that stands by, and workers: nothing is lost, and no try begins twice")
+    @Test("The daemon, its standby and workers killed at random moments: nothing is lost, and no try begins twice")
     func standbys() throws {
         let spool = try SpoolUnderTest()
         let load = try Load(spool)
@@ -70,7 +70,7 @@ struct CrashTests {
     }
 
     @Test(
-        "Killed at random moments, root's daemon, a user's, and that user's workers: nothing is lost, and no try begins twice",
+        "Root's daemon, a user's daemon and workers killed at random moments: nothing is lost, and no try begins twice",
         .enabled(if: TestUser.areHere, TestUser.reason))
     func everybody() throws {
         let spool = try SpoolUnderTest.ofEverybody()

@@ -9,7 +9,7 @@ struct DeadHolderTests {
     /// What still holds the lock, by the path of what it is on.
     static let locks = ["state/lock", "running"]
 
-    @Test("A daemon that starts waits for the locks of one that is dead, and serves once they are free", arguments: locks)
+    @Test("A starting daemon waits for the locks of a dead one, and serves when they are free", arguments: locks)
     func waits(on lock: String) throws {
         let spool = try SpoolUnderTest()
         try spool.crash()
@@ -34,7 +34,7 @@ struct DeadHolderTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A daemon does not wait for one that lives, and says who has the spool")
+    @Test("A starting daemon does not wait for a living one, and reports who has the spool")
     func refuses() throws {
         let spool = try SpoolUnderTest()
         let leader = try #require(spool.daemon?.pid)

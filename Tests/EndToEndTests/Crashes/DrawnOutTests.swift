@@ -4,7 +4,7 @@ import Linux
 import Testing
 
 /// What may happen between a journal's record of a start and the start itself, drawn out by strace(1).
-@Suite("Starts that are drawn out", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
+@Suite("Starts that take long", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct DrawnOutTests {
     /// A daemon that takes its time to sync, and to look at what has happened. Nothing depends on how long: a faster one only would
     /// not be caught in between.
@@ -25,7 +25,7 @@ struct DrawnOutTests {
         spool.signal(SIGSTOP)
     }
 
-    @Test("An idle worker that is killed just before it would be given a job costs nothing: another runs it")
+    @Test("When an idle worker is killed just before it gets a job, another worker runs the job")
     func idleWorker() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Self.slowDaemon(spool)
@@ -41,7 +41,7 @@ struct DrawnOutTests {
         #expect(try spool.end(of: "second").outcome == "done 0")
     }
 
-    @Test("What a worker of an earlier daemon recorded last is not written over by a new one before it is taken up")
+    @Test("The last record of an earlier daemon's worker is not overwritten before it is read")
     func adoptedRecord() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -73,7 +73,7 @@ struct LockedRunTests {
         #expect(try spool.linesNow("starts") == ["start"])
     }
 
-    @Test("Such a run is canceled where its worker can be seen, else the log says why not", arguments: View.allCases)
+    @Test("Such a run can be canceled if its worker is visible; otherwise the log has the reason", arguments: View.allCases)
     func canceled(_ view: View) throws {
         guard view.isPossible else { return }
         let (spool, gate) = try spool(view)

@@ -19,7 +19,7 @@ struct RequestTests {
     }
 
     @Test(
-        "What was done when spoold was killed before it could remove the request is not done again, and the answer says so",
+        "A request that was carried out before spoold was killed is not carried out again, and is answered so",
         arguments: Asking.allCases
     )
     func once(_ asking: Asking) throws {

@@ -17,7 +17,7 @@ struct RestartTests {
     enum Order: String, CaseIterable { case endsAfterStart, endsWhileDown }
     enum Way: String, CaseIterable { case kill, term }
 
-    @Test("A signal that is asked for reaches a job that an earlier daemon started")
+    @Test("A requested signal reaches a job that an earlier daemon started")
     func signalsAdopted() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("trap.toml", "command = 'trap \"exit 3\" USR1; sleep 600 & echo began >> \(spool.out)/began; wait'")
@@ -120,7 +120,7 @@ struct RestartTests {
 
     // MARK: Workers that die
 
-    @Test("Attack 68: a run whose worker is killed is lost; what it left running is killed; others go on", arguments: [true, false])
+    @Test("Attack 68: a run whose worker is killed is lost and its processes are killed; other runs continue", arguments: [true, false])
     func workerKilled(daemonIsUp: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -188,7 +188,7 @@ struct RestartTests {
         #expect(try spool.linesNow("tries") == row.tries)
     }
 
-    @Test("spoold and the worker killed at once: the run is lost, and said so")
+    @Test("When spoold and the worker are killed together, the run is recorded as lost")
     func bothKilled() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -204,7 +204,7 @@ struct RestartTests {
     }
 
     @Test(
-        "Where the workers' records are taken away over a restart, no run begins a second time: it is lost",
+        "When the workers' records are removed over a restart, their runs are lost and do not begin a second time",
         arguments: ["state/workers", "state/workers/1"]
     )
     func recordsTaken(_ path: String) throws {
@@ -261,7 +261,7 @@ struct RestartTests {
         #expect(ended.filter { $0.outcome != "done 0" }.map(\.outcome) == [])
     }
 
-    @Test("Attack 79: killed at its start, again and again, spoold comes up whole")
+    @Test("Attack 79: killed again and again at its start, spoold then starts without a loss")
     func killedWhileStarting() throws {
         let spool = try SpoolUnderTest(starting: false)
         for index in 0..<40 { try spool.drop("job-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
@@ -281,7 +281,7 @@ struct RestartTests {
 
     // MARK: The journal
 
-    @Test("Attack 71: a torn last line of the journal is cut off and said; nothing before it is lost", arguments: [true, false])
+    @Test("Attack 71: a torn last line of the journal is cut off and reported; nothing before it is lost", arguments: [true, false])
     func tornTail(isHalfRecord: Bool) throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]", as: "before")
@@ -330,7 +330,7 @@ struct RestartTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("A missing record in the middle is damage too")
+    @Test("A missing record in the middle of the journal counts as damage")
     func missingRecord() throws {
         let spool = try SpoolUnderTest()
         _ = try spool.run("command = [\"true\"]")
@@ -344,7 +344,7 @@ struct RestartTests {
         #expect(spool.log.contains(":3: "))
     }
 
-    @Test("A spool of another format is refused untouched")
+    @Test("A spool of another format is refused and not changed")
     func otherFormat() throws {
         let spool = try SpoolUnderTest()
         try spool.stop()
@@ -358,7 +358,7 @@ struct RestartTests {
 
     // MARK: One at a time
 
-    @Test("Attack 76: a second spoold says who has the spool, by pid, and exits with 1")
+    @Test("Attack 76: a second spoold reports the pid of the one that has the spool, and exits with 1")
     func second() throws {
         let spool = try SpoolUnderTest()
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
@@ -379,7 +379,7 @@ struct RestartTests {
         (["--spool", "/proc/nowhere/spool"], 1, ["/proc/nowhere"]),
     ]
 
-    @Test("Wrong arguments are told on standard error, with an exit code", arguments: wrongUses)
+    @Test("Wrong arguments are reported on standard error, with an exit code", arguments: wrongUses)
     func wrongUse(_ row: (arguments: [String], code: Int32, says: [String])) throws {
         let result = try Commands.run("\(SpoolUnderTest.programs)/spoold", row.arguments)
         #expect(result.code == row.code)
@@ -389,7 +389,7 @@ struct RestartTests {
 
     // MARK: Signals and the service manager
 
-    @Test("SIGTERM and SIGINT: exit code 0, nothing new starts, what waits stays", arguments: [SIGTERM, SIGINT])
+    @Test("SIGTERM and SIGINT: exit code 0, no new job starts, waiting jobs stay", arguments: [SIGTERM, SIGINT])
     func term(_ signal: Int32) throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -442,7 +442,7 @@ struct RestartTests {
         }
     }
 
-    @Test("A configuration that is being written in place counts when it is whole, not before")
+    @Test("A configuration that is written in place counts when its writer closes it, not before")
     func halfConfiguration() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -462,7 +462,7 @@ struct RestartTests {
         try spool.ended(count: 3)
     }
 
-    @Test("The service manager is told READY, a status, and the watchdog's sign of life in time")
+    @Test("The service manager gets READY, a status, and the watchdog's sign of life in time")
     func notify() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.launch(environment: ["WATCHDOG_USEC=400000"])
@@ -486,7 +486,7 @@ struct RestartTests {
         #expect(lines.contains { $0.hasPrefix("<4>event=rejected ") } && lines.contains { $0.hasPrefix("<5>event=started ") })
     }
 
-    @Test("No wake-up, no write, while nothing is to do")
+    @Test("A daemon without work neither wakes up nor writes")
     func idle() throws {
         let spool = try SpoolUnderTest(starting: false)
         // What other tests mount is news for a daemon that sees it: this one has its mounts to itself.

@@ -32,7 +32,7 @@ struct StandbyTests {
         if Self.takeovers > 20 { print("\(Self.takeovers) takeovers, \(try spool.linesNow("dues").count) due times, each run once") }
     }
 
-    @Test("A11: a running job of the leader that was killed goes on and its end is recorded by the one that took over")
+    @Test("A11: when the leader is killed its running job continues, and the standby that takes over records its end")
     func adopts() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -47,7 +47,7 @@ struct StandbyTests {
         #expect(try spool.linesNow("began") == pid)
     }
 
-    @Test("A11: a standby takes over as well when the leader is told to end")
+    @Test("A11: a standby also takes over when a signal ends the leader")
     func politely() throws {
         let spool = try SpoolUnderTest()
         let standby = try spool.standby()
@@ -59,7 +59,7 @@ struct StandbyTests {
         #expect(try spool.stop() == 0)
     }
 
-    @Test("A11: of two standbys one takes over and the other goes on waiting")
+    @Test("A11: of two standbys one takes over and the other waits on")
     func two() throws {
         let spool = try SpoolUnderTest()
         let standbys = [try spool.standby(), try spool.standby()]
@@ -75,7 +75,7 @@ struct StandbyTests {
         #expect(try spool.runsOn("another"))
     }
 
-    @Test("A11: status shows the leader and who stands by; one that was killed is not shown, and its file goes with the next")
+    @Test("A11: status shows the leader and its standbys; a killed one is not shown, and the next standby removes its file")
     func status() throws {
         let spool = try SpoolUnderTest()
         let leader = try #require(spool.daemon?.pid)
@@ -140,7 +140,7 @@ struct StandbyTests {
     }
 
     @Test(
-        "A11: one that is started with --standby where nobody serves the spool serves it; the next without is refused and told of --standby"
+        "A11: with --standby a free spool is served at once; without it, a served spool is refused with a hint at --standby"
     )
     func alone() throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -153,7 +153,7 @@ struct StandbyTests {
         #expect(second.code == 1 && second.error.contains("pid \(daemon.pid) ") && second.error.contains("--standby"))
     }
 
-    @Test("A11: a lock's file that is removed gives the spool to nobody else, and the standby takes over all the same")
+    @Test("A11: removing the lock's file gives the spool to nobody else, and the standby still takes over")
     func lockIsRemoved() throws {
         let spool = try SpoolUnderTest()
         let pid = try #require(spool.daemon?.pid)

@@ -93,7 +93,7 @@ struct SystemCallTests {
     }
 
     @Test(
-        "Attack 69: spoolctl submit, run and retry killed before each system call: a job is there whole or not, and what was told is there"
+        "Attack 69: spoolctl submit, run and retry killed before each system call: a job exists as a whole or not, and a printed id exists"
     )
     func submitting() throws {
         let bench = try Bench()
@@ -117,7 +117,7 @@ struct SystemCallTests {
         try bench.check("spoolctl", dropped: ["retry-unique"], acknowledged: told, mayBeLost: false)
     }
 
-    @Test("Attack 69: spoolctl cancel killed before each system call: what was told to be canceled is, and asking again does it")
+    @Test("Attack 69: spoolctl cancel killed before each system call: a job reported as canceled is, and a second cancel succeeds")
     func canceling() throws {
         let bench = try Bench()
         let spool = bench.spool
@@ -156,7 +156,7 @@ struct SystemCallTests {
             + injections
     }
 
-    @Test("Programs whose system calls are interrupted again and again do their work, once, and complain of nothing", arguments: [3, 5, 7])
+    @Test("Programs whose system calls are interrupted again and again do their work once, without an error", arguments: [3, 5, 7])
     func interrupted(each step: Int) throws {
         let work = try Work()
         let spool = work.spool

@@ -28,7 +28,7 @@ struct UpgradeTests {
         try Files.rename("\(program).new", program)
     }
 
-    @Test("N2: a job that runs across spoolctl restart goes on, and its exit code is recorded")
+    @Test("N2: a job continues across spoolctl restart, and its exit code is recorded")
     func runs() throws {
         let (spool, program, daemon) = try Self.spool()
         let gate = try spool.gate()
@@ -88,7 +88,7 @@ struct UpgradeTests {
         ("#!/bin/sh\nexec sleep 1000\n", 0o755, "has not ended within 10 s"),
     ]
 
-    @Test("N2: a program that cannot take over is refused, and the old one goes on", arguments: broken)
+    @Test("N2: a program that cannot take over is refused, and the present one continues", arguments: broken)
     func refused(_ row: (text: String, mode: mode_t, says: String)) throws {
         let (spool, program, daemon) = try Self.spool()
         try Self.install(row.text, at: program, mode: row.mode)
@@ -105,7 +105,7 @@ struct UpgradeTests {
         #expect(try spool.runsOn("another"))
     }
 
-    @Test("N2: a program that passes its trial and is gone the next moment: the old one goes on, and journals that it does")
+    @Test("N2: when a program passes its check and is then removed, the present one continues, and the journal has that")
     func gone() throws {
         let (spool, program, daemon) = try Self.spool()
         try Self.install("#!/bin/sh\nrm -f '\(program)'; echo spoold 99\n", at: program)
@@ -121,7 +121,7 @@ struct UpgradeTests {
         #expect(try spool.stop() == 0)
     }
 
-    @Test("N2: an invalid configuration is refused as well, for the one that is in force would be lost")
+    @Test("N2: a restart is refused while the configuration file is invalid, because the one in force would be lost")
     func configuration() throws {
         let (spool, _, daemon) = try Self.spool()
         try Files.write(spool.configuration, "slts = 3")
@@ -130,7 +130,7 @@ struct UpgradeTests {
         #expect(!daemon.hasEnded)
     }
 
-    @Test("N2: SIGUSR2 restarts too, and the service manager hears of it from the same process")
+    @Test("N2: SIGUSR2 restarts too, and the same process reports that to the service manager")
     func signal() throws {
         let (spool, _, daemon) = try Self.spool()
         spool.signal(SIGUSR2)
@@ -141,7 +141,7 @@ struct UpgradeTests {
         #expect(try spool.stop() == 0)
     }
 
-    @Test("N2: SIGUSR2 has a standby start its new program, and it waits on; one that cannot be executed changes nothing")
+    @Test("N2: on SIGUSR2 a standby executes its new program and waits on; if that fails, nothing changes")
     func standby() throws {
         let spool = try SpoolUnderTest()
         let program = "\(spool.base)/spoold"
@@ -161,7 +161,7 @@ struct UpgradeTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("N2: a restart that was asked for before the daemon ended is done when the next one starts, once")
+    @Test("N2: a restart that was requested before the daemon ended is done once, by the start of the next one")
     func askedBefore() throws {
         let spool = try SpoolUnderTest()
         try spool.stop()
@@ -176,7 +176,7 @@ struct UpgradeTests {
         #expect(try Files.list("\(spool.path)/control") == ["x.answer"])
     }
 
-    @Test("N2: the word of an inherited lock is not taken from a stranger")
+    @Test("N2: a variable that claims an inherited lock is checked and does not give a stranger the spool")
     func stranger() throws {
         let spool = try SpoolUnderTest(starting: false)
         for value in ["1", "-1", "99999999999", "900", "x", ""] {

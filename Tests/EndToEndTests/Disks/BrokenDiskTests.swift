@@ -32,7 +32,7 @@ struct BrokenDiskTests {
     }
 
     @Test(
-        "A file system that has become read-only is waited for, let go of when it is unmounted, and served again when it is mended",
+        "spoold waits for a file system that has become read-only, lets it be unmounted, and serves it again when it is mended",
         .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
     func readOnly() throws {
         let disk = try LoopDisk(.ext4, options: "errors=remount-ro")
@@ -66,7 +66,7 @@ struct BrokenDiskTests {
     }
 
     @Test(
-        "A file system that has shut itself down is let go of, and served again when it is mounted anew",
+        "spoold closes a file system that has shut itself down, and serves it again when it is mounted again",
         .enabled(if: LoopDisk.Kind.ext4.isThere && LoopDisk.Kind.xfs.isThere, LoopDisk.Kind.xfs.reason),
         arguments: [LoopDisk.Kind.ext4, .xfs])
     func inputOutputError(_ kind: LoopDisk.Kind) throws {
@@ -96,7 +96,7 @@ struct BrokenDiskTests {
     }
 
     @Test(
-        "What began for a user is not begun again because the disk broke and forgot it",
+        "A user's run that the broken disk has lost does not begin a second time",
         .enabled(if: LoopDisk.Kind.ext4.isThere && TestUser.areHere, LoopDisk.Kind.ext4.reason))
     func ofUser() throws {
         let disk = try LoopDisk(.ext4)
@@ -135,7 +135,7 @@ struct BrokenDiskTests {
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
     }
 
-    @Test("A spool that waits for its disk ends when it is told to", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
+    @Test("A daemon that waits for its disk ends on SIGTERM", .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason))
     func endsWhileBroken() throws {
         let disk = try LoopDisk(.ext4)
         let (spool, gates, pids) = try busySpool(disk, gates: ["only"])
@@ -155,7 +155,7 @@ struct BrokenDiskTests {
     }
 
     @Test(
-        "Another spool that is mounted in the place of a broken one ends spoold with a word about it",
+        "When another spool is mounted in the place of a broken one, spoold ends and reports why",
         .enabled(if: LoopDisk.Kind.ext4.isThere, LoopDisk.Kind.ext4.reason)
     )
     func anotherInItsPlace() throws {
@@ -175,7 +175,7 @@ struct BrokenDiskTests {
         #expect(spool.log.contains("another spool is at"), "\(spool.log)")
     }
 
-    @Test("What was noted of a broken disk counts until the machine is started again, and once", arguments: [true, false])
+    @Test("The note of a broken disk counts once, and only until the machine is started again", arguments: [true, false])
     func noted(isOfThisBoot: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -209,7 +209,7 @@ struct BrokenDiskTests {
     }
 
     @Test(
-        "A user's quota that is used up is a full disk, until there is more of it",
+        "A used up quota of a user counts as a full disk, until it is raised",
         .enabled(if: LoopDisk.Kind.btrfs.isThere, LoopDisk.Kind.btrfs.reason)
     )
     func quota() throws {

@@ -23,7 +23,7 @@ struct CopyTests {
     }
 
     @Test(
-        "Attack 75: what runs in the original is lost in its copy, whatever on_crash says, and goes on where it began",
+        "Attack 75: a run of the original is lost in the copy, whatever on_crash is, and continues in the original",
         arguments: ["cp", "tar"], ["fail", "retry"]
     )
     func running(_ way: String, _ crash: String) throws {
@@ -54,7 +54,7 @@ struct CopyTests {
         #expect(try spool.linesNow("marks").sorted() == ["ended", "held"])
     }
 
-    @Test("Attack 75: copied under a stream of jobs, the copy begins nothing that had begun before")
+    @Test("Attack 75: a copy that is made while jobs start begins no job a second time")
     func stream() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 4")
         for index in 0..<150 { try spool.drop("job-\(index).toml", "command = 'echo $SPOOL_JOB_ID >> \(spool.out)/marks'") }
@@ -74,7 +74,7 @@ struct CopyTests {
     }
 
     @Test(
-        "A copy whose new/ is older than its journal sets aside what has become a job, and runs nothing twice",
+        "A copy whose new/ is older than its journal sets aside files that have become jobs, and runs nothing twice",
         arguments: ["toml", "script"]
     )
     func olderNew(_ kind: String) throws {
@@ -99,7 +99,7 @@ struct CopyTests {
         #expect(try Files.list("\(copy.path)/state/lost+found") == ["new-\(file)"], "nothing is deleted")
     }
 
-    @Test("A spool that is moved is no copy")
+    @Test("A spool that is moved does not count as a copy")
     func moved() throws {
         let spool = try SpoolUnderTest()
         let id = try Self.id(spool)

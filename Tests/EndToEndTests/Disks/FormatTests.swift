@@ -27,7 +27,7 @@ struct FormatTests {
     }
 
     @Test(
-        "N2: Attack 78: a spool of another format, newer, older or none that is known, is refused and nothing in it changes",
+        "N2: Attack 78: a spool of a newer, older or unknown format is refused, and nothing in it changes",
         arguments: ["spoold spool format 2\n", "spoold spool format 0\n", "spoold spool format 1", "\0"]
     )
     func spool(_ format: String) throws {
@@ -66,7 +66,7 @@ struct FormatTests {
         #expect(try spool.ended(count: 2).allSatisfy { $0.outcome == "done 0" })
     }
 
-    @Test("N2: Attack 78: a journal of the format before is read, and goes on in a segment of today's")
+    @Test("N2: Attack 78: a journal of the previous format is read, and continued in a segment of the present format")
     func olderJournal() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.jobAtGate()
@@ -96,7 +96,7 @@ struct FormatTests {
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
-    @Test("spoold --check says yes to a spool that it knows, served or not, and to one that is missing, and changes nothing")
+    @Test("spoold --check accepts a spool of a known format, served or not, and a missing one, and changes nothing")
     func check() throws {
         let spool = try SpoolUnderTest()
         func check(_ path: String) throws -> Commands.Result {
@@ -113,7 +113,7 @@ struct FormatTests {
     }
 
     @Test(
-        "A directory that is no spool and holds something is refused, by the daemon and by spoolctl, and nothing in it changes",
+        "The daemon and spoolctl refuse a directory that has files and is not a spool, and nothing in it changes",
         arguments: [
             ["etc", "usr"], [".bashrc"], ["new", "cur", "tmp"],
         ]
@@ -136,7 +136,7 @@ struct FormatTests {
         #expect(try Self.traces(path) == before)
     }
 
-    @Test("A new file system, what a power cut left of the first start, and a spool without its state are spools", arguments: [
+    @Test("A new file system, the rest of a first start after a power cut, and a spool without its state/ are accepted", arguments: [
         ["lost+found"], ["new", "tmp"], ["journal", "running", "new", "notes.txt"],
     ])
     func isSpool(_ names: [String]) throws {

@@ -169,7 +169,7 @@ struct FsckTests {
         },
     ]
 
-    @Test("fsck says what is wrong, --repair mends it, and the daemon goes on", arguments: wrongs)
+    @Test("fsck reports the fault, --repair mends it, and the daemon serves the spool", arguments: wrongs)
     func finds(_ wrong: Wrong) throws {
         let furnished = try FurnishedSpool()
         let spool = furnished.spool
@@ -193,7 +193,7 @@ struct FsckTests {
         #expect(end.code == 0, "\(end)")
     }
 
-    @Test("Whichever record of the journal is damaged, after --repair nothing that ran runs again and what waits still waits")
+    @Test("Whichever record of the journal is damaged, after --repair no job runs twice and waiting jobs still wait")
     func everyLine() throws {
         let spool = try SpoolUnderTest()
         let mark = "echo $SPOOL_NAME >> \(spool.out)/marks"

@@ -45,7 +45,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "Attack 46: killed or stopped on a full disk, spoold comes back with everything", .enabled(if: canMount, reason),
+        "Attack 46: killed or stopped on a full disk, spoold starts again and has lost nothing", .enabled(if: canMount, reason),
         arguments: [SIGKILL, SIGTERM]
     )
     func endedWhileFull(_ signal: Int32) throws {
@@ -66,7 +66,7 @@ struct FullDiskTests {
         #expect(try spool.linesNow("ran").sorted() == (0..<5).map(String.init))
     }
 
-    @Test("A job that fills the disk itself harms itself", .enabled(if: canMount, reason))
+    @Test("A job that fills the disk fails, and the daemon and other jobs continue", .enabled(if: canMount, reason))
     func greedyJob() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         let gate = try spool.gate()
@@ -88,7 +88,7 @@ struct FullDiskTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("Attack 48: without inodes the same holds", .enabled(if: canMount, reason))
+    @Test("Attack 48: a disk without free inodes is treated as a full disk", .enabled(if: canMount, reason))
     func noInodes() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         for index in 0..<5 { try Files.write("\(spool.path)/tmp/late-\(index).toml", "command = 'echo \(index) >> \(spool.out)/ran'") }
@@ -105,7 +105,7 @@ struct FullDiskTests {
 
     /// fdatasync(2): after EIO what the kernel holds in memory is not to be trusted.
     @Test(
-        "Attack 47: a disk that says that it has lost what was written is let go of with a word, and the next start goes on",
+        "Attack 47: after a failed sync spoold logs it and closes the spool, and the next start serves it",
         .enabled(if: Commands.has("strace"), "strace is not installed")
     )
     func inputOutputError() throws {
@@ -151,7 +151,7 @@ struct FullDiskTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("The status says that the disk is full, and that it is no more", .enabled(if: canMount, reason))
+    @Test("status.json shows that the disk is full, and later that it has room again", .enabled(if: canMount, reason))
     func statusWhileFull() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         for time in 1...2 {
@@ -168,7 +168,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "Attacks 46, 79: started on a full disk, spoold says so, starts nothing, and goes on when there is room",
+        "Attacks 46, 79: started on a full disk, spoold reports it, starts no job, and serves when there is room",
         .enabled(if: canMount, reason)
     )
     func startWhileFull() throws {
@@ -194,7 +194,7 @@ struct FullDiskTests {
         #expect(spool.count("event=degraded") == 1)
     }
 
-    @Test("Started where a job could not be brought to its place for want of inodes, spoold waits for them", .enabled(if: canMount, reason))
+    @Test("Started where a job cannot be moved because no inode is free, spoold waits for one", .enabled(if: canMount, reason))
     func startWithoutInodes() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
         try Files.write("\(spool.path)/tmp/late.toml", "command = 'echo ran >> \(spool.out)/ran'")
@@ -214,7 +214,7 @@ struct FullDiskTests {
     }
 
     @Test(
-        "A worker without a daemon that cannot write how its run ended goes on trying until it can",
+        "A worker without a daemon that cannot write the end of its run tries again until it can",
         .enabled(if: Commands.has("strace"), "strace is not installed"))
     func unwritableEnd() throws {
         let spool = try SpoolUnderTest()

@@ -7,7 +7,7 @@ import Testing
 @Suite("A file system that hangs", .ownThreads)
 struct HangingFileSystemTests {
     @Test(
-        "Attack 12: what is mounted on a name in new/ and never answers is ignored, and all else goes on",
+        "Attack 12: a hanging file system that is mounted on a name in new/ is ignored, and all else works",
         .enabled(if: HangingMount.canMount, "needs root and /dev/fuse"), arguments: [true, false])
     func hangs(isDirectory: Bool) throws {
         let spool = try SpoolUnderTest()
@@ -37,7 +37,7 @@ struct HangingFileSystemTests {
     ]
 
     @Test(
-        "Attack 12: what a user has mounted on her own directories, and never answers, holds up nobody else",
+        "Attack 12: a hanging file system that a user mounts on their own directories holds up nobody else",
         .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"), arguments: hers,
         [true, false])
     func hangsOnUsers(path: String, isForAll: Bool) throws {
@@ -50,7 +50,7 @@ struct HangingFileSystemTests {
         #expect(try spool.runsOn("before"))
         try spool.crash()
         try spool.start()
-        try spool.wait(for: "what is said of it") { spool.statusText.contains("something is mounted") && spool.statusText.contains(path) }
+        try spool.wait(for: "its problem") { spool.statusText.contains("something is mounted") && spool.statusText.contains(path) }
         #expect(try spool.ctl(as: .daemon, "run", "--wait", "t").code == 0)
         #expect(try spool.runsOn("after"))
         // Root sees all else.
@@ -62,7 +62,7 @@ struct HangingFileSystemTests {
     }
 
     @Test(
-        "Attack 12: what a user has mounted within her records, and never answers, holds up no command of root's",
+        "Attack 12: a hanging file system that a user mounts in their records holds up no command of root",
         .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"),
         arguments: ["", "/status.json", "/stdout"], [true, false])
     func hangsWithin(file: String, isForAll: Bool) throws {
@@ -83,7 +83,7 @@ struct HangingFileSystemTests {
     }
 
     @Test(
-        "Attack 12: what a user has mounted on a file beside root's definitions, and never answers, is not asked",
+        "Attack 12: a hanging file system that is mounted on a file beside root's definitions is not asked",
         .enabled(if: HangingMount.canMount && TestUser.areHere, "needs root, /dev/fuse and users who reach the programs"),
         arguments: ["tasks/x.toml", "schedules/x.toml", "control/pause", "control/x.request"], [true, false])
     func hangsBeside(path: String, isForAll: Bool) throws {

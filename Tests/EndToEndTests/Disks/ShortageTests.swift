@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("A shortage of the machine's", .ownThreads)
+@Suite("Shortages of the machine", .ownThreads)
 struct ShortageTests {
     /// The lowest number that the next descriptor of a process would get.
     private func nextDescriptor(of pid: pid_t) throws -> Int {
@@ -12,7 +12,7 @@ struct ShortageTests {
         return (0...).first { !used.contains($0) } ?? 0
     }
 
-    @Test("With ulimit -f the daemon says which write failed and goes on, and what waits runs when the limit is gone")
+    @Test("With ulimit -f the daemon reports the failed write and continues, and waiting jobs run when the limit is gone")
     func fileSize() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.launch(tracer: ["/bin/sh", "-c", "ulimit -f 2 && exec \"$@\"", "sh"])
@@ -27,7 +27,7 @@ struct ShortageTests {
         #expect(try Files.list("\(spool.path)/failed").count <= 1)
     }
 
-    @Test("spoold may open as many files as its hard limit says, also as its program anew; jobs begin with the soft limit it was given")
+    @Test("spoold raises its soft limit of open files to the hard one, also after a restart; jobs get the original soft limit")
     func descriptorLimits() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.launch(tracer: ["/usr/bin/prlimit", "--nofile=256:4096"])
@@ -42,7 +42,7 @@ struct ShortageTests {
         }
     }
 
-    @Test("Attack 45: out of descriptors, spoold ends what runs, takes nothing up, says so once, and goes on by itself")
+    @Test("Attack 45: out of descriptors, spoold finishes running jobs, accepts none, reports it once, and recovers by itself")
     func outOfDescriptors() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.jobAtGate()
@@ -66,7 +66,7 @@ struct ShortageTests {
         #expect(try spool.stop() == 0)
     }
 
-    @Test("Without descriptors from the start, spoold says so and does not hang")
+    @Test("Started without free descriptors, spoold reports it and does not hang")
     func startWithoutDescriptors() throws {
         let spool = try SpoolUnderTest(starting: false)
         let result = try Commands.run(

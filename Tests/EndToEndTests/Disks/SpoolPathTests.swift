@@ -6,7 +6,8 @@ import Testing
 /// Names and arguments that are not UTF-8: of the spool, and of jobs.
 @Suite("Bytes that are not UTF-8", .ownThreads)
 struct SpoolPathTests {
-    @Test("Daemon and spoolctl refuse a spool whose path is not UTF-8, rather than mean different ones", arguments: ["spoold", "spoolctl"])
+    @Test("The daemon and spoolctl refuse a spool whose path is not UTF-8, because they would read it differently",
+        arguments: ["spoold", "spoolctl"])
     func notUTF8(program: String) throws {
         let base = try Files.makeTemporaryDirectory()
         defer { try? Files.removeTree(base) }  // litter in the temporary directory
@@ -19,7 +20,7 @@ struct SpoolPathTests {
         #expect(try Files.list(base).count == 1 && Files.list("\(base)/\(Files.list(base)[0])") == [])
     }
 
-    @Test("The configuration and the worker may be in a directory whose name is not UTF-8, and a change of the one is seen")
+    @Test("The configuration and the worker may be in a directory whose name is not UTF-8, and a changed configuration is read")
     func ofConfiguration() throws {
         let spool = try SpoolUnderTest(starting: false)
         let script = """
@@ -64,7 +65,7 @@ struct SpoolPathTests {
             """, "in"),
     ]
 
-    @Test("A job has the words, variables and paths that it was given, whatever bytes they are made of", arguments: jobs.indices)
+    @Test("A job gets its arguments, variables and paths byte by byte, also when they are not UTF-8", arguments: jobs.indices)
     func ofJobs(_ index: Int) throws {
         let row = Self.jobs[index]
         let spool = try SpoolUnderTest()

@@ -27,7 +27,7 @@ struct WatchLimitTests {
     }
 
     @Test(
-        "Attack 44: where there are too few watches or instances the spool is looked at again and again, until there are more",
+        "Attack 44: while inotify watches or instances are short the spool is read every two seconds",
         .enabled(if: canLimit, reason), arguments: [("max_inotify_watches", 2), ("max_inotify_watches", 0), ("max_inotify_instances", 0)])
     func tooFew(_ name: String, _ value: Int) throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -53,7 +53,7 @@ struct WatchLimitTests {
     }
 
     @Test(
-        "Files that cannot be watched for are found by listing, and it is said of which schedule; later they are watched",
+        "Files that cannot be watched are found by listing, status names their schedule, and later they are watched",
         .enabled(if: canLimit, reason), arguments: [("max_inotify_instances", 1), ("max_inotify_watches", 9)])
     func pathsTooFew(_ name: String, _ value: Int) throws {
         let spool = try SpoolUnderTest(starting: false)
@@ -75,7 +75,7 @@ struct WatchLimitTests {
         #expect(spool.count("event=paths-not-watched") == 1)
     }
 
-    @Test("Attack 43: when more happens than the kernel keeps, the spool is looked at as a whole, and no job is missed")
+    @Test("Attack 43: when the kernel drops events the whole spool is read, and no job is missed")
     func overflow() throws {
         let spool = try SpoolUnderTest()
         let text = try Files.text("/proc/sys/fs/inotify/max_queued_events")

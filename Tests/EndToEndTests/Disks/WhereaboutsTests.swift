@@ -4,9 +4,9 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("A spool that is not where it was", .ownThreads)
+@Suite("A spool that is moved, removed or replaced", .ownThreads)
 struct WhereaboutsTests {
-    @Test("Attack 28: another directory in the place of new/ is taken for what it is: what is dropped there runs")
+    @Test("Attack 28: when another directory replaces new/, files that are dropped into it run")
     func newIsReplaced() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.runsOn("first"))
@@ -22,7 +22,7 @@ struct WhereaboutsTests {
         #expect(try spool.end(of: "third").outcome == "done 0")
     }
 
-    @Test("Attack 28: of new/ and another directory that change places, the one that has the name counts")
+    @Test("Attack 28: when new/ and another directory are exchanged, the one that is named new counts")
     func newIsExchanged() throws {
         let spool = try SpoolUnderTest()
         try Files.makeDirectory("\(spool.path)/tmp/other")
@@ -32,7 +32,7 @@ struct WhereaboutsTests {
     }
 
     @Test(
-        "Attack 74: a directory that is removed is missed, said once, and made anew",
+        "Attack 74: a removed directory is noticed, reported once, and made again",
         arguments: ["new", "done", "failed", "running", "tasks", "tmp", "control"]
     )
     func directoryIsRemoved(_ name: String) throws {
@@ -46,7 +46,7 @@ struct WhereaboutsTests {
         #expect(spool.count("event=degraded") == 1)
     }
 
-    @Test("A journal that is taken away is written anew from memory, and nothing is forgotten")
+    @Test("A journal that is removed is written again from memory, and nothing is lost")
     func journalIsRemoved() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -66,7 +66,7 @@ struct WhereaboutsTests {
         #expect(try Files.text("\(spool.out)/began").utf8.count == 1, "it began once")
     }
 
-    @Test("A segment of the journal that is removed, moved or replaced is missed at once, and the state written from memory", arguments: [
+    @Test("A segment of the journal that is removed, moved or replaced is noticed at once and written again from memory", arguments: [
         "rm", "mv", "cp",
     ])
     func segmentIsTaken(_ way: String) throws {
@@ -94,7 +94,7 @@ struct WhereaboutsTests {
     }
 
     @Test(
-        "A segment of the journal that somebody cuts off or writes to is noticed, set aside, and the state written from memory",
+        "A segment of the journal that somebody truncates or writes to is noticed, set aside, and written again from memory",
         arguments: [
             ": > \"$1\"", "truncate -s 700 \"$1\"", "echo more >> \"$1\"",
         ]
@@ -126,7 +126,7 @@ struct WhereaboutsTests {
     }
 
     @Test(
-        "Without state/ the spool is locked all the same, state/ is made anew, and what runs goes on",
+        "A removed state/ is made again; the spool stays locked and running jobs continue",
         arguments: [["state"], ["state", "journal"], ["state", "patterns"]]
     )
     func stateIsRemoved(_ names: [String]) throws {
@@ -161,7 +161,7 @@ struct WhereaboutsTests {
         #expect(try spool.runsOn("later"))
     }
 
-    @Test("While state/ is away nothing is started; when it is back, it goes on")
+    @Test("While state/ is moved away no job starts; when it is back, jobs start again")
     func stateIsAway() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -181,7 +181,7 @@ struct WhereaboutsTests {
         #expect(spool.count("event=degraded") == 1)
     }
 
-    @Test("A spool that is moved away is served on there but for starts, and at its path again when it is back")
+    @Test("A spool that is moved away is served where it is, without starts, and in full when it is back at its path")
     func spoolIsMoved() throws {
         let spool = try SpoolUnderTest()
         let identity = try Files.text("\(spool.path)/state/identity")
@@ -210,7 +210,7 @@ struct WhereaboutsTests {
     }
 
     @Test(
-        "A spool that is unmounted lazily is missed, and served on when it is mounted again",
+        "A spool that is unmounted lazily is noticed, and served when it is mounted again",
         .enabled(if: FullDiskTests.canMount, FullDiskTests.reason)
     )
     func spoolIsUnmounted() throws {
@@ -229,7 +229,7 @@ struct WhereaboutsTests {
         #expect(try spool.end(of: "late").outcome == "done 0")
     }
 
-    @Test("A spool that is deleted, or another one in its place, ends spoold with a word about it", arguments: [false, true])
+    @Test("When the spool is deleted or another one replaces it, spoold ends and reports why", arguments: [false, true])
     func spoolIsGone(isReplaced: Bool) throws {
         let spool = try SpoolUnderTest()
         if isReplaced {

@@ -14,14 +14,14 @@ struct ConfinementTests {
         ("nice = 3\nlimits = {nofile = 99, core = 0}", "nice; ulimit -n; ulimit -c", "3\n99\n0\n"),
     ]
 
-    @Test("U9: a job sees the limits and priorities that its keys say", arguments: seen)
+    @Test("U9: a job has the limits and priorities of its keys", arguments: seen)
     func limits(_ row: (keys: String, command: String, output: String)) throws {
         let job = try SpoolUnderTest().run("command = \"\(row.command)\"\n\(row.keys)")
         #expect(job.outcome == "done 0", "\(row.keys): \(job.error)")
         #expect(try job.stdout == row.output, "\(row.keys)")
     }
 
-    @Test("U9: who exceeds a limit is ended by the kernel, and the reason is its signal")
+    @Test("U9: the kernel ends a job that exceeds a limit, and the reason is the signal")
     func exceeded() throws {
         let job = try SpoolUnderTest()
             .run("command = \"exec head -c 100000 /dev/zero\"\nlimits = {fsize = \"10K\"}\nstop_signal = \"TERM\"")
@@ -56,7 +56,7 @@ struct ConfinementTests {
         return Set(text.split(whereSeparator: \.isWhitespace).map(String.init))
     }()
 
-    @Test("U9: without the controller, limits.memory fails with spawn and says what is missing, or is left out if it may be",
+    @Test("U9: without the controller, limits.memory fails with spawn and names it; with required = false it is left out",
         .enabled(if: !controllers.contains("memory"), "the memory controller of cgroup v2 is here"))
     func withoutCgroup() throws {
         let spool = try SpoolUnderTest()
@@ -68,7 +68,7 @@ struct ConfinementTests {
         #expect(other.outcome == "done 0")
     }
 
-    @Test("U9: Attack 50: with the controller, a job that takes more memory than its limit is killed, and its cgroup goes with it",
+    @Test("U9: Attack 50: with the controller, a job past its memory limit is killed, and its cgroup is removed",
         .enabled(if: controllers.contains("memory") && geteuid() == 0, "the memory controller of cgroup v2 is not delegated here"))
     func withCgroup() throws {
         let spool = try SpoolUnderTest()
@@ -83,7 +83,7 @@ struct ConfinementTests {
         #expect(job.error.contains("want of memory"), "\(job.error)")
     }
 
-    @Test("U9: spoolctl takes them as options")
+    @Test("U9: spoolctl has options for limits and priorities")
     func options() throws {
         let spool = try SpoolUnderTest()
         let result = try spool.ctl(
@@ -95,7 +95,7 @@ struct ConfinementTests {
         #expect(wrong.code == 4 && wrong.errors.contains("did you mean \"nofile\"?"), "\(wrong.errors)")
     }
 
-    @Test("output_limit keeps the beginning and the end of each stream, and says what is missing", arguments: [false, true])
+    @Test("output_limit keeps the beginning and the end of each stream, and a line counts the missing bytes", arguments: [false, true])
     func outputLimit(isConfigured: Bool) throws {
         let spool = try SpoolUnderTest(configuration: isConfigured ? "output_limit = \"64K\"" : "")
         let job = try spool.run("command = \"seq 1 100000; seq 1 10 >&2\"\n\(isConfigured ? "" : "output_limit = \"64K\"")")
@@ -109,7 +109,7 @@ struct ConfinementTests {
         #expect(try job.stderr == (1...10).map { "\($0)\n" }.joined())
     }
 
-    @Test("Attack 51: output_limit: the disk is given back while the job still runs, and the job writes on")
+    @Test("Attack 51: output_limit frees disk space while the job still runs, and the job can write on")
     func outputWhileRunning() throws {
         let spool = try SpoolUnderTest()
         // It ends when it has seen that its file takes less than 2 MiB of the disk.
@@ -124,7 +124,7 @@ struct ConfinementTests {
         #expect(try Files.status("\(job.directory)/stdout").size < 1 << 21)
     }
 
-    @Test("N8: the effective environment stands beside the output, with secrets masked")
+    @Test("N8: the effective environment is in a file beside the output, with secrets masked")
     func environmentFile() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run(

@@ -5,7 +5,7 @@ import Testing
 /// Jobs that wait for one another: `locks`, `after`, `unique`.
 @Suite("Locks, dependencies and keys", .ownThreads)
 struct DependencyTests {
-    @Test("U7: of those with the same lock one runs at a time, over a crash too, and the others go on meanwhile")
+    @Test("U7: jobs with the same lock run one at a time, over a crash too, while other jobs run")
     func locks() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -31,7 +31,7 @@ struct DependencyTests {
         #expect(try spool.end(of: "b").string("ended_at") ?? "" <= spool.end(of: "c").string("started_at") ?? "-")
     }
 
-    @Test("U7: a job starts when those it names have succeeded, long ago or not, over a crash too")
+    @Test("U7: a job starts when the jobs that it names have succeeded, long ago or not, over a crash too")
     func after() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -51,7 +51,7 @@ struct DependencyTests {
         #expect(try spool.ctl("submit", "-w", "--after", last.id, "--", "true").code == 0)
     }
 
-    @Test("U7: what waits for a job that ended otherwise fails with dependency, down the chain, and says which")
+    @Test("U7: jobs that wait for a failed job fail with dependency, down the chain, and name it")
     func broken() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -78,7 +78,7 @@ struct DependencyTests {
         ("\"idle\"", "job.toml:2:9: after \"idle\": the task has not run yet"),
     ]
 
-    @Test("U7: what nobody knows is refused, with what is wrong", arguments: refused)
+    @Test("U7: an unknown job or task in after is refused with the reason", arguments: refused)
     func unknown(_ row: (after: String, error: String)) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("idle", "command = [\"true\"]")
@@ -99,7 +99,7 @@ struct DependencyTests {
         #expect(Set(ended.map(\.outcome)) == ["failed rejected", "failed dependency"])
     }
 
-    @Test("U7: a chain that came in the wrong order runs in the right one")
+    @Test("U7: a chain that was dropped in the wrong order runs in the right one")
     func wrongOrder() throws {
         let spool = try SpoolUnderTest(starting: false)
         func id(_ number: Int) -> String { "20261121T020000.\(100 + number)Z-j-k3f9ab" }
@@ -149,7 +149,7 @@ struct DependencyTests {
         #expect(try spool.ctl("jobs", "-q").lines.count == 2)
     }
 
-    @Test("U7: a dropped file with a key that is taken goes to failed/ and names the first; the key is free when that one's record is gone")
+    @Test("U7: a dropped file with a taken key fails and names the holder; the key is free when the holder's record is removed")
     func uniqueFile() throws {
         let spool = try SpoolUnderTest()
         let first = try spool.run("command = [\"false\"]\nunique = \"k\"", as: "first")
@@ -172,7 +172,7 @@ struct DependencyTests {
     }
 
     @Test(
-        "What stands in the place of a key's file keeps no daemon from starting; the key of a job that waits is its own again after a start"
+        "A directory in the place of a key's file stops no daemon; after a start a waiting job holds its key again"
     )
     func obstructedKey() throws {
         let spool = try SpoolUnderTest()
@@ -194,7 +194,7 @@ struct DependencyTests {
         #expect(try spool.ctl("submit", "--unique", "b", "--", "true").id == two)
     }
 
-    @Test("U7: spoolctl takes the keys as options, and says of which option what is wrong")
+    @Test("U7: spoolctl has options for these keys, and its errors name the option")
     func options() throws {
         let spool = try SpoolUnderTest(starting: false)
         let created = try spool.ctl(

@@ -68,7 +68,7 @@ struct DropTests {
         ("a wide mode", "cat \"$1\" > \"$2\"; chmod 777 \"$2\"; chmod 755 \"$2\" || test $(id -u) != 0"),
     ]
 
-    @Test("A script that becomes executable in its place runs, however it came", arguments: modeLast)
+    @Test("A script that becomes executable in new/ runs, however it was put there", arguments: modeLast)
     func modeComesLast(_ way: (way: String, script: String)) throws {
         let spool = try SpoolUnderTest()
         for number in 1...15 {
@@ -189,7 +189,7 @@ struct DropTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
-    @Test("A waiting file that is opened and written again and again harms nobody, and its last text counts")
+    @Test("A waiting file that is written again and again holds up nobody, and its last text counts")
     func rewritten() throws {
         let spool = try SpoolUnderTest()
         // Both sides open the file all the time: the daemon's lease must not cost it its life, nor the writer its file.
@@ -206,7 +206,7 @@ struct DropTests {
         #expect(try spool.runsOn())
     }
 
-    @Test("What is there before spoold starts runs when it starts")
+    @Test("Files that are in new/ before spoold starts run when it starts")
     func before() throws {
         let spool = try SpoolUnderTest(starting: false)
         for index in 0..<5 { try spool.drop("early-\(index).toml", "command = [\"true\"]") }
@@ -228,7 +228,7 @@ struct DropTests {
         #expect(try spool.ended().count == 2)
     }
 
-    @Test("A name of work in progress becomes a job when it gets its real one")
+    @Test("A file with a name of work in progress becomes a job when it gets its final name")
     func finished() throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.path)/new/x.toml.part", "command = [\"echo\", \"finished\"]")

@@ -4,7 +4,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("Alarms without what the job lacks", .ownThreads)
+@Suite("Alarms when something of the job is missing", .ownThreads)
 struct FallbackTests {
     /// What a job lacks: its keys, its command, and what the alarm's remark says of it.
     struct Lack: CustomTestStringConvertible, Sendable {
@@ -55,7 +55,7 @@ struct FallbackTests {
             says: "group \"nosuchgroup\": there is no such group; it runs with the user's own group", needsRoot: true, isAtHome: false),
     ]
 
-    @Test("The alarm runs, with the job's status as its payload, and says what took the place of what", arguments: lacks)
+    @Test("The alarm runs, with the job's status as its payload, and its remark names the substitutes", arguments: lacks)
     func alarm(_ lack: Lack) throws {
         if lack.needsRoot, geteuid() != 0 {
             print("skipped: only root's jobs name users")
@@ -78,7 +78,7 @@ struct FallbackTests {
         if lack.command == "'exit 3'" { #expect(job.reason == "spawn", "\(job.outcome)") }
     }
 
-    @Test("Programs are found where everybody has them, though the job's PATH leads nowhere")
+    @Test("Programs are found in the usual directories although the job's PATH leads nowhere")
     func path() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.run("command = ['nosuchprogram']\nenv = {PATH = '/no/such'}\non_failure = ['cat']")
@@ -86,7 +86,7 @@ struct FallbackTests {
         #expect(try spool.end(of: "job.on_failure").stdout.contains(job.id))
     }
 
-    @Test("on_overdue comes, too")
+    @Test("on_overdue runs, too")
     func overdue() throws {
         let spool = try SpoolUnderTest()
         try spool.task(
@@ -97,7 +97,7 @@ struct FallbackTests {
         #expect(alarm.string("remark")?.contains("/no/such/disk") == true)
     }
 
-    @Test("What took the place of what was not there is still said when another daemon sees the end", arguments: [SIGKILL, SIGTERM])
+    @Test("The remark about substitutes is kept when another daemon records the end", arguments: [SIGKILL, SIGTERM])
     func restarted(_ signal: Int32) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -120,7 +120,7 @@ struct FallbackTests {
         #expect(alarm.outcome == "done 0" && alarm.string("remark") == remark, "of \(job.id)")
     }
 
-    @Test("A job that asks for it falls back, too; what is there is used as it is")
+    @Test("A job with fallback = true gets substitutes, too; only missing things are replaced")
     func asked() throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.out)/env", "GREETING=hello\n")
@@ -131,7 +131,7 @@ struct FallbackTests {
     }
 
     @Test(
-        "A job of a user whose home is not there runs in /, which the log says once",
+        "A job of a user whose home is missing runs in /, and the log reports that once",
         .enabled(if: geteuid() == 0, "only root's jobs name users")
     )
     func noHome() throws {

@@ -30,7 +30,7 @@ struct FileManagerTests {
         #expect(try spool.ended("job").isEmpty && spool.jobs(in: "running").isEmpty)
     }
 
-    @Test("N8: mv new/FILE elsewhere holds it, and back lets it go")
+    @Test("N8: mv new/FILE elsewhere holds the job, and mv back releases it")
     func hold() throws {
         let (spool, gate) = try busySpool()
         try spool.drop("job.toml", "command = [\"echo\", \"ran\"]")
@@ -82,7 +82,7 @@ struct FileManagerTests {
         #expect(try Files.list("\(spool.path)/new") == [])
     }
 
-    @Test("What earlier runs wrote stays beside what the next one writes, and how they ended", arguments: Way.allCases)
+    @Test("Output and ends of earlier runs are kept beside those of the next one", arguments: Way.allCases)
     func earlierOutput(_ way: Way) throws {
         let spool = try SpoolUnderTest()
         let isDown = way == .copyWhileDown || way == .moveWhileDown
@@ -121,7 +121,7 @@ struct FileManagerTests {
     static let strays = ["new/ID", "new/other", "done/ID", "failed/ID"]
 
     @Test(
-        "A running job whose directory is moved within the spool is put back, goes on writing there and does not run again",
+        "A running job whose directory is moved within the spool is put back, continues to write there, and does not run again",
         arguments: strays, [true, false]
     )
     func movedWhileRunning(to target: String, isUp: Bool) throws {
@@ -196,7 +196,7 @@ struct FileManagerTests {
                 && ended[1].stdout == "\(ended[1].id)\n")
     }
 
-    @Test("A running job whose directory is moved out of the spool keeps a record, which says so")
+    @Test("A running job whose directory is moved out of the spool gets a record that says so")
     func movedAway() throws {
         let (spool, gate) = try busySpool()
         let job = try spool.running("first")
@@ -260,7 +260,7 @@ struct FileManagerTests {
         ("pause", "command = [\"true\"]"), ("pause@slow", "command = [\"true\"]\nqueue = \"slow\""), ("pause-t", "task = \"t\""),
     ]
 
-    @Test("N8: a pause file holds everything, a queue or a task back, also across a restart; removing it lets go", arguments: pauses)
+    @Test("N8: a pause file pauses everything, a queue or a task, also across a restart; removing it resumes", arguments: pauses)
     func pause(_ row: (file: String, job: String)) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]")
@@ -277,7 +277,7 @@ struct FileManagerTests {
         #expect(try spool.end(of: "held").outcome == "done 0")
     }
 
-    @Test("A pause that is lifted while spoold is down is lifted")
+    @Test("A pause file that is removed while spoold is down pauses nothing")
     func pauseLiftedWhileDown() throws {
         let spool = try SpoolUnderTest()
         try Files.write("\(spool.path)/control/pause", "")

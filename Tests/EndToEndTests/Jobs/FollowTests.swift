@@ -3,9 +3,9 @@ import Glibc
 import Testing
 
 /// What follows the end of a job, and what comes of silence.
-@Suite("What follows", .ownThreads)
+@Suite("Follow-ups", .ownThreads)
 struct FollowTests {
-    @Test("U11: on_failure, on_success and on_end start tasks and commands, which are told what they follow")
+    @Test("U11: on_failure, on_success and on_end start tasks and commands, which get the status of the job")
     func followUps() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask(
@@ -52,7 +52,7 @@ struct FollowTests {
         #expect(try spool.linesNow("followed") == [id])
     }
 
-    @Test("U11: a task that follows itself comes to an end, and the last one says why")
+    @Test("U11: a task that follows itself stops after some runs, and the last one has the reason")
     func endless() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\non_success = \"t\"")
@@ -175,7 +175,7 @@ struct FollowTests {
 
     // MARK: Tasks
 
-    @Test("A task with pause_on_failure is paused when its last try failed, by a file that says which, also after a crash")
+    @Test("A task with pause_on_failure is paused when its last try fails, by a file that names the job, also after a crash")
     func pauses() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"false\"]\npause_on_failure = true\n" + TaskTests.eachSecond)
@@ -220,7 +220,7 @@ struct FollowTests {
     static let closed = [("max_load = 0", "the load average is "), ("min_free_space = \"4000000T\"", "bytes are free")]
 
     @Test(
-        "U9: while the machine is loaded or its disk full nothing starts, status says why, and all goes on when it is over",
+        "U9: while the machine is loaded or its disk full no job starts, status shows why, and jobs start when it is over",
         arguments: closed
     )
     func gates(_ row: (key: String, why: String)) throws {

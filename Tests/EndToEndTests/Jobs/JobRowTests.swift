@@ -4,7 +4,7 @@ import Linux
 import Testing
 
 /// Jobs from their coming to their end, and tasks as templates of them: rows E and A.
-@Suite("Jobs from coming to end", .ownThreads)
+@Suite("Jobs from their drop to their end", .ownThreads)
 struct JobRowTests {
     // MARK: E
 
@@ -43,7 +43,7 @@ struct JobRowTests {
         #expect(ends.allSatisfy { $0.text("changed_at") ?? "" >= $0.text("created_at") ?? "z" })
     }
 
-    @Test("E4: jobs wait in the order of their start times; a higher priority goes first whatever its start time")
+    @Test("E4: jobs wait in the order of their start times; a higher priority is first whatever its start time")
     func order() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -78,7 +78,7 @@ struct JobRowTests {
         #expect(try spool.runsOn() && !Files.exists("\(spool.out)/ran"))
     }
 
-    @Test("E6: a job that says nothing within its timeout fails with that reason; one that reports in time goes on")
+    @Test("E6: a job that is not extended within its timeout fails with that reason; one that is extended in time continues")
     func timeouts() throws {
         let spool = try SpoolUnderTest(configuration: "default_timeout = \"300ms\"")
         let gate = try spool.gate()
@@ -194,7 +194,7 @@ struct JobRowTests {
         #expect(try spool.ctl("show", "b").rows.contains(["description", "is b"]))
     }
 
-    @Test("A12: the log has a line as each task comes, changes, fires, ends and goes")
+    @Test("A12: the log has a line when a task is added, changed, due, ended and removed")
     func log() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = \"exit 3\"\n[[schedule]]\nat = \"in 1 s\"")

@@ -177,7 +177,7 @@ struct KeyTests {
 
     // MARK: Order
 
-    @Test("With one slot, the higher priority goes first, then the earlier, and never two at once")
+    @Test("With one slot, the higher priority is first, then the earlier job, and never two run at once")
     func priority() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()
@@ -211,7 +211,7 @@ struct KeyTests {
 
     // MARK: Time
 
-    @Test("start holds a job back until its instant, and not a moment longer than others need")
+    @Test("A job does not start before its start, and starts then as soon as a slot is free")
     func start() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("later.toml", "command = [\"true\"]\nstart = \"in 1 s\"")
@@ -364,7 +364,7 @@ struct KeyTests {
         #expect(try !job.files.contains("stdout.3"))
     }
 
-    @Test("P12: between two tries a job waits in new/, as a directory that says when it goes on")
+    @Test("P12: between two tries a job waits in new/, as a directory whose status has the time of the next try")
     func backoff() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("job.toml", "command = \"exit 4\"\ntries = 2\nbackoff = \"1h\"")
@@ -388,7 +388,7 @@ struct KeyTests {
         ("a factor and a maximum", "command = \"exit 1\"\ntries = 4", "failed exit 1", 4),
     ]
 
-    @Test("P12: retry_on says which failures lead to another try", arguments: retries)
+    @Test("P12: retry_on decides which failures lead to another try", arguments: retries)
     func retryOn(_ row: (what: String, text: String, outcome: String, attempts: Int)) throws {
         let backoff = "\nbackoff = {initial = \"1ms\", factor = 2, max = \"4ms\", jitter = 0.5}"
         let job = try SpoolUnderTest().run(row.text + backoff)
@@ -398,7 +398,7 @@ struct KeyTests {
 
     // MARK: Staying
 
-    @Test("keep says how long a record stays")
+    @Test("keep decides how long a record stays")
     func keep() throws {
         let spool = try SpoolUnderTest()
         try spool.drop("brief.toml", "command = [\"true\"]\nkeep = \"200ms\"")

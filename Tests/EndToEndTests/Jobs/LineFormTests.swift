@@ -94,7 +94,7 @@ struct LineFormTests {
         }
     }
 
-    @Test("A journal whose line ends were converted is refused with its file and line, and not read as less", arguments: ["crlf", "mark"])
+    @Test("A journal whose line ends were converted is refused with its file and line, and not read in part", arguments: ["crlf", "mark"])
     func journal(_ form: String) throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("submit", "-w", "--", "true").code == 0)

@@ -32,7 +32,7 @@ struct ReaderTests {
         #expect(try writer.end().code == 0)
         #expect(reader.torn.isEmpty)
         #expect(reader.seen.count >= 500)
-        try spool.wait(for: "nothing to be left of what is made or removed") {
+        try spool.wait(for: "all temporary files to be removed") {
             try ["running", "done", "failed"].allSatisfy { try Files.list("\(spool.path)/\($0)").allSatisfy { !$0.hasPrefix(".") } }
         }
     }

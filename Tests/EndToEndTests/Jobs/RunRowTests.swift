@@ -4,7 +4,7 @@ import Linux
 import Testing
 
 /// When a job runs, and what it is told and leaves: rows P.
-@Suite("Runs and what they are told", .ownThreads)
+@Suite("Runs and their environment", .ownThreads)
 struct RunRowTests {
     static let rates: [(rate: String, due: String)] = [
         ("1 minute", "2026-01-31T00:01:00.000Z"), ("5 minutes", "2026-01-31T00:05:00.000Z"), ("1 hour", "2026-01-31T01:00:00.000Z"),
@@ -48,7 +48,7 @@ struct RunRowTests {
         #expect(try spool.ctl("check").code == 0)
     }
 
-    @Test("P2: what such a cron cannot mean is refused with its field", arguments: [
+    @Test("P2: an impossible cron expression of six fields is refused with its field", arguments: [
         "0 0 1 1 ? 1969", "0 0 1 1 ? 2200", "60 0 1 1 ? *", "0 24 1 1 ? *", "0 0 32 1 ? *", "0 0 1 13 ? *", "0 0 ? 1 8 *", "0 0 ? 1 6#6 *",
     ])
     func sixFieldsRefused(_ cron: String) throws {
@@ -95,7 +95,7 @@ struct RunRowTests {
         #expect(try spool.ctl("jobs", "--name", "file", "--columns", "scheduled_at").rows == [[row.scheduled]])
     }
 
-    @Test("P3: months and years are counted by the calendar, and what is over runs now")
+    @Test("P3: months and years are counted by the calendar, and a job with a past instant runs now")
     func calendarSpans() throws {
         let spool = try SpoolUnderTest()
         for (text, days) in [("1 month", 28...31), ("2 months", 59...62), ("1 year", 365...366), ("3 years", 1095...1097)] {
@@ -122,7 +122,7 @@ struct RunRowTests {
         #expect(more.outcome == "failed rejected" && more.error.contains("262145") && more.error.contains("262144"), "\(more.error)")
     }
 
-    @Test("P5: a job is told its id, name, body, due time and the delay between that and its start")
+    @Test("P5: a job gets its id, name, body, due time, and the delay from that to its start")
     func told() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1")
         let gate = try spool.gate()

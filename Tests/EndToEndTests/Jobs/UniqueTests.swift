@@ -18,7 +18,7 @@ struct UniqueTests {
     }
 
     @Test(
-        "While the first waits or runs its id is printed, with a word on standard error; when it has ended the next is a job of its own",
+        "While the first job waits or runs its id is printed, with a remark; when it has ended the next one is a new job",
         arguments: forms
     )
     func active(_ form: String) throws {
@@ -50,7 +50,7 @@ struct UniqueTests {
         #expect(third.code == 0 && third.id != next.id, "\(third)")
     }
 
-    @Test("Dropped files keep to it, too, and the key of one that is recorded is held as long as its record is kept")
+    @Test("The key also holds for dropped files, and with recorded as long as the record is kept")
     func dropped() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -69,7 +69,7 @@ struct UniqueTests {
         #expect(try spool.ctl("submit", "--unique", "k", "--unique-while", "active", "--", "true").id == kept.id)
     }
 
-    @Test("submit -w waits for the job that is there, and shows its output")
+    @Test("submit -w waits for the job that holds the key, and shows its output")
     func waits() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -83,7 +83,7 @@ struct UniqueTests {
             "\(result)")
     }
 
-    @Test("What is not meant is refused", arguments: [
+    @Test("Wrong values of unique are refused", arguments: [
         (["--unique-while", "active"], 2, "--unique"), (["--unique", "k", "--unique-while", "actve"], 4, "did you mean \"active\"?"),
         (["--unique", "", "--unique-while", "active"], 4, "is empty"),
     ] as [([String], Int32, String)])

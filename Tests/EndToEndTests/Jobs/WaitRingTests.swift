@@ -88,7 +88,7 @@ struct WaitRingTests {
     }
 
     @Test(
-        "A nested submit -w that can go on says nothing, and why names no ring",
+        "A nested submit -w that can end prints no warning, and why names no ring",
         arguments: ["slots = 2\n", "slots = 1\n[queues.other]\nslots = 1\n"]
     )
     func goesOn(_ configuration: String) throws {
@@ -109,7 +109,7 @@ struct WaitRingTests {
         #expect(!files.contains { $0.hasPrefix(".waiting-") })
     }
 
-    @Test("A mark that a killed command left counts no more")
+    @Test("The mark of a killed command does not count any more")
     func leftMark() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 1\n")
         let gate = try spool.gate()

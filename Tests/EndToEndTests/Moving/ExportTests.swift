@@ -61,7 +61,7 @@ struct ExportTests {
         try roundTrip(row.text, isLossless: !row.text.contains("' \"") && !row.what.hasPrefix("variables"))
     }
 
-    @Test("U1: and so they are for crontabs that nobody wrote", arguments: 1...12)
+    @Test("U1: the same holds for random crontabs", arguments: 1...12)
     func generated(_ seed: UInt64) throws {
         var state = seed &* 0x9E37_79B9_7F4A_7C15
         func pick<Element>(_ choices: [Element]) -> Element {
@@ -127,7 +127,7 @@ struct ExportTests {
         ("command = \"x\"\nnice = 5", "nice has no counterpart"), ("command = \"-x\"", "command: the command begins with -"),
     ]
 
-    @Test("U1: what a crontab cannot say is said, key by key, and the exit code is 4", arguments: crontabLosses)
+    @Test("U1: each key that a crontab cannot express is reported, and the exit code is 4", arguments: crontabLosses)
     func crontabLoss(_ row: (task: String, says: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         let schedule = "\n[[schedule]]\ncron = \"0 1 * * *\"\ncatch_up = \"none\"\ntimezone = \"local\"\n"
@@ -137,7 +137,7 @@ struct ExportTests {
         #expect(result.code == 4 && lines.count == 1 && result.errors.hasPrefix("spoolctl: t: \(row.says)"), "\(result.errors)")
     }
 
-    @Test("U1: a task that mails nobody, one of another directory, and one with a zone of the machine's keep that in a crontab")
+    @Test("U1: no mail, another directory and the machine's zone are kept in a crontab")
     func kept() throws {
         let spool = try SpoolUnderTest(starting: false)
         let rest = "overlap = \"allow\"\nenv = {PATH = \"/bin\"}\n[[schedule]]\ncron = \"0 1 * * *\"\ncatch_up = \"none\"\n"
@@ -162,7 +162,7 @@ struct ExportTests {
     // MARK: Units
 
     @Test(
-        "U1: no value of a task brings a line of its own into a unit, and systemd reads all that is there",
+        "U1: no value of a task adds a line to a unit, and systemd reads every line",
         .enabled(if: Commands.has("systemd-analyze"), "systemd-analyze is not installed"),
         arguments: [
             "/tmp\\nExecStartPre=/bin/evil", "/tmp\\rUser=root", "/a b/50%/$x", "/tmp/\\\\", "/tmp ", "/x\\u0085y\\u2028z",
@@ -208,7 +208,7 @@ struct ExportTests {
             "\(verify.error)\n\(result.output)")
     }
 
-    @Test("U1: the service of anybody but root says as whom it runs, whoever exports it", .enabled(if: TestUser.areHere, TestUser.reason))
+    @Test("U1: the service of an ordinary user names that user, whoever exports it", .enabled(if: TestUser.areHere, TestUser.reason))
     func users() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "create", "t", "--cron", "0 1 * * *", "--", "id").code == 0)
@@ -223,7 +223,7 @@ struct ExportTests {
         #expect(try spool.ctl("export", "n", "--crontab").errors.contains("n: user: a user's crontab runs its lines as that user"))
     }
 
-    @Test("U1: a timer goes by the zone that the task has", arguments: [
+    @Test("U1: a timer has the zone of the task", arguments: [
         ("cron = \"0 9 * * *\"\ntimezone = \"local\"", "OnCalendar=*-*-* 09:00:00"),
         ("calendar = \"Mon 09:00\"\ntimezone = \"local\"", "OnCalendar=Mon *-*-* 09:00:00"),
         ("calendar = \"Mon 09:00\"\ntimezone = \"Asia/Tokyo\"", "OnCalendar=Mon *-*-* 09:00:00 Asia/Tokyo"),

@@ -120,7 +120,7 @@ struct ImportAtTests {
     }
 
     @Test(
-        "U6: what root imports of other users' runs as these, and of a user whom nobody knows nothing is",
+        "U6: jobs of other users that root imports run as these users, and those of unknown users are refused",
         .enabled(if: TestUser.areHere, TestUser.reason)
     )
     func otherUsers() throws {
@@ -144,7 +144,7 @@ struct ImportAtTests {
         #expect(refused.code != 0, "\(refused.output)")
     }
 
-    @Test("U6: wrong uses of import at, and a directory that is not there")
+    @Test("U6: wrong uses of import at, and a missing directory, are refused")
     func mistakes() throws {
         let spool = try SpoolUnderTest(starting: false)
         for (arguments, code, says) in [
@@ -158,7 +158,7 @@ struct ImportAtTests {
     }
 
     @Test(
-        "U6: what the real at has queued runs here as it would have there",
+        "U6: a job that the real at has queued runs here as it would have run there",
         .enabled(if: Commands.has("at") && geteuid() == 0, "at is not installed, or its spool is not to be read"))
     func realAt() throws {
         let spool = try SpoolUnderTest()

@@ -39,7 +39,7 @@ struct ImportTests {
         ("tabs", "0\t3\t*\t*\t*\ttidy  up\n", "tidy", ["cron = \"0 3 * * *\"", "command = \"tidy  up\""]),
     ]
 
-    @Test("U1: what a line becomes", arguments: lines)
+    @Test("U1: each kind of line becomes a task with the right keys", arguments: lines)
     func line(_ row: (what: String, crontab: String, task: String, holds: [String])) throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/crontab", row.crontab)
@@ -51,7 +51,7 @@ struct ImportTests {
         #expect(try spool.ctl("check").code == 0)
     }
 
-    @Test("U1: variables hold from where they stand, an empty MAILTO mails nothing, and names are told apart")
+    @Test("U1: variables hold for the lines below them, an empty MAILTO sends no mail, and equal names get numbers")
     func positions() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/c", "X=1\n0 1 * * * run-it a\nX=2\nMAILTO=\"\"\n0 2 * * * /opt/run-it b\n")
@@ -62,7 +62,7 @@ struct ImportTests {
         #expect(second.contains("X = \"2\"") && second.contains("mail = false"))
     }
 
-    @Test("U1: a second import skips what is the same, names the rest apart, goes on, and ends with a count")
+    @Test("U1: a second import skips equal tasks, gives others new names, imports the rest, and prints a count")
     func again() throws {
         let spool = try SpoolUnderTest(starting: false)
         let file = "\(spool.base)/c"
@@ -146,7 +146,7 @@ struct ImportTests {
         ("CRON_TZ=Mars/Base\n0 3 * * * tidy\n", ":2:1: timezone: unknown time zone \"Mars/Base\""),
     ]
 
-    @Test("U1: what cannot be carried over is refused with file, line and reason, and the rest is written", arguments: refused)
+    @Test("U1: a line that cannot be imported is refused with file, line and reason, and the rest is written", arguments: refused)
     func refuses(_ row: (crontab: String, error: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/c", "0 4 * * * good\n" + row.crontab)
@@ -158,7 +158,7 @@ struct ImportTests {
         #expect(result.errors.contains("\(spool.base)/c\(expected)"), "\(result.errors)")
     }
 
-    @Test("U1: the system form names users: as whom root's tasks run; anybody else's spool refuses lines of others")
+    @Test("U1: the users of the system form become those of root's tasks; an ordinary user's spool refuses lines of others")
     func system() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/cron.d")
@@ -188,7 +188,7 @@ struct ImportTests {
     }
 
     @Test(
-        "U1: root's import of the system's crontabs takes the files that cron(8) takes, and says why not the others",
+        "U1: root's import of the system's crontabs takes the files that cron(8) takes, and reports why it skips the others",
         .enabled(if: geteuid() == 0, "only root has files of others")
     )
     func trust() throws {

@@ -28,7 +28,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("Every command tells due times by the configuration that the daemon has in force, whatever its own would be")
+    @Test("Every command computes due times with the configuration that the daemon has in force, not its own")
     func published() throws {
         let spool = try SpoolUnderTest(configuration: "timezone = \"Europe/Berlin\"\nslots = 3\n[queues.q]\nslots = 1\n")
         spool.namesConfiguration = false
@@ -97,7 +97,7 @@ struct ConfigurationTests {
             "mv conf/y conf/x; chmod 644 conf/x"),
     ]
 
-    @Test("A configuration that is made, moved in or linked after the start is read, and so is the next change of it", arguments: ways)
+    @Test("A configuration file that is created, moved in or linked after the start is read, and so is its next change", arguments: ways)
     func comesLater(_ way: (what: String, before: String, change: String)) throws {
         let spool = try SpoolUnderTest(starting: false)
         let base = "\(spool.base)/etc"

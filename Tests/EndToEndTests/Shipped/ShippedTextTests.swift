@@ -179,7 +179,7 @@ struct ShippedTextTests {
         #expect(names.subtracting(documented) == [])
     }
 
-    @Test("Every exit code that the help tells is in spoolctl(1)", arguments: ["0", "1", "2", "3", "4", "5", "124", "125", "128+", "130"])
+    @Test("Every exit code in the help is in spoolctl(1)", arguments: ["0", "1", "2", "3", "4", "5", "124", "125", "128+", "130"])
     func exitCodes(_ code: String) throws {
         let page = try Files.text("\(Self.root)/man/spoolctl.1")
         #expect(page.contains("\n.It \(code)\n") || page.contains("\n.It \(code) Ns "))

@@ -45,7 +45,7 @@ struct UnitTests {
         #expect(isSet ? explained.isEmpty : explained.count == 1, "\(explained)")
     }
 
-    @Test("U12: the units have what is known to leave jobs alone, and nothing else", arguments: ["system", "user"])
+    @Test("U12: the units have only directives that are known not to affect jobs", arguments: ["system", "user"])
     func onlyKnown(scope: String) throws {
         let known = [
             "Type", "NotifyAccess", "ExecStart", "ExecReload", "WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus",
@@ -110,7 +110,7 @@ struct UnitTests {
         #expect(Self.ignored(try confined.stdout) == 0)
     }
 
-    @Test("U12: the program of a pattern has not the daemon's memory score either")
+    @Test("U12: a pattern's program does not have the daemon's memory score either")
     func programIsUntouched() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/unit")

@@ -118,7 +118,7 @@ struct TaskTests {
         let count = try spool.ended("t").count
         try spool.ended("t", count: count + 1)
         try spool.restart()
-        try spool.wait(for: "the problem to be said again") { try Self.problems(spool).contains { $0.contains(row.error) } }
+        try spool.wait(for: "the problem to be reported again") { try Self.problems(spool).contains { $0.contains(row.error) } }
         let after = try spool.ended("t").count
         for run in try spool.ended("t", count: after + 2) { #expect(try run.stdout == "old\n") }
         try spool.acceptedTask("t", "command = 'echo right'\n" + Self.eachSecond)

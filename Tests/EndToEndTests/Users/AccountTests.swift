@@ -5,7 +5,7 @@ import Testing
 /// Users who come, go and become others while root's daemon serves them. The daemon has an /etc of its own, in which this is done.
 @Suite("Accounts that change", .ownThreads, .enabled(if: MachineUnderTest.canBeHere, MachineUnderTest.reason))
 struct AccountTests {
-    @Test("A user's groups are what they are now: a daemon that has others is begun anew")
+    @Test("When a user's groups change, the user's daemon is started again with the new ones")
     func groups() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")
@@ -19,7 +19,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "id -Gn") == "spoola\n")
     }
 
-    @Test("As under cron(8), nothing is begun for an account or password that has expired, until that is taken back", arguments: [
+    @Test("As with cron(8), no job starts for an expired account or password, until the expiry is taken back", arguments: [
         ("chage -E 1 spoola", "the account has expired", "chage -E -1 spoola"),
         ("chage -d 0 spoola", "the password must be changed", "chage -d -1 spoola"),
         ("chage -d 2020-01-01 -M 10 spoola", "the password has expired", "chage -M -1 spoola"),
@@ -41,7 +41,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "echo after") == "after\n")
     }
 
-    @Test("As under cron(8), a locked password alone ends nothing")
+    @Test("As with cron(8), a locked password alone stops nothing")
     func locked() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")
@@ -50,7 +50,7 @@ struct AccountTests {
         #expect(try machine.submit("spoola", "echo after") == "after\n")
     }
 
-    @Test("With a user's entry that user's daemon goes, and nothing of the user's is run for whoever has the number next")
+    @Test("When a user is removed, the user's daemon ends, and the next user with the same number inherits nothing")
     func deleted() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")
@@ -68,7 +68,7 @@ struct AccountTests {
         #expect(try machine.spool.ctl("status").output.contains("no user is called spoola"))
     }
 
-    @Test("A user for whom there is nothing to do has no process, is served all the same, and can be removed")
+    @Test("A user without work has no process, is still served, and can be removed")
     func rests() throws {
         let machine = try MachineUnderTest()
         let spool = machine.spool
@@ -98,7 +98,7 @@ struct AccountTests {
         #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
     }
 
-    @Test("A user whose number has changed is not given what the old number has")
+    @Test("A user whose number has changed is not served with the old number's directories")
     func renumbered() throws {
         let machine = try MachineUnderTest()
         try machine.addUser("spoola")

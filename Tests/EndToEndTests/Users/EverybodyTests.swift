@@ -61,7 +61,7 @@ struct EverybodyTests {
         #expect(Files.exists("\(spool.path)/new/0day/a.toml") && Files.exists("\(spool.path)/new/5/b.toml"))
     }
 
-    @Test("Root sees in top what everybody runs, by names that keys act on")
+    @Test("Root's top shows the jobs of all users by names that its keys act on")
     func top() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
@@ -102,7 +102,7 @@ struct EverybodyTests {
         try screen.press("q")
     }
 
-    @Test("What root cannot read of one user's part is said, and all else is shown")
+    @Test("An unreadable part of one user is reported to root, and everything else is shown")
     func unreadablePart() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         for user in [TestUser.games, .daemon] {
@@ -159,7 +159,7 @@ struct EverybodyTests {
 
     // MARK: spoolctl
 
-    @Test("spoolctl as an ordinary user does on everybody's spool what it does on her own")
+    @Test("spoolctl of an ordinary user does the same on the shared spool as on a spool of the user's own")
     func ctl() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let user = TestUser.games
@@ -192,14 +192,14 @@ struct EverybodyTests {
         #expect(try spool.ctl(as: user, "cancel", "no-such-job").code == 3)
     }
 
-    @Test("Users are served where there is no configuration file, too")
+    @Test("Users are served without a configuration file, too")
     func noConfiguration() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try Files.remove(spool.configuration)
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
     }
 
-    @Test("Root sees all, names what is a user's USER/NAME, and acts on it as that user")
+    @Test("Root sees all jobs and tasks, names a user's USER/NAME, and acts on them as that user")
     func root() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "create", "backup", "--every", "1h", "--", "sh", "-c", "id -un").code == 0)
@@ -223,7 +223,7 @@ struct EverybodyTests {
         #expect(try Files.status("\(spool.path)/tasks/games").owner == 5)
     }
 
-    @Test("Root's journal, why and fsck are about everybody's, and about one user's where that is asked; hers are about her own")
+    @Test("journal, why and fsck of root cover all users, or one on request; those of a user cover the user's own part")
     func rootsReports() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let own = try spool.ctl("submit", "--wait", "--", "true")
@@ -262,7 +262,7 @@ struct EverybodyTests {
 
     // MARK: One another
 
-    @Test("U3: Attacks 29, 40, 42: a user cannot read, cancel, delete or ask for what is another's")
+    @Test("U3: Attacks 29, 40, 42: a user cannot read, cancel, delete or extend another user's jobs")
     func apart() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
@@ -289,7 +289,7 @@ struct EverybodyTests {
         try spool.logLine("event=ended", id, "state=done")
     }
 
-    @Test("U3: what users put beside their own directories does not count, and is said once a user")
+    @Test("U3: files that users put beside their own directories do not count, and are reported once for each user")
     func besides() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try TestUser.games.shell("mkdir \(spool.path)/new/games")
@@ -357,24 +357,24 @@ struct EverybodyTests {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "deny = [\"games\"]\n")
         try spool.drop(as: .games, "a.toml", "command = \"true\"")
         #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
-        try spool.wait(for: "what is said of games") { spool.statusText.contains("user games may not use this spool") }
+        try spool.wait(for: "the problem of user games") { spool.statusText.contains("user games may not use this spool") }
         #expect(Files.exists("\(spool.path)/new/games/a.toml"))
         try Files.write(spool.configuration, "allow = [\"games\"]\n")
         try spool.logLine("user=games", "event=ended", "state=done")
-        try spool.wait(for: "what is said of daemon") { spool.statusText.contains("user daemon may not use this spool") }
+        try spool.wait(for: "the problem of user daemon") { spool.statusText.contains("user daemon may not use this spool") }
         for directory in ["new", "tasks", "schedules", "control", "tmp"] {
             #expect(try Files.status("\(spool.path)/\(directory)").mode == 0o755)
         }
         #expect(try TestUser.daemon.run("mkdir", "\(spool.path)/new/other").code != 0)
     }
 
-    @Test("Whom deny keeps out is told so at once, with 5, and is let in when the configuration says so", arguments: [true, false])
+    @Test("spoolctl of a denied user fails at once with 5, and works when the configuration allows the user", arguments: [true, false])
     func deniedAtOnce(isServedBefore: Bool) throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: isServedBefore ? "" : "deny = [\"games\"]\n")
         if isServedBefore {
             #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
             try Files.write(spool.configuration, "deny = [\"games\"]\n")
-            try spool.wait(for: "what is said of games") { spool.statusText.contains("user games may not use this spool") }
+            try spool.wait(for: "the problem of user games") { spool.statusText.contains("user games may not use this spool") }
         }
         for words in [["submit", "--", "true"], ["create", "t", "--", "true"], ["pause"]] {
             let began = MonotonicInstant.now()
@@ -389,7 +389,7 @@ struct EverybodyTests {
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
     }
 
-    @Test("Where everybody may have a directory, only those are open, and none else can be listed")
+    @Test("Users can create directories only in the shared directories, and cannot list those of jobs")
     func modes() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         for directory in ["new", "tasks", "schedules", "control", "tmp"] {
@@ -400,7 +400,7 @@ struct EverybodyTests {
         }
     }
 
-    @Test("Attack 30: spoold does not start below a directory in which somebody else could put another spool in its place")
+    @Test("Attack 30: spoold does not start below a directory in which another user could replace the spool")
     func ancestors() throws {
         let base = try Files.makeTemporaryDirectory()
         defer { try? Files.removeTree(base) }  // litter at worst
@@ -438,7 +438,7 @@ struct EverybodyTests {
         try gate.release(64)
     }
 
-    @Test("However long a user's jobs take, they leave a slot to others; user_slots says how many they may have")
+    @Test("Long jobs of one user leave a slot to others, and user_slots limits them further")
     func leavesRoom() throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 3\n")
         let gate = try spool.gate()
@@ -459,7 +459,7 @@ struct EverybodyTests {
         try gate.release(3)
     }
 
-    @Test("What runs counts while no daemon tells of it: never more than slots run, whichever daemon is killed")
+    @Test("Running jobs count while their daemon is down: never more than slots run, whichever daemon is killed")
     func countsWhatRuns() throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 3\n")
         let gate = try spool.gate()
@@ -489,7 +489,7 @@ struct EverybodyTests {
         try gate.release(3)
     }
 
-    @Test("What root pauses starts for nobody, and everybody hears why")
+    @Test("When root pauses everything, nobody's jobs start, and each user sees why")
     func pause() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
@@ -502,7 +502,7 @@ struct EverybodyTests {
         #expect(try waiting.end().code == 0)
     }
 
-    @Test("However much a user does, the log has so many lines of it, and how many were left out; root's are all there")
+    @Test("The log limits the lines of one user and counts those left out; all of root's lines are there")
     func logFlood() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let count = 400
@@ -522,7 +522,7 @@ struct EverybodyTests {
 
     // MARK: Deaths
 
-    @Test("A user's daemon that is killed comes back, and root's too; jobs go on, and each end is recorded")
+    @Test("A killed daemon of a user or of root starts again; jobs continue, and each end is recorded")
     func deaths() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let gate = try spool.gate()
@@ -546,7 +546,7 @@ struct EverybodyTests {
         #expect(Processes.userDaemons(ofSpool: spool.path).isEmpty)
     }
 
-    @Test("A user who stops the daemon that serves her holds no slot by it: it is killed, and another is started")
+    @Test("A user's daemon that the user stops by a signal is killed and started again, and holds no slots")
     func stopped() throws {
         let spool = try SpoolUnderTest.ofEverybody(configuration: "slots = 1\n")
         #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)

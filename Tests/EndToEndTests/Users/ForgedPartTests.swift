@@ -21,7 +21,9 @@ enum Forging: String, CaseIterable, Sendable {
 }
 
 /// What root's commands make of a user's part in which that user has replaced anything by anything.
-@Suite("A user's part, forged", .ownThreads, .enabled(if: TestUser.areHere && Commands.has("prlimit"), "needs root, setpriv and prlimit"))
+@Suite(
+    "Forged files in a user's part", .ownThreads,
+    .enabled(if: TestUser.areHere && Commands.has("prlimit"), "needs root, setpriv and prlimit"))
 struct ForgedPartTests {
     /// What root calls, and what it shows whatever the user games does: root's own and another user's.
     private struct Call {
@@ -212,7 +214,7 @@ struct ForgedPartTests {
         try serves("all")
     }
 
-    @Test("Root edits a user's task with root's editor on root's copy, and the user can neither stop nor look into what root runs")
+    @Test("Root edits a user's task with root's editor on root's copy, and the user can neither stop nor trace the editor")
     func editing() throws {
         let scene = try Scene()
         let spool = scene.spool
@@ -244,7 +246,7 @@ struct ForgedPartTests {
         #expect(try Files.list("\(spool.path)/tmp").filter { $0.hasSuffix(".edit") } == [])
     }
 
-    @Test("Of the files that users put beside root's jobs, check names some and counts the others")
+    @Test("check names some of the files that users put beside root's jobs, and counts the others")
     func strangers() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         try TestUser.games.shell("for i in $(seq 1 60); do echo 'command = \"true\"' > \(spool.path)/new/x$i.toml; done")

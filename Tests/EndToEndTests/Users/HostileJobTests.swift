@@ -94,7 +94,7 @@ import Testing
         if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // gone already, if the daemon has made way
     }
 
-    @Test("U3: Attack 18: what a user writes over his job's file is never run as root: not after a crash, not by mv, cp -r or retry")
+    @Test("U3: Attack 18: a job's file that its user overwrites never runs as root: not after a crash, nor by mv, cp -r or retry")
     func rewrittenFile() throws {
         let spool = try UserTests.spool()
         let gate = try spool.gate()
@@ -153,7 +153,7 @@ import Testing
         #expect(try all.allSatisfy { try $0.stdout == "games\n1" && Files.status($0.directory).owner == 5 })
     }
 
-    @Test("U3: a record goes when its time is up, also while a process of its user adds to it")
+    @Test("U3: a record is removed when its time is up, even while a process of its user adds files to it")
     func growing() throws {
         let spool = try UserTests.spool()
         // It ends when it cannot make another file.
@@ -168,7 +168,7 @@ import Testing
         #expect(try spool.ended("job").isEmpty)
     }
 
-    @Test("U3: a user who stops his own worker stops nobody else, and cancel ends his run")
+    @Test("U3: a user who stops their own worker stops nobody else, and cancel ends the run")
     func stoppedWorker() throws {
         let spool = try UserTests.spool()
         try spool.drop("job.toml", "command = 'kill -STOP $PPID; echo >\(spool.out)/stopped'\nuser = \"games\"\ndirectory = \"/\"")
@@ -180,7 +180,7 @@ import Testing
         #expect(try spool.run("command = [\"true\"]\nuser = \"games\"\ndirectory = \"/\"", as: "after").outcome == "done 0")
     }
 
-    @Test("U3: Attack 33: a process limit of the user that is reached is that run's failure, and says so")
+    @Test("U3: Attack 33: a run that reaches its user's process limit fails and reports it")
     func processLimit() throws {
         let spool = try UserTests.spool()
         // A number that nobody has: the limit counts all processes of a user.

@@ -20,7 +20,7 @@ struct LinkProtectionTests {
         }
     }
 
-    @Test("Attacks 1, 2, 3: what a user links to from a directory of hers is not looked at, whoever owns it", arguments: [true, false])
+    @Test("Attacks 1, 2, 3: files that users link to from their own directories are not read, whoever owns them", arguments: [true, false])
     func ownDirectory(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
@@ -50,7 +50,7 @@ struct LinkProtectionTests {
     }
 
     @Test(
-        "Attacks 3, 4: a user's link to a file of root's in new/ is no job of root's, and where users are named there can be none",
+        "Attacks 3, 4: a user's link in new/ to a file of root does not become a job of root; with allow it cannot be made",
         arguments: [true, false]
     )
     func sharedDirectory(isProtected: Bool) throws {
@@ -100,7 +100,7 @@ struct LinkProtectionTests {
     }
 
     @Test(
-        "Attack 3: a second name that a user gives to what counts already takes nothing out of force (CVE-2007-1856)",
+        "Attack 3: a user's second name for an accepted file takes nothing out of force (CVE-2007-1856)",
         arguments: [true, false]
     )
     func secondName(isProtected: Bool) throws {
@@ -125,7 +125,7 @@ struct LinkProtectionTests {
         withExtendedLifetime(settings) {}
     }
 
-    @Test("Attack 2: the directory of a user's name as a link is nobody's, and hers again when it is a directory", arguments: [true, false])
+    @Test("Attack 2: a link with a user's name is not served, and a directory in its place is served again", arguments: [true, false])
     func directoryAsLink(isProtected: Bool) throws {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
@@ -136,7 +136,7 @@ struct LinkProtectionTests {
         for (number, target) in ["\(spool.out)/roots", "\(spool.path)/new/daemon", "\(spool.path)/new", "/"].enumerated() {
             try TestUser.games.shell(
                 "cd \(spool.path)/new; mv games .games.\(number); until ln -sT \(target) games 2> /dev/null; do rmdir games; done")
-            try spool.wait(for: "what is said of the link") { spool.statusText.contains("new/games is not a directory") }
+            try spool.wait(for: "the problem of the link") { spool.statusText.contains("new/games is not a directory") }
             #expect(try spool.ctl(as: .daemon, "submit", "--wait", "--", "true").code == 0)
             try TestUser.games.shell("cd \(spool.path)/new; rm games; mv .games.\(number) games")
             #expect(try spool.ctl(as: .games, "submit", "--wait", "--", "true").code == 0)
@@ -148,7 +148,7 @@ struct LinkProtectionTests {
     }
 
     @Test(
-        "Attacks 2, 3: what a user puts where a standby of root's would write its file is not written to, and keeps no standby away",
+        "Attacks 2, 3: a file that a user puts in the place of a standby's file is not written to, and stops no standby",
         arguments: ["ln -s", "ln", "mkfifo", "touch"]
     )
     func standby(_ way: String) throws {
@@ -161,7 +161,7 @@ struct LinkProtectionTests {
             || exit 9; exec \(SpoolUnderTest.programs)/spoold --standby --spool \(spool.path) --config \(spool.configuration)
             """
         let standby = try Commands.Running("sh", ["-c", script])
-        _ = try spool.wait(for: "the standby to be told of") {
+        _ = try spool.wait(for: "the standby to be shown") {
             try spool.ctl("status").output.contains("\(standby.child.pid)") ? true : nil
         }
         let file = try #require(try Files.list("\(spool.path)/state/standby").first { $0.hasSuffix("-\(standby.child.pid).json") })
@@ -174,7 +174,7 @@ struct LinkProtectionTests {
     }
 
     @Test(
-        "Attack 2: whatever a user exchanges while a directory is made for that user, nothing else is (CVE-2018-15687, CVE-2023-41914)",
+        "Attack 2: whatever users exchange while their directory is made, they get no other (CVE-2018-15687, CVE-2023-41914)",
         arguments: [true, false]
     )
     func exchanged(isProtected: Bool) throws {

@@ -5,7 +5,7 @@ import Glibc
 import Linux
 import Testing
 
-@Suite("What a job could get hold of", .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason))
+@Suite("Privileges that a job must not get", .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason))
 struct PrivilegeAttackTests {
     /// A spool for everybody whose daemon has not been started.
     private func spool() throws -> SpoolUnderTest {
@@ -50,7 +50,7 @@ struct PrivilegeAttackTests {
         #expect(try spool.lines("ran", count: 1) == ["5"])
     }
 
-    @Test("Attack 35: of the terminal at which spoold runs, its jobs have nothing", arguments: [true, false])
+    @Test("Attack 35: jobs have no access to the terminal at which spoold runs", arguments: [true, false])
     func terminal(isUsers: Bool) throws {
         let spool = try spool()
         let terminal = try Terminal()
@@ -75,7 +75,7 @@ struct PrivilegeAttackTests {
         #expect(!Files.exists("\(spool.out)/opened"))
     }
 
-    @Test("Attack 36: what root's shell had exported reaches no job and no daemon of a user's")
+    @Test("Attack 36: variables that root's shell has exported reach no job and no user's daemon")
     func environment() throws {
         let spool = try spool()
         let names = [
@@ -97,7 +97,7 @@ struct PrivilegeAttackTests {
         #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:"), "\(job.error)")
     }
 
-    @Test("Attack 37: keys of root's daemon are none of a user's job",
+    @Test("Attack 37: a user's job has no keys of the keyring of root's daemon",
         .enabled(if: Commands.has("perl") && Files.exists("/proc/keys"), "needs perl and the kernel's keys"))
     func keyring() throws {
         let spool = try spool()
@@ -120,7 +120,7 @@ struct PrivilegeAttackTests {
         #expect(try !spool.output("keys").contains(key))
     }
 
-    @Test("Attack 41: what a user writes into her jobs moves no terminal of root's, and is no line of its own")
+    @Test("Attack 41: text in a user's jobs moves no cursor on root's terminal and adds no line")
     func texts() throws {
         let spool = try SpoolUnderTest.ofEverybody()
         let evil = "\\u001b[2J\\u001b]0;x\\u0007\\nforged line\\r\\u009b1m\\u202e"

@@ -121,7 +121,7 @@ import Testing
         #expect(try spool.linesNow("ran") == [])
     }
 
-    @Test("U3: root may be named, and is root", arguments: ["\"root\"", "\"0\"", "0"])
+    @Test("U3: a job of root can name root, and runs as root", arguments: ["\"root\"", "\"0\"", "0"])
     func root(name: String) throws {
         let spool = try Self.spool()
         #expect(try spool.run("command = \"id -u; id -g\"\nuser = \(name)").stdout == "0\n0\n")
@@ -206,7 +206,7 @@ import Testing
         #expect(input.error == "standard input \"\(spool.out)/secret\": Permission denied")
     }
 
-    @Test("U3: what runs can be a script, a dropped one too, and may be tried again")
+    @Test("U3: scripts, dropped ones too, and later tries run as the named user")
     func scripts() throws {
         let spool = try Self.spool()
         let script = try spool.run(
@@ -229,7 +229,7 @@ import Testing
         #expect(try Files.status(job.directory).owner == 5)
     }
 
-    @Test("U3: what follows a job runs as its user did, the mail too")
+    @Test("U3: follow-ups of a job, mail too, run as the job's user")
     func following() throws {
         let spool = try SpoolUnderTest(configuration: "mail_command = [\"/bin/sh\", \"-c\", \"id -un; cat\"]", starting: false)
         #expect(chmod(spool.base, 0o711) == 0)
@@ -246,7 +246,7 @@ import Testing
         #expect(text.hasPrefix("games\n") && text.contains("secret of games"), "\(mail.error) \(text)")
     }
 
-    @Test("U3: from inside, spoolctl says how far a job is, leaves a result and moves the timeout")
+    @Test("U3: in a job of another user, spoolctl reports progress, sets the result and moves the timeout")
     func inside() throws {
         let spool = try Self.spool()
         let spoolctl = "\(SpoolUnderTest.programs)/spoolctl"
@@ -261,7 +261,7 @@ import Testing
         #expect(text.hasSuffix("600\n"), "\(text)")
     }
 
-    @Test("U3: tasks name users, too; a user who comes later is no error of the file")
+    @Test("U3: a task can name a user; a user who does not exist yet is not an error of the file")
     func tasks() throws {
         let spool = try Self.spool()
         try Files.write("\(spool.path)/tasks/t.toml", "command = \"id -un\"\nuser = \"games\"\ndirectory = \"/\"")
@@ -301,7 +301,7 @@ import Testing
         #expect(try spool.end(of: "canceled").reason == "canceled")
     }
 
-    @Test("U3: Attack 26: a daemon that is not root's runs its own jobs alone, and says where another is named")
+    @Test("U3: Attack 26: a daemon of an ordinary user runs only that user's jobs, and refuses others with their position")
     func notRoot() throws {
         let spool = try Self.spool(starting: false)
         try Commands.succeed("chown", "-R", "nobody:nogroup", spool.base)

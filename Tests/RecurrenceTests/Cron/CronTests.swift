@@ -182,7 +182,7 @@ import Testing
             ("*/0 * * * *", 2, "minute: step 0 is out of range 1-999999", nil),
             (
                 "0? * * * *", 1, #"minute: expected 0-59, lists, ranges a-b, steps */n, a/n and a-b/n, found "?""#,
-                "? stands for *, alone or before a step"),
+                "? means *, alone or before a step"),
             ("30~10 * * * *", 0, "minute: range 30~10 is reversed", "write the lower value first"),
             ("0~60 * * * *", 2, "minute 60 is out of range 0-59", nil),
             (
