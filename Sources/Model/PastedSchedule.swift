@@ -40,8 +40,9 @@ public struct PastedSchedule: Sendable, Equatable {
         let isDotted = words.count == 1 && parts.count > 1 && !parts.contains("") && !first.contains(":")
         let endsInWord = parts.last?.allSatisfy(\.isLetter) ?? false
         if first.hasPrefix("ext:") || isDotted && (parts.count > 2 || endsInWord) { return "pattern" }
-        // A time alone means every day, as in systemd.
-        if isInstant(text), !text.allSatisfy({ $0.isNumber || $0 == ":" }) { return "at" }
+        // A time alone means every day, as in systemd. Of words, `Mon 09:00` is a calendar expression and `midnight` a cron word.
+        let mayRepeat = first.first?.isLetter == true && (Recurrence.isCalendar(text) || Recurrence.isCron(text))
+        if !mayRepeat, isInstant(text), !text.allSatisfy({ $0.isNumber || $0 == ":" }) { return "at" }
         if first.hasPrefix("@") || words.count >= 5 || first.hasPrefix("cron_tz=") || first.hasPrefix("tz=") { return "cron" }
         if isSpan(text) { return "every" }
         if Recurrence.isCalendar(text) { return "calendar" }

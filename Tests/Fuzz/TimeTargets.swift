@@ -63,6 +63,12 @@
             check(.at(instant), text)
         } catch { expectInside(error, text) }
         _ = try? RRuleTime.parse(text, zone: zone, now: .now)
+        for sense in [InstantSense.action, .past] {
+            do throws(RecurrenceError) {
+                let instant = try Instant.parse(text, zone: zone, now: .now, as: sense)
+                expect(try Instant.parse(instant.rfc3339, zone: zone, now: .now, as: sense) == instant, "\(text) as \(sense)")
+            } catch { expectInside(error, text) }
+        }
     }
     for bytes in [bytes, Array(bytes.prefix(24))] {
         if let instant = Instant(fixed: bytes) {

@@ -39,6 +39,12 @@ public final class Zone: Sendable, CustomStringConvertible {
         ranges: [Range(start: beforeAll, end: afterAll, offset: 0, isDaylight: false, abbreviation: 0)],
         abbreviations: ["UTC"])
 
+    /// A zone with the same offset at all times.
+    convenience init(offsetSeconds: Int64) {
+        let range = Range(start: Self.beforeAll, end: Self.afterAll, offset: Int32(offsetSeconds), isDaylight: false, abbreviation: 0)
+        self.init(name: "offset", ranges: [range], abbreviations: ["offset"])
+    }
+
     /// `ranges` must be ascending and contiguous from `beforeAll` to `afterAll`.
     init(name: String, ranges: [Range], abbreviations: [String]) {
         precondition(ranges.first?.start == Self.beforeAll && ranges.last?.end == Self.afterAll)

@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+@testable import Recurrence
+
+/// The same times asked of at(1). Each makes a job that is removed at once.
+@Suite(.serialized) struct AtPeerTests {
+    /// Texts whose meaning at(1) and we agree on, whatever the day and hour of the test.
+    static let texts = [
+        "noon", "midnight", "teatime", "6pm", "6 pm", "6am", "12am", "12pm", "1800", "0030", "18:00", "6:30pm", "18.30", "10am Jul 31",
+        "10:00 Jan 1", "Jul 31 2035", "Jul 31, 2035", "31 Jul 2035", "now + 1 hour", "now + 90 minutes", "now + 2 weeks", "tomorrow",
+        "18:00 tomorrow", "midnight tomorrow", "NOON TOMORROW", "monday", "tue", "09:00 wednesday", "23:59 sunday", "noon friday",
+        "next week",
+        "next day", "next hour", "next minute", "next monday", "10:00 next sat", "18:00 next week", "noon next year", "4pm + 3 days",
+        "noon tomorrow + 2 hours", "1800 122435", "1800 12/24/35", "18:00 24.12.35", "18:00 24.12.2035", "18:00 2035-12-24", "122435",
+        "18:00 12242035", "18:00 122435 + 1 day", "18:00 UTC", "18:00 UTC tomorrow", "tomorrow - 1 hour", "today + 1 week",
+        "teatime monday",
+        "24:00", "2400", "12:30am", "12:30pm", "00:30pm", "10:00 1/2/35", "10:00 5.1.35", "10:00 2035-1-5", "december 24 2035",
+        "now + 1 min",
+    ]
+
+    @Test(.tzdata, .enabled("at(1) is not installed") { Peer.output(of: ["at", "-V"]) != nil }) func meansTheSame() throws {
+        let zone = try database.zone("Europe/Berlin")
+        // A job for each text in one call; the shell prints its answer and removes it.
+        let script = #"""
+            for text; do
+                answer=$(echo true | at $text 2>&1)
+                id=$(echo "$answer" | sed -n 's/^job \([0-9]*\) at .*/\1/p')
+                test -z "$id" || atrm "$id"
+                echo "$answer" | sed -n 's/^job [0-9]* at //p' | grep . || echo "$answer" | tail -n 1
+            done
+            """#
+        for attempt in 1...3 {
+            let before = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+            let output = try #require(
+                Peer.output(of: ["env", "TZ=Europe/Berlin", "LC_ALL=C", "sh", "-c", script, "sh"] + Self.texts), "at(1) makes no jobs here")
+            let after = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+            // Across the change of a minute, the answers have two meanings of now.
+            if before.milliseconds / 60_000 != after.milliseconds / 60_000, attempt < 3 { continue }
+            let answers = output.split(separator: "\n").map(String.init)
+            try #require(answers.count == Self.texts.count)
+            for (text, answer) in zip(Self.texts, answers) {
+                let instant = try Instant.parse(text, zone: zone, now: before, as: .action)
+                // Sun Nov 29 18:00:00 2026, always in whole minutes
+                let words = answer.split(separator: " ").map(String.init)
+                try #require(words.count == 5, "\(text): \(answer)")
+                let month = try #require(Words.months.firstIndex { $0.hasPrefix(words[1]) })
+                let day = words[2].count == 1 ? "0\(words[2])" : words[2]
+                let theirs = "\(words[4])-\(Words.twoDigits(month + 1))-\(day)T\(words[3].prefix(5))"
+                #expect(minuteText(instant, in: zone).hasPrefix(theirs), "\(text): at(1) says \(answer)")
+            }
+            return
+        }
+    }
+}
