@@ -134,6 +134,9 @@ struct Composer {
         return line
     }
 
+    /// The title of a column of wall times, with their zone: `AT CET`.
+    private var clockTitle: String { "AT \(TimeText.abbreviation(snapshot.now, snapshot.zone))" }
+
     /// The time of day, with the date unless it is today.
     func when(_ instant: Instant) -> String {
         let text = TimeText.wall(instant, snapshot.zone)
@@ -167,11 +170,11 @@ struct Composer {
                 Column(title: "WAITS FOR"),
             ]
         case .due:
-            return [job, Column(title: "IN", width: 7, isRight: true), Column(title: "AT", width: 16, columnsMin: 50),
+            return [job, Column(title: "IN", width: 7, isRight: true), Column(title: clockTitle, width: 16, columnsMin: 50),
                 Column(title: "NOTE", columnsMin: 60)]
         case .ended:
             return [
-                job, Column(title: "TOOK", width: 7, isRight: true, columnsMin: 34), Column(title: "AT", width: 16, columnsMin: 60),
+                job, Column(title: "TOOK", width: 7, isRight: true, columnsMin: 34), Column(title: clockTitle, width: 16, columnsMin: 60),
                 Column(title: "RESULT"),
             ]
         }

@@ -73,11 +73,37 @@ import Testing
 
     @Test("A time of day is the last one, and a duration is so long ago", arguments: past)
     func pastTime(_ row: (text: String, instant: String)) throws {
-        #expect(try Instant.past(row.text, zone: .utc, now: now).rfc3339 == row.instant)
+        #expect(try Instant.parse(row.text, zone: .utc, now: now, as: .past).rfc3339 == row.instant)
+    }
+
+    /// Now is Saturday, 2026-11-21, 03:00 in Berlin.
+    static let spoken: [(instant: String, brief: String, spoken: String)] = [
+        ("2026-11-21T12:30:00.000Z", "13:30", "Sat 21 Nov 13:30 CET"), ("2026-11-20T23:00:00.000Z", "00:00", "Sat 21 Nov 00:00 CET"),
+        ("2026-11-20T22:59:59.000Z", "Fri 23:59", "Fri 20 Nov 23:59:59 CET"), ("2026-11-27T01:30:00.000Z", "Fri 02:30",
+        "Fri 27 Nov 02:30 CET"),
+        ("2026-11-28T01:30:00.000Z", "28 Nov 02:30", "Sat 28 Nov 02:30 CET"), ("2027-07-01T10:00:00.000Z", "1 Jul 12:00",
+        "Thu 1 Jul 2027 12:00 CEST"),
+        ("2028-02-29T10:00:00.000Z", "2028-02-29", "Tue 29 Feb 2028 11:00 CET"), ("1970-01-01T00:00:00.000Z", "1970-01-01",
+        "Thu 1 Jan 1970 01:00 CET"),
+    ]
+
+    @Test("An instant is as short as the nearest days allow, or written out for a sentence", arguments: spoken)
+    func spokenTime(_ row: (instant: String, brief: String, spoken: String)) throws {
+        let zone = try ZoneDatabase().zone("Europe/Berlin")
+        let instant = try #require(Instant(fixed: row.instant.utf8))
+        #expect(TimeText.brief(instant, zone, now: now) == row.brief)
+        #expect(TimeText.spoken(instant, zone, now: now) == row.spoken)
+    }
+
+    @Test("Another clock's time has its day only when that is another one")
+    func besideTime() throws {
+        let (berlin, tokyo) = (try ZoneDatabase().zone("Europe/Berlin"), try ZoneDatabase().zone("Asia/Tokyo"))
+        #expect(TimeText.beside(now, tokyo, berlin) == "11:00 JST")
+        #expect(TimeText.beside(now.advanced(byMilliseconds: 14 * 3_600_000), tokyo, berlin) == "Sun 01:00 JST")
     }
 
     @Test("What is no time is refused", arguments: ["", "25:00", "soon", "12:"])
-    func noTime(_ text: String) { #expect(throws: RecurrenceError.self) { try Instant.past(text, zone: .utc, now: now) } }
+    func noTime(_ text: String) { #expect(throws: RecurrenceError.self) { try Instant.parse(text, zone: .utc, now: now, as: .past) } }
 
     // MARK: Values of single commands
 

@@ -26,8 +26,21 @@ struct TextTable {
         if let value { rows.append([Cell(key, .dim), Cell(value)]) }
     }
 
-    func write(to output: Output) {
-        for line in lines(isForTerminal: output.isTerminal, coloured: output.coloured) { output.line(line) }
+    /// - Parameter note: what holds for the whole table, such as the zone of its times. On a terminal it is at the right of the first
+    ///   line, or above it where there is no room; in a pipe it is left out.
+    func write(to output: Output, note: String? = nil) {
+        var lines = lines(isForTerminal: output.isTerminal, coloured: output.coloured)
+        if let note, output.isTerminal, !lines.isEmpty {
+            let width = self.lines(isForTerminal: true)[0].count
+            let shown = output.coloured(Output.oneLine(note), .dim)
+            let room = output.columns - width - note.count
+            if room >= 2 {
+                lines[0] += String(repeating: " ", count: room) + shown
+            } else {
+                lines.insert(String(repeating: " ", count: max(0, output.columns - note.count)) + shown, at: 0)
+            }
+        }
+        for line in lines { output.line(line) }
     }
 
     /// The table as lines; `coloured` wraps a cell's text in its colour.

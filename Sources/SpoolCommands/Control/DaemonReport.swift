@@ -61,7 +61,6 @@ struct DaemonReport {
     }
 
     private func writeTable() throws(Failure) {
-        let output = session.output
         var rows = TextTable()
         rows.add("spool", session.spoolPath)
         if let holder {
@@ -128,7 +127,7 @@ struct DaemonReport {
                 ])
             }
         }
-        rows.write(to: output)
+        session.writeTimes(rows)
     }
 
     /// The daemon's troubles, and the spool's disk when it refuses changes.

@@ -76,7 +76,7 @@ extension Session {
         table.add("moved", status.moved)
         table.add("follows", status.parent)
         table.add(record.place.isFile ? "file" : "directory", "\(spoolPath)/\(record.place.path)")
-        table.write(to: output)
+        writeTimes(table)
     }
 
     /// By how much the timeout of the last try was extended.

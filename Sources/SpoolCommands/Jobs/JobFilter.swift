@@ -25,7 +25,7 @@ struct JobFilter {
         Option("tag", value: "NAME", "only jobs with this tag; can be repeated, all must match"),
         Option("queue", "Q", value: "NAME", "only jobs of this queue; can be repeated, one must match"),
         Option("text", value: "TEXT", "only jobs with TEXT in name, title, description or error; can be repeated, all must match"),
-        Option("since", value: "TIME", "only jobs due or submitted since TIME: an instant, or a duration ago"),
+        Option("since", value: "TIME", "only jobs due or submitted since TIME, such as 2h, yesterday or monday 09:00"),
         Option("until", value: "TIME", "only jobs due or submitted until TIME"),
     ])
 
@@ -50,8 +50,8 @@ struct JobFilter {
         names = arguments.values("name")
         tags = arguments.values("tag")
         texts = arguments.values("text").map { $0.lowercased() }
-        since = try arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
-        until = try arguments.value("until").map { text throws(Failure) in try session.past(text, option: "until") }
+        since = try session.instant(option: "since", as: .past)
+        until = try session.instant(option: "until", as: .past)
         var needles = StatusNeedles()
         for values in [reasons.map(\.rawValue), tasks, schedules, queues, names] + tags.map({ [$0] }) { needles.add(anyOf: values) }
         self.needles = needles

@@ -52,7 +52,7 @@ struct JobListWriter {
         if session.isJSON {
             session.output.write(isFirst ? "]\n" : "\n]\n")
         } else if !session.isQuiet {
-            table.write(to: session.output)
+            session.writeTimes(table)
         }
     }
 }

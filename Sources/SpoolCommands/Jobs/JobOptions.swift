@@ -7,6 +7,8 @@ import Store
 /// Every value carries the number of its option as its line number, so that an error about a value can name the option.
 struct JobOptions {
     private(set) var table = Table()
+    /// The instant of `--start`, `--at` or `--in`.
+    private(set) var start: Instant?
     private var spellings: [String] = []
 
     static let options: [Option] =
@@ -68,7 +70,9 @@ struct JobOptions {
             var option = option
             option.alias = "at"
             return option
-        } + Option.group(.order, [
+        } + Option.group(.when, [
+            Option("timezone", value: "ZONE", "the zone of --at and --deadline (default: your own): an IANA name, or local"),
+        ]) + Option.group(.order, [
             Option("unique", value: "KEY", "where a job with this key is there, print its id instead"),
             Option("unique-while", value: "RULE", "held while the job is active, or as long as it is recorded (recorded)"),
         ])
@@ -85,7 +89,7 @@ struct JobOptions {
     private static let strings: [(option: String, key: String)] = [
         ("title", "title"), ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("user", "user"), ("group", "group"),
-        ("queue", "queue"), ("deadline", "deadline"), ("timeout", "timeout"),
+        ("queue", "queue"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),
         ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
         ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
@@ -124,6 +128,12 @@ struct JobOptions {
             }
         }
         try setStart(session)
+        if let text = arguments.value("deadline") {
+            // A duration counts from the due time, and stays a duration.
+            let isDuration = (try? Span.parse(text)) != nil  // not a duration: an instant
+            let written = isDuration ? text : try session.written(try session.instant(text, option: "deadline", as: .boundary))
+            set("deadline", .string(written), "--deadline")
+        }
         try setOrder(session)
         try setUnique(arguments)
         try setMail(arguments)
@@ -197,8 +207,9 @@ struct JobOptions {
         let instant =
             last.name == "in"
             ? session.now.advanced(byMilliseconds: try session.milliseconds(last.value, option: "in"))
-            : try session.instant(last.value, option: String(last.spelling.drop { $0 == "-" }))
-        set("start", .string(instant.rfc3339), last.spelling)
+            : try session.instant(last.value, option: String(last.spelling.drop { $0 == "-" }), as: .action)
+        start = instant
+        set("start", .string(try session.written(instant)), last.spelling)
     }
 
     // MARK: What to run

@@ -16,7 +16,8 @@ extension SpoolCommand {
         ]
     ) { session throws(Failure) in
         let name = try session.operand("a task's NAME")
-        let source = try TaskRun(session).source(of: name, try JobOptions(session))
-        return try session.finishSubmission(try session.submit(source, name: name), showing: .output)
+        let job = try JobOptions(session)
+        let source = try TaskRun(session).source(of: name, job)
+        return try session.finishSubmission(try session.submit(source, name: name), start: job.start, showing: .output)
     }
 }

@@ -54,7 +54,8 @@ extension Session {
     }
 
     /// Prints the id, and with `--wait` waits for the job. When the job's output is shown, the id goes to standard error.
-    func finishSubmission(_ job: Submitted, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
+    /// - Parameter start: the instant before which the job does not start, when there is one.
+    func finishSubmission(_ job: Submitted, start: Instant? = nil, showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
         let waits = arguments.flag("wait")
         var showing = showing
         if !waits || isQuiet || isJSON { showing = .nothing }
@@ -65,8 +66,22 @@ extension Session {
             printID(job.id.text)
         }
         output.flush()
+        if job.isNew, let start { remarkStart(start) }
         return waits ? try wait(for: [job.id], showing: showing) : ExitCode.done
     }
+
+    /// Says on standard error when a job starts: `starts Sun 29 Nov 18:00 CET, in 1d4h`. Warns of an instant that has passed.
+    func remarkStart(_ instant: Instant) {
+        guard !isQuiet, !isJSON else { return }
+        if instant > now {
+            complain("starts \(spoken(instant))")
+        } else if now.milliseconds - instant.milliseconds >= Self.passedMilliseconds {
+            complain("\(TimeText.spoken(instant, callerZone, now: now)) is in the past: the job starts at once")
+        }
+    }
+
+    /// Scripts compute instants in whole minutes and seconds, and one that has just passed means now.
+    private static let passedMilliseconds: Int64 = 60_000
 
     func wait(for ids: [JobID], showing: JobWait.Showing = .nothing) throws(Failure) -> Int32 {
         defer { awaited?.stopWaiting() }

@@ -43,6 +43,7 @@ extension SpoolCommand {
             Example("spoolctl submit -- rsync -a /srv/ backup:/srv/", "a command, run without a shell"),
             Example("spoolctl submit 'make test 2>&1 | tail -20'", "a command line, run by the shell"),
             Example("spoolctl submit --in 10m --timeout 1h -- ./report", "starts in ten minutes, and runs for one hour at most"),
+            Example("spoolctl submit --at 'tomorrow 18:00' -- ./report", "starts tomorrow at six in the evening, by your clock"),
             Example("spoolctl submit -w -Q heavy -- make -j8", "waits, and exits with make's code"),
             Example("spoolctl submit -w -- sort -u < names > sorted", "like sort -u < names > sorted"),
             Example("seq 1 100 | sed 's/^/echo /' | spoolctl submit --lines", "a hundred jobs"),
@@ -72,7 +73,7 @@ private struct Submit {
             guard arguments.operands.isEmpty else { throw .usage("--task and COMMAND both say what to run") }
             name = try givenName() ?? task
             let source = try TaskRun(session).source(of: task, job)
-            return try finish(source, name: name)
+            return try finish(source, name: name, start: job.start)
         }
         guard !arguments.operands.isEmpty else { throw .usage("submit needs a COMMAND; see spoolctl submit --help") }
         name = try givenName() ?? JobOptions.name(of: arguments.operands)
@@ -82,7 +83,7 @@ private struct Submit {
         do throws(Problems) { definition = try JobDefinition.accept(job.table, try context(job)) } catch { throw job.failure(error) }
         try session.refuseMissingFiles(of: definition, Self.option)
         try session.refuseUnknown(definition.after, Self.option)
-        return try finish(Source(writing: job.table), name: name, input: input(of: job.table))
+        return try finish(Source(writing: job.table), name: name, start: job.start, input: input(of: job.table))
     }
 
     /// The option of a key.
@@ -122,8 +123,11 @@ private struct Submit {
         return name
     }
 
-    private func finish(_ source: Source, name: String, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing) throws(Failure) -> Int32 {
-        try session.finishSubmission(try session.submit(source, name: name, mode: mode, input: input), showing: .output)
+    private func finish(
+        _ source: Source, name: String, start: Instant? = nil, mode: UInt32 = 0o600, input: JobDrop.Input = .nothing
+    ) throws(Failure) -> Int32 {
+        let job = try session.submit(source, name: name, mode: mode, input: input)
+        return try session.finishSubmission(job, start: start, showing: .output)
     }
 
     // MARK: Files
@@ -154,6 +158,7 @@ private struct Submit {
     private func submit(_ source: Source, file: String, name: String, mode: UInt32, mayTakeInput: Bool = false) throws(Failure) -> Int32 {
         let context = try session.context()
         let table: Table
+        var start: Instant?
         do throws(Problems) { table = try source.table() } catch { throw Failure(file: file, error) }
         if let task = table.text("task") {
             try TaskRun(session).check(source, task: task, file: file)
@@ -162,13 +167,14 @@ private struct Submit {
             do throws(Problems) { definition = try JobDefinition.accept(table, isScript: source.format == .script, context) } catch {
                 throw Failure(file: file, error)
             }
+            start = definition.start
             try session.refuseMissingFiles(of: definition) { "\(file): \($0)" }
             try session.refuseUnknown(definition.after) { "\(file): \($0)" }
         }
         // A script is executed from the dropped file, so the file must be executable, and only its owner may change it.
         // A run of a task gets no input, like the task's other runs.
         let input = mayTakeInput && table["task"] == nil ? input(of: table) : .nothing
-        return try finish(source, name: name, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, input: input)
+        return try finish(source, name: name, start: start, mode: source.format == .script ? mode & 0o755 | 0o700 : 0o600, input: input)
     }
 
     private func refuseJobOptions(with what: String) throws(Failure) {
@@ -203,6 +209,7 @@ private struct Submit {
         // All jobs have one name, so that ids of the same millisecond sort by line, not by name.
         let name = try givenName() ?? "line"
         let input = path == "-" ? StandardInput() : try StandardInput(path: path)
+        if let start = job.start { session.remarkStart(start) }
         var drop = JobDrop(try session.openSpoolForWriting())
         var ids: [JobID] = []
         var batch: [JobDrop.Composed] = []

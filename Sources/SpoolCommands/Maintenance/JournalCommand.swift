@@ -13,7 +13,7 @@ extension SpoolCommand {
         ],
         options: [
             Option("follow", "f", "follow the journal"),
-            Option("since", value: "TIME", "only records since TIME: an instant, or a duration ago"),
+            Option("since", value: "TIME", "only records since TIME, such as 2h, yesterday or monday 09:00"),
             Option("id", value: "ID", "only records of this job"),
             Option("task", value: "NAME", "only records of this task and its jobs"),
         ],

@@ -32,7 +32,7 @@ struct JournalCursor {
         }
         id = own("id")
         task = own("task")
-        since = try session.arguments.value("since").map { text throws(Failure) in try session.past(text, option: "since") }
+        since = try session.instant(option: "since", as: .past)
     }
 
     /// Reads again at the next opportunity: new records may exist.

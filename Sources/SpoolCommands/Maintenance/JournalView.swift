@@ -33,6 +33,7 @@ final class JournalView {
 
     func run() throws(Failure) -> Int32 {
         let follows = session.arguments.flag("follow")
+        if let note = session.timesNote, !session.isJSON { session.output.line(session.output.coloured(note, .dim)) }
         while true {
             try readAll()
             session.output.flush()

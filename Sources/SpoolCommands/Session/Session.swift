@@ -16,6 +16,8 @@ final class Session {
     let now = Instant(milliseconds: Clock.now())
     let zones = ZoneDatabase()
     private var configured: Configuration?
+    /// Set when the caller's zone was first needed; see ``callerZone``.
+    var callerZoneFound: Zone?
     /// The submitted job that this command waits for.
     var awaited: AwaitedJob?
     /// The configuration that the spool's daemon, or the last one, published.
@@ -242,32 +244,6 @@ final class Session {
     func contextInAnyCase() -> ReadingContext {
         let zone = (try? configuration().zone) ?? .utc  // commands that need the configuration itself report the error
         return ReadingContext(now: now, zones: zones, zone: zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
-    }
-
-    /// An instant given by an option; nil when the option is not given.
-    func instant(option: String) throws(Failure) -> Instant? {
-        guard let text = arguments.value(option) else { return nil }
-        return try instant(text, option: option)
-    }
-
-    /// An instant given on the command line.
-    func instant(_ text: String, option: String) throws(Failure) -> Instant {
-        do throws(RecurrenceError) { return try Instant.parse(text, zone: try zoneForArguments(), now: now) } catch {
-            throw .invalid("--\(option): \(error)")
-        }
-    }
-
-    /// An instant in the past given on the command line: `1d` is a day ago, everything else is an instant.
-    func past(_ text: String, option: String) throws(Failure) -> Instant {
-        if let span = try? Span.parse(text) { return now - span }  // not a duration: an instant, below
-        return try instant(text, option: option)
-    }
-
-    func zoneForArguments() throws(RecurrenceError) -> Zone {
-        if let name = arguments.value("timezone") { return try zones.zone(name) }
-        do throws(Failure) { return try configuration().zone } catch {
-            throw RecurrenceError(error.lines.joined(separator: "; "))
-        }
     }
 
     /// A duration given on the command line, in milliseconds.

@@ -165,8 +165,13 @@ extension Session {
 
     /// Reports the problems of tasks and schedules on standard error.
     func complain(of entries: [TaskCatalog.Entry], _ catalog: TaskCatalog) {
+        for line in remarks(on: entries, catalog) { complain(line) }
+    }
+
+    /// What is wrong with the files of tasks and schedules, each once.
+    func remarks(on entries: [TaskCatalog.Entry], _ catalog: TaskCatalog) -> [String] {
         let ofSchedules = Set(catalog.scheduleRemarks)
-        for entry in entries { for line in entry.remarks where !ofSchedules.contains(line) { complain(qualified(line)) } }
-        for line in catalog.scheduleRemarks { complain(qualified(line)) }
+        let ofEntries = entries.flatMap { $0.remarks.filter { !ofSchedules.contains($0) } }
+        return (ofEntries + catalog.scheduleRemarks).map(qualified)
     }
 }

@@ -54,10 +54,10 @@ private struct Backfill {
         catalog = try TaskCatalog(session)
         entry = try catalog.entry(name)
         _ = try session.inForce(entry)
-        guard let from = try session.pastInstant(option: "from") else {
+        guard let from = try session.instant(option: "from", as: .past) else {
             throw .usage("backfill needs --from TIME; see spoolctl backfill --help")
         }
-        let to = try session.pastInstant(option: "to") ?? session.now
+        let to = try session.instant(option: "to", as: .past) ?? session.now
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
         if to > session.now { session.complain("--to is in the future; backfill stops at the present") }
         self.from = from
@@ -169,7 +169,7 @@ private struct Backfill {
                 let state = run.existing ?? "to be submitted"
                 table.add([.init(run.id.text), .init(session.time(run.due)), .init(run.schedule.id), .init(state)])
             }
-            table.write(to: output)
+            session.writeTimes(table)
         } else {
             for run in runs { output.line(run.id.text) }
         }

@@ -10,7 +10,10 @@ extension SpoolCommand {
             Writes tasks/NAME.toml, after checking it as the daemon would. COMMAND is read as in spoolctl submit. The task runs in a \
             clean environment, not in the caller's.
             """,
-            "An instant without an offset is in the zone of --timezone, else in the configured zone.",
+            """
+            A schedule is by the clock of --timezone, else of the configured zone. An instant without a zone, as of --at, is in the zone \
+            of --timezone, else in your own.
+            """,
         ],
         options: ScheduleOptions.options + JobOptions.optionsOfTask + [
             Option("file", "f", value: "FILE", "copy this task file, with its comments; - is standard input")
@@ -27,12 +30,13 @@ extension SpoolCommand {
             throw .usage("create needs a task's NAME; see spoolctl create --help")
         }
         try Name.check(name, hint: name.contains(" ") ? "a title may have blanks: --title \"\(name)\"" : nil)
-        let source = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
+        let (source, schedules) = try Create(session).source(name, Array(session.arguments.operands.dropFirst()))
         let tasks = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.tasks)
         guard try tasks.add(source, stem: name) else {
             throw Failure(ExitCode.failed, "task \"\(name)\" exists; spoolctl update changes it")
         }
         session.printTask(name, change: "created task \(name)")
+        session.remarkNextDue(schedules)
         return ExitCode.done
     }
 }
@@ -42,7 +46,7 @@ private struct Create {
 
     init(_ session: Session) { self.session = session }
 
-    func source(_ name: String, _ words: [String]) throws(Failure) -> Source {
+    func source(_ name: String, _ words: [String]) throws(Failure) -> (Source, [ScheduleDefinition]) {
         if let path = session.arguments.value("file") {
             guard words.isEmpty else { throw .usage("--file and COMMAND both say what to run") }
             return try file(path, name)
@@ -56,7 +60,9 @@ private struct Create {
         run.removeTaskKeys()
         do throws(Problems) { _ = try JobDefinition.accept(run, context) } catch { throw job.failure(error) }
         let schedules = try ScheduleOptions(session)
-        for given in schedules.all { session.warn(about: [try session.check(given, task: name, context)]) }
+        var checked: [ScheduleDefinition] = []
+        for given in schedules.all { checked.append(try session.check(given, task: name, context)) }
+        session.warn(about: checked)
         var table = job.table
         if !schedules.all.isEmpty {
             table.set("schedule", Value(.array(schedules.all.map { Value(.table($0.table)) })))
@@ -65,10 +71,10 @@ private struct Create {
         do throws(Problems) { try TaskDefinition(name: name, source: source, context).checkRun(context) } catch {
             throw Failure(ExitCode.invalid, error.all.map(\.text))
         }
-        return source
+        return (source, checked)
     }
 
-    private func file(_ path: String, _ name: String) throws(Failure) -> Source {
+    private func file(_ path: String, _ name: String) throws(Failure) -> (Source, [ScheduleDefinition]) {
         try session.arguments.refuse((ScheduleOptions.options + JobOptions.optionsOfTask).map(\.name), with: "--file")
         let bytes = path == "-" ? try StandardInput.readAll(limit: Source.bytesMax) : try readFile(path).bytes
         let format: Source.Format = path.hasSuffix(".json") ? .json : path.hasSuffix(".toml") ? .toml : Source.format(ofText: bytes)
@@ -84,6 +90,6 @@ private struct Create {
         }
         try ScheduleOptions.refusePast(task.schedules, now: session.now, said: shown)
         session.warn(about: task.schedules)
-        return source
+        return (source, task.schedules)
     }
 }

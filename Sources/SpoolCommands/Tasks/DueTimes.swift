@@ -76,13 +76,16 @@ struct DueTimes {
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
             if let notAfter = definition.notAfter, next.instant > notAfter { break }
             var note = next.note.map { "\($0)" }
-            if recurrence.isFromEnd, !due.isEmpty { note = "if runs take no time: the schedule counts from their end" }
+            if recurrence.isFromEnd, !due.isEmpty { note = Self.estimated }
             due.append(Due(instant: next.instant, task: task, schedule: definition, note: note))
             after = next.instant
         }
         if due.count < count, definition.once == nil, let last = due.indices.last { due[last].note = Self.last(due[last].note) }
         return due
     }
+
+    /// The note on a due time that follows from the end of a run that has not ended.
+    static let estimated = "if runs take no time: the schedule counts from their end"
 
     /// The note on the last due time of a schedule.
     static func last(_ note: String?) -> String { (note.map { "\($0); " } ?? "") + "the last due time of this schedule" }

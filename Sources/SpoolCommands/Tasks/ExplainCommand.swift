@@ -47,7 +47,7 @@ private struct Explain {
             question = try ScheduleQuestion(session, key: pasted.key, text: pasted.text)
             leftOut = pasted.leftOut
         }
-        let from = try session.instant(option: "from") ?? session.now
+        let from = try session.instant(option: "from", as: .boundary) ?? session.now
         var explanation = question.schedule.explanation(at: from)
         if let leftOut { explanation.warnings.insert(leftOut, at: 0) }
         let next = question.occurrences(after: from, count: try session.count("count", default: 3))

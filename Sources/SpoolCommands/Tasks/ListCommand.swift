@@ -59,7 +59,7 @@ extension SpoolCommand {
         }
         writer.endArray()
         if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
-        if !session.isJSON, !session.isQuiet { table.write(to: session.output) }
+        if !session.isJSON, !session.isQuiet { session.writeTimes(table) }
         let rest = before - offset - shown
         if rest > 0, !session.isJSON { session.complain("\(rest) more; --offset \(offset + shown) shows them") }
         for part in parts { for line in part.catalog.scheduleRemarks { session.complain(part.session.qualified(line)) } }

@@ -21,8 +21,8 @@ extension Session {
                 id: id, source: Source(format: .json, bytes: Array(JSON.write(Value(.table(table))).utf8)), context)
                 .schedule
             if let once = schedule.once, once <= now {
-                throw Problems(
-                    DocumentError(position: Position(line: 1, column: 1), message: "at \"\(once.rfc3339)\" is in the past"))
+                let text = TimeText.spoken(once, callerZone, now: now)
+                throw Problems(DocumentError(position: Position(line: 1, column: 1), message: "\(text) is in the past"))
             }
             return schedule
         } catch {

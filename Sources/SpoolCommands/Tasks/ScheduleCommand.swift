@@ -8,7 +8,10 @@ extension SpoolCommand {
             Writes schedules/ID.toml and does not change the task's file. Each option that says when adds a schedule with an id of its \
             own.
             """,
-            "An instant without an offset is in the zone of --timezone, else in the configured zone.",
+            """
+            A schedule is by the clock of --timezone, else of the configured zone. An instant without a zone, as of --at, is in the zone \
+            of --timezone, else in your own.
+            """,
         ],
         options: ScheduleOptions.options + [Option("payload", value: "JSON", "data for these runs, instead of the task's")],
         examples: [
@@ -26,7 +29,9 @@ extension SpoolCommand {
         guard !given.isEmpty else { throw .usage("schedule needs one of \(ScheduleOptions.whenSpellings); see spoolctl schedule --help") }
         _ = try TaskCatalog(session, withSchedules: false).entry(name)
         let context = try session.context()
-        for one in given { session.warn(about: [try session.check(one, task: name, context)]) }
+        var checked: [ScheduleDefinition] = []
+        for one in given { checked.append(try session.check(one, task: name, context)) }
+        session.warn(about: checked)
         let schedules = DefinitionWriting(fs: try session.openSpoolForWriting(), directory: Layout.schedules)
         for one in given {
             let id = one.id ?? Base32.encode(.random(in: 0...(.max)), characters: 8)
@@ -39,6 +44,7 @@ extension SpoolCommand {
             session.output.noteChange("schedule \(id) was added")
             session.printID(id)
         }
+        session.remarkNextDue(checked)
         return ExitCode.done
     }
 }

@@ -68,13 +68,16 @@ struct ScheduleOptions {
             guard let key = Self.key(of: given.name) else { continue }
             var table = Table()
             // The table gets an absolute instant: `in 2h` counts from now.
-            let text = given.name == "at" ? try session.instant(given.value, option: "at").rfc3339 : given.value
+            let text = given.name == "at" ? try session.writtenAt(given.value) : given.value
             table.set(key, Value(.string(text)))
             if key == "on_path", let paths = arguments.value("paths") { table.set("paths", Value(.string(paths))) }
             if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
             if given.name == "rrule" { try session.setRRuleTimes(in: &table) }
             for (option, key) in Self.strings {
-                if let value = arguments.value(option) { table.set(key, Value(.string(value))) }
+                guard let value = arguments.value(option) else { continue }
+                let isInstant = ["not_before", "not_after"].contains(key)
+                let text = isInstant ? try session.written(try session.instant(value, option: option, as: .boundary)) : value
+                table.set(key, Value(.string(text)))
             }
             if let limit = arguments.value("catch-up-limit") {
                 table.set("catch_up_limit", Value(Int64(limit).map { .integer($0) } ?? .string(limit)))
@@ -111,11 +114,16 @@ struct ScheduleOptions {
 }
 
 extension Session {
-    /// Sets the keys of `--dtstart` and `--exdate`. A time relative to now is written as an absolute one.
+    /// The value of `--at`, as it is written into a file.
+    func writtenAt(_ text: String) throws(Failure) -> String { try written(try instant(text, option: "at", as: .action)) }
+
+    /// Sets the keys of `--dtstart` and `--exdate`. They are part of the rule, so that a time without a zone is by the schedule's clock. A
+    /// time relative to now is written as an absolute one.
     func setRRuleTimes(in table: inout Table) throws(Failure) {
         func time(_ text: String, _ option: String) throws(Failure) -> Value {
+            let zone = arguments.value("timezone") == nil ? try configuration().zone : try zoneForArguments()
             do throws(RecurrenceError) {
-                let time = try RRuleTime.parse(text, zone: try zoneForArguments(), now: now)
+                let time = try RRuleTime.parse(text, zone: zone, now: now)
                 return Value(.string(time.isRelative ? time.description : text))
             } catch {
                 throw .invalid("--\(option): \(error)")

@@ -33,7 +33,8 @@ struct ScheduleQuestion {
         let context = try session.context()
         var table = Table()
         table.set("task", Value(.string("next")))
-        table.set(key, Value(.string(text)))
+        // An instant that an option gives is in the caller's zone; a pasted one is in that of the file.
+        table.set(key, Value(.string(key == "at" && option != nil ? try session.writtenAt(text) : text)))
         for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
             if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
         }

@@ -34,7 +34,7 @@ extension SpoolCommand {
             for (key, value) in catalog.defaults(of: entry) {
                 table.add(key, "\(Self.text(value)), from the configuration")
             }
-            table.write(to: output)
+            session.writeTimes(table)
             if !entry.schedules.isEmpty { output.line("") }
         }
         if !entry.schedules.isEmpty || session.arguments.flag("schedules") {
@@ -48,7 +48,7 @@ extension SpoolCommand {
                     .init(schedule.file.map { "\(Layout.schedules)/\($0)" } ?? "-"),
                 ])
             }
-            table.write(to: output)
+            if session.arguments.flag("schedules") { session.writeTimes(table) } else { table.write(to: output) }
         }
         return ExitCode.done
     }

@@ -51,8 +51,8 @@ private struct Simulate {
     init(_ session: Session) throws(Failure) {
         self.session = session
         try session.noOperands()
-        from = try session.instant(option: "from") ?? session.now
-        to = try session.instant(option: "to") ?? from.advanced(byMilliseconds: 7 * 86_400_000)
+        from = try session.instant(option: "from", as: .boundary) ?? session.now
+        to = try session.instant(option: "to", as: .boundary) ?? from.advanced(byMilliseconds: 7 * 86_400_000)
         guard from < to else { throw .usage("--from \(from.rfc3339) is not before --to \(to.rfc3339)") }
         configuration = try session.configuration()
         catalog = try TaskCatalog(session)

@@ -35,6 +35,7 @@ extension SpoolCommand {
         let edit = try TaskEdit(session, name)
         try edit.write(try edit.changing(set: job.table, remove: unset))
         session.printTask(name, change: "changed task \(name)")
+        try session.remarkNextDue(ofChanged: name)
         return ExitCode.done
     }
 }

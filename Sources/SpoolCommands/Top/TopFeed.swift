@@ -43,7 +43,7 @@ final class TopFeed {
         fs = try session.openSpool()
         records = try session.records()
         watch = try TopWatch(spool: session.spoolPath)
-        snapshot = Snapshot(now: session.now, zone: session.viewerZone, spool: session.spoolPath)
+        snapshot = Snapshot(now: session.now, zone: session.callerZone, spool: session.spoolPath)
         daemon = TopDaemon(session, fs)
         dues = TopDues(session, fs)
         waiting = TopWaiting(fs)

@@ -86,7 +86,7 @@ struct TopReport {
                 .init(status.error ?? "-"),
             ])
         }
-        table.write(to: session.output)
+        session.writeTimes(table)
     }
 
     // MARK: JSON

@@ -10,7 +10,7 @@ extension SpoolCommand {
             """,
             """
             For NAME@TIME: what became of the task's due time nearest to TIME, within a day. TIME is any instant; \"02:30\" is the \
-            latest 02:30, and \"2h\" is two hours ago. Wall times are in the zone of the task's schedule.
+            latest 02:30, and \"2h\" is two hours ago. A TIME without a zone is in your own.
             """,
             """
             The answer comes from the directories and the journal, which goes back as far as records are kept. No daemon is needed. Exit \
@@ -19,7 +19,7 @@ extension SpoolCommand {
         ],
         options: [
             Option("count", "n", value: "N", "how many past and coming due times of a task to show (5)"),
-            Option("timezone", value: "ZONE", "the zone of TIME (default: the schedule's)"),
+            Option("timezone", value: "ZONE", "the zone of TIME, such as that of the task's schedule (default: your own)"),
         ],
         examples: [
             Example("spoolctl why backup@02:30", "what became of last night's run"),

@@ -31,8 +31,7 @@ struct WhyTask {
         var since = session.now.advanced(byMilliseconds: -day)
         floor = session.now.advanced(byMilliseconds: -Self.lookBackMilliseconds)
         if let time {
-            let zone = try Self.zone(entry, session)
-            since = min(since, try session.pastInstant(time, zone: zone).advanced(byMilliseconds: -2 * day))
+            since = min(since, try session.instant(time, as: .past).advanced(byMilliseconds: -2 * day))
         } else {
             for schedule in entry?.schedules ?? [] {
                 let last = PastDues.last(
@@ -58,23 +57,6 @@ struct WhyTask {
         let history = try session.history(task: name, since: Instant(milliseconds: 0), try session.openSpool())
         return history.definitions["\(Layout.tasks)/\(name)"] != nil || !history.schedules.isEmpty
             || history.jobs.values.contains { $0.task == name }
-    }
-
-    private static func zone(_ entry: TaskCatalog.Entry?, _ session: Session) throws(Failure) -> Zone {
-        if let name = session.arguments.value("timezone") {
-            do throws(RecurrenceError) { return try session.zones.zone(name) } catch { throw Failure.invalid("--timezone: \(error)") }
-        }
-        let configured = try session.configuration().zone
-        return entry?.schedules.first?.definition.zone ?? configured
-    }
-
-    /// The zone of wall times in a question: that of the task's first schedule, also after the task's file was removed.
-    private var zone: Zone {
-        get throws(Failure) {
-            if entry?.schedules.isEmpty == false || session.arguments.value("timezone") != nil { return try Self.zone(entry, session) }
-            let configured = try session.configuration().zone
-            return dues.inForce(at: session.now).first?.definition.zone ?? configured
-        }
     }
 
     /// The task's schedules in force.
@@ -117,7 +99,7 @@ struct WhyTask {
                 table.add([.init(session.time(due.instant)), .init("coming"), .init(due.schedule.id), .init(due.note ?? "")])
             }
             if session.output.isTerminal, !table.isEmpty { session.output.line("") }
-            table.write(to: session.output)
+            session.writeTimes(table)
         }
         return ExitCode.done
     }
@@ -205,8 +187,8 @@ struct WhyTask {
     // MARK: One due time
 
     func printDue(at time: String) throws(Failure) -> Int32 {
-        let zone = try self.zone
-        let asked = try session.pastInstant(time, zone: zone)
+        let zone = try session.zoneForArguments()
+        let asked = try session.instant(time, as: .past)
         var verdicts = dues.nearest(to: asked)
         if entry == nil, verdicts.isEmpty, try !Self.wasKnown(session, name) {
             throw try TaskCatalog.unknown(name, among: catalog.names())

@@ -9,8 +9,8 @@ struct Wording {
     let isForTerminal: Bool
 
     func instant(_ instant: Instant) -> String {
-        isForTerminal
-            ? "\(TimeText.wall(instant, zone)) (\(TimeText.distance(instant, from: now)))" : TimeText.local(instant, .utc, asZulu: true)
+        guard isForTerminal else { return TimeText.local(instant, .utc, asZulu: true) }
+        return "\(TimeText.spoken(instant, zone, now: now)) (\(TimeText.distance(instant, from: now)))"
     }
 
     /// `from A to B`, or `since A`.
@@ -37,5 +37,5 @@ struct Wording {
 }
 
 extension Session {
-    var wording: Wording { Wording(now: now, zone: viewerZone, isForTerminal: output.isTerminal) }
+    var wording: Wording { Wording(now: now, zone: callerZone, isForTerminal: output.isTerminal) }
 }

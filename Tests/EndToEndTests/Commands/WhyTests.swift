@@ -224,6 +224,7 @@ struct WhyTests {
     @Test("N7: a due time that there was not has its reason, and exit code 3")
     func none() throws {
         let spool = try SpoolUnderTest()
+        spool.zone = "Europe/Berlin"
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\ntimezone = \"Europe/Berlin\"\n")
         let gap = try spool.ctl("why", "t@2025-03-30 02:30")
         #expect(gap.code == 3)

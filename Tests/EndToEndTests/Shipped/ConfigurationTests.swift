@@ -10,7 +10,6 @@ struct ConfigurationTests {
     /// Commands that print a wall time that names no zone, three in the morning on the first of January, in UTC.
     static let commands = [
         ["next", "t"], ["list"], ["show", "t"], ["why", "t"], ["next", "--calendar", "2099-01-01 03:00"],
-        ["next", "--at", "2099-01-01 03:00"],
         ["explain", "2099-01-01 03:00"], ["top"],
     ]
 

@@ -68,8 +68,11 @@ final class SpoolUnderTest {
         return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)])
     }()
 
+    /// The zone of who calls spoolctl, whatever this machine's is.
+    var zone = "UTC"
+
     var environment: [String] {
-        ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(base)", "SPOOL_DIR=\(path)"]
+        ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(base)", "SPOOL_DIR=\(path)", "TZ=\(zone)"]
     }
 
     /// Starts spoold and waits until it says that it is ready.
@@ -89,9 +92,10 @@ final class SpoolUnderTest {
     ) throws {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        let own = more.contains { $0.hasPrefix("TZ=") } ? environment.filter { !$0.hasPrefix("TZ=") } : environment
         let line = tracer + ["\(programs)/spoold", "--spool", whole] + (withConfiguration ? ["--config", configuration] : []) + arguments
         daemon = try Child(
-            line[0], Array(line.dropFirst()), environment: environment + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
+            line[0], Array(line.dropFirst()), environment: own + ["NOTIFY_SOCKET=\(base)/notify"] + more, output: log.raw,
             error: log.raw)
     }
 
