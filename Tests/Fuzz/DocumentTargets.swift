@@ -1,5 +1,5 @@
-// Documents end in a tree or in an error whose position lies in them. A tree that was read is written and read back the same,
-// and edits of a good text leave a good text.
+// Reading a document gives a tree, or an error with a position in the document. A tree can be written and read back unchanged, and editing
+// a valid text gives a valid text.
 
 import Documents
 
@@ -26,7 +26,7 @@ import Documents
     } catch {
         expectInside(error, bytes)
         _ = JSON.compact(bytes)
-        // What is refused for a key that stands twice alone is read by whoever takes the last.
+        // A text whose only fault is a double key can be read with `.lastWins`.
         _ = try? JSON.parse(bytes, duplicateKeys: .lastWins)
     }
 }
@@ -40,7 +40,7 @@ import Documents
     }
 }
 
-/// A key is set, one is added, and all are taken away.
+/// Sets a key, adds one, and removes all.
 private func edit(_ bytes: [UInt8], _ table: Table) {
     do {
         var editor = try TOMLEditor(String(decoding: bytes, as: UTF8.self))
@@ -54,14 +54,14 @@ private func edit(_ bytes: [UInt8], _ table: Table) {
         expected.set(names[0], Value(.integer(1)))
         try editor.append(tableArray: names[1], table)
         expected.set(names[1], Value(.array([Value(.table(table))])))
-        // A document at a limit is past it with what was added.
+        // The document may be past a limit with the addition.
         let limits = Limits(bytes: .max, depth: .max, values: .max)
         expect(readTOML(editor.text, limits) == canonical(Value(.table(expected))), "edited to \(editor.text)")
         expect(editor.removeElement(of: names[1], at: 0), "what was appended is removed")
         for entry in expected.entries { editor.remove(entry.key) }
         expect(readTOML(editor.text) == "{}", "nothing is left in \(editor.text)")
     } catch {
-        // The document with what was added may be past a limit.
+        // As above.
         let isTooDeep = error.message.contains("deep") || error.message.contains("nest")
         expect(table.entries.count > 1000 || bytes.count > 10_000 || isTooDeep, "\(error)")
     }

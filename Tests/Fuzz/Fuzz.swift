@@ -1,11 +1,11 @@
-// Programs for libFuzzer, one for each kind of text that others write and this project reads. What holds for all of them: no
-// input traps, and none takes long or much memory. What holds besides is written with each.
+// Targets for libFuzzer, one for each kind of text that others write and this project reads. For all of them: no input traps, and none
+// takes long or much memory. Each target says what else must hold.
 //
-// Not part of the package: `Tests/Fuzz/run` compiles it. `FUZZ_TARGET` names the one that is wanted.
+// These files are not part of the package: `Tests/Fuzz/run` compiles them. `FUZZ_TARGET` is the name of the target to run.
 
 import Glibc
 
-/// By name; each takes any bytes at all.
+/// The targets by name. Each takes any bytes.
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "toml": fuzzTOML,
     "json": fuzzJSON,
@@ -40,7 +40,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// What must hold of an input; libFuzzer keeps the one for which it does not.
+/// Traps unless the condition holds. libFuzzer then keeps the input.
 func expect(_ holds: Bool, _ what: @autoclosure () -> String) {
     if !holds { fatalError("does not hold: \(what())") }
 }

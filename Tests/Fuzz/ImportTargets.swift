@@ -1,5 +1,5 @@
-// What other schedulers left behind and `spoolctl import` reads: each line becomes a task that says what the line said, or is
-// refused; so does each job of at.
+// The files of other schedulers that `spoolctl import` reads. Each line of a crontab becomes a task with the same meaning or is refused,
+// and so does each job of at.
 
 import Crontabs
 import Documents
@@ -11,7 +11,7 @@ import Store
 @testable import Recurrence
 @testable import SpoolCommands
 
-/// A crontab, read as the system's and as a user's.
+/// A crontab, read in the system's form and in a user's.
 @Sendable func fuzzCrontab(_ bytes: [UInt8]) {
     for isSystem in [true, false] {
         let crontab = Crontab(bytes, isSystem: isSystem, isUser: { $0 == "root" })
@@ -31,7 +31,7 @@ import Store
     }
 }
 
-/// What can be written back is read as the same.
+/// A line that is written back is read as the same line.
 private func checkLine(of entry: Crontab.Entry) {
     let text: String
     do throws(CrontabLine.Unsayable) { text = try CrontabLine.text(command: entry.command, input: entry.input) } catch { return }
@@ -40,7 +40,7 @@ private func checkLine(of entry: Crontab.Entry) {
     expect(isSame, "\(entry) became \(text)")
 }
 
-/// A task that can be read runs what cron ran, when cron ran it.
+/// A task runs the command that cron ran, at the times of cron.
 private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     let definition: TaskDefinition
     let context = ReadingContext(now: .now, zones: .none)
@@ -54,7 +54,7 @@ private func check(_ task: CrontabTask, _ entry: Crontab.Entry) {
     expect(one == other, "\(entry.when): cron's next is \(one?.rfc3339 ?? "never"), the task's \(other?.rfc3339 ?? "never")")
 }
 
-/// A job of at: the name of its file, then in the lines below it what it says.
+/// A job of at: the first line is the name of its file, and the rest its content.
 @Sendable func fuzzAtJob(_ bytes: [UInt8]) {
     let end = bytes.firstIndex(of: 0x0A) ?? bytes.endIndex
     guard let name = AtJob.Name(String(decoding: bytes[..<end], as: UTF8.self)) else { return }

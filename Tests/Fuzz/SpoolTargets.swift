@@ -1,11 +1,11 @@
-// What people put into the spool, taken by a daemon on a simulated disk: it goes on, every job comes to its place with a status
-// that can be read, and a daemon that is started after it finds nothing to mend.
+// Files that people put into the spool, read by a daemon on a simulated disk. The daemon must continue, every job must be in its directory
+// with a readable status, and the next daemon must find nothing to mend.
 
 import Daemon
 import Simulation
 import Store
 
-/// The name of a file in new/, then in the lines below it what the file says. A name of `script` and the like, without an ending, is
+/// The first line is the name of a file in new/, and the rest its content. A file whose name has no ending, such as `script`, is
 /// executable.
 @Sendable func fuzzJob(_ bytes: [UInt8]) {
     let end = bytes.firstIndex(of: 0x0A) ?? bytes.endIndex
@@ -25,7 +25,7 @@ import Store
     }
 }
 
-/// A request, in which `%R` stands for the id of a job that runs and `%W` for that of one that waits; the same as the note of a pause.
+/// A request. `%R` in it means the id of a running job, and `%W` that of a waiting one. The same text is the note of a pause.
 @Sendable func fuzzControl(_ bytes: [UInt8]) {
     let world = started()
     put("new/runs.toml", Array("command = [\"true\"]\ntimeout = \"1h\"\n".utf8), in: world)
@@ -66,7 +66,7 @@ private func started() -> SimulatedWorld {
     return world
 }
 
-/// By rename, as one who is careful does it.
+/// Puts a file into the spool by rename, as careful people do.
 private func put(_ path: String, _ bytes: [UInt8], in world: SimulatedWorld, mode: UInt32 = 0o600) {
     do throws(SystemError) {
         try world.disk.create("tmp/put", bytes, mode: mode)

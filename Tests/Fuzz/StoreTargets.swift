@@ -1,5 +1,5 @@
-// What the daemon and its workers leave for later: journals, status files, the records and messages of workers. Whatever is
-// read is written and read back the same; what is damaged is told.
+// Data that the daemon and its workers write: journals, status files, and the records and messages of workers. Everything that can be read
+// is written and read back unchanged, and damage is reported.
 
 import Daemon
 import Simulation
@@ -7,8 +7,8 @@ import WorkerProtocol
 
 @testable import Store
 
-/// The lines of a segment, each without its checksum, which is put before it; but not before one that begins with `!`, whose rest
-/// is taken as it is.
+/// The lines of a segment without their checksums, which this target adds. It adds none to a line that begins with `!`, and uses the rest
+/// of that line as it is.
 @Sendable func fuzzJournal(_ bytes: [UInt8]) {
     let segment = withChecksums(bytes)
     for line in segment.split(separator: UInt8(ascii: "\n")) {
@@ -49,7 +49,7 @@ private func salvage(_ segment: [UInt8]) -> SalvagedSegment {
     }
 }
 
-/// Whether the daemon would go on with it.
+/// True when a daemon would continue this journal.
 private func isReadable(_ segment: [UInt8]) -> Bool {
     let disk = SimulatedDisk()
     do {
@@ -62,7 +62,7 @@ private func isReadable(_ segment: [UInt8]) -> Bool {
     }
 }
 
-/// A daemon finds that journal. It starts, or says why not; and what it makes of it is a journal too.
+/// Starts a daemon with this journal. It starts or reports why not, and the journal that it writes can be read.
 @Sendable func fuzzRecovery(_ bytes: [UInt8]) {
     let world = SimulatedWorld()
     let segment = Array("1 2026-11-21T01:00:00.000Z segment format=1 spool=x\n".utf8) + bytes
@@ -89,7 +89,7 @@ private func isReadable(_ segment: [UInt8]) -> Bool {
     }
 }
 
-/// Some turns, from each due time to the next, with workers that do their part.
+/// Takes some turns, from one due time to the next, and lets the workers work.
 func live(_ world: SimulatedWorld) throws(Violation) {
     for pick in 0..<UInt64(12) {
         try world.turn()
@@ -117,7 +117,7 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     expect(second.json() == written, "\(before) becomes \(after)")
 }
 
-/// A worker's record without its checksum and its padding; the same bytes as messages between worker and daemon.
+/// A worker's record without its checksum and its padding. The same bytes are also read as messages between worker and daemon.
 @Sendable func fuzzWorker(_ bytes: [UInt8]) {
     _ = WorkerRecord.parse(bytes)
     let text = bytes.prefix(WorkerRecord.size - 10)

@@ -1,5 +1,5 @@
-// What says when: an expression is refused with a place inside it, or its due times come one after another, within the years
-// there are, and its normalized text says the same.
+// Texts about time. An expression is refused with a position in it. Otherwise its due times are ascending and in the allowed years, and its
+// normalized text has the same meaning.
 
 @testable import Recurrence
 
@@ -17,7 +17,7 @@
 
 @Sendable func fuzzPattern(_ bytes: [UInt8]) {
     each(bytes) { text, zone, daylight throws(RecurrenceError) in
-        // An interval in months has no such text; `@every 2 months` stands for it.
+        // An interval of months has no such text; `@every 2 months` is used for it.
         if text.hasPrefix("@every ") { return .every(try Span.parse(String(text.dropFirst(7))), fromStart: false) }
         return try Recurrence.pattern(text, zone: zone, daylight: daylight)
     }
@@ -25,7 +25,7 @@
     _ = try? PatternExtension.answer(bytes, zone: .central, after: .now)
 }
 
-/// A rule; below it its start and what is left out, a line each, as far as they can be read.
+/// A rule, and in the lines below it its start and its exclusions, as far as they can be read.
 @Sendable func fuzzRRule(_ bytes: [UInt8]) {
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     each(Array(lines[0])) { text, zone, daylight throws(RecurrenceError) in
@@ -36,7 +36,7 @@
     }
 }
 
-/// An instant or a length of time, in any spelling.
+/// An instant or a duration in any spelling.
 @Sendable func fuzzTime(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     do throws(RecurrenceError) {
@@ -80,7 +80,7 @@
     }
 }
 
-/// A zone's file; or, of what does not begin as one, the rule in its last line.
+/// The file of a zone. For bytes that do not begin like such a file, the rule in the last line.
 @Sendable func fuzzTimeZone(_ bytes: [UInt8]) {
     let file: TimeZoneFile
     if bytes.starts(with: "TZif".utf8) {
@@ -100,7 +100,7 @@
             let offset = zone.offset(at: instant)
             let wall = Instant(seconds: seconds + Int64(offset.seconds))
             switch zone.resolve(wall: wall) {
-            // Before 1970 what is known is what 1970 begins with.
+            // Times before 1970 have the offset of the beginning of 1970.
             case .unique(let found): expect(found == instant || seconds <= 0, "\(instant) shows \(wall), which is \(found)")
             case .repeated(let first, let second): expect(first < second, "\(wall) is \(first), then \(second)")
             case .gap: expect(seconds <= 0, "\(instant) shows \(wall), which is in a gap")
@@ -131,7 +131,7 @@ private func each(_ bytes: [UInt8], _ read: (String, Zone, DaylightRule) throws(
             _ = recurrence.explanation(at: .now, of: text)
             let normalized = recurrence.normalized
             do throws(RecurrenceError) {
-                // A zone that it names is not in that text.
+                // The text does not contain the zone.
                 let again = try read(normalized, recurrence.zone ?? zone, daylight)
                 expect(again.normalized == normalized, "\(text): \(normalized) becomes \(again.normalized)")
                 for start in Instant.starts {
@@ -170,7 +170,7 @@ private func expectInside(_ error: RecurrenceError, _ text: String) {
 
 extension Instant {
     static let now = Instant(seconds: 1_795_226_400)
-    /// The ends of the numbers, of the calendar, and the hours before clocks change.
+    /// The ends of the range of numbers and of the calendar, and the hours before clock changes.
     fileprivate static let starts = [
         Instant(milliseconds: .min), Instant(milliseconds: 0), Instant(seconds: 1_774_742_400), .now, Instant(seconds: 1_792_886_400),
         Instant(seconds: Civil.endSeconds - 86_400), Instant(milliseconds: .max),
@@ -183,7 +183,7 @@ extension DaylightRule {
 
 extension Zone {
     fileprivate static let central = Zone(name: "Central", rule: "CET-1CEST,M3.5.0,M10.5.0/3")
-    /// Half an hour of daylight saving, in the other half of the world.
+    /// A zone of the southern half of the world with half an hour of daylight saving.
     fileprivate static let odd = Zone(name: "Odd", rule: "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0")
 
     private convenience init(name: String, rule: String) {
@@ -193,6 +193,6 @@ extension Zone {
 }
 
 extension ZoneDatabase {
-    /// Nothing is read from the machine's.
+    /// A database without files, so that nothing is read from the machine's.
     static let none = ZoneDatabase(directories: [])
 }

@@ -27,9 +27,9 @@ struct BeginCheck {
         let directory = Layout.directory(of: job.id, .running)
         for name in Source.fileNames {
             guard let bytes = world.disk.bytes("\(directory)/\(name)") else { continue }
-            // With a task, what was dropped is not all that is run.
+            // A job with a task runs more than its file contains.
             if bytes == job.source.bytes || job.task != nil && (job.file != nil || job.isDirectory) { return }
-            // Nobody has synced the file, and the kernel could not write it.
+            // The file was not synced, and the kernel failed to write it.
             let mayBeGone = Set(people.drops.lazy.filter(\.mayBeGone).map(\.number))
             if people.marks(in: job.source.bytes).contains(where: mayBeGone.contains) {
                 return
@@ -56,16 +56,16 @@ struct BeginCheck {
     private func whatItWaitsForHasEnded() throws(Violation) {
         guard let after = job.definition.after else { return }
         var ids = after.all.compactMap { JobID($0) }
-        // Those that a task's name has meant.
+        // The jobs that a task's name stood for.
         let facts = try JournalFacts(world.disk, taken: world.takenSegments)
         for version in facts.accepted[job.id] ?? [] where version.source == job.source { ids += version.waitsFor }
         for id in ids where !people.movedAway.contains(id.text) {
-            // A retry takes the place of what it repeats.
+            // A retry replaces the job that it repeats.
             if facts.retries.family(of: id).prefix(while: { $0 != id }).contains(where: { facts.states[$0].map(after.isMet) ?? false }) {
                 continue
             }
             if world.running.contains(where: { $0.id == id }) { throw Violation("\(job.id) begins while \(id) runs, which it waits for") }
-            // The disk may refuse for a while to move what has ended.
+            // The disk may refuse for a while to move an ended job.
             for state in [JobState.new, .running] where facts.ends[id] == nil && world.disk.exists(Layout.directory(of: id, state)) {
                 throw Violation("\(job.id) begins while \(id) is in \(state), which it waits for")
             }
@@ -78,7 +78,7 @@ struct BeginCheck {
     private func itsKeyIsItsOwn() throws(Violation) {
         guard let key = job.definition.unique?.key else { return }
         for (id, other) in world.keys where other == key && id != job.id && id.text != job.retryOf {
-            // Whoever takes a job's directory away gives its key back. A power cut may bring the directory back.
+            // A job whose directory somebody takes away frees its key. A power cut may bring the directory back.
             if people.movedAway.contains(id.text) || people.carriedOff.contains(id.text) { continue }
             for state in [JobState.done, .failed] where world.disk.exists(Layout.directory(of: id, state)) {
                 // A power cut has brought back a record that was removed.

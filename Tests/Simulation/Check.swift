@@ -1,13 +1,13 @@
 import Daemon
 import Store
 
-/// What must hold. Everything is looked at from outside: the tree, the journal's text, and what jobs did in the world.
+/// Checks what must hold, only by what can be seen from outside: the tree, the journal's text, and the effects of jobs in the world.
 struct Check {
     private let world: SimulatedWorld
     private let people: People
     private let disk: SimulatedDisk
     private let places: [Int: [String]]
-    /// The journal does not change meanwhile, and is read once.
+    /// The journal is read once, because it does not change during a check.
     private let journal = LazyFacts()
 
     init(_ world: SimulatedWorld, _ people: People) {
@@ -17,11 +17,11 @@ struct Check {
         places = Self.places(world.disk, people)
     }
 
-    /// Just after a start of the daemon.
+    /// Checks what must hold just after a start of the daemon.
     func afterStart() throws(Violation) {
         guard let service = world.service else { return }
         try eachTryBeganOnce()
-        // What the disk refused stands elsewhere for a while.
+        // A job that the disk refused to move is in another directory for a while.
         if service.hasUnplaced { return }
         try everyDropHasItsPlace()
         try jobsStandWhereTheJournalSays(service.scheduler)
@@ -29,7 +29,7 @@ struct Check {
         try recordsAreTrue(service.scheduler)
     }
 
-    /// When everything that can end has ended.
+    /// Checks what must hold when everything that can end has ended.
     func atEnd() throws(Violation) {
         try afterStart()
         guard let service = world.service else { throw Violation("the daemon does not come up: \(world.gaveUp.last ?? "?")") }
@@ -51,12 +51,12 @@ struct Check {
         try everyDueTimeIsAccountedFor(service.scheduler)
     }
 
-    /// When all records have been looked at whose time was up at `since`.
+    /// Checks what must hold when the daemon has examined all records whose time was up at `since`.
     func afterPruning(since: Instant) throws(Violation) {
         for state in [JobState.done, .failed] {
             guard let directory = try? disk.node(state.rawValue) else { continue }  // no spool yet
             for name in directory.entries.keys where JobID(name) != nil {
-                // What cannot be looked at is kept.
+                // A record that cannot be read is kept.
                 guard let ends = try? PruneScan.stayEnds("\(state)/\(name)", disk, keep: world.configuration.keepMilliseconds)
                 else { continue }
                 if ends <= since { throw Violation("\(state)/\(name) is still there, and was to go at \(ends.rfc3339)") }
@@ -70,13 +70,13 @@ struct Check {
         if let id = world.misplaced.first { throw Violation("\(id) was started in a directory that was not its user's") }
         for (attempt, count) in world.begun where count > 1 {
             if people.movedAway.contains(attempt.id), let id = JobID(attempt.id) {
-                // The record of a due time tells no more that it has run.
+                // The journal has no longer a record that this due time has run.
                 if attempt.id.contains("-task") { continue }
-                // Of one that was removed, the job's file may have been left alone, or brought back by a power cut.
+                // The record was removed. The job's file may have been left, or a power cut has brought it back.
                 if try mayBeForgotten(id, endedAt: journal.facts(world).firstEnds[id]) { continue }
             }
             guard let id = JobID(attempt.id), let due = id.instant,
-                // A task that was removed and made anew when the clock had been set back is due then, too.
+                // A task that was removed and created again while the clock was set back is due at those times, too.
                 try journal.facts(world).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
             else { throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times") }
         }
@@ -86,7 +86,7 @@ struct Check {
         for drop in people.drops {
             let places = places(of: drop)
             if places.isEmpty, !drop.mayBeGone, try !hasBeenForgotten(drop) { throw Violation("mark-\(drop.number) is nowhere") }
-            // What somebody moved may come back after a power cut, and have been run again.
+            // A power cut may bring back a directory that somebody moved, after its job was run again.
             let isMoved = places.contains { people.movedAway.contains(String($0.drop { $0 != "/" }.dropFirst())) }
             if places.count > 1, !drop.mayBeTwice, !isMoved { throw Violation("mark-\(drop.number) is in \(places)") }
             guard !isMoved, !drop.retriesLost, drop.tries == 1, !drop.mayBeTwice, let place = places.first else { continue }
@@ -106,7 +106,7 @@ struct Check {
         }
     }
 
-    /// Nothing that ran is forgotten.
+    /// Checks that no job that ran is forgotten.
     private func whatBeganIsStillThere(_ scheduler: Scheduler) throws(Violation) {
         // Of a directory that somebody carried off, nothing tells after a crash whether its job had its record before.
         for id in Set(world.begun.keys.map(\.id)) where !people.movedAway.contains(id) && !people.carriedOff.contains(id) {
@@ -123,15 +123,15 @@ struct Check {
             for (name, entry) in directory.entries where entry.kind == .directory {
                 guard let id = JobID(name), hasJobFile("\(state)/\(name)") else { continue }
                 if !state.isTerminal {
-                    // In new/ it may be one that somebody has just moved in.
-                    // A power cut may bring back what somebody had moved out of running/.
+                    // A directory in new/ may be one that somebody has just moved there.
+                    // A power cut may bring back a directory that somebody had moved out of running/.
                     if state == .running, scheduler.jobs[id]?.state != .running, !people.movedAway.contains(name) {
                         throw Violation("running/\(name) does not run")
                     }
                     continue
                 }
                 guard scheduler.jobs[id] == nil else { throw Violation("\(state)/\(name) has not ended") }
-                // What a power cut makes of a record that somebody moved about is not what the journal can know.
+                // The journal cannot know what a power cut leaves of a record that somebody moved.
                 if people.movedAway.contains(name) { continue }
                 guard let bytes = entry.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind,
                     case .string(let told)? = table["state"]?.kind, case .integer(let attempt)? = table["try"]?.kind
@@ -187,22 +187,22 @@ struct Check {
         return !isKnown && world.earliest.advanced(byMilliseconds: world.configuration.keepMilliseconds) <= world.latest
     }
 
-    /// Whether the job said that its record need not be kept until now.
+    /// True when the job's `keep` allows its record to be gone by now.
     func mayBeForgotten(_ id: JobID, endedAt: Instant? = nil) throws(Violation) -> Bool {
         let facts = try journal.facts(world)
         let endedAt = endedAt ?? facts.ends[id]
         let job = facts.accepted[id]?.last
-        // The record of its first end went by what it said before somebody edited it.
+        // The record of its first end was kept for the time that the file had before somebody edited it.
         let stays = (facts.accepted[id] ?? []).compactMap(\.definition.keepMilliseconds)
         let keep = (job?.definition.keepMilliseconds == nil ? stays + [world.configuration.keepMilliseconds] : stays).min() ?? 0
-        // The journal forgets, too.
+        // The journal removes old records, too.
         if (endedAt ?? world.earliest).advanced(byMilliseconds: keep) <= world.latest,
             job == nil || endedAt != nil || facts.takenAway.contains(id)
         {
             return true
         }
         guard let job, endedAt != nil, let task = job.task else { return false }
-        // As any of them has said; and whether or not the others are still kept.
+        // Any of these jobs may have set the time, and the others may still be kept.
         let others = facts.ends.keys.filter { $0 != id }.compactMap { facts.accepted[$0]?.last }.filter { $0.task == task }
         return (others + [job]).contains { $0.definition.keepCount.map { $0 <= others.count } ?? false }
     }
@@ -215,7 +215,7 @@ struct Check {
 
     private func places(of drop: People.Drop) -> [String] { places[drop.number] ?? [] }
 
-    /// Where each mark stands.
+    /// The paths of the files that have each mark.
     private static func places(_ disk: SimulatedDisk, _ people: People) -> [Int: [String]] {
         var places: [Int: [String]] = [:]
         for state in JobState.allCases {

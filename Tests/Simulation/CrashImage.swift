@@ -1,15 +1,15 @@
 import Store
 
 extension SimulatedDisk {
-    /// The least that a disk writes whole.
+    /// The size that a disk writes as a whole.
     static let blockBytes = 512
 
-    /// What a power cut leaves: what was synced, and of all else whatever the generator picks.
+    /// The disk after a power cut: everything that was synced, and of everything else what the generator picks.
     ///
-    /// Directory changes survive as a file system may have written them: all up to some moment, or each by itself. Of a rename the
-    /// new name may survive alone, so that a file stands in both places (seen on btrfs), but never the loss of the old name
-    /// alone. Content that was not synced is there, old, empty, cut off anywhere, or full of holes: another process's sync has made the
-    /// file's size durable, and of the blocks behind what was synced any are on the disk and zeros stand for the others.
+    /// Changes of directories survive as a file system may have written them: all up to some moment, or each by itself. Of a rename, the
+    /// new name may survive alone, so that a file has both names (seen on btrfs), but never the loss of the old name alone. Content that
+    /// was not synced is new, old, empty, cut off anywhere, or full of holes: another process's sync has made the file's size durable, and
+    /// any of the later blocks are on the disk, while the others are zeros.
     package func cutPower(_ random: inout Random) {
         isStopped = false
         (fault, syncFault) = (nil, nil)
@@ -18,7 +18,7 @@ extension SimulatedDisk {
         let order = random.below(4)
         let until = random.below(pending.count + 1)
         var chosen: [Int: Int] = [:]
-        // A change does not survive one before it of the same name that did not; nor a lost old name the new one's loss.
+        // A change is lost when an earlier change of the same name is lost. The loss of an old name is lost when the new name is.
         var lost: [Change] = []
         for (index, change) in pending.enumerated() {
             var survives: Bool
@@ -43,7 +43,7 @@ extension SimulatedDisk {
         noteTorn()
     }
 
-    /// - Parameter met: a file that stands in two places is one. A directory that does becomes two that have nothing in common.
+    /// - Parameter met: a file with two names stays one file. A directory with two names becomes two separate ones.
     private func image(of node: Node, _ random: inout Random, _ met: inout [ObjectIdentifier: Node]) -> Node {
         guard let known = met[ObjectIdentifier(node)] else { return copy(of: node, &random, &met) }
         if node.kind == .file { return known }
@@ -82,7 +82,7 @@ extension SimulatedDisk {
         }
     }
 
-    /// What is in memory goes, and what is on the disk is read again. The size is known all the while.
+    /// Drops the content in memory, and reads that on the disk again. The size stays known.
     func forget(_ node: Node, _ random: inout Random) {
         let all = Content(bytes: node.bytes, modified: node.modified)
         let old = node.before.map { Array($0.bytes.prefix(all.bytes.count)) } ?? []
@@ -99,7 +99,7 @@ extension SimulatedDisk {
 
         func cut(to count: Int) -> Content { Content(bytes: Array(bytes.prefix(count)), modified: modified) }
 
-        /// Of the blocks behind so many bytes, each is there or not.
+        /// Each block after this many bytes is there or not.
         func withHoles(behind synced: Int, size: Int, _ random: inout Random) -> Content {
             var content = cut(to: size)
             var at = synced
@@ -127,6 +127,6 @@ package struct Random: RandomNumberGenerator {
         return x ^ (x >> 31)
     }
 
-    /// 0 up to but not including `bound`; 0 when that is 0.
+    /// A number from 0 up to but not including `bound`; 0 when `bound` is 0.
     package mutating func below(_ bound: Int) -> Int { bound <= 0 ? 0 : Int(next() % UInt64(bound)) }
 }

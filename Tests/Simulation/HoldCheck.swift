@@ -2,8 +2,8 @@ import Daemon
 import Scheduler
 import Store
 
-/// What `why` says of a waiting job agrees with what the scheduler does: after a turn that left nothing to do, each job that waits has a
-/// reason, by the same rules that readers without a daemon go by.
+/// Checks that `why` agrees with the scheduler: after a turn that left nothing to do, every waiting job has a reason to wait, by the rules
+/// with which commands find it without a daemon.
 struct HoldCheck {
     let scheduler: Scheduler
     let configuration: Configuration

@@ -1,23 +1,23 @@
-// A journal in which every bit is turned in turn. None may be passed over in silence: each line that is read is one that was
-// written, and whoever reads the segment is told of the line that is not, or, in the last newline alone, of a torn tail.
+// Flips every bit of a journal, one after another. No flip may go unnoticed: every line that is read must be one that was written, and
+// reading the segment must report the other line, or, for the last newline, a torn tail.
 
 import Daemon
 import Store
 
 package struct JournalBits {
-    /// The segment, and where its lines begin.
+    /// The segment, and the offsets at which its lines begin.
     private let bytes: [UInt8]
     private let starts: [Int]
-    /// How many of them are before the last batch.
+    /// The number of lines before the last batch.
     private let settled: Int
 
     package private(set) var turned = 0
-    /// What went unseen: the first few.
+    /// The first few flips that went unnoticed.
     package private(set) var unseen: [String] = []
 
     package var records: Int { starts.count }
 
-    /// A journal of at least so many records, as a daemon writes it: of tasks, pauses, and jobs that come, run and end.
+    /// A journal of at least this many records, as a daemon writes it: tasks, pauses, and jobs from their drop to their end.
     package init(records: Int) throws {
         let world = SimulatedWorld()
         try world.startDaemon()
@@ -41,8 +41,8 @@ package struct JournalBits {
         settled = end.map { $0 + 1 } ?? 0
     }
 
-    /// Turns one bit of each `step`: its line, and at the end of one the two that become one, are what readers of a journal look at.
-    /// Of each `wholeStep`, the whole segment is read with it.
+    /// Flips every `step`th bit and reads its line, or the two lines that a flipped newline joins. For every `wholeStep`th bit, reads the
+    /// whole segment.
     package mutating func turn(step: Int, wholeStep: Int) {
         var number = 0
         for (index, start) in starts.enumerated() {
@@ -52,7 +52,7 @@ package struct JournalBits {
                 for bit in UInt8(0)..<8 {
                     number += 1
                     if number % step == 0 {
-                        // A newline that is none any more joins the line with the one behind it.
+                        // A flipped newline joins its line with the next one.
                         var lines = Array(bytes[start..<(place == next - 1 ? after : next)])
                         lines[place - start] ^= 1 << bit
                         turned += 1
@@ -64,7 +64,7 @@ package struct JournalBits {
         }
     }
 
-    /// None of the lines is one.
+    /// True when none of the lines can be read.
     private func isSeen(_ lines: [UInt8]) -> Bool {
         lines.split(separator: newline).allSatisfy { line in
             line.withUnsafeBufferPointer { JournalFields($0) == nil }
@@ -91,7 +91,7 @@ package struct JournalBits {
         }
         var reader = Ends()
         do {
-            // A torn tail is no line, and so nothing that the scan looks at.
+            // A torn tail is not a line, so the scan skips it.
             let damage = try Journal.scan(disk, since: Instant(milliseconds: 0), into: &reader)
             if damage.isEmpty, place != bytes.count - 1 { report("the scan passes bit \(bit) of byte \(place)") }
         } catch {
@@ -103,7 +103,7 @@ package struct JournalBits {
         if unseen.count < 10 { unseen.append(what) }
     }
 
-    /// A reader that is about one kind of record: damage in all others concerns it too, for the bit may be in the kind.
+    /// A reader for one kind of record must report damage in all others too, because the flipped bit may be in the kind.
     private struct Ends: JournalReader {
         func wants(_ line: JournalGlance) -> Bool { line.kind == "ended" }
         mutating func take(_ fields: JournalFields) {}

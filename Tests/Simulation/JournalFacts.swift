@@ -1,6 +1,6 @@
 import Store
 
-/// What the journal's text says, read when it is first asked for.
+/// The facts in the journal's text, read when they are first needed.
 final class LazyFacts {
     private var known: JournalFacts?
 
@@ -12,12 +12,12 @@ final class LazyFacts {
     }
 }
 
-/// What the journal's text says, all segments of it.
+/// The facts in the text of all segments of the journal.
 struct JournalFacts {
-    /// A task's due times, since its schedule has been as it is.
+    /// The due times of a task since its schedule last changed.
     struct Due {
         var since: Instant?
-        /// Up to when they were dealt with.
+        /// The time up to which they were handled.
         var accounted: Instant?
         var text = ""
         var ran: Set<JobID> = []
@@ -25,7 +25,7 @@ struct JournalFacts {
 
         mutating func deal(through instant: Instant) { accounted = max(accounted ?? instant, instant) }
 
-        /// Set back further than any right clock is, it counts from there, whatever was dealt with when the clock was wrong.
+        /// When the clock is set back further than a right clock would be, the count begins there, whatever a wrong clock had handled.
         mutating func begin(_ instant: Instant) {
             if let accounted, instant.advanced(byMilliseconds: 86_400_000) < accounted {
                 (since, skipped) = (instant, [])
@@ -40,27 +40,27 @@ struct JournalFacts {
     }
 
     private(set) var due: [String: Due] = [:]
-    /// From when a task's due times have counted, each time that it was new: never there before, or removed since.
+    /// The times from which a task's due times count: one for each time that the task was created.
     private(set) var beginnings: [String: [Instant]] = [:]
     private var inForce: Set<String> = []
-    /// Those of the segment that is being read.
+    /// The facts of the segment that is being read.
     private var acceptedHere: Set<JobID> = []
-    /// Of the record before this one, if that was of a schedule: how things stood before it.
+    /// The state before the preceding record, if that concerned a schedule.
     private var scheduledBefore: (task: String, at: Instant, due: Due?)?
-    /// Each version of each job, as it was taken up.
+    /// Each accepted version of each job.
     private(set) var accepted: [JobID: [AcceptedJob]] = [:]
-    /// Jobs that only segments speak of that somebody has taken away. The daemon may have removed the segment that told of their end.
+    /// The jobs that are only in segments that somebody took away. The daemon may have removed the segment with their end.
     private(set) var takenAway: Set<JobID> = []
     private(set) var ends: [JobID: Instant] = [:]
-    /// How those have ended that have.
+    /// The ends of the jobs that have ended.
     private(set) var states: [JobID: JobState] = [:]
     private(set) var retries = Retries()
-    /// The same of a job's first end, of those that have run again under their id.
+    /// The first ends of the jobs that have run again under the same id.
     private(set) var firstEnds: [JobID: Instant] = [:]
-    /// Names in new/ that became no job, and when that was first found.
+    /// The names in new/ that did not become jobs, and the time when that was first found.
     private(set) var rejected: [String: Instant] = [:]
 
-    /// `taken`: the text of the segments that somebody has taken away.
+    /// `taken` is the text of the segments that somebody has taken away.
     init(_ disk: SimulatedDisk, taken: [String: [UInt8]]) throws(Violation) {
         let zones = ZoneDatabase(directories: [])
         do {
@@ -96,11 +96,11 @@ struct JournalFacts {
         case .defined(let file, let source, _):
             let name = String(file.dropFirst("tasks/".count))
             let text = String(decoding: source.bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("cron") }.joined()
-            // Another schedule: what was due before is another's affair.
+            // The schedule is another one now, so earlier due times do not count.
             if due[name]?.text != text { due[name] = Due(text: text) }
         case .scheduled(let task, _, let accounted, _, _):
             if inForce.insert(task).inserted { beginnings[task, default: []].append(accounted) }
-            // The first of two at once tells only to what it had come before a leap.
+            // Of two records at the same time, the first has only the state before a leap of the clock.
             if let scheduled, scheduled.task == task, scheduled.at == instant { due[task] = scheduled.due }
             scheduledBefore = (task, instant, due[task])
             due[task]?.begin(accounted)

@@ -2,25 +2,25 @@ import Daemon
 import Glibc
 import Store
 
-/// Those who drop, edit, move and remove files, and what they remember of it.
+/// The people who drop, edit, move and remove files, with what they must remember of that.
 final class People {
-    /// Something that somebody dropped: its text bears a mark with its number, by which it is found again.
+    /// A file that somebody dropped. Its text has a mark with its number, by which it is found again.
     struct Drop {
         var number: Int
-        /// As what it came into new/, or whose place it took there.
+        /// The name under which it was put into new/, or of the file that it replaced there.
         var name = ""
-        /// It was synced, as `submit` does, before it counted as handed over.
+        /// True when it was synced before its rename, as `submit` does.
         var isSynced: Bool
-        /// Somebody removed or edited it, so that it may be gone.
+        /// True when somebody removed or edited it, so that it may be gone.
         var mayBeGone = false
-        /// Somebody had it run again, so that it may be there twice.
+        /// True when somebody had it run again, so that it may exist twice.
         var mayBeTwice = false
         var isBad = false
-        /// It became a job within the time that it is given for that.
+        /// True when it became a job within the time allowed for that.
         var isInTime = false
-        /// A run that nobody recorded the end of is taken again.
+        /// True when a run without a recorded end is tried again.
         var retriesLost = false
-        /// The record whose text it became, and with which it goes.
+        /// The record into which its text was copied, and with which it is removed.
         var record: String?
         var tries = 1
 
@@ -46,19 +46,19 @@ final class People {
 
     private unowned let world: SimulatedWorld
     private(set) var drops: [Drop] = []
-    /// Files that somebody still writes.
+    /// The files that somebody is still writing.
     private var slow: [Slow] = []
     private var scripts: [Script] = []
     private var requests = 0
     private var written = 0
-    /// Jobs whose records somebody moved into new/ again.
+    /// The jobs whose records somebody moved back into new/.
     private(set) var movedAway: Set<String> = []
-    /// Jobs whose directories somebody moved out of the spool's own directories while they ran.
+    /// The jobs whose directories somebody moved out of the spool's directories while they ran.
     private(set) var carriedOff: Set<String> = []
     private var moves = 0
-    /// Drops whose jobs' directories somebody moved within the spool while they ran.
+    /// The drops whose jobs' directories somebody moved within the spool while they ran.
     private var moved: Set<Int> = []
-    /// The latest start that was asked for.
+    /// The latest `start` of a dropped job.
     private(set) var latest = SimulatedWorld.start
 
     init(_ world: SimulatedWorld) { self.world = world }
@@ -66,7 +66,7 @@ final class People {
     private var disk: SimulatedDisk { world.disk }
 
     func act(_ kind: Step.Kind, _ pick: UInt64) {
-        // A name that is gone by now, a directory that is not there yet: then nothing happens, as with people.
+        // When a name or a directory does not exist, nothing happens, as with people.
         try? perform(kind, pick)
     }
 
@@ -214,7 +214,7 @@ final class People {
 
     private func compose(_ pick: UInt64, isSynced: Bool) -> (name: String, text: String) {
         var drop = Drop(number: drops.count, isSynced: isSynced)
-        // What runs comes last: of a file that is cut off, nothing does.
+        // The key `command` is last, so that a truncated file runs nothing.
         var text = "description = \"\(drop.mark)\"\n"
         let isOfTask = pick >> 12 % 6 == 0
         if pick >> 8 % 3 == 0 {
@@ -249,7 +249,7 @@ final class People {
         if pick >> 52 % 4 == 0 { text += "user = \"another\"\n" }
         text += isOfTask ? "task = \"task\(pick % 3)\"\n" : "command = \":\"\n"
         disk.trace?("    \(drop.mark) is \(isSynced ? "synced" : "not synced")")
-        // Few names, so that they are taken again and again.
+        // There are few names, so that they are often taken already.
         drop.name = pick >> 48 % 4 == 0 ? "name\(pick % 3).toml" : "name\(drops.count + 1).toml"
         drops.append(drop)
         return (drop.name, text)
@@ -263,7 +263,7 @@ final class People {
         try disk.move(temporary, to: path)
     }
 
-    /// A name that still waits gets another content, which is to edit it.
+    /// Edits a waiting file: its name gets another content.
     private func replaced(_ path: String) {
         // Not there: then nothing is replaced.
         for index in (try? disk.node(path)).map(marks) ?? [] { drops[index].mayBeGone = true }
@@ -287,7 +287,7 @@ final class People {
         disk.onChange?(Layout.new, one.path.split(separator: "/").last.map(String.init) ?? "", .closed)
     }
 
-    /// What somebody wrote there is closed as it is.
+    /// Closes a file that somebody wrote, as it is.
     private func giveUp(_ path: String) {
         for one in slow where one.path == path { one.node.writers -= 1 }
         slow.removeAll { $0.path == path }
@@ -300,16 +300,16 @@ final class People {
 
     func lift(_ scope: String) { try? disk.unlink("\(Layout.control)/\(scope)") }  // not paused: then it is lifted
 
-    /// All that was open is closed, and what was not synced may be gone.
+    /// After a power cut: all files are closed, and drops that were not synced may be gone.
     func powerWasCut() {
         memoryWasNeeded()
         slow = []
-        // The directory may be in both places then.
+        // The directory may have both names then.
         for index in moved { drops[index].mayBeTwice = true }
         // Tasks too: what came of them is looked at by what the journal says.
     }
 
-    /// What the disk has failed to write may be gone: of a file that nobody synced.
+    /// After a failed write: the content of files that were not synced may be gone.
     func memoryWasNeeded() {
         for one in slow { drops[one.drop].mayBeGone = true }
         for index in drops.indices where !drops[index].isSynced { drops[index].mayBeGone = true }
@@ -332,7 +332,7 @@ final class People {
             }
             rest = rest.dropFirst(word.count)
             let digits = rest.prefix { $0 >= 0x30 && $0 <= 0x39 }
-            // Cut off, it may be another's number.
+            // The number of a truncated mark may be that of another drop.
             if rest.dropFirst(digits.count).first == UInt8(ascii: ";"), let number = Int(String(decoding: digits, as: UTF8.self)) {
                 found.append(number)
             }
@@ -340,7 +340,7 @@ final class People {
         return found
     }
 
-    /// The id of some job there is, or the name of some task.
+    /// The id of an existing job, or the name of a task.
     private func known(_ pick: UInt64) -> String? {
         if pick % 4 == 0 { return "task\(pick >> 2 % 3)" }
         var ids: [String] = []
@@ -351,7 +351,7 @@ final class People {
         return ids.isEmpty ? nil : ids[Int(pick >> 2 % UInt64(ids.count))]
     }
 
-    /// A waiting file of somebody's.
+    /// A waiting file that somebody dropped.
     private func waiting(_ pick: UInt64) -> (path: String, drop: Int)? {
         guard let new = try? disk.node(Layout.new) else { return nil }  // no spool yet
         let names = new.entries.filter { $0.value.kind == .file }.keys.sorted()

@@ -5,7 +5,7 @@ import Glibc
 import Store
 
 package struct Outcome: Equatable {
-    /// What did not hold, and at which step.
+    /// The violated invariant, and the step at which it was found.
     package var violation: String?
     package var step = 0
     package var began = 0
@@ -13,7 +13,7 @@ package struct Outcome: Equatable {
     package var cuts = 0
     package var kills = 0
     package var faults = 0
-    /// Due times that became runs.
+    /// The number of due times that became runs.
     package var scheduledRuns = 0
 }
 
@@ -22,15 +22,15 @@ package final class Run {
     let people: People
     private let steps: [Step]
     private var powerFailsAtEnd: UInt64?
-    /// What did not hold when a command began.
+    /// The invariant that was violated when a command began.
     private var violationAtBegin: Violation?
     private var outcome = Outcome()
-    /// Who has taken what was written: syncs that fail, or people the journal.
+    /// The reasons why written data may be gone: failed syncs, or people who took the journal away.
     private var brokenBy: Breaker?
 
     private enum Breaker { case disk, people }
 
-    /// - Parameter isTold: the daemon's log, and each change of the disk, go to standard output.
+    /// - Parameter isTold: writes the daemon's log and each change of the disk to standard output.
     /// - Parameter refusesSomeStarts: the world cannot start some jobs.
     package init(_ steps: [Step], bug: SimulatedDisk.Bug? = nil, isTold: Bool = false, refusesSomeStarts: Bool = false) {
         self.steps = steps
@@ -110,7 +110,7 @@ package final class Run {
         .pause, .resume,
             .defineTask, .editTask, .spoilTask, .removeTask, .moveRunning, .moveBack:
             people.act(step.kind, pick)
-        // A journal that is gone, and a disk that does not take the one that is written from memory, are more than anybody mends.
+        // Nobody can mend a removed journal while the disk refuses the one that is written from memory.
         case .takeJournal where brokenBy == .disk: break
         case .syncFault where brokenBy == .people, .writebackFails where brokenBy == .people: break
         case .takeJournal:
@@ -148,7 +148,7 @@ package final class Run {
             outcome.faults += 1
             world.disk.failWriteback()
         case .forget where world.isUp || world.disk.isFailureUntold || world.processes.contains { $0.isAlive && $0.job != nil }:
-            // Of what a job or the daemon reads before anybody was told, nothing can be promised.
+            // Nothing is promised about data that a job or the daemon reads before the failure was reported.
             break
         case .forget:
             var random = Random(pick)
@@ -160,14 +160,14 @@ package final class Run {
         }
     }
 
-    /// Once, a few times, or for good: until somebody stops the daemon.
+    /// A fault strikes once, a few times, or until somebody stops the daemon.
     private static func error(_ pick: UInt64) -> SimulatedDisk.Fault.Kind {
         let errors: [Int32] = [ENOSPC, ENOSPC, EIO, EMFILE]
         let times = pick >> 12 % 8 == 0 ? 100 : 1 + Int(pick >> 8 % 5)
         return .error(errors[Int(pick % 4)], times: times)
     }
 
-    /// The daemon starts, and what goes wrong while it recovers goes wrong again.
+    /// Starts the daemon while the same fault strikes again during its recovery.
     private func crashLoop(_ pick: UInt64) throws(Violation) {
         var random = Random(pick)
         for _ in 0...random.below(4) where !world.isUp {
@@ -180,7 +180,7 @@ package final class Run {
         world.disk.fault = nil
     }
 
-    /// The power fails where the fault ended the daemon.
+    /// Cuts the power at the point where the fault ended the daemon.
     private func afterwards() throws(Violation) {
         guard let pick = powerFailsAtEnd else { return }
         if !world.isUp {
@@ -203,7 +203,7 @@ package final class Run {
         if try world.startDaemon() { try Check(world, people).afterStart() }
     }
 
-    /// What recovery does, done again, changes nothing.
+    /// Checks that a second recovery changes nothing.
     private func recoverTwice() throws(Violation) {
         guard !world.isUp else { return }
         world.disk.fault = nil
@@ -218,7 +218,7 @@ package final class Run {
         }
     }
 
-    /// No more trouble: everything comes to its end.
+    /// Ends all trouble, so that everything can end.
     private func end() throws(Violation) {
         world.disk.fault = nil
         world.disk.lookFault = nil
@@ -237,7 +237,7 @@ package final class Run {
             guard let service = world.service else { continue }
             if service.hasWork { continue }
             let waits = service.hasUnplaced || service.hasUnready || service.scheduler.jobs.values.contains { $0.schedule == nil }
-            // What it has moved itself is told to it only then.
+            // Only then does the daemon read the events of its own moves.
             idleTurns = waits || world.now < people.latest ? 0 : idleTurns + 1
             if idleTurns == 2 { break }
             if idleTurns == 0, let wake = service.nextWake, wake > world.now { world.now = wake }
@@ -246,7 +246,7 @@ package final class Run {
         try growOld()
     }
 
-    /// When their time is up, records go.
+    /// Moves the clock on until records are removed because their time is up.
     private func growOld() throws(Violation) {
         world.now = world.now.advanced(byMilliseconds: world.configuration.keepMilliseconds + 86_400_000)
         let since = world.now
@@ -275,7 +275,7 @@ extension SimulatedDisk {
         }
         for state in JobState.allCases {
             let path = Layout.directory(state)
-            // Before the spool is made there is none.
+            // The directory is missing before the spool is made.
             if let node = try? node(path) { walk(path, node) }
         }
         return lines

@@ -1,4 +1,4 @@
-/// Fewer steps that still fail.
+/// Finds fewer steps that still fail.
 package enum Shrinking {
     package struct Failure: CustomStringConvertible {
         package var steps: [Step]
@@ -9,7 +9,7 @@ package enum Shrinking {
         }
     }
 
-    /// Nil when the steps do not fail. Takes away ever smaller parts, as long as what is left still fails in the same way.
+    /// Removes ever smaller parts of the steps while the rest still fails in the same way. Nil when the steps do not fail.
     package static func shrink(_ steps: [Step], bug: SimulatedDisk.Bug? = nil) -> Failure? {
         var way: [Substring]?
         func failure(_ steps: [Step]) -> Failure? {
@@ -38,7 +38,7 @@ package enum Shrinking {
         }
     }
 
-    /// The first words of it, without those that name this or that job.
+    /// The first words of a failure, without names of jobs.
     private static func way(_ violation: String) -> [Substring] {
         Array(violation.split(separator: " ").filter { !$0.contains(where: \.isNumber) }.prefix(3))
     }

@@ -1,42 +1,42 @@
-// A disk in memory that knows what of it has been synced.
+// A disk in memory that records what has been synced.
 //
-// It gives no more than POSIX does. A change of a directory is durable once that directory is synced, a file's content once the
-// file is; nothing else makes either durable, and `syncAll` makes all. What is not durable may survive a power cut or not,
-// each change by itself, in any combination that a journaling file system can leave: see `CrashImage`.
+// It promises no more than POSIX. A change of a directory is durable when that directory has been synced, and a file's content when the
+// file has been synced. `syncAll` makes everything durable, and nothing else does. Each other change may survive a power cut or not, in any
+// combination that a journaling file system can leave: see `CrashImage`.
 //
-// A sync that fails is not tried again by the kernel: what it could not write counts as written from then on, until it is dropped from
-// memory. The error is told once. A directory's changes stay to be synced: a file system that cannot log those gives up altogether.
+// As in Linux, data that a failed sync could not write counts as written from then on, until it is dropped from memory. The error is
+// reported once. Changes of a directory remain to be synced: a file system that cannot log them shuts itself down.
 
 import Glibc
 import Store
 
 package final class SimulatedDisk: FileSystem {
-    /// A file or directory, whatever names it has.
+    /// A file or directory, apart from its names.
     final class Node {
         let inode: UInt64
         let kind: FileKind
         var mode: UInt32
-        /// Nil: the spool's owner.
+        /// The owner. Nil means the spool's owner.
         var owner: FileOwner?
         var bytes: [UInt8] = []
         var entries: [String: Node] = [:]
         var modified: Int64
         var changed: Int64
-        /// How many of the bytes at the front would survive a power cut for sure.
+        /// The number of bytes from the beginning that surely survive a power cut.
         var syncedCount = 0
-        /// What would survive instead, when the content was replaced in place, with its time: size and time are of one inode.
+        /// The earlier content, with its time, that survives instead when the content was replaced in place.
         var before: (bytes: [UInt8], modified: Int64)?
-        /// A sync of it has failed: what was not on the disk then can be read for as long as it is in memory, and no later sync writes it.
+        /// True when a sync has failed. The data that was not on the disk can be read while it is in memory, and no later sync writes it.
         var hasFailed = false
-        /// The kernel has failed to write it by itself, which the next sync of it tells.
+        /// True when the kernel has failed to write the file by itself. The next sync reports that.
         var isFailureUntold = false
-        /// Its content would survive a power cut as it is.
+        /// True when the content survives a power cut as it is.
         var isDurable: Bool { syncedCount == bytes.count && before == nil }
-        /// The entries that would survive a power cut for sure.
+        /// The entries that surely survive a power cut.
         var syncedEntries: [String: Node] = [:]
-        /// How many people have it open for writing.
+        /// The number of people who have the file open for writing.
         var writers = 0
-        /// A job's directory that a power cut has left without its status.
+        /// True for a job's directory that a power cut has left without its status.
         var isTorn = false
 
         init(inode: UInt64, kind: FileKind, mode: UInt32, at time: Int64) {
@@ -47,7 +47,7 @@ package final class SimulatedDisk: FileSystem {
             changed = time
         }
 
-        /// What a job's file says, or in a job's directory the file of it.
+        /// The text of a job's file, or of the file in a job's directory.
         var jobText: [UInt8] {
             kind == .file ? bytes : Source.fileNames.compactMap { entries[$0] }.filter { $0.kind == .file }.flatMap(\.bytes)
         }
@@ -64,12 +64,12 @@ package final class SimulatedDisk: FileSystem {
         var node: Node
     }
 
-    /// What goes wrong, and at which of the changes to come.
+    /// A fault, and the number of the future change at which it strikes.
     package struct Fault {
         package enum Kind: Equatable {
             /// The process ends before the change, or in the middle of it.
             case kill, killWithin
-            /// The system refuses that many calls.
+            /// The system refuses this many calls.
             case error(Int32, times: Int)
         }
 
@@ -82,25 +82,25 @@ package final class SimulatedDisk: FileSystem {
         }
     }
 
-    /// Bugs on purpose, to see that they are found.
+    /// Deliberate bugs, to check that the simulator finds them.
     package enum Bug: String, CaseIterable, Sendable {
         /// `fdatasync` of the journal does nothing.
         case journalIsNotSynced
         /// A record reaches the journal only when the next change to a directory has been made.
         case renameBeforeJournal
-        /// That events were lost is not told.
+        /// Lost events are not reported.
         case overflowIsNotNoticed
-        /// Up to when due times are accounted for is forgotten: the segment of the journal before the last is read.
+        /// Accounted due times are forgotten: the segment before the last one is read.
         case catchUpTwice
         /// All files look as if they were one.
         case idsAreReused
         /// `fsync` of a directory does nothing.
         case directoriesAreNotSynced
-        /// A worker says that a command has ended when it has only begun.
+        /// A worker reports the end of a command that has only begun.
         case endIsToldEarly
     }
 
-    /// Takes a line for each change.
+    /// Called with a line for each change.
     var trace: ((String) -> Void)?
     var root: Node
     var pending: [Change] = []
@@ -112,11 +112,11 @@ package final class SimulatedDisk: FileSystem {
     /// The wall clock, nanoseconds since the epoch.
     var time: Int64 = 0
     package var fault: Fault?
-    /// What goes wrong with a look, and at which of those to come: the system refuses that many.
+    /// A fault of reading calls, and the number of the future call at which it strikes. The system refuses this many.
     package var lookFault: (errno: Int32, times: Int, after: Int)?
-    /// Which of the syncs to come fails: none before so many of them have been made.
+    /// The number of syncs that succeed before one fails.
     package var syncFault: Int?
-    /// The kernel has failed to write something by itself, which the next `syncAll` tells.
+    /// True when the kernel has failed to write something by itself. The next `syncAll` reports that.
     var isFailureUntold = false
     /// The process that used the disk has ended: every call fails.
     package var isStopped = false
@@ -124,9 +124,9 @@ package final class SimulatedDisk: FileSystem {
     var interruption: (after: Int, body: () -> Void)?
     /// Called for each change of a directory of the spool itself: its name, the entry's, and what happened.
     var onChange: ((_ directory: String, _ name: String, _ what: DirectoryEvent) -> Void)?
-    /// What somebody has seen who reads the spool at every moment, and must not see.
+    /// A forbidden state that a reader of the spool could have seen.
     package private(set) var seen: String?
-    /// What the bug `renameBeforeJournal` keeps back.
+    /// The journal data that the bug `renameBeforeJournal` keeps back.
     private var late: (node: Node, bytes: [UInt8])?
 
     enum DirectoryEvent { case created, movedIn, gone, closed, attributes }
@@ -157,7 +157,7 @@ package final class SimulatedDisk: FileSystem {
         throw SystemError(call: name, path: path, errno: fault.errno)
     }
 
-    /// Looks at the disk as nothing else does that is part of the run.
+    /// Reads the disk without counting as a part of the run.
     func undisturbed<T>(_ body: () throws -> T) rethrows -> T {
         let faults = (fault, lookFault, syncFault, isStopped)
         (fault, lookFault, syncFault, isStopped) = (nil, nil, nil, false)
@@ -165,9 +165,9 @@ package final class SimulatedDisk: FileSystem {
         return try body()
     }
 
-    /// Before each change. `half` does what a process leaves that is killed in the middle of it.
+    /// Called before each change. `half` makes the part of it that a process leaves when it is killed in the middle.
     ///
-    /// - Parameter refused: what an error leaves that is not the process's end.
+    /// - Parameter refused: the effect of an error that does not end the process.
     private func change(_ name: String, _ path: String, half: () -> Void = {}, refused: () -> Void = {}) throws(SystemError) {
         try call(name, path)
         trace?("    \(name) \(path)")
@@ -206,7 +206,7 @@ package final class SimulatedDisk: FileSystem {
         }
     }
 
-    /// What a failed sync of a file leaves.
+    /// Sets the state of a file after a failed sync.
     private func failSync(of node: Node) {
         if node.kind == .file, !node.isDurable { node.hasFailed = true }
     }
@@ -216,7 +216,7 @@ package final class SimulatedDisk: FileSystem {
         for entry in node.entries.values { failSyncOfAll(entry) }
     }
 
-    /// The kernel writes what is not on the disk, without being told to, and fails.
+    /// Has the kernel fail to write data back by itself.
     func failWriteback() {
         failSyncOfAll(root)
         func walk(_ node: Node) {
@@ -233,7 +233,7 @@ package final class SimulatedDisk: FileSystem {
         throw SystemError(call: name, path: path, errno: EIO)
     }
 
-    /// The kernel needs the memory: of what a sync could not write, what is on the disk is left.
+    /// Has the kernel drop data from memory. Of data that a sync could not write, only the part on the disk remains.
     func forgetFailed(_ random: inout Random) {
         func walk(_ node: Node) {
             for (_, entry) in node.entries.sorted(by: { $0.key < $1.key }) { walk(entry) }
@@ -245,11 +245,11 @@ package final class SimulatedDisk: FileSystem {
 
     // MARK: Readers
 
-    /// After each change that the daemon makes: a job's directory has a status that can be read, as long as it stands there.
+    /// Checks after each change of the daemon that every job's directory has a readable status.
     private func lookAsReader(_ path: String) {
         let parts = parts(path)
         guard parts.count >= 2, let state = JobState(rawValue: String(parts[0])), state != .new, JobID(parts[1]) != nil,
-            // Gone, or a file in its place: there is nothing to see.
+            // The directory is gone, or a file has its name.
             let node = try? node("\(parts[0])/\(parts[1])"), node.kind == .directory
         else { return }
         if Self.isWhole(node) {
@@ -265,7 +265,7 @@ package final class SimulatedDisk: FileSystem {
         return JobStatus(json: table) != nil
     }
 
-    /// What a power cut has torn stays so until the daemon has mended it.
+    /// Notes the directories that a power cut has torn and the daemon has not mended yet.
     func noteTorn() {
         for state in JobState.allCases {
             guard let directory = try? node(state.rawValue) else { continue }  // no spool yet
@@ -310,7 +310,7 @@ package final class SimulatedDisk: FileSystem {
 
     // MARK: Changing, without faults
 
-    /// The time of a change. The clock may stand, but no two changes are of one instant.
+    /// The time of a change. The clock may stand still, but no two changes have the same time.
     func tick() -> Int64 {
         ticks = (ticks + 1) % 1_000_000
         return time + ticks
@@ -338,14 +338,14 @@ package final class SimulatedDisk: FileSystem {
         return Node(inode: lastInode, kind: kind, mode: mode, at: tick())
     }
 
-    /// Writes as a person or a job does: no fault strikes.
+    /// Writes a file as a person or a job does, without faults.
     func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws(SystemError) {
         let (directory, name) = try parent(path)
         if let node = directory.entries[name] {
             if node.syncedCount > 0 { node.before = node.before ?? (Array(node.bytes.prefix(node.syncedCount)), node.modified) }
             node.bytes = bytes
             node.syncedCount = 0
-            // To be written again, all of it.
+            // All of it must be written again.
             node.hasFailed = false
             node.modified = tick()
             node.changed = node.modified
@@ -403,7 +403,7 @@ package final class SimulatedDisk: FileSystem {
         var isMore = true
         while isMore {
             isMore = false
-            // The loss of an old name takes the new one along, and each change those before it of the same name.
+            // Losing an old name needs the new one, and each change needs the earlier ones of the same name.
             for (later, change) in pending.enumerated() where isDurable[later] {
                 for (index, other) in pending.enumerated() where !isDurable[index] {
                     let isNewName = change.kind == .removed && other.kind == .added && other.number == change.number
@@ -495,7 +495,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     package func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
-        // Half of it is written, or nothing when it cannot be.
+        // Half of it is written, or nothing when that fails.
         try change("write", path) { try? write(path, Array(bytes.prefix(bytes.count / 2)), mode: mode) }
         try write(path, bytes, mode: mode)
         lookAsReader(path)
@@ -559,7 +559,7 @@ package final class SimulatedDisk: FileSystem {
         try removeFile(path)
     }
 
-    /// So few at a time that a record takes several turns.
+    /// The number of removals at a time: so few that a record takes several turns.
     package func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
         guard try node(path).kind == .directory, let name = try node(path).entries.keys.min() else {
             try removeFile(path)

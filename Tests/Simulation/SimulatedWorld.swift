@@ -1,14 +1,14 @@
-// The world around the service: a clock that is set by hand, workers that go a step when told, and people with files.
+// The world around the service: a clock that is set by hand, workers that make one step at a time, and people with files.
 //
-// What jobs do outside the spool is counted in `begun` and `succeeded`, which nothing takes back: not the end of the daemon,
-// not a power cut.
+// The effects of jobs outside the spool are counted in `begun` and `succeeded`. Nothing takes these back: neither the end of the daemon nor
+// a power cut.
 
 import Daemon
 import Glibc
 import Store
 import WorkerProtocol
 
-/// What must hold did not.
+/// A violated invariant.
 package struct Violation: Error, CustomStringConvertible {
     package var description: String
 
@@ -16,22 +16,22 @@ package struct Violation: Error, CustomStringConvertible {
 }
 
 package final class SimulatedWorld: World {
-    /// A worker's process.
+    /// The process of a worker.
     final class Process {
         enum Phase {
             case idle
-            /// A run has been sent to it.
+            /// The worker has been sent a run.
             case given(Job)
-            /// Its record names the run, whose command it is about to start.
+            /// The worker's record names the run, and the worker is about to start the command.
             case recorded(Job)
             case running(Job, startedAt: Instant)
-            /// The command has ended and the record says so; the daemon has not been told.
+            /// The command has ended, and the record has its end. The daemon has no report yet.
             case ended(Job, RunEnd)
         }
 
         let record: String
         let pid: Int32
-        /// The daemon that started it, by number.
+        /// The number of the daemon that started it.
         let life: Int
         var phase = Phase.idle
         var stop: Turn.Stop?
@@ -71,26 +71,26 @@ package final class SimulatedWorld: World {
     private(set) var boot = 1
     private(set) var processes: [Process] = []
     private var lastPid: Int32 = 100
-    /// What inotify has to tell.
+    /// The events that inotify has for the daemon.
     private var events: [(directory: String, name: String, what: SimulatedDisk.DirectoryEvent)] = []
     private var isOverflown = false
-    /// The daemon was ended by something other than its death: it gave up, and said why.
+    /// The reason with which the daemon ended by itself.
     package private(set) var gaveUp: [String] = []
 
-    /// How often the command of each try was started; and which of them succeeded.
+    /// The number of starts of each try's command, and the tries that succeeded.
     private(set) var begun: [Try: Int] = [:]
     private(set) var succeeded: Set<Try> = []
-    /// The keys of `unique` that jobs have begun with, of those that hold them as long as their records are kept.
+    /// The keys of `unique` of the jobs that have begun and hold their key as long as their record is kept.
     private(set) var keys: [JobID: String] = [:]
     /// Called when a command begins, before it counts as running.
     var onBegin: ((Job) -> Void)?
-    /// The earliest and the latest that the clock has shown.
+    /// The earliest and the latest time that the clock has shown.
     private(set) var earliest = SimulatedWorld.start
     private(set) var latest = SimulatedWorld.start
 
-    /// Whose the jobs are that name a user.
+    /// The owners of the jobs that name a user.
     static let another = FileOwner(user: 5, group: 60)
-    /// Jobs that were started in a directory that was not their user's.
+    /// The jobs that were started in a directory that did not belong to their user.
     private(set) var misplaced: [String] = []
 
     package static let start = Instant(fixed: "2026-11-21T02:00:00.000Z".utf8)!
@@ -111,21 +111,21 @@ package final class SimulatedWorld: World {
 
     var isUp: Bool { service != nil }
 
-    /// The spool is root's, from the next start of the daemon on.
+    /// Makes the spool one of root's, from the next start of the daemon on.
     var isRoots = false
 
     // MARK: A wrong clock
 
     private var yearsWrong: Int64 = 0
-    /// The latest that a clock has shown that was right within minutes.
+    /// The latest time shown by a clock that was right within minutes.
     private var rightUntil = SimulatedWorld.start
 
     var isClockWrong: Bool { yearsWrong != 0 }
 
-    /// How often the clock was set.
+    /// The number of times that the clock was set.
     var clockChanges = 0
 
-    /// 0: it is right again, and not before what it was when it was last right.
+    /// Sets the clock wrong by this much. With 0 it is right again, and not before its last right time.
     func setClock(wrongByYears years: Int64) {
         guard years != yearsWrong else { return }
         clockChanges += 1
@@ -140,12 +140,12 @@ package final class SimulatedWorld: World {
 
     private var isBeginning = false
 
-    /// Starts the daemon if it is not up. False: it ended at once.
+    /// Starts the daemon if it does not run. Returns false when it ended at once.
     @discardableResult
     package func startDaemon() throws(Violation) -> Bool {
         guard service == nil else { return true }
         disk.isStopped = false
-        // No program starts in no time.
+        // Starting a program takes some time.
         now = now.advanced(byMilliseconds: 1)
         events = []
         isOverflown = false
@@ -166,10 +166,10 @@ package final class SimulatedWorld: World {
         return isUp
     }
 
-    /// A daemon has ended by a sync that failed, since this boot, and none has served since.
+    /// True when a failed sync has ended a daemon on this boot, and none has served since.
     private var hasSyncFailed = false
 
-    /// A service on the disk as it is.
+    /// Makes a service on the present disk.
     func makeService() -> Service<SimulatedDisk, SimulatedWorld> {
         let spool = Spool(disk, host: "h")
         spool.isRoots = isRoots
@@ -215,13 +215,13 @@ package final class SimulatedWorld: World {
         }
     }
 
-    /// More happened than inotify can tell.
+    /// Has inotify lose events.
     package func overflow() {
         events = []
         isOverflown = isUp
     }
 
-    /// SIGKILL.
+    /// Kills the daemon with SIGKILL.
     package func killDaemon() {
         service = nil
         disk.isStopped = false
@@ -229,26 +229,26 @@ package final class SimulatedWorld: World {
         disk.interruption = nil
     }
 
-    /// SIGTERM.
+    /// Ends the daemon with SIGTERM.
     package func stopDaemon() throws(Violation) {
         guard let service else { return }
         do throws(SystemError) { try service.finish() } catch { return try daemonEnded(error) }
         killDaemon()
     }
 
-    /// The journal begins a new segment.
+    /// Has the journal begin a new segment.
     package func rotate() throws(Violation) {
-        // It does so when everything that was decided is carried out.
+        // The daemon does that only when all decisions have been carried out.
         try turn()
         guard let service else { return }
         do throws(SystemError) { try service.rotateJournal() } catch { try daemonEnded(error) }
     }
 
-    /// What the segments said that somebody has taken away or cut off, by their names.
+    /// The text of the segments that somebody has taken away or truncated, by name.
     private(set) var takenSegments: [String: [UInt8]] = [:]
 
-    /// Somebody takes the journal's segment away, or cuts it off, and the daemon is told. While none runs, or the disk refuses to have it
-    /// written anew, what it said is lost, which nothing can mend.
+    /// Has somebody take the journal's segment away, or truncate it, with an event for the daemon. While no daemon runs, or the disk
+    /// refuses a new segment, the records are lost for good.
     func takeJournal(_ pick: UInt64) throws(Violation) {
         guard disk.fault == nil, disk.lookFault == nil else { return }
         try turn()
@@ -273,7 +273,7 @@ package final class SimulatedWorld: World {
         if disk.exists(path) { throw Violation("\(path) is still there") }
     }
 
-    /// Reads the journal and mends the tree, and no more; returns how much there was to mend.
+    /// Only reads the journal and mends the tree. Returns the number of things to mend.
     func recoverOnly() throws(Violation) -> Int {
         do {
             try Spool.prepare(disk)
@@ -296,14 +296,14 @@ package final class SimulatedWorld: World {
         }
     }
 
-    /// The machine stops and starts again.
+    /// Stops the machine and starts it again.
     package func cutPower(_ random: inout Random) {
         killDaemon()
         processes = []
         disk.cutPower(&random)
         boot += 1
         hasSyncFailed = false
-        // It takes a while to come up again.
+        // Starting the machine takes a while.
         now = now.advanced(byMilliseconds: 5000)
     }
 
@@ -315,7 +315,7 @@ package final class SimulatedWorld: World {
 
     package func decided(_ turn: Turn, obstacle: String?) {}
 
-    /// Some jobs cannot be started: the machine starts no more processes, or there is no such user.
+    /// Has some jobs fail to start: the machine starts no more processes, or their user does not exist.
     var refusesSomeStarts = false
     private var startCount = 0
 
@@ -375,7 +375,7 @@ package final class SimulatedWorld: World {
         return true
     }
 
-    /// Workers of earlier daemons that this one watches.
+    /// The workers of earlier daemons that this one watches.
     private var adoptions: [Int32: (life: Int, job: Job)] = [:]
 
     package func endOrphans(of run: WorkerRecord.Running) {}
@@ -387,7 +387,7 @@ package final class SimulatedWorld: World {
     package func waitForDisk(_ error: SystemError) -> Bool {
         now = now.advanced(byMilliseconds: 1000)
         waits += 1
-        // For good, it seems: somebody stops the daemon.
+        // The disk does not recover, so somebody stops the daemon.
         return waits % 20 != 0
     }
 
@@ -395,7 +395,7 @@ package final class SimulatedWorld: World {
 
     // MARK: Workers
 
-    /// The jobs whose commands run now.
+    /// The jobs whose commands are running.
     var running: [Job] {
         processes.compactMap { process in
             guard process.isAlive, case .running(let job, _) = process.phase else { return nil }
@@ -403,7 +403,7 @@ package final class SimulatedWorld: World {
         }
     }
 
-    /// A worker goes one step on. False: there is none that could.
+    /// Has a worker make its next step. Returns false when no worker can.
     package func work(_ pick: UInt64) -> Bool {
         let busy = processes.filter { $0.isAlive && ($0.job != nil || $0.life != life || service == nil) }
         guard !busy.isEmpty else { return false }
@@ -415,7 +415,7 @@ package final class SimulatedWorld: World {
         let path = "\(Layout.workers)/\(process.record)"
         switch process.phase {
         case .idle:
-            // Its daemon has gone.
+            // The worker's daemon has ended.
             if process.life != life || service == nil { end(process) }
         case .given(let job):
             write(path, record(process, job, started: false))
@@ -453,7 +453,7 @@ package final class SimulatedWorld: World {
         }
     }
 
-    /// It ends in order: what it recorded is on the disk.
+    /// Ends a worker in order: its record is on the disk.
     private func end(_ process: Process) {
         try? disk.makeDurable("\(Layout.workers)/\(process.record)")  // there is a file, or nothing was to be kept
         process.isAlive = false
@@ -469,7 +469,7 @@ package final class SimulatedWorld: World {
         }
     }
 
-    /// SIGKILL for a worker; its command goes with it.
+    /// Kills a worker, and its command with it.
     package func killWorker(_ pick: UInt64) {
         let alive = processes.filter(\.isAlive)
         guard !alive.isEmpty else { return }
@@ -488,7 +488,7 @@ package final class SimulatedWorld: World {
         ).bytes()
     }
 
-    /// How a try ends is its own affair: the same whenever it is run.
+    /// The end of a try. It depends on the try alone, so that it is the same in every run of the seed.
     private static func outcome(of job: Job) -> RunEnd.Kind {
         switch stableHash("\(job.id.text)/\(job.attempt)") % 10 {
         case 0, 1: .exited(code: 1)
@@ -501,7 +501,7 @@ package final class SimulatedWorld: World {
 }
 
 extension Log {
-    /// Puts a line of the simulator's own among those of the daemon.
+    /// Writes a line of the simulator between those of the daemon.
     fileprivate func tell(_ line: String) {
         flush()
         print(line)
@@ -509,5 +509,5 @@ extension Log {
     }
 }
 
-/// Only UTC is used: nothing is read from the machine's database.
+/// Only UTC is used, so that nothing is read from the machine's time-zone database.
 private let zones = ZoneDatabase(directories: [])

@@ -2,7 +2,7 @@ import Glibc
 import Store
 import Synchronization
 
-/// What the program does; see its `main.swift`.
+/// The program; see its `main.swift`.
 package struct SimulatorCommand {
     private var seeds: UInt64 = 1000
     private var from: UInt64 = 1
@@ -75,13 +75,13 @@ package struct SimulatorCommand {
         return totals.failed == 0 ? 0 : 1
     }
 
-    /// A seed that fails, with as few steps as do.
+    /// Prints a failing seed with the fewest steps that still fail.
     private func tell(_ seed: UInt64) {
         let failure = Shrinking.shrink(Step.plan(seed, count: steps), bug: bug).map { "\($0)" } ?? "it does not fail again"
         Self.say("seed \(seed) failed: \(failure)\nagain: Simulator --seed \(seed) --steps \(steps)\(bug.map { " --bug \($0)" } ?? "")")
     }
 
-    /// At once, also into a file.
+    /// Prints a line at once, also when the output is a file.
     private static func say(_ text: String) {
         print(text)
         fflush(nil)
@@ -102,7 +102,7 @@ package struct SimulatorCommand {
         }
     }
 
-    /// The same on every processor.
+    /// A number that is the same on every processor.
     private func parallel(_ body: @Sendable () -> Void) {
         withoutActuallyEscaping(body) { body in
             let work = Work(body: body)

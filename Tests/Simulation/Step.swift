@@ -1,5 +1,5 @@
-/// One thing that happens in a run of the simulator. What exactly follows from `pick` and from how things stand then, so that a
-/// run without one of its steps is a run too.
+/// One step of a run of the simulator. Its exact effect follows from `pick` and from the state of the world at that time, so that a run
+/// without some of its steps is also a valid run.
 package struct Step: Sendable, CustomStringConvertible {
     package enum Kind: String, CaseIterable, Sendable {
         // The daemon and its workers.

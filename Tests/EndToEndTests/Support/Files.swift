@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import TestSupport
 
-/// Files by path, as a shell has them.
+/// Reads and writes files by their paths, as a shell does.
 enum Files {
     static func makeTemporaryDirectory() throws -> String {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
@@ -16,14 +16,14 @@ enum Files {
 
     static func exists(_ path: String) -> Bool { (try? status(path)) != nil }  // not to be seen is not to be there
 
-    /// Of the name itself: links are not followed.
+    /// The attributes of the name itself: links are not followed.
     static func status(_ path: String) throws -> FileStatus { try Directory.open("/").status(path) }
 
     static func bytes(_ path: String) throws -> [UInt8] { try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max) }
 
     static func text(_ path: String) throws -> String { String(decoding: try bytes(path), as: UTF8.self) }
 
-    /// Creates or overwrites, in place.
+    /// Creates or overwrites a file in place.
     static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws { try write(path, Array(text.utf8), mode: mode) }
 
     static func write(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws {
@@ -48,7 +48,7 @@ enum Files {
 
     static func removeTree(_ path: String) throws { try Directory.open("/").removeTree(path) }
 
-    /// The names in a directory, sorted; none when it is not there.
+    /// The sorted names in a directory. Empty when there is no directory.
     static func list(_ path: String) throws -> [String] {
         do throws(SystemError) { return try Directory.open(path).list().map(\.name).sorted() } catch {
             if error.errno == ENOENT { return [] }
@@ -56,11 +56,11 @@ enum Files {
         }
     }
 
-    /// Every name below a directory, with sizes, for a person who looks at a failed test.
+    /// Every name below a directory with its size, for a person who examines a failed test.
     static func tree(_ path: String, indent: String = "") -> String {
         var text = ""
         for name in (try? list(path)) ?? [] {  // gone meanwhile: not shown
-            // What is mounted there may never answer.
+            // A mounted file system may never answer.
             if let root = try? Directory.open("/"), (try? root.isMountPoint("\(path)/\(name)")) == true { continue }
             guard let status = try? status("\(path)/\(name)") else { continue }  // likewise
             if status.kind == .directory {

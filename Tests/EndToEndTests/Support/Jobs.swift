@@ -1,4 +1,4 @@
-// Dropping jobs, and what became of them.
+// Drops jobs, and finds their results.
 
 import CLinux
 import Documents
@@ -8,7 +8,7 @@ import Linux
 /// A job's directory as it was found, with its `status.json`. Keeps the spool alive, so that its files can be read.
 struct FoundJob {
     let id: String
-    /// The directory it stands in: `new`, `running`, `done` or `failed`.
+    /// The directory that it is in: `new`, `running`, `done` or `failed`.
     let place: String
     let status: Table
     let spool: SpoolUnderTest
@@ -41,7 +41,7 @@ struct FoundJob {
     var attempt: Int? { integer("try") }
     var due: String { string("due") ?? "" }
 
-    /// What a test is about, in short: `done`, `failed exit 3`, `failed timeout`.
+    /// The result in short: `done`, `failed exit 3`, `failed timeout`.
     var outcome: String {
         [place, reason, exitCode.map(String.init)].compactMap(\.self).joined(separator: " ")
     }
@@ -55,11 +55,11 @@ extension SpoolUnderTest {
         return dash > start ? String(id[start..<dash]) : nil
     }
 
-    /// The job's directory, once its `status.json` and its own file are both in it.
+    /// The job's directory, when both its `status.json` and its own file are in it.
     func job(_ id: String, in place: String) throws -> FoundJob? {
         let directory = "\(path)/\(place)/\(id)"
         do {
-            // Asked for by name: a list of names that are being replaced may lack both the old and the new.
+            // Each file is read by its name: a list of a directory in which a name is replaced may lack it.
             guard Files.exists("\(directory)/status.json"),
                 ["job", "job.toml", "job.json"].contains(where: { Files.exists("\(directory)/\($0)") })
             else { return nil }
@@ -72,19 +72,19 @@ extension SpoolUnderTest {
         }
     }
 
-    /// The jobs that stand in a directory now, those of one name or all, oldest first.
+    /// The jobs in a directory, those of one name or all, oldest first.
     func jobs(in place: String, named name: String? = nil) throws -> [FoundJob] {
         try Files.list("\(path)/\(place)")
             .filter { id in Self.name(inID: id).map { name == nil || $0 == name } ?? false }
             .compactMap { try job($0, in: place) }
     }
 
-    /// Those that have ended, oldest first.
+    /// The jobs that have ended, oldest first.
     func ended(_ name: String? = nil) throws -> [FoundJob] {
         try (jobs(in: "done", named: name) + jobs(in: "failed", named: name)).sorted { $0.id < $1.id }
     }
 
-    /// Waits until so many jobs of this name have ended.
+    /// Waits until this many jobs of this name have ended.
     @discardableResult
     func ended(_ name: String? = nil, count: Int) throws -> [FoundJob] {
         try wait(for: "\(count) ended jobs \(name ?? "")") { () throws -> [FoundJob]? in
@@ -115,12 +115,13 @@ extension SpoolUnderTest {
         return try end(of: name)
     }
 
-    /// Drops a good job and waits for its success: whatever came before has stopped nothing.
+    /// Drops a good job and waits for its success, to check that spoold still works.
     func runsOn(_ name: String = "next-good-job") throws -> Bool {
         try run("command = [\"true\"]", as: name).outcome == "done 0"
     }
 
-    /// Drops the job `early`, which waits at the gate that is returned; let go, it ends with `failed exit 3`. Its process is on record.
+    /// Drops the job `early`, which waits at the returned gate, and waits until its process is on record. Released, it ends with exit code
+    /// 3.
     func jobAtGate() throws -> Gate {
         let gate = try gate()
         try drop("early.toml", "command = 'echo > \(out)/began; read x < \(gate.path); exit 3'")
@@ -145,7 +146,7 @@ extension SpoolUnderTest {
         try logLine("event=defined", "file=tasks/\(name)", after: seen)
     }
 
-    /// What `state/status.json` says now.
+    /// The present content of `state/status.json`.
     func daemonStatus() throws -> Table? {
         guard Files.exists("\(path)/state/status.json"),
             case .table(let table) = try JSON.parse(try Files.bytes("\(path)/state/status.json")).kind

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import TestSupport
 
-/// A record of the journal, as far as tests look at it: its kind and its plain fields.
+/// A record of the journal, with the parts that tests use: its kind and its plain fields.
 struct JournalRecord {
     var kind: String
     var fields: [String: String] = [:]
@@ -23,13 +23,13 @@ extension SpoolUnderTest {
         get throws { try Files.list("\(path)/journal").filter { $0.hasSuffix(".log") }.map { "\(path)/journal/\($0)" } }
     }
 
-    /// All records, of the segments that are there.
+    /// All records in the segments that exist.
     func journal() throws -> [JournalRecord] {
         try journalFiles.flatMap { try Files.text($0).split(separator: "\n").compactMap { JournalRecord($0) } }
     }
 
-    /// What became of each due time of a task that has a schedule each second: `run`, or why not. Finds fault with a due
-    /// time that is accounted for twice.
+    /// The result of each due time of a task that is due every second: `run`, or the reason why it did not run. Fails when a due time is
+    /// accounted for twice.
     func accounts(ofTask task: String) throws -> [Int: String] {
         var accounts: [Int: String] = [:]
         func account(_ second: Int, _ what: String) throws {
@@ -66,10 +66,10 @@ extension SpoolUnderTest {
     }
 }
 
-/// Waits for an instant of the wall clock, in milliseconds since the epoch; that is the event.
+/// Waits for an instant of the wall clock, in milliseconds since the epoch. The event that the test waits for is this instant.
 func awaitClock(_ milliseconds: Int64) throws {
     let timer = try Timer()
-    // More than once, should somebody set the clock meanwhile.
+    // Repeated in case the clock is set meanwhile.
     while Clock.now() < milliseconds {
         _ = try timer.set(milliseconds: milliseconds)
         guard awaitReadable([timer.descriptor.raw], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else {

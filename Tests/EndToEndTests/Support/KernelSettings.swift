@@ -1,5 +1,5 @@
-// fs.protected_hardlinks and its like, proc_sys_fs(5), are the whole machine's: a test that changes them holds a lock against those that
-// depend on them, and they are put back whatever becomes of the test.
+// Settings such as fs.protected_hardlinks, proc_sys_fs(5), concern the whole machine. A test that changes them holds a lock against tests
+// that depend on them, and they are restored even if the test is killed.
 
 import CLinux
 import Glibc
@@ -7,10 +7,10 @@ import Linux
 import TestSupport
 import Testing
 
-/// Has settings of the kernel at some values, or as they are, while it lives; nobody else of these tests changes them meanwhile.
+/// Keeps settings of the kernel at some values, or as they are, while it exists. No other test changes them meanwhile.
 final class KernelSettings {
-    /// What keeps links from being a trap. Not protected_fifos and protected_regular, by which users of other tests could not write into
-    /// one another's files any more.
+    /// The settings that protect links. protected_fifos and protected_regular are not among them, because with these the users of other
+    /// tests could not write into each other's files.
     static let protections = ["protected_hardlinks", "protected_symlinks"]
 
     static let canChange = isRoot && protections.allSatisfy { access("/proc/sys/fs/\($0)", W_OK) == 0 }
@@ -19,7 +19,7 @@ final class KernelSettings {
     private let lock: FileDescriptor
     private var keeper: (child: Child, input: Int32)?
 
-    /// They stay as they are. Where this user cannot change them they matter to none of the user's tests.
+    /// Leaves them as they are. An ordinary user cannot change them, and that user's tests do not depend on them.
     static func kept() throws -> KernelSettings { try KernelSettings() }
 
     private init() throws {
@@ -28,11 +28,11 @@ final class KernelSettings {
         if isRoot { try Self.take(lock, LOCK_SH) }
     }
 
-    /// Both on, as most distributions have them, or both off.
+    /// Sets both on, as most distributions have them, or both off.
     init(protecting isOn: Bool) throws {
         lock = try FileDescriptor.open("/run/spoold-tests.lock", O_RDONLY | O_CREAT, mode: 0o600)
         try Self.take(lock, LOCK_EX)
-        // The one who changes them is a process of its own: when the test is killed it reads the end of its input and puts them back.
+        // A separate process changes them. When the test is killed, this process reads the end of its input and restores them.
         let script = """
             cd /proc/sys/fs || exit
             for pair; do name=${pair%%=*}; old="$old $name=$(cat $name)"; done
@@ -44,7 +44,7 @@ final class KernelSettings {
             """
         let input = try Pipe()
         let output = try Pipe()
-        // The shell is to wait for its input.
+        // The shell waits for its input.
         _ = linux_fcntl_int(input.reading.raw, F_SETFL, 0)
         let pairs = Self.protections.map { "\($0)=\(isOn ? 1 : 0)" }
         let child = try Child(

@@ -1,4 +1,4 @@
-// A disk of a test's own: a file with a file system on it, on a loop device. Faults that a real one has can be made on it.
+// A disk for one test: a file with a file system, on a loop device. Tests can make the faults of a real disk on it.
 
 import Glibc
 import Linux
@@ -8,7 +8,7 @@ final class LoopDisk {
     enum Kind: String, CaseIterable {
         case ext4, xfs, btrfs
 
-        /// Whether such a disk can be made here. Found out once, by making one.
+        /// True when such a disk can be made here. Found out once, by making one.
         var isThere: Bool {
             switch self {
             case .ext4: Self.canHaveExt4
@@ -23,7 +23,7 @@ final class LoopDisk {
 
         private static func canHave(_ kind: Kind) -> Bool {
             guard isRoot, Commands.has("mount"), Commands.has("mkfs.\(kind)"), Commands.has("xfs_io") else { return false }
-            // What cannot be made or mounted here is what is asked.
+            // A failure is the answer: such a disk cannot be made here.
             guard let disk = try? LoopDisk(kind), let place = try? Files.makeTemporaryDirectory() else { return false }
             defer {
                 disk.unmount()
@@ -46,13 +46,13 @@ final class LoopDisk {
         self.options = options
         directory = try Files.makeTemporaryDirectory()
         image = "\(directory)/disk"
-        // The least that mkfs.xfs takes. Most of it is a hole.
+        // The smallest size that mkfs.xfs accepts. Most of the file is a hole.
         try Commands.succeed("truncate", "-s", "320M", image)
         try Commands.succeed("mkfs.\(kind)", "-q", image)
     }
 
-    /// Mounts it, anew once nobody uses it any more as it was: another test's process may have all mounts in a namespace of its own,
-    /// and as long as one of them is left the kernel gives the same broken file system again.
+    /// Mounts the disk when nobody uses it any more. A process of another test may have all mounts in its own namespace, and while one of
+    /// them is left the kernel returns the same broken file system.
     func mount(at place: String) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while try !Commands.run("losetup", "-j", image).output.isEmpty {
@@ -62,22 +62,22 @@ final class LoopDisk {
         places.append(place)
     }
 
-    /// Unmounts it everywhere, whoever uses it.
+    /// Unmounts the disk everywhere, even while it is in use.
     func unmount() {
         for place in places { _ = try? Commands.run("umount", "-l", place) }  // where it is not mounted any more, nothing is to be done
         places = []
     }
 
-    /// The file system refuses all changes from now on, as after an error in its structure.
+    /// Has the file system refuse all changes, as after an error in its structure.
     func makeReadOnly() throws {
         let source = try Commands.run("findmnt", "-n", "-o", "SOURCE", places[0]).output.split(separator: "\n")[0].split(separator: "/")
         try Files.append("/sys/fs/ext4/\(source[source.count - 1])/trigger_fs_error", "test")
     }
 
-    /// The file system gives up, as after an error that it cannot work around: EIO.
+    /// Has the file system shut itself down, as after a fatal error: EIO.
     func shutDown() throws { try Commands.succeed("xfs_io", "-x", "-c", "shutdown", places[0]) }
 
-    /// As a person would, when nothing uses it any more.
+    /// Unmounts the disk as a person does, when nothing uses it.
     func check() throws {
         let result = try Commands.run("e2fsck", "-f", "-y", image)
         guard result.code <= 1 else { throw WaitFailed(description: "e2fsck: \(result.code): \(result.output)\(result.error)") }
@@ -85,7 +85,7 @@ final class LoopDisk {
 
     // MARK: Quota
 
-    /// Has the mounted disk, a btrfs, hold its content in a subvolume that may take so much.
+    /// Puts the content of the mounted btrfs into a subvolume with this quota.
     func limit(bytes: Int) throws {
         let place = places[0]
         try Commands.succeed("btrfs", "quota", "enable", place)

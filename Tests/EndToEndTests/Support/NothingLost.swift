@@ -1,6 +1,6 @@
-// What must hold after any number of deaths, counted from outside: from what jobs wrote of themselves, and from where they stand.
+// What must hold after any number of crashes, checked from outside: by the lines that jobs write, and by the directories of their records.
 //
-// A job's name tells what is promised for it: `fail-…` has on_crash = "fail", `retry-…` has "retry", and somebody tries to cancel
+// A job's name shows what is promised for it: `fail-…` has on_crash = "fail", `retry-…` has "retry", and somebody tries to cancel
 // `fail-cancel-…`.
 
 import Documents
@@ -34,7 +34,7 @@ extension SpoolUnderTest {
         return program
     }
 
-    /// What is wrong with the jobs of this spool, in sentences; nothing runs or waits any more.
+    /// The faults of the jobs of this spool, as sentences. Called when nothing runs or waits any more.
     ///
     /// - Parameters:
     ///   - dropped: names of jobs whose file was dropped whole.
@@ -92,13 +92,13 @@ extension SpoolUnderTest {
         return faults
     }
 
-    /// Nothing waits or runs.
+    /// True when nothing waits or runs.
     var isEmptied: Bool { get throws { try Files.list("\(path)/new").isEmpty && Files.list("\(path)/running").isEmpty } }
 
     /// The due seconds of a task's runs, as their records have them.
     func dueSeconds(of task: String) throws -> [Int] { try ended(task).map { try second($0.due) }.sorted() }
 
-    /// Everything that people see of the spool's jobs, and what they wrote of themselves.
+    /// Everything that people can see of the spool's jobs, and the lines that the jobs wrote.
     func picture() throws -> String {
         var text = try linesNow("runs").joined(separator: "\n") + "\n"
         for place in ["new", "running", "done", "failed", "tasks", "control"] {
@@ -110,7 +110,7 @@ extension SpoolUnderTest {
         return text
     }
 
-    /// fsck finds nothing, and another daemon has nothing to mend. The daemon has ended before and afterwards.
+    /// Checks that fsck finds nothing and that another daemon has nothing to mend. No daemon runs before and after.
     func faultsOfAnotherStart() throws -> [String] {
         var faults: [String] = []
         func fsck() throws {

@@ -41,7 +41,7 @@ final class Child {
         if status == nil { Glibc.kill(pid, signal) }
     }
 
-    /// Waits for its end: the exit code, 128 + n for signal n; nil when it does not end.
+    /// Waits for the end of the process. Returns the exit code, 128 + n for signal n, or nil when it does not end.
     func exitCode() -> Int32? {
         if status == nil {
             guard awaitReadable([pidfd], until: MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)) else { return nil }
@@ -63,13 +63,13 @@ enum Processes {
     /// The pids of `spool-worker` processes that serve this spool: each has its record file at descriptor 4.
     static func workers(ofSpool path: String) -> [pid_t] {
         all { pid in
-            // Gone, or not ours: none of its workers.
+            // Ended, or another user's: not a worker of the spool.
             let record = (try? Directory.open("/proc/\(pid)/fd").readSymbolicLink("4")) ?? ""
             return record.hasPrefix("\(path)/") && record.contains("/state/workers/") && contains("/proc/\(pid)/cmdline", "spool-worker")
         }
     }
 
-    /// The pids of what jobs of this spool started.
+    /// The pids of the processes that jobs of this spool have started.
     static func jobs(ofSpool path: String) -> [pid_t] {
         all { pid in
             let isOfSpool = contains("/proc/\(pid)/environ", "SPOOL_DIR=\(path)\u{0}")
@@ -83,14 +83,14 @@ enum Processes {
         all { contains("/proc/\($0)/cmdline", "\(path)/users/") && contains("/proc/\($0)/cmdline", "--serve-user") }
     }
 
-    /// Kills what jobs left running, and waits until the workers have gone by themselves.
+    /// Kills the processes that jobs left running, and waits until the workers have ended by themselves.
     static func endAll(ofSpool path: String) {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while true {
             for pid in jobs(ofSpool: path) { kill(pid, SIGKILL) }
-            // The daemons of users end when root's has.
+            // The daemons of users end after root's daemon.
             guard let worker = workers(ofSpool: path).first ?? userDaemons(ofSpool: path).first else { return }
-            // Gone between the two looks: the next round sees it.
+            // Ended meanwhile: the next round notices that.
             guard let pidfd = try? Process.openPidfd(worker) else { continue }
             if !awaitReadable([pidfd.raw], until: min(end, MonotonicInstant.now().advanced(byMilliseconds: 1000))), .now() >= end {
                 Issue.record("spool-worker \(worker) of \(path) outlives its spool")
@@ -99,7 +99,7 @@ enum Processes {
         }
     }
 
-    /// Waits for the end of a process that is no child of ours.
+    /// Waits for the end of a process that is not a child of this one.
     static func awaitEnd(of pid: pid_t) throws {
         let pidfd: FileDescriptor
         do throws(SystemError) { pidfd = try Process.openPidfd(pid) } catch {
@@ -154,7 +154,7 @@ enum Commands {
         }
     }
 
-    /// Whether a program is installed.
+    /// True when a program is installed.
     static func has(_ program: String) -> Bool { find(program) != nil }
 
     fileprivate static func find(_ program: String) -> String? {
@@ -163,7 +163,7 @@ enum Commands {
         return directories.map { "\($0)/\(program)" }.first { Process.executability($0) == .executable }
     }
 
-    /// A program under way, its output going to files so that it never waits for the test to read.
+    /// A running program. Its output goes to files, so that it never waits for the test to read it.
     final class Running {
         let child: Child
         private let directory: String

@@ -1,6 +1,5 @@
-// A spool of its own for each test, served by the built spoold. Tests act on it as a person would: with files, signals and
-// programs. Every wait is for an event, never for a time; the guard only ends a wait whose event does not come, and then
-// shows spoold's log and the tree.
+// A new spool for each test, served by the built spoold. Tests use it as a person does: with files, signals and programs. Every wait is for
+// an event, never for a time. The guard only ends a wait whose event does not happen, and then shows spoold's log and the tree.
 
 import CLinux
 import Glibc
@@ -8,19 +7,19 @@ import Linux
 import TestSupport
 
 final class SpoolUnderTest {
-    /// Holds everything of the test: the spool, the configuration, what jobs write, spoold's log.
+    /// The directory of the test: with the spool, the configuration, the files that jobs write, and spoold's log.
     let base: String
     var path: String { part.map { "\(whole)/users/\($0)" } ?? whole }
     /// The spool that spoold serves.
     var whole: String { "\(base)/spool" }
-    /// The user whose part of a spool for everybody this test looks at, once that is there.
+    /// The user whose part of a spool for everybody this test uses.
     var part: String?
-    /// Where jobs of tests write what the test looks at; watched, so that it can be waited for.
+    /// The directory in which jobs write their results. It is watched, so that tests can wait for them.
     var out: String { "\(base)/out" }
     var configuration: String { "\(base)/spoold.toml" }
     var log: String { (try? Files.text("\(base)/log")) ?? "" }  // none before the first start
 
-    /// spoolctl is told which configuration it is; else it finds out.
+    /// True to start spoolctl with the configuration as an argument. Otherwise spoolctl finds it.
     var namesConfiguration = true
 
     let inotify: Inotify
@@ -28,10 +27,10 @@ final class SpoolUnderTest {
     private(set) var daemon: Child?
     private var gates: [Gate] = []
     private var isMounted = false
-    /// The disk that the spool is on, when that is one of its own.
+    /// The disk of the spool, if it has one of its own.
     private let disk: LoopDisk?
 
-    /// Makes a spool, with its layout, and starts spoold on it unless told otherwise.
+    /// Makes a spool with its directories, and starts spoold on it unless `starting` is false.
     init(configuration: String = "", tmpfsBytes: Int? = nil, disk: LoopDisk? = nil, starting: Bool = true) throws {
         self.disk = disk
         base = try Files.makeTemporaryDirectory()
@@ -54,7 +53,7 @@ final class SpoolUnderTest {
     deinit {
         if let daemon, !daemon.hasEnded { daemon.kill(SIGKILL) }
         gates.removeAll()
-        // What a test leaves running on purpose ends here; the workers follow when they have nothing left.
+        // Processes that a test leaves running on purpose end here. The workers end when they have no job left.
         Processes.endAll(ofSpool: whole)
         if isMounted { _ = try? Commands.run("umount", "-l", whole) }  // the directory then shows what is left
         disk?.unmount()
@@ -75,9 +74,9 @@ final class SpoolUnderTest {
         ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(base)", "SPOOL_DIR=\(path)", "TZ=\(zone)"]
     }
 
-    /// Starts spoold and waits until it says that it is ready.
+    /// Starts spoold and waits until it reports that it is ready.
     func start(environment more: [String] = [], programs: String = SpoolUnderTest.programs, as user: String? = nil) throws {
-        // What an earlier one said is not this one's word.
+        // Messages of an earlier daemon must not count.
         forgetNotifications()
         let become = user.map { ["/usr/bin/setpriv", "--reuid", $0, "--regid", "nogroup", "--clear-groups"] } ?? []
         try launch(environment: more, programs: programs, tracer: become)
@@ -99,21 +98,21 @@ final class SpoolUnderTest {
             error: log.raw)
     }
 
-    /// Takes away what earlier daemons have said, so that nobody waits for room to say more.
+    /// Reads the messages of earlier daemons, so that the socket is not full.
     func forgetNotifications() {
         while notifications.receive() != nil {}
     }
 
-    /// Has the test wait for what happens in directories of the spool that were not there at the start.
+    /// Also watches directories of the spool that did not exist at the start.
     func watchAll() throws { for directory in try Files.list(path) where directory != "lost+found" { try watch(directory) } }
 
-    /// Has a daemon that was started beside the last one take its place in this test. The last one has ended.
+    /// Makes a daemon that was started beside the last one the daemon of this test. The last one has ended.
     func lead(_ successor: Child) {
         precondition(daemon == nil || daemon!.hasEnded, "one daemon at a time")
         daemon = successor
     }
 
-    /// Waits for a message to the service manager that begins so.
+    /// Waits for a message to the service manager that begins with this text.
     @discardableResult
     func notification(_ state: String) throws -> String {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
@@ -141,14 +140,14 @@ final class SpoolUnderTest {
         return code
     }
 
-    /// SIGTERM, and its exit code.
+    /// Ends spoold with SIGTERM, and returns its exit code.
     @discardableResult
     func stop() throws -> Int32 {
         signal(SIGTERM)
         return try exitCode()
     }
 
-    /// As a power cut would take it, but for the disk.
+    /// Kills spoold, as a power cut does, but leaves the disk as it is.
     func crash() throws {
         signal(SIGKILL)
         try exitCode()
@@ -161,13 +160,13 @@ final class SpoolUnderTest {
 
     // MARK: Waiting
 
-    /// Waits until `condition` has a value. It is looked at again after every change in the spool's directories, in `out`,
-    /// and in spoold's log.
+    /// Waits until `condition` has a value. It is evaluated again after every change in the spool's directories, in `out` and in spoold's
+    /// log.
     func wait<Value>(for what: String, until condition: () throws -> Value?) throws -> Value {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var events: [InotifyEvent] = []
         while true {
-            // Before looking, so that what changes afterwards wakes.
+            // Read the events before the condition is evaluated, so that a later change wakes this up.
             events.removeAll(keepingCapacity: true)
             _ = try inotify.readEvents(into: &events)
             if let value = try condition() { return value }
@@ -199,7 +198,7 @@ final class SpoolUnderTest {
         }
     }
 
-    /// How long the log is now, to look only at what comes after.
+    /// The present length of the log, to read only later lines.
     var logLength: Int { log.utf8.count }
 
     /// Waits for a file that a job makes in `out`, and returns its text.
@@ -208,7 +207,7 @@ final class SpoolUnderTest {
         try wait(for: "out/\(name)") { try Files.exists("\(self.out)/\(name)") ? Files.text("\(self.out)/\(name)") : nil }
     }
 
-    /// Waits until a file in `out` has so many lines, and returns them.
+    /// Waits until a file in `out` has this many lines, and returns them.
     @discardableResult
     func lines(_ name: String, count: Int) throws -> [String] {
         try wait(for: "\(count) lines in out/\(name)") { () throws -> [String]? in
@@ -224,7 +223,7 @@ final class SpoolUnderTest {
 
     // MARK: Gates
 
-    /// A FIFO at which jobs wait, by `read x < PATH`, until the test lets them go. Who gets which letters of a line is chance.
+    /// A FIFO at which jobs wait, with `read x < PATH`, until the test releases them. Which job gets which letters of a line is random.
     func gate(_ name: String = "gate") throws -> Gate {
         let gate = try Gate(path: "\(out)/\(name)")
         gates.append(gate)
@@ -238,14 +237,14 @@ final class SpoolUnderTest {
     }
 }
 
-/// Ends a wait whose event never comes. Generous, because it is never what a passing test waits for.
+/// The time after which a wait without its event fails. It is long, because a passing test never waits for it.
 let guardMilliseconds: Int64 = 60_000
 
 struct WaitFailed: Error, CustomStringConvertible {
     var description: String
 }
 
-/// Jobs wait at it; each line lets one go. When it closes, all go.
+/// A gate at which jobs wait. Each line releases one job, and closing it releases all.
 final class Gate {
     let path: String
     private let file: FileDescriptor
@@ -253,17 +252,17 @@ final class Gate {
     init(path: String) throws {
         self.path = path
         guard mkfifo(path, 0o600) == 0 else { throw SystemError(call: "mkfifo", path: path, errno: errno) }
-        // For reading and writing, so that it has both ends from the start and nobody waits in open(2).
+        // Open for reading and writing, so that it has both ends from the start and nobody waits in open(2).
         file = try FileDescriptor.open(path, O_RDWR)
     }
 
-    /// Lets so many jobs go, each with this line.
+    /// Releases this many jobs, each with this line.
     func release(_ count: Int = 1, _ line: String = "go") throws {
         for _ in 0..<count { try file.write(Array("\(line)\n".utf8)) }
     }
 
     deinit {
-        // Whoever still waits reads the end of the file once the other end is closed too.
+        // Jobs that still wait read the end of the file when the other end is closed too.
         try? release(64, "end")  // at most a page: it never blocks
     }
 }

@@ -17,10 +17,10 @@ final class Terminal {
         slave = try FileDescriptor.open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
     }
 
-    /// The program's end of it.
+    /// The program's end of the terminal.
     var raw: Int32 { slave.raw }
 
-    /// All that has been written to it.
+    /// Everything that has been written to the terminal.
     var text: String {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -30,7 +30,7 @@ final class Terminal {
         }
     }
 
-    /// All that a program has written to it when that has ended.
+    /// Everything that a program has written to the terminal, when it has ended.
     func text(of child: Child) throws -> String {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while !child.hasEnded {
@@ -40,7 +40,7 @@ final class Terminal {
         return text
     }
 
-    /// Waits until this has been written to it.
+    /// Waits until this text has been written to the terminal.
     func shows(_ part: String) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         while !text.contains(part) {

@@ -1,5 +1,5 @@
-// These tests wait in blocking calls, as the programs that they imitate do. On Swift's own few threads, one for each core, that
-// would leave the machine idle; so they run on threads of their own.
+// These tests wait in blocking calls, as the programs that they imitate do. Swift has only one thread for each core, which would leave the
+// machine idle. So these tests run on their own threads.
 
 import Glibc
 import Testing
@@ -19,11 +19,11 @@ struct OwnThreads: SuiteTrait, TestTrait, TestScoping {
     }
 }
 
-/// A fixed number of threads that take turns in what there is to do.
+/// A fixed number of threads that take work from one queue.
 final class ThreadExecutor: TaskExecutor, @unchecked Sendable {
     static let shared = ThreadExecutor(threads: 10)
 
-    // The queue is only touched with the lock held.
+    // The queue is only used while the lock is held.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let arrival = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var queue: [UnownedJob] = []

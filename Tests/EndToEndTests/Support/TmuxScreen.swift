@@ -1,4 +1,4 @@
-// A terminal with a screen and a keyboard, tmux(1): keys are typed into it, and what it shows is read back.
+// A terminal with a screen and a keyboard, tmux(1). Tests type keys into it and read its screen.
 
 import Glibc
 import Testing
@@ -8,18 +8,18 @@ final class TmuxScreen {
     private let socket: String
     private let name: String
 
-    /// Starts a line for the shell on a screen of that size.
+    /// Starts a command line of the shell on a screen of this size.
     init(_ spool: SpoolUnderTest, columns: Int = 80, rows: Int = 24, environment: [String] = [], _ line: String) throws {
         self.spool = spool
         name = "screen-\(UInt64.random(in: 0...(.max)))"
         socket = "\(spool.base)/\(name)"
         let variables = spool.environment + ["PATH=\(SpoolUnderTest.programs):/usr/bin:/bin", "LC_ALL=C.UTF-8"] + environment
-        // It starts when the screen is watched, so that nothing it shows is missed.
+        // The command starts when the screen is watched, so that no output is missed.
         let begin = try spool.gate("\(name).gate")
         try run("new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "env", "-u", "NO_COLOR") {
             $0 + variables + ["sh", "-c", "read x < \(begin.path); \(line)"]
         }
-        // Whatever the terminal shows is written to a file too, whose growth is the event to wait for.
+        // The output is written to a file too, whose growth is the event to wait for.
         try run("pipe-pane", "cat >> \(spool.out)/\(name).shown")
         try begin.release()
     }
@@ -37,11 +37,11 @@ final class TmuxScreen {
         return result.output
     }
 
-    /// What is shown, line by line.
+    /// The lines on the screen.
     var text: String { get throws { try run("capture-pane", "-p") } }
-    /// The same with its sequences for colours.
+    /// The lines on the screen with their sequences for colours.
     var styled: String { get throws { try run("capture-pane", "-p", "-e") } }
-    /// Whether it is the screen that programs like editors have for themselves.
+    /// True for the alternate screen, which programs like editors use.
     var isAlternate: Bool { get throws { try run("display-message", "-p", "#{alternate_on}") == "1\n" } }
     var hasCursor: Bool { get throws { try run("display-message", "-p", "#{cursor_flag}") == "1\n" } }
 
@@ -53,13 +53,13 @@ final class TmuxScreen {
     /// Ends the terminal, as closing its window does.
     func close() throws { _ = try tmux(["kill-server"]) }
 
-    /// Waits until all of these are shown, and returns the screen.
+    /// Waits until the screen shows all of these texts, and returns it.
     @discardableResult
     func shows(_ parts: String...) throws -> String {
         try shows(what: "\(parts)") { text in parts.allSatisfy { text.contains($0) } }
     }
 
-    /// Waits until this is shown no more.
+    /// Waits until the screen does not show this text any more.
     func showsNoMore(_ part: String) throws { try shows(what: "no \(part)") { !$0.contains(part) } }
 
     @discardableResult

@@ -1,4 +1,4 @@
-// What spoold says of itself when something is wrong with the machine.
+// The troubles that spoold reports when something is wrong with the machine.
 
 import Documents
 import Glibc
@@ -19,7 +19,7 @@ extension SpoolUnderTest {
         return state
     }
 
-    /// Waits until the status says it.
+    /// Waits until the status shows this trouble and no other.
     func awaitTrouble(_ kind: String) throws {
         try wait(for: "trouble of \(kind) in the status") { try self.troubles() == [kind] && self.state() == "degraded" }
     }
@@ -28,7 +28,7 @@ extension SpoolUnderTest {
         try wait(for: "no trouble in the status") { try self.troubles().isEmpty && self.state() == "running" }
     }
 
-    /// How many lines of the log hold this.
+    /// The number of lines of the log that contain this text.
     func count(_ text: String) -> Int { log.split(separator: "\n").count { $0.contains(text) } }
 
     // MARK: A full disk
@@ -43,8 +43,8 @@ extension SpoolUnderTest {
 
     func freeDisk() throws { try Files.remove("\(path)/tmp/.filler") }
 
-    /// Drops `late-0.toml` and so on, which are written while there is room and named when there is none: a rename needs no block. A few of
-    /// them, as the daemon still gives back a block or two when a new `status.json` takes the place of the old.
+    /// Drops `late-0.toml` and so on. They are written while there is room and renamed when there is none, because a rename needs no block.
+    /// There are several, because the daemon still frees a block or two when a new `status.json` replaces the old one.
     func dropOntoFullDisk(_ count: Int, _ text: (Int) -> String) throws {
         for index in 0..<count { try Files.write("\(path)/tmp/late-\(index).toml", text(index)) }
         try fillDisk()

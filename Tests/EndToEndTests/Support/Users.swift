@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-// Two ordinary users that every Debian has, and a number that nobody is called by. Nothing of theirs is changed.
+// Two ordinary users that every Debian has, and a user number without a name. Tests change nothing of theirs outside the spool.
 
 struct TestUser: Sendable {
     let name: String
@@ -13,7 +13,7 @@ struct TestUser: Sendable {
     static let daemon = TestUser(name: "daemon", id: 1)
     static let nameless = TestUser(name: "64101", id: 64101)
 
-    /// Whether tests may act as these users, and these can reach the built programs.
+    /// True when tests can act as these users and the users can reach the built programs.
     static let areHere: Bool = {
         guard isRoot, Commands.has("setpriv") else { return false }
         return [games, daemon, nameless].allSatisfy { user in
@@ -48,7 +48,7 @@ struct TestUser: Sendable {
 }
 
 extension SpoolUnderTest {
-    /// A spool for everybody, which users can reach, and may write what their jobs tell into `out`.
+    /// A spool for everybody that users can reach. Their jobs can write into `out`.
     static func ofEverybody(configuration: String = "") throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(configuration: configuration, starting: false)
         for (path, mode) in [(spool.base, 0o755), (spool.path, 0o755), (spool.out, 0o1777)] { _ = chmod(path, mode_t(mode)) }
@@ -56,10 +56,10 @@ extension SpoolUnderTest {
         return spool
     }
 
-    /// What the daemon has published; empty until then.
+    /// The daemon's published status. Empty until there is one.
     var statusText: String { (try? Files.text("\(path)/state/status.json")) ?? "" }  // not there yet
 
-    /// Calls spoolctl as a user, of the spool of all.
+    /// Calls spoolctl as a user on the shared spool.
     func ctl(as user: TestUser, _ arguments: String...) throws -> Commands.Result {
         try user.run("\(Self.programs)/spoolctl", arguments, environment: ["SPOOL_DIR=\(path)"])
     }
