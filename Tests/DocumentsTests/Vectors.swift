@@ -11,7 +11,8 @@ enum Vectors {
 
     /// The files of toml-test's list for TOML 1.1 that end in `.toml`, and the valid ones of its list for 1.0, which are valid in 1.1
     /// as well; empty when the vectors are missing.
-    static let tomlNames = tomlList("1.1.0") + Set(tomlList("1.0.0")).subtracting(tomlList("1.1.0")).filter { $0.hasPrefix("valid/") }.sorted()
+    static let tomlNames = tomlList("1.1.0") + Set(tomlList("1.0.0")).subtracting(tomlList("1.1.0"))
+        .filter { $0.hasPrefix("valid/") }.sorted()
 
     private static func tomlList(_ version: String) -> [String] {
         guard let list = readFile(toml + "files-toml-\(version)") else { return [] }

@@ -50,7 +50,8 @@ import Testing
     @Test func whatIsUnknownIsNull() throws {
         let table = try object(JobStatus(id: "i", name: "n", due: now, createdAt: now, host: "h").json())
         for key in [
-            "title", "description", "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at", "not_before",
+            "title", "description", "task", "schedule", "reason", "error", "payload", "scheduled_at", "started_at", "ended_at",
+            "not_before",
             "deadline", "exit_code", "signal", "progress", "result", "usage", "delay_ms", "pid",
         ] {
             guard case .null? = table[key]?.kind else {

@@ -34,7 +34,8 @@ struct CommandTableTests {
             command: "run", right: ["t"], says: "-t-", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"],
             invalid: ["t", "--payload", "{"]),
         Use(
-            command: "backfill", right: ["t", "--from", "3h", "--dry-run"], says: "-t-", missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
+            command: "backfill", right: ["t", "--from", "3h", "--dry-run"], says: "-t-",
+            missing: ["t"], tooMuch: ["t", "u", "--from", "1h"],
             unknown: ["nosuch", "--from", "1h"], invalid: ["t", "--from", "soon"]),
         Use(command: "wait", right: ["DONE"], says: "", missing: [], unknown: ["DONE", "nosuch"], invalid: ["--timeout", "soon", "DONE"]),
         Use(command: "logs", right: ["DONE"], says: "hello", missing: [], unknown: ["nosuch"]),
@@ -84,8 +85,10 @@ struct CommandTableTests {
         Use(
             command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"],
             unknown: ["nosuch", "--crontab"]),
-        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
-        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"], unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
+            unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
+        Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
+            unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         // Its right use has tests of its own.
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),

@@ -59,7 +59,8 @@ struct ExitCodeTests {
     }
 
     static let own: [(arguments: [String], code: Int32)] = [
-        (["wait", "nosuch"], 125), (["wait"], 125), (["wait", "--bogus", "x"], 125), (["submit", "-w"], 125), (["run", "-w", "nosuch"], 125),
+        (["wait", "nosuch"], 125), (["wait"], 125), (["wait", "--bogus", "x"], 125), (["submit", "-w"], 125),
+        (["run", "-w", "nosuch"], 125),
         (["submit", "-w", "--timeout", "soon", "true"], 125), (["submit", "--bogus", "-w", "true"], 125), (["retry", "-w", "nosuch"], 125),
         (["submit", "-w", "--directory", "/no/such", "true"], 125), (["submit"], 2), (["run", "nosuch"], 3),
         (["submit", "--bogus", "--", "true", "-w"], 2),

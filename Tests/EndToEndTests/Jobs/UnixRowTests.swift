@@ -20,7 +20,9 @@ struct UnixRowTests {
         let down = Clock.now() / 1000
         try awaitClock((down + 3) * 1000)
         try spool.start()
-        let made = try spool.wait(for: "the run for the missed due times") { try spool.ended("t").last { try spool.second($0.due) > Int(down) } }
+        let made = try spool.wait(for: "the run for the missed due times") {
+            try spool.ended("t").last { try spool.second($0.due) > Int(down) }
+        }
         for run in [first, made] {
             // It starts when it is to: at its due time and the delay, which follows from task and due time alone.
             let (due, scheduled) = (run.due, try #require(run.string("scheduled_at")))

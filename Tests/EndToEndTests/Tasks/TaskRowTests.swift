@@ -145,7 +145,9 @@ struct TaskRowTests {
         for id in schedules { try spool.logLine("event=removed", "file=schedules/\(id)") }
         #expect(try Files.list("\(spool.path)/schedules").isEmpty && Files.list("\(spool.path)/tasks") == ["other.toml"])
         #expect(try spool.ctl("next", "--json").objects.allSatisfy { $0.text("task") == "other" })
-        try spool.wait(for: "the end of the jobs that had been due") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
+        try spool.wait(for: "the end of the jobs that had been due") {
+            try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty
+        }
         let count = try spool.ended("t").count
         try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 2 s\"")
         _ = try spool.end(of: "clock")
