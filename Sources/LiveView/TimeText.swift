@@ -61,6 +61,9 @@ public enum TimeText {
         return "\(sign)\(seconds / 86_400)d\(padded(seconds / 3600 % 24, 2))h"
     }
 
+    /// The same for a narrow column: in whole seconds from ten seconds on, `41s`.
+    public static func short(_ milliseconds: Int64) -> String { abs(milliseconds) < 10_000 ? length(milliseconds) : clock(milliseconds) }
+
     /// The same in whole seconds, for a time that is still running: `3s`, `5m12s`.
     public static func clock(_ milliseconds: Int64) -> String {
         abs(milliseconds) < 60_000 ? "\(milliseconds / 1000)s" : length(milliseconds)

@@ -26,6 +26,30 @@ import Testing
         #expect(lines[1] == "backup  <ok>")
     }
 
+    @Test("Numbers are aligned to the right, and the columns that may give way are cut to the terminal, the first one first")
+    func fitting() {
+        var table = TextTable(["NAME", "TOOK", "NOTE"], right: [1], fitting: [.init(column: 2, least: 6), .init(column: 0, least: 4)])
+        table.add([.init("backup"), .init("5s"), .init("a long note", .red)])
+        table.add([.init("b"), .init("3h27m"), .init("日本語の名前")])
+        func lines(_ columns: Int) -> [String] { table.lines(isForTerminal: true, columns: columns) }
+        #expect(lines(80) == ["NAME     TOOK  NOTE", "backup     5s  a long note", "b       3h27m  日本語の名前"])
+        #expect(lines(23) == ["NAME     TOOK  NOTE", "backup     5s  a long …", "b       3h27m  日本語…"])
+        #expect(lines(19) == ["NAME   TOOK  NOTE", "bac…     5s  a lon…", "b     3h27m  日本…"])
+        #expect(lines(5) == lines(19), "a column keeps its least width")
+        var optional = TextTable(["NAME", "TITLE"], fitting: [.init(column: 1, least: 0)])
+        optional.add([.init("backup"), .init("Nightly dump of it all")])
+        #expect(optional.lines(isForTerminal: true, columns: 20) == ["NAME    TITLE", "backup  Nightly dum…"])
+        #expect(optional.lines(isForTerminal: true, columns: 14) == ["NAME", "backup"], "a few characters say nothing")
+    }
+
+    static let schedules = [
+        ("At 16:00 every day", "daily 16:00"), ("Every hour at minute 5", "hourly at :05"), ("At 02:30, on Monday to Friday", "02:30 Mon-Fri"),
+        ("Every 10m, counted from the end of the last run", "every 10m"), ("At 00:00, on the 1st", "00:00 the 1st"),
+    ]
+
+    @Test("When a task is due, in few words", arguments: schedules)
+    func schedule(_ row: (sentence: String, words: String)) { #expect(ScheduleWords.shortened(row.sentence) == row.words) }
+
     @Test("An empty table is its header on a terminal, and nothing in a pipe")
     func empty() {
         #expect(TextTable(["A", "B"]).lines(isForTerminal: true) == ["A  B"])

@@ -140,6 +140,7 @@ struct Completion {
         case "state": return all(JobState.self)
         case "reason": return all(FailureReason.self)
         case "columns", "sort": return .words(JobColumn.names.map { ($0, "") })
+        case "by": return all(JobTotals.Key.self)
         case "job": return .words(names([.running]) + jobs([.running]))
         case "dst-gap": return .words([("run", ""), ("skip", "")])
         case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])

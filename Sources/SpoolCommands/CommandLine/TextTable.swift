@@ -1,5 +1,12 @@
 /// Rows of cells: aligned columns under a header on a terminal, lines with tabs between the fields in a pipe.
 struct TextTable {
+    /// A column that gives way where a table is wider than the terminal: its texts are cut.
+    struct Fit {
+        var column: Int
+        /// The width that it keeps; with 0 the column is left out where only a few characters would remain.
+        var least: Int
+    }
+
     struct Cell: ExpressibleByStringInterpolation {
         var text: String
         var colour: Output.Colour?
@@ -13,10 +20,20 @@ struct TextTable {
     }
 
     private let header: [String]
+    private let right: Set<Int>
+    private let fitting: [Fit]
     private var rows: [[Cell]] = []
 
     /// A table without a header lists keys and values, one pair a line.
-    init(_ header: [String] = []) { self.header = header }
+    ///
+    /// - Parameters:
+    ///   - right: the columns of numbers, which are aligned to the right.
+    ///   - fitting: the columns that give way, the first one first. Without any, long lines are left to the terminal.
+    init(_ header: [String] = [], right: Set<Int> = [], fitting: [Fit] = []) {
+        self.header = header
+        self.right = right
+        self.fitting = fitting
+    }
 
     var isEmpty: Bool { rows.isEmpty }
 
@@ -29,9 +46,9 @@ struct TextTable {
     /// - Parameter note: what holds for the whole table, such as the zone of its times. On a terminal it is at the right of the first
     ///   line, or above it where there is no room; in a pipe it is left out.
     func write(to output: Output, note: String? = nil) {
-        var lines = lines(isForTerminal: output.isTerminal, coloured: output.coloured)
+        var lines = lines(isForTerminal: output.isTerminal, columns: output.columns, coloured: output.coloured)
         if let note, output.isTerminal, !lines.isEmpty {
-            let width = self.lines(isForTerminal: true)[0].count
+            let width = Columns.width(self.lines(isForTerminal: true, columns: output.columns)[0])
             let shown = output.coloured(Output.oneLine(note), .dim)
             let room = output.columns - width - note.count
             if room >= 2 {
@@ -43,27 +60,47 @@ struct TextTable {
         for line in lines { output.line(line) }
     }
 
-    /// The table as lines; `coloured` wraps a cell's text in its colour.
-    func lines(isForTerminal: Bool, coloured: (String, Output.Colour?) -> String = { text, _ in text }) -> [String] {
+    /// The table as lines; `columns` is the width of the terminal, and `coloured` wraps a cell's text in its colour.
+    func lines(
+        isForTerminal: Bool, columns: Int? = nil, coloured: (String, Output.Colour?) -> String = { text, _ in text }
+    ) -> [String] {
         var rows = rows.map { row in row.map { Cell(Output.oneLine($0.text), $0.colour) } }
         guard isForTerminal else { return rows.map { row in row.map(\.text).joined(separator: "\t") } }
         // An empty table still prints its header.
         if !header.isEmpty { rows.insert(header.map { Cell($0, .bold) }, at: 0) }
-        var widths: [Int] = []
-        for row in rows {
-            for (column, cell) in row.enumerated() {
-                if column >= widths.count { widths.append(0) }
-                widths[column] = max(widths[column], cell.text.count)
-            }
-        }
+        let widths = widths(of: rows, columns: columns)
         return rows.map { row in
             var line = ""
             for (column, cell) in row.enumerated() {
-                line += coloured(cell.text, cell.colour)
-                if column + 1 < row.count { line += String(repeating: " ", count: widths[column] - cell.text.count + 2) }
+                let text = Columns.cut(cell.text, to: widths[column])
+                let blanks = String(repeating: " ", count: widths[column] - Columns.width(text))
+                let shown = coloured(text, cell.colour)
+                line += right.contains(column) ? blanks + shown : column + 1 < row.count ? shown + blanks : shown
+                if column + 1 < row.count { line += "  " }
             }
             while line.last == " " { line.removeLast() }
             return line
         }
+    }
+
+    /// The width of each column: of its longest text, or less in the columns that give way.
+    private func widths(of rows: [[Cell]], columns: Int?) -> [Int] {
+        var widths: [Int] = []
+        for row in rows {
+            for (column, cell) in row.enumerated() {
+                if column >= widths.count { widths.append(0) }
+                widths[column] = max(widths[column], Columns.width(cell.text))
+            }
+        }
+        guard let columns else { return widths }
+        let readableMin = 8
+        for fit in fitting where fit.column < widths.count {
+            let excess = widths.reduce(2 * (widths.count - 1), +) - columns
+            guard excess > 0 else { break }
+            let least = min(fit.least, widths[fit.column])
+            let width = max(least, widths[fit.column] - excess)
+            widths[fit.column] = least == 0 && width < readableMin ? 0 : width
+        }
+        return widths
     }
 }

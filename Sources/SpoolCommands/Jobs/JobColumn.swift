@@ -12,6 +12,12 @@ struct JobColumn {
 
     static let usual = ["id", "state", "outcome", "queue", "due", "started_at", "took", "task"].map { JobColumn(name: $0) }
 
+    private static let numbers: Set<String> = [
+        "exit_code", "try", "tries", "priority", "took", "cpu", "memory", "delay_ms", "pid", "keep_ms",
+    ]
+
+    var isNumber: Bool { Self.numbers.contains(name) }
+
     private init(name: String) { self.name = name }
 
     /// The column that an option names.

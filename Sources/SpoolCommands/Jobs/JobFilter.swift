@@ -81,6 +81,9 @@ struct JobFilter {
         }
     }
 
+    /// True when the filter names tasks, schedules or jobs: then it means follow-ups too.
+    var namesJobs: Bool { !tasks.isEmpty || !schedules.isEmpty || !names.isEmpty }
+
     /// True when `--reason` names this reason.
     func asksFor(_ reason: FailureReason) -> Bool { reasons.contains(reason) }
 

@@ -8,8 +8,13 @@ struct JobList {
     private let order: (column: JobColumn, isDescending: Bool)?
     private let isCount: Bool
     private let limit: Int
+    /// The jobs are shown as the usual table on a terminal.
+    private let isTable: Bool
+    /// Jobs that started because another ended, such as mails, are left out of the usual table unless they are asked for.
+    private let leavesFollowUpsOut: Bool
 
-    init(_ session: Session) throws(Failure) {
+    /// - Parameter ofTotals: the list is read for the sums of `--by`, which `--sort` and `--limit` apply to.
+    init(_ session: Session, ofTotals: Bool = false) throws(Failure) {
         self.session = session
         try session.noOperands()
         filter = try JobFilter(session)
@@ -19,12 +24,14 @@ struct JobList {
             guard !columns.isEmpty else { throw .usage("--columns needs names, separated by commas") }
             return columns
         }
-        order = try session.arguments.value("sort").map { key throws(Failure) in
+        order = ofTotals ? nil : try session.arguments.value("sort").map { key throws(Failure) in
             let isDescending = key.hasPrefix("-")
             return (try JobColumn(isDescending ? String(key.dropFirst()) : key, option: "sort"), isDescending)
         }
         isCount = session.arguments.flag("count")
-        limit = try session.count("limit", default: session.output.isTerminal && !isCount ? 50 : 0)
+        isTable = !isCount && !ofTotals && JobListWriter.isUsualTable(session, columns)
+        leavesFollowUpsOut = isTable && !session.arguments.flag("all") && !filter.namesJobs
+        limit = try session.count("limit", default: session.output.isTerminal && !isCount && !ofTotals ? 50 : 0)
     }
 
     func run() throws(Failure) -> Int32 {
@@ -35,34 +42,57 @@ struct JobList {
             writeIDs(ids.sorted { $0.id < $1.id }.map(\.shown))
             return code
         }
-        if order == nil, limit == 0, !isCount, try EverybodysSpool.users(session).isEmpty {
+        if order == nil, limit == 0, !isCount, !isTable, try EverybodysSpool.users(session).isEmpty {
             var writer = JobListWriter(session, columns)
-            try eachRecord(session, fromOldest: true) { writer.write($0) }
+            var left = LeftOut()
+            try eachRecord(session, fromOldest: true, leftOut: &left, limit: 0) { writer.write(session.qualified($0)) }
             writer.finish()
             return ExitCode.done
         }
         var found: [JobRecord] = []
+        var left = LeftOut()
+        var notes: [String: String] = [:]
         var parts = 0
         let code = try EverybodysSpool.each(session) { part throws(Failure) in
-            found += try self.records(part)
+            let records = try self.records(part, &left)
+            if isTable { for (id, note) in try WaitingNotes(part, records).all() { notes[part.qualified(id)] = note } }
+            found += records.map(part.qualified)
             parts += 1
         }
         if parts > 1 { found.sort { $0.place.id < $1.place.id } }
         if let order { found = sorted(found, by: order.column, isDescending: order.isDescending) }
         else if limit > 0 { found = Array(found.suffix(limit)) }
-        isCount ? write(count: found.count) : write(found)
+        if isCount {
+            write(count: found.count)
+        } else {
+            var writer = JobListWriter(session, columns)
+            for record in found { writer.write(record, waits: notes[record.status.id]) }
+            writer.finish()
+            if isTable { write(left) }
+        }
         return code
     }
 
     /// The matching records of one part of the spool, the newest last; with a limit and no order, the newest ones.
-    func records(_ session: Session) throws(Failure) -> [JobRecord] {
+    private func records(_ session: Session, _ left: inout LeftOut) throws(Failure) -> [JobRecord] {
         var found: [JobRecord] = []
-        try eachRecord(session, fromOldest: false, limit: order == nil ? limit : 0) { found.append($0) }
+        let limit = order == nil ? limit : 0
+        try eachRecord(session, fromOldest: false, leftOut: &left, limit: limit) { found.append($0) }
         return found.reversed()
     }
 
+    /// The matching jobs that a table does not show.
+    private struct LeftOut {
+        var followUps = 0
+        var failedFollowUps = 0
+        /// True when there may be more jobs than the limit.
+        var areOlder = false
+    }
+
     /// Calls `body` for each matching record of one part of the spool, without keeping any.
-    func eachRecord(_ session: Session, fromOldest: Bool, limit: Int = 0, _ body: (JobRecord) -> Void) throws(Failure) {
+    private func eachRecord(
+        _ session: Session, fromOldest: Bool, leftOut: inout LeftOut, limit: Int, _ body: (JobRecord) -> Void
+    ) throws(Failure) {
         var records = try session.records()
         var places = try session.reading { () throws(JournalError) in try records.places(in: filter.states) }
         if let end = places.firstIndex(where: { filter.judge($0.id) == .olderThanAll }) { places.removeSubrange(end...) }
@@ -74,9 +104,19 @@ struct JobList {
             previous = place.id
             guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
             guard let record = try session.record(at: place, &records), filter.matches(record) else { continue }
-            body(session.qualified(record))
+            if leavesFollowUpsOut, record.status.parent != nil {
+                leftOut.followUps += 1
+                if record.place.state == .failed { leftOut.failedFollowUps += 1 }
+                continue
+            }
+            if limit > 0, count == limit {
+                leftOut.areOlder = true
+                return
+            }
+            body(record)
             count += 1
-            if count == limit { return }
+            // The usual table says that there are more.
+            if count == limit, !isTable { return }
         }
     }
 
@@ -112,10 +152,44 @@ struct JobList {
         }
     }
 
-    func write(_ records: [JobRecord]) {
-        var writer = JobListWriter(session, columns)
-        for record in records { writer.write(record) }
-        writer.finish()
+    /// Says below a table what it does not show.
+    private func write(_ left: LeftOut) {
+        if left.followUps > 0 {
+            let jobs = left.followUps == 1 ? "1 follow-up job" : "\(left.followUps) follow-up jobs"
+            let failed = left.failedFollowUps == 0 ? "" : " (\(left.failedFollowUps) failed)"
+            session.output.line(session.output.coloured("\(jobs)\(failed) not shown; --all shows them", .dim))
+        }
+        if left.areOlder { session.output.line(session.output.coloured("older jobs not shown; --limit 0 shows all", .dim)) }
+    }
+}
+
+extension JobList {
+    /// Prints the sums of `--by` over all matching jobs. `--sort` and `--limit` apply to the sums; the longest total comes first.
+    static func writeTotals(_ session: Session, by word: String) throws(Failure) -> Int32 {
+        guard let key = JobTotals.Key(rawValue: word) else {
+            throw .unknown(word, of: "by", among: JobTotals.Key.allCases.map(\.rawValue))
+        }
+        for option in ["columns", "count"] where session.arguments.given.contains(where: { $0.name == option }) {
+            throw .usage("--by does not go with --\(option)")
+        }
+        var order = JobTotals.Order.total
+        var isDescending = true
+        if let sort = session.arguments.value("sort") {
+            isDescending = sort.hasPrefix("-")
+            let word = isDescending ? String(sort.dropFirst()) : sort
+            guard let given = JobTotals.Order(rawValue: word == key.rawValue ? "name" : word) else {
+                throw .unknown(word, of: "sort", among: JobTotals.Order.allCases.map(\.rawValue))
+            }
+            order = given
+        }
+        let list = try JobList(session, ofTotals: true)
+        var totals = JobTotals(by: key)
+        let code = try EverybodysSpool.each(session) { part throws(Failure) in
+            var left = LeftOut()
+            try list.eachRecord(part, fromOldest: true, leftOut: &left, limit: 0) { totals.add(part.qualified($0).status, now: session.now) }
+        }
+        totals.write(to: session, order: order, isDescending: isDescending, limit: list.limit)
+        return code
     }
 }
 

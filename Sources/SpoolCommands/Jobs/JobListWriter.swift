@@ -8,19 +8,33 @@ struct JobListWriter {
     private let columns: [JobColumn]?
     private let shown: [JobColumn]
     private var table: TextTable
+    /// The usual table on a terminal; nil for any other form.
+    private var jobTable: JobTable?
     private var isFirst = true
 
     init(_ session: Session, _ columns: [JobColumn]?) {
         self.session = session
         self.columns = columns
-        shown = columns ?? JobColumn.usual
-        table = TextTable(shown.map(\.header))
+        let shown = columns ?? JobColumn.usual
+        self.shown = shown
+        table = TextTable(shown.map(\.header), right: Set(shown.indices.filter { shown[$0].isNumber }))
+        if Self.isUsualTable(session, columns) { jobTable = JobTable(session) }
         if session.isJSON { session.output.write("[") }
     }
 
-    mutating func write(_ record: JobRecord) {
+    /// True when the jobs are shown as the usual table on a terminal.
+    static func isUsualTable(_ session: Session, _ columns: [JobColumn]?) -> Bool {
+        columns == nil && session.output.isTerminal && !session.isJSON && !session.isQuiet
+    }
+
+    /// - Parameter waits: why the job waits, for the usual table on a terminal.
+    mutating func write(_ record: JobRecord, waits: String? = nil) {
         let output = session.output
         defer { isFirst = false }
+        if jobTable != nil {
+            jobTable?.add(record, waits: waits)
+            return
+        }
         if session.isJSON { return writeJSON(record) }
         if session.isQuiet { return output.line(record.status.id) }
         let status = record.table
@@ -51,6 +65,8 @@ struct JobListWriter {
     func finish() {
         if session.isJSON {
             session.output.write(isFirst ? "]\n" : "\n]\n")
+        } else if let jobTable {
+            jobTable.write()
         } else if !session.isQuiet {
             session.writeTimes(table)
         }

@@ -35,7 +35,7 @@ struct TaskCatalog {
     let context: ReadingContext
     private let pauses: [(scope: PauseScope, note: String)]
     /// The tasks that the daemon reports as overdue: they have not succeeded within `expect`.
-    private let overdue: Set<String>
+    private let overdue: [String: Instant?]
     /// Problems of files in schedules/; some of these belong to no task.
     private(set) var scheduleRemarks: [String] = []
     private var schedulesByTask: [String: [Schedule]] = [:]
@@ -49,9 +49,9 @@ struct TaskCatalog {
         spool = Spool(fs, host: "")
         context = try session.context()
         pauses = try Pauses.read(fs)
-        var overdue: Set<String> = []
+        var overdue: [String: Instant?] = [:]
         if case .array(let tasks)? = try session.daemonTable(fs)?["overdue"]?.kind {
-            for case .table(let one) in tasks.map(\.kind) { overdue.formUnion([one.text("task")].compactMap { $0 }) }
+            for case .table(let one) in tasks.map(\.kind) { if let task = one.text("task") { overdue.updateValue(one.instant("since"), forKey: task) } }
         }
         self.overdue = overdue
         if withSchedules { try readSchedules() }
@@ -142,7 +142,10 @@ struct TaskCatalog {
         }
     }
 
-    func isOverdue(_ entry: Entry) -> Bool { overdue.contains(entry.name) && entry.task?.expectMilliseconds != nil }
+    func isOverdue(_ entry: Entry) -> Bool { overdue[entry.name] != nil && entry.task?.expectMilliseconds != nil }
+
+    /// Since when an overdue task has not succeeded; nil when unknown.
+    func overdueSince(_ entry: Entry) -> Instant? { overdue[entry.name] ?? nil }
 
     /// The note of the pause that holds a task; nil when the task is not paused.
     func pauseNote(of entry: Entry) -> String? {

@@ -3,11 +3,18 @@ import Store
 extension SpoolCommand {
     static let list = SpoolCommand(
         "list", "[options]", "list tasks",
+        details: [
+            """
+            On a terminal: when each task is due, its newest run, how that ended and how long it took; below the table, what is wrong with \
+            tasks. A task whose edit was refused is shown as it runs. A pipe gets the name, the next due time, the number of schedules, \
+            the state, the title or description, and the newest run's start, result and length.
+            """
+        ],
         options: [
             Option("names", "print all names, and nothing else"),
             Option("full", "with --json: the definition of each task too"),
             Option("offset", value: "N", "skip the first N tasks"),
-            Option("limit", "n", value: "N", "list N tasks at most (10); 0 means all"),
+            Option("limit", "n", value: "N", "list N tasks at most; 0, the default, means all"),
         ],
         examples: [Example("spoolctl list --offset 10 --limit 20", "tasks 11 to 30")]
     ) { session throws(Failure) in
@@ -30,10 +37,12 @@ extension SpoolCommand {
             return code
         }
         let offset = try session.count("offset", default: 0)
-        let limit = try session.count("limit", default: 10)
+        let limit = try session.count("limit", default: 0)
         var writer = JSONWriter(reserving: 4096)
         writer.beginArray()
-        var table = TextTable(["NAME", "NEXT", "SCHEDULES", "STATE", "DESCRIPTION"])
+        var table = TaskTable(session)
+        let isTable = session.output.isTerminal && !session.isJSON && !session.isQuiet
+        var lines = TextTable()
         var before = 0
         var shown = 0
         for part in parts {
@@ -45,13 +54,21 @@ extension SpoolCommand {
                 let page = try catalog.entries((first, limit == 0 ? 0 : limit - shown)).page
                 shown += page.count
                 let due = try DueTimes(part.session, catalog.fs, for: page)
+                let last = try LastRuns(part.session, of: session.isQuiet ? [] : page.map(\.name))
                 for entry in page {
+                    let run = last.run(of: entry.name)
                     if session.isJSON {
-                        writer.object { catalog.write(entry, due, details: session.arguments.flag("full"), to: &$0) }
+                        writer.object { writer in
+                            catalog.write(entry, due, details: session.arguments.flag("full"), to: &writer)
+                            writer.key("last_run")
+                            if let run { writer.object(run.writeAsLastRun) } else { writer.null() }
+                        }
                     } else if session.isQuiet {
                         session.output.line(part.session.qualified(entry.name))
+                    } else if isTable {
+                        table.add(entry, catalog, due, run)
                     } else {
-                        table.add(catalog.row(entry, due))
+                        lines.add(catalog.row(entry, due, run))
                     }
                 }
             }
@@ -59,7 +76,7 @@ extension SpoolCommand {
         }
         writer.endArray()
         if session.isJSON { session.output.line(String(decoding: writer.bytes, as: UTF8.self)) }
-        if !session.isJSON, !session.isQuiet { session.writeTimes(table) }
+        if isTable { table.write() } else if !session.isJSON, !session.isQuiet { lines.write(to: session.output) }
         let rest = before - offset - shown
         if rest > 0, !session.isJSON { session.complain("\(rest) more; --offset \(offset + shown) shows them") }
         for part in parts { for line in part.catalog.scheduleRemarks { session.complain(part.session.qualified(line)) } }

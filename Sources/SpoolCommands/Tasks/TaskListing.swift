@@ -1,16 +1,22 @@
 import Store
 
 extension TaskCatalog {
-    func row(_ entry: Entry, _ due: DueTimes) -> [TextTable.Cell] {
+    /// The fields of a line in a pipe.
+    func row(_ entry: Entry, _ due: DueTimes, _ last: JobRecord?) -> [TextTable.Cell] {
         let next = due.next([entry], count: 1).first
         let isWaiting = entry.schedules.contains { $0.definition.enabled && $0.definition.onPath != nil }
         return [
             .init(session.qualified(entry.name)), .init(next == nil && isWaiting ? "when a file arrives" : session.time(next?.instant)),
             .init(String(entry.schedules.count)),
             .init(state(of: entry), colour(of: entry)),
-            .init(entry.remarks.first ?? text("title", of: entry) ?? text("description", of: entry) ?? ""),
+            .init(entry.remarks.first ?? title(of: entry) ?? ""),
+            .init(session.time(last?.ranAt)), .init(last?.outcome ?? "-"),
+            .init(last.flatMap { $0.status.tookMilliseconds(now: session.now) }.map { TimeText.length($0) } ?? "-"),
         ]
     }
+
+    /// What people call the task: its title, else its description.
+    func title(of entry: Entry) -> String? { text("title", of: entry) ?? text("description", of: entry) }
 
     private func colour(of entry: Entry) -> Output.Colour? {
         if entry.task == nil || entry.isEditRefused || isOverdue(entry) { return .red }

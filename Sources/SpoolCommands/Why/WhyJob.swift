@@ -102,28 +102,16 @@ struct WhyJob {
     }
 
     private func surroundings(_ records: inout JobRecords<DiskFileSystem>) throws(Failure) -> WaitingSurroundings {
-        let daemon = try DaemonState(session, fs)
-        var surroundings = WaitingSurroundings()
-        surroundings.daemonGoneSince = daemon.down?.from
-        let configuration = try session.configuration()
-        surroundings.slots = configuration.slots
-        surroundings.queueSlots = configuration.queueSlots
-        if daemon.down == nil, let published = daemon.published {
-            surroundings.take(published: published)
-        }
-        surroundings.pauses = try Pauses.read(fs)
+        var surroundings = try session.surroundings(fs, &records)
         if definition?.after != nil {
             surroundings.waitsFor = try session.reading { () throws(JournalError) in try records.waitsFor(of: status.id) }
         }
-        let places = try session.reading { () throws(JournalError) in try records.places(in: [.running]) }
-        let found = records
-        for place in places {
-            if let locks = definition?.locks, !locks.isEmpty {
-                let other = try attempt { () throws(SystemError) in try found.definition(at: place) }
-                for lock in locks where other?.locks.contains(lock) == true { surroundings.heldLocks.append((lock, place.id)) }
-            }
-            if let other = try session.reading({ () throws(JournalError) in try records.record(at: place) }) {
-                surroundings.running.append(other.status)
+        if let locks = definition?.locks, !locks.isEmpty {
+            let found = records
+            for other in surroundings.running {
+                let place = JobPlace(id: other.id, state: .running, path: "\(Layout.running)/\(other.id)", isFile: false)
+                let definition = try attempt { () throws(SystemError) in try found.definition(at: place) }
+                for lock in locks where definition?.locks.contains(lock) == true { surroundings.heldLocks.append((lock, other.id)) }
             }
         }
         // Only jobs with the task's name are read: a hundred thousand jobs may wait.

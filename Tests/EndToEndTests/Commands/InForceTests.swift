@@ -121,7 +121,7 @@ struct InForceTests {
             if life == "down" { try spool.stop() }
             try Commands.succeed("touch", "\(spool.path)/tasks/t.toml", "\(spool.path)/schedules/f.toml")
             let list = try spool.ctl("list")
-            #expect(!list.errors.contains("past") && list.output.contains("t\t-\t1\tok\t\n"), "\(list)")
+            #expect(!list.errors.contains("past") && list.output.contains("t\t-\t1\tok\t\t"), "\(list)")
             #expect(try spool.ctl("check").code == 0)
             #expect(try spool.ctl("check", "\(spool.path)/schedules/f.toml").code == 0)
         }

@@ -1,0 +1,79 @@
+// The tables of jobs and tasks on a terminal of 80 columns.
+
+import Documents
+import Linux
+import Testing
+
+@Suite("Tables", .ownThreads)
+struct TableTests {
+    /// The lines that a command writes on a terminal of 80 columns without colours.
+    private func lines(_ spool: SpoolUnderTest, _ words: String, untilItShows part: String, colours: Bool = false) throws -> [String] {
+        let screen = try TmuxScreen(
+            spool, columns: 80, rows: 40, environment: colours ? ["TERM=screen", "TZ=UTC"] : ["TERM=screen", "NO_COLOR=1", "TZ=UTC"],
+            "spoolctl \(words); echo end of table; cat")
+        try screen.shows(part, "end of table")
+        let text = try colours ? screen.styled : screen.text
+        // The zone of the times may have a line of its own.
+        return text.split(separator: "\n").map(String.init).prefix { !$0.contains("end of table") }.filter { !$0.hasPrefix("  ") }
+    }
+
+    @Test("jobs fits into 80 columns, says why jobs wait and failed, and leaves follow-ups out")
+    func jobs() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 4\n[queues.video]\nslots = 1")
+        let gate = try spool.gate()
+        let failed = try spool.ctl("submit", "-w", "--name", "report", "--on-failure", "echo followed", "--", "sh", "-c", "exit 3").id
+        try spool.ended(count: 2)
+        let name = String(repeating: "long-name-", count: 6)
+        let runs = try spool.ctl("submit", "--queue", "video", "--name", name, "echo > \(spool.out)/began; read x < \(gate.path)").id
+        try spool.output("began")
+        let waits = try spool.ctl("submit", "--queue", "video", "--name", "next", "true").id
+        let later = try spool.ctl("submit", "--in", "3h", "--name", "later", "true").id
+        func line(_ id: String, in lines: [String]) -> String { lines.first { $0.hasPrefix(id.suffix(6)) } ?? "" }
+
+        let table = try lines(spool, "jobs", untilItShows: "JOB")
+        #expect(table.allSatisfy { $0.count <= 80 }, "\(table)")
+        let header = table.first { $0.hasPrefix("JOB") } ?? ""
+        for column in ["JOB", "NAME", "STATE", "STARTED", "TOOK", "NOTE"] { #expect(header.contains(column), "\(table)") }
+        #expect(line(failed, in: table).contains(" report ") && line(failed, in: table).contains(" exit 3 "), "\(table)")
+        #expect(line(runs, in: table).contains("long-name-") && line(runs, in: table).contains(" running "), "\(table)")
+        #expect(line(waits, in: table).contains(" waiting ") && line(waits, in: table).contains("queue"), "\(table)")
+        #expect(line(later, in: table).contains("starts "), "\(table)")
+        #expect(table.last == "1 follow-up job not shown; --all shows them" && table.count == 6, "\(table)")
+        #expect(try lines(spool, "jobs --all", untilItShows: "JOB").count == 6, "a header and five jobs")
+        #expect(try spool.ctl("jobs", "-q").lines.count == 5, "a pipe gets all")
+        #expect(try spool.ctl("jobs").rows.map { $0[0] }.contains(failed), "and whole ids")
+
+        let coloured = try lines(spool, "jobs --state failed", untilItShows: "exit 3", colours: true)
+        #expect(coloured.contains { $0.contains("\u{1B}[31mexit 3") }, "\(coloured)")
+        try gate.release()
+    }
+
+    @Test("list shows when tasks are due and how they ended, and what is wrong with them below")
+    func list() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("report", "title = 'The report'\ncommand = 'exit 3'\n[[schedule]]\ncron = '30 * * * *'")
+        try spool.acceptedTask("idle", "command = 'true'")
+        try spool.acceptedTask("paused", "command = 'true'\n[[schedule]]\ncron = '0 16 * * *'")
+        let run = try spool.ctl("run", "report", "-w").id
+        #expect(try spool.ctl("pause", "paused", "--note", "until the disk is there").code == 0)
+        try spool.task("report", "comand = 'exit 4'")
+        try spool.logLine("event=refused", "tasks/report")
+
+        let table = try lines(spool, "list", untilItShows: "NAME")
+        #expect(table.allSatisfy { $0.count <= 80 }, "\(table)")
+        let header = table.first { $0.hasPrefix("NAME") } ?? ""
+        for column in ["NAME", "WHEN", "NEXT", "LAST", "RESULT", "TOOK"] { #expect(header.contains(column), "\(table)") }
+        let report = table.first { $0.hasPrefix("report !") } ?? ""
+        #expect(report.contains("hourly at :30") && report.contains("exit 3"), "\(table)")
+        #expect(table.contains { $0.hasPrefix("paused ") && $0.contains("daily 16:00") && $0.contains("  paused  ") }, "\(table)")
+        #expect(table.contains { $0.contains("! report: edit refused: tasks/report.toml:1:1: unknown key \"comand\"") }, "\(table)")
+        #expect(table.contains("paused: paused: until the disk is there"), "\(table)")
+
+        let rows = try spool.ctl("list").rows
+        #expect(rows.map { $0[0] } == ["idle", "paused", "report"] && rows[2][6] == "exit 3" && rows[0][5...] == ["-", "-", "-"], "\(rows)")
+        let objects = try spool.ctl("list", "--json").objects
+        guard case .table(let last)? = objects.last?["last_run"]?.kind else { throw spool.failure("no last run") }
+        #expect(last.text("id") == run && last.text("outcome") == "exit 3" && last.text("reason") == "exit")
+        #expect(objects[0]["last_run"].map { JSON.write($0) } == "null")
+    }
+}
