@@ -43,7 +43,8 @@ import Testing
     }
 
     static let schedules = [
-        ("At 16:00 every day", "daily 16:00"), ("Every hour at minute 5", "hourly at :05"), ("At 02:30, on Monday to Friday", "02:30 Mon-Fri"),
+        ("At 16:00 every day", "daily 16:00"), ("Every hour at minute 5", "hourly at :05"),
+        ("At 02:30, on Monday to Friday", "02:30 Mon-Fri"),
         ("Every 10m, counted from the end of the last run", "every 10m"), ("At 00:00, on the 1st", "00:00 the 1st"),
     ]
 

@@ -186,7 +186,9 @@ extension JobList {
         var totals = JobTotals(by: key)
         let code = try EverybodysSpool.each(session) { part throws(Failure) in
             var left = LeftOut()
-            try list.eachRecord(part, fromOldest: true, leftOut: &left, limit: 0) { totals.add(part.qualified($0).status, now: session.now) }
+            try list.eachRecord(part, fromOldest: true, leftOut: &left, limit: 0) { record in
+                totals.add(part.qualified(record).status, now: session.now)
+            }
         }
         totals.write(to: session, order: order, isDescending: isDescending, limit: list.limit)
         return code

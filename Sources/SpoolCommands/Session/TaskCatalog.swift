@@ -51,7 +51,9 @@ struct TaskCatalog {
         pauses = try Pauses.read(fs)
         var overdue: [String: Instant?] = [:]
         if case .array(let tasks)? = try session.daemonTable(fs)?["overdue"]?.kind {
-            for case .table(let one) in tasks.map(\.kind) { if let task = one.text("task") { overdue.updateValue(one.instant("since"), forKey: task) } }
+            for case .table(let one) in tasks.map(\.kind) {
+                if let task = one.text("task") { overdue.updateValue(one.instant("since"), forKey: task) }
+            }
         }
         self.overdue = overdue
         if withSchedules { try readSchedules() }

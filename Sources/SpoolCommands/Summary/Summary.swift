@@ -53,7 +53,8 @@ struct Summary {
         let name = part.owner?.name ?? "spoold"
         guard try part.daemon() != nil else {
             let seen = try part.daemonTable()?.instant("at")
-            items.append(Item(kind: .daemon, name: name, what: "not running, last seen", at: seen, text: "nothing runs until spoold starts"))
+            items.append(
+                Item(kind: .daemon, name: name, what: "not running, last seen", at: seen, text: "nothing runs until spoold starts"))
             return
         }
         guard case .array(let troubles)? = try part.daemonTable()?["troubles"]?.kind else { return }

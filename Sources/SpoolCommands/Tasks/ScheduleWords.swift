@@ -28,7 +28,8 @@ enum ScheduleWords {
     static func shortened(_ sentence: String) -> String? {
         var text = sentence
         for (name, short) in names { text = text.replacing(name, with: short) }
-        text = text.replacing(" to ", with: "-").replacing(", on ", with: " ").replacing(" between ", with: " ").replacing(" and ", with: ", ")
+        text = text.replacing(" to ", with: "-").replacing(", on ", with: " ")
+        text = text.replacing(" between ", with: " ").replacing(" and ", with: ", ")
         text = text.replacing(", counted from the last due time", with: "").replacing(", counted from the end of the last run", with: "")
         let words = text.split(separator: " ").map(String.init)
         if text.hasPrefix("Every hour at minute "), words.count == 5 { return "hourly at :\(words[4].count < 2 ? "0" : "")\(words[4])" }

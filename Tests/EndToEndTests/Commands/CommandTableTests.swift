@@ -43,7 +43,9 @@ struct CommandTableTests {
         Use(command: "health", right: [], says: "", tooMuch: ["more"], invalid: ["--timeout", "soon"], json: false),
         Use(command: "jobs", right: [], says: "-sh-", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
         // With a failed job it exits with 1; it has tests of its own.
-        Use(command: "summary", right: ["--help"], says: "usage: spoolctl summary", tooMuch: ["t"], invalid: ["--since", "soon"], json: false),
+        Use(
+            command: "summary", right: ["--help"], says: "usage: spoolctl summary", tooMuch: ["t"], invalid: ["--since", "soon"],
+            json: false),
         Use(command: "top", right: [], says: "running", tooMuch: ["more"]),
         Use(command: "cancel", right: ["NEW"], says: "canceled", missing: [], unknown: ["nosuch"]),
         Use(command: "kill", right: ["-s", "CONT", "RUN"], says: "SIGCONT sent", missing: [], unknown: ["nosuch"]),

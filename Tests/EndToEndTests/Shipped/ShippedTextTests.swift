@@ -10,7 +10,9 @@ struct ShippedTextTests {
         try Files.list("\(root)/\(directory)").sorted().map { "\(directory)/\($0)" }
     }
 
-    @Test("Every example is read as the daemon would", arguments: try files("examples/new") + files("examples/tasks") + files("examples/admin"))
+    @Test(
+        "Every example is read as the daemon would",
+        arguments: try files("examples/new") + files("examples/tasks") + files("examples/admin"))
     func examples(_ file: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         let check = try spool.ctl("check", "\(Self.root)/\(file)")
