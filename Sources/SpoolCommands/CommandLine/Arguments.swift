@@ -28,6 +28,12 @@ struct Arguments {
         throw .usage("\(option.spelling) does not go with \(what): the file says it")
     }
 
+    /// Refuses each of these options beside another one.
+    func refuse(_ options: [String], beside other: String) throws(Failure) {
+        guard let option = given.first(where: { options.contains($0.name) }) else { return }
+        throw .usage("\(option.spelling) does not go with \(other)")
+    }
+
     /// Adds options that were given before these.
     mutating func precede(by earlier: Arguments) { given = earlier.given + given }
 

@@ -5,8 +5,8 @@ extension SpoolCommand {
         ("From inside a job", [progress, result, extend]),
         ("Tasks", [create, update, edit, delete, schedule, unschedule, list, show]),
         ("Due times", [next, explain, simulate, why]),
-        ("Checking, importing, exporting", [check, `import`, export]),
-        ("The spool", [pause, resume, restart, prune, fsck, journal]),
+        ("Checking, importing, exporting", [check, `import`, export, apply]),
+        ("The spool", [pause, resume, restart, prune, fsck, doctor, journal]),
         ("spoolctl itself", [demo, completion, version, help]),
     ]
 

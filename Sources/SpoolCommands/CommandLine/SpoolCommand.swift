@@ -28,7 +28,8 @@ struct SpoolCommand: Sendable {
 
     init(
         _ name: String, _ arguments: String, _ summary: String, details: [String] = [], options: [Option] = [],
-        mostUsed: [String] = [], examples: [Example] = [], ownOperands: Int? = nil, run: @escaping @Sendable (Session) throws(Failure) -> Int32
+        mostUsed: [String] = [], examples: [Example] = [], ownOperands: Int? = nil,
+        run: @escaping @Sendable (Session) throws(Failure) -> Int32
     ) {
         self.name = name
         self.arguments = arguments

@@ -3,7 +3,8 @@ import Store
 
 extension SpoolCommand {
     static let export = SpoolCommand(
-        "export", "NAME --systemd | NAME… --crontab", "print a task as systemd units, or tasks as lines of a crontab",
+        "export", "NAME --systemd | NAME… --crontab | --all DIR",
+        "print a task as systemd units, or tasks as lines of a crontab, or copy all tasks",
         details: [
             """
             The reverse of import. Each key that the other scheduler cannot express, or treats differently, is reported on standard \
@@ -13,6 +14,10 @@ extension SpoolCommand {
             --crontab: a variable applies to all lines below it, so export several tasks in one call: each task's variables are then \
             reset for the next. With --system each line names its user.
             """,
+            """
+            --all DIR copies the files of all tasks to DIR, and those of schedules/ to DIR/schedules, for version control and for \
+            spoolctl apply. It writes only the files that differ, and removes none.
+            """,
             "--systemd: the service of any user but root has User=. --user leaves User= out, for systemctl --user.",
         ],
         options: [
@@ -20,14 +25,23 @@ extension SpoolCommand {
             Option("crontab", "print lines for crontab(1)"),
             Option("system", "with --crontab: print lines for /etc/cron.d, which name a user"),
             Option("user", "with --systemd: print units for systemctl --user"),
+            Option("all", value: "DIR", "copy the files of all tasks and schedules to this directory"),
+            .partOf,
         ],
         examples: [
             Example("spoolctl export backup --crontab", "prints a line for a crontab"),
+            Example("spoolctl export --all ./tasks", "copies all tasks, for version control"),
             Example("spoolctl export backup --systemd", "prints backup.service and then backup.timer"),
         ]
     ) { session throws(Failure) in
         let arguments = session.arguments
         let names = arguments.operands
+        if let directory = arguments.value("all") {
+            try session.noOperands()
+            try arguments.refuse(["systemd", "crontab", "system", "user"], beside: "--all")
+            return try ExportAll(session, to: directory).run()
+        }
+        if arguments.value("of") != nil { throw .usage("--of needs --all") }
         let isCrontab = arguments.flag("crontab")
         guard let name = names.first, isCrontab || names.count == 1 else {
             let what = names.isEmpty ? "a task's NAME" : "one task's NAME with --systemd"

@@ -92,7 +92,7 @@ enum EverybodysSpool {
     }
 
     /// The commands whose operands are not names of tasks or jobs.
-    private static let otherOperands: Set<String> = ["submit", "check", "import", "demo", "completion", "explain", "__complete"]
+    private static let otherOperands: Set<String> = ["submit", "check", "import", "apply", "demo", "completion", "explain", "__complete"]
 
     /// When root names a user's task or job, `alice/backup`, this process acts as that user, and the command works on that user's part.
     static func actAsOwner(_ session: Session) throws(Failure) -> Session {
@@ -106,14 +106,18 @@ enum EverybodysSpool {
         guard names.allSatisfy({ $0.owner == first }) else {
             throw .usage("one call takes the tasks and jobs of one user; \(own.joined(separator: ", ")) belong to several users")
         }
-        let part = UserPart.path(of: first, inSpool: session.spoolPath)
-        guard let user = try attempt({ () throws(SystemError) in try UserPart.owner(ofPart: first, inSpool: session.spoolPath) }) else {
-            throw .notFound("\(first) has nothing in \(session.spoolPath)")
-        }
-        let credentials = try attempt { () throws(SystemError) in try user.credentials() }
         var arguments = session.arguments
         arguments.replaceOperands(names.map(\.name) + operands.dropFirst(own.count))
-        let theirs = Session(session, of: user, at: part, arguments)
+        return try part(of: first, session, arguments)
+    }
+
+    /// A session on a user's part of the spool, in which this process, which is root's, acts as that user.
+    static func part(of name: String, _ session: Session, _ arguments: Arguments) throws(Failure) -> Session {
+        let spool = session.spoolPath
+        guard Name.isValid(name), let user = try attempt({ () throws(SystemError) in try UserPart.owner(ofPart: name, inSpool: spool) })
+        else { throw .notFound("\(name) has nothing in \(spool)") }
+        let credentials = try attempt { () throws(SystemError) in try user.credentials() }
+        let theirs = Session(session, of: user, at: UserPart.path(of: name, inSpool: spool), arguments)
         theirs.acting = Credentials.Acting(credentials)
         return theirs
     }

@@ -31,6 +31,41 @@ struct DefinitionWriting {
         }
     }
 
+    /// A durable text in tmp/, and the file that it is to become.
+    struct Composed {
+        fileprivate let temporary: String
+        fileprivate let file: String
+    }
+
+    /// Composes several texts. After an error none of them is left.
+    func compose(_ files: [(file: String, bytes: [UInt8])]) throws(Failure) -> [Composed] {
+        var composed: [Composed] = []
+        do throws(Failure) {
+            for one in files {
+                try attempt { () throws(SystemError) in
+                    composed.append(Composed(temporary: try compose(one.bytes, one.file), file: one.file))
+                }
+            }
+        } catch {
+            discard(composed)
+            throw error
+        }
+        return composed
+    }
+
+    func discard(_ composed: [Composed]) {
+        for one in composed { try? fs.removeFile(one.temporary) }  // litter; another error is reported
+    }
+
+    /// Renames composed texts into place, over the present files.
+    func put(_ composed: [Composed]) throws(Failure) {
+        guard !composed.isEmpty else { return }
+        try attempt { () throws(SystemError) in
+            for one in composed { try fs.rename(one.temporary, to: "\(directory)/\(one.file)") }
+            try fs.sync(directory)
+        }
+    }
+
     func remove(_ files: [String]) throws(Failure) {
         try attempt { () throws(SystemError) in
             for file in files {

@@ -50,7 +50,28 @@ extension Spool {
 
     /// The definition that would be in force if a task's file had this text.
     public func taskInForce(as text: DefinitionFile, _ context: ReadingContext) throws(SystemError) -> InForce<TaskDefinition> {
-        try inForce(ofTasks(context), [(text.stem, [text.file])], context) { _, _ in text }.all[0]
+        try tasksInForce(as: [text], context)[0]
+    }
+
+    /// The same for several tasks, in their order.
+    public func tasksInForce(
+        as texts: [DefinitionFile], _ context: ReadingContext
+    ) throws(SystemError) -> [InForce<TaskDefinition>] {
+        try inForce(ofTasks(context), as: texts, context)
+    }
+
+    /// The same for schedules in files of their own.
+    public func schedulesInForce(
+        as texts: [DefinitionFile], _ context: ReadingContext
+    ) throws(SystemError) -> [InForce<ScheduleFile>] {
+        try inForce(ofSchedules(context), as: texts, context)
+    }
+
+    private func inForce<Definition>(
+        _ kind: Kind<Definition>, as texts: [DefinitionFile], _ context: ReadingContext
+    ) throws(SystemError) -> [InForce<Definition>] {
+        let byStem = Dictionary(texts.map { ($0.stem, $0) }) { first, _ in first }
+        return try inForce(kind, texts.map { ($0.stem, [$0.file]) }, context) { stem, _ in byStem[stem] }.all
     }
 
     private func ofTasks(_ context: ReadingContext) -> Kind<TaskDefinition> {
@@ -63,7 +84,13 @@ extension Spool {
     public func schedulesInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
-        let kind = Kind<ScheduleFile>(
+        try inForce(ofSchedules(context), files, context) { stem, names throws(DefinitionProblem) in
+            try definition(in: Layout.schedules, stem: stem, files: names)
+        }
+    }
+
+    private func ofSchedules(_ context: ReadingContext) -> Kind<ScheduleFile> {
+        Kind(
             directory: Layout.schedules,
             read: { file throws(DefinitionProblem) in
                 let read = try self.schedule(file, context)
@@ -71,9 +98,6 @@ extension Spool {
             },
             schedules: { [($0.task, $0.schedule)] },
             lateness: { $2($0.schedule) ? nil : $0.schedule.lateness(since: $1, in: $0.source) })
-        return try inForce(kind, files, context) { stem, names throws(DefinitionProblem) in
-            try definition(in: Layout.schedules, stem: stem, files: names)
-        }
     }
 
     private struct Kind<Definition: Sendable> {

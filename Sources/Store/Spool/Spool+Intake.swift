@@ -368,7 +368,7 @@ extension JobID {
 }
 
 extension FileKind {
-    var article: String {
+    public var article: String {
         switch self {
         case .file: "a regular file"
         case .directory: "a directory"

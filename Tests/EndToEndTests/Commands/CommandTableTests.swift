@@ -89,6 +89,8 @@ struct CommandTableTests {
         Use(
             command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"],
             unknown: ["nosuch", "--crontab"]),
+        // Its right use has tests of its own.
+        Use(command: "apply", right: ["--help"], says: "usage: spoolctl apply", missing: [], tooMuch: ["a", "b"], json: false),
         Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
             unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
@@ -97,6 +99,7 @@ struct CommandTableTests {
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
+        Use(command: "doctor", right: [], says: "daemon\t", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
         // Its right use has a test of its own.
         Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),

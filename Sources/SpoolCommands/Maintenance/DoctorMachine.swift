@@ -1,0 +1,137 @@
+import CLinux
+import Glibc
+import Linux
+import Store
+
+// The programs and the machine: what spoold needs beside its spool.
+extension Doctor {
+    /// The worker is installed beside the daemon, and the daemon there is of this version: the programs are installed together.
+    func worker() -> Diagnosis {
+        let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
+        let program = "\(directory)/spool-worker"
+        let remedy = "install spoold, spoolctl and spool-worker of one version into \(directory)"
+        guard access(program, X_OK) == 0 else { return .fail("worker", "\(program) cannot be run: no job can start", remedy) }
+        let version = ProgramAnswer("\(directory)/spoold", ["--version"]).line.split(separator: " ").last.map(String.init)
+        guard version == Version.text else {
+            return .fail("worker", "\(directory)/spoold is version \(version ?? "unknown"), this spoolctl \(Version.text)", remedy)
+        }
+        return .ok("worker", program)
+    }
+
+    /// Nil for a process whose program this user may not see.
+    private static func directoryOfProgram(_ pid: pid_t?) -> String? {
+        guard let pid else { return nil }
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { readlink("/proc/\(pid)/exe", $0.baseAddress!, $0.count) }
+        guard count > 0 else { return nil }
+        let path = String(decoding: buffer.prefix(count), as: UTF8.self)
+        return path.lastIndex(of: "/").map { String(path[..<$0]) }
+    }
+
+    func zones() -> Diagnosis {
+        do throws(RecurrenceError) {
+            _ = try session.zones.zone("Europe/London")
+            return .ok("time zones", "the time zone database is there")
+        } catch {
+            return .warn("time zones", "schedules in a time zone cannot be read: \(error)", "install the package tzdata")
+        }
+    }
+
+    /// The limit of open files of the daemon; where that cannot be read, nothing is said.
+    func openFiles() -> Diagnosis? {
+        guard let pid = daemon?.pid, let text = Self.text("/proc/\(pid)/limits"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Max open files") })
+        else { return nil }
+        let words = line.split(separator: " ")
+        guard words.count > 4, let most = Int(words[4]) else { return nil }
+        let slots = Self.orNil { () throws(Failure) in try session.configuration().slots } ?? 0
+        // A worker needs five descriptors of the daemon, its own files and watches some dozens.
+        let needed = 128 + 5 * slots
+        guard most < needed else { return .ok("open files", "the daemon may open \(most)") }
+        return .fail(
+            "open files", "the daemon may open \(most); \(slots) slots need \(needed)", "raise LimitNOFILE in its unit, or its ulimit -n")
+    }
+
+    func watches() -> Diagnosis? {
+        func limit(_ name: String) -> Int? {
+            Self.text("/proc/sys/fs/inotify/\(name)").flatMap { Int($0.prefix { $0.isNumber }) }
+        }
+        guard let watches = limit("max_user_watches"), let instances = limit("max_user_instances") else { return nil }
+        let text = "max_user_watches \(watches), max_user_instances \(instances)"
+        guard watches >= 8192, instances >= 128 else {
+            let remedy = "sysctl fs.inotify.max_user_watches=65536 fs.inotify.max_user_instances=256, and the same in /etc/sysctl.d"
+            return watches < 64 || instances < 8 ? .fail("inotify", text, remedy) : .warn("inotify", text, remedy)
+        }
+        return .ok("inotify", text)
+    }
+
+    /// timedatectl(1) says if the clock is synchronised, by whichever program. Without systemd nothing is said.
+    func clock() -> Diagnosis? {
+        guard SystemdUnit.isManager else { return nil }
+        switch ProgramAnswer("/bin/sh", ["-c", "timedatectl show -p NTPSynchronized --value"]).line {
+        case "yes": return .ok("clock", "synchronised")
+        case "no":
+            return .warn(
+                "clock", "the clock is not synchronised: due times are as wrong as the clock", "run systemd-timesyncd, chrony or ntpd")
+        default: return nil
+        }
+    }
+
+    private static func text(_ path: String) -> String? {
+        // What cannot be read is not reported on.
+        guard let file = try? FileDescriptor.open(path, O_RDONLY), let bytes = try? file.readAll(limit: 1 << 16) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// The unit spoold.service, of the system or of the user.
+struct SystemdUnit {
+    let isOfUser: Bool
+
+    /// sd_booted(3).
+    static var isManager: Bool { access("/run/systemd/system", F_OK) == 0 }
+
+    var command: String { isOfUser ? "systemctl --user" : "systemctl" }
+
+    func isEnabled() -> Bool { ProgramAnswer("/bin/sh", ["-c", "\(command) is-enabled spoold"]).code == 0 }
+}
+
+/// The exit code and the first line of a program that answers at once and is killed after some seconds otherwise.
+struct ProgramAnswer {
+    /// Nil when it could not be run, or a signal ended it.
+    private(set) var code: Int32?
+    private(set) var line = ""
+
+    private static let patienceMilliseconds: Int64 = 5000
+
+    init(_ program: String, _ arguments: [String]) {
+        do throws(SystemError) {
+            let nothing = try FileDescriptor.open("/dev/null", O_RDWR)
+            let pipe = try Pipe()
+            let pid = try Process.spawn(
+                program, arguments: [program] + arguments, environment: environmentAssignments(),
+                descriptors: [(nothing.raw, 0), (pipe.writing.raw, 1), (nothing.raw, 2)], newSession: true)
+            let (reading, writing) = pipe.release()
+            let output = FileDescriptor(owning: reading)
+            close(writing)
+            let deadline = MonotonicInstant.now().advanced(byMilliseconds: Self.patienceMilliseconds)
+            var bytes: [UInt8] = []
+            while bytes.count < 1024 {
+                var polled = pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0)
+                guard poll(&polled, 1, deadline.pollTimeout()) != 0 else {
+                    kill(-pid, SIGKILL)
+                    break
+                }
+                var buffer = [UInt8](repeating: 0, count: 1024)
+                let count = read(output.raw, &buffer, buffer.count)
+                if count <= 0 { break }
+                bytes += buffer.prefix(count)
+            }
+            let status = exitStatus(of: pid)
+            code = linux_wifsignaled(status) == 0 ? linux_wexitstatus(status) : nil
+            line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        } catch {
+            code = nil  // the program cannot be run, which is the answer
+        }
+    }
+}

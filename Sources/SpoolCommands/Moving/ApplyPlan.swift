@@ -1,0 +1,229 @@
+import Linux
+import Store
+
+/// The difference between a directory of tasks and the spool, checked as a whole before anything is changed.
+struct ApplyPlan {
+    enum Change: String { case created, updated, unchanged, removed }
+
+    struct Item {
+        /// `tasks` or `schedules`.
+        let directory: String
+        /// The task's name or the schedule's id.
+        let stem: String
+        let change: Change
+        /// The file that the spool is to have; nil when it is removed.
+        let new: TaskDirectory.File?
+        /// The spool's files of this name; several are an error, which one new file ends.
+        let old: [OldFile]
+
+        /// As results name it: `backup`, `schedules/k3f9ab`.
+        var name: String { directory == Layout.tasks ? stem : "\(directory)/\(stem)" }
+
+        /// The unified diff, line by line.
+        var diff: [String] {
+            let from = old.first
+            return UnifiedDiff(
+                from.map { String(decoding: $0.bytes ?? [], as: UTF8.self) }, new.map { String(decoding: $0.source.bytes, as: UTF8.self) },
+                names: ("\(directory)/\(from?.name ?? "")", new?.path ?? "")
+            ).lines
+        }
+    }
+
+    struct OldFile {
+        var name: String
+        /// Nil when the file cannot be read, such as a link.
+        var bytes: [UInt8]?
+    }
+
+    /// Tasks first, then schedules, each in the order of their names.
+    private(set) var items: [Item] = []
+    /// The names of tasks that only the spool has, when they are not to be removed.
+    private(set) var onlyInSpool: [String] = []
+    private let session: Session
+    private let directory: TaskDirectory
+    private let spool: Spool<DiskFileSystem>
+
+    var differences: [Item] { items.filter { $0.change != .unchanged } }
+    func count(_ change: Change) -> Int { items.count { $0.change == change } }
+
+    /// - Parameter prunes: tasks that the directory lacks are removed, with their schedules, and when it has `schedules/` also
+    ///   the schedules that this lacks.
+    init(_ session: Session, _ directory: TaskDirectory, _ fs: DiskFileSystem, prunes: Bool) throws(Failure) {
+        self.session = session
+        self.directory = directory
+        spool = Spool(fs, host: "")
+        var problems = directory.problems
+        let tasks = try compare(directory.tasks, in: Layout.tasks)
+        let schedules = try compare(directory.schedules, in: Layout.schedules)
+        items = tasks.items + schedules.items
+        if prunes {
+            let lacking = tasks.lacking
+            let orphans = try orphans(of: Set(lacking.map(\.stem)))
+            items += lacking + schedules.lacking.filter { directory.hasSchedules || orphans.contains($0.stem) }
+        } else {
+            onlyInSpool = tasks.lacking.map(\.stem)
+        }
+        problems += try checkTasks()
+        problems += try checkSchedules()
+        guard problems.isEmpty else { throw Failure(ExitCode.invalid, problems) }
+    }
+
+    // MARK: Comparing
+
+    /// What the directory changes in the spool's tasks or schedules, and the items that the directory lacks, as removed.
+    private func compare(_ files: [TaskDirectory.File], in place: String) throws(Failure) -> (items: [Item], lacking: [Item]) {
+        var rest = try attempt { () throws(SystemError) in try spool.definitionFiles(in: place) }
+        var items: [Item] = []
+        for file in files {
+            let old = try read(rest.removeValue(forKey: file.stem) ?? [], in: place)
+            let isSame = old.count == 1 && old[0].name == file.name && old[0].bytes == file.source.bytes
+            items.append(
+                Item(
+                    directory: place, stem: file.stem, change: old.isEmpty ? .created : isSame ? .unchanged : .updated, new: file, old: old))
+        }
+        var lacking: [Item] = []
+        for (stem, names) in rest.sorted(by: { $0.key < $1.key }) {
+            // Another file there is nothing that a spool uses, and nothing that the directory could have.
+            guard Name.isValid(stem), names.allSatisfy({ $0.hasSuffix(".toml") || $0.hasSuffix(".json") }) else { continue }
+            lacking.append(Item(directory: place, stem: stem, change: .removed, new: nil, old: try read(names, in: place)))
+        }
+        return (items, lacking)
+    }
+
+    private func read(_ names: [String], in place: String) throws(Failure) -> [OldFile] {
+        try names.sorted().map { (name) throws(Failure) in
+            let taken = try attempt { () throws(SystemError) in
+                try spool.fs.take("\(place)/\(name)", limit: Source.bytesMax, ignoringWriters: true)
+            }
+            guard case .file(_, let bytes) = taken else { return OldFile(name: name, bytes: nil) }
+            return OldFile(name: name, bytes: bytes)
+        }
+    }
+
+    /// The ids of the spool's schedule files of these tasks.
+    private func orphans(of tasks: Set<String>) throws(Failure) -> Set<String> {
+        guard !tasks.isEmpty else { return [] }
+        let catalog = try TaskCatalog(session)
+        let entries = try catalog.entries(named: tasks.sorted())
+        return Set(entries.flatMap { $0.schedules.compactMap(\.file) }.map { Spool<DiskFileSystem>.stem(of: $0) })
+    }
+
+    // MARK: Checking
+
+    /// The changed files of a place, as the spool would read them.
+    private func texts(_ place: String) -> [DefinitionFile] {
+        items.filter { $0.directory == place && $0.change != .unchanged }.compactMap(\.new).map { file in
+            DefinitionFile(file: file.name, stem: file.stem, source: file.source, changedAt: session.now)
+        }
+    }
+
+    /// A problem's line, with the file's path in the directory instead of that in the spool.
+    private func told(_ line: String, _ place: String) -> String {
+        guard line.hasPrefix("\(place)/") else { return line }
+        return place == Layout.tasks ? "\(directory.path)/\(line.dropFirst(place.utf8.count + 1))" : "\(directory.path)/\(line)"
+    }
+
+    private func checkTasks() throws(Failure) -> [String] {
+        let context = try session.context()
+        let texts = texts(Layout.tasks)
+        let judged = try attempt { () throws(SystemError) in try spool.tasksInForce(as: texts, context) }
+        var problems: [String] = []
+        for (text, one) in zip(texts, judged) {
+            problems += one.problems.map { told($0, Layout.tasks) }
+            guard one.problems.isEmpty, let task = one.definition else { continue }
+            do throws(Problems) { try task.checkRun(context) } catch {
+                problems += error.all.map { "\(directory.path)/\(text.file):\($0)" }
+            }
+            problems += try missingPrograms(task.schedules).map { "\(directory.path)/\(text.file): \($0)" }
+        }
+        return problems
+    }
+
+    private func checkSchedules() throws(Failure) -> [String] {
+        let context = try session.context()
+        let texts = texts(Layout.schedules)
+        let judged = try attempt { () throws(SystemError) in try spool.schedulesInForce(as: texts, context) }
+        let tasks = try namesAfterwards()
+        var problems: [String] = []
+        for (text, one) in zip(texts, judged) {
+            problems += one.problems.map { told($0, Layout.schedules) }
+            guard one.problems.isEmpty, let schedule = one.definition else { continue }
+            let path = "\(directory.path)/\(Layout.schedules)/\(text.file)"
+            if !tasks.contains(schedule.task) {
+                problems.append("\(path): there is no task \"\(schedule.task)\"".suggesting(schedule.task, among: tasks))
+            }
+            problems += try missingPrograms([schedule.schedule]).map { "\(path): \($0)" }
+        }
+        return problems
+    }
+
+    /// The problems of the programs in patterns/ that schedules need.
+    private func missingPrograms(_ schedules: [ScheduleDefinition]) throws(Failure) -> [String] {
+        var problems: [String] = []
+        for key in Set(schedules.compactMap({ $0.recurrence.patternExtension?.key })).sorted() {
+            let problem = try attempt { () throws(SystemError) in try spool.problem(ofProgram: key) }
+            if let problem { problems.append("\(Layout.patterns)/\(key) \(problem)") }
+        }
+        return problems
+    }
+
+    /// The names of the tasks that the spool has when the plan is carried out.
+    private func namesAfterwards() throws(Failure) -> Set<String> {
+        let present = try attempt { () throws(SystemError) in try spool.definitionFiles(in: Layout.tasks) }
+        let removed = items.filter { $0.directory == Layout.tasks && $0.change == .removed }.map(\.stem)
+        return Set(present.keys).subtracting(removed).union(directory.tasks.map(\.stem))
+    }
+
+    // MARK: Carrying out
+
+    /// Puts all new files in place and then removes what is to go. Every file is composed before the first one is put in place, so
+    /// that a full disk changes nothing; each file is the old or the new one at any instant. After a crash the same call completes
+    /// the rest, because it finds what differs then.
+    func carryOut() throws(Failure) {
+        for item in differences where try read(item.old.map(\.name), in: item.directory).map(\.bytes) != item.old.map(\.bytes) {
+            throw Failure(
+                ExitCode.failed, "\(item.directory)/\(item.old[0].name) was changed by another program; nothing was applied; try again")
+        }
+        let tasks = DefinitionWriting(fs: spool.fs, directory: Layout.tasks)
+        let schedules = DefinitionWriting(fs: spool.fs, directory: Layout.schedules)
+        let places = [tasks, schedules]
+        var composed: [[DefinitionWriting.Composed]] = []
+        do throws(Failure) {
+            for place in places { composed.append(try place.compose(new(in: place.directory))) }
+        } catch {
+            for (place, files) in zip(places, composed) { place.discard(files) }
+            throw error
+        }
+        // A schedule needs its task, so tasks are put in place first and removed last.
+        for (place, files) in zip(places, composed) { try place.put(files) }
+        for place in places.reversed() {
+            let superseded = items.filter { $0.directory == place.directory && $0.change != .unchanged }
+                .flatMap { item in item.old.map(\.name).filter { $0 != item.new?.name } }
+            if !superseded.isEmpty { try place.remove(superseded) }
+        }
+    }
+
+    private func new(in place: String) -> [(file: String, bytes: [UInt8])] {
+        differences.filter { $0.directory == place }.compactMap(\.new).map { ($0.name, $0.source.bytes) }
+    }
+
+    // MARK: Remarks
+
+    /// Surprising schedules and references to missing tasks in the changed files, as `check` reports them.
+    func remarks() throws(Failure) -> [String] {
+        let context = try session.context()
+        let tasks = try namesAfterwards()
+        var remarks: [String] = []
+        for item in differences where item.directory == Layout.tasks {
+            // A file with a mistake was refused before.
+            guard let file = item.new, let task = try? TaskDefinition(name: file.stem, source: file.source, context) else { continue }
+            for schedule in task.schedules where schedule.enabled {
+                remarks += schedule.explanation(at: session.now).warnings.map { "\(file.path): warning: \(schedule.expression): \($0)" }
+            }
+            for reference in task.references where !tasks.contains(reference.task) {
+                remarks.append("\(file.path):\(reference.position): warning: \(reference.key): there is no task \"\(reference.task)\"")
+            }
+        }
+        return remarks
+    }
+}

@@ -1,0 +1,70 @@
+import Documents
+import Glibc
+import Testing
+
+/// `doctor` says what an installation lacks.
+@Suite("doctor", .ownThreads)
+struct DoctorTests {
+    /// The findings, by check.
+    private func findings(_ spool: SpoolUnderTest) throws -> (code: Int32, byCheck: [String: Table]) {
+        let result = try spool.ctl("doctor", "--json")
+        var byCheck: [String: Table] = [:]
+        for object in try result.objects { byCheck[object.text("check") ?? ""] = object }
+        return (result.code, byCheck)
+    }
+
+    @Test("A working installation has no failure, and each line begins with ok, warn or fail")
+    func works() throws {
+        let spool = try SpoolUnderTest()
+        let result = try spool.ctl("doctor")
+        #expect(result.code == 0, "\(result)")
+        for check in ["spool", "daemon", "version", "worker", "configuration", "time zones", "space"] {
+            #expect(result.output.contains("ok\t\(check)\t"), "\(check): \(result.output)")
+        }
+        for line in result.lines {
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+            #expect(fields.count == 4 && ["ok", "warn"].contains(fields[0]) && (fields[0] == "ok") == fields[3].isEmpty, "\(line)")
+        }
+        #expect(try spool.ctl("doctor", "-q").output.isEmpty)
+    }
+
+    @Test("Without a daemon, without a spool, with a bad configuration or without a worker it fails, and says what to do")
+    func fails() throws {
+        let spool = try SpoolUnderTest()
+        try Files.write(spool.configuration, "slots = \"many\"\n")
+        try spool.wait(for: "the refusal") { try findings(spool).byCheck["configuration"]?.text("state") == "fail" }
+        try Files.write(spool.configuration, "mail_command = [\"/nowhere/sendmail\"]\nmail = \"root\"\n")
+        try spool.wait(for: "the new configuration") { try findings(spool).byCheck["configuration"]?.text("state") == "ok" }
+        let mail = try findings(spool)
+        #expect(mail.code == 1 && mail.byCheck["mail"]?.text("state") == "fail")
+        #expect(mail.byCheck["mail"]?.text("message")?.hasPrefix("/nowhere/sendmail cannot be run") == true)
+        try Files.write(spool.configuration, "min_free_space = \"1000000G\"\n")
+        try spool.wait(for: "no space") { try findings(spool).byCheck["space"]?.text("state") == "fail" }
+        try Files.write(spool.configuration, "")
+        try spool.stop()
+        let down = try findings(spool)
+        #expect(down.code == 1 && down.byCheck["daemon"]?.text("state") == "fail" && down.byCheck["daemon"]?.text("remedy") != nil)
+        #expect(try spool.ctl("doctor", "-q").lines == ["daemon"])
+        try Commands.succeed("chmod", "0777", "\(spool.path)/tasks")
+        #expect(try findings(spool).byCheck["spool"]?.text("state") == "fail")
+        let none = try Commands.run("\(SpoolUnderTest.programs)/spoolctl", ["--spool", "\(spool.base)/nowhere", "doctor"])
+        #expect(none.code == 1 && none.output.hasPrefix("fail\tspool\tthere is no spool at "), "\(none)")
+    }
+
+    @Test("Programs of another version, or no worker, are a failure")
+    func worker() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let programs = "\(spool.base)/bin"
+        try Commands.succeed("sh", "-c", "mkdir \(programs) && cp \(SpoolUnderTest.programs)/spoolctl \(programs)")
+        func state() throws -> String? {
+            let result = try Commands.run("\(programs)/spoolctl", ["--spool", spool.path, "doctor"])
+            return result.output.split(separator: "\n").map(String.init).first { $0.contains("\tworker\t") }
+        }
+        #expect(try state()?.hasPrefix("fail\tworker\t\(programs)/spool-worker cannot be run") == true)
+        try Commands.succeed("cp", "\(SpoolUnderTest.programs)/spool-worker", programs)
+        try Files.write("\(programs)/spoold", "#!/bin/sh\necho spoold 0.0.9\n", mode: 0o755)
+        #expect(try state()?.contains("/spoold is version 0.0.9, this spoolctl ") == true)
+        try Commands.succeed("cp", "\(SpoolUnderTest.programs)/spoold", programs)
+        #expect(try state()?.hasPrefix("ok\tworker\t") == true)
+    }
+}

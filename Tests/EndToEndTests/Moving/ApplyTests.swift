@@ -1,0 +1,208 @@
+import Documents
+import Glibc
+import Linux
+import Testing
+
+/// A directory of tasks from version control and the spool: `apply`, and `export --all` as the way back.
+@Suite("apply and export --all", .ownThreads)
+struct ApplyTests {
+    /// A directory of tasks beside the spool.
+    private func directory(_ spool: SpoolUnderTest, _ files: [(name: String, text: String)]) throws -> String {
+        let path = "\(spool.base)/dir"
+        if !Files.exists(path) { try Files.makeDirectory(path) }
+        for file in files { try Files.write("\(path)/\(file.name)", file.text) }
+        return path
+    }
+
+    private func inode(_ path: String) throws -> UInt64 { try Files.status(path).inode }
+
+    private static let hourly = "command = \"true\"\n[[schedule]]\ncron = \"@hourly\"\n"
+
+    @Test("The spool becomes what the directory says: the diff is shown, each task is named with what was done and its next due time")
+    func applied() throws {
+        let spool = try SpoolUnderTest()
+        for name in ["same", "other", "old"] { try spool.acceptedTask(name, Self.hourly) }
+        let before = try (inode("\(spool.path)/tasks/same.toml"), spool.ctl("show", "same", "--json").output)
+        let path = try directory(
+            spool, [("same.toml", Self.hourly), ("other.toml", "command = \"false\"\n"), ("new.json", "{\"command\": \"true\"}\n")])
+        let dry = try spool.ctl("apply", path, "--dry-run")
+        #expect(dry.code == 1 && dry.output.contains("new\twould be created\t-\nother\twould be updated\t-\nsame\tunchanged\t20"), "\(dry)")
+        #expect(
+            dry.output.hasPrefix(
+                """
+                --- /dev/null
+                +++ \(path)/new.json
+                @@ -0,0 +1 @@
+                +{"command": "true"}
+                --- tasks/other.toml
+                +++ \(path)/other.toml
+                @@ -1,3 +1 @@
+                -command = "true"
+                -[[schedule]]
+                -cron = "@hourly"
+                +command = "false"
+
+                """), "\(dry.output)")
+        #expect(dry.errors.contains("only in the spool: old; --prune removes it"), "\(dry.errors)")
+        #expect(!Files.exists("\(spool.path)/tasks/new.json"))
+
+        let seen = spool.logLength
+        let result = try spool.ctl("apply", path)
+        #expect(result.code == 0 && result.output.contains("\nnew\tcreated\t-\nother\tupdated\t-\nsame\tunchanged\t20"), "\(result)")
+        #expect(result.errors.contains("1 created, 1 updated, 1 unchanged, 0 removed"))
+        try spool.logLine("event=defined", "file=tasks/new", after: seen)
+        #expect(try Files.text("\(spool.path)/tasks/other.toml") == "command = \"false\"\n" && Files.exists("\(spool.path)/tasks/old.toml"))
+        // What is the same is left alone, and due when it was.
+        #expect(try inode("\(spool.path)/tasks/same.toml") == before.0 && spool.ctl("show", "same", "--json").output == before.1)
+        #expect(try spool.ctl("apply", path, "--dry-run").code == 0)
+
+        let pruned = try spool.ctl("apply", path, "--prune", "--json")
+        let changes = try pruned.objects.map { "\($0.text("name") ?? "") \($0.text("change") ?? "")" }
+        #expect(pruned.code == 0 && changes == ["new unchanged", "other unchanged", "same unchanged", "old removed"], "\(pruned)")
+        try spool.logLine("event=removed", "file=tasks/old")
+        #expect(!Files.exists("\(spool.path)/tasks/old.toml"))
+    }
+
+    @Test("When a file is bad, each problem is told with its place in the directory, and nothing is applied")
+    func bad() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("a", Self.hourly)
+        let path = try directory(
+            spool,
+            [
+                ("a.toml", "command = \"false\"\n"), ("b.toml", "comand = \"true\"\n"),
+                ("c.toml", Self.hourly + "at = \"2020-01-01 00:00\"\n"),
+                ("d.toml", Self.hourly), ("d.json", "{}"), ("-x.toml", ""),
+                ("e.toml", "command = \"true\"\n[[schedule]]\npattern = \"ext:no:1\"\n"),
+                ("f.toml", "command = \"true\"\n[[schedule]]\nat = \"2020-01-01 00:00\"\n"),
+            ])
+        try Files.makeDirectory("\(path)/schedules")
+        try Files.write("\(path)/schedules/s.toml", "task = \"nosuch\"\ncron = \"@daily\"\n")
+        try Files.symlink("/nonexistent", "\(path)/g.toml")
+        try Commands.succeed("mkfifo", "\(path)/h.toml")
+        for options in [[], ["--dry-run"], ["--prune"]] {
+            let result = try spool.ctl(list: ["apply", path] + options)
+            #expect(result.code == 4 && result.output.isEmpty, "\(result)")
+            for line in [
+                "b.toml:1:1: unknown key \"comand\"; did you mean \"command\"?", "c.toml:", "d.toml: stands beside d.json",
+                "-x.toml: \"-x\" is not a name", "e.toml: patterns/no ", "f.toml:3:6: ", "schedules/s.toml: there is no task \"nosuch\"",
+                "g.toml: No such file", "h.toml: is a FIFO",
+            ] { #expect(result.errors.contains("spoolctl: \(path)/\(line)"), "\(line): \(result.errors)") }
+            #expect(try Files.list("\(spool.path)/tasks") == ["a.toml"] && Files.text("\(spool.path)/tasks/a.toml") == Self.hourly)
+        }
+    }
+
+    @Test("Unfinished files, other endings, spoold.toml and directories are no tasks; a link is; a file being written is refused")
+    func whatIsRead() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let path = try directory(
+            spool,
+            [
+                (".hidden.toml", "x"), ("a.toml~", "x"), ("a.toml.tmp", "x"), ("README.md", "x"), ("spoold.toml", "slots = 3"),
+                ("..data", Self.hourly), ("a.toml", Self.hourly),
+            ])
+        try Files.makeDirectory("\(path)/old")
+        try Files.symlink("..data", "\(path)/linked.toml")
+        let result = try spool.ctl("apply", path, "-q")
+        #expect(result.code == 0 && result.lines == ["a", "linked"], "\(result)")
+        #expect(try Files.status("\(spool.path)/tasks/linked.toml").kind == .file)
+        let shown = try spool.ctl("apply", path)
+        #expect(shown.errors.contains("not read in \(path): README.md, old/, spoold.toml\n"), "\(shown.errors)")
+        let writer = try FileDescriptor.open("\(path)/a.toml", O_WRONLY | O_APPEND)
+        try writer.write(Array("# half".utf8))
+        let refused = try spool.ctl("apply", path)
+        #expect(refused.code == 4 && refused.errors.contains("a.toml: another program is writing this file; try again"), "\(refused)")
+        _ = writer.release()
+        for missing in ["\(path)/nowhere", "\(path)/a.toml"] {
+            let result = try spool.ctl("apply", missing)
+            #expect(result.code == 1 && result.errors.contains(missing), "\(result)")
+        }
+    }
+
+    @Test("A task may change between TOML and JSON, and one that the spool has twice is mended")
+    func formats() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("t", Self.hourly)
+        let path = try directory(spool, [("t.json", "{\"command\": \"true\", \"schedule\": [{\"cron\": \"@hourly\"}]}")])
+        let seen = spool.logLength
+        #expect(try spool.ctl("apply", path).code == 0)
+        #expect(try Files.list("\(spool.path)/tasks") == ["t.json"])
+        try spool.logLine("event=defined", "file=tasks/t", after: seen)
+        try Files.write("\(spool.path)/tasks/t.toml", Self.hourly)
+        #expect(try spool.ctl("apply", path).output.contains("t\tupdated\t"))
+        #expect(try Files.list("\(spool.path)/tasks") == ["t.json"])
+    }
+
+    @Test("--prune removes the schedules of removed tasks, and others only when the directory has schedules/; an empty directory needs -y")
+    func schedules() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for name in ["t", "u"] {
+            #expect(try spool.ctl("create", name, "--", "true").code == 0)
+            #expect(try spool.ctl("schedule", name, "--cron", "@daily", "--id", "of-\(name)").code == 0)
+        }
+        let path = "\(spool.base)/dir"
+        let exported = try spool.ctl("export", "--all", path)
+        #expect(exported.code == 0)
+        #expect(exported.lines == ["t.toml", "u.toml", "schedules/of-t.toml", "schedules/of-u.toml"].map { "\(path)/\($0)" }, "\(exported)")
+        #expect(try spool.ctl("apply", path, "--dry-run").code == 0)
+        #expect(try spool.ctl("export", "--all", path).output.isEmpty)
+        try Files.removeTree("\(path)/schedules")
+        try Files.remove("\(path)/u.toml")
+        #expect(try spool.ctl("apply", path, "--prune", "-q").lines == ["u", "schedules/of-u"])
+        #expect(try Files.list("\(spool.path)/schedules") == ["of-t.toml"])
+        try Files.makeDirectory("\(path)/schedules")
+        #expect(try spool.ctl("apply", path, "--prune", "-q").lines == ["schedules/of-t"])
+        try Files.remove("\(path)/t.toml")
+        #expect(try spool.ctl("apply", path, "--prune").code == 2 && Files.list("\(spool.path)/tasks") == ["t.toml"])
+        #expect(try spool.ctl("apply", path, "--prune", "-y", "-q").lines == ["t"])
+        #expect(try Files.list("\(spool.path)/tasks").isEmpty)
+    }
+
+    @Test("Killed at any rename or removal, each file is old or new, and the same call completes the rest",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func killed() throws {
+        let names = (0..<6).map { "t\($0)" }
+        for call in ["renameat,renameat2", "unlinkat"] {
+            for number in 1...7 {
+                let spool = try SpoolUnderTest(starting: false)
+                let old = "command = \"old\"\n"
+                for name in names + ["gone", "gone2"] { try spool.task(name, old) }
+                let path = try directory(spool, names.map { ("\($0).toml", "command = \"new\"\n") })
+                let words = ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path, "apply", path, "--prune"]
+                _ = try Commands.run(
+                    "strace",
+                    ["-f", "-qq", "-o", "/dev/null", "-e", "trace=\(call)", "-e", "inject=\(call):signal=KILL:when=\(number)"] + words)
+                for name in names {
+                    let text = try Files.text("\(spool.path)/tasks/\(name).toml")
+                    #expect([old, "command = \"new\"\n"].contains(text), "\(call) \(number): \(name): \(text)")
+                }
+                let again = try spool.ctl("apply", path, "--prune")
+                #expect(again.code == 0, "\(again)")
+                #expect(try Files.list("\(spool.path)/tasks").sorted() == names.map { "\($0).toml" })
+                #expect(try names.allSatisfy { try Files.text("\(spool.path)/tasks/\($0).toml") == "command = \"new\"\n" })
+            }
+        }
+    }
+
+    @Test("In a spool for everybody a user applies their own part, and root that of --of USER", .enabled(if: geteuid() == 0, "needs root"))
+    func everybody() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let path = try directory(spool, [("t.toml", Self.hourly)])
+        try Commands.succeed("chmod", "-R", "a+rX", path)
+        let own = try spool.ctl(as: .games, "apply", path)
+        #expect(own.code == 0 && own.output.contains("t\tcreated\t"), "\(own)")
+        #expect(try Files.exists("\(spool.path)/tasks/games/t.toml") && !Files.exists("\(spool.path)/tasks/t.toml"))
+        // Root reads a directory that the user cannot, and writes with the user's rights.
+        try Files.write("\(path)/u.toml", Self.hourly, mode: 0o600)
+        #expect(try spool.ctl(as: .games, "apply", path).code == 4)
+        let roots = try spool.ctl("apply", path, "--of", "games")
+        #expect(roots.code == 0 && roots.output.contains("games/u\tcreated\t"), "\(roots)")
+        #expect(try Files.status("\(spool.path)/tasks/games/u.toml").owner == TestUser.games.id)
+        let exported = try spool.ctl("export", "--all", "\(spool.base)/out", "--of", "games")
+        #expect(exported.code == 0, "\(exported)")
+        #expect(try Files.list("\(spool.base)/out").sorted() == ["t.toml", "u.toml"])
+        #expect(try Files.status("\(spool.base)/out/t.toml").owner == 0)
+        #expect(try spool.ctl(as: .games, "apply", path, "--of", "daemon").code == 2)
+        #expect(try spool.ctl("apply", path, "--of", "nobody-at-all").code == 3)
+    }
+}
