@@ -5,6 +5,7 @@ public enum BareNumber {
     /// The unit that people probably mean, by the key of a file or the option of a command.
     private static let likelyUnits: [String: (letter: String, word: String)] = [
         "keep": days, "expect": days, "older-than": days, "since": days, "until": days, "from": days, "to": days, "every": ("m", "minutes"),
+        "slow": ("m", "minutes"), "notify-every": ("h", "hours"), "notify_every": ("h", "hours"),
     ]
     private static let days = ("d", "days")
 
@@ -44,8 +45,7 @@ extension Table {
             found.append(DocumentError(position: value.position, message: "\(shown) is \(text) seconds", hint: hint))
         }
         if case .table(let keep)? = self["keep"]?.kind { look("keep", keep["age"], "keep.age") } else { look("keep", self["keep"], "keep") }
-        look("expect", self["expect"], "expect")
-        look("every", self["every"], "every")
+        for key in ["expect", "every", "slow", "notify_every"] { look(key, self[key], key) }
         if case .array(let schedules)? = self["schedule"]?.kind {
             for case .table(let schedule) in schedules.map(\.kind) { found += schedule.bareNumbers }
         }

@@ -1,4 +1,4 @@
-/// An action that is started when a job has ended, or when a task is overdue.
+/// An action that is started when a job starts, is slow or has ended, or when a task is overdue.
 public struct FollowUp: Sendable, Hashable {
     public enum Action: Sendable, Hashable {
         case task(String)
@@ -10,7 +10,9 @@ public struct FollowUp: Sendable, Hashable {
     }
 
     public enum When: String, Sendable, CaseIterable {
-        case success, failure, end, overdue
+        case start, slow, success, failure, end, overdue
+        /// The first success after failures of which people were told.
+        case recovery
         /// A failure, or a success that wrote output.
         case output
     }
@@ -20,24 +22,46 @@ public struct FollowUp: Sendable, Hashable {
     public let when: When
     public let action: Action
 
+    /// The end of a job, as far as its follow-ups depend on it.
+    public enum End: Sendable, Hashable {
+        case success(isRecovery: Bool)
+        /// `isTold`: the notices of this failure are not held back by `notify_after` or `notify_every`.
+        case failure(isTold: Bool)
+        /// It was canceled or replaced, so somebody knows about it.
+        case asked
+    }
+
     /// True when the action follows a job that ended this way.
-    public func follows(_ state: JobState, _ reason: FailureReason?, hasOutput: Bool) -> Bool {
-        // The user who canceled or replaced a run knows about it.
-        let isFailure = state == .failed && reason != .canceled && reason != .replaced
+    public func follows(_ end: End, hasOutput: Bool) -> Bool {
+        let isTold = switch end {
+        case .failure(let isTold): isTold
+        case .success, .asked: false
+        }
+        let isFailure = if case .failure = end { true } else { false }
         return switch when {
-        case .success: state == .done
-        case .failure: isFailure
-        case .end: state.isTerminal
-        case .output: isFailure || hasOutput
-        case .overdue: false
+        case .success: if case .success = end { true } else { false }
+        case .failure: isTold
+        case .end: isMail && isFailure ? isTold : true
+        case .output: isFailure ? isTold : hasOutput
+        case .recovery: end == .success(isRecovery: true)
+        case .start, .slow, .overdue: false
         }
     }
+
+    private var isMail: Bool { if case .mail = action { true } else { false } }
 }
 
 extension TableReader {
-    /// The actions that follow a job's end.
+    /// The actions that follow a job's start and end, and its being slow.
     mutating func followUps() -> [FollowUp] {
-        [followUp("on_success", .success), followUp("on_failure", .failure), followUp("on_end", .end), mail("mail")].compactMap { $0 }
+        let slow = followUp("on_slow", .slow)
+        if slow != nil, table["slow"] == nil, let value = table["on_slow"] {
+            fail(value.position, "on_slow without slow", hint: "add slow = \"30m\"")
+        }
+        return [
+            followUp("on_start", .start), slow, followUp("on_success", .success), followUp("on_failure", .failure),
+            followUp("on_end", .end), followUp("on_recovery", .recovery), mail("mail"),
+        ].compactMap { $0 }
     }
 
     /// A text that is a valid name means a task. Any other text is a shell command, and a list is a command with its arguments.

@@ -65,8 +65,10 @@ public final class JobDefinition: Sendable {
     public let keepMilliseconds: Int64?
     /// The number of records of the task that are kept. Nil means all.
     public let keepCount: Int?
-    /// The actions that are started at the job's end.
+    /// The actions that are started when the job starts, is slow or ends.
     public let followUps: [FollowUp]
+    /// Nil when the job has none of their keys.
+    public let notices: NoticeRules?
     /// The job runs even when its directory, `env_file`, shell or user is missing, with replacements for them.
     public let fallsBack: Bool
     /// The task is paused when the last try has failed.
@@ -85,7 +87,8 @@ public final class JobDefinition: Sendable {
         "start", "queue", "priority", "tags", "deadline", "overlap", "locks", "after", "unique", "timezone", "timeout", "kill_after",
         "stop_signal",
         "success", "tries", "backoff", "retry_on", "on_crash", "leftovers", "keep", "output_limit", "combine_output",
-        "expect", "on_overdue", "pause_on_failure", "on_success", "on_failure", "on_end", "mail",
+        "expect", "on_overdue", "pause_on_failure", "on_start", "on_success", "on_failure", "on_end", "on_recovery", "mail", "notify_after",
+        "notify_every", "slow", "on_slow", "min_run",
     ]
 
     /// Reads a job's table. With `isScript` the file itself is the program, so it may not name another.
@@ -151,6 +154,7 @@ public final class JobDefinition: Sendable {
         leftovers = reader.choice("leftovers", as: LeftoverRule.self) ?? .leave
         (keepMilliseconds, keepCount) = reader.keep("keep")
         followUps = reader.followUps()
+        notices = NoticeRules(&reader)
         pausesOnFailure = reader.boolean("pause_on_failure") ?? false
         if payload != nil, standardInput != nil, let value = reader.table["stdin"] {
             reader.fail(value.position, "stdin and payload both claim the job's standard input", hint: "keep one of them")
@@ -213,7 +217,7 @@ public struct Backoff: Sendable, Hashable {
 
 /// The failures that lead to another try.
 public struct RetryRule: Sendable, Hashable {
-    public enum Kind: String, Sendable, CaseIterable { case exit, timeout, signal, spawn, lost }
+    public enum Kind: String, Sendable, CaseIterable { case exit, timeout, signal, spawn, lost, short }
 
     /// Nil means any failure except `lost`, which is only retried when listed here or requested by `on_crash`.
     public var kinds: Set<Kind>?

@@ -7,7 +7,7 @@ public enum JobState: String, Sendable, CaseIterable {
 
 /// The reason why a job is in `failed/`.
 public enum FailureReason: String, Sendable, CaseIterable {
-    case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced
+    case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced, short
 }
 
 /// The resources that a run used. Negative values are replaced by 0, whatever their source.

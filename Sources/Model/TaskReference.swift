@@ -12,7 +12,7 @@ extension Table {
     /// shell commands, argument lists, ids of jobs, and values that the definition's reader refuses.
     public var taskReferences: [TaskReference] {
         var references: [TaskReference] = []
-        for key in ["on_success", "on_failure", "on_end", "on_overdue"] {
+        for key in ["on_start", "on_slow", "on_success", "on_failure", "on_end", "on_recovery", "on_overdue"] {
             guard let value = self[key], case .string(let text) = value.kind, Name.isValid(text) else { continue }
             references.append(TaskReference(key: key, task: text, position: value.position))
         }

@@ -48,6 +48,8 @@ public final class Job {
         public internal(set) var requests: [String] = []
         /// The differences between the start of the last try and the job's definition.
         public internal(set) var remark: String?
+        /// The events of the job of which people have been told.
+        public internal(set) var announced: Set<Announcement> = []
         /// The boot of the machine in which the last try was begun, with the name of `daemonStarted`.
         public internal(set) var boot: String?
         /// The jobs that must end before this one may start. For a job that failed with `dependency`, those that did not end as
@@ -113,6 +115,8 @@ public final class Job {
     }
 
     func note(remark: String) { recorded.remark = recorded.remark.map { "\($0). \(remark)" } ?? remark }
+
+    func note(_ announcement: Announcement) { recorded.announced.insert(announcement) }
 
     /// A job that this one waits for has ended as required.
     func endWait(for id: JobID) { recorded.waitsFor.removeAll { $0 == id } }

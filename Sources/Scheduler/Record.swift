@@ -15,6 +15,8 @@ public enum Record: Sendable {
     case ended(JobID, Ending)
     /// The daemon did something with a job's files that the user should know about.
     case moved(JobID, String)
+    /// People are told that the job has started or is slow, once each. The record owes the follow-up.
+    case announced(JobID, Announcement)
     /// The running try was begun differently than its job's definition says.
     case remarked(JobID, String)
     /// A job repeats another. Only used in a snapshot; otherwise the acceptance of the retry contains this.
@@ -42,6 +44,9 @@ public enum Record: Sendable {
     case filesGone(task: String, schedule: String, [UInt64])
     /// The latest run of a task, which has ended. Only used in a snapshot; otherwise the records of the runs contain this.
     case ran(task: String, JobID, JobState)
+    /// The failures of a task in a row, and the last notice of them. Only used in a snapshot; otherwise the ends of the runs contain
+    /// this.
+    case failing(task: String, failures: Int, toldAt: Instant?)
     /// A task must succeed within its time from `since`, or is overdue. Nil when nothing is expected any more.
     case expecting(task: String, since: Instant?, isOverdue: Bool)
     case paused(PauseScope, note: String)
@@ -51,7 +56,7 @@ public enum Record: Sendable {
     /// A daemon has read the journal, whose latest record was from this instant: the last sign of the previous daemon. The record
     /// changes nothing, but shows later how long no daemon was running.
     case recovered(last: Instant)
-    /// In the head of a segment: all follow-ups of the ended jobs above have been accepted.
+    /// In the head of a segment: all follow-ups of the jobs above have been accepted.
     case followed
     /// The journal was repaired after damage. Events before `since`, its last readable record, may be missing: a run without a
     /// known end is lost, and due times up to then count as handled.
@@ -181,6 +186,9 @@ public struct Ending: Sendable {
         self.reason = reason
     }
 }
+
+/// An event of a running job of which people are told at most once.
+public enum Announcement: String, Sendable, CaseIterable { case start, slow }
 
 /// The reason why a run was asked to end.
 public enum StopReason: String, Sendable, CaseIterable { case canceled, replaced, killed }

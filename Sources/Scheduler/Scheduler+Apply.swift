@@ -22,8 +22,13 @@ extension Scheduler {
             job.begin(attempt: attempt, boot: lastBoot, at: now)
             if let name = job.task, job.definition.overlap != .allow { tasks[name]?.current = job }
             touch(job)
+            lineUpSlow(job)
         case .stopping(let id, let why): jobs[id]?.stop(why)
         case .requested(let id, let name): jobs[id]?.note(request: name)
+        case .announced(let id, let announcement):
+            guard let job = jobs[id] else { return }
+            job.note(announcement)
+            owe(job, announcement, at: now)
         case .ended(let id, let ending): applyEnded(id, ending, at: now)
         case .moved(let id, let moved):
             guard let job = jobs[id] else { return }
@@ -80,6 +85,8 @@ extension Scheduler {
             guard let files = tasks[task]?.schedule(id)?.files else { return }
             for fingerprint in fingerprints { files.seen.remove(fingerprint) }
         case .ran(let task, let id, let end): history(of: self.task(named: task)).latest = (id, end)
+        case .failing(let task, let failures, let toldAt):
+            history(of: self.task(named: task)).streak = FailureStreak(failures: failures, toldAt: toldAt)
         case .expecting(let task, let since, let isOverdue):
             let history = history(of: self.task(named: task))
             history.expectedSince = since
@@ -180,9 +187,10 @@ extension Scheduler {
             releaseLocks(after: job)
         } else {
             if ending.state == .done, let name = job.task, let state = tasks[name] { succeeded(state, at: now) }
+            let end = tell(endOf: job)
             finish(job)
             settle(id, as: job.state, job.reason)
-            owe(job, hasOutput: ending.hasOutput)
+            owe(job, end, hasOutput: ending.hasOutput)
         }
     }
 

@@ -15,7 +15,11 @@ extension Scheduler {
         case .exited(let code):
             ending.exitCode = code
             kind = .exit
-            if job.definition.success.contains(code) {
+            if job.definition.success.contains(code), let short = Self.shortness(of: run, job) {
+                ending.reason = .short
+                ending.error = short
+                kind = .short
+            } else if job.definition.success.contains(code) {
                 ending.state = .done
             } else {
                 ending.reason = .exit
@@ -79,6 +83,15 @@ extension Scheduler {
         }
         commit(.ended(id, ending), at: run.endedAt)
         if job.state == .failed, job.definition.pausesOnFailure { pause(after: job, at: now) }
+    }
+
+    /// `min_run`: the sentence about a try that ended too soon. Nil when it ran long enough.
+    private static func shortness(of run: RunResult, _ job: Job) -> String? {
+        guard let least = job.definition.notices?.minRunMilliseconds, let started = run.startedAt ?? job.startedAt else { return nil }
+        // The worker measures with a clock that nobody sets.
+        let ran = run.usage?.wallMilliseconds ?? max(0, run.endedAt.milliseconds - started.milliseconds)
+        guard ran < least else { return nil }
+        return "ended after \(Span(milliseconds: ran)), before its min_run of \(Span(milliseconds: least))"
     }
 
     /// `pause_on_failure`: the task is paused because its last try failed.

@@ -1,8 +1,9 @@
-// The follow-ups of a job's end: `on_success`, `on_failure`, `on_end`, `mail`.
+// The follow-ups of a job: `on_start`, `on_slow`, `on_success`, `on_failure`, `on_end`, `on_recovery`, `mail`.
 //
 // Invariants:
 // - The end of a job owes its follow-ups. Each is accepted in the turn of that end, with an id computed from the job and the key.
-//   If the journal is cut between the end and a follow-up, the end still shows what is owed, and the next turn accepts it.
+//   If the journal is cut between the end and a follow-up, the end still shows what is owed, and the next turn accepts it. The same
+//   holds for `on_start` and `on_slow`, which a record of their own owes: see Scheduler+Notices.swift.
 // - Only the end of a job's last try has follow-ups, and a chain of follow-ups has at most `depthMax` steps.
 // - A fault that kept the job from running must not prevent its alarm: a command uses replacements when the job's directory,
 //   `env_file`, shell or user is missing.
@@ -14,6 +15,7 @@ struct Debt {
     let name: String
     let parent: Job
     let followUp: FollowUp
+    let at: Instant
 }
 
 extension Scheduler {
@@ -21,13 +23,16 @@ extension Scheduler {
     public static let depthMax = 16
 
     /// Handles the end of a job.
-    func owe(_ job: Job, hasOutput: Bool) {
-        let endedAt = job.changedAt
-        for followUp in job.definition.followUps where followUp.follows(job.state, job.reason, hasOutput: hasOutput) {
-            let name = name(of: followUp, after: job.name)
-            let id = JobID(instant: endedAt, name: name, unique: stableHash("\(job.id)\u{0}\(followUp.key)"))
-            owed.append(Debt(id: id, name: name, parent: job, followUp: followUp))
+    func owe(_ job: Job, _ end: FollowUp.End, hasOutput: Bool) {
+        for followUp in job.definition.followUps where followUp.follows(end, hasOutput: hasOutput) {
+            owe(followUp, of: job, at: job.changedAt)
         }
+    }
+
+    func owe(_ followUp: FollowUp, of job: Job, at instant: Instant) {
+        let name = name(of: followUp, after: job.name)
+        let id = JobID(instant: instant, name: name, unique: stableHash("\(job.id)\u{0}\(followUp.key)"))
+        owed.append(Debt(id: id, name: name, parent: job, followUp: followUp, at: instant))
     }
 
     private func name(of followUp: FollowUp, after name: String) -> String {
@@ -36,13 +41,13 @@ extension Scheduler {
         return Name.sanitized("\(String(decoding: name.utf8.prefix(48), as: UTF8.self)).\(followUp.key)")
     }
 
-    /// Accepts the follow-ups of the jobs that have ended.
+    /// Accepts the follow-ups that are owed.
     func payDebts(at now: Instant) {
         let all = owed
         owed.removeAll()
         for debt in all where jobs[debt.id] == nil {
             var job = AcceptedJob(
-                id: debt.id, name: debt.name, due: debt.parent.changedAt, createdAt: now, notBefore: debt.parent.changedAt,
+                id: debt.id, name: debt.name, due: debt.at, createdAt: now, notBefore: debt.at,
                 source: Source(format: .json, bytes: []), definition: .unusable)
             job.parent = debt.parent.id
             job.depth = debt.parent.depth + 1

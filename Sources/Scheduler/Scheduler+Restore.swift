@@ -39,6 +39,7 @@ extension Scheduler {
         for job in ended { records += Self.endRecords(of: job) }
         // Their follow-ups have been accepted, and may have ended and been forgotten.
         if !ended.isEmpty { records.append((now, .followed)) }
+        var hasAnnounced = false
         // These come before the schedules: a run of a later due time, from before the clock was set back, must not change the
         // schedules.
         for job in jobs.values.sorted(by: { $0.arrival < $1.arrival }) {
@@ -49,6 +50,10 @@ extension Scheduler {
             let before = job.state == .running ? job.tryBefore.first : nil
             if let before, before.ending.reason == .lost, job.definition.onCrash == .retry { accepted.forgivenTries -= 1 }
             records.append((job.createdAt, .accepted(accepted)))
+            for announcement in Announcement.allCases where job.recorded.announced.contains(announcement) {
+                records.append((now, .announced(job.id, announcement)))
+                hasAnnounced = true
+            }
             if let before {
                 records.append((before.ending.startedAt ?? now, .started(job.id, attempt: before.ending.attempt)))
                 records.append((before.endedAt ?? now, .ended(job.id, before.ending)))
@@ -72,6 +77,7 @@ extension Scheduler {
             case .new, .done, .failed: break
             }
         }
+        if hasAnnounced { records.append((now, .followed)) }
         for state in tasks.values {
             for schedule in state.schedules {
                 for accounted in schedule.accountedMarks {
@@ -96,6 +102,10 @@ extension Scheduler {
             guard let history = state.history else { continue }
             // A run that has not ended is among the jobs.
             if let latest = history.latest, let end = latest.end { records.append((now, .ran(task: state.name, latest.id, end))) }
+            // The ends above have counted the failures of their runs once more.
+            if history.streak.failures > 0 || ended.contains(where: { $0.task == state.name }) {
+                records.append((now, .failing(task: state.name, failures: history.streak.failures, toldAt: history.streak.toldAt)))
+            }
             if let since = history.expectedSince {
                 records.append((now, .expecting(task: state.name, since: since, isOverdue: history.isOverdue)))
             }

@@ -50,6 +50,8 @@ struct Timetable {
     var delayed = Heap<TimedJob>()
     /// Jobs that fail unless they have started by this time.
     var deadlines = Heap<TimedJob>()
+    /// Runs that become slow at this time unless they have ended.
+    var slow = Heap<TimedJob>()
     /// Tasks that become overdue at this time unless they succeed.
     var expectations = Heap<TimedTask>()
 }
@@ -177,18 +179,21 @@ public final class Scheduler {
             takeDue(recorded, at: now)
             checkExpectations(at: now)
         }
-        repeat {
-            expireDeadlines(at: now)
-            endBroken(at: now)
-            payDebts(at: now)
-            if mayStart { fireCollected(at: now) }
-        } while !broken.isEmpty || !owed.isEmpty
-        releaseDelayed(at: now)
+        announceSlow(at: now)
         isHeld = false
-        if mayStart {
-            dispatch(at: now, isOpen)
-            turn.questions = takeQuestions(at: now)
-        }
+        var maySpawn: Bool?
+        repeat {
+            repeat {
+                expireDeadlines(at: now)
+                endBroken(at: now)
+                payDebts(at: now)
+                if mayStart { fireCollected(at: now) }
+            } while !broken.isEmpty || !owed.isEmpty
+            releaseDelayed(at: now)
+            if mayStart { dispatch(at: now, &maySpawn, isOpen) }
+            // The starts may owe follow-ups.
+        } while !owed.isEmpty
+        if mayStart { turn.questions = takeQuestions(at: now) }
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
         endedInTurn.removeAll()
@@ -207,6 +212,7 @@ public final class Scheduler {
         if let top = timetable.dues.first { consider(top.instant) }
         for schedule in questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         if let expectation = nextExpectation() { consider(expectation) }
+        if let slow = nextSlow() { consider(slow) }
         return wake
     }
 
@@ -293,10 +299,10 @@ public final class Scheduler {
         }
     }
 
-    private func dispatch(at now: Instant, _ isOpen: () -> Bool) {
+    /// Starts the jobs that may start. `mayStart` is the world's answer, once it was asked.
+    private func dispatch(at now: Instant, _ mayStart: inout Bool?, _ isOpen: () -> Bool) {
         isShortOfSlots = false
         guard pauses[.all] == nil else { return }
-        var mayStart: Bool?
         while true {
             guard let job = ready.popBest(where: { queue, running in
                 pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
@@ -323,6 +329,7 @@ public final class Scheduler {
             }
             commit(.started(job.id, attempt: job.attempt + 1), at: now)
             turn.starts.append(job)
+            announceStart(of: job, at: now)
         }
     }
 

@@ -111,7 +111,7 @@ public struct Simulation {
         for key in [
             "script", "title", "description", "payload", "stdin", "directory", "env", "env_file", "shell", "umask", "user", "group",
             "nice", "ionice", "limits",
-            "output_limit", "stop_signal", "kill_after", "keep",
+            "output_limit", "stop_signal", "kill_after", "keep", "min_run",
         ] {
             table.remove(key)
         }

@@ -61,6 +61,7 @@ public final class TaskState {
 final class TaskHistory {
     /// The run that was accepted last, and its end if it has ended.
     var latest: (id: JobID, end: JobState?)?
+    var streak = FailureStreak()
     /// The time from which a success is expected: the last success, or the first time that it was expected.
     var expectedSince: Instant?
     var isOverdue = false

@@ -73,6 +73,13 @@ final class RandomRun {
     private var live = Set<JobID>()
     private var ended = Set<JobID>()
     private var tries = Set<String>()
+    private var announced = Set<String>()
+    /// The failures of each task in a row, and the last of which somebody was told.
+    private var streaks: [String: (failures: Int, toldAt: Instant?)] = [:]
+    private var definitions: [JobID: (task: String?, definition: JobDefinition)] = [:]
+    /// The follow-ups that the records of this turn must contain, and those that they contain.
+    private var expectedNotices: Set<String> = []
+    private var notices: Set<String> = []
     private var dues: [String: Set<Instant>] = [:]
     /// What accepted jobs wait for, and how what has ended ended.
     private var waits: [JobID: (on: [JobID], when: After.When)] = [:]
@@ -113,6 +120,11 @@ final class RandomRun {
             keys.append("\(pick(["on_success", "on_failure", "on_end"])) = \(pick(["\"t1\"", "\"t2\"", "\"t4\"", "[\":\"]"]))")
         }
         if chance(10) { keys.append("pause_on_failure = true") }
+        if chance(15) { keys.append("on_start = [\":\"]") }
+        if chance(15) { keys.append("slow = \"\(pick(["5s", "1m", "10m"]))\"\non_slow = [\":\"]") }
+        if chance(10) { keys.append("min_run = \"\(pick(["2s", "1m"]))\"") }
+        if chance(20) { keys.append("notify_after = \(pick([1, 2, 3]))\nnotify_every = \"\(pick(["30s", "10m", "2h"]))\"") }
+        if chance(10) { keys.append("on_recovery = [\":\"]") }
         return keys.map { $0 + "\n" }.joined()
     }
 
@@ -264,8 +276,9 @@ final class RandomRun {
         let turn = scheduler.takeTurn(at: now)
         records += turn.records
         questions += turn.questions
-        for (_, record) in turn.records { check(record) }
+        for (instant, record) in turn.records { check(record, at: instant) }
         check(turn)
+        checkNotices()
         return Self.lines(of: turn)
     }
 
@@ -278,9 +291,11 @@ final class RandomRun {
     private func fail(_ why: String) { Issue.record("\(why), at \(now), seed \(seed)") }
 
     /// A record fits what was recorded before it.
-    private func check(_ record: Record) {
+    private func check(_ record: Record, at instant: Instant) {
         switch record {
         case .accepted(let job):
+            definitions[job.id] = (job.task, job.definition)
+            if let parent = job.parent, job.task == nil, let key = job.name.split(separator: ".").last { notices.insert("\(parent) \(key)") }
             waits[job.id] = (job.waitsFor, job.definition.after?.when ?? .end)
             if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             if job.depth > Scheduler.depthMax + 1 { fail("\(job.id) is follow-up \(job.depth)") }
@@ -320,6 +335,7 @@ final class RandomRun {
                 live.remove(id)
                 ended.insert(id)
                 ends[id] = ending.state
+                expectNotices(of: id, ending, at: instant)
             }
             if (ending.state == .failed) != (ending.reason != nil && ending.state != .new) { fail("\(id) \(ending)") }
         case .skipped(let due):
@@ -340,11 +356,58 @@ final class RandomRun {
         case .answered(let task, let schedule, let due, let last):
             if let due, dues["\(task) \(schedule)", default: []].contains(due) { fail("\(task) \(schedule) is due again at \(due)") }
             if let due, let last, due <= last { fail("\(task) \(schedule) is due at \(due), after \(last)") }
-        case .ran, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
+        case .announced(let id, let what):
+            if !live.contains(id) { fail("\(id) was announced and is not there") }
+            if !announced.insert("\(id) \(what)").inserted { fail("\(id) was announced twice: \(what)") }
+            expectedNotices.insert("\(id) on_\(what)")
+        case .ran, .failing, .retried, .moved, .remarked: fail("\(record) outside of a snapshot")
         case .expecting, .filesSeen, .filesGone, .defined, .undefined, .paused, .resumed, .refused, .followed,
             .repaired, .recovered, .daemonStarted, .daemonStopped:
             break
         }
+    }
+
+    /// Counts an end among the failures of its task, and says which notices it must have.
+    private func expectNotices(of id: JobID, _ ending: Ending, at instant: Instant) {
+        guard let (task, definition) = definitions[id], ending.reason != .canceled, ending.reason != .replaced else { return }
+        let rules = definition.notices
+        if ending.state == .done {
+            let failedTries = ending.attempt - 1
+            let isRecovery = task.map { streaks[$0]?.toldAt != nil } ?? (failedTries > 0 && failedTries >= rules?.after ?? 1)
+            if isRecovery { expectedNotices.insert("\(id) on_recovery") }
+            if let task { streaks[task] = nil }
+            return
+        }
+        guard let task else { return _ = expectedNotices.insert("\(id) on_failure") }
+        var streak = streaks[task] ?? (0, nil)
+        streak.failures += 1
+        var isHeldBack = streak.failures < rules?.after ?? 1
+        if let toldAt = streak.toldAt, let every = rules?.everyMilliseconds {
+            isHeldBack = isHeldBack || toldAt <= instant && instant.milliseconds - toldAt.milliseconds < every
+        }
+        if !isHeldBack {
+            streak.toldAt = instant
+            expectedNotices.insert("\(id) on_failure")
+        }
+        streaks[task] = streak
+    }
+
+    /// Each notice that a turn owed was given in it, and no other.
+    private func checkNotices() {
+        let keys = ["on_start", "on_slow", "on_failure", "on_recovery"]
+        func commands(_ key: String, of id: String) -> Bool {
+            guard let job = JobID(id), let (_, definition) = definitions[job] else { return false }
+            return definition.followUps.contains { $0.key == key && $0.action == .arguments([":"]) }
+        }
+        let expected = expectedNotices.filter { notice in
+            let words = notice.split(separator: " ").map(String.init)
+            return commands(words[1], of: words[0])
+        }
+        let given = notices.filter { notice in keys.contains(String(notice.split(separator: " ")[1])) }
+        if expected != given { fail("the notices are \(given.sorted()), not \(expected.sorted())") }
+        expectedNotices = []
+        notices = []
+        for task in streaks.keys where scheduler.tasks[task] == nil { streaks[task] = nil }
     }
 
     /// What holds after every turn.
@@ -401,6 +464,8 @@ final class RandomRun {
         if scheduler.runningCount < limits.slots, let job = could.first { fail("\(job.id) waits beside a free slot") }
         for job in could {
             // One that has just come back from a try of this very turn was not there when the others were chosen.
+            // Neither was a follow-up of a start in this turn.
+            if job.parent != nil, job.createdAt == now { continue }
             for started in turn.starts where ReadyQueues.Entry(job) < ReadyQueues.Entry(started) && job.task == nil {
                 fail("\(started.id) starts before \(job.id)")
             }

@@ -223,6 +223,9 @@ func line(_ record: Record) -> String {
     case .filesSeen(let task, _, let files, let isAll): return "seen \(task) \(files.count)\(isAll ? "" : " and more")"
     case .filesGone(let task, _, let files): return "gone \(task) \(files.count)"
     case .ran(let task, let id, let end): return "ran \(task) \(name(id)) \(end.rawValue)"
+    case .announced(let id, let what): return "announced \(what) \(name(id))"
+    case .failing(let task, let failures, let toldAt):
+        return "failing \(task) \(failures)\(toldAt.map { " told \(clock($0))" } ?? "")"
     case .expecting(let task, let since, let isOverdue):
         return "\(isOverdue ? "overdue" : "expecting") \(task)\(since.map { " since \(clock($0))" } ?? " never")"
     case .paused(let scope, _): return "paused \(scope)"

@@ -21,6 +21,7 @@ struct Check {
     func afterStart() throws(Violation) {
         guard let service = world.service else { return }
         try eachTryBeganOnce()
+        try eachNoticeIsGivenOnce()
         // A job that the disk refused to move is in another directory for a while.
         if service.hasUnplaced { return }
         try everyDropHasItsPlace()
@@ -79,6 +80,17 @@ struct Check {
                 // A task that was removed and created again while the clock was set back is due at those times, too.
                 try journal.facts(world).beginnings[id.name, default: []].count(where: { $0 < due }) >= count
             else { throw Violation("try \(attempt.number) of \(attempt.id) was started \(count) times") }
+        }
+    }
+
+    private func eachNoticeIsGivenOnce() throws(Violation) {
+        let facts = try journal.facts(world)
+        for (of, ids) in facts.followUps where ids.count > 1 {
+            let parent = of.parent
+            // What somebody moved away, or is due again after the clock was set back, may have run again under its id.
+            if people.movedAway.contains(parent.text) || people.carriedOff.contains(parent.text) { continue }
+            if let due = parent.instant, facts.beginnings[parent.name, default: []].count(where: { $0 < due }) >= ids.count { continue }
+            throw Violation("\(parent) has \(ids.count) follow-ups of \(of.key): \(ids.sorted())")
         }
     }
 

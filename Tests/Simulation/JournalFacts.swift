@@ -12,6 +12,11 @@ final class LazyFacts {
     }
 }
 
+struct FollowUpOf: Hashable {
+    let parent: JobID
+    let key: String
+}
+
 /// The facts in the text of all segments of the journal.
 struct JournalFacts {
     /// The due times of a task since its schedule last changed.
@@ -55,6 +60,8 @@ struct JournalFacts {
     /// The ends of the jobs that have ended.
     private(set) var states: [JobID: JobState] = [:]
     private(set) var retries = Retries()
+    /// The follow-ups of each job, by the job and the key.
+    private(set) var followUps: [FollowUpOf: Set<JobID>] = [:]
     /// The first ends of the jobs that have run again under the same id.
     private(set) var firstEnds: [JobID: Instant] = [:]
     /// The names in new/ that did not become jobs, and the time when that was first found.
@@ -110,6 +117,9 @@ struct JournalFacts {
         case .accepted(let job):
             accepted[job.id, default: []].append(job)
             acceptedHere.insert(job.id)
+            if let parent = job.parent, let key = job.name.split(separator: ".").last.map(String.init) {
+                followUps[FollowUpOf(parent: parent, key: key), default: []].insert(job.id)
+            }
             if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             guard let task = job.task, job.schedule != nil else { return }
             due[task]?.ran.insert(job.id)

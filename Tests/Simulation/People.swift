@@ -321,6 +321,8 @@ final class People {
     func marks(in node: SimulatedDisk.Node) -> [Int] { marks(in: node.jobText) }
 
     func marks(in text: [UInt8]) -> [Int] {
+        // The payload of a follow-up repeats the description of the job that it follows.
+        if String(decoding: text, as: UTF8.self).contains("SPOOL_PARENT_ID") { return [] }
         var found: [Int] = []
         var rest = text[...]
         let word = Array("mark-".utf8)
@@ -361,6 +363,14 @@ final class People {
         return (path, index)
     }
 
+    private static func notices(_ pick: UInt64) -> String {
+        let keys = [
+            #"on_start = [":"]"#, "slow = \"20s\"\non_slow = [\":\"]",
+            "on_failure = [\":\"]\nnotify_after = 2\nnotify_every = \"5m\"", #"on_recovery = [":"]"#, #"min_run = "2s""#,
+        ]
+        return keys.enumerated().filter { pick >> UInt64(2 * $0.offset) % 4 == 0 }.map(\.element).joined(separator: "\n")
+    }
+
     private static func task(_ pick: UInt64) -> String {
         let overlaps = ["wait", "queue", "skip", "allow", "replace"]
         let catchUps = ["last", "all", "none"]
@@ -371,6 +381,7 @@ final class People {
             on_crash = "\(pick >> 18 % 3 == 0 ? "retry" : "fail")"
             \(pick >> 20 % 4 == 0 ? "locks = [\"one\"]" : "")
             \(pick >> 24 % 4 == 0 ? "keep = { count = 3 }" : "")
+            \(notices(pick >> 28))
             overlap = "\(overlaps[Int(pick >> 4 % 5)])"
             [[schedule]]
             id = "each-minute"

@@ -21,6 +21,8 @@ func everyRecord() throws -> [Record] {
         .answered(task: "t", schedule: "s", due: now, last: nil), .answered(task: "t", schedule: "s", due: nil, last: now),
         .unscheduled(task: "t", schedule: "s"), .undefined(file: "tasks/t"), .recovered(last: now), .followed,
         .ran(task: "t", id, .failed), .expecting(task: "t", since: nil, isOverdue: false),
+        .announced(id, .start), .announced(id, .slow), .failing(task: "t", failures: 3, toldAt: now),
+        .failing(task: "t", failures: 0, toldAt: nil),
         .expecting(task: "t", since: now, isOverdue: true),
     ]
     for why in StopReason.allCases { records.append(.stopping(id, why)) }

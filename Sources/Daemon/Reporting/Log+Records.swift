@@ -38,7 +38,8 @@ extension Log {
         case .resumed(let scope): write(.notice, "resumed", at: at, ["scope": scope.text])
         case .expecting(let task, let since, true):
             write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
-        case .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
+        case .announced(let id, .slow): write(.warning, "slow", at: at, ["id": id.text])
+        case .requested, .announced, .failing, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
             .answered, .daemonStarted, .daemonStopped, .recovered, .repaired:
             break
         }

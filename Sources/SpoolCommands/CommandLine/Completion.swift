@@ -126,7 +126,7 @@ struct Completion {
             .words(Choice.allCases.map { ($0.rawValue, "") })
         }
         switch option.name {
-        case "task", "on-success", "on-failure", "on-end", "on-overdue": return .words(tasks())
+        case "task", "on-start", "on-slow", "on-success", "on-failure", "on-end", "on-recovery", "on-overdue": return .words(tasks())
         case "queue": return .words(queues())
         case "after": return .words(tasks() + jobs(JobState.allCases))
         case "after-when": return all(After.When.self)

@@ -46,10 +46,11 @@ struct JobOptions {
             Option("limit", value: "NAME=VALUE", "nofile, nproc, core, fsize, cpu, as, memory, cpu_percent or tasks; can be repeated"),
             Option("output-limit", value: "SIZE", "how much of each output stream is kept (64M)"),
             Option("combine-output", "write standard error into the file of standard output, in true order"),
+            Option("min-run", value: "TIME", "a try that succeeds sooner has failed"),
             Option("success", value: "CODES", "exit codes that count as success, such as 0,2"),
             Option("tries", value: "N", "how often the job is tried at most (1)"),
             Option("backoff", value: "TIME", "the delay between tries, or {initial = \"10s\", factor = 2, max = \"1h\", jitter = 0.2}"),
-            Option("retry-on", value: "LIST", "what is tried again: exit codes, timeout, signal, spawn, lost (any failure)"),
+            Option("retry-on", value: "LIST", "what is tried again: exit codes, timeout, signal, spawn, short, lost (any failure)"),
             Option("on-crash", value: "RULE", "what follows when the machine crashed during the run: fail or retry"),
             Option("leftovers", value: "RULE", "what to do with processes that the command left running: leave or kill"),
         ])
@@ -58,6 +59,10 @@ struct JobOptions {
             Option("on-success", value: "WHAT", "a task or a command line to run when the job has succeeded"),
             Option("on-failure", value: "WHAT", "a task or a command line to run when the job has failed"),
             Option("on-end", value: "WHAT", "a task or a command line to run when the job has ended"),
+            Option("on-start", value: "WHAT", "a task or a command line to run when the first try starts"),
+            Option("slow", value: "TIME", "how long a try may run before the job is slow; it runs on"),
+            Option("on-slow", value: "WHAT", "a task or a command line to run once when the job is slow"),
+            Option("on-recovery", value: "WHAT", "a task or a command line to run at the first success after failures"),
             Option("mail", value: "ADDRESS", "the address that gets the output by mail when the job has failed"),
             Option("mail-when", value: "WHEN", "when to mail: failure, output or always"),
             Option("pause-on-failure", "pause the job's task when the job has failed"),
@@ -82,6 +87,8 @@ struct JobOptions {
         options.filter { $0.name != "start" }
         + Option.group(.order, [Option("overlap", value: "RULE", "due while it runs: wait, queue, skip, allow or replace")])
         + Option.group(.notices, [
+            Option("notify-after", value: "N", "run --on-failure and --mail only from the Nth failure in a row on (1)"),
+            Option("notify-every", value: "TIME", "the least time between notices of failures in a row"),
             Option("expect", value: "TIME", "how long it may be without a success"),
             Option("on-overdue", value: "WHAT", "a task or a command line to run when --expect is over"),
         ])
@@ -93,6 +100,8 @@ struct JobOptions {
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),
         ("on-crash", "on_crash"), ("leftovers", "leftovers"), ("overlap", "overlap"),
         ("on-success", "on_success"), ("on-failure", "on_failure"), ("on-end", "on_end"), ("expect", "expect"),
+        ("on-start", "on_start"), ("slow", "slow"), ("on-slow", "on_slow"), ("on-recovery", "on_recovery"), ("min-run", "min_run"),
+        ("notify-every", "notify_every"),
         ("on-overdue", "on_overdue"),
     ]
 
@@ -109,8 +118,9 @@ struct JobOptions {
         if let path = arguments.value("stdin"), !path.hasPrefix("/"), arguments.value("directory") == nil {
             set("stdin", .string(try absolute(path, "--stdin")), "--stdin")
         }
-        for option in ["priority", "tries", "nice"] {
-            if let text = arguments.value(option) { set(option, Int64(text).map { .integer($0) } ?? .string(text), "--\(option)") }
+        for option in ["priority", "tries", "nice", "notify-after"] {
+            guard let text = arguments.value(option) else { continue }
+            set(option.replacing("-", with: "_"), Int64(text).map { .integer($0) } ?? .string(text), "--\(option)")
         }
         if arguments.flag("combine-output") { set("combine_output", .boolean(true), "--combine-output") }
         let tags = arguments.values("tag")

@@ -29,7 +29,7 @@ extension JobStatus {
         // 126 or 127 when the command itself could not be executed.
         case .spawn: return exitCode.map { Int32(truncatingIfNeeded: $0) } ?? ExitCode.neverRan
         case .rejected, .deadline, .lost, .dependency: return ExitCode.neverRan
-        case .signal, .canceled, .replaced, .exit, nil: break
+        case .signal, .canceled, .replaced, .exit, .short, nil: break
         }
         if let signal { return ExitCode.signalBase + signal }
         guard let exitCode else { return state == .done ? ExitCode.done : ExitCode.neverRan }

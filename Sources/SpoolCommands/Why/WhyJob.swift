@@ -198,6 +198,7 @@ struct WhyJob {
             text = status.state == .done ? "It succeeded\(after)" : "It failed"
             if let code = status.exitCode, code != 0 { text += " with exit code \(code), which counts as success" }
         case .exit: text = "It failed: its command exited with \(status.exitCode.map(String.init) ?? "an unknown code")\(after)"
+        case .short: text = "It failed: \(status.error ?? "it ended before its min_run")"
         case .signal:
             text = "It failed: its command was ended by \(status.signal.map { Signal.name($0) } ?? "a signal")\(after)"
             let history = try session.history(job: status.id, since: status.createdAt, fs)

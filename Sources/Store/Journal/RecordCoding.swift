@@ -87,6 +87,10 @@ extension JournalLine {
             self.begin(sequence: sequence, at: now, "remarked")
             field("id", id.text)
             field("text", remark)
+        case .announced(let id, let announcement):
+            self.begin(sequence: sequence, at: now, "announced")
+            field("id", id.text)
+            field("what", announcement.rawValue)
         case .retried(let id, let original):
             self.begin(sequence: sequence, at: now, "retried")
             field("id", id.text)
@@ -149,6 +153,11 @@ extension JournalLine {
             field("task", task)
             field("id", id.text)
             field("state", end.rawValue)
+        case .failing(let task, let failures, let toldAt):
+            self.begin(sequence: sequence, at: now, "failing")
+            field("task", task)
+            field("failures", Int64(failures))
+            field("told", optional: toldAt)
         case .expecting(let task, let since, let isOverdue):
             self.begin(sequence: sequence, at: now, "expecting")
             field("task", task)
@@ -211,6 +220,9 @@ extension JournalFields {
         case "remarked":
             guard let id, let text = self["text"] else { return nil }
             return .remarked(id, text)
+        case "announced":
+            guard let id, let announcement = self["what"].flatMap(Announcement.init) else { return nil }
+            return .announced(id, announcement)
         case "retried":
             guard let id, let original = self["retry_of"].flatMap({ JobID($0) }) else { return nil }
             return .retried(id, of: original)
@@ -252,6 +264,9 @@ extension JournalFields {
         case "ran":
             guard let task = self["task"], let id, let end = self["state"].flatMap(JobState.init) else { return nil }
             return .ran(task: task, id, end)
+        case "failing":
+            guard let task = self["task"], let failures = count("failures") else { return nil }
+            return .failing(task: task, failures: failures, toldAt: instant("told"))
         case "expecting":
             guard let task = self["task"] else { return nil }
             return .expecting(task: task, since: instant("since"), isOverdue: integer("overdue") != nil)
