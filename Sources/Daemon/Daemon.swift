@@ -148,10 +148,12 @@ public final class Daemon {
             service.scheduler.settings.zone = new.zone
             service.scheduler.settings.mailCommand = new.mailCommand
             service.scheduler.settings.taskDefaults = new.taskDefaults
+            service.scheduler.settings.calendars = new.calendars
             workers.configure(new)
             slots.configure(new)
             users?.configure(new)
         }
+        configuration.onCalendars = { service.calendarsChanged() }
         configuration.onReload = { users?.configurationChanged() }
         configuration.onNews = { status.hurry() }
         location.onMove = {

@@ -27,6 +27,10 @@ public struct Configuration: Sendable {
     /// The users who may not use the spool, when `allow` is not set.
     public var deny: [String] = []
 
+    /// The calendars as the file gives them, and with the files that they name.
+    public var calendarEntries: [Calendars.Entry] = []
+    public var calendars = Calendars()
+
     public static let slotsMax = 4096
 
     /// True when a user may use a shared spool. The rules are those of at(1) with at.allow and at.deny.
@@ -38,11 +42,16 @@ public struct Configuration: Sendable {
     /// All keys, in the order of the manual.
     public static let keys = [
         "slots", "user_slots", "timezone", "default_timeout", "keep", "output_limit", "max_load", "min_free_space", "mail_command",
-        "mail", "on_failure", "queues",
+        "mail", "on_failure", "queues", "calendars",
         "allow", "deny",
     ]
 
     public init() {}
+
+    /// Reads the files of the calendars.
+    public mutating func readCalendars(_ zones: ZoneDatabase, read: (String) throws(RecurrenceError) -> [UInt8]) {
+        calendars = Calendars(calendarEntries, zone: zone, zones: zones, read: read)
+    }
 
     public init(_ bytes: [UInt8], zones: ZoneDatabase, now: Instant) throws(Problems) {
         let table = try Source(format: .toml, bytes: bytes).table()
@@ -66,6 +75,7 @@ public struct Configuration: Sendable {
         if reader.followUp("on_failure", .failure) != nil { taskDefaults.onFailure = table["on_failure"] }
         allow = reader.strings("allow")
         deny = reader.strings("deny") ?? deny
+        calendarEntries = reader.calendars("calendars")
         if let value = reader.value("queues") {
             if case .table(let queues) = value.kind {
                 for entry in queues.entries {

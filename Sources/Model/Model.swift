@@ -22,13 +22,29 @@ public struct ReadingContext: Sendable {
     public var owner: SpoolOwner?
     /// The maximum number of open files that a process may be allowed. Nil for definitions that are accepted already.
     public var filesMax: Int?
+    /// The calendars of the configuration.
+    public var calendars: Calendars
 
-    public init(now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil) {
+    public init(
+        now: Instant, zones: ZoneDatabase, zone: Zone = .utc, owner: SpoolOwner? = nil, filesMax: Int? = nil,
+        calendars: Calendars = Calendars()
+    ) {
+        self.calendars = calendars
         self.now = now
         self.zones = zones
         self.zone = zone
         self.owner = owner
         self.filesMax = filesMax
+    }
+}
+
+extension ReadingContext {
+    /// The context for a definition that was accepted before.
+    public var ofAccepted: ReadingContext {
+        var context = self
+        context.owner = nil
+        context.filesMax = nil
+        return context
     }
 }
 

@@ -39,7 +39,18 @@ extension OnPath {
 
 extension ScheduleDefinition {
     /// The schedule in words, with warnings about surprising effects.
-    public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? recurrence.explanation(at: now, of: text) }
+    public func explanation(at now: Instant) -> Explanation { onPath?.explanation ?? timedExplanation(at: now) }
+
+    private func timedExplanation(at now: Instant) -> Explanation {
+        var explanation = recurrence.explanation(at: now, of: text)
+        guard let filter = recurrence.filter else { return explanation }
+        explanation.sentence += ", \(filter.words)"
+        let never = "it is never due: every due time is excluded"
+        if isNeverDue(after: now), !explanation.warnings.contains(where: { $0.contains("never due") }) {
+            explanation.warnings.append(never)
+        }
+        return explanation
+    }
 
     /// The expression without its key and quotation marks.
     private var text: String {

@@ -32,7 +32,7 @@ public struct ScheduleDefinition: Sendable {
     public static let keys = whenKeys + [
         "dtstart", "exdate", "from", "paths", "id", "timezone", "jitter", "catch_up", "catch_up_limit", "not_before", "not_after",
         "payload", "enabled",
-        "dst_gap", "dst_repeat",
+        "dst_gap", "dst_repeat", "except", "only", "when_excluded",
     ]
 
     /// Reads a file in `schedules/`: the task's name and the schedule's keys.
@@ -80,18 +80,23 @@ public struct ScheduleDefinition: Sendable {
         payload = reader.payload("payload")
         writtenAt = reader.context.now
         let givenID = fileID ?? reader.name("id")
+        namesCalendar = reader.table["except"] != nil || reader.table["only"] != nil
+        let filter = reader.timeFilter(for: read?.recurrence, zone: zone)
         guard let read else { return nil }
-        recurrence = read.recurrence
-        expression = read.expression
+        recurrence = read.recurrence.filtered(by: filter)
+        expression = filter.map { "\(read.expression) \($0.words)" } ?? read.expression
         // A file arrives at the same moment in all zones.
         let what = onPath == nil ? "\(read.expression)\u{0}\(zone.name)" : read.expression
         id = givenID ?? Base32.encode(stableHash(what), characters: 6)
     }
 
+    /// True when the schedule has `except` or `only`, even if no calendar of those names is known any more.
+    public let namesCalendar: Bool
+
     /// The instant of an `at`.
     public var once: Instant? {
         let start = Instant(milliseconds: -1)
-        return recurrence.isOnce ? recurrence.next(after: start, origin: start) : nil
+        return recurrence.isOnce ? recurrence.filtered(by: nil).next(after: start, origin: start) : nil
     }
 
     /// The reason why it cannot be taken up: it is an `at` that had already passed when its file was written, at `since`. Does

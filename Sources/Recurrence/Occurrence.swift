@@ -1,7 +1,15 @@
-/// A due instant, with a note if daylight saving has affected it.
+/// A due instant, with notes if daylight saving or a calendar has affected it.
 public struct Occurrence: Sendable, Hashable {
     public var instant: Instant
     public var note: Note?
+    /// The due times before it that calendars have excluded, or that have moved to it, in words.
+    public var exclusions: String?
+
+    /// All notes in words.
+    public var words: String? {
+        let all = [note.map { "\($0)" }, exclusions].compactMap { $0 }
+        return all.isEmpty ? nil : all.joined(separator: "; ")
+    }
 
     public init(instant: Instant, note: Note? = nil) {
         self.instant = instant

@@ -26,6 +26,8 @@ public struct Recurrence: Sendable {
     }
 
     let rule: Rule
+    /// The calendars that the schedule leaves out or keeps to. Most schedules have none, and pay nothing for it.
+    public private(set) var filter: TimeFilter?
 
     /// The zone that the expression itself names: `CRON_TZ=ZONE` of cron, or the zone at the end of a calendar expression.
     public internal(set) var namesZone = false
@@ -132,11 +134,23 @@ public struct Recurrence: Sendable {
     /// Due when an event happens that no clock gives, such as a new file. `next(after:origin:)` gives no instant.
     public static let event = Recurrence(rule: .event)
 
+    /// The same rule with the due times that a filter leaves.
+    public func filtered(by filter: TimeFilter?) -> Recurrence {
+        var recurrence = self
+        recurrence.filter = filter
+        return recurrence
+    }
+
     /// The first due instant strictly after `instant`, or nil when there is none before the year 2200.
     ///
     /// `origin` matters only to `every`: it is the end of the last run or, with `fromStart`, any point of the grid. The due
     /// instants are `origin + span`, `origin + 2 span`, …
     public func next(after instant: Instant, origin: Instant) -> Instant? {
+        guard let filter else { return unfilteredNext(after: instant, origin: origin) }
+        return filter.next(after: instant) { unfilteredNext(after: $0, origin: origin) }
+    }
+
+    private func unfilteredNext(after instant: Instant, origin: Instant) -> Instant? {
         switch rule {
         case .cron(let schedule, _), .calendar(let schedule, _), .pattern(let schedule): schedule.next(after: instant)
         case .rrule(let schedule): schedule.next(after: instant)
@@ -146,8 +160,18 @@ public struct Recurrence: Sendable {
         }
     }
 
-    /// As `next(after:origin:)`, with a note when daylight saving has affected the instant.
+    /// As `next(after:origin:)`, with a note when daylight saving or a calendar has affected the instant.
     public func nextOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
+        guard let filter else { return unfilteredOccurrence(after: instant, origin: origin) }
+        guard let due = next(after: instant, origin: origin) else { return nil }
+        var occurrence = Occurrence(instant: due, note: nil)
+        let own = unfilteredOccurrence(after: due.advanced(byMilliseconds: -1), origin: origin)
+        if let own, own.instant == due { occurrence.note = own.note }
+        occurrence.exclusions = filter.remark(on: due, after: instant) { unfilteredNext(after: $0, origin: origin) }
+        return occurrence
+    }
+
+    private func unfilteredOccurrence(after instant: Instant, origin: Instant) -> Occurrence? {
         if let wall { return wall.nextOccurrence(after: instant) }
         if case .rrule(let schedule) = rule { return schedule.nextOccurrence(after: instant) }
         return next(after: instant, origin: origin).map { Occurrence(instant: $0, note: nil) }

@@ -38,6 +38,8 @@ public enum Event {
     /// Time zones in use were read again, and their rules have changed. `recorded` are those ids of `Scheduler.runsDue` of which
     /// the spool has a record.
     case zonesChanged([ZoneDatabase.Change], recorded: Set<JobID> = [])
+    /// The calendars of the settings have changed. `recorded` as above.
+    case calendarsChanged(recorded: Set<JobID> = [])
     /// The daemon is ready: the tree and all definitions have been read. Missed due times are handled now.
     case started(boot: String, version: String)
     case stopped

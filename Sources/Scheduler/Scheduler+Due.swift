@@ -68,7 +68,7 @@ extension Scheduler {
     }
 
     func context(_ now: Instant) -> ReadingContext {
-        var context = ReadingContext(now: now, zones: zones, zone: settings.zone)
+        var context = ReadingContext(now: now, zones: zones, zone: settings.zone, calendars: settings.calendars)
         context.taskDefaults = settings.taskDefaults
         return context
     }

@@ -1,4 +1,4 @@
-// Time zones that change while the daemon runs.
+// Time zones and calendars that change while the daemon runs.
 
 extension Scheduler {
     /// Handles zones whose rules have changed: definitions in force that use one of them are read again, and their schedules are
@@ -7,23 +7,32 @@ extension Scheduler {
     func reread(_ changes: [ZoneDatabase.Change], _ recorded: Set<JobID>, at now: Instant) {
         // The due times up to now are those of the old rules.
         takeDue(recorded, at: now)
-        func isRead(by schedule: ScheduleDefinition) -> Bool {
+        reread(because: "its new time zone", at: now) { schedule in
             changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
         }
+    }
+
+    /// Handles calendars that have changed. Due times up to now stay handled, whatever the new calendars say of them.
+    func rereadCalendars(_ recorded: Set<JobID>, at now: Instant) {
+        takeDue(recorded, at: now)
+        reread(because: "the new calendars", at: now) { $0.namesCalendar }
+    }
+
+    private func reread(because reason: String, at now: Instant, _ isRead: (ScheduleDefinition) -> Bool) {
         for name in tasks.keys.sorted() {
             if let old = tasks[name]?.definition, old.schedules.contains(where: isRead) {
                 do throws(Problems) {
                     let new = try TaskDefinition(name: name, source: old.source, context(old.writtenAt))
-                    for (before, after) in zip(old.schedules, new.schedules) where isRead(by: before) {
+                    for (before, after) in zip(old.schedules, new.schedules) where isRead(before) {
                         carryOver(before, to: after, of: name, at: now)
                     }
                     define(new, since: now, at: now)
                 } catch {
-                    turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "cannot be read with its new time zone: \(error)"))
+                    turn.refusals.append(Turn.Refusal(file: "tasks/\(name)", why: "cannot be read with \(reason): \(error)"))
                 }
             }
             for state in tasks[name]?.schedules ?? [] where state.isFile {
-                guard let before = state.definition, isRead(by: before), let source = definitions["schedules/\(state.id)"]?.source
+                guard let before = state.definition, isRead(before), let source = definitions["schedules/\(state.id)"]?.source
                 else { continue }
                 do throws(Problems) {
                     let after = try ScheduleDefinition.file(id: state.id, source: source, context(before.writtenAt)).schedule
@@ -31,7 +40,7 @@ extension Scheduler {
                     define(task: name, after, source, since: now, at: now)
                 } catch {
                     turn.refusals.append(
-                        Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with its new time zone: \(error)"))
+                        Turn.Refusal(file: "schedules/\(state.id)", why: "cannot be read with \(reason): \(error)"))
                 }
             }
         }
@@ -45,6 +54,8 @@ extension Scheduler {
         if let old = before.once, let new = after.once {
             // It has occurred and does not occur again. Or it has not occurred, and will, even if it is in the past by now.
             accounted = old <= accounted ? max(accounted, new) : min(accounted, new.advanced(byMilliseconds: -1))
+        } else if before.namesCalendar || after.namesCalendar {
+            accounted = max(accounted, now)
         } else if after.recurrence.isFixed, let old = before.recurrence.zone, let new = after.recurrence.zone {
             let wall = accounted.advanced(byMilliseconds: Int64(old.offsetSeconds(at: accounted)) * 1000)
             accounted = max(accounted, new.resolve(wall: wall).first)

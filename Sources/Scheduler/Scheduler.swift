@@ -31,6 +31,8 @@ public struct SchedulerLimits: Sendable {
 public struct SchedulerSettings: Sendable {
     /// The zone of wall times that name no zone.
     public var zone = Zone.utc
+    /// The calendars that schedules name.
+    public var calendars = Calendars()
     /// The path of the spool and the name of the machine, for the environment of follow-ups.
     public var spool = ""
     public var host = ""
@@ -158,6 +160,7 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
+        case .calendarsChanged(let recorded): rereadCalendars(recorded, at: now)
         case .zonesChanged(let changes, let recorded): reread(changes, recorded, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)

@@ -64,9 +64,10 @@ public struct Simulation {
     /// The simulation ends after this many starts: a schedule for each millisecond would take too long.
     public static let startsMax = 1_000_000
 
-    public init(limits: SchedulerLimits, zones: ZoneDatabase, zone: Zone, from: Instant) {
+    public init(limits: SchedulerLimits, zones: ZoneDatabase, zone: Zone, calendars: Calendars = Calendars(), from: Instant) {
         scheduler = Scheduler(limits: limits, zones: zones)
         scheduler.settings.zone = zone
+        scheduler.settings.calendars = calendars
         self.limits = limits
         self.from = from
         now = from
@@ -85,7 +86,8 @@ public struct Simulation {
         durations[task.name] = max(0, duration)
         tasks[task.name] = TaskReport()
         for schedule in task.schedules { count(schedule.id, of: task.name, counting[schedule.id]) }
-        let context = ReadingContext(now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone)
+        let context = ReadingContext(
+            now: task.writtenAt, zones: scheduler.zones, zone: scheduler.settings.zone, calendars: scheduler.settings.calendars)
         scheduler.handle(.task(try Self.paper(task, context), since: from), at: from)
     }
 

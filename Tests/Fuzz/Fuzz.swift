@@ -14,6 +14,7 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "calendar": fuzzCalendar,
     "pattern": fuzzPattern,
     "rrule": fuzzRRule,
+    "ics": fuzzCalendarFile,
     "time": fuzzTime,
     "tzif": fuzzTimeZone,
     "journal": fuzzJournal,

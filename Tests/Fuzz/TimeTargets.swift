@@ -36,6 +36,25 @@
     }
 }
 
+/// The events of an iCalendar file, left out of a schedule and kept to by one: no due time is in what is left out.
+@Sendable func fuzzCalendarFile(_ bytes: [UInt8]) {
+    guard let events = try? CalendarFile.events(bytes, zone: .central, zones: .none),
+        let times = try? NamedTimes(name: "c", zone: nil, dates: [], windows: [], events: Array(events.prefix(20)))
+    else { return }
+    for (except, only) in [([times], []), ([], [times])] {
+        for when in TimeFilter.WhenExcluded.allCases {
+            let filter = TimeFilter(except: except, only: only, whenExcluded: when, zone: .central)
+            let rule = Recurrence.every(Span(milliseconds: 3_600_000), fromStart: true).filtered(by: filter)
+            var after = Instant.now
+            for _ in 0..<5 {
+                guard let due = rule.next(after: after, origin: .now) else { break }
+                expect(due > after && filter.exclusion(of: due) == nil, "\(due) is due")
+                after = due
+            }
+        }
+    }
+}
+
 /// An instant or a duration in any spelling.
 @Sendable func fuzzTime(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)

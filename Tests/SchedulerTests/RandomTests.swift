@@ -92,9 +92,16 @@ final class RandomRun {
         self.seed = seed
         random = SeededGenerator(seed: seed)
         scheduler = Scheduler(limits: limits, zones: zones)
+        scheduler.settings.calendars = calendars
     }
 
-    var context: ReadingContext { ReadingContext(now: now, zones: zones) }
+    var context: ReadingContext { ReadingContext(now: now, zones: zones, calendars: calendars) }
+
+    private var calendars = RandomRun.calendars(["02:10-02:30", "03:00-03:05"])
+
+    private static func calendars(_ windows: [String]) -> Calendars {
+        Calendars([Calendars.Entry(name: "c", windows: windows)], zone: .utc, zones: zones) { _ in [] }
+    }
 
     // MARK: Choosing
 
@@ -187,6 +194,7 @@ final class RandomRun {
         if chance(25) { keys += "catch_up = \"\(pick(["all", "none"]))\"\ncatch_up_limit = 3\n" }
         if chance(25) { keys += "jitter = \"30s\"\n" }
         if chance(15) { keys += "enabled = false\n" }
+        if chance(20), !when.contains("ext:") { keys += "\(pick(["except", "only"])) = \"c\"\n" }
         return keys
     }
 
@@ -295,7 +303,9 @@ final class RandomRun {
         switch record {
         case .accepted(let job):
             definitions[job.id] = (job.task, job.definition)
-            if let parent = job.parent, job.task == nil, let key = job.name.split(separator: ".").last { notices.insert("\(parent) \(key)") }
+            if let parent = job.parent, job.task == nil, let key = job.name.split(separator: ".").last {
+                notices.insert("\(parent) \(key)")
+            }
             waits[job.id] = (job.waitsFor, job.definition.after?.when ?? .end)
             if let original = job.retryOf.flatMap({ JobID($0) }) { retries.add(job.id, of: original) }
             if job.depth > Scheduler.depthMax + 1 { fail("\(job.id) is follow-up \(job.depth)") }
@@ -501,6 +511,7 @@ final class RandomRun {
     /// A scheduler that has replayed `records` and has read the definitions in force again.
     func restored(from records: [(at: Instant, record: Record)]) -> Scheduler {
         let other = Scheduler(limits: limits, zones: zones)
+        other.settings.calendars = calendars
         for entry in records { other.restore(entry.record, at: entry.at) }
         _ = other.finishRestoring()
         for name in tasks.keys.sorted() { other.handle(.task(tasks[name]!, since: now), at: now) }

@@ -39,7 +39,8 @@ extension Log {
         case .expecting(let task, let since, true):
             write(.error, "overdue", at: at, ["task": task, "since": since?.rfc3339])
         case .announced(let id, .slow): write(.warning, "slow", at: at, ["id": id.text])
-        case .requested, .announced, .failing, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
+        case .announced, .failing,
+            .requested, .retried, .remarked, .followed, .ran, .expecting, .filesSeen, .filesGone, .refused, .scheduled, .unscheduled,
             .answered, .daemonStarted, .daemonStopped, .recovered, .repaired:
             break
         }

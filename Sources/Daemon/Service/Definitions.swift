@@ -16,6 +16,8 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
     private var noticedSchedules: Set<String> = []
     /// True when any file may have changed.
     private var mayAllHaveChanged = false
+    /// True when a calendar that a definition names may be missing now, or may be there now.
+    private var mayCalendarsDiffer = false
 
     init(_ service: Service<FS, W>) { self.service = service }
 
@@ -31,12 +33,21 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
 
     func allNoticed() { mayAllHaveChanged = true }
 
+    func calendarsChanged() {
+        mayAllHaveChanged = true
+        mayCalendarsDiffer = true
+    }
+
     /// Reads the files that were added, changed or removed.
     func takeNoticed() {
         guard hasNoticed else { return }
         let (tasks, schedules, all) = (noticedTasks, noticedSchedules, mayAllHaveChanged)
         (noticedTasks, noticedSchedules, mayAllHaveChanged) = ([], [], false)
-        if all { return loadDefinitions() }
+        if all {
+            loadDefinitions()
+            mayCalendarsDiffer = false
+            return
+        }
         for stem in tasks.sorted() { loadTask(stem) }
         for stem in schedules.sorted() { loadSchedule(stem) }
         warnOfMissingTasks(changed: tasks)
@@ -75,7 +86,9 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
                 return true
             }
             guard var file = try spool.definition(in: Layout.tasks, stem: stem, files: files) else { return false }
-            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil {
+            if let known = scheduler.tasks[stem]?.definition, known.source == file.source, service.health.problems[path] == nil,
+                !mayCalendarsDiffer || !known.schedules.contains(where: \.namesCalendar)
+            {
                 return true
             }
             count(&file, at: path)
@@ -104,7 +117,7 @@ final class Definitions<FS: FileSystem, W: World>: ServicePart {
             }
             guard var file = try spool.definition(in: Layout.schedules, stem: stem, files: files) else { return }
             if scheduler.definitions[path]?.source == file.source, service.health.problems[path] == nil,
-                scheduler.isInForce(schedule: stem)
+                scheduler.isInForce(schedule: stem), !mayCalendarsDiffer
             {
                 return
             }

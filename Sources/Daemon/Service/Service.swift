@@ -47,7 +47,8 @@ package final class Service<FS: FileSystem, W: World> {
 
     var context: ReadingContext {
         var context = ReadingContext(
-            now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax)
+            now: now, zones: zones, zone: world.configuration.zone, owner: owner, filesMax: DescriptorLimit.kernelMax,
+            calendars: world.configuration.calendars)
         context.taskDefaults = world.configuration.taskDefaults
         return context
     }
@@ -56,6 +57,12 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// Submits an event. The next turn, which follows at once, gives it to the scheduler.
     package func submit(_ event: Event) { submitted.add(event) }
+
+    /// The configuration has other calendars. Files that were refused because of the earlier ones are read again.
+    package func calendarsChanged() {
+        submit(.calendarsChanged())
+        definitions.calendarsChanged()
+    }
 
     /// A worker has ended during a run. Its record contains the run's end, or the run is lost.
     package func workerIsGone(_ job: Job, record: String) { recovery.workerIsGone(job, record: record) }
@@ -192,6 +199,7 @@ package final class Service<FS: FileSystem, W: World> {
             guard let job = scheduler.jobs[id], job.state == .running, job.attempt == attempt else { break }
             event = .ended(id, attempt: attempt, recovery.completed(result, of: job))
         case .zonesChanged(let changes, _): event = .zonesChanged(changes, recorded: recordedRuns(dueAt: now))
+        case .calendarsChanged: event = .calendarsChanged(recorded: recordedRuns(dueAt: now))
         default: break
         }
         scheduler.handle(event, at: now)

@@ -5,7 +5,8 @@ import Store
 
 /// The configuration in force, and the file that it is read from, which is watched.
 ///
-/// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force.
+/// Invariant: a configuration that cannot be used is refused and reported, and the previous one stays in force. The files of its calendars
+/// belong to it: one that cannot be used is a reason to refuse it, except at the start, when only the calendar is missing.
 final class ConfigurationFile: Part, FileWatcher {
     private static let kept = "the last configuration that was accepted, or the defaults"
     /// The maximum number of attempts to find the names that lead to the file while somebody changes them.
@@ -24,6 +25,8 @@ final class ConfigurationFile: Part, FileWatcher {
     private var problems: [String] = []
     /// The text of the configuration in force. Nil when there was no file.
     private var bytes: [UInt8]?
+    /// The files of the calendars that the last reading named, whether it was accepted or refused.
+    private var calendarFiles: [String] = []
     private var watched = WatchedNames()
     private let zones: ZoneDatabase
     private let files: FileWatches
@@ -32,6 +35,8 @@ final class ConfigurationFile: Part, FileWatcher {
 
     /// Called when another configuration is in force.
     var onChange: (Configuration) -> Void = { _ in }
+    /// Called after `onChange` when other calendars are in force, except for the first configuration.
+    var onCalendars: () -> Void = {}
     /// Called after `onChange`, except for the first configuration.
     var onReload: () -> Void = {}
     /// Called when a configuration was accepted or refused, so that `state/status.json` is written at once.
@@ -73,13 +78,21 @@ final class ConfigurationFile: Part, FileWatcher {
         var rounds = 0
         repeat {
             rounds += 1
-            // The names are watched before the file is read, so that no change is missed between the two.
-            names = WatchedNames.names(decidingOn: path)
+            // The names are watched before the files are read, so that no change is missed between the two.
+            names = self.names(path)
             watched.replace(by: names, in: files, for: self) { [log, service] name, error in
                 log.write(.warning, "not-watched", at: service.now, ["file": "\(name.directory)/\(name.name)", "error": "\(error)"])
             }
-            read(path, isFirst: isFirst, isChanged: isChanged)
-        } while rounds < Self.roundsMax && WatchedNames.names(decidingOn: path) != names
+            // A second round finds new texts only where they differ.
+            read(path, isFirst: isFirst, isChanged: isChanged && rounds == 1)
+        } while rounds < Self.roundsMax && self.names(path) != names
+    }
+
+    /// The names that decide on the texts of the configuration and of its calendars.
+    private func names(_ path: String) -> Set<WatchedNames.Name> {
+        (inForce.calendars.files + calendarFiles).reduce(WatchedNames.names(decidingOn: path)) { names, file in
+            names.union(WatchedNames.names(decidingOn: file))
+        }
     }
 
     private func read(_ path: String, isFirst: Bool, isChanged: Bool) {
@@ -106,17 +119,25 @@ final class ConfigurationFile: Part, FileWatcher {
     }
 
     private func accept(_ text: [UInt8]?, _ path: String, isFirst: Bool, isChanged: Bool) {
-        if !isChanged, problems.isEmpty, bytes == text { return }
+        if !isChanged, problems.isEmpty, bytes == text, inForce.calendars.isEmpty { return }
         let now = service.now
         do throws(Problems) {
-            let new = try text.map { text throws(Problems) in try Configuration(text, zones: zones, now: now) } ?? Configuration()
+            var new = try text.map { text throws(Problems) in try Configuration(text, zones: zones, now: now) } ?? Configuration()
+            new.readCalendars(zones) { path throws(RecurrenceError) in try Self.calendar(path) }
+            calendarFiles = new.calendars.files
+            if !isChanged, problems.isEmpty, bytes == text, new.calendars.isSame(as: inForce.calendars) { return }
+            let unusable = new.calendars.problems.map { "\(path): calendars.\($0.name): \($0.why)" }
+            if !isFirst, !unusable.isEmpty { return refuse(unusable, path) }
             let wasThere = readAt != nil
             bytes = text
             readAt = text == nil ? nil : now
             problems = []
             service.problems[path] = nil
+            if !unusable.isEmpty { refuse(unusable, path) }
+            let haveCalendarsChanged = !isFirst && !new.calendars.isSame(as: inForce.calendars)
             inForce = new
             onChange(new)
+            if haveCalendarsChanged { onCalendars() }
             service.isPublishDue = true
             onNews()
             guard !isFirst, text != nil || wasThere else { return }
@@ -124,6 +145,15 @@ final class ConfigurationFile: Part, FileWatcher {
             log.write(.notice, "configured", at: now, ["file": path])
         } catch {
             refuse(error.all.map { "\(path):\($0)" }, path)
+        }
+    }
+
+    /// The text of an iCalendar file.
+    private static func calendar(_ path: String) throws(RecurrenceError) -> [UInt8] {
+        do throws(SystemError) {
+            return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Calendars.fileBytesMax)
+        } catch {
+            throw RecurrenceError("\(error)")
         }
     }
 

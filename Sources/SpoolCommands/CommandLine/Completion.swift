@@ -142,6 +142,7 @@ struct Completion {
         case "columns", "sort": return .words(JobColumn.names.map { ($0, "") })
         case "by": return all(JobTotals.Key.self)
         case "job": return .words(names([.running]) + jobs([.running]))
+        case "when-excluded": return all(TimeFilter.WhenExcluded.self)
         case "dst-gap": return .words([("run", ""), ("skip", "")])
         case "dst-repeat": return .words([("first", ""), ("both", ""), ("last", "")])
         default: break

@@ -94,7 +94,8 @@ struct JobOptions {
         ])
 
     private static let strings: [(option: String, key: String)] = [
-        ("title", "title"), ("description", "description"), ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
+        ("title", "title"), ("description", "description"),
+        ("stdin", "stdin"), ("env-file", "env_file"), ("shell", "shell"), ("umask", "umask"),
         ("user", "user"), ("group", "group"),
         ("queue", "queue"), ("timeout", "timeout"),
         ("kill-after", "kill_after"), ("stop-signal", "stop_signal"), ("ionice", "ionice"), ("output-limit", "output_limit"),

@@ -88,7 +88,9 @@ struct DefinitionCheck {
             count += 1
             guard let (bytes, _) = read(path, path) else { return }
             do throws(Problems) {
-                _ = try Configuration(bytes, zones: session.zones, now: session.now)
+                var configuration = try Configuration(bytes, zones: session.zones, now: session.now)
+                session.readCalendars(&configuration)
+                for problem in configuration.calendars.problems { report.add(path, "calendars.\(problem.name): \(problem.why)") }
                 report.warn(path, try Source(format: .toml, bytes: bytes).table().bareNumbers)
             } catch {
                 report.add(path, error)

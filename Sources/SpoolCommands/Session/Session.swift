@@ -162,7 +162,8 @@ final class Session {
     func configuration() throws(Failure) -> Configuration {
         if let configured { return configured }
         if let published, published.isInForce, !isOtherNamed(than: published.configuration) {
-            if let configuration = try? published.configuration.configuration(zones) {  // with an unknown zone, the file is read below
+            if var configuration = try? published.configuration.configuration(zones) {  // with an unknown zone, the file is read below
+                readCalendars(&configuration)
                 configured = configuration
                 return configuration
             }
@@ -173,12 +174,24 @@ final class Session {
                 throw Failure(file: path, error)
             }
         }
+        readCalendars(&configuration)
         configured = configuration
         if let published, published.isInForce, published.configuration.zoneName != configuration.zone.name {
             let file = configurationPath ?? "the configuration"
             complain("the daemon uses timezone \(published.configuration.zoneName), but \(file) says \(configuration.zone.name)")
         }
         return configuration
+    }
+
+    /// Reads the files of the calendars. One that cannot be read is reported where a schedule names it.
+    func readCalendars(_ configuration: inout Configuration) {
+        configuration.readCalendars(zones) { path throws(RecurrenceError) in
+            do throws(SystemError) {
+                return try FileDescriptor.open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK).readAll(limit: Calendars.fileBytesMax)
+            } catch {
+                throw RecurrenceError("\(error)")
+            }
+        }
     }
 
     /// True when `--config` names another file than the daemon's.
@@ -235,15 +248,18 @@ final class Session {
     func context() throws(Failure) -> ReadingContext {
         let configuration = try configuration()
         var context = ReadingContext(
-            now: now, zones: zones, zone: configuration.zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
+            now: now, zones: zones, zone: configuration.zone, owner: .current, filesMax: DescriptorLimit.kernelMax,
+            calendars: configuration.calendars)
         context.taskDefaults = configuration.taskDefaults
         return context
     }
 
     /// The same for commands that must work although the configuration cannot be read: wall times are then in UTC.
     func contextInAnyCase() -> ReadingContext {
-        let zone = (try? configuration().zone) ?? .utc  // commands that need the configuration itself report the error
-        return ReadingContext(now: now, zones: zones, zone: zone, owner: .current, filesMax: DescriptorLimit.kernelMax)
+        let configuration = (try? configuration()) ?? Configuration()  // commands that need the configuration itself report the error
+        return ReadingContext(
+            now: now, zones: zones, zone: configuration.zone, owner: .current, filesMax: DescriptorLimit.kernelMax,
+            calendars: configuration.calendars)
     }
 
     /// A duration given on the command line, in milliseconds.

@@ -75,7 +75,7 @@ struct DueTimes {
         var due: [Due] = []
         while due.count < count, let next = recurrence.nextOccurrence(after: after, origin: origin) {
             if let notAfter = definition.notAfter, next.instant > notAfter { break }
-            var note = next.note.map { "\($0)" }
+            var note = next.words
             if recurrence.isFromEnd, !due.isEmpty { note = Self.estimated }
             due.append(Due(instant: next.instant, task: task, schedule: definition, note: note))
             after = next.instant

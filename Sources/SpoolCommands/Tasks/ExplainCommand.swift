@@ -69,7 +69,7 @@ private struct Explain {
                 writer.member("next", objects: next) { writer, one in
                     writer.member("due", one.instant)
                     writer.member("local", one.instant.rfc3339(in: zone))
-                    writer.member("note", one.note.map { "\($0)" })
+                    writer.member("note", one.words)
                 }
                 writer.member("warnings", texts: explanation.warnings)
             }
@@ -81,7 +81,7 @@ private struct Explain {
         table.add("normalized", explanation.normalized)
         table.add("meaning", explanation.sentence)
         for one in next {
-            let note = one.note.map { "  \($0)" } ?? ""
+            let note = one.words.map { "  \($0)" } ?? ""
             table.add("next", "\(TimeText.local(one.instant, zone))  \(TimeText.distance(one.instant, from: session.now))\(note)")
         }
         for warning in explanation.warnings { table.add([.init("warning", .yellow), .init(warning)]) }

@@ -93,7 +93,7 @@ private struct Next {
             remarks.append("it is never due after \(spokenFrom)")
         }
         let isByClock = schedule.recurrence.zone != nil
-        var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.note.map { "\($0)" }, isByClock: isByClock) }
+        var lines = found.map { Line(due: $0.instant, zone: schedule.zone, note: $0.words, isByClock: isByClock) }
         if lines.count < count, schedule.once == nil, let last = lines.indices.last {
             lines[last].note = DueTimes.last(lines[last].note)
         }

@@ -27,11 +27,18 @@ struct ScheduleOptions {
         Option("exdate", value: "TIME", "a due time of --rrule, or a day, that is left out; can be repeated"),
     ])
 
+    /// The options for the calendars of the configuration.
+    static let calendarOptions: [Option] = Option.group(.when, [
+        Option("except", value: "CALENDAR", "leave out the times of this calendar of the configuration; can be repeated"),
+        Option("only", value: "CALENDAR", "keep to the times of this calendar; can be repeated"),
+        Option("when-excluded", value: "RULE", "a due time that is left out: skip, or next (it moves to the next allowed time)"),
+    ])
+
     /// The option of `--on-path`.
     private static let pathsOption = Option(
         "paths", value: "RULE", "for --on-path: each (a job for each file) or all (one job for all files since the last)")
 
-    static let options = whenOptions + rruleOptions + Option.group(.when, [
+    static let options = whenOptions + rruleOptions + calendarOptions + Option.group(.when, [
         pathsOption,
         Option("from", value: "WHAT", "the instant from which --every counts: end (of the previous run) or start (a fixed grid)"),
         Option("timezone", value: "ZONE", "an IANA name, or local (default: the configured zone, which is UTC)"),
@@ -73,6 +80,7 @@ struct ScheduleOptions {
             if key == "on_path", let paths = arguments.value("paths") { table.set("paths", Value(.string(paths))) }
             if given.name == "every", let from = arguments.value("from") { table.set("from", Value(.string(from))) }
             if given.name == "rrule" { try session.setRRuleTimes(in: &table) }
+            session.setCalendars(in: &table)
             for (option, key) in Self.strings {
                 guard let value = arguments.value(option) else { continue }
                 let isInstant = ["not_before", "not_after"].contains(key)
@@ -114,6 +122,15 @@ struct ScheduleOptions {
 }
 
 extension Session {
+    /// Sets the keys of `--except`, `--only` and `--when-excluded`.
+    func setCalendars(in table: inout Table) {
+        for key in ["except", "only"] {
+            let names = arguments.values(key)
+            if !names.isEmpty { table.set(key, Value(.array(names.map { Value(.string($0)) }))) }
+        }
+        if let rule = arguments.value("when-excluded") { table.set("when_excluded", Value(.string(rule))) }
+    }
+
     /// The value of `--at`, as it is written into a file.
     func writtenAt(_ text: String) throws(Failure) -> String { try written(try instant(text, option: "at", as: .action)) }
 

@@ -9,7 +9,7 @@ struct ScheduleQuestion {
     let text: String
 
     /// The options of both `next` and `explain`, besides those that say when.
-    static let options = ScheduleOptions.rruleOptions + Option.group(.when, [
+    static let options = ScheduleOptions.rruleOptions + ScheduleOptions.calendarOptions + Option.group(.when, [
         Option("timezone", value: "ZONE", "the zone of the schedule (default: the configured zone, which is UTC)"),
         Option("dst-gap", value: "RULE", "for a due time that the clock skips: run or skip"),
         Option("dst-repeat", value: "RULE", "for a due time that the clock repeats: first, both or last"),
@@ -38,6 +38,7 @@ struct ScheduleQuestion {
         for (option, key) in [("timezone", "timezone"), ("dst-gap", "dst_gap"), ("dst-repeat", "dst_repeat")] {
             if let value = session.arguments.value(option) { table.set(key, Value(.string(value))) }
         }
+        session.setCalendars(in: &table)
         if key == "rrule" {
             try session.setRRuleTimes(in: &table)
         } else if let given = session.arguments.given.first(where: { ["dtstart", "exdate"].contains($0.name) }) {

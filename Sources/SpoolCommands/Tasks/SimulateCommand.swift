@@ -63,7 +63,8 @@ private struct Simulate {
 
     func run() throws(Failure) -> Int32 {
         let limits = SchedulerLimits(slots: configuration.slots, queueSlots: configuration.queueSlots)
-        var simulation = Simulation(limits: limits, zones: session.zones, zone: configuration.zone, from: from)
+        var simulation = Simulation(
+            limits: limits, zones: session.zones, zone: configuration.zone, calendars: configuration.calendars, from: from)
         let due = try DueTimes(session, catalog.fs, for: entries)
         for entry in entries {
             guard let task = entry.task else { continue }

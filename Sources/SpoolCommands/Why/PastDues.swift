@@ -116,6 +116,20 @@ struct PastDues {
         return real.isEmpty ? found : real
     }
 
+    /// The calendars that exclude a due time which would be at an instant, or in the minute after it, as a clause. Nil when none does.
+    func exclusion(at instant: Instant) -> String? {
+        for schedule in inForce(at: instant) + inForce(at: now) {
+            guard let filter = schedule.definition.recurrence.filter else { continue }
+            let rule = schedule.definition.recurrence.filtered(by: nil)
+            guard let due = rule.next(after: instant.advanced(byMilliseconds: -1), origin: origin(schedule)),
+                due.milliseconds - instant.milliseconds < 60_000, let exclusion = filter.exclusion(of: due)
+            else { continue }
+            let what = filter.whenExcluded == .skip ? "leaves out" : "moves"
+            return "its schedule \(schedule.definition.id) \(what) this time by its calendars: \(exclusion.words)"
+        }
+        return nil
+    }
+
     // MARK: The latest
 
     /// The due times that the journal accounts for.

@@ -238,6 +238,7 @@ struct WhyTask {
         let before = zone.offsetSeconds(at: asked.advanced(byMilliseconds: -1))
         // A wall time that the clock skips is read as the first instant after the gap.
         if zone.offsetSeconds(at: asked) > before { text += ", when the clock in \(zone.name) was set forward" }
+        if let exclusion = dues.exclusion(at: asked) { text += ": \(exclusion)" }
         return [text + (verdicts.isEmpty ? ", nor within a day before or after." : "; the nearest due time:")]
     }
 

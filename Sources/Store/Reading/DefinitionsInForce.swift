@@ -43,7 +43,7 @@ extension Spool {
     public func tasksInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<TaskDefinition>], damage: [JournalDamage]) {
-        try inForce(ofTasks(context), files, context) { stem, names throws(DefinitionProblem) in
+        try inForce(ofTasks(), files, context) { stem, names throws(DefinitionProblem) in
             try definition(in: Layout.tasks, stem: stem, files: names)
         }
     }
@@ -57,14 +57,14 @@ extension Spool {
     public func tasksInForce(
         as texts: [DefinitionFile], _ context: ReadingContext
     ) throws(SystemError) -> [InForce<TaskDefinition>] {
-        try inForce(ofTasks(context), as: texts, context)
+        try inForce(ofTasks(), as: texts, context)
     }
 
     /// The same for schedules in files of their own.
     public func schedulesInForce(
         as texts: [DefinitionFile], _ context: ReadingContext
     ) throws(SystemError) -> [InForce<ScheduleFile>] {
-        try inForce(ofSchedules(context), as: texts, context)
+        try inForce(ofSchedules(), as: texts, context)
     }
 
     private func inForce<Definition>(
@@ -74,9 +74,9 @@ extension Spool {
         return try inForce(kind, texts.map { ($0.stem, [$0.file]) }, context) { stem, _ in byStem[stem] }.all
     }
 
-    private func ofTasks(_ context: ReadingContext) -> Kind<TaskDefinition> {
+    private func ofTasks() -> Kind<TaskDefinition> {
         Kind(
-            directory: Layout.tasks, read: { file throws(DefinitionProblem) in try self.task(file, context) },
+            directory: Layout.tasks, read: { file, context throws(DefinitionProblem) in try self.task(file, context) },
             schedules: { task in task.schedules.map { (task.name, $0) } }, lateness: { $0.lateness(since: $1, isDealtWith: $2) })
     }
 
@@ -84,15 +84,15 @@ extension Spool {
     public func schedulesInForce(
         _ files: Files, _ context: ReadingContext
     ) throws(SystemError) -> (all: [InForce<ScheduleFile>], damage: [JournalDamage]) {
-        try inForce(ofSchedules(context), files, context) { stem, names throws(DefinitionProblem) in
+        try inForce(ofSchedules(), files, context) { stem, names throws(DefinitionProblem) in
             try definition(in: Layout.schedules, stem: stem, files: names)
         }
     }
 
-    private func ofSchedules(_ context: ReadingContext) -> Kind<ScheduleFile> {
+    private func ofSchedules() -> Kind<ScheduleFile> {
         Kind(
             directory: Layout.schedules,
-            read: { file throws(DefinitionProblem) in
+            read: { file, context throws(DefinitionProblem) in
                 let read = try self.schedule(file, context)
                 return ScheduleFile(task: read.task, schedule: read.schedule, source: file.source)
             },
@@ -102,7 +102,7 @@ extension Spool {
 
     private struct Kind<Definition: Sendable> {
         let directory: String
-        let read: (DefinitionFile) throws(DefinitionProblem) -> Definition
+        let read: (DefinitionFile, ReadingContext) throws(DefinitionProblem) -> Definition
         let schedules: (Definition) -> [(task: String, schedule: ScheduleDefinition)]
         let lateness: (Definition, Instant, (ScheduleDefinition) -> Bool) -> Problems?
     }
@@ -122,7 +122,7 @@ extension Spool {
                 one.changedAt = file?.changedAt
                 one.writtenAt = file?.changedAt
                 if let file {
-                    one.definition = try kind.read(file)
+                    one.definition = try kind.read(file, context)
                 } else {
                     one.problems = ["\(kind.directory)/\(names[0]): is being written"]
                 }
@@ -154,12 +154,12 @@ extension Spool {
             var text = DefinitionFile(file: one.files[0], stem: one.stem, source: known.source, changedAt: known.writtenAt)
             text.writtenAt = known.writtenAt
             // An accepted text was readable. Only a zone that was removed since can make it unreadable.
-            before = try? kind.read(text)
+            before = try? kind.read(text, context.ofAccepted)
         }
         if var file, one.problems.isEmpty {
             if let known, known.source == file.source { file.writtenAt = known.writtenAt }
             do throws(DefinitionProblem) {
-                let definition = try kind.read(file)
+                let definition = try kind.read(file, context)
                 let late = kind.lateness(definition, min(file.changedAt, context.now)) { schedule in
                     guard let task = kind.schedules(definition).first?.task, accepted.isAccounted(schedule.id, of: task)
                     else { return false }

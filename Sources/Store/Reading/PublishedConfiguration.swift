@@ -9,6 +9,8 @@ public struct PublishedConfiguration: Sendable {
     public var problems: [String]
     public var zoneName: String
     private var values: Configuration
+    /// The calendars as published, which can be read once the time zones are known.
+    private var calendarTable: Table?
 
     public init(_ configuration: Configuration, file: String?, readAt: Instant?, problems: [String]) {
         self.file = file
@@ -35,6 +37,24 @@ public struct PublishedConfiguration: Sendable {
             writer.key(key)
             writer.value(value)
         }
+        if !values.calendarEntries.isEmpty {
+            writer.key("calendars")
+            writer.beginObject()
+            for entry in values.calendarEntries {
+                writer.key(entry.name)
+                writer.beginObject()
+                for (key, texts) in [("dates", entry.dates), ("windows", entry.windows)] where !texts.isEmpty {
+                    writer.key(key)
+                    writer.beginArray()
+                    for text in texts { writer.string(text) }
+                    writer.endArray()
+                }
+                if let file = entry.file { writer.member("file", file) }
+                if let zone = entry.zoneName { writer.member("timezone", zone) }
+                writer.endObject()
+            }
+            writer.endObject()
+        }
         writer.key("problems")
         writer.beginArray()
         for line in problems { writer.string(line) }
@@ -54,6 +74,7 @@ public struct PublishedConfiguration: Sendable {
         if case .table(let queues)? = table["queues"]?.kind {
             for entry in queues.entries { if let slots = queues.whole(entry.key) { values.queueSlots[entry.key] = Int(clamping: slots) } }
         }
+        calendarTable = table["calendars"].map { Table([Table.Entry(key: "calendars", keyPosition: $0.position, value: $0)]) }
         values.defaultTimeoutMilliseconds = table.whole("default_timeout_ms")
         if let keep = table.whole("keep_ms") { values.keepMilliseconds = keep }
         values.taskDefaults.mail = table["mail"]
@@ -64,6 +85,10 @@ public struct PublishedConfiguration: Sendable {
     public func configuration(_ zones: ZoneDatabase) throws(RecurrenceError) -> Configuration {
         var configuration = values
         configuration.zone = try zones.zone(zoneName)
+        if let calendarTable {
+            configuration.calendarEntries = Calendars.Entry.all(
+                in: calendarTable, ReadingContext(now: Instant(milliseconds: 0), zones: zones))
+        }
         return configuration
     }
 }

@@ -3,14 +3,14 @@ import Testing
 /// Notices of a job that starts, is slow, recovers or is too short; and failures of which people hear seldom.
 @Suite("Notices", .ownThreads)
 struct NoticeTests {
-    @Test("W6: on_start and on_slow are started once each, beside the run, whenever the daemon dies")
+    @Test("N11: on_start and on_slow are started once each, beside the run, whenever the daemon dies")
     func startAndSlow() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
         try spool.drop(
             "job.toml",
             """
-            command = 'echo >> \(spool.out)/began; read x < \(gate.path)'
+            command = 'echo began >> \(spool.out)/began; read x < \(gate.path)'
             on_start = 'echo start $SPOOL_PARENT_STATE >> \(spool.out)/notices'
             slow = "1s"
             on_slow = 'echo slow $SPOOL_PARENT_ID >> \(spool.out)/notices; test -d "$SPOOL_PARENT_DIR"'
@@ -32,7 +32,7 @@ struct NoticeTests {
         #expect(try spool.linesNow("began").count == 1, "a slow run is left alone")
     }
 
-    @Test("W6: a task that fails often is told of from notify_after on, seldom by notify_every, and when it recovers")
+    @Test("N11: a task that fails often is told of from notify_after on, seldom by notify_every, and when it recovers")
     func failuresInARow() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask(
@@ -62,7 +62,7 @@ struct NoticeTests {
         #expect(try spool.jobs(in: "done", named: "t.on_failure").count == 1)
     }
 
-    @Test("W6: a run that succeeds sooner than min_run has failed, and why says so")
+    @Test("N11: a run that succeeds sooner than min_run has failed, and why says so")
     func short() throws {
         let spool = try SpoolUnderTest()
         let job = try spool.ctl("submit", "-w", "--min-run", "1h", "--on-failure", "echo $SPOOL_PARENT_REASON > \(spool.out)/why", "--", "true")
@@ -74,7 +74,7 @@ struct NoticeTests {
         #expect(try spool.lines("why", count: 1) == ["short"])
     }
 
-    @Test("W6: each key has an option, and a mistake says which")
+    @Test("N11: each key has an option, and a mistake says which")
     func options() throws {
         let spool = try SpoolUnderTest()
         let made = try spool.ctl(

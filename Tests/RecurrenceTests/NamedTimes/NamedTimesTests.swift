@@ -1,0 +1,151 @@
+import Testing
+
+@testable import Recurrence
+
+@Suite struct NamedTimesTests {
+    private static let berlin = try! database.zone("Europe/Berlin")
+
+    private func times(_ name: String = "c", dates: [String] = [], windows: [String] = [], ics: String? = nil) throws -> NamedTimes {
+        let events = try ics.map { text in
+            let lines = "BEGIN:VCALENDAR\n\(text)\nEND:VCALENDAR\n"
+            return try CalendarFile.events(Array(lines.utf8), zone: Self.berlin, zones: database)
+        }
+        return try NamedTimes(name: name, zone: nil, dates: dates, windows: windows, events: events ?? [])
+    }
+
+    private func event(_ lines: String...) -> String { "BEGIN:VEVENT\n\(lines.joined(separator: "\n"))\nEND:VEVENT" }
+
+    private func filter(except: [NamedTimes] = [], only: [NamedTimes] = [], _ when: TimeFilter.WhenExcluded = .skip) -> TimeFilter {
+        TimeFilter(except: except, only: only, whenExcluded: when, zone: Self.berlin)
+    }
+
+    private func due(_ text: String, _ filter: TimeFilter, after start: String, count: Int) throws -> [String] {
+        try cron(text, Self.berlin).filtered(by: filter).due(after: instant(start, Self.berlin), limit: count)
+            .map { String($0.rfc3339(in: Self.berlin).prefix(16)).replacing("T", with: " ") }
+    }
+
+    // MARK: Windows and dates
+
+    @Test(arguments: [
+        ("Mon-Fri 22:00-06:00", "2026-12-04 22:00", true), ("Mon-Fri 22:00-06:00", "2026-12-05 05:59", true),
+        ("Mon-Fri 22:00-06:00", "2026-12-05 06:00", false), ("Mon-Fri 22:00-06:00", "2026-12-05 22:00", false),
+        ("Fri-Mon", "2026-12-06 12:00", true), ("Fri-Mon", "2026-12-08 00:00", false), ("sat, sunday", "2026-12-05 00:00", true),
+        ("12:00-13:00", "2026-12-08 12:30", true), ("12:00-13:00", "2026-12-08 13:00", false), ("Mon..Wed 00:00-24:00", "2026-12-08 23:59", true),
+    ])
+    func windows(text: String, time: String, isIn: Bool) throws {
+        #expect(try (times(windows: [text]).cover(of: instant(time, Self.berlin), outer: Self.berlin) != nil) == isIn)
+    }
+
+    @Test(arguments: ["", "Mon-", "Monday-Frx", "25:00-26:00", "10:00", "10:00-", "Mon 10-11", "Mon 10:00-11:00 x", "Mon,", "Mo 10:00-11:00"])
+    func unusableWindows(text: String) {
+        guard !text.isEmpty else { return }
+        #expect(throws: RecurrenceError.self) { try times(windows: [text]) }
+    }
+
+    @Test(arguments: ["2026-13-01", "2026-02-29", "2026-2-1", "26-12-24", "2026-12-24T10:00", "1969-12-31", "2026-1224"])
+    func unusableDates(text: String) {
+        #expect(throws: RecurrenceError.self) { try times(dates: [text]) }
+    }
+
+    // MARK: Due times
+
+    @Test func excludedDueTimesDoNotExist() throws {
+        let holidays = try times("holidays", dates: ["2026-12-25", "20261226"])
+        #expect(
+            try due("30 2 * * *", filter(except: [holidays]), after: "2026-12-23 12:00", count: 3)
+                == ["2026-12-24 02:30", "2026-12-27 02:30", "2026-12-28 02:30"])
+        let night = try times("night", windows: ["22:00-06:00"])
+        #expect(
+            try due("0 * * * *", filter(except: [holidays], only: [night]), after: "2026-12-24 20:30", count: 4)
+                == ["2026-12-24 22:00", "2026-12-24 23:00", "2026-12-27 00:00", "2026-12-27 01:00"])
+        #expect(try due("0 12 * * *", filter(only: [night]), after: "2026-12-24 20:30", count: 1) == [])
+        #expect(try due("0 9 25 12 *", filter(except: [times(dates: ["2026-12-25"])]), after: "2026-01-01 00:00", count: 1) == ["2027-12-25 09:00"])
+    }
+
+    @Test func excludedDueTimesMove() throws {
+        let holidays = try times("holidays", dates: ["2027-01-01"], windows: ["Sat,Sun"])
+        // At the same time of day when days are excluded.
+        #expect(
+            try due("0 9 1 * *", filter(except: [holidays], .next), after: "2026-12-31 12:00", count: 3)
+                == ["2027-01-04 09:00", "2027-02-01 09:00", "2027-03-01 09:00"])
+        // From any instant in between, the next one is the same.
+        for from in ["2027-01-01 09:00", "2027-01-02 10:00", "2027-01-04 08:59"] {
+            #expect(try due("0 9 1 * *", filter(except: [holidays], .next), after: from, count: 1) == ["2027-01-04 09:00"], "\(from)")
+        }
+        // Several that move to one time make one run.
+        #expect(
+            try due("0 9 * * *", filter(except: [holidays], .next), after: "2026-12-31 12:00", count: 2)
+                == ["2027-01-04 09:00", "2027-01-05 09:00"])
+        // Windows: at their end, or at the beginning of the next one that is allowed.
+        let office = try times("office", windows: ["Mon-Fri 08:00-18:00"])
+        let day = try due("0 */6 * * *", filter(except: [office], .next), after: "2026-12-08 03:00", count: 3)
+        #expect(day == ["2026-12-08 06:00", "2026-12-08 18:00", "2026-12-09 00:00"])
+        let night = try times("night", windows: ["22:00-06:00"])
+        #expect(
+            try due("0 12 * * *", filter(only: [night], .next), after: "2026-12-08 13:00", count: 2) == ["2026-12-08 22:00", "2026-12-09 22:00"])
+    }
+
+    @Test func everyQuestionInBetweenHasTheSameAnswer() throws {
+        let rule = try cron("17 */5 * * *", Self.berlin).filtered(
+            by: filter(
+                except: [times(dates: ["2026-12-24", "2026-12-25"], windows: ["Mon 08:00-18:00"])], only: [times(windows: ["Mon-Fri 06:00-23:00"])],
+                .next))
+        let all = try rule.due(after: instant("2026-12-18 00:00", Self.berlin), before: instant("2027-01-05 00:00", Self.berlin))
+        #expect(all.count > 20 && all == Array(Set(all)).sorted())
+        for (before, due) in zip(all, all.dropFirst()) {
+            var between = before
+            while between < due {
+                #expect(rule.next(after: between, origin: between) == due)
+                between = between.advanced(byMilliseconds: 1_800_000)
+            }
+        }
+    }
+
+    @Test func remarksSayWhatWasLeftOut() throws {
+        let holidays = try times("holidays", dates: ["2026-12-25", "2026-12-26"])
+        let rule = try cron("30 2 * * *", Self.berlin)
+        let after = try instant("2026-12-24 12:00", Self.berlin)
+        let skipped = rule.filtered(by: filter(except: [holidays])).nextOccurrence(after: after, origin: after)
+        #expect(skipped?.words == "skips 2026-12-25 02:30 and 2026-12-26 02:30: holidays")
+        let monthly = try cron("0 9 25 12 *", Self.berlin).filtered(by: filter(except: [holidays], .next))
+        #expect(monthly.nextOccurrence(after: after, origin: after)?.words == "moved from 2026-12-25 09:00: holidays")
+        let night = try times("night", windows: ["22:00-06:00"])
+        let kept = try cron("* * * * *", Self.berlin).filtered(by: filter(only: [night])).nextOccurrence(after: after, origin: after)
+        #expect(kept?.words == "skips 2026-12-24 12:01 and 598 more: not in night")
+    }
+
+    // MARK: Files
+
+    @Test(arguments: [
+        (["DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261227"], ["2026-12-24 00:00", "2026-12-26 23:59"], ["2026-12-23 23:59", "2026-12-27 00:00"]),
+        (["DTSTART;VALUE=DATE:20001003", "RRULE:FREQ=YEARLY"], ["2026-10-03 12:00", "2031-10-03 00:00"], ["2026-10-04 00:00"]),
+        (
+            ["DTSTART;TZID=America/New_York:20260302T090000", "DTEND;TZID=America/New_York:20260302T100000", "RRULE:FREQ=WEEKLY"],
+            // On 9 March New York has changed its clock and Berlin has not.
+            ["2026-03-02 15:30", "2026-03-09 14:30"], ["2026-03-09 15:30"]
+        ),
+        (["DTSTART:20260302T090000Z", "DURATION:PT90M"], ["2026-03-02 11:29"], ["2026-03-02 11:30", "2026-03-02 09:59"]),
+        (["DTSTART:20260302T090000", "DTEND:20260302T100000"], ["2026-03-02 09:30"], ["2026-03-02 10:00"]),
+        (["DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAI", " LY;COUNT=3", "EXDATE;VALUE=DATE:20260102"], ["2026-01-03 05:00"], ["2026-01-02 05:00"]),
+        (["DTSTART;VALUE=DATE:20260101", "STATUS:CANCELLED"], [], ["2026-01-01 05:00"]),
+        (["DTSTART;VALUE=DATE:20260101", "BEGIN:VALARM", "DURATION:PT1S", "END:VALARM"], ["2026-01-01 05:00"], ["2026-01-02 00:00"]),
+    ] as [([String], [String], [String])])
+    func files(lines: [String], inside: [String], outside: [String]) throws {
+        let calendar = try times(ics: "BEGIN:VEVENT\n\(lines.joined(separator: "\r\n"))\nEND:VEVENT")
+        for time in inside { #expect(try calendar.cover(of: instant(time, Self.berlin), outer: Self.berlin) != nil, "\(time)") }
+        for time in outside { #expect(try calendar.cover(of: instant(time, Self.berlin), outer: Self.berlin) == nil, "\(time)") }
+    }
+
+    @Test(arguments: [
+        ("x", "it is no iCalendar file: BEGIN:VCALENDAR is missing"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nEND:VEVENT", "line 3: DTSTART: \"tomorrow\" is not a date or time such as"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Mars/Olympus:20260101T000000\nEND:VEVENT", "line 3: DTSTART: "),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nRRULE:FREQ=SOMETIMES\nEND:VEVENT", "line 4: RRULE: "),
+    ])
+    func unusableFiles(text: String, says: String) {
+        let error = #expect(throws: RecurrenceError.self) {
+            try CalendarFile.events(Array(text.utf8), zone: Self.berlin, zones: database)
+        }
+        #expect(error?.message.hasPrefix(says) == true, "\(error?.message ?? "")")
+    }
+}
