@@ -7,9 +7,10 @@ extension SimulatedDisk {
     /// The disk after a power cut: everything that was synced, and of everything else what the generator picks.
     ///
     /// Changes of directories survive as a file system may have written them: all up to some moment, or each by itself. Of a rename, the
-    /// new name may survive alone, so that a file has both names (seen on btrfs), but never the loss of the old name alone. Content that
-    /// was not synced is new, old, empty, cut off anywhere, or full of holes: another process's sync has made the file's size durable, and
-    /// any of the later blocks are on the disk, while the others are zeros.
+    /// new name may survive alone, so that a file has both names (seen on btrfs), but never the loss of the old name alone, as it
+    /// would be if the directory of the new name did not survive. Content that was not synced is new, old, empty, cut off anywhere, or
+    /// full of holes: another process's sync has made the file's size durable, and any of the later blocks are on the disk, while the
+    /// others are zeros.
     package func cutPower(_ random: inout Random) {
         isStopped = false
         (fault, syncFault) = (nil, nil)
@@ -20,6 +21,9 @@ extension SimulatedDisk {
         var chosen: [Int: Int] = [:]
         // A change is lost when an earlier change of the same name is lost. The loss of an old name is lost when the new name is.
         var lost: [Change] = []
+        let renames = Set(pending.filter { $0.kind == .removed }.map(\.number))
+        // The directories that were made and did not survive.
+        var unmade: Set<ObjectIdentifier> = []
         for (index, change) in pending.enumerated() {
             var survives: Bool
             switch order {
@@ -34,6 +38,11 @@ extension SimulatedDisk {
             }
             if lost.contains(where: { $0.number == change.number || $0.directory === change.directory && $0.name == change.name }) {
                 survives = false
+            }
+            if unmade.contains(ObjectIdentifier(change.directory)) { survives = false }
+            if change.kind == .added, change.node.kind == .directory {
+                if survives { unmade.remove(ObjectIdentifier(change.node)) }
+                if !survives, !renames.contains(change.number) { unmade.insert(ObjectIdentifier(change.node)) }
             }
             if survives { apply(change) } else { lost.append(change) }
         }

@@ -413,6 +413,15 @@ import Testing
                 "recoverTwice 10913951363143094021", "moveRunning 485442248506192883", "moveBack 3921607050339757164",
             ]
         ),
+        (
+            "A file that replaced a dropped one just before it was moved, in a directory whose rename a power cut has undone",
+            [
+                "drop 2815327059083762118", "cancel 6090368433041794948", "pass 10171809161000581805", "work 1105974358792831377",
+                "submit 412959697932622101", "work 16441525605971925848", "work 8481820098706734731", "work 12730223803036820735",
+                "turn 11117304406814409146", "drop 8828433328514482028", "cutPowerSoon 15338180518261355106",
+                "interject 1193516887057525096",
+            ]
+        ),
     ]
 
     @Test(arguments: found)

@@ -32,6 +32,11 @@ extension Spool {
         for state in [JobState.new, .running] {
             places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
+        if !isSameBoot {
+            for job in jobs where places[job.state]?.contains(".\(job.id)") ?? true {
+                if try takeAside(job) { places[job.state]?.insert(job.id.text) }
+            }
+        }
         // Unfinished directories are created again or removed. Those that the journal does not mention are found when the records
         // are scanned.
         for name in places[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
@@ -164,6 +169,15 @@ extension Spool {
         job.place = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
+    }
+
+    /// A power cut has undone the last rename of a directory, but not the move of a dropped file into it. The directory is renamed again,
+    /// because somebody may have replaced that file just before the move, and then it is a separate drop: see ``mendSource``.
+    private func takeAside(_ job: Job) throws(SystemError) -> Bool {
+        let (aside, place) = (Layout.aside(of: job.id, job.state), Layout.directory(of: job.id, job.state))
+        guard job.file != nil, try fs.hasJobFile(aside), try fs.status(place) == nil else { return false }
+        try fs.rename(aside, to: place)
+        return true
     }
 
     /// A run had begun, and somebody moved its directory while no daemon was running. The directory is moved back unchanged,
