@@ -38,6 +38,7 @@ struct DaemonReport {
     /// Prints the report. Returns the exit code.
     func write() throws(Failure) -> Int32 {
         if session.isJSON { try writeJSON() } else { try writeTable() }
+        if holder == nil, !session.isTerse { session.remarkOnRootsSpool() }
         return holder == nil ? ExitCode.notServed : ExitCode.done
     }
 

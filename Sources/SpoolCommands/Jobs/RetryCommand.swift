@@ -65,7 +65,11 @@ private struct RetryRun {
             }
             try retry(self.chosen(RetryPlan(session, chosen)), session)
         }
-        guard session.arguments.flag("wait"), !selection.isDry else { return code }
+        guard !selection.isDry else { return code }
+        guard session.arguments.flag("wait") else {
+            if count > 0 { try session.remarkIfNotServed() }
+            return code
+        }
         for (part, ids) in retried {
             let waited = try part.asOwner { () throws(Failure) in try part.wait(for: ids) }
             if code == ExitCode.done { code = waited }

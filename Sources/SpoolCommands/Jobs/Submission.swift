@@ -7,6 +7,8 @@ extension Session {
         var id: JobID
         /// False when a job with the same `unique` key existed, and nothing was submitted.
         var isNew = true
+        /// The text that was submitted.
+        var source: Source
     }
 
     /// Submits one job. When another job holds its `unique` key, reports that and returns the other job.
@@ -16,7 +18,7 @@ extension Session {
         guard let unique = source.unique else {
             let composed = try compose(source, name: name, mode: mode, input: input, &drop)
             try drop.publish([composed])
-            return Submitted(id: composed.id)
+            return Submitted(id: composed.id, source: source)
         }
         let spool = Spool(fs, host: "")
         // A lock, so that two calls at the same time return the same id.
@@ -24,7 +26,7 @@ extension Session {
         defer { withExtendedLifetime(lock) {} }
         if let first = try holder(of: unique, spool) {
             complain("\(first) exists already with unique \"\(unique.key)\"; nothing was submitted")
-            return Submitted(id: first, isNew: false)
+            return Submitted(id: first, isNew: false, source: source)
         }
         let composed = try compose(source, name: name, mode: mode, input: input, &drop)
         do throws(Failure) { try attempt { () throws(SystemError) in try spool.claim(unique, for: composed.id) } } catch {
@@ -32,7 +34,7 @@ extension Session {
             throw error
         }
         try drop.publish([composed])
-        return Submitted(id: composed.id)
+        return Submitted(id: composed.id, source: source)
     }
 
     /// Composes a job; with `--wait`, together with the files by which the worker knows of the waiting command.
@@ -67,7 +69,9 @@ extension Session {
         }
         output.flush()
         if job.isNew, let start { remarkStart(start) }
-        return waits ? try wait(for: [job.id], showing: showing) : ExitCode.done
+        if waits { return try wait(for: [job.id], showing: showing) }
+        if job.isNew { try remarkOnStart(of: job.source) }
+        return ExitCode.done
     }
 
     /// Says on standard error when a job starts: `starts Sun 29 Nov 18:00 CET, in 1d4h`. Warns of an instant that has passed.

@@ -242,7 +242,10 @@ private struct Submit {
             }
             try publish(&batch, drop, &ids)
         }
-        guard arguments.flag("wait") else { return ExitCode.done }
+        guard arguments.flag("wait") else {
+            try session.remarkOnStart(of: common)
+            return ExitCode.done
+        }
         return try session.wait(for: ids)
     }
 

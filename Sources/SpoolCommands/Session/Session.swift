@@ -55,6 +55,14 @@ final class Session {
 
     // MARK: The spool
 
+    /// Root's spool, unless another one is named.
+    static let rootsSpool = "/var/spool/spoold"
+
+    /// True for the spool that a user has without naming one.
+    var isUsersOwnSpool: Bool {
+        owner == nil && geteuid() != 0 && arguments.value("spool") == nil && environment("SPOOL_DIR") == nil
+    }
+
     private static func locateSpool(_ given: String?) -> Result<String, Failure> {
         let path: String
         if let given {
@@ -62,7 +70,7 @@ final class Session {
         } else if let named = environment("SPOOL_DIR") {
             path = named
         } else if geteuid() == 0 {
-            path = "/var/spool/spoold"
+            path = rootsSpool
         } else if let state = environment("XDG_STATE_HOME") {
             path = "\(state)/spoold"
         } else if let home = homeDirectory() {
@@ -91,7 +99,9 @@ final class Session {
                 throw Failure(ExitCode.failed, "\(owner.name) has nothing in this spool yet; spoolctl submit creates their directories")
             }
             if error.errno == SystemError.noSuchFile {
-                throw Failure(ExitCode.failed, "there is no spool at \(spoolPath); spoold and spoolctl submit create one")
+                throw Failure(
+                    ExitCode.failed,
+                    ["there is no spool at \(spoolPath); spoold and spoolctl submit create one"] + (rootsSpoolRemark.map { [$0] } ?? []))
             }
             throw Failure(error)
         }
@@ -235,13 +245,6 @@ final class Session {
             if error.errno == SystemError.noSuchFile, arguments.value("config") == nil { return nil }
             throw Failure(error)
         }
-    }
-
-    /// Remarks on standard error that no daemon serves the spool, except with --json and --quiet.
-    func remarkIfNotServed() throws(Failure) {
-        guard !isJSON, !isQuiet, try daemon() == nil else { return }
-        let seen = try daemonTable()?.instant("at").map { " (last seen at \(time($0)))" } ?? ""
-        complain("spoold is not running\(seen): nothing runs and no file is accepted until it starts")
     }
 
     /// The context in which definitions are read: wall times without a zone are in the configured zone.

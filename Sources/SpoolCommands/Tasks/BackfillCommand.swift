@@ -86,6 +86,7 @@ private struct Backfill {
             for job in composed { session.output.noteChange("queued as \(job.id)") }
         }
         write(isDry ? runs : missing, isDry: isDry)
+        if !isDry, let first = missing.first { try session.remarkOnStart(of: try source(of: first.schedule)) }
         return ExitCode.done
     }
 

@@ -43,7 +43,10 @@ struct JobWait {
             ]
         }
         if let awaited = session.awaited { try attempt { () throws(SystemError) in try awaited.start() } }
-        if try session.daemon() == nil { session.complain("spoold is not running on \(session.spoolPath); waiting until it starts") }
+        if try session.daemon() == nil {
+            session.complain("spoold is not running on \(session.spoolPath); waiting until it starts")
+            session.remarkOnRootsSpool()
+        }
     }
 
     /// Waits for all of these jobs, or with `any` for the first of them. Returns the exit code: the first code in the order of `ids` that
@@ -53,6 +56,7 @@ struct JobWait {
         var codes: [String: Int32] = [:]
         var names: Set<String> = []
         let count = Set(ids).count
+        try remarkOnStart(of: ids)
         if case .progress = showing { display = ProgressDisplay(session, count: count) }
         defer { display?.clear() }
         let own = try OwnWait(session, ids, any: any, isLimited: timeoutMilliseconds != nil)
@@ -104,6 +108,22 @@ struct JobWait {
     private func complain(_ line: String) {
         display?.clear()
         session.complain(line)
+    }
+
+    /// The number of jobs that are examined for the remarks.
+    private static let remarkedMax = 20
+
+    /// Says what waiting jobs wait for, if it is a pause or a queue that nobody has named.
+    private mutating func remarkOnStart(of ids: [String]) throws(Failure) {
+        guard !session.isTerse else { return }
+        var said = Set<String>()
+        for id in ids.prefix(Self.remarkedMax) {
+            guard let record = try record(id), record.place.state == .new else { continue }
+            let status = record.status
+            // A file that the daemon has not read yet has no queue of its own in its status.
+            let queue = record.place.isFile && status.task != nil ? nil : status.queue
+            for line in try session.startLines(queue: queue, task: status.task) where said.insert(line).inserted { complain(line) }
+        }
     }
 
     // MARK: Observing
