@@ -54,6 +54,8 @@ final class RealWorld: World {
 
     func start(_ job: Job) { connected.workers.start(job) }
     func stop(_ job: Job, _ how: Turn.Stop) { connected.workers.stop(job, how) }
+
+    func hasWorker(of job: Job) -> Bool { connected.workers.hasWorker(of: job) }
     func leaveGroup(of job: Job) -> String? { connected.workers.leaveGroup(of: job) }
     func ask(_ question: Question) { connected.programs.ask(question) }
     func isOwn(record: String) -> Bool { connected.workers.isOwn(record: record) }

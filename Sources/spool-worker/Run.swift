@@ -123,6 +123,14 @@ extension Run {
         if let inputLookAt, inputLookAt <= now { lookAtInput() }
     }
 
+    /// Reads whether the limit was moved, or begun, before it has come.
+    mutating func lookAtLimit() {
+        // An ordered end has no limit any more.
+        guard !isEnding, !hasTimedOut, let moved = Extension.milliseconds(inDirectory: request.jobDirectory) else { return }
+        let length = request.timeoutMilliseconds + moved
+        if length > 0 { limit = began.advanced(byMilliseconds: length) }
+    }
+
     /// A descriptor that becomes readable when the input changes. -1 when there is no such input.
     var inputEvents: Int32 { isCommandEnded || isInputBroken ? -1 : input?.raw ?? -1 }
 

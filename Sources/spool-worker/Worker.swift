@@ -201,6 +201,8 @@ extension Worker {
 
     private mutating func signal(_ number: Int32) {
         guard let run else { return }
+        // The daemon has written a change of the limit into the job's directory.
+        if number == 0 { return self.run!.lookAtLimit() }
         run.signal(number)
         if run.isCommandEnded {
             for child in leftovers.children(ofRun: run.pid) where child.processGroup == run.pid { child.signal(number) }

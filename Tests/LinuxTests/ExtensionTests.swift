@@ -4,7 +4,8 @@ import WorkerProtocol
 /// The file by which a timeout is moved.
 @Suite struct ExtensionTests {
     static let texts: [(text: String, milliseconds: Int64)] = [
-        ("", 0), ("600\n", 600_000), ("600", 600_000), ("1\n2.5\n\n0.25\n", 3750), ("1\r\n2\r\n", 3000), ("x\n-5\n0\nnan\n1\n", 1000),
+        ("", 0), ("600\n", 600_000), ("600", 600_000), ("1\n2.5\n\n0.25\n", 3750), ("1\r\n2\r\n", 3000), ("x\n-5\n0\nnan\n1\n", -4000),
+        ("-inf\n", -3_155_760_000_000),
         ("inf\n", 3_155_760_000_000), ("1e300\n1e300", 3_155_760_000_000), ("10m", 0), ("\u{FF}\n1", 1000),
     ]
 
@@ -13,7 +14,9 @@ import WorkerProtocol
         #expect(Extension.milliseconds(Array(row.text.utf8)) == row.milliseconds)
     }
 
-    @Test("A line reads back as what it was written for", arguments: [1, 10, 999, 1000, 1001, 600_000, 3_155_760_000_000] as [Int64])
+    static let lengths: [Int64] = [-1, -999, -61_500, 1, 10, 999, 1000, 1001, 600_000, 3_155_760_000_000]
+
+    @Test("A line reads back as what it was written for", arguments: lengths)
     func line(milliseconds: Int64) {
         #expect(Extension.milliseconds(Array(Extension.line(milliseconds: milliseconds).utf8)) == milliseconds)
     }

@@ -113,7 +113,14 @@ final class People {
             drops[index].mayBeGone = true
             let text = compose(pick, isSynced: false).text
             drops[drops.count - 1].name = String(path.drop { $0 != "/" }.dropFirst())
-            try rename(into: path, text)
+            let name = Spool<SimulatedDisk>.stem(of: drops[drops.count - 1].name)
+            guard pick >> 40 % 3 == 0, JobID(name) != nil else { return try rename(into: path, text) }
+            // By a request, which the daemon may refuse: the new text is then nowhere.
+            drops[drops.count - 1].mayBeGone = true
+            requests += 1
+            try disk.write("\(Layout.temporary)/change\(requests).toml", Array(text.utf8))
+            let what = "\"id\": \"\(name)\", \"file\": \"change\(requests).toml\", \"inode\": \"\(try disk.node(path).inode)\""
+            try rename(into: "\(Layout.control)/r\(requests).request", "{\"do\": \"update\", \(what)}")
         case .editRecord:
             let names = try disk.node(Layout.failed).entries.keys.filter { JobID($0) != nil }.sorted()
             guard !names.isEmpty else { return }

@@ -360,6 +360,8 @@ package final class SimulatedWorld: World {
         processes.first { $0.isAlive && $0.job?.id == job.id }?.stop = how
     }
 
+    package func hasWorker(of job: Job) -> Bool { processes.contains { $0.isAlive && $0.job === job } }
+
     package func ask(_ question: Question) {}
 
     package func isOwn(record: String) -> Bool {

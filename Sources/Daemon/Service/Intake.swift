@@ -266,7 +266,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     // MARK: Jobs that name others
 
     /// The known facts about the jobs that an arriving one names. Nil while one of these is still being written.
-    private func onRecord(for job: AcceptedJob) throws(SystemError) -> OnRecord? {
+    func onRecord(for job: AcceptedJob) throws(SystemError) -> OnRecord? {
         var onRecord = OnRecord()
         for name in job.definition.after?.all ?? [] {
             // It was dropped first, but may not have been read first.

@@ -6,7 +6,24 @@ struct JobRequest {
     enum Action {
         case cancel
         case kill(signal: Int32)
-        case extend(milliseconds: Int64)
+        case extend(Limit)
+        case update(Text)
+    }
+
+    /// A new limit of a running try.
+    enum Limit {
+        /// So many milliseconds later. A try without a limit gets one, so many milliseconds from now.
+        case later(milliseconds: Int64)
+        /// So many milliseconds after the start of the try.
+        case at(milliseconds: Int64)
+    }
+
+    /// A new text of a waiting job.
+    struct Text {
+        /// The name of a file in tmp/.
+        var file: String
+        /// The inode of the file that the text replaces.
+        var inode: UInt64
     }
 
     var action: Action
@@ -33,7 +50,14 @@ struct JobRequest {
         case "kill": action = .kill(signal: try Self.signal(table["signal"]))
         case "extend":
             guard ids.count == 1 else { throw RequestProblem("extend takes one id") }
-            action = .extend(milliseconds: try Self.milliseconds(table["by"]))
+            if let to = table["to"] {
+                action = .extend(.at(milliseconds: try Self.milliseconds(to, "to")))
+            } else {
+                action = .extend(.later(milliseconds: try Self.milliseconds(table["by"], "by")))
+            }
+        case "update":
+            guard ids.count == 1, !isForMany else { throw RequestProblem("update takes one id") }
+            action = .update(try Self.text(table))
         default: throw RequestProblem("unknown action \"\(what)\"")
         }
     }
@@ -56,7 +80,17 @@ struct JobRequest {
         return Int32(number)
     }
 
-    private static func milliseconds(_ value: Value?) throws(RequestProblem) -> Int64 {
+    private static func text(_ table: Table) throws(RequestProblem) -> Text {
+        guard let file = table.text("file"), !file.isEmpty, !file.hasPrefix("."), !file.utf8.contains(UInt8(ascii: "/")) else {
+            throw RequestProblem("update needs the name of a file in tmp/")
+        }
+        guard let inode = table.text("inode").flatMap({ UInt64($0) }) else {
+            throw RequestProblem("update needs the inode of the file that the new text replaces")
+        }
+        return Text(file: file, inode: inode)
+    }
+
+    private static func milliseconds(_ value: Value?, _ key: String) throws(RequestProblem) -> Int64 {
         let span: Span?
         do throws(RecurrenceError) {
             span =
@@ -67,12 +101,12 @@ struct JobRequest {
                 default: nil
                 }
         } catch {
-            throw RequestProblem("by: \(error)")
+            throw RequestProblem("\(key): \(error)")
         }
         guard let milliseconds = span?.approximateMilliseconds else {
-            throw RequestProblem("the request says not by how much: by is a duration")
+            throw RequestProblem("the request does not say how long: \(key) is a duration")
         }
-        guard milliseconds > 0 else { throw RequestProblem("by: a timeout can only be moved to later") }
+        guard milliseconds > 0 else { throw RequestProblem("\(key): the duration must be more than 0") }
         return milliseconds
     }
 }

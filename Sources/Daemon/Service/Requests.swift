@@ -172,18 +172,20 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             handle(.kill(id, signal: signal))
             log.write(.notice, "kill", at: now, ["id": id.text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
-        case .extend(let milliseconds): return extend(job, milliseconds: milliseconds, request: request)
+        case .extend(let limit): return try extend(job, to: limit, request: request)
+        case .update(let text): return try JobTextChange(service: service, job: job, text: text).carryOut()
         }
     }
 
     /// The answer to a request that was handled before.
     private func alreadyDone(_ action: JobRequest.Action, _ job: Job) -> (code: Int, message: String) {
         let why = "spoold was killed while it did this, and does not do it twice; it may have been done or not"
-        guard case .extend = action, let started = job.startedAt, let timeout = timeout(of: job),
+        guard case .extend = action, let started = job.startedAt,
             // An unreadable file contains no information.
             let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running))
         else { return (1, why) }
-        return (1, "\(why): the job may run until \(started.advanced(byMilliseconds: timeout).advanced(byMilliseconds: moved).rfc3339)")
+        let until = started.advanced(byMilliseconds: timeout(of: job) ?? 0).advanced(byMilliseconds: moved)
+        return (1, "\(why): the job may run until \(until.rfc3339)")
     }
 
     private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
@@ -200,14 +202,35 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
         restarts.removeAll()
     }
 
-    /// Moves the timeout of a running job. The worker, of this daemon or an earlier one, finds the extension in the job's
-    /// directory.
-    private func extend(_ job: Job, milliseconds: Int64, request: String) -> (code: Int, message: String)? {
+    /// Moves or begins the limit of a running try. The worker, of this daemon or an earlier one, finds the change in the job's directory.
+    private func extend(
+        _ job: Job, to limit: JobRequest.Limit, request: String
+    ) throws(SystemError) -> (code: Int, message: String)? {
         guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
-        guard let timeout = timeout(of: job) else { return (1, "has no timeout") }
+        let timeout = timeout(of: job) ?? 0
+        let moved = try spool.fs.extended(Layout.directory(of: job.id, .running))
+        let ran = max(0, now.milliseconds - started.milliseconds)
+        let hasLimit = timeout + moved > 0
+        let milliseconds: Int64
+        switch limit {
+        case .later(let more): milliseconds = hasLimit ? more : ran + more
+        case .at(let length):
+            guard length > ran else {
+                return (1, "has run for \(Span(milliseconds: ran / 1000 * 1000)) already; spoolctl cancel ends it")
+            }
+            milliseconds = length - timeout - moved
+        }
+        guard milliseconds != 0 else { return (0, "may run until \(started.advanced(byMilliseconds: timeout + moved).rfc3339)") }
+        // A worker looks for a change of its own accord only when its limit has come.
+        let isSooner = milliseconds < 0 || !hasLimit
+        guard !isSooner || world.hasWorker(of: job) else {
+            return (1, "was started by an earlier spoold; its limit can only be moved to later")
+        }
         handle(.requested(job.id, name: request))
         extensions.append(
-            TimeoutExtension(request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout)))
+            TimeoutExtension(
+                request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout),
+                mustBeNoticed: isSooner))
         return nil
     }
 
@@ -246,9 +269,10 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             let id = one.job.id
             do throws(SystemError) {
                 let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
+                if one.mustBeNoticed { world.stop(one.job, .signal(0)) }
                 let until = one.limit.advanced(byMilliseconds: moved)
-                log.write(
-                    .notice, "extend", at: now, ["id": id.text, "by": "\(Span(milliseconds: one.milliseconds))", "until": until.rfc3339])
+                let by = "\(one.milliseconds < 0 ? "-" : "")\(Span(milliseconds: abs(one.milliseconds)))"
+                log.write(.notice, "extend", at: now, ["id": id.text, "by": by, "until": until.rfc3339])
                 answers.append(RequestAnswer(one.request, 0, "may run until \(until.rfc3339)"))
             } catch {
                 answers.append(RequestAnswer(one.request, 1, "\(error)"))
@@ -286,4 +310,6 @@ struct TimeoutExtension {
     var milliseconds: Int64
     /// The time at which the timeout would expire without any extension.
     var limit: Instant
+    /// The worker must read it now: the limit comes sooner than the worker expects.
+    var mustBeNoticed: Bool
 }

@@ -31,6 +31,10 @@ package protocol World: AnyObject {
     /// Asks the worker of a running job, of this daemon or an earlier one, to end it.
     func stop(_ job: Job, _ how: Turn.Stop)
 
+    /// True when a worker of this daemon runs the job. A signal 0 has such a worker read the extension of its limit at once; a worker of an
+    /// earlier daemon reads it when its limit has come.
+    func hasWorker(of job: Job) -> Bool
+
     /// Removes the cgroup of a try that has ended or never began. Returns a sentence for people if the kernel acted on it because
     /// of its limits.
     func leaveGroup(of job: Job) -> String?

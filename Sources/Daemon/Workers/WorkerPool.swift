@@ -291,6 +291,8 @@ final class WorkerPool: Part {
 
     // MARK: Stopping
 
+    func hasWorker(of job: Job) -> Bool { workers.values.contains { $0.job === job } }
+
     /// Asks the worker of a running job to end it.
     func stop(_ job: Job, _ how: Turn.Stop) {
         guard let worker = workers.values.first(where: { $0.job === job }) else { return adopted.stop(job, how) }

@@ -56,7 +56,8 @@ extension Session {
     /// The remarks about a job. Without `queue`, the job has the queue of its task.
     func startLines(queue: String?, task: String?) throws(Failure) -> [String] {
         var queue = queue
-        if queue == nil, let task, let entry = try? TaskCatalog(self, withSchedules: false).entry(task) {  // a task that is gone has no queue
+        // A task that is gone has no queue.
+        if queue == nil, let task, let entry = try? TaskCatalog(self, withSchedules: false).entry(task) {  // as above
             queue = (try? entry.task?.job(contextInAnyCase()))?.definition.queue  // an unusable task has none either
         }
         return try StartRemarks(self).lines(queue: queue ?? "default", task: task)
@@ -80,7 +81,7 @@ extension Session {
         guard isUsersOwnSpool, UserPart.servesEverybody(Session.rootsSpool) else { return nil }
         // Users may not examine the lock where root has not opened it to them. They then learn at their first submission.
         do throws(SystemError) { if try SpoolLock.holder(spool: Session.rootsSpool) == nil { return nil } } catch {}
-        return "this is your own spool, \(spoolPath); root's spoold serves everybody in \(Session.rootsSpool): use --spool \(Session.rootsSpool), "
-            + "or set SPOOL_DIR"
+        return "this is your own spool, \(spoolPath); root's spoold serves everybody in \(Session.rootsSpool): "
+            + "use --spool \(Session.rootsSpool), or set SPOOL_DIR"
     }
 }

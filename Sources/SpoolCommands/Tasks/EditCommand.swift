@@ -5,27 +5,94 @@ import Store
 
 extension SpoolCommand {
     static let edit = SpoolCommand(
-        "edit", "NAME", "edit a task's file, and check it before it takes effect",
+        "edit", "NAME|ID", "edit a task, a new task, or a job that has not started, and check it before it takes effect",
         details: [
             """
             Opens a copy of the file in $VISUAL, else $EDITOR, else vi. The saved copy is checked and then replaces the file. When the \
-            copy is invalid, spoolctl says why and offers to edit it again. Without a terminal the copy is kept, and the task is not \
-            changed.
+            copy is invalid, spoolctl says why and offers to edit it again. Without a terminal the copy is kept, and nothing is changed.
+            """,
+            """
+            The name of a task that does not exist begins one from a template; a template that is left unchanged creates nothing. An ID, \
+            or the name of a job when no task has the name, edits the waiting job, which is left unchanged if it has started meanwhile.
             """,
         ],
-        examples: [Example("EDITOR=nano spoolctl edit backup", "uses another editor")]
+        examples: [
+            Example("EDITOR=nano spoolctl edit backup", "uses another editor"),
+            Example("spoolctl edit k3f9ab", "a job that waits"),
+        ]
     ) { session throws(Failure) in
-        let name = try session.operand("a task's NAME")
-        return try Edit(session, try TaskEdit(session, name)).run()
+        let name = try session.operand("a task's NAME or a job's ID")
+        if try TaskCatalog(session, withSchedules: false).names().contains(name) {
+            return try Edit(session, try TaskEdit(session, name)).run()
+        }
+        var records = try session.records()
+        if let job = try session.findJob(name, &records, preferring: [.new]) {
+            return try Edit(session, try JobEdit(session, session.say(job))).run()
+        }
+        guard Name.isValid(name) else { throw .notFound("there is no task or job \"\(name)\"") }
+        session.complain("there is no task \"\(name)\" yet: this begins one")
+        return try Edit(session, try NewTask(session, name)).run()
     }
+}
+
+/// A task that does not exist yet, from a template.
+private struct NewTask: DefinitionEdit {
+    let session: Session
+    let name: String
+    let source: Source
+    private let fs: DiskFileSystem
+
+    var label: String { "task \(name)" }
+    var file: String { "\(name).toml" }
+    var path: String { "\(Layout.tasks)/\(file)" }
+
+    init(_ session: Session, _ name: String) throws(Failure) {
+        self.session = session
+        self.name = name
+        fs = try session.openSpoolForWriting()
+        let template = """
+            # Task \(name): what runs, and when. spool(5) has all keys. When this file is left unchanged, no task is created.
+
+            # A string is a line for the shell. A list runs without one: ["/usr/local/bin/backup", "--all"]
+            command = ""
+
+            # timeout = "1h"
+            # mail = "root"
+
+            # spool-schedule(7) has the other ways to say when: calendar, every, at, rrule, pattern, on_path.
+            # [[schedule]]
+            # cron = "30 2 * * *"
+            # timezone = "local"
+
+            """
+        source = Source(format: .toml, bytes: Array(template.utf8))
+    }
+
+    func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {
+        let context = try session.context()
+        let task: TaskDefinition
+        do throws(Problems) {
+            task = try TaskDefinition(name: name, source: changed, context)
+            try task.checkRun(context)
+        } catch {
+            throw Failure(file: path, error)
+        }
+        try ScheduleOptions.refusePast(task.schedules, now: session.now, said: path)
+        guard try DefinitionWriting(fs: fs, directory: Layout.tasks).add(changed, stem: name) else {
+            throw Failure(ExitCode.failed, "task \"\(name)\" was created by another program meanwhile; spoolctl edit \(name) changes it")
+        }
+        return task.schedules
+    }
+
+    func report() { session.printTask(name, change: "created task \(session.qualified(name))") }
 }
 
 private struct Edit {
     let session: Session
-    let edit: TaskEdit
+    let edit: any DefinitionEdit
     let copy: EditedCopy
 
-    init(_ session: Session, _ edit: TaskEdit) throws(Failure) {
+    init(_ session: Session, _ edit: any DefinitionEdit) throws(Failure) {
         self.session = session
         self.edit = edit
         copy = try EditedCopy(session, edit)
@@ -37,23 +104,23 @@ private struct Edit {
             let bytes = try copy.read()
             if bytes == edit.source.bytes {
                 copy.remove()
-                session.complain(isEdited ? "nothing was changed" : "the editor failed; the task was not changed")
+                session.complain(isEdited ? "nothing was changed" : "the editor failed; \(edit.label) was not changed")
                 return isEdited ? ExitCode.done : ExitCode.failed
             }
             guard isEdited else {
-                throw Failure(ExitCode.failed, "the editor failed; the task was not changed, and your text is kept in \(copy.path)")
+                throw Failure(ExitCode.failed, "the editor failed; \(edit.label) was not changed, and your text is kept in \(copy.path)")
             }
             do throws(Failure) {
                 let edited = Source(format: edit.source.format, bytes: bytes)
-                session.warn(about: try edit.write(edited)?.schedules ?? [])
+                session.warn(about: try edit.write(edited))
                 copy.remove()
                 for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
-                session.printTask(edit.name, change: "changed task \(session.qualified(edit.name))")
+                edit.report()
                 return ExitCode.done
             } catch {
                 for line in error.lines { session.complain(line) }
                 if isatty(STDIN_FILENO) == 1, session.asks("Edit it again?") { continue }
-                session.complain("the task was not changed; your text is kept in \(copy.path)")
+                session.complain("\(edit.label) was not changed; your text is kept in \(copy.path)")
                 return error.code
             }
         }
@@ -74,14 +141,14 @@ private struct Edit {
     }
 }
 
-/// The copy of a task's file that the editor opens, in a directory of its own. Both belong to the caller, and the editor runs as the
+/// The copy of a file that the editor opens, in a directory of its own. Both belong to the caller, and the editor runs as the
 /// caller, also when the task is another user's: that user must not control a program on the caller's terminal.
 private struct EditedCopy {
     let session: Session
     let path: String
     private let directory: String
 
-    init(_ session: Session, _ edit: TaskEdit) throws(Failure) {
+    init(_ session: Session, _ edit: any DefinitionEdit) throws(Failure) {
         self.session = session
         var spool = session.spoolPath
         if session.acting != nil, let owner = session.owner { spool = UserPart.spool(ofPart: spool, of: owner.name) }

@@ -176,9 +176,11 @@ struct WhyJob {
         let configured = try session.configuration().defaultTimeoutMilliseconds
         let fs = fs
         let place = record.place
-        guard let limit = definition?.timeoutMilliseconds ?? configured else { return nil }
+        let limit = definition?.timeoutMilliseconds ?? configured ?? 0
         let moved = place.isFile ? 0 : try attempt { () throws(SystemError) in try fs.extended(place.path) }
-        return limit.addingReportingOverflow(moved).overflow ? .max : limit + moved
+        let length = limit.addingReportingOverflow(moved).overflow ? .max : limit + moved
+        // Without a timeout in the definition, extend may have begun one.
+        return length > 0 ? length : nil
     }
 
     /// `1h`, or `1h (extended by 30m)`.

@@ -64,7 +64,7 @@ struct CommandTableTests {
         Use(
             command: "update", right: ["-q", "t", "--timeout", "5m"], says: "t", missing: [], unknown: ["nosuch", "--timeout", "5m"],
             invalid: ["t", "--timeout", "soon"]),
-        Use(command: "edit", right: ["t"], says: "", missing: [], tooMuch: ["t", "u"], unknown: ["nosuch"], json: false),
+        Use(command: "edit", right: ["t"], says: "", missing: [], tooMuch: ["t", "u"], unknown: ["no such"], json: false),
         Use(command: "delete", right: ["-q", "-f", "t"], says: "t", missing: [], tooMuch: ["-f", "t", "u"], unknown: ["-f", "nosuch"]),
         Use(
             command: "schedule", right: ["t", "--every", "1h", "--id", "own"], says: "own", missing: ["t"],

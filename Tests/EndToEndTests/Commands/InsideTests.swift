@@ -80,10 +80,11 @@ struct InsideTests {
         let ended = try spool.ctl("submit", "-w", "true").id
         try spool.output("began")
         let refusals: [(arguments: [String], code: Int32, says: String)] = [
-            (["1m", endless], 1, "has no timeout"), (["1m", later], 1, "is not running"), ([ended, "1m"], 1, "has already ended"),
+            (["1m", later], 1, "is not running"), ([ended, "1m"], 1, "has already ended"),
             (["1m", "nosuch"], 3, "there is no job"), (["soon", endless], 4, "\"soon\": "), ([endless, "1q"], 4, "\"1q\": "),
             (["1m"], 2, "needs an ID"), ([], 2, "needs a DURATION"),
-            (["0s", endless], 4, "can only be extended"),
+            (["0s", endless], 4, "must be more than 0"), (["--to", "0s", endless], 4, "must be more than 0"),
+            (["--to", "1ms", endless], 1, "already; spoolctl cancel ends it"),
         ]
         for refusal in refusals {
             let result = try spool.ctl(list: ["extend"] + refusal.arguments)

@@ -109,8 +109,8 @@ struct FileManagerTests {
         #expect(
             try third.text("status.json.2").contains("\"id\":\"\(first.id)\"")
                 && third.text("status.json.4").contains("\"id\":\"\(second.id)\""))
-        #expect(try spool.ctl("logs", third.id, "--try", "1").output == "\(third.id) 1\n")
-        #expect(try spool.ctl("logs", third.id).output == "\(third.id) 2\n")
+        #expect(try spool.ctl("logs", "--stdout", third.id, "--try", "1").output == "\(third.id) 1\n")
+        #expect(try spool.ctl("logs", "--stdout", third.id).output == "\(third.id) 2\n")
         // The command composes a record of its own, and the old one stays.
         let fourth = try spool.ctl("retry", third.id).id
         #expect(try spool.ctl("wait", fourth).code == 4)

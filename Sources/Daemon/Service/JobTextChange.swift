@@ -1,0 +1,78 @@
+import Scheduler
+import Store
+
+/// The replacement of a waiting job's text, as a request asks for it: the new text is a file in tmp/, which becomes the job's file.
+///
+/// Invariants:
+/// - The text is replaced whole, by one rename, and only if it can be used. The job is taken up again in the same turn, so it starts with
+///   the old text or with the new one.
+/// - The file that the author of the request has read is replaced, and no other.
+struct JobTextChange<FS: FileSystem, W: World> {
+    let service: Service<FS, W>
+    let job: Job
+    let text: JobRequest.Text
+
+    /// The answer: an exit code and a sentence.
+    func carryOut() throws(SystemError) -> (code: Int, message: String) {
+        switch job.state {
+        case .new: break
+        case .running: return (1, "has started meanwhile, with its old text")
+        case .done, .failed: return (1, "has ended meanwhile")
+        }
+        guard job.attempt == 0 else { return (1, "waits for its next try; only a job that has not started can be changed") }
+        guard let path = try path(), try fs.status(path)?.inode == text.inode else {
+            return (1, "its file was changed by another program meanwhile; try again")
+        }
+        let temporary = "\(Layout.temporary)/\(text.file)"
+        guard case .file(let status, let bytes) = try fs.take(temporary, limit: Source.bytesMax, ignoringWriters: true),
+            let format = Source.format(ofFile: path, firstBytes: bytes, isExecutable: status.mode & 0o111 != 0)
+        else { return (4, "the new text cannot be read") }
+        let read: (source: Source, definition: JobDefinition, task: String?)
+        do throws(Problems) {
+            read = try Source(format: format, bytes: bytes).job(service.context) { service.scheduler.tasks[$0]?.definition }
+        } catch {
+            return (4, error.all.map { "\($0)" }.joined(separator: "; "))
+        }
+        // The text in a job's directory has the keys of the task, and not its name.
+        let isOfTask = read.task == job.task || read.task == nil && job.place == .directory(.new)
+        guard isOfTask else { return (4, "the task of a job cannot be changed") }
+        try service.persistently { () throws(SystemError) in
+            try fs.rename(temporary, to: path)
+            try fs.sync(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
+        }
+        try takeUp(read.source, read.definition)
+        guard let changed = service.scheduler.jobs[job.id], changed !== job, !changed.state.isTerminal else {
+            return (1, "its new text could not be taken up; spoolctl why says more")
+        }
+        service.log.write(.notice, "update", at: service.now, ["id": job.id.text])
+        return (0, "changed")
+    }
+
+    private var fs: FS { service.spool.fs }
+
+    /// The path of the job's file. Nil when it is not there.
+    private func path() throws(SystemError) -> String? {
+        switch job.place {
+        case .file(let name): return "\(Layout.new)/\(name)"
+        case .directory(.new):
+            for name in Source.fileNames {
+                let path = "\(Layout.directory(of: job.id, .new))/\(name)"
+                if try fs.status(path) != nil { return path }
+            }
+            return nil
+        case .directory, .nowhere: return nil
+        }
+    }
+
+    private func takeUp(_ stored: Source, _ definition: JobDefinition) throws(SystemError) {
+        if case .file(let name) = job.place { return try service.intake.take(name, [.settled, .movedIn]) }
+        var accepted = job.accepted
+        accepted.source = stored
+        // Without `start` in the old and the new text, the job keeps the jitter of its due time.
+        if definition.start != nil || job.definition.start != nil { accepted.notBefore = definition.start ?? job.due }
+        accepted.definition = definition
+        accepted.isDirectory = true
+        guard let onRecord = try service.intake.onRecord(for: accepted) else { return }
+        service.handle(.dropped(accepted, onRecord))
+    }
+}

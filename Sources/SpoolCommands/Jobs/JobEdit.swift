@@ -1,0 +1,109 @@
+import Linux
+import Store
+
+/// The text of a job that has not started, and its replacement.
+///
+/// The daemon replaces the file and takes the new text up in one turn, so no job starts with half a change. It refuses when the job has
+/// started meanwhile, or when another program has changed the file since it was read. Without a daemon, spoolctl replaces the file.
+struct JobEdit: DefinitionEdit {
+    let session: Session
+    let file: String
+    let path: String
+    let source: Source
+    private let record: JobRecord
+    private let fs: DiskFileSystem
+    private let status: FileStatus
+
+    var label: String { "job \(session.qualified(record.status.id))" }
+
+    init(_ session: Session, _ record: JobRecord) throws(Failure) {
+        self.session = session
+        self.record = record
+        fs = try session.openSpoolForWriting()
+        let id = session.qualified(record.status.id)
+        switch record.place.state {
+        case .new: break
+        case .running: throw Failure(ExitCode.failed, "\(id) runs already; only a job that has not started can be changed")
+        case .done, .failed:
+            throw Failure(ExitCode.failed, "\(id) has already ended: \(record.status.brief); spoolctl retry runs it again")
+        }
+        guard record.status.attempt == 0 || record.place.isFile else {
+            throw Failure(ExitCode.failed, "\(id) waits for its next try; only a job that has not started can be changed")
+        }
+        let fs = fs
+        let names = record.place.isFile ? [""] : Source.fileNames.map { "/\($0)" }
+        for name in names {
+            let path = record.place.path + name
+            let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) }
+            guard case .file(let status, let bytes) = taken else { continue }
+            let file = String(path.split(separator: "/").last ?? "job")
+            guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: status.mode & 0o111 != 0) else { continue }
+            (self.path, self.file, self.status) = (path, file, status)
+            source = Source(format: format, bytes: bytes)
+            return
+        }
+        throw Failure(ExitCode.failed, "\(id) has just started, or its file is being written; try again")
+    }
+
+    func report() {
+        session.output.noteChange("changed \(label)")
+        session.printID(session.qualified(record.status.id))
+    }
+
+    func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {
+        try check(changed)
+        let name = "\(Base32.encode(.random(in: 0...(.max)), characters: 8)).\(file)"
+        let (fs, status) = (fs, status)
+        try attempt { () throws(SystemError) in
+            try fs.create("\(Layout.temporary)/\(name)", changed.bytes, mode: UInt32(status.mode & 0o755))
+            try fs.sync("\(Layout.temporary)/\(name)")
+        }
+        do throws(Failure) {
+            if try session.daemon() == nil { try replace(with: name) } else { try ask(name) }
+        } catch {
+            try? fs.removeFile("\(Layout.temporary)/\(name)")  // taken, or litter; the first error is reported
+            throw error
+        }
+        return []
+    }
+
+    /// Refuses a text that the daemon would refuse.
+    private func check(_ changed: Source) throws(Failure) {
+        let context = try session.context()
+        let table: Table
+        do throws(Problems) { table = try changed.table() } catch { throw Failure(file: path, error) }
+        if let task = table.text("task") { return try TaskRun(session).check(changed, task: task, file: path) }
+        do throws(Problems) { _ = try JobDefinition.accept(table, isScript: changed.format == .script, context) } catch {
+            throw Failure(file: path, error)
+        }
+    }
+
+    private func ask(_ name: String) throws(Failure) {
+        let id = session.qualified(record.status.id)
+        let answer = try ControlRequest(session).make { writer in
+            writer.member("do", "update")
+            writer.member("id", record.status.id)
+            writer.member("file", name)
+            writer.member("inode", String(status.inode))
+        }
+        guard let answer else { throw Failure(ExitCode.failed, "spoold ended before it answered; see spoolctl status \(id)") }
+        guard answer.code == ExitCode.done else { throw Failure(answer.code, "\(id): \(answer.message)") }
+    }
+
+    /// Replaces the file while no daemon serves the spool.
+    private func replace(with name: String) throws(Failure) {
+        guard record.place.isFile else {
+            let id = session.qualified(record.status.id)
+            throw Failure(ExitCode.failed, "spoold is not running; only it can change \(id), which is a directory")
+        }
+        let (fs, path) = (fs, path)
+        let present = try attempt { () throws(SystemError) in try fs.status(path) }
+        guard present?.inode == status.inode else {
+            throw Failure(ExitCode.failed, "\(path) was changed or taken by another program meanwhile; try again")
+        }
+        try attempt { () throws(SystemError) in
+            try fs.rename("\(Layout.temporary)/\(name)", to: path)
+            try fs.sync(Layout.new)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import Glibc
+import Testing
+
+/// Waiting jobs, schedules and limits can be changed.
+@Suite("Changes of what waits and runs", .ownThreads)
+struct ChangeTests {
+    // MARK: Waiting jobs
+
+    @Test("E4: update changes a waiting job, with the daemon up or down", arguments: [true, false])
+    func waiting(_ isUp: Bool) throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "--in", "1h", "--", "echo", "old").id
+        try spool.wait(for: "the job to be taken up") { try Files.text("\(spool.path)/state/status.json").contains("\"waiting\":1,") }
+        if !isUp { try spool.stop() }
+        let result = try spool.ctl("update", id, "--priority", "10", "--start", "@1", "--timeout", "1h", "--", "echo", "new")
+        #expect(result.code == 0 && result.id == id, "\(result)")
+        if !isUp { try spool.start() }
+        #expect(try spool.ctl("wait", id).code == 0)
+        let job = try #require(try spool.job(id, in: "done"))
+        #expect(try job.stdout == "new\n" && job.integer("priority") == 10)
+    }
+
+    @Test("E4: an update of a job that has started meanwhile, has ended, waits for a try or is bad changes nothing, and says why")
+    func refused() throws {
+        let spool = try SpoolUnderTest()
+        let gate = try spool.gate()
+        let running = try spool.ctl("submit", "echo > \(spool.out)/began; read x < \(gate.path)").id
+        try spool.output("began")
+        let ended = try spool.ctl("submit", "-w", "true").id
+        let later = try spool.ctl("submit", "--in", "1h", "true").id
+        let again = try spool.ctl("submit", "--tries", "2", "--backoff", "1h", "false").id
+        try spool.wait(for: "the wait for a try") { Files.exists("\(spool.path)/new/\(again)/status.json") }
+        let rows: [(words: [String], code: Int32, says: String)] = [
+            ([running, "--priority", "1"], 1, "runs already"), ([ended, "--priority", "1"], 1, "has already ended: done"),
+            ([again, "--priority", "1"], 1, "waits for its next try"), ([later, "--priority", "9999"], 4, "priority"),
+            ([later, "--cron", "@daily"], 2, "--cron is for tasks"), ([later], 2, "needs an option"),
+        ]
+        let before = try Files.text("\(spool.path)/new/\(later).toml")
+        for row in rows {
+            let result = try spool.ctl(list: ["update"] + row.words)
+            #expect(result.code == row.code && result.errors.contains(row.says), "\(row.words): \(result)")
+        }
+        #expect(try Files.text("\(spool.path)/new/\(later).toml") == before && Files.list("\(spool.path)/tmp").isEmpty)
+        try gate.release()
+    }
+
+    @Test("E4: the daemon refuses a new text of a job whose file was changed or taken since it was read")
+    func stale() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "--in", "1h", "true").id
+        try Files.write("\(spool.path)/tmp/text.toml", "command = 'true'\nstart = '2099-01-01'\n")
+        try spool.define("control/x.request", "{\"do\": \"update\", \"id\": \"\(id)\", \"file\": \"text.toml\", \"inode\": \"1\"}")
+        let answer = try spool.wait(for: "the answer") { () throws -> String? in
+            Files.exists("\(spool.path)/control/x.answer") ? try Files.text("\(spool.path)/control/x.answer") : nil
+        }
+        #expect(answer.contains("\"code\":1") && answer.contains("was changed by another program"), "\(answer)")
+    }
+
+    @Test("E4: a job that submit -w waits for can be changed")
+    func awaited() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("pause").code == 0)
+        let waiter = try spool.startCtl(["submit", "-w", "-n", "awaited", "echo old"])
+        try spool.wait(for: "the job") { try Files.text("\(spool.path)/state/status.json").contains("\"waiting\":1,") }
+        #expect(try spool.ctl("update", "awaited", "--", "echo", "new").code == 0)
+        #expect(try spool.ctl("resume").code == 0)
+        let result = try waiter.end()
+        #expect(result.code == 0 && result.output == "new\n", "\(result)")
+    }
+
+    @Test("E4: edit opens a waiting job's file, and refuses a job that starts meanwhile")
+    func edited() throws {
+        let spool = try SpoolUnderTest()
+        let id = try spool.ctl("submit", "--in", "1h", "true").id
+        let editor = "\(spool.base)/editor"
+        func edit(_ word: String, _ script: String) throws -> Commands.Result {
+            try Files.write(editor, "#!/bin/sh\n\(script)\n", mode: 0o755)
+            return try Commands.run(SubmitWaitTests.ctl, ["edit", word], environment: spool.environment + ["EDITOR=\(editor)"])
+        }
+        let changed = try edit(id, "sed -i 's/^command.*/command = \"echo edited\"/; s/^start.*//' \"$1\"")
+        #expect(changed.code == 0 && changed.output == "\(id)\n", "\(changed)")
+        #expect(try spool.ctl("wait", id).code == 0)
+        #expect(try spool.ctl("logs", id).output == "edited\n")
+        let gate = try spool.gate()
+        #expect(try spool.ctl("pause").code == 0)
+        let late = try spool.ctl("submit", "-q", "echo > \(spool.out)/began; read x < \(gate.path)").lines[0]
+        let script = "\(SubmitWaitTests.ctl) resume; while ! [ -e \(spool.out)/began ]; do :; done; echo '# more' >> \"$1\""
+        let refused = try edit(late, script)
+        #expect(refused.code == 1 && refused.error.contains("has started meanwhile, with its old text"), "\(refused)")
+        try gate.release()
+    }
+
+    // MARK: Tasks
+
+    @Test("M4: update --cron replaces a task's only schedule, in its file or beside it, and keeps the other keys")
+    func schedule() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("create", "t", "--cron", "0 2 * * *", "--timezone", "Europe/Berlin", "--", "true").code == 0)
+        #expect(try spool.ctl("update", "t", "--cron", "0 3 * * *", "--priority", "2").code == 0)
+        let text = try Files.text("\(spool.path)/tasks/t.toml")
+        #expect(text.contains("cron = \"0 3 * * *\"") && text.contains("Europe/Berlin") && text.contains("priority = 2"), "\(text)")
+        #expect(!text.contains("0 2 * * *") && !text.contains("\n\n\n"), "\(text)")
+        #expect(try spool.ctl("create", "u", "--", "true").code == 0)
+        #expect(try spool.ctl("update", "u", "--every", "5m").code == 0, "a task without a schedule gets one")
+        #expect(try Files.text("\(spool.path)/tasks/u.toml").contains("every = \"5m\""))
+        #expect(try spool.ctl("create", "v", "--", "true").code == 0)
+        let id = try spool.ctl("schedule", "v", "--cron", "@daily", "--timezone", "Europe/Berlin").id
+        #expect(try spool.ctl("update", "v", "--cron", "@weekly").code == 0)
+        let file = try Files.text("\(spool.path)/schedules/\(id).toml")
+        #expect(file.contains("@weekly") && file.contains("Europe/Berlin") && !file.contains("@daily"), "\(file)")
+        let other = try spool.ctl("schedule", "v", "--cron", "@hourly").id
+        let several = try spool.ctl("update", "v", "--cron", "@monthly")
+        #expect(several.code == 2 && several.errors.contains("spoolctl unschedule \(other)"), "\(several)")
+    }
+
+    @Test("M4: edit of a task that does not exist begins one from a template; one that is left unchanged creates nothing")
+    func template() throws {
+        let spool = try SpoolUnderTest()
+        func edit(_ editor: String) throws -> Commands.Result {
+            try Commands.run(SubmitWaitTests.ctl, ["edit", "fresh"], environment: spool.environment + ["EDITOR=\(editor)"])
+        }
+        let unchanged = try edit("true")
+        #expect(unchanged.code == 0 && unchanged.error.contains("nothing was changed"), "\(unchanged)")
+        #expect(try Files.list("\(spool.path)/tasks").isEmpty && Files.list("\(spool.path)/tmp").isEmpty)
+        let created = try edit("sed -i 's/^command.*/command = \"true\"/; s/^# \\[\\[/[[/; s/^# cron/cron/'")
+        #expect(created.code == 0, "\(created)")
+        #expect(try spool.ctl("show", "fresh").output.contains("30 2 * * *"))
+    }
+
+    // MARK: Limits
+
+    @Test("P6: extend --to makes a limit shorter, and extend begins one where there was none")
+    func limits() throws {
+        let spool = try SpoolUnderTest()
+        let long = try spool.ctl("submit", "--timeout", "1h", "echo > \(spool.out)/long; sleep 600").id
+        try spool.output("long")
+        let to = try spool.ctl("extend", "--to", "1s", long)
+        // A slow machine may have let it run for a second already.
+        if to.code == 1 { #expect(try spool.ctl("extend", "--to", "10s", long).code == 0) }
+        #expect(try spool.ctl("wait", long).code == 124)
+        #expect(try spool.ctl("why", long).output.contains("it ran longer than its timeout of 1"))
+        let endless = try spool.ctl("submit", "echo > \(spool.out)/endless; sleep 600").id
+        try spool.output("endless")
+        #expect(try spool.ctl("extend", "100ms", endless).output.contains("may run until"))
+        #expect(try spool.ctl("wait", endless).code == 124)
+    }
+}
