@@ -336,7 +336,7 @@ private func text(_ backoff: Backoff) -> String {
         Refused("backoff = {inital = \"1s\"}", #"2:12: unknown key "inital"; did you mean "initial"?"#),
         Refused(
             "retry_on = [\"timeot\"]",
-            #"2:13: retry_on knows exit, timeout, signal, spawn, lost and exit codes, not "timeot"; did you mean "timeout"?"#),
+            #"2:13: retry_on knows exit, timeout, signal, spawn, lost, short and exit codes, not "timeot"; did you mean "timeout"?"#),
         Refused("retry_on = [-1]", "2:13: retry_on must hold exit codes from 0 to 255"),
         Refused("on_crash = \"rerun\"", #"2:12: on_crash must be one of fail, retry, not "rerun""#),
         Refused("leftovers = \"keep\"", #"2:13: leftovers must be one of leave, kill, not "keep""#),

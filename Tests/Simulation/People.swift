@@ -170,12 +170,13 @@ final class People {
             let ids = world.running.map(\.id.text).filter { disk.exists(Self.away($0)) && !disk.exists("\(Layout.running)/\($0)") }.sorted()
             guard !ids.isEmpty else { return }
             let id = ids[Int(pick % UInt64(ids.count))]
-            // The directory that the daemon had made in place of this one may have been moved to another place since: a copy.
+            // The directory that the daemon has made in place of this one may have been moved since. Then this one would be a second of the
+            // same job, which is a copy: a drop of its own.
             var others: Set<Int> = []
             for state in [Layout.new, Layout.done, Layout.failed] {
                 for node in try disk.node(state).entries.values { others.formUnion(marks(in: node)) }
             }
-            for index in marks(in: try disk.node(Self.away(id))) where others.contains(index) { drops[index].mayBeTwice = true }
+            guard others.isDisjoint(with: marks(in: try disk.node(Self.away(id)))) else { return }
             try disk.move(Self.away(id), to: "\(Layout.running)/\(id)")
         case .cancel:
             let ids = try disk.node(Layout.new).entries.keys.map { Spool<SimulatedDisk>.stem(of: $0) }

@@ -404,16 +404,6 @@ import Testing
             ]
         ),
         (
-            "Two directories of one running job, by people who moved it away, and moved back what they had moved before",
-            [
-                "cutPower 15196495205566204757", "submit 14010658689599610932", "submit 2385794296150460544", "submit 175157331677975541",
-                "start 2951381406370234300", "work 14429523829977060471", "killSoon 5827429611277784765", "work 18029908514949388975",
-                "work 18028306933765640398", "work 4038152195354634004", "dropBad 8597601088980528846", "pass 8932934056553825225",
-                "work 10087982704674272893", "work 3069182196047683558", "moveRunning 4788233300263979513",
-                "recoverTwice 10913951363143094021", "moveRunning 485442248506192883", "moveBack 3921607050339757164",
-            ]
-        ),
-        (
             "A file that replaced a dropped one just before it was moved, in a directory whose rename a power cut has undone",
             [
                 "drop 2815327059083762118", "cancel 6090368433041794948", "pass 10171809161000581805", "work 1105974358792831377",

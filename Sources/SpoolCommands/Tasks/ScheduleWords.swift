@@ -17,7 +17,9 @@ enum ScheduleWords {
         let sentence = schedule.recurrence.explanation(at: Instant(milliseconds: 0), of: expression).sentence
         let inZone = [", in \(schedule.zone.name)", ", in the time of \(schedule.zone.name)"].first(where: sentence.hasSuffix)
         let zone = inZone == nil || schedule.zone.name == callerZone.name ? "" : " \(schedule.zone.name)"
-        return (shortened(String(sentence.dropLast(inZone?.count ?? 0))) ?? expression) + zone
+        if let short = shortened(String(sentence.dropLast(inZone?.count ?? 0))) { return short + zone }
+        // A calendar expression can name its zone.
+        return expression.hasSuffix(zone) ? expression : expression + zone
     }
 
     private static let names = [

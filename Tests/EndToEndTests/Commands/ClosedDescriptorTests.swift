@@ -28,7 +28,7 @@ struct ClosedDescriptorTests {
     }
 
     static let broken = [
-        ("mount -t tmpfs tmpfs /dev", "/dev/null is missing"), ("mount -t tmpfs tmpfs /dev && : > /dev/null", "no device"),
+        ("mount -t tmpfs tmpfs /dev", "/dev/null is missing"), ("mount -t tmpfs tmpfs /dev && : > /dev/null", "not a device"),
         ("umount -l /proc", "/proc is not mounted"),
     ]
 

@@ -28,7 +28,7 @@ struct SummaryTests {
         // A later success is all that the failures needed.
         _ = try spool.ctl("submit", "-w", "--name", "report", "true")
         let recovered = try spool.ctl("summary")
-        #expect(recovered.code == 0 && recovered.lines[2].hasSuffix(", succeeded since"), "\(recovered)")
+        #expect(recovered.code == 0 && recovered.lines[2].contains(", succeeded since"), "\(recovered)")
 
         #expect(try spool.ctl("pause", "backup", "--note", "moving house").code == 0)
         try spool.task("backup", "comand = 'true'")

@@ -255,17 +255,17 @@ struct KeyTests {
         ("command = \"exit 0\"\nsuccess = [3]", "failed exit 0"),
         ("command = 'kill -KILL $$'", "failed signal"),
         ("command = 'kill -USR1 $$'\nsuccess = [10, 138]", "failed signal"),
-        ("command = [\"no-such-program-anywhere\"]", "failed spawn"),
-        ("command = [\"/no/such/program\"]", "failed spawn"),
-        ("command = [\"/etc/passwd\"]", "failed spawn"),
-        ("command = [\"/etc\"]", "failed spawn"),
+        ("command = [\"no-such-program-anywhere\"]", "failed spawn 127"),
+        ("command = [\"/no/such/program\"]", "failed spawn 127"),
+        ("command = [\"/etc/passwd\"]", "failed spawn 126"),
+        ("command = [\"/etc\"]", "failed spawn 126"),
         ("command = \"no-such-program-anywhere\"", "failed exit 127"),
         ("command = [\"true\"]\ndirectory = \"/no/such/directory\"", "failed spawn"),
         ("command = [\"true\"]\ndirectory = \"/etc/passwd\"", "failed spawn"),
         ("command = [\"true\"]\nstdin = \"/no/such/input\"", "failed spawn"),
         ("command = [\"true\"]\nenv_file = \"/no/such/file\"", "failed spawn"),
-        ("shell = \"/no/such/shell\"\ncommand = \"true\"", "failed spawn"),
-        ("script = \"#!/no/such/interpreter\\n\"", "failed spawn"),
+        ("shell = \"/no/such/shell\"\ncommand = \"true\"", "failed spawn 127"),
+        ("script = \"#!/no/such/interpreter\\n\"", "failed spawn 127"),
     ]
 
     @Test("How a job ends follows from its command's end", arguments: endings)
