@@ -14,7 +14,8 @@ struct MailScript {
         let outcome = Self.outcome(of: job)
         let name = job.definition.title.map { "\(job.name) (\($0))" } ?? job.name
         let header = [
-            "To: \(address)", "Subject: [\(host)] \(Self.subjectName(of: job)): \(outcome)", "Auto-Submitted: auto-generated", "MIME-Version: 1.0",
+            "To: \(address)", "Subject: [\(host)] \(Self.subjectName(of: job)): \(outcome)", "Auto-Submitted: auto-generated",
+            "MIME-Version: 1.0",
             "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit",
         ]
         let ended = job.endedAt.map { " at \($0.rfc3339)" } ?? ""

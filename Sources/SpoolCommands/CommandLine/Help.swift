@@ -59,7 +59,8 @@ enum Help {
             return option
         }
         let others = command.options.filter { option in !mostUsed.contains { $0.name == option.name } }
-        var groups = [("Most used", mostUsed), (mostUsed.isEmpty ? "Options" : "Of \(command.name) alone", others.filter { $0.group == nil })]
+        let ownTitle = mostUsed.isEmpty ? "Options" : "Of \(command.name) alone"
+        var groups = [("Most used", mostUsed), (ownTitle, others.filter { $0.group == nil })]
         groups += Option.Group.allCases.map { group in (group.rawValue, others.filter { $0.group == group }) }
         return groups.filter { !$0.1.isEmpty }
     }

@@ -5,7 +5,8 @@ struct JobColumn {
     let name: String
 
     static let names = [
-        "id", "name", "title", "description", "task", "schedule", "state", "outcome", "reason", "error", "error_tail", "exit_code", "signal", "try", "tries",
+        "id", "name", "title", "description", "task", "schedule", "state", "outcome", "reason", "error", "error_tail", "exit_code",
+        "signal", "try", "tries",
         "priority", "queue", "tags", "payload", "due", "created_at", "scheduled_at", "started_at", "ended_at", "changed_at", "not_before",
         "deadline", "took", "cpu", "memory", "delay_ms", "progress", "result", "pid", "host", "retry_of", "keep_ms",
     ]

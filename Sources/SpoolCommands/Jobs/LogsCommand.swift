@@ -11,8 +11,8 @@ extension SpoolCommand {
             """,
             "With several IDs, a line ==> ID <== comes before the output of each; with -f, each is followed to its end before the next.",
             """
-            With --json, prints an object with id, stream, try and text: the output so far. Standard error has an object of its own when it \
-            holds something.
+            With --json, prints an object with id, stream, try and text: the output so far. Standard error has an object of its own \
+            when it holds something.
             """,
         ],
         options: [

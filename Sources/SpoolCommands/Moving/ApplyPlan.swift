@@ -79,7 +79,8 @@ struct ApplyPlan {
             let isSame = old.count == 1 && old[0].name == file.name && old[0].bytes == file.source.bytes
             items.append(
                 Item(
-                    directory: place, stem: file.stem, change: old.isEmpty ? .created : isSame ? .unchanged : .updated, new: file, old: old))
+                    directory: place, stem: file.stem, change: old.isEmpty ? .created : isSame ? .unchanged : .updated, new: file,
+                    old: old))
         }
         var lacking: [Item] = []
         for (stem, names) in rest.sorted(by: { $0.key < $1.key }) {

@@ -23,7 +23,8 @@ struct ExportCrontab {
         losses.lose(
             task,
             keysBut: [
-                "command", "script", "title", "description", "shell", "env", "directory", "umask", "mail", "schedule", "timezone", "overlap", "user",
+                "command", "script", "title", "description", "shell", "env", "directory", "umask", "mail", "schedule", "timezone",
+                "overlap", "user",
             ],
             to: "a crontab")
         if task.job.overlap != .allow { losses.lose(task, "overlap: cron starts a run also while another is running") }
@@ -48,7 +49,7 @@ struct ExportCrontab {
             if schedule.definition.catchUp != .none, !isReboot { losses.lose(task, "catch_up: cron never makes up for missed due times") }
             set(variables(task, schedule, shell: command.shell), task)
             // The comment is written directly above the line, because an import takes it for the description.
-            if index == 0, let description = task.job.title ?? task.job.description { lines.append("# \(ExportWords.oneLine(description))") }
+            if index == 0, let words = task.job.title ?? task.job.description { lines.append("# \(ExportWords.oneLine(words))") }
             lines.append("\(when) \(isSystem ? "\(task.user) " : "")\(text)")
         }
     }

@@ -18,7 +18,8 @@ struct ExportUnits {
         losses.lose(
             task,
             keysBut: [
-                "command", "script", "title", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice", "timeout",
+                "command", "script", "title", "description", "shell", "env", "env_file", "directory", "umask", "user", "group", "nice",
+                "timeout",
                 "kill_after", "stop_signal", "success", "schedule", "timezone",
             ], to: "a systemd unit")
         var service: [String] = []

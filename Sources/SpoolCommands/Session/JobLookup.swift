@@ -86,7 +86,9 @@ extension Session {
         named name: String, in states: [JobState], _ records: inout JobRecords<DiskFileSystem>
     ) throws(Failure) -> MeantJob? {
         let fs = records.fs
-        let isTask = try attempt { () throws(SystemError) in try !Spool(fs, host: "").definitionFiles(in: Layout.tasks, stem: name).isEmpty }
+        let isTask = try attempt { () throws(SystemError) in
+            try !Spool(fs, host: "").definitionFiles(in: Layout.tasks, stem: name).isEmpty
+        }
         var needles = StatusNeedles()
         needles.add(anyOf: [name])
         var found: JobRecord?

@@ -65,7 +65,8 @@ struct NoticeTests {
     @Test("N11: a run that succeeds sooner than min_run has failed, and why says so")
     func short() throws {
         let spool = try SpoolUnderTest()
-        let job = try spool.ctl("submit", "-w", "--min-run", "1h", "--on-failure", "echo $SPOOL_PARENT_REASON > \(spool.out)/why", "--", "true")
+        let tell = "echo $SPOOL_PARENT_REASON > \(spool.out)/why"
+        let job = try spool.ctl("submit", "-w", "--min-run", "1h", "--on-failure", tell, "--", "true")
         #expect(job.code == 1)
         let failed = try spool.end(of: "true")
         #expect(failed.outcome == "failed short 0", "\(failed.outcome)")
@@ -83,7 +84,8 @@ struct NoticeTests {
         #expect(made.code == 0, "\(made.errors)")
         let text = try Files.text("\(spool.path)/tasks/t.toml")
         for line in [
-            "on_start = \"ping\"", "on_recovery = \"well\"", "slow = \"30m\"", "on_slow = \"alert\"", "min_run = \"10\"", "notify_after = 3",
+            "on_start = \"ping\"", "on_recovery = \"well\"", "slow = \"30m\"", "on_slow = \"alert\"", "min_run = \"10\"",
+            "notify_after = 3",
             "notify_every = \"6h\"",
         ] { #expect(text.contains(line + "\n"), "\(line) in \(text)") }
         for (arguments, error) in [

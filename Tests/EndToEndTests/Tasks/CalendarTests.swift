@@ -70,8 +70,11 @@ struct CalendarTests {
             try spool.wait(for: "next due \(expected)") { try spool.daemonStatus()?.text("next_due")?.hasPrefix(expected) ?? false }
         }
         let year = try #require(Int(String(try spool.ctl("next", "t", "-q", "-n", "1").output.prefix(4))))
-        try Files.write("\(spool.base)/days.ics", Self.ics.replacing("RRULE:FREQ=YEARLY\r\n", with: "RRULE:FREQ=YEARLY;UNTIL=\(year)1231\r\n"))
-        try Files.write(spool.configuration, "[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n[calendars.always]\nwindows = \"Mon-Sun\"\n")
+        let ending = Self.ics.replacing("RRULE:FREQ=YEARLY\r\n", with: "RRULE:FREQ=YEARLY;UNTIL=\(year)1231\r\n")
+        try Files.write("\(spool.base)/days.ics", ending)
+        try Files.write(
+            spool.configuration,
+            "[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n[calendars.always]\nwindows = \"Mon-Sun\"\n")
         // The task that was refused is accepted by itself, and runs.
         #expect(try spool.ended("early", count: 1)[0].outcome == "done 0")
         try Files.remove("\(spool.path)/tasks/early.toml")

@@ -30,13 +30,17 @@ import Testing
         ("Mon-Fri 22:00-06:00", "2026-12-04 22:00", true), ("Mon-Fri 22:00-06:00", "2026-12-05 05:59", true),
         ("Mon-Fri 22:00-06:00", "2026-12-05 06:00", false), ("Mon-Fri 22:00-06:00", "2026-12-05 22:00", false),
         ("Fri-Mon", "2026-12-06 12:00", true), ("Fri-Mon", "2026-12-08 00:00", false), ("sat, sunday", "2026-12-05 00:00", true),
-        ("12:00-13:00", "2026-12-08 12:30", true), ("12:00-13:00", "2026-12-08 13:00", false), ("Mon..Wed 00:00-24:00", "2026-12-08 23:59", true),
+        ("12:00-13:00", "2026-12-08 12:30", true), ("12:00-13:00", "2026-12-08 13:00", false), ("Mon..Wed 00:00-24:00",
+        "2026-12-08 23:59", true),
     ])
     func windows(text: String, time: String, isIn: Bool) throws {
         #expect(try (times(windows: [text]).cover(of: instant(time, Self.berlin), outer: Self.berlin) != nil) == isIn)
     }
 
-    @Test(arguments: ["", "Mon-", "Monday-Frx", "25:00-26:00", "10:00", "10:00-", "Mon 10-11", "Mon 10:00-11:00 x", "Mon,", "Mo 10:00-11:00"])
+    @Test(
+        arguments: [
+            "", "Mon-", "Monday-Frx", "25:00-26:00", "10:00", "10:00-", "Mon 10-11", "Mon 10:00-11:00 x", "Mon,", "Mo 10:00-11:00",
+        ])
     func unusableWindows(text: String) {
         guard !text.isEmpty else { return }
         #expect(throws: RecurrenceError.self) { try times(windows: [text]) }
@@ -59,7 +63,9 @@ import Testing
             try due("0 * * * *", filter(except: [holidays], only: [night]), after: "2026-12-24 20:30", count: 4)
                 == ["2026-12-24 22:00", "2026-12-24 23:00", "2026-12-27 00:00", "2026-12-27 01:00"])
         #expect(try due("0 12 * * *", filter(only: [night]), after: "2026-12-24 20:30", count: 1) == [])
-        #expect(try due("0 9 25 12 *", filter(except: [times(dates: ["2026-12-25"])]), after: "2026-01-01 00:00", count: 1) == ["2027-12-25 09:00"])
+        #expect(
+            try due("0 9 25 12 *", filter(except: [times(dates: ["2026-12-25"])]), after: "2026-01-01 00:00", count: 1)
+                == ["2027-12-25 09:00"])
     }
 
     @Test func excludedDueTimesMove() throws {
@@ -82,13 +88,15 @@ import Testing
         #expect(day == ["2026-12-08 06:00", "2026-12-08 18:00", "2026-12-09 00:00"])
         let night = try times("night", windows: ["22:00-06:00"])
         #expect(
-            try due("0 12 * * *", filter(only: [night], .next), after: "2026-12-08 13:00", count: 2) == ["2026-12-08 22:00", "2026-12-09 22:00"])
+            try due("0 12 * * *", filter(only: [night], .next), after: "2026-12-08 13:00", count: 2)
+                == ["2026-12-08 22:00", "2026-12-09 22:00"])
     }
 
     @Test func everyQuestionInBetweenHasTheSameAnswer() throws {
         let rule = try cron("17 */5 * * *", Self.berlin).filtered(
             by: filter(
-                except: [times(dates: ["2026-12-24", "2026-12-25"], windows: ["Mon 08:00-18:00"])], only: [times(windows: ["Mon-Fri 06:00-23:00"])],
+                except: [times(dates: ["2026-12-24", "2026-12-25"], windows: ["Mon 08:00-18:00"])],
+                only: [times(windows: ["Mon-Fri 06:00-23:00"])],
                 .next))
         let all = try rule.due(after: instant("2026-12-18 00:00", Self.berlin), before: instant("2027-01-05 00:00", Self.berlin))
         #expect(all.count > 20 && all == Array(Set(all)).sorted())
@@ -117,7 +125,10 @@ import Testing
     // MARK: Files
 
     @Test(arguments: [
-        (["DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261227"], ["2026-12-24 00:00", "2026-12-26 23:59"], ["2026-12-23 23:59", "2026-12-27 00:00"]),
+        (
+            ["DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261227"], ["2026-12-24 00:00", "2026-12-26 23:59"],
+            ["2026-12-23 23:59", "2026-12-27 00:00"]
+        ),
         (["DTSTART;VALUE=DATE:20001003", "RRULE:FREQ=YEARLY"], ["2026-10-03 12:00", "2031-10-03 00:00"], ["2026-10-04 00:00"]),
         (
             ["DTSTART;TZID=America/New_York:20260302T090000", "DTEND;TZID=America/New_York:20260302T100000", "RRULE:FREQ=WEEKLY"],
@@ -126,7 +137,10 @@ import Testing
         ),
         (["DTSTART:20260302T090000Z", "DURATION:PT90M"], ["2026-03-02 11:29"], ["2026-03-02 11:30", "2026-03-02 09:59"]),
         (["DTSTART:20260302T090000", "DTEND:20260302T100000"], ["2026-03-02 09:30"], ["2026-03-02 10:00"]),
-        (["DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAI", " LY;COUNT=3", "EXDATE;VALUE=DATE:20260102"], ["2026-01-03 05:00"], ["2026-01-02 05:00"]),
+        (
+            ["DTSTART;VALUE=DATE:20260101", "RRULE:FREQ=DAI", " LY;COUNT=3", "EXDATE;VALUE=DATE:20260102"], ["2026-01-03 05:00"],
+            ["2026-01-02 05:00"]
+        ),
         (["DTSTART;VALUE=DATE:20260101", "STATUS:CANCELLED"], [], ["2026-01-01 05:00"]),
         (["DTSTART;VALUE=DATE:20260101", "BEGIN:VALARM", "DURATION:PT1S", "END:VALARM"], ["2026-01-01 05:00"], ["2026-01-02 00:00"]),
     ] as [([String], [String], [String])])
