@@ -46,8 +46,9 @@ extension Scheduler {
         let all = owed
         owed.removeAll()
         for debt in all where jobs[debt.id] == nil {
+            // A worker may have recorded the end by a clock that has been set back since.
             var job = AcceptedJob(
-                id: debt.id, name: debt.name, due: debt.at, createdAt: now, notBefore: debt.at,
+                id: debt.id, name: debt.name, due: debt.at, createdAt: now, notBefore: min(debt.at, now),
                 source: Source(format: .json, bytes: []), definition: .unusable)
             job.parent = debt.parent.id
             job.depth = debt.parent.depth + 1

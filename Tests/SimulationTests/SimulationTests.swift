@@ -412,6 +412,15 @@ import Testing
                 "interject 1193516887057525096",
             ]
         ),
+        (
+            "A follow-up of a run that ended by a clock of the far future, which was set back before the daemon learned of it",
+            [
+                "wait 5942127946139862144", "defineTask 10281986997313826338", "turn 12755704982281975075", "wait 8254104064069635476",
+                "turn 1044205119519548775", "submit 2931157323388686704", "cutPower 7557157569133698793",
+                "clockByYears 11809083368909934426", "drop 6677137224298887980", "crashLoop 14019020234713550741",
+                "work 13680126151577413735", "work 9069376267118361118",
+            ]
+        ),
     ]
 
     @Test(arguments: found)
