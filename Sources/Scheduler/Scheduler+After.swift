@@ -27,6 +27,12 @@ extension Scheduler {
     /// The job with this key that waits or runs.
     public func holder(ofUnique key: String) -> JobID? { uniques[key]?.id }
 
+    /// The reason why a job with these keys could not be taken up. Nil when it could.
+    public func obstacle(to job: AcceptedJob, _ onRecord: OnRecord) -> String? {
+        var job = job
+        return prepare(&job, onRecord)?.error
+    }
+
     /// Finds the jobs that the job waits for. Returns the reason if it cannot run.
     private func prepare(_ job: inout AcceptedJob, _ onRecord: OnRecord) -> Obstacle? {
         job.waitsFor = []

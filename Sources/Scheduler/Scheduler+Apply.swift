@@ -128,6 +128,8 @@ extension Scheduler {
     private func applyAccepted(_ accepted: AcceptedJob) {
         guard makeRoom(for: accepted.id) else { return }
         let job = Job(accepted, arrival: arrivals)
+        // The job's text was replaced while it waited.
+        if let before = jobs[job.id] { for announcement in before.recorded.announced { job.note(announcement) } }
         arrivals += 1
         jobs[job.id] = job
         owed.removeAll { $0.id == job.id }

@@ -98,12 +98,13 @@ extension Scheduler {
                 }
             }
         }
+        let endedTasks = Set(ended.compactMap(\.task))
         for state in tasks.values {
             guard let history = state.history else { continue }
             // A run that has not ended is among the jobs.
             if let latest = history.latest, let end = latest.end { records.append((now, .ran(task: state.name, latest.id, end))) }
             // The ends above have counted the failures of their runs once more.
-            if history.streak.failures > 0 || ended.contains(where: { $0.task == state.name }) {
+            if history.streak.failures > 0 || endedTasks.contains(state.name) {
                 records.append((now, .failing(task: state.name, failures: history.streak.failures, toldAt: history.streak.toldAt)))
             }
             if let since = history.expectedSince {

@@ -36,11 +36,21 @@ struct JobTextChange<FS: FileSystem, W: World> {
         // The text in a job's directory has the keys of the task, and not its name.
         let isOfTask = read.task == job.task || read.task == nil && job.place == .directory(.new)
         guard isOfTask else { return (4, "the task of a job cannot be changed") }
+        let accepted = changed(read.source, read.definition)
+        guard let onRecord = try service.intake.onRecord(for: accepted) else {
+            return (1, "a job that the new text names is still being written; try again")
+        }
+        if let obstacle = service.scheduler.obstacle(to: accepted, onRecord) { return (4, obstacle) }
+        // Each is repeated by itself: a rename that has been made cannot be made again.
+        try service.persistently { () throws(SystemError) in try fs.rename(temporary, to: path) }
         try service.persistently { () throws(SystemError) in
-            try fs.rename(temporary, to: path)
             try fs.sync(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
         }
-        try takeUp(read.source, read.definition)
+        if case .file(let name) = job.place {
+            try service.intake.take(name, [.settled, .movedIn])
+        } else {
+            service.handle(.dropped(accepted, onRecord))
+        }
         guard let changed = service.scheduler.jobs[job.id], changed !== job, !changed.state.isTerminal else {
             return (1, "its new text could not be taken up; spoolctl why says more")
         }
@@ -64,15 +74,14 @@ struct JobTextChange<FS: FileSystem, W: World> {
         }
     }
 
-    private func takeUp(_ stored: Source, _ definition: JobDefinition) throws(SystemError) {
-        if case .file(let name) = job.place { return try service.intake.take(name, [.settled, .movedIn]) }
+    /// The job with its new text.
+    private func changed(_ stored: Source, _ definition: JobDefinition) -> AcceptedJob {
         var accepted = job.accepted
         accepted.source = stored
         // Without `start` in the old and the new text, the job keeps the jitter of its due time.
         if definition.start != nil || job.definition.start != nil { accepted.notBefore = definition.start ?? job.due }
         accepted.definition = definition
-        accepted.isDirectory = true
-        guard let onRecord = try service.intake.onRecord(for: accepted) else { return }
-        service.handle(.dropped(accepted, onRecord))
+        if job.place == .directory(.new) { accepted.isDirectory = true }
+        return accepted
     }
 }

@@ -172,7 +172,9 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             handle(.kill(id, signal: signal))
             log.write(.notice, "kill", at: now, ["id": id.text, "signal": Signal.name(signal)])
             return (0, "\(Signal.name(signal)) sent")
-        case .extend(let limit): return try extend(job, to: limit, request: request)
+        case .extend(let limit):
+            // The job may have made its own file unreadable.
+            do throws(SystemError) { return try extend(job, to: limit, request: request) } catch { return (1, "\(error)") }
         case .update(let text): return try JobTextChange(service: service, job: job, text: text).carryOut()
         }
     }

@@ -17,11 +17,13 @@ public enum CalendarFile {
         var events: [CalendarEvent] = []
         var event: [Property]?
         var isCalendar = false
+        var isWhole = false
         // The components inside the event, such as an alarm, have times of their own.
         var depth = 0
         for property in properties(bytes) {
             switch (property.name, property.value.asciiLowercased) {
-            case ("BEGIN", "vcalendar"): isCalendar = true
+            case ("BEGIN", "vcalendar"): (isCalendar, isWhole) = (true, false)
+            case ("END", "vcalendar"): isWhole = true
             case ("BEGIN", "vevent"): (event, depth) = ([], 0)
             case ("END", "vevent"):
                 if let read = event { events += try self.events(read, zone, zones) }
@@ -32,6 +34,7 @@ public enum CalendarFile {
             default: if depth == 0 { event?.append(property) }
             }
         }
+        if isCalendar, !isWhole || event != nil { throw RecurrenceError("the file is cut off: END:VCALENDAR is missing") }
         guard isCalendar else { throw RecurrenceError("it is no iCalendar file: BEGIN:VCALENDAR is missing") }
         return events
     }

@@ -35,12 +35,17 @@ struct JobLogs {
         guard let record = try readRecord() else { throw .notFound("the record of job \"\(id)\" was removed") }
         if session.arguments.flag("follow") { return try follow(record) }
         if let first = wantedTry ?? sinceTry, first > max(record.status.attempt, 1) {
-            throw .notFound("\(id) has had \(record.status.attempt) tries, not \(first)")
+            let count = record.status.attempt
+            throw .notFound("\(id) has had \(count) \(count == 1 ? "try" : "tries"), not \(first)")
         }
         if !session.isJSON, record.place.isFile || record.status.attempt == 0, record.place.state == .new {
             return session.complain("\(id) has not begun")
         }
-        let tries = (wantedTry ?? sinceTry ?? record.status.attempt)...(wantedTry ?? record.status.attempt)
+        let last = wantedTry ?? record.status.attempt
+        let first = wantedTry ?? sinceTry ?? last
+        // A job that was canceled or refused has had no try.
+        guard first <= last else { throw .notFound("\(id) was never started") }
+        let tries = first...last
         for attempt in tries { try print(attempt, of: record, isOneOfSeveral: tries.count > 1) }
     }
 

@@ -5,16 +5,12 @@ import Store
 
 // The programs and the machine: what spoold needs beside its spool.
 extension Doctor {
-    /// The worker is installed beside the daemon, and the daemon there is of this version: the programs are installed together.
+    /// The worker is installed beside the daemon. No program is run for this: the daemon may be another user's, and so may its directory.
     func worker() -> Diagnosis {
         let directory = Self.directoryOfProgram(daemon?.pid) ?? Self.directoryOfProgram(getpid()) ?? "/usr/local/bin"
         let program = "\(directory)/spool-worker"
         let remedy = "install spoold, spoolctl and spool-worker of one version into \(directory)"
         guard access(program, X_OK) == 0 else { return .fail("worker", "\(program) cannot be run: no job can start", remedy) }
-        let version = ProgramAnswer("\(directory)/spoold", ["--version"]).line.split(separator: " ").last.map(String.init)
-        guard version == Version.text else {
-            return .fail("worker", "\(directory)/spoold is version \(version ?? "unknown"), this spoolctl \(Version.text)", remedy)
-        }
         return .ok("worker", program)
     }
 

@@ -1,3 +1,4 @@
+import Documents
 import Glibc
 import Linux
 import Store
@@ -111,7 +112,12 @@ private struct Apply {
             for item in plan.differences { output.line(item.name) }
             return
         }
-        for item in plan.differences { for line in item.diff { output.line(output.coloured(line, Self.colour(of: line))) } }
+        // The colours are those of the diff: a file may contain others, which could hide a line.
+        for item in plan.differences {
+            for line in item.diff {
+                output.line(output.isTerminal ? output.coloured(TerminalText.safe(line, but: ["\t"]), Self.colour(of: line)) : line)
+            }
+        }
         if output.isTerminal, !plan.differences.isEmpty { output.line("") }
         var table = TextTable(["TASK", "CHANGE", "NEXT"])
         for item in plan.items {

@@ -57,7 +57,10 @@ struct ExportAll {
         if let old = try? directory.readFile(name, limit: Source.bytesMax + 1), old == bytes { return false }
         let temporary = ".\(name).\(getpid()).tmp"
         do throws(SystemError) {
-            try directory.writeFile(temporary, bytes, mode: 0o600)
+            // Nobody else's file of that name is written to.
+            let file = try directory.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            try file.write(bytes)
+            try file.sync()
             try directory.rename(temporary, to: name)
         } catch {
             try? directory.unlink(temporary)  // litter; the first error is reported

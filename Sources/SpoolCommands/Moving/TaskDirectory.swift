@@ -63,8 +63,8 @@ struct TaskDirectory {
                 problems.append("\(shown): \"\(stem)\" is not a name: \(Name.form)")
                 continue
             }
-            if let other = files.last, other.stem == stem {
-                problems.append("\(shown): stands beside \(other.name); one task has one file")
+            if let other = files.first(where: { $0.stem == stem }) {
+                problems.append("\(shown): has the same name as \(other.name); one task has one file")
                 continue
             }
             guard let bytes = read(entry.name, in: directory, status, shown) else { continue }

@@ -39,12 +39,15 @@ struct UnifiedDiff {
 
     // MARK: Edits
 
+    /// Compares bytes: two spellings of one character are a difference.
+    private static func isSame(_ one: Substring, _ other: Substring) -> Bool { one.utf8.elementsEqual(other.utf8) }
+
     /// The shortest edits that turn the old lines into the new ones.
     private static func edits(_ old: [Substring], _ new: [Substring]) -> [Edit] {
         var begin = 0
-        while begin < old.count, begin < new.count, old[begin] == new[begin] { begin += 1 }
+        while begin < old.count, begin < new.count, isSame(old[begin], new[begin]) { begin += 1 }
         var end = 0
-        while end < old.count - begin, end < new.count - begin, old[old.count - 1 - end] == new[new.count - 1 - end] { end += 1 }
+        while end < old.count - begin, end < new.count - begin, isSame(old[old.count - 1 - end], new[new.count - 1 - end]) { end += 1 }
         let middle = shortest(Array(old[begin..<old.count - end]), Array(new[begin..<new.count - end]))
         return Array(repeating: .keep, count: begin) + middle + Array(repeating: .keep, count: end)
     }
@@ -63,7 +66,7 @@ struct UnifiedDiff {
                 let at = k + most + 1
                 let isDown = k == -count || k != count && furthest[at - 1] < furthest[at + 1]
                 var x = isDown ? furthest[at + 1] : furthest[at - 1] + 1
-                while x < old.count, x - k < new.count, old[x] == new[x - k] { x += 1 }
+                while x < old.count, x - k < new.count, isSame(old[x], new[x - k]) { x += 1 }
                 furthest[at] = x
                 if x >= old.count, x - k >= new.count { return path(trace, most, old.count, new.count) }
             }

@@ -52,12 +52,17 @@ public struct ErrorTail {
 }
 
 extension FileSystem {
-    /// The last lines of the run in a job's directory.
-    func errorTail(in directory: String) throws(SystemError) -> String? {
+    /// The last lines of the run in a job's directory. Nothing is quoted from a file that cannot be read: the quotation must not keep a
+    /// job from its place.
+    func errorTail(in directory: String) -> String? {
         for name in [Layout.errorFile, Layout.outputFile] {
-            guard case .file(let file) = try openLines("\(directory)/\(name)") else { continue }
-            if let text = ErrorTail(try file.lastBytes(atMost: ErrorTail.readBytesMax)).text { return text }
+            if let text = try? errorTail(ofFile: "\(directory)/\(name)") { return text }  // see above
         }
         return nil
+    }
+
+    private func errorTail(ofFile path: String) throws(SystemError) -> String? {
+        guard case .file(let file) = try openLines(path) else { return nil }
+        return ErrorTail(try file.lastBytes(atMost: ErrorTail.readBytesMax)).text
     }
 }

@@ -67,7 +67,7 @@ extension Spool {
             if job.state == .new, job.definition.isForAnother { return status.json() }
             status.progress = try fs.progress(in: directory)
             if job.state != .running { status.result = try fs.result(in: directory) }
-            if job.hasFailedRun { status.errorTail = try fs.errorTail(in: directory) }
+            if job.hasFailedRun { status.errorTail = fs.errorTail(in: directory) }
         }
         return status.json()
     }

@@ -56,6 +56,23 @@ struct ChangeTests {
         #expect(answer.contains("\"code\":1") && answer.contains("was changed by another program"), "\(answer)")
     }
 
+    @Test("E4: a new text that the daemon could not take up changes nothing", arguments: [
+        ("unique = 'k'", "unique \\\"k\\\" is taken by "), ("after = ['nothing']", "there is no job or task of that name"),
+    ])
+    func untakable(_ row: (key: String, says: String)) throws {
+        let spool = try SpoolUnderTest()
+        _ = try spool.ctl("submit", "--in", "1h", "--unique", "k", "true")
+        let id = try spool.ctl("submit", "--in", "1h", "true").id
+        let inode = try Commands.run("stat", ["-c", "%i", "\(spool.path)/new/\(id).toml"]).output.filter(\.isNumber)
+        try Files.write("\(spool.path)/tmp/text.toml", "command = 'true'\nstart = '2099-01-01'\n\(row.key)\n")
+        try spool.define("control/x.request", "{\"do\": \"update\", \"id\": \"\(id)\", \"file\": \"text.toml\", \"inode\": \"\(inode)\"}")
+        let answer = try spool.wait(for: "the answer") { () throws -> String? in
+            Files.exists("\(spool.path)/control/x.answer") ? try Files.text("\(spool.path)/control/x.answer") : nil
+        }
+        #expect(answer.contains("\"code\":4") && answer.contains(row.says), "\(answer)")
+        #expect(try spool.ctl("jobs", "-q", "--state", "new").lines.contains(id))
+    }
+
     @Test("E4: a job that submit -w waits for can be changed")
     func awaited() throws {
         let spool = try SpoolUnderTest()

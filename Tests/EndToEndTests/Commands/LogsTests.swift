@@ -26,6 +26,18 @@ struct LogsTests {
         #expect(try spool.ctl("logs", id).output == "x\n")
     }
 
+    @Test(
+        "U6: output that cannot be read is not quoted, and does not keep the failed job from its place",
+        .enabled(if: TestUser.areHere, TestUser.reason))
+    func unreadable() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        let command = "echo seen; echo hidden >&2; chmod 000 $SPOOL_JOB_DIR/stderr; exit 3"
+        let result = try spool.ctl(as: .games, "submit", "-w", command)
+        #expect(result.code == 3, "\(result)")
+        let status = try spool.ctl("jobs", "--json", "--state", "failed").output
+        #expect(status.contains("\"error_tail\":\"seen\""), "\(status)")
+    }
+
     @Test("U6: --since-try shows a try and all later ones")
     func sinceTry() throws {
         let spool = try SpoolUnderTest()
@@ -35,6 +47,9 @@ struct LogsTests {
         }
         #expect(try spool.ctl("logs", "--since-try", "4", id).code == 3)
         #expect(try spool.ctl("logs", "--since-try", "2", "--try", "2", id).code == 2)
+        let never = try spool.ctl("submit", "--in", "1h", "true").id
+        _ = try spool.ctl("cancel", never)
+        #expect(try spool.ctl("logs", "--since-try", "1", never).errors == "spoolctl: \(never) was never started\n")
         let json = try spool.ctl("logs", "--json", "--since-try", "2", id)
         #expect(json.lines.count == 2 && json.lines[1].hasSuffix("\"stream\":\"stdout\",\"try\":3,\"text\":\"3\\n\"}"), "\(json)")
     }

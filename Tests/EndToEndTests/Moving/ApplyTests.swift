@@ -72,7 +72,7 @@ struct ApplyTests {
             [
                 ("a.toml", "command = \"false\"\n"), ("b.toml", "comand = \"true\"\n"),
                 ("c.toml", Self.hourly + "at = \"2020-01-01 00:00\"\n"),
-                ("d.toml", Self.hourly), ("d.json", "{}"), ("-x.toml", ""),
+                ("d.toml", Self.hourly), ("d.k.toml", Self.hourly), ("d.json", "{}"), ("-x.toml", ""),
                 ("e.toml", "command = \"true\"\n[[schedule]]\npattern = \"ext:no:1\"\n"),
                 ("f.toml", "command = \"true\"\n[[schedule]]\nat = \"2020-01-01 00:00\"\n"),
             ])
@@ -84,7 +84,7 @@ struct ApplyTests {
             let result = try spool.ctl(list: ["apply", path] + options)
             #expect(result.code == 4 && result.output.isEmpty, "\(result)")
             for line in [
-                "b.toml:1:1: unknown key \"comand\"; did you mean \"command\"?", "c.toml:", "d.toml: stands beside d.json",
+                "b.toml:1:1: unknown key \"comand\"; did you mean \"command\"?", "c.toml:", "d.toml: has the same name as d.json",
                 "-x.toml: \"-x\" is not a name", "e.toml: patterns/no ", "f.toml:3:6: ", "schedules/s.toml: there is no task \"nosuch\"",
                 "g.toml: No such file", "h.toml: is a FIFO",
             ] { #expect(result.errors.contains("spoolctl: \(path)/\(line)"), "\(line): \(result.errors)") }

@@ -27,13 +27,15 @@ enum Files {
     static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws { try write(path, Array(text.utf8), mode: mode) }
 
     static func write(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o644) throws {
-        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-        try file.write(bytes)
-        try file.setMode(mode)
+        try Descriptors.alone {
+            let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            try file.write(bytes)
+            try file.setMode(mode)
+        }
     }
 
     static func append(_ path: String, _ text: String) throws {
-        try FileDescriptor.open(path, O_WRONLY | O_APPEND).write(Array(text.utf8))
+        try Descriptors.alone { try FileDescriptor.open(path, O_WRONLY | O_APPEND).write(Array(text.utf8)) }
     }
 
     static func rename(_ from: String, _ to: String) throws { try Directory.open("/").rename(from, to: to) }

@@ -14,9 +14,12 @@ final class Child {
         _ program: String, _ arguments: [String], environment: [String], input: Int32? = nil, output: Int32, error: Int32
     ) throws {
         let nothing = try FileDescriptor.open("/dev/null", O_RDONLY)
-        pid = try Process.spawn(
-            program, arguments: [String(program.split(separator: "/").last ?? "")] + arguments, environment: environment,
-            descriptors: [(input ?? nothing.raw, 0), (output, 1), (error, 2)], newSession: true)
+        let descriptors = [(input ?? nothing.raw, Int32(0)), (output, 1), (error, 2)]
+        pid = try Descriptors.alone {
+            try Process.spawn(
+                program, arguments: [String(program.split(separator: "/").last ?? "")] + arguments, environment: environment,
+                descriptors: descriptors, newSession: true)
+        }
         file = try Process.openPidfd(pid)
     }
 

@@ -152,6 +152,7 @@ import Testing
 
     @Test(arguments: [
         ("x", "it is no iCalendar file: BEGIN:VCALENDAR is missing"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nEND:VEVENT\n", "the file is cut off: END:VCALENDAR is missing"),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nEND:VEVENT", "line 3: DTSTART: \"tomorrow\" is not a date or time such as"),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Mars/Olympus:20260101T000000\nEND:VEVENT", "line 3: DTSTART: "),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nRRULE:FREQ=SOMETIMES\nEND:VEVENT", "line 4: RRULE: "),
