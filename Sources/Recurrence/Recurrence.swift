@@ -25,12 +25,33 @@ public struct Recurrence: Sendable {
         case event
     }
 
-    let rule: Rule
-    /// The calendars that the schedule leaves out or keeps to. Most schedules have none, and pay nothing for it.
-    public private(set) var filter: TimeFilter?
+    /// A rule with a filter has a box of its own. Most schedules have no filter, and pay nothing for it.
+    private enum Filtering: Sendable {
+        case none(Rule)
+        indirect case filtered(Rule, TimeFilter)
+    }
+
+    private let filtering: Filtering
+
+    var rule: Rule {
+        switch filtering {
+        case .none(let rule), .filtered(let rule, _): rule
+        }
+    }
+
+    /// The calendars that the schedule leaves out or keeps to.
+    public var filter: TimeFilter? {
+        guard case .filtered(_, let filter) = filtering else { return nil }
+        return filter
+    }
 
     /// The zone that the expression itself names: `CRON_TZ=ZONE` of cron, or the zone at the end of a calendar expression.
     public internal(set) var namesZone = false
+
+    init(rule: Rule, filter: TimeFilter? = nil, namesZone: Bool = false) {
+        filtering = filter.map { .filtered(rule, $0) } ?? .none(rule)
+        self.namesZone = namesZone
+    }
 
     /// Reads a cron expression of any `CronDialect`, or a word such as `@daily`, `@every 10m`, `@reboot` (the `@` is optional).
     /// `CRON_TZ=ZONE` before it names the zone, which is looked up in `zones`.
@@ -136,9 +157,7 @@ public struct Recurrence: Sendable {
 
     /// The same rule with the due times that a filter leaves.
     public func filtered(by filter: TimeFilter?) -> Recurrence {
-        var recurrence = self
-        recurrence.filter = filter
-        return recurrence
+        Recurrence(rule: rule, filter: filter, namesZone: namesZone)
     }
 
     /// The first due instant strictly after `instant`, or nil when there is none before the year 2200.

@@ -79,9 +79,9 @@ import Testing
         #expect(Recurrence.every(Span(milliseconds: 90_000), fromStart: true).normalized == "@every 1m30s")
     }
 
-    /// A hundred thousand of them fit in five megabytes, with a reference to their calendars.
+    /// A hundred thousand of them fit in a few megabytes.
     @Test func schedulesAreSmall() {
         #expect(MemoryLayout<WallFields>.size <= 64)
-        #expect(MemoryLayout<Recurrence>.size <= 48)
+        #expect(MemoryLayout<Recurrence>.size <= 32)
     }
 }

@@ -173,7 +173,7 @@ extension Session {
         for line in remarks(on: entries, catalog) { complain(line) }
     }
 
-    /// What is wrong with the files of tasks and schedules, each once.
+    /// The problems of the files of tasks and schedules, each once.
     func remarks(on entries: [TaskCatalog.Entry], _ catalog: TaskCatalog) -> [String] {
         let ofSchedules = Set(catalog.scheduleRemarks)
         let ofEntries = entries.flatMap { $0.remarks.filter { !ofSchedules.contains($0) } }

@@ -28,7 +28,7 @@ private struct Next {
     let session: Session
     let count: Int
     let from: Instant
-    /// What is said after the due times, each once.
+    /// The remarks below the due times, each once.
     private var remarks: [String] = []
 
     struct Line {

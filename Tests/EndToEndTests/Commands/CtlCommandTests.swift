@@ -75,7 +75,10 @@ struct CtlCommandTests {
         let spool = try SpoolUnderTest(starting: false)
         let named = try spool.ctl("submit", "-n", "mine", "--", "true")
         #expect(named.code == 0 && named.id.contains("-mine-"))
-        #expect(named.errors.hasPrefix("spoolctl: -n for --name will not work in a later release; write --name or -N\n"))
+        #expect(
+            named.errors
+                == "spoolctl: -n for --name will not work in a later release; write --name or -N\n"
+                + "spoolctl: spoold is not running: nothing runs and no file is accepted until it starts\n")
         _ = try spool.ctl("submit", "-N", "other", "--", "true")
         #expect(try spool.ctl("jobs", "-q", "-n", "mine").lines == [named.id])
         #expect(try spool.ctl("jobs", "-q", "-n", "1").lines.count == 1)
