@@ -222,11 +222,11 @@ struct FullDiskTests {
         let worker = try #require(Processes.workers(ofSpool: spool.path).first)
         try spool.crash()
         let trace = "\(spool.base)/trace"
+        // Its message in a watched directory wakes the wait: a change in /proc would not.
+        let said = "\(spool.base)/strace"
         let strace = try Commands.Running(
-            "strace", ["-p", "\(worker)", "-o", trace, "-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC"])
-        try spool.wait(for: "strace to watch the worker") {
-            try Files.text("/proc/\(worker)/status").contains("TracerPid:\t\(strace.child.pid)\n")
-        }
+            "sh", ["-c", "exec strace -p \(worker) -o \(trace) -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC 2> \(said)"])
+        try spool.wait(for: "strace to watch the worker") { Files.exists(said) ? try Files.text(said).contains("attached") : false }
         try gate.release()
         try spool.wait(for: "a second refusal") { try Files.text(trace).split(separator: "\n").filter { $0.contains("ENOSPC") }.count > 1 }
         strace.child.kill(SIGTERM)

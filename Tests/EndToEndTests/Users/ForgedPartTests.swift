@@ -84,7 +84,7 @@ struct ForgedPartTests {
                 Call("jobs --json", about: ["status.json"], shows: jobs),
                 Call("list", about: ["tasks/", "schedules/"], shows: tasks),
                 Call("list --json", shows: tasks),
-                Call("next -n 3", about: ["journal/"], shows: tasks),
+                Call("next -n 20", about: ["journal/"], shows: tasks),
                 Call("simulate"),
                 Call("status", about: ["state/"]),
                 Call("top", about: ["state/", "done/"], shows: jobs),
