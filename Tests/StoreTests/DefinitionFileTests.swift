@@ -17,7 +17,7 @@ import Testing
 
     /// What stands in tasks/, and what is said of it.
     static let problems: [([String], String, String, String)] = [
-        (["a.json", "a.toml"], "a", "", "tasks/a.json: stands beside a.toml; one task has one file, so neither is used"),
+        (["a.json", "a.toml"], "a", "", "tasks/a.json: has the same name as a.toml; only one file may have it, so neither is used"),
         (["a.txt"], "a.txt", "", "tasks/a.txt: is neither .toml nor .json"),
         (["-a.toml"], "-a", "", "tasks/-a.toml: is not a name: 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -"),
         (["a.toml"], "a", String(repeating: "#", count: 1 << 20) + "#", "tasks/a.toml: is 1048577 bytes; at most 1048576 are read"),

@@ -47,8 +47,22 @@ struct CheckReport {
         }
     }
 
+    /// Adds all warnings about a usable task. `tasks`: the names of all tasks; nil where they are unknown.
+    mutating func warn(_ file: String, _ task: TaskDefinition, _ table: Table, among tasks: Set<String>?, now: Instant) {
+        warn(file, task.references, among: tasks)
+        warn(file, table.bareNumbers)
+        guard case .array(let tables)? = table["schedule"]?.kind else { return }
+        for (schedule, table) in zip(task.schedules, tables) { warn(file, schedule, table, now: now) }
+    }
+
+    /// Adds all warnings about a usable schedule with a file of its own.
+    mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ table: Table, now: Instant) {
+        warn(file, table.bareNumbers)
+        warn(file, schedule, Value(.table(table)), now: now)
+    }
+
     /// Adds the warnings about a schedule, at the position of the key that says when.
-    mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value, now: Instant) {
+    private mutating func warn(_ file: String, _ schedule: ScheduleDefinition, _ value: Value, now: Instant) {
         guard schedule.enabled, case .table(let table) = value.kind else { return }
         let position = ScheduleDefinition.whenKeys.lazy.compactMap { table[$0]?.position }.first
         for warning in schedule.explanation(at: now).warnings {
@@ -63,6 +77,15 @@ struct CheckReport {
     }
 
     // MARK: Printing
+
+    /// The problems and warnings as lines, each with its file and position.
+    var lines: [String] {
+        problems.map { problem in
+            let place = problem.position.map { ":\($0)" } ?? ""
+            let message = problem.hint.map { "\(problem.message); \($0)" } ?? problem.message
+            return "\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(message)"
+        }
+    }
 
     /// Prints all problems. Returns the exit code: a warning alone is not a failure.
     func print(_ session: Session, count: Int) -> Int32 {
@@ -80,11 +103,7 @@ struct CheckReport {
             var shown: Set<String> = []
             for problem in problems where !problem.isWarning && shown.insert(problem.file).inserted { output.line(problem.file) }
         } else {
-            for problem in problems {
-                let place = problem.position.map { ":\($0)" } ?? ""
-                let message = problem.hint.map { "\(problem.message); \($0)" } ?? problem.message
-                output.line(Output.oneLine("\(problem.file)\(place): \(problem.isWarning ? "warning: " : "")\(message)"))
-            }
+            for line in lines { output.line(Output.oneLine(line)) }
             if problems.isEmpty, output.isTerminal { output.line("\(count) files, no problems") }
         }
         return problems.allSatisfy(\.isWarning) ? ExitCode.done : ExitCode.invalid

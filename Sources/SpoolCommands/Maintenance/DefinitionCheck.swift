@@ -53,7 +53,7 @@ struct DefinitionCheck {
                         }
                     }
                 } catch {
-                    // A problem of the file as a whole has no position: `tasks/a.toml: stands beside a.json`.
+                    // A problem of the file as a whole has no position: `tasks/a.toml: has the same name as a.json`.
                     for line in error.lines {
                         let parts = line.split(separator: ":", maxSplits: 1)
                         report.add(String(parts[0]), parts.count > 1 ? String(parts[1]).trimmed : line)
@@ -169,11 +169,7 @@ struct DefinitionCheck {
         do throws(Problems) {
             let task = try TaskDefinition(name: name, source: source, context)
             try task.checkRun(context)
-            report.warn(path, task.references, among: tasks)
-            let table = try source.table()
-            report.warn(path, table.bareNumbers)
-            guard case .array(let tables)? = table["schedule"]?.kind else { return task }
-            for (schedule, table) in zip(task.schedules, tables) { report.warn(path, schedule, table, now: session.now) }
+            report.warn(path, task, try source.table(), among: tasks, now: session.now)
             return task
         } catch {
             report.add(path, error)
@@ -186,9 +182,7 @@ struct DefinitionCheck {
     ) -> (task: String, schedule: ScheduleDefinition)? {
         do throws(Problems) {
             let read = try ScheduleDefinition.file(id: id, source: source, context)
-            let table = try source.table()
-            report.warn(path, table.bareNumbers)
-            report.warn(path, read.schedule, Value(.table(table)), now: session.now)
+            report.warn(path, read.schedule, try source.table(), now: session.now)
             return read
         } catch {
             report.add(path, error)

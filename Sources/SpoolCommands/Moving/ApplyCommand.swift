@@ -79,6 +79,8 @@ private struct Apply {
         let fs = isDry ? try session.openSpool() : try session.openSpoolForWriting()
         let plan = try ApplyPlan(session, directory, fs, prunes: prunes)
         for line in try plan.remarks() { session.complain(line) }
+        // The differences are on the screen before a question about them.
+        writeDifferences(plan)
         if !isDry {
             let removed = plan.differences.count { $0.directory == Layout.tasks && $0.change == .removed }
             if removed > Self.unaskedMax, !session.arguments.flag("yes"), isatty(STDIN_FILENO) == 1, session.errors.isTerminal {
@@ -90,12 +92,24 @@ private struct Apply {
             try plan.carryOut()
             for item in plan.differences { session.output.noteChange("\(item.change.rawValue) \(item.name)") }
         }
-        try write(plan)
+        try writeResults(plan)
         try session.remarkIfNotServed()
         return isDry && !plan.differences.isEmpty ? ExitCode.failed : ExitCode.done
     }
 
-    private func write(_ plan: ApplyPlan) throws(Failure) {
+    private func writeDifferences(_ plan: ApplyPlan) {
+        guard !session.isJSON, !session.isQuiet else { return }
+        let output = session.output
+        // The colours are those of the diff: a file may contain others, which could hide a line.
+        for item in plan.differences {
+            for line in item.diff {
+                output.line(output.isTerminal ? output.coloured(TerminalText.safe(line, but: ["\t"]), Self.colour(of: line)) : line)
+            }
+        }
+        if output.isTerminal, !plan.differences.isEmpty { output.line("") }
+    }
+
+    private func writeResults(_ plan: ApplyPlan) throws(Failure) {
         let output = session.output
         let dues = try dues(plan)
         if session.isJSON {
@@ -112,13 +126,6 @@ private struct Apply {
             for item in plan.differences { output.line(item.name) }
             return
         }
-        // The colours are those of the diff: a file may contain others, which could hide a line.
-        for item in plan.differences {
-            for line in item.diff {
-                output.line(output.isTerminal ? output.coloured(TerminalText.safe(line, but: ["\t"]), Self.colour(of: line)) : line)
-            }
-        }
-        if output.isTerminal, !plan.differences.isEmpty { output.line("") }
         var table = TextTable(["TASK", "CHANGE", "NEXT"])
         for item in plan.items {
             let change = isDry && item.change != .unchanged ? "would be \(item.change.rawValue)" : item.change.rawValue

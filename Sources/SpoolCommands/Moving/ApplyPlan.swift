@@ -23,16 +23,20 @@ struct ApplyPlan {
         var diff: [String] {
             let from = old.first
             return UnifiedDiff(
-                from.map { String(decoding: $0.bytes ?? [], as: UTF8.self) }, new.map { String(decoding: $0.source.bytes, as: UTF8.self) },
+                from.map(\.text), new.map { String(decoding: $0.source.bytes, as: UTF8.self) },
                 names: ("\(directory)/\(from?.name ?? "")", new?.path ?? "")
             ).lines
         }
     }
 
-    struct OldFile {
+    struct OldFile: Equatable {
         var name: String
-        /// Nil when the file cannot be read, such as a link.
-        var bytes: [UInt8]?
+        var before: DefinitionChange.Before
+
+        var text: String {
+            guard case .text(let bytes) = before else { return "" }
+            return String(decoding: bytes, as: UTF8.self)
+        }
     }
 
     /// Tasks first, then schedules, each in the order of their names.
@@ -76,7 +80,7 @@ struct ApplyPlan {
         var items: [Item] = []
         for file in files {
             let old = try read(rest.removeValue(forKey: file.stem) ?? [], in: place)
-            let isSame = old.count == 1 && old[0].name == file.name && old[0].bytes == file.source.bytes
+            let isSame = old.count == 1 && old[0].name == file.name && old[0].before == .text(file.source.bytes)
             items.append(
                 Item(
                     directory: place, stem: file.stem, change: old.isEmpty ? .created : isSame ? .unchanged : .updated, new: file,
@@ -92,13 +96,7 @@ struct ApplyPlan {
     }
 
     private func read(_ names: [String], in place: String) throws(Failure) -> [OldFile] {
-        try names.sorted().map { (name) throws(Failure) in
-            let taken = try attempt { () throws(SystemError) in
-                try spool.fs.take("\(place)/\(name)", limit: Source.bytesMax, ignoringWriters: true)
-            }
-            guard case .file(_, let bytes) = taken else { return OldFile(name: name, bytes: nil) }
-            return OldFile(name: name, bytes: bytes)
-        }
+        try names.sorted().map { (name) throws(Failure) in OldFile(name: name, before: try spool.fs.before("\(place)/\(name)")) }
     }
 
     /// The ids of the spool's schedule files of these tasks.
@@ -181,50 +179,53 @@ struct ApplyPlan {
     /// that a full disk changes nothing; each file is the old or the new one at any instant. After a crash the same call completes
     /// the rest, because it finds what differs then.
     func carryOut() throws(Failure) {
-        for item in differences where try read(item.old.map(\.name), in: item.directory).map(\.bytes) != item.old.map(\.bytes) {
-            throw Failure(
-                ExitCode.failed, "\(item.directory)/\(item.old[0].name) was changed by another program; nothing was applied; try again")
+        for item in differences {
+            let present = try attempt { () throws(SystemError) in try spool.definitionFiles(in: item.directory, stem: item.stem) }
+            guard try read(present, in: item.directory) == item.old else {
+                let what = item.old.isEmpty ? "created" : "changed"
+                throw Failure(ExitCode.failed, "\(item.name) was \(what) by another program meanwhile; nothing was applied; try again")
+            }
         }
-        let tasks = DefinitionWriting(fs: spool.fs, directory: Layout.tasks)
-        let schedules = DefinitionWriting(fs: spool.fs, directory: Layout.schedules)
-        let places = [tasks, schedules]
-        var composed: [[DefinitionWriting.Composed]] = []
-        do throws(Failure) {
-            for place in places { composed.append(try place.compose(new(in: place.directory))) }
-        } catch {
-            for (place, files) in zip(places, composed) { place.discard(files) }
-            throw error
-        }
+        var change = DefinitionChange(spool.fs)
         // A schedule needs its task, so tasks are put in place first and removed last.
-        for (place, files) in zip(places, composed) { try place.put(files) }
-        for place in places.reversed() {
-            let superseded = items.filter { $0.directory == place.directory && $0.change != .unchanged }
-                .flatMap { item in item.old.map(\.name).filter { $0 != item.new?.name } }
-            if !superseded.isEmpty { try place.remove(superseded) }
+        for place in [Layout.tasks, Layout.schedules] {
+            for item in differences where item.directory == place {
+                guard let new = item.new else { continue }
+                let before = item.old.first { $0.name == new.name }?.before ?? .nothing
+                try change.add(new.source.bytes, at: "\(place)/\(new.name)", over: before)
+            }
         }
-    }
-
-    private func new(in place: String) -> [(file: String, bytes: [UInt8])] {
-        differences.filter { $0.directory == place }.compactMap(\.new).map { ($0.name, $0.source.bytes) }
+        try change.carryOut()
+        for place in [Layout.schedules, Layout.tasks] {
+            let superseded = differences.filter { $0.directory == place }
+                .flatMap { item in item.old.map(\.name).filter { $0 != item.new?.name } }
+            if !superseded.isEmpty { try DefinitionWriting(fs: spool.fs, directory: place).remove(superseded) }
+        }
     }
 
     // MARK: Remarks
 
-    /// Surprising schedules and references to missing tasks in the changed files, as `check` reports them.
+    /// The warnings about the changed files, as `check` prints them.
     func remarks() throws(Failure) -> [String] {
         let context = try session.context()
         let tasks = try namesAfterwards()
-        var remarks: [String] = []
-        for item in differences where item.directory == Layout.tasks {
+        var report = CheckReport()
+        for item in differences {
+            guard let file = item.new else { continue }
             // A file with a mistake was refused before.
-            guard let file = item.new, let task = try? TaskDefinition(name: file.stem, source: file.source, context) else { continue }
-            for schedule in task.schedules where schedule.enabled {
-                remarks += schedule.explanation(at: session.now).warnings.map { "\(file.path): warning: \(schedule.expression): \($0)" }
-            }
-            for reference in task.references where !tasks.contains(reference.task) {
-                remarks.append("\(file.path):\(reference.position): warning: \(reference.key): there is no task \"\(reference.task)\"")
+            do throws(Problems) {
+                let table = try file.source.table()
+                if item.directory == Layout.tasks {
+                    let task = try TaskDefinition(name: file.stem, source: file.source, context)
+                    report.warn(file.path, task, table, among: tasks, now: session.now)
+                } else {
+                    let schedule = try ScheduleDefinition.file(id: file.stem, source: file.source, context).schedule
+                    report.warn(file.path, schedule, table, now: session.now)
+                }
+            } catch {
+                report.add(file.path, error)
             }
         }
-        return remarks
+        return report.lines
     }
 }

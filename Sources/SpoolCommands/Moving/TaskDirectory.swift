@@ -37,10 +37,11 @@ struct TaskDirectory {
     }
 
     private mutating func files(in path: String, isTop: Bool) throws(Failure) -> [File] {
-        let directory = try attempt { () throws(SystemError) -> Directory in
-            do throws(SystemError) { return try Directory.open(path) } catch { throw error.at(path) }
+        func reading<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(Failure) -> Value {
+            do throws(SystemError) { return try body() } catch { throw .invalid("\(path): \(error.message)") }
         }
-        let entries = try attempt { () throws(SystemError) in try directory.list() }.sorted { $0.name < $1.name }
+        let directory = try reading { () throws(SystemError) -> Directory in try Directory.open(path) }
+        let entries = try reading { () throws(SystemError) in try directory.list() }.sorted { $0.name < $1.name }
         var files: [File] = []
         for entry in entries where !Name.isUnfinished(entry.name) {
             let shown = "\(path)/\(entry.name)"

@@ -1,7 +1,7 @@
 import Store
 
-/// The text of a task or of a waiting job, and changes to it that are checked before they take effect.
-protocol DefinitionEdit {
+/// The text of a task, a schedule or a waiting job.
+protocol DefinitionText {
     var session: Session { get }
     /// `task backup`, `job ID`.
     var label: String { get }
@@ -11,6 +11,10 @@ protocol DefinitionEdit {
     var path: String { get }
     /// The text that was read.
     var source: Source { get }
+}
+
+/// The text of a task or of a waiting job, and changes to it that are checked before they take effect.
+protocol DefinitionEdit: DefinitionText {
     /// Checks a new text and puts it in the place of the one that was read. Returns the schedules in it.
     func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition]
     /// Prints what was changed.
@@ -63,6 +67,9 @@ extension DefinitionEdit {
         }
     }
 
+}
+
+extension DefinitionText {
     func table() throws(Failure) -> Table {
         do throws(Problems) { return try source.table() } catch { throw Failure(file: path, error) }
     }

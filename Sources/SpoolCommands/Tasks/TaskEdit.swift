@@ -48,14 +48,15 @@ struct TaskEdit: DefinitionEdit {
     @discardableResult
     func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {
         let task = try check(changed)
-        let taken = try attempt { () throws(SystemError) in
-            try fs.take("\(Layout.tasks)/\(file)", limit: Source.bytesMax, ignoringWriters: true)
-        }
-        guard case .file(_, let bytes) = taken, bytes == source.bytes else {
-            throw Failure(ExitCode.failed, "\(Layout.tasks)/\(file) was changed by another program and is left unchanged; try again")
-        }
-        try DefinitionWriting(fs: fs, directory: Layout.tasks).replace(changed.bytes, file: file)
+        var change = DefinitionChange(fs)
+        try add(changed, to: &change)
+        try change.carryOut()
         return task?.schedules ?? []
+    }
+
+    /// Adds a new text to a change of several files.
+    func add(_ changed: Source, to change: inout DefinitionChange) throws(Failure) {
+        try change.add(changed.bytes, at: path, over: .text(source.bytes))
     }
 
     func report() { session.printTask(name, change: "changed task \(session.qualified(name))") }

@@ -115,32 +115,30 @@ private struct Update {
                     + ["  spoolctl schedule \(name) \(given.spelling) …"])
         }
         session.warn(about: [try session.check(given, task: name, try session.context())])
+        let replacement = ScheduleReplacement(given)
         let edit = try TaskEdit(session, name)
         var changed = edit
         if !keys.isEmpty || !unset.isEmpty { changed.source = try changed.changing(set: keys, remove: unset) }
         guard let file = entry.schedules.first?.file else {
-            var table = given.table
+            var table = Table()
             if !entry.schedules.isEmpty {
-                table = Self.merged(given.table, into: try changed.onlySchedule())
+                table = try changed.onlySchedule()
                 changed.source = try changed.removingSchedule(at: 0).withoutBlankEnd
             }
+            replacement.apply(to: &table)
             _ = try edit.write(try changed.adding(schedule: table))
             return edit.report()
         }
-        if changed.source != edit.source { _ = try edit.write(changed.source) }
         let schedule = try ScheduleEdit(session, file)
-        _ = try schedule.write(try schedule.replaced(by: given.table))
+        let scheduleText = try schedule.replaced(by: replacement)
+        // Both texts are checked before the first is written.
+        _ = try edit.check(changed.source)
+        try schedule.check(scheduleText)
+        var change = DefinitionChange(schedule.fs)
+        if changed.source != edit.source { try edit.add(changed.source, to: &change) }
+        try schedule.add(scheduleText, to: &change)
+        try change.carryOut()
         edit.report()
-    }
-
-    /// The keys that say when the old schedule was due, and those that belong to them. The others stay, such as the time zone.
-    fileprivate static let replacedKeys = ScheduleDefinition.whenKeys + ["from", "dtstart", "exdate", "paths"]
-
-    private static func merged(_ given: Table, into old: Table) -> Table {
-        var table = old
-        for key in replacedKeys { table.remove(key) }
-        for entry in given.entries { table.set(entry.key, entry.value) }
-        return table
     }
 }
 
@@ -152,47 +150,6 @@ extension TaskEdit {
         }
         return table
     }
-}
-
-/// A schedule's file in schedules/.
-private struct ScheduleEdit: DefinitionEdit {
-    let session: Session
-    let file: String
-    let source: Source
-    private let fs: DiskFileSystem
-
-    var label: String { "schedule \(Spool<DiskFileSystem>.stem(of: file))" }
-    var path: String { "\(Layout.schedules)/\(file)" }
-
-    init(_ session: Session, _ file: String) throws(Failure) {
-        self.session = session
-        self.file = file
-        let fs = try session.openSpoolForWriting()
-        self.fs = fs
-        let path = "\(Layout.schedules)/\(file)"
-        let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) }
-        guard case .file(_, let bytes) = taken else { throw Failure(ExitCode.failed, "\(path) cannot be read now; try again") }
-        source = Source(format: file.hasSuffix(".json") ? .json : .toml, bytes: bytes)
-    }
-
-    /// The text with other keys that say when.
-    func replaced(by given: Table) throws(Failure) -> Source {
-        let gone = Update.replacedKeys.filter { given[$0] == nil }
-        return try edited { (editor: inout TOMLEditor) throws(DocumentError) in
-            for key in gone { editor.remove(key) }
-            for entry in given.entries where entry.key != "id" { try editor.set(entry.key, to: entry.value) }
-        } json: { root in
-            for key in gone { root.remove(key) }
-            for entry in given.entries where entry.key != "id" { root.set(entry.key, entry.value) }
-        }
-    }
-
-    func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {
-        try DefinitionWriting(fs: fs, directory: Layout.schedules).replace(changed.bytes, file: file)
-        return []
-    }
-
-    func report() {}
 }
 
 extension Source {

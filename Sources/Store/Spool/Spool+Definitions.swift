@@ -63,7 +63,7 @@ extension Spool {
         let files = files.sorted()
         guard let file = files.first else { throw problem(stem, "is gone") }
         guard files.count == 1 else {
-            throw problem(file, "stands beside \(files[1]); one task has one file, so neither is used")
+            throw problem(file, "has the same name as \(files[1]); only one file may have it, so neither is used")
         }
         guard file.hasSuffix(".toml") || file.hasSuffix(".json") else {
             throw problem(file, "is neither .toml nor .json")

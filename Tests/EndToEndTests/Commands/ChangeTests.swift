@@ -130,6 +130,42 @@ struct ChangeTests {
         #expect(several.code == 2 && several.errors.contains("spoolctl unschedule \(other)"), "\(several)")
     }
 
+    @Test("M4: update checks the task's and the schedule's file before it writes either, and keeps the schedule's id")
+    func bothChecked() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        #expect(try spool.ctl("schedule", "t", "--cron", "0 2 * * *", "--dst-gap", "skip", "--id", "k").code == 0)
+        let (task, schedule) = ("\(spool.path)/tasks/t.toml", "\(spool.path)/schedules/k.toml")
+        let before = try [Files.text(task), Files.text(schedule)]
+        let rows: [(words: [String], code: Int32, says: String)] = [
+            (["--on-path", "/srv/*"], 4, "schedules/k.toml:2:1: dst_gap has no meaning with on_path"),
+            (["--cron", "0 3 * * *", "--unset", "command"], 4, "tasks/t.toml:"),
+            (["--cron", "0 3 * * *", "--id", "other"], 2, "the id of this schedule is the name of its file"),
+        ]
+        for row in rows {
+            let result = try spool.ctl(list: ["update", "t", "--priority", "4"] + row.words)
+            #expect(result.code == row.code && result.errors.contains(row.says), "\(row.words): \(result)")
+            #expect(try [Files.text(task), Files.text(schedule)] == before && Files.list("\(spool.path)/tmp").isEmpty)
+        }
+        #expect(try spool.ctl("update", "t", "--cron", "0 3 * * *", "--id", "k").code == 0)
+        #expect(try Files.text(schedule).contains("0 3 * * *"))
+    }
+
+    @Test("M4: When the second of two files cannot be written, update says which one is changed",
+        .enabled(if: Commands.has("strace"), "strace is not installed"))
+    func secondFails() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        #expect(try spool.ctl("create", "t", "--", "true").code == 0)
+        #expect(try spool.ctl("schedule", "t", "--cron", "0 2 * * *", "--id", "k").code == 0)
+        let result = try Commands.run(
+            "strace",
+            ["-qq", "-o", "/dev/null", "-e", "trace=renameat,renameat2", "-e", "inject=renameat,renameat2:error=EIO:when=2"]
+                + [SubmitWaitTests.ctl, "--spool", spool.path, "update", "t", "--priority", "4", "--cron", "0 3 * * *"])
+        #expect(result.code == 1 && result.error.contains("changed already: tasks/t.toml; not changed: schedules/k.toml"), "\(result)")
+        #expect(try Files.text("\(spool.path)/tasks/t.toml").contains("priority = 4"))
+        #expect(try Files.text("\(spool.path)/schedules/k.toml").contains("0 2 * * *") && Files.list("\(spool.path)/tmp").isEmpty)
+    }
+
     @Test("M4: edit of a task that does not exist begins one from a template; one that is left unchanged creates nothing")
     func template() throws {
         let spool = try SpoolUnderTest()

@@ -19,7 +19,7 @@ struct InForceTests {
             "tasks/t.toml:3:6: at 2020-01-01T00:00:00.000Z is in the past"),
         (
             "another file of the name stands beside it", "printf '{\"command\": \"echo new\"}' > tasks/t.json",
-            "tasks/t.json: stands beside t.toml"),
+            "tasks/t.json: has the same name as t.toml"),
         ("a link takes its place", "ln -s /tmp tmp/t; mv -T tmp/t tasks/t.toml", "tasks/t.toml: "),
     ]
 

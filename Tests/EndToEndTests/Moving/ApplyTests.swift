@@ -115,8 +115,40 @@ struct ApplyTests {
         _ = writer.release()
         for missing in ["\(path)/nowhere", "\(path)/a.toml"] {
             let result = try spool.ctl("apply", missing)
-            #expect(result.code == 1 && result.errors.contains(missing), "\(result)")
+            #expect(result.code == 4 && result.errors.contains("\(missing): "), "\(result)")
         }
+    }
+
+    @Test("The diff is shown before the question; what another program creates or changes meanwhile is not overwritten")
+    func meanwhile() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        for number in 1...11 { try spool.task("old\(number)", "command = 'true'") }
+        try spool.task("t", "command = \"true\"\n")
+        let path = try directory(spool, [("new.toml", Self.hourly), ("t.toml", Self.hourly)])
+        let screen = try TmuxScreen(spool, rows: 200, environment: ["PS1=prompt> ", "ENV="], "exec sh -i")
+        for (name, says) in [("new.toml", "new was created"), ("t.json", "t was changed"), ("t.toml", "t was changed")] {
+            try screen.press("clear; spoolctl apply --prune \(path); echo code-$?", "Enter")
+            let shown = try screen.shows("Remove 11 tasks that \(path) lacks? [y/N]")
+            #expect(shown.contains("+cron = \"@hourly\"") && shown.contains("--- tasks/old11.toml"), "\(shown)")
+            try Files.write("\(spool.path)/tasks/\(name)", "{\"command\": \"false\"}")
+            try screen.press("y", "Enter")
+            let end = try screen.shows("code-1")
+            #expect(end.contains("\(says) by another program meanwhile; nothing was applied"), "\(end)")
+            #expect(try Files.text("\(spool.path)/tasks/\(name)") == "{\"command\": \"false\"}")
+            try Files.remove("\(spool.path)/tasks/\(name)")
+            try spool.task("t", "command = \"true\"\n")
+        }
+        #expect(try Files.list("\(spool.path)/tasks").count == 12 && Files.list("\(spool.path)/tmp").isEmpty)
+    }
+
+    @Test("Changed files in schedules/ are remarked on as check does")
+    func scheduleRemarks() throws {
+        let spool = try SpoolUnderTest(starting: false)
+        let path = try directory(spool, [("t.toml", "command = 'true'")])
+        try Files.makeDirectory("\(path)/schedules")
+        try Files.write("\(path)/schedules/s.toml", "task = \"t\"\ncron = \"0 0 30 2 *\"\n")
+        let result = try spool.ctl("apply", path)
+        #expect(result.code == 0 && result.errors.contains("\(path)/schedules/s.toml:2:8: warning: cron "), "\(result)")
     }
 
     @Test("A task may change between TOML and JSON, and one that the spool has twice is mended")
