@@ -3,8 +3,8 @@
 /// - `given` contains what was accepted. It never changes.
 /// - `recorded` is the result of the journal's records. Only `Scheduler.apply` changes it, through the methods of the section
 ///   below, so that a replay of the journal rebuilds it.
-/// - Observations of the disk and of processes are not decisions and have no record of their own. The store and the daemon write
-///   them, and recovery observes them again.
+/// - Observations of processes and of the job's files are not decisions and have no record of their own. The daemon and the store
+///   write them, and recovery observes them again.
 /// - The scheduler's marks of the turn result from the records of that turn.
 public final class Job {
     // MARK: Given
@@ -25,7 +25,6 @@ public final class Job {
         recorded = Recorded(
             last: Ending(attempt: 0, state: .new, reason: nil), notBefore: accepted.notBefore, changedAt: accepted.createdAt,
             forgivenTries: accepted.forgivenTries, waitsFor: accepted.waitsFor)
-        place = accepted.file.map { .file($0.name) } ?? (accepted.isDirectory ? .directory(.new) : .nowhere)
     }
 
     // MARK: Recorded
@@ -129,8 +128,6 @@ public final class Job {
 
     // MARK: Observed
 
-    /// The place of the job on the disk, as the store last saw or left it.
-    public var place: Place
     /// The process of the current or last try, once a worker has reported it. The record of the try's end repeats it.
     public var pid: Int32?
     /// A remark about the job's files, for its status. It comes from a record, or from the store when it had to create the job's
@@ -247,14 +244,4 @@ extension Job {
         status.keepMilliseconds = definition.keepMilliseconds
         return status
     }
-}
-
-/// The place of a job on the disk.
-public enum Place: Hashable, Sendable {
-    /// The dropped file in `new/`.
-    case file(String)
-    /// The job's own directory, in the directory of that state.
-    case directory(JobState)
-    /// Not on the disk yet.
-    case nowhere
 }

@@ -25,7 +25,7 @@ struct Check {
         // A job that the disk refused to move is in another directory for a while.
         if service.hasUnplaced { return }
         try everyDropHasItsPlace()
-        try jobsStandWhereTheJournalSays(service.scheduler)
+        try jobsStandWhereTheJournalSays(service)
         try whatBeganIsStillThere(service.scheduler)
         try recordsAreTrue(service.scheduler)
     }
@@ -108,11 +108,15 @@ struct Check {
         }
     }
 
-    private func jobsStandWhereTheJournalSays(_ scheduler: Scheduler) throws(Violation) {
-        for job in scheduler.jobs.values {
+    private func jobsStandWhereTheJournalSays(_ service: Service<SimulatedDisk, SimulatedWorld>) throws(Violation) {
+        let places = service.spool.places
+        for job in places.moved where service.scheduler.jobs[job.id] !== job {
+            throw Violation("\(job.id) is \(job.state) and gone, and its place is kept")
+        }
+        for job in service.scheduler.jobs.values {
             var found = JobState.allCases.filter { hasJobFile(Layout.directory(of: job.id, $0)) }.map { Layout.directory(of: job.id, $0) }
-            if case .file(let name) = job.place, disk.exists("new/\(name)") { found.append("new/\(name)") }
-            let expected = if case .file(let name) = job.place { "new/\(name)" } else { Layout.directory(of: job.id, job.state) }
+            if case .file(let name) = places[job], disk.exists("new/\(name)") { found.append("new/\(name)") }
+            let expected = if case .file(let name) = places[job] { "new/\(name)" } else { Layout.directory(of: job.id, job.state) }
             if found.isEmpty, job.state == .running, people.carriedOff.contains(job.id.text) { continue }
             if found != [expected] { throw Violation("\(job.id) is \(job.state) and in \(found), not in \(expected)") }
         }

@@ -32,7 +32,7 @@ private final class Way {
     /// Takes a turn and brings every job to its place; doing that again must change nothing.
     func turn() throws {
         for job in scheduler.takeTurn(at: now).places {
-            let before = job.place
+            let before = spool.places[job]
             try spool.place(job)
             let tree = try temporary.tree()
             try spool.place(job)

@@ -29,7 +29,7 @@ private final class Node<FS: FileSystem> {
             .filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }
         recovery = try spool.recover(journaled, isSameBoot: isSameBoot)
         for job in recovery.withdrawn { scheduler.handle(.withdrawn(job.id), at: now) }
-        for job in scheduler.jobs.values { if case .file(let name) = job.place, job.state == .new { waiting[name] = job.id } }
+        for job in scheduler.jobs.values { if case .file(let name) = spool.places[job], job.state == .new { waiting[name] = job.id } }
     }
 
     var context: ReadingContext { ReadingContext(now: now, zones: zones) }
@@ -43,7 +43,7 @@ private final class Node<FS: FileSystem> {
             {
                 continue
             }
-            if let id = JobID(entry.name), scheduler.jobs[id]?.place == .directory(.new) { continue }
+            if let id = JobID(entry.name), scheduler.jobs[id].map({ spool.places[$0] }) == .directory(.new) { continue }
             switch try spool.intake(
                 entry.name, known: known, context, isTaken: { self.scheduler.jobs[$0] }, task: { self.scheduler.tasks[$0]?.definition })
             {
@@ -61,7 +61,7 @@ private final class Node<FS: FileSystem> {
         for (at, record) in turn.records { spool.journal.add(record, at: at) }
         try spool.journal.commit()
         for job in turn.places {
-            if case .file(let name) = job.place { waiting[name] = nil }
+            if case .file(let name) = spool.places[job] { waiting[name] = nil }
             try spool.place(job)
         }
     }
@@ -168,7 +168,7 @@ extension TemporarySpool {
                 return
             }
             #expect(node.recovery.withdrawn.isEmpty, "\(cut)")
-            for job in node.journaled { try check(job, temporary, cut) }
+            for job in node.journaled { try check(job, node.spool, temporary, cut) }
             for mark in marks {
                 let places = try temporary.currentPlaces(of: mark)
                 #expect(places.count == 1, "\(mark) \(places), \(cut)")
@@ -187,7 +187,7 @@ extension TemporarySpool {
     }
 
     /// A job of the journal stands in the directory of its state, and nowhere else.
-    private func check(_ job: Job, _ temporary: TemporarySpool, _ cut: String) throws {
+    private func check(_ job: Job, _ spool: Spool<DiskFileSystem>, _ temporary: TemporarySpool, _ cut: String) throws {
         var found: [String] = []
         for state in JobState.allCases {
             let directory = "\(state.rawValue)/\(job.id)"
@@ -196,7 +196,7 @@ extension TemporarySpool {
         }
         // Its record was moved into new/, and is another job's now.
         if job.name == "b", job.state == .done, found == [] { return }
-        if case .file(let name) = job.place {
+        if !job.state.isTerminal, case .file(let name) = spool.places[job] {
             #expect(found == [] && temporary.exists("new/\(name)") && job.state == .new, "\(job.id), \(cut)")
             return
         }

@@ -65,7 +65,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     /// Finds the waiting jobs that are files, once the journal is read.
     func recovered() {
         for job in scheduler.jobs.values {
-            if case .file(let name) = job.place, job.state == .new { waitingFiles[name] = job.id }
+            if case .file(let name) = spool.places[job], job.state == .new { waitingFiles[name] = job.id }
         }
     }
 
@@ -87,12 +87,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     func allNoticed() throws(SystemError) {
         for entry in try spool.fs.list(Layout.new) { arrivals.add(entry.name) }
         for name in waitingFiles.keys { arrivals.add(name) }
-        for job in scheduler.jobs.values where job.place == .directory(.new) { arrivals.add(job.id.text) }
+        for job in scheduler.jobs.values where spool.places[job] == .directory(.new) { arrivals.add(job.id.text) }
     }
 
     /// A waiting job of this name that is a directory.
     private func waitingDirectory(_ name: String) -> Job? {
-        guard let id = JobID(name), let job = scheduler.jobs[id], job.place == .directory(.new) else { return nil }
+        guard let id = JobID(name), let job = scheduler.jobs[id], spool.places[job] == .directory(.new) else { return nil }
         return job
     }
 
@@ -147,6 +147,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
             guard try spool.fs.status("\(Layout.new)/\(name)") == nil else { return }
             if let path = try spool.stray(of: job), try putBack(job, from: path) { return }
             handle(.withdrawn(job.id))
+            spool.forgetPlace(of: job)
             return
         }
         let arrival: Arrival

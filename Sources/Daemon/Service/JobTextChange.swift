@@ -34,7 +34,7 @@ struct JobTextChange<FS: FileSystem, W: World> {
             return (4, error.all.map { "\($0)" }.joined(separator: "; "))
         }
         // The text in a job's directory has the keys of the task, and not its name.
-        let isOfTask = read.task == job.task || read.task == nil && job.place == .directory(.new)
+        let isOfTask = read.task == job.task || read.task == nil && service.spool.places[job] == .directory(.new)
         guard isOfTask else { return (4, "the task of a job cannot be changed") }
         let accepted = changed(read.source, read.definition)
         guard let onRecord = try service.intake.onRecord(for: accepted) else {
@@ -46,11 +46,13 @@ struct JobTextChange<FS: FileSystem, W: World> {
         try service.persistently { () throws(SystemError) in
             try fs.sync(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]))
         }
-        if case .file(let name) = job.place {
+        if case .file(let name) = service.spool.places[job] {
             try service.intake.take(name, [.settled, .movedIn])
         } else {
             service.handle(.dropped(accepted, onRecord))
         }
+        // The job with the new text has a place of its own.
+        if service.scheduler.jobs[job.id] !== job { service.spool.forgetPlace(of: job) }
         guard let changed = service.scheduler.jobs[job.id], changed !== job, !changed.state.isTerminal else {
             return (1, "its new text could not be taken up; spoolctl why says more")
         }
@@ -62,7 +64,7 @@ struct JobTextChange<FS: FileSystem, W: World> {
 
     /// The path of the job's file. Nil when it is not there.
     private func path() throws(SystemError) -> String? {
-        switch job.place {
+        switch service.spool.places[job] {
         case .file(let name): return "\(Layout.new)/\(name)"
         case .directory(.new):
             for name in Source.fileNames {
@@ -81,7 +83,7 @@ struct JobTextChange<FS: FileSystem, W: World> {
         // Without `start` in the old and the new text, the job keeps the jitter of its due time.
         if definition.start != nil || job.definition.start != nil { accepted.notBefore = definition.start ?? job.due }
         accepted.definition = definition
-        if job.place == .directory(.new) { accepted.isDirectory = true }
+        if service.spool.places[job] == .directory(.new) { accepted.isDirectory = true }
         return accepted
     }
 }

@@ -54,9 +54,9 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     func bringToPlace(_ job: Job) throws(SystemError) {
         let begun = unplaced[job.id].flatMap { $0.job === job ? $0.begun : nil } ?? []
-        let before = job.place
-        defer { if case .file(let name) = before, job.place != before { service.intake.left(name, by: job.id) } }
+        let before = spool.places[job]
         do throws(SystemError) {
+            defer { if case .file(let name) = before, spool.places[job] != before { service.intake.left(name, by: job.id) } }
             try persistently { () throws(SystemError) in
                 for state in JobState.allCases where begun.contains(state) { try self.spool.gather(job, from: state) }
                 try self.spool.place(job, isAgain: !begun.isEmpty)
@@ -69,6 +69,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
         // Another file may have taken the job's name in the meantime, and was ignored.
         if unplaced.removeValue(forKey: job.id) != nil, case .file(let name) = before { service.intake.add(name) }
         guard job.state.isTerminal else { return }
+        spool.forgetPlace(of: job)
         service.health.count(job)
         try service.retention.ended(job)
     }
@@ -88,7 +89,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     /// Writes the status of a job again, in its present directory. The status of an unplaced job is written when it is moved to
     /// its place.
     func writeMove(_ job: Job) throws(SystemError) {
-        guard unplaced[job.id] == nil, job.place == .directory(job.state) else { return }
+        guard unplaced[job.id] == nil, spool.places[job] == .directory(job.state) else { return }
         let directory = Layout.directory(of: job.id, job.state)
         do throws(SystemError) {
             try persistently { () throws(SystemError) in
@@ -133,9 +134,9 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     /// True for the complete or unfinished directory of an unplaced job, and for the name of a file that must be moved into one.
     /// Neither is a new job. Another file that takes this name is read when the job is in its place.
     func isOfUnplaced(_ name: String) throws(SystemError) -> Bool {
-        if unplaced.values.contains(where: { $0.job.place == .file(name) }) { return true }
+        if unplaced.values.contains(where: { spool.places[$0.job] == .file(name) }) { return true }
         guard let id = JobID(name), let one = unplaced[id] else { return false }
-        switch one.job.place {
+        switch spool.places[one.job] {
         case .directory(let state): if state != .new { return false }
         // Somebody has moved it here from its intended place, so it is a new drop.
         case .file, .nowhere: if !one.begun.contains(.new) { return false }

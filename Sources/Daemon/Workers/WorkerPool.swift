@@ -267,7 +267,7 @@ final class WorkerPool: Part {
 
     /// Writes the `status.json` of a running job again, now with the number of its process.
     private func refreshStatus(of job: Job) {
-        guard job.place == .directory(.running) else { return }
+        guard spool.places[job] == .directory(.running) else { return }
         let directory = Layout.directory(of: job.id, .running)
         do throws(SystemError) {
             try spool.fs.replace("\(directory)/\(Layout.statusFile)", try spool.status(of: job, in: directory))

@@ -13,7 +13,7 @@ extension Spool {
     public func place(_ job: Job, isAgain: Bool = false) throws(SystemError) {
         let target = Layout.directory(of: job.id, job.state)
         let status = job.status(host: host).json()
-        switch job.place {
+        switch places[job] {
         case .file(let name):
             if job.isUnread, try isDirectory("\(Layout.new)/\(name)") {
                 // A directory whose job cannot be used is moved unchanged.
@@ -26,13 +26,13 @@ extension Spool {
             if job.isUnread { try fs.sync(Layout.directory(job.state)) }
             try writeInputs(job, into: target)
             try moveFile(name, of: job, into: target, isAgain: isAgain)
-            job.place = .directory(job.state)
+            places[job] = .directory(job.state)
             try give(target, of: job)
         case .nowhere:
             try makeRecord(of: job, status)
             try writeInputs(job, into: target)
             try writeSource(job, into: target)
-            job.place = .directory(job.state)
+            places[job] = .directory(job.state)
             try give(target, of: job)
         case .directory(let state):
             let here = Layout.directory(of: job.id, state)
@@ -48,7 +48,7 @@ extension Spool {
                 try bring(job, from: here, to: target)
             }
         }
-        job.place = .directory(job.state)
+        places[job] = .directory(job.state)
     }
 
     private func bring(_ job: Job, from here: String, to target: String) throws(SystemError) {
@@ -64,7 +64,7 @@ extension Spool {
         try fs.replace("\(here)/\(Layout.statusFile)", try self.status(of: job, in: here))
         if job.state == .new, job.definition.isForAnother { try fs.takeBack(here) }
         if here != target { try fs.rename(here, to: target) }
-        job.place = .directory(job.state)
+        places[job] = .directory(job.state)
         try give(target, of: job)
     }
 
@@ -97,13 +97,13 @@ extension Spool {
         guard state != job.state else { return }
         try fs.removeTreeIfThere(Layout.aside(of: job.id, state))
         guard try isDirectory(directory) else { return }
-        switch job.place {
+        switch places[job] {
         case .directory: return
         case .file where try fs.hasJobFile(directory):
             // The directory was moved there, or another one took its name since.
             var found = Recovery()
             try mendSource(of: job, in: state, &found)
-            job.place = .directory(state)
+            places[job] = .directory(state)
         case .file, .nowhere: try fs.removeRecord(of: job.id, state)
         }
     }

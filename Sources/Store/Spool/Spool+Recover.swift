@@ -28,25 +28,25 @@ extension Spool {
         _ jobs: [Job], isSameBoot: Bool, hasStayedUp: Bool = false, hasSyncFailed: Bool = false, wasSettled: (Job) -> Bool = { _ in false }
     ) throws(SystemError) -> Recovery {
         var recovery = Recovery()
-        var places: [JobState: Set<String>] = [:]
+        var names: [JobState: Set<String>] = [:]
         for state in [JobState.new, .running] {
-            places[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
+            names[state] = Set(try fs.list(Layout.directory(state)).map(\.name))
         }
         if !isSameBoot {
-            for job in jobs where places[job.state]?.contains(".\(job.id)") ?? true {
-                if try takeAside(job) { places[job.state]?.insert(job.id.text) }
+            for job in jobs where names[job.state]?.contains(".\(job.id)") ?? true {
+                if try takeAside(job) { names[job.state]?.insert(job.id.text) }
             }
         }
         // Unfinished directories are created again or removed. Those that the journal does not mention are found when the records
         // are scanned.
-        for name in places[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
+        for name in names[.running, default: []] where Layout.isAside(name) { try fs.removeTreeIfThere("\(Layout.running)/\(name)") }
         // In new/ such a name may belong to somebody.
-        for name in places[.new, default: []] where Layout.isAside(name) && jobs.contains(where: { $0.id.text == name.dropFirst() }) {
+        for name in names[.new, default: []] where Layout.isAside(name) && jobs.contains(where: { $0.id.text == name.dropFirst() }) {
             try fs.removeTreeIfThere("\(Layout.new)/\(name)")
         }
         for job in jobs where job.state.isTerminal { try fs.removeTreeIfThere(Layout.aside(of: job.id, job.state)) }
         func look(_ job: Job, _ state: JobState) throws(SystemError) -> Finding {
-            if let names = places[state], !names.contains(job.id.text) { return .nothing }
+            if let names = names[state], !names.contains(job.id.text) { return .nothing }
             guard try fs.status(Layout.directory(of: job.id, state))?.kind == .directory else { return .nothing }
             return try fs.hasJobFile(Layout.directory(of: job.id, state)) ? .job : .remains
         }
@@ -77,8 +77,11 @@ extension Spool {
             }
         }
         if hasSyncFailed {
-            for job in jobs.sorted(by: { $0.id < $1.id }) { if case .directory = job.place { try renew(job) } }
+            for job in jobs.sorted(by: { $0.id < $1.id }) { if case .directory = places[job] { try renew(job) } }
         }
+        let unplaced = Set(recovery.unplaced.map { ObjectIdentifier($0.job) })
+        for job in jobs where job.state.isTerminal && !unplaced.contains(ObjectIdentifier(job)) { places.forget(job) }
+        for job in recovery.withdrawn { places.forget(job) }
         return recovery
     }
 
@@ -111,7 +114,7 @@ extension Spool {
         let isJustMoved = !wasSettled && job.state == .new && job.attempt == 0 && job.file != nil
         let mayBeAnothers = !isSameBoot || job.state == .running || isJustMoved
         if found.contains(job.state) {
-            job.place = .directory(job.state)
+            places[job] = .directory(job.state)
             // After a power cut, some file systems have one directory in two places. The journal decides.
             for other in found where other != job.state { try removeCopy(of: job, in: other, &recovery) }
             if !isSameBoot { try removeDroppedFile(of: job, isLeft: true, &recovery) }
@@ -129,7 +132,7 @@ extension Spool {
         }
         // Of several directories that a power cut left, use the one that has progressed furthest.
         if let state = isSameBoot ? found.first : found.last {
-            job.place = .directory(state)
+            places[job] = .directory(state)
             if !isSameBoot {
                 for other in found where other != state { try removeCopy(of: job, in: other, &recovery) }
             }
@@ -145,11 +148,11 @@ extension Spool {
             if let status = try fs.status("\(Layout.new)/\(stamp.name)"),
                 isFile(status, stamp, ownsFile: ownsFile, trusted: isSameBoot || wasSettled)
             {
-                job.place = .file(stamp.name)
+                places[job] = .file(stamp.name)
                 return
             }
         } else if let stamp = job.file, let dropped = try fs.status("\(Layout.new)/\(stamp.name)"), dropped.inode == stamp.inode {
-            job.place = .file(stamp.name)
+            places[job] = .file(stamp.name)
             // The directory takes the place as it is. A power cut may have left part of the record in it.
             if dropped.kind == .directory, remains.contains(job.state) { try fs.removeRecord(of: job.id, job.state) }
             try place(job)
@@ -166,7 +169,7 @@ extension Spool {
         }
         // A finished job without a record: somebody removed it, or it was pruned. A job that was never placed is placed now.
         if job.state.isTerminal, isSameBoot, job.attempt > 0 || job.file != nil { return }
-        job.place = .nowhere
+        places[job] = .nowhere
         try place(job)
         recovery.mended.append("put back \(job.state.rawValue)/\(job.id) from the journal")
     }
@@ -183,23 +186,23 @@ extension Spool {
     /// A run had begun, and somebody moved its directory while no daemon was running. The directory is moved back unchanged,
     /// because the run may be writing to it. Returns false when there is no such directory, because the run had not begun.
     private func putBackBegun(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
-        let before = job.place
-        job.place = .directory(.running)
+        let before = places[job]
+        places[job] = .directory(.running)
         if let path = try strayRun(of: job), let moved = try putBack(job, from: path) {
             recovery.putBack.append((job, moved))
             return true
         }
-        job.place = before
+        places[job] = before
         return false
     }
 
     /// A run has ended, for good or until its next try, and somebody had moved its directory before the job was placed. Returns false
     /// when there is no such directory.
     private func placeCarriedOff(_ job: Job, _ recovery: inout Recovery) throws(SystemError) -> Bool {
-        let before = job.place
-        job.place = .directory(.running)
+        let before = places[job]
+        places[job] = .directory(.running)
         guard let path = try strayRun(of: job), try putBack(job, from: path) != nil else {
-            job.place = before
+            places[job] = before
             return false
         }
         try place(job)

@@ -12,17 +12,17 @@ extension Spool {
 
     /// True when the directory of a job that is running, or has run in this turn, is not in its place.
     func isStray(_ job: Job) throws(SystemError) -> Bool {
-        guard job.place == .directory(.running) else { return false }
+        guard places[job] == .directory(.running) else { return false }
         return try fs.status(Layout.directory(of: job.id, .running)) == nil
     }
 
     /// The place of a job's misplaced directory. A running job's may have any name in `new/`, so all entries there are examined.
     package func stray(of job: Job) throws(SystemError) -> String? {
-        for state in JobState.allCases where job.place != .directory(state) {
+        for state in JobState.allCases where places[job] != .directory(state) {
             let path = Layout.directory(of: job.id, state)
             if try fs.status(path)?.kind == .directory, try jobOfStray(path) == job.id { return path }
         }
-        guard job.place == .directory(.running) else { return nil }
+        guard places[job] == .directory(.running) else { return nil }
         for entry in try fs.list(Layout.new) where entry.kind == .directory && !Name.isUnfinished(entry.name) {
             let path = "\(Layout.new)/\(entry.name)"
             if try jobOfStray(path) == job.id { return path }
@@ -33,7 +33,7 @@ extension Spool {
     /// Moves a job's misplaced directory back to its place, unchanged. Returns a sentence about it for the log. Returns nil when
     /// the directory has disappeared, or when something else is in its place.
     package func putBack(_ job: Job, from path: String) throws(SystemError) -> String? {
-        guard case .directory(let state) = job.place else { return nil }
+        guard case .directory(let state) = places[job] else { return nil }
         do throws(SystemError) { try fs.renameNoReplace(path, to: Layout.directory(of: job.id, state)) } catch {
             guard error.isOfOnePath else { throw error }
             return nil

@@ -17,6 +17,7 @@ public final class Spool<FS: FileSystem> {
     public let fs: FS
     public let journal: Journal<FS>
     public let host: String
+    public internal(set) var places = Places()
     /// The owner of a job's directory while it runs and after its end. Nil means the spool's owner, as in a spool that is not
     /// root's.
     public var owner: (JobDefinition) -> FileOwner? = { _ in nil }
@@ -35,6 +36,9 @@ public final class Spool<FS: FileSystem> {
 
     /// True when a directory in new/ is ignored for the first time, so that it is reported once.
     public func firstTimeIgnored(_ name: String) -> Bool { ignored.insert(name).inserted }
+
+    /// The job has ended and is in its place, or was withdrawn.
+    package func forgetPlace(of job: Job) { places.forget(job) }
 
     // MARK: Creating and opening
 
