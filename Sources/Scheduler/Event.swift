@@ -35,11 +35,11 @@ public enum Event {
     case paused(PauseScope, note: String)
     case resumed(PauseScope)
     case limits(SchedulerLimits)
-    /// Time zones in use were read again, and their rules have changed. `recorded` are those ids of `Scheduler.runsDue` of which
+    /// Time zones in use were read again, and their rules have changed. `onRecord` are those ids of `Scheduler.runsDue` of which
     /// the spool has a record.
-    case zonesChanged([ZoneDatabase.Change], recorded: Set<JobID> = [])
-    /// The calendars of the settings have changed. `recorded` as above.
-    case calendarsChanged(recorded: Set<JobID> = [])
+    case zonesChanged([ZoneDatabase.Change], onRecord: Set<JobID> = [])
+    /// The calendars of the settings have changed. `onRecord` as above.
+    case calendarsChanged(onRecord: Set<JobID> = [])
     /// The daemon is ready: the tree and all definitions have been read. Missed due times are handled now.
     case started(boot: String, version: String)
     case stopped

@@ -1,8 +1,8 @@
 /// A job and its progress. The state has four parts:
 ///
 /// - `given` contains what was accepted. It never changes.
-/// - `recorded` is the result of the journal's records. Only `Scheduler.apply` changes it, through the methods of the section
-///   below, so that a replay of the journal rebuilds it.
+/// - `recorded` is the result of the journal's records. Only `Scheduler.apply` calls the methods of the section below, and nothing
+///   else can change it, so that a replay of the journal rebuilds it.
 /// - Observations of processes and of the job's files are not decisions and have no record of their own. The daemon and the store
 ///   write them, and recovery observes them again.
 /// - The scheduler's marks of the turn result from the records of that turn.

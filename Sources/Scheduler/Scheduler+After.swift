@@ -25,7 +25,7 @@ extension Scheduler {
     }
 
     /// The job with this key that waits or runs.
-    public func holder(ofUnique key: String) -> JobID? { uniques[key]?.id }
+    public func holder(ofUnique key: String) -> JobID? { derived.uniques[key]?.id }
 
     /// The reason why a job with these keys could not be taken up. Nil when it could.
     public func obstacle(to job: AcceptedJob, _ onRecord: OnRecord) -> String? {
@@ -63,7 +63,7 @@ extension Scheduler {
                 if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
                 return nil
             }
-            guard let end = endedInTurn[id]?.state ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
+            guard let end = agenda.ended[id]?.state ?? latestEnd(of: name, id) ?? onRecord.ends[id] else { continue }
             if after.isMet(by: end) { return nil }
             // The status contains it, so that its retry can restore this job.
             if !job.waitsFor.contains(id) { job.waitsFor.append(id) }
@@ -75,7 +75,7 @@ extension Scheduler {
     /// The jobs that a name in `after` means, newest retry first: the first of these that waits, runs or is on record counts.
     /// Empty when there is no task of that name, or when it has not run.
     public func awaited(_ name: String) -> [JobID] {
-        (JobID(name) ?? tasks[name]?.history?.latest?.id).map { retries.family(of: $0) } ?? []
+        (JobID(name) ?? tasks[name]?.history?.latest?.id).map { recorded.retries.family(of: $0) } ?? []
     }
 
     private func latestEnd(of task: String, _ id: JobID) -> JobState? {
@@ -90,7 +90,7 @@ extension Scheduler {
 
     /// True when `job` waits for the job with that id, directly or through others.
     private func waits(_ job: Job, for id: JobID) -> Bool {
-        guard waiters[id] != nil else { return false }
+        guard derived.waiters[id] != nil else { return false }
         var seen = Set<JobID>()
         var next = [job]
         while let one = next.popLast() {
@@ -106,13 +106,13 @@ extension Scheduler {
 
     /// Handles the end of a job: the jobs that wait for it may continue, or will never run.
     func settle(_ id: JobID, as end: JobState, _ reason: FailureReason?) {
-        for waiter in waiters.removeValue(forKey: id) ?? [] where waiter.state == .new && !waiter.isDead {
+        for waiter in derived.waiters.removeValue(forKey: id) ?? [] where waiter.state == .new && !waiter.isDead {
             guard let after = waiter.definition.after, waiter.waitsFor.contains(id) else { continue }
             if after.isMet(by: end) {
                 waiter.endWait(for: id)
                 if waiter.waitsFor.isEmpty { wait(waiter) }
             } else {
-                broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason)), id))
+                agenda.broken.append((waiter, Obstacle(reason: .dependency, error: Self.broken(after, id, end, reason)), id))
             }
         }
     }
@@ -120,26 +120,26 @@ extension Scheduler {
     /// A retry takes the place of the job that it repeats: jobs that wait for that job now wait for the retry, also those that
     /// were found in this turn to wait in vain.
     func takePlaces(_ retry: Job) {
-        for id in retries.family(of: retry.id) where id != retry.id {
-            let waiting = waiters.removeValue(forKey: id) ?? []
+        for id in recorded.retries.family(of: retry.id) where id != retry.id {
+            let waiting = derived.waiters.removeValue(forKey: id) ?? []
             let staying = waiting.filter { !moveWait($0, from: id, to: retry) }
-            if !staying.isEmpty { waiters[id] = staying }
-            broken.removeAll { $0.by == id && moveWait($0.job, from: id, to: retry) }
+            if !staying.isEmpty { derived.waiters[id] = staying }
+            agenda.broken.removeAll { $0.by == id && moveWait($0.job, from: id, to: retry) }
         }
     }
 
     private func moveWait(_ waiter: Job, from id: JobID, to retry: Job) -> Bool {
         guard waiter.state == .new, !waiter.isDead, waiter !== retry, !waits(retry, for: waiter.id), waiter.waitsFor.contains(id)
         else { return false }
-        if !waiter.waitsFor.contains(retry.id) { waiters[retry.id, default: []].append(waiter) }
+        if !waiter.waitsFor.contains(retry.id) { derived.waiters[retry.id, default: []].append(waiter) }
         waiter.moveWait(from: id, to: retry.id)
         return true
     }
 
     /// Ends the jobs that wait in vain.
     func endBroken(at now: Instant) {
-        let all = broken
-        broken.removeAll()
+        let all = agenda.broken
+        agenda.broken.removeAll()
         for (job, why, _) in all where job.state == .new && !job.isDead { fail(job, why.reason, why.error, at: now) }
     }
 }

@@ -50,9 +50,9 @@ final class Asking {
 
     var state = State.unasked
     /// The due time of the answer, which is not handled yet.
-    var due: Instant?
+    private(set) var due: Instant?
     /// The due time before it.
-    var last: Instant?
+    private(set) var last: Instant?
     /// The number of failures in a row.
     var failures = 0
 
@@ -60,6 +60,13 @@ final class Asking {
     var askedAgain: Instant? {
         if case .failed(let again, _) = state { return again }
         return nil
+    }
+
+    /// Applies the record of an answer. "Never" is asked again after a restart.
+    func answer(due: Instant?, last: Instant?) {
+        self.due = due
+        self.last = last
+        state = due == nil ? .unasked : .answered
     }
 
     /// A due time has become a job, or a record with the reason why not.
@@ -82,7 +89,7 @@ extension Scheduler {
 
     /// Schedules whose program failed at the last question, with the reason.
     public var unanswered: [(task: String, schedule: String, program: PatternExtension, why: String, again: Instant)] {
-        questions.failing.compactMap { schedule in
+        derived.questions.failing.compactMap { schedule in
             guard case .failed(let again, let why)? = schedule.asking?.state,
                 let program = schedule.definition?.recurrence.patternExtension
             else { return nil }
@@ -94,14 +101,13 @@ extension Scheduler {
     /// question, or that it is time to ask again after a failure.
     func ask(_ schedule: ScheduleState, isChanged: Bool) {
         guard let definition = schedule.definition, definition.enabled, definition.recurrence.patternExtension != nil else { return }
-        let asking = schedule.asking ?? Asking()
-        schedule.asking = asking
+        let asking = schedule.madeAsking()
         // The clock or `not_before` was set to a later time.
         if let due = asking.due, due <= schedule.dueAfter { asking.forget() }
         if case .unasked = asking.state {} else if !isChanged { return }
-        questions.count += 1
-        asking.state = .asked(questions.count)
-        questions.toAsk.append((schedule, questions.count))
+        derived.questions.count += 1
+        asking.state = .asked(derived.questions.count)
+        derived.questions.toAsk.append((schedule, derived.questions.count))
     }
 
     /// Handles a program that was added, changed or removed. Nil means that any of them may have been.
@@ -118,12 +124,12 @@ extension Scheduler {
 
     /// The questions of this turn.
     func takeQuestions(at now: Instant) -> [Question] {
-        for schedule in questions.failing {
+        for schedule in derived.questions.failing {
             if let again = schedule.asking?.askedAgain, isTime(again, now) { ask(schedule, isChanged: true) }
         }
-        questions.failing.removeAll { $0.asking?.askedAgain == nil }
+        derived.questions.failing.removeAll { $0.asking?.askedAgain == nil }
         var taken: [Question] = []
-        for (schedule, number) in questions.toAsk {
+        for (schedule, number) in derived.questions.toAsk {
             guard let asking = schedule.asking, case .asked(number) = asking.state, let definition = schedule.definition,
                 let program = definition.recurrence.patternExtension
             else { continue }
@@ -132,7 +138,7 @@ extension Scheduler {
                     task: schedule.task, schedule: schedule.id, number: number, program: program, zone: definition.zone,
                     last: asking.last, after: max(now, schedule.dueAfter)))
         }
-        questions.toAsk.removeAll()
+        derived.questions.toAsk.removeAll()
         return taken
     }
 
@@ -170,6 +176,6 @@ extension Scheduler {
         asking.failures += 1
         let wait = min(Self.askAgainMilliseconds << min(asking.failures - 1, 10), Self.askAgainMillisecondsMax)
         asking.state = .failed(again: now.advanced(byMilliseconds: wait), why: why)
-        if !questions.failing.contains(where: { $0 === schedule }) { questions.failing.append(schedule) }
+        if !derived.questions.failing.contains(where: { $0 === schedule }) { derived.questions.failing.append(schedule) }
     }
 }

@@ -39,25 +39,17 @@ extension Scheduler {
         lineUp(state)
     }
 
-    private func lineUp(_ state: TaskState) {
+    func lineUp(_ state: TaskState) {
         guard let instant = state.expectedBy, let history = state.history, !history.isLinedUp else { return }
         history.isLinedUp = true
-        timetable.expectations.insert(TimedTask(instant: instant, task: state))
-    }
-
-    /// Handles a success of one of the task's runs.
-    func succeeded(_ state: TaskState, at now: Instant) {
-        guard let history = state.history, let since = history.expectedSince else { return }
-        history.expectedSince = max(since, now)
-        history.isOverdue = false
-        lineUp(state)
+        derived.timetable.expectations.insert(TimedTask(instant: instant, task: state))
     }
 
     /// The time at which the next task becomes overdue. Entries of tasks that have succeeded since are moved to their new time.
     func nextExpectation() -> Instant? {
-        while let top = timetable.expectations.first {
+        while let top = derived.timetable.expectations.first {
             if top.task.expectedBy == top.instant, tasks[top.task.name] === top.task { return top.instant }
-            timetable.expectations.removeFirst()
+            derived.timetable.expectations.removeFirst()
             top.task.history?.isLinedUp = false
             if tasks[top.task.name] === top.task { lineUp(top.task) }
         }
@@ -65,7 +57,7 @@ extension Scheduler {
     }
 
     func checkExpectations(at now: Instant) {
-        while let instant = nextExpectation(), instant <= now, let state = timetable.expectations.removeFirst()?.task {
+        while let instant = nextExpectation(), instant <= now, let state = derived.timetable.expectations.removeFirst()?.task {
             state.history?.isLinedUp = false
             guard let since = state.history?.expectedSince, let definition = state.definition else { continue }
             // The record comes first: if the journal is cut after it, neither the record nor the follow-up is made twice.

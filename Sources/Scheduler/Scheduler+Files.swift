@@ -54,10 +54,10 @@ struct FileWaits {
 
 /// The files of a schedule.
 final class FileState {
-    /// The fingerprints of the handled files.
-    var seen: Set<UInt64> = []
-    /// All files that existed at first are in `seen`.
-    var isWhole = false
+    /// The fingerprints of the handled files. Recorded.
+    private(set) var seen: Set<UInt64> = []
+    /// All files that existed at first are in `seen`. Recorded.
+    private(set) var isWhole = false
     /// With `paths = "all"`: the files that wait for the end of the previous run. They are not handled yet, so that they are
     /// found again after a crash.
     var collected: [UInt64: ArrivedFile] = [:]
@@ -65,6 +65,15 @@ final class FileState {
     var since: Instant?
     /// Its paths must be searched completely.
     var wantsListing = false
+
+    // MARK: Applying a record
+
+    func see(_ fingerprints: [UInt64], isAll: Bool = false) {
+        seen.formUnion(fingerprints)
+        if isAll { isWhole = true }
+    }
+
+    func forget(_ fingerprints: [UInt64]) { for fingerprint in fingerprints { seen.remove(fingerprint) } }
 }
 
 extension ScheduleState {
@@ -85,8 +94,8 @@ extension Scheduler {
 
     /// The schedules that wait for files now. `isNew` means that their paths must be searched completely.
     public func takeFileSchedules() -> [(schedule: ScheduleState, isNew: Bool)] {
-        fileWaits.schedules = fileWaits.schedules.filter { isWaitingForFiles($0.value) }
-        return fileWaits.schedules.sorted { $0.key < $1.key }.map { _, schedule in
+        derived.fileWaits.schedules = derived.fileWaits.schedules.filter { isWaitingForFiles($0.value) }
+        return derived.fileWaits.schedules.sorted { $0.key < $1.key }.map { _, schedule in
             defer { schedule.files?.wantsListing = false }
             return (schedule, schedule.files?.wantsListing ?? false)
         }
@@ -103,17 +112,16 @@ extension Scheduler {
     func waitForFiles(_ schedule: ScheduleState, since: Instant) {
         let key = "\(schedule.task)/\(schedule.id)"
         guard schedule.definition?.onPath != nil, schedule.definition?.enabled == true else {
-            if fileWaits.schedules.removeValue(forKey: key) != nil { fileWaits.version += 1 }
+            if derived.fileWaits.schedules.removeValue(forKey: key) != nil { derived.fileWaits.version += 1 }
             return
         }
-        let files = schedule.files ?? FileState()
-        schedule.files = files
+        let files = schedule.madeFiles()
         // `paths` may have changed between each and all. Files that are not handled are found again.
         files.collected = [:]
         files.wantsListing = true
         files.since = max(files.since ?? since, since)
-        fileWaits.schedules[key] = schedule
-        fileWaits.version += 1
+        derived.fileWaits.schedules[key] = schedule
+        derived.fileWaits.version += 1
     }
 
     // MARK: Found files
@@ -169,7 +177,7 @@ extension Scheduler {
             fire([file], of: schedule, due, at: now)
         } else {
             schedule.files?.collected[file.fingerprint] = file
-            if !fileWaits.collecting.contains(where: { $0 === schedule }) { fileWaits.collecting.append(schedule) }
+            if !derived.fileWaits.collecting.contains(where: { $0 === schedule }) { derived.fileWaits.collecting.append(schedule) }
         }
     }
 
@@ -189,8 +197,8 @@ extension Scheduler {
 
     /// With `paths = "all"`: makes a job of the collected files, once no run of the schedule waits or runs.
     func fireCollected(at now: Instant) {
-        fileWaits.collecting.removeAll { !isWaitingForFiles($0) || $0.files?.collected.isEmpty ?? true }
-        for schedule in fileWaits.collecting {
+        derived.fileWaits.collecting.removeAll { !isWaitingForFiles($0) || $0.files?.collected.isEmpty ?? true }
+        for schedule in derived.fileWaits.collecting {
             while let files = schedule.files, !files.collected.isEmpty, let task = tasks[schedule.task], !task.hasRun(of: schedule) {
                 var some: [ArrivedFile] = []
                 var bytes = 0

@@ -32,7 +32,7 @@ extension Scheduler {
     func owe(_ followUp: FollowUp, of job: Job, at instant: Instant) {
         let name = name(of: followUp, after: job.name)
         let id = JobID(instant: instant, name: name, unique: stableHash("\(job.id)\u{0}\(followUp.key)"))
-        owed.append(Debt(id: id, name: name, parent: job, followUp: followUp, at: instant))
+        agenda.owed.append(Debt(id: id, name: name, parent: job, followUp: followUp, at: instant))
     }
 
     private func name(of followUp: FollowUp, after name: String) -> String {
@@ -43,8 +43,8 @@ extension Scheduler {
 
     /// Accepts the follow-ups that are owed.
     func payDebts(at now: Instant) {
-        let all = owed
-        owed.removeAll()
+        let all = agenda.owed
+        agenda.owed.removeAll()
         for debt in all where jobs[debt.id] == nil {
             // A worker may have recorded the end by a clock that has been set back since.
             var job = AcceptedJob(

@@ -23,17 +23,17 @@ extension Scheduler {
     // MARK: Slow runs
 
     func lineUpSlow(_ job: Job) {
-        if let instant = job.slowAt { timetable.slow.insert(TimedJob(instant, job)) }
+        if let instant = job.slowAt { derived.timetable.slow.insert(TimedJob(instant, job)) }
     }
 
     /// The time at which the next run becomes slow.
     func nextSlow() -> Instant? {
-        while let top = timetable.slow.first, top.job.slowAt != top.instant { timetable.slow.removeFirst() }
-        return timetable.slow.first?.instant
+        while let top = derived.timetable.slow.first, top.job.slowAt != top.instant { derived.timetable.slow.removeFirst() }
+        return derived.timetable.slow.first?.instant
     }
 
     func announceSlow(at now: Instant) {
-        while let instant = nextSlow(), instant <= now, let job = timetable.slow.removeFirst()?.job {
+        while let instant = nextSlow(), instant <= now, let job = derived.timetable.slow.removeFirst()?.job {
             commit(.announced(job.id, .slow), at: now)
         }
     }
@@ -43,12 +43,12 @@ extension Scheduler {
     /// Counts the end of a job among the failures of its task, and returns what its follow-ups depend on.
     func tell(endOf job: Job) -> FollowUp.End {
         if job.reason == .canceled || job.reason == .replaced { return .asked }
-        let history = job.task.flatMap { tasks[$0]?.history }
+        let state = job.task.flatMap { tasks[$0] }
         guard job.state == .done else {
-            // No later run of the job would tell of its failure.
-            return .failure(isTold: history?.streak.fail(at: job.changedAt, job.definition.notices) ?? true)
+            // No later run of a job without a task would tell of its failure.
+            return .failure(isTold: state?.countFailure(at: job.changedAt, job.definition.notices) ?? true)
         }
-        if let history { return .success(isRecovery: history.streak.succeed()) }
+        if let state { return .success(isRecovery: state.endFailures()) }
         // The tries of a job without a task are what can fail in a row.
         let failedTries = job.attempt - 1
         return .success(isRecovery: failedTries > 0 && failedTries >= job.definition.notices?.after ?? 1)

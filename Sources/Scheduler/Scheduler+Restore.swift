@@ -1,31 +1,16 @@
-// Converts a journal's records to state, and state to records.
+// Converts the state to the records that rebuild it, and ends a replay of such records.
 
 extension Scheduler {
-    /// Replays one record of the journal. Effects are not repeated: the turn after the last record contains the place of every
-    /// job, and the store moves those that are not in their place.
-    public func restore(_ record: Record, at instant: Instant) {
-        isRestoring = true
-        apply(record, at: instant)
-        isRestoring = false
-    }
-
     /// Ends the replay. The turn contains every job of the journal, for the last time also those that have ended.
     public func finishRestoring() -> Turn {
-        for job in jobs.values where job.state.isTerminal { forget(job.id) }
+        forgetEnded()
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
         return turn
     }
 
     /// The jobs that repeat others or were repeated, and that ended before this turn.
-    public var endedRetries: [JobID] { retries.allMembers.filter { jobs[$0] == nil && endedInTurn[$0] == nil } }
-
-    /// Forgets the retries of jobs without a record.
-    ///
-    /// - Parameter gone: those of `endedRetries` that have no record.
-    public func forgetRetries(gone: Set<JobID>) {
-        retries.forget { gone.contains($0) }
-    }
+    public var endedRetries: [JobID] { recorded.retries.allMembers.filter { jobs[$0] == nil && agenda.ended[$0] == nil } }
 
     /// The records that rebuild the present state, for the head of a new journal segment. `unplaced` are ended jobs that the
     /// scheduler no longer contains, and that could not be moved to their place.
@@ -34,7 +19,7 @@ extension Scheduler {
         if let lastBoot { records.append((now, .daemonStarted(boot: lastBoot, version: "snapshot"))) }
         for (scope, note) in pauses { records.append((now, .paused(scope, note: note))) }
         for (file, known) in definitions { records.append((now, .defined(file: file, known.source, writtenAt: known.writtenAt))) }
-        for (id, original) in retries.all { records.append((now, .retried(id, of: original))) }
+        for (id, original) in recorded.retries.all { records.append((now, .retried(id, of: original))) }
         let ended = unplaced.filter { $0.state.isTerminal && jobs[$0.id] == nil }.sorted { $0.arrival < $1.arrival }
         for job in ended { records += Self.endRecords(of: job) }
         // Their follow-ups have been accepted, and may have ended and been forgotten.

@@ -4,17 +4,17 @@ extension Scheduler {
     /// Handles zones whose rules have changed: definitions in force that use one of them are read again, and their schedules are
     /// planned again. Handled times stay handled: for a fixed schedule the wall times that have passed, for a wildcard schedule
     /// all instants up to now.
-    func reread(_ changes: [ZoneDatabase.Change], _ recorded: Set<JobID>, at now: Instant) {
+    func reread(_ changes: [ZoneDatabase.Change], _ onRecord: Set<JobID>, at now: Instant) {
         // The due times up to now are those of the old rules.
-        takeDue(recorded, at: now)
+        takeDue(onRecord, at: now)
         reread(because: "its new time zone", at: now) { schedule in
             changes.contains { $0.old === schedule.zone || $0.old === schedule.recurrence.zone }
         }
     }
 
     /// Handles calendars that have changed. Due times up to now stay handled, whatever the new calendars say of them.
-    func rereadCalendars(_ recorded: Set<JobID>, at now: Instant) {
-        takeDue(recorded, at: now)
+    func rereadCalendars(_ onRecord: Set<JobID>, at now: Instant) {
+        takeDue(onRecord, at: now)
         reread(because: "the new calendars", at: now) { $0.namesCalendar }
     }
 

@@ -4,10 +4,10 @@
 // - `handle` takes one event and the time. `takeTurn` returns everything that results from the events since the last turn:
 //   records for the journal, jobs whose place on disk changed, jobs to start, runs to stop. The caller carries them out in that
 //   order, so nothing is moved before it is recorded, and nothing runs before it is recorded and moved.
-// - The class names the parts of the state: the recorded part, the part derived from it and from the definitions in force, and
-//   the events of the turn that are not handled yet. Every change of the recorded part is a `Record`, and only `apply` makes it.
-//   So replaying the records of a journal through `restore` rebuilds the recorded part as it was, and there is no second way to
-//   build it.
+// - The state has three parts: what is recorded (`RecordedState`), what follows from that and from the definitions in force
+//   (`DerivedState`), and what the next turn has to take up (`Agenda`). Every change of the recorded part is a `Record`, and only
+//   `apply` makes it. So replaying the records of a journal through `restore` rebuilds the recorded part as it was, and there is no
+//   second way to build it.
 // - At most `slots` jobs run at once, and of each queue at most its own slots. The job with the highest priority starts first,
 //   then the earliest start, then the first to arrive. A full or paused queue never delays a job of another queue.
 // - A job that holds a lock delays only jobs that need the lock. Nothing starts before the jobs that it waits for have ended.
@@ -44,94 +44,33 @@ public struct SchedulerSettings: Sendable {
     public init() {}
 }
 
-/// Instants at which something happens without an event. Void entries stay until they are first in order.
-struct Timetable {
-    /// Due times of schedules.
-    var dues = Heap<TimedSchedule>()
-    /// Jobs that wait for their start or their next try.
-    var delayed = Heap<TimedJob>()
-    /// Jobs that fail unless they have started by this time.
-    var deadlines = Heap<TimedJob>()
-    /// Runs that become slow at this time unless they have ended.
-    var slow = Heap<TimedJob>()
-    /// Tasks that become overdue at this time unless they succeed.
-    var expectations = Heap<TimedTask>()
-}
-
-// It has more variables than usual: the records of one journal concern all of them at once, and `apply` must access them
-// together.
 public final class Scheduler {
     /// A due time that is handled this much later counts as missed and follows `catch_up`.
     public static let missedAfterMilliseconds: Int64 = 60_000
 
     let zones: ZoneDatabase
-
-    // MARK: Settings
-
     var limits: SchedulerLimits
     /// The reader of the configuration sets this, before the events that it applies to.
     public var settings = SchedulerSettings()
 
-    // MARK: Recorded
-    // The journal's records make this part, and a replay rebuilds it. Only `apply` changes it. Of tasks and schedules, only a
-    // part is recorded: see TaskState.
-
-    public internal(set) var jobs: [JobID: Job] = [:]
-    public internal(set) var tasks: [String: TaskState] = [:]
-    public internal(set) var pauses: [PauseScope: String] = [:]
-    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
-    public internal(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
-    /// The boot in which the last daemon ran, according to the journal.
-    public internal(set) var lastBoot: String?
-    /// The last readable record of a journal that was repaired since the last daemon.
-    public internal(set) var repairedSince: Instant?
-    /// The jobs with records since the last daemon ended properly, with every effect of its decisions carried out. A later daemon
-    /// was killed before it could record its start. Nil when no daemon has ended properly.
-    var touchedSinceStop: Set<JobID>?
-    var retries = Retries()
-
-    // MARK: Derived
-    // This part is derived from the recorded part and from the definitions in force. It is updated with them, so that nothing has
-    // to be searched.
-
-    public internal(set) var runningCount = 0
-    var arrivals: UInt64 = 0
-    var uniques: [String: Job] = [:]
-    /// The jobs that wait for the end of the job with that id. Some may no longer wait.
-    var waiters: [JobID: [Job]] = [:]
-    /// The task of each file in `schedules/`.
-    var scheduleFiles: [String: String] = [:]
-    var ready = ReadyQueues()
-    var locks = Locks()
-    var timetable = Timetable()
-    var questions = Questions()
-    var fileWaits = FileWaits()
-
-    // MARK: The turn
-    // The events since the last turn that have not been handled. A turn empties this part, and a replay ends with the follow-ups
-    // that are owed.
-
-    /// Jobs that will never run, with the reason and the job whose end is the reason.
-    var broken: [(job: Job, why: Obstacle, by: JobID?)] = []
-    /// Follow-ups that have not been accepted yet.
-    var owed: [Debt] = []
-    /// Jobs that have ended in this turn. The tree does not show it yet.
-    public internal(set) var endedInTurn: [JobID: Job] = [:]
-    /// There is a job to start, but the world does not allow a start now.
-    public private(set) var isHeld = false
-    /// The last turn would have started a job in another slot.
-    public private(set) var isShortOfSlots = false
+    let recorded = RecordedState()
+    var derived = DerivedState()
+    var agenda = Agenda()
+    /// The decisions since the last turn.
     var turn = Turn()
-    /// The daemon has started, and the next turn handles missed due times.
-    var pendingStart: PendingStart?
-    var isRestoring = false
+
+    /// There is a job to start, but the world does not allow a start now.
+    public internal(set) var isHeld = false
+    /// The last turn would have started a job in another slot.
+    public internal(set) var isShortOfSlots = false
+    private(set) var isRestoring = false
 
     public init(limits: SchedulerLimits = SchedulerLimits(), zones: ZoneDatabase) {
         self.limits = limits
         self.zones = zones
     }
 
-    // MARK: Interface
+    // MARK: Events and turns
 
     public func handle(_ event: Event, at now: Instant) {
         switch event {
@@ -160,8 +99,8 @@ public final class Scheduler {
         case .resumed(let scope):
             if pauses[scope] != nil { commit(.resumed(scope), at: now) }
         case .limits(let limits): self.limits = limits
-        case .calendarsChanged(let recorded): rereadCalendars(recorded, at: now)
-        case .zonesChanged(let changes, let recorded): reread(changes, recorded, at: now)
+        case .calendarsChanged(let onRecord): rereadCalendars(onRecord, at: now)
+        case .zonesChanged(let changes, let onRecord): reread(changes, onRecord, at: now)
         case .started(let boot, let version): start(boot: boot, version: version, at: now)
         case .stopped: commit(.daemonStopped, at: now)
         case .clockSet: distrustMarksAhead(at: now)
@@ -173,13 +112,13 @@ public final class Scheduler {
     ///
     /// - Parameters:
     ///   - mayStart: false when nothing new may start, because the daemon is ending.
-    ///   - recorded: those ids of `runsDue(at:)` at the same instant of which the spool has a record.
+    ///   - onRecord: those ids of `runsDue(at:)` at the same instant of which the spool has a record.
     ///   - isOpen: returns true when the world allows a start now. Called at most once, and only when there is a job to start.
     public func takeTurn(
-        at now: Instant, mayStart: Bool = true, recorded: Set<JobID> = [], isOpen: () -> Bool = { true }
+        at now: Instant, mayStart: Bool = true, onRecord: Set<JobID> = [], isOpen: () -> Bool = { true }
     ) -> Turn {
         if mayStart {
-            takeDue(recorded, at: now)
+            takeDue(onRecord, at: now)
             checkExpectations(at: now)
         }
         announceSlow(at: now)
@@ -191,47 +130,30 @@ public final class Scheduler {
                 endBroken(at: now)
                 payDebts(at: now)
                 if mayStart { fireCollected(at: now) }
-            } while !broken.isEmpty || !owed.isEmpty
+            } while !agenda.broken.isEmpty || !agenda.owed.isEmpty
             releaseDelayed(at: now)
             if mayStart { dispatch(at: now, &maySpawn, isOpen) }
             // The starts may owe follow-ups.
-        } while !owed.isEmpty
+        } while !agenda.owed.isEmpty
         if mayStart { turn.questions = takeQuestions(at: now) }
         defer { turn = Turn() }
         for job in turn.places { job.isTouched = false }
-        endedInTurn.removeAll()
+        agenda.ended.removeAll()
         return turn
     }
 
-    /// The time at which something happens without an event. Nil when nothing will.
-    public func nextWake() -> Instant? {
-        var wake: Instant?
-        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        while let top = timetable.delayed.first, !top.isValid { timetable.delayed.removeFirst() }
-        while let top = timetable.deadlines.first, !(top.isValid && top.job.attempt == 0) { timetable.deadlines.removeFirst() }
-        while let top = timetable.dues.first, !top.isValid { timetable.dues.removeFirst() }
-        if let top = timetable.delayed.first { consider(top.instant) }
-        if let top = timetable.deadlines.first { consider(top.instant) }
-        if let top = timetable.dues.first { consider(top.instant) }
-        for schedule in questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
-        if let expectation = nextExpectation() { consider(expectation) }
-        if let slow = nextSlow() { consider(slow) }
-        return wake
+    func commit(_ record: Record, at now: Instant) {
+        turn.records.append((now, record))
+        apply(record, at: now)
     }
 
-    /// The next due time of any schedule, with its task.
-    public func nextDue() -> (instant: Instant, task: String)? {
-        while let top = timetable.dues.first, !top.isValid { timetable.dues.removeFirst() }
-        return timetable.dues.first.map { ($0.instant, $0.schedule.task) }
+    /// Replays one record of the journal. Effects are not repeated: the turn after the last record contains the place of every
+    /// job, and the store moves those that are not in their place.
+    public func restore(_ record: Record, at instant: Instant) {
+        isRestoring = true
+        apply(record, at: instant)
+        isRestoring = false
     }
-
-    /// Incremented whenever a schedule that waits for files is added, changed or removed.
-    public var fileSchedulesVersion: Int { fileWaits.version }
-
-    public var runningByQueue: [String: Int] { ready.running }
-
-    /// True when the file in `schedules/` with this id is in force.
-    public func isInForce(schedule id: String) -> Bool { scheduleFiles[id] != nil }
 
     // MARK: Jobs
 
@@ -283,73 +205,5 @@ public final class Scheduler {
     static func sentence(_ what: String, _ last: Ending, of job: Job) -> String {
         guard last.attempt > 0 else { return "\(what) before it ran" }
         return "\(what) after try \(last.attempt) of \(job.definition.tries)\(last.error.map { " (\($0))" } ?? "")"
-    }
-
-    // MARK: Time
-
-    private func expireDeadlines(at now: Instant) {
-        while let top = timetable.deadlines.first, top.instant <= now || !top.isValid {
-            timetable.deadlines.removeFirst()
-            guard top.isValid, top.job.attempt == 0 else { continue }
-            fail(top.job, .deadline, "not started by its deadline, \(top.instant.rfc3339)", at: now)
-        }
-    }
-
-    private func releaseDelayed(at now: Instant) {
-        while let top = timetable.delayed.first, top.instant <= now || !top.isValid {
-            timetable.delayed.removeFirst()
-            if top.isValid { ready.push(top.job) }
-        }
-    }
-
-    /// Starts the jobs that may start. `mayStart` is the world's answer, once it was asked.
-    private func dispatch(at now: Instant, _ mayStart: inout Bool?, _ isOpen: () -> Bool) {
-        isShortOfSlots = false
-        guard pauses[.all] == nil else { return }
-        while true {
-            guard let job = ready.popBest(where: { queue, running in
-                pauses[.queue(queue)] == nil && running < (limits.queueSlots[queue] ?? Int.max)
-            }) else { return }
-            if let name = job.task, let task = tasks[name], pauses[.task(name)] != nil || task.blocks(job) {
-                task.hold(job)
-                releaseLocks(after: job)
-                continue
-            }
-            if let lock = locks.obstacle(to: job) {
-                locks.hold(job, at: lock)
-                releaseLocks(after: job)
-                if let name = job.task, let task = tasks[name] { releaseHeld(task) }
-                continue
-            }
-            guard runningCount < limits.slots else {
-                isShortOfSlots = true
-                return ready.push(job)
-            }
-            mayStart = mayStart ?? isOpen()
-            if mayStart == false {
-                isHeld = true
-                return ready.push(job)
-            }
-            commit(.started(job.id, attempt: job.attempt + 1), at: now)
-            turn.starts.append(job)
-            announceStart(of: job, at: now)
-        }
-    }
-
-    // MARK: Records
-
-    func commit(_ record: Record, at now: Instant) {
-        turn.records.append((now, record))
-        apply(record, at: now)
-    }
-
-    /// True when the last daemon ended properly after all records of the job, so that the job was in its place.
-    public func wasSettled(_ job: Job) -> Bool { touchedSinceStop.map { !$0.contains(job.id) } ?? false }
-
-    func touch(_ job: Job) {
-        touchedSinceStop?.insert(job.id)
-        guard !job.isTouched else { return }
-        job.isTouched = true
-        turn.places.append(job)
     }
 }

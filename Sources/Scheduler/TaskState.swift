@@ -1,22 +1,23 @@
 /// A task in the scheduler: its definition in force, its schedules, and its runs that have not ended.
 ///
-/// The schedules, the runs and the history are the result of the journal's records. The definition is read from its file, or from
-/// the recorded text.
+/// The schedules, the runs and the history are the result of the journal's records: only `Scheduler.apply` calls the methods of the
+/// section below, and nothing else can change them. The definition is read from its file, or from the recorded text. The held runs are
+/// derived.
 public final class TaskState {
     public let name: String
     public internal(set) var definition: TaskDefinition?
-    public internal(set) var schedules: [ScheduleState] = []
+    public private(set) var schedules: [ScheduleState] = []
     /// The run that has begun and not ended, including the time between two tries. Nil with `overlap = "allow"`.
-    var current: Job?
+    private(set) var current: Job?
+    /// All runs that have not ended.
+    private(set) var active: [Job] = []
+    private(set) var history: TaskHistory?
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = HeldJobs()
     /// Runs that only wait for the task to be resumed, because they may overlap.
     private var heldFree = Heap<ReadyQueues.Entry>()
     /// `current`, when its next try waits for the task to be resumed.
     private var heldCurrent: ReadyQueues.Entry?
-    /// All runs that have not ended.
-    var active: [Job] = []
-    var history: TaskHistory?
 
     init(name: String) { self.name = name }
 
@@ -24,6 +25,68 @@ public final class TaskState {
     func hasRun(of schedule: ScheduleState) -> Bool { active.contains { $0.schedule == schedule.id } }
 
     func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
+
+    // MARK: Applying a record
+
+    /// The schedule of that id, which is added when there is none.
+    func schedule(_ id: String, accounted: Instant, origin: Instant) -> ScheduleState {
+        if let known = schedule(id) { return known }
+        let schedule = ScheduleState(task: name, id: id, accounted: accounted, origin: origin)
+        schedules.append(schedule)
+        return schedule
+    }
+
+    func remove(schedule id: String) -> ScheduleState? {
+        let index = schedules.firstIndex { $0.id == id }
+        return index.map { schedules.remove(at: $0) }
+    }
+
+    /// A run was accepted.
+    func add(_ job: Job) {
+        active.append(job)
+        madeHistory().latest = (job.id, nil)
+    }
+
+    func began(_ job: Job) { if job.definition.overlap != .allow { current = job } }
+
+    /// A run has ended or was withdrawn.
+    func remove(_ job: Job) {
+        active.removeAll { $0 === job }
+        if current === job { current = nil }
+        if let history, history.latest?.id == job.id { history.latest?.end = job.state.isTerminal ? job.state : .failed }
+    }
+
+    func ran(_ id: JobID, _ end: JobState) { madeHistory().latest = (id, end) }
+
+    func expect(since: Instant?, isOverdue: Bool) {
+        let history = madeHistory()
+        history.expectedSince = since
+        history.isOverdue = isOverdue
+    }
+
+    /// One of the runs has succeeded. Returns true when that was expected.
+    func succeeded(at now: Instant) -> Bool {
+        guard let history, let since = history.expectedSince else { return false }
+        history.expectedSince = max(since, now)
+        history.isOverdue = false
+        return true
+    }
+
+    /// One of the runs has failed. Returns true when people are told of it.
+    func countFailure(at instant: Instant, _ rules: NoticeRules?) -> Bool { madeHistory().streak.fail(at: instant, rules) }
+
+    /// One of the runs has succeeded, which ends the failures in a row. Returns true when that is a recovery.
+    func endFailures() -> Bool { madeHistory().streak.succeed() }
+
+    func failing(_ streak: FailureStreak) { madeHistory().streak = streak }
+
+    private func madeHistory() -> TaskHistory {
+        let history = history ?? TaskHistory()
+        self.history = history
+        return history
+    }
+
+    // MARK: Held runs
 
     /// True when `job` must wait because another run of the task has begun and not ended.
     func blocks(_ job: Job) -> Bool {
@@ -60,84 +123,11 @@ public final class TaskState {
 /// The facts about a task's runs that remain when they have ended.
 final class TaskHistory {
     /// The run that was accepted last, and its end if it has ended.
-    var latest: (id: JobID, end: JobState?)?
-    var streak = FailureStreak()
+    fileprivate(set) var latest: (id: JobID, end: JobState?)?
+    fileprivate(set) var streak = FailureStreak()
     /// The time from which a success is expected: the last success, or the first time that it was expected.
-    var expectedSince: Instant?
-    var isOverdue = false
-    /// The task has an entry in the timetable of expectations.
+    fileprivate(set) var expectedSince: Instant?
+    fileprivate(set) var isOverdue = false
+    /// The task has an entry in the timetable of expectations. Derived.
     var isLinedUp = false
-}
-
-/// A schedule: its handled due times and its next one.
-public final class ScheduleState {
-    public let task: String
-    public let id: String
-
-    // MARK: From its file
-
-    public internal(set) var definition: ScheduleDefinition?
-    /// The schedule has a file of its own in `schedules/`.
-    public internal(set) var isFile = false
-
-    // MARK: Recorded
-
-    /// Every due time up to this one has become a job, or a record with the reason why not.
-    public internal(set) var accounted: Instant {
-        didSet { if Self.isLeap(from: oldValue, to: accounted) { accountedBefore = oldValue } }
-    }
-    /// The value of `accounted` before it last advanced by more than a day at once, as a wrong clock causes it to.
-    private(set) var accountedBefore: Instant
-    /// The time at which the schedule was taken up: the start of a fixed grid.
-    public internal(set) var origin: Instant
-    /// When the last run ended.
-    public internal(set) var lastEnd: Instant?
-    /// The state of a pattern that a program computes. The answers are recorded, the questions are not.
-    var asking: Asking?
-    /// The state of a schedule that waits for files. The handled files are recorded.
-    var files: FileState?
-
-    // MARK: Derived
-
-    /// The next due time.
-    public internal(set) var next: Instant?
-
-    init(task: String, id: String, accounted: Instant, origin: Instant) {
-        self.task = task
-        self.id = id
-        self.accounted = accounted
-        accountedBefore = accounted
-        self.origin = origin
-    }
-
-    private static func isLeap(from old: Instant, to new: Instant) -> Bool {
-        new.milliseconds - old.milliseconds > Scheduler.clockErrorMilliseconds
-    }
-
-    /// The values that `accounted` must be set to, in order, to rebuild `accountedBefore` too.
-    var accountedMarks: [Instant] { Self.isLeap(from: accountedBefore, to: accounted) ? [accountedBefore, accounted] : [accounted] }
-
-    /// The start from which an interval counts.
-    var intervalOrigin: Instant {
-        definition?.recurrence.isFromEnd == true ? max(origin, lastEnd ?? origin) : origin
-    }
-
-    /// The next due time is later than this.
-    var dueAfter: Instant {
-        var after = accounted
-        // Due times that passed during its last run do not exist.
-        if definition?.recurrence.isFromEnd == true, let lastEnd { after = max(after, lastEnd) }
-        if let notBefore = definition?.notBefore { after = max(after, notBefore.advanced(byMilliseconds: -1)) }
-        return after
-    }
-
-    /// The first due time that is not handled, within `not_before` and `not_after`.
-    func computeNext() -> Instant? {
-        guard let definition, definition.enabled else { return nil }
-        let after = dueAfter
-        let answered = asking?.due.flatMap { $0 > after ? $0 : nil }
-        guard let next = answered ?? definition.recurrence.next(after: after, origin: intervalOrigin) else { return nil }
-        if let notAfter = definition.notAfter, next > notAfter { return nil }
-        return next
-    }
 }

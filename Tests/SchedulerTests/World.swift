@@ -110,7 +110,7 @@ final class World {
     /// Takes a turn and returns what was decided, a line each.
     @discardableResult
     func lines(mayStart: Bool = true) -> [String] {
-        turn = scheduler.takeTurn(at: now, mayStart: mayStart, recorded: recorded.intersection(scheduler.runsDue(at: now)))
+        turn = scheduler.takeTurn(at: now, mayStart: mayStart, onRecord: recorded.intersection(scheduler.runsDue(at: now)))
         records += turn.records
         questions += turn.questions
         return turn.records.map { line($0.record) } + turn.refusals.map {

@@ -198,8 +198,8 @@ package final class Service<FS: FileSystem, W: World> {
         case .ended(let id, let attempt, let result):
             guard let job = scheduler.jobs[id], job.state == .running, job.attempt == attempt else { break }
             event = .ended(id, attempt: attempt, recovery.completed(result, of: job))
-        case .zonesChanged(let changes, _): event = .zonesChanged(changes, recorded: recordedRuns(dueAt: now))
-        case .calendarsChanged: event = .calendarsChanged(recorded: recordedRuns(dueAt: now))
+        case .zonesChanged(let changes, _): event = .zonesChanged(changes, onRecord: recordedRuns(dueAt: now))
+        case .calendarsChanged: event = .calendarsChanged(onRecord: recordedRuns(dueAt: now))
         default: break
         }
         scheduler.handle(event, at: now)
@@ -213,7 +213,7 @@ package final class Service<FS: FileSystem, W: World> {
         handleSubmitted()
         let now = now
         var obstacle: String?
-        let turn = scheduler.takeTurn(at: now, recorded: recordedRuns(dueAt: now)) {
+        let turn = scheduler.takeTurn(at: now, onRecord: recordedRuns(dueAt: now)) {
             if health.troubles[.descriptors] != nil || health.troubles[.spool] != nil { return false }
             obstacle = world.obstacle()
             return obstacle == nil

@@ -1,0 +1,42 @@
+/// The part of the scheduler's state that follows from the recorded part and from the definitions in force. It changes together with
+/// them, so that no turn has to search all jobs or all schedules.
+struct DerivedState {
+    var runningCount = 0
+    /// The jobs that hold the keys of `unique`.
+    var uniques: [String: Job] = [:]
+    /// The jobs that wait for the end of the job with that id. Some may no longer wait.
+    var waiters: [JobID: [Job]] = [:]
+    /// The task of each file in `schedules/`.
+    var scheduleFiles: [String: String] = [:]
+    var ready = ReadyQueues()
+    var locks = Locks()
+    var timetable = Timetable()
+    var questions = Questions()
+    var fileWaits = FileWaits()
+}
+
+/// Instants at which something happens without an event. Void entries stay until they are first in order.
+struct Timetable {
+    /// Due times of schedules.
+    var dues = Heap<TimedSchedule>()
+    /// Jobs that wait for their start or their next try.
+    var delayed = Heap<TimedJob>()
+    /// Jobs that fail unless they have started by this time.
+    var deadlines = Heap<TimedJob>()
+    /// Runs that become slow at this time unless they have ended.
+    var slow = Heap<TimedJob>()
+    /// Tasks that become overdue at this time unless they succeed.
+    var expectations = Heap<TimedTask>()
+}
+
+/// What the next turn has to take up. A turn empties it. After a replay it contains the follow-ups that are owed.
+struct Agenda {
+    /// Jobs that will never run, with the reason and the job whose end is the reason.
+    var broken: [(job: Job, why: Obstacle, by: JobID?)] = []
+    /// Follow-ups that have not been accepted yet.
+    var owed: [Debt] = []
+    /// Jobs that have ended since the last turn. The tree does not show it yet.
+    var ended: [JobID: Job] = [:]
+    /// The daemon has started, and the next turn handles missed due times.
+    var start: PendingStart?
+}

@@ -1,0 +1,263 @@
+/// The recorded part of the scheduler's state: the result of the journal's records, in their order.
+///
+/// What must hold:
+/// - Only ``Scheduler/apply(_:at:)`` changes it, for one record at a time. These variables cannot be set outside of this file. The
+///   objects in them keep their recorded part to themselves in the same way: ``Job``, ``TaskState``, ``ScheduleState``.
+/// - Replaying the records of a journal gives this state again.
+/// - Two things go without a record, because nothing depends on them any more: jobs that have ended, and retries of jobs that have
+///   left no record on the disk.
+public final class RecordedState {
+    public fileprivate(set) var jobs: [JobID: Job] = [:]
+    public fileprivate(set) var tasks: [String: TaskState] = [:]
+    public fileprivate(set) var pauses: [PauseScope: String] = [:]
+    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
+    public fileprivate(set) var definitions: [String: (source: Source, writtenAt: Instant)] = [:]
+    /// The boot in which the last daemon ran, according to the journal.
+    public fileprivate(set) var lastBoot: String?
+    /// The last readable record of a journal that was repaired since the last daemon.
+    public fileprivate(set) var repairedSince: Instant?
+    /// The jobs with records since the last daemon ended properly, with every effect of its decisions carried out. A later daemon
+    /// was killed before it could record its start. Nil when no daemon has ended properly.
+    fileprivate(set) var touchedSinceStop: Set<JobID>?
+    fileprivate(set) var retries = Retries()
+    /// The number of jobs that were accepted or rejected.
+    fileprivate var arrivals: UInt64 = 0
+}
+
+extension Scheduler {
+    /// Applies one record, of a new decision or of a replay: changes the recorded state, and the derived state with it.
+    func apply(_ record: Record, at now: Instant) {
+        switch record {
+        case .accepted(let accepted): applyAccepted(accepted)
+        case .rejected(let file): applyRejected(file, at: now)
+        case .withdrawn(let id):
+            guard let job = jobs[id] else { return }
+            job.withdraw(at: now)
+            leave(job)
+            dropPlace(of: job)
+            recorded.jobs[id] = nil
+            settle(id, as: .failed, nil)
+        case .started(let id, let attempt): applyStarted(id, attempt: attempt, at: now)
+        case .stopping(let id, let why): jobs[id]?.stop(why)
+        case .requested(let id, let name): jobs[id]?.note(request: name)
+        case .announced(let id, let announcement):
+            guard let job = jobs[id] else { return }
+            job.note(announcement)
+            owe(job, announcement, at: now)
+        case .ended(let id, let ending): applyEnded(id, ending, at: now)
+        case .moved(let id, let moved):
+            guard let job = jobs[id] else { return }
+            job.moved = moved
+            turn.moved.append(job)
+        case .remarked(let id, let remark):
+            guard let job = jobs[id] else { return }
+            job.note(remark: remark)
+            turn.moved.append(job)
+        case .retried(let id, let original): recorded.retries.add(id, of: original)
+        case .defined(let file, let source, let writtenAt):
+            recorded.definitions[file] = (source, writtenAt)
+            if file.hasPrefix("tasks/") { _ = task(named: String(file.dropFirst(6))) }
+        case .undefined(let file):
+            recorded.definitions[file] = nil
+            if file.hasPrefix("tasks/"), let state = tasks[String(file.dropFirst(6))] { forgetIfDone(state) }
+        case .scheduled(let task, let id, let accounted, let origin, _):
+            let schedule = self.task(named: task).schedule(id, accounted: accounted, origin: origin)
+            if schedule.files != nil { derived.fileWaits.version += 1 }
+            schedule.apply(record)
+        case .unscheduled(let task, let id):
+            guard let state = tasks[task] else { return }
+            if let gone = state.remove(schedule: id) {
+                gone.apply(record)
+                if gone.files != nil { derived.fileWaits.version += 1 }
+            }
+            forgetIfDone(state)
+        case .answered(let task, let id, _, _), .filesSeen(let task, let id, _, _), .filesGone(let task, let id, _):
+            tasks[task]?.schedule(id)?.apply(record)
+        case .skipped(let skipped): tasks[skipped.task]?.schedule(skipped.schedule)?.apply(record)
+        case .ran(let task, let id, let end): self.task(named: task).ran(id, end)
+        case .failing(let task, let failures, let toldAt):
+            self.task(named: task).failing(FailureStreak(failures: failures, toldAt: toldAt))
+        case .expecting(let task, let since, let isOverdue): self.task(named: task).expect(since: since, isOverdue: isOverdue)
+        case .paused(let scope, let note): recorded.pauses[scope] = note
+        case .resumed(let scope):
+            recorded.pauses[scope] = nil
+            if case .task(let name) = scope, let state = tasks[name] { releaseHeld(state) }
+        case .daemonStarted(let boot, _):
+            recorded.lastBoot = boot
+            recorded.repairedSince = nil
+            recorded.touchedSinceStop = nil
+        case .daemonStopped: recorded.touchedSinceStop = []
+        case .followed: agenda.owed.removeAll()
+        case .repaired(let since): recorded.repairedSince = since
+        case .refused, .recovered: break
+        }
+    }
+
+    // MARK: Acceptance
+
+    private func applyAccepted(_ accepted: AcceptedJob) {
+        guard makeRoom(for: accepted.id) else { return }
+        let before = jobs[accepted.id]
+        let job = add(Job(accepted, arrival: recorded.arrivals))
+        // The job's text was replaced while it waited.
+        if let before { for announcement in before.recorded.announced { job.note(announcement) } }
+        agenda.owed.removeAll { $0.id == job.id }
+        if let key = job.definition.unique?.key, derived.uniques[key] == nil { derived.uniques[key] = job }
+        if let name = job.task {
+            let task = task(named: name)
+            task.add(job)
+            // A requested run of an earlier due time does not change the schedule.
+            if job.file == nil, let id = job.schedule { task.schedule(id)?.run(job, files: accepted.fingerprints) }
+        }
+        if job.file == nil { touch(job) } else { recorded.touchedSinceStop?.insert(job.id) }
+        if let deadline = job.deadline { derived.timetable.deadlines.insert(TimedJob(deadline, job)) }
+        if let obstacle = accepted.obstacle {
+            agenda.broken.append((job, obstacle, nil))
+        } else {
+            for id in job.waitsFor { derived.waiters[id, default: []].append(job) }
+        }
+        if let original = job.retryOf.flatMap({ JobID($0) }) {
+            recorded.retries.add(job.id, of: original)
+            takePlaces(job)
+        }
+        wait(job)
+    }
+
+    private func applyRejected(_ file: RejectedFile, at now: Instant) {
+        guard makeRoom(for: file.id) else { return }
+        let format = Source.format(ofFile: file.file, firstBytes: Array("#!".utf8), isExecutable: true) ?? .script
+        let accepted = AcceptedJob(
+            id: file.id, name: file.name, due: file.due, createdAt: now, notBefore: file.due,
+            source: Source(format: format, bytes: []), definition: .unusable,
+            file: FileStamp(name: file.file, inode: file.inode, size: 0, modifiedNanoseconds: 0))
+        let job = add(Job(accepted, arrival: recorded.arrivals))
+        job.reject(file.error, at: now)
+        finish(job)
+        settle(job.id, as: job.state, job.reason)
+    }
+
+    private func add(_ job: Job) -> Job {
+        recorded.arrivals += 1
+        recorded.jobs[job.id] = job
+        return job
+    }
+
+    /// Removes an earlier job with this id. Returns false when it is running.
+    private func makeRoom(for id: JobID) -> Bool {
+        guard let old = jobs[id] else { return true }
+        switch old.state {
+        case .new: leave(old)
+        case .running: return false
+        // This happens only in a replay: its record was removed, and the id was used again.
+        case .done, .failed: break
+        }
+        // The place on the disk now belongs to the new job, even if that has ended.
+        dropPlace(of: old)
+        return true
+    }
+
+    // MARK: Start and end
+
+    private func applyStarted(_ id: JobID, attempt: Int, at now: Instant) {
+        guard let job = jobs[id] else { return }
+        if job.state != .running {
+            derived.runningCount += 1
+            derived.ready.began(job.definition.queue)
+            derived.locks.take(job)
+        }
+        job.begin(attempt: attempt, boot: lastBoot, at: now)
+        if let name = job.task { tasks[name]?.began(job) }
+        touch(job)
+        lineUpSlow(job)
+    }
+
+    private func applyEnded(_ id: JobID, _ ending: Ending, at now: Instant) {
+        guard let job = jobs[id], !job.state.isTerminal else { return }
+        if job.state == .running {
+            derived.runningCount -= 1
+            derived.ready.ended(job.definition.queue)
+            derived.locks.giveBack(job)
+        }
+        job.end(ending, at: now)
+        if ending.state == .new {
+            wait(job)
+            touch(job)
+            releaseLocks(after: job)
+        } else {
+            if ending.state == .done, let name = job.task, let state = tasks[name], state.succeeded(at: now) { lineUp(state) }
+            let end = tell(endOf: job)
+            finish(job)
+            settle(id, as: job.state, job.reason)
+            owe(job, end, hasOutput: ending.hasOutput)
+        }
+    }
+
+    /// Handles the end of a job: its task continues, and only its record remains.
+    private func finish(_ job: Job) {
+        touch(job)
+        leave(job)
+        if isRestoring { return }
+        recorded.jobs[job.id] = nil
+        agenda.ended[job.id] = job
+    }
+
+    /// Removes a job from its task's runs.
+    private func leave(_ job: Job) {
+        if job.state == .new { job.isDead = true }
+        if let key = job.definition.unique?.key, derived.uniques[key] === job { derived.uniques[key] = nil }
+        releaseLocks(after: job)
+        guard let name = job.task, let state = tasks[name] else { return }
+        state.remove(job)
+        if let id = job.schedule, let schedule = state.schedule(id) {
+            schedule.runEnded(at: job.changedAt)
+            if schedule.definition?.recurrence.isFromEnd == true { plan(schedule) }
+        }
+        releaseHeld(state)
+        forgetIfDone(state)
+    }
+
+    // MARK: The turn
+
+    /// The job's place on the disk changes in this turn.
+    private func touch(_ job: Job) {
+        recorded.touchedSinceStop?.insert(job.id)
+        guard !job.isTouched else { return }
+        job.isTouched = true
+        turn.places.append(job)
+    }
+
+    /// Drops the pending move of a job that no longer exists.
+    private func dropPlace(of job: Job) {
+        if job.isTouched { turn.places.removeAll { $0 === job } }
+    }
+
+    // MARK: Tasks
+
+    private func task(named name: String) -> TaskState {
+        if let state = tasks[name] { return state }
+        let state = TaskState(name: name)
+        recorded.tasks[name] = state
+        return state
+    }
+
+    /// Removes a task unless it has a definition, schedules, or runs.
+    private func forgetIfDone(_ state: TaskState) {
+        guard state.definition == nil, state.schedules.isEmpty, state.active.isEmpty, definitions["tasks/\(state.name)"] == nil
+        else { return }
+        recorded.tasks[state.name] = nil
+    }
+
+    // MARK: What goes without a record
+
+    /// A replay keeps ended jobs to its end, because a later record may concern them.
+    func forgetEnded() {
+        for job in jobs.values where job.state.isTerminal { recorded.jobs[job.id] = nil }
+    }
+
+    /// Forgets the retries of jobs without a record.
+    ///
+    /// - Parameter gone: those of `endedRetries` that have no record.
+    public func forgetRetries(gone: Set<JobID>) {
+        recorded.retries.forget { gone.contains($0) }
+    }
+}

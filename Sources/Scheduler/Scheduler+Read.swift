@@ -1,0 +1,59 @@
+// What the owner of the scheduler may read between two turns.
+
+extension Scheduler {
+    // MARK: Recorded
+
+    public var jobs: [JobID: Job] { recorded.jobs }
+    public var tasks: [String: TaskState] { recorded.tasks }
+    public var pauses: [PauseScope: String] { recorded.pauses }
+    /// The text of each definition in force, and the instant from which its relative times count, by its file's path without the ending.
+    public var definitions: [String: (source: Source, writtenAt: Instant)] { recorded.definitions }
+    /// The boot in which the last daemon ran, according to the journal.
+    public var lastBoot: String? { recorded.lastBoot }
+    /// The last readable record of a journal that was repaired since the last daemon.
+    public var repairedSince: Instant? { recorded.repairedSince }
+
+    /// True when the last daemon ended properly after all records of the job, so that the job was in its place.
+    public func wasSettled(_ job: Job) -> Bool { recorded.touchedSinceStop.map { !$0.contains(job.id) } ?? false }
+
+    // MARK: Derived
+
+    public var runningCount: Int { derived.runningCount }
+
+    public var runningByQueue: [String: Int] { derived.ready.running }
+
+    /// Jobs that have ended in this turn. The tree does not show it yet.
+    public var endedInTurn: [JobID: Job] { agenda.ended }
+
+    /// True when the file in `schedules/` with this id is in force.
+    public func isInForce(schedule id: String) -> Bool { derived.scheduleFiles[id] != nil }
+
+    /// Incremented whenever a schedule that waits for files is added, changed or removed.
+    public var fileSchedulesVersion: Int { derived.fileWaits.version }
+
+    // MARK: Time
+
+    /// The time at which something happens without an event. Nil when nothing will.
+    public func nextWake() -> Instant? {
+        var wake: Instant?
+        func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
+        while let top = derived.timetable.delayed.first, !top.isValid { derived.timetable.delayed.removeFirst() }
+        while let top = derived.timetable.deadlines.first, !(top.isValid && top.job.attempt == 0) {
+            derived.timetable.deadlines.removeFirst()
+        }
+        while let top = derived.timetable.dues.first, !top.isValid { derived.timetable.dues.removeFirst() }
+        if let top = derived.timetable.delayed.first { consider(top.instant) }
+        if let top = derived.timetable.deadlines.first { consider(top.instant) }
+        if let top = derived.timetable.dues.first { consider(top.instant) }
+        for schedule in derived.questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
+        if let expectation = nextExpectation() { consider(expectation) }
+        if let slow = nextSlow() { consider(slow) }
+        return wake
+    }
+
+    /// The next due time of any schedule, with its task.
+    public func nextDue() -> (instant: Instant, task: String)? {
+        while let top = derived.timetable.dues.first, !top.isValid { derived.timetable.dues.removeFirst() }
+        return derived.timetable.dues.first.map { ($0.instant, $0.schedule.task) }
+    }
+}
