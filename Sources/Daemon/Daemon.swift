@@ -308,7 +308,5 @@ public final class Daemon {
 }
 
 extension Service: Part {
-    package var wakeAt: Wake { Wake(wall: nextWake) }
-
     package var isIdle: Bool { scheduler.jobs.isEmpty && !hasWork && !hasUnplaced && !hasUnready && troubles.isEmpty }
 }

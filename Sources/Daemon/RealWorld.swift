@@ -34,6 +34,7 @@ final class RealWorld: World {
     }
 
     var now: Instant { Instant(milliseconds: Clock.now()) }
+    var monotonicNow: MonotonicInstant { .now() }
     var configuration: Configuration { connected.configuration.inForce }
 
     func gather(isFirst: Bool) {

@@ -94,9 +94,7 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     for pick in 0..<UInt64(12) {
         try world.turn()
         if world.work(pick) { continue }
-        if let service = world.service, let wake = service.nextWake, wake > world.now, wake.milliseconds < 7_200_000_000_000 {
-            world.now = wake
-        }
+        if let left = world.millisecondsToWake, world.now.milliseconds + left < 7_200_000_000_000 { world.pass(milliseconds: left) }
     }
 }
 

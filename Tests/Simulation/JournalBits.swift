@@ -31,7 +31,7 @@ package struct JournalBits {
             if round % 10 == 0 { try world.disk.write("control/pause-\(round % 20 == 0 ? "a" : "b")", Array("a \"note\"".utf8)) }
             try world.turn()
             while world.work(UInt64(round)) { try world.turn() }
-            world.now = world.now.advanced(byMilliseconds: 700)
+            world.pass(milliseconds: 700)
         }
         bytes = journal
         starts = [0] + journal.indices.dropLast().filter { journal[$0] == newline }.map { $0 + 1 }

@@ -55,6 +55,7 @@ package final class Run {
                 world.disk.trace?("\(world.now.rfc3339) step \(step)")
                 try take(step)
                 if [.turn, .pass].contains(step.kind) { try whatWaitsIsExplained() }
+                try DeadlineCheck(world).perform()
                 try afterwards()
                 if let violationAtBegin { throw violationAtBegin }
                 try lookAsReader()
@@ -74,7 +75,7 @@ package final class Run {
 
     private func whatWaitsIsExplained() throws(Violation) {
         guard let service = world.service, !service.hasWork, !service.hasUnplaced, service.troubles.isEmpty, !service.scheduler.isHeld,
-            service.nextWake.map({ $0 > world.now }) ?? true
+            world.millisecondsToWake.map({ $0 > 0 }) ?? true
         else { return }
         try HoldCheck(scheduler: service.scheduler, configuration: world.configuration, now: world.now).perform()
     }
@@ -92,15 +93,12 @@ package final class Run {
         case .stop: try world.stopDaemon()
         case .rotate: try world.rotate()
         case .pass:
-            if let wake = world.service?.nextWake, wake > world.now { world.now = min(wake, world.now.advanced(byMilliseconds: 600_000)) }
+            if let left = world.millisecondsToWake { world.pass(milliseconds: min(left, 600_000)) }
             try world.turn()
-        case .wait: world.now = world.now.advanced(byMilliseconds: Int64(pick % 90_000))
+        case .wait: world.pass(milliseconds: Int64(pick % 90_000))
         case .clock:
             // An hour forward, or some minutes back.
-            let change = pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000)
-            world.now = world.now.advanced(byMilliseconds: change)
-            world.clockChanges += 1
-            world.service?.clockWasSet()
+            world.setClock(byMilliseconds: pick % 2 == 0 ? Int64(pick % 3_600_000) : -Int64(pick % 300_000))
         case .clockByYears:
             // No clock shows a time before 1970.
             let years = 1 + Int64(pick >> 8 % 50)
@@ -240,7 +238,7 @@ package final class Run {
             // Only then does the daemon read the events of its own moves.
             idleTurns = waits || world.now < people.latest ? 0 : idleTurns + 1
             if idleTurns == 2 { break }
-            if idleTurns == 0, let wake = service.nextWake, wake > world.now { world.now = wake }
+            if idleTurns == 0, let left = world.millisecondsToWake { world.pass(milliseconds: left) }
         }
         try Check(world, people).atEnd()
         try growOld()
@@ -248,12 +246,12 @@ package final class Run {
 
     /// Moves the clock on until records are removed because their time is up.
     private func growOld() throws(Violation) {
-        world.now = world.now.advanced(byMilliseconds: world.configuration.keepMilliseconds + 86_400_000)
+        world.pass(milliseconds: world.configuration.keepMilliseconds + 86_400_000)
         let since = world.now
         try begin()
         try world.turn()
         // A clock that has moved so far is believed after an hour.
-        world.now = world.now.advanced(byMilliseconds: 3_600_000)
+        world.pass(milliseconds: 3_600_000)
         repeat {
             try begin()
             try world.turn()

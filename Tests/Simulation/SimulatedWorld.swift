@@ -58,12 +58,14 @@ package final class SimulatedWorld: World {
     }
 
     package let disk: SimulatedDisk
-    package var now: Instant {
+    package private(set) var now: Instant {
         didSet {
             disk.time = now.milliseconds &* 1_000_000
             (earliest, latest) = (min(earliest, now), max(latest, now))
         }
     }
+    /// The clock that nobody sets. It begins anew with each start of the machine.
+    package private(set) var monotonicNow = MonotonicInstant(milliseconds: 0)
     package var configuration: Configuration
     package private(set) var service: Service<SimulatedDisk, SimulatedWorld>?
     let log: Log
@@ -114,6 +116,28 @@ package final class SimulatedWorld: World {
     /// Makes the spool one of root's, from the next start of the daemon on.
     var isRoots = false
 
+    // MARK: Time
+
+    /// Time passes, by both clocks.
+    package func pass(milliseconds: Int64) {
+        now = now.advanced(byMilliseconds: milliseconds)
+        monotonicNow = monotonicNow.advanced(byMilliseconds: milliseconds)
+    }
+
+    /// The time after which the daemon wants to be woken, by the clock that comes first. Nil when it only waits for events.
+    package var millisecondsToWake: Int64? {
+        guard let wake = service?.wakeAt else { return nil }
+        let left = [wake.wall.map { max(0, $0.milliseconds - now.milliseconds) }, wake.monotonic?.millisecondsLeft(at: monotonicNow)]
+        return left.lazy.compactMap { $0 }.min()
+    }
+
+    /// Somebody sets the wall clock. The daemon is told, if there is one.
+    package func setClock(byMilliseconds change: Int64) {
+        clockChanges += 1
+        now = now.advanced(byMilliseconds: change)
+        service?.clockWasSet()
+    }
+
     // MARK: A wrong clock
 
     private var yearsWrong: Int64 = 0
@@ -146,7 +170,7 @@ package final class SimulatedWorld: World {
         guard service == nil else { return true }
         disk.isStopped = false
         // Starting a program takes some time.
-        now = now.advanced(byMilliseconds: 1)
+        pass(milliseconds: 1)
         events = []
         isOverflown = false
         life += 1
@@ -304,7 +328,8 @@ package final class SimulatedWorld: World {
         boot += 1
         hasSyncFailed = false
         // Starting the machine takes a while.
-        now = now.advanced(byMilliseconds: 5000)
+        pass(milliseconds: 5000)
+        monotonicNow = MonotonicInstant(milliseconds: 0)
     }
 
     // MARK: World
@@ -387,7 +412,7 @@ package final class SimulatedWorld: World {
     package func canOpenMore() -> Bool { true }
 
     package func waitForDisk(_ error: SystemError) -> Bool {
-        now = now.advanced(byMilliseconds: 1000)
+        pass(milliseconds: 1000)
         waits += 1
         // The disk does not recover, so somebody stops the daemon.
         return waits % 20 != 0

@@ -161,7 +161,7 @@ extension SimulatedWorld {
                 try world.disk.write("\(Layout.control)/a.request", Array("{\"do\": \"cancel\", \"id\": \"\(id)\"}".utf8))
                 try world.turn()
                 // When it is brought to its place again.
-                world.now = world.now.advanced(byMilliseconds: 1000)
+                world.pass(milliseconds: 1000)
                 try live(world)
                 let places = JobState.allCases.filter { world.disk.exists(Layout.directory(of: id, $0)) }
                 #expect(places == [.failed] && world.begun.isEmpty, "look \(isLook), \(after): \(places), \(world.begun)")
@@ -193,7 +193,7 @@ extension SimulatedWorld {
             #expect(world.service?.hasUnplaced == true && world.service?.scheduler.jobs.isEmpty == true)
         }
         for place in places { try world.disk.removeFile(place) }
-        world.now = world.now.advanced(byMilliseconds: 120_000)
+        world.pass(milliseconds: 120_000)
         try live(world)
         #expect(places.filter { world.disk.exists("\($0)/\(Layout.statusFile)") }.count == 1)
         #expect(world.begun.count == begun && world.begun.values.allSatisfy { $0 == 1 }, "nothing runs again: \(world.begun)")
@@ -212,7 +212,7 @@ extension SimulatedWorld {
                 try world.turn()
             }
             _ = world.work(0)
-            world.now = world.now.advanced(byMilliseconds: 1000)
+            world.pass(milliseconds: 1000)
         }
     }
 

@@ -11,8 +11,8 @@ import Testing
 
     private func move(_ world: SimulatedWorld, by milliseconds: Int64, _ way: Way) throws {
         if way == .overARestart { world.killDaemon() }
-        world.now = world.now.advanced(byMilliseconds: milliseconds)
-        if way == .overARestart { try world.startDaemon() } else { world.service?.clockWasSet() }
+        world.setClock(byMilliseconds: milliseconds)
+        if way == .overARestart { try world.startDaemon() }
         try live(world)
     }
 
@@ -45,11 +45,12 @@ import Testing
         // A day passes as the daemon sees it: by the times at which it wakes.
         func sleep(until instant: Instant) throws {
             try live(world)
-            while let wake = world.service?.nextWake, wake <= instant {
-                world.now = max(world.now, wake)
+            func left() -> Int64 { instant.milliseconds - world.now.milliseconds }
+            while let next = world.millisecondsToWake, next <= left() {
+                world.pass(milliseconds: next)
                 try live(world)
             }
-            world.now = instant
+            world.pass(milliseconds: left())
         }
         try sleep(until: world.now.advanced(byMilliseconds: row.servedFor))
         try world.disk.write("\(Layout.new)/one.toml", Array("command = ':'".utf8))
@@ -80,7 +81,7 @@ import Testing
         try live(world)
         world.configuration.keepMilliseconds = 3 * Self.hour
         try live(world)
-        world.now = world.now.advanced(byMilliseconds: 2 * Self.hour + 1000)
+        world.pass(milliseconds: 2 * Self.hour + 1000)
         try live(world)
         #expect(try ended(world) == 100)
         world.configuration.keepMilliseconds = Self.hour
@@ -110,11 +111,11 @@ import Testing
         let segments = try world.disk.node(Layout.journal).entries.count
         try world.rotate()
         #expect(try world.disk.node(Layout.journal).entries.count == segments + 1, "the journal is as long as the records")
-        world.now = world.now.advanced(byMilliseconds: Self.hour - 1)
+        world.pass(milliseconds: Self.hour - 1)
         try live(world)
         #expect(try records(world) == 1, "within the hour")
-        #expect(world.service?.nextWake.map { $0 > world.now } ?? false, "it sleeps until then")
-        world.now = world.now.advanced(byMilliseconds: 1)
+        #expect(world.millisecondsToWake.map { $0 > 0 } ?? false, "it sleeps until then")
+        world.pass(milliseconds: 1)
         try live(world)
         #expect(try records(world) == 0)
     }

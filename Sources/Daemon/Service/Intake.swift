@@ -23,7 +23,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     /// Names to read.
     private var arrivals = NameQueue()
     /// The time at which names are read again after descriptors ran out.
-    private var againAt: Instant?
+    private var againAt: MonotonicInstant?
     private var unready = UnreadyPaths()
     /// Names that could not be read. This has been logged.
     private var unreadable: Set<String> = []
@@ -44,15 +44,9 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     /// True when some file was not ready or could not be read, and will be read again.
     var hasUnready: Bool { !unready.isEmpty || againAt != nil && arrivals.hasNames }
 
-    var wakeAt: Instant? {
+    var wakeAt: MonotonicInstant? {
         guard let lookAt = unready.lookAt, let againAt else { return unready.lookAt ?? againAt }
         return min(lookAt, againAt)
-    }
-
-    /// Shortens the wait if the clock was set back.
-    func clockWasSet() {
-        unready.clockWasSet(at: now)
-        againAt = againAt.map { min($0, now.advanced(byMilliseconds: Self.shortageMilliseconds)) }
     }
 
     /// Reads the files that wait in new/ when the daemon starts. The most urgent job starts first. After a certain number of
@@ -110,7 +104,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// True when new files may be opened. False while descriptors have run out, because current work needs the remaining ones.
     private func canTakeUp() -> Bool {
-        if let againAt, now < againAt { return false }
+        if let againAt, monotonicNow < againAt { return false }
         guard world.canOpenMore() else {
             pause(SystemError(call: "open", errno: EMFILE))
             return false
@@ -122,7 +116,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// Handles the lack of descriptors.
     func pause(_ error: SystemError) {
-        againAt = now.advanced(byMilliseconds: Self.shortageMilliseconds)
+        againAt = monotonicNow.advanced(byMilliseconds: Self.shortageMilliseconds)
         service.health.begin(.descriptors, "\(error)", effect: "nothing is taken up or started until this is over")
     }
 
@@ -244,12 +238,12 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
 
     /// Reads a file of new/, control/, tasks/ or schedules/ again later, or all files of one of these.
     func lookAgain(atPath path: String, afterMilliseconds delay: Int64 = UnreadyPaths.milliseconds) {
-        unready.add(path, at: now.advanced(byMilliseconds: delay))
+        unready.add(path, at: monotonicNow.advanced(byMilliseconds: delay))
     }
 
     /// Reads the files that were not ready again, when it is time.
     func lookAgainAtUnready() {
-        for path in unready.takeDue(at: now) {
+        for path in unready.takeDue(at: monotonicNow) {
             guard let slash = path.firstIndex(of: "/") else {
                 if path == Layout.control { service.requests.allNoticed() } else { service.definitions.allNoticed() }
                 continue

@@ -24,7 +24,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     private var unplaced: [JobID: Unplaced] = [:]
     /// The time at which failed moves are repeated.
-    private var triedAgainAt = Instant(milliseconds: 0)
+    private var triedAgainAt = MonotonicInstant(milliseconds: 0)
     private var delayMilliseconds = delayMillisecondsMin
 
     init(_ service: Service<FS, W>) { self.service = service }
@@ -38,15 +38,13 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
 
     func isUnplaced(_ id: JobID) -> Bool { unplaced[id] != nil }
 
-    var wakeAt: Instant? { unplaced.isEmpty ? nil : triedAgainAt }
-
-    /// Shortens the wait if the clock was set back.
-    func clockWasSet() { triedAgainAt = min(triedAgainAt, now.advanced(byMilliseconds: delayMilliseconds)) }
+    var wakeAt: MonotonicInstant? { unplaced.isEmpty ? nil : triedAgainAt }
 
     /// The jobs that are not in their places, each with its path and the obstacle.
     var problems: [(file: String, message: String)] {
-        unplaced.values.sorted { $0.job.id < $1.job.id }.map {
-            (Layout.directory(of: $0.job.id, $0.job.state), "cannot be brought there: \($0.error); tried again at \(triedAgainAt.rfc3339)")
+        let again = now.advanced(byMilliseconds: triedAgainAt.millisecondsLeft(at: monotonicNow))
+        return unplaced.values.sorted { $0.job.id < $1.job.id }.map {
+            (Layout.directory(of: $0.job.id, $0.job.state), "cannot be brought there: \($0.error); tried again at \(again.rfc3339)")
         }
     }
 
@@ -79,7 +77,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     func tryLater(_ job: Job, _ error: SystemError, _ begun: Set<JobState> = []) {
         if unplaced.isEmpty {
             delayMilliseconds = Self.delayMillisecondsMin
-            triedAgainAt = now.advanced(byMilliseconds: delayMilliseconds)
+            triedAgainAt = monotonicNow.advanced(byMilliseconds: delayMilliseconds)
         }
         if unplaced.updateValue(Unplaced(job: job, error: error, begun: begun.union([job.state])), forKey: job.id) == nil {
             log.write(.error, "not-placed", at: now, ["id": job.id.text, "state": job.state.rawValue, "error": "\(error)"])
@@ -102,7 +100,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
     }
 
     func placeAgain() throws(SystemError) {
-        guard !unplaced.isEmpty, now >= triedAgainAt else { return }
+        guard !unplaced.isEmpty, monotonicNow >= triedAgainAt else { return }
         let waiting = unplaced.values.sorted { $0.job.id < $1.job.id }
         for one in waiting {
             try bringToPlace(one.job)
@@ -112,7 +110,7 @@ final class Placement<FS: FileSystem, W: World>: ServicePart {
             }
         }
         delayMilliseconds = min(2 * delayMilliseconds, Self.delayMillisecondsMax)
-        triedAgainAt = now.advanced(byMilliseconds: delayMilliseconds)
+        triedAgainAt = monotonicNow.advanced(byMilliseconds: delayMilliseconds)
     }
 
     // MARK: Starting

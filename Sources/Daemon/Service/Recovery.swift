@@ -33,7 +33,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
     /// Ended workers of this daemon, or adopted ones, with a run in progress. The next turn reads their records.
     private var goneWorkers: [(job: Job, record: String)] = []
     /// Workers' records that the disk cannot read, and the time of the first failure.
-    private var unreadableRecords: [String: Instant] = [:]
+    private var unreadableRecords: [String: MonotonicInstant] = [:]
 
     init(_ service: Service<FS, W>) { self.service = service }
 
@@ -45,7 +45,7 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
     /// True when some runs have not been found, so that any worker's record may belong to one of them.
     var isSearching: Bool { !unaccounted.isEmpty }
 
-    var wakeAt: Instant? { unaccounted.isEmpty ? nil : now.advanced(byMilliseconds: 20) }
+    var wakeAt: MonotonicInstant? { unaccounted.isEmpty ? nil : monotonicNow.advanced(byMilliseconds: 20) }
 
     func workerIsGone(_ job: Job, record: String) { goneWorkers.append((job, record)) }
 
@@ -271,8 +271,8 @@ final class Recovery<FS: FileSystem, W: World>: ServicePart {
             guard case .file(_, let bytes) = taken else { return nil }
             return WorkerRecord.parse(bytes)
         } catch {
-            let since = min(unreadableRecords[record] ?? now, now)
-            let isNew = now.milliseconds - since.milliseconds < Self.unreadableMilliseconds
+            let since = unreadableRecords[record] ?? monotonicNow
+            let isNew = monotonicNow.milliseconds(since: since) < Self.unreadableMilliseconds
             guard error.isShortage || error.mayPass && isNew else { return nil }
             unreadableRecords[record] = since
             throw error

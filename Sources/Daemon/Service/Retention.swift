@@ -6,6 +6,7 @@ import Store
 /// Invariants:
 /// - A record is removed when its stay has ended, and not before. If the removal fails, it is repeated the next day.
 /// - While a clock that has jumped ahead is on trial, no record is removed.
+/// - All times are of the wall clock, by which a record's age counts. After it was set back, the next scan is at most a day away.
 /// - The journal is rotated only when all decisions are journaled and carried out.
 final class Retention<FS: FileSystem, W: World>: ServicePart {
     unowned let service: Service<FS, W>
@@ -18,6 +19,7 @@ final class Retention<FS: FileSystem, W: World>: ServicePart {
     private var removals = Removals()
     /// The present scan of all records.
     private var pruning: PruneScan?
+    /// The time of the next scan of all records.
     private var nextPrune = Instant(milliseconds: 0)
     /// The configured stay at the last scan of all records.
     private var prunedKeepMilliseconds: Int64?

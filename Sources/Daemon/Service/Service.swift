@@ -89,13 +89,11 @@ package final class Service<FS: FileSystem, W: World> {
         submit(.programChanged(nil))
     }
 
-    /// The clock was set. After a clock was set back, delayed work must not wait until the clock reaches the old time again.
+    /// The wall clock was set. The service's own waits go by another clock, except the daily scan of records.
     package func clockWasSet() {
         log.write(.notice, "clock-set", at: now)
         warnOfWrongClock()
         submit(.clockSet)
-        intake.clockWasSet()
-        placement.clockWasSet()
         retention.clockWasSet()
     }
 
@@ -131,8 +129,10 @@ package final class Service<FS: FileSystem, W: World> {
     package var hasUnready: Bool { intake.hasUnready }
 
     /// The time of the next turn if nothing happens before.
-    package var nextWake: Instant? {
-        [scheduler.nextWake(), intake.wakeAt, placement.wakeAt, recovery.wakeAt, retention.wakeAt].lazy.compactMap { $0 }.min()
+    package var wakeAt: Wake {
+        Wake(
+            wall: [scheduler.nextWake(), retention.wakeAt].lazy.compactMap { $0 }.min(),
+            monotonic: [intake.wakeAt, placement.wakeAt, recovery.wakeAt].lazy.compactMap { $0 }.min())
     }
 
     // MARK: The order of a turn

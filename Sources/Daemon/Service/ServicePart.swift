@@ -15,6 +15,7 @@ extension ServicePart {
     var log: Log { service.log }
     var world: W { service.world }
     var now: Instant { service.world.now }
+    var monotonicNow: MonotonicInstant { service.world.monotonicNow }
 
     func handle(_ event: Event) { service.handle(event) }
 

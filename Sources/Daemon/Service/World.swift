@@ -5,8 +5,11 @@ import WorkerProtocol
 /// The service's access to everything besides its disk: the clock, the workers, the programs of patterns. The daemon implements
 /// it for real use; the simulator's implementation can stop at any moment.
 package protocol World: AnyObject {
-    /// The time of the wall clock.
+    /// The time of the wall clock, which people and NTP set.
     var now: Instant { get }
+
+    /// The time of the clock that is never set, for the service's own waits.
+    var monotonicNow: MonotonicInstant { get }
 
     /// The configuration in force.
     var configuration: Configuration { get }

@@ -114,6 +114,6 @@ final class UserLink: Part {
 
     /// The time at which root's daemon has to start this one again.
     private var wantedBackAt: Instant {
-        service.nextWake.map { $0.advanced(byMilliseconds: -IdleTime.earlyMilliseconds) } ?? Instant(milliseconds: .max)
+        service.wakeAt.wall.map { $0.advanced(byMilliseconds: -IdleTime.earlyMilliseconds) } ?? Instant(milliseconds: .max)
     }
 }
