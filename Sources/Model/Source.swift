@@ -36,7 +36,16 @@ public struct Source: Sendable, Hashable {
     public static func format(ofFile name: String, firstBytes: [UInt8], isExecutable: Bool) -> Format? {
         if name.hasSuffix(".toml") { return .toml }
         if name.hasSuffix(".json") { return .json }
-        return isExecutable && firstBytes.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) ? .script : nil
+        return isExecutable && isScript(firstBytes) ? .script : nil
+    }
+
+    public static func isScript(_ firstBytes: [UInt8]) -> Bool { firstBytes.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) }
+
+    /// The reason why a file has no format, and the way to give it one.
+    public static func refusal(firstBytes: [UInt8]) -> (message: String, hint: String?) {
+        isScript(firstBytes)
+            ? ("is a script but not executable", "chmod +x it")
+            : ("is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!", nil)
     }
 
     /// The file's name in the job's directory.

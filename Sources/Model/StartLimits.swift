@@ -100,10 +100,28 @@ extension Source {
     public func job(
         _ context: ReadingContext, task: (String) -> TaskDefinition?
     ) throws(Problems) -> (source: Source, definition: JobDefinition, task: String?) {
-        let table = try table()
-        guard let value = table["task"] else {
-            return (self, try JobDefinition.accept(table, isScript: format == .script, context), nil)
+        let (keys, task) = try keys(context, task: task)
+        guard let task else { return (self, try JobDefinition.accept(keys, isScript: format == .script, context), nil) }
+        let job = try JobDefinition.accept(keys, context)
+        let source = Source(
+            format: .json, bytes: Array(JSON.write(Value(.table(keys), at: Position(line: 1, column: 1)), pretty: true).utf8))
+        guard source.bytes.count <= Source.bytesMax else {
+            throw Problems(
+                DocumentError(
+                    position: try table()["task"]?.position ?? Position(line: 1, column: 1),
+                    message: "the job with the keys of task \"\(task)\" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed"))
         }
+        return (source, job, task)
+    }
+
+    /// A job's own keys over those of the task that it names, and that task's name.
+    ///
+    /// - Parameter task: returns the definition in force of a task. Nil when there is none.
+    public func keys(
+        _ context: ReadingContext, task: (String) throws(Problems) -> TaskDefinition?
+    ) throws(Problems) -> (keys: Table, task: String?) {
+        let table = try table()
+        guard let value = table["task"] else { return (table, nil) }
         func refuse(_ at: Position, _ message: String, _ hint: String? = nil) -> Problems {
             Problems(DocumentError(position: at, message: message, hint: hint))
         }
@@ -112,17 +130,8 @@ extension Source {
         for key in ["command", "script"] {
             if let other = table[key] { throw refuse(other.position, "\(key) and task are both given", "keep one of them") }
         }
-        guard let definition = task(name) else { throw refuse(value.position, "there is no task \"\(name)\"") }
-        let merged = try definition.jobTable(overrides: table, context.taskDefaults)
-        let job = try JobDefinition.accept(merged, context)
-        let source = Source(
-            format: .json, bytes: Array(JSON.write(Value(.table(merged), at: Position(line: 1, column: 1)), pretty: true).utf8))
-        guard source.bytes.count <= Source.bytesMax else {
-            throw refuse(
-                value.position,
-                "the job with the keys of task \"\(name)\" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed")
-        }
-        return (source, job, name)
+        guard let definition = try task(name) else { throw refuse(value.position, "there is no task \"\(name)\"") }
+        return (try definition.jobTable(overrides: table, context.taskDefaults), name)
     }
 
     /// Refuses a text that could not be read back: it is longer, deeper or has more values than the limits, or is not valid in

@@ -113,7 +113,7 @@ final class People {
             drops[index].mayBeGone = true
             let text = compose(pick, isSynced: false).text
             drops[drops.count - 1].name = String(path.drop { $0 != "/" }.dropFirst())
-            let name = Spool<SimulatedDisk>.stem(of: drops[drops.count - 1].name)
+            let name = Layout.stem(of: drops[drops.count - 1].name)
             guard pick >> 40 % 3 == 0, JobID(name) != nil else { return try rename(into: path, text) }
             // By a request, which the daemon may refuse: the new text is then nowhere.
             drops[drops.count - 1].mayBeGone = true
@@ -179,7 +179,7 @@ final class People {
             guard others.isDisjoint(with: marks(in: try disk.node(Self.away(id)))) else { return }
             try disk.move(Self.away(id), to: "\(Layout.running)/\(id)")
         case .cancel:
-            let ids = try disk.node(Layout.new).entries.keys.map { Spool<SimulatedDisk>.stem(of: $0) }
+            let ids = try disk.node(Layout.new).entries.keys.map { Layout.stem(of: $0) }
                 + disk.node(Layout.running).entries.keys
             guard !ids.isEmpty else { return }
             let first = Int(pick % UInt64(ids.count))

@@ -232,7 +232,7 @@ package final class SimulatedWorld: World {
                 service.noticed(
                     event.name, isGone: event.what == .gone, isCreated: event.what == .created || event.what == .attributes,
                     isMovedIn: event.what == .movedIn)
-            case Layout.tasks: if !Name.isUnfinished(event.name) { service.noticed(task: Spool<SimulatedDisk>.stem(of: event.name)) }
+            case Layout.tasks: if !Name.isUnfinished(event.name) { service.noticed(task: Layout.stem(of: event.name)) }
             case Layout.control: service.noticed(control: event.name)
             default: break
             }

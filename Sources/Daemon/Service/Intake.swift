@@ -266,7 +266,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         for name in job.definition.after?.all ?? [] {
             // It was dropped first, but may not have been read first.
             if let id = JobID(name), id != job.id, !isKnown(id) {
-                for file in Spool<FS>.waitingNames(of: id) where !beingTaken.contains(file) {
+                for file in Layout.waitingNames(of: id.text) where !beingTaken.contains(file) {
                     guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
                     // A chain that arrived in the wrong order is followed to this depth, and the rest of it later.
                     guard beingTaken.count < Self.chainMax else { return nil }

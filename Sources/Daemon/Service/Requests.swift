@@ -145,7 +145,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     /// complete.
     private func takeIfDropped(_ id: JobID) throws(SystemError) {
         guard scheduler.jobs[id] == nil else { return }
-        for ending in [".toml", ".json", ""] { try service.intake.take(id.text + ending, [.settled, .movedIn]) }
+        for name in Layout.waitingNames(of: id.text) { try service.intake.take(name, [.settled, .movedIn]) }
     }
 
     /// The answer is an exit code and a sentence. Nil when it follows later.

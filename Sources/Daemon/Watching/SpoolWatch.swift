@@ -101,9 +101,9 @@ final class SpoolWatch: FileWatcher {
                     event.name, isGone: event.mask.isDisjoint(with: isComing),
                     isCreated: !event.mask.isDisjoint(with: [.created, .attributesChanged]), isMovedIn: event.mask.contains(.movedTo))
             case watches.tasks:
-                if !Name.isUnfinished(event.name) { service.noticed(task: Spool<DiskFileSystem>.stem(of: event.name)) }
+                if !Name.isUnfinished(event.name) { service.noticed(task: Layout.stem(of: event.name)) }
             case watches.schedules:
-                if !Name.isUnfinished(event.name) { service.noticed(schedule: Spool<DiskFileSystem>.stem(of: event.name)) }
+                if !Name.isUnfinished(event.name) { service.noticed(schedule: Layout.stem(of: event.name)) }
             case watches.patterns: service.submit(.programChanged(event.name))
             case watches.control: service.noticed(control: event.name)
             case watches.journal: if event.name == service.spool.journal.segment { onSuspicion() }

@@ -104,7 +104,7 @@ struct ApplyPlan {
         guard !tasks.isEmpty else { return [] }
         let catalog = try TaskCatalog(session)
         let entries = try catalog.entries(named: tasks.sorted())
-        return Set(entries.flatMap { $0.schedules.compactMap(\.file) }.map { Spool<DiskFileSystem>.stem(of: $0) })
+        return Set(entries.flatMap { $0.schedules.compactMap(\.file) }.map { Layout.stem(of: $0) })
     }
 
     // MARK: Checking

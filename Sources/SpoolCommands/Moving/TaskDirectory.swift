@@ -59,7 +59,7 @@ struct TaskDirectory {
                 unread.append(entry.name)
                 continue
             }
-            let stem = Spool<DiskFileSystem>.stem(of: entry.name)
+            let stem = Layout.stem(of: entry.name)
             guard Name.isValid(stem) else {
                 problems.append("\(shown): \"\(stem)\" is not a name: \(Name.form)")
                 continue

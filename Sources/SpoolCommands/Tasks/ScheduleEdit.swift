@@ -30,7 +30,7 @@ struct ScheduleEdit: DefinitionText {
     let source: Source
     let fs: DiskFileSystem
 
-    private var id: String { Spool<DiskFileSystem>.stem(of: file) }
+    private var id: String { Layout.stem(of: file) }
     var label: String { "schedule \(id)" }
     var path: String { "\(Layout.schedules)/\(file)" }
 

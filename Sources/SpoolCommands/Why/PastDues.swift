@@ -40,7 +40,7 @@ struct PastDues {
         }
         // Schedules that are written, and that no daemon has accepted yet.
         for own in entry?.schedules ?? [] where !schedules.contains(where: { $0.definition.id == own.definition.id }) {
-            let file = own.file.map { "\(Layout.schedules)/\(Spool<DiskFileSystem>.stem(of: $0))" } ?? "\(Layout.tasks)/\(task)"
+            let file = own.file.map { "\(Layout.schedules)/\(Layout.stem(of: $0))" } ?? "\(Layout.tasks)/\(task)"
             if history.definitions[file] == nil || down != nil && instant >= now { schedules.append(own) }
         }
         return schedules

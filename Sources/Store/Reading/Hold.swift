@@ -204,7 +204,7 @@ extension JobRecords {
             let isExecutable = !place.isFile || status.mode & 0o111 != 0
             guard let format = Source.format(ofFile: path, firstBytes: bytes, isExecutable: isExecutable) else { continue }
             // Not readable: the job's status then shows the fault.
-            return try? read(Source(format: format, bytes: bytes).table(), isScript: format == .script, context)
+            return try? read(Source(format: format, bytes: bytes), context).definition
         }
         return nil
     }

@@ -49,17 +49,12 @@ public struct JobRecords<FS: FileSystem> {
     let context: ReadingContext
     /// The reader for records of ended jobs. Nil until it is first needed.
     private var reader: RecordReader??
-    /// Ids of waiting files whose names are not ids, from the journal. They are read when first needed.
-    private var accepted: [String: AcceptedFile]?
-
-    private struct AcceptedFile {
-        var id: String
-        var inode: UInt64
-    }
+    private var accepted: AcceptedFiles<FS>
 
     public init(_ fs: FS, _ context: ReadingContext) {
         self.fs = fs
         self.context = context
+        accepted = AcceptedFiles(fs)
     }
 
     // MARK: One job
@@ -77,9 +72,7 @@ public struct JobRecords<FS: FileSystem> {
             return place
         }
         // The job waits under a name that is not its id.
-        for (file, one) in try acceptedFiles() where one.id == id {
-            if try isWaiting(file, one) { return JobPlace(id: id, state: .new, path: "\(Layout.new)/\(file)", isFile: true) }
-        }
+        if let file = try accepted.file(of: id) { return JobPlace(id: id, state: .new, path: "\(Layout.new)/\(file)", isFile: true) }
         // Files may have moved since the journal was read.
         return try quickPlace(of: id)
     }
@@ -87,7 +80,7 @@ public struct JobRecords<FS: FileSystem> {
     private func quickPlace(of id: String) throws(JournalError) -> JobPlace? {
         do throws(SystemError) {
             var waiting: JobPlace?
-            for file in ["\(id).toml", "\(id).json", id] {
+            for file in Layout.waitingNames(of: id) {
                 let found: FileStatus?
                 do throws(SystemError) { found = try fs.status("\(Layout.new)/\(file)") } catch {
                     // In root's spool, a job that runs as another user and asks about itself may not read this directory.
@@ -98,7 +91,7 @@ public struct JobRecords<FS: FileSystem> {
                 waiting = JobPlace(id: id, state: .new, path: "\(Layout.new)/\(file)", isFile: status.kind != .directory)
                 break
             }
-            for state in [JobState.running, .done, .failed] {
+            for state in JobState.afterNew {
                 let path = "\(state.rawValue)/\(id)"
                 guard let status = try fs.status(path), status.kind == .directory else { continue }
                 // A directory without a status exists for a moment, before the file is moved into it.
@@ -176,85 +169,6 @@ public struct JobRecords<FS: FileSystem> {
         return nil
     }
 
-    private func bareRecord(at place: JobPlace) -> JobRecord {
-        // It is gone by now or not accessible, so nothing is known.
-        let changed = (try? fs.status(place.path)).flatMap { $0 }.map { Instant(milliseconds: $0.changedNanoseconds / 1_000_000) }
-        let instant = JobID(place.id)?.instant ?? changed ?? Instant(milliseconds: 0)
-        var status = JobStatus(
-            id: place.id, name: JobID(place.id)?.name ?? place.id, due: instant, createdAt: changed ?? instant, host: "")
-        status.state = place.state
-        if place.state == .new, !place.isFile, let path = place.path.split(separator: "/").last,
-            // It is gone by now or not accessible, so nothing is known.
-            let names = try? fs.list(place.path).map(\.name), !names.contains(where: Source.fileNames.contains)
-        {
-            status.error = "\(path): \(Spool<FS>.noJobsFile)"
-        }
-        return JobRecord(place: place, status: status, json: status.json(), isComplete: false)
-    }
-
-    /// A waiting file has no status yet. Its content is read as the daemon would read it.
-    private func waitingRecord(at place: JobPlace) throws(SystemError) -> JobRecord? {
-        let file = String(place.path.dropFirst(Layout.new.utf8.count + 1))
-        switch try fs.take(place.path, limit: Source.bytesMax, ignoringWriters: true) {
-        case .missing, .foreign: return nil
-        case .file(let status, let bytes):
-            let dropped = Instant(milliseconds: status.changedNanoseconds / 1_000_000)
-            let id = JobID(place.id)
-            var record = JobStatus(
-                id: place.id, name: id?.name ?? Name.sanitized(Spool<FS>.stem(of: file)), due: id?.instant ?? dropped,
-                createdAt: dropped, host: "")
-            var context = context
-            context.now = dropped
-            guard let format = Source.format(ofFile: file, firstBytes: bytes, isExecutable: status.mode & 0o111 != 0) else {
-                record.error = "\(file): is not a job: expected NAME.toml, NAME.json, or an executable script"
-                return JobRecord(place: place, status: record, json: record.json())
-            }
-            do throws(Problems) {
-                let table = try Source(format: format, bytes: bytes).table()
-                let definition = try read(table, isScript: format == .script, context)
-                record.title = definition.title
-                record.description = definition.description
-                record.task = table.text("task")
-                record.tries = definition.tries
-                record.priority = definition.priority
-                record.queue = definition.queue
-                record.tags = definition.tags
-                record.payload = definition.payload
-                record.scheduledAt = definition.start ?? record.due
-                record.notBefore = definition.start ?? record.due
-                record.deadline = definition.deadline?.instant(due: record.due)
-                record.keepMilliseconds = definition.keepMilliseconds
-            } catch {
-                record.error = error.all.map { "\(file):\($0)" }.joined(separator: "\n")
-            }
-            return JobRecord(place: place, status: record, json: record.json())
-        case .busy, .tooLarge, .other, .refused:
-            return bareRecord(at: place)
-        }
-    }
-
-    /// A job's keys, over those of the task that it names.
-    func read(_ table: Table, isScript: Bool, _ context: ReadingContext) throws(Problems) -> JobDefinition {
-        guard let name = table.text("task"), Name.isValid(name) else {
-            return try JobDefinition.read(table, isScript: isScript, context)
-        }
-        let spool = Spool(fs, host: "")
-        func problem(_ message: String) -> Problems { Problems(DocumentError(position: Position(line: 1, column: 1), message: message)) }
-        let task: InForce<TaskDefinition>?
-        do throws(SystemError) {
-            let files = try spool.definitionFiles(in: Layout.tasks, stem: name)
-            task = files.isEmpty ? nil : try spool.tasksInForce([(name, files)], context).all[0]
-        } catch {
-            throw problem("\(error)")
-        }
-        guard let task else { throw problem("there is no task \"\(name)\"") }
-        guard let definition = task.definition else { throw problem(task.problems.joined(separator: "; ")) }
-        var merged = try definition.source.table()
-        merged.removeTaskKeys()
-        for entry in table.entries where entry.key != "task" { merged.set(entry.key, entry.value) }
-        return try JobDefinition.read(merged, context)
-    }
-
     // MARK: Many jobs
 
     /// The places of all jobs in these states, newest id first. Reads only names.
@@ -283,11 +197,10 @@ public struct JobRecords<FS: FileSystem> {
     }
 
     private mutating func id(ofWaiting file: String) throws(JournalError) -> String {
-        let stem = Spool<FS>.stem(of: file)
+        let stem = Layout.stem(of: file)
         if JobID(stem) != nil { return stem }
-        if let one = try acceptedFiles()[file], try isWaiting(file, one) { return one.id }
         // Not taken up yet: the file's name is its only name.
-        return file
+        return try accepted.id(of: file) ?? file
     }
 
     /// Ids that begin or end with `part`, at most `limit`, for a person who types only part of an id.
@@ -299,31 +212,5 @@ public struct JobRecords<FS: FileSystem> {
             if found.count == limit { break }
         }
         return found
-    }
-
-    // MARK: The journal
-
-    private func isWaiting(_ file: String, _ one: AcceptedFile) throws(JournalError) -> Bool {
-        do throws(SystemError) { return try fs.status("\(Layout.new)/\(file)")?.inode == one.inode } catch {
-            throw .system(error)
-        }
-    }
-
-    /// The ids under which files in `new/` were accepted. Reads the newest segment once.
-    private mutating func acceptedFiles() throws(JournalError) -> [String: AcceptedFile] {
-        if let accepted { return accepted }
-        var files: [String: AcceptedFile] = [:]
-        let newest: String?
-        do throws(SystemError) { newest = try Journal<FS>.segments(fs).last } catch { throw .system(error) }
-        if let newest {
-            try Journal<FS>.read(fs, segment: newest) { line in
-                guard line.kind == "accepted", let file = line.bytes("file"), let id = line["id"],
-                    let inode = line.integer("inode")
-                else { return }
-                files[FileName.string(from: file)] = AcceptedFile(id: id, inode: UInt64(bitPattern: inode))
-            }
-        }
-        accepted = files
-        return files
     }
 }

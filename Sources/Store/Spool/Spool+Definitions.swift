@@ -38,7 +38,7 @@ extension Spool {
         var files: [String: [String]] = [:]
         for entry in try fs.list(directory) where !Name.isUnfinished(entry.name) && entry.kind != .directory {
             if try fs.foreignOwner("\(directory)/\(entry.name)") != nil { continue }
-            files[Self.stem(of: entry.name), default: []].append(entry.name)
+            files[Layout.stem(of: entry.name), default: []].append(entry.name)
         }
         return files
     }

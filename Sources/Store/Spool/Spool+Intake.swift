@@ -39,7 +39,7 @@ extension Spool {
     ) throws(SystemError) -> Arrival {
         guard !Name.isUnfinished(name) else { return .notYet }
         let path = "\(Layout.new)/\(name)"
-        let stem = Self.stem(of: name)
+        let stem = Layout.stem(of: name)
         /// A waiting job whose file can no longer be used is rejected.
         func rejection(_ why: String, _ status: FileStatus?) -> RejectedFile {
             var file = self.rejection(name, stem, context, why, changed: status)
@@ -73,45 +73,39 @@ extension Spool {
                 if isSettling(status, context) { return .notYet }
                 return .rejected(rejection(Self.foreign(status.owner), status))
             }
-            let isExecutable = status.mode & 0o111 != 0
-            guard let format = Source.format(ofFile: name, firstBytes: bytes, isExecutable: isExecutable) else {
-                let isScript = bytes.starts(with: Array("#!".utf8))
-                if isScript, isSettling(status, context) { return .notYet }
-                let why =
-                    isScript
-                    ? "is a script but not executable; chmod +x it"
-                    : "is not a job: expected NAME.toml, NAME.json, or an executable script that begins with #!"
-                return .rejected(rejection(why, status))
+            let dropped = DroppedFile(name, status, at: context.now)
+            guard let format = dropped.format(of: bytes) else {
+                if Source.isScript(bytes), isSettling(status, context) { return .notYet }
+                return .rejected(rejection(DroppedFile.refusal(of: bytes), status))
             }
             let source = Source(format: format, bytes: bytes)
-            let identity = identify(name, stem, status, known: known, context, isTaken: isTaken)
-            if identity.isNamed, let first = try duplicate(of: identity.id, known: known, source, isTaken: isTaken) {
+            let id = dropped.id ?? known ?? newID(dropped, status, context, isTaken: isTaken)
+            if dropped.id != nil, let first = try duplicate(of: id, known: known, source, isTaken: isTaken) {
                 switch first {
                 case .same:
                     try fs.removeFile(path)
-                    return .again(identity.id)
+                    return .again(id)
                 case .other:
                     var file = rejection("has the id of another job", status)
                     file.id = JobID(
-                        instant: context.now, name: identity.name,
+                        instant: context.now, name: id.name,
                         unique: stableHash("\(name)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)"))
                     return .rejected(file)
                 }
             }
             do throws(Problems) {
                 let (stored, definition, taskName) = try source.job(context, task: task)
-                let due = identity.due
                 return .job(
                     AcceptedJob(
-                        id: identity.id, name: identity.isNamed ? identity.name : taskName ?? identity.name,
-                        task: taskName, schedule: taskName.flatMap { schedule(of: identity.id, among: schedules($0), of: $0) },
-                        due: due, createdAt: context.now, notBefore: definition.start ?? due, source: stored, definition: definition,
+                        id: id, name: dropped.name(task: taskName), task: taskName,
+                        schedule: taskName.flatMap { schedule(of: id, among: schedules($0), of: $0) }, due: dropped.due,
+                        createdAt: context.now, notBefore: definition.start ?? dropped.due, source: stored, definition: definition,
                         file: FileStamp(
                             name: name, inode: status.inode, size: status.size,
                             modifiedNanoseconds: status.modifiedNanoseconds)))
             } catch {
                 var file = rejection("", status)
-                file.id = identity.id
+                file.id = id
                 file.error = error.all.map { "\(name):\($0)" }.joined(separator: "\n")
                 return .rejected(file)
             }
@@ -120,32 +114,18 @@ extension Spool {
 
     // MARK: Identity
 
-    private struct Identity {
-        var id: JobID
-        var name: String
-        var due: Instant
-        /// The file's name is an id, which contains the job's name.
-        var isNamed: Bool
-    }
-
-    private func identify(
-        _ file: String, _ stem: String, _ status: FileStatus, known: JobID?, _ context: ReadingContext,
-        isTaken: (JobID) -> Job?
-    ) -> Identity {
-        let dropped = Instant(milliseconds: min(status.changedNanoseconds / 1_000_000, context.now.milliseconds))
-        if let id = JobID(stem) {
-            return Identity(id: id, name: id.name, due: min(id.instant ?? dropped, context.now), isNamed: true)
+    /// An id for a file whose name is not one. Two files written in place within one tick of the clock are two jobs.
+    private func newID(_ dropped: DroppedFile, _ status: FileStatus, _ context: ReadingContext, isTaken: (JobID) -> Job?) -> JobID {
+        let what = "\(dropped.file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)"
+        var unique = stableHash(what)
+        while true {
+            let id = JobID(instant: dropped.due, name: dropped.name(task: nil), unique: unique)
+            if isTaken(id) == nil { return id }
+            unique &+= 1
         }
-        let name = Name.sanitized(stem)
-        if let known { return Identity(id: known, name: name, due: dropped, isNamed: false) }
-        var unique = stableHash("\(file)\u{0}\(status.inode)\u{0}\(status.changedNanoseconds)\u{0}\(context.now.milliseconds)")
-        // Two files written in place within one tick of the clock are two jobs.
-        while isTaken(JobID(instant: dropped, name: name, unique: unique)) != nil { unique &+= 1 }
-        return Identity(
-            id: JobID(instant: dropped, name: name, unique: unique), name: name, due: dropped, isNamed: false)
     }
 
-    private func rejection(
+    func rejection(
         _ file: String, _ stem: String, _ context: ReadingContext, _ why: String, changed: FileStatus? = nil
     ) -> RejectedFile {
         let inode = changed?.inode ?? 0
@@ -197,161 +177,25 @@ extension Spool {
     /// The task of which a job's file is a run. Nil when it is not a run, or cannot be read.
     private func taskNamed(in source: Source) -> String? { (try? source.table())?.text("task") }
 
-    public static func stem(of file: String) -> String {
-        for ending in [".toml", ".json"] where file.hasSuffix(ending) { return String(file.dropLast(ending.count)) }
-        return file
-    }
+    // MARK: Files of others and files that are still written
 
-    // MARK: Directories
-
-    /// A job's directory that somebody moved or copied back into new/ runs again, as a new job with a link to the old one. A
-    /// directory without a status of an old job is a new job with its input.
-    private func intakeDirectory(
-        _ name: String, isMovedIn: Bool, _ context: ReadingContext, isTaken: (JobID) -> Job?, task: (String) -> TaskDefinition?
-    ) throws(SystemError) -> Arrival {
-        let path = "\(Layout.new)/\(name)"
-        var found: (file: String, status: FileStatus, bytes: [UInt8])?
-        for file in Source.fileNames {
-            if case .file(let status, let bytes) = try fs.take("\(path)/\(file)", limit: Source.bytesMax) {
-                found = (file, status, bytes)
-                break
-            }
-        }
-        if try isBeingCopied(path, isMovedIn: isMovedIn, context) { return .notYet }
-        guard let found else {
-            if let owner = try fs.foreignOwner(path) { return .foreign(owner) }
-            // Created by mkfs(8), or meant for a user who does not own it yet.
-            let isUsers = isRoots ? try UserPart.owner(ofName: name) != nil : false
-            if name == "lost+found" || isUsers { return .ignored(why: "a directory without a job's file") }
-            guard let status = try fs.status(path) else { return .missing }
-            let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
-            if !isMovedIn, abs(age) < Self.fillingMilliseconds { return .notYet }
-            return .rejected(rejection(name, name, context, Self.noJobsFile, changed: status))
-        }
-        let ownID = JobID(name)
-        var old: String?
-        var paths: [String] = []
-        var oldTask: String?
-        var attempt = 0
-        if case .file(_, let bytes) = try fs.take("\(path)/\(Layout.statusFile)", limit: Source.bytesMax) {
-            // An unreadable one belongs to the job after which the directory is named, which has run.
-            let status = statusTable(bytes)
-            old = status?.text("id") ?? ownID?.text
-            // Left by the job that was about to repeat this one when the machine stopped.
-            if let ownID, status?.text("retry_of") == ownID.text { old = ownID.text }
-            paths = status?.texts("paths") ?? []
-            oldTask = status?.text("task")
-            attempt = Int(clamping: status?.whole("try") ?? 0)
-        }
-        let jobName = ownID?.name ?? Name.sanitized(name)
-        let id: JobID
-        var due = context.now
-        if let ownID, ownID.text != old, isTaken(ownID) == nil, try end(of: ownID) == nil {
-            id = ownID
-            due = min(ownID.instant ?? due, due)
-        } else {
-            id = try newID(jobName, unique: stableHash("\(name)\u{0}\(found.status.inode)"), context, isTaken: isTaken)
-        }
-        let format = Source.format(ofFile: found.file, firstBytes: found.bytes, isExecutable: true) ?? .toml
-        guard let directory = try fs.status(path) else { return .missing }
-        let source: Source
-        let definition: JobDefinition
-        let taskName: String?
-        do throws(Problems) {
-            (source, definition, taskName) = try Source(format: format, bytes: found.bytes).job(context, task: task)
-        } catch {
-            return .rejected(
-                RejectedFile(
-                    id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
-                    error: error.all.map { "\(name)/\(found.file):\($0)" }.joined(separator: "\n")))
-        }
-        for one in [ownID?.text, old] {
-            guard let writer = try writer(of: found, from: one) else { continue }
-            if isSettling(found.status, context) { return .notYet }
-            return .rejected(
-                RejectedFile(
-                    id: id, name: jobName, file: name, inode: directory.inode, due: context.now,
-                    error: "\(name)/\(found.file): \(Self.foreign(writer))"))
-        }
-        if id.text != name { try fs.renameNoReplace(path, to: "\(Layout.new)/\(id.text)") }
-        // The file of a scheduled run has its task's keys but not the task's name. A repeated run is still a run of its task.
-        let knownTask = oldTask.flatMap { Name.isValid($0) && task($0) != nil ? $0 : nil }
-        var job = AcceptedJob(
-            id: id, name: jobName, task: taskName ?? knownTask, due: due, createdAt: context.now, notBefore: definition.start ?? due,
-            source: source, definition: definition, file: nil, retryOf: old, isDirectory: true)
-        job.paths = paths
-        if old != nil { job.earlierTries = try lastTry(in: "\(Layout.new)/\(id.text)", attempt: attempt) }
-        return .job(job)
-    }
-
-    /// An id for a record that is run again. Two copies made by a power cut are two jobs, even within one tick of the clock.
-    private func newID(_ name: String, unique: UInt64, _ context: ReadingContext, isTaken: (JobID) -> Job?) throws(SystemError) -> JobID {
-        var unique = unique
-        while true {
-            let id = JobID(instant: context.now, name: name, unique: unique)
-            if isTaken(id) == nil, try !stands(id) { return id }
-            unique &+= 1
-        }
-    }
-
-    private static func foreign(_ owner: UInt32) -> String {
+    static func foreign(_ owner: UInt32) -> String {
         "belongs to user \(owner), who may have written it, and would run as root has it: look at it, then chown it to root"
-    }
-
-    /// The user other than root who may have written a job's file: its owner, or the user of the record of which it may be a
-    /// copy.
-    private func writer(
-        of found: (file: String, status: FileStatus, bytes: [UInt8]), from id: String?
-    ) throws(SystemError) -> UInt32? {
-        guard isRoots else { return nil }
-        if found.status.owner != 0 { return found.status.owner }
-        guard let id, let id = JobID(id) else { return nil }
-        for state in [JobState.done, .failed] {
-            let directory = Layout.directory(of: id, state)
-            guard let status = try fs.status(directory), status.owner != 0 else { continue }
-            guard case .file(let own, let bytes) = try fs.take("\(directory)/\(found.file)", limit: Source.bytesMax, ignoringWriters: true),
-                own.owner == 0 || bytes != found.bytes
-            else { return status.owner }
-        }
-        return nil
     }
 
     /// A directory counts as complete when nothing was added to it for this many milliseconds. A file is refused for its mode,
     /// owner or names only when these have not changed for this time.
-    private static var settlingMilliseconds: Int64 { 1000 }
+    static var settlingMilliseconds: Int64 { 1000 }
 
     /// True when a file that is refused for its mode, owner or names may still get others: `install -m 755`, `cp; chmod +x` and
     /// `mv; chown` change them when the file is in its place.
-    private func isSettling(_ status: FileStatus, _ context: ReadingContext, milliseconds: Int64 = settlingMilliseconds) -> Bool {
+    func isSettling(_ status: FileStatus, _ context: ReadingContext, milliseconds: Int64 = settlingMilliseconds) -> Bool {
         abs(context.now.milliseconds - status.changedNanoseconds / 1_000_000) < milliseconds
     }
 
     /// install(1) writes a file with mode 0600, closes it, and then sets its mode by its name. It fails when that name is gone,
     /// so the file waits this long.
     private static var installMilliseconds: Int64 { 20 }
-
-    /// A directory without a job's file is ignored when nothing was added to it for this many milliseconds.
-    private static var fillingMilliseconds: Int64 { 5000 }
-
-    static var noJobsFile: String { "is a directory without a job's file: job.toml, job.json, or an executable job" }
-
-    /// No event reports the end of `cp -r`. It is not done while it adds files or still writes one.
-    private func isBeingCopied(_ path: String, isMovedIn: Bool, _ context: ReadingContext) throws(SystemError) -> Bool {
-        guard let status = try fs.status(path) else { return false }
-        let age = context.now.milliseconds - status.modifiedNanoseconds / 1_000_000
-        // Files that are added during this check are newer than the time at its start.
-        if !isMovedIn, abs(age) < Self.settlingMilliseconds { return true }
-        for entry in try fs.list(path) where entry.kind == .file {
-            if case .busy = try fs.take("\(path)/\(entry.name)", limit: 0) { return true }
-        }
-        return false
-    }
-
-    private func statusTable(_ bytes: [UInt8]) -> Table? {
-        // Not readable as JSON, so it contains no information.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
-        return table
-    }
 }
 
 extension JobID {

@@ -189,7 +189,7 @@ extension Spool {
                 // The file was moved back before, and a power cut has kept both names.
                 if try isOneFile(path, "\(Layout.new)/\(free)") { return try fs.removeFile(path) }
                 number += 1
-                let stem = Self.stem(of: name)
+                let stem = Layout.stem(of: name)
                 // A name of full length is shortened to keep the number.
                 free = "\(number)-\(String(decoding: FileName.bytes(of: stem).prefix(200), as: UTF8.self))\(name.dropFirst(stem.count))"
             }

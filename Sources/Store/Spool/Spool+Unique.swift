@@ -51,21 +51,21 @@ extension Spool {
 
     /// True when a file of this job waits in new/.
     public func waits(_ id: JobID) throws(SystemError) -> Bool {
-        for name in Self.waitingNames(of: id) where try fs.status("\(Layout.new)/\(name)") != nil { return true }
+        for name in Layout.waitingNames(of: id.text) where try fs.status("\(Layout.new)/\(name)") != nil { return true }
         return false
     }
 
     /// True when a job with this id exists, other than as a file that waits under another name.
     public func stands(_ id: JobID) throws(SystemError) -> Bool {
         if try waits(id) { return true }
-        for state in [JobState.running, .done, .failed] where try fs.status(Layout.directory(of: id, state)) != nil { return true }
+        for state in JobState.afterNew where try fs.status(Layout.directory(of: id, state)) != nil { return true }
         return false
     }
 
     /// True when the spool has a record of the job, also in running/, where a record stays while the disk refuses to move it. An
     /// unreadable record counts as none. It causes an error when another job with this id is moved there.
     public func isOnRecord(_ id: JobID) -> Bool {
-        (try? [JobState.running, .done, .failed].contains { try fs.status(Layout.directory(of: id, $0)) != nil }) ?? false  // see above
+        (try? JobState.afterNew.contains { try fs.status(Layout.directory(of: id, $0)) != nil }) ?? false  // see above
     }
 
     /// The end of the job. Nil when the job has not ended, or has no record.
@@ -75,9 +75,6 @@ extension Spool {
         }
         return nil
     }
-
-    /// The names that a job with this id can have in `new/`.
-    public static func waitingNames(of id: JobID) -> [String] { ["\(id).toml", "\(id).json", id.text] }
 
     /// Removes the files of keys whose jobs no longer exist.
     public func forgetUnused(isAlive: (JobID) -> Bool) throws(SystemError) {
