@@ -265,7 +265,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
         var onRecord = OnRecord()
         for name in job.definition.after?.all ?? [] {
             // It was dropped first, but may not have been read first.
-            if let id = JobID(name), id != job.id, !isKnown(id) {
+            if let id = JobID(name), id != job.id, !service.isKnown(id) {
                 for file in Layout.waitingNames(of: id.text) where !beingTaken.contains(file) {
                     guard try spool.fs.status("\(Layout.new)/\(file)") != nil else { continue }
                     // A chain that arrived in the wrong order is followed to this depth, and the rest of it later.
@@ -275,40 +275,13 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
                 }
             }
             for id in scheduler.awaited(name) where id != job.id {
-                if isKnown(id) { break }
+                if service.isKnown(id) { break }
                 guard let end = try spool.end(of: id) else { continue }
                 onRecord.ends[id] = end
                 break
             }
         }
-        // An edited waiting job may hold its key already, and may change the time for which it holds the key.
-        if let unique = job.definition.unique, [nil, job.id].contains(scheduler.holder(ofUnique: unique.key)) {
-            let claim = try spool.claim(ofUnique: unique.key)
-            // A retry takes the key from the job that it repeats.
-            if let claim, claim.id != job.id, claim.id.text != job.retryOf, try isHeld(by: claim) {
-                onRecord.holder = claim.id
-            } else if claim?.id != job.id || claim?.holding != unique.holding {
-                try persistently { () throws(SystemError) in try self.spool.claim(unique, for: job.id) }
-            }
-        }
+        if let unique = job.definition.unique { onRecord.holder = try service.uniqueKeys.holder(of: unique, besides: job) }
         return onRecord
-    }
-
-    private func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
-
-    /// True when the last job that took a key still holds it.
-    private func isHeld(by claim: UniqueClaim) throws(SystemError) -> Bool {
-        switch claim.holding {
-        case .recorded: return try stands(claim.id)
-        case .active:
-            // A job that has just ended may still be in running/. Of an unknown job, only a waiting file counts.
-            if let job = scheduler.jobs[claim.id] { return !job.state.isTerminal }
-            return try spool.waits(claim.id)
-        }
-    }
-
-    private func stands(_ id: JobID) throws(SystemError) -> Bool {
-        if isKnown(id) { return true }
-        return try spool.stands(id)
     }
 }

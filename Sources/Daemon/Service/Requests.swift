@@ -16,8 +16,8 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     private var mayAllHaveChanged = false
     /// Requests that have been carried out. They are answered when this is journaled.
     private var answers: [RequestAnswer] = []
-    /// Requests for more time. They are carried out and answered when this is journaled.
-    private var extensions: [TimeoutExtension] = []
+    /// Requests for more time.
+    private let extensions: TimeoutExtensions<FS, W>
     /// Requests to restart the program, which the owner of the service carries out.
     private(set) var restarts: [String] = []
     /// Files that could not be read. This has been logged.
@@ -26,7 +26,10 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     /// to restart.
     private var versionAtStart: String?
 
-    init(_ service: Service<FS, W>) { self.service = service }
+    init(_ service: Service<FS, W>) {
+        self.service = service
+        extensions = TimeoutExtensions(service)
+    }
 
     // MARK: Changes
 
@@ -84,7 +87,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
                 }
             } else if name.hasSuffix(".request"), !Name.isUnfinished(name),
                 // Its creation and its closing are two events of one request.
-                !answers.contains(where: { $0.request == name }), !extensions.contains(where: { $0.request == name }),
+                !answers.contains(where: { $0.request == name }), !extensions.hasRequest(name),
                 !restarts.contains(name),
                 case .file(_, let bytes) = try spool.fs.take(path, limit: RequestLimits.bytes)
             {
@@ -174,7 +177,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
             return (0, "\(Signal.name(signal)) sent")
         case .extend(let limit):
             // The job may have made its own file unreadable.
-            do throws(SystemError) { return try extend(job, to: limit, request: request) } catch { return (1, "\(error)") }
+            do throws(SystemError) { return try extensions.add(job, to: limit, request: request) } catch { return (1, "\(error)") }
         case .update(let text): return try JobTextChange(service: service, job: job, text: text).carryOut()
         }
     }
@@ -182,12 +185,8 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     /// The answer to a request that was handled before.
     private func alreadyDone(_ action: JobRequest.Action, _ job: Job) -> (code: Int, message: String) {
         let why = "spoold was killed while it did this, and does not do it twice; it may have been done or not"
-        guard case .extend = action, let started = job.startedAt,
-            // An unreadable file contains no information.
-            let moved = try? spool.fs.extended(Layout.directory(of: job.id, .running))
-        else { return (1, why) }
-        let until = started.advanced(byMilliseconds: timeout(of: job) ?? 0).advanced(byMilliseconds: moved)
-        return (1, "\(why): the job may run until \(until.rfc3339)")
+        guard case .extend = action, let limit = extensions.limit(of: job) else { return (1, why) }
+        return (1, "\(why): the job may run until \(limit.rfc3339)")
     }
 
     private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
@@ -202,46 +201,6 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     func refuseRestart(_ why: String) {
         answers += restarts.map { RequestAnswer($0, 1, why) }
         restarts.removeAll()
-    }
-
-    /// Moves or begins the limit of a running try. The worker, of this daemon or an earlier one, finds the change in the job's directory.
-    private func extend(
-        _ job: Job, to limit: JobRequest.Limit, request: String
-    ) throws(SystemError) -> (code: Int, message: String)? {
-        guard job.state == .running, let started = job.startedAt else { return (1, "is not running") }
-        let timeout = timeout(of: job) ?? 0
-        let moved = try spool.fs.extended(Layout.directory(of: job.id, .running))
-        let ran = max(0, now.milliseconds - started.milliseconds)
-        let hasLimit = timeout + moved > 0
-        let milliseconds: Int64
-        switch limit {
-        case .later(let more): milliseconds = hasLimit ? more : ran + more
-        case .at(let length):
-            guard length > ran else {
-                return (1, "has run for \(Span(milliseconds: ran / 1000 * 1000)) already; spoolctl cancel ends it")
-            }
-            milliseconds = length - timeout - moved
-        }
-        guard milliseconds != 0 else { return (0, "may run until \(started.advanced(byMilliseconds: timeout + moved).rfc3339)") }
-        // A worker looks for a change of its own accord only when its limit has come.
-        let isSooner = milliseconds < 0 || !hasLimit
-        guard !isSooner || world.hasWorker(of: job) else {
-            return (1, "was started by an earlier spoold; its limit can only be moved to later")
-        }
-        handle(.requested(job.id, name: request))
-        extensions.append(
-            TimeoutExtension(
-                request: request, job: job, milliseconds: milliseconds, limit: started.advanced(byMilliseconds: timeout),
-                mustBeNoticed: isSooner))
-        return nil
-    }
-
-    /// The timeout that the job's worker received, in milliseconds. Nil when there is none. The configured timeout may have
-    /// changed since.
-    private func timeout(of job: Job) -> Int64? {
-        guard let timeout = job.definition.timeoutMilliseconds ?? world.configuration.defaultTimeoutMilliseconds, timeout > 0
-        else { return nil }
-        return timeout
     }
 
     // MARK: Pauses
@@ -260,27 +219,9 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
 
     /// Carries out and answers the requests of this turn, once they are journaled.
     func answer() {
-        carryOutExtensions()
+        answers += extensions.carryOut()
         for answer in answers { write(answer) }
         answers.removeAll()
-    }
-
-    /// The journal contains that they are about to be carried out: a line that is added twice would count twice.
-    private func carryOutExtensions() {
-        for one in extensions {
-            let id = one.job.id
-            do throws(SystemError) {
-                let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
-                if one.mustBeNoticed { world.stop(one.job, .signal(0)) }
-                let until = one.limit.advanced(byMilliseconds: moved)
-                let by = "\(one.milliseconds < 0 ? "-" : "")\(Span(milliseconds: abs(one.milliseconds)))"
-                log.write(.notice, "extend", at: now, ["id": id.text, "by": by, "until": until.rfc3339])
-                answers.append(RequestAnswer(one.request, 0, "may run until \(until.rfc3339)"))
-            } catch {
-                answers.append(RequestAnswer(one.request, 1, "\(error)"))
-            }
-        }
-        extensions.removeAll()
     }
 
     private func write(_ answer: RequestAnswer) {
@@ -303,15 +244,4 @@ extension String {
         while text.first?.isWhitespace == true { text.removeFirst() }
         return String(text)
     }
-}
-
-/// An extension of a job's timeout, which is applied when the turn is carried out.
-struct TimeoutExtension {
-    var request: String
-    var job: Job
-    var milliseconds: Int64
-    /// The time at which the timeout would expire without any extension.
-    var limit: Instant
-    /// The worker must read it now: the limit comes sooner than the worker expects.
-    var mustBeNoticed: Bool
 }

@@ -27,9 +27,11 @@ package final class Service<FS: FileSystem, W: World> {
 
     private(set) lazy var health = Health(self)
     private(set) lazy var recovery = Recovery(self)
+    private(set) lazy var unreportedRuns = UnreportedRuns(self)
     private(set) lazy var requests = Requests(self)
     private(set) lazy var definitions = Definitions(self)
     private(set) lazy var intake = Intake(self)
+    private(set) lazy var uniqueKeys = UniqueKeys(self)
     private(set) lazy var placement = Placement(self)
     private(set) lazy var retention = Retention(self)
 
@@ -65,7 +67,7 @@ package final class Service<FS: FileSystem, W: World> {
     }
 
     /// A worker has ended during a run. Its record contains the run's end, or the run is lost.
-    package func workerIsGone(_ job: Job, record: String) { recovery.workerIsGone(job, record: record) }
+    package func workerIsGone(_ job: Job, record: String) { unreportedRuns.workerIsGone(job, record: record) }
 
     /// A name in new/ was added, changed or removed.
     package func noticed(_ name: String, isGone: Bool, isCreated: Bool, isMovedIn: Bool) {
@@ -109,18 +111,21 @@ package final class Service<FS: FileSystem, W: World> {
 
     /// True when there is work that needs no further event.
     package var hasWork: Bool {
-        intake.hasWork || !submitted.isEmpty || recovery.hasWork || requests.hasWork || definitions.hasNoticed || retention.hasWork
+        intake.hasWork || !submitted.isEmpty || unreportedRuns.hasWork || requests.hasWork || definitions.hasNoticed || retention.hasWork
             || spool.journal.hasPending
     }
 
     /// True when nothing is running, and nothing waits to be taken up.
     package var isAtRest: Bool {
-        scheduler.runningCount == 0 && !intake.hasNames && submitted.isEmpty && !recovery.hasWork && !requests.hasNoticed
+        scheduler.runningCount == 0 && !intake.hasNames && submitted.isEmpty && !unreportedRuns.hasWork && !requests.hasNoticed
             && !definitions.hasNoticed
     }
 
     /// The number of running jobs, without those whose end has been submitted.
     package var runningCount: Int { scheduler.runningCount - submitted.ending.count { scheduler.jobs[$0]?.state == .running } }
+
+    /// True when the job waits, runs, or has ended in this turn.
+    func isKnown(_ id: JobID) -> Bool { scheduler.jobs[id] != nil || scheduler.endedInTurn[id] != nil }
 
     /// True when the disk has refused to move some job to its place.
     package var hasUnplaced: Bool { placement.hasUnplaced }
@@ -132,7 +137,7 @@ package final class Service<FS: FileSystem, W: World> {
     package var wakeAt: Wake {
         Wake(
             wall: [scheduler.nextWake(), retention.wakeAt].lazy.compactMap { $0 }.min(),
-            monotonic: [intake.wakeAt, placement.wakeAt, recovery.wakeAt].lazy.compactMap { $0 }.min())
+            monotonic: [intake.wakeAt, placement.wakeAt, unreportedRuns.wakeAt].lazy.compactMap { $0 }.min())
     }
 
     // MARK: The order of a turn
@@ -158,7 +163,7 @@ package final class Service<FS: FileSystem, W: World> {
     package func turn() throws(SystemError) {
         takeInput()
         try intake.takeArrivals()
-        try recovery.settleUnaccounted()
+        try unreportedRuns.settle()
         try retention.pruneSome()
         try retention.removeSome()
         try carryOut(try decide(isFirst: false))
@@ -181,7 +186,7 @@ package final class Service<FS: FileSystem, W: World> {
     private func takeInput() {
         intake.lookAgainAtUnready()
         handleSubmitted()
-        recovery.concludeGone()
+        unreportedRuns.concludeGone()
         requests.takeNoticed()
         definitions.takeNoticed()
     }
@@ -197,7 +202,7 @@ package final class Service<FS: FileSystem, W: World> {
         switch event {
         case .ended(let id, let attempt, let result):
             guard let job = scheduler.jobs[id], job.state == .running, job.attempt == attempt else { break }
-            event = .ended(id, attempt: attempt, recovery.completed(result, of: job))
+            event = .ended(id, attempt: attempt, unreportedRuns.completed(result, of: job))
         case .zonesChanged(let changes, _): event = .zonesChanged(changes, onRecord: recordedRuns(dueAt: now))
         case .calendarsChanged: event = .calendarsChanged(onRecord: recordedRuns(dueAt: now))
         default: break

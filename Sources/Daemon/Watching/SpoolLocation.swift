@@ -191,7 +191,7 @@ final class SpoolLocation: Part {
         }
         // Without its identity the spool would count as a copy of another one.
         if service.recovery.copy == nil { try SpoolIdentity(id: spoolID, of: spool.fs, path: path).write(spool.fs) }
-        try service.recovery.claimAgain()
+        try service.uniqueKeys.claimAgain()
         onNewState()
         service.isPublishDue = true
     }

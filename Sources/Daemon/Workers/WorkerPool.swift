@@ -190,7 +190,7 @@ final class WorkerPool: Part {
     /// record file may be such a one.
     private func isTaken(record: String) throws(SystemError) -> Bool {
         if adopted.has(record: record) { return true }
-        if !service.recovery.isSearching { return false }
+        if !service.unreportedRuns.isSearching { return false }
         return try spool.fs.status("\(Layout.workers)/\(record)") != nil
     }
 
