@@ -109,7 +109,9 @@ extension Source {
             throw Problems(
                 DocumentError(
                     position: try table()["task"]?.position ?? Position(line: 1, column: 1),
-                    message: "the job with the keys of task \"\(task)\" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed"))
+                    message: """
+                        the job with the keys of task "\(task)" is \(source.bytes.count) bytes; at most \(Source.bytesMax) are allowed
+                        """))
         }
         return (source, job, task)
     }

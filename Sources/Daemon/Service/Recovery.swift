@@ -1,7 +1,6 @@
 import Glibc
 import Scheduler
 import Store
-import WorkerProtocol
 
 /// Determines the state of the spool at the start.
 ///
