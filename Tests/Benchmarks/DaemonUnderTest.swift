@@ -36,8 +36,8 @@ final class DaemonUnderTest {
     /// How long the daemon may take to get ready, and to end.
     private static let startSeconds = 30.0, stopSeconds = 10.0
 
-    /// Starts it; it is not ready yet.
-    init(_ suite: Suite, spool: String) throws {
+    /// Starts it, as the command of `prefix` if there is one; it is not ready yet.
+    private init(_ suite: Suite, spool: String, under prefix: [String]) throws {
         system = suite.system
         self.spool = spool
         log = "\(suite.logs)/log"
@@ -47,8 +47,9 @@ final class DaemonUnderTest {
         let address = try Self.address(of: ready.raw)
         let output = try FileDescriptor.open(log, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
         let input = try FileDescriptor.open("/dev/null", O_RDONLY)
+        let words = prefix + [suite.programs.daemon, "--spool", spool, "--config", configuration]
         pid = try Process.spawn(
-            suite.programs.daemon, arguments: ["spoold", "--spool", spool, "--config", configuration],
+            words[0], arguments: words,
             environment: BareProgram.environment + ["NOTIFY_SOCKET=\(address)"],
             descriptors: [(input.raw, 0), (output.raw, 1), (output.raw, 2)])
         ended = try Process.openPidfd(pid)
@@ -56,9 +57,9 @@ final class DaemonUnderTest {
 
     /// Runs `body` beside a daemon on this spool, and ends the daemon and all that runs for it, whatever `body` does.
     static func serve<Value>(
-        _ suite: Suite, spool: String, _ body: (DaemonUnderTest) throws -> Value
+        _ suite: Suite, spool: String, under prefix: [String] = [], _ body: (DaemonUnderTest) throws -> Value
     ) throws -> Value {
-        let daemon = try DaemonUnderTest(suite, spool: spool)
+        let daemon = try DaemonUnderTest(suite, spool: spool, under: prefix)
         let result = Result { try body(daemon) }
         let stopped = Result { try daemon.stop() }
         let value = try result.get()
@@ -89,6 +90,9 @@ final class DaemonUnderTest {
             return false
         }
     }
+
+    /// Marks the present moment in the trace of a daemon that runs under strace. The signal has no other effect.
+    func markTrace() throws { try Process.signal(SIGCONT, to: pid) }
 
     func stop() throws {
         try Process.signal(SIGTERM, to: pid)

@@ -11,7 +11,7 @@ struct Options {
     var directory: String?
 
     enum Measure: String, CaseIterable {
-        case drain, peers, latency, punctuality, recurrence, idle, submit, records
+        case drain, peers, latency, punctuality, recurrence, idle, submit, records, calls
     }
 
     struct Refusal: Error { var message: String }

@@ -56,6 +56,7 @@ final class Suite {
                 try take("punctuality, \(last.name)") { try measurePunctuality($0, on: last) }
             }
             if options.wants(.records) { try take("records, \(places[0].name)") { try measureRecords($0, on: places[0]) } }
+            if options.wants(.calls) { try take("calls, daemon") { try measureCalls($0, on: places[0]) } }
             if options.wants(.recurrence) { try take("recurrence") { try measureRecurrence($0) } }
             if options.wants(.idle) { try take("idle, \(last.name)") { try measureIdle($0, on: last) } }
         } catch {
@@ -96,7 +97,7 @@ final class Suite {
         print("\(processors) processors, load \(decimal(load)); spools in \(places.map(\.path).joined(separator: ", "))")
         if load > 0.5 { print("Others are at work on this machine: ratios are rough, times and rates are noise.") }
         #if DEBUG
-            print("This is a debug build: no figure means anything.")
+            print("This is a debug build: no figure but those of calls means anything.")
         #endif
         if options.isSmoke { print("A smoke run: the numbers are too small for figures to mean much.") }
         print()
