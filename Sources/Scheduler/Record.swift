@@ -117,6 +117,19 @@ public struct AcceptedJob: Sendable {
     }
 }
 
+extension AcceptedJob {
+    /// A job whose text was replaced while it waited is the job that it was: created, and due, when it was. Later instants are from
+    /// before the clock was set back.
+    mutating func keepAge(of job: Job) {
+        createdAt = min(job.createdAt, createdAt)
+        due = min(job.due, due)
+        guard definition.start == nil else { return }
+        // Without `start` in both texts, the job keeps the jitter of its due time.
+        let jitter = job.definition.start == nil ? job.due.milliseconds(until: job.scheduledAt) : 0
+        notBefore = due.advanced(byMilliseconds: jitter)
+    }
+}
+
 /// The reason why a job can never run.
 public struct Obstacle: Sendable, Hashable {
     public var reason: FailureReason

@@ -96,11 +96,11 @@ extension Scheduler {
     // MARK: Acceptance
 
     private func applyAccepted(_ accepted: AcceptedJob) {
+        // The job's text was replaced while it waited, and it keeps its place among equal ones.
+        let before = jobs[accepted.id].flatMap { $0.state == .new ? $0 : nil }
         guard makeRoom(for: accepted.id) else { return }
-        let before = jobs[accepted.id]
-        let job = add(Job(accepted, arrival: recorded.arrivals))
-        // The job's text was replaced while it waited.
-        if let before { for announcement in before.recorded.announced { job.note(announcement) } }
+        let job = add(Job(accepted, arrival: before?.arrival ?? recorded.arrivals))
+        for announcement in before?.recorded.announced ?? [] { job.note(announcement) }
         agenda.owed.removeAll { $0.id == job.id }
         if let key = job.definition.unique?.key, derived.uniques[key] == nil { derived.uniques[key] = job }
         if let name = job.task {

@@ -158,8 +158,11 @@ public final class Scheduler {
     // MARK: Jobs
 
     private func drop(_ arrival: AcceptedJob, _ onRecord: OnRecord, at now: Instant) {
-        if let known = jobs[arrival.id], known.state == .running || known.state.isTerminal { return }
-        accept(arrival, onRecord, at: now)
+        guard let known = jobs[arrival.id] else { return accept(arrival, onRecord, at: now) }
+        guard known.state == .new else { return }
+        var changed = arrival
+        changed.keepAge(of: known)
+        accept(changed, onRecord, at: now)
     }
 
     private func withdraw(_ id: JobID, at now: Instant) {

@@ -80,8 +80,8 @@ struct JobTextChange<FS: FileSystem, W: World> {
     private func changed(_ stored: Source, _ definition: JobDefinition) -> AcceptedJob {
         var accepted = job.accepted
         accepted.source = stored
-        // Without `start` in the old and the new text, the job keeps the jitter of its due time.
-        if definition.start != nil || job.definition.start != nil { accepted.notBefore = definition.start ?? job.due }
+        // Without `start`, the scheduler keeps the due time of the job.
+        if let start = definition.start { accepted.notBefore = start }
         accepted.definition = definition
         if service.spool.places[job] == .directory(.new) { accepted.isDirectory = true }
         return accepted

@@ -45,9 +45,16 @@ struct JobEdit: DefinitionEdit {
         throw Failure(ExitCode.failed, "\(id) has just started, or its file is being written; try again")
     }
 
-    func report() {
+    func report(_ changed: Source) throws(Failure) {
         session.output.noteChange("changed \(label)")
         session.printID(session.qualified(record.status.id))
+        session.output.flush()
+        guard !session.isTerse else { return }
+        var records = try session.records()
+        let id = record.status.id
+        let start = try session.reading { () throws(JournalError) in try records.record(of: id) }?.status.scheduledAt
+        if let start, start != record.status.scheduledAt { session.remarkStart(start) }
+        try session.remarkOnStart(of: changed, task: record.status.task)
     }
 
     func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition] {

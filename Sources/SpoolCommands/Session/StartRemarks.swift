@@ -45,12 +45,14 @@ extension Session {
     /// True when remarks are not wanted: a program reads the answer.
     var isTerse: Bool { isJSON || isQuiet }
 
-    /// Says on standard error what keeps jobs from starting that were just submitted. With `wait` the wait says it.
-    func remarkOnStart(of source: Source) throws(Failure) {
+    /// Says on standard error what keeps jobs from starting that were just submitted or changed. With `wait` the wait says it.
+    ///
+    /// - Parameter task: the task whose run the job is, where the text does not name it.
+    func remarkOnStart(of source: Source, task: String? = nil) throws(Failure) {
         guard !isTerse else { return }
         try remarkIfNotServed()
         guard let table = try? source.table() else { return }  // its text was checked before
-        for line in try startLines(queue: table.text("queue"), task: table.text("task")) { complain(line) }
+        for line in try startLines(queue: table.text("queue"), task: table.text("task") ?? task) { complain(line) }
     }
 
     /// The remarks about a job. Without `queue`, the job has the queue of its task.

@@ -17,8 +17,8 @@ protocol DefinitionText {
 protocol DefinitionEdit: DefinitionText {
     /// Checks a new text and puts it in the place of the one that was read. Returns the schedules in it.
     func write(_ changed: Source) throws(Failure) -> [ScheduleDefinition]
-    /// Prints what was changed.
-    func report()
+    /// Prints what was changed, with the remarks that a new task or job of this text would get.
+    func report(_ changed: Source) throws(Failure)
 }
 
 extension DefinitionEdit {

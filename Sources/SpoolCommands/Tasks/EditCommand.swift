@@ -84,7 +84,10 @@ private struct NewTask: DefinitionEdit {
         return task.schedules
     }
 
-    func report() { session.printTask(name, change: "created task \(session.qualified(name))") }
+    func report(_ changed: Source) throws(Failure) {
+        session.printTask(name, change: "created task \(session.qualified(name))")
+        try session.remarkNextDue(ofChanged: name)
+    }
 }
 
 private struct Edit {
@@ -115,7 +118,7 @@ private struct Edit {
                 session.warn(about: try edit.write(edited))
                 copy.remove()
                 for line in try UnzonedInstants(session, in: edited, butNotIn: edit.source).lines { session.complain(line) }
-                edit.report()
+                try edit.report(edited)
                 return ExitCode.done
             } catch {
                 for line in error.lines { session.complain(line) }

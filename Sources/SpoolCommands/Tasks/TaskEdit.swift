@@ -59,5 +59,8 @@ struct TaskEdit: DefinitionEdit {
         try change.add(changed.bytes, at: path, over: .text(source.bytes))
     }
 
-    func report() { session.printTask(name, change: "changed task \(session.qualified(name))") }
+    func report(_ changed: Source) throws(Failure) {
+        session.printTask(name, change: "changed task \(session.qualified(name))")
+        try session.remarkNextDue(ofChanged: name)
+    }
 }

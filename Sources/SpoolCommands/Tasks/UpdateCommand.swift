@@ -65,10 +65,7 @@ private struct Update {
                 throw .usage("\(option.spelling) is for tasks; \(job.status.id) is a job: --start and --in say when it starts")
             }
             try refuseNothing()
-            let edit = try JobEdit(session, job)
-            _ = try edit.write(try edit.changing(set: keys, remove: unset))
-            edit.report()
-            return ExitCode.done
+            return try change(try JobEdit(session, job))
         }
         if let option = session.arguments.given.first(where: { ["start", "in"].contains($0.name) }) {
             throw .usage("\(option.spelling) is for jobs; a task has schedules, such as --at")
@@ -76,17 +73,19 @@ private struct Update {
         let schedules = try ScheduleOptions(session)
         guard let schedule = schedules.all.first else {
             try refuseNothing()
-            let edit = try TaskEdit(session, name)
-            _ = try edit.write(try edit.changing(set: keys, remove: unset))
-            edit.report()
-            try session.remarkNextDue(ofChanged: name)
-            return ExitCode.done
+            return try change(try TaskEdit(session, name))
         }
         guard schedules.all.count == 1 else {
             throw .usage("update replaces one schedule, and \(schedules.all.count) are given; spoolctl schedule adds more")
         }
         try replaceSchedule(of: name, by: schedule)
-        try session.remarkNextDue(ofChanged: name)
+        return ExitCode.done
+    }
+
+    private func change(_ edit: some DefinitionEdit) throws(Failure) -> Int32 {
+        let changed = try edit.changing(set: keys, remove: unset)
+        _ = try edit.write(changed)
+        try edit.report(changed)
         return ExitCode.done
     }
 
@@ -126,8 +125,9 @@ private struct Update {
                 changed.source = try changed.removingSchedule(at: 0).withoutBlankEnd
             }
             replacement.apply(to: &table)
-            _ = try edit.write(try changed.adding(schedule: table))
-            return edit.report()
+            changed.source = try changed.adding(schedule: table)
+            _ = try edit.write(changed.source)
+            return try edit.report(changed.source)
         }
         let schedule = try ScheduleEdit(session, file)
         let scheduleText = try schedule.replaced(by: replacement)
@@ -138,7 +138,7 @@ private struct Update {
         if changed.source != edit.source { try edit.add(changed.source, to: &change) }
         try schedule.add(scheduleText, to: &change)
         try change.carryOut()
-        edit.report()
+        try edit.report(changed.source)
     }
 }
 

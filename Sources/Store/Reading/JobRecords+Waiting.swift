@@ -28,9 +28,10 @@ extension JobRecords {
             // This reader may have been made before the file was dropped.
             let now = max(context.now, changed)
             let dropped = DroppedFile(file, status, at: now)
+            // An update changes the file, and not the age of the job.
             // The id under which it was accepted has the instant that counts, whatever its mode and owner were set to since.
             let due = JobID(place.id)?.instant.map { min($0, now) } ?? dropped.due
-            var record = JobStatus(id: place.id, name: dropped.name(task: nil), due: due, createdAt: changed, host: "")
+            var record = JobStatus(id: place.id, name: dropped.name(task: nil), due: due, createdAt: min(due, changed), host: "")
             guard let format = dropped.format(of: bytes) else {
                 record.error = "\(file): \(DroppedFile.refusal(of: bytes))"
                 return JobRecord(place: place, status: record, json: record.json())

@@ -85,6 +85,55 @@ struct ChangeTests {
         #expect(result.code == 0 && result.output == "new\n", "\(result)")
     }
 
+    @Test("E4: a changed job keeps its age, its due time and its place in the queue, over a restart too")
+    func keepsItsAge() throws {
+        let spool = try SpoolUnderTest(configuration: "slots = 1")
+        #expect(try spool.ctl("pause").code == 0)
+        var ids: [String] = []
+        for name in ["a", "b", "c"] {
+            ids.append(try spool.ctl("submit", "-q", "--start", "2020-01-01", "--name", name, "echo \(name) >> \(spool.out)/order").id)
+        }
+        try spool.drop("plain.toml", "command = 'echo plain >> \(spool.out)/order'\nstart = '2020-01-01'")
+        try spool.wait(for: "the jobs") { try Files.text("\(spool.path)/state/status.json").contains("\"waiting\":4,") }
+        let plain = try spool.ctl("jobs", "-q", "--name", "plain").lines[0]
+        func age(_ id: String) throws -> [String?] {
+            let job = try #require(try spool.ctl("jobs", "--json").objects.first { $0.text("id") == id })
+            return [job.text("created_at"), job.text("due"), job.text("scheduled_at")]
+        }
+        let before = try [ids[0], plain].map(age)
+        for id in [ids[0], plain] { #expect(try spool.ctl("update", id, "--timeout", "1h").code == 0) }
+        #expect(try [ids[0], plain].map(age) == before)
+        try spool.restart()
+        #expect(try [ids[0], plain].map(age) == before)
+        let accepted = try spool.journal().filter { $0.kind == "accepted" }
+        for id in [ids[0], plain] {
+            let created = accepted.filter { $0.fields["id"] == id }.map { $0.fields["created"] }
+            #expect(created.count >= 2 && Set(created).count == 1, "\(created)")
+        }
+        #expect(try spool.ctl("resume").code == 0)
+        #expect(try spool.lines("order", count: 4) == ["a", "b", "c", "plain"])
+    }
+
+    @Test("E4: update and edit of a waiting job say what submit says of a new one")
+    func remarks() throws {
+        let spool = try SpoolUnderTest()
+        #expect(try spool.ctl("pause").code == 0)
+        let id = try spool.ctl("submit", "-q", "true").id
+        let paused = "spoolctl: the spool is paused: no job starts until spoolctl resume\n"
+        let later = try spool.ctl("update", id, "--in", "1h")
+        #expect(later.errors.hasPrefix("spoolctl: starts ") && later.errors.hasSuffix(paused), "\(later)")
+        #expect(try spool.ctl("update", id, "--priority", "3").errors == paused)
+        let past = try spool.ctl("update", id, "--start", "2020-01-01 00:00", "-Q", "vidoe")
+        #expect(past.errors.contains("2020 00:00 UTC is in the past: the job starts at once"), "\(past)")
+        #expect(past.errors.contains("queue \"vidoe\" is in neither the configuration nor a task"), "\(past)")
+        #expect(try spool.ctl("update", id, "--in", "2h", "--quiet").errors.isEmpty)
+        let edited = try Commands.run(
+            SubmitWaitTests.ctl, ["edit", id], environment: spool.environment + ["EDITOR=sed -i s/^queue.*//"])
+        #expect(edited.error == paused, "\(edited)")
+        try spool.stop()
+        #expect(try spool.ctl("update", id, "--priority", "4").errors.hasPrefix("spoolctl: spoold is not running"))
+    }
+
     @Test("E4: edit opens a waiting job's file, and refuses a job that starts meanwhile")
     func edited() throws {
         let spool = try SpoolUnderTest()
