@@ -125,7 +125,7 @@ extension AcceptedJob {
         due = min(job.due, due)
         guard definition.start == nil else { return }
         // Without `start` in both texts, the job keeps the jitter of its due time.
-        let jitter = job.definition.start == nil ? job.due.milliseconds(until: job.scheduledAt) : 0
+        let jitter = job.definition.start == nil ? job.scheduledAt.milliseconds - job.due.milliseconds : 0
         notBefore = due.advanced(byMilliseconds: jitter)
     }
 }

@@ -31,7 +31,7 @@ extension JobRecords {
             // An update changes the file, and not the age of the job.
             // The id under which it was accepted has the instant that counts, whatever its mode and owner were set to since.
             let due = JobID(place.id)?.instant.map { min($0, now) } ?? dropped.due
-            var record = JobStatus(id: place.id, name: dropped.name(task: nil), due: due, createdAt: min(due, changed), host: "")
+            var record = JobStatus(id: place.id, name: dropped.name(task: nil), due: due, createdAt: due, host: "")
             guard let format = dropped.format(of: bytes) else {
                 record.error = "\(file): \(DroppedFile.refusal(of: bytes))"
                 return JobRecord(place: place, status: record, json: record.json())
