@@ -17,6 +17,11 @@ struct Arguments {
 
     mutating func replaceOperands(_ operands: [String]) { self.operands = operands }
 
+    /// Replaces each value of these options.
+    mutating func replaceValues(of options: Set<String>, _ change: (String) -> String) {
+        for index in given.indices where options.contains(given[index].name) { given[index].value = change(given[index].value) }
+    }
+
     func flag(_ name: String) -> Bool { given.contains { $0.name == name } }
     /// The value given last, so that the user can override an option in a shell's alias.
     func value(_ name: String) -> String? { given.last { $0.name == name }?.value }

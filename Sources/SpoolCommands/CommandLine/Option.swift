@@ -12,6 +12,8 @@ struct Option: Sendable {
     var help: String
     /// The group in which help lists the option; nil for an option of one command only.
     var group: Group?
+    /// The value names a task, job or schedule, which root may write with its user: `alice/backup`.
+    private(set) var mayNameUser = false
 
     init(_ name: String, alias: String? = nil, formerShort: Character? = nil, value: String? = nil, _ help: String) {
         self.name = name
@@ -43,6 +45,13 @@ struct Option: Sendable {
             option.group = group
             return option
         }
+    }
+
+    /// The same option; its value names something that belongs to a user.
+    var ofUsers: Option {
+        var option = self
+        option.mayNameUser = true
+        return option
     }
 
     /// The options of every command, accepted before and after the command's name.

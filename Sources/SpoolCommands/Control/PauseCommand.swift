@@ -3,7 +3,7 @@ import Store
 extension SpoolCommand {
     static let pauseScopes = [
         Option("queue", "Q", value: "NAME", "only this queue"),
-        Option("task", value: "NAME", "only this task"),
+        Option("task", value: "NAME", "only this task").ofUsers,
     ]
 
     static let pause = SpoolCommand(

@@ -19,9 +19,9 @@ struct JobFilter {
     static let options = Option.group(.filters, [
         Option("state", value: "STATE", "only jobs in this state: new, running, done, failed; several with commas"),
         Option("reason", value: "REASON", "only jobs that failed for this reason: exit, signal, timeout, …; several with commas"),
-        Option("task", value: "NAME", "only runs of this task; can be repeated, one must match"),
-        Option("schedule", value: "ID", "only runs of this schedule; can be repeated, one must match"),
-        Option("name", "N", formerShort: "n", value: "NAME", "only jobs of this name; can be repeated, one must match"),
+        Option("task", value: "NAME", "only runs of this task; can be repeated, one must match").ofUsers,
+        Option("schedule", value: "ID", "only runs of this schedule; can be repeated, one must match").ofUsers,
+        Option("name", "N", formerShort: "n", value: "NAME", "only jobs of this name; can be repeated, one must match").ofUsers,
         Option("tag", value: "NAME", "only jobs with this tag; can be repeated, all must match"),
         Option("queue", "Q", value: "NAME", "only jobs of this queue; can be repeated, one must match"),
         Option("text", value: "TEXT", "only jobs with TEXT in name, title, description or error; can be repeated, all must match"),

@@ -41,5 +41,5 @@ struct RunningJob {
 }
 
 extension Option {
-    static let job = Option("job", value: "ID", "the job (default: $SPOOL_JOB_ID, the job that calls spoolctl)")
+    static let job = Option("job", value: "ID", "the job (default: $SPOOL_JOB_ID, the job that calls spoolctl)").ofUsers
 }

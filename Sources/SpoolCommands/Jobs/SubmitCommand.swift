@@ -34,7 +34,7 @@ extension SpoolCommand {
             Option("name", "N", formerShort: "n", value: "NAME", "the name in the job's id (default: the program's name)"),
             Option("in", value: "TIME", "start after this time"),
             Option("env", "record the caller's whole environment"),
-            Option("task", value: "NAME", "run this task, whose keys are the defaults; without COMMAND"),
+            Option("task", value: "NAME", "run this task, whose keys are the defaults; without COMMAND").ofUsers,
             Option("file", "f", value: "FILE", "submit a job's file: TOML, JSON, or a script; the operand - reads it from standard input"),
             Option("lines", "submit a job for each line of the operand's file, or of standard input"),
         ] + JobOptions.optionsOfRun,

@@ -14,8 +14,8 @@ extension SpoolCommand {
         options: [
             Option("follow", "f", "follow the journal"),
             Option("since", value: "TIME", "only records since TIME, such as 2h, yesterday or monday 09:00"),
-            Option("id", value: "ID", "only records of this job"),
-            Option("task", value: "NAME", "only records of this task and its jobs"),
+            Option("id", value: "ID", "only records of this job").ofUsers,
+            Option("task", value: "NAME", "only records of this task and its jobs").ofUsers,
         ],
         examples: [
             Example("spoolctl journal --task backup --since 1d", "what became of the task's due times"),

@@ -26,12 +26,8 @@ struct JournalCursor {
     init(_ session: Session) throws(Failure) {
         self.session = session
         fs = try session.openSpool()
-        // The name without its user.
-        func own(_ option: String) -> String? {
-            session.arguments.value(option).map { text in text.firstIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text }
-        }
-        id = own("id")
-        task = own("task")
+        id = session.arguments.value("id")
+        task = session.arguments.value("task")
         since = try session.instant(option: "since", as: .past)
     }
 

@@ -12,15 +12,9 @@ final class JournalView {
     init(_ session: Session) throws(Failure) {
         self.session = session
         inotify = try attempt { () throws(SystemError) in try Inotify() }
-        let asked = [session.arguments.value("id"), session.arguments.value("task")].compactMap(\.self)
-        let named = asked.lazy.compactMap { UserPart.split($0).owner }.first
-        let parts = try EverybodysSpool.users(session)
-        if let named, !parts.contains(where: { $0.owner?.name == named }) {
-            throw .notFound("\(named) has nothing in \(session.spoolPath)")
-        }
         // A task's name without a user means a task of root's.
-        let isOwn = named == nil && session.arguments.value("task") != nil
-        for part in [session] + parts where named == nil ? part === session || !isOwn : part.owner?.name == named {
+        let isOwn = session.arguments.value("task") != nil
+        for part in [session] + (isOwn ? [] : try EverybodysSpool.users(session)) {
             if try !session.tolerating(part, { () throws(Failure) in try self.open(part) }) { code = ExitCode.failed }
         }
     }

@@ -94,20 +94,28 @@ enum EverybodysSpool {
     /// The commands whose operands are not names of tasks or jobs.
     private static let otherOperands: Set<String> = ["submit", "check", "import", "apply", "demo", "completion", "explain", "__complete"]
 
-    /// When root names a user's task or job, `alice/backup`, this process acts as that user, and the command works on that user's part.
+    /// When root names a user's task or job, `alice/backup`, as an operand or in an option such as `--task`, this process acts as that
+    /// user, and the command works on that user's part.
     static func actAsOwner(_ session: Session) throws(Failure) -> Session {
-        guard geteuid() == 0, !otherOperands.contains(session.command.name) else { return session }
-        let operands = session.arguments.operands
-        let own = operands.prefix(session.command.ownOperands ?? operands.count)
-        let names = own.map { UserPart.split($0) }
+        guard geteuid() == 0 else { return session }
+        let command = session.command
+        var arguments = session.arguments
+        let operands = arguments.operands
+        let own = otherOperands.contains(command.name) ? [] : operands.prefix(command.ownOperands ?? operands.count)
+        let options = Set(command.options.filter(\.mayNameUser).map(\.name))
+        let values = arguments.given.filter { options.contains($0.name) }.map(\.value)
+        // Beside an operand of a user, an option means that user's task without saying so again.
+        let isSaid = own.contains { UserPart.split($0).owner != nil }
+        let texts = own + values.filter { !isSaid || UserPart.split($0).owner != nil }
+        let names = texts.map { UserPart.split($0) }
         guard let first = names.lazy.compactMap(\.owner).first, Name.isValid(first), UserPart.servesEverybody(session.spoolPath) else {
             return session
         }
         guard names.allSatisfy({ $0.owner == first }) else {
-            throw .usage("one call takes the tasks and jobs of one user; \(own.joined(separator: ", ")) belong to several users")
+            throw .usage("one call takes the tasks and jobs of one user; \(texts.joined(separator: ", ")) belong to several users")
         }
-        var arguments = session.arguments
-        arguments.replaceOperands(names.map(\.name) + operands.dropFirst(own.count))
+        arguments.replaceOperands(own.map { UserPart.split($0).name } + operands.dropFirst(own.count))
+        arguments.replaceValues(of: options) { UserPart.split($0).name }
         return try part(of: first, session, arguments)
     }
 

@@ -40,8 +40,10 @@ struct Summary {
     init(since: Instant) { self.since = since }
 
     /// Adds one part of the spool.
-    mutating func take(_ part: Session) throws(Failure) {
-        try takeDaemon(part)
+    ///
+    /// - Parameter isOwn: the caller's own part. The daemons of the other parts are started by root's, which one line reports.
+    mutating func take(_ part: Session, isOwn: Bool) throws(Failure) {
+        if try part.daemon() != nil { try takeTroubles(part) } else if isOwn { try takeDowntime(part) }
         try takeJobs(part)
         try takeMissed(part)
         try takeTasks(part)
@@ -49,14 +51,14 @@ struct Summary {
 
     // MARK: The daemon
 
-    private mutating func takeDaemon(_ part: Session) throws(Failure) {
+    private mutating func takeDowntime(_ part: Session) throws(Failure) {
+        let seen = try part.daemonTable()?.instant("at")
+        let what = seen == nil ? "not running" : "not running, last seen"
+        items.append(Item(kind: .daemon, name: "spoold", what: what, at: seen, text: "nothing runs until spoold starts"))
+    }
+
+    private mutating func takeTroubles(_ part: Session) throws(Failure) {
         let name = part.owner?.name ?? "spoold"
-        guard try part.daemon() != nil else {
-            let seen = try part.daemonTable()?.instant("at")
-            items.append(
-                Item(kind: .daemon, name: name, what: "not running, last seen", at: seen, text: "nothing runs until spoold starts"))
-            return
-        }
         guard case .array(let troubles)? = try part.daemonTable()?["troubles"]?.kind else { return }
         for case .table(let one) in troubles.map(\.kind) {
             let text = [one.text("error"), one.text("effect")].compactMap(\.self).joined(separator: "; ")

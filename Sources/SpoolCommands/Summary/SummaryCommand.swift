@@ -24,7 +24,7 @@ extension SpoolCommand {
         try session.noOperands()
         let since = try session.instant(session.arguments.value("since") ?? "1d", option: "since", as: .past)
         var summary = Summary(since: since)
-        let code = try EverybodysSpool.each(session) { part throws(Failure) in try summary.take(part) }
+        let code = try EverybodysSpool.each(session) { part throws(Failure) in try summary.take(part, isOwn: part === session) }
         SummaryReport(session, summary).write()
         return summary.items.contains(where: \.wantsPerson) ? ExitCode.failed : code
     }

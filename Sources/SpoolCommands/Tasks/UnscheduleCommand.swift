@@ -9,7 +9,7 @@ extension SpoolCommand {
             is removed from the task's file, and the rest of the file stays unchanged.
             """
         ],
-        options: [Option("task", value: "NAME", "the task, when several tasks have a schedule with this ID")],
+        options: [Option("task", value: "NAME", "the task, when several tasks have a schedule with this ID").ofUsers],
         examples: [Example("spoolctl unschedule k3f9ab2c", "removes a schedule")]
     ) { session throws(Failure) in
         let id = try session.operand("a schedule's ID")

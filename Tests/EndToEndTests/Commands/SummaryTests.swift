@@ -47,6 +47,39 @@ struct SummaryTests {
         #expect(try spool.ctl("summary", "--since", "2099-01-01").lines[0].contains(": 0 done, 0 failed"), "none has ended since")
     }
 
+    @Test("summary names due times that were missed and tasks that are overdue")
+    func missedAndOverdue() throws {
+        let spool = try SpoolUnderTest()
+        try spool.acceptedTask("late", "command = 'true'\n[[schedule]]\ncron = '* * * * * *'\ncatch_up = 'none'")
+        try spool.acceptedTask("idle", "command = 'true'\nexpect = '1s'")
+        try spool.logLine("event=overdue", "task=idle")
+        try spool.stop()
+        try awaitClock(Clock.now() + 3000)
+        try spool.start()
+        let missed = try spool.wait(for: "the missed due times") { () throws -> String? in
+            try spool.journal().last { $0.kind == "skipped" && $0.fields["why"] == "missed" }?.fields["count"]
+        }
+        try spool.wait(for: "the state") { try spool.ctl("list").output.contains("\toverdue\t") }
+        #expect(try spool.ctl("pause").code == 0)
+        let result = try spool.ctl("summary")
+        #expect(result.code == 1 && result.lines[0].contains(", \(missed) missed"), "\(missed): \(result)")
+        #expect(result.lines.contains { $0.hasPrefix("  late ") && $0.contains(" \(missed) missed, last due ") }, "\(result)")
+        #expect(result.lines.contains { $0.hasPrefix("  idle ") && $0.contains(" no success since ") }, "\(result)")
+        #expect(try spool.ctl("summary", "-q").lines == ["late", "idle"])
+    }
+
+    @Test("Where root's daemon serves everybody and is down, summary says so once", .enabled(if: TestUser.areHere, TestUser.reason))
+    func everybody() throws {
+        let spool = try SpoolUnderTest.ofEverybody()
+        for user in [TestUser.games, .daemon] { #expect(try spool.ctl(as: user, "submit", "-w", "true").code == 0) }
+        #expect(try spool.ctl("summary").code == 0)
+        try spool.stop()
+        let roots = try spool.ctl("summary")
+        #expect(roots.code == 1 && roots.lines.count == 3 && roots.lines[2].hasPrefix("  spoold  not running, last seen "), "\(roots)")
+        let own = try spool.ctl(as: .games, "summary")
+        #expect(own.code == 1 && own.output.contains("\n  spoold  not running, last seen "), "\(own)")
+    }
+
     @Test("summary has ten lines at most")
     func many() throws {
         let spool = try SpoolUnderTest(starting: false)

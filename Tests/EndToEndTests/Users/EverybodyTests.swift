@@ -216,6 +216,20 @@ struct EverybodyTests {
         let mixed = try spool.ctl("run", "backup", "games/backup")
         #expect(mixed.code == 2 && mixed.errors.contains("of one user;"))
         #expect(try spool.ctl("show", "nobody/backup").code == 3)
+        // In an option the name means the same.
+        for words in [["--task", "games/backup"], ["--name", "games/backup"], ["--task=games/backup", "--state", "done"]] {
+            #expect(try spool.ctl(list: ["jobs", "-q"] + words).lines == [ids[0]], "\(words)")
+        }
+        #expect(try spool.ctl("jobs", "-q", "--task", "games/other").lines.isEmpty)
+        #expect(try spool.ctl("jobs", "--task", "games/backup", "--task", "backup").code == 2)
+        #expect(try spool.ctl("jobs", "--task", "nobody/backup").code == 3)
+        let decisions = try spool.ctl("journal", "--task", "games/backup", "-q").lines
+        #expect(decisions.contains(ids[0]) && !decisions.contains(ids[1]), "\(decisions)")
+        #expect(try spool.ctl("pause", "--task", "games/backup").code == 0)
+        #expect(try Files.status("\(spool.path)/control/games/pause-backup").owner == TestUser.games.id)
+        #expect(try spool.ctl("resume", "--task", "games/backup").code == 0)
+        #expect(try spool.ctl("submit", "-w", "--task", "games/backup").output == "games\n")
+        #expect(try spool.ctl("retry", "--task", "games/backup", "--state", "done", "--dry-run", "-q").lines.count == 2)
         #expect(try spool.ctl("status").output.contains("user games"))
         #expect(try spool.ctl("delete", "-f", "games/backup").code == 0)
         #expect(try spool.ctl("list", "--names").output == "backup\n")
