@@ -1,6 +1,7 @@
 // The Linux calls and constants that Swift's Glibc module lacks, mostly because glibc shows them only with _GNU_SOURCE.
 // That macro must not be defined here: fd_set would then differ from the Glibc module's and nothing would import.
-// Constants become typed values, macros with arguments become functions; there is no logic in this file.
+// Constants become typed values, macros with arguments become functions. The only logic in this file is what a new process does before
+// its exec, which must not be Swift.
 
 #ifndef SPOOLD_CLINUX_H
 #define SPOOLD_CLINUX_H
@@ -10,7 +11,8 @@
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <shadow.h>
-#include <spawn.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
@@ -27,6 +29,7 @@
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 // MARK: Files
@@ -101,10 +104,84 @@ static inline unsigned int linux_minor(uint64_t device) { return gnu_dev_minor(d
 
 // MARK: Processes
 
-// spawn.h shows these only with _GNU_SOURCE or _DEFAULT_SOURCE, by version.
-#define LINUX_POSIX_SPAWN_SETSID 0x80
-extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
-extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+// How a program is started. A failure is where the new process has left the error number: `directory_error` when it could not enter the
+// directory, `error` for everything else.
+struct linux_program {
+    const char *path;
+    char *const *arguments;
+    char *const *environment;
+    /* Null: the directory of the parent. */
+    const char *directory;
+    /* Pairs of a descriptor of the parent and its number in the program. All from `first_closed` on are closed. */
+    const int *descriptors;
+    int descriptor_count;
+    int first_closed;
+    /* Negative: the umask of the parent. */
+    int umask;
+    int is_session;
+    /* Whether the parent handles or ignores signals. The program gets the default for all. */
+    int resets_signals;
+    int error;
+    int directory_error;
+    /* The boot clock in nanoseconds just before the process was made, and in the process. */
+    uint64_t clock_before;
+    uint64_t clock_within;
+};
+
+/* clock_gettime(2) CLOCK_BOOTTIME, in nanoseconds. */
+static inline uint64_t linux_boot_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* The new process until its exec. Until then it shares the memory of the parent, which waits. So it only makes system calls. */
+static inline void linux_become(struct linux_program *start) {
+    if (start->is_session && setsid() < 0) { goto failed; }
+    if (start->resets_signals) {
+        // The kernel's struct sigaction, all zeros: SIG_DFL. sigaction(3) would refuse the two signals that glibc uses itself.
+        unsigned long action[4] = {0, 0, 0, 0};
+        for (int number = 1; number <= 64; number++) {
+            if (number != SIGKILL && number != SIGSTOP) { syscall(SYS_rt_sigaction, number, action, NULL, 8); }
+        }
+    }
+    for (int i = 0; i < start->descriptor_count; i++) {
+        int from = start->descriptors[2 * i], to = start->descriptors[2 * i + 1];
+        if ((from == to ? fcntl(to, F_SETFD, 0) : dup2(from, to)) < 0) { goto failed; }
+    }
+    syscall(SYS_close_range, start->first_closed, ~0u, 0);
+    if (start->umask >= 0) { umask((mode_t)start->umask); }
+    if (start->directory && chdir(start->directory) != 0) {
+        start->directory_error = errno;
+        return;
+    }
+    // Last, because a signal must not run a handler of the parent.
+    uint64_t none = 0;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+    execve(start->path, start->arguments, start->environment);
+failed:
+    start->error = errno;
+}
+
+/* vfork(2), and execve(2) in the new process. Returns its number. Returns -1 when it became nothing: `start` has the reason.
+   A signal that the parent handles must be blocked. Not to be inlined, because the caller must not be a function that returns twice. */
+__attribute__((noinline)) static pid_t linux_start(struct linux_program *start) {
+    start->error = 0;
+    start->directory_error = 0;
+    start->clock_before = linux_boot_nanoseconds();
+    pid_t pid = vfork();
+    if (pid == 0) {
+        start->clock_within = linux_boot_nanoseconds();
+        linux_become(start);
+        _exit(127);
+    }
+    if (pid < 0) { start->error = errno; }
+    if (start->error == 0 && start->directory_error == 0) { return pid; }
+    if (pid > 0) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    }
+    return -1;
+}
 
 static inline int linux_pidfd_open(pid_t pid, unsigned int flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
 

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import WorkerProtocol
 
-// A confined command begins in two steps, because posix_spawn(3) can change neither limits nor priorities: the worker starts its own
+// A confined command begins in two steps, because the start of a process changes neither limits nor priorities: the worker starts its own
 // program with `--confine`, which applies the confinement to itself and becomes the command. It writes an error to the pipe on descriptor
 // 3. When the command begins, the pipe is closed without data.
 

@@ -7,6 +7,7 @@ struct RecordFile: ~Copyable {
     private let file: FileDescriptor
     private let workerPID: pid_t
     private let workerStartTime: UInt64
+    private var startTimes = StartTimes()
 
     init(_ file: consuming FileDescriptor) throws(SystemError) {
         let pid = getpid()
@@ -16,14 +17,21 @@ struct RecordFile: ~Copyable {
         workerStartTime = startTime
     }
 
-    /// A `pid` of 0 means that the command is about to be started. This is recorded first, so that a job without a record has
-    /// never begun. A command that cannot be recorded must not begin.
-    borrowing func write(running request: RunRequest, pid: pid_t, startedAt: Int64) throws(SystemError) {
+    /// Written first, so that a job without a record has never begun. A command that cannot be recorded must not begin.
+    borrowing func write(aboutToRun request: RunRequest, startedAt: Int64) throws(SystemError) {
+        try write(request, pid: 0, startTime: nil, startedAt)
+    }
+
+    mutating func write(running request: RunRequest, _ process: Process.Started, startedAt: Int64) throws(SystemError) {
+        let startTime = try? startTimes.startTime(of: process)  // unknown without /proc: the process is then never signalled
+        try write(request, pid: process.pid, startTime: startTime, startedAt)
+    }
+
+    private borrowing func write(_ request: RunRequest, pid: pid_t, startTime: UInt64?, _ startedAt: Int64) throws(SystemError) {
         let record = WorkerRecord.running(
             WorkerRecord.Running(
                 jobID: request.jobID, attempt: request.attempt, workerPID: workerPID, workerStartTime: workerStartTime, jobPID: pid,
-                jobStartTime: pid == 0 ? nil : try? Process.startTime(pid),  // unknown without /proc: the process is then never signalled
-                startedAt: startedAt))
+                jobStartTime: startTime, startedAt: startedAt))
         try file.write(record.bytes(), at: 0)
     }
 

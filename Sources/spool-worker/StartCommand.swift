@@ -12,20 +12,20 @@ struct StartFailure: Error {
 /// Starts a run's command in its own session. Returns its process, and its input if another command gives it during the run. The
 /// output files exist afterwards even if the start fails.
 ///
-/// The worker itself changes to the job's directory and umask for the moment, and the command inherits them: one call each
-/// instead of a check before and an action after the fork. `remarks` reports the substitutes that were used. A cgroup in the
-/// confinement is the one that is open as `group`, if there is one.
+/// `remarks` reports the substitutes that were used. A cgroup in the confinement is the one that is open as `group`, if there is one.
 func startCommand(
     _ request: RunRequest, entering group: RawBox?, _ remarks: inout [String]
-) throws(StartFailure) -> (pid: pid_t, input: GivenInput?) {
+) throws(StartFailure) -> (process: Process.Started, input: GivenInput?) {
     let output = try openOutput(request.stdoutName, request)
     let hasOneOutput = request.stderrName == request.stdoutName
     let errorOutput = hasOneOutput ? nil : RawBox(try openOutput(request.stderrName, request))
 
-    defer { _ = chdir("/") }  // "/" is always there; elsewhere an idle worker would keep a file system busy
-    try enter(request, &remarks)
+    var request = request
+    // The input may be in the directory.
+    if request.stdin != nil { _ = try substituteDirectory(of: &request, &remarks) }
     let given: GivenInput? = if let path = request.stdin { try GivenInput(path, request) } else { nil }
-    let input: RawBox? = if let given { given.reader } else if let path = request.stdin { RawBox(try openInput(path)) } else { nil }
+    let input: RawBox? =
+        if let given { given.reader } else if let path = request.stdin { RawBox(try openInput(path, request)) } else { nil }
     if let given { try setBlocking(given.reader) }
 
     var descriptors: [(from: Int32, to: Int32)] = []
@@ -35,20 +35,21 @@ func startCommand(
     descriptors.append((output.raw, 1))
     descriptors.append((errorOutput?.raw ?? output.raw, 2))
 
-    let ownMask = umask(mode_t(request.umask & 0o777))
-    defer { _ = umask(ownMask) }
-    do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch {
-        // If the machine cannot start any process now, the substitute would not start either.
-        let isRefused = SystemError(call: "spawn", errno: error.errno).isRefusedProcess
-        guard let other = request.substitutes.arguments.first, !isRefused else { throw error }
-        var request = request
-        request.arguments = request.substitutes.arguments
-        remarks.append("\(error.message); \(other) takes its place")
-        return (try start(request, descriptors, group), given)
+    var failure: StartFailure
+    do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch { failure = error }
+    // Nearly every directory can be entered, so this is checked only now that something has failed.
+    if try substituteDirectory(of: &request, &remarks) {
+        do throws(StartFailure) { return (try start(request, descriptors, group), given) } catch { failure = error }
     }
+    // If the machine cannot start any process now, the substitute would not start either.
+    let isRefused = SystemError(call: "spawn", errno: failure.errno).isRefusedProcess
+    guard let other = request.substitutes.arguments.first, !isRefused else { throw failure }
+    request.arguments = request.substitutes.arguments
+    remarks.append("\(failure.message); \(other) takes its place")
+    return (try start(request, descriptors, group), given)
 }
 
-private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?) throws(StartFailure) -> pid_t {
+private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?) throws(StartFailure) -> Process.Started {
     let executable = try findCommand(request)
     guard request.confinement.isEmpty else { return try startConfined(request, executable, descriptors, group) }
     return try spawn(executable, request.arguments, request, descriptors)
@@ -56,31 +57,34 @@ private func start(_ request: RunRequest, _ descriptors: [(from: Int32, to: Int3
 
 private func spawn(
     _ executable: String, _ arguments: [String], _ request: RunRequest, _ descriptors: [(from: Int32, to: Int32)]
-) throws(StartFailure) -> pid_t {
+) throws(StartFailure) -> Process.Started {
     do throws(SystemError) {
-        return try Process.spawn(
-            executable, arguments: arguments, environment: request.environment, descriptors: descriptors, newSession: true)
+        // The worker handles and ignores no signal: see `detach`.
+        return try Process.start(
+            executable, arguments: arguments, environment: request.environment, descriptors: descriptors,
+            directory: request.workingDirectory, umask: mode_t(request.umask & 0o777), newSession: true, resettingSignals: false)
     } catch {
-        throw describe(error, executable)
+        if error.call == "chdir" { throw notEntered(request.workingDirectory, error) }
+        throw describe(error, executable, request)
     }
 }
 
 /// The same by way of `--confine`. Returns when the command has begun.
 private func startConfined(
     _ request: RunRequest, _ executable: String, _ descriptors: [(from: Int32, to: Int32)], _ group: RawBox?
-) throws(StartFailure) -> pid_t {
+) throws(StartFailure) -> Process.Started {
     var trouble = try Trouble()
     var descriptors = descriptors + [(trouble.raw, Confinement.troubleDescriptor)]
     if let group { descriptors.append((group.raw, Confinement.groupDescriptor)) }
     let words = ["spool-worker", "--confine"] + request.confinement.map { $0.text(isGroupOpen: group != nil) } + ["--", executable]
-    let pid = try spawn("/proc/self/exe", words + request.arguments, request, descriptors)
+    let process = try spawn("/proc/self/exe", words + request.arguments, request, descriptors)
     do throws(StartFailure) { try trouble.check() } catch {
         var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        while waitpid(process.pid, &status, 0) < 0 && errno == EINTR {}
         // A limit of the job itself is not a shortage of the machine, which would make the job wait for better times.
         throw StartFailure(errno: error.errno == EAGAIN || error.errno == ENOMEM ? ECANCELED : error.errno, message: error.message)
     }
-    return pid
+    return process
 }
 
 // MARK: - Files
@@ -88,10 +92,14 @@ private func startConfined(
 // O_APPEND: the part that is cut from a file past its limit stays cut while the job still writes.
 private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailure) -> FileDescriptor {
     let path = "\(request.jobDirectory)/\(name)"
+    let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY
     do throws(SystemError) {
+        // A new file, as nearly always.
+        do throws(SystemError) { return try FileDescriptor.open(path, flags | O_EXCL, mode: 0o600) } catch {
+            guard error.errno == EEXIST else { throw error }
+        }
         // O_NONBLOCK for the opening only: an earlier try may have left a FIFO there that nobody ever reads.
-        let output = try FileDescriptor.open(
-            path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode: 0o600)
+        let output = try FileDescriptor.open(path, flags | O_TRUNC | O_NONBLOCK, mode: 0o600)
         try output.setBlocking()
         return output
     } catch {
@@ -100,9 +108,9 @@ private func openOutput(_ name: String, _ request: RunRequest) throws(StartFailu
 }
 
 // O_NONBLOCK for the opening only: a FIFO without a writer must not block the worker. The command then reads the end at once.
-private func openInput(_ path: String) throws(StartFailure) -> FileDescriptor {
+private func openInput(_ path: String, _ request: RunRequest) throws(StartFailure) -> FileDescriptor {
     do throws(SystemError) {
-        let input = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        let input = try FileDescriptor.open(request.absolute(path), O_RDONLY | O_NONBLOCK | O_NOCTTY)
         try input.setBlocking()
         return input
     } catch {
@@ -118,21 +126,29 @@ private func setBlocking(_ input: RawBox) throws(StartFailure) {
     }
 }
 
-private func enter(_ request: RunRequest, _ remarks: inout [String]) throws(StartFailure) {
-    let directory = request.workingDirectory
-    do throws(SystemError) {
-        try Process.changeDirectory(directory)
-    } catch {
-        let failure = StartFailure(errno: error.errno, message: "directory \"\(directory)\": \(error.message)")
-        guard let other = request.substitutes.directories.first(where: canEnter) else { throw failure }
-        remarks.append("\(failure.message); it runs in \"\(other)\"")
-    }
+/// Has a directory that cannot be entered replaced by a substitute. Returns false when it can be entered.
+private func substituteDirectory(of request: inout RunRequest, _ remarks: inout [String]) throws(StartFailure) -> Bool {
+    guard let error = refusal(toEnter: request.workingDirectory) else { return false }
+    let failure = notEntered(request.workingDirectory, error)
+    guard let other = request.substitutes.directories.first(where: { refusal(toEnter: $0) == nil }) else { throw failure }
+    remarks.append("\(failure.message); it runs in \"\(other)\"")
+    request.workingDirectory = other
+    return true
 }
 
-/// Enters a directory. Returns false if that fails.
-private func canEnter(_ directory: String) -> Bool {
-    do throws(SystemError) { try Process.changeDirectory(directory) } catch { return false }  // the first failure is reported
-    return true
+private func refusal(toEnter directory: String) -> SystemError? {
+    defer { _ = chdir("/") }  // "/" is always there; elsewhere an idle worker would keep a file system busy
+    do throws(SystemError) { try Process.changeDirectory(directory) } catch { return error }
+    return nil
+}
+
+private func notEntered(_ directory: String, _ error: SystemError) -> StartFailure {
+    StartFailure(errno: error.errno, message: "directory \"\(directory)\": \(error.message)")
+}
+
+extension RunRequest {
+    /// The path as the command sees it from its directory.
+    fileprivate func absolute(_ path: String) -> String { path.utf8.first == UInt8(ascii: "/") ? path : "\(workingDirectory)/\(path)" }
 }
 
 /// A descriptor that may be missing. The payload of an Optional could not be borrowed for its number.
@@ -157,7 +173,7 @@ private func findCommand(_ request: RunRequest) throws(StartFailure) -> String {
     for directory in path.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
         // An empty element is the current directory, as in every shell.
         let candidate = directory.isEmpty ? "./\(name)" : "\(Substring(directory))/\(name)"
-        switch Process.executability(candidate) {
+        switch Process.executability(request.absolute(candidate)) {
         case .executable: return candidate
         case .refused: refused = refused ?? candidate
         case .missing: continue
@@ -167,10 +183,10 @@ private func findCommand(_ request: RunRequest) throws(StartFailure) -> String {
     throw StartFailure(errno: ENOENT, message: CommandFailure.notFound.message("\"\(name)\" (PATH=\(path))"))
 }
 
-private func describe(_ error: SystemError, _ executable: String) -> StartFailure {
+private func describe(_ error: SystemError, _ executable: String, _ request: RunRequest) -> StartFailure {
     let message =
         switch error.errno {
-        case ENOENT where Process.executability(executable) != .missing:
+        case ENOENT where Process.executability(request.absolute(executable)) != .missing:
             CommandFailure.notFound.message("the interpreter that the first line of \"\(executable)\" names")
         case ENOENT: CommandFailure.notFound.message("\"\(executable)\"")
         case EACCES: CommandFailure.denied.message("\"\(executable)\" is not executable")

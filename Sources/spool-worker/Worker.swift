@@ -7,7 +7,7 @@ import WorkerProtocol
 struct Worker: ~Copyable {
     private let socket: FileDescriptor
     private let signals: SignalDescriptor
-    private let record: RecordFile
+    private var record: RecordFile
     /// The open cgroup for commands of another user to enter, who could not open it.
     private let group: RawBox?
     private let inbox = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
@@ -175,7 +175,7 @@ extension Worker {
             }
             // A daemon that sends the next run has handled the end of the last one.
             unrecorded = nil
-            do throws(SystemError) { try record.write(running: request, pid: 0, startedAt: startedAt) } catch {
+            do throws(SystemError) { try record.write(aboutToRun: request, startedAt: startedAt) } catch {
                 // Another worker, or a later attempt, may succeed.
                 send(.cannotServe(errno: error.errno, message: "its record cannot be written: \(error.message)"))
                 exitCode = 3
@@ -183,12 +183,12 @@ extension Worker {
             }
             var remarks: [String] = []
             let request = try request.withEnvironmentFile(&remarks)
-            let (pid, input) = try startCommand(request, entering: group, &remarks)
+            let (process, input) = try startCommand(request, entering: group, &remarks)
             input?.begin()
-            run = Run(request: request, pid: pid, startedAt: startedAt, input: input)
+            run = Run(request: request, pid: process.pid, startedAt: startedAt, input: input)
             // The input may have become complete, or broken off, before it was watched.
             run?.lookAtInput()
-            try? record.write(running: request, pid: pid, startedAt: startedAt)  // full disk: "about to begin" stays in the record
+            try? record.write(running: request, process, startedAt: startedAt)  // full disk: "about to begin" stays in the record
             if !remarks.isEmpty { send(.remark(jobID: request.jobID, attempt: request.attempt, remarks.joined(separator: ". "))) }
             writeEnvironmentFile(request)
         } catch {
@@ -279,7 +279,8 @@ private func detach() throws(SystemError) {
     // EPERM when the daemon has already started us in a session of our own.
     setsid()
     if linux_set_child_subreaper(1) != 0 { throw SystemError(call: "prctl", errno: errno) }
-    for number in [SIGPIPE, SIGHUP, SIGINT, SIGXFSZ] { _ = linux_ignore_signal(number) }
+    // Blocked and not ignored: a command then gets the default for every signal without a system call for each.
+    try SignalDescriptor.block([SIGPIPE, SIGHUP, SIGINT, SIGXFSZ])
     _ = umask(0o077)
     let null = try FileDescriptor.open("/dev/null", O_RDWR)
     // Jobs without input inherit descriptor 0.

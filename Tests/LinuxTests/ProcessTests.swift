@@ -33,6 +33,9 @@ import Testing
         #expect(throws: SystemError(call: "spawn", path: "/nope", errno: ENOENT)) {
             try Process.spawn("/nope", arguments: ["nope"], environment: [])
         }
+        #expect(throws: SystemError(call: "chdir", path: "/nope", errno: ENOENT)) {
+            try Process.spawn("/bin/true", arguments: ["true"], environment: [], directory: "/nope")
+        }
         #expect(throws: SystemError.self) { try Process.spawn("/bin/true", arguments: ["a\0b"], environment: []) }
     }
 
@@ -48,6 +51,16 @@ import Testing
         #expect(try Process.signal(0, to: pid) == false)
         #expect(throws: SystemError.self) { try Process.startTime(pid) }
         #expect(try Process.bootID().utf8.count == 36)
+    }
+
+    @Test func theStartTimeOfANewProcessIsKnownFromTheClock() throws {
+        var startTimes = StartTimes()
+        for _ in 0..<20 {
+            let process = try Process.start("/bin/sleep", arguments: ["sleep", "1000"], environment: [])
+            #expect(try startTimes.startTime(of: process) == Process.startTime(process.pid))
+            try Process.signal(SIGKILL, to: process.pid)
+            _ = status(of: process.pid)
+        }
     }
 
     @Test func usersAreFound() throws {

@@ -23,12 +23,19 @@ public struct SignalDescriptor: ~Copyable {
     /// Blocks these signals in the calling thread, pthread_sigmask(3), so that they are read here from then on. The kernel merges equal
     /// signals that have not been read yet.
     public init(_ signals: [Int32]) throws(SystemError) {
+        var set = try Self.block(signals)
+        descriptor = FileDescriptor(owning: try attempt("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) })
+    }
+
+    /// Blocks these signals in the calling thread, pthread_sigmask(3), and has nothing read them. Returns their set.
+    @discardableResult
+    public static func block(_ signals: [Int32]) throws(SystemError) -> sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in signals { sigaddset(&set, signal) }
         let failure = pthread_sigmask(SIG_BLOCK, &set, nil)
         if failure != 0 { throw SystemError(call: "pthread_sigmask", errno: failure) }
-        descriptor = FileDescriptor(owning: try attempt("signalfd") { signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK)) })
+        return set
     }
 
     /// The next signal. Nil when there is none.

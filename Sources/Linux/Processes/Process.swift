@@ -3,56 +3,87 @@ import Glibc
 
 /// Starts and identifies processes.
 public enum Process {
-    /// Starts a program, posix_spawn(3), with default signal handling and no blocked signals. Returns its process number.
+    /// Starts a program, vfork(2) and execve(2), with default signal handling and no blocked signals. Returns its process number.
     ///
     /// In `descriptors`, `from` is a descriptor of this process and `to` its number in the program. Descriptors above the highest `to` and
     /// above 2 are closed. Lower ones that are not a `to` are inherited unless close-on-exec. The program starts in `directory`, or in the
     /// directory of this process for nil. With `newSession` it leads a session and a process group of its own, setsid(2). Strings are the
-    /// bytes of file names (``FileName``). Throws the error of exec(3) as well, with the path `executable`.
+    /// bytes of file names (``FileName``). Throws the error of exec(3) as well, with the path `executable`, and the error of chdir(2), with
+    /// the path of the directory.
     public static func spawn(
         _ executable: String, arguments: [String], environment: [String],
         descriptors: [(from: Int32, to: Int32)] = [], directory: String? = nil, newSession: Bool = false
     ) throws(SystemError) -> pid_t {
+        try start(
+            executable, arguments: arguments, environment: environment, descriptors: descriptors, directory: directory,
+            newSession: newSession
+        ).pid
+    }
+
+    /// A process that was just started.
+    public struct Started: Sendable {
+        public var pid: pid_t
+        /// The boot clock before the process was made and after, CLOCK_BOOTTIME, nanoseconds.
+        var made: ClosedRange<UInt64>
+    }
+
+    /// As ``spawn(_:arguments:environment:descriptors:directory:newSession:)``. The program has `umask`, or that of this process for nil. A
+    /// process that neither handles nor ignores any signal gives `resettingSignals` false, which saves 64 system calls.
+    public static func start(
+        _ executable: String, arguments: [String], environment: [String],
+        descriptors: [(from: Int32, to: Int32)] = [], directory: String? = nil, umask: mode_t? = nil, newSession: Bool = false,
+        resettingSignals: Bool = true
+    ) throws(SystemError) -> Started {
         let argumentPointers = try CStrings(arguments)
         let environmentPointers = try CStrings(environment)
+        let paths = try CStrings([executable] + (directory.map { [$0] } ?? []))
 
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (newSession ? LINUX_POSIX_SPAWN_SETSID : 0)
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        if let directory {
-            try check(FileName.withCPath(directory) { posix_spawn_file_actions_addchdir_np(&actions, $0) }, directory)
-        }
         // A source that is not above the highest target could be overwritten before it is used, so it is duplicated to a higher number.
         let highest = max(2, descriptors.lazy.map(\.to).max() ?? 2)
         var moved: [Int32] = []
         defer { for raw in moved { Glibc.close(raw) } }
+        var pairs: [Int32] = []
         for (from, to) in descriptors {
             var source = from
             if from <= highest && from != to {
                 source = try attempt("fcntl") { linux_fcntl_int(from, F_DUPFD_CLOEXEC, highest + 1) }
                 moved.append(source)
             }
-            try check(posix_spawn_file_actions_adddup2(&actions, source, to), nil)
+            pairs += [source, to]
         }
-        try check(posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1), nil)
 
-        var pid: pid_t = 0
-        let failure = try FileName.withCPath(executable) { path in
-            DescriptorLimit.withOriginal { posix_spawn(&pid, path, &actions, &attributes, argumentPointers.base, environmentPointers.base) }
+        var start = linux_program()
+        start.path = UnsafePointer(paths.base[0])
+        start.arguments = UnsafePointer(argumentPointers.base)
+        start.environment = UnsafePointer(environmentPointers.base)
+        if directory != nil { start.directory = UnsafePointer(paths.base[1]) }
+        start.descriptor_count = Int32(descriptors.count)
+        start.first_closed = highest + 1
+        start.umask = umask.map { Int32($0) } ?? -1
+        start.is_session = newSession ? 1 : 0
+        start.resets_signals = resettingSignals ? 1 : 0
+        let pid = pairs.withUnsafeBufferPointer { pairs in
+            start.descriptors = pairs.baseAddress
+            return DescriptorLimit.withOriginal { Self.make(&start) }
         }
-        try check(failure, executable)
-        return pid
+        // The strings must live until the program has begun.
+        withExtendedLifetime(argumentPointers) {}
+        withExtendedLifetime(environmentPointers) {}
+        withExtendedLifetime(paths) {}
+        if start.directory_error != 0 { throw SystemError(call: "chdir", path: directory, errno: start.directory_error) }
+        if pid < 0 { throw SystemError(call: "spawn", path: executable, errno: start.error) }
+        return Started(pid: pid, made: start.clock_before...max(start.clock_before, start.clock_within))
+    }
+
+    /// A signal must not run a handler of this process in the new one, which shares its memory.
+    private static func make(_ start: inout linux_program) -> pid_t {
+        guard start.resets_signals != 0 else { return CLinux.linux_start(&start) }
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return CLinux.linux_start(&start)
     }
 
     /// Becomes another program, execv(3), with the arguments and the environment of this one. Returns only by throwing. Descriptors that
@@ -77,10 +108,6 @@ public enum Process {
             if !path.hasPrefix("/") { return try "\(Directory.open("/proc/self").readSymbolicLink("cwd"))/\(path)" }
         }
         return try Directory.open("/proc/self").readSymbolicLink("exe")
-    }
-
-    private static func check(_ failure: Int32, _ path: String?) throws(SystemError) {
-        if failure != 0 { throw SystemError(call: "spawn", path: path, errno: failure) }
     }
 
     /// A descriptor that becomes readable when the process ends, pidfd_open(2). Throws ESRCH when there is no such process.
