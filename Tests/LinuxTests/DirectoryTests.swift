@@ -189,4 +189,16 @@ import Testing
         #expect(try directory.list().isEmpty)
         #expect(steps >= 100 / most)
     }
+
+    @Test func aNameIsExaminedInOneCallUnlessSomethingIsMountedThere() throws {
+        let temporary = try TemporaryDirectory()
+        try temporary.write("file", "text")
+        try temporary.directory.makeDirectory("directory")
+        try temporary.directory.makeSymbolicLink("link", to: "file")
+        for name in ["file", "directory", "link"] {
+            #expect(try temporary.directory.statusUnlessMounted(name) == temporary.directory.status(name))
+        }
+        #expect(try Directory.open("/").statusUnlessMounted("proc") == nil)
+        #expect(throws: SystemError(call: "statx", path: "nope", errno: ENOENT)) { try temporary.directory.statusUnlessMounted("nope") }
+    }
 }

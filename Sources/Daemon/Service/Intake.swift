@@ -31,6 +31,7 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     private var beingTaken: Set<String> = []
     /// The waiting jobs that are files, by name.
     private var waitingFiles: [String: JobID] = [:]
+    private var hasMovedFiles = false
 
     init(_ service: Service<FS, W>) { self.service = service }
 
@@ -75,7 +76,16 @@ final class Intake<FS: FileSystem, W: World>: ServicePart {
     func add(_ name: String) { arrivals.add(name) }
 
     /// The file of a job has left new/. Another job that was dropped under this name is still there.
-    func left(_ name: String, by id: JobID) { if waitingFiles[name] == id { waitingFiles[name] = nil } }
+    func left(_ name: String, by id: JobID) {
+        hasMovedFiles = true
+        if waitingFiles[name] == id { waitingFiles[name] = nil }
+    }
+
+    /// True when the daemon has moved files out of new/ since the last call.
+    func takeMovedFiles() -> Bool {
+        defer { hasMovedFiles = false }
+        return hasMovedFiles
+    }
 
     /// Any name may have been added, changed or removed.
     func allNoticed() throws(SystemError) {

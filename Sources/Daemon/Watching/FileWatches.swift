@@ -99,6 +99,9 @@ final class FileWatches: Part {
         if retryAt == nil { service.end(.watches) }
     }
 
+    /// Reads the events that the daemon itself has caused in this turn, so that they do not wake it for another one.
+    func afterTurn() throws(SystemError) { if service.intake.takeMovedFiles() { try takeEvents() } }
+
     var wakeAt: Wake { Wake(monotonic: retryAt) }
     var isIdle: Bool { retryAt == nil }
 }

@@ -67,10 +67,11 @@ extension FileDescriptor {
     private static let seekData: Int32 = 3
 
     /// Reads from the present position to the end of the file. Throws EFBIG for more than `limit` bytes, because another user may have
-    /// chosen the size of the file.
-    public borrowing func readAll(limit: Int) throws(SystemError) -> [UInt8] {
+    /// chosen the size of the file. A caller that knows the size of the file gives it.
+    public borrowing func readAll(limit: Int, size: Int64? = nil) throws(SystemError) -> [UInt8] {
+        let size = if let size { size } else { try status().size }
         // One byte more than the size, so that the common case finds the end in the first read and grows nothing.
-        let expected = min(Int(try status().size), limit)
+        let expected = Int(min(size, Int64(limit)))
         var bytes: [UInt8] = []
         // Files in /proc have the size 0. Files in /proc/sys return their whole content in the first read.
         var capacity = expected > 0 ? expected + 1 : 4096

@@ -16,6 +16,9 @@ public struct Inotify: ~Copyable {
 
     deinit { buffer.deallocate() }
 
+    /// The most that one event takes: its head, and a name of NAME_MAX bytes with a NUL, padded.
+    private static let eventBytesMax = 16 + 256
+
     /// Watches a path, inotify_add_watch(2), and returns the number of the watch, which its events have. Watching the same file again
     /// changes its mask and returns the same number.
     public borrowing func add(_ path: String, _ mask: InotifyMask) throws(SystemError) -> Int32 {
@@ -56,6 +59,8 @@ public struct Inotify: ~Copyable {
                 events.append(event)
                 position += 16 + length
             }
+            // Another event would have had room, so there was none. A later one makes the descriptor readable again.
+            if count < buffer.count - Self.eventBytesMax { return overflowed }
         }
     }
 }

@@ -141,6 +141,23 @@ extension Directory {
         return status.stx_attributes & UInt64(STATX_ATTR_MOUNT_ROOT) != 0
     }
 
+    /// The attributes of a name and of a symbolic link itself; nil when something is mounted there. One call of statx(2), which asks the
+    /// mounted file system no more than ``isMountPoint(_:)``. So the attributes of a file on a network may be a few seconds old.
+    public borrowing func statusUnlessMounted(_ name: String) throws(SystemError) -> FileStatus? {
+        let raw = raw
+        var status = statx()
+        let flags = AT_SYMLINK_NOFOLLOW | LINUX_AT_NO_AUTOMOUNT | LINUX_AT_STATX_DONT_SYNC
+        do throws(SystemError) {
+            try attempt("statx", at: name) { linux_statx(raw, $0, flags, UInt32(STATX_BASIC_STATS), &status) }
+        } catch {
+            // EACCES: another user's FUSE file system. It refuses root its attributes, but not whether it is mounted. The others: a sandbox
+            // that does not know the call.
+            guard [EACCES, ENOSYS, EPERM].contains(error.errno) else { throw error }
+            return try isMountPoint(name) ? nil : self.status(name)
+        }
+        return status.stx_attributes & UInt64(STATX_ATTR_MOUNT_ROOT) != 0 ? nil : FileStatus(status)
+    }
+
     /// The target of a symbolic link, readlinkat(2).
     public borrowing func readSymbolicLink(_ name: String) throws(SystemError) -> String {
         let raw = raw

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The kind of file that a name leads to.
@@ -79,8 +80,23 @@ public struct FileStatus: Sendable, Equatable {
         changedNanoseconds = FileStatus.nanoseconds(status.st_ctim)
     }
 
+    init(_ status: statx) {
+        kind = FileKind(mode: mode_t(status.stx_mode))
+        mode = mode_t(status.stx_mode) & 0o7777
+        size = Int64(bitPattern: status.stx_size)
+        inode = status.stx_ino
+        device = linux_makedev(status.stx_dev_major, status.stx_dev_minor)
+        links = UInt64(status.stx_nlink)
+        owner = status.stx_uid
+        group = status.stx_gid
+        modifiedNanoseconds = FileStatus.nanoseconds(status.stx_mtime)
+        changedNanoseconds = FileStatus.nanoseconds(status.stx_ctime)
+    }
+
     // A file can have any time (touch -d @9e18), so this wraps on overflow and does not trap.
     private static func nanoseconds(_ time: timespec) -> Int64 {
         Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
+
+    private static func nanoseconds(_ time: statx_timestamp) -> Int64 { time.tv_sec &* 1_000_000_000 &+ Int64(time.tv_nsec) }
 }

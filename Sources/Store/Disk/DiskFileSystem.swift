@@ -16,6 +16,7 @@ public final class DiskFileSystem: FileSystem {
     private let isAnothers = getuid() == 0 && geteuid() != 0
     /// The directories above those that were given to other users let everybody pass.
     private var isPassable = false
+    private var ownDirectories = OwnDirectories()
 
     /// Called after each rename and removal, with what was done. spoolctl's `--verbose` prints it.
     public var reportChange: ((String) -> Void)?
@@ -51,17 +52,25 @@ public final class DiskFileSystem: FileSystem {
 
     private static let openPrefixes = UserPart.claimable.map { "\($0)/" }
 
-    /// True when something is mounted over a name that other users can write to, or on the way there. A FUSE file system might
+    /// True for a name that other users can write to. They may have mounted a FUSE file system there or on the way there, which might
     /// never answer a call.
-    private func isHidden(_ path: String) throws(SystemError) -> Bool {
-        guard isAnothers || Self.openPrefixes.contains(where: { path.hasPrefix($0) }) else { return false }
+    private func isInReachOfOthers(_ path: String) -> Bool { isAnothers || Self.openPrefixes.contains { path.hasPrefix($0) } }
+
+    /// True when something is mounted on the way to such a name, or, with `orAtEnd`, over the name itself.
+    private func isHidden(_ path: String, orAtEnd: Bool = true) throws(SystemError) -> Bool {
+        guard isInReachOfOthers(path) else { return false }
         let slash = UInt8(ascii: "/")
         var end = path.utf8.firstIndex(of: slash) ?? path.endIndex
         while end < path.endIndex {
             end = path.utf8[path.utf8.index(after: end)...].firstIndex(of: slash) ?? path.endIndex
-            if try isMountPoint(String(path[..<end])) { return true }
+            if orAtEnd || end < path.endIndex, try isMountPoint(String(path[..<end])) { return true }
         }
         return false
+    }
+
+    /// The status of the name itself. Nil when something is mounted over it.
+    private func look(at name: String, in directory: OpenDirectory, of path: String) throws(SystemError) -> FileStatus? {
+        isInReachOfOthers(path) ? try directory.opened.statusUnlessMounted(name) : try directory.opened.status(name)
     }
 
     public func isMountPoint(_ path: String) throws(SystemError) -> Bool { try top.opened.isMountPoint(path) }
@@ -114,8 +123,8 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func status(_ path: String) throws(SystemError) -> FileStatus? {
-        if try isHidden(path) { return nil }
-        do throws(SystemError) { return try top.opened.status(path) } catch {
+        if try isHidden(path, orAtEnd: false) { return nil }
+        do throws(SystemError) { return try look(at: path, in: top, of: path) } catch {
             if error.isMissing { return nil }
             throw error
         }
@@ -123,15 +132,15 @@ public final class DiskFileSystem: FileSystem {
 
     public func take(_ path: String, limit: Int, ignoringWriters: Bool) throws(SystemError) -> TakenFile {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
-        if try isHidden(path) { return .other(.mountPoint) }
+        if try isHidden(path, orAtEnd: false) { return .other(.mountPoint) }
         do throws(SystemError) {
             // Check the type by name first: opening a FIFO or a device can have effects.
             let (directory, name) = try place(of: path)
-            let look = try directory.opened.status(name)
+            guard let look = try look(at: name, in: directory, of: path) else { return .other(.mountPoint) }
             let trust = Trust.concerns(path) ? trust : nil
             if let trust, look.owner != trust.owner {
                 // The record of a job that ran as another user belongs to that user, but the job's file in it does not.
-                let isRecord = look.kind == .directory && JobID(name) != nil
+                let isRecord = look.kind == .directory && JobID(path.split(separator: "/").last ?? "") != nil
                 return isRecord ? .other(.directory) : .foreign(look)
             }
             guard look.kind == .file else { return .other(look.kind) }
@@ -146,7 +155,7 @@ public final class DiskFileSystem: FileSystem {
                 if let why = trust.objection(to: status) { return .refused(status, why: why) }
             }
             guard status.size <= Int64(limit) else { return .tooLarge(status) }
-            let bytes = try file.readAll(limit: limit + 1)
+            let bytes = try file.readAll(limit: limit + 1, size: status.size)
             guard bytes.count <= limit else { return .tooLarge(status) }
             return .file(status, bytes)
         } catch {
@@ -167,10 +176,10 @@ public final class DiskFileSystem: FileSystem {
     private static let anothersBytesMax: Int64 = 64 << 20
 
     public func openLines(_ path: String, from offset: Int64) throws(SystemError) -> OpenedFile {
-        if try isHidden(path) { return .other(.mountPoint) }
+        if try isHidden(path, orAtEnd: false) { return .other(.mountPoint) }
         do throws(SystemError) {
             let (directory, name) = try place(of: path)
-            let kind = try directory.opened.status(name).kind
+            guard let kind = try look(at: name, in: directory, of: path)?.kind else { return .other(.mountPoint) }
             guard kind == .file else { return .other(kind) }
             let file = try opening { () throws(SystemError) in
                 try directory.opened.openFile(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -200,19 +209,10 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func create(_ path: String, _ bytes: [UInt8], mode: UInt32) throws(SystemError) {
-        let (directory, name) = try place(of: path)
+        let (directory, name) = try place(of: path, isToCreate: true)
         try opening { () throws(SystemError) in
             guard directory !== top else { return try top.opened.writeFile(path, bytes, mode: mode) }
             try directory.opened.writeFresh(name, bytes, mode: mode, asOwnerOf: directory)
-        }
-    }
-
-    /// As ``create(_:_:mode:)``, but never over an existing file: after a power cut the name may belong to another file that is
-    /// still read.
-    private func createAnew(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-        let (directory, name) = try place(of: path)
-        try opening { () throws(SystemError) in
-            try directory.opened.writeFresh(name, bytes, mode: 0o600, asOwnerOf: directory === top ? nil : directory)
         }
     }
 
@@ -226,17 +226,23 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
-        do throws(SystemError) { try createAnew(path + ".tmp", bytes) } catch {
+        let (directory, name) = try place(of: path, isToCreate: true)
+        let temporary = name + ".tmp"
+        do throws(SystemError) {
+            // A new file: after a power cut the name may belong to another file that is still read.
+            try opening { () throws(SystemError) in
+                try directory.opened.writeFresh(temporary, bytes, mode: 0o600, asOwnerOf: directory === top ? nil : directory)
+            }
+        } catch {
             // No reader uses a file that a full disk has only partly accepted.
-            try? removeFile(path + ".tmp")  // most often there is none
+            try? directory.opened.unlink(temporary)  // most often there is none
             throw error
         }
-        let (directory, name) = try place(of: path)
-        do throws(SystemError) { try directory.opened.rename(name + ".tmp", to: name) } catch {
+        do throws(SystemError) { try directory.opened.rename(temporary, to: name) } catch {
             // A directory is in the file's place. It is moved aside, where its owner can find it.
             guard error.errno == EISDIR, directory !== top else { throw error }
             try directory.opened.setAside(name)
-            try directory.opened.rename(name + ".tmp", to: name)
+            try directory.opened.rename(temporary, to: name)
         }
     }
 
@@ -246,13 +252,16 @@ public final class DiskFileSystem: FileSystem {
     public func makeDirectory(_ path: String) throws(SystemError) {
         do throws(SystemError) { try top.opened.makeDirectory(path) } catch {
             if error.errno != EEXIST { throw error }
+            return
         }
+        ownDirectories.made(path)
     }
 
     public func rename(_ from: String, to: String) throws(SystemError) {
         let (source, name) = try place(of: from)
         let (target, newName) = try place(of: to)
         try source.opened.rename(name, into: target.opened, as: newName)
+        ownDirectories.renamed(from, to)
         reportChange?("renamed \(from) to \(to)")
     }
 
@@ -260,6 +269,7 @@ public final class DiskFileSystem: FileSystem {
         let (source, name) = try place(of: from)
         let (target, newName) = try place(of: to)
         try source.opened.renameNoReplace(name, into: target.opened, as: newName)
+        ownDirectories.renamed(from, to)
         reportChange?("renamed \(from) to \(to)")
     }
 
@@ -270,11 +280,13 @@ public final class DiskFileSystem: FileSystem {
     }
 
     public func removeTree(_ path: String) throws(SystemError) {
+        ownDirectories.leave(path)
         try opening { () throws(SystemError) in try top.opened.removeTree(path) }
         reportChange?("removed \(path)")
     }
 
     public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
+        ownDirectories.leave(path)
         var moved = raised
         defer { raised = moved }
         return try opening { () throws(SystemError) in try top.opened.removeTree(path, atMost: count, &moved) }
@@ -298,7 +310,7 @@ public final class DiskFileSystem: FileSystem {
     public func syncAll() throws(SystemError) { try top.opened.syncFileSystem() }
 
     public func openLog(_ path: String) throws(SystemError) -> DiskLog {
-        let (directory, name) = try place(of: path)
+        let (directory, name) = try place(of: path, isToCreate: true)
         guard directory === top else { return try openForeignLog(name, in: directory) }
         let file = try opening { () throws(SystemError) in
             try top.opened.openFile(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
@@ -312,13 +324,16 @@ public final class DiskFileSystem: FileSystem {
     ///
     /// A job's directory may belong to another user, who can put links, FIFOs and directories there, and in a sticky new/ even in
     /// the place of the directory itself. So root's daemon opens the directory without following a link, and uses that descriptor
-    /// for everything else. It does the same in directories where everybody may create files. For all other users, and in the
-    /// spool's other directories, the path is used as it is.
-    private func place(of path: String) throws(SystemError) -> (OpenDirectory, String) {
+    /// for everything else. It does the same to create a file where everybody may. For all other users, in the spool's other directories
+    /// and in ``OwnDirectories``, the path is used as it is, and only its last name is not followed.
+    private func place(of path: String, isToCreate: Bool = false) throws(SystemError) -> (OpenDirectory, String) {
         guard isRoot, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (top, path) }
-        let isDeep = path.utf8[..<slash].contains(UInt8(ascii: "/"))
-        guard isDeep || trust?.isShared == true && Layout.shared.contains(String(path[..<slash])) else { return (top, path) }
-        let directory = try opening { () throws(SystemError) in OpenDirectory(try top.opened.openDirectory(String(path[..<slash]))) }
+        let parent = String(path[..<slash])
+        let isGuarded =
+            parent.utf8.contains(UInt8(ascii: "/"))
+            ? !ownDirectories.contains(parent) : isToCreate && trust?.isShared == true && Layout.shared.contains(parent)
+        guard isGuarded else { return (top, path) }
+        let directory = try opening { () throws(SystemError) in OpenDirectory(try top.opened.openDirectory(parent)) }
         return (directory, String(path[path.utf8.index(after: slash)...]))
     }
 
@@ -348,6 +363,7 @@ public final class DiskFileSystem: FileSystem {
 
     public func give(_ path: String, to owner: FileOwner, only names: [String]?) throws(SystemError) {
         try makePassable()
+        ownDirectories.leave(path)
         let directory = try top.opened.openDirectory(path)
         guard try directory.descriptor.status().owner != owner.user else { return }
         var all = names ?? []
@@ -404,6 +420,25 @@ public final class DiskFileSystem: FileSystem {
         try format.setMode(format.status().mode | 0o044)
         isPassable = true
     }
+}
+
+/// The directories of jobs in running/ that this process has made and given to nobody.
+///
+/// Nobody else can have put a link in the place of such a directory, because running/ belongs to root, nor a link or a file into it. So
+/// the files in it are reached by their paths, without opening the directory for each.
+private struct OwnDirectories {
+    private var paths: Set<String> = []
+
+    private static let prefix = "\(Layout.running)/"
+
+    func contains(_ path: String) -> Bool { paths.contains(path) }
+
+    mutating func made(_ path: String) { if path.hasPrefix(Self.prefix) { paths.insert(path) } }
+
+    mutating func renamed(_ from: String, _ to: String) { if paths.remove(from) != nil { made(to) } }
+
+    /// The directory is removed, or belongs to somebody else from now on.
+    mutating func leave(_ path: String) { paths.remove(path) }
 }
 
 /// A descriptor that a closure can capture.
