@@ -21,6 +21,9 @@ struct BeginCheck {
         for other in world.running { try mayRun(beside: other) }
         try whatItWaitsForHasEnded()
         if job.attempt == 1 { try itsKeyIsItsOwn() }
+        if let scheduler = world.service?.scheduler {
+            try HoldCheck(scheduler: scheduler, configuration: world.configuration, now: world.now).isFree(job)
+        }
     }
 
     private func itRunsWhatWasRead() throws(Violation) {

@@ -149,7 +149,7 @@ struct Check {
                 guard scheduler.jobs[id] == nil else { throw Violation("\(state)/\(name) has not ended") }
                 // The journal cannot know what a power cut leaves of a record that somebody moved.
                 if people.movedAway.contains(name) { continue }
-                guard let bytes = entry.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind,
+                guard let bytes = entry.entries[Layout.statusFile]?.bytes, let table = JSON.readableTable(bytes),
                     case .string(let told)? = table["state"]?.kind, case .integer(let attempt)? = table["try"]?.kind
                 else {
                     // A power cut has brought back a part of a record that was removed.

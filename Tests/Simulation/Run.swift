@@ -77,7 +77,7 @@ package final class Run {
         guard let service = world.service, !service.hasWork, !service.hasUnplaced, service.troubles.isEmpty, !service.scheduler.isHeld,
             world.millisecondsToWake.map({ $0 > 0 }) ?? true
         else { return }
-        try HoldCheck(scheduler: service.scheduler, configuration: world.configuration, now: world.now).perform()
+        try HoldCheck(scheduler: service.scheduler, configuration: world.configuration, now: world.now).whatWaitsIsHeld()
     }
 
     private func lookAsReader() throws(Violation) {

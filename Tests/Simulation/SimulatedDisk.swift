@@ -260,7 +260,7 @@ package final class SimulatedDisk: FileSystem {
     }
 
     private static func isWhole(_ directory: Node) -> Bool {
-        guard let bytes = directory.entries[Layout.statusFile]?.bytes, case .table(let table)? = (try? JSON.parse(bytes))?.kind
+        guard let bytes = directory.entries[Layout.statusFile]?.bytes, let table = JSON.readableTable(bytes)
         else { return false }
         return JobStatus(json: table) != nil
     }
