@@ -160,7 +160,7 @@ extension Scheduler {
         var status = job.status(host: settings.host)
         if let bytes = status.payload, bytes.count > JobDefinition.payloadBytesMax / 2 { status.payload = nil }
         // The scheduler wrote this text itself, so it is readable.
-        guard case .table(let table)? = (try? JSON.parse(status.json()))?.kind else { return Table() }
+        guard let table = JSON.readableTable(status.json()) else { return Table() }
         return table
     }
 }

@@ -53,7 +53,7 @@ import Store
     guard let service = world.service else { fatalError("the daemon ended") }
     if service.restartRequests.isEmpty {
         guard case .file(_, let answer)? = try? world.disk.take("control/a.answer", limit: 1 << 16, ignoringWriters: false),
-            case .table(let table)? = (try? JSON.parse(answer))?.kind, case .integer? = table["code"]?.kind,
+            let table = JSON.readableTable(answer), case .integer? = table["code"]?.kind,
             case .string? = table["message"]?.kind
         else { fatalError("the request has no answer that can be read") }
     }
@@ -88,7 +88,7 @@ private func settle(_ world: SimulatedWorld) {
             for entry in try world.disk.list(Layout.directory(state)) where !Layout.isAside(entry.name) {
                 let path = "\(Layout.directory(state))/\(entry.name)/\(Layout.statusFile)"
                 guard case .file(_, let bytes) = try world.disk.take(path, limit: .max, ignoringWriters: false),
-                    case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, JobStatus(json: table) != nil
+                    let table = JSON.readableTable(bytes, limits: .status), JobStatus(json: table) != nil
                 else { fatalError("\(path) cannot be read") }
             }
         }

@@ -100,7 +100,7 @@ func live(_ world: SimulatedWorld) throws(Violation) {
 
 @Sendable func fuzzStatus(_ bytes: [UInt8]) {
     _ = Extension.milliseconds(bytes)
-    guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return }
+    guard let table = JSON.readableTable(bytes, limits: .status) else { return }
     if let progress = Progress(json: table) {
         var writer = JSONWriter()
         progress.write(to: &writer)
@@ -108,7 +108,7 @@ func live(_ world: SimulatedWorld) throws(Violation) {
     }
     guard let status = JobStatus(json: table) else { return }
     let written = status.json()
-    guard case .table(let again)? = (try? JSON.parse(written, limits: .status))?.kind, let second = JobStatus(json: again) else {
+    guard let again = JSON.readableTable(written, limits: .status), let second = JobStatus(json: again) else {
         fatalError("is not read back: \(String(decoding: written, as: UTF8.self))")
     }
     let (before, after) = (String(decoding: written, as: UTF8.self), String(decoding: second.json(), as: UTF8.self))

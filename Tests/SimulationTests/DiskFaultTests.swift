@@ -114,7 +114,7 @@ extension SimulatedWorld {
         try [Layout.done, Layout.failed].flatMap { state in
             try world.disk.node(state).entries.map { name, node in
                 let bytes = node.entries[Layout.statusFile]?.bytes ?? []
-                guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return "\(state)/\(name): no status" }
+                guard let table = JSON.readableTable(bytes) else { return "\(state)/\(name): no status" }
                 return "\(state)/\(name): \(table.text("state") ?? "?") \(table.text("reason") ?? "")"
             }
         }.sorted()

@@ -202,7 +202,7 @@ extension TemporarySpool {
         }
         #expect(found == [job.state.rawValue], "\(job.id) \(job.state), \(cut)")
         let text = try #require(temporary.text("\(job.state.rawValue)/\(job.id)/status.json"), "\(job.id), \(cut)")
-        guard case .table(let status)? = (try? JSON.parse(Array(text.utf8)))?.kind, case .string(let state)? = status["state"]?.kind,
+        guard let status = JSON.readableTable(Array(text.utf8)), case .string(let state)? = status["state"]?.kind,
             case .integer(let attempt)? = status["try"]?.kind
         else {
             Issue.record("\(job.id) has the status \(text), \(cut)")

@@ -93,7 +93,7 @@ final class TemporarySpool {
             guard let equals = line.firstIndex(of: "=") else { return line }
             let path = String(line[..<equals])
             guard path.hasSuffix("/status.json") else { return path }
-            guard case .table(let table)? = (try? JSON.parse(Array(line[line.index(after: equals)...].utf8)))?.kind,
+            guard let table = JSON.readableTable(Array(line[line.index(after: equals)...].utf8)),
                 case .string(let state)? = table["state"]?.kind, case .integer(let attempt)? = table["try"]?.kind
             else { return "\(path) damaged" }
             return "\(path) \(state) \(attempt)"

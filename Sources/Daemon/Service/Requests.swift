@@ -192,7 +192,7 @@ final class Requests<FS: FileSystem, W: World>: ServicePart {
     private func isCanceled(_ id: JobID) throws(SystemError) -> Bool {
         let path = "\(Layout.directory(of: id, .failed))/\(Layout.statusFile)"
         guard case .file(_, let bytes) = try spool.fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
-            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind  // an unreadable one contains no information
+            let table = JSON.readableTable(bytes, limits: .status)  // an unreadable one contains no information
         else { return false }
         return table.text("reason") == FailureReason.canceled.rawValue
     }

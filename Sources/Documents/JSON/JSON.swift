@@ -20,6 +20,13 @@ public enum JSON {
         }
     }
 
+    /// The object in a file that spoold or spoolctl wrote, and that others may have damaged. Nil when the bytes are not one object: such a
+    /// file contains no information.
+    public static func readableTable(_ bytes: [UInt8], limits: Limits = .standard) -> Table? {
+        guard case .table(let table)? = (try? parse(bytes, limits: limits))?.kind else { return nil }  // the reason does not matter
+        return table
+    }
+
     /// Writes the value on one line, or with `pretty` on lines indented by two spaces.
     ///
     /// JSON cannot express all values: dates and times become strings (RFC 3339), infinities and not-a-number become null.

@@ -118,7 +118,7 @@ struct ControlRequest {
         let taken = try attempt { () throws(SystemError) in try fs.take(path, limit: RequestLimits.answerBytes, ignoringWriters: true) }
         guard case .file(_, let bytes) = taken else { return nil }
         // The answer is not complete yet; an event follows when it is.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: RequestLimits.readingAnswer))?.kind,
+        guard let table = JSON.readableTable(bytes, limits: RequestLimits.readingAnswer),
             let code = table.whole("code")
         else { return nil }
         try attempt { () throws(SystemError) in

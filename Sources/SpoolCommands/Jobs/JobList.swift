@@ -217,7 +217,7 @@ extension JobRecord {
     /// The record's JSON as a table.
     var table: Table {
         // The JSON was read, or written by spoolctl, before: it is valid.
-        guard case .table(let table)? = (try? JSON.parse(json, limits: .status))?.kind else { return Table() }
+        guard let table = JSON.readableTable(json, limits: .status) else { return Table() }
         return table
     }
 }

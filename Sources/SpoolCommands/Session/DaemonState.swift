@@ -30,7 +30,7 @@ extension Session {
             try fs.take(Layout.daemonStatus, limit: Source.bytesMax, ignoringWriters: true)
         }
         guard case .file(_, let bytes) = taken else { return nil }
-        guard case .table(let table)? = (try? JSON.parse(bytes))?.kind else { return nil }  // damaged
+        guard let table = JSON.readableTable(bytes) else { return nil }  // damaged
         return table
     }
 }

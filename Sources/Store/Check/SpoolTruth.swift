@@ -183,7 +183,7 @@ extension FileSystem {
     func jobStatus(in directory: String) throws(SystemError) -> JobStatus? {
         guard case .file(_, let bytes) = try take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true),
             // Not readable as JSON, so it contains no information.
-            case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind
+            let table = JSON.readableTable(bytes, limits: .status)
         else { return nil }
         return JobStatus(json: table)
     }

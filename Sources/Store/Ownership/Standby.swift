@@ -23,7 +23,7 @@ public struct Standby: Sendable, Equatable {
             guard try file.isRecordLocked() else { return }
             let bytes = try file.read(count: 4096, at: 0)
             // A file that somebody has damaged is not reported.
-            guard case .table(let table)? = (try? JSON.parse(bytes))?.kind, let standby = Standby(table) else { return }
+            guard let table = JSON.readableTable(bytes), let standby = Standby(table) else { return }
             all.append(standby)
         }
         return all.sorted { ($0.since, $0.pid) < ($1.since, $1.pid) }

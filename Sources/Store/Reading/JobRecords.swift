@@ -113,7 +113,7 @@ public struct JobRecords<FS: FileSystem> {
             switch try fs.take("\(place.path)/\(Layout.statusFile)", limit: Source.bytesMax, ignoringWriters: true) {
             case .file(_, let bytes):
                 // Not readable: being written, or damaged. Then only the place is known.
-                guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, var status = JobStatus(json: table) else {
+                guard let table = JSON.readableTable(bytes, limits: .status), var status = JobStatus(json: table) else {
                     return bareRecord(at: place)
                 }
                 // Between the new status and the move, the status is ahead of the place, and correct.
@@ -145,7 +145,7 @@ public struct JobRecords<FS: FileSystem> {
             guard isOwn else { return nil }
             let bytes = Array(status)
             // Not readable: the careful reading finds and reports the error again.
-            guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, let status = JobStatus(json: table),
+            guard let table = JSON.readableTable(bytes, limits: .status), let status = JobStatus(json: table),
                 status.id == place.id
             else { return nil }
             return JobRecord(place: place, status: status, json: bytes)

@@ -46,7 +46,7 @@ public final class PruneScan {
     public static func stayEnds(_ directory: String, _ fs: some FileSystem, keep: Int64) throws(SystemError) -> Instant? {
         guard case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
             // Not readable as JSON: the length of its stay is unknown.
-            case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind,
+            let status = JSON.readableTable(bytes, limits: .status),
             var endedAt = status.instant("ended_at")
         else { return nil }
         // It was canceled some time after its last try.
@@ -123,7 +123,7 @@ extension Spool {
         let path = "\(Layout.directory(of: id, state))/\(Layout.statusFile)"
         guard case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true),
             // Not readable as JSON: its task is unknown, so it stays.
-            case .table(let status)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let owner)? = status["task"]?.kind
+            let status = JSON.readableTable(bytes, limits: .status), case .string(let owner)? = status["task"]?.kind
         else { return false }
         return owner == task
     }

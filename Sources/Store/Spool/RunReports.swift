@@ -15,7 +15,7 @@ extension FileSystem {
     public func progress(in directory: String) throws(SystemError) -> Progress? {
         guard case .file(_, let bytes) = try take("\(directory)/\(Layout.progressFile)", limit: 16 << 10, ignoringWriters: true),
             // Not JSON, so its meaning is unknown.
-            case .table(let table)? = (try? JSON.parse(bytes))?.kind
+            let table = JSON.readableTable(bytes)
         else { return nil }
         return Progress(json: table)
     }

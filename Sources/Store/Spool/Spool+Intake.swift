@@ -159,7 +159,7 @@ extension Spool {
             guard try fs.status(directory) != nil else { continue }
             if case .file(_, let bytes) = try fs.take("\(directory)/\(Layout.statusFile)", limit: Source.bytesMax),
                 // Not readable as JSON: use the job's own file.
-                case .table(let status)? = (try? JSON.parse(bytes))?.kind, status.text("schedule") != nil,
+                let status = JSON.readableTable(bytes), status.text("schedule") != nil,
                 let task = status.text("task"), taskNamed(in: source) == task
             {
                 return .same

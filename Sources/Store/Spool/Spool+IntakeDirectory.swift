@@ -128,7 +128,7 @@ extension Spool {
 
     private func statusTable(_ bytes: [UInt8]) -> Table? {
         // Not readable as JSON, so it contains no information.
-        guard case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind else { return nil }
+        guard let table = JSON.readableTable(bytes, limits: .status) else { return nil }
         return table
     }
 }

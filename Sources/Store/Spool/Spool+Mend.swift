@@ -183,7 +183,7 @@ extension Spool {
         let path = "\(Layout.directory(of: job.id, job.state))/\(Layout.statusFile)"
         if case .file(_, let bytes) = try fs.take(path, limit: Source.bytesMax, ignoringWriters: true) {
             // Not readable as JSON: it is written again below.
-            if case .table(let table)? = (try? JSON.parse(bytes, limits: .status))?.kind, case .string(let state)? = table["state"]?.kind,
+            if let table = JSON.readableTable(bytes, limits: .status), case .string(let state)? = table["state"]?.kind,
                 state == job.state.rawValue, case .string(let id)? = table["id"]?.kind, id == job.id.text,
                 case .integer(Int64(job.attempt))? = table["try"]?.kind
             {
