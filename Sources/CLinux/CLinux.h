@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <shadow.h>
@@ -270,6 +271,13 @@ static inline int linux_close_to_tracing(void) { return prctl(PR_SET_DUMPABLE, 0
 
 /* keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new session keyring, empty, instead of the inherited one. */
 static inline int linux_new_session_keyring(void) { return (int)syscall(SYS_keyctl, 1, 0); }
+
+// MARK: Inode flags
+
+/* ioctl_iflags(2). */
+static inline int linux_get_inode_flags(int fd, int *flags) { return ioctl(fd, FS_IOC_GETFLAGS, flags); }
+static inline int linux_set_inode_flags(int fd, int flags) { return ioctl(fd, FS_IOC_SETFLAGS, &flags); }
+static const int linux_topdir_flag = FS_TOPDIR_FL;
 
 // MARK: Terminals
 

@@ -28,6 +28,8 @@ public protocol FileSystem: AnyObject {
     func replace(_ path: String, _ bytes: [UInt8]) throws(SystemError)
     /// Creates a directory for its owner alone. An existing directory is accepted.
     func makeDirectory(_ path: String) throws(SystemError)
+    /// Where the file system can do so, distributes the directories that are made in this one over the disk.
+    func spreadDirectories(in path: String)
     /// Gives a directory and its owner's files in it to another user: all files directly in it, or only those with these names.
     /// The job's own file keeps its owner and becomes readable, so that its content stays known. A directory that belongs to that
     /// user already is left unchanged.
@@ -51,6 +53,8 @@ public protocol FileSystem: AnyObject {
 }
 
 extension FileSystem {
+    public func spreadDirectories(in path: String) {}
+
     public func removeTree(_ path: String, atMost count: Int, _ raised: inout Int) throws(SystemError) -> Bool {
         try removeTree(path)
         return true

@@ -107,6 +107,9 @@ public final class Spool<FS: FileSystem> {
                 try fs.sync(Layout.state)
                 try fs.sync(".")
             }
+            // ext4 does not use an inode again for some minutes, and searches past such inodes one by one. Where records come and go, this
+            // search makes each job several times as slow, unless the directories of jobs are in different block groups.
+            fs.spreadDirectories(in: Layout.running)
             if try fs.status(Layout.format)?.size ?? 0 == 0 {
                 try writeFormat(fs)
                 try fs.sync(Layout.state)
