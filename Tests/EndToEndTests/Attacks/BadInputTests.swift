@@ -1,4 +1,4 @@
-// What cannot be used is set aside with its reason, and stops nothing.
+// Files that cannot be used are moved to failed/ with the reason, and the daemon goes on serving.
 
 import CLinux
 import Documents
@@ -149,7 +149,7 @@ struct BadInputTests {
         #expect(job.error.contains("\(256 << 10)"))
     }
 
-    // MARK: What is no file
+    // MARK: Things that are not regular files
 
     enum Thing: String, CaseIterable { case fifo, symlink, danglingSymlink, socket, device }
 
@@ -230,7 +230,7 @@ struct BadInputTests {
         #expect(spool.log.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x0A }, "the log holds no control character")
         #expect(spool.log.split(separator: "\n").allSatisfy { $0.hasPrefix("time=20") && $0.contains(" event=") })
         #expect(try job.text("status.json").utf8.allSatisfy { $0 >= 0x20 || $0 == 0x0A })
-        // The journal read back names the same file.
+        // Reading the journal again gives the same file name.
         try spool.restart()
         #expect(try spool.runsOn())
     }
@@ -291,7 +291,7 @@ struct BadInputTests {
     @Test("Attack 17: a file that is replaced all the time is each time read as one whole version")
     func replacedQuickly() throws {
         let spool = try SpoolUnderTest()
-        // Two files take turns under one name. Each that ever was there is a drop; whichever is taken is taken whole.
+        // Two files take turns under one name. Each of them counts as a new drop, and the daemon must read each as a whole.
         let script = """
             i=0
             while [ $i -lt 300 ]; do
@@ -335,7 +335,7 @@ struct BadInputTests {
         }
         let spool = try SpoolUnderTest()
         spool.signal(SIGSTOP)
-        // Each name makes three events; equal ones that follow one another would be merged.
+        // Each file name causes three events. The kernel would merge equal events that follow one another.
         try Files.write("\(spool.path)/tmp/x", "")
         let count = limit / 2 + 200
         for index in 0..<count {

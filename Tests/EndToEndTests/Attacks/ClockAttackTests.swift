@@ -1,4 +1,4 @@
-// The clock is set while the daemon sleeps, the machine is suspended, booted again and again.
+// Clocks that are set while the daemon sleeps, machines that are suspended, and machines that boot again and again.
 
 import Glibc
 import Linux
@@ -19,7 +19,7 @@ struct ClockAttackTests {
             "inject=read:error=ECANCELED:when=2",
         ])
         try spool.logLine("event=clock-set")
-        // The due time whose word was swallowed comes all the same.
+        // The daemon handles the due time although the read of its timer failed.
         try spool.ended("t", count: 2)
         try Files.remove("\(spool.path)/tasks/t.toml")
         try spool.logLine("event=removed", "file=tasks/t")
@@ -29,7 +29,7 @@ struct ClockAttackTests {
         #expect(spool.count("event=clock-set") == 1)
     }
 
-    /// As the processes of a suspended machine: stopped, while the wall clock goes on.
+    /// Suspends nothing but the daemon: SIGSTOP stops the process while the wall clock goes on, as on a suspended machine.
     @Test(
         "Attack 57: due times from while the machine was suspended are handled once, by the schedule's catch_up",
         arguments: ["last", "all", "none"]
@@ -53,7 +53,7 @@ struct ClockAttackTests {
         #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")
         let runs = try spool.ended("t").map { try spool.second($0.due) }
         #expect(runs == accounts.filter { $0.value == "run" }.keys.sorted(), "none is there twice")
-        // Those that surely fell into it, but for the last, which a slow awakening may push on.
+        // These due times surely fell into the suspension. The last seconds are left out, because the machine may wake up late.
         let meanwhile = (down + 1...down + 3).filter { accounts[$0] == "run" }
         #expect(meanwhile.count == (rule == "all" ? 3 : 0), "\(accounts.sorted { $0.key < $1.key })")
     }

@@ -1,5 +1,4 @@
-// What a user drops into her own directory of a spool that root serves to everybody, to hang, crash or fool the daemon that serves her,
-// or root's.
+// Files that users drop into their own directory of root's spool to hang, crash or deceive a daemon: their own or root's.
 
 import CLinux
 import Glibc
@@ -10,7 +9,7 @@ import Testing
 struct HostileDropTests {
     private static let user = TestUser.games
 
-    /// A spool that serves the user already.
+    /// A spool that already serves the user.
     private func served(configuration: String = "") throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest.ofEverybody(configuration: configuration)
         try runsOn(spool)
@@ -19,12 +18,12 @@ struct HostileDropTests {
 
     private func new(_ spool: SpoolUnderTest) -> String { "\(spool.path)/new/\(Self.user.name)" }
 
-    /// Both she and another are served as before.
+    /// Checks that the attacking user and another user are still served.
     private func runsOn(_ spool: SpoolUnderTest) throws {
         for user in [Self.user, TestUser.daemon] { #expect(try spool.ctl(as: user, "submit", "--wait", "--", "true").code == 0) }
     }
 
-    /// The directories of her jobs of this name that have ended.
+    /// The directories of the user's ended jobs with this name.
     private func ended(_ name: String, in place: String, _ spool: SpoolUnderTest) throws -> [String] {
         try Files.list("\(spool.path)/\(place)/\(Self.user.name)").filter { SpoolUnderTest.name(inID: $0) == name }
             .map { "\(spool.path)/\(place)/\(Self.user.name)/\($0)" }
@@ -36,7 +35,7 @@ struct HostileDropTests {
         return try #require(try ended(name, in: place, spool).first)
     }
 
-    // MARK: What is no file
+    // MARK: Things that are not regular files
 
     @Test("Attacks 1, 8, 9, 10: a dropped thing of a user that is not a regular file is set aside or left, without waiting for it")
     func things() throws {
@@ -52,7 +51,7 @@ struct HostileDropTests {
         try bindSocket(raw, "\(spool.out)/socket.toml")
         #expect(lchown("\(spool.out)/socket.toml", Self.user.id, 60) == 0)
         try Files.rename("\(spool.out)/socket.toml", "\(new)/socket.toml")
-        // Root alone can make a device, and give it away.
+        // Only root can make a device. Root then gives the device to the user.
         let canMakeDevices = try Commands.run("mknod", "\(spool.path)/tmp/device", "c", "1", "3").code == 0
         if canMakeDevices {
             #expect(chown("\(spool.path)/tmp/device", Self.user.id, 60) == 0)
@@ -79,7 +78,7 @@ struct HostileDropTests {
     func accessControlList() throws {
         let spool = try served()
         try Self.user.shell("umask 077; echo 'command = \"touch \(spool.out)/ran\"' > \(spool.out)/loose.toml")
-        // acl(5) in its form for setxattr(2): version 2; the owner rw, daemon rw, the group r, the mask rw, others nothing.
+        // An acl(5) in the form that setxattr(2) takes, version 2: owner rw, daemon rw, group r, mask rw, others nothing.
         let entries: [(tag: UInt8, permission: UInt8, id: UInt32)] = [
             (1, 6, .max), (2, 6, TestUser.daemon.id), (4, 4, .max), (0x10, 6, .max), (0x20, 0, .max),
         ]
@@ -121,19 +120,19 @@ struct HostileDropTests {
     @Test("Attack 11: a file on which somebody holds a lease is left until that is over; nobody waits in open(2)", arguments: [true, false])
     func lease(isUsers: Bool) throws {
         let spool = try served()
-        // The kernel tells the holder by SIGIO that another wants it.
+        // The kernel sends SIGIO to the holder of a lease when another process wants to open the file.
         _ = signal(SIGIO, SIG_IGN)
         let file = isUsers ? "\(spool.path)/tmp/games/leased.toml" : "\(spool.path)/tmp/leased.toml"
         try Files.write(file, "command = \"echo once >> \(spool.out)/ran\"\ndirectory = \"/\"")
         if isUsers { #expect(chown(file, Self.user.id, 60) == 0) }
-        // Held by nobody who has it open for writing: no event will tell that it is over.
+        // The holder opens the file only for reading, so closing it causes no event for the daemon.
         let holder = try FileDescriptor.open(file, O_RDONLY)
         guard linux_set_lease(holder.raw, Int32(F_WRLCK)) == 0 else {
             print("skipped: this file system has no leases")
             return
         }
         try Files.rename(file, isUsers ? "\(new(spool))/leased.toml" : "\(spool.path)/new/leased.toml")
-        // What came after it has been taken up.
+        // Files that were dropped after the leased file have been taken up.
         try runsOn(spool)
         #expect(try spool.runsOn())
         #expect(!Files.exists("\(spool.out)/ran"))
@@ -143,7 +142,7 @@ struct HostileDropTests {
         #expect(try spool.linesNow("ran") == ["once"])
     }
 
-    // MARK: What changes under the daemon's eyes
+    // MARK: Files that change while the daemon reads them
 
     @Test("Attack 14: a file that grows without end is not taken while it grows, and then refused for its size")
     func growing() throws {
@@ -162,7 +161,7 @@ struct HostileDropTests {
         try runsOn(spool)
     }
 
-    /// Has two files change places. False: one of them has been taken up.
+    /// Exchanges two files. Returns false when the daemon has taken up one of them.
     private func exchange(_ first: String, _ second: String) throws -> Bool {
         do throws(SystemError) {
             try Directory.open("/").exchange(first, second)
@@ -173,7 +172,7 @@ struct HostileDropTests {
         }
     }
 
-    /// Puts a job of this owner under a name.
+    /// Writes a job file of this owner to a path.
     private func put(_ what: String, _ owner: uid_t, at path: String, _ spool: SpoolUnderTest) throws {
         let made = "\(spool.out)/\(what).toml"
         try Files.write(made, "command = \"echo \(what) >> \(spool.out)/ran\"\ndirectory = \"/\"")
@@ -181,7 +180,7 @@ struct HostileDropTests {
         try Files.rename(made, path)
     }
 
-    /// Under one name stand in turn a file that counts and one of another owner, which never does.
+    /// One name holds by turns a file of the rightful owner, which runs, and a file of another owner, which never does.
     @Test(
         "Attacks 17, 19: of two files that are exchanged all the time, only that of the rightful owner runs",
         arguments: [true, false]
@@ -193,7 +192,7 @@ struct HostileDropTests {
         for round in 0..<60 {
             try put("good", good, at: "\(directory)/.good", spool)
             try put("bad", bad, at: "\(directory)/x.toml", spool)
-            // One more exchange each round, so that now this, now that stands there when all is quiet.
+            // Each round makes one more exchange, so that sometimes the good file and sometimes the bad file remains.
             var count = 0
             while count <= round, try exchange("\(directory)/.good", "\(directory)/x.toml") { count += 1 }
         }
@@ -221,7 +220,7 @@ struct HostileDropTests {
         try file.write(Array("command = 'echo second >> \(spool.out)/ran'\nuser = \"root\"\n".utf8))
         try gate.release()
         try spool.lines("ran", count: 2)
-        // The writer stays through the second try too, and through a restart.
+        // The writer keeps the file open during the second try too, and during a restart.
         try spool.restart()
         try gate.release()
         try spool.logLine("user=games", "event=ended", "job", "state=failed")
@@ -244,7 +243,7 @@ struct HostileDropTests {
         #expect(try spool.ctl(as: Self.user, "jobs", "--state", "new", "-q").output == "")
         let ran = try spool.linesNow("ran")
         #expect(Set(ran).count == ran.count, "none ran twice")
-        // No ghost: as many records as runs, also after a restart.
+        // There are as many records as runs, also after a restart.
         try spool.restart()
         try runsOn(spool)
         let done = try Files.list("\(spool.path)/done/games").filter { Int(SpoolUnderTest.name(inID: $0) ?? "") != nil }
@@ -252,7 +251,7 @@ struct HostileDropTests {
         #expect(done.count == ran.count && failed.isEmpty, "\(failed)")
     }
 
-    // MARK: What is in it
+    // MARK: Contents of dropped files
 
     static let texts: [(what: String, file: String, bytes: [UInt8], says: String)] = [
         ("root", "x.toml", Array("command = \"id > OUT/bad\"\nuser = \"root\"".utf8), "x.toml:2:8: user: only root's own jobs"),
@@ -275,7 +274,7 @@ struct HostileDropTests {
         #expect(status.contains(row.says), "\(status)")
         try runsOn(spool)
         #expect(!Files.exists("\(spool.out)/bad"))
-        // Nor as a task.
+        // A task with this key is refused, too.
         #expect(try spool.ctl(as: Self.user, "create", "t", "--user", "root", "--", "true").code != 0)
     }
 }

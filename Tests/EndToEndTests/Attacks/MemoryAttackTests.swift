@@ -1,4 +1,4 @@
-// No memory for the daemon, for a worker, for a job; and jobs that multiply.
+// The daemon, a worker or a job gets no memory, or a job multiplies its processes.
 
 import Glibc
 import Linux
@@ -11,10 +11,10 @@ struct MemoryAttackTests {
         let spool = try SpoolUnderTest()
         let gate = try spool.jobAtGate()
         let pid = try #require(spool.daemon?.pid)
-        // What it has, and a little.
+        // The limit is the daemon's present size and 4 MiB more.
         let pages = try #require(Int(try Files.text("/proc/\(pid)/statm").split(separator: " ")[0]))
         try Commands.succeed("prlimit", "--pid", "\(pid)", "--as=\(pages * Int(sysconf(Int32(_SC_PAGESIZE))) + (4 << 20)):")
-        // Jobs that wait are in memory as their files are.
+        // The daemon keeps the whole text of each waiting job in memory.
         let text = "start = \"2090-01-01T00:00:00Z\"\ncommand = [\"true\"]\n#" + String(repeating: "x", count: 900_000)
         for index in 0..<16 {
             try Files.write("\(spool.path)/tmp/large-\(index).toml", text)
@@ -45,7 +45,8 @@ struct MemoryAttackTests {
     func outOfMemory(isWorkers: Bool) throws {
         let spool = try SpoolUnderTest()
         let group = try MemoryGroup(bytes: 24 << 20)
-        // The job puts itself, or its worker too, where there is little; the shell then grows until the kernel kills one of them.
+        // The job moves itself, or its worker too, into a group with little memory. The shell then grows until the kernel kills
+        // one of them.
         let members = isWorkers
             ? "echo $PPID > \(group.path)/cgroup.procs; echo 1000 > /proc/$PPID/oom_score_adj; echo -900 > /proc/$$/oom_score_adj" : ":"
         let job = try spool.run(
@@ -59,7 +60,8 @@ struct MemoryAttackTests {
 
     // MARK: Jobs that multiply
 
-    /// Starts itself twice, over and over. The job itself starts one process at its beginning, for which there is room, and waits.
+    /// The function starts itself twice, again and again. Before that the job starts one process, for which there is room, and
+    /// waits.
     private static func bomb(_ gate: Gate) -> String { "b() { b | b & }; b & read x < \(gate.path)" }
 
     @Test(
@@ -72,7 +74,7 @@ struct MemoryAttackTests {
         chmod(gate.path, 0o666)
         try spool.drop("other.toml", "command = 'read x < \(gate.path); exit 4'\nuser = \"nobody\"\ndirectory = \"/\"")
         _ = try spool.running("other")
-        // A number that nobody has: the limit counts all processes of a user.
+        // The limit counts all processes of a user, so the test takes a user id that nobody else has.
         let never = try spool.gate("never")
         chmod(never.path, 0o666)
         let bomb = Self.bomb(never)
@@ -83,7 +85,7 @@ struct MemoryAttackTests {
             """, as: "bomb")
         #expect(job.outcome == "failed timeout", "\(job.outcome) \(job.error)")
         let left = try Files.list("/proc").compactMap { pid_t($0) }.filter { pid in
-            // The worker is this user's too, and no part of it.
+            // The worker runs as the same user, but does not belong to the bomb.
             guard (try? FileStatus.read("/proc/\(pid)"))?.owner == 64118,  // gone
                 let line = try? Files.text("/proc/\(pid)/cmdline")  // likewise
             else { return false }
@@ -116,7 +118,7 @@ struct MemoryAttackTests {
     }
 }
 
-/// A control group, version 1, with little memory.
+/// A control group (version 1) with little memory.
 final class MemoryGroup {
     private static let groups = "/sys/fs/cgroup/memory"
 
@@ -132,7 +134,7 @@ final class MemoryGroup {
     }
 
     deinit {
-        // What is still in it goes back; a process that has ended meanwhile cannot and need not.
+        // Moves the remaining processes back to the root group. A process that has ended meanwhile cannot be moved.
         for pid in (try? Files.text("\(path)/cgroup.procs").split(separator: "\n")) ?? [] {
             try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)")
         }

@@ -1,4 +1,4 @@
-// What has happened to other schedulers, where no other test has it.
+// Faults of other schedulers that no other suite tests.
 
 import Glibc
 import Linux
@@ -14,7 +14,7 @@ struct OthersHistoryTests {
         let spool = try SpoolUnderTest.ofEverybody()
         try Files.write("\(spool.out)/secret", "command = \"true\" # hush", mode: 0o600)
         let before = try Files.status("\(spool.out)/secret")
-        // The editor is the attacker's moment: the copy becomes a link.
+        // The user's editor attacks: it replaces the copy by a link.
         let link = "rm -f \"$1\"; ln -s \(spool.out)/secret \"$1\""
         try Files.write("\(spool.out)/hers", "#!/bin/sh\n\(link)\n", mode: 0o755)
         let own = ["SPOOL_DIR=\(spool.path)", "EDITOR=\(spool.out)/hers"]
@@ -23,7 +23,7 @@ struct OthersHistoryTests {
         let hers = try TestUser.games.run(spoolctl, "edit", "t", environment: own)
         #expect(hers.code != 0 && !(hers.output + hers.error).contains("hush"), "she reads nothing that she could not read: \(hers)")
         #expect(try !TestUser.games.run(spoolctl, "show", "t", environment: own).output.contains("hush"))
-        // Root's copy nobody else can touch.
+        // No other user can change the copy that root edits.
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)
         try Files.write(
             "\(spool.out)/roots",
@@ -67,7 +67,7 @@ struct OthersHistoryTests {
     )
     func zeroLength() throws {
         let spool = try SpoolUnderTest(tmpfsBytes: 2 << 20)
-        // As at's own program left them when nothing of the jobs could be written.
+        // A full disk left files of length 0 in the queue of at(1).
         try spool.dropOntoFullDisk(5) { _ in "" }
         try spool.logLine("event=degraded", "of=disk")
         let seen = spool.logLength
@@ -88,7 +88,7 @@ struct OthersHistoryTests {
         let path = "\(spool.path)/tasks/t.toml"
         func edit(_ what: String) throws {
             try Files.write(path, "command = 'echo \(what) >> \(spool.out)/ran'\n[[schedule]]\nat = \"2090-01-01T00:00:00Z\"\n")
-            // The same second, and the same nanosecond: utimensat(2).
+            // Both files get the same modification time, to the nanosecond.
             var times = [timespec(tv_sec: 1_700_000_000, tv_nsec: 0), timespec(tv_sec: 1_700_000_000, tv_nsec: 0)]
             #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
         }

@@ -1,4 +1,4 @@
-// Numbers of processes that are somebody else's by now, jobs that dump core or multiply, and what remains of those that have ended.
+// Process ids that belong to other processes by now, jobs that dump core or multiply, and processes that ended jobs leave behind.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Processes that deceive", .ownThreads)
 struct ProcessAttackTests {
-    /// The record of the one worker that has a job, which may have ended.
+    /// The path of the only worker record with a job. The job may have ended.
     static func record(_ spool: SpoolUnderTest) throws -> String {
         let names = try Files.list("\(spool.path)/state/workers").filter {
             try Files.text("\(spool.path)/state/workers/\($0)").contains(" running ")
@@ -14,7 +14,7 @@ struct ProcessAttackTests {
         return "\(spool.path)/state/workers/\(try #require(names.first))"
     }
 
-    /// Writes another word into a worker's record, with the checksum that it then has.
+    /// Replaces one word of a worker's record, and the checksum.
     static func rewrite(_ path: String, _ index: Int, _ word: String) throws {
         let line = try Files.text(path).dropLast()
         var words = line.split(separator: " ").map(String.init)
@@ -26,7 +26,7 @@ struct ProcessAttackTests {
 
     enum Stranger: String, CaseIterable { case laterProcess, otherBoot }
 
-    /// Fields of a record, with its checksum as the first: `running ID TRY WORKER WORKER-START JOB STARTED-AT JOB-START`.
+    /// The fields of a record after its checksum: `running ID TRY WORKER WORKER-START JOB STARTED-AT JOB-START`.
     @Test("Attack 63: a process that has the number of a lost run's is not touched (CVE-2018-16888)", arguments: Stranger.allCases)
     func numberOfAnother(_ stranger: Stranger) throws {
         if stranger == .otherBoot, !ClockAttackTests.canNameBoots {
@@ -37,9 +37,10 @@ struct ProcessAttackTests {
         let gate = try spool.gate()
         try spool.drop("job.toml", "command = 'echo $$ > \(spool.out)/pid; read x < \(gate.path)'")
         let pid = try #require(pid_t(try spool.lines("pid", count: 1)[0]))
-        // Leader of a session and a group of its own, as the job's command was.
+        // The bystander leads a session and a group of its own, as the job's command did.
         var bystander = try Commands.Running("sleep", ["1000"])
-        // No process gets the number of one that began in the same tick of the clock.
+        // A process that gets a used id never has the start time of the earlier process, so the bystander must start in a later
+        // tick.
         while try Process.startTime(bystander.child.pid) == Process.startTime(pid) {
             bystander.child.kill(SIGKILL)
             bystander = try Commands.Running("sleep", ["1000"])
@@ -54,7 +55,7 @@ struct ProcessAttackTests {
         try spool.crash()
         try Self.rewrite(Self.record(spool), 6, "\(bystander.child.pid)")
         if stranger == .otherBoot {
-            // Every number is the same, but that the machine was started since.
+            // All numbers match, but the machine seems to have been started again since.
             try Self.rewrite(Self.record(spool), 8, "\(Process.startTime(bystander.child.pid))")
             try Files.write("\(spool.base)/boot_id", "00000001-0000-4000-8000-000000000000\n")
             let shell = "mount --bind \(spool.base)/boot_id /proc/sys/kernel/random/boot_id && exec \"$@\""
@@ -66,7 +67,7 @@ struct ProcessAttackTests {
         #expect(try spool.end(of: "job").outcome == "failed lost")
         #expect(try spool.runsOn())
         #expect(!bystander.child.hasEnded)
-        // The job itself is known by its environment, where the numbers are of this boot.
+        // The daemon finds the job's own process by its environment, but only when the record is of the same boot.
         #expect(spool.log.contains("killed-orphans") == (stranger != .otherBoot))
         #expect(Processes.isAlive(pid) == (stranger == .otherBoot))
         bystander.child.kill(SIGKILL)
@@ -85,7 +86,8 @@ struct ProcessAttackTests {
         #expect(job.outcome == "failed signal" && job.integer("signal") == Int(SIGSEGV), "\(job.error)")
         let limit = try spool.output("limit")
         guard limit.hasPrefix("unlimited core") else {
-            // A program gets it, or nobody: whether it counts as dumped is the kernel's affair.
+            // A core pattern may name a program or suppress the file. Then the kernel decides by itself if the process counts as
+            // dumped.
             print("skipped: cores go elsewhere here: \(limit)")
             return
         }
@@ -109,14 +111,14 @@ struct ProcessAttackTests {
         try Processes.awaitEnd(of: try #require(pid_t(try spool.lines("stray", count: 1)[0])))
     }
 
-    @Test("What jobs leave behind is reaped: no zombie remains of any (incron #930526)")
+    @Test("The processes that jobs leave behind are reaped: no zombie remains (incron #930526)")
     func zombies() throws {
         let spool = try SpoolUnderTest()
         for index in 0..<40 { try spool.drop("job-\(index).toml", "command = '(true & true &) & (setsid true &) ; true'") }
         try spool.ended(count: 40)
         let daemon = try #require(spool.daemon?.pid)
         let own = Processes.workers(ofSpool: spool.path) + [daemon]
-        // One that ends this moment is reaped in the next.
+        // A zombie may end between these readings and its parent's wait, so the loop reads again until none is left.
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var left: [pid_t] = []
         repeat {

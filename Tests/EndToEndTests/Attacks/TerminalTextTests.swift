@@ -2,10 +2,10 @@ import Glibc
 import Linux
 import Testing
 
-/// What others wrote, and a terminal shows.
+/// Texts that others wrote, printed on a terminal.
 @Suite("Text on a terminal", .ownThreads)
 struct TerminalTextTests {
-    /// What a terminal obeys, or shows as nothing.
+    /// Characters that a terminal obeys, or shows as nothing.
     static let unsafe: [Unicode.Scalar] = [
         "\u{1B}", "\u{7}", "\u{8}", "\u{B}", "\u{7F}", "\u{85}", "\u{9B}", "\u{9D}", "\u{AD}", "\u{61C}", "\u{180E}", "\u{200B}",
         "\u{200D}",
@@ -65,7 +65,7 @@ struct TerminalTextTests {
 }
 
 extension Commands {
-    /// spoolctl on a terminal, its errors there too.
+    /// Runs spoolctl with its output and its errors on a terminal.
     fileprivate static func onTerminal(_ terminal: Terminal, _ words: [String], _ spool: SpoolUnderTest) throws -> Child {
         try Child(
             "\(SpoolUnderTest.programs)/spoolctl", ["--config", spool.configuration] + words,

@@ -1,4 +1,4 @@
-// What a command answers about the daemon and about jobs is so, with the daemon up or down.
+// Commands answer correctly about the daemon and about jobs, with the daemon up or down.
 
 import Documents
 import Glibc

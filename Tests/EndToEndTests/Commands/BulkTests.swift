@@ -88,7 +88,7 @@ struct BulkTests {
         let mistyped = try spool.ctl("pause", "-Q", "vidoe")
         #expect(mistyped.code == 0 && mistyped.errors.contains("no queue \"vidoe\" is configured"), "\(mistyped)")
         #expect(mistyped.errors.contains("did you mean \"video\"?"), "\(mistyped)")
-        // What is paused counts for resume.
+        // resume knows the name of a paused queue or task.
         #expect(try spool.ctl("pause", "--queue", "both").code == 0 && spool.ctl("resume", "both").code == 0)
         for name in ["backup", "video", "tape", "vidoe"] { #expect(try spool.ctl("resume", name).code == 0, "\(name)") }
         #expect(try control().isEmpty)

@@ -1,4 +1,4 @@
-// Several jobs canceled or killed at once: nothing that was to be canceled starts because something else has ended.
+// Several jobs are canceled or killed at once. None of them starts because another one has ended.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Many jobs at once", .ownThreads)
 struct CancelManyTests {
-    /// What keeps jobs waiting, apart from the two slots.
+    /// The cause that keeps jobs waiting, besides the two slots.
     enum Waiting: String, CaseIterable { case slots, locks, after }
 
     @Test("E5: None of the jobs that one cancel names starts, whatever it waits for", arguments: Waiting.allCases)
@@ -27,7 +27,7 @@ struct CancelManyTests {
                 }
             ids.append(try spool.ctl(list: ["submit"] + gate + ["--", "touch", "\(spool.out)/ran"]).id)
         }
-        // Those that run come first, as `spoolctl jobs` may name them.
+        // The running jobs are named first, as the output of `spoolctl jobs` may name them.
         let result = try spool.ctl(list: ["cancel"] + ids)
         #expect(result.code == 0, "\(result)")
         #expect(result.output.split(separator: "\n").map { String($0.prefix { $0 != ":" }) } == ids, "a line for each, in the order given")
@@ -46,7 +46,7 @@ struct CancelManyTests {
         let result = try spool.ctl(list: ["cancel", "-q", first] + ids)
         #expect(result.code == 0 && result.output.split(separator: "\n").count == 1001, "\(result.code) \(result.errors)")
         #expect(try Files.list("\(spool.path)/control").isEmpty, "the request and its answer are gone")
-        // The last to end is the one that ran.
+        // The job that ran ends last.
         _ = try spool.ctl("wait", first)
         #expect(try Files.list("\(spool.path)/failed").count == 1001)
         #expect(!Files.exists("\(spool.out)/ran"))
@@ -58,7 +58,7 @@ struct CancelManyTests {
         let gate = try spool.gate()
         let first = try spool.ctl("submit", "echo > \(spool.out)/began; read x < \(gate.path)").id
         try spool.output("began")
-        // Stopped, or down, the daemon sees all of it in one turn.
+        // The daemon is stopped or down, so it sees all files in one turn.
         if isUp { spool.signal(SIGSTOP) } else { try spool.stop() }
         var ids: [String] = []
         for _ in 0..<3 { ids.append(try spool.ctl("submit", "touch \(spool.out)/ran").id) }

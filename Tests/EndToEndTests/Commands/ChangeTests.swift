@@ -239,7 +239,7 @@ struct ChangeTests {
         let long = try spool.ctl("submit", "--timeout", "1h", "echo > \(spool.out)/long; sleep 600").id
         try spool.output("long")
         let to = try spool.ctl("extend", "--to", "1s", long)
-        // A slow machine may have let it run for a second already.
+        // On a slow machine the job may have run for a second already.
         if to.code == 1 { #expect(try spool.ctl("extend", "--to", "10s", long).code == 0) }
         #expect(try spool.ctl("wait", long).code == 124)
         #expect(try spool.ctl("why", long).output.contains("it ran longer than its timeout of 1"))

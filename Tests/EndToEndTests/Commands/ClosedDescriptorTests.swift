@@ -1,5 +1,5 @@
-// Whoever starts a program may have closed its standard input, output and error output. Their numbers then go to files that the program
-// opens, unless it takes them first.
+// The parent of a program may close its standard input, output and error output. The numbers 0 to 2 then go to files that the
+// program opens, unless the program opens /dev/null for them first.
 
 import Glibc
 import Linux
@@ -21,7 +21,7 @@ struct ClosedDescriptorTests {
         #expect(job.outcome == "done 0", "\(job.error)")
         #expect(try job.stdout == "1out\n")
         #expect(try job.stderr == "error\n")
-        // With limits it goes another way.
+        // A job with limits is started in another way.
         #expect(try spool.run("command = 'echo confined'\nlimits = {nofile = 64}", as: "confined").stdout == "confined\n")
         #expect(try Files.text("\(spool.path)/state/lock").split(separator: "\n").count == 1)
         #expect(try spool.ctl("fsck").code == 0)

@@ -3,24 +3,24 @@ import Glibc
 import Linux
 import Testing
 
-/// What every command of spoolctl has in common: a right use, each kind of wrong use with its exit code and its line, and JSON.
+/// Properties of every command of spoolctl: a right use, each kind of wrong use with its exit code and its line, and JSON.
 @Suite("Every command", .ownThreads)
 struct CommandTableTests {
-    /// How a command is used. In the words DONE, FAILED, NEW and RUN stand for the ids of such jobs, FILE and CRONTAB for
-    /// paths. Nil or empty: there is no such use.
+    /// Correct and wrong uses of a command. The words DONE, FAILED, NEW and RUN are replaced by ids of such jobs, FILE and
+    /// CRONTAB by paths. Nil or empty if there is no such use.
     struct Use: CustomTestStringConvertible {
         var command: String
-        /// With the exit code 0, and this in what it prints.
+        /// Exits with 0, and prints `says`.
         var right: [String]
         var says: String
-        /// Without what it needs, and with more than it takes: 2.
+        /// An argument is missing, or there is one too many. Exits with 2.
         var missing: [String]?
         var tooMuch: [String]?
-        /// About a job, task or schedule that is not there: 3.
+        /// Names a job, task or schedule that does not exist. Exits with 3.
         var unknown: [String]?
-        /// With a value that means nothing: 4.
+        /// Gives a value that cannot be read. Exits with 4.
         var invalid: [String]?
-        /// Whether it prints data.
+        /// True if the command prints data.
         var json = true
 
         var testDescription: String { command }
@@ -42,7 +42,7 @@ struct CommandTableTests {
         Use(command: "status", right: ["DONE"], says: "done", unknown: ["nosuch"]),
         Use(command: "health", right: [], says: "", tooMuch: ["more"], invalid: ["--timeout", "soon"], json: false),
         Use(command: "jobs", right: [], says: "-sh-", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
-        // With a failed job it exits with 1; it has tests of its own.
+        // summary exits with 1 because of the failed job. SummaryTests covers it.
         Use(
             command: "summary", right: ["--help"], says: "usage: spoolctl summary", tooMuch: ["t"], invalid: ["--since", "soon"],
             json: false),
@@ -89,19 +89,19 @@ struct CommandTableTests {
         Use(
             command: "export", right: ["u", "--crontab"], says: "@hourly true", missing: ["u"], tooMuch: ["t", "u", "--systemd"],
             unknown: ["nosuch", "--crontab"]),
-        // Its right use has tests of its own.
+        // ApplyTests covers its correct uses.
         Use(command: "apply", right: ["--help"], says: "usage: spoolctl apply", missing: [], tooMuch: ["a", "b"], json: false),
         Use(command: "pause", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
             unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
         Use(command: "resume", right: ["--task", "t"], says: "", tooMuch: ["t", "t"],
             unknown: ["--task", "nosuch"], invalid: ["--queue", ".x"]),
-        // Its right use has tests of its own.
+        // Other suites cover its correct uses.
         Use(command: "restart", right: ["--help"], says: "usage: spoolctl restart", tooMuch: ["more"], json: false),
         Use(command: "prune", right: [], says: "removed 0 records", tooMuch: ["DONE"], invalid: ["--older-than", "soon"]),
         Use(command: "fsck", right: [], says: "", tooMuch: ["more"]),
         Use(command: "doctor", right: [], says: "daemon\t", tooMuch: ["more"]),
         Use(command: "journal", right: ["--id", "DONE"], says: "ended", tooMuch: ["DONE"], invalid: ["--since", "soon"]),
-        // Its right use has a test of its own.
+        // CtlCommandTests covers its correct use.
         Use(command: "demo", right: ["--help"], says: "usage: spoolctl demo", tooMuch: ["more"], json: false),
         Use(command: "completion", right: ["bash"], says: "complete", missing: [], tooMuch: ["bash", "zsh"], json: false),
         Use(command: "version", right: [], says: ".", tooMuch: ["more"]),
@@ -127,7 +127,7 @@ struct CommandTableTests {
                 "\(what): \(words): \(result.errors)")
             #expect(result.output.isEmpty, "\(what): \(result.output)")
         }
-        // The other codes of wait are those of jobs.
+        // The other exit codes of wait are those of jobs.
         let own: Int32? = use.command == "wait" ? 125 : nil
         try check(use.missing, own ?? 2, "missing")
         try check(use.tooMuch, own ?? 2, "too much")
@@ -144,7 +144,7 @@ struct CommandTableTests {
         defer { example.end() }
         let result = try example.ctl(["--json", use.command] + use.right.filter { $0 != "-q" })
         #expect(result.code == 0 && !result.output.isEmpty, "\(result.code) \(result.errors)")
-        // One value, or one a line.
+        // The output is one JSON value, or one value on each line.
         let isWhole = (try? JSON.parse(Array(result.output.utf8))) != nil
         let lines = try result.lines.filter { _ in !isWhole }.map { try JSON.parse(Array($0.utf8)) }
         #expect(isWhole || !lines.isEmpty, "\(result.output)")
@@ -175,7 +175,7 @@ struct CommandTableTests {
         }
 
         func ctl(_ arguments: [String]) throws -> CtlResult {
-            // An editor that changes nothing.
+            // `true` is an editor that changes nothing.
             let call = ["EDITOR=true", "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments.map {
                 words[$0] ?? $0
             }
@@ -184,7 +184,7 @@ struct CommandTableTests {
         }
 
         func end() {
-            try? gate.release()  // the spool's own end ends the job otherwise
+            try? gate.release()  // otherwise the end of the spool ends the job
         }
     }
 }

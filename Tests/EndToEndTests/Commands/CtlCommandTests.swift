@@ -1,4 +1,4 @@
-// Each command of spoolctl against a spool that works.
+// Each command of spoolctl, used on a spool that a daemon serves.
 
 import Documents
 import Glibc
@@ -21,14 +21,14 @@ extension CtlResult {
         }
     }
 
-    /// Fields of the lines, as a pipe gets them.
+    /// The fields of each line that a command writes into a pipe.
     var rows: [[String]] {
         output.split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
     }
 }
 
 extension SpoolUnderTest {
-    /// What `status --json` says of a job.
+    /// The output of `status --json` for a job.
     func status(_ id: String) throws -> Table {
         guard case .table(let table) = try ctl("status", "--json", id).json.kind else { throw failure("no status of \(id)") }
         return table
@@ -170,7 +170,7 @@ struct CtlCommandTests {
             "strace", ["-y", "-o", trace, "\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path, "submit", "--", "true"])
         #expect(result.code == 0, "\(result.error)")
         let id = result.output.split(separator: "\n")[0]
-        // Each must follow the one before: the text is synced, gets its name, the name is synced, the id is told.
+        // These steps must follow one another: the text is synced, the file gets its name, the name is synced, the id is printed.
         var steps = ["fsync(@/tmp/\(id).toml>) = 0", "renameat2(@new/\(id).toml@) = 0", "fsync(@/new>) = 0", "write(1<@\(id)@"][...]
         let calls = try Files.text(trace)
         for line in calls.split(separator: "\n") {
@@ -290,7 +290,7 @@ struct CtlCommandTests {
         let id = try spool.ctl("submit", "-w", "exit 3").id
         let job = try spool.ctl("status", id)
         #expect(job.output.contains(id) && job.output.contains("exit"))
-        // The end of an id is enough where it is the only one.
+        // The end of an id is enough when no other id ends so.
         #expect(try spool.ctl("status", "-q", String(id.suffix(6))).id == id)
         #expect(try spool.ctl("status").output.contains("pid \(spool.daemon?.pid ?? 0)"))
         guard case .table(let table) = try spool.ctl("status", "--json").json.kind else { return #expect(Bool(false), "no object") }
@@ -346,7 +346,7 @@ struct CtlCommandTests {
         _ = try spool.ctl("submit", "echo > \(spool.out)/began; read x < \(gate.path)")
         try spool.output("began")
         for _ in 0..<20 {
-            // Stopped, the daemon sees both in one turn.
+            // The daemon is stopped, so it sees both files in one turn.
             spool.signal(SIGSTOP)
             let id = try spool.ctl("submit", "echo ran >> \(spool.out)/ran").id
             try spool.define("control/c.request", "{\"do\": \"cancel\", \"id\": \"\(id)\"}")
@@ -446,7 +446,7 @@ struct CtlCommandTests {
         arguments: [true, false]
     )
     func payloadNumbers(_ isJSON: Bool) throws {
-        // A null makes the job's file JSON; TOML has none.
+        // TOML has no null, so a null in the payload makes the job's file JSON.
         let numbers = "\"id\":123456789012345678901234567890,\"sum\":0.1000000000000000055511151231257827"
         let payload = "{\(numbers),\"more\":[-99999999999999999999,1e400,1.10,6E2\(isJSON ? ",null" : "")]}"
         let spool = try SpoolUnderTest()
@@ -454,7 +454,7 @@ struct CtlCommandTests {
         let id = try #require(
             try spool.ctl("submit", "--payload", payload, "--name", "n", "--", "sh", "-c", "cat; echo; cat $SPOOL_PAYLOAD").lines.first)
         try spool.wait(for: "the job to be taken up") { try spool.ctl("status", id).code == 0 }
-        // The journal alone knows it after this.
+        // After this only the journal has the payload.
         try spool.stop()
         try spool.start()
         _ = try spool.ctl("resume")
@@ -466,11 +466,11 @@ struct CtlCommandTests {
         let retry = try #require(try spool.ctl("retry", id).lines.first)
         #expect(try spool.ctl("wait", retry).code == 0)
         #expect(try spool.ctl("logs", retry).output == "\(payload)\n\(payload)")
-        // A task's, and one that is given to a run of it.
+        // Payloads of a task, and of one run of the task.
         #expect(try spool.ctl("create", "t", "--payload", payload, "--", "cat").code == 0)
         #expect(try spool.ctl("run", "-w", "t").output == payload)
         #expect(try spool.ctl("run", "-w", "t", "--payload", "[18446744073709551616]").output == "[18446744073709551616]")
-        // What a job leaves as its result.
+        // The result of a job.
         #expect(
             try spool.ctl(
                 "submit", "-w", "--name", "r", "--", "sh", "-c",
@@ -727,7 +727,7 @@ struct CtlCommandTests {
         #expect(result.code == 0, "\(result.error)")
         #expect(!result.output.contains("\u{1B}"))
         for word in ["done", "failed", "timeout", "rejected", "did you mean"] { #expect(result.output.contains(word), "\(word)") }
-        // Its spool is the one directory that it names; nobody works there any more.
+        // The demo works in one directory, which it names. No process works there any more.
         let paths = Set(result.output.split { " \n\t\"':,()".contains($0) }.filter { $0.hasPrefix("/") }.map(String.init))
         for path in paths { #expect(Processes.workers(ofSpool: path) == [] && Processes.jobs(ofSpool: path) == []) }
         let last = result.output.split(separator: "\n").last { $0.contains("rm -r ") }

@@ -2,14 +2,14 @@ import Glibc
 import Linux
 import Testing
 
-/// What a call of spoolctl printed, and its exit code.
+/// The output and the exit code of one call of spoolctl.
 struct CtlResult {
     var code: Int32
     var output: String
     var errors: String
 
     var lines: [String] { output.split(separator: "\n").map(String.init) }
-    /// The id that was printed, or with `-w`, where the output is the job's, said.
+    /// The id that the command printed. With `-w`, standard output belongs to the job, so the id is taken from standard error.
     var id: String {
         let said = errors.split(separator: "\n").first { $0.hasPrefix("spoolctl: submitted ") }
         return said.map { String($0.dropFirst("spoolctl: submitted ".count)) } ?? lines.first ?? ""
@@ -23,8 +23,8 @@ extension SpoolUnderTest {
         try startCtl(arguments, input: input).end()
     }
 
-    /// spoolctl under way. What it writes goes to files in `base`, so that `wait` can wait for it; its input is /dev/null, or a
-    /// file of `input`.
+    /// Starts spoolctl without waiting. Its output goes to files in `base`, so that `wait` can wait for a text. Its input is
+    /// /dev/null or the file `input`.
     func startCtl(_ arguments: [String], input: String? = nil, output: Int32? = nil) throws -> RunningCtl {
         try RunningCtl(self, arguments, input: input, output: output)
     }
@@ -53,7 +53,7 @@ final class RunningCtl {
     var output: String { get throws { try Files.text("\(stem).out") } }
     var errors: String { get throws { try Files.text("\(stem).err") } }
 
-    /// Waits until it has written this.
+    /// Waits until the command has written this text.
     func awaitOutput(_ text: String) throws {
         try spool.wait(for: "spoolctl to write \"\(text)\"") { try self.output.contains(text) }
     }

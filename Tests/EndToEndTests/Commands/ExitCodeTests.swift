@@ -37,7 +37,7 @@ struct ExitCodeTests {
         #expect(try Files.list("\(spool.path)/control").isEmpty)
         spool.signal(SIGCONT)
         #expect(try spool.ctl("health").code == 0)
-        // The answer was a turn, so the daemon has published its status.
+        // The daemon answered in a turn. Each turn publishes the status.
         try spool.wait(for: "the status") { try !Files.text(file).contains("\"at\":\"2020") }
     }
 

@@ -2,10 +2,10 @@ import Glibc
 import Linux
 import Testing
 
-/// The caller's directory has been removed: nothing that counts from it is looked for, made or run below the root directory instead.
+/// The caller's directory has been removed. spoolctl must not take relative paths from the root directory instead.
 @Suite("A current directory that is gone", .ownThreads)
 struct GoneDirectoryTests {
-    /// spoolctl, called from a directory that was removed under it.
+    /// Calls spoolctl from a directory that was removed before.
     private func ctl(_ spool: SpoolUnderTest, _ arguments: [String], environment: [String] = []) throws -> CtlResult {
         let script = "mkdir \"$0/gone\" && cd \"$0/gone\" && rmdir \"$0/gone\" && exec \"$@\""
         let line = ["-c", script, spool.base, "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration] + arguments

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Finding what ran, and running it again: E2, E7, E8, P10.
+/// Ended jobs can be found and run again: E2, E7, E8, P10.
 @Suite("History", .ownThreads)
 struct HistoryTests {
     @Test("E2: status --json has every key of a job, with its timestamps in order")
@@ -23,7 +23,7 @@ struct HistoryTests {
         #expect(times.count == 5 && times == times.sorted())
     }
 
-    /// Jobs of every kind, by what the rows below call them.
+    /// Jobs of every kind, with their ids by the names that the rows below use.
     private static func history() throws -> (spool: SpoolUnderTest, gate: Gate, ids: [String: String]) {
         let spool = try SpoolUnderTest(configuration: "slots = 3")
         let gate = try spool.gate()
@@ -99,7 +99,7 @@ struct HistoryTests {
         #expect(lengths.count == 4 && lengths == lengths.sorted(by: >), "\(lengths)")
         #expect(try spool.ctl("jobs", "-q", "--sort", "name").lines.map(name) == ["busy", "ok", "late", "slow", "exit", "done"])
         #expect(try spool.ctl("jobs", "-q", "--sort", "-name").lines.map(name) == ["exit", "done", "slow", "ok", "late", "busy"])
-        // Those that have none come last, whichever way.
+        // Jobs without a value are last, in either order.
         #expect(
             try spool.ctl("jobs", "--columns", "exit_code", "--sort", "exit_code", "--task", "t", "--task", "none").rows == [["0"], ["3"]])
         #expect(try spool.ctl("jobs", "-q", "--sort", "-exit_code", "--state", "new,failed", "--limit", "1").lines.map(name) == ["exit"])

@@ -1,4 +1,4 @@
-// What is in force is one thing, and every command says it: of a task whose file cannot be used, the definition accepted before.
+// All commands agree about the definition in force. If a task's file cannot be used, this is the definition accepted before.
 
 import Documents
 import Glibc
@@ -9,7 +9,7 @@ import Testing
 struct InForceTests {
     private static let old = "description = \"nightly\"\ncommand = [\"echo\", \"old\"]\n[[schedule]]\nid = \"s\"\ncron = \"0 3 1 1 *\"\n"
 
-    /// What a person does to `tasks/t.toml`, and how the refusal begins.
+    /// The change of `tasks/t.toml`, and the beginning of the error.
     static let edits: [(what: String, does: String, error: String)] = [
         ("a key is misspelt", "printf 'comand = \"echo new\"' > tasks/t.toml", "tasks/t.toml:1:1: unknown key \"comand\""),
         ("it is no TOML", "printf 'command = ' > tasks/t.toml", "tasks/t.toml:1:"),
@@ -23,7 +23,7 @@ struct InForceTests {
         ("a link takes its place", "ln -s /tmp tmp/t; mv -T tmp/t tasks/t.toml", "tasks/t.toml: "),
     ]
 
-    /// The daemon when the edit is made, and afterwards.
+    /// The daemon's state when the file is changed, and afterwards.
     static let lives = ["up", "up, then down", "up, then killed", "up, then restarted", "down", "down, then restarted"]
 
     @Test(
@@ -77,7 +77,7 @@ struct InForceTests {
         #expect(try spool.end(of: "t").stdout == "old\n")
     }
 
-    /// A task that is not in force: what its file says, and what every command says of it.
+    /// A task that was never in force: the text of its file, and the error that every command prints.
     static let never: [(what: String, text: String, error: String)] = [
         ("it is wrong", "comand = \"true\"", "tasks/t.toml:1:1: unknown key \"comand\""),
         (
@@ -100,7 +100,7 @@ struct InForceTests {
         #expect(try spool.ctl("check", "\(spool.path)/tasks/t.toml").code == 4)
         for command in [["run", "t"], ["run", "t", "-w"], ["backfill", "t", "--from", "1d"], ["export", "t", "--systemd"]] {
             let result = try spool.ctl(list: command)
-            // With -w, spoolctl's own failure has a code that no job has, as with docker-run(1).
+            // With -w, a failure of spoolctl itself has a code that no job has, as in docker-run(1).
             let code: Int32 = command.contains("-w") ? 125 : 4
             #expect(result.code == code && result.output == "" && result.errors.contains(row.error), "\(command) \(result)")
         }
@@ -108,7 +108,7 @@ struct InForceTests {
         #expect(try Files.list("\(spool.path)/new").isEmpty)
     }
 
-    @Test("An instant that passed after its task was accepted is no mistake: not to check, list or update, and not after a touch")
+    @Test("An instant that passed after its task was accepted is no mistake for check, list or update, nor after the file is touched")
     func dealtWith() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\nat = \"in 1 s\"\n")
@@ -164,7 +164,7 @@ struct InForceTests {
         #expect(try spool.ctl("run", "a").code == 3 && spool.ctl("run", "b").code == 3)
         let why = try spool.ctl("why", "b")
         #expect(why.output.contains("There is no task b") && !why.output.contains("It is due next"), "\(why)")
-        // Written anew and wrong: nothing of what was there before counts.
+        // The file is written again, with a mistake. The definition from before the removal does not count.
         try spool.start()
         try spool.task("b", "comand = 1")
         try spool.logLine("event=refused", "file=tasks/b", "in_force=none")

@@ -3,15 +3,15 @@ import Glibc
 import Linux
 import Testing
 
-/// What a job says of itself, and to whom: P6 to P9.
+/// Reports that a job makes about itself, and how they are shown: P6 to P9.
 @Suite("From inside a job", .ownThreads)
 struct InsideTests {
     static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
 
     // MARK: Timeout
 
-    /// A job with a timeout of a moment, given to its worker and not begun: that has been stopped. Lasts longer than its timeout,
-    /// then waits at the gate, and exits with 7.
+    /// Submits a job with a short timeout while its worker is stopped, so the job is assigned but has not begun. The job runs
+    /// longer than its timeout, waits at the gate, then exits with 7.
     private static func heldJob(_ spool: SpoolUnderTest, _ gate: Gate) throws -> (id: String, worker: pid_t) {
         _ = try spool.ctl("submit", "-w", "--", "true")
         let worker = try #require(Processes.workers(ofSpool: spool.path).first)
@@ -19,7 +19,7 @@ struct InsideTests {
         let job = "sleep 0.1; echo > \(spool.out)/alive; read x < \(gate.path); exit 7"
         let id = try spool.ctl("submit", "--timeout", "10ms", "--kill-after", "10ms", job).id
         try spool.wait(for: "the job in running/") { try spool.job(id, in: "running") != nil }
-        // The turn that brought it there gives it to the worker; this is answered in a later one.
+        // The daemon assigns the job to the worker in the turn that moved the job, and answers this command in a later turn.
         #expect(try spool.ctl("pause", "--queue", "another").code == 0)
         return (id, worker)
     }

@@ -1,4 +1,4 @@
-// Jobs that people name by a word instead of a whole id.
+// Jobs that are named by a word instead of a whole id.
 
 import Linux
 import Testing
@@ -28,7 +28,7 @@ struct JobWordTests {
         #expect(try spool.ctl("status", "-q", "backup").errors.isEmpty)
         #expect(try spool.ctl("wait", "@").code == 0)
         #expect(try spool.ctl("why", "@").output.contains("It succeeded"))
-        // Each command takes them: the retry is the newest then.
+        // Other commands take such a word, too. Afterwards the retry is the newest job.
         let again = try spool.ctl("retry", "backup").id
         try expect("@", again, said: again)
         _ = try spool.ctl("wait", again)
@@ -58,7 +58,7 @@ struct JobWordTests {
             let result = try spool.ctl("status", word)
             #expect(result.code == code && parts.allSatisfy { result.errors.contains($0) }, "\(word): \(result)")
         }
-        // A name comes before a part of an id that reads the same.
+        // A job's name takes precedence over the same text as part of an id.
         try Files.write("\(spool.path)/new/20261120T020000.000Z-k3f9ab-aaaaaa.toml", "command = 'true'")
         #expect(try spool.ctl("status", "-q", "k3f9ab").id == "20261120T020000.000Z-k3f9ab-aaaaaa")
     }
@@ -70,7 +70,7 @@ struct JobWordTests {
         try spool.task("slow", "command = 'echo > \(spool.out)/began; read x < \(gate.path)'")
         let runs = try spool.ctl("run", "slow").id
         try spool.output("began")
-        // It waits for the run before it.
+        // The job waits for the run before it.
         try spool.drop("urgent.toml", "task = 'slow'")
         let waits = try spool.wait(for: "urgent to wait") { () throws -> String? in
             let result = try spool.ctl("status", "-q", "slow")

@@ -1,4 +1,4 @@
-// Instants that somebody types, and times that somebody reads, are by the clock of the caller; schedules are by the spool's.
+// Instants on the command line and times in the output use the caller's time zone. Schedules use the spool's.
 
 import Documents
 import Glibc
@@ -53,7 +53,7 @@ struct LocalTimeTests {
         (["--at", "2020-01-01 00:00"], 4, "--at: Wed 1 Jan 2020 00:00 CET is in the past"),
     ]
 
-    @Test("Who creates a task or a schedule is told when it is due next", arguments: created)
+    @Test("The caller of create or schedule is told the next due time", arguments: created)
     func create(_ row: (words: [String], code: Int32, says: String)) throws {
         let spool = try spool()
         let created = try spool.ctl(list: ["create", "t"] + row.words + ["--", "true"])
@@ -75,7 +75,7 @@ struct LocalTimeTests {
         #expect(try spool.ctl("next", "--at", "2099-07-01 18:00", "-q").lines == ["2099-07-01T16:00:00.000Z"])
         let range = ["--from", "2099-07-01", "-n", "1", "-q"]
         #expect(try spool.ctl(list: ["next", "--cron", "0 18 * * *"] + range).lines == ["2099-07-01T18:00:00.000Z"])
-        // The range begins at the caller's midnight, 22:00 in UTC.
+        // The range begins at the caller's midnight, which is 22:00 UTC.
         #expect(try spool.ctl(list: ["next", "--cron", "0 23 * * *"] + range).lines == ["2099-06-30T23:00:00.000Z"])
     }
 

@@ -2,7 +2,7 @@ import Documents
 import Linux
 import Testing
 
-/// Tasks that are named and not there: a warning, for they may come.
+/// Other definitions may name tasks that do not exist yet. This is a warning, because the tasks may be created later.
 @Suite("Tasks that are named", .ownThreads)
 struct MissingTaskTests {
     static let text = """
@@ -21,7 +21,7 @@ struct MissingTaskTests {
         "7:20: warning: after: there is no task \"gone\"",
     ]
 
-    @Test("check warns of keys that name a task which is not there, and that changes nothing of the exit code")
+    @Test("check warns of keys that name a missing task, and its exit code stays the same")
     func check() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("report", "command = [\"true\"]\non_success = \"report\"")
@@ -55,7 +55,7 @@ struct MissingTaskTests {
     @Test("The log warns of a named task that is missing: when it is named, at the start, and when it is removed")
     func log() throws {
         let spool = try SpoolUnderTest(starting: false)
-        // In whatever order they are read, these know each other.
+        // These tasks name each other. The order in which the daemon reads them does not matter.
         for (name, other) in [("a", "b"), ("b", "c"), ("c", "a")] {
             try spool.task(name, "command = [\"true\"]\non_failure = \"\(other)\"")
         }

@@ -3,7 +3,8 @@ import Glibc
 import Linux
 import Testing
 
-/// spoolctl in the middle of a pipeline: all that the job writes comes out, all that comes in reaches the job, and neither end holds it up.
+/// spoolctl in the middle of a pipeline: it passes on all output of the job and all input for the job, and neither end blocks the
+/// other.
 @Suite("submit -w and logs -f in a pipeline", .ownThreads)
 struct PipelineTests {
     static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
@@ -14,7 +15,7 @@ struct PipelineTests {
 
     // MARK: Output
 
-    /// What a job writes, its limit, and how it is read.
+    /// The commands of a job, its limit, and the command that reads its output.
     static let outputs: [(name: String, limit: String, tries: String, job: String, reader: String, expected: String)] = [
         ("a slow reader", "1M", "1", "seq 2000000", "{ sleep 1; cat; }", "seq 2000000"),
         (
@@ -118,7 +119,7 @@ struct PipelineTests {
         #expect(result.code == 0 && result.output == "a longer first line\nshort\n" && result.errors.contains("truncated"))
     }
 
-    // MARK: Readers that go
+    // MARK: Readers that end
 
     static let endless = "while :; do echo x; sleep 0.1; done"
     static let idle = "echo x; sleep 600"
@@ -214,7 +215,7 @@ struct PipelineTests {
 
     // MARK: Input that is kept
 
-    /// The first run ends when all of its input is stored, without having read what `reads` leaves; the second copies all.
+    /// The first run reads what `reads` says, waits until all input is stored, and fails. The second run copies all input.
     private static func twice(_ spool: SpoolUnderTest, reads: String = ":") -> String {
         "if mkdir \(spool.out)/first; then \(reads); until [ -f $SPOOL_JOB_DIR/stdin ]; do sleep 0.01; done; exit 3; fi; cat"
     }
@@ -253,7 +254,7 @@ struct PipelineTests {
     @Test("A job that has not begun when all of its input was given does not need its submitter any more", arguments: [SIGKILL, SIGINT])
     func storedBeforeTheBeginning(_ signal: Int32) throws {
         let spool = try SpoolUnderTest(starting: false)
-        // More than a FIFO holds.
+        // The input is larger than the buffer of a FIFO.
         try Commands.succeed("sh", "-c", "seq 100000 > \(spool.base)/input")
         let errors = "\(spool.base)/errors"
         let line = "exec \(Self.ctl) submit -w --name t cat < \(spool.base)/pipe 2> \(errors)"

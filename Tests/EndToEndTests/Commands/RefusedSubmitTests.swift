@@ -3,7 +3,8 @@ import Glibc
 import Linux
 import Testing
 
-/// What the daemon would reject, submit refuses with 4 before it writes anything. Both ask one function; these ask both.
+/// submit refuses with exit code 4, before it writes anything, every job that the daemon would reject. Both use one function;
+/// these tests ask both programs.
 @Suite("What submit refuses", .ownThreads)
 struct RefusedSubmitTests {
     @Test(
@@ -35,7 +36,7 @@ struct RefusedSubmitTests {
         #expect(try Files.list("\(spool.path)/new").isEmpty && Files.list("\(spool.path)/tmp").isEmpty)
     }
 
-    /// Files by name, because they are long.
+    /// Large files by name, because test names would show their whole text.
     static let large: [String: (String, String)] = [
         "more values than are read": ("toml", "command = [\"true\"\(String(repeating: ",\"\"", count: 100_001))]"),
         "an argument too long": ("toml", "command = [\"true\", \"\(StartText.of(131_072))\"]"),
@@ -65,7 +66,7 @@ struct RefusedSubmitTests {
     )
     func both(_ what: String) throws {
         let (kind, text) = try #require(Self.large[what])
-        // The kernel of some machines lets a process have as many.
+        // Some kernels allow this many open files.
         if what.hasPrefix("more files"), DescriptorLimit.kernelMax ?? .max >= 1_000_000_000 { return }
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]")

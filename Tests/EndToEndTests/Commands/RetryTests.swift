@@ -2,10 +2,10 @@ import Glibc
 import Linux
 import Testing
 
-/// Running again what has ended: one job, the chain that it broke, or all that failed.
+/// Ended jobs are run again: one job, the chain that depended on it, or all jobs that failed.
 @Suite("Retries", .ownThreads)
 struct RetryTests {
-    /// A job that fails as long as `base/mended` is not there.
+    /// A command that fails until the file `base/mended` exists.
     private static let broken = "test -e ../mended"
 
     private func mend(_ spool: SpoolUnderTest) throws { try Files.write("\(spool.base)/mended", "") }
@@ -42,7 +42,7 @@ struct RetryTests {
                 return id
             }
         }
-        // The first retry fails as well.
+        // The first retry fails, too.
         let first = try again(b)
         #expect(try spool.ctl("wait", first).code == 1)
         try mend(spool)
@@ -52,14 +52,14 @@ struct RetryTests {
             try spool.crash()
             try spool.start()
         }
-        // What is pruned has gone, and its place is taken all the same.
+        // The record of a retried job is removed. Its retry still takes its place.
         for id in [b, first] where Files.exists("\(spool.path)/failed/\(id)") { try Files.removeTree("\(spool.path)/failed/\(id)") }
         let mended = try again(c)
         let result = try spool.ctl("wait", mended)
         #expect(result.code == 0, "\(result.errors)")
     }
 
-    @Test("retry --with-dependents brings back the whole chain, each behind the new ones", arguments: [false, true])
+    @Test("retry --with-dependents also retries the whole chain, each job after the retries before it", arguments: [false, true])
     func dependents(isRetriedInVain: Bool) throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -92,7 +92,7 @@ struct RetryTests {
         try gate.release()
         #expect(try spool.ctl("wait", ids[2]).code == 0)
         #expect(try spool.linesNow("ran") == ["c", "d"] && spool.linesNow("rescued") == ["rescue"])
-        // All has come back: there is nothing left to bring back.
+        // All jobs have been retried, so none is left to retry.
         #expect(try spool.ctl("retry", "--failed", "--reason", "dependency").errors.contains("no job to retry matches"))
     }
 
@@ -127,7 +127,7 @@ struct RetryTests {
         let again = try spool.ctl("retry", old.id).id
         #expect(try spool.ctl("wait", again).code == 0)
         #expect(try spool.jobs(in: "done", named: "t").first?.string("task") == "t")
-        // Its name means the latest run.
+        // The task's name means the latest run.
         #expect(try spool.ctl("submit", "-w", "--after", "t", "--", "true").code == 0)
     }
 
@@ -162,7 +162,7 @@ struct RetryTests {
         #expect(all.code == 1 || all.code == 2 || all.code == 3)
         #expect(names(all.lines) == ["one", "t", "two"])
         #expect(all.errors.contains("retried 3 jobs"))
-        // They failed again, and each is one job still.
+        // The retries failed. Each job is still listed once.
         #expect(try names(spool.ctl("retry", "--failed", "--dry-run").lines) == ["one", "t", "two"])
         let none = try spool.ctl("retry", "--failed", "--name", "nobody")
         #expect(none.code == 0 && none.output == "" && none.errors.contains("no job to retry matches"))

@@ -1,4 +1,4 @@
-// What spoolctl says when it is easy to mean something else: numbers without a unit, instants without a zone, options of other commands.
+// Remarks of spoolctl about ambiguous input: numbers without a unit, instants without a zone, options of other commands.
 
 import Documents
 import Glibc
@@ -106,14 +106,14 @@ struct SpokenTests {
         func edit(_ editor: String) throws -> CtlResult {
             let call = ["EDITOR=\(editor)", "\(SpoolUnderTest.programs)/spoolctl", "--config", spool.configuration, "edit", "t"]
             let result = try Commands.run("env", call, environment: spool.environment)
-            // The remark about the next due time comes last.
+            // The last line is the remark about the next due time.
             let errors = result.error.split(separator: "\n").filter { !$0.hasPrefix("spoolctl: next due ") }
             return CtlResult(code: result.code, output: result.output, errors: errors.joined(separator: "\n"))
         }
         let first = try edit("cp \(spool.base)/wanted")
         #expect(first.code == 0 && first.errors.split(separator: "\n").count == row.says.count, "\(first)")
         for line in row.says { #expect(first.errors.contains(line), "\(first)") }
-        // What was there before is not said again.
+        // An instant that the file had before causes no second remark.
         let second = try edit("sh -c 'echo \"# more\" >> \"$0\"'")
         #expect(second.code == 0 && second.errors.isEmpty, "\(second)")
     }
@@ -169,7 +169,7 @@ struct SpokenTests {
 }
 
 extension String {
-    /// What stands between two texts.
+    /// The text between two other texts.
     func components(between start: String, and end: String) -> String? {
         guard let first = firstRange(of: start)?.upperBound else { return nil }
         let rest = self[first...]

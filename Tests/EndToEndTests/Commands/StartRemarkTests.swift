@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// A command that makes jobs says what keeps them from starting.
+/// Commands that create jobs print what keeps the jobs from starting.
 @Suite("What keeps jobs from starting", .ownThreads)
 struct StartRemarkTests {
     @Test("U6: submit, run and retry say that no daemon runs, except with -q and --json")
@@ -60,7 +60,7 @@ struct StartRemarkTests {
         let spool = try SpoolUnderTest.ofEverybody()
         try spool.wait(for: "the parts") { Files.exists("\(spool.path)/users") }
         let home = "\(spool.base)/home"
-        // /var/spool/spoold is the spool under test, for this command alone.
+        // For this command alone, /var/spool/spoold is the spool under test.
         let script = """
             set -e; mkdir -p \(spool.base)/var; ln -sfn \(spool.whole) \(spool.base)/var/spoold; mkdir -m 777 \(home)
             mount --bind \(spool.base)/var /var/spool

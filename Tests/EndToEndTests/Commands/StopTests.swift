@@ -1,4 +1,4 @@
-// What a job started ends with the job, whatever ordered the end, and nobody takes the job's place before.
+// When a job ends, for whatever reason, its child processes are ended as well. No other job takes its slot, lock or turn before.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Stopping", .ownThreads)
 struct StopTests {
-    /// What orders the end of the first run, and what the second run waits for.
+    /// The order that ends the first run, and the condition that keeps the second run waiting.
     enum Order: String, CaseIterable {
         case cancelForSlot, cancelForLock, cancelForTask, replace, timeout, leftovers
 
@@ -27,7 +27,7 @@ struct StopTests {
     enum Hiding: String, CaseIterable {
         case inGroup, inOwnSession, orphaned
 
-        /// A shell command that has a script file run so.
+        /// A shell command that starts the script file in this way.
         func line(_ script: String) -> String {
             switch self {
             case .inGroup: "sh \(script) &"
@@ -37,9 +37,9 @@ struct StopTests {
         }
     }
 
-    /// A spool with the task `t`: its first run starts `child` and then does `rest`, its second says `begin` in `order`, and before that
-    /// `alive`
-    /// when the process in the file `pid` still is. The first run has begun, the second one waits.
+    /// A spool with the task `t`. Its first run starts `child` and then runs `rest`. Its second run writes `begin` to the file
+    /// `order`, and before that `alive` if the process in the file `pid` still exists. Returns when the first run has begun and
+    /// the second run waits.
     private func spool(_ order: Order, _ hiding: Hiding, child: String, killAfter: String) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(configuration: order.configuration)
         try Files.write("\(spool.out)/child", child)
@@ -59,11 +59,11 @@ struct StopTests {
         return spool
     }
 
-    /// Gives the order.
+    /// Ends the first run.
     private func end(_ order: Order, _ spool: SpoolUnderTest) throws {
         switch order {
         case .cancelForSlot, .cancelForLock, .cancelForTask: try spool.ctl("cancel", try spool.running("t").id).succeeded()
-        // It was given when the second run came; at the limit.
+        // The second run or the timeout has ended it already.
         case .replace, .timeout: break
         case .leftovers: try Files.write("\(spool.out)/go", "")
         }
@@ -73,7 +73,7 @@ struct StopTests {
         "The next run begins when all processes of the stopped run have ended", arguments: Order.allCases, Hiding.allCases
     )
     func nextWaits(_ order: Order, _ hiding: Hiding) throws {
-        // Longer than the test may take: nothing is killed here.
+        // The test ends before this time, so nothing is killed.
         let spool = try spool(
             order, hiding,
             child: "trap 'sleep 0.2; echo end >> order; exit' TERM; echo $$ > pid; echo > began; while :; do sleep 0.01; done",
@@ -92,7 +92,7 @@ struct StopTests {
         #expect(try spool.lines("order", count: 1) == ["begin"])
     }
 
-    @Test("A daemon that is killed and started again between the request and the end waits for the same end, and asks nobody twice")
+    @Test("A daemon that is restarted between the request and the end waits for the same end, and sends no second request")
     func restarted() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// A job as if it ran here: its input, output and end, and ctrl-C. U6.
+/// A submitted job behaves like a command of the terminal: its input, output, exit code and ctrl-C. U6.
 @Suite("submit -w, run -w and wait", .ownThreads)
 struct SubmitWaitTests {
     static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
@@ -99,7 +99,7 @@ struct SubmitWaitTests {
         #expect(retried.code == 3)
         #expect(try spool.ctl("logs", retried.id).output == "what it reads")
         #expect(try spool.job(retried.id, in: "failed")?.string("retry_of") == id)
-        // The file manager as well.
+        // Moving the record into new/ gives the job the same input, too.
         try Files.rename("\(spool.path)/failed/\(id)", "\(spool.path)/new/again")
         let again = try spool.wait(for: "the third") { try spool.jobs(in: "failed", named: "again").first }
         #expect(try again.stdout == "what it reads" && again.string("retry_of") == id)
@@ -143,7 +143,7 @@ struct SubmitWaitTests {
 
     static let waits: [[String]] = [["submit", "-w"], ["run", "-w"], ["wait", "--progress"]]
 
-    /// A command that waits for a job that runs, and is known to wait: it has shown something of it.
+    /// Starts a command that waits for a running job. Returns when the command has shown output of the job.
     private static func waiter(_ command: [String], _ more: [String] = []) throws -> (SpoolUnderTest, Gate, RunningCtl, String) {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -197,7 +197,7 @@ struct SubmitWaitTests {
         #expect(result.code == 130 && result.errors.contains("spoolctl cancel \(result.id)"))
     }
 
-    // MARK: Pipes and poor surroundings
+    // MARK: Closed pipes and missing environments
 
     @Test("A reader that has ended is not an error", arguments: [["jobs"], ["jobs", "--json"], ["list"], ["journal"], ["status"], ["help"]])
     func brokenPipe(_ arguments: [String]) throws {

@@ -1,4 +1,4 @@
-// What happened in a spool, in a few lines and in sums.
+// `spoolctl summary` in a few lines, and `jobs --by` in sums.
 
 import Documents
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Summary", .ownThreads)
 struct SummaryTests {
-    @Test("summary counts what ended, names what is due, and exits with 1 while something wants a person")
+    @Test("summary counts what ended, names what is due, and exits with 1 while something needs attention")
     func summary() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("backup", "command = 'true'\n[[schedule]]\ncron = '0 0 1 1 *'")
@@ -25,7 +25,7 @@ struct SummaryTests {
         #expect(failed.lines[2].hasPrefix("  report  2 times, last exit 3 at "), "\(failed)")
         #expect(try spool.ctl("summary", "-q").output == "report\n")
 
-        // A later success is all that the failures needed.
+        // A later success settles the failures.
         _ = try spool.ctl("submit", "-w", "--name", "report", "true")
         let recovered = try spool.ctl("summary")
         #expect(recovered.code == 0 && recovered.lines[2].contains(", succeeded since"), "\(recovered)")

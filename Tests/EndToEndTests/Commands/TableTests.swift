@@ -13,7 +13,7 @@ struct TableTests {
             "spoolctl \(words); echo end of table; cat")
         try screen.shows(part, "end of table")
         let text = try colours ? screen.styled : screen.text
-        // The zone of the times may have a line of its own.
+        // The zone of the times may be on a line of its own.
         return text.split(separator: "\n").map(String.init).prefix { !$0.contains("end of table") }.filter { !$0.hasPrefix("  ") }
     }
 

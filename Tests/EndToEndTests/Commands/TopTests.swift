@@ -2,12 +2,12 @@ import Documents
 import Glibc
 import Testing
 
-/// `spoolctl top` on a terminal that is typed into, and in a pipe.
+/// `spoolctl top` on a terminal with typed keys, and in a pipe.
 @Suite("spoolctl top", .ownThreads, .enabled(if: Commands.has("tmux"), "tmux is not installed"))
 struct TopTests {
     static let ctl = "\(SpoolUnderTest.programs)/spoolctl"
 
-    /// top in a screen that tells afterwards what it exited with and how the terminal is.
+    /// Runs top in a terminal that afterwards shows the exit code and the terminal's settings.
     private func top(_ spool: SpoolUnderTest, columns: Int = 80, rows: Int = 24, environment: [String] = []) throws -> TmuxScreen {
         try TmuxScreen(
             spool, columns: columns, rows: rows, environment: environment,
@@ -22,7 +22,7 @@ struct TopTests {
         return try #require(pid_t(text))
     }
 
-    /// A job that waits at a gate, with the id's last part, by which top shows it.
+    /// Submits a job that waits at a gate. `short` is the end of its id, which top shows.
     private func submit(
         _ spool: SpoolUnderTest, _ name: String, _ arguments: String..., line: String
     ) throws -> (id: String, short: String) {
@@ -30,7 +30,7 @@ struct TopTests {
         return (id, String(id.dropFirst(21)))
     }
 
-    /// The terminal is as it was, and tells the exit code.
+    /// Checks that the terminal is as it was before, and that top exited with this code.
     private func isRestored(_ screen: TmuxScreen, code: Int32) throws {
         let text = try screen.shows("ended \(code)", "end of settings")
         #expect(text.contains("before"), "the screen is what it was")
@@ -38,7 +38,7 @@ struct TopTests {
         #expect(try !screen.isAlternate && screen.hasCursor)
     }
 
-    // MARK: What is seen
+    // MARK: Contents of the screen
 
     @Test("P7: top shows running jobs with their progress, and each step as it is reported")
     func progress() throws {
@@ -126,7 +126,7 @@ struct TopTests {
         try gate.release(2)
     }
 
-    // MARK: What keys do
+    // MARK: Keys
 
     @Test("E5: keys of top cancel a job, after asking")
     func cancel() throws {
@@ -336,7 +336,7 @@ struct TopTests {
         try gate.release()
     }
 
-    @Test("A13: top shows many records by the latest, and tells of no spool and of operands")
+    @Test("top shows the latest of many records, and reports a missing spool and operands")
     func many() throws {
         let spool = try SpoolUnderTest(starting: false)
         for number in 1...300 {

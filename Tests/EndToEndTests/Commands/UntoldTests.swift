@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import Testing
 
-/// What was done and cannot be said on standard output is said on standard error, with a code of its own: whoever tries again must not
-/// do it twice.
+/// When standard output takes nothing, standard error says what was done, and the exit code is 6. Otherwise the caller would try
+/// again and do it twice.
 @Suite("Standard output that takes nothing", .ownThreads)
 struct UntoldTests {
     static let calls: [(words: [String], says: String)] = [
@@ -20,7 +20,7 @@ struct UntoldTests {
         (["restart"], "restarted spoold: version "), (["restart", "--json"], "restarted spoold: version "),
     ]
 
-    @Test("It is said on standard error that it was done, with 6", arguments: calls, [">&-", ">/dev/full", "| true"])
+    @Test("Standard error says what was done, and the exit code is 6", arguments: calls, [">&-", ">/dev/full", "| true"])
     func untold(_ call: (words: [String], says: String), _ output: String) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = 'true'\noverlap = 'allow'\n[[schedule]]\ncron = '@hourly'\ncatch_up = 'none'")
@@ -34,7 +34,7 @@ struct UntoldTests {
                 try Files.write(words[index], "true\ntrue\n")
             }
         }
-        // With a pipe, the code of the first is asked for when the second has gone.
+        // A FIFO whose reader has ended stands for `| true`, so that the shell's exit code is that of spoolctl.
         words.removeAll { $0 == "OLD" }
         let script =
             output == "| true"
@@ -43,7 +43,7 @@ struct UntoldTests {
         let result = try Commands.run("sh", line, environment: spool.environment)
         #expect(result.code == 6 && result.error.contains(call.says) && result.error.contains("standard output failed"), "\(result)")
         guard call.says == "queued as ", words[0] != "backfill" else { return }
-        // It is what is there, and there is no more of it.
+        // Each id on standard error is a job, and there are as many ids as jobs were submitted.
         let told = result.error.split(separator: "\n").compactMap { line in
             line.hasPrefix("spoolctl: queued as ") ? String(line.dropFirst(20)) : nil
         }
@@ -59,7 +59,7 @@ struct UntoldTests {
         #expect(try Files.list("\(spool.path)/new").count == 5000)
     }
 
-    @Test("Standard error that takes nothing does not change what submit -w does", arguments: ["2>&-", "2>/dev/full"])
+    @Test("When standard error takes nothing, submit -w does the same", arguments: ["2>&-", "2>/dev/full"])
     func silentErrors(_ redirection: String) throws {
         let spool = try SpoolUnderTest()
         for code in [0, 3] {
@@ -69,7 +69,7 @@ struct UntoldTests {
         }
     }
 
-    @Test("What changes nothing fails with 1 where its output is not taken, and says why", arguments: [["jobs"], ["list"], ["next", "t"]])
+    @Test("Commands that change nothing exit with 1 when nobody takes their output", arguments: [["jobs"], ["list"], ["next", "t"]])
     func reading(_ words: [String]) throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = 'true'\n[[schedule]]\ncron = '@hourly'\ncatch_up = 'none'")

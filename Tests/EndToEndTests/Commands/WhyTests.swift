@@ -1,4 +1,4 @@
-// Why something waits, failed, or did not run.
+// The reasons that `spoolctl why` gives: why something waits, failed, or did not run.
 
 import Documents
 import Glibc
@@ -75,7 +75,7 @@ struct WhyTests {
         #expect(try why(fresh, "bad.toml").contains("its file cannot be accepted: bad.toml:1:1: unknown key \"comand\""))
     }
 
-    // MARK: Jobs that run, and those that have ended
+    // MARK: Running and ended jobs
 
     @Test("N7: why ID of a job that runs says since when, as which process, and until when it may")
     func running() throws {
@@ -163,7 +163,7 @@ struct WhyTests {
         try spool.logLine("event=resumed")
         try spool.crash()
         let killedAt = Clock.now()
-        // A due time passes, and another, so that one is merged into it.
+        // Two due times pass, so that one is merged into the other.
         try awaitClock((killedAt / 1000 + 4) * 1000 + 100)
         let down = try why(spool, "t")
         #expect(down.contains("spoold has not been running since ") && down.contains(" due times of the task wait for it."), "\(down)")
@@ -200,14 +200,14 @@ struct WhyTests {
         #expect(try why(spool, "t@\(due)").contains("was skipped"), "also of a task that is gone")
     }
 
-    @Test("N7: a bad edit is told, by why NAME and for the due times after it, and what stays in force is what is due")
+    @Test("N7: why NAME and due times after a bad edit report the edit; the definition in force still determines the due times")
     func badEdit() throws {
         let spool = try SpoolUnderTest()
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\nid = \"s\"\ncron = \"30 2 * * *\"\n")
         try spool.task("t", "command = [\"true\"]\n[[schedule]]\nid = \"s\"\ncron = \"30 25 * * *\"\n")
         try spool.logLine("event=refused", "file=tasks/t")
         try spool.wait(for: "the refusal in the journal") { try spool.journal().contains { $0.kind == "refused" } }
-        // Without a daemon as well.
+        // The same holds without a daemon.
         for isUp in [true, false] {
             if !isUp { try spool.stop() }
             let text = try why(spool, "t")
@@ -221,7 +221,7 @@ struct WhyTests {
         }
     }
 
-    @Test("N7: a due time that there was not has its reason, and exit code 3")
+    @Test("N7: why NAME@TIME says why a time is not a due time, and exits with 3")
     func none() throws {
         let spool = try SpoolUnderTest()
         spool.zone = "Europe/Berlin"
@@ -281,7 +281,7 @@ struct WhyTests {
         #expect(try spool.ctl("backfill", "t").code == 2)
     }
 
-    @Test("N4: a run of a due time that is dropped twice, by whomever, is one job")
+    @Test("N4: a run of one due time that two programs drop is one job")
     func dueTwice() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -300,7 +300,7 @@ struct WhyTests {
         #expect(try spool.jobs(in: "failed").isEmpty)
     }
 
-    // MARK: On paper
+    // MARK: Simulation
 
     @Test("N9: simulate plays all schedules forward, with the run times on record and the configured slots, and touches nothing")
     func simulate() throws {
@@ -323,7 +323,8 @@ struct WhyTests {
         let result = try spool.ctl(list: options)
         #expect(result.code == 0, "\(result.errors)")
         let rows = result.rows
-        // b has the queue for an hour and a half, so every other run of a waits until half past: the last one beyond the end.
+        // b occupies the queue for an hour and a half, so every other run of a waits until half past. The last run would start
+        // after the end.
         #expect(rows[0].prefix(3) == ["a", "23", "1m00s"], "\(result.output)")
         #expect(rows[1].prefix(3) == ["b", "12", "1h30m (assumed)"] && rows[1].last == "12 overlap", "\(result.output)")
         #expect(rows[2].prefix(4) == ["c", "47", "5.0s (assumed)", "0ms"], "\(result.output)")
@@ -336,7 +337,7 @@ struct WhyTests {
         #expect(try spool.ctl("simulate", "--from", "tomorrow", "--to", "now").code == 2)
     }
 
-    @Test("N9: days of schedules each minute are played in a moment")
+    @Test("N9: days of schedules that are due each minute are simulated at once")
     func manyRuns() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.task("t", "command = [\"true\"]\n[[schedule]]\ncron = \"* * * * *\"\n")

@@ -1,4 +1,4 @@
-// The programs under load, killed at random moments. Then, counted from outside: nothing is lost, nothing runs twice.
+// The programs run under load and are killed at random moments. Afterwards the test counts: no job is lost, none runs twice.
 
 import CLinux
 import Glibc
@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Crashes", .ownThreads)
 struct CrashTests {
-    /// How often somebody is killed; `SPOOLD_KILLS` says otherwise for the long form.
+    /// The number of kills. `SPOOLD_KILLS` sets it for a long test.
     static let kills = getenv("SPOOLD_KILLS").flatMap { Int(String(cString: $0)) } ?? 8
 
     enum Victims: String, CaseIterable { case daemon, workers, both }
@@ -23,12 +23,13 @@ struct CrashTests {
         var random = SystemRandomNumberGenerator()
         for _ in 1...Self.kills {
             try load.goOn()
-            // As many changes in the spool, so that death comes in the midst of them, however fast the machine is.
+            // Waits for a number of changes in the spool, so that the kill falls into the midst of the work on a machine of any
+            // speed.
             try spool.someChanges(Int.random(in: 0...60, using: &random))
             try spool.killSome(victims, using: &random)
             if spool.daemon?.hasEnded == true {
                 spool.forgetNotifications()
-                // Every other one may be killed again before it is ready.
+                // Every other daemon may be killed again before it is ready.
                 if Bool.random(using: &random) { try spool.start() } else { try spool.launch() }
             }
         }
@@ -48,7 +49,7 @@ struct CrashTests {
             try spool.someChanges(Int.random(in: 0...60, using: &random))
             if Bool.random(using: &random) { try spool.killSome(.workers, using: &random) }
             spool.forgetNotifications()
-            // Either of the two may be the one that serves: the lock is whose it is.
+            // Either daemon may be the one that serves: the one that holds the lock.
             pair.shuffle(using: &random)
             let killsBoth = Int.random(in: 0..<4, using: &random) == 0
             for victim in killsBoth ? pair : [pair[0]] {
@@ -59,7 +60,7 @@ struct CrashTests {
             pair = [first, try spool.spoold("--standby")]
             if spool.daemon?.hasEnded == true { spool.lead(first) }
         }
-        // Whichever serves ends first or last.
+        // The serving daemon may end first or last.
         for daemon in pair.shuffled(using: &random) {
             daemon.kill(SIGTERM)
             #expect(daemon.exitCode() != nil)
@@ -103,7 +104,7 @@ struct CrashTests {
     }
 }
 
-/// Tasks that are due each second, and programs that drop, submit, edit and cancel, a little at a time.
+/// Tasks that are due each second, and programs that drop, submit, edit and cancel jobs, one round at a time.
 private struct Load {
     static let tasks = [
         (name: "fail-each", keys: "on_crash = \"fail\"\noverlap = \"allow\"", argument: "long"),
@@ -113,12 +114,12 @@ private struct Load {
 
     let spool: SpoolUnderTest
     let job: String
-    /// Who does all this, in a part of a spool for everybody.
+    /// The user who does all this, when the spool is root's for everybody.
     private let user: TestUser?
     private let clients: [Commands.Running]
     private let gates: [Gate]
 
-    /// Each goes through its loop once for each line that it reads.
+    /// Each program does one round of its loop for each line that it reads.
     private static let programs = [
         "drop": """
             for rule in fail retry; do
@@ -132,7 +133,7 @@ private struct Load {
         "submit": """
             id=$("$ctl" submit --name retry-sent-$i --on-crash retry --backoff 1ms -- "$job") && echo "$id" >> "$out/sent"
             """,
-        // One that begins before the cancel comes has run, or is stopped; only who waited must never begin.
+        // A job that begins before the cancel has run, or is stopped. A job that still waited must never begin.
         "cancel": """
             id=$("$ctl" submit --name fail-cancel-$i --in 300ms -- "$job") &&
               case $("$ctl" cancel "$id") in *": canceled") echo "$id" >> "$out/canceled" ;; esac
@@ -171,7 +172,7 @@ private struct Load {
         return "description = \"edit 0\"\ncommand = [\"\(job)\", \"\(task.argument)\"]\n\(task.keys)\n\(isScheduled ? schedule : "")"
     }
 
-    /// Defines a task and waits until spoold has it.
+    /// Defines a task and waits until spoold has read it.
     func define(_ task: (name: String, keys: String, argument: String), isScheduled: Bool) throws {
         let text = text(of: task, isScheduled: isScheduled)
         guard let user else { return try spool.acceptedTask(task.name, text) }
@@ -181,16 +182,16 @@ private struct Load {
         try spool.logLine("event=defined", "file=tasks/\(task.name)", after: seen)
     }
 
-    /// Every client does its part once more.
+    /// Lets every client do one more round.
     func goOn() throws { for gate in gates { try gate.release() } }
 
-    /// Waits until every client has done what it was told to.
+    /// Waits until every client has done all its rounds.
     func end() throws {
         for gate in gates { try gate.release(1, "end") }
         for client in clients { _ = try client.end() }
     }
 
-    /// Ends all that comes, waits until all that came has ended, and counts.
+    /// Ends the clients and the tasks, waits until all jobs have ended, and counts them.
     func expectNothingLost(mayBeLost: Bool) throws {
         try end()
         try spool.stop()
@@ -223,7 +224,7 @@ private struct Load {
 }
 
 extension SpoolUnderTest {
-    /// Waits for so many events in the spool's directories. With a daemon that serves tasks each second they come by themselves.
+    /// Waits for this number of events in the spool's directories. A daemon with tasks that are due each second causes them.
     func someChanges(_ count: Int) throws {
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var events: [InotifyEvent] = []
@@ -236,10 +237,10 @@ extension SpoolUnderTest {
         }
     }
 
-    /// SIGKILL to the daemon, to some of the workers, or to both in any order.
+    /// Sends SIGKILL to the daemon, to some of the workers, or to both in any order.
     fileprivate func killSome(_ victims: CrashTests.Victims, using random: inout some RandomNumberGenerator) throws {
         var workers = victims == .daemon ? [] : Processes.workers(ofSpool: path)
-        // Not what a worker has forked off and that is about to become a command.
+        // Leaves out children that a worker has forked and that are about to become a job's command.
         let all = Set(workers)
         workers.removeAll { pid in ((try? ProcessStatus.read(pid)).map { all.contains($0.parent) }) ?? true }  // gone
         let isDaemonFirst = Bool.random(using: &random)

@@ -3,10 +3,10 @@ import Linux
 import TestSupport
 import Testing
 
-/// A daemon that was killed while it started a worker has its locks in that child for a moment more.
+/// A daemon that was killed while it started a worker: its child holds the daemon's locks for a moment longer.
 @Suite("Locks of a dead daemon")
 struct DeadHolderTests {
-    /// What still holds the lock, by the path of what it is on.
+    /// The locks that the child still holds, by their paths.
     static let locks = ["state/lock", "running"]
 
     @Test("A starting daemon waits for the locks of a dead one, and serves when they are free", arguments: locks)
@@ -19,7 +19,7 @@ struct DeadHolderTests {
         _ = try inotify.add("\(spool.path)/\(lock)", InotifyMask(rawValue: UInt32(IN_OPEN)))
         spool.forgetNotifications()
         try spool.launch()
-        // Opened a second time, it was found locked the first time.
+        // When the daemon opens the path a second time, it has found the lock taken once.
         var asked: [InotifyEvent] = []
         let daemon = try #require(spool.daemon)
         while asked.count < 2 {
@@ -42,7 +42,7 @@ struct DeadHolderTests {
         #expect(second.code == 1 && second.error.contains("is held by spoold, pid \(leader)"), "\(second)")
     }
 
-    /// Holds one of the locks as the child of a dead daemon would.
+    /// Holds one of the locks as the child of a dead daemon would do.
     final class Holder {
         private var lock: FileDescriptor?
         private var child: Child?
@@ -50,7 +50,7 @@ struct DeadHolderTests {
         init(of name: String, of dead: pid_t, in spool: SpoolUnderTest) throws {
             let path = "\(spool.path)/\(name)"
             if name == "running" {
-                // The kernel knows flock(1), which has ended, as the one that took it.
+                // The kernel names flock(1), which has ended, as the process that took the lock.
                 let line = "exec 9< '\(path)'; flock 9; echo locked > '\(spool.out)/locked'; exec sleep infinity"
                 let log = try FileDescriptor.open("\(spool.base)/holder", O_WRONLY | O_CREAT, mode: 0o600)
                 child = try Child("/bin/sh", ["-c", line], environment: spool.environment, output: log.raw, error: log.raw)

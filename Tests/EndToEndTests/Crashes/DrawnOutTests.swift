@@ -3,11 +3,10 @@ import Glibc
 import Linux
 import Testing
 
-/// What may happen between a journal's record of a start and the start itself, drawn out by strace(1).
+/// strace(1) delays the daemon between the journal's record of a start and the start itself.
 @Suite("Starts that take long", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct DrawnOutTests {
-    /// A daemon that takes its time to sync, and to look at what has happened. Nothing depends on how long: a faster one only would
-    /// not be caught in between.
+    /// Launches a daemon whose syncs and waits are delayed. A fast daemon would pass too, but would not be caught in between.
     private static func slowDaemon(_ spool: SpoolUnderTest) throws {
         let calls = "fdatasync,?epoll_wait,epoll_pwait"
         let strace = ["/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-e", "trace=\(calls)", "-e", "inject=\(calls):delay_enter=200000"]
@@ -16,7 +15,8 @@ struct DrawnOutTests {
         try spool.notification("READY=1")
     }
 
-    /// Drops a job, and returns when its start is in the journal's file; the daemon, still about to sync that, is stopped.
+    /// Drops a job and returns when the journal's file has the record of its start. The daemon is stopped before it syncs that
+    /// record.
     private static func stopAtStart(of name: String, _ spool: SpoolUnderTest) throws {
         try spool.drop("\(name).toml", "command = [\"true\"]")
         try spool.wait(for: "\(name) to be journaled") {
