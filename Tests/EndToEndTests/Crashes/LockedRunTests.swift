@@ -1,4 +1,4 @@
-// Runs of an earlier daemon whose worker lives, and is not the process that its record names, as the next daemon sees it.
+// Runs of an earlier daemon whose worker is alive, but does not match its record in the eyes of the next daemon.
 
 import Glibc
 import Linux
@@ -6,16 +6,16 @@ import Testing
 
 @Suite("Workers that are hard to recognize", .ownThreads)
 struct LockedRunTests {
-    /// How the next daemon sees the worker.
+    /// The worker's process, as the next daemon sees it.
     enum View: String, CaseIterable {
-        /// As one that started at another time.
+        /// The process has another start time than the record.
         case otherTimeNamespace, otherStartOnRecord
-        /// As one of another number.
+        /// The process has another pid than the record.
         case otherNumberOnRecord
-        /// Not at all.
+        /// The process is invisible.
         case otherProcessNamespace
 
-        /// A program that starts the daemon so.
+        /// The command that starts the daemon in this view. Empty when the record is changed instead.
         var launcher: [String] {
             switch self {
             case .otherTimeNamespace: ["/usr/bin/unshare", "-T", "--boottime", "100000", "--fork", "--kill-child"]
@@ -24,7 +24,7 @@ struct LockedRunTests {
             }
         }
 
-        /// Such a daemon can be started here; else why not.
+        /// True if such a daemon can be started here. Otherwise the reason is printed.
         var isPossible: Bool {
             if launcher.isEmpty || (try? Commands.run(launcher[0], Array(launcher.dropFirst()) + ["true"]).code) == 0 { return true }
             print("skipped: \(rawValue) needs root and namespaces")
@@ -34,7 +34,7 @@ struct LockedRunTests {
         var canBeStopped: Bool { self != .otherProcessNamespace }
     }
 
-    /// A spool whose job `job` runs and waits at the gate, under a daemon that has not started it.
+    /// A spool whose job `job` runs and waits at the gate, served by a daemon that did not start the job.
     private func spool(_ view: View) throws -> (SpoolUnderTest, Gate) {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -1,4 +1,4 @@
-// Requests in control/ that the daemon does not live to answer.
+// Requests in control/ that a daemon carries out and does not live to answer.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Requests over a crash", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct RequestTests {
-    /// A request that must not be done twice, and the file in which a line stands for each time it was.
+    /// A request that must be carried out once only, and the file to which each execution adds a line.
     enum Asking: CaseIterable {
         case extend, signal
 
@@ -26,7 +26,7 @@ struct RequestTests {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
         let calls = "?unlink,?unlinkat"
-        // In its own directory, or by way of the spool's.
+        // The daemon removes the request by its name in control/ or by its path in the spool.
         let strace = [
             "/usr/bin/strace", "-D", "-q", "-o", "/dev/null", "-P", "x.request", "-P", "control/x.request", "-e", "trace=\(calls)",
             "-e", "inject=\(calls):signal=KILL:when=1",
@@ -45,7 +45,7 @@ struct RequestTests {
         #expect(try spool.exitCode() == 128 + SIGKILL)
         #expect(Files.exists("\(spool.path)/control/x.request"), "it stands there as if nothing had been done")
         try spool.start()
-        // That of the daemon that was killed may be there already.
+        // The killed daemon may have written the answer already.
         try spool.wait(for: "the request to be gone") { !Files.exists("\(spool.path)/control/x.request") }
         let answer = try Files.text("\(spool.path)/control/x.answer")
         #expect(answer.contains("\"code\": 1") || answer.contains("\"code\":1"), "\(answer)")

@@ -1,4 +1,4 @@
-// spoold ends, is killed, and starts again; jobs go on.
+// spoold ends, is killed, and starts again. Running jobs continue.
 
 import CLinux
 import Documents
@@ -160,11 +160,12 @@ struct RestartTests {
         #expect(try spool.linesNow("tries") == ["1", "2"])
     }
 
-    /// What the machine sends to all processes when it stops; whether on_crash has the run taken again; and what becomes of the run then.
+    /// The signal that ends the run (a machine that stops sends SIGTERM and SIGKILL to all processes), the job's keys, its
+    /// outcome, and the tries that began.
     static let unserved: [(signal: Int32, keys: String, outcome: String, tries: [String])] = [
         (SIGTERM, "", "failed lost", ["1"]), (SIGKILL, "", "failed lost", ["1"]), (SIGHUP, "", "failed lost", ["1"]),
         (SIGTERM, "on_crash = 'retry'", "done 0", ["1", "2"]), (SIGKILL, "on_crash = 'retry'", "done 0", ["1", "2"]),
-        // What a program does to itself is its own end.
+        // A machine that stops does not send these signals, so the job itself has failed.
         (SIGSEGV, "on_crash = 'retry'", "failed signal", ["1"]), (SIGABRT, "on_crash = 'retry'", "failed signal", ["1"]),
     ]
 
@@ -230,7 +231,8 @@ struct RestartTests {
     func stream() throws {
         let spool = try SpoolUnderTest(configuration: "slots = 4")
         let count = 240
-        // The stream goes on by itself; what it has dropped so far sets the moments of death, so that they do not depend on speed.
+        // The writer goes on by itself. The number of jobs dropped so far determines the moments of death, so that they do not
+        // depend on the machine's speed.
         let script = """
             i=0
             while [ $i -lt \(count) ]; do
@@ -269,7 +271,7 @@ struct RestartTests {
         for _ in 0..<8 {
             let seen = spool.logLength
             try spool.launch()
-            // Some time during its first steps: after a random number of looks at the log.
+            // Kills the daemon during its first steps, after the log was read a random number of times.
             for _ in 0..<Int.random(in: 0...60, using: &random) where spool.logLength == seen {}
             try spool.crash()
         }
@@ -323,7 +325,7 @@ struct RestartTests {
         #expect(spool.log.contains("journal/\(name):\(line): "))
         #expect(try Files.bytes(journal) == before.0)
         #expect(Files.tree(spool.path + "/done") == before.1)
-        // A person decides: the line as it was brings it back.
+        // An operator restores the line, and the daemon serves the spool again.
         lines.removeAll()
         try Files.write(journal, text, mode: 0o600)
         try spool.start()
@@ -431,7 +433,7 @@ struct RestartTests {
         if bySignal { #expect(spool.log.contains("event=configured")) }
     }
 
-    /// By a signal: in place where nobody watches, then told. Else: renamed into place.
+    /// Changes the configuration: by a write in place and SIGHUP, or by a rename.
     private func configure(_ spool: SpoolUnderTest, _ text: String, bySignal: Bool) throws {
         if bySignal {
             try Files.write(spool.configuration, text)
@@ -450,7 +452,7 @@ struct RestartTests {
         try spool.lines("began", count: 1)
         let open = try FileDescriptor.open(spool.configuration, O_WRONLY | O_TRUNC)
         spool.signal(SIGHUP)
-        // Empty, it would mean eight slots. The answer to a request shows that the signal has been taken.
+        // The empty file would mean eight slots. An answered request shows that the daemon has handled the signal.
         try spool.define("control/x.request", "{}")
         try spool.wait(for: "the answer") { Files.exists("\(spool.path)/control/x.answer") }
         try open.write(Array("slots = 2".utf8))
@@ -489,17 +491,17 @@ struct RestartTests {
     @Test("A daemon without work neither wakes up nor writes")
     func idle() throws {
         let spool = try SpoolUnderTest(starting: false)
-        // What other tests mount is news for a daemon that sees it: this one has its mounts to itself.
+        // A daemon wakes up when other tests mount file systems, so this daemon has a mount namespace of its own.
         try spool.launch(tracer: isRoot && Commands.has("unshare") ? ["/usr/bin/unshare", "--mount"] : [])
         try spool.notification("READY=1")
         #expect(try spool.runsOn())
         let pid = try #require(spool.daemon?.pid)
-        // Until the worker that has nothing to do has gone.
+        // Waits until the idle worker has ended.
         for worker in Processes.workers(ofSpool: spool.path) { try Processes.awaitEnd(of: worker) }
         func switches() throws -> Substring? {
             try Files.text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches") }
         }
-        // What was to do may take its time on a busy machine. One that wakes each second is never still.
+        // On a busy machine the daemon's last work may take some time. A daemon that wakes up each second never passes.
         var isStill = false
         for _ in 0..<10 where !isStill {
             let before = try switches()

@@ -4,12 +4,12 @@ import Glibc
 import Linux
 import Testing
 
-/// Several spoolds on one spool: one leads, the others wait, and one of them takes over when it is gone.
+/// Several spoolds on one spool: one leads, and the others wait. When the leader ends, one of them takes over.
 @Suite("Standby", .ownThreads)
 struct StandbyTests {
     static let eachSecond = "[[schedule]]\ncron = \"* * * * * *\"\ncatch_up = \"all\""
 
-    /// How many takeovers are forced; `SPOOLD_TAKEOVERS` says otherwise for the long form.
+    /// The number of forced takeovers. `SPOOLD_TAKEOVERS` sets it for a long test.
     static let takeovers = getenv("SPOOLD_TAKEOVERS").flatMap { Int(String(cString: $0)) } ?? 20
 
     @Test("A11: 20 times the leader is killed and a standby takes over, and each due second has run exactly once")
@@ -20,7 +20,7 @@ struct StandbyTests {
         for index in 1...Self.takeovers {
             let standby = try spool.standby()
             let seen = spool.logLength
-            // Every second death waits for another run, so that the deaths fall before and after due times.
+            // Every second kill waits for another run, so that some kills fall before due times and some after.
             if index.isMultiple(of: 2) { try spool.lines("dues", count: spool.linesNow("dues").count + 1) }
             try spool.crash()
             spool.lead(standby)
@@ -127,7 +127,7 @@ struct StandbyTests {
                     .first { $0.hasPrefix("voluntary_ctxt_switches") } ?? ""
             }
         }
-        // Until it has had the signal and gone back to sleep; one that wakes up by itself is never found asleep.
+        // Waits until the standby has handled the signal and sleeps again. A standby that wakes up by itself never passes.
         let end = MonotonicInstant.now().advanced(byMilliseconds: guardMilliseconds)
         var before: [Substring]
         repeat {
@@ -209,7 +209,7 @@ struct StandbyTests {
 }
 
 extension SpoolUnderTest {
-    /// Another spoold on this spool, with the same log.
+    /// Starts another spoold on this spool, with the same log.
     func spoold(_ arguments: String..., program: String = "\(SpoolUnderTest.programs)/spoold") throws -> Child {
         let log = try FileDescriptor.open("\(base)/log", O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         return try Child(
@@ -217,7 +217,7 @@ extension SpoolUnderTest {
             environment: environment + ["NOTIFY_SOCKET=\(base)/notify"], output: log.raw, error: log.raw)
     }
 
-    /// A spoold that waits until the one that leads is gone. Returns when it waits.
+    /// Starts a standby, and returns when it waits for the leader's end.
     func standby() throws -> Child {
         let standby = try spoold("--standby")
         try logLine("event=standby ", "pid=\(standby.pid) ")
@@ -225,8 +225,8 @@ extension SpoolUnderTest {
         return standby
     }
 
-    /// Each second between the first and the last due time that has run has run once: each is in out/dues once, and the journal
-    /// accounts for each once.
+    /// Checks that each second from the first to the last due time ran once: each is in out/dues once, and the journal accounts
+    /// for each once.
     func expectEachSecondOnce(task: String) throws {
         let dues = try linesNow("dues").map { try second($0) }.sorted()
         let first = try #require(dues.first)

@@ -1,5 +1,5 @@
-// Each program is killed before its first system call that changes something, before its second, and so on until it survives its
-// work. Between two of these calls the disk stays as it is, so that this is death at every moment.
+// Each program is killed before its first system call that changes something, then before its second, and so on until it
+// survives. The disk does not change between two such calls, so these kills cover every moment.
 
 import CLinux
 import Glibc
@@ -8,12 +8,12 @@ import Testing
 
 @Suite("Deaths before system calls", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct SystemCallTests {
-    /// Every how many calls somebody dies; `SPOOLD_KILL_STRIDE=1` is the long form.
+    /// The step between the calls before which a program is killed. `SPOOLD_KILL_STRIDE=1` kills before each call.
     static let stride = getenv("SPOOLD_KILL_STRIDE").flatMap { Int(String(cString: $0)) } ?? 29
 
-    /// strace(1) that kills the program before its call of this number, and writes its trace to a file.
+    /// strace(1) with arguments that kill the program before its call of this number and write a trace to a file.
     static func strace(killingAt number: Int, trace: String) -> [String] {
-        // Not every machine has all of them.
+        // Some machines lack some of these calls, so each name is optional.
         let calls = """
             openat write writev pwrite64 rename renameat renameat2 mkdir mkdirat unlink unlinkat rmdir link linkat symlink symlinkat fsync \
             fdatasync sync syncfs ftruncate fchmod fchmodat utimensat sendto sendmsg clone clone3 fork vfork execve kill flock
@@ -74,7 +74,7 @@ struct SystemCallTests {
             try bench.clear()
             try spool.drop("fail-held.toml", "command = 'echo x >> \(spool.out)/holds; read x < \(gate.path); exec \(bench.job)'")
             try spool.launch(arguments: ["--worker", try bench.mortalWorker(killedAt: number)])
-            // Death may come before the job can say anything.
+            // The worker may be killed before the job writes anything.
             try spool.wait(for: "the job to hold, or to be lost") {
                 try Files.exists("\(spool.out)/holds") || !spool.ended("fail-held").isEmpty
             }
@@ -129,7 +129,7 @@ struct SystemCallTests {
             if !result.output.isEmpty { #expect(result.output == "\(id): canceled\n") }
             if result.code == 0 { break }
             #expect(result.code == 128 + SIGKILL, "\(result.error)")
-            // The request may stand there already.
+            // The request may exist already.
             #expect([0, 1, 3].contains(try spool.ctl("cancel", id).code))
             canceled.append(id)
             number += max(1, Self.stride / 5)
@@ -142,7 +142,8 @@ struct SystemCallTests {
 
     // MARK: Interruptions
 
-    /// strace(1) that has every so-many-th call of each kind fail with EINTR. Not those by which the program is loaded.
+    /// strace(1) with arguments that let every `step`-th call of each kind fail with EINTR, except the calls that load the
+    /// program.
     private static func interrupting(each step: Int) -> [String] {
         let calls = """
             openat read pread64 readlinkat getdents64 newfstatat statx write writev pwrite64 renameat renameat2 mkdirat unlinkat linkat \
@@ -181,13 +182,13 @@ struct SystemCallTests {
         }
     }
 
-    /// A spoolctl that is killed before its call of this number.
+    /// Runs a spoolctl that is killed before its call of this number.
     private static func ctl(_ arguments: [String], in spool: SpoolUnderTest, killedAt number: Int) throws -> Commands.Result {
         let line = strace(killingAt: number, trace: "\(spool.base)/trace") + ["\(SpoolUnderTest.programs)/spoolctl", "--spool", spool.path]
         return try Commands.run(line[0], Array(line.dropFirst()) + arguments)
     }
 
-    /// Runs a command until it survives; what it has told of ids.
+    /// Runs a command again and again until it survives. Returns the ids that it printed.
     private static func killedBeforeEachCall(
         of arguments: [String], in spool: SpoolUnderTest, holds: () throws -> Bool
     ) throws -> [String] {
@@ -206,7 +207,7 @@ struct SystemCallTests {
     }
 }
 
-/// A spool for many deaths, which is brought back to what it was before each.
+/// A spool for many kills. Before each of them it is restored to its first state.
 private class Bench {
     let spool: SpoolUnderTest
     let job: String
@@ -216,10 +217,10 @@ private class Bench {
         job = try spool.makeCountingJob()
     }
 
-    /// What is there now is what `clear` brings back. The daemon has ended.
+    /// Saves the spool for `clear`. Called after the daemon has ended.
     func keep() throws { try Commands.succeed("cp", "-a", spool.path, "\(spool.base)/kept") }
 
-    /// The directories stay the same, which the spool knows itself by.
+    /// Restores the saved spool. The directories stay the same, because the spool's identity names their inodes.
     func clear() throws {
         Processes.endAll(ofSpool: spool.path)
         let script = """
@@ -238,7 +239,7 @@ private class Bench {
 
     // MARK: A worker that dies
 
-    /// A worker program whose first process dies before its call of this number; the others live.
+    /// A worker program whose first process dies before its call of this number. Later processes live.
     func mortalWorker(killedAt number: Int) throws -> String {
         let program = "\(spool.base)/spool-worker"
         let worker = "\(SpoolUnderTest.programs)/spool-worker"
@@ -248,7 +249,7 @@ private class Bench {
         return program
     }
 
-    /// Waits for the end of that process.
+    /// Waits for the end of the first worker. False if it was killed.
     func workerSurvived() throws -> Bool {
         try spool.wait(for: "the first worker to end") { () throws -> Bool? in
             let trace = Files.exists("\(self.spool.base)/trace") ? try Files.text("\(self.spool.base)/trace") : ""
@@ -258,10 +259,10 @@ private class Bench {
     }
 }
 
-/// A spool with work of every kind that a daemon finds when it starts: dropped files, due times that were missed, an edited task,
-/// a record to run again, a cancel request.
+/// A spool with work of every kind that a starting daemon finds: dropped files, missed due times, an edited task, a record to run
+/// again, a cancel request.
 private final class Work: Bench {
-    /// Missed by the daemon that took the task up.
+    /// Due times that pass after the daemon that read the task has ended.
     private let dues: ClosedRange<Int>
     private var again = ""
     private static let canceled = "20260101T000000.000Z-fail-cancel-1-abcdef"
@@ -312,7 +313,7 @@ private final class Work: Bench {
             && !Files.exists("\(spool.path)/control/1.request")
     }
 
-    /// Another daemon finishes the work, and all is as it should be.
+    /// Lets another daemon finish the work, and checks the result.
     func finish(_ death: String, mayBeLost: Bool) throws {
         try spool.start()
         try spool.wait(for: "the work to be done") { try self.isDone() }

@@ -3,10 +3,10 @@ import Glibc
 import Linux
 import Testing
 
-/// The daemon becomes its newly installed program: same process, same lock, no gap.
+/// The daemon executes its newly installed program: the process and the lock stay the same.
 @Suite("Upgrade", .ownThreads)
 struct UpgradeTests {
-    /// A spool that is served by a program in `base`, which the test may replace.
+    /// A spool that is served by a program in `base`. The test may replace the program.
     private static func spool(_ task: String? = nil) throws -> (spool: SpoolUnderTest, program: String, daemon: Child) {
         let spool = try SpoolUnderTest(starting: false)
         let program = "\(spool.base)/spoold"
@@ -17,7 +17,7 @@ struct UpgradeTests {
         return (spool, program, daemon)
     }
 
-    /// As a package manager does: another file, renamed over the old.
+    /// Installs the program as a package manager does: a new file is renamed over the old one.
     private static func install(_ program: String) throws {
         try Commands.succeed("cp", "\(SpoolUnderTest.programs)/spoold", "\(program).new")
         try Files.rename("\(program).new", program)
@@ -65,7 +65,7 @@ struct UpgradeTests {
             if index.isMultiple(of: 4) { try spool.lines("dues", count: spool.linesNow("dues").count + 1) }
             let restart = try spool.ctl("restart")
             #expect(restart.code == 0, "\(restart.errors)")
-            // A service manager that takes no messages would make the daemon wait.
+            // The daemon would wait for a service manager whose socket is full.
             try spool.notification("RELOADING=1")
             try spool.notification("READY=1")
         }
@@ -74,7 +74,7 @@ struct UpgradeTests {
         #expect(spool.log.split(separator: "\n").count { $0.contains("event=started spool=") && $0.contains(" pid=\(daemon.pid) ") } == 21)
         #expect(!spool.log.contains("event=takes-over"))
         try spool.expectEachSecondOnce(task: "tick")
-        // And the lock is still one that a standby gets when its holder dies.
+        // A standby still gets the lock when its holder dies.
         try spool.crash()
         spool.lead(standby)
         #expect(try spool.runsOn())
@@ -98,7 +98,7 @@ struct UpgradeTests {
         try spool.logLine("event=not-restarted", row.says)
         #expect(!daemon.hasEnded)
         #expect(try spool.runsOn())
-        // When it has been put right, it is taken.
+        // A repaired program is accepted.
         try Self.install(program)
         #expect(try spool.ctl("restart").code == 0)
         #expect(!daemon.hasEnded)

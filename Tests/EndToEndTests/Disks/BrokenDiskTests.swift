@@ -1,4 +1,4 @@
-// The spool's disk breaks while it is served: real file systems on loop devices, with real faults.
+// The spool's disk breaks while spoold serves it. The tests make real faults in real file systems on loop devices.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A disk that breaks", .ownThreads)
 struct BrokenDiskTests {
-    /// A spool on a disk of its own, with a job that waits at each of these gates; and their pids.
+    /// A spool on a disk of its own, with a job that waits at each of these gates. Returns the pids of the jobs, too.
     private func busySpool(_ disk: LoopDisk, gates names: [String]) throws -> (SpoolUnderTest, [String: Gate], [pid_t]) {
         let spool = try SpoolUnderTest(disk: disk)
         var gates: [String: Gate] = [:]
@@ -20,7 +20,7 @@ struct BrokenDiskTests {
         return (spool, gates, pids)
     }
 
-    /// Whether it said once that it was degraded and once that it was not any more, and serves the spool as ever.
+    /// Checks that the daemon reported one degradation and one recovery, and serves the spool again.
     private func checkRecovered(_ spool: SpoolUnderTest) throws {
         #expect(spool.count("event=degraded") == 1, "\(spool.log)")
         #expect(spool.count("event=recovered of=disk") == 1 && spool.count("event=let-go") <= 1, "\(spool.log)")
@@ -37,7 +37,7 @@ struct BrokenDiskTests {
     func readOnly() throws {
         let disk = try LoopDisk(.ext4, options: "errors=remount-ro")
         let (spool, gates, pids) = try busySpool(disk, gates: ["first", "second"])
-        // Once its process is known nothing more is written until one of them ends.
+        // The last write before the end of a job records its process. The disk becomes read-only after it.
         try spool.wait(for: "both processes to be known") { try spool.jobs(in: "running").allSatisfy { $0.integer("pid") != nil } }
         try disk.makeReadOnly()
         let daemon = try #require(spool.daemon?.pid)
@@ -59,7 +59,7 @@ struct BrokenDiskTests {
         try disk.mount(at: spool.path)
         try spool.watchAll()
         try spool.logLine("event=recovered", "of=disk")
-        // What nobody could record is known to be that.
+        // Nobody could record the ends of these runs, so they are lost.
         #expect(try Set(spool.ended(count: 2).map(\.outcome)) == ["failed lost"])
         #expect(try spool.linesNow("began").count == 2, "each began once")
         try checkRecovered(spool)
@@ -117,14 +117,14 @@ struct BrokenDiskTests {
         try spool.logLine("event=let-go")
         for pid in pids.compactMap({ pid_t($0) }) + workers + daemons { try Processes.awaitEnd(of: pid) }
         disk.unmount()
-        // What says that it began has not reached the disk.
+        // Removes all traces of the job's start, as if they had not reached the disk.
         let aside = "\(spool.base)/aside"
         try Files.makeDirectory(aside)
         try disk.mount(at: aside)
         let workersOfUser = "\(aside)/users/games/state/workers"
         for name in try Files.list(workersOfUser) { try Files.remove("\(workersOfUser)/\(name)") }
         for id in try Files.list("\(aside)/running/games") {
-            try? Files.remove("\(aside)/running/games/\(id)/stdout")  // none there, either
+            try? Files.remove("\(aside)/running/games/\(id)/stdout")  // may be missing already
         }
         disk.unmount()
         try disk.mount(at: spool.path)
@@ -162,7 +162,7 @@ struct BrokenDiskTests {
         let disk = try LoopDisk(.ext4)
         let (spool, gates, _) = try busySpool(disk, gates: ["only"])
         let words = try Files.text("\(spool.path)/state/identity").split { $0 == "=" || $0 == " " }
-        // It never learns that its spool is served again.
+        // This daemon never serves its spool again, so it does not remove the note.
         defer { unlink("/run/spoold-\(geteuid())-\(words[1])") }
         try disk.shutDown()
         try gates["only"]?.release()
@@ -188,7 +188,7 @@ struct BrokenDiskTests {
             kill(pid, SIGKILL)
             try Processes.awaitEnd(of: pid)
         }
-        // What says that it began has not reached the disk.
+        // Removes all traces of the job's start, as if they had not reached the disk.
         for name in try Files.list("\(spool.path)/state/workers") { try Files.remove("\(spool.path)/state/workers/\(name)") }
         try Files.remove("\(spool.path)/running/\(running)/stdout")
         let id = try Files.text("\(spool.path)/state/identity").split { $0 == "=" || $0 == " " }[1]
@@ -238,7 +238,7 @@ struct BrokenDiskTests {
         try checkRecovered(spool)
     }
 
-    /// Writes until the quota says no: what is written counts when the file system commits it.
+    /// Writes until the quota is exceeded. btrfs counts data when it commits it.
     private func fillQuota(of spool: SpoolUnderTest) throws {
         let file = try FileDescriptor.open("\(spool.path)/tmp/.filler", O_WRONLY | O_CREAT, mode: 0o600)
         do throws(SystemError) {

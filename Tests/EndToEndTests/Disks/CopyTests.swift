@@ -1,4 +1,4 @@
-// A copy of a spool, taken while that is served, is a spool of its own.
+// A copy of a spool, taken while a daemon serves it, is a separate spool.
 
 import Glibc
 import Linux
@@ -12,7 +12,7 @@ struct CopyTests {
         case "tar":
             try Commands.succeed(
                 "sh", "-c", "tar -C '\(spool.path)' -cf '\(copy.base)/tar' . || [ $? = 1 ]; tar -C '\(copy.path)' -xpf '\(copy.base)/tar'")
-        // A name that goes while it copies is told with 1.
+        // cp exits with 1 when a file is removed while it copies.
         default: try Commands.succeed("sh", "-c", "cp -a '\(spool.path)/.' '\(copy.path)' || [ $? = 1 ]")
         }
         return copy
@@ -68,7 +68,7 @@ struct CopyTests {
         #expect(try copy.runsOn())
         try copy.wait(for: "all to have ended") { try Files.list("\(copy.path)/new").isEmpty && Files.list("\(copy.path)/running").isEmpty }
         try copy.stop()
-        // What the copy ran is what still waited when it was taken.
+        // The copy ran only jobs that still waited when it was taken.
         for again in try spool.linesNow("marks").dropFirst(150) { #expect(!begun.contains(again), "\(again)") }
         #expect(try copy.ctl("fsck").code == 0)
     }
@@ -85,7 +85,7 @@ struct CopyTests {
         try spool.logLine("event=paused")
         try spool.drop(file, kind == "toml" ? "command = '\(mark)'" : "#!/bin/sh\n\(mark)\n", mode: kind == "toml" ? 0o644 : 0o755)
         try spool.logLine("event=accepted", "early")
-        // First new/, and when all of it has run, the rest.
+        // Copies new/ first. When all of its jobs have run, copies the rest.
         let copy = try SpoolUnderTest(starting: false)
         try Commands.succeed("cp", "-a", "\(spool.path)/new/.", "\(copy.path)/new")
         try Files.remove("\(spool.path)/control/pause")

@@ -2,10 +2,10 @@ import Glibc
 import Linux
 import Testing
 
-/// A spool that programs of another version wrote: it is left as it is, to the nanosecond.
+/// Programs of another version wrote this spool. spoold leaves every file unchanged, including its times to the nanosecond.
 @Suite("Formats", .ownThreads)
 struct FormatTests {
-    /// Every name below a directory with what would tell of a change.
+    /// Every name below a directory, with attributes that show a change.
     private static func traces(_ path: String) throws -> [String] {
         let own = try Files.status(path)
         let line = "\(path) \(own.kind) \(own.size) \(own.inode) \(own.modifiedNanoseconds) \(own.changedNanoseconds)"
@@ -35,7 +35,7 @@ struct FormatTests {
         _ = try spool.run("command = [\"true\"]")
         try spool.stop()
         try spool.drop("job.toml", "command = [\"true\"]")
-        // What a newer one may have made differently must not be made again either.
+        // A directory that is missing in another format must not be created.
         try Files.removeTree("\(spool.path)/state/unique")
         try Files.write("\(spool.path)/state/format", format)
         try Self.expectRefusal(spool, saying: ["spoold spool format 1"])
@@ -85,7 +85,7 @@ struct FormatTests {
         #expect(try spool.ctl("fsck").code == 0)
     }
 
-    /// CRC-32C bit by bit, as RFC 3720 has it.
+    /// CRC-32C bit by bit, as in RFC 3720.
     static func checksum(_ text: String) -> String {
         var crc: UInt32 = 0xFFFF_FFFF
         for byte in text.utf8 {

@@ -1,15 +1,15 @@
-// spoolctl fsck: what it finds, what --repair does about it, and that the daemon goes on afterwards.
+// The faults that spoolctl fsck finds, what --repair does about each, and that the daemon serves the spool afterwards.
 
 import CLinux
 import Glibc
 import Linux
 import Testing
 
-/// A spool with jobs that ended, one that runs, and one that waits; each that begins writes its name to `out/marks`.
+/// A spool with ended jobs, a running job and a waiting job. Each job that begins writes its name to `out/marks`.
 private struct FurnishedSpool {
     let spool: SpoolUnderTest
     let gate: Gate
-    /// The directories of the jobs, within the spool.
+    /// The directories of the ended job and of the running job, within the spool.
     let one: String
     let held: String
 
@@ -26,7 +26,7 @@ private struct FurnishedSpool {
         try spool.crash()
     }
 
-    /// The daemon goes on: what ran does not run again, what runs ends, and what waits still waits.
+    /// Checks that the daemon serves the spool: ended jobs do not run again, the running job ends, and the waiting job waits.
     func goesOn() throws {
         try spool.start()
         try gate.release()
@@ -44,10 +44,10 @@ private struct FurnishedSpool {
 struct FsckTests {
     struct Wrong: CustomTestStringConvertible, Sendable {
         var testDescription: String
-        /// What fsck says, in parts.
+        /// Parts of the output of fsck.
         var says: [String]
         var make: @Sendable (_ path: String, _ one: String, _ held: String) throws -> Void
-        /// Something that is there afterwards.
+        /// A file that exists afterwards.
         var leaves: String?
 
         init(_ name: String, _ says: [String], leaves: String? = nil, _ make: @escaping @Sendable (String, String, String) throws -> Void) {
@@ -210,7 +210,7 @@ struct FsckTests {
         for line in 1...count {
             let copy = try SpoolUnderTest(starting: false)
             try Commands.succeed("cp", "-a", "\(spool.path)/.", copy.path)
-            // As if it had always stood here.
+            // Without its identity, the copy does not count as a copy.
             try Files.remove("\(copy.path)/state/identity")
             let journal = try #require(try copy.journalFiles.last)
             var bytes = try Files.bytes(journal)

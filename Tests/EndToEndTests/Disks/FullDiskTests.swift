@@ -1,4 +1,4 @@
-// A small disk fills up while jobs run. Nothing is lost, and it goes on when there is room again.
+// A small disk fills up while jobs run. No job is lost, and the daemon continues when there is room again.
 
 import Glibc
 import Linux
@@ -11,7 +11,7 @@ struct FullDiskTests {
         defer { try? Files.removeTree(directory) }  // litter at worst
         guard let result = try? Commands.run("mount", "-t", "tmpfs", "-o", "size=65536", "tmpfs", directory), result.code == 0
         else { return false }
-        _ = try? Commands.run("umount", directory)  // else the removal above fails, and leaves litter
+        _ = try? Commands.run("umount", directory)  // if this fails, the directory stays as litter
         return true
     }()
 
@@ -75,7 +75,7 @@ struct FullDiskTests {
         try spool.drop("greedy.toml", "command = 'cat /dev/zero'")
         try spool.logLine("event=degraded")
         try gate.release()
-        // The person who looks makes room: first of all by cutting what was written.
+        // Frees the disk as an operator would do: truncates the output of the greedy job.
         for place in ["running", "failed"] {
             for job in try Files.list("\(spool.path)/\(place)") where job.contains("greedy") {
                 let path = "\(spool.path)/\(place)/\(job)/stdout"
@@ -103,7 +103,7 @@ struct FullDiskTests {
         #expect(try spool.ended().allSatisfy { $0.outcome == "done 0" })
     }
 
-    /// fdatasync(2): after EIO what the kernel holds in memory is not to be trusted.
+    /// fdatasync(2): after EIO the pages in memory may differ from the disk.
     @Test(
         "Attack 47: after a failed sync spoold logs it and closes the spool, and the next start serves it",
         .enabled(if: Commands.has("strace"), "strace is not installed")
@@ -140,7 +140,7 @@ struct FullDiskTests {
         try spool.launch()
         #expect(try spool.exitCode() == 1)
         #expect(spool.log.contains("Read-only file system"))
-        // spoolctl finds out by itself.
+        // spoolctl finds the fault without the daemon.
         let status = try spool.ctl("status", "--json").output
         #expect(
             status.contains("\"troubles\":[{\"of\":\"disk\"") && status.contains("Read-only file system")
@@ -222,7 +222,7 @@ struct FullDiskTests {
         let worker = try #require(Processes.workers(ofSpool: spool.path).first)
         try spool.crash()
         let trace = "\(spool.base)/trace"
-        // Its message in a watched directory wakes the wait: a change in /proc would not.
+        // strace writes its message into a watched directory, which wakes the test's wait. A change in /proc would not.
         let said = "\(spool.base)/strace"
         let strace = try Commands.Running(
             "sh", ["-c", "exec strace -p \(worker) -o \(trace) -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC 2> \(said)"])

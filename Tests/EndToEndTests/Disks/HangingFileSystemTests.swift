@@ -1,4 +1,4 @@
-// A FUSE file system that never answers, mounted in new/: whoever asks it anything waits for ever.
+// A FUSE file system that never answers, mounted in new/. Every process that accesses it hangs.
 
 import Glibc
 import Linux
@@ -18,7 +18,7 @@ struct HangingFileSystemTests {
             try spool.logLine("event=accepted", "hang")
         }
         try spool.crash()
-        // An empty directory would be rejected.
+        // The daemon would reject an empty directory.
         if isDirectory { try Files.makeDirectory(path) }
         let mount = try HangingMount(at: path, isDirectory: isDirectory)
         try spool.start()
@@ -53,7 +53,7 @@ struct HangingFileSystemTests {
         try spool.wait(for: "its problem") { spool.statusText.contains("something is mounted") && spool.statusText.contains(path) }
         #expect(try spool.ctl(as: .daemon, "run", "--wait", "t").code == 0)
         #expect(try spool.runsOn("after"))
-        // Root sees all else.
+        // Root sees everything else.
         for command in ["jobs", "list", "next", "top", "fsck", "journal"] {
             let result = try spool.ctl(command)
             #expect(result.code == 1 && result.errors.contains("spoolctl: games: something is mounted on \(path)"), "\(command): \(result)")
@@ -100,7 +100,7 @@ struct HangingFileSystemTests {
     }
 }
 
-/// Mounted, by hand, and never served.
+/// A FUSE file system that is mounted and never served.
 final class HangingMount {
     static let canMount: Bool = {
         guard isRoot, let directory = try? Files.makeTemporaryDirectory() else { return false }
@@ -111,7 +111,7 @@ final class HangingMount {
     private let path: String
     private var server: Int32
 
-    /// A user's, as fusermount(1) mounts it, is that user's alone; without one, anybody's.
+    /// With a user, only that user may access the mount, as with fusermount(1). Otherwise everybody may.
     init(at path: String, isDirectory: Bool, of user: TestUser? = nil) throws {
         self.path = path
         server = try FileDescriptor.open("/dev/fuse", O_RDWR).release()
@@ -126,7 +126,7 @@ final class HangingMount {
         }
     }
 
-    /// Who waits for it gets an error.
+    /// Processes that wait for the file system get an error.
     func end() {
         guard server >= 0 else { return }
         close(server)

@@ -1,10 +1,11 @@
 import Glibc
 import Testing
 
-/// A spool on NFS: the kernel's word for it is put into the daemon's mouth, for no server is here.
+/// A spool on NFS. There is no NFS server here, so strace(1) changes the answer of statfs(2).
 @Suite("A spool on a network file system", .ownThreads, .enabled(if: Commands.has("strace"), "strace is not installed"))
 struct NetworkSpoolTests {
-    // statfs(2): f_type is the first word of what it fills in; 0x6969 is NFS_SUPER_MAGIC. A fstatfs(2) is not asked.
+    // statfs(2): f_type is the first word of the result; 0x6969 is NFS_SUPER_MAGIC. fstatfs(2) is not changed, because spoold
+    // does not call it.
     private static let tracer = [
         "/usr/bin/strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=statfs", "-e", "inject=statfs:poke_exit=@arg2=6969000000000000",
     ]

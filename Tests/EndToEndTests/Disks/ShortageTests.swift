@@ -1,4 +1,4 @@
-// The machine has no more descriptors, or starts no more processes. What runs goes on, what waits waits, and it is said once.
+// The machine runs out of descriptors or processes. Running jobs continue, waiting jobs wait, and the daemon reports it once.
 
 import Glibc
 import Linux
@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Shortages of the machine", .ownThreads)
 struct ShortageTests {
-    /// The lowest number that the next descriptor of a process would get.
+    /// The number that the next descriptor of this process would get.
     private func nextDescriptor(of pid: pid_t) throws -> Int {
         let used = Set(try Files.list("/proc/\(pid)/fd").compactMap { Int($0) })
         return (0...).first { !used.contains($0) } ?? 0
@@ -17,7 +17,7 @@ struct ShortageTests {
         let spool = try SpoolUnderTest(starting: false)
         try spool.launch(tracer: ["/bin/sh", "-c", "ulimit -f 2 && exec \"$@\"", "sh"])
         try spool.logLine("event=started", "spool=")
-        // Their records are longer than the limit lets the journal be.
+        // Their records make the journal larger than the limit.
         let ids = try (0..<8).map { _ in try spool.ctl("submit", "--env", "--", "true").id }
         try spool.logLine("File too large")
         #expect(try spool.ctl("status").code == 0 && spool.daemon?.hasEnded == false)
@@ -77,7 +77,7 @@ struct ShortageTests {
         #expect(try spool.runsOn())
     }
 
-    /// `room`: how many processes may be started still. With one it is a worker, which then cannot start its job.
+    /// `room` is the number of processes that may still be started. With 1 the worker starts, but cannot start its job.
     @Test(
         "Attack 49: when no process can be started a job stays due, no try counts, and it runs when one can",
         .enabled(if: ProcessLimit.isThere, ProcessLimit.reason), arguments: ProcessLimit.rooms
@@ -104,7 +104,7 @@ struct ShortageTests {
     func fewProcesses() throws {
         let spool = try SpoolUnderTest()
         let limit = try ProcessLimit(try #require(spool.daemon?.pid))
-        // A worker and its job at a time.
+        // There is room for one worker and its job.
         try limit.set(room: 2)
         for index in 0..<6 { try spool.drop("job-\(index).toml", "command = ['true']") }
         try spool.ended(count: 6)
@@ -114,8 +114,8 @@ struct ShortageTests {
     }
 }
 
-/// Keeps spoold and what it starts from having more processes: a control group's limit for root, whom no other binds, and the
-/// user's for anybody else. All processes of a user count for the latter, so it can only forbid every new one.
+/// Limits the number of processes of spoold and its children. For root, whom ulimit does not bind, a control group does that; for
+/// other users, their process limit. That limit counts all processes of the user, so it can only forbid every new process.
 final class ProcessLimit {
     private static let groups = "/sys/fs/cgroup/pids"
 
@@ -126,7 +126,7 @@ final class ProcessLimit {
 
     private let pid: pid_t
     private var group: String?
-    /// The user's soft limit, as it was.
+    /// The user's soft limit before the test.
     private let original: String
 
     init(_ pid: pid_t) throws {
@@ -153,7 +153,7 @@ final class ProcessLimit {
 
     deinit {
         guard let group else { return }
-        // What is still in it goes back; a process that has ended meanwhile cannot and need not.
+        // Moves the remaining processes back to the root group. A process that has ended meanwhile cannot be moved.
         for pid in (try? Files.text("\(group)/cgroup.procs").split(separator: "\n")) ?? [] {
             try? Files.append("\(Self.groups)/cgroup.procs", "\(pid)")
         }

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Names and arguments that are not UTF-8: of the spool, and of jobs.
+/// Paths of the spool, and names and arguments of jobs, that are not UTF-8.
 @Suite("Bytes that are not UTF-8", .ownThreads)
 struct SpoolPathTests {
     @Test("The daemon and spoolctl refuse a spool whose path is not UTF-8, because they would read it differently",
@@ -43,7 +43,7 @@ struct SpoolPathTests {
         #expect(try spool.ctl("check").code == 0)
     }
 
-    /// In each, `$w` is a word in Latin-1, `$d` a directory of that name, in which a file `f` says `in`.
+    /// In each line, `$w` is a word in Latin-1, and `$d` a directory of that name with a file `f` that contains `in`.
     static let jobs: [(line: String, output: String)] = [
         ("CTL submit -w --no-stdin -- printf %s \"$w\"", "caf\\351"),
         ("CTL submit -w --no-stdin -- \"printf %s '$w'\"", "caf\\351"),

@@ -1,5 +1,5 @@
-// inotify has its limits: watches and instances of a user, events that wait. In a user namespace of its own spoold can be given
-// other limits than the machine's.
+// Limits of inotify: the watches and instances of a user, and the queued events. In a user namespace of its own spoold can have
+// other limits than the machine.
 
 import Glibc
 import Linux
@@ -36,7 +36,7 @@ struct WatchLimitTests {
         try spool.logLine("event=degraded", "of=watches", name.hasSuffix("watches") ? "max_user_watches" : "max_user_instances")
         try spool.awaitTrouble("watches")
         #expect(try spool.runsOn("first"))
-        // A script whose mode comes last, too.
+        // A script that gets its mode after its name runs, too.
         try Files.write("\(spool.path)/new/script", "#!/bin/sh\n")
         #expect(chmod("\(spool.path)/new/script", 0o755) == 0)
         #expect(try spool.end(of: "script").outcome == "done 0")

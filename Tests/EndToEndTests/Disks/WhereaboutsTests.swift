@@ -13,9 +13,9 @@ struct WhereaboutsTests {
         try Files.rename("\(spool.path)/new", "\(spool.base)/old")
         try Files.makeDirectory("\(spool.path)/new")
         try spool.drop("second.toml", "command = ['true']")
-        // The test's own watch is on the old one; that of done/ tells.
+        // The test itself still watches the old new/, so it waits for the event in done/.
         #expect(try spool.end(of: "second").outcome == "done 0")
-        // Twice.
+        // Replaces new/ a second time.
         try Files.rename("\(spool.path)/new", "\(spool.base)/older")
         try Files.makeDirectory("\(spool.path)/new")
         try spool.drop("third.toml", "command = ['true']")
@@ -141,7 +141,7 @@ struct WhereaboutsTests {
                 "timeout", "60", "\(SpoolUnderTest.programs)/spoold", "--spool", spool.path, "--config", spool.configuration)
             #expect(second.code == 1 && second.error.contains("is held by spoold, pid \(pid)"), "\(second.code) \(second.error)")
         }
-        // So that it makes nothing anew meanwhile.
+        // The daemon is stopped, so that it does not create the directories again meanwhile.
         spool.signal(SIGSTOP)
         for name in names { try Files.removeTree("\(spool.path)/\(name)") }
         try isRefused()
@@ -233,11 +233,11 @@ struct WhereaboutsTests {
     func spoolIsGone(isReplaced: Bool) throws {
         let spool = try SpoolUnderTest()
         if isReplaced {
-            // Whole at once, as a restored backup is.
+            // Replaces the whole spool at once, as restoring a backup may do.
             try Commands.succeed("cp", "-a", spool.path, "\(spool.base)/copy")
             try Directory.open(spool.base).exchange("spool", "copy")
         } else {
-            // So that no directory is made anew in it meanwhile.
+            // The daemon is stopped, so that it does not create directories in the spool meanwhile.
             spool.signal(SIGSTOP)
             try Files.removeTree(spool.path)
             spool.signal(SIGCONT)
@@ -254,7 +254,7 @@ struct WhereaboutsTests {
 }
 
 extension SpoolUnderTest {
-    /// Watches a directory of the spool that is another now.
+    /// Watches a directory of the spool that has been replaced.
     func watch(_ directory: String) throws {
         _ = try inotify.add("\(path)/\(directory)", [.created, .deleted, .movedFrom, .movedTo, .closedAfterWriting, .modified])
     }

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What a job is confined to, and what it gets: U9, and `output_limit`, by what the job itself sees.
+/// Limits, priorities and `output_limit`, as the job itself sees them: U9.
 @Suite("Limits, priorities and output", .ownThreads)
 struct ConfinementTests {
     static let seen: [(keys: String, command: String, output: String)] = [
@@ -45,7 +45,7 @@ struct ConfinementTests {
         #expect(interpreter.outcome == "failed spawn", "\(interpreter.outcome)")
     }
 
-    /// What the daemon would find, looked up in the same way.
+    /// The controllers that the daemon would find, read in the same way.
     static let controllers: Set<String> = {
         let mounts = (try? Files.text("/proc/self/mountinfo")) ?? ""  // no /proc, no cgroups
         guard let mount = mounts.split(separator: "\n").first(where: { $0.contains(" - cgroup2 ") })?.split(separator: " ")
@@ -102,7 +102,7 @@ struct ConfinementTests {
         #expect(job.outcome == "done 0")
         let lines = try job.stdout.split(separator: "\n")
         #expect(lines.first == "1" && lines.last == "100000")
-        // seq writes 588,895 bytes.
+        // seq writes 588,895 bytes in all.
         let notice = "[spoold: 523359 bytes are left out here; output_limit is 65536]"
         #expect(lines.contains(Substring(notice)))
         #expect(try Files.status("\(job.directory)/stdout").size == Int64(65536 + notice.utf8.count + 2))
@@ -112,7 +112,7 @@ struct ConfinementTests {
     @Test("Attack 51: output_limit frees disk space while the job still runs, and the job can write on")
     func outputWhileRunning() throws {
         let spool = try SpoolUnderTest()
-        // It ends when it has seen that its file takes less than 2 MiB of the disk.
+        // The job ends when its file takes less than 2 MiB of the disk.
         let job = try spool.run(
             """
             command = 'yes 12345678 | head -c 20M; until [ $(stat -c %b \"$SPOOL_JOB_DIR/stdout\") -lt 4096 ]; do :; done; echo the end'\n\

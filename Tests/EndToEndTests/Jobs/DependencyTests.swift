@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Jobs that wait for one another: `locks`, `after`, `unique`.
+/// Jobs that wait for other jobs: `locks`, `after`, `unique`.
 @Suite("Locks, dependencies and keys", .ownThreads)
 struct DependencyTests {
     @Test("U7: jobs with the same lock run one at a time, over a crash too, while other jobs run")
@@ -37,7 +37,7 @@ struct DependencyTests {
         let gate = try spool.gate()
         let old = try spool.ctl("submit", "-w", "--", "true").id
         let slow = try spool.ctl("submit", "read x < \(gate.path)").id
-        // Ids may be given as elsewhere, by their ends.
+        // The end of an id is enough here, too.
         let last = try spool.ctl("submit", "--after", String(old.suffix(6)), "--after", slow, "-N", "last", "--", "true")
         #expect(last.code == 0, "\(last.errors)")
         try spool.logLine("event=accepted", last.id)
@@ -65,7 +65,7 @@ struct DependencyTests {
         #expect(try spool.end(of: "second").error == "it was to start after the success of \(first), which failed (exit)")
         #expect(try spool.end(of: "third").error.contains(second))
         #expect(try spool.ctl("wait", rescue).code == 0)
-        // Long after, the record says the same.
+        // A job that names the failed job long after its end fails in the same way.
         #expect(try spool.run("command = [\"true\"]\nafter = \"\(first)\"", as: "late").outcome == "failed dependency")
     }
 
@@ -163,7 +163,7 @@ struct DependencyTests {
         #expect(try spool.ctl("submit", "--unique", "k", "--", "true").id == first.id)
         try spool.restart()
         #expect(try spool.ctl("submit", "--unique", "k", "--", "true").id == first.id)
-        // To run it again is no second job of that key.
+        // A retry is not a second job of that key.
         let again = try spool.ctl("retry", first.id).id
         #expect(try spool.ctl("wait", again).code == 1)
         #expect(try spool.ctl("submit", "--unique", "k", "--", "true").id == again)

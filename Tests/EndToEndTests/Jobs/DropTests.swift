@@ -16,7 +16,7 @@ struct DropTests {
 
     @Test("Attacks 15, 16: each kind of job, put there in each way, runs once", arguments: kinds, Way.allCases)
     func everyWay(_ kind: (file: String, text: String, mode: mode_t, kept: String), _ way: Way) throws {
-        // Where the kernel does not protect links, root takes none.
+        // Where the kernel does not protect links, root refuses linked files. Kept settings make the test's answer certain.
         let settings = try KernelSettings.kept()
         defer { withExtendedLifetime(settings) {} }
         let spool = try SpoolUnderTest()
@@ -44,21 +44,22 @@ struct DropTests {
             let open = try FileDescriptor.open(here, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
             for byte in text.utf8 { try open.write([byte]) }
         case .unnamed:
-            // open(2), O_TMPFILE: the file gets its name when it is whole, and nobody sees it being closed under that name.
+            // open(2), O_TMPFILE: the file gets its name when it is complete, and no process sees it being closed under that
+            // name.
             let open = try FileDescriptor.open("\(spool.path)/new", linux_o_tmpfile() | O_WRONLY, mode: mode)
             try open.write(Array(text.utf8))
             guard linkat(AT_FDCWD, "/proc/self/fd/\(open.raw)", AT_FDCWD, here, AT_SYMLINK_FOLLOW) == 0 else {
                 throw SystemError(call: "linkat", path: here, errno: errno)
             }
         case .redirection:
-            // The mode comes first, as a shell's user would have to do it: a script that cannot be executed is no job.
+            // A user of a shell has to set the mode first, because a script that is not executable is no job.
             let place = mode == 0o755 ? "\(spool.path)/tmp" : "\(spool.path)/new"
             let move = mode == 0o755 ? "chmod +x \"$1/$2\"; mv \"$1/$2\" \"$1/../new/$2\"" : ":"
             try Commands.succeed("sh", "-c", "printf %s \"$3\" > \"$1/$2\"; \(move)", "sh", place, file, text)
         }
     }
 
-    /// Ways of putting a file into new/ under its name, that give it its mode or its owner last.
+    /// Ways of putting a file into new/ that set its mode or its owner last.
     static let modeLast: [(way: String, script: String)] = [
         ("install", "install -m 755 \"$1\" \"$2\""),
         ("install by its own name", "install -m 755 -t \"$(dirname \"$2\")\" \"$1\""),
@@ -109,7 +110,7 @@ struct DropTests {
         let spool = try SpoolUnderTest()
         let open = try FileDescriptor.open("\(spool.path)/new/slow.toml", O_WRONLY | O_CREAT, mode: 0o644)
         try open.write(Array("command = [\"echo\", ".utf8))
-        // Whatever came before a job that has ended has been looked at.
+        // The daemon handles files in order, so when this job has ended it has examined the earlier file.
         #expect(try spool.runsOn("one"))
         #expect(Files.exists("\(spool.path)/new/slow.toml"))
         try open.write(Array("\"whole\"]\n".utf8))
@@ -192,7 +193,7 @@ struct DropTests {
     @Test("A waiting file that is written again and again holds up nobody, and its last text counts")
     func rewritten() throws {
         let spool = try SpoolUnderTest()
-        // Both sides open the file all the time: the daemon's lease must not cost it its life, nor the writer its file.
+        // The writer and the daemon open the file all the time. The daemon's lease must not kill the daemon or fail the writer.
         let script = """
             i=0
             while [ $i -lt 3000 ]; do printf 'start = "2099-01-01T00:00:00Z"\\ncommand = ["echo", "%s"]\\n' $i > "$1"; i=$((i + 1)); done

@@ -1,4 +1,4 @@
-// Alarms come when what kept the job from running would keep them from running, too.
+// Alarms are started although the fault that kept the job from running would keep them from running, too.
 
 import Glibc
 import Linux
@@ -6,16 +6,16 @@ import Testing
 
 @Suite("Alarms when something of the job is missing", .ownThreads)
 struct FallbackTests {
-    /// What a job lacks: its keys, its command, and what the alarm's remark says of it.
+    /// A fault of a job: its keys, its command, and the alarm's remark about the substitute.
     struct Lack: CustomTestStringConvertible, Sendable {
         let name: String
         let keys: String
         var command = "'exit 3'"
         let says: String
-        /// The key under which the alarm is asked for.
+        /// The key that names the alarm.
         var key = "on_failure"
         var needsRoot = false
-        /// The alarm runs in the home directory of whoever runs the test.
+        /// True if the alarm runs in the home directory of the user who runs the test.
         var isAtHome = true
 
         var testDescription: String { name }
@@ -74,7 +74,7 @@ struct FallbackTests {
         #expect(alarm.string("remark")?.contains(lack.says) == true, "\(alarm.string("remark") ?? "no remark")")
         try spool.logLine("event=substituted", alarm.id)
         #expect(try spool.ctl("why", alarm.id).output.contains(lack.says))
-        // The job itself has no such licence.
+        // The job itself gets no substitutes.
         if lack.command == "'exit 3'" { #expect(job.reason == "spawn", "\(job.outcome)") }
     }
 
@@ -108,7 +108,7 @@ struct FallbackTests {
         try spool.watch("running/\(id)")
         let remark = try spool.wait(for: "the remark") { try spool.job(id, in: "running")?.string("remark") }
         #expect(remark.contains("/no/such/disk"))
-        // The second restart reads what the first daemon's end, or the second's beginning, has left.
+        // The second restart reads the end of the first restart's daemon, or the second's beginning.
         for _ in 0..<2 {
             spool.signal(signal)
             try spool.exitCode()
@@ -148,7 +148,7 @@ struct FallbackTests {
             #expect(job.string("remark") == "directory \"\(nobody.home)\": No such file or directory; it runs in \"/\"")
         }
         #expect(spool.count("event=substituted") == 1)
-        // What is asked for is another matter.
+        // Without fallback = true, a directory that the job itself names gets no substitute.
         #expect(try spool.run("command = 'pwd'\nuser = 'nobody'\ndirectory = '/no/such'", as: "three").outcome == "failed spawn")
         #expect(try spool.run("command = 'pwd'\nuser = 'nobody'\ndirectory = '~'", as: "four").outcome == "failed spawn")
     }

@@ -1,4 +1,4 @@
-// The file manager is a client too: what people do with plain files.
+// Jobs are controlled by moving, copying and removing plain files, as in a file manager.
 
 import Documents
 import Glibc
@@ -111,13 +111,13 @@ struct FileManagerTests {
                 && third.text("status.json.4").contains("\"id\":\"\(second.id)\""))
         #expect(try spool.ctl("logs", "--stdout", third.id, "--try", "1").output == "\(third.id) 1\n")
         #expect(try spool.ctl("logs", "--stdout", third.id).output == "\(third.id) 2\n")
-        // The command composes a record of its own, and the old one stays.
+        // retry writes a new record, and the old record stays.
         let fourth = try spool.ctl("retry", third.id).id
         #expect(try spool.ctl("wait", fourth).code == 4)
         #expect(try spool.jobs(in: "failed").first { $0.id == fourth }?.integer("earlier_tries") == 0)
     }
 
-    /// Where somebody moves the directory of a running job.
+    /// The paths to which the directory of a running job is moved.
     static let strays = ["new/ID", "new/other", "done/ID", "failed/ID"]
 
     @Test(
@@ -135,7 +135,7 @@ struct FileManagerTests {
         try Files.rename(job.directory, path)
         if !isUp { try spool.start() }
         if isUp, !target.hasPrefix("new") {
-            // Nobody looks there before its end.
+            // The daemon notices this move only when the job ends.
         } else {
             try spool.logLine("event=moved", "id=\(job.id)", "put back into running/")
             let moved = "Somebody moved its directory to \(target.replacing("ID", with: job.id)); it was put back into running/"
@@ -166,7 +166,7 @@ struct FileManagerTests {
         let move = { () throws in try Files.rename(job.directory, "\(spool.path)/\(directory)/\(job.id)") }
         if isMovedFirst { try move() }
         let waiter = try spool.startCtl(["wait", job.id])
-        // Longer than a directory without a status is given.
+        // The wait is longer than the time for which the daemon tolerates a directory without a status.
         let short = try spool.startCtl(["wait", "--timeout", "4s", job.id])
         if !isMovedFirst { try move() }
         let result = try short.end()

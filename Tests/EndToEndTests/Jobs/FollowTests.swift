@@ -2,7 +2,7 @@ import Documents
 import Glibc
 import Testing
 
-/// What follows the end of a job, and what comes of silence.
+/// Tasks and mails that follow the end of a job, and alarms of tasks that do not succeed in time.
 @Suite("Follow-ups", .ownThreads)
 struct FollowTests {
     @Test("U11: on_failure, on_success and on_end start tasks and commands, which get the status of the job")
@@ -35,10 +35,10 @@ struct FollowTests {
             command = 'echo > \(spool.out)/began; read x < \(gate.path); echo over > \(spool.out)/over'\n\
             on_end = 'echo $SPOOL_PARENT_ID >> \(spool.out)/followed'
             """)
-        // The command itself, not only its place: else nobody would run it while the daemon is down.
+        // Waits for the command itself. A job that is only in running/ would not be started while the daemon is down.
         try spool.output("began")
         try isStopped ? _ = spool.stop() : spool.crash()
-        // It ends with nobody there.
+        // The job ends while no daemon runs.
         try gate.release()
         try spool.output("over")
         try spool.start()
@@ -65,7 +65,7 @@ struct FollowTests {
 
     // MARK: Mail
 
-    /// A sendmail that keeps what it is given.
+    /// A sendmail that stores its arguments and its input.
     private func mailing(_ keys: String = "") throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/sendmail", "#!/bin/sh\necho \"$@\" > \(spool.out)/arguments\ncat > \(spool.out)/mail\n", mode: 0o755)
@@ -108,7 +108,7 @@ struct FollowTests {
     @Test("U11: mail and on_failure of the configuration count for each task that has none and does not decline them", arguments: defaults)
     func configured(_ row: (keys: String, follows: [String])) throws {
         let spool = try mailing("mail = \"root\"\non_failure = \"alarm\"\n")
-        // Its own failure does not start it again, but is mailed.
+        // The alarm's own failure does not start the alarm again, but is mailed.
         try spool.acceptedTask("alarm", "command = \"exit 3\"")
         try spool.acceptedTask("t", "command = \"exit 1\"\non_end = \"last\"\n\(row.keys)")
         try spool.acceptedTask("last", "command = [\"true\"]\nmail = false")
@@ -138,7 +138,7 @@ struct FollowTests {
             try spool.daemonStatus()?["configuration"].map { JSON.write($0).contains("\"mail\":\"root\"") } ?? false
         }
         #expect(try spool.ctl("submit", "-w", "--name", "alone", "exit 1").code == 1)
-        // A restart reads the first run's end again, which owed no mail.
+        // A restart reads the end of the first run again. No mail was due then, and none is sent now.
         try spool.stop()
         try spool.start()
         #expect(try spool.ctl("run", "t", "-w").code == 1)
@@ -158,7 +158,7 @@ struct FollowTests {
     func mailRule(_ row: (when: String, command: String, isMailed: Bool)) throws {
         let spool = try mailing()
         _ = try spool.run("command = \"\(row.command)\"\nmail = {to = \"root\", when = \"\(row.when)\"}\non_end = [\"true\"]")
-        // What follows is taken up at once, in this order.
+        // Follow-ups are accepted at once, the mail before on_end.
         _ = try spool.end(of: "job.on_end")
         let mails = try spool.journal().filter { $0.kind == "accepted" && $0.fields["name"] == "job.mail" }
         #expect(mails.count == (row.isMailed ? 1 : 0))
@@ -211,7 +211,7 @@ struct FollowTests {
         #expect(try spool.linesNow("help") == ["t"])
         try Files.write("\(spool.out)/good", "")
         #expect(try spool.ctl("run", "-w", "t").code == 0)
-        // The next lapse is another one.
+        // After the success a new lapse is reported once more.
         #expect(try spool.lines("help", count: 2) == ["t", "t"])
     }
 

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Jobs from their coming to their end, and tasks as templates of them: rows E and A.
+/// Jobs from their submission to their end, and tasks as templates of jobs: rows E and A.
 @Suite("Jobs from their drop to their end", .ownThreads)
 struct JobRowTests {
     // MARK: E
@@ -84,7 +84,7 @@ struct JobRowTests {
         let gate = try spool.gate()
         let silent = try spool.run("command = [\"sleep\", \"1000\"]", as: "silent")
         #expect(silent.outcome == "failed timeout" && silent.error.contains("longer than its timeout"), "\(silent.error)")
-        // It asks for more in the file, as a start that is late by more than its timeout would be no test of that.
+        // The job itself asks for more time. A test that asked from outside would fail on a machine that starts the job late.
         try spool.drop(
             "reports.toml",
             "command = '\(SpoolUnderTest.programs)/spoolctl extend 1h; echo > \(spool.out)/told; read x < \(gate.path)'\ntimeout = \"60s\"")

@@ -1,4 +1,4 @@
-// Every key of a job by what it does.
+// Each key of a job, by its effect.
 
 import Documents
 import Glibc
@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The keys of a job", .ownThreads)
 struct KeyTests {
-    // MARK: What to run
+    // MARK: Commands
 
     static let printing: [(what: String, text: String, output: String)] = [
         ("an argv goes to the program as it is", #"command = ["printf", "[%s]", "a b", "$HOME", "*", ""]"#, "[a b][$HOME][*][]"),
@@ -305,7 +305,7 @@ struct KeyTests {
     func killed() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
-        // The second child leaves the group and the session: it still is what the job started.
+        // The second child leaves the group and the session, but the job started it.
         let job = try spool.run(
             """
             command = '''
@@ -396,7 +396,7 @@ struct KeyTests {
         #expect(job.attempt == row.attempts, "\(row.what)")
     }
 
-    // MARK: Staying
+    // MARK: Keeping records
 
     @Test("keep decides how long a record stays")
     func keep() throws {

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Every reader of lines × every form that a text comes in: what a person meant, or refused with its line.
+/// Every reader of lines with every form of text: it reads the text that was meant, or refuses it with its line.
 @Suite("Line ends, byte order marks and encodings", .ownThreads)
 struct LineFormTests {
     enum Reader: String, CaseIterable, Sendable { case crontab, environment, lines, header, task, at }
@@ -10,7 +10,7 @@ struct LineFormTests {
         case lf, crlf, noLastEnd, mark, latin1, utf16, cr
 
         func bytes(_ text: String) -> [UInt8] {
-            // é is the one byte of Latin-1.
+            // In Latin-1 é is one byte.
             let latin1 = text.unicodeScalars.map { UInt8($0.value) }
             let bytes = Array(text.utf8)
             return switch self {
@@ -25,7 +25,7 @@ struct LineFormTests {
         }
     }
 
-    /// What `printf` of the text `é=1` comes to, or the beginning of the error.
+    /// The output of `printf` for the text `é=1`, or the beginning of the error.
     enum Outcome: Sendable {
         case utf8, latin1
         case refused(String)
@@ -33,7 +33,7 @@ struct LineFormTests {
 
     static func outcome(_ reader: Reader, _ form: Form) -> Outcome {
         switch (reader, form) {
-        // The kernel finds no interpreter.
+        // The kernel finds no interpreter of such a script.
         case (.header, .crlf): .refused("1:10: the first line ends with CR LF")
         case (.header, .mark), (.header, .utf16): .refused("expected NAME.toml, NAME.json, or an executable script that begins with #!")
         case (.at, .mark), (.at, .utf16): .refused("it ")
@@ -69,7 +69,7 @@ struct LineFormTests {
             try write(": one\nprintf é=1 > \(out)\n")
             result = try spool.ctl("submit", "-w", "--lines", file)
         case .header:
-            // The name of the interpreter is all that the first line has.
+            // The first line has only the name of the interpreter.
             try write("#!/bin/sh\n#SPOOL env.OWN = \"1\"\nprintf é=$OWN > \(out)\n", mode: 0o755)
             result = try spool.ctl("submit", "-w", "--file", file)
         case .task:

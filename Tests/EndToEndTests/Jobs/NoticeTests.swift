@@ -1,6 +1,6 @@
 import Testing
 
-/// Notices of a job that starts, is slow, recovers or is too short; and failures of which people hear seldom.
+/// Notices when a job starts, is slow, recovers or is too short, and frequent failures that are reported seldom.
 @Suite("Notices", .ownThreads)
 struct NoticeTests {
     @Test("N11: on_start and on_slow are started once each, beside the run, whenever the daemon dies")

@@ -41,16 +41,16 @@ struct ReaderTests {
 /// Reads the records of a spool again and again.
 private struct RecordReader {
     private let directories: [String: String]
-    /// Records in done/ and failed/, each looked at when it first stands there.
+    /// Records in done/ and failed/. Each is checked once, when it first appears.
     private(set) var seen: Set<String> = []
-    /// What nobody may see.
+    /// Faults that a reader must never see.
     private(set) var torn: [String] = []
 
     init(_ spool: String) throws {
         directories = Dictionary(uniqueKeysWithValues: ["running", "done", "failed"].map { ($0, "\(spool)/\($0)") })
     }
 
-    /// Looks without a pause many times; true when it has seen enough.
+    /// Reads all records many times without a pause. True when enough was seen.
     mutating func look(until isEnough: () throws -> Bool) throws -> Bool {
         for _ in 0..<200 {
             for (state, path) in directories { try look(state, path) }
@@ -62,11 +62,11 @@ private struct RecordReader {
     private mutating func look(_ state: String, _ path: String) throws {
         for name in try Files.list(path) where !name.hasPrefix(".") {
             let record = "\(state)/\(name)"
-            // Those that are soon forgotten are looked at until they are.
+            // Records that are soon forgotten are checked again until they are gone.
             if state != "running", !seen.insert(record).inserted, !name.contains("short") { continue }
             let status = "\(path)/\(name)/status.json"
-            guard let text = try? Files.text(status) else {  // why not, is found out below
-                // It has moved on as a whole.
+            guard let text = try? Files.text(status) else {  // checked below
+                // If the directory is gone, the record moved as a whole. If it is still there, its status is missing.
                 if Files.exists("\(path)/\(name)"), !Files.exists(status), Files.exists("\(path)/\(name)") {
                     torn.append("\(record) has none")
                 }

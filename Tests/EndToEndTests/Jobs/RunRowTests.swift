@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// When a job runs, and what it is told and leaves: rows P.
+/// Times, environments and results of runs: rows P.
 @Suite("Runs and their environment", .ownThreads)
 struct RunRowTests {
     static let rates: [(rate: String, due: String)] = [
@@ -25,7 +25,7 @@ struct RunRowTests {
         #expect(spoken.lines.contains("syntax\tan interval"))
     }
 
-    /// Minutes, hours, day of month, month, day of week, year; Sunday is 1. From 2026-01-01T00:00:00Z.
+    /// Six fields: minutes, hours, day of month, month, day of week (1 is Sunday), year. From 2026-01-01T00:00:00Z.
     static let six: [(cron: String, due: [String])] = [
         ("0 10 * * ? *", ["2026-01-01T10:00", "2026-01-02T10:00"]), ("15 12 * * ? *", ["2026-01-01T12:15", "2026-01-02T12:15"]),
         ("0 18 ? * MON-FRI *", ["2026-01-01T18:00", "2026-01-02T18:00", "2026-01-05T18:00"]),
@@ -57,7 +57,7 @@ struct RunRowTests {
         #expect(result.code == 4 && result.errors.hasPrefix("spoolctl: --cron: cron \"\(cron)\": "), "\(result.errors)")
     }
 
-    /// By how much later than its submission a job is to start, in seconds.
+    /// The delay of a job from its submission, in seconds.
     static let laters: [(when: String, seconds: Int)] = [
         ("1 second", 1), ("90 seconds", 90), ("1 minute", 60), ("2 minutes", 120), ("1 hour", 3600), ("3 hours", 10800), ("1 day", 86400),
         ("2 days", 172_800),
@@ -114,7 +114,7 @@ struct RunRowTests {
             let job = try spool.ctl("submit", "-w", "--payload", body, "--", "cat")
             #expect(job.code == 0 && job.output == body, "\(body): \(job.output)\(job.errors)")
         }
-        // With its quotation marks exactly as many bytes as are allowed.
+        // With its quotation marks this payload has exactly the allowed number of bytes.
         let most = String(repeating: "x", count: (256 << 10) - 2)
         let whole = try spool.run("command = [\"wc\", \"-c\"]\npayload = \"\(most)\"", as: "whole")
         #expect(try whole.stdout == "262144\n", "\(whole.error)")
@@ -135,7 +135,7 @@ struct RunRowTests {
             at = \"in 1 s\"
             """)
         try spool.logLine("event=accepted", "task=t")
-        // The only slot is taken until two seconds after the due time at least.
+        // The only slot is taken until at least two seconds after the due time.
         try awaitClock(Clock.now() + 2000)
         try gate.release()
         let run = try spool.end(of: "t")

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Testing
 
-/// `unique` with `while = "active"`: the key is held while its job waits or runs, and free when it has ended.
+/// `unique` with `while = "active"`: a job holds its key while it waits or runs, and releases the key when it ends.
 @Suite("Keys that are held while their jobs are active", .ownThreads)
 struct UniqueTests {
     static let forms = ["options", "TOML", "JSON"]
@@ -38,7 +38,7 @@ struct UniqueTests {
         try before.release()
         try spool.output("began")
         try expectFirst()
-        // A crash takes nothing from the one that runs.
+        // After a crash the running job still holds the key.
         try spool.crash()
         try spool.start()
         try expectFirst()
@@ -61,7 +61,7 @@ struct UniqueTests {
         try gate.release()
         _ = try spool.end(of: "one")
         #expect(try spool.run("command = 'true'\n" + active, as: "three").outcome == "done 0")
-        // The job that holds the key says for how long.
+        // The key is held as long as the keys of its holder say.
         let kept = try spool.run("command = 'true'\nunique = 'k'\n", as: "four")
         #expect(kept.outcome == "done 0")
         let five = try spool.run("command = 'true'\n" + active, as: "five")

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// What users of the Unix tools expect, and what none of them has: rows of U and N that have no suite of their own.
+/// Rows of U (habits from Unix tools) and N (things that none of them can do) without a suite of their own.
 @Suite("Rows of the Unix tools", .ownThreads)
 struct UnixRowTests {
     // MARK: U
@@ -24,13 +24,13 @@ struct UnixRowTests {
             try spool.ended("t").last { try spool.second($0.due) > Int(down) }
         }
         for run in [first, made] {
-            // It starts when it is to: at its due time and the delay, which follows from task and due time alone.
+            // Each run starts at its due time plus the delay. The delay depends only on the task and the due time.
             let (due, scheduled) = (run.due, try #require(run.string("scheduled_at")))
             #expect(due.hasSuffix(".000Z") && due <= scheduled && scheduled.prefix(19) == due.prefix(19), "\(due) \(scheduled)")
             #expect(scheduled <= run.string("started_at") ?? "", "never early")
         }
         #expect(try spool.accounts(ofTask: "t").keys.contains(Int(down + 1)), "what was merged is accounted for")
-        // Two spools delay the same run of the same task alike.
+        // Two spools delay the same run of the same task by the same time.
         let later = try (0..<2).map { _ in
             let other = try SpoolUnderTest()
             try other.task("t", "command = [\"true\"]\n[[schedule]]\nid = \"s\"\nat = 2099-01-01T00:00:00Z\njitter = \"1h\"")
@@ -58,7 +58,7 @@ struct UnixRowTests {
     func upgrade() throws {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
-        // Programs of their own for the old daemon, which go when the new one comes, as packages do it.
+        // The old daemon has programs of its own, which are removed when the new one is installed, as packages do.
         let old = "\(spool.base)/old"
         try Files.makeDirectory(old)
         for program in ["spoold", "spool-worker"] {
@@ -79,7 +79,7 @@ struct UnixRowTests {
         #expect(try spool.linesNow("pid").count == 1)
     }
 
-    /// In Berlin, over both changes of the clock.
+    /// Due times in Berlin around both changes of the clock.
     static let oddities: [(options: [String], from: String, local: String, note: String)] = [
         (["--cron", "30 2 * * *"], "2026-03-28T12:00:00Z", "2026-03-29T03:00:00.000+02:00", "skip"),
         (["--calendar", "*-*-* 02:30"], "2026-03-28T12:00:00Z", "2026-03-29T03:00:00.000+02:00", "skip"),
@@ -103,7 +103,7 @@ struct UnixRowTests {
         #expect(said.code == 0 && said.output.contains("meaning\t"), "\(said.error)")
     }
 
-    @Test("N4: what spoolctl does, mv, cp, touch, rm and cat do: jobs")
+    @Test("N4: mv, cp, touch, rm and cat do what spoolctl does: jobs")
     func jobsByFiles() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -121,7 +121,7 @@ struct UnixRowTests {
         #expect(try Set(run("ls failed").split(separator: "\n").map(String.init)) == Set(spool.ctl("jobs", "-q").lines))
         try run("rm -r failed/\(job.id)")
         #expect(try spool.ctl("status", job.id).code == 3)
-        // pause, resume, cancel of what waits
+        // pause, resume, cancel of a waiting job
         try run("echo 'by hand' > control/pause")
         try spool.logLine("event=paused", "by hand")
         try run("printf 'command = [\"touch\", \"\(spool.out)/never\"]\\n' > tmp/no.toml; mv tmp/no.toml new/")
@@ -151,7 +151,7 @@ struct UnixRowTests {
         #expect(killed.status["result"].map { JSON.write($0) } == "[1]")
     }
 
-    @Test("N4: what spoolctl does, mv, cp, touch, rm and cat do: tasks")
+    @Test("N4: mv, cp, touch, rm and cat do what spoolctl does: tasks")
     func tasksByFiles() throws {
         let spool = try SpoolUnderTest()
         let run = FileCommands(spool)
@@ -186,7 +186,7 @@ struct UnixRowTests {
         #expect(try run("cat journal/*.log").split(separator: "\n").count >= spool.ctl("journal").lines.count)
     }
 
-    @Test("N4: what spoolctl writes, it writes as files, with no daemon there")
+    @Test("N4: spoolctl writes plain files, and needs no daemon for that")
     func withoutDaemon() throws {
         let spool = try SpoolUnderTest(starting: false)
         #expect(try spool.ctl("create", "t", "--every", "1h", "--", "true").code == 0)

@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Jobs whose commands wait for one another: what cannot end is an error, or is told.
+/// Jobs whose commands wait for one another. A wait that cannot end fails or is reported.
 @Suite("Waits that cannot end", .ownThreads)
 struct WaitRingTests {
     private static let ctl = SubmitWaitTests.ctl
@@ -38,7 +38,7 @@ struct WaitRingTests {
     struct Case: CustomTestStringConvertible {
         var what: String
         var configuration = ""
-        /// Of the outer and of the inner job.
+        /// Arguments of the outer and of the inner job.
         var outer: [String] = []
         var inner: [String] = []
         var count = 1
@@ -59,7 +59,7 @@ struct WaitRingTests {
     @Test("Nested submit -w that all wait for one another say so once, and why names the ring", arguments: cases)
     func told(_ one: Case) throws {
         let spool = try SpoolUnderTest(configuration: one.configuration)
-        // The jobs begin together, so that each holds its slot before the first submits.
+        // The jobs begin together, so each holds its slot before the first one submits.
         let gate = try spool.gate()
         let line = "echo x >> \(spool.out)/began; read x < \(gate.path); \(Self.ctl) submit -w \(one.inner.joined(separator: " ")) -- true"
         let outer = try (0..<one.count).map { _ in try spool.ctl(list: ["submit"] + one.outer + [line]).id }
@@ -81,9 +81,9 @@ struct WaitRingTests {
         let why = try spool.ctl("why", "--json", inner[0])
         #expect(
             why.output.contains("\"ring\":[\"") && why.output.contains(inner[0]) && outer.contains { why.output.contains($0) }, "\(why)")
-        // One of them canceled, the rest ends.
+        // One of them is canceled, so the others end.
         #expect(try spool.ctl("cancel", inner[0]).code == 0)
-        // What waited for a slot may have got one by the first of these.
+        // The end of the first job may have given a slot to another one.
         for id in outer { #expect(try [0, 125].contains(spool.ctl("wait", id).code)) }
     }
 

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// A directory of tasks from version control and the spool: `apply`, and `export --all` as the way back.
+/// `apply` copies a directory of tasks from version control into the spool, and `export --all` copies the tasks back.
 @Suite("apply and export --all", .ownThreads)
 struct ApplyTests {
     /// A directory of tasks beside the spool.
@@ -52,7 +52,7 @@ struct ApplyTests {
         #expect(result.errors.contains("1 created, 1 updated, 1 unchanged, 0 removed"))
         try spool.logLine("event=defined", "file=tasks/new", after: seen)
         #expect(try Files.text("\(spool.path)/tasks/other.toml") == "command = \"false\"\n" && Files.exists("\(spool.path)/tasks/old.toml"))
-        // What is the same is left alone, and due when it was.
+        // An equal file is left alone, and its due times stay the same.
         #expect(try inode("\(spool.path)/tasks/same.toml") == before.0 && spool.ctl("show", "same", "--json").output == before.1)
         #expect(try spool.ctl("apply", path, "--dry-run").code == 0)
 
@@ -224,7 +224,7 @@ struct ApplyTests {
         let own = try spool.ctl(as: .games, "apply", path)
         #expect(own.code == 0 && own.output.contains("t\tcreated\t"), "\(own)")
         #expect(Files.exists("\(spool.path)/tasks/games/t.toml") && !Files.exists("\(spool.path)/tasks/t.toml"))
-        // Root reads a directory that the user cannot, and writes with the user's rights.
+        // Root may read a directory that the user cannot read, and writes with the user's rights.
         try Files.write("\(path)/u.toml", Self.hourly, mode: 0o600)
         #expect(try spool.ctl(as: .games, "apply", path).code == 4)
         let roots = try spool.ctl("apply", path, "--of", "games")

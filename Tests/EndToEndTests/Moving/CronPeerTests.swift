@@ -2,14 +2,14 @@ import Glibc
 import Linux
 import Testing
 
-/// What Debian's cron(8) does with a crontab beside what the tasks do that it becomes: the same commands with the same input, variables
-/// and directory.
+/// Debian's cron(8) runs a crontab, and spoold runs the tasks imported from it. Both must run the same commands with the same
+/// input, variables and directory.
 @Suite("cron itself", .ownThreads)
 struct CronPeerTests {
     static let cron = "/usr/sbin/cron"
     static let isHere = geteuid() == 0 && access(cron, X_OK) == 0 && access("/usr/bin/unshare", X_OK) == 0
 
-    /// `OUT` is where a line leaves what it saw; `@reboot` runs at once, with cron and with spoold.
+    /// Each line writes what it saw to `OUT`. `@reboot` runs at once, with cron and with spoold.
     static let crontab = """
         MAILTO=""
         A='x y'
@@ -42,14 +42,14 @@ struct CronPeerTests {
         let spool = try SpoolUnderTest(starting: false)
         for directory in ["peer", "crontabs"] { try Files.makeDirectory("\(spool.base)/\(directory)") }
         func text(_ out: String) -> [UInt8] {
-            // One byte of Latin-1 among the UTF-8.
+            // Among the UTF-8 is one byte of Latin-1.
             Array(Self.crontab.replacing("OUT", with: out).utf8).split(separator: Array("caf\u{E9}".utf8))
                 .joined(separator: Array("caf".utf8) + [0xE9]).map(\.self)
         }
         let count = 14
         try Files.write("\(spool.base)/crontabs/root", text("\(spool.base)/peer"), mode: 0o600)
         _ = try spool.inotify.add("\(spool.base)/peer", [.created, .closedAfterWriting, .modified])
-        // A place of its own for all that cron reads and writes.
+        // Mounts keep everything that cron reads and writes away from the machine.
         let script = """
             mount -t tmpfs none /run && mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs &&
             { [ ! -d /etc/cron.d ] || mount -t tmpfs none /etc/cron.d; } && cp -p \(spool.base)/crontabs/root /var/spool/cron/crontabs/ && \
@@ -73,7 +73,7 @@ struct CronPeerTests {
             try Files.exists("\(spool.base)/peer/\(name)")
                 && Files.bytes("\(spool.base)/peer/\(name)") == Files.bytes("\(spool.out)/\(name)")
         }
-        // cron says nothing when its jobs end: the files are looked at until they are the same, or the guard ends the wait.
+        // cron does not report the ends of its jobs, so the files are compared until they are equal or the guard ends the wait.
         do { try spool.wait(for: "the same of cron") { try names.allSatisfy(matches) } } catch {
             for name in names where try !matches(name) {
                 Issue.record(

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// The way back: a task as lines of a crontab, and as units of systemd.
+/// Tasks are exported as lines of a crontab, and as units of systemd.
 @Suite("Exporting tasks", .ownThreads)
 struct ExportTests {
     // MARK: There and back
@@ -89,12 +89,13 @@ struct ExportTests {
         try roundTrip(text, isLossless: false)
     }
 
-    /// - Parameter isLossless: nothing may be said to be lost.
+    /// Exports a crontab's tasks and imports them again.
+    /// - Parameter isLossless: true if no loss may be reported.
     private func roundTrip(_ text: String, isLossless: Bool) throws {
         let spool = try SpoolUnderTest(starting: false)
         let user = try Commands.run("id", "-un").output.filter { !$0.isNewline }
         func imported(_ text: String, to name: String) throws -> (names: [String], tasks: [String], errors: String) {
-            // An ordinary user has lines of root's refused.
+            // An ordinary user's import refuses lines of root, so the lines name this user.
             try Files.write("\(spool.base)/crontab", text.replacing(" root ", with: " \(user) ").replacing("\troot\t", with: "\t\(user)\t"))
             let result = try spool.ctl("--spool", "\(spool.base)/\(name)", "import", "crontab", "--system", "\(spool.base)/crontab")
             let tasks = try result.lines.map {
@@ -111,7 +112,7 @@ struct ExportTests {
         #expect(second.tasks == first.tasks, "\(text)\n---\n\(export.output)\n---\n\(second.errors)")
     }
 
-    // MARK: What a crontab cannot say
+    // MARK: Keys that a crontab cannot express
 
     static let crontabLosses: [(task: String, says: String)] = [
         ("command = \"a\\nb\"", "command: the command has several lines, and a crontab has one for each; put the command into a script"),
@@ -152,7 +153,7 @@ struct ExportTests {
             "command = \"x\"\nmail = {to = \"ops\", when = \"output\"}\n\(rest)timezone = \"Europe/Berlin\"\n")
         let both = try spool.ctl("export", "u", "t", "--crontab")
         #expect(both.code == 0, "\(both.errors)")
-        // The second is not left with what the first has set.
+        // The settings of the first task must not apply to the second.
         #expect(
             both.lines.prefix(4) == ["PATH=\"/bin\"", "MAILTO=\"ops\"", "CRON_TZ=\"Europe/Berlin\"", "0 1 * * * x"]
                 && both.lines[4] == "MAILTO=\"\"" && both.lines[5].hasPrefix("CRON_TZ="),
@@ -190,7 +191,7 @@ struct ExportTests {
             "AccuracySec", "WantedBy",
         ]
         var seen: [String] = []
-        // Only an LF ends a line of a unit.
+        // Only LF ends a line of a unit.
         for line in result.output.utf8.split(separator: UInt8(ascii: "\n")).map({ String(decoding: $0, as: UTF8.self) })
             where !line.hasPrefix("#") && !line.hasPrefix("[")
         {

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// `spoolctl import at`: what at(1) has queued goes on here.
+/// `spoolctl import at` takes over the queue of at(1).
 @Suite("Importing from at", .ownThreads)
 struct ImportAtTests {
     /// A job's file as at.c writes it.
@@ -25,7 +25,7 @@ struct ImportAtTests {
         """
     }
 
-    /// atd's directory of a test's own.
+    /// A directory of atd for one test.
     private func jobs(_ spool: SpoolUnderTest) throws -> String {
         try Files.makeDirectory("\(spool.base)/atjobs")
         return "\(spool.base)/atjobs"
@@ -95,7 +95,7 @@ struct ImportAtTests {
     func twice() throws {
         let spool = try SpoolUnderTest()
         let directory = try jobs(spool)
-        // Its time is over: it runs as soon as it is here, as it would when atd starts late.
+        // The job's time has passed, so it runs at once, as it does when atd starts late.
         try Files.write(
             "\(directory)/a0000100000001",
             Self.file("echo ran >> \(spool.out)/ran; pwd; umask; echo $OWN", mail: "root -1", umask: "27", directory: spool.out),
@@ -171,7 +171,7 @@ struct ImportAtTests {
         let queued = try Commands.run("sh", ["-c", script])
         let said = queued.error.split(separator: "\n").first { $0.hasPrefix("job ") }
         let number = try #require(said?.split(separator: " ").dropFirst().first.flatMap { Int($0) }, "\(queued.error)")
-        defer { _ = try? Commands.run("atrm", "\(number)") }  // what at then still has is litter for the year 2099
+        defer { _ = try? Commands.run("atrm", "\(number)") }  // an at job that stays is due in the year 2099
         let digits = String(number, radix: 16)
         let prefix = "e" + String(repeating: "0", count: 5 - digits.count) + digits
         let file = try #require(try Files.list("/var/spool/cron/atjobs").first { $0.hasPrefix(prefix) })
@@ -179,7 +179,7 @@ struct ImportAtTests {
         #expect(
             here.output.contains("-at-\(number)-") && here.output.contains("start = \"2099-12-31T23:59:00.000Z\""),
             "\(here.output)\(here.errors)")
-        // The same job at a time that is over.
+        // The same job with a time that has passed.
         try Commands.succeed("cp", "-p", "/var/spool/cron/atjobs/\(file)", "\(directory)/\(prefix)00000001")
         let imported = try spool.ctl("import", "at", "--dir", directory)
         #expect(imported.code == 0 && imported.errors.hasSuffix("atrm \(number)\n"), "\(imported.errors)")

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// U1: a crontab moves over in one command.
+/// One command imports a whole crontab: U1.
 @Suite("Importing a crontab", .ownThreads)
 struct ImportTests {
     static let lines: [(what: String, crontab: String, task: String, holds: [String])] = [
@@ -66,7 +66,7 @@ struct ImportTests {
     func again() throws {
         let spool = try SpoolUnderTest(starting: false)
         let file = "\(spool.base)/c"
-        // cron runs a line that is there twice twice.
+        // cron runs a line twice if the crontab has it twice.
         try Files.write(file, "MAILTO=\"\"\n0 1 * * * tidy a\n0 2 * * * tidy b\n0 2 * * * tidy b\n")
         let first = try spool.ctl("import", "crontab", file)
         #expect(
@@ -75,7 +75,7 @@ struct ImportTests {
             "\(first.errors)")
         let same = try spool.ctl("import", "crontab", file)
         #expect(same.code == 0 && same.lines == [] && same.errors == "spoolctl: 0 written, 3 the same, 0 refused\n", "\(same.errors)")
-        // Another line above it, another comment, another layout: it is still the same task.
+        // A new line above it, another comment or another layout do not change the task.
         try Files.write("\(spool.path)/tasks/tidy-2.toml", "# Mine.\n" + Files.text("\(spool.path)/tasks/tidy-2.toml"))
         try Files.write(file, "MAILTO=\"\"\n\n61 * * * * x\n0 4 * * * tidy new\n0 1 * * * tidy a\n0 2 * * * tidy b\n")
         let dry = try spool.ctl("import", "crontab", "--dry-run", file)
@@ -87,7 +87,7 @@ struct ImportTests {
         #expect(
             third.code == 4 && third.lines == ["tidy-4"] && third.errors.hasSuffix("spoolctl: 1 written, 2 the same, 1 refused\n"),
             "\(third.errors)")
-        // A task of that name that is somebody's own stays as it is.
+        // An existing task of that name, written by somebody else, stays unchanged.
         try Files.write("\(spool.path)/tasks/other.toml", "command = \"mine\"\n")
         try Files.write(file, "0 1 * * * other\n")
         #expect(try spool.ctl("import", "crontab", file).lines == ["other-2"])
@@ -152,7 +152,7 @@ struct ImportTests {
         try Files.write("\(spool.base)/c", "0 4 * * * good\n" + row.crontab)
         let result = try spool.ctl("import", "crontab", "\(spool.base)/c")
         #expect(result.code == 4 && result.lines == ["good"] && result.errors.hasSuffix("spoolctl: 1 written, 0 the same, 1 refused\n"))
-        // One line was put before.
+        // The test puts one line before the text.
         let parts = row.error.split(separator: ":", maxSplits: 1)
         let expected = ":\((Int(parts[0]) ?? 0) + 1):\(parts[1])"
         #expect(result.errors.contains("\(spool.base)/c\(expected)"), "\(result.errors)")

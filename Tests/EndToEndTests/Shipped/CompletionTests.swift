@@ -1,6 +1,6 @@
 import Testing
 
-/// The shells themselves complete, each with the script that spoolctl prints for it.
+/// Each shell completes lines with the script that spoolctl prints for it.
 @Suite("Completions", .ownThreads)
 struct CompletionTests {
     /// A spool with two tasks and a waiting job.
@@ -15,7 +15,7 @@ struct CompletionTests {
         return (spool, try spool.ctl("submit", "--", "true").id)
     }
 
-    /// What a line is completed to, JOB standing for the job's id; nil: to file names.
+    /// Lines and their completions. JOB stands for the job's id. Nil stands for file names.
     static let lines: [(line: String, candidates: [String])] = [
         ("cre", ["create"]), ("run ", ["newer", "nightly"]), ("run ni", ["nightly"]), ("run --prior", ["--priority"]),
         ("create x --overlap re", ["replace"]), ("pause --task=n", ["newer", "nightly"]), ("pause --task ne", ["newer"]),
@@ -28,7 +28,7 @@ struct CompletionTests {
     @Test("U13: bash completes", .enabled(if: Commands.has("bash"), "bash is not installed"), arguments: lines)
     func bash(_ row: (line: String, candidates: [String])) throws {
         let (spool, job) = try Self.spool()
-        // As readline calls it: the words taken apart at = too, and what it would offer, printed.
+        // Calls the function as readline does, with the words divided at = too, and prints the candidates.
         let script = """
             compopt() { :; }
             source "$1"
@@ -71,7 +71,7 @@ struct CompletionTests {
         #expect(Set(words) == Set(expected), "\(row.line): \(result.output)")
     }
 
-    /// In zsh completion runs in its line editor alone, so a terminal is typed into.
+    /// zsh completes only in its line editor, so the test types into a terminal.
     @Test("U13: zsh completes", .enabled(if: Commands.has("zsh") && Commands.has("tmux"), "zsh and tmux are not installed"))
     func zsh() throws {
         let (spool, _) = try Self.spool()
@@ -87,10 +87,10 @@ struct CompletionTests {
             """)
         #expect(
             try tmux("new-session", "-d", "-x", "120", "-y", "40", "env", "ZDOTDIR=\(spool.base)", "LC_ALL=C.UTF-8", "zsh", "-i").code == 0)
-        // Whatever the terminal shows is written to a file too, whose growth is the event to wait for.
+        // The terminal's output goes to a file, too. The test waits for the file's growth.
         #expect(try tmux("pipe-pane", "cat >> \(spool.out)/screen").code == 0)
-        defer { _ = try? tmux("kill-server") }  // a test that failed before it started leaves none
-        /// Types, and waits until the screen shows what is expected.
+        defer { _ = try? tmux("kill-server") }  // fails when no server was started
+        /// Types keys, and waits until the screen shows this text.
         func typed(_ keys: [String], shows text: String) throws {
             for key in keys { _ = try tmux("send-keys", key) }
             _ = try spool.wait(for: "\"\(text)\" on the screen") { () throws -> Bool? in

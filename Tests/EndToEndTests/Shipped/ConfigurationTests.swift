@@ -1,4 +1,4 @@
-// The configuration that the daemon has in force is the one that everything goes by, and the one that its file holds.
+// All programs use the configuration that the daemon has in force, and the daemon has in force what its file says.
 
 import Documents
 import Glibc
@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Configuration", .ownThreads)
 struct ConfigurationTests {
-    /// Commands that print a wall time that names no zone, three in the morning on the first of January, in UTC.
+    /// Commands that print a wall time without a zone: 03:00 UTC on the first of January.
     static let commands = [
         ["next", "t"], ["list"], ["show", "t"], ["why", "t"], ["next", "--calendar", "2099-01-01 03:00"],
         ["explain", "2099-01-01 03:00"], ["top"],
@@ -31,7 +31,7 @@ struct ConfigurationTests {
     func published() throws {
         let spool = try SpoolUnderTest(configuration: "timezone = \"Europe/Berlin\"\nslots = 3\n[queues.q]\nslots = 1\n")
         spool.namesConfiguration = false
-        // What spoolctl finds by itself, and goes by nowhere.
+        // spoolctl would find this file by itself, but must not use it.
         try Commands.succeed("mkdir", "-p", "\(spool.base)/.config/spoold")
         try Files.write("\(spool.base)/.config/spoold/spoold.toml", "timezone = \"Asia/Tokyo\"")
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncalendar = \"2099-01-01 03:00\"\n")
@@ -40,7 +40,7 @@ struct ConfigurationTests {
         #expect(simulated.integer("slots") == 3)
         #expect(try spool.ctl("submit", "--in", "1h", "true").code == 0)
         #expect(try spool.ctl("status").output.contains("timezone\tEurope/Berlin"))
-        // Also what a daemon has in force whose file has been broken since.
+        // When the daemon's file becomes invalid, commands use the configuration that is still in force.
         try Files.write(spool.configuration, "timezone = \"Mars/Olympus\"")
         try spool.wait(for: "the refusal to be published") {
             guard case .table(let configuration)? = try spool.daemonStatus()?["configuration"]?.kind else { return false }
@@ -52,12 +52,12 @@ struct ConfigurationTests {
         try Files.write(spool.configuration, "timezone = \"America/New_York\"")
         try inForce(spool, zone: "America/New_York")
         try expect(spool, "08:00", "after a good edit")
-        // With the daemon down its file is read, which says more by now.
+        // With the daemon down, commands read the daemon's file as it is now.
         try spool.stop()
         try expect(spool, "08:00", "down")
         try Files.write(spool.configuration, "timezone = \"Europe/Berlin\"")
         try expect(spool, "02:00", "down, edited")
-        // One that is named counts, and that it differs is said.
+        // A configuration that the command line names is used, and the difference is reported.
         try spool.start()
         let other = "\(spool.base)/other.toml"
         try Files.write(other, "timezone = \"Asia/Tokyo\"")
@@ -66,9 +66,10 @@ struct ConfigurationTests {
         #expect(result.errors == "spoolctl: the daemon uses timezone Europe/Berlin, but \(other) says Asia/Tokyo\n")
     }
 
-    // MARK: A file that comes later
+    // MARK: Files that appear after the start
 
-    /// How a configuration comes, below a directory of its own: first what is there at the start, then what makes it another.
+    /// Ways in which a configuration file appears, in a directory of its own: the commands before the daemon's start, and those
+    /// after it.
     static let ways: [(what: String, before: String, change: String)] = [
         ("the file is made in a directory that is there", "mkdir conf", "echo 'slots = 3' > conf/spoold.toml"),
         ("the file is moved into a directory that is there", "mkdir conf", "echo 'slots = 3' > x; mv x conf/spoold.toml"),
@@ -104,7 +105,7 @@ struct ConfigurationTests {
         func sh(_ line: String) throws { try Commands.succeed("/bin/sh", "-c", "cd \(base); \(line)") }
         func slots(_ count: Int64) throws { try spool.wait(for: "\(count) slots") { try spool.daemonStatus()?.integer("slots") == count } }
         try sh(way.before)
-        // A user's file is looked for where that user says, root's stands in /etc.
+        // Only an ordinary user's configuration is at a path from the environment, so root runs the daemon as nobody.
         var become: [String] = []
         if geteuid() == 0 {
             try Commands.succeed("chown", "-R", "nobody", spool.base)

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// The examples and the manual say what the programs do.
+/// The examples and the manual agree with the programs.
 @Suite("Examples and manual")
 struct ShippedTextTests {
     static let root = Package.root
@@ -32,7 +32,7 @@ struct ShippedTextTests {
         for row in rows {
             for name in row.split(separator: "`") where name.hasSuffix("Tests") || name.contains("Tests/") {
                 let parts = name.split(separator: "/").map(String.init)
-                // A target as a whole, a suite of a target, or, in the table of what works, a suite of the end-to-end tests.
+                // A name is a whole target, a suite of a target or, in the table "What works", a suite of the end-to-end tests.
                 let count: Int? =
                     switch parts.count {
                     case 1: suites[parts[0]].map { $0.values.reduce(0, +) } ?? suites["EndToEndTests"]?[parts[0]]
@@ -46,7 +46,7 @@ struct ShippedTextTests {
         #expect(named > 150)
     }
 
-    /// The ids of rows, `M1` to `N10`, with which names of tests begin, by file.
+    /// The ids of rows that names of tests begin with, `M1` to `N10`, by file.
     private static func testedRows() throws -> [(id: String, file: String)] {
         try TestNames.all().compactMap { test in
             guard test.file.hasPrefix("EndToEndTests/"), let row = TestNames.row(of: test.name) else { return nil }
@@ -61,7 +61,7 @@ struct ShippedTextTests {
         let tested = try Self.testedRows()
         var named: [String] = []
         for line in readme[table...].split(separator: "\n") where line.hasPrefix("| ") {
-            // A `|` in a cell is written `\|`.
+            // In a table `\|` stands for `|`.
             let cells = line.replacing("\\|", with: "/").split(separator: "|").map { $0.filter { !" `".contains($0) } }
             guard cells.count == 3, Int(cells[0].dropFirst()) != nil else { continue }
             named.append(cells[0])
@@ -102,9 +102,9 @@ struct ShippedTextTests {
             let isPath = paths.contains {
                 $0 == name || $0 == "Sources/\(name)" || $0.hasSuffix("/\(name)") || $0.hasSuffix("/\(name).swift")
             }
-            // Files of the spool and the shell's are not of the sources.
+            // Leaves out the names of the spool's files and of shell commands.
             if isPath || name.contains(where: { "/ =[".contains($0) }) || name == "status.json" { continue }
-            // `Scheduler.takeTurn`, `next(after:)`.
+            // Examples of such names: `Scheduler.takeTurn`, `next(after:)`.
             let members = name.prefix { $0 != "(" }.split(separator: ".").map(String.init)
             #expect(members.allSatisfy { words.contains($0) || paths.contains("Sources/\($0)") }, "\(name)")
         }
@@ -134,7 +134,7 @@ struct ShippedTextTests {
             #expect(help.output.contains("Examples:"), "\(command) --help shows no example")
             for line in help.lines where line.hasPrefix("  -") {
                 for word in line.split(whereSeparator: { " ,".contains($0) }).prefix(while: { $0.hasPrefix("-") }) {
-                    // In mdoc an option is named without its first dash: `.It Fl w , -wait`.
+                    // mdoc names an option without its first dash: `.It Fl w , -wait`.
                     let name = word.dropFirst()
                     let isThere = manual.contains("Fl \(name)") || manual.contains(", \(name)")
                     #expect(isThere, "\(command) \(word)")
@@ -194,7 +194,7 @@ struct ShippedTextTests {
         let spool = try SpoolUnderTest()
         let status = try spool.wait(for: "the status") { try spool.daemonStatus() }
         #expect(status.entries.map(\.key).filter { !words.contains(Substring($0)) } == [])
-        // As the source writes them: `write(.info, "accepted", at: …`.
+        // Finds the events in the source: `write(.info, "accepted", at: …`.
         var events: Set<Substring> = []
         let folders = try ["Sources/Daemon"] + Self.files("Sources/Daemon").filter { !$0.hasSuffix(".swift") }
         for file in try folders.flatMap(Self.files).filter({ $0.hasSuffix(".swift") }) {
@@ -235,7 +235,7 @@ struct ShippedTextTests {
         }
     }
 
-    /// The literal blocks in the EXAMPLES of a page, as a reader sees them.
+    /// The literal blocks in the EXAMPLES of a page, without the markup.
     static func literalExamples(_ page: String) throws -> [String] {
         let lines = try Files.text("\(root)/man/\(page)").split(separator: "\n", omittingEmptySubsequences: false)
         let begin = try #require(lines.firstIndex(of: ".Sh EXAMPLES"))
@@ -257,13 +257,13 @@ struct ShippedTextTests {
     )
     func examplesOfTheManual(_ page: String) throws {
         let spool = try SpoolUnderTest(starting: false)
-        // Those of the shell have no key.
+        // Leaves out the shell examples, which have no keys.
         let files = try Self.literalExamples(page).filter {
             $0.split(separator: "\n").contains { $0.contains(" = ") && !$0.hasPrefix("spoolctl ") }
         }
         #expect(files.count >= (page == "spoold.toml.5" ? 1 : 5))
         for text in files where !text.contains("<<") {
-            // The one instant that must not have passed never passes.
+            // An instant in an example must not have passed, so it is replaced by one that never passes.
             let (directory, name, prefix) =
                 if page == "spoold.toml.5" { ("", "spoold.toml", "") }
                 else if page == "spool-schedule.7" { ("tasks/", "example.toml", "command = \"true\"\n") }
@@ -295,7 +295,7 @@ struct ShippedTextTests {
     @Test("The installed demo runs all examples to their ends and leaves nothing running; without examples it says where they belong")
     func demo() throws {
         let spool = try SpoolUnderTest(starting: false)
-        // As the README installs the programs and the examples.
+        // Installs the programs and the examples as the README does.
         let (bin, share) = ("\(spool.base)/installed/bin", "\(spool.base)/installed/share/doc/spoold")
         try Commands.succeed("mkdir", "-p", bin, share)
         for program in ["spoold", "spoolctl", "spool-worker"] {

@@ -1,9 +1,9 @@
 import Testing
 
-/// `Tests/Threats.md` and the tests say the same.
+/// `Tests/Threats.md` and the tests name the same attacks.
 @Suite("The list of threats")
 struct ThreatListTests {
-    /// The rows of the list's tables: what each begins with, and its other cells.
+    /// The rows of the list's tables: the first cell, and the other cells.
     private static func rows() throws -> [(key: String, cells: [String])] {
         try Files.text("\(ShippedTextTests.root)/Tests/Threats.md").split(separator: "\n")
             .filter { $0.hasPrefix("| ") }.compactMap { line in
@@ -24,7 +24,7 @@ struct ThreatListTests {
         #expect(tested.subtracting(listed).sorted() == [], "not in the list")
     }
 
-    @Test("Each thing that has happened to others has a test that names it at the end, and each that a test names is in the list")
+    @Test("Each fault of other programs in the list has a test that names it at the end, and each fault that a test names is in the list")
     func history() throws {
         let listed = try Self.rows().map(\.key).filter { Int($0) == nil }
         #expect(Set(listed).count == listed.count && listed.count >= 25, "each once")

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// The units of systemd: what is in them, what is not, and what of it reaches jobs.
+/// The units of systemd: the directives that they have, those that they lack, and the settings that jobs must not get from them.
 @Suite("Units of systemd", .ownThreads)
 struct UnitTests {
     static func unit(_ scope: String) throws -> String { try Files.text("\(ShippedTextTests.root)/etc/systemd/\(scope)/spoold.service") }
@@ -15,8 +15,8 @@ struct UnitTests {
         }
     }
 
-    /// All that `systemd-analyze security` looks at, and what else of systemd.exec(5), systemd.kill(5) and systemd.resource-control(5)
-    /// would reach jobs.
+    /// The directives that `systemd-analyze security` checks, and others of systemd.exec(5), systemd.kill(5) and
+    /// systemd.resource-control(5) that would affect jobs.
     static let hardening = [
         "User", "DynamicUser", "SupplementaryGroups", "NoNewPrivileges", "RestrictSUIDSGID", "SecureBits", "CapabilityBoundingSet",
         "AmbientCapabilities",
@@ -37,7 +37,7 @@ struct UnitTests {
     @Test("U12: each directive that hardens a service is in the unit, or its reason for not being there", arguments: hardening)
     func isSetOrExplained(directive: String) throws {
         let isSet = try Self.directives("system").contains { $0.key == directive }
-        // `#   PrivateTmp=, PrivateIPC=   why`
+        // A reason has this form: `#   PrivateTmp=, PrivateIPC=   why`
         let reasons = try Self.unit("system").split(separator: "\n").filter { $0.hasPrefix("#   ") && $0.contains("=  ") }
         let explained = reasons.filter { line in
             line.dropFirst(4).split(separator: " ").contains { $0.hasPrefix("\(directive)=") }
@@ -55,13 +55,13 @@ struct UnitTests {
         ]
         let directives = try Self.directives(scope)
         #expect(Set(directives.map(\.key)) == Set(known).subtracting(scope == "user" ? ["OOMScoreAdjust"] : []))
-        // The programs are elsewhere.
+        // The user's unit has other paths of the programs.
         for (key, value) in directives where !["ExecStart", "ExecStopPost"].contains(key) {
             #expect(try Self.directives("system").contains { $0.key == key && $0.value == value }, "\(key)=\(value)")
         }
     }
 
-    /// A daemon as the unit starts it, as far as that goes without systemd: what the job sees of it.
+    /// Starts a daemon as the unit does, as far as that is possible without systemd. The test checks what the job sees of it.
     @Test(
         "U12: Attack 37: jobs get nothing that the unit gives the daemon: privileges, groups, signals, umask, memory score, environment"
     )
@@ -69,7 +69,7 @@ struct UnitTests {
         let spool = try SpoolUnderTest(starting: false)
         let settings = Dictionary(uniqueKeysWithValues: try Self.directives("system").map { ($0.key, $0.value) })
         let (umask, score) = (try #require(settings["UMask"]), try #require(settings["OOMScoreAdjust"].flatMap { Int($0) }))
-        // Only root outside of a container may go below 0; above it the kernel does the same.
+        // Only root outside of a container may set a score below 0. The kernel treats scores above 0 in the same way.
         try Files.makeDirectory("\(spool.base)/unit")
         try Files.write(
             "\(spool.base)/unit/spoold",
@@ -82,7 +82,7 @@ struct UnitTests {
             exec \(SpoolUnderTest.programs)/spoold "$@"
             """)
         try Commands.succeed("chmod", "700", "\(spool.base)/unit/spoold")
-        // What a session has from whoever is above it cannot be taken back.
+        // A process in some sessions cannot set the score back to 0.
         let probe = "echo \(abs(score)) > /proc/self/oom_score_adj && echo 0 > /proc/self/oom_score_adj"
         let isFree = try Commands.run("sh", "-c", probe).code == 0
         let names = ["WATCHDOG_USEC", "INVOCATION_ID", "LISTEN_FDS", "JOURNAL_STREAM", "MEMORY_PRESSURE_WATCH", "CREDENTIALS_DIRECTORY"]
@@ -104,7 +104,7 @@ struct UnitTests {
         for name in names + ["NOTIFY_SOCKET", "WATCHDOG_PID", "SYSTEMD_EXEC_PID", "LISTEN_PID", "MAINPID"] {
             #expect(!lines.contains { $0.hasPrefix("\(name)=") }, "\(name)")
         }
-        // Confined jobs go another way.
+        // Jobs with limits or priorities are started in another way.
         let confined = try spool.run("command = \"umask; cat /proc/self/oom_score_adj; cat /proc/self/status\"\nnice = 3", as: "confined")
         #expect(try confined.stdout.hasPrefix(isFree ? "0022\n0\n" : "0022\n"))
         #expect(Self.ignored(try confined.stdout) == 0)
@@ -116,8 +116,8 @@ struct UnitTests {
         try Files.makeDirectory("\(spool.base)/unit")
         try Files.write(
             "\(spool.base)/unit/spoold", "#!/bin/sh\necho 300 > /proc/$$/oom_score_adj\nexec \(SpoolUnderTest.programs)/spoold \"$@\"\n")
-        // The daemon sets it when the program has been started already. `cat` reads it at once, where `read` would go byte by byte
-        // and find the first half of one number and the second of another.
+        // The daemon sets the score after it has started the program. `cat` reads the score in one call; `read` would read it
+        // byte by byte, and could mix two numbers.
         try Files.write(
             "\(spool.path)/patterns/p",
             """
@@ -133,7 +133,7 @@ struct UnitTests {
         #expect(score == "0\n")
     }
 
-    /// The signals that are ignored, bit by bit; without 32 and 33, which glibc has for itself and leaves so whenever it starts a program.
+    /// The ignored signals as bits. Leaves out 32 and 33, which glibc reserves and leaves ignored in programs that it starts.
     private static func ignored(_ status: String) -> UInt64? {
         UInt64(field("SigIgn", of: status), radix: 16).map { $0 & ~(0b11 << 31) }
     }

@@ -14,7 +14,7 @@ enum Files {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw SystemError(call: "mkdir", path: path, errno: errno) }
     }
 
-    static func exists(_ path: String) -> Bool { (try? status(path)) != nil }  // not to be seen is not to be there
+    static func exists(_ path: String) -> Bool { (try? status(path)) != nil }  // a path that cannot be seen counts as missing
 
     /// The attributes of the name itself: links are not followed.
     static func status(_ path: String) throws -> FileStatus { try Directory.open("/").status(path) }

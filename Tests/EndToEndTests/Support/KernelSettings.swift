@@ -19,7 +19,7 @@ final class KernelSettings {
     private let lock: FileDescriptor
     private var keeper: (child: Child, input: Int32)?
 
-    /// Leaves them as they are. An ordinary user cannot change them, and that user's tests do not depend on them.
+    /// Leaves the settings as they are. An ordinary user cannot change them, and that user's tests do not depend on them.
     static func kept() throws -> KernelSettings { try KernelSettings() }
 
     private init() throws {

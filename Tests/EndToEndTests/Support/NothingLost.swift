@@ -1,4 +1,4 @@
-// What must hold after any number of crashes, checked from outside: by the lines that jobs write, and by the directories of their records.
+// These checks must hold after any number of crashes. They use only the lines that jobs write and the directories of records.
 //
 // A job's name shows what is promised for it: `fail-…` has on_crash = "fail", `retry-…` has "retry", and somebody tries to cancel
 // `fail-cancel-…`.
@@ -40,7 +40,7 @@ extension SpoolUnderTest {
     ///   - dropped: names of jobs whose file was dropped whole.
     ///   - acknowledged: ids that spoolctl has printed.
     ///   - canceled: ids of waiting jobs whose cancel request was answered.
-    ///   - mayBeLost: whether workers were killed too.
+    ///   - mayBeLost: true if workers were killed, too.
     func faults(dropped: [String], acknowledged: [String] = [], canceled: [String] = [], mayBeLost: Bool = true) throws -> [String] {
         var faults: [String] = []
         var begun: [Attempt: Int] = [:]
@@ -95,7 +95,7 @@ extension SpoolUnderTest {
     /// True when nothing waits or runs.
     var isEmptied: Bool { get throws { try Files.list("\(path)/new").isEmpty && Files.list("\(path)/running").isEmpty } }
 
-    /// The due seconds of a task's runs, as their records have them.
+    /// The due seconds of a task's runs, from their records.
     func dueSeconds(of task: String) throws -> [Int] { try ended(task).map { try second($0.due) }.sorted() }
 
     /// Everything that people can see of the spool's jobs, and the lines that the jobs wrote.

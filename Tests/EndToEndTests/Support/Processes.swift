@@ -29,7 +29,7 @@ final class Child {
         reap()
     }
 
-    /// Readable when it has ended.
+    /// The descriptor becomes readable when the process has ended.
     var pidfd: Int32 { file.raw }
 
     var isReaped: Bool { status != nil }

@@ -67,7 +67,7 @@ final class SpoolUnderTest {
         return String(runner[..<(runner.lastIndex(of: "/") ?? runner.startIndex)])
     }()
 
-    /// The zone of who calls spoolctl, whatever this machine's is.
+    /// The time zone of spoolctl's caller, so that the machine's zone does not matter.
     var zone = "UTC"
 
     var environment: [String] {
@@ -83,8 +83,8 @@ final class SpoolUnderTest {
         _ = try notification("READY=1")
     }
 
-    /// Starts spoold, that of the directory `programs`, and does not wait for anything. `tracer` is a program with its arguments that
-    /// is to execute it as its own process. Without the test's configuration it looks for one itself.
+    /// Starts the spoold of the directory `programs`, and does not wait for anything. `tracer` is a program, with its arguments,
+    /// that executes spoold as its own process. Without the test's configuration spoold looks for one itself.
     func launch(
         environment more: [String] = [], programs: String = SpoolUnderTest.programs, tracer: [String] = [], arguments: [String] = [],
         withConfiguration: Bool = true
