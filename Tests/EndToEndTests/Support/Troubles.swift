@@ -1,4 +1,4 @@
-// The troubles that spoold reports when something is wrong with the machine.
+// Troubles of the machine that spoold reports.
 
 import Documents
 import Glibc

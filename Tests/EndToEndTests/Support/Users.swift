@@ -57,7 +57,7 @@ extension SpoolUnderTest {
     }
 
     /// The daemon's published status. Empty until there is one.
-    var statusText: String { (try? Files.text("\(path)/state/status.json")) ?? "" }  // not there yet
+    var statusText: String { (try? Files.text("\(path)/state/status.json")) ?? "" }  // missing until it is published
 
     /// Calls spoolctl as a user on the shared spool.
     func ctl(as user: TestUser, _ arguments: String...) throws -> Commands.Result {
@@ -68,7 +68,7 @@ extension SpoolUnderTest {
         try user.start("\(Self.programs)/spoolctl", arguments, environment: ["SPOOL_DIR=\(path)"])
     }
 
-    /// A user's own directory in new/ and a job in it, as from the user's shell.
+    /// Creates a user's own directory in new/ and drops a job into it, from the user's shell.
     func drop(as user: TestUser, _ file: String, _ text: String) throws {
         try user.shell("umask 077; mkdir -p \(path)/new/\(user.name); cat > \(path)/new/\(user.name)/\(file) <<'END'\n\(text)\nEND")
     }

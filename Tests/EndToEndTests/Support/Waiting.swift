@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Linux
 
-/// Where the service manager would listen, sd_notify(3).
+/// The socket of a service manager, sd_notify(3).
 struct NotificationSocket: ~Copyable {
     private let descriptor: FileDescriptor
 

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// Schedules that leave out the times of a calendar of the configuration, or keep to them.
+/// Schedules that leave out the times of a configured calendar, or are due only in these times.
 @Suite("Calendars", .ownThreads)
 struct CalendarTests {
     private static let ics = """
@@ -15,7 +15,7 @@ struct CalendarTests {
 
         """
 
-    @Test("N12: next marks, why explains and check knows the due times that a calendar leaves out; the daemon goes by the same ones")
+    @Test("N12: next marks, why explains and check knows the due times that a calendar leaves out; the daemon uses the same ones")
     func marked() throws {
         let spool = try SpoolUnderTest(starting: false)
         try Files.write("\(spool.base)/holidays.ics", Self.ics)
@@ -59,11 +59,11 @@ struct CalendarTests {
         }
     }
 
-    @Test("N12: a changed calendar is taken up while the daemon runs: of the configuration, and of the file that it names")
+    @Test("N12: changes of a calendar count while the daemon runs: in the configuration, and in the file that it names")
     func changed() throws {
         let spool = try SpoolUnderTest(configuration: "[calendars.holidays]\ndates = []\n")
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 1 1 *\"\nexcept = \"holidays\"\n")
-        // A task that names a calendar which is not there yet.
+        // The task names a calendar that does not exist yet.
         try spool.task("early", "command = [\"true\"]\n[[schedule]]\ncron = \"* * * * * *\"\nonly = \"always\"\n")
         try spool.logLine("event=refused", "file=tasks/early")
         func nextDue(_ expected: String) throws {
@@ -75,7 +75,7 @@ struct CalendarTests {
         try Files.write(
             spool.configuration,
             "[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n[calendars.always]\nwindows = \"Mon-Sun\"\n")
-        // The task that was refused is accepted by itself, and runs.
+        // The daemon then accepts the refused task without another change, and runs it.
         #expect(try spool.ended("early", count: 1)[0].outcome == "done 0")
         try Files.remove("\(spool.path)/tasks/early.toml")
         try nextDue("\(year + 1)-01-01")
@@ -83,7 +83,7 @@ struct CalendarTests {
         try Files.write(
             "\(spool.base)/days.ics", Self.ics.replacing("RRULE:FREQ=YEARLY\r\n", with: "RRULE:FREQ=YEARLY;UNTIL=\(year + 1)1231\r\n"))
         try nextDue("\(year + 2)-01-01")
-        // A task whose calendar is gone is reported, and runs without it.
+        // A task whose calendar was removed is reported, and runs without it.
         try Files.write(spool.configuration, "[calendars.always]\nwindows = \"Mon-Sun\"\n")
         try spool.logLine("event=refused", "file=tasks/t")
         try nextDue("\(year)-01-01")
@@ -92,7 +92,7 @@ struct CalendarTests {
         #expect(state == "edit refused")
         try Files.write(spool.configuration, "[calendars.holidays]\nfile = \"\(spool.base)/days.ics\"\n")
         try nextDue("\(year + 2)-01-01")
-        // A file that cannot be used changes nothing, and is reported.
+        // An invalid calendar file changes nothing, and is reported.
         try Files.write("\(spool.base)/days.ics", "no calendar")
         try spool.logLine("event=refused", "days.ics")
         try nextDue("\(year + 2)-01-01")

@@ -4,10 +4,10 @@ import Glibc
 import Linux
 import Testing
 
-/// Schedules that wait for files: `on_path`.
-@Suite("Files that come", .ownThreads)
+/// Schedules with `on_path`, which are due when a file arrives.
+@Suite("Files that arrive", .ownThreads)
 struct OnPathTests {
-    /// A directory in/ beside the spool, and a task `t` that waits for what comes there.
+    /// A spool with a directory in/ beside it, and a task `t` that is due when a file arrives there.
     func spool(
         _ pattern: String = "in/*", _ keys: String = "", schedule: String = "", configuration: String = "", starting: Bool = true,
         directory: Bool = true
@@ -18,7 +18,7 @@ struct OnPathTests {
         return spool
     }
 
-    /// Gives the task, and waits until its files are waited for.
+    /// Defines the task, and waits until the daemon watches its files.
     func take(_ spool: SpoolUnderTest, _ pattern: String = "in/*", _ keys: String = "", schedule: String = "") throws {
         let seen = spool.logLength
         try spool.task("t", Self.task(spool, pattern, keys, schedule: schedule))
@@ -30,7 +30,7 @@ struct OnPathTests {
         return "\(command)\(keys)\n[[schedule]]\nid = \"s\"\non_path = \"\(spool.base)/\(pattern)\"\n\(schedule)\n"
     }
 
-    /// The paths that jobs were for, relative to the test's directory, of each job in its order.
+    /// The paths of each job, relative to the test's directory, in the order of the jobs.
     func paths(_ jobs: [FoundJob]) -> [[String]] {
         jobs.map { job in
             guard case .array(let values)? = job.status["paths"]?.kind else { return [] }
@@ -38,15 +38,15 @@ struct OnPathTests {
         }
     }
 
-    /// Waits until as many jobs have ended as paths are given, and finds fault with any other; whatever came before has been seen
-    /// when the last file of all is.
+    /// Writes a last file and waits until all jobs have ended. Fails if other jobs than those of `expected` have run. The daemon
+    /// has seen all earlier files when it has seen the last one.
     func expect(_ expected: [String], _ spool: SpoolUnderTest, last: String = "in/last", _ at: SourceLocation = #_sourceLocation) throws {
         try Files.write("\(spool.base)/\(last)", "last")
         let found = paths(try spool.ended("t", count: expected.count + 1)).map { $0.joined(separator: "|") }
         #expect(found.sorted() == (expected + [last]).sorted(), "\(spool.log)", sourceLocation: at)
     }
 
-    // MARK: What counts
+    // MARK: Files that count
 
     @Test("U5: A file that is closed after writing starts a job with its path; what was there before does not")
     func closed() throws {
@@ -58,7 +58,7 @@ struct OnPathTests {
         let job = try spool.end(of: "t")
         #expect(try job.stdout == "\(spool.base)/in/new\ncontent" && job.string("schedule") == "s")
         #expect(try job.text("environment").contains("SPOOL_PATH=\(spool.base)/in/new\n"))
-        // Written anew it comes anew; the old one too.
+        // A file that is written again arrives again. So does the old file.
         try Files.write("\(spool.base)/in/old", "changed")
         try expect(["in/new", "in/old"], spool)
     }
@@ -91,13 +91,13 @@ struct OnPathTests {
         try expect(["in/renamed.csv", "in/linked.csv", "in/part.csv"], spool, last: "in/last.csv")
     }
 
-    @Test("U5: What an editor or a copy has not finished does not come, until it has its name; as in new/")
+    @Test("U5: A file with a temporary name of an editor or copy counts only when it gets its final name, as in new/")
     func unfinished() throws {
         let spool = try spool()
         for name in ["f~", ".f.swp", "f.tmp", "g.part", "h.lock", "i.swp"] { try Files.write("\(spool.base)/in/\(name)", name) }
         try Files.rename("\(spool.base)/in/g.part", "\(spool.base)/in/g")
         try expect(["in/g"], spool)
-        // Nor after a restart, which lists the directory.
+        // A temporary file does not count after a restart either, when the daemon lists the directory.
         try spool.stop()
         try Files.write("\(spool.base)/in/j~", "j")
         try Files.write("\(spool.base)/in/k", "k")
@@ -106,7 +106,7 @@ struct OnPathTests {
         #expect(jobs.map { $0.joined() }.sorted() == ["in/g", "in/k", "in/last"])
     }
 
-    @Test("U5: A file without a name that is given one counts")
+    @Test("U5: A file that was created without a name counts when it gets one")
     func unnamed() throws {
         let spool = try spool()
         let file = try FileDescriptor.open("\(spool.base)/in", O_WRONLY | linux_o_tmpfile(), mode: 0o600)
@@ -116,7 +116,7 @@ struct OnPathTests {
         #expect(try paths([spool.end(of: "t")]) == [["in/named"]])
     }
 
-    @Test("A change of mode or owner, and reading, are no coming; nor is a close after nothing was written")
+    @Test("Changes of mode or owner, reading, and closing without a write do not count")
     func unchanged() throws {
         let spool = try spool()
         try Files.write("\(spool.base)/in/a", "a")
@@ -127,13 +127,13 @@ struct OnPathTests {
         try expect(["in/a"], spool)
     }
 
-    @Test("U5: The same size in the same moment: each time a file is written it is seen")
+    @Test("U5: A file is noticed each time it is written, even with the same size at the same time")
     func rewritten() throws {
         let spool = try spool("in/*", "command = \"cat $SPOOL_PATH >> $SPOOL_DIR/../out/seen\"")
         for number in 0..<40 {
             try Files.write("\(spool.base)/in/state", "\(number % 10)")
         }
-        // Whatever was merged, the last word is read by the last run.
+        // The daemon may merge several writes into one run, but the last run reads the last text.
         try spool.wait(for: "the last word") {
             try self.paths(spool.ended("t")).count >= 1 && (try spool.linesNow("seen")).last?.last == "9"
         }
@@ -143,7 +143,7 @@ struct OnPathTests {
         #expect(count <= 40)
     }
 
-    @Test("U5: A file that is removed and put back with its old times has come again")
+    @Test("U5: A file that is removed and put back with its old times counts again")
     func putBack() throws {
         let spool = try spool()
         let path = "\(spool.base)/in/a"
@@ -154,7 +154,7 @@ struct OnPathTests {
         #expect(try paths(spool.ended("t", count: 2)) == [["in/a"], ["in/a"]])
     }
 
-    @Test("U5: Names of all bytes reach the job as they are")
+    @Test("U5: File names of any bytes reach the job unchanged")
     func names() throws {
         let names: [[UInt8]] = [
             Array("a b".utf8), Array("line\nfeed".utf8), [0x66, 0xFF, 0x80], Array("q\"'$(x)`\\".utf8), Array("-rf".utf8),
@@ -173,7 +173,7 @@ struct OnPathTests {
 
     // MARK: Directories
 
-    @Test("U5: Directories of any depth that come later, filled at once, are not overtaken")
+    @Test("U5: No file is missed in directories of any depth that are created and filled at once")
     func recursive() throws {
         let spool = try spool("in/**/*.csv")
         var expected: [String] = []
@@ -184,7 +184,7 @@ struct OnPathTests {
             try Files.write("\(spool.base)/in/d\(number)/b.csv", "x")
             expected += ["\(directory)/a.csv", "in/d\(number)/b.csv"]
         }
-        // A whole tree renamed in, under a name of a file too.
+        // A whole tree is renamed into the directory, under a name that matches the pattern of files.
         for part in ["tree", "tree/x", "tree/.hidden"] { try Files.makeDirectory("\(spool.base)/\(part)") }
         for file in ["tree/1.csv", "tree/x/2.csv", "tree/.hidden/3.csv"] { try Files.write("\(spool.base)/\(file)", "x") }
         try Files.rename("\(spool.base)/tree", "\(spool.base)/in/tree.csv")
@@ -194,14 +194,14 @@ struct OnPathTests {
         try Files.symlink("\(spool.base)/outside", "\(spool.base)/in/link")
         try Files.write("\(spool.base)/outside/4.csv", "x")
         try expect(expected, spool, last: "in/last.csv")
-        // Moved within the tree, its files have come under other names; what is written in it is told under the new one.
+        // Files that move within the tree count again under their new names. Files that are written later have the new path.
         try Files.rename("\(spool.base)/in/tree.csv/x", "\(spool.base)/in/y")
         try Files.write("\(spool.base)/in/y/5.csv", "x")
         let all = paths(try spool.ended("t", count: expected.count + 3)).flatMap(\.self)
         #expect(all.suffix(2).sorted() == ["in/y/2.csv", "in/y/5.csv"])
     }
 
-    @Test("U5: A directory that is not there yet, comes, goes and comes again")
+    @Test("U5: The directory is created after the start, is removed, and is created again")
     func later() throws {
         let spool = try spool("in/a/b/*", directory: false)
         func make(_ directories: String...) throws { for one in directories { try Files.makeDirectory("\(spool.base)/\(one)") } }
@@ -214,13 +214,13 @@ struct OnPathTests {
         try Files.write("\(spool.base)/in/a/b/2", "x")
         try spool.ended("t", count: 2)
         try Files.removeTree("\(spool.base)/in")
-        // By a link this time, and renamed into place whole.
+        // The directory is created again as a link to a full directory.
         try make("real", "real/b")
         try Files.write("\(spool.base)/real/b/3", "x")
         try make("in")
         try Files.symlink("\(spool.base)/real", "\(spool.base)/in/a")
         try expect(["in/a/b/1", "in/a/b/2", "in/a/b/3"], spool, last: "in/a/b/last")
-        // The link leads elsewhere now.
+        // The link now leads to another directory.
         try make("other", "other/b")
         try Files.write("\(spool.base)/other/b/4", "x")
         try Files.symlink("\(spool.base)/other", "\(spool.base)/in/new")
@@ -251,7 +251,7 @@ struct OnPathTests {
         #expect(try spool.runsOn() && spool.ended("t").count == 7)
     }
 
-    @Test("With catch_up = \"none\" they are skipped, and said to be")
+    @Test("With catch_up = \"none\" files that arrived while spoold was down are skipped, and reported as skipped")
     func notCaughtUp() throws {
         let spool = try spool(schedule: "catch_up = \"none\"")
         try spool.stop()
@@ -263,19 +263,19 @@ struct OnPathTests {
         #expect(try spool.runsOn() && spool.ended("t").count == 1)
     }
 
-    @Test("What came after the task was given and before spoold saw it has come")
+    @Test("A file that arrives after the task's file was written counts, even if spoold reads the task later")
     func givenWhileDown() throws {
         let spool = try spool(starting: false)
         try Files.write("\(spool.base)/in/old", "x")
         try spool.task("t", Self.task(spool))
-        // The times of files go on by the kernel's tick, 10 ms at most.
+        // File times advance with the kernel's tick, which is 10 ms at most.
         try awaitClock(Clock.now() + 20)
         try Files.write("\(spool.base)/in/new", "x")
         try spool.start()
         try expect(["in/new"], spool)
     }
 
-    @Test("U5: 300 files at once, while a run goes on in the only slot, are each a job, once, over a crash")
+    @Test("U5: 300 files that arrive at once while the only slot is taken become one job each, over a crash")
     func many() throws {
         let spool = try spool("in/*", "command = \"read x < $SPOOL_DIR/../out/gate\"", configuration: "slots = 1\n")
         let gate = try spool.gate()
@@ -293,7 +293,7 @@ struct OnPathTests {
         #expect(found.sorted() == (names + ["in/first", "in/down"]).sorted())
     }
 
-    @Test("U5: With paths = \"all\" one job is for all that came since the last")
+    @Test("U5: With paths = \"all\" one job gets all files that arrived since the job before")
     func all() throws {
         let spool = try spool(
             "in/*", "command = 'printf \"%s\\n\" \"$SPOOL_PATH\"; cat \"$SPOOL_PAYLOAD\"; read x < $SPOOL_DIR/../out/gate'",
@@ -303,7 +303,7 @@ struct OnPathTests {
         _ = try spool.running("t")
         for name in ["b", "c", "gone"] { try Files.write("\(spool.base)/in/\(name)", "x") }
         try Files.remove("\(spool.base)/in/gone")
-        // A crash finds again what was only collected.
+        // After a crash the daemon finds the collected files again.
         try spool.crash()
         try spool.start()
         try Files.write("\(spool.base)/in/d", "x")
@@ -323,14 +323,15 @@ struct OnPathTests {
         #expect(Set(paths(jobs)[1]).isSuperset(of: ["in/b", "in/c"]), "together")
     }
 
-    @Test("U5: When the kernel's queue of events overflows, what was not told is found")
+    @Test("U5: When the kernel's queue of events overflows, files whose events were lost are found")
     func overflow() throws {
         let spool = try spool("in/*.csv")
         let most = try #require(Int(try Files.text("/proc/sys/fs/inotify/max_queued_events").split(separator: "\n")[0]))
         try Files.write("\(spool.base)/in/before.csv", "x")
         try spool.ended("t", count: 1)
         spool.signal(SIGSTOP)
-        // Events of one file in a row are one. Twice as many as there is room for, should it take some before it stops.
+        // The kernel merges equal events that follow one another, so two names alternate. The events are twice the limit, in case
+        // the daemon reads some before it stops.
         for _ in 0...most {
             for name in ["x", "y"] { _ = try FileDescriptor.open("\(spool.base)/in/\(name)", O_WRONLY | O_CREAT, mode: 0o600) }
         }
@@ -341,9 +342,9 @@ struct OnPathTests {
         try expect(["in/before.csv", "in/1.csv", "in/2.csv"], spool, last: "in/last.csv")
     }
 
-    /// What is mounted over in/, twice. `isStopped`: the daemon is told of all at once, when a file is there already.
+    /// Mounts a file system over in/, twice. With `isStopped` the daemon gets all events at once, when a file is there already.
     @Test(
-        "U5: What is mounted over a directory is watched, and what was unmounted or is below has not gone",
+        "U5: A file system that is mounted over a directory is watched, and files that the mount hides or takes away do not count again",
         .enabled(if: FullDiskTests.canMount, FullDiskTests.reason), arguments: ["tmpfs", "bind"], [false, true])
     func mounted(_ kind: String, isStopped: Bool) throws {
         let spool = try spool()
@@ -356,7 +357,7 @@ struct OnPathTests {
             if isStopped { spool.signal(SIGCONT) }
         }
         let mount = kind == "bind" ? "mount --bind \(spool.base)/other \(directory)" : "mount -t tmpfs tmpfs \(directory)"
-        // One that was stopped may have the directory open.
+        // A stopped daemon may have the directory open.
         let unmount = "umount \(isStopped ? "-l " : "")\(directory)"
         try Files.write("\(directory)/below", "x")
         try spool.ended("t", count: 1)
@@ -391,7 +392,7 @@ struct OnPathTests {
         try expect(["in/a", "in/b", "in/stray"], spool)
     }
 
-    @Test("U5: A task that is paused skips what comes, and says so; why names the files and what became of each")
+    @Test("U5: A paused task skips files that arrive, and reports it; why names the files and the result of each")
     func pausedAndWhy() throws {
         let spool = try spool()
         try Files.write("\(spool.base)/in/ran", "x")
@@ -456,7 +457,7 @@ struct OnPathTests {
         }
     }
 
-    @Test("What cannot be watched is said, and over when it can be")
+    @Test("A path that cannot be watched is reported, and reported again when it can be watched")
     func notWatched() throws {
         let spool = try spool(directory: false)
         try Files.symlink("\(spool.base)/nowhere", "\(spool.base)/in")
@@ -481,14 +482,14 @@ struct OnPathTests {
         #expect(try spool.end(of: "t").stdout == "{\"id\": 17}")
     }
 
-    @Test("M21: What is stored as a task runs because something happened elsewhere, with data of its own")
+    @Test("M21: A stored task runs because something happened elsewhere, with its own data")
     func storedInvocation() throws {
         let spool = try spool("in/*", "command = 'cat \"$SPOOL_PAYLOAD\"; echo \" $SPOOL_PATH\"'", schedule: "payload = {\"order\" = 5}")
         try Commands.succeed("touch", "\(spool.base)/in/done")
         #expect(try spool.end(of: "t").stdout == "{\"order\":5} \(spool.base)/in/done\n")
     }
 
-    @Test("U5: Two tasks that wait for the same files each have their jobs; a task that is removed has none")
+    @Test("U5: Two tasks that wait for the same files each get their jobs; a removed task gets none")
     func two() throws {
         let spool = try spool()
         let seen = spool.logLength

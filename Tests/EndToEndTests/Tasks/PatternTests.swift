@@ -2,12 +2,12 @@ import Glibc
 import Linux
 import Testing
 
-/// Patterns whose due times a program of the user's own says: `ext:KEY:ARGS`.
+/// Patterns whose due times a program of the user computes: `ext:KEY:ARGS`.
 @Suite("Programs of patterns", .ownThreads)
 struct PatternTests {
     static let schedule = "[[schedule]]\nid = \"s\"\npattern = \"ext:k:some args\"\n"
 
-    /// A spool with a task `t` that asks the program `k`, and a task that is due each second whatever that does.
+    /// A spool with a task `t` that asks the program `k`, and a task that is due each second independently of it.
     func spool(_ program: String?, mode: mode_t = 0o755, starting: Bool = true) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: starting)
         if let program { try spool.program("k", program, mode: mode) }
@@ -20,7 +20,7 @@ struct PatternTests {
 
     // MARK: Answers
 
-    @Test("M17: the program is asked when the run before has ended, with its argument and what it has to know")
+    @Test("M17: the program is asked when the last run has ended, with its argument and the variables that it needs")
     func asked() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.program(
@@ -46,7 +46,7 @@ struct PatternTests {
         }
     }
 
-    @Test("Nothing printed is never, until the program is replaced")
+    @Test("A program that prints nothing is not asked again until it is replaced")
     func never() throws {
         let spool = try spool("#!/bin/sh\necho asked >> \"$SPOOL_DIR/../out/asked\"")
         try spool.lines("asked", count: 1)
@@ -56,7 +56,7 @@ struct PatternTests {
         #expect(try spool.end(of: "t").outcome == "done 0")
     }
 
-    @Test("An answer that passes while spoold is down comes when it is up again, once; one that is yet to come is kept")
+    @Test("A due time that passes while spoold is down runs once at the next start; a later one is kept")
     func restart() throws {
         let spool = try SpoolUnderTest(starting: false)
         let second = Clock.now() / 1000 + 3
@@ -83,7 +83,7 @@ struct PatternTests {
 
     // MARK: Failures
 
-    /// A program, and what is said of it.
+    /// A program, and the error that is reported for it.
     static let failures: [(program: String, mode: mode_t, says: String)] = [
         ("#!/bin/sh\necho tomorrowish", 0o755, "printed what is no instant: can't read the instant \"tomorrowish\""),
         ("#!/bin/sh\necho '2027-01-01'; echo '2027-01-02'", 0o755, "printed what is no instant: "),
@@ -99,14 +99,14 @@ struct PatternTests {
         ("#!/no/such/interpreter\n", 0o755, "names an interpreter in its first line that is not there"),
     ]
 
-    @Test("A program that fails is said to, holds up nothing, and is asked again as soon as it is another", arguments: failures)
+    @Test("A program that fails is reported, blocks nothing, and is asked again as soon as it is replaced", arguments: failures)
     func failing(_ row: (program: String, mode: mode_t, says: String)) throws {
         let spool = try spool(row.program, mode: row.mode)
         try fails(spool, row.says)
         try recovers(spool)
     }
 
-    @Test("What is no regular file in patterns/ itself is not run", arguments: ["nothing", "link", "directory", "fifo"])
+    @Test("Only a regular file in patterns/ itself is run as a program", arguments: ["nothing", "link", "directory", "fifo"])
     func notAFile(_ what: String) throws {
         let spool = try SpoolUnderTest(starting: false)
         let path = "\(spool.path)/patterns/k"
@@ -133,7 +133,8 @@ struct PatternTests {
         #expect(try spool.ctl("check").code == 0)
     }
 
-    /// The failure is in the log, in the daemon's status, and in what `next` says; the other schedule goes on.
+    /// Checks that the failure is in the log, in the daemon's status and in the output of `next`, and that the other schedule
+    /// goes on.
     private func fails(_ spool: SpoolUnderTest, _ says: String) throws {
         try spool.logLine("event=unanswered", "task=t", says.replacing("\"", with: "\\\""))
         try spool.wait(for: "the problem in status.json") {
@@ -154,7 +155,7 @@ struct PatternTests {
         try spool.wait(for: "the problem to be gone") { try problems(spool).isEmpty }
     }
 
-    @Test("chmod makes a program of a file, and a task's edit has it asked again")
+    @Test("A program is asked again when chmod makes it executable, and when its task is edited")
     func changes() throws {
         let spool = try spool(
             "#!/bin/sh\n[ -e \"$SPOOL_DIR/../out/ready\" ] || exit 7\n[ -n \"$SPOOL_LAST\" ] || echo 'in 1 s'", mode: 0o644)
@@ -197,7 +198,7 @@ struct PatternTests {
         #expect(!spool.log.contains("event=unanswered") && !spool.log.contains("2099"))
     }
 
-    @Test("A program's end is its answer, whatever it leaves running, and that goes with it")
+    @Test("A program's answer counts when it ends; processes that it leaves running are killed")
     func leavesSomething() throws {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
@@ -213,7 +214,7 @@ struct PatternTests {
         try Processes.awaitEnd(of: try #require(pid_t(try spool.lines("pid", count: 1)[0])))
     }
 
-    @Test("spoold ends at once while a program hangs, and ends that too")
+    @Test("spoold ends at once while a program hangs, and kills the program")
     func stopping() throws {
         let spool = try SpoolUnderTest(starting: false)
         let gate = try spool.gate()
@@ -227,7 +228,7 @@ struct PatternTests {
 
     // MARK: The other forms
 
-    @Test("A wall-clock pattern is due when the clock shows it, and next computed when the run has ended")
+    @Test("A wall-clock pattern is due when the clock shows it, and the next due time is computed when the run has ended")
     func wallClock() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 import Testing
 
-/// Tasks with schedules that are kept: the rows M, as users meet them.
+/// Tasks with stored schedules, as users work with them: rows M.
 @Suite("Tasks that are kept", .ownThreads)
 struct TaskRowTests {
     static let longest = String(repeating: "n", count: 64)
@@ -91,7 +91,7 @@ struct TaskRowTests {
         #expect(try spool.ctl("logs", run.id).output == "new\n")
     }
 
-    @Test("M5: a task that is there is scheduled, once or again and again, and the new schedule's unique id is printed")
+    @Test("M5: an existing task gets schedules, for one time or repeated, and the unique id of each is printed")
     func schedule() throws {
         let spool = try SpoolUnderTest()
         #expect(try spool.ctl("create", "t", "--", "true").code == 0)
@@ -187,7 +187,7 @@ struct TaskRowTests {
         try spool.logLine("event=accepted", waiting)
         let due = try spool.ctl("next", "-n", "3", "-q")
         let copy = try SpoolUnderTest(starting: false)
-        // The daemon goes on meanwhile, at rest.
+        // The daemon keeps running, but has nothing to do.
         try Commands.succeed("cp", "-a", "\(spool.path)/.", copy.path)
         try copy.start()
         #expect(due.lines.count == 3)
@@ -261,7 +261,7 @@ struct TaskRowTests {
     @Test("M16: weekday patterns, in any case, with ** for every day", arguments: weekdayPatterns)
     func weekdays(_ row: (pattern: String, due: [String])) throws { try isDue(row.pattern, row.due) }
 
-    /// What a task in the spool and a question say alike.
+    /// Checks that `next` prints the same due times for the pattern alone and for a task in the spool.
     private func isDue(_ pattern: String, _ due: [String]) throws {
         let spool = try SpoolUnderTest(starting: false)
         let expected = due.map { "\($0).000Z" }
@@ -282,7 +282,7 @@ struct TaskRowTests {
         try spool.task(
             "slow", "command = 'echo x >> \(spool.out)/began; read x < \(gate.path)'\noverlap = \"allow\"\n[[schedule]]\n\(schedule)")
         try spool.lines("began", count: 1)
-        // Many intervals long, by the daemon's own clock.
+        // The wait is many intervals long by the daemon's own clock.
         try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 3 s\"")
         _ = try spool.end(of: "clock")
         #expect(try spool.jobs(in: "running", named: "slow").count == 1 && spool.jobs(in: "new", named: "slow").isEmpty)
@@ -325,7 +325,7 @@ struct TaskRowTests {
         #expect(try spool.ctl("list", "--names").lines.count == 3001)
         let descriptors = "/proc/\(spool.daemon?.pid ?? 0)/fd"
         let timers = try Files.list(descriptors).filter { name in
-            // One that was closed meanwhile is none.
+            // A descriptor that was closed meanwhile cannot be read, and is not counted.
             (try? Directory.open(descriptors).readSymbolicLink(name))?.contains("timerfd") == true
         }
         #expect(timers.count == 1)

@@ -7,9 +7,9 @@ import Testing
 struct TaskTests {
     static let eachSecond = "[[schedule]]\ncron = \"* * * * * *\"\n"
 
-    // MARK: Coming, changing, going
+    // MARK: Adding, changing, removing
 
-    @Test("A10: a task that is put there while spoold runs is run at its due times, and each run is told of its own")
+    @Test("A10: a task that is added while spoold runs runs at its due times, and each run gets its own due time")
     func takenUp() throws {
         let spool = try SpoolUnderTest()
         try spool.task(
@@ -28,7 +28,7 @@ struct TaskTests {
         }
     }
 
-    @Test("A10: a changed task runs as it is now, and one that is removed runs no more, also when a run of it is under way")
+    @Test("A10: a changed task runs with its new command, and a removed one runs no more, even while a run of it goes on")
     func changed() throws {
         let spool = try SpoolUnderTest()
         let gate = try spool.gate()
@@ -38,7 +38,7 @@ struct TaskTests {
         let running = try spool.lines("now", count: 1)[0]
         try Files.remove("\(spool.path)/tasks/t.toml")
         try spool.logLine("event=removed", "file=tasks/t")
-        // A run that waits for the one under way still is to be: it was due while the task was there.
+        // A run that waits for the present run still runs, because it was due while the task existed.
         let last = try spool.journal().last { $0.kind == "accepted" && $0.fields["task"] == "t" }?.fields["due"] ?? ""
         try gate.release(2)
         try spool.drop("clock.toml", "command = [\"true\"]\nstart = \"in 2 s\"")
@@ -76,7 +76,7 @@ struct TaskTests {
         #expect(try spool.end(of: "two").stdout == "json\n")
     }
 
-    @Test("Of two files that are there from the start neither is guessed")
+    @Test("When a task has two files at the start, neither is used")
     func twoFilesAtFirst() throws {
         let spool = try SpoolUnderTest(starting: false)
         try spool.define("tasks/a.toml", "command = 'echo toml'")
@@ -126,7 +126,7 @@ struct TaskTests {
         try spool.wait(for: "the problem to be gone") { try Self.problems(spool).isEmpty }
     }
 
-    @Test("A task that was never right is refused, said once, and taken up when it is right")
+    @Test("A task that was never valid is refused, reported once, and accepted when it is valid")
     func neverRight() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = 1")
@@ -137,7 +137,7 @@ struct TaskTests {
         #expect(spool.log.split(separator: "\n").filter { $0.contains("event=refused") }.count == 1)
     }
 
-    @Test("A task written in place, slowly, is taken up when it is closed", arguments: ["new", "edit"])
+    @Test("A task that is written slowly in place is read when it is closed", arguments: ["new", "edit"])
     func slowTask(_ what: String) throws {
         let spool = try SpoolUnderTest()
         if what == "edit" { try spool.acceptedTask("t", "command = 'echo old'") }
@@ -153,7 +153,7 @@ struct TaskTests {
         #expect(!spool.log.contains("event=refused"))
     }
 
-    // MARK: When
+    // MARK: Kinds of schedules
 
     static let schedules: [(what: String, text: String, count: Int)] = [
         ("cron with seconds", "cron = \"* * * * * *\"", 2),
@@ -187,7 +187,7 @@ struct TaskTests {
         }
     }
 
-    @Test("An `at` comes once: not again after a restart, and not when it was past already")
+    @Test("An `at` runs once: not again after a restart, and not when it was past already")
     func once() throws {
         let spool = try SpoolUnderTest()
         let instant = Clock.now() + 1000
@@ -210,7 +210,7 @@ struct TaskTests {
         if directory == "schedules" { try spool.define(file, "task = \"t\"\n\(at)") }
         try spool.task("t", "command = [\"true\"]" + (directory == "tasks" ? "\n[[schedule]]\n\(at)" : ""))
         _ = try spool.end(of: "t")
-        // Another instant would be taken up as another schedule.
+        // A new instant would be recorded as a new schedule.
         func schedules() throws -> Set<[String: String]> {
             Set(try spool.journal().filter { $0.kind.hasSuffix("scheduled") }.map(\.fields))
         }
@@ -226,7 +226,7 @@ struct TaskTests {
         #expect(try spool.ended("t").count == 1)
     }
 
-    @Test("M12: an `at` that passes while spoold is down comes when it is up again, once")
+    @Test("M12: an `at` that passes while spoold is down runs once at the next start")
     func onceMissed() throws {
         let spool = try SpoolUnderTest()
         let second = Clock.now() / 1000 + 2
@@ -280,7 +280,7 @@ struct TaskTests {
 
     // MARK: Overlap
 
-    @Test("U8: overlap = \"wait\": while a run is under way one more waits, and the others are told as skipped")
+    @Test("U8: overlap = \"wait\": one run waits for the present run, and the others are reported as skipped")
     func overlapWait() throws {
         let (spool, gate) = try overlapping("wait")
         try spool.logLine("event=skipped", "task=t", "why=overlap")
@@ -303,7 +303,7 @@ struct TaskTests {
         try noneAtOnce(spool)
     }
 
-    @Test("U8: overlap = \"skip\": none waits")
+    @Test("U8: overlap = \"skip\": no run waits")
     func overlapSkip() throws {
         let (spool, gate) = try overlapping("skip")
         try spool.logLine("event=skipped", "task=t", "why=overlap")
@@ -313,7 +313,7 @@ struct TaskTests {
         try noneAtOnce(spool)
     }
 
-    @Test("U8: overlap = \"allow\": they run at once")
+    @Test("U8: overlap = \"allow\": runs overlap")
     func overlapAllow() throws {
         let (spool, gate) = try overlapping("allow")
         try spool.wait(for: "three at once") { try spool.jobs(in: "running", named: "t").count >= 3 }
@@ -321,7 +321,7 @@ struct TaskTests {
         try spool.ended("t", count: 3)
     }
 
-    @Test("U8: overlap = \"replace\": the run that is due ends the one under way")
+    @Test("U8: overlap = \"replace\": the new run ends the present one")
     func overlapReplace() throws {
         let (spool, _) = try overlapping("replace")
         let first = try spool.ended("t", count: 2)[0]
@@ -341,7 +341,7 @@ struct TaskTests {
         return (spool, gate)
     }
 
-    /// Between the beginnings and ends that the journal has, never were two runs under way.
+    /// Checks in the journal that no two runs overlapped.
     private func noneAtOnce(_ spool: SpoolUnderTest) throws {
         var running = 0
         for record in try spool.journal() {
@@ -371,7 +371,7 @@ struct TaskTests {
         try spool.start()
         let up = Int(Clock.now() / 1000)
         try spool.wait(for: "due times after the start") { try spool.accounts(ofTask: "t").keys.contains { $0 >= up + 1 } }
-        // No more: what is accounted for stays so.
+        // Without the task there are no more due times, so the accounts are complete.
         try Files.remove("\(spool.path)/tasks/t.toml")
         try spool.logLine("event=removed", "file=tasks/t")
         try spool.wait(for: "all runs to end") { try spool.jobs(in: "new").isEmpty && spool.jobs(in: "running").isEmpty }
@@ -380,7 +380,7 @@ struct TaskTests {
         #expect((first...last).filter { accounts[$0] == nil } == [], "none is missing")
         #expect(try spool.ended("t").map { try spool.second($0.due) } == accounts.filter { $0.value == "run" }.keys.sorted())
         #expect(try spool.ended("t").allSatisfy { $0.outcome == "done 0" })
-        // Those that surely fell into the downtime, but for the last of it, which a slow start may push on.
+        // These due times surely fell into the downtime. The last second is left out, because a slow start may move it.
         let missed = (down + 1...down + 3).map { accounts[$0] }
         switch rule {
         case "all": #expect(missed == ["run", "run", "run"])
@@ -406,7 +406,7 @@ struct TaskTests {
 
     // MARK: Pausing
 
-    @Test("U8: a paused task's due times are skipped and said so; the note is in status.json; resuming goes on")
+    @Test("U8: a paused task's due times are skipped and reported so; the note is in status.json; after resume it runs again")
     func pausedTask() throws {
         let spool = try SpoolUnderTest()
         try spool.task("t", "command = [\"true\"]\n" + Self.eachSecond)

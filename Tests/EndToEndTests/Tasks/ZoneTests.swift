@@ -19,13 +19,14 @@ struct ZoneTests {
         try file.write(Self.file(hours: hours))
     }
 
-    /// Puts it in place by rename.
+    /// Replaces the file by rename.
     static func replace(_ path: String, hours: Int) throws {
         try write("\(path).new", hours: hours)
         try Files.rename("\(path).new", path)
     }
 
-    /// A spool whose daemon reads `zoneinfo/Test/Zone`, which is an hour ahead of UTC, and a task that is due there at 09:00.
+    /// A spool whose daemon reads `zoneinfo/Test/Zone`, which is an hour ahead of UTC, and a task that is due at 09:00 in that
+    /// zone.
     func spool(zone: String, environment: [String] = []) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: false)
         try Files.makeDirectory("\(spool.base)/zoneinfo")
@@ -38,7 +39,7 @@ struct ZoneTests {
         return spool
     }
 
-    /// Waits until the task is due next at this time of some day.
+    /// Waits until the task is next due at this time of some day.
     func due(_ spool: SpoolUnderTest, _ time: String) throws {
         try spool.wait(for: "the next due time to be \(time)") {
             guard case .string(let next)? = try spool.daemonStatus()?["next_due"]?.kind else { return false }
@@ -50,7 +51,7 @@ struct ZoneTests {
 
     static let ways = ["rename", "in place", "removed and written", "a directory", "the whole database", "a link", "a link's target"]
 
-    @Test("Attack 58: a zone's file that changes, in whatever way, is read again, said once, and plans what is due anew", arguments: ways)
+    @Test("Attack 58: a zone's file that changes in any way is read again and reported once; due times are computed anew", arguments: ways)
     func changes(_ way: String) throws {
         let spool = try spool(zone: "Test/Zone")
         let database = "\(spool.base)/zoneinfo"
@@ -77,7 +78,7 @@ struct ZoneTests {
             try Files.symlink("../Other", "\(database)/Test/Zone.new")
             try Files.rename("\(database)/Test/Zone.new", "\(database)/Test/Zone")
         default:
-            // The link itself changes nothing, as it leads to the same; what it leads to then does.
+            // A link to the same content changes nothing. A change of its target does.
             try Self.write("\(database)/Other", hours: 1)
             try Files.symlink("../Other", "\(database)/Test/Zone.new")
             try Files.rename("\(database)/Test/Zone.new", "\(database)/Test/Zone")
@@ -87,13 +88,13 @@ struct ZoneTests {
         try spool.logLine("event=zones-changed", "zones=Test/Zone")
         try due(spool, "T06:00:00.000Z")
         #expect(count(spool, "event=zones-changed") == 1)
-        // Watched where it stands now.
+        // The daemon watches the file at its new place.
         try Self.replace("\(database)/Test/Zone", hours: -2)
         try due(spool, "T11:00:00.000Z")
         #expect(try spool.ended("t").isEmpty && TaskTests.problems(spool).isEmpty)
     }
 
-    @Test("The machine's own zone is another when the link that names it is replaced")
+    @Test("When the link that names the machine's zone is replaced, the new zone counts")
     func local() throws {
         let spool = try spool(zone: "local")
         try Self.write("\(spool.base)/zoneinfo/Test/Other", hours: 3)
@@ -101,7 +102,7 @@ struct ZoneTests {
         try Files.rename("\(spool.base)/localtime.new", "\(spool.base)/localtime")
         try spool.logLine("event=zones-changed")
         try due(spool, "T06:00:00.000Z")
-        // It counts as the configured zone too.
+        // The machine's zone as the configured zone is watched, too.
         try Files.write(spool.configuration, "timezone = \"local\"")
         try spool.logLine("event=configured")
         try spool.acceptedTask("t", "command = [\"true\"]\n[[schedule]]\ncron = \"0 9 * * *\"")
@@ -109,7 +110,7 @@ struct ZoneTests {
         try due(spool, "T04:00:00.000Z")
     }
 
-    @Test("A damaged file is said once and changes nothing; and other files there are none of ours")
+    @Test("A damaged zone file is reported once and changes nothing; other files in the database are ignored")
     func damaged() throws {
         let spool = try spool(zone: "Test/Zone")
         try Files.write("\(spool.base)/zoneinfo/Test/Zone.new", "TZif")

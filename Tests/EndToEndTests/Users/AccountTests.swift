@@ -2,7 +2,8 @@ import Glibc
 import Linux
 import Testing
 
-/// Users who come, go and become others while root's daemon serves them. The daemon has an /etc of its own, in which this is done.
+/// Accounts are added, removed and changed while root's daemon serves their users. The daemon has a copy of /etc, in which the
+/// test does this.
 @Suite("Accounts that change", .ownThreads, .enabled(if: MachineUnderTest.canBeHere, MachineUnderTest.reason))
 struct AccountTests {
     @Test("When a user's groups change, the user's daemon is started again with the new ones")
@@ -32,7 +33,7 @@ struct AccountTests {
         try machine.spool.logLine("event=refused", "nothing is run for user spoola: \(why)")
         try machine.spool.logLine("event=stopped", "user=spoola")
         #expect(try machine.spool.ctl("status").output.contains(why))
-        // Root's own jobs that name that user are as little to be run.
+        // Jobs of root that name this user are refused, too.
         let own = try machine.spool.ctl("submit", "--wait", "--user", "spoola", "--", "true")
         #expect(own.code == 125 && own.errors.contains(why), "\(own)")
         let seen = machine.spool.logLength
@@ -81,7 +82,7 @@ struct AccountTests {
         let status = try machine.ctl(as: "spoola", "status").output
         for words in ["runs, pid \(spool.daemon?.pid ?? 0) ", "resting", "daily"] { #expect(status.contains(words), "\(status)") }
         #expect(try !spool.ctl("status").output.contains("is not served"))
-        // As a person would, by a file; and by a request.
+        // The user drops a file and later sends a request.
         var seen = spool.logLength
         let drop = "umask 077; cd \(spool.path); echo command = [\\\"true\\\"] > tmp/spoola/x && mv tmp/spoola/x new/spoola/x.toml"
         try machine.root("setpriv --reuid=spoola --regid=spoola --clear-groups sh -c '\(drop)'")
@@ -111,13 +112,13 @@ struct AccountTests {
     }
 }
 
-/// A spool of everybody's whose daemon has a copy of /etc in its place, so that a test can add and change users.
+/// A shared spool whose daemon has a copy of /etc, so that a test can add and change users.
 final class MachineUnderTest {
     let spool: SpoolUnderTest
 
     static let canBeHere = TestUser.areHere
         && ["unshare", "nsenter", "useradd", "usermod", "userdel", "chage", "gpasswd", "pgrep"].allSatisfy(Commands.has)
-        && (try? Commands.run("unshare", "-m", "--propagation", "private", "true"))?.code == 0  // no namespaces here
+        && (try? Commands.run("unshare", "-m", "--propagation", "private", "true"))?.code == 0  // needs namespaces
     static let reason: Comment = "needs root, mount namespaces, unshare, nsenter and the programs of Debian's package passwd"
 
     init(configuration: String = "") throws {
@@ -135,7 +136,7 @@ final class MachineUnderTest {
         try spool.notification("READY=1")
     }
 
-    /// Runs a line of the shell as root, where the daemon is; it must succeed.
+    /// Runs a line of the shell as root in the daemon's mount namespace. The line must succeed.
     func root(_ line: String) throws { try Commands.succeed("nsenter", "-m", "-t", daemon, "sh", "-c", line) }
 
     func addUser(_ name: String) throws { try root("useradd -M -d /tmp \(name)") }
@@ -150,7 +151,7 @@ final class MachineUnderTest {
             environment: ["SPOOL_DIR=\(spool.path)"])
     }
 
-    /// What a line of the shell prints that runs as a job of the user's.
+    /// Runs a line of the shell as a job of the user, and returns its output.
     func submit(_ user: String, _ line: String) throws -> String {
         let result = try ctl(as: user, ["submit", "--wait", "--", "sh", "-c", line])
         #expect(result.code == 0, "\(result)")

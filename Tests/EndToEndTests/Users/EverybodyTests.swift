@@ -4,10 +4,10 @@ import Glibc
 import Linux
 import Testing
 
-/// A spool that root serves to everybody: whose files count, as whom jobs run, and what users can do to one another.
+/// A spool that root serves to everybody: the files that count, the users as whom jobs run, and what users can do to one another.
 @Suite("A spool for everybody", .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason))
 struct EverybodyTests {
-    // MARK: As whom
+    // MARK: The user of a job
 
     @Test(
         "U3: Attacks 32, 34: a job in new/USER runs as that user, with the user's groups and no privileges; its record is the user's alone"
@@ -94,7 +94,7 @@ struct EverybodyTests {
         try screen.shows("Cancel games/\(later)? y/n")
         try screen.press("y")
         try screen.shows("2 Waiting 0", "failed 1/min 1/h")
-        // Somebody who comes while it runs.
+        // A new user submits a job while top runs.
         let third = try submit(.daemon, lock: "other", "read x < \(gate.path)")
         try screen.shows("1 Running 3", "daemon/\(third.dropFirst(21))")
         try gate.release(3)
@@ -110,7 +110,7 @@ struct EverybodyTests {
             #expect(try spool.ctl(as: user, "run", "--wait", "backup").code == 0)
         }
         #expect(try spool.ctl("submit", "--wait", "-N", "own", "true").code == 0)
-        // Root's daemon, whom the last of these has look at her directories, closes them to others, and opens none.
+        // root's daemon notices the last change, closes the user's directories to others, and opens none of them.
         try TestUser.games.shell("cd \(spool.path) && chmod 0 done/games users/games/journal && chmod 755 new/games")
         #expect(try spool.ctl("submit", "--wait", "true").code == 0)
         #expect(try Files.status("\(spool.path)/new/games").mode == 0o700)
@@ -130,7 +130,7 @@ struct EverybodyTests {
         try TestUser.games.shell("chmod 700 \(spool.path)/done/games \(spool.path)/users/games/journal")
         try screen.shows("games/backup")
         try screen.showsNoMore("Permission denied")
-        // One whose output is being followed is left, with a word.
+        // top leaves the output of a job that becomes unreadable, and reports it.
         try screen.press("4", "/", "g", "a", "m", "e", "s", "Enter", "l")
         try screen.shows("stdout  done")
         try TestUser.games.shell("chmod 0 \(spool.path)/done/games")
@@ -150,7 +150,7 @@ struct EverybodyTests {
         #expect(try spool.ctl("submit", "--wait", "--", "sh", "-c", "ps -o uid= -p $PPID").output.contains("0"))
         for pid in Processes.userDaemons(ofSpool: spool.path) + Processes.workers(ofSpool: spool.path) {
             let status = try Files.text("/proc/\(pid)/status")
-            // Real, effective, saved and file system's: no way back.
+            // Real, effective, saved and file-system ids are the same, so there is no way back to root.
             let ids = try #require(status.split(separator: "\n").first { $0.hasPrefix("Uid:") }).split(separator: "\t").dropFirst()
             #expect(Set(ids).count == 1)
         }
@@ -216,7 +216,7 @@ struct EverybodyTests {
         let mixed = try spool.ctl("run", "backup", "games/backup")
         #expect(mixed.code == 2 && mixed.errors.contains("of one user;"))
         #expect(try spool.ctl("show", "nobody/backup").code == 3)
-        // In an option the name means the same.
+        // In an option the name has the same meaning.
         for words in [["--task", "games/backup"], ["--name", "games/backup"], ["--task=games/backup", "--state", "done"]] {
             #expect(try spool.ctl(list: ["jobs", "-q"] + words).lines == [ids[0]], "\(words)")
         }
@@ -274,7 +274,7 @@ struct EverybodyTests {
         #expect(try spool.runsOn())
     }
 
-    // MARK: One another
+    // MARK: Users against users
 
     @Test("U3: Attacks 29, 40, 42: a user cannot read, cancel, delete or extend another user's jobs")
     func apart() throws {
@@ -326,7 +326,7 @@ struct EverybodyTests {
         }
         #expect(said.count == 1 && !said[0].contains("new/games"), "\(said)")
         #expect(try Files.list("\(spool.path)/failed") == ["games"])
-        // The name is the other's, and so is whatever comes of it: the other is told who has it.
+        // new/daemon is the directory of user daemon, so the status reports that another user owns it.
         #expect(spool.statusText.contains("new/daemon belongs to user 5"))
     }
 
@@ -364,7 +364,7 @@ struct EverybodyTests {
         #expect(!Files.exists("\(spool.out)/ran"))
     }
 
-    // MARK: Who may
+    // MARK: Permission to use the spool
 
     @Test("deny keeps a user out until the configuration says otherwise, and allow lets nobody else in")
     func allowAndDeny() throws {
@@ -396,7 +396,8 @@ struct EverybodyTests {
             #expect(result.code == 5 && result.error.contains("user games may not use the spool"), "\(result)")
             #expect(MonotonicInstant.now().milliseconds(since: began) < 10_000, "it has not waited in vain")
         }
-        // What asked before is gone; the word of it must not outlive the configuration.
+        // The directories that made the daemon notice this user are gone. The mark of denial must still be removed when the
+        // configuration allows the user.
         try TestUser.games.shell("rmdir \(spool.path)/new/games \(spool.path)/tasks/games 2>&- || :")
         try Files.write(spool.configuration, "slots = 3\n")
         try spool.wait(for: "the word to be taken back") { !Files.exists("\(spool.path)/users/.games.denied") }
@@ -444,7 +445,8 @@ struct EverybodyTests {
         chmod("\(spool.out)/began", 0o666)
         let other = try spool.startCtl(as: .daemon, "submit", "--wait", "--", "sh", "-c", "echo daemon >> \(spool.out)/began")
         try spool.wait(for: "the other's want") { spool.log.contains("user=daemon id=") }
-        // Of all that wait at most one comes before: the one that was told to start while the other's word was on its way.
+        // At most one job may start before the other user's: the job that was chosen while the other user's request was on its
+        // way.
         try gate.release()
         try gate.release()
         #expect(try other.end().code == 0)
@@ -484,7 +486,7 @@ struct EverybodyTests {
         try spool.lines("began", count: 2)
         func running() throws -> Int { try spool.linesNow("began").compactMap { pid_t($0) }.count { kill($0, 0) == 0 } }
         for round in 1...2 {
-            // Root's own wait with them: a start gives root all slots unless what runs is known.
+            // root has waiting jobs, too. They would get all slots at a start if the daemon did not count running jobs first.
             for _ in 1...3 { #expect(try spool.ctl("submit", "--", "sh", "-c", line).code == 0) }
             var seen = spool.logLength
             try spool.crash()

@@ -3,11 +3,12 @@ import Glibc
 import Linux
 import Testing
 
-/// What a user puts in the place of files of that user's part.
+/// The kinds of objects that a user puts in the place of files in their part.
 enum Forging: String, CaseIterable, Sendable {
     case garbage, sparse, huge, link, fifo, directory
 
-    /// Makes it at a path, as that user. `secret` is a file that root alone may read; `huge` one line of 6 MB, of the user's.
+    /// A shell line with which the user makes the object at a path. `secret` is a file that only root can read. `huge` is one
+    /// line of 6 MB, owned by the user.
     func line(_ path: String, secret: String, huge: String) -> String {
         switch self {
         case .garbage: "head -c 100000 /dev/urandom > \(path)"
@@ -20,15 +21,15 @@ enum Forging: String, CaseIterable, Sendable {
     }
 }
 
-/// What root's commands make of a user's part in which that user has replaced anything by anything.
+/// root's commands work although a user has replaced any file of their part by any object.
 @Suite(
     "Forged files in a user's part", .ownThreads,
     .enabled(if: TestUser.areHere && Commands.has("prlimit"), "needs root, setpriv and prlimit"))
 struct ForgedPartTests {
-    /// What root calls, and what it shows whatever the user games does: root's own and another user's.
+    /// A command of root, and texts that it must print whatever the user games does: root's own and another user's.
     private struct Call {
         var arguments: [String]
-        /// It reads files whose paths hold one of these, and is called for each of them.
+        /// The command reads files whose paths contain one of these words, so it runs for each of these files.
         var about: [String]
         var shows: [String]
 
@@ -38,13 +39,13 @@ struct ForgedPartTests {
             self.shows = shows
         }
 
-        /// For a file that it does not read, each is called now and then: all calls for all files take minutes.
+        /// For files that the command does not read it runs for every 40th only, because all commands for all files take minutes.
         func concerns(_ target: String, _ turn: Int) -> Bool { about.contains { target.contains($0) } || turn % 40 == 0 }
     }
 
     private static let secret = "root's own secret"
 
-    /// A spool in which root and two users have tasks and jobs of each kind, and no daemon.
+    /// A spool in which root and two users have tasks and jobs of each kind. No daemon runs.
     private struct Scene {
         let spool: SpoolUnderTest
         let done: String
@@ -122,7 +123,7 @@ struct ForgedPartTests {
             ]
         }
 
-        /// Everything of the user's that the user can rename, directories last.
+        /// All paths of the user that the user can rename, with directories last.
         func targets() throws -> [String] {
             let names = ["new", "tasks", "schedules", "control", "done", "failed", "running"].map { "\(spool.path)/\($0)/games" }
             let line = "find \(names.joined(separator: " ")) \(spool.path)/users/games/* -depth -mindepth 1"
@@ -131,13 +132,13 @@ struct ForgedPartTests {
             return found.filter { seen.insert($0).inserted }
         }
 
-        /// Puts something in the place of a file, as the user. False: it is root's, and cannot be replaced.
+        /// Replaces a file as the user. Returns false if root owns it, so that the user cannot.
         func forge(_ target: String, _ forging: Forging, keeping: Bool = true) throws -> Bool {
             let line = forging.line(target, secret: "\(spool.base)/secret", huge: "\(spool.out)/huge")
             let away = keeping ? "mv \(target) \(spool.out)/kept/it" : "rm -rf \(target)"
             let result = try TestUser.games.run("sh", "-c", "\(away) && { \(line); }")
             if result.code == 0 { return true }
-            // A file may be one that the daemon was just writing, and have its own name by now.
+            // The daemon may have been writing the file under a temporary name, and may have renamed it by now.
             #expect(["Permission denied", "not permitted", "No such file"].contains { result.error.contains($0) }, "\(result)")
             return false
         }
@@ -147,7 +148,7 @@ struct ForgedPartTests {
             try Commands.succeed("sh", "-c", "rm -rf \(target) && if [ -e \(kept) ]; then mv \(kept) \(target); fi")
         }
 
-        /// Calls spoolctl as root, with as much memory and output as it may need at most.
+        /// Calls spoolctl as root, with limited memory and output.
         func call(_ arguments: [String]) throws -> Commands.Result {
             let limits = ["--as=700000000", "--fsize=200000000", "timeout", "-k", "5", "50"]
             return try Commands.run(
@@ -208,7 +209,7 @@ struct ForgedPartTests {
         let peak = try #require(line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) })
         #expect(peak < 300_000, "KiB")
         try spool.stop()
-        // All at once, when the daemon starts. Directories that hold others come last.
+        // Replaces all files before the daemon starts. Directories that contain others are last.
         for target in targets where Files.exists(target) { _ = try scene.forge(target, forging, keeping: false) }
         try spool.start()
         try serves("all")
@@ -232,7 +233,7 @@ struct ForgedPartTests {
             environment: ["SPOOL_DIR=\(spool.path)", "EDITOR=\(editor)", "OWN=root's own"])
         let seen = try spool.output("seen").split(separator: "\n").map(String.init)
         #expect(seen.prefix(4) == ["0", "0 600", "0 700", "root's own"])
-        // The shell that started the editor, and spoolctl, which acts as the user meanwhile.
+        // The attacked processes are the shell that started the editor, the editor, and spoolctl, which acts as the user.
         for pid in [editing.child.pid, try #require(pid_t(seen[4])), try #require(pid_t(seen[5]))] {
             for attack in ["kill -STOP \(pid)", "kill -KILL \(pid)", "cat /proc/\(pid)/environ"] {
                 #expect(try TestUser.games.run("sh", "-c", attack).code != 0, "\(attack)")

@@ -4,16 +4,16 @@ import Glibc
 import Linux
 import Testing
 
-/// Jobs of another user that put into their own directory whatever may lead root astray.
+/// Jobs of another user that put links, FIFOs and directories into their own job directory to mislead root.
 @Suite(.enabled(if: geteuid() == 0, "only root's jobs run as another user")) struct HostileJobTests {
     enum Plant: String, CaseIterable { case symlink, hardLink, fifo, directory }
 
-    /// Every name at which the daemon, its worker or spoolctl look or write.
+    /// Every name that the daemon, its worker or spoolctl reads or writes there.
     static let names = [
         "status.json", "status.json.tmp", "result", "progress", "extend", "payload", "script", "stdout", "stderr", "environment", "stdin",
     ]
 
-    /// Root's, with what would be taken from it: a result, a progress and a status.
+    /// A file of root with content that would be valid as a result, as progress and as a status.
     static let secret = "{\"fraction\": 0.5, \"message\": \"hush\", \"state\": \"done\", \"id\": \"hush\"}\n"
 
     @Test(
@@ -43,7 +43,7 @@ import Testing
             let id = try #require(try Files.list("\(spool.path)/running").first)
             let directory = "\(spool.path)/running/\(id)"
             for name in Self.names { try Self.plant(plant, "\(directory)/\(name)", canary) }
-            // What root does from outside while it runs.
+            // root's commands while the job runs.
             let extend = try spool.ctl("extend", "1h", id)
             #expect(extend.code == 1, "\(extend.output)\(extend.errors)")
             _ = try spool.ctl("logs", id)
@@ -56,7 +56,7 @@ import Testing
         #expect(try spool.runsOn("next-of-root"))
         let next = try spool.run("command = \"id -un\"\nuser = \"games\"\ndirectory = \"/\"", as: "next")
         #expect(try next.stdout == "games\n", "\(next.error)")
-        // Neither written nor given away nor told.
+        // The file was not changed, given away or shown.
         #expect(try Files.text(canary) == Self.secret)
         let status = try Files.status(canary)
         #expect(status.owner == 0 && status.mode == 0o600)
@@ -67,7 +67,7 @@ import Testing
         for command in ["status", "why"] {
             #expect(try !spool.ctl(command, String(job.split(separator: "/")[1])).output.contains("hush"), "\(command)")
         }
-        // Root removes such a record, and nothing beside it.
+        // root can remove such a record, and removes nothing beside it.
         #expect(try spool.ctl("prune", "--older-than", "0s").code == 0)
         #expect(!Files.exists(directory))
         #expect(try Files.text(canary) == Self.secret)
@@ -75,13 +75,13 @@ import Testing
     }
 
     private static func plant(_ plant: Plant, _ path: String, _ canary: String) throws {
-        // The daemon and the worker write there, too: until nothing of theirs comes between.
+        // The daemon and the worker write these names, too, so this repeats until neither interferes.
         while true {
             if Files.exists(path) { try Files.removeTree(path) }
             let failure: Int32 =
                 switch plant {
                 case .symlink: Glibc.symlink(canary, path) == 0 ? 0 : errno
-                // As where fs.protected_hardlinks is off.
+                // root can link the file, as everybody can where fs.protected_hardlinks is off.
                 case .hardLink: Glibc.link(canary, path) == 0 ? 0 : errno
                 case .fifo: mkfifo(path, 0o600) == 0 ? 0 : errno
                 case .directory: mkdir(path, 0o700) == 0 ? 0 : errno
@@ -91,7 +91,7 @@ import Testing
             break
         }
         if plant == .directory { try Files.makeDirectory("\(path)/more") }
-        if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // gone already, if the daemon has made way
+        if plant == .directory || plant == .fifo { _ = lchown(path, 5, 60) }  // the daemon may have removed it already
     }
 
     @Test("U3: Attack 18: a job's file that its user overwrites never runs as root: not after a crash, nor by mv, cp -r or retry")
@@ -112,7 +112,7 @@ import Testing
         try gate.release()
         let job = try spool.end(of: "job")
         #expect(job.outcome == "failed exit 3")
-        // The daemon that came after the crash has put root's own back; so once more, after the end.
+        // The daemon restored root's file after the crash. The test now changes the file once more, after the job's end.
         try Self.rewrite("\(job.directory)/job.toml", evil)
         let retry = try spool.ctl("retry", job.id)
         #expect(retry.code == 1 && retry.errors.contains("belongs to user 5"), "\(retry.errors)")
@@ -121,7 +121,7 @@ import Testing
         #expect(copied.error.contains("belongs to user 5"), "\(copied.error)")
         try Files.rename(job.directory, "\(spool.path)/new/\(job.id)")
         try spool.logLine("event=ignored", "new/\(job.id)", "belongs to user 5")
-        // Nor is a file that another user owns.
+        // A file that another user owns does not run either.
         try spool.drop("dropped.toml", "command = [\"true\"]")
         #expect(try spool.end(of: "dropped").outcome == "done 0")
         try Self.rewrite("\(spool.path)/tmp/foreign.toml", evil)
@@ -156,7 +156,7 @@ import Testing
     @Test("U3: a record is removed when its time is up, even while a process of its user adds files to it")
     func growing() throws {
         let spool = try UserTests.spool()
-        // It ends when it cannot make another file.
+        // The process ends when it cannot create another file.
         let grow = """
             (cd $SPOOL_JOB_DIR; mkdir -p a/b; cd a/b; while true >f$i; do i=x$i; [ ${#i} -lt 200 ] || i=; mkdir -p d$i || break; done; : \
             >\(spool.out)/over) >/dev/null 2>&1 &
@@ -183,7 +183,7 @@ import Testing
     @Test("U3: Attack 33: a run that reaches its user's process limit fails and reports it")
     func processLimit() throws {
         let spool = try UserTests.spool()
-        // A number that nobody has: the limit counts all processes of a user.
+        // The limit counts all processes of a user, so the test takes a user id that nobody else has.
         let keys = "user = 64117\ngroup = 64117\ndirectory = \"/\"\nlimits = {nproc = 1}"
         let job = try spool.run("command = \"(true) && true\"\n\(keys)")
         #expect(job.place == "failed", "\(job.outcome)")

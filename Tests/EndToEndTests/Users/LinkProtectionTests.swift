@@ -1,4 +1,4 @@
-// Links and renamed files of others, with the kernel's protection of links and without.
+// Links to files of others and renamed files of others, with the kernel's protection of links and without it.
 
 import Glibc
 import Linux
@@ -8,7 +8,7 @@ import Testing
     "Links", .serialized, .ownThreads, .enabled(if: TestUser.areHere, TestUser.reason),
     .enabled(if: KernelSettings.canChange, KernelSettings.reason))
 struct LinkProtectionTests {
-    /// `bad` is never to be there: the command of every file that is not to count.
+    /// The text of files that must not run. Their command would create the file `bad`.
     private func bad(_ spool: SpoolUnderTest) -> String { "command = \"touch \(spool.out)/bad\" # hush" }
 
     private func expectNothingBad(_ spool: SpoolUnderTest) throws {
@@ -34,7 +34,7 @@ struct LinkProtectionTests {
         let new = "\(spool.path)/new/games"
         for name in ["secret", "open", "other"] {
             try TestUser.games.shell("ln -s \(spool.out)/\(name).toml \(new)/s-\(name).toml")
-            // Of what she may not write she can have a second name only where the kernel does not protect links.
+            // A user can make a hard link to a file without write permission only where the kernel does not protect links.
             let link = try TestUser.games.run("ln", "\(spool.out)/\(name).toml", "\(new)/h-\(name).toml")
             #expect(link.code == (isProtected ? 1 : 0), "\(link)")
         }
@@ -63,7 +63,7 @@ struct LinkProtectionTests {
             let job = try spool.end(of: "evil")
             #expect(job.outcome == "failed rejected" && job.error.contains("has 2 names"), "\(job.error)")
         }
-        // With the first name gone it would look like any file of root's.
+        // With only one name left, root's file would look like a normal file of root.
         try Files.write(spool.configuration, "allow = [\"games\"]\n")
         try spool.logLine("event=configured")
         try Files.write("\(spool.out)/again.toml", bad(spool))
@@ -79,7 +79,7 @@ struct LinkProtectionTests {
         let settings = try KernelSettings(protecting: isProtected)
         let spool = try SpoolUnderTest.ofEverybody()
         for user in [TestUser.games, .daemon] { #expect(try spool.ctl(as: user, "submit", "--wait", "--", "true").code == 0) }
-        // A directory of theirs both, without the sticky bit.
+        // Both users may write into this directory, which has no sticky bit.
         try Files.makeDirectory("\(spool.out)/common")
         chmod("\(spool.out)/common", 0o777)
         try TestUser.daemon.shell(
@@ -90,7 +90,7 @@ struct LinkProtectionTests {
                     try TestUser.games.run(way, "\(spool.out)/common/1.toml", "\(spool.path)/\(place)/1.toml").code != 0, "\(way) \(place)")
             }
         }
-        // What she can do is put it into her own, under a name that counts; it is not hers.
+        // The user can move the file into their own directory under a good name, but does not own the file.
         try TestUser.games.shell("mv \(spool.out)/common/2.toml \(spool.path)/new/games/2.toml")
         try TestUser.games.shell("mv \(spool.out)/common/3.toml \(spool.path)/new/3.toml")
         try spool.logLine("user=games", "event=ignored", "belongs to user 1")
@@ -113,7 +113,7 @@ struct LinkProtectionTests {
             let link = try TestUser.games.run("ln", "\(spool.path)/\(file)", "\(spool.out)/\(file.split(separator: "/")[1])")
             #expect(link.code == (isProtected ? 1 : 0), "\(link)")
         }
-        // Each name is looked at again when the daemon starts.
+        // The daemon examines each file again when it starts.
         try spool.restart()
         #expect(try spool.runsOn())
         #expect(Files.exists("\(spool.path)/new/waiting.toml"), "it waits as before")
@@ -184,7 +184,8 @@ struct LinkProtectionTests {
         try Files.makeDirectory("\(spool.out)/victim")
         try Files.write("\(spool.out)/victim/file", "root's", mode: 0o600)
         chmod("\(spool.out)/victim", 0o755)
-        // Each of these is an event upon which root's daemon makes what is missing, and gives it to her.
+        // Each of these changes is an event. root's daemon answers it by creating the missing directory and giving it to the
+        // user.
         try TestUser.games.shell("""
             cd \(spool.path)/tasks; i=0
             while [ $i -lt 200 ]; do

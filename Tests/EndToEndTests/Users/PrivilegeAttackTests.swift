@@ -1,4 +1,5 @@
-// What of root's, or of its daemon's surroundings, could reach a user's job; and what a user's texts could do to root's terminal.
+// Privileges of root, or parts of its daemon's environment, that must not reach a user's job, and texts of users that must not
+// affect root's terminal.
 
 import CLinux
 import Glibc
@@ -28,7 +29,7 @@ struct PrivilegeAttackTests {
         let call = String(fault.prefix { $0 != ":" })
         try Files.makeDirectory("\(spool.base)/programs")
         chmod("\(spool.base)/programs", 0o755)
-        // Root's daemon starts those of users from the path by which it was started itself.
+        // root's daemon starts the users' daemons from the path of its own program.
         let program = "\(spool.base)/programs/spoold"
         try Commands.succeed("cp", "\(SpoolUnderTest.programs)/spoold", program)
         try spool.launch(programs: "\(spool.base)/programs", arguments: ["--worker", "\(SpoolUnderTest.programs)/spool-worker"])
@@ -54,11 +55,11 @@ struct PrivilegeAttackTests {
     func terminal(isUsers: Bool) throws {
         let spool = try spool()
         let terminal = try Terminal()
-        // It leads a session without a terminal; the first that it opens is the session's.
+        // The daemon leads a session without a terminal. The first terminal that it opens becomes the session's.
         let path = try Directory.open("/proc/self/fd").readSymbolicLink("\(terminal.raw)")
         try spool.launch(tracer: ["/bin/sh", "-c", "exec \"$@\" < \(path)", "sh"])
         try spool.notification("READY=1")
-        // proc(5): the seventh field, behind the name in parentheses.
+        // proc(5): the terminal is the seventh field. It is found behind the name in parentheses.
         let daemon = try Files.text("/proc/\(try #require(spool.daemon).pid)/stat").split(separator: ")").last?.split(separator: " ")
         #expect(daemon?.dropFirst(4).first != "0", "it has the terminal")
         let probe = """
@@ -82,7 +83,7 @@ struct PrivilegeAttackTests {
             "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "IFS", "BASH_ENV", "ENV", "BASH_FUNC_id%%", "SHELLOPTS", "PYTHONPATH", "PERL5OPT",
             "TMPDIR", "LOCALDOMAIN",
         ]
-        // The loader is asked for a library that is there for nobody, and says so.
+        // The loader tries to load a library that does not exist, and prints an error.
         try spool.start(environment: names.map { $0 == "BASH_FUNC_id%%" ? "\($0)=() { echo 0; }" : "\($0)=/nonexistent" })
         try spool.drop(as: .games, "job.toml", "command = 'env > \(spool.out)/env; id -u > \(spool.out)/id'\ndirectory = \"/\"")
         #expect(try spool.lines("id", count: 1) == ["5"])
@@ -92,7 +93,7 @@ struct PrivilegeAttackTests {
             for name in names { #expect(!own.contains("\(name)="), "\(name)") }
         }
         for name in names { #expect(!variables.contains("\(name)="), "\(name)") }
-        // And what holds NUL is nobody's.
+        // A variable whose value contains NUL is refused.
         let job = try spool.run("command = [\"true\"]\nenv = {A = \"x\\u0000LD_PRELOAD=/x\"}")
         #expect(job.outcome == "failed rejected" && job.error.contains("job.toml:2:"), "\(job.error)")
     }
@@ -102,7 +103,7 @@ struct PrivilegeAttackTests {
     func keyring() throws {
         let spool = try spool()
         let key = "spool-secret-\(getpid())"
-        // keyctl(2): 1 is KEYCTL_JOIN_SESSION_KEYRING; add_key(2) to the session's keyring, -3.
+        // keyctl(2): 1 is KEYCTL_JOIN_SESSION_KEYRING; add_key(2): -3 is the session's keyring.
         let perl = """
             my ($type, $key, $text) = ('user', '\(key)', 'x'); syscall(\(SYS_keyctl), 1, 0) > 0 or die; syscall(\(SYS_add_key), $type, \
             $key, $text, 1, -3) > 0 or die; exec @ARGV
@@ -159,7 +160,7 @@ struct PrivilegeAttackTests {
         }
         #expect(spool.log.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x0A })
         #expect(!spool.log.split(separator: "\n").contains { $0.hasPrefix("forged") })
-        // What a job prints is its own, and kept as it is; but on a terminal it is made safe.
+        // The output of a job is kept unchanged, but made safe on a terminal.
         let id = try #require(ids.first { $0.contains("-says-") })
         let terminal = try Terminal()
         let logs = try spool.startCtl(["logs", "games/\(id)"], output: terminal.raw)

@@ -4,12 +4,12 @@ import Glibc
 import Linux
 import Testing
 
-/// Jobs that name as whom they run, in a spool of root's.
+/// Jobs in root's spool that name the user as whom they run.
 @Suite(.enabled(if: geteuid() == 0, "only root's jobs run as another user")) struct UserTests {
-    /// Nobody in any database, and two of every Debian.
+    /// A user id and a group id without entries in any database.
     static let strangers = "user = 64101\ngroup = 64102\n"
 
-    /// A spool that other users reach, where their jobs can write what the test looks at.
+    /// A spool that other users can reach. Their jobs can write into `out`.
     static func spool(starting: Bool = true) throws -> SpoolUnderTest {
         let spool = try SpoolUnderTest(starting: starting)
         for (path, mode) in [(spool.base, 0o711), (spool.out, 0o777)] as [(String, mode_t)] {
@@ -63,7 +63,7 @@ import Testing
             lines == [
                 "\(user.id)", "\(user.group)", try user.groups(with: user.group).map(String.init).joined(separator: " "), "0022",
                 "\(user.home) \(name) \(name) /bin/sh", "/", "\(none) NoNewPrivs: 0 ", 
-                // 3 is the directory that the shell reads.
+                // Descriptor 3 is the directory /proc/PID/fd, which the shell reads.
                 "0 1 2 3 ", "\(user.id) 700", "no root", "",
             ], "\(lines)")
         #expect(try Files.status(job.directory).owner == user.id)
@@ -76,7 +76,7 @@ import Testing
         let job = try spool.run("command = \"pwd -P\"\nuser = \"games\"")
         let user = try #require(try User.find(name: "games"))
         if Files.exists(user.home) { #expect(try job.stdout == "\(user.home)\n") } else { #expect(try job.stdout == "/\n") }
-        // Where root may go and its user may not.
+        // root can enter this directory, but the user cannot.
         try Files.makeDirectory("\(spool.base)/private")
         let refused = try spool.run("command = \"true\"\nuser = \"games\"\ndirectory = \"\(spool.base)/private\"", as: "refused")
         #expect(refused.outcome == "failed spawn")
@@ -146,7 +146,7 @@ import Testing
         #expect(Set(parents.values).count == 3, "\(parents)")
     }
 
-    /// The effective user of a process that still lives. Its directory in /proc is root's while it cannot be traced.
+    /// The effective user of a living process. The owner of its directory in /proc is root while the process cannot be traced.
     private func ownerOfProcess(_ pid: String) throws -> uid_t? {
         let line = try Files.text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("Uid:") }
         return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { uid_t($0) }
@@ -157,7 +157,7 @@ import Testing
     )
     func setuid() throws {
         let spool = try Self.spool()
-        // It reads /etc/shadow, which its caller cannot.
+        // passwd reads /etc/shadow, which its caller cannot read.
         let job = try spool.run("command = \"cat /etc/shadow 2>/dev/null || passwd -S games\"\nuser = \"games\"\ndirectory = \"/\"")
         let text = try job.stdout
         #expect(text.hasPrefix("games L") || text.hasPrefix("games P"), "\(text)")
@@ -176,7 +176,7 @@ import Testing
             #expect(try Files.status(path).owner == (file == "job.toml" ? 0 : 5), "\(file)")
         }
         #expect(try Self.run(as: "nobody", "ls", job.directory).code != 0)
-        // Neither sees what others have.
+        // Neither user can list the directories with other users' files.
         for directory in ["running", "done", "failed", "journal", "state", "patterns"] {
             #expect(try Self.run(as: "games", "ls", "\(spool.path)/\(directory)").code != 0, "\(directory)")
         }
@@ -279,7 +279,7 @@ import Testing
         #expect(chmod(gate.path, 0o666) == 0)
         try spool.drop("other.toml", "command = 'read x <\(gate.path)'\nuser = \"nobody\"\ndirectory = \"/\"")
         _ = try spool.running("other")
-        // One that dies before it could write down what it started leaves that running: it waits elsewhere.
+        // The worker dies before it records the job's process, so that process stays and waits at a gate of its own.
         let own = try spool.gate("own")
         #expect(chmod(own.path, 0o666) == 0)
         let job = try spool.run("command = 'kill -9 $PPID; read x <\(own.path)'\nuser = \"games\"\ndirectory = \"/\"")
