@@ -48,6 +48,9 @@ public struct FollowUp: Sendable, Hashable {
         }
     }
 
+    /// Its payload contains the last lines of a failed run; a mail contains the output itself.
+    public var isToldOfErrors: Bool { !isMail && (when == .failure || when == .end) }
+
     private var isMail: Bool { if case .mail = action { true } else { false } }
 }
 

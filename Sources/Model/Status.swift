@@ -8,6 +8,9 @@ public enum JobState: String, Sendable, CaseIterable {
 /// The reason why a job is in `failed/`.
 public enum FailureReason: String, Sendable, CaseIterable {
     case exit, signal, timeout, deadline, canceled, rejected, lost, spawn, dependency, replaced, short
+
+    /// True when the command ran and failed by itself: its last lines may say why.
+    public var isOfRun: Bool { [.exit, .signal, .timeout, .lost].contains(self) }
 }
 
 /// The resources that a run used. Negative values are replaced by 0, whatever their source.
@@ -97,6 +100,8 @@ public struct JobStatus: Sendable {
     public var retryOf: String?
     /// The job whose end started this one.
     public var parent: String?
+    /// The overdue task of whose `on_overdue` the job is made.
+    public var overdueTask: String?
     /// The jobs that it waits for. For a job that failed with `dependency`, those that did not end as required.
     public var waitsFor: [String] = []
     /// The number of the last try whose output the directory contained at first. The job's own tries are numbered after it.
@@ -176,6 +181,7 @@ public struct JobStatus: Sendable {
         writer.member("host", host)
         writer.member("retry_of", retryOf)
         writer.member("parent", parent)
+        if let overdueTask { writer.member("overdue_task", overdueTask) }
         writer.key("waits_for")
         writer.beginArray()
         for id in waitsFor { writer.string(id) }

@@ -91,6 +91,8 @@ public struct RunResult: Sendable {
     public var cause: String?
     /// The try wrote output. Only examined if the job's `mail` needs it.
     public var hasOutput = false
+    /// The last lines that the try wrote. Only read if it failed and a follow-up is told of them.
+    public var errorTail: String?
 
     public init(outcome: Outcome, startedAt: Instant?, endedAt: Instant, pid: Int32? = nil, usage: Usage? = nil) {
         self.outcome = outcome

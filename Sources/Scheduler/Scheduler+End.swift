@@ -81,6 +81,7 @@ extension Scheduler {
             ending.notBefore = min(run.endedAt, now).advanced(
                 byMilliseconds: job.definition.backoff.milliseconds(afterTry: attempt, seed: seed))
         }
+        if ending.state == .failed, ending.reason?.isOfRun == true { ending.errorTail = run.errorTail }
         commit(.ended(id, ending), at: run.endedAt)
         if job.state == .failed, job.definition.pausesOnFailure { pause(after: job, at: now) }
     }

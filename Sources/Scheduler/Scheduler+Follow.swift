@@ -65,6 +65,7 @@ extension Scheduler {
         var job = AcceptedJob(
             id: id, name: name, due: now, createdAt: now, notBefore: now, source: Source(format: .json, bytes: []),
             definition: .unusable)
+        job.overdueTask = task
         var payload = Table()
         payload.set("task", Value(.string(task)))
         payload.set("since", Value(.string(since.rfc3339)))

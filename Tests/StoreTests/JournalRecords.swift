@@ -39,12 +39,14 @@ func everyRecord() throws -> [Record] {
     ending.pid = Int32.max
     ending.usage = Usage(wallMilliseconds: .max, userMilliseconds: 0, systemMilliseconds: 1, maxRSSBytes: 1 << 50)
     ending.hasOutput = true
+    ending.errorTail = "a\nb"
     records.append(.ended(id, ending))
     var waiting = try accepted("w")
     waiting.waitsFor = [id, JobID(instant: now, name: "b", unique: 8)]
     records.append(.accepted(waiting))
     waiting.parent = id
     waiting.depth = 16
+    waiting.overdueTask = "t"
     records.append(.accepted(waiting))
     for reason in SkippedDue.Reason.allCases {
         records.append(.skipped(SkippedDue(task: "t", schedule: "s", from: now, through: now, count: 3, reason: reason)))

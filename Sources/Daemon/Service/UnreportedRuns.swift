@@ -162,7 +162,15 @@ final class UnreportedRuns<FS: FileSystem, W: World>: ServicePart {
         var result = result
         result.cause = world.leaveGroup(of: job)
         if job.definition.followUps.contains(where: { $0.when == .output }) { result.hasOutput = hasOutput(job) }
+        if job.definition.followUps.contains(where: \.isToldOfErrors), !isSuccess(result, of: job) {
+            result.errorTail = spool.fs.errorTail(in: Layout.directory(of: job.id, .running))
+        }
         return result
+    }
+
+    private func isSuccess(_ result: RunResult, of job: Job) -> Bool {
+        guard case .exited(let code) = result.outcome else { return false }
+        return job.definition.success.contains(code)
     }
 
     private func hasOutput(_ job: Job) -> Bool {

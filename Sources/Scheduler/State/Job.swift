@@ -218,6 +218,7 @@ extension Job {
         status.state = state
         status.reason = reason
         status.error = error
+        status.errorTail = recorded.last.errorTail
         status.remark = remark
         status.attempt = attempt
         status.tries = definition.tries
@@ -237,6 +238,7 @@ extension Job {
         status.pid = pid
         status.retryOf = retryOf
         status.parent = parent?.text
+        status.overdueTask = given.overdueTask
         status.waitsFor = waitsFor.map(\.text)
         status.earlierTries = earlierTries
         status.moved = moved

@@ -93,6 +93,8 @@ public struct AcceptedJob: Sendable {
     /// The job whose end started this one, and the number of such steps.
     public var parent: JobID?
     public var depth = 0
+    /// The overdue task of whose `on_overdue` the job is made.
+    public var overdueTask: String?
     /// The new files of an `on_path` schedule that it runs for. When it is accepted, with their fingerprints.
     public var paths: [String] = []
     public var fingerprints: [UInt64] = []
@@ -192,6 +194,8 @@ public struct Ending: Sendable {
     public var notBefore: Instant?
     /// The last try wrote output. Only known if `mail` needs it.
     public var hasOutput = false
+    /// The last lines that a failed try wrote. Only known if a follow-up is told of them.
+    public var errorTail: String?
 
     public init(attempt: Int, state: JobState, reason: FailureReason?) {
         self.attempt = attempt

@@ -74,7 +74,7 @@ extension Session {
         table.add("earlier tries", status.earlierTries > 0 ? String(status.earlierTries) : nil)
         table.add("waits for", status.waitsFor.isEmpty ? nil : status.waitsFor.joined(separator: ", "))
         table.add("moved", status.moved)
-        table.add("follows", status.parent)
+        table.add("follows", status.parent ?? status.overdueTask.map { "\($0), which was overdue" })
         table.add(record.place.isFile ? "file" : "directory", "\(spoolPath)/\(record.place.path)")
         writeTimes(table)
     }

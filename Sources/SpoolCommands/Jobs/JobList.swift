@@ -104,7 +104,7 @@ struct JobList {
             previous = place.id
             guard filter.needles.isEmpty || records.mayBe(place, filter.needles.mayBe) else { continue }
             guard let record = try session.record(at: place, &records), filter.matches(record) else { continue }
-            if leavesFollowUpsOut, record.status.parent != nil {
+            if leavesFollowUpsOut, record.status.isFollowUp {
                 leftOut.followUps += 1
                 if record.place.state == .failed { leftOut.failedFollowUps += 1 }
                 continue
@@ -206,6 +206,7 @@ extension Session {
         table.set("user", Value(.string(owner.name)))
         let names = [
             ("id", status.id), ("name", status.name), ("task", status.task), ("retry_of", status.retryOf), ("parent", status.parent),
+            ("overdue_task", status.overdueTask),
         ]
         for (key, name) in names { if let name { table.set(key, Value(.string(name))) } }
         record.json = Array(JSON.write(Value(.table(table))).utf8)

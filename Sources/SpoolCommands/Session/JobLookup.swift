@@ -176,7 +176,10 @@ extension JobPlace {
 
 extension JobStatus {
     /// True when a person or program submitted, dropped or retried the job.
-    fileprivate var isMadeByHand: Bool { (schedule == nil && parent == nil) || retryOf != nil }
+    fileprivate var isMadeByHand: Bool { (schedule == nil && !isFollowUp) || retryOf != nil }
+
+    /// True when the start, the end or the absence of another job made the job.
+    var isFollowUp: Bool { parent != nil || overdueTask != nil }
 }
 
 extension JobState {

@@ -155,6 +155,7 @@ public struct SpoolTruth<FS: FileSystem> {
                 notBefore: status.scheduledAt ?? status.due, source: stored, definition: definition, retryOf: status.retryOf,
                 isDirectory: status.schedule == nil)
             job.parent = status.parent.flatMap { JobID($0) }
+            job.overdueTask = status.overdueTask
             job.paths = status.paths
             job.earlierTries = status.earlierTries
             return job

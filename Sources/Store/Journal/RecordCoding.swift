@@ -33,6 +33,7 @@ extension JournalLine {
                 field("parent", parent.text)
                 field("depth", Int64(job.depth))
             }
+            field("overdue_task", optional: job.overdueTask)
             for path in job.paths { field("path", FileName.bytes(of: path)) }
             if !job.fingerprints.isEmpty { field("seen", job.fingerprints) }
             field("format", job.source.format.rawValue)
@@ -73,6 +74,7 @@ extension JournalLine {
             field("next", optional: ending.notBefore)
             field("pid", optional: ending.pid.map(Int64.init))
             if ending.hasOutput { field("output", 1) }
+            field("error_tail", optional: ending.errorTail)
             if let usage = ending.usage {
                 field("wall_ms", usage.wallMilliseconds)
                 field("user_ms", usage.userMilliseconds)
@@ -331,6 +333,7 @@ extension JournalFields {
         job.fingerprints = fingerprints
         job.parent = self["parent"].flatMap { JobID($0) }
         job.depth = count("depth") ?? 0
+        job.overdueTask = self["overdue_task"]
         return job
     }
 
@@ -344,6 +347,7 @@ extension JournalFields {
         ending.notBefore = instant("next")
         ending.pid = integer("pid").map { Int32(truncatingIfNeeded: $0) }
         ending.hasOutput = integer("output") != nil
+        ending.errorTail = self["error_tail"]
         if let wall = integer("wall_ms"), let user = integer("user_ms"), let system = integer("sys_ms"),
             let rss = integer("max_rss")
         {

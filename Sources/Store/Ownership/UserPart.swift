@@ -109,5 +109,6 @@ extension JobStatus {
         retryOf = retryOf.map { UserPart.qualified($0, of: owner) }
         waitsFor = waitsFor.map { UserPart.qualified($0, of: owner) }
         parent = parent.map { UserPart.qualified($0, of: owner) }
+        overdueTask = overdueTask.map { UserPart.qualified($0, of: owner) }
     }
 }

@@ -46,6 +46,7 @@ extension JobStatus {
         pid = table.whole("pid").map { Int32(truncatingIfNeeded: $0) }
         retryOf = table.text("retry_of")
         parent = table.text("parent")
+        overdueTask = table.text("overdue_task")
         waitsFor = table.texts("waits_for")
         earlierTries = table.whole("earlier_tries").map { Int($0) } ?? 0
         moved = table.text("moved")

@@ -54,7 +54,7 @@ public struct ErrorTail {
 extension FileSystem {
     /// The last lines of the run in a job's directory. Nothing is quoted from a file that cannot be read: the quotation must not keep a
     /// job from its place.
-    func errorTail(in directory: String) -> String? {
+    public func errorTail(in directory: String) -> String? {
         for name in [Layout.errorFile, Layout.outputFile] {
             if let text = try? errorTail(ofFile: "\(directory)/\(name)") { return text }  // see above
         }

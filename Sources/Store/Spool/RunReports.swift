@@ -67,7 +67,7 @@ extension Spool {
             if job.state == .new, job.definition.isForAnother { return status.json() }
             status.progress = try fs.progress(in: directory)
             if job.state != .running { status.result = try fs.result(in: directory) }
-            if job.hasFailedRun { status.errorTail = fs.errorTail(in: directory) }
+            if job.state != .running, job.reason?.isOfRun == true { status.errorTail = fs.errorTail(in: directory) }
         }
         return status.json()
     }
@@ -121,16 +121,6 @@ extension Spool {
         }
         if isUnnumbered { last += 1 }
         return last == 0 ? 0 : max(last, min(attempt, 1_000_000))
-    }
-}
-
-extension Job {
-    /// The last try's command ran and failed by itself. Its last lines may say why.
-    fileprivate var hasFailedRun: Bool {
-        switch reason {
-        case .exit, .signal, .timeout, .lost: state != .running
-        default: false
-        }
     }
 }
 

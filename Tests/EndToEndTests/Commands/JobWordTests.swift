@@ -39,6 +39,27 @@ struct JobWordTests {
         #expect(try spool.ctl("logs", "other", "nosuch").output == "", "nothing before the error")
     }
 
+    @Test("@ means no job that on_overdue or a notice made, after a restart neither, and jobs counts such jobs as follow-ups")
+    func madeByNobody() throws {
+        let spool = try SpoolUnderTest()
+        let own = try spool.ctl("submit", "-w", "--on-start", "true;", "--on-end", "true;", "true").id
+        try spool.task("alarm", "command = 'true'")
+        for (name, action) in [("t", "alarm"), ("u", "true || true")] {
+            try spool.acceptedTask(name, "command = 'true'\nexpect = '100ms'\non_overdue = '\(action)'")
+        }
+        let alarm = try spool.end(of: "alarm")
+        #expect(alarm.string("overdue_task") == "t" && alarm.isNull("parent"))
+        _ = try spool.end(of: "u.on_overdue")
+        for _ in 0..<2 {
+            #expect(try spool.ctl("status", "@", "--json").output.contains("\"id\":\"\(own)\""))
+            #expect(try spool.ctl("status", "@2").code == 3)
+            #expect(try spool.ctl("status", alarm.id).output.contains("follows\tt, which was overdue\n"))
+            try spool.restart()
+        }
+        let screen = try TmuxScreen(spool, "spoolctl jobs; read x")
+        try screen.shows("4 follow-up jobs not shown")
+    }
+
     @Test("A word that means no job, or several, is refused and says what there is")
     func refused() throws {
         let spool = try SpoolUnderTest(starting: false)

@@ -25,6 +25,20 @@ struct FollowTests {
         #expect(try spool.ctl("status", alert.id).output.contains("follows\t\(job.id)"))
     }
 
+    @Test("U11: the payload of on_failure has the last lines of the failed run, escaped, or no error_tail when there are none")
+    func errorTail() throws {
+        let spool = try SpoolUnderTest()
+        let loud = try spool.run("command = 'printf \"a\\\\nb\\\\033]0;x\\\\007\\\\nc\\\\nd\\\\n\" >&2; exit 3'\non_failure = 'cat;'")
+        let told = try spool.end(of: "job.on_failure").stdout
+        #expect(loud.string("error_tail").map { told.contains("\"error_tail\":\(JSON.write(Value(.string($0))))") } == true, "\(told)")
+        #expect(!told.contains("\u{1B}"), "\(told)")
+        let silent = try spool.run("command = 'exit 3'\non_end = 'cat;'")
+        let nothing = try spool.end(of: "job.on_end").stdout
+        #expect(silent.reason == "exit" && nothing.contains("\"reason\":\"exit\"") && !nothing.contains("error_tail"), "\(nothing)")
+        _ = try spool.run("command = 'echo fine'\non_success = 'cat;'")
+        #expect(try !spool.end(of: "job.on_success").stdout.contains("error_tail"))
+    }
+
     @Test("U11: a follow-up is started once, whenever the daemon dies", arguments: [false, true])
     func once(isStopped: Bool) throws {
         let spool = try SpoolUnderTest()
