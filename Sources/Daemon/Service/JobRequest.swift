@@ -124,6 +124,8 @@ struct RequestAnswer {
     var request: String
     var code: Int
     var message: String
+    /// The time until which the job may run, for an answer to `extend`.
+    var until: Instant?
     private(set) var jobs: [(id: JobID, code: Int, message: String)]?
 
     init(_ request: String, _ code: Int, _ message: String) {
@@ -143,6 +145,7 @@ struct RequestAnswer {
         writer.beginObject()
         writer.member("code", code)
         writer.member("message", message)
+        if let until { writer.member("until", until) }
         if let jobs {
             writer.key("jobs")
             writer.beginArray()

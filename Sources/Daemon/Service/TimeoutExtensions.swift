@@ -13,6 +13,7 @@ final class TimeoutExtensions<FS: FileSystem, W: World>: ServicePart {
     private struct Extension {
         var request: String
         var job: Job
+        /// 0 when the limit is there already.
         var milliseconds: Int64
         /// The time at which the timeout would expire without any extension.
         var limit: Instant
@@ -42,9 +43,8 @@ final class TimeoutExtensions<FS: FileSystem, W: World>: ServicePart {
             }
             milliseconds = length - timeout - moved
         }
-        guard milliseconds != 0 else { return (0, "may run until \(started.advanced(byMilliseconds: timeout + moved).rfc3339)") }
         // A worker looks for a change of its own accord only when its limit has come.
-        let isSooner = milliseconds < 0 || !hasLimit
+        let isSooner = milliseconds < 0 || milliseconds > 0 && !hasLimit
         guard !isSooner || world.hasWorker(of: job) else {
             return (1, "was started by an earlier spoold; its limit can only be moved to later")
         }
@@ -79,12 +79,16 @@ final class TimeoutExtensions<FS: FileSystem, W: World>: ServicePart {
         return pending.map { one in
             let id = one.job.id
             do throws(SystemError) {
-                let moved = try spool.fs.extend(Layout.directory(of: id, .running), milliseconds: one.milliseconds)
+                let directory = Layout.directory(of: id, .running)
+                let moved = one.milliseconds == 0
+                    ? try spool.fs.extended(directory) : try spool.fs.extend(directory, milliseconds: one.milliseconds)
                 if one.mustBeNoticed { world.stop(one.job, .signal(0)) }
                 let until = one.limit.advanced(byMilliseconds: moved)
                 let by = "\(one.milliseconds < 0 ? "-" : "")\(Span(milliseconds: abs(one.milliseconds)))"
                 log.write(.notice, "extend", at: now, ["id": id.text, "by": by, "until": until.rfc3339])
-                return RequestAnswer(one.request, 0, "may run until \(until.rfc3339)")
+                var answer = RequestAnswer(one.request, 0, "may run until \(until.rfc3339)")
+                answer.until = until
+                return answer
             } catch {
                 return RequestAnswer(one.request, 1, "\(error)")
             }

@@ -128,7 +128,7 @@ struct Arguments {
     private mutating func give(_ option: Option, _ value: String, _ spelling: String) throws(Failure) {
         // A whole number of at least `bareMillisecondsMin` is an instant, in milliseconds.
         let isInstant = Int64(value).map { $0 >= Instant.bareMillisecondsMin } ?? false
-        if !isInstant, let spellings = BareNumber.spellings(of: value, for: option.name) {
+        if !isInstant, !option.isInSeconds, let spellings = BareNumber.spellings(of: value, for: option.name) {
             throw .invalid("\(spelling) \(value): the number has no unit; \(spellings)")
         }
         given.append(Given(name: option.name, value: value, spelling: spelling))

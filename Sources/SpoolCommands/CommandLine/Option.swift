@@ -14,6 +14,8 @@ struct Option: Sendable {
     var group: Group?
     /// The value names a task, job or schedule, which root may write with its user: `alice/backup`.
     private(set) var mayNameUser = false
+    /// A number without a unit means seconds, also where another option of the name refuses it.
+    private(set) var isInSeconds = false
 
     init(_ name: String, alias: String? = nil, formerShort: Character? = nil, value: String? = nil, _ help: String) {
         self.name = name
@@ -51,6 +53,13 @@ struct Option: Sendable {
     var ofUsers: Option {
         var option = self
         option.mayNameUser = true
+        return option
+    }
+
+    /// The same option; a number without a unit means seconds.
+    var inSeconds: Option {
+        var option = self
+        option.isInSeconds = true
         return option
     }
 

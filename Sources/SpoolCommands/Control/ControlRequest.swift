@@ -15,6 +15,8 @@ struct ControlRequest {
     struct Answer {
         var code: Int32
         var message: String
+        /// The time until which the job may run, for `extend`.
+        var until: Instant?
         /// For a request about many jobs: the answer for each, by the job's id.
         var jobs: [String: JobAnswer] = [:]
     }
@@ -22,6 +24,7 @@ struct ControlRequest {
     struct JobAnswer {
         var code: Int32
         var message: String
+        var until: Instant?
     }
 
     /// The time that a daemon has to answer.
@@ -90,7 +93,7 @@ struct ControlRequest {
                 continue
             }
             // An answer to the request as a whole applies to each job.
-            for id in some { answers?[id] = answer.jobs[id] ?? JobAnswer(code: answer.code, message: answer.message) }
+            for id in some { answers?[id] = answer.jobs[id] ?? JobAnswer(code: answer.code, message: answer.message, until: answer.until) }
         }
         return answers
     }
@@ -125,6 +128,7 @@ struct ControlRequest {
             do throws(SystemError) { try fs.removeFile(path) } catch { if error.errno != SystemError.noSuchFile { throw error } }
         }
         var answer = Answer(code: Int32(truncatingIfNeeded: code), message: table.text("message") ?? "")
+        answer.until = table.instant("until")
         if case .array(let jobs)? = table["jobs"]?.kind {
             for job in jobs {
                 guard case .table(let job) = job.kind, let id = job.text("id"), let code = job.whole("code") else { continue }

@@ -86,7 +86,9 @@ struct JobRequests {
             guard let answer = answers[record.status.id] else { continue }
             // The job has ended since the filters chose it, so they no longer match it.
             if isChosen, answer.code == ExitCode.notFound { continue }
-            printAnswer(record.status.id, answer.code, answer.message)
+            // A person reads the time by their own clock.
+            let until = session.output.isTerminal && !session.isJSON ? answer.until : nil
+            printAnswer(record.status.id, answer.code, until.map { "may run until \(session.spoken($0))" } ?? answer.message)
         }
     }
 

@@ -11,9 +11,10 @@ extension SpoolCommand {
             cannot be extended. A job without a timeout gets one, DURATION from now.
             """,
             "With --to, sets the timeout, counted from the start of the try, which can also make it shorter. This needs the daemon.",
+            "A number without a unit is seconds.",
             "Without a daemon, spoolctl writes a line to the file extend in the job's directory, which the job's worker reads.",
         ],
-        options: [Option("to", value: "DURATION", "how long the try may run in all")],
+        options: [Option("to", value: "DURATION", "how long the try may run in all").inSeconds],
         examples: [
             Example("spoolctl extend --to 5m \"$id\"", "the try ends five minutes after its start"),
             Example("spoolctl extend 10m", "in the job's script"),
@@ -30,7 +31,12 @@ extension SpoolCommand {
             }
             (milliseconds, texts) = given
         }
-        guard milliseconds > 0 else { throw .invalid("DURATION must be more than 0; --to makes a timeout shorter") }
+        guard milliseconds > 0 else {
+            throw .invalid(
+                to == nil
+                    ? "DURATION must be more than 0; --to makes a timeout shorter"
+                    : "--to must be more than 0; spoolctl cancel ends a job at once")
+        }
         let own = environment("SPOOL_JOB_ID").map { [$0] } ?? []
         let ids = texts.isEmpty ? own : texts
         guard !ids.isEmpty else { throw .usage("extend needs an ID outside of a job") }

@@ -23,12 +23,12 @@ struct JournalCursor {
     private var segmentBegan: Instant?
     private var isFirstSegment = true
 
-    init(_ session: Session) throws(Failure) {
+    init(_ session: Session, since: Instant?) throws(Failure) {
         self.session = session
         fs = try session.openSpool()
         id = session.arguments.value("id")
         task = session.arguments.value("task")
-        since = try session.instant(option: "since", as: .past)
+        self.since = since
     }
 
     /// Reads again at the next opportunity: new records may exist.

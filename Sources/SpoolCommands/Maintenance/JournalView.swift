@@ -6,11 +6,13 @@ import Store
 final class JournalView {
     private let session: Session
     private let inotify: Inotify
+    private let since: Instant?
     private var readers: [JournalCursor] = []
     private var code = ExitCode.done
 
     init(_ session: Session) throws(Failure) {
         self.session = session
+        since = try session.instant(option: "since", as: .past)
         inotify = try attempt { () throws(SystemError) in try Inotify() }
         // A task's name without a user means a task of root's.
         let isOwn = session.arguments.value("task") != nil
@@ -22,7 +24,7 @@ final class JournalView {
     func open(_ part: Session) throws(Failure) {
         // The watch is added before reading, so that no record is missed.
         try attempt { () throws(SystemError) in _ = try self.inotify.add("\(part.spoolPath)/\(Layout.journal)", [.movedTo, .modified]) }
-        readers.append(try JournalCursor(part))
+        readers.append(try JournalCursor(part, since: since))
     }
 
     func run() throws(Failure) -> Int32 {

@@ -34,19 +34,27 @@ struct JobLogs {
     mutating func run() throws(Failure) {
         guard let record = try readRecord() else { throw .notFound("the record of job \"\(id)\" was removed") }
         if session.arguments.flag("follow") { return try follow(record) }
-        if let first = wantedTry ?? sinceTry, first > max(record.status.attempt, 1) {
-            let count = record.status.attempt
-            throw .notFound("\(id) has had \(count) \(count == 1 ? "try" : "tries"), not \(first)")
+        if record.status.attempt == 0, !record.place.state.isTerminal {
+            throw Failure(
+                ExitCode.failed, "\(shownID) has not started; spoolctl logs -f waits for its start, and spoolctl why says what it waits for")
         }
-        if !session.isJSON, record.place.isFile || record.status.attempt == 0, record.place.state == .new {
-            return session.complain("\(id) has not begun")
-        }
+        try refuseMissingTry(record)
         let last = wantedTry ?? record.status.attempt
         let first = wantedTry ?? sinceTry ?? last
-        // A job that was canceled or refused has had no try.
-        guard first <= last else { throw .notFound("\(id) was never started") }
         let tries = first...last
         for attempt in tries { try print(attempt, of: record, isOneOfSeveral: tries.count > 1) }
+    }
+
+    private var shownID: String { session.qualified(id) }
+
+    /// Refuses a try that a job has not had, or will not have because it has ended.
+    private func refuseMissingTry(_ record: JobRecord) throws(Failure) {
+        let count = record.status.attempt
+        // A job that was canceled or refused before its start has had no try.
+        guard count > 0 else { throw .notFound("\(shownID) was never started: \(record.status.brief)") }
+        if let first = wantedTry ?? sinceTry, first > count {
+            throw .notFound("\(shownID) has had \(count) \(count == 1 ? "try" : "tries"), not \(first)")
+        }
     }
 
     // MARK: What is there
@@ -100,6 +108,11 @@ struct JobLogs {
             for attempt in sinceTry..<first.status.attempt { try print(attempt, of: first, isOneOfSeveral: true) }
             session.output.line("==> try \(first.status.attempt) <==")
         }
+        let begin = wantedTry ?? sinceTry ?? 1
+        if !first.place.state.isTerminal, begin > first.status.attempt {
+            let what = first.status.attempt == 0 ? "has not started" : "has not begun try \(begin)"
+            session.complain("\(shownID) \(what); waiting for it")
+        }
         let watch = try JobWatch(spool: session.spoolPath)
         let lines = LogLines(session)
         // Nobody knows yet what the job will write.
@@ -114,7 +127,7 @@ struct JobLogs {
             watch.add(record.place.path)
             for output in outputs { try output.follow(record, watch) }
             // The job's end was seen before the last bytes were read, so no bytes follow.
-            if record.place.state.isTerminal { return }
+            if record.place.state.isTerminal { return try refuseMissingTry(record) }
             _ = try watch.wait(for: [id], or: [session.output.poll])
             session.output.check()
         }

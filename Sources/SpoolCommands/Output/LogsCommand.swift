@@ -34,11 +34,16 @@ extension SpoolCommand {
         // All words are looked up first, so that a wrong one ends the command before any output.
         var ids: [String] = []
         for word in try session.operands("a job's ID") { ids.append(try session.job(word, &records).place.id) }
+        var code = ExitCode.done
         for (index, id) in ids.enumerated() {
             if ids.count > 1, !session.isJSON { session.output.line("\(index > 0 ? "\n" : "")==> \(session.qualified(id)) <==") }
             var logs = try JobLogs(session, records, id: id)
-            try logs.run()
+            // The other jobs may have output.
+            do throws(Failure) { try logs.run() } catch {
+                for line in error.lines { session.complain(line) }
+                if code == ExitCode.done { code = error.code }
+            }
         }
-        return ExitCode.done
+        return code
     }
 }

@@ -31,9 +31,14 @@ extension Session {
     /// An instant that the caller typed, as the value of an option or as an operand.
     func instant(_ text: String, option: String? = nil, as sense: InstantSense) throws(Failure) -> Instant {
         let zone = try zoneForArguments()
-        do throws(RecurrenceError) { return try Instant.parse(text, zone: zone, now: now, as: sense) } catch {
+        let instant: Instant
+        do throws(RecurrenceError) { instant = try Instant.parse(text, zone: zone, now: now, as: sense) } catch {
             throw .invalid(option.map { "--\($0): \(error)" } ?? "\(error)")
         }
+        if option == "since", instant > now {
+            complain("--since \"\(text)\" means \(spoken(instant)), and nothing is from then yet; 2h and yesterday mean the past")
+        }
+        return instant
     }
 
     /// An instant that the caller typed, as it is written into a file: with its offset, so that it means the same everywhere.

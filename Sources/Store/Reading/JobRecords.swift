@@ -116,6 +116,8 @@ public struct JobRecords<FS: FileSystem> {
                 guard let table = JSON.readableTable(bytes, limits: .status), var status = JobStatus(json: table) else {
                     return bareRecord(at: place)
                 }
+                // A retry that no daemon has taken up yet has the status of the job that it repeats.
+                if status.id != place.id, place.state == .new { return bareRecord(at: place) }
                 // Between the new status and the move, the status is ahead of the place, and correct.
                 if status.id != place.id { status.id = place.id }
                 // A run reports its progress in a file beside its status, which is only written when the run begins and ends.

@@ -243,6 +243,20 @@ struct ChangeTests {
         if to.code == 1 { #expect(try spool.ctl("extend", "--to", "10s", long).code == 0) }
         #expect(try spool.ctl("wait", long).code == 124)
         #expect(try spool.ctl("why", long).output.contains("it ran longer than its timeout of 1"))
+        let hour = try spool.ctl("submit", "echo > \(spool.out)/hour; sleep 600").id
+        try spool.output("hour")
+        #expect(try spool.ctl("extend", "--to", "0", hour).errors.contains("--to must be more than 0; spoolctl cancel ends"))
+        // Without a unit both mean seconds, and the same limit twice is no error.
+        for words in [["--to", "3600"], ["--to", "1h"], ["3600"], ["--to", "7200s"]] {
+            let result = try spool.ctl(list: ["extend"] + words + [hour])
+            #expect(result.code == 0 && result.output.contains("may run until 20"), "\(words): \(result)")
+        }
+        spool.zone = "Asia/Tokyo"
+        let screen = try TmuxScreen(spool, columns: 160, "spoolctl extend 60 \(hour); read x")
+        let shown = try screen.shows("may run until ")
+        #expect(shown.contains(" JST, in 2h"), "\(shown)")
+        spool.zone = "UTC"
+        _ = try spool.ctl("cancel", hour)
         let endless = try spool.ctl("submit", "echo > \(spool.out)/endless; sleep 600").id
         try spool.output("endless")
         #expect(try spool.ctl("extend", "100ms", endless).output.contains("may run until"))

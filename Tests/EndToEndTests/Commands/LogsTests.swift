@@ -49,9 +49,38 @@ struct LogsTests {
         #expect(try spool.ctl("logs", "--since-try", "2", "--try", "2", id).code == 2)
         let never = try spool.ctl("submit", "--in", "1h", "true").id
         _ = try spool.ctl("cancel", never)
-        #expect(try spool.ctl("logs", "--since-try", "1", never).errors == "spoolctl: \(never) was never started\n")
         let json = try spool.ctl("logs", "--json", "--since-try", "2", id)
         #expect(json.lines.count == 2 && json.lines[1].hasSuffix("\"stream\":\"stdout\",\"try\":3,\"text\":\"3\\n\"}"), "\(json)")
+    }
+
+    @Test("U6: logs of a job without a start says so: exit code 1 while it waits, 3 when it has ended; -f waits for the start")
+    func neverStarted() throws {
+        let spool = try SpoolUnderTest()
+        let waits = try spool.ctl("submit", "--in", "1h", "echo out").id
+        let ended = try spool.ctl("submit", "-w", "echo ended").id
+        for options in [[], ["--try", "1"], ["--since-try", "1"], ["--json"], ["--stderr"]] {
+            let result = try spool.ctl(list: ["logs", waits] + options)
+            #expect(result.code == 1 && result.output.isEmpty, "\(options): \(result)")
+            #expect(result.errors.hasPrefix("spoolctl: \(waits) has not started; spoolctl logs -f waits for its start"), "\(result)")
+        }
+        let both = try spool.ctl("logs", waits, ended)
+        #expect(both.code == 1 && both.output.hasSuffix("==> \(ended) <==\nended\n"), "\(both)")
+        for options in [[], ["--try", "1"]] {
+            let follower = try spool.startCtl(["logs", "-f", waits] + options)
+            try spool.wait(for: "the remark") { try follower.errors == "spoolctl: \(waits) has not started; waiting for it\n" }
+            follower.child.kill(SIGTERM)
+            _ = try follower.end()
+        }
+        let follower = try spool.startCtl(["logs", "-f", waits])
+        try spool.wait(for: "the remark") { try follower.errors.contains("waiting for it") }
+        _ = try spool.ctl("cancel", waits)
+        let canceled = try follower.end()
+        #expect(canceled.code == 3 && canceled.errors.hasSuffix("spoolctl: \(waits) was never started: canceled\n"), "\(canceled)")
+        for options in [[], ["-f"], ["--try", "1"], ["--json"], ["--since-try", "1"]] {
+            let result = try spool.ctl(list: ["logs", waits] + options)
+            #expect(result.code == 3 && result.errors == "spoolctl: \(waits) was never started: canceled\n", "\(options): \(result)")
+        }
+        #expect(try spool.ctl("logs", "-f", "--try", "2", ended).code == 3)
     }
 
     @Test("U6: combine_output makes one file, in the order in which the command writes")

@@ -44,7 +44,12 @@ struct SummaryTests {
         try spool.stop()
         let down = try spool.ctl("summary")
         #expect(down.code == 1 && down.output.contains("spoold       not running, last seen"), "\(down)")
-        #expect(try spool.ctl("summary", "--since", "2099-01-01").lines[0].contains(": 0 done, 0 failed"), "none has ended since")
+        for command in ["summary", "jobs", "journal"] {
+            let future = try spool.ctl(command, "--since", "2099-01-01")
+            let remark = "spoolctl: --since \"2099-01-01\" means Thu 1 Jan 2099 00:00 UTC, in "
+            #expect(future.errors.split(separator: "\n").count { $0.hasPrefix(remark) } == 1 && future.errors.contains("nothing is from then yet"), "\(future)")
+            #expect(command == "summary" ? future.lines[0].contains(": 0 done, 0 failed") : future.output.isEmpty, "\(future)")
+        }
     }
 
     @Test("summary names due times that were missed and tasks that are overdue")
