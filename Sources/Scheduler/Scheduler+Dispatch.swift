@@ -50,16 +50,11 @@ extension Scheduler {
 
     /// Handles the jobs whose time has come.
     func releaseDelayed(at now: Instant) {
-        while let top = derived.timetable.delayed.first, top.instant <= now || !top.isValid {
-            derived.timetable.delayed.removeFirst()
-            if top.isValid { derived.ready.push(top.job) }
-        }
+        while let top = derived.timetable.delayed.takeFirst(by: now) { derived.ready.push(top.job) }
     }
 
     func expireDeadlines(at now: Instant) {
-        while let top = derived.timetable.deadlines.first, top.instant <= now || !top.isValid {
-            derived.timetable.deadlines.removeFirst()
-            guard top.isValid, top.job.attempt == 0 else { continue }
+        while let top = derived.timetable.deadlines.takeFirst(by: now) {
             fail(top.job, .deadline, "not started by its deadline, \(top.instant.rfc3339)", at: now)
         }
     }

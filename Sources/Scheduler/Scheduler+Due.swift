@@ -28,7 +28,7 @@ extension Scheduler {
                 add(schedule, isReboot ? [now] : backlog(of: schedule, isMissed: true, at: now)?.runs ?? [])
             }
         } else {
-            for due in derived.timetable.dues.all(while: { $0.instant <= now }) where due.isValid {
+            for due in derived.timetable.dues.all(by: now) {
                 add(due.schedule, backlog(of: due.schedule, isMissed: due.isMissed(at: now), at: now)?.runs ?? [])
             }
         }
@@ -47,9 +47,7 @@ extension Scheduler {
         // `onRecord` does not cover the due time after one whose run is on record, so that due time is left to the next turn.
         var unasked: Set<ObjectIdentifier> = []
         var left: [TimedSchedule] = []
-        while let top = derived.timetable.dues.first, top.instant <= now || !top.isValid {
-            derived.timetable.dues.removeFirst()
-            guard top.isValid else { continue }
+        while let top = derived.timetable.dues.takeFirst(by: now) {
             guard !unasked.contains(ObjectIdentifier(top.schedule)) else {
                 left.append(top)
                 continue
@@ -101,7 +99,7 @@ extension Scheduler {
             switch task.overlap {
             case .skip where !state.active.isEmpty,
                 // Each run that catches up is wanted, so all of them may wait.
-                .wait where dues.count == 1 && state.active.contains(where: { $0.attempt == 0 }):
+                .wait where dues.count == 1 && state.active.hasNew:
                 skip(schedule, from: due, through: due, count: 1, .overlap, at: now)
                 continue
             case .replace, .wait, .queue, .skip, .allow: break
@@ -124,7 +122,7 @@ extension Scheduler {
     /// `overlap = "replace"`: existing runs are replaced by the new one.
     func replaceRuns(of task: String, by new: JobID, at now: Instant) {
         // An edited file is still the same run.
-        for old in tasks[task]?.active ?? [] where old.id != new {
+        for old in tasks[task]?.active.inOrder ?? [] where old.id != new {
             switch old.state {
             case .new: fail(old, .replaced, Self.sentence("replaced by a newer run", old.ending, of: old), at: now)
             case .running: stop(old, .replaced, at: now)

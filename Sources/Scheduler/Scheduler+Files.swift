@@ -220,7 +220,7 @@ extension Scheduler {
         else { return }
         func skipAll(_ reason: SkippedDue.Reason) { for file in files { skip(file, of: schedule, due, reason, at: now) } }
         switch task.saysOverlap ? task.overlap : .queue {
-        case .skip where !state.active.isEmpty, .wait where state.active.contains(where: { $0.attempt == 0 }): return skipAll(.overlap)
+        case .skip where !state.active.isEmpty, .wait where state.active.hasNew: return skipAll(.overlap)
         case .replace, .wait, .queue, .skip, .allow: break
         }
         let paths = files.map(\.path)

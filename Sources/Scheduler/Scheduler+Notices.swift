@@ -23,18 +23,12 @@ extension Scheduler {
     // MARK: Slow runs
 
     func lineUpSlow(_ job: Job) {
-        if let instant = job.slowAt { derived.timetable.slow.insert(TimedJob(instant, job)) }
-    }
-
-    /// The time at which the next run becomes slow.
-    func nextSlow() -> Instant? {
-        while let top = derived.timetable.slow.first, top.job.slowAt != top.instant { derived.timetable.slow.removeFirst() }
-        return derived.timetable.slow.first?.instant
+        if let instant = job.slowAt { derived.timetable.slow.insert(SlowRun(instant: instant, job: job)) }
     }
 
     func announceSlow(at now: Instant) {
-        while let instant = nextSlow(), instant <= now, let job = derived.timetable.slow.removeFirst()?.job {
-            commit(.announced(job.id, .slow), at: now)
+        while let run = derived.timetable.slow.takeFirst(by: now) {
+            commit(.announced(run.job.id, .slow), at: now)
         }
     }
 

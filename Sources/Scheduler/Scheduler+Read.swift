@@ -37,23 +37,17 @@ extension Scheduler {
     public func nextWake() -> Instant? {
         var wake: Instant?
         func consider(_ instant: Instant) { wake = wake.map { min($0, instant) } ?? instant }
-        while let top = derived.timetable.delayed.first, !top.isValid { derived.timetable.delayed.removeFirst() }
-        while let top = derived.timetable.deadlines.first, !(top.isValid && top.job.attempt == 0) {
-            derived.timetable.deadlines.removeFirst()
-        }
-        while let top = derived.timetable.dues.first, !top.isValid { derived.timetable.dues.removeFirst() }
-        if let top = derived.timetable.delayed.first { consider(top.instant) }
-        if let top = derived.timetable.deadlines.first { consider(top.instant) }
-        if let top = derived.timetable.dues.first { consider(top.instant) }
+        if let next = derived.timetable.delayed.first() { consider(next.instant) }
+        if let next = derived.timetable.deadlines.first() { consider(next.instant) }
+        if let next = derived.timetable.dues.first() { consider(next.instant) }
+        if let next = derived.timetable.slow.first() { consider(next.instant) }
         for schedule in derived.questions.failing { if let again = schedule.asking?.askedAgain { consider(again) } }
         if let expectation = nextExpectation() { consider(expectation) }
-        if let slow = nextSlow() { consider(slow) }
         return wake
     }
 
     /// The next due time of any schedule, with its task.
     public func nextDue() -> (instant: Instant, task: String)? {
-        while let top = derived.timetable.dues.first, !top.isValid { derived.timetable.dues.removeFirst() }
-        return derived.timetable.dues.first.map { ($0.instant, $0.schedule.task) }
+        derived.timetable.dues.first().map { ($0.instant, $0.schedule.task) }
     }
 }

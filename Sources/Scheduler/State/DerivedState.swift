@@ -15,16 +15,16 @@ struct DerivedState {
     var fileWaits = FileWaits()
 }
 
-/// Instants at which something happens without an event. Void entries stay until they are first in order.
+/// Instants at which something happens without an event.
 struct Timetable {
     /// Due times of schedules.
-    var dues = Heap<TimedSchedule>()
+    var dues = Lineup<TimedSchedule>()
     /// Jobs that wait for their start or their next try.
-    var delayed = Heap<TimedJob>()
+    var delayed = Lineup<TimedJob>()
     /// Jobs that fail unless they have started by this time.
-    var deadlines = Heap<TimedJob>()
+    var deadlines = Lineup<TimedJob>()
     /// Runs that become slow at this time unless they have ended.
-    var slow = Heap<TimedJob>()
+    var slow = Lineup<SlowRun>()
     /// Tasks that become overdue at this time unless they succeed.
     var expectations = Heap<TimedTask>()
 }

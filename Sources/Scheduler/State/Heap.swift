@@ -1,4 +1,4 @@
-/// A binary heap with the smallest element first. Void elements stay until they are at the top, and the caller checks for them.
+/// A binary heap with the smallest element first.
 package struct Heap<Element: Comparable> {
     private var elements: [Element] = []
 
@@ -32,6 +32,9 @@ package struct Heap<Element: Comparable> {
         }
     }
 
+    /// Costs as much as sorting the elements.
+    mutating func keep(where isKept: (Element) -> Bool) { elements = elements.filter(isKept).sorted() }
+
     @discardableResult
     package mutating func removeFirst() -> Element? {
         guard let smallest = elements.first, let last = elements.popLast() else { return nil }
@@ -48,43 +51,4 @@ package struct Heap<Element: Comparable> {
         }
         return smallest
     }
-}
-
-/// A job with an instant that matters while it waits for its next try.
-struct TimedJob: Comparable {
-    let instant: Instant
-    let job: Job
-    let attempt: Int
-
-    init(_ instant: Instant, _ job: Job) {
-        self.instant = instant
-        self.job = job
-        attempt = job.attempt
-    }
-
-    var isValid: Bool { job.state == .new && !job.isDead && job.attempt == attempt }
-
-    /// At equal instants, the first to arrive comes first: the order must not depend on the history of the heap, or a restart
-    /// would change it.
-    static func < (a: Self, b: Self) -> Bool {
-        a.instant != b.instant ? a.instant < b.instant : a.job.arrival < b.job.arrival
-    }
-    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.job === b.job }
-}
-
-/// A schedule and its next due time.
-struct TimedSchedule: Comparable {
-    let instant: Instant
-    let schedule: ScheduleState
-
-    var isValid: Bool { schedule.next == instant }
-
-    func isMissed(at now: Instant) -> Bool { now.milliseconds - instant.milliseconds > Scheduler.missedAfterMilliseconds }
-
-    /// At equal instants, ordered by name, for the same reason.
-    static func < (a: Self, b: Self) -> Bool {
-        if a.instant != b.instant { return a.instant < b.instant }
-        return (a.schedule.task, a.schedule.id) < (b.schedule.task, b.schedule.id)
-    }
-    static func == (a: Self, b: Self) -> Bool { a.instant == b.instant && a.schedule === b.schedule }
 }

@@ -1,21 +1,17 @@
 /// Jobs that wait for something other than time or a slot.
 struct HeldJobs {
-    private var lines: [String: Heap<ReadyQueues.Entry>] = [:]
+    private var lines: [String: Lineup<ReadyQueues.Entry>] = [:]
 
     var isEmpty: Bool { lines.isEmpty }
 
-    mutating func hold(_ job: Job) { lines[job.definition.queue, default: Heap()].insert(ReadyQueues.Entry(job)) }
+    mutating func hold(_ job: Job) { lines[job.definition.queue, default: Lineup()].insert(ReadyQueues.Entry(job)) }
 
     /// Removes the best job of each queue, since any queue may be full.
     mutating func releaseBest() -> [Job] {
         var released: [Job] = []
         for queue in Array(lines.keys) {
-            while let entry = lines[queue]?.removeFirst() {
-                guard entry.isValid else { continue }
-                released.append(entry.job)
-                break
-            }
-            if lines[queue]?.isEmpty == true { lines[queue] = nil }
+            if let entry = lines[queue]?.removeFirst() { released.append(entry.job) }
+            if lines[queue]?.first() == nil { lines[queue] = nil }
         }
         return released
     }
@@ -24,7 +20,7 @@ struct HeldJobs {
 /// The jobs that could start now, by queue, and the number of running jobs of each queue.
 struct ReadyQueues {
     /// Higher priority first, then earlier start, then earlier arrival.
-    struct Entry: Comparable {
+    struct Entry: LineupEntry {
         let job: Job
         private let priority: Int
         private let start: Instant
@@ -50,7 +46,7 @@ struct ReadyQueues {
 
     /// A class, so that iterating over the queues never copies one.
     private final class Line {
-        var heap = Heap<Entry>()
+        var entries = Lineup<Entry>()
     }
 
     private var waiting: [String: Line] = [:]
@@ -59,7 +55,7 @@ struct ReadyQueues {
     mutating func push(_ job: Job) {
         let queue = job.definition.queue
         let line = waiting[queue] ?? Line()
-        line.heap.insert(Entry(job))
+        line.entries.insert(Entry(job))
         waiting[queue] = line
     }
 
@@ -68,16 +64,15 @@ struct ReadyQueues {
         var best: Entry?
         var bestLine: Line?
         for (queue, line) in waiting where isOpen(queue, running[queue] ?? 0) {
-            while let top = line.heap.first, !top.isValid { line.heap.removeFirst() }
-            guard let top = line.heap.first else { continue }
+            guard let top = line.entries.first() else { continue }
             if best == nil || top < best! {
                 best = top
                 bestLine = line
             }
         }
         guard let best, let bestLine else { return nil }
-        bestLine.heap.removeFirst()
-        if bestLine.heap.isEmpty { waiting[best.job.definition.queue] = nil }
+        _ = bestLine.entries.removeFirst()
+        if bestLine.entries.first() == nil { waiting[best.job.definition.queue] = nil }
         return best.job
     }
 

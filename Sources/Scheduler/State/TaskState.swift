@@ -10,19 +10,19 @@ public final class TaskState {
     /// The run that has begun and not ended, including the time between two tries. Nil with `overlap = "allow"`.
     private(set) var current: Job?
     /// All runs that have not ended.
-    private(set) var active: [Job] = []
+    private(set) var active = ActiveRuns()
     private(set) var history: TaskHistory?
     /// Runs that wait for `current` to end, or for the task to be resumed.
     private var held = HeldJobs()
     /// Runs that only wait for the task to be resumed, because they may overlap.
-    private var heldFree = Heap<ReadyQueues.Entry>()
+    private var heldFree = Lineup<ReadyQueues.Entry>()
     /// `current`, when its next try waits for the task to be resumed.
     private var heldCurrent: ReadyQueues.Entry?
 
     init(name: String) { self.name = name }
 
     /// True when a run of the schedule has not ended.
-    func hasRun(of schedule: ScheduleState) -> Bool { active.contains { $0.schedule == schedule.id } }
+    func hasRun(of schedule: ScheduleState) -> Bool { active.hasRun(ofSchedule: schedule.id) }
 
     func schedule(_ id: String) -> ScheduleState? { schedules.first { $0.id == id } }
 
@@ -43,7 +43,7 @@ public final class TaskState {
 
     /// A run was accepted.
     func add(_ job: Job) {
-        active.append(job)
+        active.insert(job)
         madeHistory().latest = (job.id, nil)
     }
 
@@ -51,7 +51,7 @@ public final class TaskState {
 
     /// A run has ended or was withdrawn.
     func remove(_ job: Job) {
-        active.removeAll { $0 === job }
+        active.remove(job)
         if current === job { current = nil }
         if let history, history.latest?.id == job.id { history.latest?.end = job.state.isTerminal ? job.state : .failed }
     }
@@ -108,9 +108,7 @@ public final class TaskState {
     /// When one of them starts, the others are held again.
     func release() -> [Job] {
         var released: [Job] = []
-        while let entry = heldFree.removeFirst() {
-            if entry.isValid { released.append(entry.job) }
-        }
+        while let entry = heldFree.removeFirst() { released.append(entry.job) }
         if let entry = heldCurrent {
             heldCurrent = nil
             if entry.isValid { released.append(entry.job) }
